@@ -1,0 +1,170 @@
+"""What the hooks tell, put together into steps, losses and facts."""
+
+from __future__ import annotations
+
+import math
+import time
+import weakref
+from typing import Any
+
+from mlxprobe.agent import graph, sites
+from mlxprobe.agent.channel import Channel
+
+TICK_S = 0.02
+LONG_EVALUATION_S = 0.1
+GROWTH_IS_PROVED = 3
+UNUSED_IS_SURE = 3
+
+
+class PendingProbe:
+    """Decide at which steps the graph is worth a look: 1 to 3, then ever more rarely, never once growth is proved."""
+
+    def __init__(self) -> None:
+        self._next = 1
+        self._last = 0
+        self._rises = 0
+
+    def count(self, step: int, trees: list[Any]) -> int | None:
+        """Count the pending operations of `trees` after `step`, or return None where no look is due."""
+        if step < self._next or self._rises >= GROWTH_IS_PROVED or self._last > graph.DEPTH_LIMIT:
+            return None
+        found = graph.pending(graph.leaves(trees))
+        steps = max(1, step - self._next + 1)
+        self._rises = self._rises + 1 if found - self._last >= 10 * steps else 0
+        self._last = found
+        self._next = step + 1 if step < 3 else step * 2
+        return found
+
+
+class Recorder:
+    """Follow the program through gradient calls, updates and evaluations.
+
+    A step ends when the program comes back for its next gradients (or ends): only then has its loop had the
+    chance to evaluate what the update left pending.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.updates = 0
+        self.gradients = 0
+        self.lazy_steps = 0
+        self.evaluations = 0
+        self._open_since = 0.0
+        self._step_gradients = 0
+        self._updated = False
+        self._applied = False
+        self._unused_updates = 0
+        self._read: list[tuple[int, float]] = []
+        self._losses: dict[int, tuple[weakref.ref[Any], int]] = {}
+        self._trees: dict[int, weakref.ref[Any]] = {}
+        self._facts: dict[tuple[str, str, int], int] = {}
+        self._probe = PendingProbe()
+        self._over = False
+
+    @property
+    def step(self) -> int:
+        """The step under way: updates where the program makes them, gradient calls where it does not."""
+        return self.updates if self._applied else self.gradients
+
+    def gradient_begins(self) -> None:
+        """A gradient call starts; whatever step was open is complete now."""
+        if self._updated or (self._step_gradients and not self._applied):
+            self.close_step()
+        if not self._open_since:
+            self._open_since = time.monotonic()
+
+    def gradient_ends(self, value: Any) -> None:
+        """A gradient call returned `value`, the loss (or a tuple that starts with it)."""
+        self.gradients += 1
+        self._step_gradients += 1
+        self.follow_loss(value[0] if isinstance(value, (tuple, list)) and value else value)
+        self.tick()
+
+    def follow_loss(self, loss: Any) -> None:
+        """Remember a loss array, without keeping it alive, to recognise it when the program reads it."""
+        key = id(loss)
+        try:
+            self._losses[key] = (weakref.ref(loss, lambda _: self._losses.pop(key, None)), self.updates + 1)
+        except TypeError:  # a Python number
+            return
+
+    def module_updated(self) -> None:
+        """The program put new arrays into a module itself."""
+        self._unused_updates = 0
+
+    def updated(self, model: Any, optimizer: Any, *, applied: bool) -> None:
+        """An optimizer computed new parameters, and `applied` them to the model or left that to the program."""
+        self._unused_updates = 0 if applied else self._unused_updates + 1
+        if self._unused_updates == UNUSED_IS_SURE:
+            self.fact("update not applied", updates=self._unused_updates)
+        self.updates += 1
+        self.lazy_steps += 1
+        self._updated = self._applied = True
+        for tree in (model, optimizer):
+            try:
+                self._trees.setdefault(id(tree), weakref.ref(tree))
+            except TypeError:
+                continue
+        self.tick()
+
+    def evaluated(self, began_s: float) -> None:
+        """An evaluation that began at `began_s` has returned."""
+        took_s = time.monotonic() - began_s
+        if took_s > LONG_EVALUATION_S:
+            self.fact("long evaluation", seconds=took_s, lazy_steps=self.lazy_steps)
+        self.evaluations += 1
+        self.lazy_steps = 0
+        self.tick()
+
+    def read(self, array: Any, value: Any) -> None:
+        """The program read `value` from `array`; when that is a loss, note it."""
+        followed = self._losses.get(id(array))
+        if followed is not None and isinstance(value, (int, float)):
+            self._read.append((followed[1], float(value)))
+
+    def tick(self) -> None:
+        """Tell the supervisor that the program moves, at most once in `TICK_S`."""
+        if time.monotonic() - self.channel.sent_s > TICK_S:
+            self.channel.send("tick", n=self.step, lazy=self.lazy_steps)
+
+    def close_step(self) -> None:
+        """Send the step that is complete, and begin the next."""
+        now = time.monotonic()
+        pending = self._probe.count(self.step, self._live_trees())
+        self.channel.send(
+            "step",
+            n=self.step,
+            step_s=now - self._open_since,
+            gradients=self._step_gradients,
+            lazy_steps=self.lazy_steps,
+            pending=pending,
+            losses=[[step, value if math.isfinite(value) else str(value)] for step, value in self._read[:50]],
+        )
+        del self._read[:50]
+        self._open_since = time.monotonic()
+        self._step_gradients = 0
+        self._updated = False
+
+    def finish(self) -> None:
+        """The program's body has ended: close what is open, send what is left, and note no more facts."""
+        self._over = True
+        if self._step_gradients or self._updated:
+            self.close_step()
+        while self._read:
+            losses = [[step, value if math.isfinite(value) else str(value)] for step, value in self._read[:50]]
+            self.channel.send("losses", losses=losses)
+            del self._read[:50]
+
+    def fact(self, name: str, site: tuple[str, int] | None = None, **detail: Any) -> None:
+        """Send a fact with its place; at one place only the first, second, fourth … time."""
+        if self._over:
+            return
+        file, line = site or sites.calling()
+        key = (name, file, line)
+        count = self._facts[key] = self._facts.get(key, 0) + 1
+        if count & (count - 1) == 0:
+            self.channel.send("fact", name=name, step=self.step, file=file, line=line, count=count, detail=detail)
+
+    def _live_trees(self) -> list[Any]:
+        alive = [tree for tree in (reference() for reference in self._trees.values()) if tree is not None]
+        return [tree if isinstance(tree, dict) else getattr(tree, "state", []) for tree in alive]

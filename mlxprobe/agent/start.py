@@ -1,0 +1,153 @@
+"""Set up channel, hooks and sampler; then run the program as it would run without them."""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import json
+import os
+import platform
+import runpy
+import signal
+import sys
+import traceback
+from typing import Any
+
+from mlxprobe.agent import results, sampler, sites
+from mlxprobe.agent.channel import FOLDER_VARIABLE, Channel, open_channel
+from mlxprobe.agent.hooks import Hooks
+from mlxprobe.agent.imports import when_imported
+from mlxprobe.agent.recorder import Recorder
+
+DEVICE_VARIABLE = "MLXPROBE_DEVICE"
+STACKS_FILE = "stacks.txt"
+STACK_SIGNAL = signal.SIGUSR1
+MESSAGE_CHARACTERS = 600
+
+
+def main(arguments: list[str]) -> int:
+    """Run what the arguments name and return its exit code."""
+    if arguments[0] == "describe":
+        print(json.dumps(describe()))
+        return 0
+    channel = open_channel()
+    if channel is None:
+        print("mlxprobe: the agent is started by the supervisor, not by hand", file=sys.stderr)
+        return 2
+    _keep_stacks(channel)
+    recorder = Recorder(channel)
+    _install(recorder, channel)
+    channel.send("begin")
+    code = _run(arguments, recorder, channel)
+    sys.stdout.flush()
+    return code
+
+
+def describe() -> dict[str, Any]:
+    """Tell of the interpreter and the MLX in it; an MLX that does not import is told as `problem`."""
+    found: dict[str, Any] = {
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "platform": platform.platform(),
+    }
+    try:
+        import mlx.core as mx
+
+        device = mx.default_device()
+        known = {"cpu": mx.cpu, "gpu": mx.gpu}
+        available = getattr(mx, "is_available", lambda kind: kind == mx.cpu or mx.metal.is_available())
+        found["mlx"] = mx.__version__
+        found["device"] = device.type.name
+        found["devices"] = [name for name, kind in known.items() if available(kind)]
+        if hasattr(mx, "device_info"):
+            found["device_name"] = str(mx.device_info().get("device_name", ""))
+        mx.eval(mx.ones((2,)) + 1)
+    except Exception as error:  # whatever an incomplete installation raises is the answer
+        found["problem"] = f"{type(error).__name__}: {error}"
+    return found
+
+
+def _keep_stacks(channel: Channel) -> None:
+    """Let a signal write every thread's stack to a file, even while C code holds the interpreter's lock."""
+    path = os.path.join(os.environ.pop(FOLDER_VARIABLE), STACKS_FILE)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    faulthandler.enable(file=file)
+    faulthandler.register(STACK_SIGNAL, file=file, all_threads=True)
+    channel.send("ready", pid=os.getpid())
+
+
+def _install(recorder: Recorder, channel: Channel) -> None:
+    hooks = Hooks(recorder)
+    device = os.environ.pop(DEVICE_VARIABLE, "")
+
+    def core_imported(mx: Any) -> None:
+        if device:
+            mx.set_default_device(mx.Device(getattr(mx, device)))
+        channel.send("mlx", version=mx.__version__, device=mx.default_device().type.name)
+        hooks.install_core(mx)
+
+    when_imported("mlx.core", core_imported)
+    when_imported("mlx.nn.layers.base", hooks.install_modules)
+    when_imported("mlx.optimizers.optimizers", hooks.install_optimizers)
+    os.register_at_fork(after_in_child=lambda: _forked(recorder, channel))
+    sampler.start(channel)
+
+
+def _forked(recorder: Recorder, channel: Channel) -> None:
+    """Tell of a fork, from the new child; with what had been evaluated before, it may never evaluate again."""
+    channel.send("ready")
+    recorder.fact("fork", evaluations=recorder.evaluations, pid=os.getpid())
+
+
+def _run(arguments: list[str], recorder: Recorder, channel: Channel) -> int:
+    kind, *rest = arguments
+    try:
+        if kind == "scenario":
+            _run_variant(rest[0], rest[1], recorder, channel)
+        else:
+            sys.argv = rest
+            sys.path.insert(0, os.path.dirname(os.path.abspath(rest[0])))
+            runpy.run_path(rest[0], run_name="__main__")
+            recorder.finish()
+    except SystemExit as exit_:
+        recorder.finish()
+        channel.send("end")
+        return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+    except BaseException as error:
+        recorder.finish()
+        _send_exception(error, channel)
+        return 1
+    channel.send("end")
+    return 0
+
+
+def _run_variant(file: str, name: str, recorder: Recorder, channel: Channel) -> None:
+    """Import a scenario's file under its own name (spawned workers can then import it too) and call one body."""
+    folder, base = os.path.split(os.path.abspath(file))
+    sys.path.insert(0, folder)
+    module = importlib.import_module(os.path.splitext(base)[0])
+    probe = module.probe
+    channel.send("body")
+    result = probe.bodies[name]()
+    recorder.finish()
+    channel.send("measuring")
+    if result is None:
+        return
+    for path, array in results.arrays_of(result).items():
+        channel.send("result", path=path, values=results.describe(array))
+    if probe.scorer is not None:
+        channel.send("score", value=str(float(probe.scorer(result))))
+
+
+def _send_exception(error: BaseException, channel: Channel) -> None:
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    sys.stderr.write(text)
+    file, line = sites.raising(error.__traceback__)
+    channel.send(
+        "raised",
+        type=type(error).__name__,
+        message=str(error)[:MESSAGE_CHARACTERS],
+        file=file,
+        line=line,
+        traceback=text[-1500:],
+    )

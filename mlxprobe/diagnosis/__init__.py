@@ -1,0 +1,22 @@
+"""Observation in, findings out: pure. One file per family; each finding registers itself with `@finding`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+
+from mlxprobe.diagnosis.registry import RULES, Rule, finding, rule
+from mlxprobe.model import Finding, Observation
+
+__all__ = ["RULES", "Rule", "diagnose", "finding", "rule"]
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+Detector = Callable[[Observation], Iterator[Finding]]
+
+
+def diagnose(seen: Observation) -> tuple[Finding, ...]:
+    """Return every finding of every rule, in the order of their codes."""
+    return tuple(found for code in sorted(RULES) for found in RULES[code].detect(seen))

@@ -1,0 +1,58 @@
+"""Findings about processes and threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlxprobe.diagnosis.registry import finding, rule
+from mlxprobe.model import Finding, Observation
+from mlxprobe.verdict import where
+from mlxprobe.vocabulary import HangKind
+
+
+@finding("MP601", "fork-after-eval")
+def fork_after_eval(seen: Observation) -> Iterator[Finding]:
+    """The process forks after MLX has run.
+
+    A forked child has MLX's locks and queues but none of the threads that serve them: its first evaluation waits
+    for ever (CPU) or ends it with SIGSEGV (CUDA).
+
+    Example: `multiprocessing.get_context("fork").Process(...)` after an evaluation.
+
+    Use instead: `multiprocessing.get_context("spawn")`, or fork before MLX evaluates anything.
+    """
+    for fact in seen.facts:
+        evaluations = fact.detail.get("evaluations", 0)
+        if fact.name == "fork" and isinstance(evaluations, int) and evaluations:
+            message = f"the process forks after {evaluations} evaluations; MLX cannot evaluate in the child"
+            yield rule("MP601").at(message, fact.file, fact.line, evaluations=evaluations)
+
+
+@finding("MP602", "array-crosses-threads")
+def array_crosses_threads(seen: Observation) -> Iterator[Finding]:
+    """An unevaluated array is evaluated by another thread than the one that made it.
+
+    From MLX 0.32.0 streams belong to threads, and the evaluation raises `There is no Stream ... in current thread`.
+
+    Example: a loader thread that queues `mx.array(...) + 1` unevaluated.
+
+    Use instead: `mx.eval(batch)` in the loader before it is queued.
+    """
+    raised = seen.raised
+    if raised is not None and "There is no Stream" in raised.message:
+        yield rule("MP602").at("a lazy array is evaluated by another thread than its own", raised.file, raised.line)
+
+
+@finding("MP603", "deadlock")
+def deadlock(seen: Observation) -> Iterator[Finding]:
+    """There is no progress, no CPU is used, and no stack changes.
+
+    Every process of the tree waits for something that does not come.
+
+    Example: a forked child that evaluates, while its parent waits for it.
+
+    Use instead: see the finding beside it for the cause; the stacks show who waits where.
+    """
+    silence = seen.silence
+    if silence is not None and silence.kind is HangKind.DEADLOCK:
+        yield rule("MP603").at(f"nothing has moved for {silence.silent_s:.1f} s {where(seen)}", silent_s=silence.silent_s)

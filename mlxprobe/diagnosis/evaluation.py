@@ -1,0 +1,76 @@
+"""Findings about what is evaluated, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlxprobe.diagnosis.registry import finding, rule
+from mlxprobe.model import Finding, Observation
+from mlxprobe.verdict import pending_slope, steps_done
+from mlxprobe.vocabulary import HangKind, Severity
+
+GROWING = 10.0  # operations a step; the optimizer's own step counter adds one, which harms nobody
+MANY_STEPS = 5
+
+
+@finding("MP101", "unevaluated-update")
+def unevaluated_update(seen: Observation) -> Iterator[Finding]:
+    """Pending operations of parameters or optimizer state grow every step.
+
+    MLX is lazy: an update only describes the new parameters. A loop that never evaluates them lengthens that
+    description by a whole step each time, and with it memory and the first evaluation.
+
+    Example: a loop that ends with `optimizer.update(model, grads)`.
+
+    Use instead: `mx.eval(model.parameters(), optimizer.state)` after each update.
+    """
+    slope = pending_slope(seen)
+    if slope >= GROWING:
+        yield rule("MP101").at(
+            f"{slope:,.0f} more operations are pending after every step: parameters or optimizer state are never "
+            "evaluated",
+            operations_per_step=slope,
+            steps=steps_done(seen),
+        )
+
+
+@finding("MP102", "deferred-stall")
+def deferred_stall(seen: Observation) -> Iterator[Finding]:
+    """One evaluation ran the work of many steps.
+
+    Work that was put off is not saved: the first value that is read pays for all of it at once, and looks like a
+    hang there.
+
+    Example: 300 steps without an evaluation, then `loss.item()`.
+
+    Use instead: evaluate once a step.
+    """
+    steps = steps_done(seen)
+    silence = seen.silence
+    if silence and silence.kind is HangKind.STALL and pending_slope(seen) >= GROWING:
+        yield rule("MP102").at(
+            f"one evaluation runs the work of {steps} steps", steps=steps, seconds_so_far=silence.silent_s
+        )
+    for fact in seen.facts:
+        put_off = fact.detail.get("lazy_steps", 0)
+        if fact.name == "long evaluation" and isinstance(put_off, int) and put_off >= MANY_STEPS:
+            seconds = float(str(fact.detail["seconds"]))
+            message = f"one evaluation ran the work of {put_off} steps and took {seconds:.1f} s"
+            yield rule("MP102").at(message, fact.file, fact.line, steps=put_off, seconds=seconds)
+
+
+@finding("MP104", "ineffective-eval", Severity.WARNING)
+def ineffective_eval(seen: Observation) -> Iterator[Finding]:
+    """An `mx.eval` call evaluated nothing.
+
+    `mx.eval` ignores whatever is not an array, list, tuple or dict: a generator, a bound method, an optimizer.
+
+    Example: `mx.eval(model.parameters)`, `mx.eval(optimizer)`.
+
+    Use instead: `mx.eval(model.parameters(), optimizer.state)`.
+    """
+    for fact in seen.facts:
+        if fact.name == "ineffective evaluation":
+            kinds = fact.detail.get("kinds", [])
+            named = ", ".join(kinds) if isinstance(kinds, list) else str(kinds)
+            yield rule("MP104").at(f"mx.eval was given {named or 'nothing'}: it evaluates no array", fact.file, fact.line)

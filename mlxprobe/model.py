@@ -1,0 +1,246 @@
+"""Frozen values that cross the walls between the rooms. Times are seconds since the program's start."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mlxprobe.vocabulary import HangKind, Outcome, Role, Severity
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The base of all values: immutable, and written without its defaults."""
+
+
+class Environment(Value):
+    """The interpreter and the MLX in it, as the agent found them."""
+
+    python: str
+    executable: str
+    platform: str
+    mlx: str = ""
+    device: str = ""
+    device_name: str = ""
+    devices: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class Program(Value):
+    """What to run under the agent: a scenario's variant or a script, with its surroundings."""
+
+    name: str
+    argv: tuple[str, ...]
+    python: str
+    cwd: str = ""
+    env: dict[str, str] = {}
+    device: str = ""
+
+
+class Limits(Value):
+    """Where a program is ended. `memory_bytes` counts the resident memory of the whole process tree."""
+
+    stall_s: float
+    startup_s: float
+    timeout_s: float
+    memory_bytes: int
+    basis: str = ""
+
+
+class Step(Value):
+    """One update of the optimizer (one gradient call where there is none), when it was complete."""
+
+    n: int
+    t_s: float
+    step_s: float
+    gradients: int = 0
+    pending: int | None = None
+    lazy_steps: int = 0
+
+
+class Reading(Value):
+    """A loss that the program itself read, with the step whose loss it is."""
+
+    step: int
+    value: float
+
+
+class Sample(Value):
+    """The process tree from outside: resident memory, and CPU time used so far."""
+
+    t_s: float
+    rss_bytes: int
+    cpu_s: float
+
+
+class MlxSample(Value):
+    """MLX's own memory counters, from inside: active and peak exclude the cache."""
+
+    t_s: float
+    active_bytes: int
+    cache_bytes: int
+    peak_bytes: int
+
+
+class Frame(Value):
+    """A line of a Python stack, the innermost first."""
+
+    file: str
+    line: int
+    function: str
+    code: str = ""
+
+
+class Stack(Value):
+    """The Python stack of one thread of one process of the tree."""
+
+    pid: int
+    thread: str
+    frames: tuple[Frame, ...]
+    current: bool = False
+
+
+class Silence(Value):
+    """The last stretch without progress: how long, how busy, and where each thread stood."""
+
+    silent_s: float
+    cpu_s: float
+    kind: HangKind
+    stacks: tuple[Stack, ...] = ()
+    same_stacks: bool = False
+
+
+class Raised(Value):
+    """The exception that ended the program."""
+
+    type: str
+    message: str
+    file: str = ""
+    line: int = 0
+    traceback: str = ""
+
+
+class Fact(Value):
+    """Something that the agent saw once or at one place: raw material for the findings."""
+
+    name: str
+    t_s: float = 0.0
+    step: int = 0
+    file: str = ""
+    line: int = 0
+    count: int = 1
+    detail: dict[str, str | int | float | bool | list[str]] = {}
+
+
+class Observation(Value):
+    """Everything that was seen of one run of a program. `ended` says what brought it to its end."""
+
+    program: str
+    limits: Limits
+    ended: str = "exited"  # exited, stalled, timeout, memory, interrupted, not-started, unreaped
+    exit_code: int | None = None
+    mlx: str = ""
+    device: str = ""
+    begun: bool = False
+    finished: bool = False
+    garbled: int = 0
+    wall_s: float = 0.0
+    detection_s: float | None = None
+    begun_s: float = 0.0
+    finished_s: float = 0.0
+    longest_silence_s: float = 0.0
+    silence: Silence | None = None
+    raised: Raised | None = None
+    steps: tuple[Step, ...] = ()
+    losses: tuple[Reading, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    memory: tuple[MlxSample, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    stacks: tuple[Stack, ...] = ()
+    result: dict[str, tuple[float, ...]] = {}
+    score: float | None = None
+    output_tail: str = ""
+    left_behind: tuple[int, ...] = ()
+
+
+class Finding(Value):
+    """A named failure mode with its place and its evidence in numbers."""
+
+    code: str
+    name: str
+    severity: Severity
+    message: str
+    file: str = ""
+    line: int = 0
+    evidence: dict[str, float] = {}
+    checked: bool = True
+
+
+class Expectation(Value):
+    """What is known of a program beforehand: its role, the document's claim, the measured outcome."""
+
+    role: Role = Role.BROKEN
+    claims: Outcome | None = None
+    expects: Outcome = Outcome.PASS
+    finds: tuple[str, ...] = ()
+    tolerance: float = 1e-4
+    slow_factor: float = 0.0
+    score_name: str = "loss"
+
+
+class Verdict(Value):
+    """The one outcome of a program, the reason in one line, and whether it is the expected one."""
+
+    outcome: Outcome
+    reason: str
+    kind: HangKind | None = None
+    as_expected: bool = True
+
+
+class ProgramRecord(Value):
+    """One program's row of a record: what was claimed, expected, observed, and the evidence."""
+
+    scenario: str
+    variant: str
+    role: Role
+    outcome: Outcome
+    reason: str
+    as_expected: bool
+    expects: Outcome
+    kind: HangKind | None = None
+    summary: str = ""
+    documents: tuple[str, ...] = ()
+    claims: Outcome | None = None
+    says: str = ""
+    findings: tuple[Finding, ...] = ()
+    stacks: tuple[Stack, ...] = ()
+    raised: Raised | None = None
+    steps: int = 0
+    losses: tuple[Reading, ...] = ()
+    score: float | None = None
+    step_s: tuple[float, ...] = ()
+    pending: dict[int, int] = {}
+    samples: tuple[Sample, ...] = ()
+    memory: tuple[MlxSample, ...] = ()
+    begun_s: float = 0.0
+    wall_s: float = 0.0
+    detection_s: float | None = None
+    limits: Limits | None = None
+    result: dict[str, tuple[float, ...]] = {}
+    output_tail: str = ""
+
+    @property
+    def name(self) -> str:
+        """The program's name as it is given on the command line."""
+        return f"{self.scenario}/{self.variant}"
+
+
+class Record(Value):
+    """Everything that one `mlxprobe run` saw."""
+
+    schema_version: int
+    mlxprobe: str
+    time: str
+    environment: Environment
+    programs: tuple[ProgramRecord, ...]
+    complete: bool = True
+    wall_s: float = 0.0
+    problems: tuple[str, ...] = ()

@@ -1,0 +1,102 @@
+"""Records in and out: JSON of one schema version, written whole or not at all.
+
+Version 1: the first.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from mlxprobe.errors import ProbeError, UsageError
+from mlxprobe.model import Expectation, Observation, ProgramRecord, Record, Finding, Verdict
+
+SCHEMA_VERSION = 1
+
+
+class _Version(msgspec.Struct):
+    schema_version: int
+
+
+def row(
+    seen: Observation,
+    findings: tuple[Finding, ...],
+    verdict: Verdict,
+    expectation: Expectation,
+    **names: object,
+) -> ProgramRecord:
+    """Put one program's observation and verdict into a row of a record."""
+    values = {
+        **names,
+        "role": expectation.role,
+        "claims": expectation.claims,
+        "expects": expectation.expects,
+        "outcome": verdict.outcome,
+        "kind": verdict.kind,
+        "reason": verdict.reason,
+        "as_expected": verdict.as_expected,
+        "findings": findings,
+        "stacks": seen.silence.stacks if seen.silence else seen.stacks,
+        "steps": seen.steps[-1].n if seen.steps else 0,
+        "step_s": tuple(round(step.step_s, 6) for step in seen.steps),
+        "pending": {step.n: step.pending for step in seen.steps if step.pending is not None},
+    }
+    same = ("raised", "losses", "score", "samples", "memory", "begun_s", "wall_s", "detection_s", "limits", "result")
+    values |= {name: getattr(seen, name) for name in same} | {"output_tail": seen.output_tail[-2000:]}
+    return ProgramRecord(**values)  # type: ignore[arg-type]
+
+
+def encode(record: Record) -> bytes:
+    """Return a record as JSON, indented by two."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+def decode(data: bytes, origin: str) -> Record:
+    """Read a record.
+
+    Raises:
+        UsageError: it is no record, truncated, or of another schema version; the message names `origin`.
+    """
+    try:
+        version = msgspec.json.decode(data, type=_Version).schema_version
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise UsageError(f"{origin}: not a whole mlxprobe record: {error}") from None
+    if version != SCHEMA_VERSION:
+        raise UsageError(f"{origin}: record of schema version {version}; this mlxprobe reads version {SCHEMA_VERSION}")
+    try:
+        return msgspec.json.decode(data, type=Record)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise UsageError(f"{origin}: not an mlxprobe record: {error}") from None
+
+
+def load(path: Path) -> Record:
+    """Read a record from a file; raises UsageError as `decode` does, or when it cannot be read."""
+    try:
+        return decode(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        ProbeError: the folder is not writable or the disk is full; nothing half-written stays.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise ProbeError(f"{path}: cannot be written: {error.strerror}") from None

@@ -1,0 +1,16 @@
+"""Record in, text out: pure. One file per format; each offers `render(record) -> str`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mlxprobe.model import Record
+from mlxprobe.record import encode
+from mlxprobe.reports import junit, markdown, text
+
+FORMATS: dict[str, Callable[[Record], str]] = {
+    "text": text.render,
+    "markdown": markdown.render,
+    "junit": junit.render,
+    "json": lambda record: encode(record).decode(),
+}

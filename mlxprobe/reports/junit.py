@@ -1,0 +1,49 @@
+"""The report as JUnit XML: one test suite, one case per variant, a failure where the outcome is unexpected."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+from mlxprobe.model import ProgramRecord, Record
+from mlxprobe.reports import words
+from mlxprobe.vocabulary import Outcome
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(record: Record) -> str:
+    """Return the XML document."""
+    rows = record.programs
+    suite = ET.Element(
+        "testsuite",
+        name="mlxprobe",
+        tests=str(len(rows)),
+        failures=str(sum(_fails(one) for one in rows)),
+        errors=str(sum(one.outcome is Outcome.UNJUDGED for one in rows)),
+        skipped=str(sum(one.outcome is Outcome.SKIPPED for one in rows)),
+        time=f"{record.wall_s:.3f}",
+        timestamp=record.time,
+    )
+    for one in rows:
+        _case(suite, one)
+    root = ET.Element("testsuites")
+    root.append(suite)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _fails(one: ProgramRecord) -> bool:
+    return not one.as_expected and one.outcome not in (Outcome.UNJUDGED, Outcome.SKIPPED)
+
+
+def _case(suite: ET.Element, one: ProgramRecord) -> None:
+    case = ET.SubElement(suite, "testcase", classname=one.scenario, name=one.variant, time=f"{one.wall_s:.3f}")
+    message = _NOT_XML.sub("�", f"expected {one.expects}, observed {words.observed(one)}: {one.reason}")
+    if one.outcome is Outcome.SKIPPED:
+        ET.SubElement(case, "skipped", message=message)
+    elif one.outcome is Outcome.UNJUDGED:
+        ET.SubElement(case, "error", message=message, type=str(one.outcome))
+    elif not one.as_expected:
+        ET.SubElement(case, "failure", message=message, type=str(one.outcome)).text = _NOT_XML.sub("�", words.codes(one))
+    ET.SubElement(case, "system-out").text = _NOT_XML.sub("�", one.reason)

@@ -1,0 +1,55 @@
+"""The report as Markdown, ending with the claims ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlxprobe.model import ProgramRecord, Record
+from mlxprobe.reports import words
+from mlxprobe.vocabulary import Role
+
+
+def render(record: Record) -> str:
+    """Return scenario by scenario what was observed, then the ledger of the documents' claims."""
+    lines = ["# mlxprobe", "", f"{words.surroundings(record)}. {record.time}.", "", words.summary(record.programs) + "."]
+    lines += [f"\nProblem: {problem}" for problem in record.problems]
+    for name, rows in words.by_scenario(record.programs):
+        lines += ["", f"## {name}", "", *_table(("variant", "role", "documented", "observed", "evidence"), map(_row, rows))]
+    return "\n".join([*lines, "", *ledger(record), ""])
+
+
+def ledger(record: Record) -> list[str]:
+    """Return the ledger: claim by claim what a document says, and what was observed."""
+    claims = [one for one in record.programs if one.claims is not None]
+    return [
+        "## Claims ledger",
+        "",
+        f"What the documents say, and what {words.surroundings(record)} did.",
+        "",
+        *_table(("document", "it says", "program", "observed", "status", "evidence"), map(_claim, claims)),
+    ]
+
+
+def _row(one: ProgramRecord) -> tuple[str, ...]:
+    mark = "" if one.as_expected else f" (expected {one.expects}) ✗"
+    role = f"**{one.role}**" if one.role is Role.CORRECT else str(one.role)
+    return one.variant, role, str(one.claims or "–"), words.observed(one) + mark, _evidence(one)
+
+
+def _claim(one: ProgramRecord) -> tuple[str, ...]:
+    documents = ", ".join(document[:3] for document in one.documents)
+    said = one.says or one.summary
+    return documents, said, one.name, words.observed(one), f"**{words.status(one)}**", _evidence(one)
+
+
+def _evidence(one: ProgramRecord) -> str:
+    return f"{one.reason} [{words.codes(one)}]" if one.findings else one.reason
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    lines = [head, ("---",) * len(head), *rows]
+    return ["| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines]
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

@@ -1,0 +1,84 @@
+"""The report for a terminal: per variant documented and observed outcome, evidence, the correct loop beneath."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from mlxprobe.model import ProgramRecord, Record
+from mlxprobe.reports import words
+from mlxprobe.vocabulary import Outcome, Role
+
+STYLES = {Outcome.PASS: "green", Outcome.UNJUDGED: "magenta", Outcome.SKIPPED: "dim"}
+
+
+def render(record: Record, width: int = 80) -> str:
+    """Return the report without colours, `width` columns wide."""
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None, highlight=False).print(renderable(record))
+    return out.getvalue()
+
+
+def renderable(record: Record) -> RenderableType:
+    """Return the report for any rich console."""
+    parts: list[RenderableType] = []
+    for name, rows in words.by_scenario(record.programs):
+        parts += [Text(name, style="bold"), _table(rows), Text("")]
+    parts += [Text(f"problem: {problem}", style="red") for problem in record.problems]
+    if not record.complete:
+        parts.append(Text("interrupted: this is what was finished by then", style="yellow"))
+    parts.append(Text(words.summary(record.programs), style="bold"))
+    parts.append(Text(words.surroundings(record), style="dim"))
+    return Group(*parts)
+
+
+def _table(rows: list[ProgramRecord]) -> RenderableType:
+    ordered = [one for one in rows if one.role is not Role.CORRECT]
+    parts: list[RenderableType] = [_heading()]
+    for one in ordered:
+        parts += [_line(one), *_evidence(one)]
+    for one in rows:
+        if one.role is Role.CORRECT:
+            parts += [_line(one), *_evidence(one)]
+    return Group(*parts)
+
+
+def _grid() -> Table:
+    grid = Table.grid(padding=(0, 1), expand=True)
+    grid.add_column(width=1)
+    grid.add_column(ratio=1, overflow="fold")
+    grid.add_column(width=12)
+    grid.add_column(width=17)
+    return grid
+
+
+def _heading() -> Table:
+    grid = _grid()
+    grid.add_row("", "", "documented", "observed", style="dim")
+    return grid
+
+
+def _line(one: ProgramRecord) -> Table:
+    mark = Text("✓", style="green") if one.as_expected else Text("✗", style="bold red")
+    name = Text(one.variant)
+    if one.role is not Role.BROKEN:
+        name.append(f"  {one.role}", style="dim")
+    grid = _grid()
+    grid.add_row(mark, name, str(one.claims or "–"), Text(words.observed(one), style=STYLES.get(one.outcome, "yellow")))
+    return grid
+
+
+def _evidence(one: ProgramRecord) -> list[RenderableType]:
+    lines = []
+    if not one.as_expected:
+        lines.append(Text(f"expected: {one.expects}", style="red"))
+    if words.status(one) not in ("", "confirmed"):
+        lines.append(Text(f"documented: {one.claims} – observed: {one.outcome}: {words.status(one)}", style="cyan"))
+    lines.append(Text(one.reason, style="dim" if one.outcome is Outcome.PASS else ""))
+    if one.findings:
+        lines.append(Text(words.codes(one), style="magenta"))
+    return [Padding(line, (0, 0, 0, 4)) for line in lines]

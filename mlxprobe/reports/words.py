@@ -1,0 +1,55 @@
+"""Phrases that all formats share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from mlxprobe.model import ProgramRecord, Record
+from mlxprobe.vocabulary import Outcome, Role
+
+
+def by_scenario(rows: Iterable[ProgramRecord]) -> list[tuple[str, list[ProgramRecord]]]:
+    """Group rows by scenario, in the order of the record."""
+    return [(name, list(group)) for name, group in groupby(rows, key=lambda one: one.scenario)]
+
+
+def observed(one: ProgramRecord) -> str:
+    """Name the outcome, with its kind."""
+    return f"{one.outcome} ({one.kind})" if one.kind else str(one.outcome)
+
+
+def status(one: ProgramRecord) -> str:
+    """Say how the document's claim fared: the ledger's vocabulary; empty where no claim was made."""
+    if one.claims is None:
+        return ""
+    if one.outcome in (Outcome.UNJUDGED, Outcome.SKIPPED):
+        return "not judged"
+    if one.role is Role.DOCUMENTED_FIX and one.outcome is not Outcome.PASS:
+        return "the documented fix itself fails"
+    if one.outcome is one.claims:
+        return "confirmed"
+    return "not reproduced" if one.outcome is Outcome.PASS else "manifests differently"
+
+
+def surroundings(record: Record) -> str:
+    """Name the releases and the device that a record speaks of."""
+    env = record.environment
+    device = f"{env.device} ({env.device_name})" if env.device_name else env.device
+    return f"mlx {env.mlx} on {device}, Python {env.python}, mlxprobe {record.mlxprobe}"
+
+
+def summary(rows: Sequence[ProgramRecord]) -> str:
+    """Count what came out as expected, and claims that did not hold."""
+    unexpected = sum(not one.as_expected for one in rows)
+    claims = [one for one in rows if one.claims is not None]
+    refuted = sum(status(one) != "confirmed" for one in claims)
+    parts = [f"{len(rows)} programs", f"{unexpected} not as expected" if unexpected else "all as expected"]
+    if claims:
+        parts.append(f"{refuted} of {len(claims)} documented claims do not hold here")
+    return ", ".join(parts)
+
+
+def codes(one: ProgramRecord) -> str:
+    """List a row's findings, each once."""
+    return ", ".join(dict.fromkeys(f"{found.code} {found.name}" for found in one.findings))

@@ -1,0 +1,189 @@
+"""Run scenarios: the correct loop first, then its variants under limits measured from it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Protocol
+
+from mlxprobe.catalogue import Entry
+from mlxprobe.diagnosis import diagnose
+from mlxprobe.expectation import expectation_of
+from mlxprobe.machine import memory_limit
+from mlxprobe.model import Environment, Expectation, Limits, Observation, Program, ProgramRecord
+from mlxprobe.record import row
+from mlxprobe.scenario import Variant
+from mlxprobe.settings import Settings
+from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.watch import observe
+from mlxprobe.verdict import growth_bytes, judge, steady_steps
+from mlxprobe.vocabulary import Outcome, Role
+
+STALL_FLOOR_S = 1.0
+STALL_FACTOR = 20
+SILENCE_FACTOR = 3
+CORRECT_STALL_S = 10.0
+STARTUP_S = 30.0
+GROWTH_FLOOR_BYTES = 24_000_000
+
+
+class Listener(Protocol):
+    """Who wants to hear of programs as they run; called from the threads that watch them."""
+
+    def started(self, name: str) -> None:
+        """A program starts."""
+
+    def moved(self, name: str, log: EventLog, silent_s: float) -> None:
+        """A program was polled."""
+
+    def ended(self, row: ProgramRecord) -> None:
+        """A program has its verdict."""
+
+
+class Runner:
+    """Run variants in one environment, each scenario's correct loop once."""
+
+    def __init__(self, settings: Settings, environment: Environment, listener: Listener | None = None) -> None:
+        self.settings = settings
+        self.environment = environment
+        self.stop = threading.Event()
+        self._listener = listener
+        self._twins: dict[str, tuple[Observation, ProgramRecord]] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def run(self, chosen: Sequence[tuple[Entry, tuple[Variant, ...]]]) -> list[ProgramRecord]:
+        """Run the chosen variants, `settings.jobs` at a time, and return their rows scenario by scenario.
+
+        Ctrl-C ends what runs; the rows of what had its verdict by then are returned, and `stop` is set.
+        """
+        rows: dict[tuple[str, str], ProgramRecord] = {}
+        with ThreadPoolExecutor(self.settings.jobs) as pool:
+            waiting: set[Future[ProgramRecord]] = {pool.submit(self.correct_row, entry) for entry, _ in chosen}
+            variants = {entry.name: (entry, picked) for entry, picked in chosen}
+            try:
+                while waiting:
+                    done, waiting = wait(waiting, timeout=0.2, return_when="FIRST_COMPLETED")
+                    for future in done:
+                        found = future.result()
+                        rows[found.scenario, found.variant] = found
+                        if found.role is Role.CORRECT:
+                            entry, picked = variants[found.scenario]
+                            rest = (one for one in picked if one.role is not Role.CORRECT)
+                            waiting |= {pool.submit(self.variant_row, entry, one) for one in rest}
+            except KeyboardInterrupt:
+                self.stop.set()
+                pool.shutdown(cancel_futures=True)
+                finished = (future.result() for future in waiting if not future.cancelled())
+                rows |= {(one.scenario, one.variant): one for one in finished}
+        order = [(entry.name, one.name) for entry, _ in chosen for one in entry.variants]
+        return [rows[key] for key in order if key in rows]
+
+    def variant_row(self, entry: Entry, variant: Variant) -> ProgramRecord:
+        """Run one variant, after its scenario's correct loop, and return its row."""
+        if variant.role is Role.CORRECT:
+            return self.correct_row(entry)
+        twin, _ = self._twin(entry)
+        seen, expectation = self._observe(entry, variant, self.limits(entry, twin))
+        return self._row(entry, variant, seen, expectation, twin)
+
+    def correct_row(self, entry: Entry) -> ProgramRecord:
+        """Run a scenario's correct loop, unless that has been done, and return its row."""
+        return self._twin(entry)[1]
+
+    def limits(self, entry: Entry, twin: Observation | None) -> Limits:
+        """Derive a program's limits from its correct twin; a fixed stall limit is taken as it is."""
+        settings, memory = self.settings, memory_limit(self.settings.memory)
+        slowest = usual_slowest(steady_steps(twin)) if twin else 0.0
+        measured = max(STALL_FLOOR_S, STALL_FACTOR * slowest, SILENCE_FACTOR * twin.longest_silence_s) if twin else 0.0
+        basis = ""
+        if twin is not None and entry.scenario.memory_factor and twin.samples:
+            allowed = entry.scenario.memory_factor * max(growth_bytes(twin), GROWTH_FLOOR_BYTES)
+            peak = max(sample.rss_bytes for sample in twin.samples) - growth_bytes(twin)
+            memory = min(memory, int(peak + allowed))
+            basis = f"{entry.scenario.memory_factor:g} × the correct loop's growth"
+        return Limits(
+            stall_s=settings.stall_s or measured or CORRECT_STALL_S,
+            startup_s=STARTUP_S,
+            timeout_s=settings.timeout_s,
+            memory_bytes=memory,
+            basis=basis,
+        )
+
+    def _twin(self, entry: Entry) -> tuple[Observation, ProgramRecord]:
+        with self._guard:
+            lock = self._locks.setdefault(entry.name, threading.Lock())
+        with lock:
+            if entry.name not in self._twins:
+                limits = self.limits(entry, None)
+                reference = self._reference(entry, limits)
+                seen, expectation = self._observe(entry, entry.correct, limits)
+                found = self._row(entry, entry.correct, seen, expectation, reference)
+                self._twins[entry.name] = seen, found
+            return self._twins[entry.name]
+
+    def _reference(self, entry: Entry, limits: Limits) -> Observation | None:
+        if not entry.reference:
+            return None
+        return observe(self._program(entry, entry.reference), limits, jit_key=self._jit_key(), stop=self.stop)
+
+    def _observe(self, entry: Entry, variant: Variant, limits: Limits) -> tuple[Observation, Expectation]:
+        expectation = expectation_of(entry.scenario, variant, self.environment)
+        program = self._program(entry, variant.name)
+        listener = self._listener
+        if listener is None:
+            return observe(program, limits, jit_key=self._jit_key(), stop=self.stop), expectation
+        listener.started(program.name)
+        seen = observe(
+            program,
+            limits,
+            jit_key=self._jit_key(),
+            stop=self.stop,
+            progress=lambda log, silent_s: listener.moved(program.name, log, silent_s),
+        )
+        return seen, expectation
+
+    def _row(
+        self, entry: Entry, variant: Variant, seen: Observation, expectation: Expectation, twin: Observation | None
+    ) -> ProgramRecord:
+        findings = diagnose(seen)
+        verdict = judge(seen, findings, expectation, twin)
+        found = row(
+            seen,
+            findings,
+            verdict,
+            expectation,
+            scenario=entry.name,
+            variant=variant.name,
+            summary=variant.summary,
+            documents=(variant.document,) if variant.document else tuple(entry.scenario.documents),
+            says=variant.says,
+        )
+        if self._listener is not None:
+            self._listener.ended(found)
+        return found
+
+    def _program(self, entry: Entry, function: str) -> Program:
+        return Program(
+            name=f"{entry.name}/{function}",
+            argv=("scenario", str(entry.file.resolve()), function),
+            python=self.environment.executable or sys.executable,
+            device=self.settings.device,
+        )
+
+    def _jit_key(self) -> str:
+        return f"mlx-{self.environment.mlx}"
+
+
+def usual_slowest(steps_s: Sequence[float]) -> float:
+    """Return the time that nine steps in ten stay below: one hiccup of a busy machine must not hide a hang."""
+    return sorted(steps_s)[int(0.9 * len(steps_s))] if steps_s else 0.0
+
+
+def exit_code(rows: Sequence[ProgramRecord]) -> int:
+    """Return 0 where all is as expected, 2 where something could not be judged, else 1."""
+    if any(one.outcome is Outcome.UNJUDGED and one.expects is not Outcome.UNJUDGED for one in rows):
+        return 2
+    return int(any(not one.as_expected for one in rows))

@@ -1,0 +1,1 @@
+"""Runs outside the watched process: spawn, sample, decide that it is stuck, take stacks, end it."""

@@ -1,0 +1,118 @@
+"""What the agent told, line by line, collected for the Observation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from mlxprobe.model import Fact, MlxSample, Raised, Reading, Step
+
+
+class EventLog:
+    """Take in event lines; times become seconds since the start. A line that makes no sense is counted."""
+
+    def __init__(self, started_s: float) -> None:
+        self.started_s = started_s
+        self.mlx = self.device = ""
+        self.begun_s = self.body_s = self.finished_s = 0.0
+        self.begun = self.finished = False
+        self.progress_s = 0.0
+        self.step = self.lazy_steps = 0
+        self.garbled = 0
+        self.pids: list[int] = []
+        self.raised: Raised | None = None
+        self.score: float | None = None
+        self.steps: list[Step] = []
+        self.losses: list[Reading] = []
+        self.memory: list[MlxSample] = []
+        self.facts: list[Fact] = []
+        self.result: dict[str, tuple[float, ...]] = {}
+
+    def feed(self, lines: bytes) -> bool:
+        """Take in complete lines; return whether they show progress of the program."""
+        moved = False
+        for line in lines.splitlines():
+            try:
+                event = msgspec.json.decode(line)
+                moved |= self._take(event)
+            except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError):
+                self.garbled += 1
+        return moved
+
+    def _take(self, event: dict[str, Any]) -> bool:
+        t_s = float(event["t"]) - self.started_s
+        getattr(self, "_on_" + event["e"])(event, t_s)
+        if event["e"] == "memory":
+            return False
+        self.progress_s = max(self.progress_s, t_s)
+        return True
+
+    def _on_ready(self, event: dict[str, Any], t_s: float) -> None:
+        self.pids.append(int(event["pid"]))
+
+    def _on_mlx(self, event: dict[str, Any], t_s: float) -> None:
+        self.mlx, self.device = str(event["version"]), str(event["device"])
+
+    def _on_begin(self, event: dict[str, Any], t_s: float) -> None:
+        self.begun, self.begun_s = True, t_s
+
+    def _on_body(self, event: dict[str, Any], t_s: float) -> None:
+        self.begun_s = t_s
+
+    def _on_tick(self, event: dict[str, Any], t_s: float) -> None:
+        if "pid" not in event:
+            self.step, self.lazy_steps = int(event["n"]), int(event["lazy"])
+
+    def _on_step(self, event: dict[str, Any], t_s: float) -> None:
+        if "pid" in event:  # a forked worker's own steps are not the program's
+            return
+        self._on_losses(event, t_s)
+        self.step, self.lazy_steps = int(event["n"]), int(event["lazy_steps"])
+        self.steps.append(
+            Step(
+                n=self.step,
+                t_s=t_s,
+                step_s=float(event["step_s"]),
+                gradients=int(event["gradients"]),
+                pending=event["pending"],
+                lazy_steps=self.lazy_steps,
+            )
+        )
+
+    def _on_losses(self, event: dict[str, Any], t_s: float) -> None:
+        self.losses += [Reading(step=int(step), value=float(value)) for step, value in event["losses"]]
+
+    def _on_memory(self, event: dict[str, Any], t_s: float) -> None:
+        self.memory.append(
+            MlxSample(
+                t_s=t_s,
+                active_bytes=int(event["active"]),
+                cache_bytes=int(event["cache"]),
+                peak_bytes=int(event["peak"]),
+            )
+        )
+
+    def _on_fact(self, event: dict[str, Any], t_s: float) -> None:
+        fields = ("name", "step", "file", "line", "count", "detail")
+        self.facts.append(msgspec.convert({"t_s": t_s, **{field: event[field] for field in fields}}, Fact))
+
+    def _on_raised(self, event: dict[str, Any], t_s: float) -> None:
+        fields = ("type", "message", "file", "line", "traceback")
+        self.raised = msgspec.convert({field: event[field] for field in fields}, Raised)
+
+    def _on_measuring(self, event: dict[str, Any], t_s: float) -> None:
+        self.finished_s = t_s
+
+    def _on_result(self, event: dict[str, Any], t_s: float) -> None:
+        self.result[str(event["path"])] = tuple(float(value) for value in event["values"])
+
+    def _on_score(self, event: dict[str, Any], t_s: float) -> None:
+        self.score = float(event["value"])
+
+    def _on_end(self, event: dict[str, Any], t_s: float) -> None:
+        self.finished = True
+        self.finished_s = self.finished_s or t_s
+
+    def _on_dropped(self, event: dict[str, Any], t_s: float) -> None:
+        self.facts.append(Fact(name="event dropped", t_s=t_s, detail={"event": str(event["event"])}))

@@ -1,0 +1,44 @@
+"""Share MLX's compiled CPU kernels between children, although each has a temporary folder of its own.
+
+A child that is killed while the compiler writes would leave a truncated library behind, which fails for every later
+program. So each child gets copies of what earlier ones completed, and only what a child that ended well added is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from mlxprobe.settings import cache_folder
+
+
+def lend(folder: Path, key: str) -> None:
+    """Copy the kernels kept under `key` into a child's temporary folder."""
+    kept = _kept(key)
+    if key and kept.is_dir():
+        shutil.copytree(kept, folder, dirs_exist_ok=True)
+
+
+def keep(folder: Path, key: str) -> None:
+    """Keep the kernels that a child has added, each moved into its place whole; a full disk loses nothing but them."""
+    if not key:
+        return
+    kept = _kept(key)
+    for library in folder.rglob("*.so"):
+        place = kept / library.relative_to(folder)
+        if place.exists():
+            continue
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            fd, temporary = tempfile.mkstemp(dir=place.parent)
+            os.close(fd)
+            shutil.copyfile(library, temporary)
+            os.replace(temporary, place)
+        except OSError:
+            return
+
+
+def _kept(key: str) -> Path:
+    return cache_folder() / "kernels" / key

@@ -1,0 +1,174 @@
+"""Run one program to its end, or to the moment that it must be ended, and say what was seen."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mlxprobe.model import Limits, Observation, Program, Silence, Stack
+from mlxprobe.supervisor import jit, stacks
+from mlxprobe.supervisor.child import Child
+from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.sample import TreeSampler
+from mlxprobe.vocabulary import HangKind
+
+POLL_S = 0.025
+LONGEST_GAP_S = 0.25  # of a pause of our own (a suspended or starved machine), no more than this counts as silence
+DEADLOCK_CPU_SHARE = 0.05
+STALL_CPU_SHARE = 0.25
+
+Progress = Callable[[EventLog, float], None]
+
+
+class Watcher:
+    """Watch one child. Progress is what the agent tells; what the program prints never counts."""
+
+    def __init__(self, child: Child, limits: Limits, progress: Progress | None, stop: threading.Event) -> None:
+        self.child = child
+        self.stop = stop
+        self.limits = limits
+        self.log = EventLog(child.started_s)
+        self.tree = TreeSampler(child.warden_pid, child.started_s)
+        self.silent_s = 0.0
+        self.longest_s = 0.0
+        self.silence: Silence | None = None
+        self.detected_s: float | None = None
+        self._early: tuple[Stack, ...] = ()
+        self._progress = progress
+        self._polled_s = time.monotonic()
+
+    def run(self) -> str:
+        """Poll until something ends the program; return what (see `Observation.ended`)."""
+        while True:
+            self._poll(POLL_S)
+            if self.child.exit_code is not None:
+                self._poll(0)
+                return "exited" if self.log.begun else "not-started"
+            if self.stop.is_set():
+                return "interrupted"
+            if ending := self._limit_reached():
+                self._poll(0)  # it may have moved or ended in this very poll
+                if self.child.exit_code is None and self._limit_reached() == ending:
+                    self.detected_s = time.monotonic() - self.child.started_s
+                    return ending
+
+    def _poll(self, timeout_s: float) -> None:
+        self.child.pump(timeout_s)
+        now = time.monotonic()
+        gap_s, self._polled_s = min(now - self._polled_s, LONGEST_GAP_S), now
+        if self.log.feed(self.child.take_events()):
+            self.silent_s, self._early = 0.0, ()
+        elif self.silent_s < 0.2 or not self.tree.compiling():
+            self.silent_s += gap_s
+        self.longest_s = max(self.longest_s, self.silent_s)
+        self.tree.sample_if_due()
+        if self._progress is not None:
+            self._progress(self.log, self.silent_s)
+
+    def _limit_reached(self) -> str:
+        """Name the limit that is reached now; an empty string where none is."""
+        limits, now_s = self.limits, time.monotonic() - self.child.started_s
+        if self.tree.samples and self.tree.samples[-1].rss_bytes > limits.memory_bytes:
+            return "memory"
+        if now_s > limits.timeout_s:
+            return "timeout"
+        if not self.log.begun:
+            return "not-started" if self.silent_s > limits.startup_s else ""
+        if self.silent_s > limits.stall_s / 2 and not self._early:
+            self._early = self._take_stacks()
+        if self.silent_s > limits.stall_s and self._is_stuck():
+            return "stalled"
+        return ""
+
+    def _is_stuck(self) -> bool:
+        """Classify the silence; an unclear one gets a second stall limit's time before it counts."""
+        self.tree.sample(rescan=True)
+        began_s = time.monotonic() - self.child.started_s - self.silent_s
+        cpu_s = self.tree.cpu_since(began_s)
+        late = self._take_stacks()
+        same = bool(late) and positions(late) == positions(self._early)
+        share = cpu_s / self.silent_s
+        if share > STALL_CPU_SHARE:
+            kind = HangKind.STALL
+        elif share < DEADLOCK_CPU_SHARE and same and self.log.device != "gpu" and not self.tree.running():
+            kind = HangKind.DEADLOCK
+        else:
+            kind = HangKind.UNKNOWN
+        self.silence = Silence(silent_s=self.silent_s, cpu_s=cpu_s, kind=kind, stacks=late, same_stacks=same)
+        return kind is not HangKind.UNKNOWN or self.silent_s > 2 * self.limits.stall_s
+
+    def _take_stacks(self) -> tuple[Stack, ...]:
+        return stacks.take(self.log.pids, self.child.folder)
+
+
+def positions(found: tuple[Stack, ...]) -> list[tuple[object, ...]]:
+    """Reduce stacks to what must stay the same while nothing moves."""
+    return sorted((s.pid, s.thread, tuple((f.file, f.line) for f in s.frames)) for s in found)
+
+
+def observe(
+    program: Program,
+    limits: Limits,
+    *,
+    jit_key: str = "",
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> Observation:
+    """Run a program under its limits and return what was seen.
+
+    Args:
+        program: what to run, and with which interpreter.
+        limits: seconds without progress, to the start and in all; bytes of resident memory of the whole tree.
+        jit_key: names the cache of MLX's compiled CPU kernels that this program may share; empty for none.
+        progress: called at every poll with the events so far and the seconds of silence.
+        stop: once it is set, the program is ended as interrupted.
+
+    Raises:
+        ProbeError: the process could not be started at all.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="mlxprobe-"))
+    jit.lend(folder, jit_key)
+    with Child(program, folder) as child:
+        watcher = Watcher(child, limits, progress, stop or threading.Event())
+        ended = watcher.run()
+        child.end(gently=ended not in ("exited", "interrupted"))
+        watcher.log.feed(child.take_events())
+        if ended == "exited" and child.exit_code == 0 and watcher.log.finished:
+            jit.keep(child.folder, jit_key)
+        return _observation(program, limits, watcher, "unreaped" if child.left else ended)
+
+
+def _observation(program: Program, limits: Limits, watcher: Watcher, ended: str) -> Observation:
+    log, child = watcher.log, watcher.child
+    killed = child.exit_code is not None and child.exit_code < 0
+    return Observation(
+        program=program.name,
+        limits=limits,
+        ended=ended,
+        exit_code=child.exit_code,
+        mlx=log.mlx,
+        device=log.device,
+        begun=log.begun,
+        finished=log.finished,
+        garbled=log.garbled + bool(child.unfinished_events()),
+        wall_s=(child.exited_s or time.monotonic()) - child.started_s,
+        detection_s=watcher.detected_s,
+        begun_s=log.begun_s,
+        finished_s=log.finished_s,
+        longest_silence_s=watcher.longest_s,
+        silence=watcher.silence if ended == "stalled" else None,
+        raised=log.raised,
+        steps=tuple(log.steps),
+        losses=tuple(log.losses),
+        samples=tuple(watcher.tree.samples),
+        memory=tuple(log.memory),
+        facts=tuple(log.facts),
+        stacks=stacks.crash(child.folder, child.pid) if killed and ended == "exited" else (),
+        result=log.result,
+        score=log.score,
+        output_tail=child.output(),
+        left_behind=child.left,
+    )

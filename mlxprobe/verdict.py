@@ -1,0 +1,314 @@
+"""Observation, findings and expectation in; one outcome out. The order of CASES is the policy."""
+
+from __future__ import annotations
+
+import math
+import signal
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mlxprobe.model import Expectation, Finding, Frame, Observation, Verdict
+from mlxprobe.vocabulary import HangKind, Outcome, Role
+
+NO_LEARNING_SHARE = 0.1  # of the correct loop's gain
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a verdict is judged from; `twin` is the correct loop's observation, or the reference's for that loop."""
+
+    seen: Observation
+    expectation: Expectation
+    twin: Observation | None = None
+
+
+Told = tuple[Outcome, str]
+Judge = Callable[[Case], "Told | None"]
+
+
+def judge(
+    seen: Observation, findings: Sequence[Finding], expectation: Expectation, twin: Observation | None = None
+) -> Verdict:
+    """Return the verdict on an observation; any observation gives exactly one outcome.
+
+    Args:
+        seen: what was observed.
+        findings: the diagnosis; missing ones of `expectation.finds` make the verdict unexpected.
+        expectation: role, measured outcome and tolerances.
+        twin: the correct loop's observation, for comparison; None where there is none.
+    """
+    case = Case(seen, expectation, twin)
+    outcome, reason = next(told for told in (one(case) for one in CASES) if told is not None)
+    missing = sorted(set(expectation.finds) - {finding.code for finding in findings})
+    if missing and outcome is expectation.expects:
+        reason += f"; expected {', '.join(missing)}, which was not found"
+    return Verdict(
+        outcome=outcome,
+        reason=reason,
+        kind=seen.silence.kind if outcome is Outcome.HANG and seen.silence else None,
+        as_expected=outcome is expectation.expects and not missing,
+    )
+
+
+def _not_watched(case: Case) -> Told | None:
+    seen = case.seen
+    if seen.ended == "interrupted":
+        return Outcome.UNJUDGED, "interrupted before its end"
+    if seen.left_behind:
+        return Outcome.UNJUDGED, f"processes {list(seen.left_behind)} could not be ended"
+    if not seen.begun:
+        return Outcome.UNJUDGED, f"the agent did not start: {last_line(seen.output_tail) or 'no word from it'}"
+    if seen.garbled:
+        return Outcome.UNJUDGED, f"{seen.garbled} events made no sense"
+    return None
+
+
+def _memory_limit(case: Case) -> Told | None:
+    seen = case.seen
+    if seen.ended != "memory":
+        return None
+    peak = max((sample.rss_bytes for sample in seen.samples), default=0)
+    return Outcome.MEMORY, (
+        f"{_mb(peak)} of resident memory at step {steps_done(seen)}, over its limit of {_mb(seen.limits.memory_bytes)}"
+        f"{_basis(seen)}; it had grown by {_mb(growth_bytes(seen) / max(1, steps_done(seen)))} a step"
+    )
+
+
+def _stalled(case: Case) -> Told | None:
+    seen = case.seen
+    if seen.ended != "stalled" or seen.silence is None:
+        return None
+    kind = seen.silence.kind
+    parts = [f"{kind}: silent for {seen.silence.silent_s:.1f} s {where(seen)}{_after_its_end(seen)}"]
+    if kind is HangKind.DEADLOCK:
+        parts.append("no CPU used, every stack unchanged")
+    elif kind is HangKind.STALL:
+        parts.append(f"{seen.silence.cpu_s:.1f} s of CPU used")
+    if work := pending_work(seen):
+        parts.append(work)
+    if case.twin is not None and (steps := steady_steps(case.twin)):
+        parts.append(f"the correct loop's slowest step took {max(steps):.3f} s")
+    return Outcome.HANG, "; ".join(parts)
+
+
+def _timed_out(case: Case) -> Told | None:
+    if case.seen.ended != "timeout":
+        return None
+    return Outcome.SLOW, f"still moving at step {steps_done(case.seen)} when its {case.seen.limits.timeout_s:g} s were up"
+
+
+def _crashed(case: Case) -> Told | None:
+    seen = case.seen
+    if seen.exit_code is not None and seen.exit_code < 0:
+        return Outcome.CRASH, f"ended by {signal_name(-seen.exit_code)} {where(seen)}".rstrip()
+    if not seen.finished and seen.raised is None:
+        return Outcome.CRASH, f"left with exit code {seen.exit_code} in the middle, at step {steps_done(seen)}"
+    return None
+
+
+def _raised(case: Case) -> Told | None:
+    seen = case.seen
+    if seen.raised is not None:
+        message = " ".join(seen.raised.message.split())
+        return Outcome.ERROR, f"{seen.raised.type}: {message}"
+    if seen.exit_code:
+        return Outcome.ERROR, f"exit code {seen.exit_code}: {last_line(seen.output_tail)}"
+    return None
+
+
+def _not_finite(case: Case) -> Told | None:
+    bad = next((one for one in case.seen.losses if not math.isfinite(one.value)), None)
+    if bad is not None:
+        return Outcome.NAN, f"the loss of step {bad.step} is {bad.value}"
+    if case.seen.score is not None and not math.isfinite(case.seen.score):
+        return Outcome.NAN, f"the true loss at the end is {case.seen.score}"
+    if any(not math.isfinite(value) for values in case.seen.result.values() for value in values):
+        return Outcome.NAN, "the result has values that are not finite"
+    return None
+
+
+def _learned_nothing(case: Case) -> Told | None:
+    seen, twin = case.seen, case.twin
+    if seen.score is None:
+        return None
+    ideal = seen if twin is None or twin.score is None else twin
+    start = ideal.losses[0].value if ideal.losses else math.nan
+    gain, best = start - seen.score, start - (ideal.score or 0.0)
+    if case.expectation.role is Role.CORRECT and not best > NO_LEARNING_SHARE * abs(start):
+        return Outcome.NO_LEARNING, f"the true loss is {seen.score:.3f} at the end, after {start:.3f} at the start"
+    if gain < NO_LEARNING_SHARE * best:
+        return Outcome.NO_LEARNING, (
+            f"the true loss is {seen.score:.3f} at the end, after {start:.3f} at the start; "
+            f"the correct loop brings it to {ideal.score:.3f}"
+        )
+    return None
+
+
+def _differs(case: Case) -> Told | None:
+    seen, twin, allowed = case.seen, case.twin, case.expectation.tolerance
+    if twin is None:
+        return None
+    other = "the NumPy reference's" if case.expectation.role is Role.CORRECT else "the correct loop's"
+    if twin.result and not seen.result:
+        return Outcome.WRONG, f"it returned nothing to compare with {other}"
+    distance = result_distance(seen, twin)
+    if not distance <= allowed:
+        return Outcome.WRONG, f"its result is {distance:.2g} away from {other} (relative; {allowed:g} allowed)"
+    apart = loss_deviation(seen, twin)
+    if apart is not None and apart[1] > allowed:
+        return Outcome.WRONG, f"its loss leaves {other} at step {apart[0]} by {apart[1]:.2g} (relative)"
+    return None
+
+
+def _slow(case: Case) -> Told | None:
+    factor, twin = case.expectation.slow_factor, case.twin
+    if not factor or twin is None:
+        return None
+    mine, its = steady_steps(case.seen), steady_steps(twin)
+    if mine and its and statistics.median(mine) > factor * statistics.median(its):
+        ratio = statistics.median(mine) / statistics.median(its)
+        return Outcome.SLOW, (
+            f"{1e3 * statistics.median(mine):.1f} ms a step, {ratio:.1f} × the correct loop's "
+            f"{1e3 * statistics.median(its):.1f} ms (slow from {factor:g} ×)"
+        )
+    return None
+
+
+def _passed(case: Case) -> Told:
+    seen, twin = case.seen, case.twin
+    parts = [figures(seen)]
+    if twin is not None and twin.result and seen.result and case.expectation.role is not Role.CORRECT:
+        parts.append(f"result {result_distance(seen, twin):.1g} from the correct loop's")
+    return Outcome.PASS, "; ".join(part for part in parts if part) or "finished"
+
+
+CASES: tuple[Judge, ...] = (
+    _not_watched,
+    _memory_limit,
+    _stalled,
+    _timed_out,
+    _crashed,
+    _raised,
+    _not_finite,
+    _learned_nothing,
+    _differs,
+    _slow,
+    _passed,
+)
+
+
+def steady_steps(seen: Observation) -> list[float]:
+    """Return the seconds of each step but the first two, which also build and compile."""
+    return [step.step_s for step in seen.steps[2:]]
+
+
+def steps_done(seen: Observation) -> int:
+    """Return the number of the last step that was complete."""
+    return seen.steps[-1].n if seen.steps else 0
+
+
+def growth_bytes(seen: Observation) -> float:
+    """Return how far resident memory has risen since the program's body began."""
+    after = [sample.rss_bytes for sample in seen.samples if sample.t_s >= seen.begun_s]
+    return float(max(after) - after[0]) if after else 0.0
+
+
+def pending_slope(seen: Observation) -> float:
+    """Return by how many operations the lazy graph of parameters and state grew per step, where it was looked at."""
+    known = [(step.n, step.pending) for step in seen.steps if step.pending is not None]
+    if len(known) < 3:
+        return 0.0
+    (n1, p1), (n2, p2) = known[0], known[-1]
+    return (p2 - p1) / (n2 - n1) if n2 > n1 else 0.0
+
+
+def pending_work(seen: Observation) -> str:
+    """Say how much work waits in the lazy graph, in operations and in steps; empty where it does not grow."""
+    slope, steps = pending_slope(seen), steps_done(seen)
+    if slope < 10:
+        return ""
+    return f"about {round(slope * steps, -2):,.0f} operations pending, {steps} steps' worth"
+
+
+def result_distance(seen: Observation, twin: Observation) -> float:
+    """Estimate |a - b| / |b| over all arrays of two results from their projections; infinite where names differ."""
+    if not twin.result:
+        return 0.0
+    if seen.result.keys() != twin.result.keys():
+        return math.inf
+    squares, norm = 0.0, 0.0
+    for path, (length, *projections) in twin.result.items():
+        mine = seen.result[path][1:]
+        squares += statistics.fmean((a - b) ** 2 for a, b in zip(mine, projections))
+        norm += length**2
+    return math.sqrt(squares / norm) if norm else math.sqrt(squares)
+
+
+def loss_deviation(seen: Observation, twin: Observation) -> tuple[int, float] | None:
+    """Return the first step of the largest relative deviation of two loss paths; None without common steps."""
+    its = {one.step: one.value for one in twin.losses}
+    apart = [
+        (abs(one.value - its[one.step]) / max(abs(its[one.step]), 1e-3), one.step)
+        for one in seen.losses
+        if one.step in its
+    ]
+    if not apart:
+        return None
+    worst, step = max(apart, key=lambda pair: (pair[0], -pair[1]))
+    return step, worst
+
+
+def where(seen: Observation) -> str:
+    """Name the user's line that the program stood at, with its text; a forked worker's before its parent's."""
+    stacks = seen.silence.stacks if seen.silence else seen.stacks
+    if not stacks:
+        return ""
+    last = max(stack.pid for stack in stacks)
+    stack = [one for one in stacks if one.pid == last][-1]
+    frame = next((one for one in stack.frames if is_users(one)), stack.frames[0])
+    text = f" ({frame.code})" if frame.code else ""
+    process = " of its forked child" if len({one.pid for one in stacks}) > 1 else ""
+    return f"at {frame.file.rpartition('/')[2]}:{frame.line}{text}{process}"
+
+
+def is_users(frame: Frame) -> bool:
+    """Tell whether a frame is the user's, not a library's."""
+    return not any(part in frame.file for part in ("/lib/python", "/site-packages/", "<"))
+
+
+def figures(seen: Observation) -> str:
+    """Put a finished program's figures in one line."""
+    parts = []
+    if steps := steady_steps(seen):
+        parts.append(f"{steps_done(seen)} steps, {1e3 * statistics.median(steps):.1f} ms a step")
+    if len(seen.losses) > 1:
+        parts.append(f"loss {seen.losses[0].value:.3f} → {seen.losses[-1].value:.3f}")
+    if seen.score is not None:
+        parts.append(f"true loss {seen.score:.3f}")
+    return ", ".join(parts)
+
+
+def last_line(text: str) -> str:
+    """Return the last line that is not blank."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def signal_name(number: int) -> str:
+    """Name a signal by its number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _after_its_end(seen: Observation) -> str:
+    return ", after the program's end, at exit" if seen.finished else ""
+
+
+def _basis(seen: Observation) -> str:
+    return f" ({seen.limits.basis})" if seen.limits.basis else ""
+
+
+def _mb(count: float) -> str:
+    return f"{count / 1e6:.1f} MB" if abs(count) < 1e8 else f"{count / 1e6:.0f} MB"
