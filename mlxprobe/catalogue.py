@@ -80,11 +80,13 @@ def find(folders: Sequence[str] = ()) -> tuple[list[Entry], list[Broken]]:
                 continue
             try:
                 entry = read(file)
-                if other := entries.get(entry.name):
-                    raise UsageError(f"the scenario name {entry.name} is taken by {other.file}; rename one of the files")
-                entries[entry.name] = entry
             except UsageError as error:
                 broken.append(Broken(file, str(error)))
+                continue
+            other = entries.setdefault(entry.name, entry)
+            if other is not entry:
+                taken = f"the scenario name {entry.name} is taken by {other.file}; rename one of the files"
+                broken.append(Broken(file, f"{file}: {taken}"))
     return list(entries.values()), broken
 
 
@@ -183,6 +185,8 @@ def select(entries: Iterable[Entry], patterns: Sequence[str]) -> list[tuple[Entr
 
 def nearest(pattern: str, entries: Iterable[Entry]) -> str:
     """Suggest the name that is most like a mistyped one."""
-    names = [name for entry in entries for name in (entry.name, *(f"{entry.name}/{one.name}" for one in entry.variants))]
+    names = [
+        name for entry in entries for name in (entry.name, *(f"{entry.name}/{one.name}" for one in entry.variants))
+    ]
     close = difflib.get_close_matches(pattern.replace("_", "-"), names, n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""

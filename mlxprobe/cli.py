@@ -51,8 +51,16 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--scenario", "patterns", multiple=True, metavar="NAME[/VARIANT]", help="Run this one, by name or glob; repeatable (default: all).")
-@click.option("--format", "form", type=click.Choice(FORMAT_NAMES), default="text", help="Form of the report (default: text).")
+@click.option(
+    "--scenario",
+    "patterns",
+    multiple=True,
+    metavar="NAME[/VARIANT]",
+    help="Run this one, by name or glob; repeatable (default: all).",
+)
+@click.option(
+    "--format", "form", type=click.Choice(FORMAT_NAMES), default="text", help="Form of the report (default: text)."
+)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file.")
 @with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "reports")
 def run(patterns: tuple[str, ...], form: str, output: Path | None, **flags: Any) -> None:
@@ -108,6 +116,49 @@ def list_(**flags: Any) -> None:
     for one in broken:
         click.echo(f"mlxprobe: {one.problem}", err=True)
     sys.exit(JUDGED_NOT if broken else 0)
+
+
+@main.command()
+@click.argument("name", metavar="NAME[/VARIANT]")
+@with_settings("scenarios")
+def show(name: str, **flags: Any) -> None:
+    """Show a scenario: symptom, cause, fix, broken and correct code side by side."""
+    from mlxprobe import catalogue
+    from mlxprobe.display import console
+    from mlxprobe.reports import page
+
+    entries, _ = catalogue.find(resolve(flags).scenarios)
+    for entry, variants in catalogue.select(entries, [name]):
+        console().print(page.scenario(entry, variants, console().width))
+
+
+@main.command()
+@click.argument("code")
+def explain(code: str) -> None:
+    """Explain a finding code, such as MP101."""
+    from mlxprobe.diagnosis import RULES
+    from mlxprobe.display import console
+    from mlxprobe.errors import UsageError
+    from mlxprobe.reports import page
+
+    if code.upper() not in RULES:
+        raise UsageError(f"no finding has the code {code!r}; known are {', '.join(sorted(RULES))}")
+    console().print(page.finding(RULES[code.upper()]))
+
+
+@main.command()
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device")
+def doctor(**flags: Any) -> None:
+    """Tell which MLX, device and limits are here, and what cannot be measured."""
+    from mlxprobe import doctor as checks
+    from mlxprobe import environment
+
+    settings = resolve(flags)
+    here = environment.usable(device=settings.device)
+    for name, value in checks.facts(here, settings):
+        click.echo(f"{name:12} {value}")
+    for gap in checks.gaps(here):
+        click.echo(f"{'not measured':12} {gap}")
 
 
 def entry_point() -> None:

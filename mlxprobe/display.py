@@ -30,9 +30,7 @@ class Display:
         self._running: dict[str, str] = {}
         self._done = 0
         self._lock = threading.Lock()
-        self._live = Live(
-            console=self._console, get_renderable=self._lines, refresh_per_second=8, transient=True
-        )
+        self._live = Live(console=self._console, get_renderable=self._lines, refresh_per_second=8, transient=True)
 
     def started(self, name: str) -> None:
         """Show a program."""

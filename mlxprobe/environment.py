@@ -7,7 +7,7 @@ import sys
 
 import msgspec
 
-from mlxprobe.errors import EnvironmentMissing, UsageError
+from mlxprobe.errors import MissingEnvironmentError, UsageError
 from mlxprobe.model import Environment
 from mlxprobe.supervisor.child import AGENT
 
@@ -18,7 +18,7 @@ def describe(python: str = sys.executable, device: str = "") -> Environment:
     """Return what the interpreter says of itself and its MLX, which may be unusable (see `problem`).
 
     Raises:
-        EnvironmentMissing: the interpreter does not run, or does not answer in time.
+        MissingEnvironmentError: the interpreter does not run, or does not answer in time.
     """
     try:
         done = subprocess.run(
@@ -26,12 +26,14 @@ def describe(python: str = sys.executable, device: str = "") -> Environment:
         )
         found = msgspec.json.decode(done.stdout, type=Environment)
     except subprocess.TimeoutExpired:
-        raise EnvironmentMissing(f"{python}: importing mlx.core took more than {ANSWER_WITHIN_S} s") from None
+        raise MissingEnvironmentError(f"{python}: importing mlx.core took more than {ANSWER_WITHIN_S} s") from None
     except OSError as error:
-        raise EnvironmentMissing(f"{python}: cannot be run: {error.strerror}") from None
+        raise MissingEnvironmentError(f"{python}: cannot be run: {error.strerror}") from None
     except (msgspec.DecodeError, msgspec.ValidationError):
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise EnvironmentMissing(f"{python}: ended with {done.returncode} while importing mlx.core: {last}") from None
+        raise MissingEnvironmentError(
+            f"{python}: ended with {done.returncode} while importing mlx.core: {last}"
+        ) from None
     return msgspec.structs.replace(found, device=device) if device else found
 
 
@@ -39,7 +41,7 @@ def usable(python: str = sys.executable, device: str = "") -> Environment:
     """Return the environment, or say what to install.
 
     Raises:
-        EnvironmentMissing: MLX does not import.
+        MissingEnvironmentError: MLX does not import.
         UsageError: `device` does not exist there.
     """
     found = describe(python)
@@ -47,7 +49,9 @@ def usable(python: str = sys.executable, device: str = "") -> Environment:
         advice = "pip install 'mlxprobe[cpu]', or 'mlxprobe[cuda]' for an NVIDIA GPU"
         if sys.platform == "darwin":
             advice = "pip install mlx"
-        raise EnvironmentMissing(f"{python}: mlx.core does not import ({found.problem}); install a backend: {advice}")
+        raise MissingEnvironmentError(
+            f"{python}: mlx.core does not import ({found.problem}); install a backend: {advice}"
+        )
     if device and device not in found.devices:
         raise UsageError(f"--device: MLX {found.mlx} has no {device} here; it has {', '.join(found.devices)}")
     return msgspec.structs.replace(found, device=device) if device else found

@@ -9,5 +9,5 @@ class UsageError(ProbeError):
     """A name, a value or a file that the user gave cannot be used."""
 
 
-class EnvironmentMissing(ProbeError):
+class MissingEnvironmentError(ProbeError):
     """The interpreter has no MLX that can be imported."""

@@ -11,7 +11,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The base of all values: immutable, and written without its defaults."""
 
 
-class Environment(Value):
+class Environment(Value, frozen=True):
     """The interpreter and the MLX in it, as the agent found them."""
 
     python: str
@@ -24,7 +24,7 @@ class Environment(Value):
     problem: str = ""
 
 
-class Program(Value):
+class Program(Value, frozen=True):
     """What to run under the agent: a scenario's variant or a script, with its surroundings."""
 
     name: str
@@ -35,7 +35,7 @@ class Program(Value):
     device: str = ""
 
 
-class Limits(Value):
+class Limits(Value, frozen=True):
     """Where a program is ended. `memory_bytes` counts the resident memory of the whole process tree."""
 
     stall_s: float
@@ -45,7 +45,7 @@ class Limits(Value):
     basis: str = ""
 
 
-class Step(Value):
+class Step(Value, frozen=True):
     """One update of the optimizer (one gradient call where there is none), when it was complete."""
 
     n: int
@@ -56,14 +56,14 @@ class Step(Value):
     lazy_steps: int = 0
 
 
-class Reading(Value):
+class Reading(Value, frozen=True):
     """A loss that the program itself read, with the step whose loss it is."""
 
     step: int
     value: float
 
 
-class Sample(Value):
+class Sample(Value, frozen=True):
     """The process tree from outside: resident memory, and CPU time used so far."""
 
     t_s: float
@@ -71,7 +71,7 @@ class Sample(Value):
     cpu_s: float
 
 
-class MlxSample(Value):
+class MlxSample(Value, frozen=True):
     """MLX's own memory counters, from inside: active and peak exclude the cache."""
 
     t_s: float
@@ -80,7 +80,7 @@ class MlxSample(Value):
     peak_bytes: int
 
 
-class Frame(Value):
+class Frame(Value, frozen=True):
     """A line of a Python stack, the innermost first."""
 
     file: str
@@ -89,7 +89,7 @@ class Frame(Value):
     code: str = ""
 
 
-class Stack(Value):
+class Stack(Value, frozen=True):
     """The Python stack of one thread of one process of the tree."""
 
     pid: int
@@ -98,7 +98,7 @@ class Stack(Value):
     current: bool = False
 
 
-class Silence(Value):
+class Silence(Value, frozen=True):
     """The last stretch without progress: how long, how busy, and where each thread stood."""
 
     silent_s: float
@@ -108,7 +108,7 @@ class Silence(Value):
     same_stacks: bool = False
 
 
-class Raised(Value):
+class Raised(Value, frozen=True):
     """The exception that ended the program."""
 
     type: str
@@ -118,7 +118,7 @@ class Raised(Value):
     traceback: str = ""
 
 
-class Fact(Value):
+class Fact(Value, frozen=True):
     """Something that the agent saw once or at one place: raw material for the findings."""
 
     name: str
@@ -130,7 +130,7 @@ class Fact(Value):
     detail: dict[str, str | int | float | bool | list[str]] = {}
 
 
-class Observation(Value):
+class Observation(Value, frozen=True):
     """Everything that was seen of one run of a program. `ended` says what brought it to its end."""
 
     program: str
@@ -161,7 +161,7 @@ class Observation(Value):
     left_behind: tuple[int, ...] = ()
 
 
-class Finding(Value):
+class Finding(Value, frozen=True):
     """A named failure mode with its place and its evidence in numbers."""
 
     code: str
@@ -174,7 +174,7 @@ class Finding(Value):
     checked: bool = True
 
 
-class Expectation(Value):
+class Expectation(Value, frozen=True):
     """What is known of a program beforehand: its role, the document's claim, the measured outcome."""
 
     role: Role = Role.BROKEN
@@ -186,7 +186,7 @@ class Expectation(Value):
     score_name: str = "loss"
 
 
-class Verdict(Value):
+class Verdict(Value, frozen=True):
     """The one outcome of a program, the reason in one line, and whether it is the expected one."""
 
     outcome: Outcome
@@ -195,7 +195,7 @@ class Verdict(Value):
     as_expected: bool = True
 
 
-class ProgramRecord(Value):
+class ProgramRecord(Value, frozen=True):
     """One program's row of a record: what was claimed, expected, observed, and the evidence."""
 
     scenario: str
@@ -233,7 +233,7 @@ class ProgramRecord(Value):
         return f"{self.scenario}/{self.variant}"
 
 
-class Record(Value):
+class Record(Value, frozen=True):
     """Everything that one `mlxprobe run` saw."""
 
     schema_version: int

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from mlxprobe.errors import ProbeError, UsageError
-from mlxprobe.model import Expectation, Observation, ProgramRecord, Record, Finding, Verdict
+from mlxprobe.model import Expectation, Finding, Observation, ProgramRecord, Record, Verdict
 
 SCHEMA_VERSION = 1
 

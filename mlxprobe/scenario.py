@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, Union
+from typing import Any, TypeVar
 
 from mlxprobe.vocabulary import Outcome, Role
 
 Body = TypeVar("Body", bound=Callable[..., Any])
-Expected = Union[Outcome, Mapping[str, Outcome]]
+Expected = Outcome | Mapping[str, Outcome]
 
 
 @dataclass(frozen=True)

@@ -103,14 +103,63 @@ def default_jobs() -> int:
 
 SECONDS_WORDS = "a time above zero, such as 90, 1.5s or 2min"
 TABLE = (
-    Setting("jobs", "--jobs", None, whole(1, 64), "a whole number from 1 to 64", "Programs at a time (default: 2, or 1 on one processor)."),
-    Setting("timeout_s", "--timeout", 60.0, seconds, SECONDS_WORDS, "End a program after this time, moving or not (default: 60s)."),
-    Setting("stall_s", "--stall-limit", None, seconds, SECONDS_WORDS, "Call a program stuck after this time without progress (default: measured from the correct loop)."),
-    Setting("memory", "--memory-limit", 0.4, size, "a size such as 4GB, or a share such as 40%", "End a program at this resident memory, as a size or a share of the machine's (default: 40%)."),
-    Setting("device", "--device", "", choice("cpu", "gpu"), "cpu or gpu", "Run on this device (default: MLX's own)."),
-    Setting("scenarios", "--scenarios", (), folders, "a folder, or a list of folders", "Look for scenarios in this folder too; repeatable."),
-    Setting("reports", "--reports", "reports", str, "a folder", "Keep the latest record under this folder (default: reports)."),
-)  # fmt: skip
+    Setting(
+        name="jobs",
+        flag="--jobs",
+        default=None,
+        check=whole(1, 64),
+        right="a whole number from 1 to 64",
+        help="Programs at a time (default: 2, or 1 on one processor).",
+    ),
+    Setting(
+        name="timeout_s",
+        flag="--timeout",
+        default=60.0,
+        check=seconds,
+        right=SECONDS_WORDS,
+        help="End a program after this time, moving or not (default: 60s).",
+    ),
+    Setting(
+        name="stall_s",
+        flag="--stall-limit",
+        default=None,
+        check=seconds,
+        right=SECONDS_WORDS,
+        help="Call a program stuck after this time without progress (default: measured from the correct loop).",
+    ),
+    Setting(
+        name="memory",
+        flag="--memory-limit",
+        default=0.4,
+        check=size,
+        right="a size such as 4GB, or a share of the machine's memory such as 40%",
+        help="End a program at this resident memory (default: 40%).",
+    ),
+    Setting(
+        name="device",
+        flag="--device",
+        default="",
+        check=choice("cpu", "gpu"),
+        right="cpu or gpu",
+        help="Run on this device, cpu or gpu (default: MLX's own).",
+    ),
+    Setting(
+        name="scenarios",
+        flag="--scenarios",
+        default=(),
+        check=folders,
+        right="a folder, or a list of folders",
+        help="Look for scenarios in this folder too; repeatable.",
+    ),
+    Setting(
+        name="reports",
+        flag="--reports",
+        default="reports",
+        check=str,
+        right="a folder",
+        help="Keep the latest record under this folder (default: reports).",
+    ),
+)
 
 
 @dataclass(frozen=True)

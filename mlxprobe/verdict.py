@@ -95,7 +95,10 @@ def _stalled(case: Case) -> Told | None:
 def _timed_out(case: Case) -> Told | None:
     if case.seen.ended != "timeout":
         return None
-    return Outcome.SLOW, f"still moving at step {steps_done(case.seen)} when its {case.seen.limits.timeout_s:g} s were up"
+    return (
+        Outcome.SLOW,
+        f"still moving at step {steps_done(case.seen)} when its {case.seen.limits.timeout_s:g} s were up",
+    )
 
 
 def _crashed(case: Case) -> Told | None:
@@ -240,7 +243,7 @@ def result_distance(seen: Observation, twin: Observation) -> float:
     squares, norm = 0.0, 0.0
     for path, (length, *projections) in twin.result.items():
         mine = seen.result[path][1:]
-        squares += statistics.fmean((a - b) ** 2 for a, b in zip(mine, projections))
+        squares += statistics.fmean((a - b) ** 2 for a, b in zip(mine, projections, strict=True))
         norm += length**2
     return math.sqrt(squares / norm) if norm else math.sqrt(squares)
 

@@ -54,7 +54,7 @@ class Hooks:
         def evaluate(*args: Any) -> None:
             began = time.monotonic()
             original(*args)
-            if any(isinstance(arg, mx.array) or isinstance(arg, TREES) for arg in args):
+            if any(isinstance(arg, (mx.array, *TREES)) for arg in args):
                 recorder.evaluated(began)
             else:
                 recorder.fact("ineffective evaluation", kinds=[type(arg).__name__ for arg in args])
@@ -146,7 +146,7 @@ class Hooks:
 
             before = differences(module, file_or_weights)
             if before:
-                self.recorder.fact("weights differ", **before)
+                self.recorder.fact("weights differ", None, **before)
             return original(module, file_or_weights, *args, **kwargs)
 
         return load_weights
@@ -155,7 +155,8 @@ class Hooks:
         @functools.wraps(original)
         def compile_(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
             if (getattr(fun, "__module__", None) or "").startswith("mlx."):
-                return original(fun, *args, **kwargs)
+                plain: Callable[..., Any] = original(fun, *args, **kwargs)
+                return plain
             seen = {"gradients": False, "updates": False}
 
             @functools.wraps(fun)

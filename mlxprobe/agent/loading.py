@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 
-def differences(module: Any, file_or_weights: Any) -> dict[str, list[str]]:
+def differences(module: Any, file_or_weights: Any) -> dict[str, Any]:
     """Return the keys that are missing, extra, or of another shape; empty where all fit."""
     import mlx.core as mx
     from mlx.utils import tree_flatten
 
-    weights = mx.load(file_or_weights) if isinstance(file_or_weights, str) else dict(file_or_weights)
-    current = dict(tree_flatten(module.parameters()))
+    weights: dict[str, Any] = mx.load(file_or_weights) if isinstance(file_or_weights, str) else dict(file_or_weights)
+    current: dict[str, Any] = dict(tree_flatten(module.parameters()))
     found = {
         "missing": sorted(current.keys() - weights.keys()),
         "extra": sorted(weights.keys() - current.keys()),

@@ -58,6 +58,7 @@ class Recorder:
         self._losses: dict[int, tuple[weakref.ref[Any], int]] = {}
         self._trees: dict[int, weakref.ref[Any]] = {}
         self._facts: dict[tuple[str, str, int], int] = {}
+        self._gradient_site = ("", 0)
         self._probe = PendingProbe()
         self._over = False
 
@@ -76,6 +77,8 @@ class Recorder:
     def gradient_ends(self, value: Any) -> None:
         """A gradient call returned `value`, the loss (or a tuple that starts with it)."""
         self.gradients += 1
+        if self.gradients == 1:
+            self._gradient_site = sites.calling()
         self._step_gradients += 1
         self.follow_loss(value[0] if isinstance(value, (tuple, list)) and value else value)
         self.tick()
@@ -147,6 +150,8 @@ class Recorder:
 
     def finish(self) -> None:
         """The program's body has ended: close what is open, send what is left, and note no more facts."""
+        if self.gradients >= UNUSED_IS_SURE and not self._applied:
+            self.fact("gradients unused", self._gradient_site, gradients=self.gradients)
         self._over = True
         if self._step_gradients or self._updated:
             self.close_step()

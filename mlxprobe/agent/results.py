@@ -11,7 +11,7 @@ PROJECTIONS = 8
 def arrays_of(result: Any) -> dict[str, Any]:
     """Name the arrays and numbers of a result: a module's parameters, a tree, an array or a number."""
     import mlx.core as mx
-    import mlx.nn as nn
+    from mlx import nn
     from mlx.utils import tree_flatten
 
     tree = result.parameters() if isinstance(result, nn.Module) else result

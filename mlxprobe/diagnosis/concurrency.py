@@ -55,4 +55,6 @@ def deadlock(seen: Observation) -> Iterator[Finding]:
     """
     silence = seen.silence
     if silence is not None and silence.kind is HangKind.DEADLOCK:
-        yield rule("MP603").at(f"nothing has moved for {silence.silent_s:.1f} s {where(seen)}", silent_s=silence.silent_s)
+        yield rule("MP603").at(
+            f"nothing has moved for {silence.silent_s:.1f} s {where(seen)}", silent_s=silence.silent_s
+        )

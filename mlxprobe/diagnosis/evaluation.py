@@ -73,4 +73,6 @@ def ineffective_eval(seen: Observation) -> Iterator[Finding]:
         if fact.name == "ineffective evaluation":
             kinds = fact.detail.get("kinds", [])
             named = ", ".join(kinds) if isinstance(kinds, list) else str(kinds)
-            yield rule("MP104").at(f"mx.eval was given {named or 'nothing'}: it evaluates no array", fact.file, fact.line)
+            yield rule("MP104").at(
+                f"mx.eval was given {named or 'nothing'}: it evaluates no array", fact.file, fact.line
+            )

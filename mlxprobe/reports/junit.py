@@ -45,5 +45,7 @@ def _case(suite: ET.Element, one: ProgramRecord) -> None:
     elif one.outcome is Outcome.UNJUDGED:
         ET.SubElement(case, "error", message=message, type=str(one.outcome))
     elif not one.as_expected:
-        ET.SubElement(case, "failure", message=message, type=str(one.outcome)).text = _NOT_XML.sub("�", words.codes(one))
+        ET.SubElement(case, "failure", message=message, type=str(one.outcome)).text = _NOT_XML.sub(
+            "�", words.codes(one)
+        )
     ET.SubElement(case, "system-out").text = _NOT_XML.sub("�", one.reason)

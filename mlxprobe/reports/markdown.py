@@ -11,10 +11,21 @@ from mlxprobe.vocabulary import Role
 
 def render(record: Record) -> str:
     """Return scenario by scenario what was observed, then the ledger of the documents' claims."""
-    lines = ["# mlxprobe", "", f"{words.surroundings(record)}. {record.time}.", "", words.summary(record.programs) + "."]
+    lines = [
+        "# mlxprobe",
+        "",
+        f"{words.surroundings(record)}. {record.time}.",
+        "",
+        words.summary(record.programs) + ".",
+    ]
     lines += [f"\nProblem: {problem}" for problem in record.problems]
     for name, rows in words.by_scenario(record.programs):
-        lines += ["", f"## {name}", "", *_table(("variant", "role", "documented", "observed", "evidence"), map(_row, rows))]
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            *_table(("variant", "role", "documented", "observed", "evidence"), map(_row, rows)),
+        ]
     return "\n".join([*lines, "", *ledger(record), ""])
 
 

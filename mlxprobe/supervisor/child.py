@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 import mlxprobe
-from mlxprobe.agent.channel import FOLDER_VARIABLE, FD_VARIABLE
+from mlxprobe.agent.channel import FD_VARIABLE, FOLDER_VARIABLE
 from mlxprobe.agent.start import DEVICE_VARIABLE
 from mlxprobe.errors import ProbeError
 from mlxprobe.model import Program

@@ -37,7 +37,7 @@ def crash(folder: Path, pid: int) -> tuple[Stack, ...]:
     path = folder / STACKS_FILE
     text = path.read_text(errors="replace") if path.exists() else ""
     at = text.rfind("Fatal Python error")
-    return parse(text[at:], pid) if at >= 0 else ()
+    return tuple(parse(text[at:], pid)) if at >= 0 else ()
 
 
 def _new_text(path: Path, before: int) -> str:
@@ -58,7 +58,8 @@ def _new_text(path: Path, before: int) -> str:
 def parse(text: str, pid: int) -> list[Stack]:
     """Read faulthandler's report into stacks, the agent's own thread and frames left out."""
     stacks: list[Stack] = []
-    thread, current, frames = "", False, []
+    thread, current = "", False
+    frames: list[Frame] = []
     for line in [*text.splitlines(), "Thread 0x0:"]:
         if head := _THREAD.match(line):
             users = tuple(frame for frame in frames if _AGENT not in frame.file)

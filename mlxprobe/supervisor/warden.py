@@ -141,7 +141,9 @@ def parents_by_ps() -> dict[int, int]:
     """Map every process to its parent with ps(1), for systems without /proc (macOS)."""
     import subprocess
 
-    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, timeout=5).stdout
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, timeout=5, check=False
+    ).stdout
     return {int(pid): int(parent) for pid, parent in (line.split() for line in listing.splitlines())}
 
 

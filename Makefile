@@ -1,0 +1,41 @@
+# `make run` and `make test` need Python 3.10 or later and nothing else. On Linux: BACKEND=cpu (default) or cuda.
+PYTHON ?= python3
+BACKEND ?= cpu
+BIN := .venv/bin
+
+ifeq ($(shell uname -s),Darwin)
+EXTRAS := test
+else
+EXTRAS := test,$(BACKEND)
+endif
+
+.PHONY: run test lint format claims clean
+
+run: .venv/installed
+	$(BIN)/mlxprobe run
+
+test: .venv/installed lint
+	$(BIN)/pytest tests
+	$(BIN)/pytest scenarios -n 2
+
+lint: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: .venv/installed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+claims: .venv/installed
+	$(BIN)/mlxprobe run --format markdown --output reports/claims.md
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "Python 3.10 or later is needed: make PYTHON=python3.12"'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'
+	touch $@
+
+clean:
+	rm -rf .venv
