@@ -126,11 +126,11 @@ def read(file: Path) -> Entry:
 
 
 def _declare(tree: ast.Module, file: Path) -> Scenario:
-    """Execute the declarations alone: `probe = Scenario(...)` and the decorators, over emptied functions."""
+    """Execute the declarations alone: literals, `probe = Scenario(...)`, the decorators over emptied functions."""
     kept: list[ast.stmt] = []
     lines: dict[str, int] = {}
     for node in tree.body:
-        if isinstance(node, ast.Assign) and _names_probe(node.targets[0]):
+        if isinstance(node, ast.Assign) and (_names_probe(node.targets[0]) or _is_literal(node.value)):
             kept.append(node)
         elif isinstance(node, ast.FunctionDef) and any(_uses_probe(one) for one in node.decorator_list):
             lines[node.name] = node.lineno
@@ -149,6 +149,14 @@ def _declare(tree: ast.Module, file: Path) -> Scenario:
 
 def _names_probe(target: ast.expr) -> bool:
     return isinstance(target, ast.Name) and target.id == "probe"
+
+
+def _is_literal(value: ast.expr) -> bool:
+    try:
+        ast.literal_eval(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _uses_probe(decorator: ast.expr) -> bool:

@@ -61,7 +61,11 @@ def main() -> None:
 @click.option(
     "--format", "form", type=click.Choice(FORMAT_NAMES), default="text", help="Form of the report (default: text)."
 )
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the report to this file, and its text to the terminal.",
+)
 @with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "reports")
 def run(patterns: tuple[str, ...], form: str, output: Path | None, **flags: Any) -> None:
     """Run scenarios and say which failure modes are real here."""
@@ -92,10 +96,12 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, **flags: Any)
     )
     if output is not None:
         write(output, FORMATS[form](record).encode())
-    elif form == "text":
+    if output is not None or form == "text":
         console().print(text.renderable(record))
     else:
         click.echo(FORMATS[form](record), nl=False)
+    for one in broken:
+        click.echo(f"mlxprobe: {one.problem}", err=True)
     write(Path(settings.reports) / "latest" / "record.json", encode(record))
     if runner.stop.is_set():
         sys.exit(INTERRUPTED)

@@ -5,9 +5,11 @@ Version 1: the first.
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -50,8 +52,18 @@ def row(
 
 
 def encode(record: Record) -> bytes:
-    """Return a record as JSON, indented by two."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+    """Return a record as JSON, indented by two; values that are not finite are written "nan", "inf" and "-inf"."""
+    plain = _finite(msgspec.to_builtins(record, str_keys=True))
+    return msgspec.json.format(msgspec.json.encode(plain), indent=2) + b"\n"
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN; say it in words that the reader turns back."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def decode(data: bytes, origin: str) -> Record:
@@ -67,7 +79,7 @@ def decode(data: bytes, origin: str) -> Record:
     if version != SCHEMA_VERSION:
         raise UsageError(f"{origin}: record of schema version {version}; this mlxprobe reads version {SCHEMA_VERSION}")
     try:
-        return msgspec.json.decode(data, type=Record)
+        return msgspec.json.decode(data, type=Record, strict=False)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise UsageError(f"{origin}: not an mlxprobe record: {error}") from None
 

@@ -12,13 +12,14 @@ from mlxprobe.catalogue import Entry
 from mlxprobe.diagnosis import diagnose
 from mlxprobe.expectation import expectation_of
 from mlxprobe.machine import memory_limit
+from mlxprobe.measures import growth_bytes, steady_steps
 from mlxprobe.model import Environment, Expectation, Limits, Observation, Program, ProgramRecord
 from mlxprobe.record import row
 from mlxprobe.scenario import Variant
 from mlxprobe.settings import Settings
 from mlxprobe.supervisor.events import EventLog
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.verdict import growth_bytes, judge, steady_steps
+from mlxprobe.verdict import judge
 from mlxprobe.vocabulary import Outcome, Role
 
 STALL_FLOOR_S = 1.0

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import math
-import signal
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mlxprobe.model import Expectation, Finding, Frame, Observation, Verdict
+from mlxprobe.measures import (
+    figures,
+    growth_bytes,
+    last_line,
+    loss_deviation,
+    megabytes,
+    pending_work,
+    result_distance,
+    signal_name,
+    steady_steps,
+    steps_done,
+    where,
+)
+from mlxprobe.model import Expectation, Finding, Observation, Silence, Verdict
 from mlxprobe.vocabulary import HangKind, Outcome, Role
 
 NO_LEARNING_SHARE = 0.1  # of the correct loop's gain
@@ -57,7 +69,7 @@ def _not_watched(case: Case) -> Told | None:
         return Outcome.UNJUDGED, "interrupted before its end"
     if seen.left_behind:
         return Outcome.UNJUDGED, f"processes {list(seen.left_behind)} could not be ended"
-    if not seen.begun:
+    if not seen.begun or seen.ended in ("not-started", "unreaped"):
         return Outcome.UNJUDGED, f"the agent did not start: {last_line(seen.output_tail) or 'no word from it'}"
     if seen.garbled:
         return Outcome.UNJUDGED, f"{seen.garbled} events made no sense"
@@ -70,21 +82,22 @@ def _memory_limit(case: Case) -> Told | None:
         return None
     peak = max((sample.rss_bytes for sample in seen.samples), default=0)
     return Outcome.MEMORY, (
-        f"{_mb(peak)} of resident memory at step {steps_done(seen)}, over its limit of {_mb(seen.limits.memory_bytes)}"
-        f"{_basis(seen)}; it had grown by {_mb(growth_bytes(seen) / max(1, steps_done(seen)))} a step"
+        f"{megabytes(peak)} of resident memory at step {steps_done(seen)}, over its limit of {megabytes(seen.limits.memory_bytes)}"
+        f"{_basis(seen)}; it had grown by {megabytes(growth_bytes(seen) / max(1, steps_done(seen)))} a step"
     )
 
 
 def _stalled(case: Case) -> Told | None:
     seen = case.seen
-    if seen.ended != "stalled" or seen.silence is None:
+    if seen.ended != "stalled":
         return None
-    kind = seen.silence.kind
-    parts = [f"{kind}: silent for {seen.silence.silent_s:.1f} s {where(seen)}{_after_its_end(seen)}"]
+    silence = seen.silence or Silence(silent_s=seen.limits.stall_s, cpu_s=0.0, kind=HangKind.UNKNOWN)
+    kind = silence.kind
+    parts = [f"{kind}: silent for {silence.silent_s:.1f} s {where(seen)}{_after_its_end(seen)}".rstrip()]
     if kind is HangKind.DEADLOCK:
         parts.append("no CPU used, every stack unchanged")
     elif kind is HangKind.STALL:
-        parts.append(f"{seen.silence.cpu_s:.1f} s of CPU used")
+        parts.append(f"{silence.cpu_s:.1f} s of CPU used")
     if work := pending_work(seen):
         parts.append(work)
     if case.twin is not None and (steps := steady_steps(case.twin)):
@@ -201,117 +214,9 @@ CASES: tuple[Judge, ...] = (
 )
 
 
-def steady_steps(seen: Observation) -> list[float]:
-    """Return the seconds of each step but the first two, which also build and compile."""
-    return [step.step_s for step in seen.steps[2:]]
-
-
-def steps_done(seen: Observation) -> int:
-    """Return the number of the last step that was complete."""
-    return seen.steps[-1].n if seen.steps else 0
-
-
-def growth_bytes(seen: Observation) -> float:
-    """Return how far resident memory has risen since the program's body began."""
-    after = [sample.rss_bytes for sample in seen.samples if sample.t_s >= seen.begun_s]
-    return float(max(after) - after[0]) if after else 0.0
-
-
-def pending_slope(seen: Observation) -> float:
-    """Return by how many operations the lazy graph of parameters and state grew per step, where it was looked at."""
-    known = [(step.n, step.pending) for step in seen.steps if step.pending is not None]
-    if len(known) < 3:
-        return 0.0
-    (n1, p1), (n2, p2) = known[0], known[-1]
-    return (p2 - p1) / (n2 - n1) if n2 > n1 else 0.0
-
-
-def pending_work(seen: Observation) -> str:
-    """Say how much work waits in the lazy graph, in operations and in steps; empty where it does not grow."""
-    slope, steps = pending_slope(seen), steps_done(seen)
-    if slope < 10:
-        return ""
-    return f"about {round(slope * steps, -2):,.0f} operations pending, {steps} steps' worth"
-
-
-def result_distance(seen: Observation, twin: Observation) -> float:
-    """Estimate |a - b| / |b| over all arrays of two results from their projections; infinite where names differ."""
-    if not twin.result:
-        return 0.0
-    if seen.result.keys() != twin.result.keys():
-        return math.inf
-    squares, norm = 0.0, 0.0
-    for path, (length, *projections) in twin.result.items():
-        mine = seen.result[path][1:]
-        squares += statistics.fmean((a - b) ** 2 for a, b in zip(mine, projections, strict=True))
-        norm += length**2
-    return math.sqrt(squares / norm) if norm else math.sqrt(squares)
-
-
-def loss_deviation(seen: Observation, twin: Observation) -> tuple[int, float] | None:
-    """Return the first step of the largest relative deviation of two loss paths; None without common steps."""
-    its = {one.step: one.value for one in twin.losses}
-    apart = [
-        (abs(one.value - its[one.step]) / max(abs(its[one.step]), 1e-3), one.step)
-        for one in seen.losses
-        if one.step in its
-    ]
-    if not apart:
-        return None
-    worst, step = max(apart, key=lambda pair: (pair[0], -pair[1]))
-    return step, worst
-
-
-def where(seen: Observation) -> str:
-    """Name the user's line that the program stood at, with its text; a forked worker's before its parent's."""
-    stacks = seen.silence.stacks if seen.silence else seen.stacks
-    if not stacks:
-        return ""
-    last = max(stack.pid for stack in stacks)
-    stack = [one for one in stacks if one.pid == last][-1]
-    frame = next((one for one in stack.frames if is_users(one)), stack.frames[0])
-    text = f" ({frame.code})" if frame.code else ""
-    process = " of its forked child" if len({one.pid for one in stacks}) > 1 else ""
-    return f"at {frame.file.rpartition('/')[2]}:{frame.line}{text}{process}"
-
-
-def is_users(frame: Frame) -> bool:
-    """Tell whether a frame is the user's, not a library's."""
-    return not any(part in frame.file for part in ("/lib/python", "/site-packages/", "<"))
-
-
-def figures(seen: Observation) -> str:
-    """Put a finished program's figures in one line."""
-    parts = []
-    if steps := steady_steps(seen):
-        parts.append(f"{steps_done(seen)} steps, {1e3 * statistics.median(steps):.1f} ms a step")
-    if len(seen.losses) > 1:
-        parts.append(f"loss {seen.losses[0].value:.3f} → {seen.losses[-1].value:.3f}")
-    if seen.score is not None:
-        parts.append(f"true loss {seen.score:.3f}")
-    return ", ".join(parts)
-
-
-def last_line(text: str) -> str:
-    """Return the last line that is not blank."""
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
-
-
-def signal_name(number: int) -> str:
-    """Name a signal by its number."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
 def _after_its_end(seen: Observation) -> str:
     return ", after the program's end, at exit" if seen.finished else ""
 
 
 def _basis(seen: Observation) -> str:
     return f" ({seen.limits.basis})" if seen.limits.basis else ""
-
-
-def _mb(count: float) -> str:
-    return f"{count / 1e6:.1f} MB" if abs(count) < 1e8 else f"{count / 1e6:.0f} MB"

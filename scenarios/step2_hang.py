@@ -1,8 +1,7 @@
 """Parameters and optimizer state are never evaluated.
 
-Symptom: the first steps return at once; then training freezes at the first value that is read, the longer the
-    later it comes.
-Cause: every update only adds operations to the lazy graph. The first evaluation must run all the steps before it.
+Symptom: the first steps return at once; then training freezes at the first value that is read.
+Cause: every update only adds operations to the lazy graph; the first evaluation must run all the steps before it.
 Fix: evaluate what the update changed, once a step: `mx.eval(model.parameters(), optimizer.state)`.
 """
 
@@ -12,54 +11,70 @@ from _tiny_llama import batch, build, combined_loss, held_out_loss
 
 from mlxprobe import Outcome, Scenario
 
-STEPS = 60
-LAZY_STEPS = 300  # nothing slows a loop down that evaluates nothing: this many take about two seconds
+STEPS, LAZY_STEPS = 60, 600  # a step that evaluates nothing takes a millisecond; the first value read pays for all
+BOTH = "Parameters and optimizer state must be evaluated together, or the graph grows until step 2 deadlocks."
 
 probe = Scenario(documents=["000_4149ee8ead452f99.txt", "001_5a8363591f943652.txt"])
 probe.score(held_out_loss)
 
 
+def updates(steps):
+    model, optimizer = build()
+    for step in range(steps):
+        loss, grads = nn.value_and_grad(model, combined_loss)(model, *batch(step))
+        optimizer.update(model, grads)
+        yield model, optimizer, loss  # what is evaluated here, if anything, is all that the variants differ in
+
+
 @probe.correct
 def parameters_and_state_evaluated():
     """Evaluate parameters and optimizer state after each update."""
-    model, optimizer = build()
-    loss_and_grad = nn.value_and_grad(model, combined_loss)
-    for step in range(STEPS):
-        loss, grads = loss_and_grad(model, *batch(step))
-        optimizer.update(model, grads)
-        mx.eval(loss, model.parameters(), optimizer.state)
+    for model, optimizer, loss in updates(STEPS):
+        mx.eval(model.parameters(), optimizer.state)
         loss.item()
     return model
 
 
-@probe.broken(
-    claims=Outcome.HANG,
-    says="Without evaluation the graph grows until training deadlocks on step 2.",
-    expects=Outcome.HANG,
-    finds=["MP101", "MP102"],
-)
+@probe.broken(claims=Outcome.HANG, says=BOTH, expects=Outcome.HANG, finds=["MP101", "MP102"])
 def nothing_evaluated():
     """Evaluate nothing until the loss is read after the last step."""
-    model, optimizer = build()
-    loss_and_grad = nn.value_and_grad(model, combined_loss)
-    for step in range(LAZY_STEPS):
-        loss, grads = loss_and_grad(model, *batch(step))
-        optimizer.update(model, grads)
+    for model, _, loss in updates(LAZY_STEPS):
+        pass
     loss.item()
     return model
 
 
-@probe.broken(
-    claims=Outcome.HANG,
-    says="The original loop, which evaluates the loss but neither parameters nor state, hangs at step 2.",
-    expects=Outcome.PASS,
-)
+@probe.broken(claims=Outcome.HANG, says="The original loop, which evaluates the loss alone, hangs.", expects=Outcome.PASS)
 def only_the_loss_evaluated():
     """Evaluate the loss alone, as the Rust trainer did before its repair."""
-    model, optimizer = build()
-    loss_and_grad = nn.value_and_grad(model, combined_loss)
-    for step in range(STEPS):
-        loss, grads = loss_and_grad(model, *batch(step))
+    for model, _, loss in updates(STEPS):
         loss.item()
-        optimizer.update(model, grads)
+    return model
+
+
+@probe.broken(claims=Outcome.HANG, says=BOTH, expects=Outcome.PASS)
+def only_the_parameters_evaluated():
+    """Evaluate the parameters, and leave the optimizer's state lazy."""
+    for model, _, loss in updates(STEPS):
+        mx.eval(model.parameters())
+        loss.item()
+    return model
+
+
+@probe.broken(claims=Outcome.HANG, says=BOTH, expects=Outcome.PASS)
+def only_the_state_evaluated():
+    """Evaluate the optimizer's state, and leave the parameters lazy."""
+    for model, optimizer, loss in updates(STEPS):
+        mx.eval(optimizer.state)
+        loss.item()
+    return model
+
+
+@probe.documented_fix(says="Evaluating both, then clearing the cache, cures the hang and keeps memory stable.")
+def both_evaluated_and_cache_cleared():
+    """Evaluate parameters and optimizer state together, then clear MLX's cache."""
+    for model, optimizer, loss in updates(STEPS):
+        mx.eval(model.parameters(), optimizer.state)
+        mx.clear_cache()
+        loss.item()
     return model

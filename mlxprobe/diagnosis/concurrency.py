@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import finding, rule
+from mlxprobe.measures import where
 from mlxprobe.model import Finding, Observation
-from mlxprobe.verdict import where
 from mlxprobe.vocabulary import HangKind
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import finding, rule
+from mlxprobe.measures import pending_slope, steps_done
 from mlxprobe.model import Finding, Observation
-from mlxprobe.verdict import pending_slope, steps_done
 from mlxprobe.vocabulary import HangKind, Severity
 
 GROWING = 10.0  # operations a step; the optimizer's own step counter adds one, which harms nobody

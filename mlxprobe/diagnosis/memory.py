@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from mlxprobe.diagnosis.evaluation import GROWING
 from mlxprobe.diagnosis.registry import finding, rule
+from mlxprobe.measures import pending_slope
 from mlxprobe.model import Finding, Observation
-from mlxprobe.verdict import pending_slope
 from mlxprobe.vocabulary import Severity
 
 ENOUGH_SAMPLES = 12

@@ -1,0 +1,79 @@
+"""Pre-trained weights never reach the model.
+
+Symptom: fine-tuning begins at the loss of an untrained model, or the model has other shapes than its configuration.
+
+Cause: `strict=False` drops the keys that the model does not have and takes over arrays of any shape, all in silence;
+    a loader written by hand that skips what it does not find does the same.
+
+Fix: rename the keys, then load with `strict=True`, the default: it names every key and shape that does not fit.
+"""
+
+import mlx.core as mx
+from _checkpoints import SAVED_AT, begin, checkpoint, train
+from _tiny_llama import held_out_loss
+from mlx.utils import tree_flatten, tree_unflatten
+
+from mlxprobe import Outcome, Scenario
+
+probe = Scenario(documents=["002_da2a91385045b159.txt"])
+probe.score(held_out_loss)
+
+
+@probe.correct
+def loaded_strictly():
+    """Load the weights with `strict=True`, the default."""
+    file = f"{checkpoint()}/model.safetensors"
+    model, optimizer = begin(seed=1)
+    model.load_weights(file)
+    return train(model, optimizer, first=SAVED_AT)
+
+
+@probe.broken(
+    claims=Outcome.WRONG,
+    says="With a placeholder in the loader's place the model keeps its random weights.",
+    expects=Outcome.WRONG,
+)
+def placeholder():
+    """Read the file and do nothing with it."""
+    file = f"{checkpoint()}/model.safetensors"
+    model, optimizer = begin(seed=1)
+    mx.load(file)
+    return train(model, optimizer, first=SAVED_AT)
+
+
+@probe.documented_fix(says="Looking up every parameter under `model.` loads the weights.", expects=Outcome.WRONG)
+def looked_up_under_a_prefix():
+    """Look up every parameter under `model.` and skip what is not found; the file has the parameters' own names."""
+    file = f"{checkpoint()}/model.safetensors"
+    model, optimizer = begin(seed=1)
+    weights = mx.load(file)
+    keys = {name: f"model.{name}" for name, _ in tree_flatten(model.parameters())}
+    model.update(tree_unflatten([(name, weights[key]) for name, key in keys.items() if key in weights]))
+    return train(model, optimizer, first=SAVED_AT)
+
+
+@probe.broken(expects=Outcome.WRONG)
+def prefixed_keys_dropped():
+    """Load keys that begin with `model.` with `strict=False`."""
+    file = f"{checkpoint(prefix='model.')}/model.safetensors"
+    model, optimizer = begin(seed=1)
+    model.load_weights(file, strict=False)
+    return train(model, optimizer, first=SAVED_AT)
+
+
+@probe.mitigation(expects=Outcome.ERROR)
+def prefixed_keys_refused():
+    """Load keys that begin with `model.` with `strict=True`."""
+    file = f"{checkpoint(prefix='model.')}/model.safetensors"
+    model, optimizer = begin(seed=1)
+    model.load_weights(file)
+    return train(model, optimizer, first=SAVED_AT)
+
+
+@probe.broken(expects=Outcome.WRONG)
+def other_shapes_taken_over():
+    """Load the weights of a model with a larger vocabulary with `strict=False`."""
+    file = f"{checkpoint(vocabulary=80)}/model.safetensors"
+    model, optimizer = begin(seed=1)
+    model.load_weights(file, strict=False)
+    return train(model, optimizer, first=SAVED_AT)
