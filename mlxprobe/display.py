@@ -43,14 +43,18 @@ class Display:
         silent = f", silent for {silent_s:.1f} s" if silent_s > 0.3 else ""
         self._running[name] = f"step {log.step}{loss}{silent}" if log.begun else "starting"
 
-    def ended(self, row: ProgramRecord) -> None:
+    def ended(self, name: str, row: ProgramRecord) -> None:
         """Take a program away; outside a terminal, tell its outcome instead."""
         with self._lock:
-            self._running.pop(row.name, None)
+            self._running.pop(name, None)
             self._done += 1
         if not self._console.is_terminal:
             mark = "ok  " if row.as_expected else "FAIL"
-            self._console.print(f"{mark} {row.name}: {observed(row)}", soft_wrap=True)
+            self.say(f"{mark} {name}: {observed(row)}")
+
+    def say(self, line: str) -> None:
+        """Print a line above what is live."""
+        self._console.print(line, soft_wrap=True)
 
     def _lines(self) -> Table:
         grid = Table.grid(padding=(0, 1))

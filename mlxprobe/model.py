@@ -222,6 +222,7 @@ class ProgramRecord(Value, frozen=True):
     memory: tuple[MlxSample, ...] = ()
     begun_s: float = 0.0
     wall_s: float = 0.0
+    exit_code: int | None = None
     detection_s: float | None = None
     limits: Limits | None = None
     result: dict[str, tuple[float, ...]] = {}

@@ -5,6 +5,7 @@ Version 1: the first.
 
 from __future__ import annotations
 
+import datetime
 import math
 import os
 import tempfile
@@ -17,10 +18,16 @@ from mlxprobe.errors import ProbeError, UsageError
 from mlxprobe.model import Expectation, Finding, Observation, ProgramRecord, Record, Verdict
 
 SCHEMA_VERSION = 1
+MATRIX_SCHEMA_VERSION = 1
 
 
 class _Version(msgspec.Struct):
     schema_version: int
+
+
+def now() -> str:
+    """Return the time of a record, in UTC."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 
 
 def row(
@@ -46,24 +53,36 @@ def row(
         "step_s": tuple(round(step.step_s, 6) for step in seen.steps),
         "pending": {step.n: step.pending for step in seen.steps if step.pending is not None},
     }
-    same = ("raised", "losses", "score", "samples", "memory", "begun_s", "wall_s", "detection_s", "limits", "result")
+    same = (
+        "raised",
+        "losses",
+        "score",
+        "samples",
+        "memory",
+        "begun_s",
+        "wall_s",
+        "exit_code",
+        "detection_s",
+        "limits",
+        "result",
+    )
     values |= {name: getattr(seen, name) for name in same} | {"output_tail": seen.output_tail[-2000:]}
     return ProgramRecord(**values)  # type: ignore[arg-type]
 
 
 def encode(record: Record) -> bytes:
     """Return a record as JSON, indented by two; values that are not finite are written "nan", "inf" and "-inf"."""
-    plain = _finite(msgspec.to_builtins(record, str_keys=True))
+    plain = finite(msgspec.to_builtins(record, str_keys=True))
     return msgspec.json.format(msgspec.json.encode(plain), indent=2) + b"\n"
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """JSON has no NaN; say it in words that the reader turns back."""
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    return [_finite(one) for one in value] if isinstance(value, (list, tuple)) else value
+        return {key: finite(one) for key, one in value.items()}
+    return [finite(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def decode(data: bytes, origin: str) -> Record:

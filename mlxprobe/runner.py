@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
 from mlxprobe.catalogue import Entry
@@ -14,6 +13,7 @@ from mlxprobe.expectation import expectation_of
 from mlxprobe.machine import memory_limit
 from mlxprobe.measures import growth_bytes, steady_steps
 from mlxprobe.model import Environment, Expectation, Limits, Observation, Program, ProgramRecord
+from mlxprobe.programs import UserProgram, agent_words
 from mlxprobe.record import row
 from mlxprobe.scenario import Variant
 from mlxprobe.settings import Settings
@@ -39,48 +39,30 @@ class Listener(Protocol):
     def moved(self, name: str, log: EventLog, silent_s: float) -> None:
         """A program was polled."""
 
-    def ended(self, row: ProgramRecord) -> None:
+    def ended(self, name: str, row: ProgramRecord) -> None:
         """A program has its verdict."""
 
 
 class Runner:
     """Run variants in one environment, each scenario's correct loop once."""
 
-    def __init__(self, settings: Settings, environment: Environment, listener: Listener | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Environment,
+        listener: Listener | None = None,
+        stop: threading.Event | None = None,
+        label: str = "",
+    ) -> None:
+        self.label = label
         self.settings = settings
         self.environment = environment
-        self.stop = threading.Event()
+        self.stop = stop or threading.Event()
         self._listener = listener
         self._twins: dict[str, tuple[Observation, ProgramRecord]] = {}
+        self._references: dict[str, Observation | None] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
-
-    def run(self, chosen: Sequence[tuple[Entry, tuple[Variant, ...]]]) -> list[ProgramRecord]:
-        """Run the chosen variants, `settings.jobs` at a time, and return their rows scenario by scenario.
-
-        Ctrl-C ends what runs; the rows of what had its verdict by then are returned, and `stop` is set.
-        """
-        rows: dict[tuple[str, str], ProgramRecord] = {}
-        with ThreadPoolExecutor(self.settings.jobs) as pool:
-            waiting: set[Future[ProgramRecord]] = {pool.submit(self.correct_row, entry) for entry, _ in chosen}
-            variants = {entry.name: (entry, picked) for entry, picked in chosen}
-            try:
-                while waiting:
-                    done, waiting = wait(waiting, timeout=0.2, return_when="FIRST_COMPLETED")
-                    for future in done:
-                        found = future.result()
-                        rows[found.scenario, found.variant] = found
-                        if found.role is Role.CORRECT:
-                            entry, picked = variants[found.scenario]
-                            rest = (one for one in picked if one.role is not Role.CORRECT)
-                            waiting |= {pool.submit(self.variant_row, entry, one) for one in rest}
-            except KeyboardInterrupt:
-                self.stop.set()
-                pool.shutdown(cancel_futures=True)
-                finished = (future.result() for future in waiting if not future.cancelled())
-                rows |= {(one.scenario, one.variant): one for one in finished}
-        order = [(entry.name, one.name) for entry, _ in chosen for one in entry.variants]
-        return [rows[key] for key in order if key in rows]
 
     def variant_row(self, entry: Entry, variant: Variant) -> ProgramRecord:
         """Run one variant, after its scenario's correct loop, and return its row."""
@@ -90,9 +72,38 @@ class Runner:
         seen, expectation = self._observe(entry, variant, self.limits(entry, twin))
         return self._row(entry, variant, seen, expectation, twin)
 
+    def repeated_row(self, entry: Entry, variant: Variant) -> ProgramRecord:
+        """Run one variant once more, the correct loop too, judged as it was the first time."""
+        if variant.role is not Role.CORRECT:
+            return self.variant_row(entry, variant)
+        self._twin(entry)
+        seen, expectation = self._observe(entry, variant, self.limits(entry, None))
+        return self._row(entry, variant, seen, expectation, self._references.get(entry.name))
+
     def correct_row(self, entry: Entry) -> ProgramRecord:
         """Run a scenario's correct loop, unless that has been done, and return its row."""
         return self._twin(entry)[1]
+
+    def user_row(self, user: UserProgram) -> ProgramRecord:
+        """Run one of the user's own programs and return its row; it is expected to pass."""
+        program = Program(
+            name=user.name,
+            argv=agent_words(user, self.environment.executable),
+            python=self.environment.executable,
+            cwd=user.folder,
+            env=user.environment,
+            device=self.settings.device,
+        )
+        limits = Limits(
+            stall_s=self.settings.stall_s or user.stall_s,
+            startup_s=STARTUP_S,
+            timeout_s=user.timeout_s,
+            memory_bytes=memory_limit(self.settings.memory),
+        )
+        seen = self._observed(program, limits)
+        findings, expectation = diagnose(seen), Expectation()
+        verdict = judge(seen, findings, expectation)
+        return self._told(row(seen, findings, verdict, expectation, scenario="programs", variant=user.name))
 
     def limits(self, entry: Entry, twin: Observation | None) -> Limits:
         """Derive a program's limits from its correct twin; a fixed stall limit is taken as it is."""
@@ -119,7 +130,7 @@ class Runner:
         with lock:
             if entry.name not in self._twins:
                 limits = self.limits(entry, None)
-                reference = self._reference(entry, limits)
+                reference = self._references[entry.name] = self._reference(entry, limits)
                 seen, expectation = self._observe(entry, entry.correct, limits)
                 found = self._row(entry, entry.correct, seen, expectation, reference)
                 self._twins[entry.name] = seen, found
@@ -132,19 +143,20 @@ class Runner:
 
     def _observe(self, entry: Entry, variant: Variant, limits: Limits) -> tuple[Observation, Expectation]:
         expectation = expectation_of(entry.scenario, variant, self.environment)
-        program = self._program(entry, variant.name)
-        listener = self._listener
+        return self._observed(self._program(entry, variant.name), limits), expectation
+
+    def _observed(self, program: Program, limits: Limits) -> Observation:
+        listener, label = self._listener, f"{self.label}{program.name}"
         if listener is None:
-            return observe(program, limits, jit_key=self._jit_key(), stop=self.stop), expectation
-        listener.started(program.name)
-        seen = observe(
+            return observe(program, limits, jit_key=self._jit_key(), stop=self.stop)
+        listener.started(label)
+        return observe(
             program,
             limits,
             jit_key=self._jit_key(),
             stop=self.stop,
-            progress=lambda log, silent_s: listener.moved(program.name, log, silent_s),
+            progress=lambda log, silent_s: listener.moved(label, log, silent_s),
         )
-        return seen, expectation
 
     def _row(
         self, entry: Entry, variant: Variant, seen: Observation, expectation: Expectation, twin: Observation | None
@@ -162,8 +174,11 @@ class Runner:
             documents=(variant.document,) if variant.document else tuple(entry.scenario.documents),
             says=variant.says,
         )
+        return self._told(found)
+
+    def _told(self, found: ProgramRecord) -> ProgramRecord:
         if self._listener is not None:
-            self._listener.ended(found)
+            self._listener.ended(f"{self.label}{found.name}", found)
         return found
 
     def _program(self, entry: Entry, function: str) -> Program:

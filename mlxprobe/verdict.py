@@ -81,9 +81,10 @@ def _memory_limit(case: Case) -> Told | None:
     if seen.ended != "memory":
         return None
     peak = max((sample.rss_bytes for sample in seen.samples), default=0)
+    each = growth_bytes(seen) / max(1, steps_done(seen))
     return Outcome.MEMORY, (
-        f"{megabytes(peak)} of resident memory at step {steps_done(seen)}, over its limit of {megabytes(seen.limits.memory_bytes)}"
-        f"{_basis(seen)}; it had grown by {megabytes(growth_bytes(seen) / max(1, steps_done(seen)))} a step"
+        f"{megabytes(peak)} of resident memory at step {steps_done(seen)}, over its limit of "
+        f"{megabytes(seen.limits.memory_bytes)}{_basis(seen)}; it had grown by {megabytes(each)} a step"
     )
 
 

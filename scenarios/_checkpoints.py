@@ -10,15 +10,14 @@ from mlx.utils import tree_flatten
 
 SAVED_AT = 30
 STEPS = 60
-LEARNING_RATE = 3e-3
 
 
-def begin(seed: int = 0, vocabulary: int = VOCABULARY) -> tuple[TinyLlama, optim.AdamW]:
+def begin(seed: int = 0, vocabulary: int = VOCABULARY, learning_rate: float = 3e-3) -> tuple[TinyLlama, optim.AdamW]:
     """Make a model and its optimizer; the same seed gives the same weights."""
     mx.random.seed(seed)
     model = TinyLlama(vocabulary)
     mx.eval(model.parameters())
-    return model, optim.AdamW(learning_rate=LEARNING_RATE)
+    return model, optim.AdamW(learning_rate=learning_rate)
 
 
 def train(model: nn.Module, optimizer: optim.Optimizer, first: int = 0, last: int = STEPS) -> nn.Module:

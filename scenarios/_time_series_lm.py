@@ -5,6 +5,7 @@ so far; a trainable head predicts each next token of the answer.
 """
 
 import math
+from collections.abc import Callable
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -36,11 +37,11 @@ class Encoder(nn.Module):
 class Projection(nn.Module):
     """Linear, GELU, Linear, LayerNorm: the encoder's features to the Llama's width."""
 
-    def __init__(self, features: int = 16, width: int = WIDTH):
+    def __init__(self, features: int = 16):
         super().__init__()
-        self.up = nn.Linear(features, width)
-        self.out = nn.Linear(width, width)
-        self.norm = nn.LayerNorm(width)
+        self.up = nn.Linear(features, WIDTH)
+        self.out = nn.Linear(WIDTH, WIDTH)
+        self.norm = nn.LayerNorm(WIDTH)
 
     def __call__(self, features: mx.array) -> mx.array:
         return self.norm(self.out(nn.gelu(self.up(features))))
@@ -49,13 +50,13 @@ class Projection(nn.Module):
 class TimeSeriesLM(nn.Module):
     """Encoder and projection, a Llama that is to be frozen, and a head of its own."""
 
-    def __init__(self, vocabulary: int = VOCABULARY, width: int = WIDTH, layers: int = 2):
+    def __init__(self, vocabulary: int = VOCABULARY, llm: Callable[..., TinyLlama] = TinyLlama):
         super().__init__()
         self.encoder = Encoder()
-        self.projection = Projection(width=width)
-        self.llm = TinyLlama(vocabulary, width, layers)
+        self.projection = Projection()
+        self.llm = llm(vocabulary, WIDTH)
         del self.llm.lm_head  # the trainable head stands in its place
-        self.lm_head = nn.Linear(width, vocabulary, bias=False)
+        self.lm_head = nn.Linear(WIDTH, vocabulary, bias=False)
 
     def embed(self, series: mx.array, answer: mx.array) -> mx.array:
         """Return what the Llama reads: the series' soft tokens, then the answer but for its last token."""
@@ -63,18 +64,48 @@ class TimeSeriesLM(nn.Module):
         return mx.concatenate([soft, self.llm.embed_tokens(answer[:, :-1])], axis=1)
 
     def __call__(self, series: mx.array, answer: mx.array) -> mx.array:
-        x = self.embed(series, answer)
-        for layer in self.llm.layers:
-            x = layer(x)
-        return self.lm_head(self.llm.norm(x)[:, -answer.shape[1] :])
+        return self.lm_head(read(self.llm, self.embed(series, answer))[:, -answer.shape[1] :])
 
 
-def build(seed: int = 0, learning_rate: float = 5e-3, **sizes: int) -> tuple[TimeSeriesLM, optim.AdamW]:
-    """Make a model and its optimizer, nothing frozen; the same seed gives the same weights."""
-    mx.random.seed(seed)
-    model = TimeSeriesLM(**sizes)
+def read(llm: TinyLlama, x: mx.array) -> mx.array:
+    """Run a Llama on embeddings, (batch, length, width), and return its last states."""
+    for layer in llm.layers:
+        x = layer(x)
+    return llm.norm(x)
+
+
+Past = list[tuple[mx.array, mx.array]]
+
+
+def read_after(llm: TinyLlama, x: mx.array, past: Past) -> tuple[mx.array, Past]:
+    """Run a Llama on embeddings that follow others; return its last states, and the keys and values of each layer.
+
+    `past` holds the keys and values of what came before, once for the whole batch; it is empty where nothing did.
+    """
+    before = past[0][0].shape[2] if past else 0
+    mask = nn.MultiHeadAttention.create_additive_causal_mask(before + x.shape[1])[before:]
+    kept = []
+    for number, layer in enumerate(llm.layers):
+        attention, y = layer.self_attn, layer.input_layernorm(x)
+        parts = (attention.q_proj(y), attention.k_proj(y), attention.v_proj(y))
+        q, k, v = (part.reshape(*y.shape[:2], attention.heads, -1).transpose(0, 2, 1, 3) for part in parts)
+        q, k = attention.rope(q, offset=before), attention.rope(k, offset=before)
+        if past:
+            old_k, old_v = (mx.repeat(old, len(x), axis=0) for old in past[number])
+            k, v = mx.concatenate([old_k, k], axis=2), mx.concatenate([old_v, v], axis=2)
+        kept.append((k, v))
+        y = mx.fast.scaled_dot_product_attention(q, k, v, scale=q.shape[-1] ** -0.5, mask=mask)
+        x = x + attention.o_proj(y.transpose(0, 2, 1, 3).flatten(2))
+        x = x + layer.mlp(layer.post_attention_layernorm(x))
+    return llm.norm(x), kept
+
+
+def build(kind: Callable[..., TimeSeriesLM] = TimeSeriesLM, **options) -> tuple[TimeSeriesLM, optim.AdamW]:
+    """Make a model, nothing of it frozen, and its optimizer; always with the same weights."""
+    mx.random.seed(0)
+    model = kind(**options)
     mx.eval(model.parameters())
-    return model, optim.AdamW(learning_rate=learning_rate)
+    return model, optim.AdamW(learning_rate=3e-3)
 
 
 def batch(step: int, size: int = BATCH) -> tuple[mx.array, mx.array]:

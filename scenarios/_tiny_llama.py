@@ -85,10 +85,10 @@ class TinyLlama(nn.Module):
         return self.lm_head(self.hidden(tokens))
 
 
-def build(seed: int = 0, learning_rate: float = 3e-3) -> tuple[TinyLlama, optim.AdamW]:
+def build(seed: int = 0, learning_rate: float = 3e-3, layers: int = LAYERS) -> tuple[TinyLlama, optim.AdamW]:
     """Make a model and its optimizer; the same seed gives the same weights."""
     mx.random.seed(seed)
-    model = TinyLlama()
+    model = TinyLlama(layers=layers)
     mx.eval(model.parameters())
     return model, optim.AdamW(learning_rate=learning_rate)
 
@@ -127,5 +127,5 @@ def combined_loss(model: nn.Module, tokens: mx.array, authority: mx.array, entro
 
 
 def held_out_loss(model: nn.Module) -> float:
-    """Return the next-token loss on batches that no training step sees."""
+    """Return the next-token loss, and nothing else, on one batch that is the same for every variant."""
     return next_token_loss(model, batch(step=9_999, size=16)[0]).item()

@@ -22,14 +22,11 @@ probe.score(held_out_loss)
 @probe.correct
 def uninterrupted():
     """Train from the first step to the last in one go."""
-    model, optimizer = begin()
-    return train(model, optimizer)
+    return train(*begin())
 
 
 @probe.documented_fix(
-    document="002_da2a91385045b159.txt",
-    says="A checkpoint of the model's parameters saves and loads the state of training.",
-    expects=Outcome.WRONG,
+    document="002_da2a91385045b159.txt", says="Saved parameters are the state of training.", expects=Outcome.WRONG
 )
 def parameters_alone():
     """Restore the parameters and go on with a new optimizer."""
@@ -39,7 +36,7 @@ def parameters_alone():
     return train(model, optimizer, first=SAVED_AT)
 
 
-@probe.mitigation(document="002_da2a91385045b159.txt", says="Saving the optimizer's state is a step still to be made.")
+@probe.mitigation()
 def parameters_and_state():
     """Restore the parameters and the optimizer's state."""
     saved = checkpoint()
@@ -49,12 +46,9 @@ def parameters_and_state():
     return train(model, optimizer, first=SAVED_AT)
 
 
-STALE = "Checkpoints of earlier runs conflict with a new one's state and must be cleared first."
-
-
-@probe.broken(document="004_5bdaaef4cda6c98e.txt", says="…", expects=Outcome.ERROR)
-def stale_parameters_refused():
-    """Resume from the checkpoint of a model with a larger vocabulary."""
+@probe.broken(document="004_5bdaaef4cda6c98e.txt", expects=Outcome.ERROR)
+def stale_checkpoint_refused():
+    """Resume from the checkpoint of a model with a larger vocabulary, with `strict=True`, the default."""
     saved = checkpoint(vocabulary=80)
     model, optimizer = begin(seed=1)
     model.load_weights(f"{saved}/model.safetensors")
@@ -62,9 +56,9 @@ def stale_parameters_refused():
     return train(model, optimizer, first=SAVED_AT)
 
 
-@probe.broken(document="004_5bdaaef4cda6c98e.txt", says="…", expects=Outcome.WRONG)
-def stale_parameters_taken_over():
-    """Resume from it with `strict=False`."""
+@probe.broken(document="004_5bdaaef4cda6c98e.txt", expects=Outcome.WRONG)
+def stale_checkpoint_taken_over():
+    """Resume from the checkpoint of a model with a larger vocabulary, with `strict=False`."""
     saved = checkpoint(vocabulary=80)
     model, optimizer = begin(seed=1)
     model.load_weights(f"{saved}/model.safetensors", strict=False)
@@ -72,9 +66,14 @@ def stale_parameters_taken_over():
     return train(model, optimizer, first=SAVED_AT)
 
 
-@probe.broken(document="004_5bdaaef4cda6c98e.txt", says="…", expects=Outcome.ERROR)
+@probe.broken(
+    document="004_5bdaaef4cda6c98e.txt",
+    claims=Outcome.ERROR,
+    says="Checkpoints of an earlier run conflict with a new one and must be cleared first.",
+    expects=Outcome.ERROR,
+)
 def stale_state():
-    """Restore the optimizer's state of a model with a larger vocabulary."""
+    """Restore the optimizer's state of a model with a larger vocabulary, and no weights."""
     saved = checkpoint(vocabulary=80)
     model, optimizer = begin()
     optimizer.state = tree_unflatten(list(mx.load(f"{saved}/optimizer.safetensors").items()))

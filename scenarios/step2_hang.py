@@ -44,7 +44,7 @@ def nothing_evaluated():
     return model
 
 
-@probe.broken(claims=Outcome.HANG, says="The original loop, which evaluates the loss alone, hangs.", expects=Outcome.PASS)
+@probe.broken(claims=Outcome.HANG, says="The loop that evaluates only the loss hangs at step 2.", expects=Outcome.PASS)
 def only_the_loss_evaluated():
     """Evaluate the loss alone, as the Rust trainer did before its repair."""
     for model, _, loss in updates(STEPS):

@@ -23,7 +23,7 @@ probe.score(held_out_loss)
 def loaded_strictly():
     """Load the weights with `strict=True`, the default."""
     file = f"{checkpoint()}/model.safetensors"
-    model, optimizer = begin(seed=1)
+    model, optimizer = begin(seed=1, learning_rate=3e-4)
     model.load_weights(file)
     return train(model, optimizer, first=SAVED_AT)
 
@@ -36,7 +36,7 @@ def loaded_strictly():
 def placeholder():
     """Read the file and do nothing with it."""
     file = f"{checkpoint()}/model.safetensors"
-    model, optimizer = begin(seed=1)
+    model, optimizer = begin(seed=1, learning_rate=3e-4)
     mx.load(file)
     return train(model, optimizer, first=SAVED_AT)
 
@@ -45,10 +45,11 @@ def placeholder():
 def looked_up_under_a_prefix():
     """Look up every parameter under `model.` and skip what is not found; the file has the parameters' own names."""
     file = f"{checkpoint()}/model.safetensors"
-    model, optimizer = begin(seed=1)
+    model, optimizer = begin(seed=1, learning_rate=3e-4)
     weights = mx.load(file)
-    keys = {name: f"model.{name}" for name, _ in tree_flatten(model.parameters())}
-    model.update(tree_unflatten([(name, weights[key]) for name, key in keys.items() if key in weights]))
+    for name, _ in tree_flatten(model.parameters()):
+        if f"model.{name}" in weights:
+            model.update(tree_unflatten([(name, weights[f"model.{name}"])]))
     return train(model, optimizer, first=SAVED_AT)
 
 
@@ -56,7 +57,7 @@ def looked_up_under_a_prefix():
 def prefixed_keys_dropped():
     """Load keys that begin with `model.` with `strict=False`."""
     file = f"{checkpoint(prefix='model.')}/model.safetensors"
-    model, optimizer = begin(seed=1)
+    model, optimizer = begin(seed=1, learning_rate=3e-4)
     model.load_weights(file, strict=False)
     return train(model, optimizer, first=SAVED_AT)
 
@@ -65,7 +66,7 @@ def prefixed_keys_dropped():
 def prefixed_keys_refused():
     """Load keys that begin with `model.` with `strict=True`."""
     file = f"{checkpoint(prefix='model.')}/model.safetensors"
-    model, optimizer = begin(seed=1)
+    model, optimizer = begin(seed=1, learning_rate=3e-4)
     model.load_weights(file)
     return train(model, optimizer, first=SAVED_AT)
 
@@ -74,6 +75,6 @@ def prefixed_keys_refused():
 def other_shapes_taken_over():
     """Load the weights of a model with a larger vocabulary with `strict=False`."""
     file = f"{checkpoint(vocabulary=80)}/model.safetensors"
-    model, optimizer = begin(seed=1)
+    model, optimizer = begin(seed=1, learning_rate=3e-4)
     model.load_weights(file, strict=False)
     return train(model, optimizer, first=SAVED_AT)

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import time
 from typing import Any
 
-ATOMIC_BYTES = 4096  # what POSIX promises to write to a pipe in one piece (Linux's PIPE_BUF)
+LINE_BYTES = 4096  # the most that Linux promises to write to a pipe in one piece (PIPE_BUF)
+TEXT_CHARACTERS = 200  # what a text is cut to where a line would be too long
+ROOM_WITHIN_S = 1.0
+FREQUENT = {"tick", "step", "memory"}  # one is like the next: none is worth a wait
 
 FD_VARIABLE = "MLXPROBE_EVENTS_FD"
 FOLDER_VARIABLE = "MLXPROBE_FOLDER"
 
 
 class Channel:
-    """Write events without ever blocking or failing the program: what does not fit at once is dropped.
+    """Write events without failing the program, or stopping it: what finds no room in the pipe is dropped.
 
-    A line of at most `ATOMIC_BYTES` is one system call, so that threads and forked children need no lock;
-    a lock could be held by another thread at the moment of a fork, and we would cause the hang we look for.
+    A line is one system call, so that threads and forked children need no lock; a lock could be held by another
+    thread at the moment of a fork, and we would cause the hang we look for.
     """
 
     def __init__(self, fd: int) -> None:
         os.set_inheritable(fd, False)
         os.set_blocking(fd, False)
         self._fd = fd
+        self._pipe = _identity(fd)
         self._owner = os.getpid()
         self.sent_s = time.monotonic()
 
@@ -33,15 +38,57 @@ class Channel:
         values.update(e=event, t=now)
         if os.getpid() != self._owner:
             values["pid"] = os.getpid()
-        line = json.dumps(values, separators=(",", ":")).encode() + b"\n"
-        if len(line) > ATOMIC_BYTES:
-            line = json.dumps({"e": "dropped", "t": now, "event": event}).encode() + b"\n"
         try:
-            os.write(self._fd, line)
-        except OSError:  # the pipe is full, or the supervisor is gone: never the program's problem
+            self._write(_line(values), patient=event not in FREQUENT)
+        except OSError:  # the supervisor is gone, or the program closed our descriptor: never the program's problem
             return
         if event != "memory":
             self.sent_s = now
+
+    def _write(self, line: bytes, *, patient: bool) -> None:
+        if _identity(self._fd) != self._pipe:  # a program that closes every descriptor gets the number for its own file
+            return
+        deadline = time.monotonic() + ROOM_WITHIN_S
+        while line:
+            try:
+                line = line[os.write(self._fd, line) :]
+            except BlockingIOError:
+                left_s = deadline - time.monotonic()
+                if not patient or left_s <= 0:
+                    return
+                _wait_for_room(self._fd, left_s)
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
+
+
+def _wait_for_room(fd: int, limit_s: float) -> None:
+    room = select.poll()
+    room.register(fd, select.POLLOUT)
+    room.poll(1000 * limit_s)
+
+
+def _line(values: dict[str, Any]) -> bytes:
+    """Encode an event; where that is too long, with the middle of its texts left out; else only that there was one."""
+    line = _encode(values)
+    if len(line) > LINE_BYTES:
+        line = _encode({name: _short(value) for name, value in values.items()})
+    if len(line) > LINE_BYTES:
+        line = _encode({"e": "dropped", "t": values["t"], "event": values["e"]})
+    return line
+
+
+def _short(value: Any) -> Any:
+    if not isinstance(value, str) or len(value) <= TEXT_CHARACTERS:
+        return value
+    half = TEXT_CHARACTERS // 2
+    return f"{value[:half]} … {value[-half:]}"
+
+
+def _encode(values: dict[str, Any]) -> bytes:
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode(errors="replace") + b"\n"
 
 
 def open_channel() -> Channel | None:

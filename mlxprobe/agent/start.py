@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import importlib
 import json
@@ -21,12 +22,12 @@ from mlxprobe.agent.recorder import Recorder
 
 DEVICE_VARIABLE = "MLXPROBE_DEVICE"
 STACKS_FILE = "stacks.txt"
-STACK_SIGNAL = signal.SIGUSR1
+STACK_SIGNAL = signal.SIGURG  # ignored by who has no handler for it, and unlike SIGUSR1 no training script's own
 MESSAGE_CHARACTERS = 600
 
 
-def main(arguments: list[str]) -> int:
-    """Run what the arguments name and return its exit code."""
+def main(arguments: list[str]) -> int | str | None:
+    """Run what the arguments name and return its exit code, or the words it leaves with (see `sys.exit`)."""
     if arguments[0] == "describe":
         print(json.dumps(describe()))
         return 0
@@ -39,7 +40,8 @@ def main(arguments: list[str]) -> int:
     _install(recorder, channel)
     channel.send("begin")
     code = _run(arguments, recorder, channel)
-    sys.stdout.flush()
+    with contextlib.suppress(Exception):  # a program may have closed or replaced its streams
+        sys.stdout.flush()
     return code
 
 
@@ -99,11 +101,16 @@ def _forked(recorder: Recorder, channel: Channel) -> None:
     recorder.fact("fork", evaluations=recorder.evaluations, pid=os.getpid())
 
 
-def _run(arguments: list[str], recorder: Recorder, channel: Channel) -> int:
+def _run(arguments: list[str], recorder: Recorder, channel: Channel) -> int | str | None:
     kind, *rest = arguments
     try:
         if kind == "scenario":
             _run_variant(rest[0], rest[1], recorder, channel)
+        elif kind == "module":
+            sys.argv = rest
+            sys.path.insert(0, os.getcwd())
+            runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+            recorder.finish()
         else:
             sys.argv = rest
             sys.path.insert(0, os.path.dirname(os.path.abspath(rest[0])))
@@ -112,7 +119,7 @@ def _run(arguments: list[str], recorder: Recorder, channel: Channel) -> int:
     except SystemExit as exit_:
         recorder.finish()
         channel.send("end")
-        return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+        return exit_.code
     except BaseException as error:
         recorder.finish()
         _send_exception(error, channel)
@@ -141,7 +148,6 @@ def _run_variant(file: str, name: str, recorder: Recorder, channel: Channel) -> 
 
 def _send_exception(error: BaseException, channel: Channel) -> None:
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    sys.stderr.write(text)
     file, line = sites.raising(error.__traceback__)
     channel.send(
         "raised",
@@ -151,3 +157,4 @@ def _send_exception(error: BaseException, channel: Channel) -> None:
         line=line,
         traceback=text[-1500:],
     )
+    sys.stderr.write(text)

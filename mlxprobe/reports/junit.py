@@ -33,13 +33,18 @@ def render(record: Record) -> str:
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
+def clean(text: str) -> str:
+    """Replace characters that XML cannot hold."""
+    return _NOT_XML.sub("�", text)
+
+
 def _fails(one: ProgramRecord) -> bool:
     return not one.as_expected and one.outcome not in (Outcome.UNJUDGED, Outcome.SKIPPED)
 
 
 def _case(suite: ET.Element, one: ProgramRecord) -> None:
     case = ET.SubElement(suite, "testcase", classname=one.scenario, name=one.variant, time=f"{one.wall_s:.3f}")
-    message = _NOT_XML.sub("�", f"expected {one.expects}, observed {words.observed(one)}: {one.reason}")
+    message = clean(f"expected {one.expects}, observed {words.observed(one)}: {one.reason}")
     if one.outcome is Outcome.SKIPPED:
         ET.SubElement(case, "skipped", message=message)
     elif one.outcome is Outcome.UNJUDGED:
@@ -48,4 +53,4 @@ def _case(suite: ET.Element, one: ProgramRecord) -> None:
         ET.SubElement(case, "failure", message=message, type=str(one.outcome)).text = _NOT_XML.sub(
             "�", words.codes(one)
         )
-    ET.SubElement(case, "system-out").text = _NOT_XML.sub("�", one.reason)
+    ET.SubElement(case, "system-out").text = clean(one.reason)

@@ -24,7 +24,7 @@ def render(record: Record) -> str:
             "",
             f"## {name}",
             "",
-            *_table(("variant", "role", "documented", "observed", "evidence"), map(_row, rows)),
+            *table(("variant", "role", "documented", "observed", "evidence"), map(_row, rows)),
         ]
     return "\n".join([*lines, "", *ledger(record), ""])
 
@@ -37,7 +37,7 @@ def ledger(record: Record) -> list[str]:
         "",
         f"What the documents say, and what {words.surroundings(record)} did.",
         "",
-        *_table(("document", "it says", "program", "observed", "status", "evidence"), map(_claim, claims)),
+        *table(("document", "it says", "program", "observed", "status", "evidence"), map(_claim, claims)),
     ]
 
 
@@ -57,7 +57,8 @@ def _evidence(one: ProgramRecord) -> str:
     return f"{one.reason} [{words.codes(one)}]" if one.findings else one.reason
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """Return the lines of a Markdown table."""
     lines = [head, ("---",) * len(head), *rows]
     return ["| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines]
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
 
 from mlxprobe.model import Fact, MlxSample, Raised, Reading, Step
+from mlxprobe.supervisor.thin import thin
+
+NONSENSE_IS_SURE = 100  # lines; no more of them is read then, for they may come without end
+FROM_FORKS = {"ready", "fact"}
 
 
 class EventLog:
@@ -33,16 +38,19 @@ class EventLog:
         """Take in complete lines; return whether they show progress of the program."""
         moved = False
         for line in lines.splitlines():
+            if self.garbled >= NONSENSE_IS_SURE:
+                break
             try:
-                event = msgspec.json.decode(line)
-                moved |= self._take(event)
+                moved |= self._take(msgspec.json.decode(line))
             except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError):
                 self.garbled += 1
         return moved
 
     def _take(self, event: dict[str, Any]) -> bool:
         t_s = float(event["t"]) - self.started_s
-        getattr(self, "_on_" + event["e"])(event, t_s)
+        take = getattr(self, "_on_" + event["e"])
+        if "pid" not in event or event["e"] in FROM_FORKS:  # a forked worker's own steps and end are not the program's
+            take(event, t_s)
         if event["e"] == "memory":
             return False
         self.progress_s = max(self.progress_s, t_s)
@@ -61,12 +69,9 @@ class EventLog:
         self.begun_s = t_s
 
     def _on_tick(self, event: dict[str, Any], t_s: float) -> None:
-        if "pid" not in event:
-            self.step, self.lazy_steps = int(event["n"]), int(event["lazy"])
+        self.step, self.lazy_steps = int(event["n"]), int(event["lazy"])
 
     def _on_step(self, event: dict[str, Any], t_s: float) -> None:
-        if "pid" in event:  # a forked worker's own steps are not the program's
-            return
         self._on_losses(event, t_s)
         self.step, self.lazy_steps = int(event["n"]), int(event["lazy_steps"])
         self.steps.append(
@@ -79,9 +84,11 @@ class EventLog:
                 lazy_steps=self.lazy_steps,
             )
         )
+        thin(self.steps, lambda one: (one.pending is not None, one.step_s))
 
     def _on_losses(self, event: dict[str, Any], t_s: float) -> None:
         self.losses += [Reading(step=int(step), value=float(value)) for step, value in event["losses"]]
+        thin(self.losses, lambda one: not math.isfinite(one.value))
 
     def _on_memory(self, event: dict[str, Any], t_s: float) -> None:
         self.memory.append(
@@ -92,6 +99,7 @@ class EventLog:
                 peak_bytes=int(event["peak"]),
             )
         )
+        thin(self.memory, lambda one: one.active_bytes)
 
     def _on_fact(self, event: dict[str, Any], t_s: float) -> None:
         fields = ("name", "step", "file", "line", "count", "detail")

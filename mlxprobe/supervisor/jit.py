@@ -16,18 +16,20 @@ from mlxprobe.settings import cache_folder
 
 def lend(folder: Path, key: str) -> None:
     """Copy the kernels kept under `key` into a child's temporary folder."""
-    kept = _kept(key)
-    if key and kept.is_dir():
-        shutil.copytree(kept, folder, dirs_exist_ok=True)
+    if key:
+        _copy(_kept(key), folder)
 
 
 def keep(folder: Path, key: str) -> None:
-    """Keep the kernels that a child has added, each moved into its place whole; a full disk loses nothing but them."""
-    if not key:
-        return
-    kept = _kept(key)
-    for library in folder.rglob("*.so"):
-        place = kept / library.relative_to(folder)
+    """Keep the kernels that a child has added."""
+    if key:
+        _copy(folder, _kept(key))
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy what `target` has not, each moved into its place whole; a full disk loses nothing but kernels."""
+    for library in source.glob("mlx/**/*.so"):
+        place = target / library.relative_to(source)
         if place.exists():
             continue
         try:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import psutil
 
 from mlxprobe.model import Sample
+from mlxprobe.supervisor.thin import thin
 
 SAMPLE_S = 0.05
 RESCAN_S = 0.25
+AHEAD_S = 0.1
 COMPILERS = {"g++", "c++", "cc1plus", "clang", "clang++", "as", "ld", "collect2", "nvcc", "ptxas", "cicc"}
 
 
@@ -17,7 +20,7 @@ class TreeSampler:
     """Sample the descendants of a warden. The tree is listed anew only now and then: that is what costs."""
 
     def __init__(self, warden_pid: int, started_s: float) -> None:
-        self._warden = psutil.Process(warden_pid)
+        self._warden_pid = warden_pid
         self._started_s = started_s
         self._tree: dict[int, psutil.Process] = {}
         self._cpu: dict[int, float] = {}
@@ -25,9 +28,9 @@ class TreeSampler:
         self._sampled_s = 0.0
         self.samples: list[Sample] = []
 
-    def sample_if_due(self) -> None:
-        """Take a sample when the last one is `SAMPLE_S` old."""
-        if time.monotonic() - self._sampled_s >= SAMPLE_S:
+    def sample_if_due(self, within_s: float = SAMPLE_S) -> None:
+        """Take a sample when the last one is this old."""
+        if time.monotonic() - self._sampled_s >= within_s:
             self.sample()
 
     def sample(self, *, rescan: bool = False) -> Sample:
@@ -46,16 +49,27 @@ class TreeSampler:
                 del self._tree[pid]
         sample = Sample(t_s=now - self._started_s, rss_bytes=resident, cpu_s=sum(self._cpu.values()))
         self.samples.append(sample)
+        thin(self.samples, lambda one: one.rss_bytes)
         return sample
 
-    def scan(self) -> None:
-        """List the tree anew, keeping what is known of processes already seen."""
+    def scan(self) -> set[int]:
+        """List the tree anew, keeping what is known of processes already seen; return its process numbers."""
         self._scanned_s = time.monotonic()
-        try:
-            children = self._warden.children(recursive=True)
-        except psutil.Error:
-            children = []
-        self._tree = {child.pid: self._tree.get(child.pid, child) for child in children}
+        known, self._tree = self._tree, {}
+        for pid in descendants(self._warden_pid):
+            try:
+                self._tree[pid] = known.get(pid) or psutil.Process(pid)
+            except psutil.Error:
+                continue
+        return set(self._tree)
+
+    def nears(self, limit_bytes: int) -> bool:
+        """Tell whether memory that goes on growing as it does now is over the limit before two more samples."""
+        if len(self.samples) < 2:
+            return False
+        before, last = self.samples[-2:]
+        rate = (last.rss_bytes - before.rss_bytes) / max(last.t_s - before.t_s, 1e-3)
+        return last.rss_bytes + rate * AHEAD_S > limit_bytes
 
     def compiling(self) -> bool:
         """Tell whether a compiler works below the program, as when MLX builds a compiled function's kernel."""
@@ -68,7 +82,7 @@ class TreeSampler:
         return False
 
     def running(self) -> bool:
-        """Tell whether any thread of the tree is running or waiting for a processor."""
+        """Tell whether the main thread of any process of the tree is running or waiting for a processor or a disk."""
         for process in self._tree.values():
             try:
                 if process.status() in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP):
@@ -83,3 +97,28 @@ class TreeSampler:
             return 0.0
         before = next((s.cpu_s for s in reversed(self.samples) if s.t_s <= t_s), self.samples[0].cpu_s)
         return self.samples[-1].cpu_s - before
+
+
+def descendants(pid: int) -> list[int]:
+    """List the processes below one: from Linux's own lists of children, else from the list of all processes."""
+    found: list[int] = []
+    waiting = [pid]
+    try:
+        while waiting:
+            children = _children(waiting.pop())
+            found += children
+            waiting += children
+    except OSError:  # not Linux, a kernel without these lists, or a process that ended just now
+        try:
+            return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+        except psutil.Error:
+            return []
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+            found += map(int, file.read().split())
+    return found

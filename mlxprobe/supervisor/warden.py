@@ -1,7 +1,7 @@
 """The parent of one watched program, and the one who ends what is left of it.
 
 A process of its own, with the standard library only. It starts the program in a new session, adopts whatever
-the program's tree orphans (Linux), and kills the whole tree when told to, or when its control pipe closes because
+the program's tree orphans (Linux), and kills the whole tree when told to, or when its control line closes because
 the supervisor is gone. Called as `warden.py CONTROL_FD EVENTS_FD FOLDER ARGV...`.
 
 Out: `pid N`, `exit STATUS`, then after `kill` `empty` or `left PID...`. In: `term`, `kill`.
@@ -16,39 +16,49 @@ import sys
 import time
 
 END_WITHIN_S = 5.0
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+LINUX = sys.platform == "linux"
+IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
 
 
 def main(control: int, events: int, folder: str, argv: list[str]) -> None:
     """Start the program, obey the supervisor, leave nothing behind."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGPIPE"):
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
-    adopt_orphans()
-    wake_read, wake_write = os.pipe()
-    for fd in (wake_read, wake_write):
-        os.set_blocking(fd, False)
-    signal.set_wakeup_fd(wake_write)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    set_process_option(PR_SET_CHILD_SUBREAPER, 1)
+    os.set_inheritable(control, False)  # the program could hold the line open, or speak for us
+    wake = wake_on_sigchld()
     program = start(argv, events)
-    for fd in (0, 1, 2, events):
-        os.close(fd)
+    let_go(events)
     tell(control, f"pid {program}")
-    obey(control, wake_read, program)
+    obey(control, wake, program)
     os.close(control)
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def wake_on_sigchld() -> int:
+    """Return a descriptor that can be read once a child has ended."""
+    wake_read, wake_write = os.pipe()
+    for fd in (wake_read, wake_write):
+        os.set_blocking(fd, False)
+    signal.set_wakeup_fd(wake_write)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    return wake_read
+
+
 def start(argv: list[str], events: int) -> int:
-    """Fork and execute the program in its own session, with default signals."""
+    """Fork and execute the program in its own session, with default signals; it dies with us (Linux)."""
     pid = os.fork()
     if pid:
         return pid
     try:
         os.setsid()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGCHLD):
+        set_process_option(PR_SET_PDEATHSIG, signal.SIGKILL)
+        for number in (*IGNORED, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
         os.set_inheritable(events, True)
         os.execvp(argv[0], argv)
     except OSError as error:
@@ -57,21 +67,41 @@ def start(argv: list[str], events: int) -> int:
         os._exit(127)
 
 
+def let_go(events: int) -> None:
+    """Give up the program's pipes, so that they end when it closes them."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(events)
+
+
 def obey(control: int, wake: int, program: int) -> None:
     """Reap, and carry out orders, until the order to kill (or the supervisor's end) is done."""
+    ears = select.poll()  # select() takes no descriptor above 1023, and the supervisor may have many
+    ears.register(control, select.POLLIN)
+    ears.register(wake, select.POLLIN)
     while True:
-        ready, _, _ = select.select([control, wake], [], [])
+        ready = {fd for fd, _ in ears.poll()}
         if wake in ready:
             drain(wake)
             reap(control, program)
         if control in ready:
-            orders = os.read(control, 4096).decode().split("\n")
-            if "kill" in orders or orders == [""]:
+            orders = hear(control)
+            if "term" in orders:
+                signal_all(program, descendants(program), signal.SIGTERM)
+            if "kill" in orders:
                 left = kill_all(control, program)
                 tell(control, "left " + " ".join(map(str, left)) if left else "empty")
                 return
-            if "term" in orders:
-                signal_all(program, signal.SIGTERM)
+
+
+def hear(control: int) -> list[str]:
+    """Read orders; a supervisor that is gone wants everything killed."""
+    try:
+        heard = os.read(control, 4096).decode()
+    except OSError:  # it was killed before it had read all that we told
+        heard = ""
+    return heard.split("\n") if heard else ["kill"]
 
 
 def reap(control: int, program: int) -> bool:
@@ -90,20 +120,23 @@ def reap(control: int, program: int) -> bool:
 def kill_all(control: int, program: int) -> list[int]:
     """Kill the tree round by round until it is gone; return the processes that would not die."""
     deadline = time.monotonic() + END_WITHIN_S
-    while not reap(control, program) and time.monotonic() < deadline:
-        signal_all(program, signal.SIGSTOP)  # what is stopped cannot fork while the others are killed
-        signal_all(program, signal.SIGKILL)
+    while True:
+        childless = reap(control, program)
+        living = [] if childless and LINUX else descendants(program)
+        if (childless and not living) or time.monotonic() > deadline:
+            return living
+        signal_all(program, living, signal.SIGSTOP)  # what is stopped cannot fork while the others are killed
+        signal_all(program, living, signal.SIGKILL)
         time.sleep(0.002)
-    return descendants(program)
 
 
-def signal_all(program: int, number: int) -> None:
-    """Signal the program's process group and every descendant."""
+def signal_all(program: int, living: list[int], number: int) -> None:
+    """Signal the program's process group at one blow, then each process."""
     try:
         os.killpg(program, number)
     except OSError:
         pass
-    for pid in descendants(program):
+    for pid in living:
         try:
             os.kill(pid, number)
         except OSError:
@@ -111,9 +144,9 @@ def signal_all(program: int, number: int) -> None:
 
 
 def descendants(program: int) -> list[int]:
-    """List the processes below this one (and, where orphans cannot be adopted, those of the program's session)."""
-    parents = parents_on_linux() if sys.platform == "linux" else parents_by_ps()
-    found = {os.getpid(), program} & (set(parents) | {os.getpid()})
+    """List the living processes below this one; where orphans cannot be adopted, with those of the program's group."""
+    parents = parents_on_linux() if LINUX else parents_by_ps(program)
+    found = {os.getpid()}
     grew = True
     while grew:
         more = {pid for pid, parent in parents.items() if parent in found} - found
@@ -137,22 +170,29 @@ def parents_on_linux() -> dict[int, int]:
     return parents
 
 
-def parents_by_ps() -> dict[int, int]:
-    """Map every process to its parent with ps(1), for systems without /proc (macOS)."""
+def parents_by_ps(program: int) -> dict[int, int]:
+    """Map every process to its parent with ps(1), for systems without /proc (macOS); zombies left out.
+
+    The program's process group counts as our children, whoever adopted them.
+    """
     import subprocess
 
-    listing = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, timeout=5, check=False
-    ).stdout
-    return {int(pid): int(parent) for pid, parent in (line.split() for line in listing.splitlines())}
+    order = ["ps", "-A", "-o", "pid=,ppid=,pgid=,stat="]
+    with subprocess.Popen(order, stdout=subprocess.PIPE, text=True) as ps:
+        rows = [line.split() for line in ps.communicate(timeout=5)[0].splitlines()]
+    return {
+        int(pid): os.getpid() if int(group) == program else int(parent)
+        for pid, parent, group, state in rows
+        if not state.startswith("Z") and int(pid) != ps.pid
+    }
 
 
-def adopt_orphans() -> None:
-    """Become the parent of orphaned descendants, so that none escapes by detaching itself (Linux only)."""
-    if sys.platform == "linux":
+def set_process_option(option: int, value: int) -> None:
+    """Call prctl(2): adopt orphaned descendants, so that none escapes by detaching itself; or die with the parent."""
+    if LINUX:
         import ctypes
 
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def tell(control: int, message: str) -> None:

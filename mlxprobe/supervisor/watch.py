@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
+from mlxprobe.errors import ProbeError
 from mlxprobe.model import Limits, Observation, Program, Silence, Stack
-from mlxprobe.supervisor import jit, stacks
+from mlxprobe.supervisor import jit
 from mlxprobe.supervisor.child import Child
-from mlxprobe.supervisor.events import EventLog
-from mlxprobe.supervisor.sample import TreeSampler
+from mlxprobe.supervisor.events import NONSENSE_IS_SURE, EventLog
+from mlxprobe.supervisor.sample import SAMPLE_S, TreeSampler
+from mlxprobe.supervisor.stacks import StackFile
 from mlxprobe.vocabulary import HangKind
 
 POLL_S = 0.025
+HURRY_S = 0.01  # between looks at a program that is about to reach its memory limit
 LONGEST_GAP_S = 0.25  # of a pause of our own (a suspended or starved machine), no more than this counts as silence
 DEADLOCK_CPU_SHARE = 0.05
 STALL_CPU_SHARE = 0.25
+PRINTING_BYTES_PER_S = 1e6  # who prints more is held back by the full pipe, and busy however little CPU that takes
+LOST_S = 0.5
+AGAIN_S = 0.1  # from one look at an unclear silence to the next: every look interrupts the program
 
 Progress = Callable[[EventLog, float], None]
 
@@ -26,8 +33,11 @@ Progress = Callable[[EventLog, float], None]
 class Watcher:
     """Watch one child. Progress is what the agent tells; what the program prints never counts."""
 
-    def __init__(self, child: Child, limits: Limits, progress: Progress | None, stop: threading.Event) -> None:
+    def __init__(
+        self, child: Child, stacks: StackFile, limits: Limits, progress: Progress | None, stop: threading.Event
+    ) -> None:
         self.child = child
+        self.stacks = stacks
         self.stop = stop
         self.limits = limits
         self.log = EventLog(child.started_s)
@@ -36,14 +46,17 @@ class Watcher:
         self.longest_s = 0.0
         self.silence: Silence | None = None
         self.detected_s: float | None = None
-        self._early: tuple[Stack, ...] = ()
+        self._early: tuple[Stack, ...] | None = None
+        self._again_s = 0.0
+        self._printed_before = 0
         self._progress = progress
         self._polled_s = time.monotonic()
 
     def run(self) -> str:
         """Poll until something ends the program; return what (see `Observation.ended`)."""
         while True:
-            self._poll(POLL_S)
+            hurries = self.tree.nears(self.limits.memory_bytes)
+            self._poll(HURRY_S if hurries else POLL_S)
             if self.child.exit_code is not None:
                 self._poll(0)
                 return "exited" if self.log.begun else "not-started"
@@ -51,7 +64,7 @@ class Watcher:
                 return "interrupted"
             if ending := self._limit_reached():
                 self._poll(0)  # it may have moved or ended in this very poll
-                if self.child.exit_code is None and self._limit_reached() == ending:
+                if self.child.exit_code is None and (self.silent_s or ending in ("memory", "timeout", "lost")):
                     self.detected_s = time.monotonic() - self.child.started_s
                     return ending
 
@@ -60,11 +73,12 @@ class Watcher:
         now = time.monotonic()
         gap_s, self._polled_s = min(now - self._polled_s, LONGEST_GAP_S), now
         if self.log.feed(self.child.take_events()):
-            self.silent_s, self._early = 0.0, ()
+            self.silent_s, self._again_s, self._early = 0.0, 0.0, None
+            self._printed_before = self.child.printed_bytes
         elif self.silent_s < 0.2 or not self.tree.compiling():
             self.silent_s += gap_s
         self.longest_s = max(self.longest_s, self.silent_s)
-        self.tree.sample_if_due()
+        self.tree.sample_if_due(SAMPLE_S if timeout_s >= POLL_S else HURRY_S)
         if self._progress is not None:
             self._progress(self.log, self.silent_s)
 
@@ -73,25 +87,33 @@ class Watcher:
         limits, now_s = self.limits, time.monotonic() - self.child.started_s
         if self.tree.samples and self.tree.samples[-1].rss_bytes > limits.memory_bytes:
             return "memory"
+        if self._is_lost():
+            return "lost"
         if now_s > limits.timeout_s:
             return "timeout"
         if not self.log.begun:
             return "not-started" if self.silent_s > limits.startup_s else ""
-        if self.silent_s > limits.stall_s / 2 and not self._early:
+        if self.silent_s > limits.stall_s / 2 and self._early is None:
             self._early = self._take_stacks()
-        if self.silent_s > limits.stall_s and self._is_stuck():
+        if self.silent_s > max(limits.stall_s, self._again_s) and self._is_stuck():
             return "stalled"
         return ""
 
+    def _is_lost(self) -> bool:
+        """Tell whether nothing can be learned of the program any more: its warden or its events are gone."""
+        silenced = self.child.silenced and self.silent_s > LOST_S
+        return self.child.lost or silenced or self.log.garbled >= NONSENSE_IS_SURE
+
     def _is_stuck(self) -> bool:
         """Classify the silence; an unclear one gets a second stall limit's time before it counts."""
+        self._again_s = self.silent_s + AGAIN_S
         self.tree.sample(rescan=True)
         began_s = time.monotonic() - self.child.started_s - self.silent_s
         cpu_s = self.tree.cpu_since(began_s)
         late = self._take_stacks()
-        same = bool(late) and positions(late) == positions(self._early)
+        same = unmoved(self._early or (), late)
         share = cpu_s / self.silent_s
-        if share > STALL_CPU_SHARE:
+        if share > STALL_CPU_SHARE or self._is_printing():
             kind = HangKind.STALL
         elif share < DEADLOCK_CPU_SHARE and same and self.log.device != "gpu" and not self.tree.running():
             kind = HangKind.DEADLOCK
@@ -100,13 +122,23 @@ class Watcher:
         self.silence = Silence(silent_s=self.silent_s, cpu_s=cpu_s, kind=kind, stacks=late, same_stacks=same)
         return kind is not HangKind.UNKNOWN or self.silent_s > 2 * self.limits.stall_s
 
+    def _is_printing(self) -> bool:
+        return self.child.printed_bytes - self._printed_before > PRINTING_BYTES_PER_S * self.silent_s
+
     def _take_stacks(self) -> tuple[Stack, ...]:
-        return stacks.take(self.log.pids, self.child.folder)
+        living = self.tree.scan()
+        return self.stacks.take(pid for pid in self.log.pids if pid in living)
 
 
-def positions(found: tuple[Stack, ...]) -> list[tuple[object, ...]]:
+def unmoved(early: Sequence[Stack], late: Sequence[Stack]) -> bool:
+    """Tell whether every process that answered both times stands where it stood, in all its threads."""
+    both = {stack.pid for stack in early} & {stack.pid for stack in late}
+    return bool(both) and positions(early, both) == positions(late, both)
+
+
+def positions(stacks: Sequence[Stack], pids: Collection[int]) -> list[tuple[object, ...]]:
     """Reduce stacks to what must stay the same while nothing moves."""
-    return sorted((s.pid, s.thread, tuple((f.file, f.line) for f in s.frames)) for s in found)
+    return sorted((s.pid, s.thread, tuple((f.file, f.line) for f in s.frames)) for s in stacks if s.pid in pids)
 
 
 def observe(
@@ -129,16 +161,27 @@ def observe(
     Raises:
         ProbeError: the process could not be started at all.
     """
-    folder = Path(tempfile.mkdtemp(prefix="mlxprobe-"))
-    jit.lend(folder, jit_key)
-    with Child(program, folder) as child:
-        watcher = Watcher(child, limits, progress, stop or threading.Event())
-        ended = watcher.run()
-        child.end(gently=ended not in ("exited", "interrupted"))
-        watcher.log.feed(child.take_events())
-        if ended == "exited" and child.exit_code == 0 and watcher.log.finished:
-            jit.keep(child.folder, jit_key)
-        return _observation(program, limits, watcher, "unreaped" if child.left else ended)
+    with _folder() as folder:
+        jit.lend(folder, jit_key)
+        with StackFile(folder) as stacks, Child(program, folder) as child:
+            watcher = Watcher(child, stacks, limits, progress, stop or threading.Event())
+            ended = watcher.run()
+            child.end(gently=ended in ("stalled", "timeout"))  # what eats memory gets no time to eat more
+            watcher.log.feed(child.take_events())
+            if ended == "exited" and child.exit_code == 0 and watcher.log.finished:
+                jit.keep(child.folder, jit_key)
+            return _observation(program, limits, watcher, "unreaped" if child.left else ended)
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """Make a temporary folder; the warden removes it, and we do where the warden could not."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="mlxprobe-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise ProbeError(f"no temporary folder can be made: {error}") from error
+    with made as name:
+        yield Path(name)
 
 
 def _observation(program: Program, limits: Limits, watcher: Watcher, ended: str) -> Observation:
@@ -153,7 +196,7 @@ def _observation(program: Program, limits: Limits, watcher: Watcher, ended: str)
         device=log.device,
         begun=log.begun,
         finished=log.finished,
-        garbled=log.garbled + bool(child.unfinished_events()),
+        garbled=log.garbled + bool(child.unfinished_events()) + (ended == "lost"),
         wall_s=(child.exited_s or time.monotonic()) - child.started_s,
         detection_s=watcher.detected_s,
         begun_s=log.begun_s,
@@ -166,7 +209,7 @@ def _observation(program: Program, limits: Limits, watcher: Watcher, ended: str)
         samples=tuple(watcher.tree.samples),
         memory=tuple(log.memory),
         facts=tuple(log.facts),
-        stacks=stacks.crash(child.folder, child.pid) if killed and ended == "exited" else (),
+        stacks=watcher.stacks.crash(child.pid) if killed and ended == "exited" else (),
         result=log.result,
         score=log.score,
         output_tail=child.output(),

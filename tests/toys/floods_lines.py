@@ -3,8 +3,9 @@
 import os
 import select
 import sys
+from typing import Any
 
-frame = sys._getframe()
+frame: Any = sys._getframe()
 while "channel" not in frame.f_locals:
     frame = frame.f_back
 fd = frame.f_locals["channel"]._fd

@@ -2,8 +2,9 @@
 
 import sys
 import time
+from typing import Any
 
-frame = sys._getframe()
+frame: Any = sys._getframe()
 while "recorder" not in frame.f_locals:
     frame = frame.f_back
 for _ in range(25):

@@ -1,0 +1,26 @@
+"""Train a tiny Llama as its scenarios do, and print the median step in milliseconds: `healthy_loop.py STEPS BATCH`."""
+
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scenarios"))
+
+import mlx.core as mx
+import mlx.nn as nn
+from _tiny_llama import batch, build, combined_loss
+
+steps, size = int(sys.argv[1]), int(sys.argv[2])
+model, optimizer = build()
+loss_and_grad = nn.value_and_grad(model, combined_loss)
+data = [batch(step, size=size) for step in range(8)]
+took_s = []
+for step in range(steps):
+    began = time.perf_counter()
+    loss, grads = loss_and_grad(model, *data[step % 8])
+    optimizer.update(model, grads)
+    mx.eval(loss, model.parameters(), optimizer.state)
+    loss.item()
+    took_s.append(time.perf_counter() - began)
+print(f"median_ms {1e3 * statistics.median(took_s[5:]):.6f}")

@@ -1,0 +1,30 @@
+"""Arguments in, exit code out; the only room that prints."""
+
+from __future__ import annotations
+
+import signal
+
+from mlxprobe.cli import explore, gates, grids, runs
+from mlxprobe.cli.common import main
+
+__all__ = ["entry_point", "main"]
+
+for _command in (
+    runs.run,
+    explore.list_,
+    explore.show,
+    explore.explain,
+    explore.doctor,
+    gates.gate,
+    gates.envs,
+    grids.matrix,
+    grids.merge,
+    grids.bisect,
+):
+    main.add_command(_command)
+
+
+def entry_point() -> None:
+    """Run the command line; a SIGTERM ends it as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    main(prog_name="mlxprobe")

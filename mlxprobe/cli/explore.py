@@ -1,0 +1,69 @@
+"""`mlxprobe list`, `show`, `explain` and `doctor`: what there is, without running a program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from mlxprobe.cli.common import JUDGED_NOT, leave, tell, with_settings
+from mlxprobe.settings import resolve
+
+
+@click.command("list")
+@with_settings("scenarios")
+def list_(**flags: Any) -> None:
+    """List every scenario and its variants."""
+    from mlxprobe import catalogue
+
+    entries, broken = catalogue.find(resolve(flags).scenarios)
+    for entry in entries:
+        click.echo(f"{click.style(entry.name, bold=True)}  {entry.title}")
+        for variant in entry.variants:
+            click.echo(f"    {variant.name}  ({variant.role})")
+    for one in broken:
+        tell(one.problem)
+    leave(JUDGED_NOT if broken else 0)
+
+
+@click.command()
+@click.argument("name", metavar="NAME[/VARIANT]")
+@with_settings("scenarios")
+def show(name: str, **flags: Any) -> None:
+    """Show a scenario: symptom, cause, fix, broken and correct code side by side."""
+    from mlxprobe import catalogue
+    from mlxprobe.display import console
+    from mlxprobe.reports import page
+
+    entries, _ = catalogue.find(resolve(flags).scenarios)
+    for entry, variants in catalogue.select(entries, [name]):
+        console().print(page.scenario(entry, variants, console().width))
+
+
+@click.command()
+@click.argument("code")
+def explain(code: str) -> None:
+    """Explain a finding code, such as MP101."""
+    from mlxprobe.diagnosis import RULES
+    from mlxprobe.display import console
+    from mlxprobe.errors import UsageError
+    from mlxprobe.reports import page
+
+    if code.upper() not in RULES:
+        raise UsageError(f"no finding has the code {code!r}; known are {', '.join(sorted(RULES))}")
+    console().print(page.finding(RULES[code.upper()]))
+
+
+@click.command()
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device")
+def doctor(**flags: Any) -> None:
+    """Tell which MLX, device and limits are here, and what cannot be measured."""
+    from mlxprobe import doctor as checks
+    from mlxprobe import interpreter
+
+    settings = resolve(flags)
+    here = interpreter.usable(device=settings.device)
+    for name, value in checks.facts(here, settings):
+        click.echo(f"{name:12} {value}")
+    for gap in checks.gaps(here):
+        click.echo(f"{'not measured':12} {gap}")

@@ -1,0 +1,144 @@
+"""`mlxprobe matrix`, `merge` and `bisect`: many releases."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlxprobe.cli.common import INTERRUPTED, deliver, leave, tell, with_report, with_scenarios, with_settings
+from mlxprobe.cli.gates import tasks_of
+from mlxprobe.errors import UsageError
+from mlxprobe.settings import resolve
+
+MATRIX_FILE = Path("reports") / "matrix.json"
+NOT_FOUND = 1
+
+
+@click.command()
+@click.argument("releases", nargs=-1, required=True, metavar="RELEASE...")
+@click.option(
+    "--matrix",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=MATRIX_FILE,
+    show_default=True,
+    help="Where cells are kept; cells that are there are not run again.",
+)
+@click.option("--shard", "part", default="1/1", metavar="I/N", help="Run only this part; `mlxprobe merge` joins them.")
+@click.option("--fresh", is_flag=True, help="Begin anew, whatever the file has.")
+@click.option("--pre", is_flag=True, help="Let ranges include pre-releases.")
+@with_scenarios
+@with_report(("text", "markdown", "json"))
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios")
+def matrix(
+    releases: tuple[str, ...],
+    file: Path,
+    part: str,
+    fresh: bool,
+    pre: bool,
+    patterns: tuple[str, ...],
+    form: str,
+    output: Path | None,
+    **flags: Any,
+) -> None:
+    """Run programs on many releases and show where outcomes change."""
+    from mlxprobe import grid, matrix
+    from mlxprobe.display import Display
+    from mlxprobe.releases import listed, ordered, parse
+    from mlxprobe.sides import Sides
+
+    settings = resolve(flags)
+    tasks = tasks_of(settings, patterns, ())
+    wanted = ordered([one for spec in releases for one in parse(spec, listed, pre=pre)])
+    known = matrix.load(file) if file.exists() and not fresh else matrix.empty()
+    with Display() as display:
+        sides = Sides(settings, display)
+        filled = grid.fill(known, wanted, tasks, sides, part=matrix.shard(part), file=file)
+    _deliver(filled, form, output)
+    leave(INTERRUPTED if sides.stop.is_set() else 0)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@with_report(("text", "markdown", "json"))
+def merge(files: tuple[Path, ...], form: str, output: Path | None) -> None:
+    """Join the matrix files of several shards."""
+    from mlxprobe import matrix
+
+    _deliver(matrix.merge(matrix.load(file) for file in files), form, output)
+
+
+def _deliver(found: Any, form: str, output: Path | None) -> None:
+    from mlxprobe.reports.matrix import MATRIX_FORMATS
+
+    deliver(
+        form,
+        output,
+        lambda name: MATRIX_FORMATS[name](found),
+        lambda: click.echo(MATRIX_FORMATS["text"](found), nl=False),
+    )
+
+
+@click.command()
+@click.option("--good", required=True, metavar="RELEASE", help="A release without the trouble.")
+@click.option("--bad", required=True, metavar="RELEASE", help="A release with it.")
+@click.option("--scenario", metavar="NAME/VARIANT", help="The program, if it is a scenario's variant.")
+@click.option(
+    "--when",
+    "condition",
+    metavar="CONDITION",
+    help="What makes a release bad: outcome=hang, finding=MP103, memory>1.5x, loss-diverges or exit!=0 "
+    "(default: another outcome than the first end's).",
+)
+@click.option(
+    "--repeat", default=1, type=click.IntRange(1, 20), help="Run each release so many times; one bad run makes it bad."
+)
+@click.option(
+    "--find-fix", is_flag=True, help="Find the first release without the trouble: --bad is the older one then."
+)
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def bisect(
+    good: str,
+    bad: str,
+    scenario: str | None,
+    condition: str | None,
+    repeat: int,
+    find_fix: bool,
+    command: tuple[str, ...],
+    **flags: Any,
+) -> None:
+    """Find the first MLX release that shows a behaviour."""
+    from mlxprobe import hunt
+    from mlxprobe.display import Display
+    from mlxprobe.releases import listed, parse_one
+    from mlxprobe.reports.bisection import render
+    from mlxprobe.sides import Sides
+
+    if bool(scenario) == bool(command):
+        raise UsageError("bisect needs one program: --scenario NAME/VARIANT, or a command after --")
+    settings = resolve(flags)
+    tasks = tasks_of(settings, (scenario,) if scenario else (), command)
+    task = hunt.only(tasks, scenario)
+    span = hunt.span(parse_one(good, listed), parse_one(bad, listed), listed(), find_fix=find_fix)
+    with Display() as display:
+        sides = Sides(settings, display)
+        search = hunt.Hunt(
+            sides=sides,
+            task=task,
+            predicate=hunt.condition(condition),
+            identity=hunt.identity(task, command),
+            repeat=repeat,
+            find_fix=find_fix,
+            told=display.say,
+        )
+        found = search.run(span)
+    click.echo(render(found, shlex.join(["mlxprobe", *sys.argv[1:]])), nl=False)
+    if sides.stop.is_set():
+        leave(INTERRUPTED)
+    if found.unclear:
+        tell(f"the boundary falls among releases that could not be judged: {', '.join(found.unclear)}")

@@ -1,0 +1,63 @@
+"""`mlxprobe run`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+import mlxprobe
+from mlxprobe.cli.common import (
+    INTERRUPTED,
+    JUDGED_NOT,
+    deliver,
+    leave,
+    tell,
+    with_report,
+    with_scenarios,
+    with_settings,
+)
+from mlxprobe.settings import resolve
+
+
+@click.command()
+@with_scenarios
+@with_report(("text", "json", "markdown", "junit"))
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "reports")
+def run(patterns: tuple[str, ...], form: str, output: Path | None, **flags: Any) -> None:
+    """Run scenarios and say which failure modes are real here."""
+    from mlxprobe import catalogue, interpreter
+    from mlxprobe.display import Display, console
+    from mlxprobe.model import Record
+    from mlxprobe.record import SCHEMA_VERSION, encode, now, write
+    from mlxprobe.reports import FORMATS, text
+    from mlxprobe.runner import Runner, exit_code
+    from mlxprobe.schedule import scenario_tasks, side_by_side
+
+    settings = resolve(flags)
+    entries, broken = catalogue.find(settings.scenarios)
+    chosen = catalogue.select(entries, patterns)
+    here = interpreter.usable(device=settings.device)
+    began = time.monotonic()
+    with Display() as display:
+        runner = Runner(settings, here, display)
+        (rows,) = side_by_side([runner], scenario_tasks(chosen), settings.jobs)
+    record = Record(
+        schema_version=SCHEMA_VERSION,
+        mlxprobe=mlxprobe.__version__,
+        time=now(),
+        environment=here,
+        programs=tuple(rows.values()),
+        complete=not runner.stop.is_set(),
+        wall_s=time.monotonic() - began,
+        problems=tuple(one.problem for one in broken),
+    )
+    deliver(form, output, lambda name: FORMATS[name](record), lambda: console().print(text.renderable(record)))
+    write(Path(settings.reports) / "latest" / "record.json", encode(record))
+    for one in broken:
+        tell(one.problem)
+    if runner.stop.is_set():
+        leave(INTERRUPTED)
+    leave(JUDGED_NOT if broken else exit_code(record.programs))

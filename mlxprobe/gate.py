@@ -1,0 +1,94 @@
+"""Two releases, the same programs: what got worse, what got better, what cannot be told."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from mlxprobe.compare import ENOUGH_RUNS, Comparison, compare
+from mlxprobe.errors import UsageError
+from mlxprobe.model import ProgramRecord, Record
+from mlxprobe.programs import ASPECTS
+from mlxprobe.runner import Runner
+from mlxprobe.schedule import Task, flat, side_by_side
+
+Told = Callable[[str], None]
+
+
+def between(before: Runner, after: Runner, tasks: Sequence[Task], jobs: int, told: Told) -> list[Comparison]:
+    """Compare two releases on one machine: a pair of runs each, more pairs for what looks different."""
+    old, new = side_by_side([before, after], tasks, jobs)
+    pairs = {task.name: ([old[task.name]], [new[task.name]]) for task in flat(tasks) if task.name in old | new}
+    found = []
+    for task in (one for one in flat(tasks) if one.name in pairs):
+        rows = pairs[task.name]
+        result = compare(task.name, *rows, aspects=task.compares)
+        if result.suspected and not before.stop.is_set():
+            told(f"{task.name}: {suspicion(result)}; running it again")
+        while result.suspected and len(rows[0]) <= ENOUGH_RUNS and not before.stop.is_set():
+            _run_pair(task, before, after, rows)
+            result = compare(task.name, *rows, aspects=task.compares)
+        found.append(result)
+    return found
+
+
+def suspicion(result: Comparison) -> str:
+    """Say what few runs have shown."""
+    return next(one.text for one in result.differences if one.suspected)
+
+
+def _run_pair(task: Task, before: Runner, after: Runner, rows: tuple[list[ProgramRecord], list[ProgramRecord]]) -> None:
+    order = [(rows[0], before), (rows[1], after)]
+    for side, runner in order[:: -1 if len(rows[0]) % 2 else 1]:
+        side.append(task.again(runner))
+
+
+def against(baseline: Record, after: Runner, tasks: Sequence[Task], jobs: int, told: Told) -> list[Comparison]:
+    """Compare a release with a record from elsewhere: only what is comparable across machines decides.
+
+    Raises:
+        UsageError: the record is of another device.
+    """
+    if baseline.environment.device != after.environment.device:
+        raise UsageError(
+            f"the baseline is of the device {baseline.environment.device}, these runs are of "
+            f"{after.environment.device}; a baseline of the same device is right"
+        )
+    old = {one.name: [one] for one in baseline.programs}
+    (new,) = side_by_side([after], tasks, jobs)
+    found = []
+    for task in flat(tasks):
+        rows = [new[task.name]] if task.name in new else []
+        result = compare(task.name, old.get(task.name, []), rows, same_machine=False, aspects=task.compares)
+        while not after.stop.is_set() and result.suspected and len(rows) < 3:
+            told(f"{task.name}: {suspicion(result)}; running it again")
+            rows.append(task.again(after))
+            result = compare(task.name, old.get(task.name, []), rows, same_machine=False, aspects=task.compares)
+        found.append(result)
+    return found
+
+
+def allow(found: Sequence[Comparison], reasons: Mapping[str, str]) -> list[Comparison]:
+    """Mark what is allowed: `PROGRAM` or `PROGRAM:WHAT`, each a name or a glob, with the reason.
+
+    Raises:
+        UsageError: a pattern names no aspect that exists.
+    """
+    return [_allowed(one, reasons) for one in found]
+
+
+def _allowed(one: Comparison, reasons: Mapping[str, str]) -> Comparison:
+    kept, reason_found = list(one.differences), ""
+    for pattern, reason in reasons.items():
+        name, _, what = pattern.partition(":")
+        if what and what not in ASPECTS:
+            raise UsageError(f"--allow {pattern}: {what!r} is not one of {', '.join(ASPECTS)}")
+        if fnmatch.fnmatchcase(one.program, name) and any(what in ("", difference.what) for difference in kept):
+            kept = [difference for difference in kept if what not in ("", difference.what)]
+            reason_found = reason
+    rest = msgspec.structs.replace(one, differences=tuple(kept))
+    if reason_found and rest.change is not one.change:
+        return msgspec.structs.replace(one, allowed=reason_found)
+    return one

@@ -1,0 +1,122 @@
+"""The gate's answer as text, Markdown, JUnit and JSON: pure."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+
+from mlxprobe.compare import Change, Comparison, regressions
+from mlxprobe.model import Environment, Value
+from mlxprobe.reports.junit import clean
+from mlxprobe.reports.markdown import table
+
+GATE_SCHEMA_VERSION = 1
+MARKS = {Change.REGRESSION: "✗", Change.CANNOT_TELL: "?", Change.CHANGED: "~", Change.FIXED: "+", Change.SAME: "="}
+
+
+class GateReport(Value, frozen=True):
+    """What `mlxprobe gate` found."""
+
+    schema_version: int
+    baseline: str
+    candidate: str
+    environment: Environment
+    comparisons: tuple[Comparison, ...]
+    complete: bool = True
+    wall_s: float = 0.0
+
+
+def answer(report: GateReport) -> str:
+    """Say in one line whether the upgrade is safe."""
+    counts = Counter(str(one.change) for one in report.comparisons if not one.allowed)
+    told = ", ".join(f"{counts[change]} {change}" for change in map(str, Change) if counts[change])
+    allowed = sum(bool(one.allowed) for one in report.comparisons)
+    bad = regressions(report.comparisons)
+    verdict = f"{len(bad)} regression{'s' * (len(bad) > 1)}" if bad else "no regression"
+    return f"{report.baseline} → {report.candidate}: {verdict} ({told}{f', {allowed} allowed' if allowed else ''})"
+
+
+def text(report: GateReport) -> str:
+    """Return what differs, program by program, the gravest first, and the answer."""
+    order = list(Change)
+    lines = []
+    for one in sorted(report.comparisons, key=lambda one: order.index(one.change)):
+        shown = [found for found in one.differences if not found.suspected]
+        if shown:
+            lines.append(
+                f"{MARKS[one.change]} {one.program}: {one.change}"
+                + (f" – allowed: {one.allowed}" if one.allowed else "")
+            )
+            lines += [f"    {found.what}: {found.text}{' (advice)' if found.advice else ''}" for found in shown]
+    lines += ["interrupted: this is what was finished by then"] * (not report.complete)
+    return "\n".join([*lines, *[""] * bool(lines), answer(report)]) + "\n"
+
+
+def markdown(report: GateReport) -> str:
+    """Return the answer and a table of what differs."""
+    rows = [
+        (one.program, f"**{one.change}**", found.what, found.text + (" (advice)" if found.advice else ""), one.allowed)
+        for one in report.comparisons
+        for found in one.differences
+        if not found.suspected
+    ]
+    head = ("program", "change", "what", "evidence", "allowed because")
+    return "\n".join(["## mlxprobe gate", "", answer(report) + ".", "", *(table(head, rows) if rows else []), ""])
+
+
+def junit(report: GateReport) -> str:
+    """Return a test case per program; a regression that nobody allowed fails it."""
+    bad = regressions(report.comparisons)
+    attributes = {"tests": str(len(report.comparisons)), "failures": str(len(bad)), "time": f"{report.wall_s:.3f}"}
+    root = ET.Element("testsuites")
+    suite = ET.SubElement(root, "testsuite", {"name": "mlxprobe gate", **attributes})
+    for one in report.comparisons:
+        scenario, _, variant = one.program.rpartition("/")
+        case = ET.SubElement(suite, "testcase", classname=scenario or "programs", name=variant)
+        told = clean("; ".join(f"{found.what}: {found.text}" for found in one.differences))
+        if one in bad:
+            ET.SubElement(case, "failure", message=told, type="regression")
+        elif told:
+            ET.SubElement(case, "system-out").text = told
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def github(report: GateReport) -> str:
+    """Return workflow commands: an error per regression, a notice per other change."""
+    lines = []
+    for one in report.comparisons:
+        for found in one.differences:
+            if found.suspected or found.advice:
+                continue
+            worse = found.change is Change.REGRESSION and not one.allowed
+            lines.append(
+                annotation(
+                    "error" if worse else "notice", f"{one.program}: {found.change}", f"{found.what}: {found.text}"
+                )
+            )
+    return "\n".join([*lines, answer(report)]) + "\n"
+
+
+def annotation(level: str, title: str, message: str) -> str:
+    """Return one workflow command, escaped as GitHub asks."""
+    data = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    name = title.replace("%", "%25").replace(":", "%3A").replace(",", "%2C").replace("\n", " ")
+    return f"::{level} title={name}::{data}"
+
+
+def json(report: GateReport) -> str:
+    """Return the report as JSON."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+
+
+GATE_FORMATS: dict[str, Callable[[GateReport], str]] = {
+    "text": text,
+    "json": json,
+    "markdown": markdown,
+    "junit": junit,
+    "github": github,
+}

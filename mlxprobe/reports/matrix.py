@@ -1,0 +1,65 @@
+"""The matrix as text, Markdown and JSON: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mlxprobe.matrix import Matrix, cell, encode, rows
+from mlxprobe.model import ProgramRecord
+from mlxprobe.reports.markdown import table
+
+CHANGED = "▸"
+
+
+def grid(matrix: Matrix) -> list[tuple[str, ...]]:
+    """Return the head and a row per program; a cell that differs from its left neighbour is marked."""
+    head = ("program", *(record.environment.mlx for record in matrix.records))
+    return [head, *((name, *_cells(found)) for name, found in rows(matrix))]
+
+
+def _cells(found: list[ProgramRecord | None]) -> list[str]:
+    cells = []
+    before: ProgramRecord | None = None
+    for one in found:
+        text, changed = cell(before, one)
+        cells.append(CHANGED + text if changed else text)
+        before = one or before
+    return cells
+
+
+def changes(matrix: Matrix) -> list[str]:
+    """Say of every change where it is and what is seen after it."""
+    told = []
+    for name, found in rows(matrix):
+        before: ProgramRecord | None = None
+        for record, one in zip(matrix.records, found, strict=True):
+            if cell(before, one)[1] and one is not None and before is not None:
+                told.append(f"{name}: {before.outcome} → {one.outcome} at {record.environment.mlx}: {one.reason}")
+            before = one or before
+    return told
+
+
+def text(matrix: Matrix) -> str:
+    """Return the grid in columns, then the changes and what was skipped."""
+    lines = grid(matrix)
+    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
+    body = ["  ".join(part.ljust(width) for part, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join([*body, "", *_notes(matrix)]) + "\n"
+
+
+def markdown(matrix: Matrix) -> str:
+    """Return the grid as a table, then the changes and what was skipped."""
+    head, *body = grid(matrix)
+    return "\n".join([*table(head, body), "", *(f"- {note}" for note in _notes(matrix))]) + "\n"
+
+
+def _notes(matrix: Matrix) -> list[str]:
+    skipped = [f"skipped {release}: {reason}" for release, reason in matrix.skipped.items()]
+    return [*(changes(matrix) or ["no outcome changes between these releases"]), *skipped]
+
+
+MATRIX_FORMATS: dict[str, Callable[[Matrix], str]] = {
+    "text": text,
+    "markdown": markdown,
+    "json": lambda matrix: encode(matrix).decode(),
+}

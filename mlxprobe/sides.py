@@ -1,0 +1,43 @@
+"""Runners for releases: what `gate`, `matrix` and `bisect` put side by side."""
+
+from __future__ import annotations
+
+import threading
+
+from mlxprobe import releases
+from mlxprobe.environments import NotInstallableError, provide
+from mlxprobe.errors import UsageError
+from mlxprobe.releases import Release, parse_one
+from mlxprobe.runner import Listener, Runner
+from mlxprobe.settings import Settings
+
+
+class Sides:
+    """Make runners that share settings, listener and the event that stops them all."""
+
+    def __init__(self, settings: Settings, listener: Listener) -> None:
+        self.settings = settings
+        self.stop = threading.Event()
+        self._listener = listener
+
+    def runner(self, spec: str) -> Runner:
+        """Return the runner of the release that a user named.
+
+        Raises:
+            UsageError: there is no such release.
+            NotInstallableError: there is, but it cannot be installed here.
+        """
+        release = parse_one(spec, releases.listed)
+        try:
+            return self.of(release)
+        except NotInstallableError:
+            if release.version and release.version not in (known := releases.listed()):
+                raise UsageError(
+                    f"there is no release {release.version} of MLX; the index has {', '.join(known)}"
+                ) from None
+            raise
+
+    def of(self, release: Release) -> Runner:
+        """Return the runner of a release, its environment built if need be."""
+        here = provide(release)
+        return Runner(self.settings, here, self._listener, self.stop, label=f"[{here.mlx}] ")

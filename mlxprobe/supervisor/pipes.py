@@ -1,0 +1,42 @@
+"""The reading end of a child's pipe: emptied at every poll, never waited for."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+PIPE_BYTES = 1 << 20  # room for what comes between two polls; also the most that is read in one
+CHUNK_BYTES = 1 << 16
+_SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 0)  # Linux only
+
+
+class ReadEnd:
+    """Read what is there. Who writes faster than we look is held back by the full pipe, and costs us no more."""
+
+    def __init__(self) -> None:
+        self._fd, self.write_fd = os.pipe()
+        self.ended = False
+        os.set_blocking(self._fd, False)
+        try:
+            fcntl.fcntl(self._fd, _SET_SIZE, PIPE_BYTES)
+        except OSError:  # macOS, or too many large pipes of one user: the smaller pipe does too
+            pass
+
+    def read(self) -> bytes:
+        """Return what has come in; `ended` is set once every writer has closed the pipe."""
+        chunks: list[bytes] = []
+        while not self.ended and len(chunks) * CHUNK_BYTES < PIPE_BYTES:
+            try:
+                chunks.append(os.read(self._fd, CHUNK_BYTES))
+            except BlockingIOError:
+                break
+            self.ended = not chunks[-1]
+        return b"".join(chunks)
+
+    def close_writing(self) -> None:
+        """Close our copy of the writing end, which would keep the pipe from ending."""
+        os.close(self.write_fd)
+
+    def close(self) -> None:
+        """Close the reading end."""
+        os.close(self._fd)

@@ -1,0 +1,39 @@
+"""The last resort where no warden ends a program's tree: find its processes by what marks them, and kill them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+END_WITHIN_S = 5.0
+
+
+def sweep(folder: Path, session: int) -> tuple[int, ...]:
+    """Kill what carries the temporary folder in its environment or is in the session; return what would not die.
+
+    A process that detached itself, was given an empty environment and outlived its warden is not found.
+    """
+    deadline = time.monotonic() + END_WITHIN_S
+    while (living := list(_marked(str(folder), session))) and time.monotonic() < deadline:
+        for process in living:
+            try:
+                process.kill()  # psutil makes sure that the number still means the process that was found
+            except psutil.Error:
+                continue
+        time.sleep(0.01)
+    return tuple(process.pid for process in living)
+
+
+def _marked(folder: str, session: int) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and (
+                os.getsid(process.pid) == session or process.environ().get("TMPDIR") == folder
+            ):
+                yield process
+        except (psutil.Error, OSError):  # ended meanwhile, or another user's
+            continue

@@ -1,0 +1,57 @@
+"""Look at processes from outside, without the supervisor's help."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+TOYS = Path(__file__).with_name("toys")
+MARK = "MLXPROBE_TEST_MARK"
+
+
+def toy(name: str) -> str:
+    return str(TOYS / f"{name}.py")
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """List the living processes that carry a mark in their environment, whoever their parents are."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def commands(mark: str) -> list[str]:
+    """List the command lines of marked processes; what a failing assertion shows."""
+    found = []
+    for process in marked(mark):
+        try:
+            found.append(" ".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    return found
+
+
+def until(condition: Callable[[], object], within_s: float) -> bool:
+    """Poll until a condition holds; return whether it did in time."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def starved_s() -> float:
+    """Return how long this process has waited for a processor so far: what a busy machine took from it."""
+    try:
+        return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+    except OSError:  # macOS does not tell
+        return 0.0
