@@ -17,8 +17,8 @@ from mlxprobe.model import Finding, ProgramRecord, Value
 from mlxprobe.vocabulary import Outcome, Severity, Word
 
 RESIDENT_FLOOR_BYTES = 16_000_000
-SIGNIFICANT = 0.002
-ENOUGH_RUNS = 8  # of each side, the first not counted: it was chosen for looking different
+SIGNIFICANT = 0.01
+ENOUGH_RUNS = 12  # of each side, the first not counted: it was chosen for looking different
 LOSS_TOLERANCE = 1e-3
 NOT_JUDGED = (Outcome.UNJUDGED, Outcome.SKIPPED)
 

@@ -106,9 +106,14 @@ def test_a_warden_whose_words_nobody_read_still_ends_its_program(mark: str, fold
 @needs_mlx
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_ctrl_c_ends_the_children_and_keeps_what_there_is(
-    number: signal.Signals, mark: str, tmp_path: Path, folders: Path
+@pytest.mark.parametrize(
+    ("number", "variant", "had"),
+    [(signal.SIGTERM, "parameters_and_state_evaluated", set()),
+     (signal.SIGINT, "nothing_evaluated", {"parameters_and_state_evaluated"})],
+    ids=["SIGTERM while the correct loop runs", "Ctrl-C while the broken loop runs"],
+)  # fmt: skip
+def test_an_interrupted_run_ends_its_children_and_keeps_what_there_is(
+    number: signal.Signals, variant: str, had: set[str], mark: str, tmp_path: Path, folders: Path
 ) -> None:
     order = [sys.executable, "-m", "mlxprobe", "run", "--scenario", "step2-hang/nothing_evaluated"]
     cli = subprocess.Popen(
@@ -120,13 +125,14 @@ def test_ctrl_c_ends_the_children_and_keeps_what_there_is(
         text=True,
     )
     with cli:
-        assert until(lambda: any("scenario" in command and "warden" in command for command in commands(mark)), 60)
+        assert until(lambda: any(command.endswith(f" {variant}") for command in commands(mark)), STARTED_WITHIN_S)
         os.killpg(cli.pid, number)  # as a terminal does
         _, told = cli.communicate(timeout=60)
     assert cli.returncode == 130, told
     assert gone_in_time(mark, folders), commands(mark)
     record = json.loads((tmp_path / "reports" / "latest" / "record.json").read_text())
     assert record["complete"] is False
+    assert had <= {row["variant"] for row in record["programs"] if row["outcome"] != "unjudged"}
     assert "Traceback" not in told
 
 

@@ -6,9 +6,10 @@ program. So each child gets copies of what earlier ones completed, and only what
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-import tempfile
+import threading
 from pathlib import Path
 
 from mlxprobe.settings import cache_folder
@@ -28,17 +29,18 @@ def keep(folder: Path, key: str) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy what `target` has not, each moved into its place whole; a full disk loses nothing but kernels."""
-    for library in source.glob("mlx/**/*.so"):
+    for library in (*source.glob("lib*.so"), *source.glob("mlx/**/lib*.so")):  # up to MLX 0.28, and since
         place = target / library.relative_to(source)
         if place.exists():
             continue
+        part = place.with_name(f".{os.getpid()}-{threading.get_ident()}")
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            fd, temporary = tempfile.mkstemp(dir=place.parent)
-            os.close(fd)
-            shutil.copyfile(library, temporary)
-            os.replace(temporary, place)
+            shutil.copyfile(library, part)
+            os.replace(part, place)
         except OSError:
+            with contextlib.suppress(OSError):
+                part.unlink()
             return
 
 

@@ -1,0 +1,89 @@
+"""Event lines, in order and not: what counts as progress, what as nonsense, and whose words they are."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mlxprobe.supervisor.events import NONSENSE_IS_SURE, EventLog
+from mlxprobe.supervisor.thin import HEAD, KEEP, RECENT, thin
+
+
+def line(event: str, t: float = 101.0, **values: Any) -> bytes:
+    return json.dumps({"e": event, "t": t, **values}).encode() + b"\n"
+
+
+def step(n: int, **values: Any) -> bytes:
+    given = {"n": n, "step_s": 0.1, "gradients": 1, "lazy_steps": 0, "pending": None, "losses": [[n, 0.5]]}
+    return line("step", 100.0 + n, **given | values)
+
+
+MEMORY = line("memory", active=1, cache=2, peak=3)
+RAISED: dict[str, Any] = {"type": "ValueError", "message": "no", "file": "train.py", "line": 3, "traceback": ""}
+LINES = [
+    ("a step is progress", step(1), True, 0),
+    ("a tick is progress", line("tick", n=1, lazy=0), True, 0),
+    ("a memory reading is none", MEMORY, False, 0),
+    ("a fork's tick is progress", line("tick", n=1, lazy=0, pid=8), True, 0),
+    ("an event that nobody knows is nonsense", line("dance"), False, 1),
+    ("an event without its time is nonsense", b'{"e": "begin"}\n', False, 1),
+    ("a field of the wrong kind is nonsense", step(1, step_s="soon"), False, 1),
+    ("a value that is no object is nonsense", b"[1, 2]\n", False, 1),
+    ("bytes that are no text are nonsense", b"\x00\xff{]\n", False, 1),
+    ("an empty line is nonsense", b"\n", False, 1),
+    ("nonsense hides no progress beside it", b"what\n" + step(1) + b"what\n", True, 2),
+    ("nothing is nothing", b"", False, 0),
+]
+
+
+@pytest.mark.parametrize(("lines", "moved", "garbled"), [case[1:] for case in LINES], ids=[case[0] for case in LINES])
+def test_a_line(lines: bytes, moved: bool, garbled: int) -> None:
+    log = EventLog(100.0)
+    assert (log.feed(lines), log.garbled) == (moved, garbled)
+
+
+def test_times_count_from_the_start() -> None:
+    log = EventLog(100.0)
+    log.feed(line("begin", 100.25) + step(1))
+    assert (log.begun_s, log.steps[0].t_s) == (0.25, 1.0)
+
+
+def test_a_loss_that_json_cannot_say_is_read_all_the_same() -> None:
+    log = EventLog(100.0)
+    log.feed(step(1, losses=[[1, "nan"], [2, "inf"]]))
+    assert [str(one.value) for one in log.losses] == ["nan", "inf"]
+
+
+def test_a_fork_speaks_for_itself_alone() -> None:
+    log = EventLog(100.0)
+    log.feed(line("ready", pid=7) + step(1) + line("ready", pid=8) + step(9, pid=8))
+    log.feed(line("end", pid=8) + line("raised", pid=8, **RAISED) + line("score", value=1, pid=8))
+    assert (log.pids, log.step, len(log.steps)) == ([7, 8], 1, 1)
+    assert (log.finished, log.raised, log.score) == (False, None, None)
+
+
+def test_nonsense_without_end_is_read_no_further() -> None:
+    log = EventLog(100.0)
+    log.feed(b"\n" * 1_000_000 + step(1))
+    assert log.garbled == NONSENSE_IS_SURE
+    assert not log.steps
+
+
+@pytest.mark.slow
+def test_a_program_that_runs_for_days_stays_within_memory() -> None:
+    log = EventLog(100.0)
+    log.feed(b"".join(step(n, step_s=5.0 if n == 3000 else 0.1) for n in range(1, 20_001)))
+    numbers = [one.n for one in log.steps]
+    assert len(numbers) <= KEEP
+    assert numbers[:HEAD] == list(range(1, HEAD + 1))
+    assert numbers[-RECENT:] == list(range(20_001 - RECENT, 20_001))
+    assert numbers == sorted(numbers)
+    assert 3000 in numbers  # the slowest outlasts its neighbours
+
+
+def test_a_short_series_is_kept_whole() -> None:
+    values = list(range(KEEP))
+    thin(values, lambda one: one)
+    assert values == list(range(KEEP))

@@ -1,0 +1,86 @@
+"""Compiled kernels handed from child to child."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from mlxprobe.supervisor import jit
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path)
+    made = tmp_path / "child"
+    made.mkdir()
+    return made
+
+
+def put(folder: Path, name: str, data: bytes = b"kernel") -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def files(folder: Path) -> set[str]:
+    return {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize("name", ["mlx/0.32.4/cpu/libA.so", "libA.so"], ids=["today's place", "the place it once was"])
+def test_the_next_child_has_what_the_last_one_built(name: str, folder: Path, tmp_path: Path) -> None:
+    put(folder, name)
+    jit.keep(folder, "mlx-0.32.4")
+    jit.lend(tmp_path / "next", "mlx-0.32.4")
+    assert files(tmp_path / "next") == {name}
+
+
+def test_another_release_has_none_of_it(folder: Path, tmp_path: Path) -> None:
+    put(folder, "mlx/0.32.4/cpu/libA.so")
+    jit.keep(folder, "mlx-0.32.4")
+    jit.lend(tmp_path / "next", "mlx-0.33.0")
+    assert not (tmp_path / "next").exists()
+
+
+def test_only_kernels_are_kept(folder: Path, tmp_path: Path) -> None:
+    for name in ("mlx/0.32.4/cpu/libA.so", "mlx/0.32.4/cpu/A.cpp", "torch_extensions/libmine.so", "weights.npz"):
+        put(folder, name)
+    jit.keep(folder, "key")
+    jit.lend(tmp_path / "next", "key")
+    assert files(tmp_path / "next") == {"mlx/0.32.4/cpu/libA.so"}
+
+
+def test_what_is_kept_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
+    put(folder, "libA.so", b"whole")
+    jit.keep(folder, "key")
+    put(folder, "libA.so", b"half")
+    jit.keep(folder, "key")
+    jit.lend(tmp_path / "next", "key")
+    assert (tmp_path / "next" / "libA.so").read_bytes() == b"whole"
+
+
+def test_a_folder_that_is_gone_has_nothing_to_keep(folder: Path) -> None:
+    jit.keep(folder / "deleted", "key")
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(folder: Path, tmp_path: Path) -> None:
+    put(folder, "libA.so")
+    put(tmp_path, "cache/mlxprobe", b"a file where the folder should be")
+    put(tmp_path, "Library/Caches/mlxprobe", b"a file where the folder should be")
+    jit.keep(folder, "key")
+    jit.lend(folder, "key")
+
+
+def test_children_that_start_and_end_at_once_do_not_meet(folder: Path, tmp_path: Path) -> None:
+    for number in range(100):
+        put(folder, f"mlx/cpu/lib{number}.so")
+    keeper = threading.Thread(target=jit.keep, args=(folder, "key"))
+    keeper.start()
+    rounds = 0
+    while keeper.is_alive() or not rounds:
+        jit.lend(tmp_path / f"next{rounds}", "key")
+        rounds += 1
+    keeper.join()
+    jit.lend(tmp_path / "last", "key")
+    assert len(files(tmp_path / "last")) == 100

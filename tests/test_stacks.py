@@ -1,0 +1,100 @@
+"""Stacks as faulthandler writes them, read from its text; and who is asked for them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlxprobe.agent.start import STACKS_FILE
+from mlxprobe.model import Frame, Stack
+from mlxprobe.supervisor.stacks import StackFile, parse
+from mlxprobe.supervisor.watch import unmoved
+
+AGENT = "/opt/mlxprobe/agent"
+SAMPLER = f"""Thread 0x00007f01 (most recent call first):
+  File "{AGENT}/sampler.py", line 20 in sample
+  File "/usr/lib/python3.11/threading.py", line 982 in run
+"""
+MAIN = f"""Current thread 0x00007f02 (most recent call first):
+  File "/home/me/train.py", line 42 in step
+  File "/home/me/train.py", line 60 in <module>
+  File "{AGENT}/start.py", line 114 in _run
+  File "{AGENT}/__main__.py", line 33 in <module>
+"""
+TRAIN = [("/home/me/train.py", 42, "step"), ("/home/me/train.py", 60, "<module>")]
+TEXTS = [
+    ("the agent's own frames are left out", MAIN, [("0x00007f02", True, TRAIN)]),
+    ("the agent's own thread is left out", SAMPLER + "\n" + MAIN, [("0x00007f02", True, TRAIN)]),
+    ("a thread's name is preferred to its number", MAIN.replace("02 (", "02 [loader] ("), [("loader", True, TRAIN)]),
+    ("other threads than the current are told apart", MAIN.replace("Current t", "T"), [("0x00007f02", False, TRAIN)]),
+    ("a thread without Python frames is none", "Thread 0x0a (most recent call first):\n  <no Python frame>\n", []),
+    ("C frames are no frames", MAIN + '\nCurrent thread\'s C stack trace (most recent call first):\n'
+     '  Binary file "/lib/libc.so.6", at pause+0x1a [0x7f00]\n', [("0x00007f02", True, TRAIN)]),
+    ("a report cut short gives what it has", MAIN[: MAIN.index("line 60")], [("0x00007f02", True, TRAIN[:1])]),
+    ("a hundred threads more are not told", MAIN + "...\n", [("0x00007f02", True, TRAIN)]),
+    ("nothing gives nothing", "", []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "wanted"), [case[1:] for case in TEXTS], ids=[case[0] for case in TEXTS])
+def test_a_report_is_read(text: str, wanted: list[tuple[str, bool, list[tuple[str, int, str]]]]) -> None:
+    found = parse(text, pid=7)
+    assert {stack.pid for stack in found} <= {7}
+    assert [
+        (stack.thread, stack.current, [(frame.file, frame.line, frame.function) for frame in stack.frames])
+        for stack in found
+    ] == wanted
+
+
+def test_a_frame_has_the_text_of_its_line(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("import mlx\n    mx.eval(loss)  \n")
+    (stack,) = parse(f'Thread 0x1 (most recent call first):\n  File "{script}", line 2 in step\n', pid=7)
+    assert stack.frames[0].code == "mx.eval(loss)"
+
+
+def test_a_crash_is_read_from_its_own_report_not_from_an_earlier_one(tmp_path: Path) -> None:
+    earlier = MAIN.replace("line 42", "line 7")
+    with StackFile(tmp_path) as stacks:
+        (tmp_path / STACKS_FILE).write_text(f"{earlier}\nFatal Python error: Segmentation fault\n\n{MAIN}")
+        (tmp_path / STACKS_FILE).unlink()  # the program may delete its folder: what is open stays
+        assert [stack.frames[0].line for stack in stacks.crash(7)] == [42]
+
+
+def test_without_a_crash_there_are_no_stacks(tmp_path: Path) -> None:
+    with StackFile(tmp_path) as stacks:
+        (tmp_path / STACKS_FILE).write_text(MAIN)
+        assert stacks.crash(7) == ()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which signals a process handles")
+def test_who_cannot_answer_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """We have no handler for the signal ourselves, and the other process has ended."""
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("was asked"))
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    with StackFile(tmp_path) as stacks:
+        assert stacks.take([os.getpid(), ended.pid]) == ()
+
+
+def stack(pid: int, line: int, thread: str = "0x1") -> Stack:
+    return Stack(pid=pid, thread=thread, frames=(Frame(file="train.py", line=line, function="step"),))
+
+
+MOVES = [
+    ("the same places are no move", [stack(1, 42), stack(1, 9, "0x2")], [stack(1, 9, "0x2"), stack(1, 42)], True),
+    ("another line is a move", [stack(1, 42)], [stack(1, 43)], False),
+    ("a thread less is a move", [stack(1, 42), stack(1, 9, "0x2")], [stack(1, 42)], False),
+    ("who answered once is not compared", [stack(1, 42), stack(2, 9)], [stack(1, 42), stack(3, 9)], True),
+    ("no answer proves nothing", [], [], False),
+    ("no common answer proves nothing", [stack(1, 42)], [stack(2, 42)], False),
+]
+
+
+@pytest.mark.parametrize(("early", "late", "same"), [case[1:] for case in MOVES], ids=[case[0] for case in MOVES])
+def test_standing_still(early: list[Stack], late: list[Stack], same: bool) -> None:
+    assert unmoved(early, late) is same
