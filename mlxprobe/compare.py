@@ -11,8 +11,6 @@ import re
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from scipy.stats import mannwhitneyu
-
 from mlxprobe.model import Finding, ProgramRecord, Value
 from mlxprobe.vocabulary import Outcome, Severity, Word
 
@@ -216,6 +214,8 @@ class Quantity(Value, frozen=True):
             text += f", {len(old)} runs)"
             yield Difference(what=self.what, change=change, text=text, advice=advice, suspected=not advice)
             return
+        from scipy.stats import mannwhitneyu  # takes a second to import
+
         p = float(mannwhitneyu(old, new).pvalue) if len({*old, *new}) > 1 else 1.0
         if p < SIGNIFICANT:
             text += f", p = {p:.2g}, {len(old)} runs)"

@@ -70,6 +70,19 @@ def row(
     return ProgramRecord(**values)  # type: ignore[arg-type]
 
 
+def slim(record: Record) -> Record:
+    """Return a record without what a comparison does not need: series of samples, stacks and output."""
+    return msgspec.structs.replace(record, programs=tuple(_slim(one) for one in record.programs))
+
+
+def _slim(one: ProgramRecord) -> ProgramRecord:
+    began = [sample for sample in one.samples if sample.t_s >= one.begun_s]
+    extremes = (began[0], max(began, key=lambda sample: sample.rss_bytes)) if began else ()
+    peak = tuple(sorted(one.memory, key=lambda sample: sample.peak_bytes)[-1:])
+    steps = tuple(round(step_s, 5) for step_s in one.step_s)
+    return msgspec.structs.replace(one, samples=extremes, memory=peak, step_s=steps, stacks=(), output_tail="")
+
+
 def encode(record: Record) -> bytes:
     """Return a record as JSON, indented by two; values that are not finite are written "nan", "inf" and "-inf"."""
     plain = finite(msgspec.to_builtins(record, str_keys=True))

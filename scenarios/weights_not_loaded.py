@@ -53,7 +53,7 @@ def looked_up_under_a_prefix():
     return train(model, optimizer, first=SAVED_AT)
 
 
-@probe.broken(expects=Outcome.WRONG)
+@probe.broken(expects=Outcome.WRONG, finds=["MP401"])
 def prefixed_keys_dropped():
     """Load keys that begin with `model.` with `strict=False`."""
     file = f"{checkpoint(prefix='model.')}/model.safetensors"
@@ -62,7 +62,7 @@ def prefixed_keys_dropped():
     return train(model, optimizer, first=SAVED_AT)
 
 
-@probe.mitigation(expects=Outcome.ERROR)
+@probe.mitigation(expects=Outcome.ERROR, finds=["MP401"])
 def prefixed_keys_refused():
     """Load keys that begin with `model.` with `strict=True`."""
     file = f"{checkpoint(prefix='model.')}/model.safetensors"
@@ -71,7 +71,7 @@ def prefixed_keys_refused():
     return train(model, optimizer, first=SAVED_AT)
 
 
-@probe.broken(expects=Outcome.WRONG)
+@probe.broken(expects=Outcome.WRONG, finds=["MP401"])
 def other_shapes_taken_over():
     """Load the weights of a model with a larger vocabulary with `strict=False`."""
     file = f"{checkpoint(vocabulary=80)}/model.safetensors"

@@ -43,6 +43,7 @@ def noisy(step_s: float, seed: int) -> list[ProgramRecord]:
     return [with_steps(step_s * factor) for factor in scale]
 
 
+pytestmark = pytest.mark.slow  # the import of SciPy alone takes longer than 0.25 s
 MANY = ENOUGH_RUNS + 1
 CASES = [
     ("the same twice", [PASS], [PASS], Change.SAME),

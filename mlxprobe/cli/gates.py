@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--allow", "allowed", multiple=True, metavar="PROGRAM[:WHAT]=REASON", help="Accept a known regression.")
 @with_scenarios
 @with_report(("text", "json", "markdown", "junit", "github"))
-@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios")
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "reports")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def gate(
     baseline: str,
@@ -42,7 +43,7 @@ def gate(
     from mlxprobe import gate as gating
     from mlxprobe.compare import regressions
     from mlxprobe.display import Display
-    from mlxprobe.record import load
+    from mlxprobe.record import load, write
     from mlxprobe.reports.gate import GATE_FORMATS, GATE_SCHEMA_VERSION, GateReport
     from mlxprobe.sides import Sides
 
@@ -76,7 +77,17 @@ def gate(
         lambda name: GATE_FORMATS[name](report),
         lambda: click.echo(GATE_FORMATS["text"](report), nl=False),
     )
+    if form == "github":
+        summarise(GATE_FORMATS["markdown"](report))
+    write(Path(settings.reports) / "latest" / "gate.json", GATE_FORMATS["json"](report).encode())
     leave(INTERRUPTED if sides.stop.is_set() else int(bool(regressions(report.comparisons))))
+
+
+def summarise(markdown: str) -> None:
+    """Append to the step summary of a GitHub job, where there is one."""
+    if file := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(file).open("a", encoding="utf-8") as summary:
+            summary.write(markdown)
 
 
 def tasks_of(settings: Settings, patterns: Sequence[str], command: Sequence[str]) -> list[Task]:

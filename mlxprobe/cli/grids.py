@@ -29,6 +29,11 @@ NOT_FOUND = 1
     help="Where cells are kept; cells that are there are not run again.",
 )
 @click.option("--shard", "part", default="1/1", metavar="I/N", help="Run only this part; `mlxprobe merge` joins them.")
+@click.option(
+    "--records",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write each release's record to this folder too, as a baseline for `mlxprobe gate`.",
+)
 @click.option("--fresh", is_flag=True, help="Begin anew, whatever the file has.")
 @click.option("--pre", is_flag=True, help="Let ranges include pre-releases.")
 @with_scenarios
@@ -39,6 +44,7 @@ def matrix(
     file: Path,
     part: str,
     fresh: bool,
+    records: Path | None,
     pre: bool,
     patterns: tuple[str, ...],
     form: str,
@@ -48,6 +54,7 @@ def matrix(
     """Run programs on many releases and show where outcomes change."""
     from mlxprobe import grid, matrix
     from mlxprobe.display import Display
+    from mlxprobe.record import encode, slim, write
     from mlxprobe.releases import listed, ordered, parse
     from mlxprobe.sides import Sides
 
@@ -59,6 +66,10 @@ def matrix(
         sides = Sides(settings, display)
         filled = grid.fill(known, wanted, tasks, sides, part=matrix.shard(part), file=file)
     _deliver(filled, form, output)
+    if records is not None:
+        for record in filled.records:
+            name = f"mlx-{record.environment.mlx}-{record.environment.device}.json"
+            write(records / name, encode(slim(record)))
     leave(INTERRUPTED if sides.stop.is_set() else 0)
 
 
