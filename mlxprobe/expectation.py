@@ -24,6 +24,7 @@ def expectation_of(scenario: Scenario, variant: Variant, environment: Environmen
         role=variant.role,
         claims=variant.claims,
         expects=expects,
+        raises=variant.raises if expects is Outcome.ERROR else "",
         finds=variant.finds if expects is not Outcome.PASS or not isinstance(variant.expects, Mapping) else (),
         tolerance=scenario.tolerance,
         slow_factor=scenario.slow_factor,

@@ -180,6 +180,7 @@ class Expectation(Value, frozen=True):
     role: Role = Role.BROKEN
     claims: Outcome | None = None
     expects: Outcome = Outcome.PASS
+    raises: str = ""
     finds: tuple[str, ...] = ()
     tolerance: float = 1e-4
     slow_factor: float = 0.0

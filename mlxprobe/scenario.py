@@ -28,6 +28,7 @@ class Variant:
     says: str = ""
     document: str = ""
     expects: Expected = Outcome.PASS
+    raises: str = ""
     finds: tuple[str, ...] = ()
 
 
@@ -57,7 +58,10 @@ class Scenario:
         return self._note(Role.CORRECT)(body)
 
     def broken(self, *, expects: Expected, **notes: Any) -> Callable[[Body], Body]:
-        """Mark a broken loop, with the outcome measured and, as `claims` and `says`, the document's."""
+        """Mark a broken loop, with the outcome measured and, as `claims` and `says`, the document's.
+
+        Where an error is expected, `raises` is a part of the exception's type or message.
+        """
         return self._note(Role.BROKEN, expects=expects, **notes)
 
     def documented_fix(self, *, expects: Expected = Outcome.PASS, **notes: Any) -> Callable[[Body], Body]:

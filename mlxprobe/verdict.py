@@ -53,6 +53,8 @@ def judge(
     case = Case(seen, expectation, twin)
     outcome, reason = next(told for told in (one(case) for one in CASES) if told is not None)
     missing = sorted(set(expectation.finds) - {finding.code for finding in findings})
+    if outcome is expectation.expects is Outcome.ERROR and expectation.raises not in reason:
+        missing.append(repr(expectation.raises))
     if missing and outcome is expectation.expects:
         reason += f"; expected {', '.join(missing)}, which was not found"
     return Verdict(
@@ -134,6 +136,14 @@ def _raised(case: Case) -> Told | None:
     return None
 
 
+def _unreferenced(case: Case) -> Told | None:
+    reference = case.twin
+    if case.expectation.role is Role.CORRECT and reference is not None and not reference.result:
+        why = f"{reference.raised.type}: {reference.raised.message}" if reference.raised else "it returned nothing"
+        return Outcome.UNJUDGED, f"the NumPy reference failed: {why}"
+    return None
+
+
 def _not_finite(case: Case) -> Told | None:
     bad = next((one for one in case.seen.losses if not math.isfinite(one.value)), None)
     if bad is not None:
@@ -149,7 +159,7 @@ def _learned_nothing(case: Case) -> Told | None:
     seen, twin = case.seen, case.twin
     if seen.score is None:
         return None
-    ideal = seen if twin is None or twin.score is None else twin
+    ideal = seen if twin is None or twin.score is None or case.expectation.role is Role.CORRECT else twin
     start = ideal.losses[0].value if ideal.losses else math.nan
     gain, best = start - seen.score, start - (ideal.score or 0.0)
     if case.expectation.role is Role.CORRECT and not best > NO_LEARNING_SHARE * abs(start):
@@ -207,6 +217,7 @@ CASES: tuple[Judge, ...] = (
     _timed_out,
     _crashed,
     _raised,
+    _unreferenced,
     _not_finite,
     _learned_nothing,
     _differs,

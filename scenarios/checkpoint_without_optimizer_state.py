@@ -46,7 +46,7 @@ def parameters_and_state():
     return train(model, optimizer, first=SAVED_AT)
 
 
-@probe.broken(document="004_5bdaaef4cda6c98e.txt", expects=Outcome.ERROR)
+@probe.broken(document="004_5bdaaef4cda6c98e.txt", expects=Outcome.ERROR, finds=["MP401"])
 def stale_checkpoint_refused():
     """Resume from the checkpoint of a model with a larger vocabulary, with `strict=True`, the default."""
     saved = checkpoint(vocabulary=80)
@@ -56,7 +56,7 @@ def stale_checkpoint_refused():
     return train(model, optimizer, first=SAVED_AT)
 
 
-@probe.broken(document="004_5bdaaef4cda6c98e.txt", expects=Outcome.WRONG)
+@probe.broken(document="004_5bdaaef4cda6c98e.txt", expects=Outcome.WRONG, finds=["MP401"])
 def stale_checkpoint_taken_over():
     """Resume from the checkpoint of a model with a larger vocabulary, with `strict=False`."""
     saved = checkpoint(vocabulary=80)

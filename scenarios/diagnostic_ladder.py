@@ -1,9 +1,8 @@
 """A training loop that evaluates nothing is put through the diagnostic tests one by one.
 
 Symptom: the loop builds its gradient function anew every step, evaluates nothing, and freezes at the first value read.
-Cause: the update is never evaluated. Clearing the cache frees buffers, not the graph; a function that is built once
-    makes the same graph. To leave the update out ends the freeze, and the training with it: that test convicts
-    the optimizer, which is innocent.
+Cause: the update is never evaluated. Clearing the cache frees buffers, not the graph; a function built once makes the
+    same graph. Without the update nothing freezes and nothing is learned: that test convicts an innocent optimizer.
 Fix: keep the update and evaluate it: `mx.eval(model.parameters(), optimizer.state)`.
 """
 
@@ -13,8 +12,8 @@ from _tiny_llama import batch, build, combined_loss, held_out_loss
 
 from mlxprobe import Outcome, Scenario
 
-STEPS = 60
-LAZY_STEPS = 600  # a step that evaluates nothing takes a millisecond; the first value that is read pays for all
+STEPS, LAZY_STEPS = 60, 600  # a step that evaluates nothing takes a millisecond; the first value read pays for all
+STALL = ["MP101", "MP102"]
 
 probe = Scenario(documents=["001_5a8363591f943652.txt"])
 probe.score(held_out_loss)
@@ -32,7 +31,7 @@ def update_evaluated():
     return model
 
 
-@probe.broken(claims=Outcome.HANG, says="Training hangs.", expects=Outcome.HANG, finds=["MP101", "MP102"])
+@probe.broken(claims=Outcome.HANG, says="Training hangs on its second step.", expects=Outcome.HANG, finds=STALL)
 def nothing_evaluated():
     """Update every step, and read the loss after the last."""
     model, optimizer = build()
@@ -43,12 +42,7 @@ def nothing_evaluated():
     return model
 
 
-@probe.mitigation(
-    claims=Outcome.PASS,
-    says="Test 1: clearing the cache forces MLX to rebuild its graphs, and all ten steps complete.",
-    expects=Outcome.HANG,
-    finds=["MP101", "MP102"],
-)
+@probe.mitigation(claims=Outcome.PASS, says="All steps complete: graphs begin anew.", expects=Outcome.HANG, finds=STALL)
 def cache_cleared():
     """Test 1: clear MLX's cache after each update."""
     model, optimizer = build()
@@ -62,24 +56,20 @@ def cache_cleared():
 
 @probe.mitigation(
     claims=Outcome.PASS,
-    says="Test 2: without the update all steps complete, which lays the blame on the optimizer.",
+    says="All steps complete: the update is to blame.",
     expects=Outcome.NO_LEARNING,
+    finds=["MP205"],
 )
 def update_left_out():
     """Test 2: compute the gradients, and leave the update out."""
     model, _ = build()
     for step in range(LAZY_STEPS):
-        loss, grads = nn.value_and_grad(model, combined_loss)(model, *batch(step))
+        loss, _ = nn.value_and_grad(model, combined_loss)(model, *batch(step))
     loss.item()
     return model
 
 
-@probe.mitigation(
-    claims=Outcome.PASS,
-    says="A value_and_grad that is created once and used again may be the solution.",
-    expects=Outcome.HANG,
-    finds=["MP101", "MP102"],
-)
+@probe.mitigation(claims=Outcome.PASS, says="A function made once may be the cure.", expects=Outcome.HANG, finds=STALL)
 def gradient_function_reused():
     """Test 3: build the gradient function once."""
     model, optimizer = build()

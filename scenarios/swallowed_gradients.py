@@ -32,7 +32,7 @@ def nothing_caught():
 
 
 @probe.documented_fix(
-    document="002_da2a91385045b159.txt", says="The loss alone is a graceful fallback.", expects=Outcome.NO_LEARNING
+    document="002_da2a91385045b159.txt", says="The fallback is graceful.", expects=Outcome.NO_LEARNING, finds=["MP209"]
 )
 def loss_alone_after_an_exception():
     """Compute the loss alone where the gradient call raises."""
@@ -49,7 +49,7 @@ def loss_alone_after_an_exception():
 
 
 @probe.documented_fix(
-    document="004_5bdaaef4cda6c98e.txt", says="`continue` recovers from an exception.", expects=Outcome.NO_LEARNING
+    document="004_5bdaaef4cda6c98e.txt", says="`continue` recovers.", expects=Outcome.NO_LEARNING, finds=["MP209"]
 )
 def continue_after_an_exception():
     """Go on with the next batch where the gradient call raises."""
@@ -66,7 +66,7 @@ def continue_after_an_exception():
 
 
 @probe.documented_fix(
-    document="004_5bdaaef4cda6c98e.txt", says="`continue` recovers from an invalid loss.", expects=Outcome.NAN
+    document="004_5bdaaef4cda6c98e.txt", says="`continue` recovers from it.", expects=Outcome.NAN, finds=["MP207"]
 )
 def continue_after_an_invalid_loss():
     """Skip each batch whose loss is not a number or too large."""

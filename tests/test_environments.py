@@ -6,12 +6,14 @@ import sys
 import threading
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlxprobe import environments, releases
 from mlxprobe.environments import NotInstallableError, provide
 from mlxprobe.errors import MissingEnvironmentError, ProbeError, UsageError
+from mlxprobe.model import Environment
 from mlxprobe.releases import Release, parse, parse_one
 
 LISTED = ["0.26.5", "0.31.2", "0.32.0", "0.32.4", "0.33.0rc1"]
@@ -93,7 +95,7 @@ def test_an_interrupted_build_is_never_used(index: Path, monkeypatch: pytest.Mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(environments.interpreter, "describe", stop)
+        patch.setattr("mlxprobe.interpreter.describe", stop)
         with pytest.raises(KeyboardInterrupt):
             provide(ONE)
     assert environments.installed() == []
@@ -104,7 +106,12 @@ def test_an_interrupted_build_is_never_used(index: Path, monkeypatch: pytest.Mon
 def test_two_who_want_the_same_build_it_once(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     builds = []
     build = environments._build
-    monkeypatch.setattr(environments, "_build", lambda *args: (builds.append(1), build(*args))[1])
+
+    def counted(*args: Any) -> Environment:
+        builds.append(1)
+        return build(*args)
+
+    monkeypatch.setattr(environments, "_build", counted)
     found: list[object] = []
     threads = [threading.Thread(target=lambda: found.append(provide(ONE))) for _ in range(3)]
     for thread in threads:
@@ -176,7 +183,7 @@ def test_what_may_not(spec: str, words: str) -> None:
 
 def test_an_index_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = subprocess.CompletedProcess([], 1, "", "ERROR: no route to host")
-    monkeypatch.setattr(releases.subprocess, "run", lambda *_, **__: answer)
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: answer)
     with pytest.raises(ProbeError, match="no route to host"):
         releases.listed()
 

@@ -60,6 +60,20 @@ def test_a_correct_loop_that_does_not_learn_is_told() -> None:
     assert judge(FLAT, (), Expectation(role=Role.CORRECT)).outcome is Outcome.NO_LEARNING
 
 
+def test_a_reference_that_fails_leaves_the_correct_loop_unjudged() -> None:
+    verdict = judge(seen(), (), Expectation(role=Role.CORRECT), raised("no NumPy"))
+    assert verdict.outcome is Outcome.UNJUDGED
+    assert "the NumPy reference failed: ValueError: no NumPy" in verdict.reason
+
+
+def test_an_expected_error_must_be_the_expected_one() -> None:
+    expectation = Expectation(expects=Outcome.ERROR, raises="bad shape")
+    assert judge(raised("a bad shape"), (), expectation).as_expected
+    verdict = judge(raised("something else"), (), expectation)
+    assert not verdict.as_expected
+    assert "expected 'bad shape', which was not found" in verdict.reason
+
+
 def test_slow_needs_a_factor() -> None:
     slower = seen(steps=SLOW_STEPS)
     assert judge(slower, (), ANY, seen()).outcome is Outcome.PASS
@@ -93,7 +107,9 @@ def test_result_distance_estimates_the_relative_euclidean_distance() -> None:
 
 def test_loss_deviation_compares_common_steps_alone() -> None:
     ours = seen(losses=(Reading(step=2, value=2.2), Reading(step=99, value=7.0)))
-    assert loss_deviation(ours, seen()) == (2, pytest.approx(0.1))
+    step, apart = loss_deviation(ours, seen()) or (0, 0.0)
+    assert step == 2
+    assert apart == pytest.approx(0.1)
     assert loss_deviation(seen(losses=()), seen()) is None
 
 

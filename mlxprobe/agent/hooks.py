@@ -14,6 +14,12 @@ READERS = ("item", "tolist", "__float__", "__int__", "__bool__", "__array__", "_
 TREES = (list, tuple, dict)
 
 
+def like(original: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator as `functools.wraps`; functions that MLX 0.26 makes have a `__qualname__` of None."""
+    named = [name for name in functools.WRAPPER_ASSIGNMENTS if isinstance(getattr(original, name, None), str)]
+    return functools.wraps(original, assigned=named, updated=())
+
+
 class Hooks:
     """The wrappers of one process. `depth` tells calls of the user's from MLX's calls of itself."""
 
@@ -50,7 +56,7 @@ class Hooks:
     def _evaluation(self, original: Callable[..., None], mx: Any) -> Callable[..., None]:
         recorder = self.recorder
 
-        @functools.wraps(original)
+        @like(original)
         def evaluate(*args: Any) -> None:
             began = time.monotonic()
             original(*args)
@@ -64,7 +70,7 @@ class Hooks:
     def _reader(self, original: Callable[..., Any]) -> Callable[..., Any]:
         recorder = self.recorder
 
-        @functools.wraps(original)
+        @like(original)
         def read(array: Any, *args: Any, **kwargs: Any) -> Any:
             began = time.monotonic()
             value = original(array, *args, **kwargs)
@@ -75,7 +81,7 @@ class Hooks:
         return read
 
     def _gradient_maker(self, original: Callable[..., Any], *, with_value: bool) -> Callable[..., Any]:
-        @functools.wraps(original)
+        @like(original)
         def make(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
             return self._gradient_call(original(fun, *args, **kwargs), with_value)
 
@@ -84,7 +90,7 @@ class Hooks:
     def _gradient_call(self, call: Callable[..., Any], with_value: bool) -> Callable[..., Any]:
         recorder = self.recorder
 
-        @functools.wraps(call)
+        @like(call)
         def gradients(*args: Any, **kwargs: Any) -> Any:
             if self.depth:
                 return call(*args, **kwargs)
@@ -111,7 +117,7 @@ class Hooks:
         return gradients
 
     def _update(self, original: Callable[..., Any], *, applies: bool) -> Callable[..., Any]:
-        @functools.wraps(original)
+        @like(original)
         def update(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
             if self.depth:
                 return original(optimizer, *args, **kwargs)
@@ -131,7 +137,7 @@ class Hooks:
         return update
 
     def _module_update(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
+        @like(original)
         def update(module: Any, *args: Any, **kwargs: Any) -> Any:
             if not self.depth:
                 self.recorder.module_updated()
@@ -140,7 +146,7 @@ class Hooks:
         return update
 
     def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
+        @like(original)
         def load_weights(module: Any, file_or_weights: Any, *args: Any, **kwargs: Any) -> Any:
             from mlxprobe.agent.loading import differences
 
@@ -152,14 +158,14 @@ class Hooks:
         return load_weights
 
     def _compile(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
+        @like(original)
         def compile_(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
             if (getattr(fun, "__module__", None) or "").startswith("mlx."):
                 plain: Callable[..., Any] = original(fun, *args, **kwargs)
                 return plain
             seen = {"gradients": False, "updates": False}
 
-            @functools.wraps(fun)
+            @like(fun)
             def traced(*fargs: Any, **fkwargs: Any) -> Any:
                 self.tracing.append(seen)
                 try:
@@ -174,7 +180,7 @@ class Hooks:
     def _compiled_call(self, call: Callable[..., Any], seen: dict[str, bool]) -> Callable[..., Any]:
         recorder = self.recorder
 
-        @functools.wraps(call)
+        @like(call)
         def compiled(*args: Any, **kwargs: Any) -> Any:
             if self.tracing or self.depth:
                 return call(*args, **kwargs)

@@ -1,7 +1,9 @@
-"""A thread that reads MLX's memory counters on the clock that the supervisor samples by."""
+"""A thread that reads MLX's memory counters on the clock that the supervisor samples by, and tells stacks when asked."""
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import sys
 import threading
 import time
@@ -11,13 +13,18 @@ from mlxprobe.agent.channel import Channel
 INTERVAL_S = 0.05
 
 
-def start(channel: Channel) -> None:
-    """Sample active, cache and peak memory every `INTERVAL_S` until the process ends."""
+def start(channel: Channel, ask: str, stacks: int) -> None:
+    """Every `INTERVAL_S` until the process ends, sample active, cache and peak memory, and look for the file `ask`.
+
+    Where it is there, every thread's stack goes to the descriptor `stacks`.
+    """
 
     def sample() -> None:
         last = None
         while True:
             time.sleep(INTERVAL_S)
+            if _asked(ask):
+                faulthandler.dump_traceback(file=stacks, all_threads=True)
             mx = sys.modules.get("mlx.core")
             if mx is None or not hasattr(mx, "get_peak_memory"):
                 continue
@@ -27,3 +34,11 @@ def start(channel: Channel) -> None:
                 last = counters
 
     threading.Thread(target=sample, name="mlxprobe sampler", daemon=True).start()
+
+
+def _asked(ask: str) -> bool:
+    try:
+        os.unlink(ask)  # who removes the file has taken the request or taken it back
+    except OSError:
+        return False
+    return True

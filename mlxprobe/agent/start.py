@@ -22,6 +22,7 @@ from mlxprobe.agent.recorder import Recorder
 
 DEVICE_VARIABLE = "MLXPROBE_DEVICE"
 STACKS_FILE = "stacks.txt"
+ASK_FILE = "stacks.ask"
 STACK_SIGNAL = signal.SIGURG  # ignored by who has no handler for it, and unlike SIGUSR1 no training script's own
 MESSAGE_CHARACTERS = 600
 
@@ -35,9 +36,11 @@ def main(arguments: list[str]) -> int | str | None:
     if channel is None:
         print("mlxprobe: the agent is started by the supervisor, not by hand", file=sys.stderr)
         return 2
-    _keep_stacks(channel)
+    folder = os.environ.pop(FOLDER_VARIABLE)
+    stacks = _keep_stacks(folder, channel)
     recorder = Recorder(channel)
     _install(recorder, channel)
+    sampler.start(channel, os.path.join(folder, ASK_FILE), stacks)
     channel.send("begin")
     code = _run(arguments, recorder, channel)
     with contextlib.suppress(Exception):  # a program may have closed or replaced its streams
@@ -69,13 +72,13 @@ def describe() -> dict[str, Any]:
     return found
 
 
-def _keep_stacks(channel: Channel) -> None:
+def _keep_stacks(folder: str, channel: Channel) -> int:
     """Let a signal write every thread's stack to a file, even while C code holds the interpreter's lock."""
-    path = os.path.join(os.environ.pop(FOLDER_VARIABLE), STACKS_FILE)
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    file = os.open(os.path.join(folder, STACKS_FILE), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     faulthandler.enable(file=file)
     faulthandler.register(STACK_SIGNAL, file=file, all_threads=True)
     channel.send("ready", pid=os.getpid())
+    return file
 
 
 def _install(recorder: Recorder, channel: Channel) -> None:
@@ -92,7 +95,6 @@ def _install(recorder: Recorder, channel: Channel) -> None:
     when_imported("mlx.nn.layers.base", hooks.install_modules)
     when_imported("mlx.optimizers.optimizers", hooks.install_optimizers)
     os.register_at_fork(after_in_child=lambda: _forked(recorder, channel))
-    sampler.start(channel)
 
 
 def _forked(recorder: Recorder, channel: Channel) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import os
 import re
@@ -10,39 +11,60 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from mlxprobe.agent.start import STACK_SIGNAL, STACKS_FILE
+from mlxprobe.agent.start import ASK_FILE, STACK_SIGNAL, STACKS_FILE
 from mlxprobe.model import Frame, Stack
 
-WAIT_S = 0.25  # for all processes together
+WAIT_S = 0.3  # for all processes together
+ANSWER_S = 0.15  # for the agent's own thread, which needs the interpreter's lock
 QUIET_S = 0.03  # a report that stops in the middle has been preempted, or has come to its end
+LOOK_S = 0.004
 _THREAD = re.compile(r"^(?:Current thread|Thread) (0x[0-9a-f]+)(?: \[(.*?)\])?.*:$")
 _FRAME = re.compile(r'^  File "(.+)", line (\d+) in (.+)$')
 _AGENT = f"{os.sep}mlxprobe{os.sep}agent{os.sep}"
 _BOTTOM = re.compile(rb'agent.__main__\.py", line \d+ in <module>\n$')  # the main thread's, which comes last
 _CAUGHT = re.compile(r"^SigCgt:\s*([0-9a-f]+)$", re.MULTILINE)
-_STOPPED = re.compile(r"^State:\s*[TtZ]", re.MULTILINE)
+_STATE = re.compile(r"^State:\s*(\w)", re.MULTILINE)
 
 
 class StackFile:
-    """The file that every agent of a tree writes its stacks to; kept open, for a program may delete its folder."""
+    """The file that every agent of a tree writes its stacks to; kept open, for a program may delete its folder.
+
+    The agent's own thread may be asked at any time. A signal may not: where it interrupts running Python code,
+    faulthandler reads frames that are being changed, and one report in fifty ends the process (Python 3.11 – 3.13).
+    So it is for a program that cannot answer because C code holds the interpreter's lock, and for its forks, which
+    have no such thread, when they sleep or when their end is decided.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._file = (folder / STACKS_FILE).open("w+b")
+        self._ask = folder / ASK_FILE
 
-    def take(self, pids: Iterable[int]) -> tuple[Stack, ...]:
+    def take(self, program: int, forks: Iterable[int] = (), *, final: bool = False) -> tuple[Stack, ...]:
         """Ask one process after the other, and return the stacks of those that answered in time."""
         deadline = time.monotonic() + WAIT_S
         found: list[Stack] = []
-        for pid in filter(listens, pids):
-            before = self._size()
-            try:
-                os.kill(pid, STACK_SIGNAL)
-            except OSError:
+        for pid in (program, *forks):
+            state, before = state_of(pid), self._size()
+            if not state or time.monotonic() > deadline:
                 continue
+            if not (pid == program and self._answered()):
+                if pid != program and state == "R" and not final:
+                    continue
+                signal_to(pid)
             found += parse(self._new_text(before, deadline), pid)
-            if time.monotonic() > deadline:
-                break
         return tuple(found)
+
+    def _answered(self) -> bool:
+        """Leave a request, and return whether the agent's thread took it."""
+        try:
+            self._ask.touch()
+            deadline = time.monotonic() + ANSWER_S
+            while self._ask.exists() and time.monotonic() < deadline:
+                time.sleep(LOOK_S)
+            self._ask.unlink()
+        except OSError:  # taken; where the program deleted the folder, whoever waits for an answer gets none
+            return self._ask.parent.exists()
+        return False
 
     def crash(self, pid: int) -> tuple[Stack, ...]:
         """Return the stacks that a fatal signal left behind."""
@@ -53,7 +75,7 @@ class StackFile:
     def _new_text(self, before: int, deadline: float) -> str:
         size, grew_s = before, time.monotonic()
         while (now_s := time.monotonic()) < deadline:
-            time.sleep(0.004)
+            time.sleep(LOOK_S)
             if self._size() > size:
                 size, grew_s = self._size(), now_s
                 if _BOTTOM.search(self._since(max(before, size - 300))):
@@ -75,15 +97,21 @@ class StackFile:
         return os.pread(self._file.fileno(), self._size() - start, start)
 
 
-def listens(pid: int) -> bool:
-    """Tell whether a process can answer: one that is stopped, or has become another program, cannot."""
+def state_of(pid: int) -> str:
+    """Return the letter of the state of a process that can answer; one that is stopped or another program cannot."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(errors="replace")
     except OSError:
-        return sys.platform != "linux"
-    caught = _CAUGHT.search(status)
+        return "" if sys.platform == "linux" else "?"
+    caught, state = _CAUGHT.search(status), _STATE.search(status)
     handled = caught is not None and int(caught[1], 16) >> (STACK_SIGNAL - 1) & 1
-    return bool(handled) and not _STOPPED.search(status)
+    return state[1] if handled and state is not None and state[1] not in "TtZX" else ""
+
+
+def signal_to(pid: int) -> None:
+    """Signal a process, which may just have ended."""
+    with contextlib.suppress(OSError):
+        os.kill(pid, STACK_SIGNAL)
 
 
 def parse(text: str, pid: int) -> list[Stack]:

@@ -64,9 +64,15 @@ class Watcher:
                 return "interrupted"
             if ending := self._limit_reached():
                 self._poll(0)  # it may have moved or ended in this very poll
-                if self.child.exit_code is None and (self.silent_s or ending in ("memory", "timeout", "lost")):
+                if self._still(ending):
                     self.detected_s = time.monotonic() - self.child.started_s
                     return ending
+
+    def _still(self, ending: str) -> bool:
+        if ending in ("stalled", "not-started") and not self.silent_s:
+            return False
+        code = self.child.exit_code
+        return code is None or (ending == "stalled" and code < 0)  # it may have died of being asked for its stacks
 
     def _poll(self, timeout_s: float) -> None:
         self.child.pump(timeout_s)
@@ -110,10 +116,11 @@ class Watcher:
         self.tree.sample(rescan=True)
         began_s = time.monotonic() - self.child.started_s - self.silent_s
         cpu_s = self.tree.cpu_since(began_s)
-        late = self._take_stacks()
-        same = unmoved(self._early or (), late)
         share = cpu_s / self.silent_s
-        if share > STALL_CPU_SHARE or self._is_printing():
+        stall = share > STALL_CPU_SHARE or self._is_printing()
+        late = self._take_stacks(final=stall)
+        same = unmoved(self._early or (), late)
+        if stall:
             kind = HangKind.STALL
         elif share < DEADLOCK_CPU_SHARE and same and self.log.device != "gpu" and not self.tree.running():
             kind = HangKind.DEADLOCK
@@ -125,9 +132,10 @@ class Watcher:
     def _is_printing(self) -> bool:
         return self.child.printed_bytes - self._printed_before > PRINTING_BYTES_PER_S * self.silent_s
 
-    def _take_stacks(self) -> tuple[Stack, ...]:
+    def _take_stacks(self, *, final: bool = False) -> tuple[Stack, ...]:
+        program, *forks = self.log.pids
         living = self.tree.scan()
-        return self.stacks.take(pid for pid in self.log.pids if pid in living)
+        return self.stacks.take(program, [pid for pid in forks if pid in living], final=final)
 
 
 def unmoved(early: Sequence[Stack], late: Sequence[Stack]) -> bool:
