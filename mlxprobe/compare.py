@@ -9,59 +9,24 @@ from __future__ import annotations
 import math
 import re
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from mlxprobe.model import Finding, ProgramRecord, Value
-from mlxprobe.vocabulary import Outcome, Severity, Word
+from mlxprobe.changes import Change, Comparison, Difference
+from mlxprobe.model import Finding, ProgramRecord
+from mlxprobe.quantities import (
+    GROWTH,
+    PEAK,
+    RESIDENT_FLOOR_BYTES,
+    TIME,
+    each,
+    peak_bytes,
+    resident_growth_bytes,
+    usual_step_s,
+)
+from mlxprobe.vocabulary import Outcome, Severity
 
-RESIDENT_FLOOR_BYTES = 16_000_000
-SIGNIFICANT = 0.01
-ENOUGH_RUNS = 12  # of each side, the first not counted: it was chosen for looking different
 LOSS_TOLERANCE = 1e-3
 NOT_JUDGED = (Outcome.UNJUDGED, Outcome.SKIPPED)
-
-
-class Change(Word):
-    """How the candidate stands to the baseline."""
-
-    REGRESSION = "regression"
-    CANNOT_TELL = "cannot tell"
-    CHANGED = "changed"
-    FIXED = "fixed"
-    SAME = "same"
-
-
-class Difference(Value, frozen=True):
-    """One thing that differs: what (`outcome`, `finding`, `loss`, `error`, `peak`, `memory`, `time`), how, and why.
-
-    `advice` marks what cannot decide, because the two sides were not measured on one machine. `suspected` marks a
-    difference that too few runs have shown.
-    """
-
-    what: str
-    change: Change
-    text: str
-    advice: bool = False
-    suspected: bool = False
-
-
-class Comparison(Value, frozen=True):
-    """All differences of one program, and the gravest of them."""
-
-    program: str
-    differences: tuple[Difference, ...] = ()
-    allowed: str = ""
-
-    @property
-    def change(self) -> Change:
-        """The gravest change that is neither advice nor merely suspected."""
-        certain = {one.change for one in self.differences if not one.advice and not one.suspected}
-        return next((change for change in Change if change in certain), Change.SAME)
-
-    @property
-    def suspected(self) -> bool:
-        """Whether further runs could change the answer."""
-        return any(one.suspected for one in self.differences)
 
 
 Rows = Sequence[ProgramRecord]
@@ -178,83 +143,17 @@ def _text(message: str) -> str:
 
 def _peak(before: Rows, after: Rows, same_machine: bool) -> Iterator[Difference]:
     """MLX's own peak is counted, not measured, and so comparable across machines."""
-    yield from PEAK.compare(_each(before, peak_bytes), _each(after, peak_bytes), advice=False)
+    yield from PEAK.compare(each(before, peak_bytes), each(after, peak_bytes), advice=False)
 
 
 def _memory(before: Rows, after: Rows, same_machine: bool) -> Iterator[Difference]:
-    old, new = _each(before, resident_growth_bytes), _each(after, resident_growth_bytes)
+    old, new = each(before, resident_growth_bytes), each(after, resident_growth_bytes)
     if old and new and abs(statistics.median(new) - statistics.median(old)) > RESIDENT_FLOOR_BYTES:
         yield from GROWTH.compare(old, new, advice=not same_machine)
 
 
 def _time(before: Rows, after: Rows, same_machine: bool) -> Iterator[Difference]:
-    yield from TIME.compare(_each(before, usual_step_s), _each(after, usual_step_s), advice=not same_machine)
-
-
-class Quantity(Value, frozen=True):
-    """A figure of which less is better, and the factor from which a difference matters."""
-
-    what: str
-    label: str
-    factor: float
-    unit: float
-    unit_name: str
-
-    def compare(self, old: list[float], new: list[float], *, advice: bool) -> Iterator[Difference]:
-        """Compare the figure of every run; with too few runs a large ratio is a suspicion."""
-        if not old or not new:
-            return
-        was, now = statistics.median(old), statistics.median(new)
-        ratio = now / was if was else 1.0
-        if 1 / self.factor <= ratio <= self.factor:
-            return
-        change = Change.REGRESSION if ratio > 1 else Change.FIXED
-        text = f"{self.label} {was / self.unit:.4g} → {now / self.unit:.4g} {self.unit_name} (× {ratio:.2f}"
-        if min(len(old), len(new)) < ENOUGH_RUNS:
-            text += f", {len(old)} runs)"
-            yield Difference(what=self.what, change=change, text=text, advice=advice, suspected=not advice)
-            return
-        from scipy.stats import mannwhitneyu  # takes a second to import
-
-        p = float(mannwhitneyu(old, new).pvalue) if len({*old, *new}) > 1 else 1.0
-        if p < SIGNIFICANT:
-            text += f", p = {p:.2g}, {len(old)} runs)"
-            yield Difference(what=self.what, change=change, text=text, advice=advice)
-
-
-PEAK = Quantity(what="peak", label="MLX peak memory", factor=1.15, unit=1e6, unit_name="MB")
-GROWTH = Quantity(what="memory", label="growth of resident memory", factor=1.15, unit=1e6, unit_name="MB")
-TIME = Quantity(what="time", label="step time", factor=1.1, unit=1e-3, unit_name="ms")
-
-
-def _each(rows: Rows, figure: Callable[[ProgramRecord], float | None]) -> list[float]:
-    return [value for value in map(figure, rows[1:] or rows) if value is not None]
-
-
-def peak_bytes(one: ProgramRecord) -> float | None:
-    """Return the peak that MLX counted; None where it was never read, or the program was ended early."""
-    ended_early = one.outcome in (Outcome.HANG, Outcome.MEMORY, Outcome.CRASH)
-    return float(max(sample.peak_bytes for sample in one.memory)) if one.memory and not ended_early else None
-
-
-def resident_growth_bytes(one: ProgramRecord) -> float | None:
-    """Return by how much resident memory rose while the body ran; None for a program that was ended early."""
-    after = [sample.rss_bytes for sample in one.samples if sample.t_s >= one.begun_s]
-    return float(max(after) - after[0]) if after and one.outcome is Outcome.PASS else None
-
-
-def usual_step_s(one: ProgramRecord) -> float | None:
-    """Return the time that a quarter of the steps stay below, the first two left out; None with fewer than eight.
-
-    What else the machine does only ever makes steps longer, so a low quantile is steadier than the median.
-    """
-    steps = one.step_s[2:]
-    return statistics.quantiles(steps, n=4)[0] if len(steps) >= 6 and one.outcome is not Outcome.HANG else None
+    yield from TIME.compare(each(before, usual_step_s), each(after, usual_step_s), advice=not same_machine)
 
 
 ASPECTS = (_outcome, _findings, _loss, _error, _peak, _memory, _time)
-
-
-def regressions(comparisons: Iterable[Comparison]) -> list[Comparison]:
-    """Return what must stop an upgrade: regressions that nobody allowed."""
-    return [one for one in comparisons if one.change is Change.REGRESSION and not one.allowed]

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from mlxprobe.compare import ENOUGH_RUNS, Comparison, compare
+from mlxprobe.changes import Comparison
+from mlxprobe.compare import compare
 from mlxprobe.errors import UsageError
 from mlxprobe.model import ProgramRecord, Record
 from mlxprobe.programs import ASPECTS
+from mlxprobe.quantities import ENOUGH_RUNS
 from mlxprobe.runner import Runner
 from mlxprobe.schedule import Task, flat, side_by_side
 

@@ -12,10 +12,11 @@ import msgspec
 
 import mlxprobe
 from mlxprobe.bisection import Answer, Bisection
-from mlxprobe.compare import compare, peak_bytes
+from mlxprobe.compare import compare
 from mlxprobe.environments import NotInstallableError
 from mlxprobe.errors import ProbeError, UsageError
 from mlxprobe.model import ProgramRecord, Value
+from mlxprobe.quantities import peak_bytes
 from mlxprobe.record import finite, write
 from mlxprobe.releases import Release
 from mlxprobe.schedule import Task, flat

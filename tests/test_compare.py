@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import record_row
 
-from mlxprobe.compare import ENOUGH_RUNS, Change, Comparison, compare
+from mlxprobe.changes import Change, Comparison
+from mlxprobe.compare import compare
 from mlxprobe.model import Finding, MlxSample, ProgramRecord, Raised, Reading, Sample
+from mlxprobe.quantities import ENOUGH_RUNS
 from mlxprobe.vocabulary import Outcome, Severity
 
 PASS, ERROR, HANG = record_row(), record_row(Outcome.ERROR), record_row(Outcome.HANG)

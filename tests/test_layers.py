@@ -17,6 +17,10 @@ PURE = (
     "model.py",
     "expectation.py",
     "measures.py",
+    "changes.py",
+    "quantities.py",
+    "bisection.py",
+    "matrix.py",
     "diagnosis/",
     "reports/",
 )

@@ -78,7 +78,7 @@ def test_who_cannot_answer_is_not_asked(tmp_path: Path, monkeypatch: pytest.Monk
     with subprocess.Popen(["true"]) as ended:
         ended.wait()
     with StackFile(tmp_path) as stacks:
-        assert stacks.take([os.getpid(), ended.pid]) == ()
+        assert stacks.take(os.getpid(), [ended.pid]) == ()
 
 
 def stack(pid: int, line: int, thread: str = "0x1") -> Stack:

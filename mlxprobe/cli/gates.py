@@ -41,7 +41,7 @@ def gate(
     Programs are the scenarios and [tool.mlxprobe.programs], or the COMMAND after `--`.
     """
     from mlxprobe import gate as gating
-    from mlxprobe.compare import regressions
+    from mlxprobe.changes import regressions
     from mlxprobe.display import Display
     from mlxprobe.record import load, write
     from mlxprobe.reports.gate import GATE_FORMATS, GATE_SCHEMA_VERSION, GateReport

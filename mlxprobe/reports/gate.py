@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mlxprobe.compare import Change, Comparison, regressions
+from mlxprobe.changes import Change, Comparison, regressions
 from mlxprobe.model import Environment, Value
 from mlxprobe.reports.junit import clean
 from mlxprobe.reports.markdown import table

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mlxprobe.errors import ProbeError
 from mlxprobe.model import Limits, Observation, Program, Silence, Stack
@@ -23,11 +24,20 @@ HURRY_S = 0.01  # between looks at a program that is about to reach its memory l
 LONGEST_GAP_S = 0.25  # of a pause of our own (a suspended or starved machine), no more than this counts as silence
 DEADLOCK_CPU_SHARE = 0.05
 STALL_CPU_SHARE = 0.25
+WANTED_CPU_SHARE = 0.6  # used or waited for, where others use the machine too
 PRINTING_BYTES_PER_S = 1e6  # who prints more is held back by the full pipe, and busy however little CPU that takes
 LOST_S = 0.5
 AGAIN_S = 0.1  # from one look at an unclear silence to the next: every look interrupts the program
 
 Progress = Callable[[EventLog, float], None]
+
+
+class Look(NamedTuple):
+    """Where a silent program stood at half the limit, and the CPU seconds that it had wanted by then."""
+
+    at_s: float
+    wanted_s: float
+    stacks: tuple[Stack, ...]
 
 
 class Watcher:
@@ -46,7 +56,7 @@ class Watcher:
         self.longest_s = 0.0
         self.silence: Silence | None = None
         self.detected_s: float | None = None
-        self._early: tuple[Stack, ...] | None = None
+        self._early: Look | None = None
         self._again_s = 0.0
         self._printed_before = 0
         self._progress = progress
@@ -100,7 +110,7 @@ class Watcher:
         if not self.log.begun:
             return "not-started" if self.silent_s > limits.startup_s else ""
         if self.silent_s > limits.stall_s / 2 and self._early is None:
-            self._early = self._take_stacks()
+            self._early = Look(time.monotonic(), self.tree.wanted_s(), self._take_stacks())
         if self.silent_s > max(limits.stall_s, self._again_s) and self._is_stuck():
             return "stalled"
         return ""
@@ -117,9 +127,9 @@ class Watcher:
         began_s = time.monotonic() - self.child.started_s - self.silent_s
         cpu_s = self.tree.cpu_since(began_s)
         share = cpu_s / self.silent_s
-        stall = share > STALL_CPU_SHARE or self._is_printing()
+        stall = share > STALL_CPU_SHARE or self._wants() > WANTED_CPU_SHARE or self._is_printing()
         late = self._take_stacks(final=stall)
-        same = unmoved(self._early or (), late)
+        same = self._early is not None and unmoved(self._early.stacks, late)
         if stall:
             kind = HangKind.STALL
         elif share < DEADLOCK_CPU_SHARE and same and self.log.device != "gpu" and not self.tree.running():
@@ -128,6 +138,12 @@ class Watcher:
             kind = HangKind.UNKNOWN
         self.silence = Silence(silent_s=self.silent_s, cpu_s=cpu_s, kind=kind, stacks=late, same_stacks=same)
         return kind is not HangKind.UNKNOWN or self.silent_s > 2 * self.limits.stall_s
+
+    def _wants(self) -> float:
+        """Return how many processors the tree has wanted since the early look."""
+        if self._early is None:
+            return 0.0
+        return (self.tree.wanted_s() - self._early.wanted_s) / max(time.monotonic() - self._early.at_s, 1e-3)
 
     def _is_printing(self) -> bool:
         return self.child.printed_bytes - self._printed_before > PRINTING_BYTES_PER_S * self.silent_s
