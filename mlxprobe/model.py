@@ -57,7 +57,7 @@ class Step(Value, frozen=True):
 
 
 class Reading(Value, frozen=True):
-    """A loss that the program itself read, with the step whose loss it is."""
+    """A loss that the program itself read, with the gradient call that it comes from (a step may have several)."""
 
     step: int
     value: float

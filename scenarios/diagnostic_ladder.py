@@ -1,4 +1,4 @@
-"""A training loop that evaluates nothing is put through the diagnostic tests one by one.
+"""Diagnostic tests are run, one by one, on a loop that evaluates nothing.
 
 Symptom: the loop builds its gradient function anew every step, evaluates nothing, and freezes at the first value read.
 Cause: the update is never evaluated. Clearing the cache frees buffers, not the graph; a function built once makes the
@@ -55,10 +55,7 @@ def cache_cleared():
 
 
 @probe.mitigation(
-    claims=Outcome.PASS,
-    says="All steps complete: the update is to blame.",
-    expects=Outcome.NO_LEARNING,
-    finds=["MP205"],
+    claims=Outcome.PASS, says="All steps complete: the update corrupts.", expects=Outcome.NO_LEARNING, finds=["MP205"]
 )
 def update_left_out():
     """Test 2: compute the gradients, and leave the update out."""

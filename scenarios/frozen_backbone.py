@@ -46,12 +46,12 @@ def instruction_kept():
     model, optimizer = build()
     model.llm.freeze()
     _, past = read_after(model.llm, model.llm.embed_tokens(INSTRUCTION)[None], past=[])
-    mx.eval(past)
 
     def loss_fn(model, number):
         states, _ = read_after(model.llm, model.embed(*batch(number)), past)
         return head_loss(model, states, number)
 
+    mx.eval(past)
     return train(model, optimizer, loss_fn)
 
 

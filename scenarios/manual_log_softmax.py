@@ -36,7 +36,7 @@ def built_in_cross_entropy():
     return train(lambda logits, labels: nn.losses.cross_entropy(logits, labels, reduction="mean"))
 
 
-@probe.broken(claims=Outcome.HANG, says="This loss freezes training at step 0.", expects=Outcome.NO_LEARNING)
+@probe.broken(claims=Outcome.HANG, says="It freezes at step 0.", expects=Outcome.NO_LEARNING, finds=["MP306"])
 def labels_left_out():
     """Average all log-probabilities, as the document's broken loss does to the letter."""
 
@@ -50,7 +50,7 @@ def labels_left_out():
     return train(loss_of)
 
 
-@probe.broken(expects=Outcome.NAN)
+@probe.broken(expects=Outcome.NAN, finds=["MP207"])
 def maximum_not_subtracted():
     """Take the logarithm of a sum of exponentials of large logits."""
 

@@ -6,6 +6,8 @@ Cause: one batch with a finite loss had NaN gradients (here 0/0 in a row without
 Fix: look at the gradients before the update; stop where the loss itself is not finite.
 """
 
+import math
+
 import mlx.core as mx
 import mlx.nn as nn
 from _qlora_llama import start, true_loss
@@ -50,21 +52,21 @@ def gradients_checked_before_the_update():
     return model.trainable_parameters()
 
 
-@probe.documented_fix(says="Skipping invalid losses with `continue` recovers gracefully.", expects=Outcome.NAN)
+@probe.documented_fix(says="Skipping invalid losses with `continue` recovers.", expects=Outcome.NAN, finds=["MP207"])
 def invalid_losses_skipped():
     """Skip a batch whose loss is NaN or huge, as the document's fix does."""
     model, optimizer, loss_and_grad = start(loss_fn)
     for step in range(STEPS):
         loss, grads = loss_and_grad(model, *answers(step))
         loss_float = float(loss)
-        if loss_float != loss_float or loss_float > 1e6:
+        if math.isnan(loss_float) or loss_float > 1e6:
             continue
         optimizer.update(model, grads)
         mx.eval(model.parameters(), optimizer.state)
     return model.trainable_parameters()
 
 
-@probe.mitigation(expects=Outcome.ERROR)
+@probe.mitigation(expects=Outcome.ERROR, finds=["MP207"])
 def stopped_with_a_message():
     """Stop at the first loss that is not finite, and say what to look at."""
     model, optimizer, loss_and_grad = start(loss_fn)

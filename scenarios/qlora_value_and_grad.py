@@ -33,18 +33,18 @@ def nn_value_and_grad():
 
 
 @probe.documented_fix(
-    says="`mx.value_and_grad(loss_fn)(model)`, with the loss evaluated at once, trains without freezing.",
+    says="`mx.value_and_grad(loss_fn)(model)` trains the quantised model, once the loss is evaluated.",
     expects=Outcome.ERROR,
 )
 def mx_value_and_grad():
     """Differentiate by the whole quantised model, as the document's repaired loop does."""
     model, optimizer = build(), optim.AdamW(1e-2)
+    loss_and_grad = mx.value_and_grad(next_token_loss)
     for step in range(STEPS):
-        loss_val, grads = mx.value_and_grad(lambda model: next_token_loss(model, batch(step)[0]))(model)
-        mx.eval(loss_val)
+        loss, grads = loss_and_grad(model, batch(step)[0])
         optimizer.update(model, grads)
-        mx.eval(model.parameters(), optimizer.state)
-        float(loss_val)
+        mx.eval(loss, model.parameters(), optimizer.state)
+        loss.item()
     return model.trainable_parameters()
 
 

@@ -12,7 +12,7 @@ import pytest
 from mlxprobe.agent.start import STACKS_FILE
 from mlxprobe.model import Frame, Stack
 from mlxprobe.supervisor.stacks import StackFile, parse
-from mlxprobe.supervisor.watch import unmoved
+from mlxprobe.supervisor.suspicion import unmoved
 
 AGENT = "/opt/mlxprobe/agent"
 SAMPLER = f"""Thread 0x00007f01 (most recent call first):

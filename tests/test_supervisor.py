@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -15,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from watching import MARK, commands, marked, starved_s, toy
+from watching import MARK, commands, marked, starved_s, toy, until
 
 from mlxprobe.diagnosis import diagnose
 from mlxprobe.errors import ProbeError
 from mlxprobe.model import Expectation, Limits, Observation, Program, Verdict
+from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.stacks import StackFile
 from mlxprobe.supervisor.watch import observe
 from mlxprobe.verdict import judge
 from mlxprobe.vocabulary import HangKind, Outcome
@@ -54,6 +57,7 @@ ROWS = [
     Row("a sleep in C that signals interrupt is a hang", "sleeps_in_c", HANG, DEADLOCK, "libc.sleep(1000)"),
     Row("a wait in Python is a hang", "waits", HANG, DEADLOCK, WAITING),
     Row("a busy loop is a stall", "busy_loop", HANG, STALL, "while True:"),
+    Row("threads that compute are a stall", "computes_in_threads", HANG, STALL, "ctypes.CDLL(None).sleep(1000)"),
     Row("output is no progress", "prints_for_ever", HANG, STALL, 'print("still here")'),
     Row("a flood of output is no progress, and no deadlock", "floods_stdout", HANG, STALL, "os.write(1, block)"),
     Row("closed output streams end no watch", "closes_stdout", HANG, DEADLOCK, WAITING),
@@ -141,6 +145,26 @@ def test_hostile_child(row: Row, mark: str) -> None:
         assert seen.detection_s is not None and seen.silence is not None
         assert seen.silence.silent_s < limit_s + LATE_S
         assert seen.detection_s - max(seen.begun_s, seen.finished_s) < limit_s + LATE_S + allowance_s
+
+
+@pytest.mark.slow
+def test_stacks_of_running_code_come_from_the_agents_thread(mark: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal in the middle of running Python code ends one process in fifty."""
+    signalled: list[int] = []
+    monkeypatch.setattr("mlxprobe.supervisor.stacks.signal_to", signalled.append)
+    folder = Path(tempfile.mkdtemp())
+    with StackFile(folder) as stacks, Child(program("computes_in_threads", mark), folder) as child:
+        log = EventLog(child.started_s)
+
+        def begun() -> bool:
+            child.pump(0.02)
+            log.feed(child.take_events())
+            return log.begun
+
+        assert until(begun, 30)
+        answers = [stacks.take(child.pid) for _ in range(20)]
+    assert sum(map(bool, answers)) >= 10
+    assert len(signalled) <= 10
 
 
 @pytest.mark.slow

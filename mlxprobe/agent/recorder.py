@@ -87,8 +87,7 @@ class Recorder:
         """Remember a loss array, without keeping it alive, to recognise it when the program reads it."""
         key = id(loss)
         try:
-            step = self.updates + 1 if self._applied else self.gradients
-            self._losses[key] = (weakref.ref(loss, lambda _: self._losses.pop(key, None)), step)
+            self._losses[key] = (weakref.ref(loss, lambda _: self._losses.pop(key, None)), self.gradients)
         except TypeError:  # a Python number
             return
 

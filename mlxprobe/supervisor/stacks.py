@@ -23,7 +23,8 @@ _FRAME = re.compile(r'^  File "(.+)", line (\d+) in (.+)$')
 _AGENT = f"{os.sep}mlxprobe{os.sep}agent{os.sep}"
 _BOTTOM = re.compile(rb'agent.__main__\.py", line \d+ in <module>\n$')  # the main thread's, which comes last
 _CAUGHT = re.compile(r"^SigCgt:\s*([0-9a-f]+)$", re.MULTILINE)
-_STATE = re.compile(r"^State:\s*(\w)", re.MULTILINE)
+_STOPPED = re.compile(r"^State:\s*[TtZX]", re.MULTILINE)
+_RUNNING = re.compile(r"\) R [^)]*$")
 
 
 class StackFile:
@@ -31,8 +32,8 @@ class StackFile:
 
     The agent's own thread may be asked at any time. A signal may not: where it interrupts running Python code,
     faulthandler reads frames that are being changed, and one report in fifty ends the process (Python 3.11 – 3.13).
-    So it is for a program that cannot answer because C code holds the interpreter's lock, and for its forks, which
-    have no such thread, when they sleep or when their end is decided.
+    So it is for a program whose C code holds the interpreter's lock, and for its forks, which have no such thread;
+    and only when they sleep or their end is decided.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,11 +45,11 @@ class StackFile:
         deadline = time.monotonic() + WAIT_S
         found: list[Stack] = []
         for pid in (program, *forks):
-            state, before = state_of(pid), self._size()
-            if not state or time.monotonic() > deadline:
+            before = self._size()
+            if not listens(pid) or time.monotonic() > deadline:
                 continue
             if not (pid == program and self._answered()):
-                if pid != program and state == "R" and not final:
+                if runs(pid) and not final:
                     continue
                 signal_to(pid)
             found += parse(self._new_text(before, deadline), pid)
@@ -97,15 +98,23 @@ class StackFile:
         return os.pread(self._file.fileno(), self._size() - start, start)
 
 
-def state_of(pid: int) -> str:
-    """Return the letter of the state of a process that can answer; one that is stopped or another program cannot."""
+def listens(pid: int) -> bool:
+    """Tell whether a process can answer: one that is stopped, or has become another program, cannot."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(errors="replace")
     except OSError:
-        return "" if sys.platform == "linux" else "?"
-    caught, state = _CAUGHT.search(status), _STATE.search(status)
+        return sys.platform != "linux"
+    caught = _CAUGHT.search(status)
     handled = caught is not None and int(caught[1], 16) >> (STACK_SIGNAL - 1) & 1
-    return state[1] if handled and state is not None and state[1] not in "TtZX" else ""
+    return bool(handled) and not _STOPPED.search(status)
+
+
+def runs(pid: int) -> bool:
+    """Tell whether any thread of a process is running or waits for a processor; only Linux tells."""
+    try:
+        return any(_RUNNING.search(status.read_text()) for status in Path(f"/proc/{pid}/task").glob("*/stat"))
+    except OSError:  # a thread has just ended
+        return True
 
 
 def signal_to(pid: int) -> None:

@@ -32,6 +32,7 @@ def main(control: int, events: int, folder: str, argv: list[str]) -> None:
     let_go(events)
     tell(control, f"pid {program}")
     obey(control, wake, program)
+    select.select([control], [], [], END_WITHIN_S)  # until the supervisor has taken from the folder what it wants
     os.close(control)
     import shutil
 

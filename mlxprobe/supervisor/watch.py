@@ -6,38 +6,24 @@ import contextlib
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from mlxprobe.errors import ProbeError
-from mlxprobe.model import Limits, Observation, Program, Silence, Stack
+from mlxprobe.model import Limits, Observation, Program
 from mlxprobe.supervisor import jit
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import NONSENSE_IS_SURE, EventLog
 from mlxprobe.supervisor.sample import SAMPLE_S, TreeSampler
 from mlxprobe.supervisor.stacks import StackFile
-from mlxprobe.vocabulary import HangKind
+from mlxprobe.supervisor.suspicion import Suspicion
 
 POLL_S = 0.025
 HURRY_S = 0.01  # between looks at a program that is about to reach its memory limit
 LONGEST_GAP_S = 0.25  # of a pause of our own (a suspended or starved machine), no more than this counts as silence
-DEADLOCK_CPU_SHARE = 0.05
-STALL_CPU_SHARE = 0.25
-WANTED_CPU_SHARE = 0.6  # used or waited for, where others use the machine too
-PRINTING_BYTES_PER_S = 1e6  # who prints more is held back by the full pipe, and busy however little CPU that takes
 LOST_S = 0.5
-AGAIN_S = 0.1  # from one look at an unclear silence to the next: every look interrupts the program
 
 Progress = Callable[[EventLog, float], None]
-
-
-class Look(NamedTuple):
-    """Where a silent program stood at half the limit, and the CPU seconds that it had wanted by then."""
-
-    at_s: float
-    wanted_s: float
-    stacks: tuple[Stack, ...]
 
 
 class Watcher:
@@ -47,18 +33,14 @@ class Watcher:
         self, child: Child, stacks: StackFile, limits: Limits, progress: Progress | None, stop: threading.Event
     ) -> None:
         self.child = child
-        self.stacks = stacks
         self.stop = stop
         self.limits = limits
         self.log = EventLog(child.started_s)
         self.tree = TreeSampler(child.warden_pid, child.started_s)
         self.silent_s = 0.0
         self.longest_s = 0.0
-        self.silence: Silence | None = None
+        self.suspicion = Suspicion(child, stacks, self.log, self.tree)
         self.detected_s: float | None = None
-        self._early: Look | None = None
-        self._again_s = 0.0
-        self._printed_before = 0
         self._progress = progress
         self._polled_s = time.monotonic()
 
@@ -89,8 +71,8 @@ class Watcher:
         now = time.monotonic()
         gap_s, self._polled_s = min(now - self._polled_s, LONGEST_GAP_S), now
         if self.log.feed(self.child.take_events()):
-            self.silent_s, self._again_s, self._early = 0.0, 0.0, None
-            self._printed_before = self.child.printed_bytes
+            self.silent_s = 0.0
+            self.suspicion.drop()
         elif self.silent_s < 0.2 or not self.tree.compiling():
             self.silent_s += gap_s
         self.longest_s = max(self.longest_s, self.silent_s)
@@ -109,60 +91,12 @@ class Watcher:
             return "timeout"
         if not self.log.begun:
             return "not-started" if self.silent_s > limits.startup_s else ""
-        if self.silent_s > limits.stall_s / 2 and self._early is None:
-            self._early = Look(time.monotonic(), self.tree.wanted_s(), self._take_stacks())
-        if self.silent_s > max(limits.stall_s, self._again_s) and self._is_stuck():
-            return "stalled"
-        return ""
+        return "stalled" if self.suspicion.is_proved(self.silent_s, limits.stall_s) else ""
 
     def _is_lost(self) -> bool:
         """Tell whether nothing can be learned of the program any more: its warden or its events are gone."""
         silenced = self.child.silenced and self.silent_s > LOST_S
         return self.child.lost or silenced or self.log.garbled >= NONSENSE_IS_SURE
-
-    def _is_stuck(self) -> bool:
-        """Classify the silence; an unclear one gets a second stall limit's time before it counts."""
-        self._again_s = self.silent_s + AGAIN_S
-        self.tree.sample(rescan=True)
-        began_s = time.monotonic() - self.child.started_s - self.silent_s
-        cpu_s = self.tree.cpu_since(began_s)
-        share = cpu_s / self.silent_s
-        stall = share > STALL_CPU_SHARE or self._wants() > WANTED_CPU_SHARE or self._is_printing()
-        late = self._take_stacks(final=stall)
-        same = self._early is not None and unmoved(self._early.stacks, late)
-        if stall:
-            kind = HangKind.STALL
-        elif share < DEADLOCK_CPU_SHARE and same and self.log.device != "gpu" and not self.tree.running():
-            kind = HangKind.DEADLOCK
-        else:
-            kind = HangKind.UNKNOWN
-        self.silence = Silence(silent_s=self.silent_s, cpu_s=cpu_s, kind=kind, stacks=late, same_stacks=same)
-        return kind is not HangKind.UNKNOWN or self.silent_s > 2 * self.limits.stall_s
-
-    def _wants(self) -> float:
-        """Return how many processors the tree has wanted since the early look."""
-        if self._early is None:
-            return 0.0
-        return (self.tree.wanted_s() - self._early.wanted_s) / max(time.monotonic() - self._early.at_s, 1e-3)
-
-    def _is_printing(self) -> bool:
-        return self.child.printed_bytes - self._printed_before > PRINTING_BYTES_PER_S * self.silent_s
-
-    def _take_stacks(self, *, final: bool = False) -> tuple[Stack, ...]:
-        program, *forks = self.log.pids
-        living = self.tree.scan()
-        return self.stacks.take(program, [pid for pid in forks if pid in living], final=final)
-
-
-def unmoved(early: Sequence[Stack], late: Sequence[Stack]) -> bool:
-    """Tell whether every process that answered both times stands where it stood, in all its threads."""
-    both = {stack.pid for stack in early} & {stack.pid for stack in late}
-    return bool(both) and positions(early, both) == positions(late, both)
-
-
-def positions(stacks: Sequence[Stack], pids: Collection[int]) -> list[tuple[object, ...]]:
-    """Reduce stacks to what must stay the same while nothing moves."""
-    return sorted((s.pid, s.thread, tuple((f.file, f.line) for f in s.frames)) for s in stacks if s.pid in pids)
 
 
 def observe(
@@ -226,14 +160,14 @@ def _observation(program: Program, limits: Limits, watcher: Watcher, ended: str)
         begun_s=log.begun_s,
         finished_s=log.finished_s,
         longest_silence_s=watcher.longest_s,
-        silence=watcher.silence if ended == "stalled" else None,
+        silence=watcher.suspicion.silence if ended == "stalled" else None,
         raised=log.raised,
         steps=tuple(log.steps),
         losses=tuple(log.losses),
         samples=tuple(watcher.tree.samples),
         memory=tuple(log.memory),
         facts=tuple(log.facts),
-        stacks=watcher.stacks.crash(child.pid) if killed and ended == "exited" else (),
+        stacks=watcher.suspicion.stacks.crash(child.pid) if killed and ended == "exited" else (),
         result=log.result,
         score=log.score,
         output_tail=child.output(),

@@ -1,0 +1,95 @@
+"""Is a silent program stuck, and how? Looked at twice: at half the stall limit, and when it is up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from mlxprobe.model import Silence, Stack
+from mlxprobe.supervisor.child import Child
+from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.sample import TreeSampler
+from mlxprobe.supervisor.stacks import StackFile
+from mlxprobe.vocabulary import HangKind
+
+DEADLOCK_CPU_SHARE = 0.05
+STALL_CPU_SHARE = 0.25
+WANTED_CPU_SHARE = 0.6  # used or waited for, where others use the machine too
+PRINTING_BYTES_PER_S = 1e6  # who prints more is held back by the full pipe, and busy however little CPU that takes
+AGAIN_S = 0.1  # from one look at an unclear silence to the next: every look interrupts the program
+
+
+class Look(NamedTuple):
+    """Where the program stood, and the CPU seconds that it had wanted by then."""
+
+    at_s: float
+    wanted_s: float
+    stacks: tuple[Stack, ...]
+
+
+class Suspicion:
+    """The present silence of one program. `silence` is the last one that was classified."""
+
+    def __init__(self, child: Child, stacks: StackFile, log: EventLog, tree: TreeSampler) -> None:
+        self.stacks = stacks
+        self.silence: Silence | None = None
+        self._child = child
+        self._log = log
+        self._tree = tree
+        self._early: Look | None = None
+        self._again_s = 0.0
+        self._printed_before = 0
+
+    def drop(self) -> None:
+        """The program has moved."""
+        self._early, self._again_s, self._printed_before = None, 0.0, self._child.printed_bytes
+
+    def is_proved(self, silent_s: float, limit_s: float) -> bool:
+        """Look where a look is due; an unclear silence gets a second limit's time before it counts."""
+        if silent_s > limit_s / 2 and self._early is None:
+            self._early = Look(time.monotonic(), self._tree.wanted_s(), self._take_stacks(final=False))
+        if self._early is None or silent_s <= max(limit_s, self._again_s):
+            return False
+        self._again_s = silent_s + AGAIN_S
+        overdue = silent_s > 2 * limit_s
+        self.silence = self._classify(silent_s, self._early, overdue)
+        return self.silence.kind is not HangKind.UNKNOWN or overdue
+
+    def _classify(self, silent_s: float, early: Look, overdue: bool) -> Silence:
+        cpu_s = self._cpu_used(silent_s)
+        busy = cpu_s > STALL_CPU_SHARE * silent_s or self._wants_all(early) or self._prints(silent_s)
+        late = self._take_stacks(final=busy or overdue)
+        same = unmoved(early.stacks, late)
+        kind = HangKind.UNKNOWN
+        if busy:
+            kind = HangKind.STALL
+        elif cpu_s < DEADLOCK_CPU_SHARE * silent_s and same and self._log.device != "gpu" and not self._tree.running():
+            kind = HangKind.DEADLOCK
+        return Silence(silent_s=silent_s, cpu_s=cpu_s, kind=kind, stacks=late, same_stacks=same)
+
+    def _cpu_used(self, silent_s: float) -> float:
+        self._tree.sample(rescan=True)
+        return self._tree.cpu_since(time.monotonic() - self._child.started_s - silent_s)
+
+    def _wants_all(self, early: Look) -> bool:
+        passed_s = time.monotonic() - early.at_s
+        return self._tree.wanted_s() - early.wanted_s > WANTED_CPU_SHARE * passed_s
+
+    def _prints(self, silent_s: float) -> bool:
+        return self._child.printed_bytes - self._printed_before > PRINTING_BYTES_PER_S * silent_s
+
+    def _take_stacks(self, *, final: bool) -> tuple[Stack, ...]:
+        program, living = self._child.pid, self._tree.scan()
+        forks = [pid for pid in self._log.pids if pid in living and pid != program]
+        return self.stacks.take(program, forks, final=final) if program in living else ()
+
+
+def unmoved(early: Sequence[Stack], late: Sequence[Stack]) -> bool:
+    """Tell whether every process that answered both times stands where it stood, in all its threads."""
+    both = {stack.pid for stack in early} & {stack.pid for stack in late}
+    return bool(both) and _positions(early, both) == _positions(late, both)
+
+
+def _positions(stacks: Sequence[Stack], pids: Collection[int]) -> list[tuple[object, ...]]:
+    return sorted((s.pid, s.thread, tuple((f.file, f.line) for f in s.frames)) for s in stacks if s.pid in pids)
