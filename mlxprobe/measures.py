@@ -14,14 +14,24 @@ def steady_steps(seen: Observation) -> list[float]:
     return [step.step_s for step in seen.steps[2:]]
 
 
+def usual_step_s(seen: Observation) -> float | None:
+    """Return the time that a quarter of the steady steps stay below; None with fewer than two.
+
+    What else the machine does only ever makes steps longer, so a low quantile is steadier than the median.
+    """
+    steps = steady_steps(seen)
+    return statistics.quantiles(steps, n=4)[0] if len(steps) > 1 else None
+
+
 def steps_done(seen: Observation) -> int:
     """Return the number of the last step that was complete."""
     return seen.steps[-1].n if seen.steps else 0
 
 
 def growth_bytes(seen: Observation) -> float:
-    """Return how far resident memory has risen since the program's body began."""
-    after = [sample.rss_bytes for sample in seen.samples if sample.t_s >= seen.begun_s]
+    """Return how far resident memory rose while the program's body ran."""
+    until_s = seen.finished_s or math.inf
+    after = [sample.rss_bytes for sample in seen.samples if seen.begun_s <= sample.t_s <= until_s]
     return float(max(after) - after[0]) if after else 0.0
 
 

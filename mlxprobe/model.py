@@ -36,12 +36,13 @@ class Program(Value, frozen=True):
 
 
 class Limits(Value, frozen=True):
-    """Where a program is ended. `memory_bytes` counts the resident memory of the whole process tree."""
+    """Where a program is ended; `active_bytes` is for what MLX holds on a GPU, outside resident memory (0: no limit)."""
 
     stall_s: float
     startup_s: float
     timeout_s: float
     memory_bytes: int
+    active_bytes: int = 0
     basis: str = ""
 
 
@@ -184,7 +185,7 @@ class Expectation(Value, frozen=True):
     finds: tuple[str, ...] = ()
     tolerance: float = 1e-4
     slow_factor: float = 0.0
-    score_name: str = "loss"
+    comparable: bool = True
 
 
 class Verdict(Value, frozen=True):

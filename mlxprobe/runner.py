@@ -25,7 +25,7 @@ from mlxprobe.vocabulary import Outcome, Role
 STALL_FLOOR_S = 1.0
 STALL_FACTOR = 20
 SILENCE_FACTOR = 3
-CORRECT_STALL_S = 10.0
+CORRECT_STALL_S = (10.0, 60.0)  # on a GPU the first evaluations compile kernels inside the process, where none sees it
 STARTUP_S = 30.0
 GROWTH_FLOOR_BYTES = 24_000_000
 
@@ -110,17 +110,20 @@ class Runner:
         settings, memory = self.settings, memory_limit(self.settings.memory)
         slowest = usual_slowest(steady_steps(twin)) if twin else 0.0
         measured = max(STALL_FLOOR_S, STALL_FACTOR * slowest, SILENCE_FACTOR * twin.longest_silence_s) if twin else 0.0
-        basis = ""
-        if twin is not None and entry.scenario.memory_factor and twin.samples:
-            allowed = entry.scenario.memory_factor * max(growth_bytes(twin), GROWTH_FLOOR_BYTES)
-            peak = max(sample.rss_bytes for sample in twin.samples) - growth_bytes(twin)
-            memory = min(memory, int(peak + allowed))
-            basis = f"{entry.scenario.memory_factor:g} × the correct loop's growth"
+        factor, active, basis = entry.scenario.memory_factor, 0, ""
+        if twin is not None and factor and twin.samples:
+            basis = f"{factor:g} × the correct loop's growth"
+            if self.environment.device == "gpu":  # whose memory resident memory leaves out
+                active = int(factor * max(sample.peak_bytes for sample in twin.memory)) + GROWTH_FLOOR_BYTES
+            else:
+                began = max(sample.rss_bytes for sample in twin.samples) - growth_bytes(twin)
+                memory = min(memory, int(began + factor * max(growth_bytes(twin), GROWTH_FLOOR_BYTES)))
         return Limits(
-            stall_s=settings.stall_s or measured or CORRECT_STALL_S,
+            stall_s=settings.stall_s or measured or CORRECT_STALL_S[self.environment.device == "gpu"],
             startup_s=STARTUP_S,
             timeout_s=settings.timeout_s,
             memory_bytes=memory,
+            active_bytes=active,
             basis=basis,
         )
 

@@ -30,6 +30,7 @@ class Variant:
     expects: Expected = Outcome.PASS
     raises: str = ""
     finds: tuple[str, ...] = ()
+    comparable: bool = True
 
 
 @dataclass
@@ -60,7 +61,8 @@ class Scenario:
     def broken(self, *, expects: Expected, **notes: Any) -> Callable[[Body], Body]:
         """Mark a broken loop, with the outcome measured and, as `claims` and `says`, the document's.
 
-        Where an error is expected, `raises` is a part of the exception's type or message.
+        Where an error is expected, `raises` is a part of the exception's type or message. A loop that takes another
+        number of steps than the correct one is not `comparable` with it.
         """
         return self._note(Role.BROKEN, expects=expects, **notes)
 

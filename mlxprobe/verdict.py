@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from mlxprobe.measures import (
     signal_name,
     steady_steps,
     steps_done,
+    usual_step_s,
     where,
 )
 from mlxprobe.model import Expectation, Finding, Observation, Silence, Verdict
@@ -83,6 +83,12 @@ def _memory_limit(case: Case) -> Told | None:
     if seen.ended != "memory":
         return None
     peak = max((sample.rss_bytes for sample in seen.samples), default=0)
+    active = max((sample.active_bytes for sample in seen.memory), default=0)
+    if 0 < seen.limits.active_bytes < active:
+        return Outcome.MEMORY, (
+            f"{megabytes(active)} held by MLX's arrays at step {steps_done(seen)}, over the limit of "
+            f"{megabytes(seen.limits.active_bytes)}{_basis(seen)}"
+        )
     each = growth_bytes(seen) / max(1, steps_done(seen))
     return Outcome.MEMORY, (
         f"{megabytes(peak)} of resident memory at step {steps_done(seen)}, over its limit of "
@@ -174,17 +180,23 @@ def _learned_nothing(case: Case) -> Told | None:
 
 def _differs(case: Case) -> Told | None:
     seen, twin, allowed = case.seen, case.twin, case.expectation.tolerance
-    if twin is None:
+    if twin is None or not case.expectation.comparable:
         return None
     other = "the NumPy reference's" if case.expectation.role is Role.CORRECT else "the correct loop's"
     if twin.result and not seen.result:
         return Outcome.WRONG, f"it returned nothing to compare with {other}"
     distance = result_distance(seen, twin)
     if not distance <= allowed:
-        return Outcome.WRONG, f"its result is {distance:.2g} away from {other} (relative; {allowed:g} allowed)"
+        return (
+            Outcome.WRONG,
+            f"its result is {distance:.2g} away from {other} (relative; {allowed:g} allowed){_and_figures(seen)}",
+        )
     apart = loss_deviation(seen, twin)
     if apart is not None and apart[1] > allowed:
-        return Outcome.WRONG, f"its loss leaves {other} at step {apart[0]} by {apart[1]:.2g} (relative)"
+        return (
+            Outcome.WRONG,
+            f"its loss leaves {other} at step {apart[0]} by {apart[1]:.2g} (relative){_and_figures(seen)}",
+        )
     return None
 
 
@@ -192,12 +204,11 @@ def _slow(case: Case) -> Told | None:
     factor, twin = case.expectation.slow_factor, case.twin
     if not factor or twin is None:
         return None
-    mine, its = steady_steps(case.seen), steady_steps(twin)
-    if mine and its and statistics.median(mine) > factor * statistics.median(its):
-        ratio = statistics.median(mine) / statistics.median(its)
+    mine, its = usual_step_s(case.seen), usual_step_s(twin)
+    if mine and its and mine > factor * its:
         return Outcome.SLOW, (
-            f"{1e3 * statistics.median(mine):.1f} ms a step, {ratio:.1f} × the correct loop's "
-            f"{1e3 * statistics.median(its):.1f} ms (slow from {factor:g} ×)"
+            f"{1e3 * mine:.1f} ms a step, {mine / its:.1f} × the correct loop's {1e3 * its:.1f} ms "
+            f"(slow from {factor:g} ×)"
         )
     return None
 
@@ -224,6 +235,11 @@ CASES: tuple[Judge, ...] = (
     _slow,
     _passed,
 )
+
+
+def _and_figures(seen: Observation) -> str:
+    told = figures(seen)
+    return f"; {told}" if told else ""
 
 
 def _after_its_end(seen: Observation) -> str:

@@ -41,7 +41,7 @@ def spawned():
     return fetch(worker, batches) / scale
 
 
-@probe.broken(expects={"cpu": Outcome.HANG, "gpu": Outcome.ERROR}, finds=["MP601"])
+@probe.broken(expects={"cpu": Outcome.HANG, "gpu": Outcome.ERROR}, raises="exit code", finds=["MP601"])
 def forked_after_an_evaluation():
     """Fork the worker when MLX has evaluated in the parent."""
     context = multiprocessing.get_context("fork")

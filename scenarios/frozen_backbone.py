@@ -26,8 +26,7 @@ def read_all(model, number):
 
 
 def head_loss(model, states, number):
-    logits = model.lm_head(states[:, -ANSWER_LENGTH:])
-    return nn.losses.cross_entropy(logits, batch(number)[1], reduction="mean")
+    return nn.losses.cross_entropy(model.lm_head(states[:, -ANSWER_LENGTH:]), batch(number)[1], reduction="mean")
 
 
 def train(model, optimizer, loss_fn):

@@ -66,7 +66,7 @@ def invalid_losses_skipped():
     return model.trainable_parameters()
 
 
-@probe.mitigation(expects=Outcome.ERROR, finds=["MP207"])
+@probe.mitigation(expects=Outcome.ERROR, raises="FloatingPointError", finds=["MP207"])
 def stopped_with_a_message():
     """Stop at the first loss that is not finite, and say what to look at."""
     model, optimizer, loss_and_grad = start(loss_fn)

@@ -35,6 +35,7 @@ def nn_value_and_grad():
 @probe.documented_fix(
     says="`mx.value_and_grad(loss_fn)(model)` trains the quantised model, once the loss is evaluated.",
     expects=Outcome.ERROR,
+    raises="no gradient wrt the quantized weights",
 )
 def mx_value_and_grad():
     """Differentiate by the whole quantised model, as the document's repaired loop does."""

@@ -57,7 +57,7 @@ def summed_with_adamw():
     return {"sgd": train(optim.SGD(1.0), mean), "adamw": train(optim.AdamW(1e-2), lambda total: total)}
 
 
-@probe.documented_fix(says="Dividing the accumulated gradients key by key averages them.", expects=Outcome.ERROR)
+@probe.documented_fix(says="Dividing key by key averages the sum.", expects=Outcome.ERROR, raises="TypeError")
 def averaged_key_by_key():
     """Divide each value at the top of the gradient tree, as the document's fix does."""
     return {"sgd": train(optim.SGD(1.0), mean_key_by_key), "adamw": train(optim.AdamW(1e-2), mean_key_by_key)}

@@ -108,15 +108,9 @@ def _run(arguments: list[str], recorder: Recorder, channel: Channel) -> int | st
     try:
         if kind == "scenario":
             _run_variant(rest[0], rest[1], recorder, channel)
-        elif kind == "module":
-            sys.argv = rest
-            sys.path.insert(0, os.getcwd())
-            runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
-            recorder.finish()
         else:
-            sys.argv = rest
-            sys.path.insert(0, os.path.dirname(os.path.abspath(rest[0])))
-            runpy.run_path(rest[0], run_name="__main__")
+            channel.send("body")
+            _run_users(kind, rest)
             recorder.finish()
     except SystemExit as exit_:
         recorder.finish()
@@ -128,6 +122,17 @@ def _run(arguments: list[str], recorder: Recorder, channel: Channel) -> int | st
         return 1
     channel.send("end")
     return 0
+
+
+def _run_users(kind: str, words: list[str]) -> None:
+    """Run a module (`python -m`) or a script, with the arguments and the path that it would have without us."""
+    sys.argv = words
+    if kind == "module":
+        sys.path.insert(0, os.getcwd())
+        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+    else:
+        sys.path.insert(0, os.path.dirname(os.path.abspath(words[0])))
+        runpy.run_path(words[0], run_name="__main__")
 
 
 def _run_variant(file: str, name: str, recorder: Recorder, channel: Channel) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import statistics
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.evaluation import GROWING
@@ -12,8 +11,10 @@ from mlxprobe.measures import pending_slope
 from mlxprobe.model import Finding, Observation
 from mlxprobe.vocabulary import Severity
 
-ENOUGH_SAMPLES = 12
-GROWTH_BYTES = 32_000_000
+ENOUGH_SAMPLES = 16
+ENOUGH_STEPS = 12
+GROWTH_BYTES = 100_000
+GROWTH_SHARE = 0.1
 
 
 @finding("MP103", "memory-growth", Severity.WARNING)
@@ -26,13 +27,17 @@ def memory_growth(seen: Observation) -> Iterator[Finding]:
 
     Use instead: keep Python numbers (`loss.item()`), or drop what is no longer needed.
     """
-    resident = [sample.rss_bytes for sample in seen.samples if sample.t_s >= seen.begun_s]
-    if len(resident) < ENOUGH_SAMPLES or len(seen.steps) < ENOUGH_SAMPLES or pending_slope(seen) >= GROWING:
+    active = [
+        sample.active_bytes for sample in seen.memory if seen.begun_s <= sample.t_s <= (seen.finished_s or seen.wall_s)
+    ]
+    if len(active) < ENOUGH_SAMPLES or len(seen.steps) < ENOUGH_STEPS or pending_slope(seen) >= GROWING:
         return
-    part = len(resident) // 4
-    quarters = [statistics.median(resident[k * part : (k + 1) * part]) for k in range(4)]
-    rises = [later - earlier for earlier, later in itertools.pairwise(quarters[1:])]
-    if min(rises) > GROWTH_BYTES / 4 and sum(rises) > GROWTH_BYTES / 2:
+    part = len(active) // 4
+    floors = [
+        min(active[k * part : (k + 1) * part]) for k in range(4)
+    ]  # between steps: what a step needs comes and goes
+    rises = [later - earlier for earlier, later in itertools.pairwise(floors[1:])]
+    if min(rises) > max(GROWTH_BYTES, GROWTH_SHARE * floors[0]):
         per_step = 2 * sum(rises) / len(seen.steps)
-        message = f"resident memory grows by about {per_step / 1e6:.2f} MB a step, to the end"
+        message = f"the memory of MLX's arrays grows by about {per_step / 1e6:.2f} MB a step, to the end"
         yield rule("MP103").at(message, bytes_per_step=per_step)

@@ -20,8 +20,8 @@ class EventLog:
     def __init__(self, started_s: float) -> None:
         self.started_s = started_s
         self.mlx = self.device = ""
-        self.begun_s = self.body_s = self.finished_s = 0.0
-        self.begun = self.finished = False
+        self.begun_s = self.finished_s = 0.0
+        self.begun = self.running = self.finished = False
         self.progress_s = 0.0
         self.step = self.lazy_steps = 0
         self.garbled = 0
@@ -66,7 +66,7 @@ class EventLog:
         self.begun, self.begun_s = True, t_s
 
     def _on_body(self, event: dict[str, Any], t_s: float) -> None:
-        self.begun_s = t_s
+        self.running, self.begun_s = True, t_s
 
     def _on_tick(self, event: dict[str, Any], t_s: float) -> None:
         self.step, self.lazy_steps = int(event["n"]), int(event["lazy"])

@@ -1,4 +1,4 @@
-"""Share MLX's compiled CPU kernels between children, although each has a temporary folder of its own.
+"""Share MLX's compiled kernels between children, although each has a temporary folder of its own.
 
 A child that is killed while the compiler writes would leave a truncated library behind, which fails for every later
 program. So each child gets copies of what earlier ones completed, and only what a child that ended well added is kept.
@@ -13,6 +13,8 @@ import threading
 from pathlib import Path
 
 from mlxprobe.settings import cache_folder
+
+PATTERNS = ("lib*.so", "mlx/**/lib*.so", "mlx/*/ptx/*")  # on the CPU up to MLX 0.28 and since; on CUDA
 
 
 def lend(folder: Path, key: str) -> None:
@@ -29,7 +31,7 @@ def keep(folder: Path, key: str) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy what `target` has not, each moved into its place whole; a full disk loses nothing but kernels."""
-    for library in (*source.glob("lib*.so"), *source.glob("mlx/**/lib*.so")):  # up to MLX 0.28, and since
+    for library in (file for pattern in PATTERNS for file in source.glob(pattern)):
         place = target / library.relative_to(source)
         if place.exists():
             continue

@@ -44,7 +44,8 @@ class TreeSampler:
             try:
                 with process.oneshot():
                     times = process.cpu_times()
-                    resident += process.memory_info().rss
+                    if process.name() not in COMPILERS:  # whose memory is not the program's
+                        resident += process.memory_info().rss
                 self._cpu[pid] = times.user + times.system
             except psutil.Error:
                 del self._tree[pid]

@@ -37,18 +37,21 @@ class Suspicion:
         self._child = child
         self._log = log
         self._tree = tree
-        self._early: Look | None = None
-        self._again_s = 0.0
-        self._printed_before = 0
+        self._early: Look | None
+        self.drop()
 
     def drop(self) -> None:
         """The program has moved."""
-        self._early, self._again_s, self._printed_before = None, 0.0, self._child.printed_bytes
+        self._early = None
+        self._again_s = 0.0
+        self._printed_before = self._child.printed_bytes
+        self._answering_s = self._answering_wanted_s = 0.0  # what our own questions cost the program
 
     def is_proved(self, silent_s: float, limit_s: float) -> bool:
         """Look where a look is due; an unclear silence gets a second limit's time before it counts."""
         if silent_s > limit_s / 2 and self._early is None:
-            self._early = Look(time.monotonic(), self._tree.wanted_s(), self._take_stacks(final=False))
+            stacks = self._take_stacks(final=False)
+            self._early = Look(time.monotonic(), self._wanted_s(), stacks)
         if self._early is None or silent_s <= max(limit_s, self._again_s):
             return False
         self._again_s = silent_s + AGAIN_S
@@ -70,11 +73,15 @@ class Suspicion:
 
     def _cpu_used(self, silent_s: float) -> float:
         self._tree.sample(rescan=True)
-        return self._tree.cpu_since(time.monotonic() - self._child.started_s - silent_s)
+        used_s = self._tree.cpu_since(time.monotonic() - self._child.started_s - silent_s)
+        return max(0.0, used_s - self._answering_s)
+
+    def _wanted_s(self) -> float:
+        return self._tree.wanted_s() - self._answering_wanted_s
 
     def _wants_all(self, early: Look) -> bool:
         passed_s = time.monotonic() - early.at_s
-        return self._tree.wanted_s() - early.wanted_s > WANTED_CPU_SHARE * passed_s
+        return self._wanted_s() - early.wanted_s > WANTED_CPU_SHARE * passed_s
 
     def _prints(self, silent_s: float) -> bool:
         return self._child.printed_bytes - self._printed_before > PRINTING_BYTES_PER_S * silent_s
@@ -82,7 +89,11 @@ class Suspicion:
     def _take_stacks(self, *, final: bool) -> tuple[Stack, ...]:
         program, living = self._child.pid, self._tree.scan()
         forks = [pid for pid in self._log.pids if pid in living and pid != program]
-        return self.stacks.take(program, forks, final=final) if program in living else ()
+        cpu_s, wanted_s = self._tree.sample().cpu_s, self._tree.wanted_s()
+        found = self.stacks.take(program, forks, final=final) if program in living else ()
+        self._answering_s += self._tree.sample().cpu_s - cpu_s
+        self._answering_wanted_s += self._tree.wanted_s() - wanted_s
+        return found
 
 
 def unmoved(early: Sequence[Stack], late: Sequence[Stack]) -> bool:

@@ -32,7 +32,7 @@ def main(control: int, events: int, folder: str, argv: list[str]) -> None:
     let_go(events)
     tell(control, f"pid {program}")
     obey(control, wake, program)
-    select.select([control], [], [], END_WITHIN_S)  # until the supervisor has taken from the folder what it wants
+    wait_for_end(control)  # the supervisor may want something from the folder
     os.close(control)
     import shutil
 
@@ -94,6 +94,13 @@ def obey(control: int, wake: int, program: int) -> None:
                 left = kill_all(control, program)
                 tell(control, "left " + " ".join(map(str, left)) if left else "empty")
                 return
+
+
+def wait_for_end(control: int) -> None:
+    """Wait until the supervisor closes the control line, but not for ever."""
+    line = select.poll()
+    line.register(control, select.POLLIN)
+    line.poll(1000 * END_WITHIN_S)
 
 
 def hear(control: int) -> list[str]:

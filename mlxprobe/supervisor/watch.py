@@ -83,7 +83,7 @@ class Watcher:
     def _limit_reached(self) -> str:
         """Name the limit that is reached now; an empty string where none is."""
         limits, now_s = self.limits, time.monotonic() - self.child.started_s
-        if self.tree.samples and self.tree.samples[-1].rss_bytes > limits.memory_bytes:
+        if self._holds_too_much():
             return "memory"
         if self._is_lost():
             return "lost"
@@ -91,7 +91,14 @@ class Watcher:
             return "timeout"
         if not self.log.begun:
             return "not-started" if self.silent_s > limits.startup_s else ""
-        return "stalled" if self.suspicion.is_proved(self.silent_s, limits.stall_s) else ""
+        limit_s = limits.stall_s if self.log.running else max(limits.stall_s, limits.startup_s)
+        return "stalled" if self.suspicion.is_proved(self.silent_s, limit_s) else ""
+
+    def _holds_too_much(self) -> bool:
+        limits, samples, memory = self.limits, self.tree.samples, self.log.memory
+        if samples and samples[-1].rss_bytes > limits.memory_bytes:
+            return True
+        return bool(limits.active_bytes and memory and memory[-1].active_bytes > limits.active_bytes)
 
     def _is_lost(self) -> bool:
         """Tell whether nothing can be learned of the program any more: its warden or its events are gone."""
