@@ -36,7 +36,7 @@ class Program(Value, frozen=True):
 
 
 class Limits(Value, frozen=True):
-    """Where a program is ended; `active_bytes` is for what MLX holds on a GPU, outside resident memory (0: no limit)."""
+    """Where a program is ended; `active_bytes` is of MLX's arrays on a GPU, outside resident memory (0: no limit)."""
 
     stall_s: float
     startup_s: float

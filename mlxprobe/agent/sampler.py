@@ -1,4 +1,4 @@
-"""A thread that reads MLX's memory counters on the clock that the supervisor samples by, and tells stacks when asked."""
+"""A thread that reads MLX's memory counters on the supervisor's clock, and tells stacks when asked."""
 
 from __future__ import annotations
 
