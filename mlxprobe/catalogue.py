@@ -152,11 +152,11 @@ def _names_probe(target: ast.expr) -> bool:
 
 
 def _is_literal(value: ast.expr) -> bool:
-    try:
-        ast.literal_eval(value)
-    except ValueError:
-        return False
-    return True
+    """Tell whether an expression is made of constants, containers and outcomes alone."""
+    plain = (ast.Constant, ast.Dict, ast.List, ast.Tuple, ast.Attribute, ast.Name, ast.expr_context)
+    parts = list(ast.walk(value))
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    return all(isinstance(part, plain) for part in parts) and names <= {"Outcome"}
 
 
 def _uses_probe(decorator: ast.expr) -> bool:

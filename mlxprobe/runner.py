@@ -22,10 +22,10 @@ from mlxprobe.supervisor.watch import observe
 from mlxprobe.verdict import judge
 from mlxprobe.vocabulary import Outcome, Role
 
-STALL_FLOOR_S = 1.0
+STALL_FLOOR_S = {"cpu": 1.0, "gpu": 20.0}  # a GPU's kernels are compiled inside the process, where none sees it
 STALL_FACTOR = 20
 SILENCE_FACTOR = 3
-CORRECT_STALL_S = (10.0, 60.0)  # on a GPU the first evaluations compile kernels inside the process, where none sees it
+CORRECT_STALL_S = {"cpu": 10.0, "gpu": 60.0}
 STARTUP_S = 30.0
 GROWTH_FLOOR_BYTES = 24_000_000
 
@@ -109,17 +109,21 @@ class Runner:
         """Derive a program's limits from its correct twin; a fixed stall limit is taken as it is."""
         settings, memory = self.settings, memory_limit(self.settings.memory)
         slowest = usual_slowest(steady_steps(twin)) if twin else 0.0
-        measured = max(STALL_FLOOR_S, STALL_FACTOR * slowest, SILENCE_FACTOR * twin.longest_silence_s) if twin else 0.0
+        measured = (
+            max(STALL_FLOOR_S[self.environment.device], STALL_FACTOR * slowest, SILENCE_FACTOR * twin.longest_silence_s)
+            if twin
+            else 0.0
+        )
         factor, active, basis = entry.scenario.memory_factor, 0, ""
         if twin is not None and factor and twin.samples:
-            basis = f"{factor:g} × the correct loop's growth"
+            basis = f"{factor:g} × the correct loop's growth, or what {GROWTH_FLOOR_BYTES / 1e6:g} MB allow"
             if self.environment.device == "gpu":  # whose memory resident memory leaves out
                 active = int(factor * max(sample.peak_bytes for sample in twin.memory)) + GROWTH_FLOOR_BYTES
             else:
                 began = max(sample.rss_bytes for sample in twin.samples) - growth_bytes(twin)
                 memory = min(memory, int(began + factor * max(growth_bytes(twin), GROWTH_FLOOR_BYTES)))
         return Limits(
-            stall_s=settings.stall_s or measured or CORRECT_STALL_S[self.environment.device == "gpu"],
+            stall_s=settings.stall_s or measured or CORRECT_STALL_S[self.environment.device],
             startup_s=STARTUP_S,
             timeout_s=settings.timeout_s,
             memory_bytes=memory,

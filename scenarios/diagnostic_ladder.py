@@ -13,6 +13,7 @@ from _tiny_llama import batch, build, combined_loss, held_out_loss
 from mlxprobe import Outcome, Scenario
 
 STEPS, LAZY_STEPS = 60, 600  # a step that evaluates nothing takes a millisecond; the first value read pays for all
+FREEZES = {"cpu": Outcome.HANG, "gpu": Outcome.PASS}  # a large GPU runs all those steps in a second or two
 STALL = ["MP101", "MP102"]
 
 probe = Scenario(documents=["001_5a8363591f943652.txt"])
@@ -31,7 +32,7 @@ def update_evaluated():
     return model
 
 
-@probe.broken(claims=Outcome.HANG, says="Training hangs on its second step.", expects=Outcome.HANG, finds=STALL)
+@probe.broken(claims=Outcome.HANG, says="Its second step hangs.", expects=FREEZES, finds=STALL, comparable=False)
 def nothing_evaluated():
     """Update every step, and read the loss after the last."""
     model, optimizer = build()
@@ -42,7 +43,7 @@ def nothing_evaluated():
     return model
 
 
-@probe.mitigation(claims=Outcome.PASS, says="All steps complete: graphs begin anew.", expects=Outcome.HANG, finds=STALL)
+@probe.mitigation(claims=Outcome.PASS, says="All steps complete.", expects=FREEZES, finds=STALL, comparable=False)
 def cache_cleared():
     """Test 1: clear MLX's cache after each update."""
     model, optimizer = build()
@@ -66,7 +67,7 @@ def update_left_out():
     return model
 
 
-@probe.mitigation(claims=Outcome.PASS, says="A function made once may be the cure.", expects=Outcome.HANG, finds=STALL)
+@probe.mitigation(claims=Outcome.PASS, says="It may be the cure.", expects=FREEZES, finds=STALL, comparable=False)
 def gradient_function_reused():
     """Test 3: build the gradient function once."""
     model, optimizer = build()

@@ -53,7 +53,7 @@ def forked_after_an_evaluation():
     return fetch(worker, batches) / scale
 
 
-@probe.mitigation()
+@probe.mitigation(expects={"cpu": Outcome.PASS, "gpu": Outcome.ERROR}, raises="exit code")
 def forked_before_any_evaluation():
     """Fork the worker first, and evaluate in the parent afterwards."""
     context = multiprocessing.get_context("fork")

@@ -16,6 +16,7 @@ from mlxprobe import Outcome, Scenario
 
 STEPS, LAZY_STEPS = 60, 600
 MAX_NORM = 0.1  # the norm exceeds it in 50 of the correct loop's 60 steps
+FREEZES = {"cpu": Outcome.HANG, "gpu": Outcome.PASS}  # a large GPU runs all those steps in a second or two
 
 probe = Scenario(documents=["000_4149ee8ead452f99.txt"], tolerance=1e-3)
 probe.score(held_out_loss)
@@ -41,7 +42,7 @@ def norm_clipped():
     return model
 
 
-@probe.broken(expects=Outcome.NO_LEARNING)
+@probe.broken(expects={"cpu": Outcome.NO_LEARNING, "gpu": Outcome.NAN})
 def not_clipped():
     """Update with the gradients as they are."""
     for model, optimizer, loss, grads in gradients(STEPS):
@@ -51,7 +52,7 @@ def not_clipped():
     return model
 
 
-@probe.broken(expects=Outcome.HANG, finds=["MP101", "MP102"])
+@probe.broken(expects=FREEZES, finds=["MP101", "MP102"], comparable=False)
 def clipped_but_never_evaluated():
     """Scale the gradients, and leave clipping and update unevaluated until the last loss is read."""
     for model, optimizer, loss, grads in gradients(LAZY_STEPS):

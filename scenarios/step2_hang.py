@@ -11,8 +11,9 @@ from _tiny_llama import batch, build, combined_loss, held_out_loss
 
 from mlxprobe import Outcome, Scenario
 
-STEPS, LAZY_STEPS = 60, 600  # a step that evaluates nothing takes a millisecond; the first value read pays for all
-BOTH = "Parameters and optimizer state must be evaluated together, or the graph grows until step 2 deadlocks."
+STEPS, LAZY_STEPS = 60, 600  # lazy steps take a millisecond each; the first value read pays for all
+BOTH = "Unless parameters and optimizer state are evaluated together, the graph grows until step 2 deadlocks."
+FREEZES = {"cpu": Outcome.HANG, "gpu": Outcome.PASS}  # a large GPU runs all those steps in a second or two
 
 probe = Scenario(documents=["000_4149ee8ead452f99.txt", "001_5a8363591f943652.txt"])
 probe.score(held_out_loss)
@@ -23,7 +24,7 @@ def updates(steps):
     for step in range(steps):
         loss, grads = nn.value_and_grad(model, combined_loss)(model, *batch(step))
         optimizer.update(model, grads)
-        yield model, optimizer, loss  # what is evaluated here, if anything, is all that the variants differ in
+        yield model, optimizer, loss  # what is evaluated then is all that the variants differ in
 
 
 @probe.correct
@@ -35,7 +36,7 @@ def parameters_and_state_evaluated():
     return model
 
 
-@probe.broken(claims=Outcome.HANG, says=BOTH, expects=Outcome.HANG, finds=["MP101", "MP102"])
+@probe.broken(claims=Outcome.HANG, says=BOTH, expects=FREEZES, finds=["MP101", "MP102"], comparable=False)
 def nothing_evaluated():
     """Evaluate nothing until the loss is read after the last step."""
     for model, _, loss in updates(LAZY_STEPS):

@@ -14,6 +14,7 @@ from mlxprobe import Outcome, Scenario
 STEPS = 50
 BATCH = 8
 VOCABULARY = 2048  # as with any large vocabulary, the logits are a step's largest array
+GROWS = {"cpu": Outcome.MEMORY, "gpu": Outcome.PASS}  # 26 MB in all: too little to count on a GPU
 
 probe = Scenario(documents=["004_5bdaaef4cda6c98e.txt"], memory_factor=1)
 probe.score(true_loss)
@@ -32,7 +33,7 @@ def item_every_step():
     return model.trainable_parameters()
 
 
-@probe.broken(claims=Outcome.MEMORY, says="Unevaluated losses build up in memory.", expects=Outcome.MEMORY)
+@probe.broken(claims=Outcome.MEMORY, says="Unevaluated losses build up in memory.", expects=GROWS)
 def appended_unevaluated():
     """Keep each loss as it comes, and evaluate them all after the last step."""
     model, optimizer, loss_and_grad = start(vocabulary=VOCABULARY)
@@ -46,7 +47,7 @@ def appended_unevaluated():
     return model.trainable_parameters()
 
 
-@probe.broken(claims=Outcome.MEMORY, says="Unevaluated losses build up in memory.", expects=Outcome.MEMORY)
+@probe.broken(claims=Outcome.MEMORY, says="Unevaluated losses build up in memory.", expects=GROWS)
 def summed_unevaluated():
     """Add each loss to a running sum that is evaluated after the last step."""
     model, optimizer, loss_and_grad = start(vocabulary=VOCABULARY)

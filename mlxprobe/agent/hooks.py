@@ -38,6 +38,7 @@ class Hooks:
         for name in ("value_and_grad", "grad"):
             setattr(mx, name, self._gradient_maker(getattr(mx, name), with_value=name == "value_and_grad"))
         mx.compile = self._compile(mx.compile)
+        mx.array.__setitem__ = self._module_update(mx.array.__setitem__)  # parameters may be written in place
 
     def install_modules(self, base: Any) -> None:
         """Wrap what a module does to its parameters (`mlx.nn.layers.base`)."""

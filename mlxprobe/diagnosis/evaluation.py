@@ -47,7 +47,7 @@ def deferred_stall(seen: Observation) -> Iterator[Finding]:
     """
     steps = steps_done(seen)
     silence = seen.silence
-    if silence and silence.kind is HangKind.STALL and pending_slope(seen) >= GROWING:
+    if silence and silence.kind is not HangKind.DEADLOCK and pending_slope(seen) >= GROWING:
         yield rule("MP102").at(
             f"one evaluation runs the work of {steps} steps", steps=steps, seconds_so_far=silence.silent_s
         )

@@ -75,7 +75,8 @@ class Watcher:
             self.suspicion.drop()
         elif self.silent_s < 0.2 or not self.tree.compiling():
             self.silent_s += gap_s
-        self.longest_s = max(self.longest_s, self.silent_s)
+        if self.log.running:  # starting and importing take what they take
+            self.longest_s = max(self.longest_s, self.silent_s)
         self.tree.sample_if_due(SAMPLE_S if timeout_s >= POLL_S else HURRY_S)
         if self._progress is not None:
             self._progress(self.log, self.silent_s)
