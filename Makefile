@@ -9,7 +9,9 @@ else
 EXTRAS := test,$(BACKEND)
 endif
 
-.PHONY: run test lint format claims clean
+RELEASES := 0.26.5 0.28.0 0.29.4 0.30.6 0.31.2 0.32.0 0.32.4
+
+.PHONY: run test lint format claims baselines picture clean
 
 run: .venv/installed
 	$(BIN)/mlxprobe run
@@ -29,6 +31,12 @@ format: .venv/installed
 
 claims: .venv/installed
 	$(BIN)/mlxprobe run --format markdown --output reports/claims.md
+
+baselines: .venv/installed
+	$(BIN)/mlxprobe matrix $(RELEASES) --device cpu --fresh --records reports/baselines
+
+picture: .venv/installed
+	$(BIN)/python -m benchmarks.capture
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "Python 3.10 or later is needed: make PYTHON=python3.12"'
