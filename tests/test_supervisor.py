@@ -67,6 +67,7 @@ ROWS = [
     Row("an exit handler that waits hangs at exit", "hangs_in_atexit", HANG, DEADLOCK,
         "atexit.register(lambda: threading.Event().wait())", AT_EXIT),
     Row("a hang beside a detached grandchild is a hang", "waits_with_a_grandchild", HANG, DEADLOCK, "time.sleep(1000)"),
+    Row("a fork that looks like a zombie is ended too", "ends_its_main_thread", HANG, DEADLOCK, "time.sleep(1000)"),
     Row("a hang on twenty forks is seen in time", "forks_twenty", HANG, DEADLOCK, "os.wait()"),
     Row("asking for stacks does not kill a fork that became another program", "forks_and_execs", HANG, DEADLOCK,
         "os.waitpid(pid, 0)"),

@@ -21,11 +21,20 @@ def marked(mark: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark:
+            if mark in environment(process):
                 found.append(process)
-        except psutil.Error:
+        except (psutil.Error, OSError):
             continue
     return found
+
+
+def environment(process: psutil.Process) -> str:
+    """Return the environment of a living process; of a thread where the main thread has ended."""
+    if process.status() != psutil.STATUS_ZOMBIE:
+        return str(process.environ().get(MARK, ""))
+    if process.num_threads() < 2:
+        return ""
+    return Path(f"/proc/{process.pid}/task/{process.threads()[-1].id}/environ").read_text(errors="replace")
 
 
 def commands(mark: str) -> list[str]:
@@ -34,6 +43,8 @@ def commands(mark: str) -> list[str]:
     for process in marked(mark):
         try:
             found.append(" ".join(process.cmdline()))
+        except psutil.ZombieProcess:
+            found.append(str(process))
         except psutil.Error:
             continue
     return found

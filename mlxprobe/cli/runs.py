@@ -31,7 +31,7 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, **flags: Any)
     from mlxprobe import catalogue, interpreter
     from mlxprobe.display import Display, console
     from mlxprobe.model import Record
-    from mlxprobe.record import SCHEMA_VERSION, encode, now, write
+    from mlxprobe.record import SCHEMA_VERSION, now, write
     from mlxprobe.reports import FORMATS, text
     from mlxprobe.runner import Runner, exit_code
     from mlxprobe.schedule import scenario_tasks, side_by_side
@@ -55,7 +55,8 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, **flags: Any)
         problems=tuple(one.problem for one in broken),
     )
     deliver(form, output, lambda name: FORMATS[name](record), lambda: console().print(text.renderable(record)))
-    write(Path(settings.reports) / "latest" / "record.json", encode(record))
+    for name, ending in (("json", "json"), ("text", "txt"), ("markdown", "md"), ("junit", "xml")):
+        write(Path(settings.reports) / "latest" / f"record.{ending}", FORMATS[name](record).encode())
     for one in broken:
         tell(one.problem)
     if runner.stop.is_set():

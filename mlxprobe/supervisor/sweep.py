@@ -31,9 +31,9 @@ def sweep(folder: Path, session: int) -> tuple[int, ...]:
 def _marked(folder: str, session: int) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         try:
-            if process.status() != psutil.STATUS_ZOMBIE and (
-                os.getsid(process.pid) == session or process.environ().get("TMPDIR") == folder
-            ):
+            if process.status() == psutil.STATUS_ZOMBIE and process.num_threads() < 2:
+                continue
+            if os.getsid(process.pid) == session or process.environ().get("TMPDIR") == folder:
                 yield process
         except (psutil.Error, OSError):  # ended meanwhile, or another user's
             continue

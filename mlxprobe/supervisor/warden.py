@@ -164,7 +164,7 @@ def descendants(program: int) -> list[int]:
 
 
 def parents_on_linux() -> dict[int, int]:
-    """Map every process to its parent, zombies left out."""
+    """Map every process to its parent, zombies left out; one whose main thread alone has ended is none."""
     parents = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -173,8 +173,9 @@ def parents_on_linux() -> dict[int, int]:
                     fields = file.read().rpartition(b")")[2].split()
             except OSError:
                 continue
-            if fields[0] != b"Z":
-                parents[int(entry)] = int(fields[1])
+            state, parent, threads = fields[0], int(fields[1]), int(fields[17])
+            if state != b"Z" or threads > 1:
+                parents[int(entry)] = parent
     return parents
 
 
