@@ -71,22 +71,35 @@ def row(
 
 
 def slim(record: Record) -> Record:
-    """Return a record without what a comparison does not need: series of samples, stacks and output."""
-    return msgspec.structs.replace(record, programs=tuple(_slim(one) for one in record.programs))
+    """Return a record with what a comparison needs alone: no series, no stacks, no paths of the machine it is from."""
+    here = msgspec.structs.replace(record.environment, executable="")
+    return msgspec.structs.replace(record, environment=here, programs=tuple(_slim(one) for one in record.programs))
 
 
 def _slim(one: ProgramRecord) -> ProgramRecord:
     began = [sample for sample in one.samples if sample.t_s >= one.begun_s]
-    extremes = (began[0], max(began, key=lambda sample: sample.rss_bytes)) if began else ()
-    peak = tuple(sorted(one.memory, key=lambda sample: sample.peak_bytes)[-1:])
-    steps = tuple(round(step_s, 5) for step_s in one.step_s)
-    return msgspec.structs.replace(one, samples=extremes, memory=peak, step_s=steps, stacks=(), output_tail="")
+    raised = one.raised and msgspec.structs.replace(one.raised, file=_base(one.raised.file), traceback="")
+    return msgspec.structs.replace(
+        one,
+        findings=tuple(msgspec.structs.replace(found, file=_base(found.file)) for found in one.findings),
+        raised=raised,
+        samples=(began[0], max(began, key=lambda sample: sample.rss_bytes)) if began else (),
+        memory=tuple(sorted(one.memory, key=lambda sample: sample.peak_bytes)[-1:]),
+        step_s=tuple(round(step_s, 5) for step_s in one.step_s),
+        stacks=(),
+        result={},
+        output_tail="",
+    )
 
 
-def encode(record: Record) -> bytes:
-    """Return a record as JSON, indented by two; values that are not finite are written "nan", "inf" and "-inf"."""
+def _base(file: str) -> str:
+    return file.rpartition("/")[2]
+
+
+def encode(record: Record, indent: int = 2) -> bytes:
+    """Return a record as JSON; values that are not finite are written "nan", "inf" and "-inf"."""
     plain = finite(msgspec.to_builtins(record, str_keys=True))
-    return msgspec.json.format(msgspec.json.encode(plain), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(plain), indent=indent) + b"\n"
 
 
 def finite(value: Any) -> Any:

@@ -69,7 +69,7 @@ def matrix(
     if records is not None:
         for record in filled.records:
             name = f"mlx-{record.environment.mlx}-{record.environment.device}.json"
-            write(records / name, encode(slim(record)))
+            write(records / name, encode(slim(record), indent=0))
     leave(INTERRUPTED if sides.stop.is_set() else 0)
 
 
