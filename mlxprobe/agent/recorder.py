@@ -24,10 +24,12 @@ class PendingProbe:
         self._last = 0
         self._rises = 0
 
-    def count(self, step: int, trees: list[Any]) -> int | None:
-        """Count the pending operations of `trees` after `step`, or return None where no look is due."""
-        if step < self._next or self._rises >= GROWTH_IS_PROVED or self._last > graph.DEPTH_LIMIT:
-            return None
+    def is_due(self, step: int) -> bool:
+        """Tell whether a look is due after `step`."""
+        return step >= self._next and self._rises < GROWTH_IS_PROVED and self._last <= graph.DEPTH_LIMIT
+
+    def count(self, step: int, trees: list[Any]) -> int:
+        """Count the pending operations of `trees` after `step`."""
         found = graph.pending(graph.leaves(trees))
         steps = max(1, step - self._next + 1)
         self._rises = self._rises + 1 if found - self._last >= 10 * steps else 0
@@ -133,7 +135,7 @@ class Recorder:
     def close_step(self) -> None:
         """Send the step that is complete, and begin the next."""
         now = time.monotonic()
-        pending = self._probe.count(self.step, self._live_trees())
+        pending = self._probe.count(self.step, self._live_trees()) if self._probe.is_due(self.step) else None
         self.channel.send(
             "step",
             n=self.step,

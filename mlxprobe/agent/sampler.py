@@ -10,7 +10,7 @@ import time
 
 from mlxprobe.agent.channel import Channel
 
-INTERVAL_S = 0.05
+INTERVAL_S = 0.1  # each sample takes the interpreter's lock from the program for a moment
 
 
 def start(channel: Channel, ask: str, stacks: int) -> None:

@@ -110,10 +110,21 @@ def listens(pid: int) -> bool:
 
 
 def runs(pid: int) -> bool:
-    """Tell whether any thread of a process is running or waits for a processor; only Linux tells."""
+    """Tell whether a process is running, or waits for a processor, at three looks in a row; only Linux tells.
+
+    At one look it may be the agent's thread, which wakes every few milliseconds to ask for the lock.
+    """
+    for look in range(3):
+        time.sleep(look * LOOK_S / 4)
+        if not _any_runs(Path(f"/proc/{pid}/task")):
+            return False
+    return True
+
+
+def _any_runs(threads: Path) -> bool:
     try:
-        return any(_RUNNING.search(status.read_text()) for status in Path(f"/proc/{pid}/task").glob("*/stat"))
-    except OSError:  # a thread has just ended
+        return any(_RUNNING.search(status.read_text()) for status in threads.glob("*/stat"))
+    except OSError:  # one has just ended
         return True
 
 

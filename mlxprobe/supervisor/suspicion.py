@@ -49,10 +49,14 @@ class Suspicion:
 
     def is_proved(self, silent_s: float, limit_s: float) -> bool:
         """Look where a look is due; an unclear silence gets a second limit's time before it counts."""
-        if silent_s > limit_s / 2 and self._early is None:
+        if silent_s <= max(limit_s / 2, self._again_s):
+            return False
+        if self._early is None or (silent_s <= limit_s and not self._early.stacks):
+            self._again_s = silent_s + AGAIN_S
             stacks = self._take_stacks(final=False)
             self._early = Look(time.monotonic(), self._wanted_s(), stacks)
-        if self._early is None or silent_s <= max(limit_s, self._again_s):
+            return False
+        if silent_s <= limit_s:
             return False
         self._again_s = silent_s + AGAIN_S
         overdue = silent_s > 2 * limit_s
