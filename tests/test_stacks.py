@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlxprobe.agent.start import STACKS_FILE
-from mlxprobe.model import Frame, Stack
 from mlxprobe.supervisor.stacks import StackFile, parse
-from mlxprobe.supervisor.suspicion import unmoved
 
 AGENT = "/opt/mlxprobe/agent"
 SAMPLER = f"""Thread 0x00007f01 (most recent call first):
@@ -79,22 +77,3 @@ def test_who_cannot_answer_is_not_asked(tmp_path: Path, monkeypatch: pytest.Monk
         ended.wait()
     with StackFile(tmp_path) as stacks:
         assert stacks.take(os.getpid(), [ended.pid]) == ()
-
-
-def stack(pid: int, line: int, thread: str = "0x1") -> Stack:
-    return Stack(pid=pid, thread=thread, frames=(Frame(file="train.py", line=line, function="step"),))
-
-
-MOVES = [
-    ("the same places are no move", [stack(1, 42), stack(1, 9, "0x2")], [stack(1, 9, "0x2"), stack(1, 42)], True),
-    ("another line is a move", [stack(1, 42)], [stack(1, 43)], False),
-    ("a thread less is a move", [stack(1, 42), stack(1, 9, "0x2")], [stack(1, 42)], False),
-    ("who answered once is not compared", [stack(1, 42), stack(2, 9)], [stack(1, 42), stack(3, 9)], True),
-    ("no answer proves nothing", [], [], False),
-    ("no common answer proves nothing", [stack(1, 42)], [stack(2, 42)], False),
-]
-
-
-@pytest.mark.parametrize(("early", "late", "same"), [case[1:] for case in MOVES], ids=[case[0] for case in MOVES])
-def test_standing_still(early: list[Stack], late: list[Stack], same: bool) -> None:
-    assert unmoved(early, late) is same

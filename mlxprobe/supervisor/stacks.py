@@ -15,6 +15,7 @@ from mlxprobe.agent.start import ASK_FILE, STACK_SIGNAL, STACKS_FILE
 from mlxprobe.model import Frame, Stack
 
 WAIT_S = 0.3  # for all processes together
+LAST_WAIT_S = 0.4  # when nothing is left to lose
 ANSWER_S = 0.15  # for the agent's own thread, which needs the interpreter's lock
 QUIET_S = 0.03  # a report that stops in the middle has been preempted, or has come to its end
 LOOK_S = 0.004
@@ -42,7 +43,7 @@ class StackFile:
 
     def take(self, program: int, forks: Iterable[int] = (), *, final: bool = False) -> tuple[Stack, ...]:
         """Ask one process after the other, and return the stacks of those that answered in time."""
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + (LAST_WAIT_S if final else WAIT_S)
         found: list[Stack] = []
         for pid in (program, *forks):
             before = self._size()
