@@ -21,7 +21,12 @@ from mlxprobe.sides import Sides
 def fill(
     matrix: Matrix, wanted: Sequence[Release], tasks: Sequence[Task], sides: Sides, *, part: Shard, file: Path
 ) -> Matrix:
-    """Run what the matrix lacks and write the file after every release; interrupted, it is resumed from there."""
+    """Run what the matrix lacks and write the file after every release; interrupted, it is resumed from there.
+
+    Returns:
+        the part of the matrix that was asked for; the file keeps what earlier runs put there.
+    """
+    versions: set[str] = set()
     cells = share([(release.name, task.name) for release in wanted for task in tasks], part)
     for release in wanted:
         mine = [task for task in tasks if (release.name, task.name) in cells]
@@ -32,6 +37,7 @@ def fill(
         except NotInstallableError as error:
             matrix = msgspec.structs.replace(matrix, skipped=matrix.skipped | {release.name: str(error)})
             continue
+        versions.add(runner.environment.mlx)
         missing = _missing(matrix, runner.environment.mlx, mine)
         if missing:
             (rows,) = side_by_side([runner], missing, sides.settings.jobs)
@@ -44,7 +50,19 @@ def fill(
             )
             matrix = add(matrix, record)
             write(file, encode(matrix))
-    return matrix
+    names = {task.name for task in flat(tasks)}
+    return narrowed(matrix, versions, names, {release.name for release in wanted})
+
+
+def narrowed(matrix: Matrix, versions: set[str], programs: set[str], releases: set[str]) -> Matrix:
+    """Return the part of a matrix with these releases and programs."""
+    records = [
+        msgspec.structs.replace(record, programs=tuple(one for one in record.programs if one.name in programs))
+        for record in matrix.records
+        if record.environment.mlx in versions
+    ]
+    skipped = {name: reason for name, reason in matrix.skipped.items() if name in releases}
+    return msgspec.structs.replace(matrix, records=tuple(records), skipped=skipped)
 
 
 def _missing(matrix: Matrix, mlx: str, tasks: Sequence[Task]) -> list[Task]:

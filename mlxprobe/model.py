@@ -208,6 +208,7 @@ class ProgramRecord(Value, frozen=True):
     as_expected: bool
     expects: Outcome
     kind: HangKind | None = None
+    title: str = ""
     summary: str = ""
     documents: tuple[str, ...] = ()
     claims: Outcome | None = None

@@ -177,6 +177,7 @@ class Runner:
             expectation,
             scenario=entry.name,
             variant=variant.name,
+            title=entry.title,
             summary=variant.summary,
             documents=(variant.document,) if variant.document else tuple(entry.scenario.documents),
             says=variant.says,

@@ -29,6 +29,8 @@ STATUS = [
     ("claimed to hang but raises", {"claims": Outcome.HANG, "outcome": Outcome.ERROR}, "manifests differently"),
     ("a fix that fails", {"claims": Outcome.PASS, "outcome": Outcome.ERROR, "role": Role.DOCUMENTED_FIX},
      "the documented fix itself fails"),
+    ("a suggested cure that fails", {"claims": Outcome.PASS, "outcome": Outcome.HANG, "role": Role.MITIGATION},
+     "the documented fix itself fails"),
     ("a fix that works", {"claims": Outcome.PASS, "outcome": Outcome.PASS, "role": Role.DOCUMENTED_FIX}, "confirmed"),
     ("not judged", {"claims": Outcome.PASS, "outcome": Outcome.UNJUDGED}, "not judged"),
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from mlxprobe.errors import UsageError
 from mlxprobe.settings import Settings, project_table, resolve
 
 if TYPE_CHECKING:
+    from mlxprobe.reports.gate import GateReport
     from mlxprobe.schedule import Task
 
 
@@ -40,37 +41,19 @@ def gate(
 
     Programs are the scenarios and [tool.mlxprobe.programs], or the COMMAND after `--`.
     """
-    from mlxprobe import gate as gating
     from mlxprobe.changes import regressions
-    from mlxprobe.display import Display
-    from mlxprobe.record import load, write
-    from mlxprobe.reports.gate import GATE_FORMATS, GATE_SCHEMA_VERSION, GateReport
-    from mlxprobe.sides import Sides
+    from mlxprobe.environments import NotInstallableError
+    from mlxprobe.record import write
+    from mlxprobe.reports.gate import GATE_FORMATS
 
     settings = resolve(flags)
-    tasks = tasks_of(settings, patterns, command)
-    reasons = allowances(allowed)
-    began = time.monotonic()
-    with Display() as display:
-        sides = Sides(settings, display)
-        after = sides.runner(candidate)
-        if Path(baseline).suffix == ".json":
-            record = load(Path(baseline))
-            name = f"mlx {record.environment.mlx} ({Path(baseline).name})"
-            found = gating.against(record, after, tasks, settings.jobs, display.say)
-        else:
-            before = sides.runner(baseline)
-            name = f"mlx {before.environment.mlx}"
-            found = gating.between(before, after, tasks, settings.jobs, display.say)
-    report = GateReport(
-        schema_version=GATE_SCHEMA_VERSION,
-        baseline=name,
-        candidate=f"mlx {after.environment.mlx}",
-        environment=after.environment,
-        comparisons=tuple(gating.allow(found, reasons)),
-        complete=not sides.stop.is_set(),
-        wall_s=time.monotonic() - began,
-    )
+    tasks, reasons = tasks_of(settings, patterns, command), allowances(allowed)
+    try:
+        report = _gated(settings, baseline, candidate, tasks, reasons)
+    except NotInstallableError as error:  # a release that the index has, but not for this machine, fails no gate
+        click.echo(f"skipped: {error}")
+        leave(0)
+        return
     deliver(
         form,
         output,
@@ -80,7 +63,40 @@ def gate(
     if form == "github":
         summarise(GATE_FORMATS["markdown"](report))
     write(Path(settings.reports) / "latest" / "gate.json", GATE_FORMATS["json"](report).encode())
-    leave(INTERRUPTED if sides.stop.is_set() else int(bool(regressions(report.comparisons))))
+    leave(int(bool(regressions(report.comparisons))) if report.complete else INTERRUPTED)
+
+
+def _gated(
+    settings: Settings, baseline: str, candidate: str, tasks: Sequence[Task], reasons: Mapping[str, str]
+) -> GateReport:
+    """Run both sides, or the candidate alone where the baseline is a record, and compare."""
+    from mlxprobe import gate as gating
+    from mlxprobe.display import Display
+    from mlxprobe.record import load
+    from mlxprobe.reports.gate import GATE_SCHEMA_VERSION, GateReport
+    from mlxprobe.sides import Sides
+
+    began = time.monotonic()
+    record = load(Path(baseline)) if Path(baseline).suffix == ".json" else None
+    with Display() as display:
+        sides = Sides(settings, display)
+        after = sides.runner(candidate)
+        if record is not None:
+            name = f"mlx {record.environment.mlx} ({Path(baseline).name})"
+            found = gating.against(record, after, tasks, settings.jobs, display.say)
+        else:
+            before = sides.runner(baseline)
+            name = f"mlx {before.environment.mlx}"
+            found = gating.between(before, after, tasks, settings.jobs, display.say)
+    return GateReport(
+        schema_version=GATE_SCHEMA_VERSION,
+        baseline=name,
+        candidate=f"mlx {after.environment.mlx}",
+        environment=after.environment,
+        comparisons=tuple(gating.allow(found, reasons)),
+        complete=not sides.stop.is_set(),
+        wall_s=time.monotonic() - began,
+    )
 
 
 def summarise(markdown: str) -> None:

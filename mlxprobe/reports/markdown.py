@@ -24,6 +24,8 @@ def render(record: Record) -> str:
             "",
             f"## {name}",
             "",
+            f"{rows[0].title}.",
+            "",
             *table(("variant", "role", "documented", "observed", "evidence"), map(_row, rows)),
         ]
     return "\n".join([*lines, "", *ledger(record), ""])

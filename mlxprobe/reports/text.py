@@ -27,7 +27,7 @@ def renderable(record: Record) -> RenderableType:
     """Return the report for any rich console."""
     parts: list[RenderableType] = []
     for name, rows in words.by_scenario(record.programs):
-        parts += [Text(name, style="bold"), _table(rows), Text("")]
+        parts += [Text.assemble((name, "bold"), "  ", rows[0].title), _table(rows), Text("")]
     parts += [Text(f"problem: {problem}", style="red") for problem in record.problems]
     if not record.complete:
         parts.append(Text("interrupted: this is what was finished by then", style="yellow"))

@@ -25,10 +25,10 @@ def status(one: ProgramRecord) -> str:
         return ""
     if one.outcome in (Outcome.UNJUDGED, Outcome.SKIPPED):
         return "not judged"
-    if one.role is Role.DOCUMENTED_FIX and one.outcome is not Outcome.PASS:
-        return "the documented fix itself fails"
     if one.outcome is one.claims:
         return "confirmed"
+    if one.claims is Outcome.PASS and one.role is not Role.BROKEN:
+        return "the documented fix itself fails"
     return "not reproduced" if one.outcome is Outcome.PASS else "manifests differently"
 
 
