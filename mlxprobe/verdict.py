@@ -74,7 +74,9 @@ def _not_watched(case: Case) -> Told | None:
     if not seen.begun or seen.ended in ("not-started", "unreaped"):
         return Outcome.UNJUDGED, f"the agent did not start: {last_line(seen.output_tail) or 'no word from it'}"
     if seen.garbled:
-        return Outcome.UNJUDGED, f"{seen.garbled} events made no sense"
+        return Outcome.UNJUDGED, f"{seen.garbled} of its events made no sense"
+    if seen.ended == "lost":
+        return Outcome.UNJUDGED, "its events or its warden were gone before it had ended"
     return None
 
 

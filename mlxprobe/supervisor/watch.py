@@ -21,7 +21,8 @@ from mlxprobe.supervisor.suspicion import Suspicion
 POLL_S = 0.025
 HURRY_S = 0.01  # between looks at a program that is about to reach its memory limit
 LONGEST_GAP_S = 0.25  # of a pause of our own (a suspended or starved machine), no more than this counts as silence
-LOST_S = 0.5
+LOST_S = 0.9
+REAPED_WITHIN_S = 5.0  # a program that has ended closes its events, on a busy machine, long before it is reaped
 
 Progress = Callable[[EventLog, float], None]
 
@@ -90,6 +91,8 @@ class Watcher:
             return "lost"
         if now_s > limits.timeout_s:
             return "timeout"
+        if self.child.silenced and self.log.finished:
+            return ""  # it has ended, and is being reaped
         if not self.log.begun:
             return "not-started" if self.silent_s > limits.startup_s else ""
         limit_s = limits.stall_s if self.log.running else max(limits.stall_s, limits.startup_s)
@@ -103,7 +106,7 @@ class Watcher:
 
     def _is_lost(self) -> bool:
         """Tell whether nothing can be learned of the program any more: its warden or its events are gone."""
-        silenced = self.child.silenced and self.silent_s > LOST_S
+        silenced = self.child.silenced and self.silent_s > (REAPED_WITHIN_S if self.log.finished else LOST_S)
         return self.child.lost or silenced or self.log.garbled >= NONSENSE_IS_SURE
 
 
@@ -162,7 +165,7 @@ def _observation(program: Program, limits: Limits, watcher: Watcher, ended: str)
         device=log.device,
         begun=log.begun,
         finished=log.finished,
-        garbled=log.garbled + bool(child.unfinished_events()) + (ended == "lost"),
+        garbled=log.garbled + bool(child.unfinished_events()),
         wall_s=(child.exited_s or time.monotonic()) - child.started_s,
         detection_s=watcher.detected_s,
         begun_s=log.begun_s,
