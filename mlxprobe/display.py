@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from types import TracebackType
 
 from rich.console import Console
@@ -25,7 +26,9 @@ def console(*, stderr: bool = False) -> Console:
 class Display:
     """A live line per running program in a terminal; a line per finished one elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, total: int = 0) -> None:
+        self._of_total = f" of {total}" if total else ""
+        self._began_s = time.monotonic()
         self._console = console(stderr=True)
         self._running: dict[str, str] = {}
         self._done = 0
@@ -61,7 +64,8 @@ class Display:
         with self._lock:
             for name, what in self._running.items():
                 grid.add_row(Text("…", style="cyan"), Text(name), Text(what, style="dim"))
-            grid.add_row("", Text(f"{self._done} done", style="dim"), "")
+            passed_s = time.monotonic() - self._began_s
+            grid.add_row("", Text(f"{self._done}{self._of_total} done, {passed_s:.0f} s", style="dim"), "")
         return grid
 
     def __enter__(self) -> Display:

@@ -20,7 +20,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
-from uv import find_uv_bin
 
 from mlxprobe import interpreter
 from mlxprobe.errors import ProbeError
@@ -163,6 +162,10 @@ def _install(folder: Path, release: Release, requirements: Sequence[str]) -> Non
 
 
 def _uv(*order: str) -> None:
+    try:
+        from uv import find_uv_bin
+    except ImportError:
+        raise ProbeError("environments are built with uv, which is not installed here: pip install uv") from None
     try:
         done = subprocess.run(
             [find_uv_bin(), *order], capture_output=True, text=True, timeout=BUILD_WITHIN_S, check=False

@@ -51,8 +51,10 @@ def against(baseline: Record, after: Runner, tasks: Sequence[Task], jobs: int, t
     """Compare a release with a record from elsewhere: only what is comparable across machines decides.
 
     Raises:
-        UsageError: the record is of another device.
+        UsageError: the record is of another device, or not complete.
     """
+    if not baseline.complete:
+        raise UsageError("the baseline is the record of an interrupted run; a complete one is right")
     if baseline.environment.device != after.environment.device:
         raise UsageError(
             f"the baseline is of the device {baseline.environment.device}, these runs are of "

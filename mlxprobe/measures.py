@@ -66,6 +66,15 @@ def result_distance(seen: Observation, twin: Observation) -> float:
     return math.sqrt(squares / norm) if norm else math.sqrt(squares)
 
 
+def fall(seen: Observation) -> tuple[float, float] | None:
+    """Return the medians of the first and the last fifth of the losses read; None with fewer than ten."""
+    values = [one.value for one in seen.losses]
+    if len(values) < 10:
+        return None
+    part = len(values) // 5
+    return statistics.median(values[:part]), statistics.median(values[-part:])
+
+
 def loss_deviation(seen: Observation, twin: Observation) -> tuple[int, float] | None:
     """Return the first step of the largest relative deviation of two loss paths; None without common steps."""
     its = {one.step: one.value for one in twin.losses}

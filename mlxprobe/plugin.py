@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from mlxprobe.settings import resolve
 from mlxprobe.vocabulary import Outcome
 
 GUARD_S = 30.0  # beyond a variant's own limits, for its correct loop's start and for ending what hangs
+_DECLARES = re.compile(r"^probe\s*=\s*Scenario\b|^@probe\.", re.MULTILINE)
 RUNNER = pytest.StashKey[Runner]()
 
 
@@ -35,7 +37,7 @@ def declares_scenario(file: Path) -> bool:
     """Tell whether a file looks like a scenario."""
     if file.suffix != ".py" or file.name.startswith(("_", "test_", "conftest")):
         return False
-    return "\nprobe = Scenario(" in file.read_text(encoding="utf-8", errors="replace")
+    return bool(_DECLARES.search(file.read_text(encoding="utf-8", errors="replace")))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -137,6 +137,18 @@ def load(path: Path) -> Record:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
 
 
+def check_writable(path: Path | None) -> None:
+    """Find out before a run, not after it, that a file cannot be written; raises ProbeError as `write` does."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise ProbeError(f"{path}: cannot be written: {error.strerror}") from None
+
+
 def write(path: Path, data: bytes) -> None:
     """Write a file whole or not at all.
 

@@ -186,6 +186,10 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, s
     if unknown:
         known = ", ".join(sorted(setting.key for setting in TABLE))
         raise UsageError(f"{file}: [tool.mlxprobe] has no setting {sorted(unknown)[0]!r}; known are {known}")
+    variables = [setting.variable for setting in TABLE]
+    strange = sorted(name for name in environ if name.startswith("MLXPROBE_") and name not in variables)
+    if strange:
+        raise UsageError(f"environment variable {strange[0]}: no such setting; known are {', '.join(variables)}")
     values = {}
     for setting in TABLE:
         value, origin = setting.default, ""

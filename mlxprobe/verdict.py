@@ -4,38 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from mlxprobe.measures import (
     figures,
     growth_bytes,
     last_line,
-    loss_deviation,
     megabytes,
     pending_work,
     result_distance,
     signal_name,
     steady_steps,
     steps_done,
-    usual_step_s,
     where,
 )
 from mlxprobe.model import Expectation, Finding, Observation, Silence, Verdict
+from mlxprobe.twin import Case, Told, differs, learned_nothing, slow
 from mlxprobe.vocabulary import HangKind, Outcome, Role
 
-NO_LEARNING_SHARE = 0.1  # of the correct loop's gain
-
-
-@dataclass(frozen=True)
-class Case:
-    """What a verdict is judged from; `twin` is the correct loop's observation, or the reference's for that loop."""
-
-    seen: Observation
-    expectation: Expectation
-    twin: Observation | None = None
-
-
-Told = tuple[Outcome, str]
 Judge = Callable[[Case], "Told | None"]
 
 
@@ -163,58 +148,6 @@ def _not_finite(case: Case) -> Told | None:
     return None
 
 
-def _learned_nothing(case: Case) -> Told | None:
-    seen, twin = case.seen, case.twin
-    if seen.score is None:
-        return None
-    ideal = seen if twin is None or twin.score is None or case.expectation.role is Role.CORRECT else twin
-    start = ideal.losses[0].value if ideal.losses else math.nan
-    gain, best = start - seen.score, start - (ideal.score or 0.0)
-    if case.expectation.role is Role.CORRECT and not best > NO_LEARNING_SHARE * abs(start):
-        return Outcome.NO_LEARNING, f"the true loss is {seen.score:.3f} at the end, after {start:.3f} at the start"
-    if gain < NO_LEARNING_SHARE * best:
-        return Outcome.NO_LEARNING, (
-            f"the true loss is {seen.score:.3f} at the end, after {start:.3f} at the start; "
-            f"the correct loop brings it to {ideal.score:.3f}"
-        )
-    return None
-
-
-def _differs(case: Case) -> Told | None:
-    seen, twin, allowed = case.seen, case.twin, case.expectation.tolerance
-    if twin is None or not case.expectation.comparable:
-        return None
-    other = "the NumPy reference's" if case.expectation.role is Role.CORRECT else "the correct loop's"
-    if twin.result and not seen.result:
-        return Outcome.WRONG, f"it returned nothing to compare with {other}"
-    distance = result_distance(seen, twin)
-    if not distance <= allowed:
-        return (
-            Outcome.WRONG,
-            f"its result is {distance:.2g} away from {other} (relative; {allowed:g} allowed){_and_figures(seen)}",
-        )
-    apart = loss_deviation(seen, twin)
-    if apart is not None and apart[1] > allowed:
-        return (
-            Outcome.WRONG,
-            f"its loss leaves {other} at step {apart[0]} by {apart[1]:.2g} (relative){_and_figures(seen)}",
-        )
-    return None
-
-
-def _slow(case: Case) -> Told | None:
-    factor, twin = case.expectation.slow_factor, case.twin
-    if not factor or twin is None:
-        return None
-    mine, its = usual_step_s(case.seen), usual_step_s(twin)
-    if mine and its and mine > factor * its:
-        return Outcome.SLOW, (
-            f"{1e3 * mine:.1f} ms a step, {mine / its:.1f} × the correct loop's {1e3 * its:.1f} ms "
-            f"(slow from {factor:g} ×)"
-        )
-    return None
-
-
 def _passed(case: Case) -> Told:
     seen, twin = case.seen, case.twin
     parts = [figures(seen)]
@@ -232,16 +165,11 @@ CASES: tuple[Judge, ...] = (
     _raised,
     _unreferenced,
     _not_finite,
-    _learned_nothing,
-    _differs,
-    _slow,
+    learned_nothing,
+    differs,
+    slow,
     _passed,
 )
-
-
-def _and_figures(seen: Observation) -> str:
-    told = figures(seen)
-    return f"; {told}" if told else ""
 
 
 def _after_its_end(seen: Observation) -> str:

@@ -36,6 +36,25 @@ def test_explain_shows_the_page_of_a_code() -> None:
     assert "unevaluated-update" in call("explain", "mp101").output
 
 
+def test_explain_alone_lists_the_codes() -> None:
+    assert "MP101  unevaluated-update  (error)" in call("explain").output
+
+
+def test_a_broken_scenario_that_is_asked_for_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def broken(:")
+    result = call("run", "--scenarios", str(tmp_path), "--scenario", "mine")
+    assert result.exit_code == 2
+    assert "mine.py:1: invalid syntax" in result.output
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_run(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = call("run", "--output", str(tmp_path / "file" / "out.txt"), "--reports", str(tmp_path))
+    assert result.exit_code == 2
+    assert "out.txt: cannot be written" in result.output
+    assert "ok " not in result.output
+
+
 USAGE = [
     ("an unknown scenario", ["run", "--scenario", "step2-hnag"], "did you mean 'step2-hang'?"),
     ("an unknown scenario shown", ["show", "nothing-like-it"], "no scenario is called 'nothing-like-it'"),

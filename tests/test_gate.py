@@ -163,6 +163,7 @@ def test_the_matrix_marks_the_change_and_resumes(tmp_path: Path) -> None:
 BASELINES = [
     ("truncated", encode(record())[:200], "not a whole mlxprobe record"),
     ("of another schema", b'{"schema_version": 7}', "schema version 7"),
+    ("of an interrupted run", encode(record(complete=False)), "the record of an interrupted run"),
     ("of another device", encode(record(record_row(), environment=Environment(python="3", executable="p", platform="",
         mlx="0.31.2", device="gpu"))), "the baseline is of the device gpu"),
 ]  # fmt: skip

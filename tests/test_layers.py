@@ -12,6 +12,7 @@ PACKAGE = Path(mlxprobe.__file__).parent
 FILES = sorted(file for file in PACKAGE.rglob("*.py") if "_scenarios" not in file.parts)
 PURE = (
     "verdict.py",
+    "twin.py",
     "compare.py",
     "vocabulary.py",
     "model.py",

@@ -34,6 +34,7 @@ BAD = [
     ("a flag that is no size", {"memory": "lots"}, {}, "", "--memory-limit: 'lots' is not a size such as 4GB"),
     ("a share over the whole", {"memory": "140%"}, {}, "", "--memory-limit: '140%' is not a size"),
     ("an environment variable", {}, {"MLXPROBE_JOBS": "abc"}, "", "environment variable MLXPROBE_JOBS: 'abc'"),
+    ("a mistyped variable", {}, {"MLXPROBE_JOBZ": "3"}, "", "environment variable MLXPROBE_JOBZ: no such setting"),
     ("a project's value", {}, {}, "stall-limit = -1", "pyproject.toml, [tool.mlxprobe] stall-limit: -1 is not a time"),
     ("a project's type", {}, {}, "scenarios = 3", "[tool.mlxprobe] scenarios: 3 is not a folder, or a list of folders"),
     ("a device that is none", {"device": "tpu"}, {}, "", "--device: 'tpu' is not cpu or gpu"),

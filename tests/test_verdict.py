@@ -74,6 +74,20 @@ def test_an_expected_error_must_be_the_expected_one() -> None:
     assert "expected 'bad shape', which was not found" in verdict.reason
 
 
+def test_without_a_true_loss_the_losses_that_were_read_decide() -> None:
+    flat = tuple(Reading(step=n, value=4.0) for n in range(1, 21))
+    verdict = judge(seen(score=None, losses=flat), (), ANY, seen(score=None))
+    assert verdict.outcome is Outcome.NO_LEARNING
+    assert "its loss is 4.000 at the end, after 4.000 at the start" in verdict.reason
+    assert judge(seen(score=None), (), ANY, seen(score=None)).outcome is Outcome.PASS
+    short = judge(seen(score=None, losses=flat[:5]), (), ANY, seen(score=None))
+    assert short.outcome is Outcome.WRONG
+
+
+def test_a_true_loss_without_any_loss_read_is_judged_too() -> None:
+    assert judge(seen(losses=()), (), ANY, None).outcome is Outcome.PASS
+
+
 def test_slow_needs_a_factor() -> None:
     slower = seen(steps=SLOW_STEPS)
     assert judge(slower, (), ANY, seen()).outcome is Outcome.PASS

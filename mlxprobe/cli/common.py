@@ -87,12 +87,12 @@ def deliver(form: str, output: Path | None, render: Callable[[str], str], show: 
     """Write the report to `output` in its form and show its text; without a file, the terminal gets the form."""
     from mlxprobe.record import write
 
-    if output is not None:
-        write(output, render(form).encode())
     if output is not None or form == "text":
         show()
     else:
         click.echo(render(form), nl=False)
+    if output is not None:
+        write(output, render(form).encode())
 
 
 def tell(problem: str) -> None:

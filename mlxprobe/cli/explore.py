@@ -41,14 +41,18 @@ def show(name: str, **flags: Any) -> None:
 
 
 @click.command()
-@click.argument("code")
+@click.argument("code", default="")
 def explain(code: str) -> None:
-    """Explain a finding code, such as MP101."""
+    """Explain a finding code, such as MP101; without one, list them."""
     from mlxprobe.diagnosis import RULES
     from mlxprobe.display import console
     from mlxprobe.errors import UsageError
     from mlxprobe.reports import page
 
+    if not code:
+        for rule in (RULES[one] for one in sorted(RULES)):
+            click.echo(f"{rule.code}  {rule.name}  ({rule.severity})")
+        return
     if code.upper() not in RULES:
         raise UsageError(f"no finding has the code {code!r}; known are {', '.join(sorted(RULES))}")
     console().print(page.finding(RULES[code.upper()]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -39,7 +40,7 @@ def gate(
 ) -> None:
     """Compare two MLX releases; exit 1 on a regression.
 
-    Programs are the scenarios and [tool.mlxprobe.programs], or the COMMAND after `--`.
+    Programs are the scenarios and [tool.mlxprobe.programs], or those chosen by --scenario, or the COMMAND after `--`.
     """
     from mlxprobe.changes import regressions
     from mlxprobe.environments import NotInstallableError
@@ -117,7 +118,16 @@ def tasks_of(settings: Settings, patterns: Sequence[str], command: Sequence[str]
     for one in broken:
         tell(one.problem)
     own = programs.declared(*project_table(Path.cwd()))
-    return scenario_tasks(catalogue.select(entries, patterns)) + (user_tasks(own) if not patterns else [])
+    if not patterns:
+        return scenario_tasks(catalogue.select(entries, ())) + user_tasks(own)
+    names = [pattern.removeprefix("programs/") for pattern in patterns]
+    mine = [one for one in own if any(fnmatch.fnmatchcase(one.name, name) for name in names)]
+    rest = [
+        pattern
+        for pattern, name in zip(patterns, names, strict=True)
+        if not fnmatch.filter([p.name for p in own], name)
+    ]
+    return (scenario_tasks(catalogue.select(entries, rest)) if rest else []) + user_tasks(mine)
 
 
 def allowances(given: Sequence[str]) -> dict[str, str]:

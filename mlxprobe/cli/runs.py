@@ -31,19 +31,25 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, **flags: Any)
     from mlxprobe import catalogue, interpreter
     from mlxprobe.display import Display, console
     from mlxprobe.model import Record
-    from mlxprobe.record import SCHEMA_VERSION, now, write
+    from mlxprobe.record import SCHEMA_VERSION, check_writable, now, write
     from mlxprobe.reports import FORMATS, text
     from mlxprobe.runner import Runner, exit_code
-    from mlxprobe.schedule import scenario_tasks, side_by_side
+    from mlxprobe.schedule import flat, scenario_tasks, side_by_side
 
     settings = resolve(flags)
     entries, broken = catalogue.find(settings.scenarios)
+    for one in broken:
+        tell(one.problem)
     chosen = catalogue.select(entries, patterns)
+    latest = Path(settings.reports) / "latest"
+    for file in (output, latest / "record.json"):
+        check_writable(file)
     here = interpreter.usable(device=settings.device)
     began = time.monotonic()
-    with Display() as display:
+    tasks = scenario_tasks(chosen)
+    with Display(total=len(flat(tasks))) as display:
         runner = Runner(settings, here, display)
-        (rows,) = side_by_side([runner], scenario_tasks(chosen), settings.jobs)
+        (rows,) = side_by_side([runner], tasks, settings.jobs)
     record = Record(
         schema_version=SCHEMA_VERSION,
         mlxprobe=mlxprobe.__version__,
@@ -56,9 +62,7 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, **flags: Any)
     )
     deliver(form, output, lambda name: FORMATS[name](record), lambda: console().print(text.renderable(record)))
     for name, ending in (("json", "json"), ("text", "txt"), ("markdown", "md"), ("junit", "xml")):
-        write(Path(settings.reports) / "latest" / f"record.{ending}", FORMATS[name](record).encode())
-    for one in broken:
-        tell(one.problem)
+        write(latest / f"record.{ending}", FORMATS[name](record).encode())
     if runner.stop.is_set():
         leave(INTERRUPTED)
     leave(JUDGED_NOT if broken else exit_code(record.programs))

@@ -92,10 +92,13 @@ def github(report: GateReport) -> str:
         for found in one.differences:
             if found.suspected or found.advice:
                 continue
+            allowed = f" (allowed: {one.allowed})" if one.allowed else ""
             worse = found.change is Change.REGRESSION and not one.allowed
             lines.append(
                 annotation(
-                    "error" if worse else "notice", f"{one.program}: {found.change}", f"{found.what}: {found.text}"
+                    "error" if worse else "notice",
+                    f"{one.program}: {found.change}",
+                    f"{found.what}: {found.text}{allowed}",
                 )
             )
     return "\n".join([*lines, answer(report)]) + "\n"

@@ -19,6 +19,8 @@ def render(record: Record) -> str:
         words.summary(record.programs) + ".",
     ]
     lines += [f"\nProblem: {problem}" for problem in record.problems]
+    if not record.complete:
+        lines += ["", "Interrupted: this is what was finished by then."]
     for name, rows in words.by_scenario(record.programs):
         lines += [
             "",
@@ -28,7 +30,8 @@ def render(record: Record) -> str:
             "",
             *table(("variant", "role", "documented", "observed", "evidence"), map(_row, rows)),
         ]
-    return "\n".join([*lines, "", *ledger(record), ""])
+    claims = ledger(record) if any(one.claims for one in record.programs) else []
+    return "\n".join([*lines, "", *claims, ""])
 
 
 def ledger(record: Record) -> list[str]:

@@ -44,7 +44,10 @@ def summary(rows: Sequence[ProgramRecord]) -> str:
     unexpected = sum(not one.as_expected for one in rows)
     claims = [one for one in rows if one.claims is not None]
     refuted = sum(status(one) != "confirmed" for one in claims)
-    parts = [f"{len(rows)} programs", f"{unexpected} not as expected" if unexpected else "all as expected"]
+    parts = [
+        f"{len(rows)} program{'s' * (len(rows) != 1)}",
+        f"{unexpected} not as expected" if unexpected else "all as expected",
+    ]
     if claims:
         parts.append(f"{refuted} of {len(claims)} documented claims do not hold here")
     return ", ".join(parts)
