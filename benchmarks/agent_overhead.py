@@ -12,20 +12,20 @@ from mlxprobe.supervisor.watch import observe
 LOOP = str(Path(__file__).parent / "programs" / "healthy_loop.py")
 LIMITS = Limits(stall_s=30, startup_s=30, timeout_s=300, memory_bytes=8 << 30)
 SIZES = {"short steps": ("200", "4"), "long steps": ("40", "96")}
-PAIRS = 15
+PAIRS = int(sys.argv[1]) if len(sys.argv) > 1 else 15
 
 
-def plain(arguments: tuple[str, ...]) -> float:
-    """Return the median step in ms without mlxprobe."""
+def plain(arguments: tuple[str, ...]) -> tuple[float, float]:
+    """Return the median step and its CPU time in ms without mlxprobe."""
     done = subprocess.run([sys.executable, LOOP, *arguments], capture_output=True, text=True, check=True)
-    return median_ms(done.stdout)
+    return figures(done.stdout)
 
 
-def watched(arguments: tuple[str, ...]) -> tuple[float, float]:
-    """Return the median step in ms under the agent, and the share of a core that the supervisor used."""
+def watched(arguments: tuple[str, ...]) -> tuple[tuple[float, float], float]:
+    """Return the same under the agent, and the share of a core that the supervisor used."""
     before = cpu_s()
     seen = observe(Program(name="loop", argv=("script", LOOP, *arguments), python=sys.executable), LIMITS)
-    return median_ms(seen.output_tail), (cpu_s() - before) / seen.wall_s
+    return figures(seen.output_tail), (cpu_s() - before) / seen.wall_s
 
 
 def cpu_s() -> float:
@@ -35,29 +35,30 @@ def cpu_s() -> float:
     return time.process_time()
 
 
-def median_ms(text: str) -> float:
-    """Read the figure that the loop printed."""
-    found = re.search(r"median_ms ([\d.]+)", text)
+def figures(text: str) -> tuple[float, float]:
+    """Read the median step and the CPU time of a step that the loop printed."""
+    found = re.search(r"cpu_ms ([\d.]+)\s+median_ms ([\d.]+)", text)
     assert found, text
-    return float(found[1])
+    return float(found[2]), float(found[1])
 
 
 def main() -> None:
     """Print ratio and shares for both sizes."""
     for name, arguments in SIZES.items():
-        ratios, plains, shares = [], [], []
+        ratios, cpu_ratios, plains, shares = [], [], [], []
         for pair in range(PAIRS):
             if pair % 2:
                 without, (with_, share) = plain(arguments), watched(arguments)
             else:
                 (with_, share), without = watched(arguments), plain(arguments)
-            ratios.append(with_ / without)
-            plains.append(without)
+            ratios.append(with_[0] / without[0])
+            cpu_ratios.append(with_[1] / without[1])
+            plains.append(without[0])
             shares.append(share)
         low, _, high = statistics.quantiles(ratios, n=4)
         print(
             f"{name}: {statistics.median(plains):.2f} ms a step; with the agent × {statistics.median(ratios):.4f} "
-            f"(quartiles {low:.4f} – {high:.4f}, {PAIRS} pairs); "
+            f"(quartiles {low:.4f} – {high:.4f}, {PAIRS} pairs), CPU × {statistics.median(cpu_ratios):.4f}; "
             f"supervisor {100 * statistics.median(shares):.1f} % of a core"
         )
 
