@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import sys
@@ -187,9 +188,9 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, s
         known = ", ".join(sorted(setting.key for setting in TABLE))
         raise UsageError(f"{file}: [tool.mlxprobe] has no setting {sorted(unknown)[0]!r}; known are {known}")
     variables = [setting.variable for setting in TABLE]
-    strange = sorted(name for name in environ if name.startswith("MLXPROBE_") and name not in variables)
-    if strange:
-        raise UsageError(f"environment variable {strange[0]}: no such setting; known are {', '.join(variables)}")
+    for name in sorted(set(environ) - set(variables)):
+        if name.startswith("MLXPROBE_") and (meant := difflib.get_close_matches(name, variables, n=1, cutoff=0.85)):
+            raise UsageError(f"environment variable {name}: no such setting; did you mean {meant[0]}?")
     values = {}
     for setting in TABLE:
         value, origin = setting.default, ""

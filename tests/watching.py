@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 TOYS = Path(__file__).with_name("toys")
-MARK = "MLXPROBE_TEST_MARK"
+MARK = "MARK_OF_THE_TEST"
 
 
 def toy(name: str) -> str:

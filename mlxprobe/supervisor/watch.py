@@ -91,8 +91,8 @@ class Watcher:
             return "lost"
         if now_s > limits.timeout_s:
             return "timeout"
-        if self.child.silenced and self.log.finished:
-            return ""  # it has ended, and is being reaped
+        if self.child.silenced:
+            return ""  # it is being reaped, or about to count as lost; its silence says nothing
         if not self.log.begun:
             return "not-started" if self.silent_s > limits.startup_s else ""
         limit_s = limits.stall_s if self.log.running else max(limits.stall_s, limits.startup_s)
