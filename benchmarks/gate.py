@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,19 +30,25 @@ def false_alarms(gates: int) -> None:
 
     settings, here = resolve({}), interpreter.usable()
     tasks = scenario_tasks(catalogue.select(catalogue.find()[0], []))
-    began = time.monotonic()
-    side_by_side([Runner(settings, here)], tasks, settings.jobs)
-    once_s = time.monotonic() - began
-    alarms = 0
+    alarms, ratios = 0, []
     for number in range(1, gates + 1):
         began = time.monotonic()
-        found = gate.between(Runner(settings, here), Runner(settings, here), tasks, settings.jobs, lambda _: None)
+        side_by_side([Runner(settings, here)], tasks, settings.jobs)
+        once_s = time.monotonic() - began
+        began = time.monotonic()
+        said: list[str] = []
+        found = gate.between(Runner(settings, here), Runner(settings, here), tasks, settings.jobs, said.append)
         wrong = [one for one in found if one.change in (Change.REGRESSION, Change.FIXED, Change.CANNOT_TELL)]
         alarms += any(one.change is Change.REGRESSION for one in wrong)
         ratio = (time.monotonic() - began) / once_s
+        ratios.append(ratio)
         told = "; ".join(f"{one.program}: {one.change}: {one.differences[0].text}" for one in wrong)
-        print(f"gate {number}: {ratio:.2f} × one run of {once_s:.0f} s; {told or 'nothing differs'}", flush=True)
-    print(f"{alarms} false alarms in {gates} gates")
+        repeated = sum(len(line.split("; ")) - 1 for line in said)
+        print(
+            f"gate {number}: {ratio:.2f} × one run of {once_s:.0f} s; {repeated} repeated; {told or 'nothing differs'}",
+            flush=True,
+        )
+    print(f"{alarms} false alarms in {gates} gates; median {statistics.median(ratios):.2f} × one run")
 
 
 def power(trials: int) -> None:

@@ -17,34 +17,43 @@ from mlxprobe.runner import Runner
 from mlxprobe.schedule import Task, flat, side_by_side
 
 Told = Callable[[str], None]
+Pair = tuple[list[ProgramRecord], list[ProgramRecord]]
 
 
 def between(before: Runner, after: Runner, tasks: Sequence[Task], jobs: int, told: Told) -> list[Comparison]:
-    """Compare two releases on one machine: a pair of runs each, more pairs for what looks different."""
+    """Compare two releases on one machine: a pair of runs each, then rounds of pairs for what looks different."""
     old, new = side_by_side([before, after], tasks, jobs)
-    pairs = {task.name: ([old[task.name]], [new[task.name]]) for task in flat(tasks) if task.name in old | new}
-    found = []
-    for task in (one for one in flat(tasks) if one.name in pairs):
-        rows = pairs[task.name]
-        result = compare(task.name, *rows, aspects=task.compares)
-        if result.suspected and not before.stop.is_set():
-            told(f"{task.name}: {suspicion(result)}; running it again")
-        while result.suspected and len(rows[0]) <= ENOUGH_RUNS and not before.stop.is_set():
-            _run_pair(task, before, after, rows)
-            result = compare(task.name, *rows, aspects=task.compares)
-        found.append(result)
-    return found
+    pairs = {task: ([old[task.name]], [new[task.name]]) for task in flat(tasks) if task.name in old | new}
+    found = {task: _compared(task, rows) for task, rows in pairs.items()}
+    waiting = _unsure(found, pairs)
+    while waiting and not before.stop.is_set():
+        if told_of := [task for task in waiting if found[task].suspected and len(pairs[task][0]) == 1]:
+            told("; ".join(f"{task.name}: {suspicion(found[task])}" for task in told_of) + "; running again")
+        turn = -1 if len(pairs[waiting[0]][0]) % 2 else 1
+        old, new = side_by_side([before, after][::turn], [task.repeated() for task in waiting], jobs)[::turn]
+        for task in (one for one in waiting if one.name in old and one.name in new):
+            pairs[task][0].append(old[task.name])
+            pairs[task][1].append(new[task.name])
+            found[task] = _compared(task, pairs[task])
+        waiting = _unsure(found, pairs)
+    return list(found.values())
+
+
+def _compared(task: Task, rows: Pair) -> Comparison:
+    return compare(task.name, *rows, aspects=task.compares)
+
+
+def _unsure(found: Mapping[Task, Comparison], pairs: Mapping[Task, Pair]) -> list[Task]:
+    """List what further pairs could tell more of."""
+    runs = {task: len(rows[0]) for task, rows in pairs.items()}
+    return [
+        task for task, one in found.items() if runs[task] < task.pairs or (one.suspected and runs[task] <= ENOUGH_RUNS)
+    ]
 
 
 def suspicion(result: Comparison) -> str:
     """Say what few runs have shown."""
     return next(one.text for one in result.differences if one.suspected)
-
-
-def _run_pair(task: Task, before: Runner, after: Runner, rows: tuple[list[ProgramRecord], list[ProgramRecord]]) -> None:
-    order = [(rows[0], before), (rows[1], after)]
-    for side, runner in order[:: -1 if len(rows[0]) % 2 else 1]:
-        side.append(task.again(runner))
 
 
 def against(baseline: Record, after: Runner, tasks: Sequence[Task], jobs: int, told: Told) -> list[Comparison]:

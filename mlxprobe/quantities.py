@@ -11,6 +11,7 @@ from mlxprobe.vocabulary import Outcome
 
 SIGNIFICANT = 0.01
 RESIDENT_FLOOR_BYTES = 16_000_000
+PEAK_FLOOR_BYTES = 500_000
 ENOUGH_RUNS = 12  # of each side, the first not counted: it was chosen for looking different
 
 
@@ -24,16 +25,21 @@ class Quantity(Value, frozen=True):
     unit_name: str
 
     def compare(self, old: list[float], new: list[float], *, advice: bool) -> Iterator[Difference]:
-        """Compare the figure of every run; with too few runs a large ratio is a suspicion."""
+        """Compare the figure of every run; with too few runs a large ratio is a suspicion.
+
+        What else a machine does only ever adds, so the least of few runs is the best guess of what they cost.
+        """
         if not old or not new:
             return
-        was, now = statistics.median(old), statistics.median(new)
+        enough = min(len(old), len(new)) >= ENOUGH_RUNS
+        middle = statistics.median if enough else min
+        was, now = middle(old), middle(new)
         ratio = now / was if was else 1.0
         if 1 / self.factor <= ratio <= self.factor:
             return
         change = Change.REGRESSION if ratio > 1 else Change.FIXED
         text = f"{self.label} {was / self.unit:.4g} → {now / self.unit:.4g} {self.unit_name} (× {ratio:.2f}"
-        if min(len(old), len(new)) < ENOUGH_RUNS:
+        if not enough:
             text += f", {len(old)} runs)"
             yield Difference(what=self.what, change=change, text=text, advice=advice, suspected=not advice)
             return
@@ -68,9 +74,9 @@ def resident_growth_bytes(one: ProgramRecord) -> float | None:
 
 
 def usual_step_s(one: ProgramRecord) -> float | None:
-    """Return the time that a quarter of the steps stay below, the first two left out; None with fewer than eight.
+    """Return the time that a tenth of the steps stay below, the first two left out; None with fewer than eight.
 
     What else the machine does only ever makes steps longer, so a low quantile is steadier than the median.
     """
-    steps = one.step_s[2:]
-    return statistics.quantiles(steps, n=4)[0] if len(steps) >= 6 and one.outcome is not Outcome.HANG else None
+    steps = sorted(one.step_s[2:])
+    return steps[len(steps) // 10] if len(steps) >= 6 and one.outcome is not Outcome.HANG else None

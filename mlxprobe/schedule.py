@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,18 +17,27 @@ from mlxprobe.vocabulary import Role
 
 Run = Callable[[Runner], ProgramRecord]
 POLL_S = 0.2
+USERS_PAIRS = 5  # what few programs are worth before one of them is called the same
 
 
 @dataclass(frozen=True)
 class Task:
-    """A program to run: first, again, and what can run once it is done (the variants of a correct loop)."""
+    """A program to run: first, again, and what can run once it is done (the variants of a correct loop).
+
+    `pairs` is how often a gate runs it on each side at the least.
+    """
 
     name: str
     run: Run
     again: Run
     then: tuple[Task, ...] = ()
+    pairs: int = 1
     compares: tuple[str, ...] = ASPECTS
     file: Path | None = None
+
+    def repeated(self) -> Task:
+        """Return the task that runs the program once more, and nothing behind it."""
+        return replace(self, run=self.again, then=())
 
 
 def scenario_tasks(chosen: Sequence[tuple[Entry, tuple[Variant, ...]]]) -> list[Task]:
@@ -56,6 +65,7 @@ def user_tasks(programs: Sequence[UserProgram]) -> list[Task]:
             name=f"programs/{user.name}",
             run=partial(Runner.user_row, user=user),
             again=partial(Runner.user_row, user=user),
+            pairs=USERS_PAIRS,
             compares=user.compare,
         )
         for user in programs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import graph, sites
@@ -63,6 +64,7 @@ class Recorder:
         self._gradient_site = ("", 0)
         self._probe = PendingProbe()
         self._over = False
+        self.at_end: Callable[[], None] = lambda: None
 
     @property
     def step(self) -> int:
@@ -161,6 +163,7 @@ class Recorder:
             losses = [[step, value if math.isfinite(value) else str(value)] for step, value in self._read[:50]]
             self.channel.send("losses", losses=losses)
             del self._read[:50]
+        self.at_end()
 
     def fact(self, name: str, site: tuple[str, int] | None = None, **detail: Any) -> None:
         """Send a fact with its place; at one place only the first, second, fourth … time."""

@@ -14,11 +14,12 @@ import sys
 import traceback
 from typing import Any
 
-from mlxprobe.agent import results, sampler, sites
+from mlxprobe.agent import results, sites
 from mlxprobe.agent.channel import FOLDER_VARIABLE, Channel, open_channel
 from mlxprobe.agent.hooks import Hooks
 from mlxprobe.agent.imports import when_imported
 from mlxprobe.agent.recorder import Recorder
+from mlxprobe.agent.sampler import Sampler
 
 DEVICE_VARIABLE = "MLXPROBE_DEVICE"
 STACKS_FILE = "stacks.txt"
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int | str | None:
     stacks = _keep_stacks(folder, channel)
     recorder = Recorder(channel)
     _install(recorder, channel)
-    sampler.start(channel, os.path.join(folder, ASK_FILE), stacks)
+    recorder.at_end = Sampler(channel, os.path.join(folder, ASK_FILE), stacks).finish
     channel.send("begin")
     code = _run(arguments, recorder, channel)
     with contextlib.suppress(Exception):  # a program may have closed or replaced its streams

@@ -143,7 +143,7 @@ def parse(text: str, pid: int) -> list[Stack]:
     for line in [*text.splitlines(), "Thread 0x0:"]:
         if head := _THREAD.match(line):
             users = tuple(frame for frame in frames if _AGENT not in frame.file)
-            sampler = any(frame.function == "sample" and _AGENT in frame.file for frame in frames)
+            sampler = any(frame.file.endswith(f"{_AGENT}sampler.py") for frame in frames)
             if users and not sampler:
                 stacks.append(Stack(pid=pid, thread=thread, frames=users, current=current))
             thread, current, frames = head[2] or head[1], line.startswith("Current"), []
