@@ -6,9 +6,9 @@ import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
 
-WIDTH, LAYERS, STEPS = 128, 10, 60
+WIDTH, LAYERS, STEPS = 64, 10, 60
 layers = 12 if "/slower/" in sys.executable else LAYERS
-rows = 1331 if "/larger/" in sys.executable else 1024
+rows = 666 if "/larger/" in sys.executable else 512
 
 mx.random.seed(0)
 model = nn.Sequential(*(nn.Linear(WIDTH, WIDTH) for _ in range(layers)))
