@@ -20,7 +20,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         order = [sys.executable, "-m", "mlxprobe", "run", "--scenario", "step2-hang", "--reports", folder]
         subprocess.run(order, check=True, stdout=subprocess.DEVNULL)
-        record = load(Path(folder) / "latest" / "record.json")
+        record = load(Path(folder) / "latest-choice" / "record.json")
     console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True, highlight=False)
     console.print(Text("$ mlxprobe run --scenario step2-hang", style="bold"))
     console.print(text.renderable(record))

@@ -28,12 +28,13 @@ class BoundaryError(ProbeError):
 class Bisection:
     """The state of a search. `answers` may hold cached ones from before; `probes` counts the oracle's calls.
 
-    `first` is the first bad release once it is found, `unclear` the skipped releases right before it, any of which may
-    be the first one instead.
+    `first` is the first bad release (with `find_fix` the first good one) once it is found, `unclear` the skipped
+    releases right before it, any of which may be the first one instead.
     """
 
     releases: Sequence[str]
     answers: dict[str, Answer] = field(default_factory=dict)
+    find_fix: bool = False
     probes: int = 0
     first: str = ""
     unclear: tuple[str, ...] = ()
@@ -42,17 +43,18 @@ class Bisection:
         """Confirm both ends, then halve.
 
         Raises:
-            BoundaryError: the oldest release is not good, or the newest not bad.
+            BoundaryError: the oldest release is not good, or the newest not bad; with `find_fix` the other way round.
         """
         low, high = 0, len(self.releases) - 1
-        for end, right in ((low, Answer.GOOD), (high, Answer.BAD)):
+        before, after = (Answer.BAD, Answer.GOOD) if self.find_fix else (Answer.GOOD, Answer.BAD)
+        for end, right in ((low, before), (high, after)):
             if (answer := self._ask(oracle, end)) is not right:
                 raise BoundaryError(f"mlx {self.releases[end]} is {answer}, not {right}: choose another end")
         while (middle := self._middle(low, high)) is not None:
             answer = self._ask(oracle, middle)
-            if answer is Answer.GOOD:
+            if answer is before:
                 low = middle
-            elif answer is Answer.BAD:
+            elif answer is after:
                 high = middle
         self.first, self.unclear = self.releases[high], tuple(self.releases[low + 1 : high])
 

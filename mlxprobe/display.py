@@ -7,13 +7,13 @@ import threading
 import time
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from mlxprobe.model import ProgramRecord
-from mlxprobe.reports.words import observed
+from mlxprobe.reports.words import observed, trimmed
 from mlxprobe.supervisor.events import EventLog
 
 
@@ -21,6 +21,14 @@ def console(*, stderr: bool = False) -> Console:
     """Return a console for results (or, on stderr, progress); NO_COLOR and FORCE_COLOR are rich's to honour."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(file=stream, highlight=False, width=None if stream.isatty() else 80)
+
+
+def shown(what: RenderableType) -> str:
+    """Return what a console for results makes of something, without spaces at the ends of lines."""
+    here = console()
+    with here.capture() as capture:
+        here.print(what)
+    return trimmed(capture.get())
 
 
 class Display:

@@ -9,6 +9,7 @@ import psutil
 
 from mlxprobe.machine import memory_bytes, memory_limit
 from mlxprobe.model import Environment
+from mlxprobe.reports.words import counted
 from mlxprobe.settings import Settings
 
 
@@ -21,7 +22,7 @@ def facts(here: Environment, settings: Settings) -> list[tuple[str, str]]:
         ("device", f"{device}; available: {', '.join(here.devices)}"),
         ("python", f"{here.python} ({here.executable})"),
         ("platform", here.platform),
-        ("processors", f"{psutil.cpu_count()} ({settings.jobs} programs at a time)"),
+        ("processors", f"{psutil.cpu_count()} ({counted(settings.jobs, 'program')} at a time)"),
         (
             "memory",
             f"{memory_bytes() / 1e9:.1f} GB; a program is ended at {memory_limit(settings.memory) / 1e9:.1f} GB",

@@ -35,6 +35,10 @@ class NotInstallableError(ProbeError):
     """A release cannot be installed here; the message is the reason."""
 
 
+class UnmetRequirementError(NotInstallableError):
+    """A release can be installed here, but not together with what the project requires."""
+
+
 class Cached(Value, frozen=True):
     """What stands in a cached environment's description."""
 
@@ -58,10 +62,11 @@ def provide(release: Release, requirements: Sequence[str] = ()) -> Environment:
 
     Args:
         release: what to install, or an interpreter that is taken as it is.
-        requirements: further packages that the programs need.
+        requirements: further packages that the programs need; an interpreter has them, or has them not.
 
     Raises:
-        NotInstallableError: the release (or a requirement) cannot be installed, with the installer's reason.
+        NotInstallableError: the release cannot be installed, with the installer's reason; an UnmetRequirementError
+            where it is a requirement that cannot.
         MissingEnvironmentError: a given interpreter has no usable MLX.
         ProbeError: the cache cannot be written.
     """
@@ -88,10 +93,22 @@ def key_of(release: Release, requirements: Sequence[str] = ()) -> str:
     """Name an environment by what decides its contents."""
     version = f"{sys.implementation.name}-{platform.python_version()}"
     parts = [version, sys.platform, platform.machine(), release.wheel, *sorted(requirements)]
-    if release.wheel:
-        parts.append(str(Path(release.wheel).stat().st_mtime_ns))
+    for local in filter(is_local, [release.wheel, *sorted(requirements)]):
+        parts += [str(file.stat().st_mtime_ns) for file in _deciding(Path(local))]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:10]
     return f"mlx-{release.version or Path(release.wheel).stem}-py{sys.version_info[0]}{sys.version_info[1]}-{digest}"
+
+
+def is_local(requirement: str) -> bool:
+    """Tell whether a requirement is a path."""
+    return Path(requirement).is_absolute()
+
+
+def _deciding(place: Path) -> list[Path]:
+    """Return the files whose change makes an environment stale: a wheel; of a project's folder what declares it."""
+    if place.is_dir():
+        return [file for name in ("pyproject.toml", "setup.py", "setup.cfg") if (file := place / name).is_file()]
+    return [place]
 
 
 def installed() -> list[Listed]:
@@ -158,7 +175,16 @@ def _install(folder: Path, release: Release, requirements: Sequence[str]) -> Non
     backend = "" if sys.platform == "darwin" else "[cpu]"
     mlx = f"mlx{backend} @ {Path(release.wheel).as_uri()}" if release.wheel else f"mlx{backend}=={release.version}"
     _uv("venv", "--quiet", "--relocatable", "--allow-existing", "--python", sys.executable, str(folder))
-    _uv("pip", "install", "--quiet", "--python", str(python_of(folder)), mlx, "numpy", *requirements)
+    install = ("pip", "install", "--quiet", "--python", str(python_of(folder)), mlx, "numpy")
+    _uv(*install)
+    if not requirements:
+        return
+    further = [word for one in requirements for word in (("--editable", one) if Path(one).is_dir() else (one,))]
+    try:
+        _uv(*install, *further)
+    except NotInstallableError as error:
+        told = f"mlx {release.name} cannot be installed with the requirements {', '.join(requirements)}: {error}"
+        raise UnmetRequirementError(told) from None
 
 
 def _uv(*order: str) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Mapping, Sequence
-
-import msgspec
 
 from mlxprobe.changes import Comparison
 from mlxprobe.compare import compare
 from mlxprobe.errors import UsageError
 from mlxprobe.model import ProgramRecord, Record
-from mlxprobe.programs import ASPECTS
 from mlxprobe.quantities import ENOUGH_RUNS
 from mlxprobe.runner import Runner
 from mlxprobe.schedule import Task, flat, side_by_side
@@ -81,27 +77,3 @@ def against(baseline: Record, after: Runner, tasks: Sequence[Task], jobs: int, t
             result = compare(task.name, old.get(task.name, []), rows, same_machine=False, aspects=task.compares)
         found.append(result)
     return found
-
-
-def allow(found: Sequence[Comparison], reasons: Mapping[str, str]) -> list[Comparison]:
-    """Mark what is allowed: `PROGRAM` or `PROGRAM:WHAT`, each a name or a glob, with the reason.
-
-    Raises:
-        UsageError: a pattern names no aspect that exists.
-    """
-    return [_allowed(one, reasons) for one in found]
-
-
-def _allowed(one: Comparison, reasons: Mapping[str, str]) -> Comparison:
-    kept, reason_found = list(one.differences), ""
-    for pattern, reason in reasons.items():
-        name, _, what = pattern.partition(":")
-        if what and what not in ASPECTS:
-            raise UsageError(f"--allow {pattern}: {what!r} is not one of {', '.join(ASPECTS)}")
-        if fnmatch.fnmatchcase(one.program, name) and any(what in ("", difference.what) for difference in kept):
-            kept = [difference for difference in kept if what not in ("", difference.what)]
-            reason_found = reason
-    rest = msgspec.structs.replace(one, differences=tuple(kept))
-    if reason_found and rest.change is not one.change:
-        return msgspec.structs.replace(one, allowed=reason_found)
-    return one

@@ -50,14 +50,20 @@ def fill(
             )
             matrix = add(matrix, record)
             write(file, encode(matrix))
-    names = {task.name for task in flat(tasks)}
+    names = [task.name for task in flat(tasks)]
     return narrowed(matrix, versions, names, {release.name for release in wanted})
 
 
-def narrowed(matrix: Matrix, versions: set[str], programs: set[str], releases: set[str]) -> Matrix:
-    """Return the part of a matrix with these releases and programs."""
+def narrowed(matrix: Matrix, versions: set[str], programs: Sequence[str], releases: set[str]) -> Matrix:
+    """Return the part of a matrix with these releases and programs, the programs in the order given."""
+    place = {name: number for number, name in enumerate(programs)}
     records = [
-        msgspec.structs.replace(record, programs=tuple(one for one in record.programs if one.name in programs))
+        msgspec.structs.replace(
+            record,
+            programs=tuple(
+                sorted((one for one in record.programs if one.name in place), key=lambda one: place[one.name])
+            ),
+        )
         for record in matrix.records
         if record.environment.mlx in versions
     ]

@@ -13,6 +13,7 @@ import msgspec
 import mlxprobe
 from mlxprobe.bisection import Answer, Bisection
 from mlxprobe.compare import compare
+from mlxprobe.diagnosis import RULES
 from mlxprobe.environments import NotInstallableError
 from mlxprobe.errors import ProbeError, UsageError
 from mlxprobe.model import ProgramRecord, Value
@@ -43,7 +44,7 @@ class Found(Value, frozen=True):
 
 
 def condition(text: str | None) -> Predicate:
-    """Turn `--when` into a predicate over a row and the first end's row.
+    """Turn `--when` into a predicate over a row and the good end's row.
 
     Raises:
         UsageError: it is none of the known conditions.
@@ -58,13 +59,18 @@ def condition(text: str | None) -> Predicate:
         return lambda one, ideal: bool(one.exit_code) or one.outcome in (Outcome.CRASH, Outcome.ERROR)
     if found := re.fullmatch(r"outcome=(.+)", text):
         return _outcome_is(found[1])
-    if found := re.fullmatch(r"finding=(MP\d{3})", text):
-        code = found[1]
-        return lambda one, ideal: any(finding.code == code for finding in one.findings)
-    if found := re.fullmatch(r"memory>([\d.]+)x", text):
+    if found := re.fullmatch(r"finding=(.+)", text):
+        return _has_finding(found[1])
+    if found := re.fullmatch(r"memory>(\d+(?:\.\d+)?)x", text):
         factor = float(found[1])
         return lambda one, ideal: (peak_bytes(one) or 0.0) > factor * (peak_bytes(ideal) or float("inf"))
     raise UsageError(f"--when: {text!r} is not {CONDITIONS}")
+
+
+def _has_finding(code: str) -> Predicate:
+    if code.upper() not in RULES:
+        raise UsageError(f"--when: {code!r} is no finding; there are {', '.join(sorted(RULES))}")
+    return lambda one, ideal: any(finding.code == code.upper() for finding in one.findings)
 
 
 def _outcome_is(name: str) -> Predicate:
@@ -130,8 +136,8 @@ class Hunt:
         """Search, and return what was found; interrupted, what was known by then."""
         self._rows: dict[str, list[ProgramRecord]] = {}
         self._reasons: dict[str, str] = {}
-        self._ideal = releases[0].name
-        search = Bisection([one.name for one in releases])
+        self._good = releases[-1 if self.find_fix else 0]
+        search = Bisection([one.name for one in releases], find_fix=self.find_fix)
         try:
             search.search(lambda name: self._ask(next(one for one in releases if one.name == name)))
         except KeyboardInterrupt:
@@ -148,18 +154,23 @@ class Hunt:
 
     def _ask(self, release: Release) -> Answer:
         try:
-            rows = self._rows[release.name] = self._observed(release)
+            ideal, rows = self._observed(self._good)[0], self._observed(release)
         except NotInstallableError as error:
             self._reasons[release.name] = str(error)
+            self.told(f"mlx {release.name}: skipped: {error}")
             return Answer.SKIP
-        if any(one.outcome is Outcome.UNJUDGED or one.exit_code == SKIP_CODE for one in rows):
-            return Answer.SKIP
-        ideal = self._rows[self._ideal][0]
         answer = Answer.BAD if any(self.predicate(one, ideal) for one in rows) else Answer.GOOD
+        if any(one.outcome is Outcome.UNJUDGED or one.exit_code == SKIP_CODE for one in rows):
+            answer = Answer.SKIP
         self.told(f"mlx {release.name}: {answer} ({rows[-1].outcome}: {rows[-1].reason})")
         return answer
 
     def _observed(self, release: Release) -> list[ProgramRecord]:
+        if release.name not in self._rows:
+            self._rows[release.name] = self._run(release)
+        return self._rows[release.name]
+
+    def _run(self, release: Release) -> list[ProgramRecord]:
         runner = self.sides.of(release)
         digest = hashlib.sha256(f"{self.identity}|{runner.environment}".encode()).hexdigest()[:20]
         file = cache_folder() / "bisect" / f"{digest}.json"

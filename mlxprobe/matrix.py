@@ -37,7 +37,10 @@ def cell(before: ProgramRecord | None, one: ProgramRecord | None) -> tuple[str, 
 
 def rows(matrix: Matrix) -> list[tuple[str, list[ProgramRecord | None]]]:
     """Return program by program its row of each record, None where it was not run."""
-    names = list(dict.fromkeys(one.name for record in matrix.records for one in record.programs))
+    fullest = sorted(matrix.records, key=lambda record: -len(record.programs))
+    listed = {one.name: one.scenario for record in fullest for one in record.programs}
+    scenarios = list(dict.fromkeys(listed.values()))
+    names = sorted(listed, key=lambda name: scenarios.index(listed[name]))
     known = [{one.name: one for one in record.programs} for record in matrix.records]
     return [(name, [record.get(name) for record in known]) for name in names]
 

@@ -102,6 +102,13 @@ def where(seen: Observation) -> str:
     return f"at {frame.file.rpartition('/')[2]}:{frame.line}{text}{process}"
 
 
+def standing(seen: Observation) -> tuple[str, int]:
+    """Return file and line of the user's innermost frame where the program stood at its last silence."""
+    stacks = seen.silence.stacks if seen.silence else ()
+    frames = [frame for stack in stacks for frame in stack.frames if is_users(frame)]
+    return (frames[0].file, frames[0].line) if frames else ("", 0)
+
+
 def is_users(frame: Frame) -> bool:
     """Tell whether a frame is the user's, not a library's."""
     return not any(part in frame.file for part in ("/lib/python", "/site-packages/", "<"))

@@ -47,13 +47,14 @@ class Limits(Value, frozen=True):
 
 
 class Step(Value, frozen=True):
-    """One update of the optimizer (one gradient call where there is none), when it was complete."""
+    """One update of the optimizer (one gradient call where there is none); `gradient` is the largest absolute value."""
 
     n: int
     t_s: float
     step_s: float
     gradients: int = 0
     pending: int | None = None
+    gradient: float | None = None
     lazy_steps: int = 0
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mlxprobe.changes import Change, Difference
 from mlxprobe.model import ProgramRecord, Value
+from mlxprobe.reports.words import counted
 from mlxprobe.vocabulary import Outcome
 
 SIGNIFICANT = 0.01
@@ -40,14 +41,14 @@ class Quantity(Value, frozen=True):
         change = Change.REGRESSION if ratio > 1 else Change.FIXED
         text = f"{self.label} {was / self.unit:.4g} → {now / self.unit:.4g} {self.unit_name} (× {ratio:.2f}"
         if not enough:
-            text += f", {len(old)} runs)"
+            text += f", {counted(len(old), 'run')})"
             yield Difference(what=self.what, change=change, text=text, advice=advice, suspected=not advice)
             return
         from scipy.stats import mannwhitneyu  # takes a second to import
 
         p = float(mannwhitneyu(old, new).pvalue) if len({*old, *new}) > 1 else 1.0
         if p < SIGNIFICANT:
-            text += f", p = {p:.2g}, {len(old)} runs)"
+            text += f", p = {p:.2g}, {counted(len(old), 'run')})"
             yield Difference(what=self.what, change=change, text=text, advice=advice)
 
 

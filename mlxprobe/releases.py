@@ -56,6 +56,16 @@ def parse(spec: str, listing: Listing, *, pre: bool = False) -> list[Release]:
     return [_named(exact[1])] if exact else [_named(one) for one in _known(listing, specifier, pre, spec)]
 
 
+def is_spec(text: str) -> bool:
+    """Tell whether a text has the form of a release, whether or not there is one."""
+    if text in ("current", "latest") or text.startswith("python=") or text.endswith(".whl"):
+        return True
+    try:
+        return bool(str(_specifier(text)))
+    except UsageError:
+        return False
+
+
 def parse_one(spec: str, listing: Listing) -> Release:
     """Turn what a user wrote into the one release it must mean; of a range, the newest."""
     return parse(spec, listing)[-1]

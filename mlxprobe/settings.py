@@ -4,75 +4,19 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlxprobe.checks import choice, folders, is_path, packages, seconds, size, whole
 from mlxprobe.errors import UsageError
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-_BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-_SECONDS = {"": 1.0, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
-
-
-def whole(low: int, high: int) -> Callable[[Any], int]:
-    """Return a check for whole numbers from `low` to `high`."""
-
-    def check(value: Any) -> int:
-        number = int(str(value))
-        if not low <= number <= high:
-            raise ValueError
-        return number
-
-    return check
-
-
-def seconds(value: Any) -> float:
-    """Read a time above zero, such as 90, 1.5s, 250ms or 2min."""
-    found = re.fullmatch(r"([\d.]+)\s*([a-z]*)", str(value).strip().lower())
-    if not found or found[2] not in _SECONDS or not 0 < float(found[1]) < 1e6:
-        raise ValueError
-    return float(found[1]) * _SECONDS[found[2]]
-
-
-def size(value: Any) -> int | float:
-    """Read a size in bytes, such as 4GB or 512MiB; or a share of the machine's memory, such as 40% (0.4)."""
-    text = str(value).strip().lower()
-    if text.endswith("%"):
-        share = float(text[:-1]) / 100
-        if not 0 < share <= 1:
-            raise ValueError
-        return share
-    found = re.fullmatch(r"([\d.]+)\s*([kmgt]?i?)b?", text)
-    if not found or found[2] not in _BYTES or float(found[1]) * _BYTES[found[2]] < 1:
-        raise ValueError
-    return int(float(found[1]) * _BYTES[found[2]])
-
-
-def choice(*words: str) -> Callable[[Any], str]:
-    """Return a check for one of `words`."""
-
-    def check(value: Any) -> str:
-        if value not in words:
-            raise ValueError
-        return str(value)
-
-    return check
-
-
-def folders(value: Any) -> tuple[str, ...]:
-    """Read one folder or a list of folders; the environment separates them as PATH does."""
-    given = value.split(os.pathsep) if isinstance(value, str) else value
-    if not isinstance(given, (list, tuple)) or not all(isinstance(entry, str) for entry in given):
-        raise ValueError
-    return tuple(entry for entry in given if entry)
 
 
 @dataclass(frozen=True)
@@ -160,6 +104,14 @@ TABLE = (
         right="a folder",
         help="Keep the latest record under this folder (default: reports).",
     ),
+    Setting(
+        name="requirements",
+        flag="--requirements",
+        default=(),
+        check=packages,
+        right="a list of requirements other than MLX, such as transformers>=4.40 or ./my_package",
+        help="Install this package beside every MLX release too; repeatable.",
+    ),
 )
 
 
@@ -174,6 +126,7 @@ class Settings:
     device: str
     scenarios: tuple[str, ...]
     reports: str
+    requirements: tuple[str, ...] = ()
 
 
 def resolve(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, start: Path | None = None) -> Settings:
@@ -191,7 +144,7 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, s
     for name in sorted(set(environ) - set(variables)):
         if name.startswith("MLXPROBE_") and (meant := difflib.get_close_matches(name, variables, n=1, cutoff=0.85)):
             raise UsageError(f"environment variable {name}: no such setting; did you mean {meant[0]}?")
-    values = {}
+    values, projects = {}, set()
     for setting in TABLE:
         value, origin = setting.default, ""
         if setting.key in table:
@@ -200,11 +153,29 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, s
             value, origin = environ[setting.variable], f"environment variable {setting.variable}"
         if flags.get(setting.name) not in (None, ()):
             value, origin = flags[setting.name], setting.flag
+        if origin.startswith(str(file)):
+            projects.add(setting.name)
         values[setting.name] = _checked(setting, value, origin) if origin else value
     values["jobs"] = values["jobs"] or default_jobs()
-    if file is not None and "scenarios" in table and values["scenarios"] == folders(table["scenarios"]):
+    if file is not None and "scenarios" in projects:
         values["scenarios"] = tuple(str(file.parent / entry) for entry in values["scenarios"])
+    values["requirements"] = _absolute(values["requirements"], file if "requirements" in projects else None)
     return Settings(**values)
+
+
+def _absolute(requirements: Sequence[str], file: Path | None) -> tuple[str, ...]:
+    """Make paths among the requirements absolute: a project's own are relative to its file.
+
+    Raises:
+        UsageError: a path does not exist.
+    """
+    base = file.parent if file is not None else Path.cwd()
+    found = tuple(str((base / Path(one).expanduser()).resolve()) if is_path(one) else one for one in requirements)
+    for one in found:
+        if is_path(one) and not Path(one).exists():
+            origin = f"{file}, [tool.mlxprobe] requirements" if file is not None else "--requirements"
+            raise UsageError(f"{origin}: {one} does not exist")
+    return found
 
 
 def _checked(setting: Setting, value: Any, origin: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from mlxprobe import releases
-from mlxprobe.environments import NotInstallableError, provide
+from mlxprobe.environments import NotInstallableError, UnmetRequirementError, provide
 from mlxprobe.errors import UsageError
 from mlxprobe.releases import Release, parse_one
 from mlxprobe.runner import Listener, Runner
@@ -30,6 +30,8 @@ class Sides:
         release = parse_one(spec, releases.listed)
         try:
             return self.of(release)
+        except UnmetRequirementError:
+            raise
         except NotInstallableError:
             if release.version and release.version not in (known := releases.listed()):
                 raise UsageError(
@@ -39,5 +41,5 @@ class Sides:
 
     def of(self, release: Release) -> Runner:
         """Return the runner of a release, its environment built if need be."""
-        here = provide(release)
+        here = provide(release, self.settings.requirements)
         return Runner(self.settings, here, self._listener, self.stop, label=f"[{here.mlx}] ")

@@ -1,3 +1,27 @@
 """Fixtures that all tests share."""
 
+from pathlib import Path
+
+import pytest
+from wheels import CORE, wheel
+
+from mlxprobe import environments, hunt, releases
+
 pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make an index of two fake releases of MLX, one of which does not import, and an empty cache."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    for version, core in (("1.0.0", CORE.format(version="1.0.0")), ("2.0.0", "raise ImportError('libmlx.so')")):
+        wheel(folder, "mlx", version, {"mlx/__init__.py": "", "mlx/core.py": core, "mlx/lib.so": version})
+    wheel(folder, "numpy", "9.9", {"numpy/__init__.py": ""})
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_FIND_LINKS", str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for room in (environments, hunt):
+        monkeypatch.setattr(room, "cache_folder", lambda: tmp_path / "cache" / "mlxprobe")
+    monkeypatch.setattr(releases, "listed", lambda: ["1.0.0", "2.0.0"])
+    return folder

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from mlxprobe import catalogue
 from mlxprobe.cli import main
 from mlxprobe.errors import MissingEnvironmentError
+from mlxprobe.schedule import flat, scenario_tasks
 
 
 def call(*arguments: str) -> Result:
@@ -22,6 +24,25 @@ def test_list_names_every_scenario_and_variant() -> None:
     assert result.exit_code == 0
     assert "step2-hang" in result.output
     assert "nothing_evaluated  (broken)" in result.output
+
+
+def test_list_names_variants_in_the_order_of_reports() -> None:
+    (chosen,) = catalogue.select(catalogue.find()[0], ["step2-hang"])
+    lines = call("list").output.splitlines()
+    first = next(place for place, line in enumerate(lines) if line.startswith("step2-hang "))
+    listed = [line.split()[0] for line in lines[first + 1 : first + 1 + len(chosen[1])]]
+    assert [f"step2-hang/{name}" for name in listed] == [task.name for task in flat(scenario_tasks([chosen]))]
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["explain"], ["explain", "MP101"], ["show", "step2-hang"], ["envs"]])
+def test_no_line_ends_in_spaces(arguments: list[str]) -> None:
+    lines = call(*arguments).output.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_help_alone_is_no_wrong_usage() -> None:
+    assert call("--help").exit_code == 0
+    assert "Usage: mlxprobe" in call().output
 
 
 def test_show_puts_broken_and_correct_code_side_by_side() -> None:
@@ -55,12 +76,26 @@ def test_an_output_that_cannot_be_written_is_told_before_the_run(tmp_path: Path)
     assert "ok " not in result.output
 
 
+BISECT = ["bisect", "--good", "0.1", "--bad", "0.2", "--scenario", "step2-hang/nothing_evaluated"]
 USAGE = [
     ("an unknown scenario", ["run", "--scenario", "step2-hnag"], "did you mean 'step2-hang'?"),
     ("an unknown scenario shown", ["show", "nothing-like-it"], "no scenario is called 'nothing-like-it'"),
     ("an unknown code", ["explain", "MP999"], "no finding has the code 'MP999'; known are MP101"),
     ("a flag out of range", ["run", "--jobs", "0"], "--jobs: '0' is not a whole number from 1 to 64"),
     ("a folder that is not there", ["list", "--scenarios", "nowhere"], "nowhere: no such folder of scenarios"),
+    ("a format that is none", ["run", "--format", "xml"], "'xml' is not one of 'text', 'json', 'markdown', 'junit'"),
+    ("an unknown option", ["gate", "--basline", "3"], "no such option '--basline'; did you mean '--baseline'?"),
+    ("an unknown option before the command", ["--foo"], "no such option '--foo'; `mlxprobe --help` tells"),
+    ("a missing option", ["gate"], "missing option '--baseline'; `mlxprobe gate --help` tells what is right"),
+    ("a missing argument", ["matrix"], "missing argument 'RELEASE...'"),
+    ("an unknown command", ["frob"], "no such command 'frob'; `mlxprobe --help` tells what is right"),
+    ("a number that is none", ["bisect", "--good", "1", "--bad", "2", "--repeat", "x"], "'--repeat': 'x' is not"),
+    ("a folder as baseline", ["gate", "--baseline", "."], "--baseline .: is a folder; neither a record nor a release"),
+    ("a file as baseline", ["gate", "--baseline", __file__], "is a file of another kind; neither a record nor"),
+    ("no release as baseline", ["gate", "--baseline", "old"], "--baseline old: neither a record nor a release was"),
+    ("a condition that is none", [*BISECT, "--when", "slow"], "--when: 'slow' is not outcome=hang"),
+    ("an allowance without a reason", ["gate", "--baseline", "1", "--allow", "a/b"], "--allow a/b: has no reason"),
+    ("MLX as a requirement", ["gate", "--baseline", "1", "--requirements", "mlx>1"], "requirements other than MLX"),
     ("a device that MLX does not have", ["run", "--device", "tpu"], "--device: 'tpu' is not cpu or gpu"),
 ]
 
@@ -113,4 +148,5 @@ def test_run_writes_the_report_and_always_the_latest_record(tmp_path: Path) -> N
         "parameters_and_state_evaluated": "pass",
         "only_the_loss_evaluated": "pass",
     }
-    assert json.loads((tmp_path / "reports" / "latest" / "record.json").read_text()) == record
+    assert json.loads((tmp_path / "reports" / "latest-choice" / "record.json").read_text()) == record
+    assert not (tmp_path / "reports" / "latest").exists()  # of a run of everything

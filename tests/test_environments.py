@@ -4,58 +4,19 @@ import os
 import subprocess
 import sys
 import threading
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from wheels import wheel
 
 from mlxprobe import environments, releases
-from mlxprobe.environments import NotInstallableError, provide
+from mlxprobe.environments import NotInstallableError, UnmetRequirementError, provide
 from mlxprobe.errors import MissingEnvironmentError, ProbeError, UsageError
 from mlxprobe.model import Environment
 from mlxprobe.releases import Release, parse, parse_one
 
 LISTED = ["0.26.5", "0.31.2", "0.32.0", "0.32.4", "0.33.0rc1"]
-CORE = """
-__version__ = "{version}"
-class Kind:
-    name = "cpu"
-cpu, gpu = Kind(), object()
-class device: type = cpu
-default_device = lambda: device
-is_available = lambda kind: kind is cpu
-ones = lambda shape: 1
-eval = lambda *args: None
-"""
-
-
-def wheel(folder: Path, name: str, version: str, files: dict[str, str], requires: str = "") -> None:
-    stem = f"{name}-{version}"
-    with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as archive:
-        for path, text in files.items():
-            archive.writestr(path, text)
-        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nProvides-Extra: cpu\n{requires}"
-        archive.writestr(f"{stem}.dist-info/METADATA", metadata)
-        archive.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{stem}.dist-info/RECORD", "")
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make an index of two fake releases of MLX, one of which does not import, and an empty cache."""
-    folder = tmp_path / "index"
-    folder.mkdir()
-    for version, core in (("1.0.0", CORE.format(version="1.0.0")), ("2.0.0", "raise ImportError('libmlx.so')")):
-        wheel(folder, "mlx", version, {"mlx/__init__.py": "", "mlx/core.py": core, "mlx/lib.so": version})
-    wheel(folder, "numpy", "9.9", {"numpy/__init__.py": ""})
-    monkeypatch.setenv("UV_NO_INDEX", "1")
-    monkeypatch.setenv("UV_FIND_LINKS", str(folder))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(environments, "cache_folder", lambda: tmp_path / "cache" / "mlxprobe")
-    return folder
-
-
 ONE = Release(name="1.0.0", version="1.0.0")
 
 
@@ -79,6 +40,30 @@ def test_a_release_that_does_not_import_or_does_not_exist_gives_its_reason(index
         provide(Release(name="3.0.0", version="3.0.0"))
     assert environments.installed() == []
     assert list(environments.root().glob(".building-*")) == []
+
+
+@pytest.mark.slow
+def test_requirements_are_installed_too_and_make_an_environment_of_their_own(index: Path) -> None:
+    wheel(index, "extra", "3.0", {"extra.py": ""})
+    alone, beside = provide(ONE), provide(ONE, ["extra>=2"])
+    assert alone.executable != beside.executable
+    for here, code in ((alone, 1), (beside, 0)):
+        order = [here.executable, "-c", "import mlx.core, extra"]
+        assert subprocess.run(order, capture_output=True, check=False).returncode == code
+    assert provide(ONE, ["extra>=2"]) == beside
+    file = index / "extra-3.0-py3-none-any.whl"
+    of_file = provide(ONE, [str(file)])
+    os.utime(file, ns=(1, 1))
+    assert provide(ONE, [str(file)]).executable != of_file.executable  # the file is another one now
+
+
+@pytest.mark.slow
+def test_a_requirement_that_cannot_be_met_is_not_the_releases_fault(index: Path) -> None:
+    wheel(index, "picky", "1.0", {"picky.py": ""}, "Requires-Dist: mlx>=2\n")
+    for requirement in ("gone>=1", "picky"):
+        with pytest.raises(UnmetRequirementError, match=f"mlx 1.0.0 cannot be installed with .*{requirement}"):
+            provide(ONE, [requirement])
+    assert environments.installed() == []
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from making import HERE, record, record_row
 
 from mlxprobe import matrix
 from mlxprobe.errors import UsageError
+from mlxprobe.grid import narrowed
 from mlxprobe.matrix import Matrix, add, empty
 from mlxprobe.model import ProgramRecord, Record
 from mlxprobe.reports.matrix import MATRIX_FORMATS
@@ -38,6 +39,23 @@ def test_a_change_is_marked_and_told(form: str) -> None:
     report = MATRIX_FORMATS[form](filled())
     assert report.count("▸error") == 1
     assert "toy/lazy: pass → error at 0.32.0: There is no Stream" in report
+
+
+def test_programs_stand_by_scenario_whatever_a_release_lacks() -> None:
+    other = record_row(scenario="another", variant="correct")
+    found = add(add(empty(), of("0.31.2", LAZY)), of("0.32.0", EAGER, LAZY, other))
+    assert [name for name, _ in matrix.rows(found)] == ["toy/eager", "toy/lazy", "another/correct"]
+
+
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_no_line_ends_in_spaces(form: str) -> None:
+    report = MATRIX_FORMATS[form](add(add(empty(), of("0.31.2", LAZY)), of("0.32.0", EAGER)))
+    assert [line for line in report.splitlines() if line != line.rstrip()] == []
+
+
+def test_the_asked_part_of_a_matrix_is_in_the_order_asked() -> None:
+    (one, *_) = narrowed(filled(), {"0.9.0"}, ["toy/eager", "toy/lazy"], set()).records
+    assert [row.name for row in one.programs] == ["toy/eager", "toy/lazy"]
 
 
 def test_shards_cover_every_cell_once_and_merge_into_the_whole() -> None:

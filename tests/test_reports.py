@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from making import STACK, record, record_row
 
-from mlxprobe.model import Finding, Record
+from mlxprobe.model import Finding, ProgramRecord, Record
 from mlxprobe.plugin import explain
 from mlxprobe.reports import FORMATS, markdown, words
 from mlxprobe.reports.code import aligned, body_of
@@ -55,13 +55,54 @@ def test_text_fits_80_columns_and_has_no_colour() -> None:
     assert "\x1b" not in report
 
 
-def test_text_shows_the_correct_loop_beneath_and_the_claim_against_what_was_observed() -> None:
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_keeps_the_records_order(form: str) -> None:
+    report = FORMATS[form](RECORD)
+    places = [report.index(one.variant) for one in RECORD.programs]
+    assert places == sorted(places)
+
+
+def test_text_sets_the_claim_against_what_was_observed() -> None:
     lines = FORMATS["text"](RECORD).splitlines()
-    assert next(i for i, line in enumerate(lines) if "right  correct" in line) > next(
-        i for i, line in enumerate(lines) if "only_loss" in line
-    )
     assert any("documented: hang – observed: pass: not reproduced" in line for line in lines)
     assert any("expected: pass" in line for line in lines)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_line_ends_in_spaces(form: str) -> None:
+    report = FORMATS[form](record(HUNG, record_row(title="", reason=""), complete=False, problems=("gone",)))
+    assert [line for line in report.splitlines() if line != line.rstrip()] == []
+
+
+TRIMMED = [
+    ("plain", "a  \nb\n", "a\nb\n"),
+    ("before a colour's end", "\x1b[1ma  \x1b[0m\nb", "\x1b[1ma\x1b[0m\nb"),
+    ("what stands inside stays", "  a  b", "  a  b"),
+    ("an empty line keeps its end", "a\n   \nb", "a\n\nb"),
+]
+
+
+@pytest.mark.parametrize(("text", "right"), [case[1:] for case in TRIMMED], ids=[case[0] for case in TRIMMED])
+def test_trimmed(text: str, right: str) -> None:
+    assert words.trimmed(text) == right
+
+
+@pytest.mark.parametrize(("number", "right"), [(0, "0 runs"), (1, "1 run"), (2, "2 runs")])
+def test_a_number_and_its_word_agree(number: int, right: str) -> None:
+    assert words.counted(number, "run") == right
+
+
+SUMMARIES = [
+    ("one program without a claim", [CORRECT], "1 program, all as expected"),
+    ("one claim that holds", [HUNG], "1 program, all as expected, 0 of 1 documented claim does not hold here"),
+    ("one that does not", [REFUTED], "1 program, all as expected, 1 of 1 documented claim does not hold here"),
+    ("one of two", [HUNG, REFUTED], "2 programs, all as expected, 1 of 2 documented claims does not hold here"),
+]
+
+
+@pytest.mark.parametrize(("rows", "told"), [case[1:] for case in SUMMARIES], ids=[case[0] for case in SUMMARIES])
+def test_the_summary_counts(rows: list[ProgramRecord], told: str) -> None:
+    assert words.summary(rows) == told
 
 
 def test_json_is_read_by_codes_alone() -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from mlxprobe.checks import seconds, size
 from mlxprobe.errors import UsageError
-from mlxprobe.settings import resolve, seconds, size
+from mlxprobe.settings import resolve
 
 
 def project(folder: Path, body: str) -> Path:
@@ -29,6 +30,23 @@ def test_folders_in_the_project_file_are_relative_to_it(tmp_path: Path) -> None:
     assert resolve({}, {}, deep).scenarios == (str(tmp_path / "mine"),)
 
 
+REQUIREMENTS = [
+    ("the project's, relative to its file", {}, {}, ["mlx-lm>=0.20", "{folder}/mine"]),
+    ("the environment's, separated by blanks", {}, {"MLXPROBE_REQUIREMENTS": "a>=1 'b @ https://x/b.whl'"},
+     ["a>=1", "b @ https://x/b.whl"]),
+    ("flags", {"requirements": ("a", "b<2,>1")}, {"MLXPROBE_REQUIREMENTS": "c"}, ["a", "b<2,>1"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "right"), [case[1:] for case in REQUIREMENTS], ids=[case[0] for case in REQUIREMENTS]
+)
+def test_requirements(flags: dict[str, object], environment: dict[str, str], right: list[str], tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    folder = project(tmp_path, 'requirements = ["mlx-lm>=0.20", "./mine"]')
+    assert list(resolve(flags, environment, folder).requirements) == [one.format(folder=tmp_path) for one in right]
+
+
 BAD = [
     ("a flag out of range", {"jobs": "0"}, {}, "", "--jobs: '0' is not a whole number from 1 to 64"),
     ("a flag that is no size", {"memory": "lots"}, {}, "", "--memory-limit: 'lots' is not a size such as 4GB"),
@@ -38,6 +56,15 @@ BAD = [
     ("a project's value", {}, {}, "stall-limit = -1", "pyproject.toml, [tool.mlxprobe] stall-limit: -1 is not a time"),
     ("a project's type", {}, {}, "scenarios = 3", "[tool.mlxprobe] scenarios: 3 is not a folder, or a list of folders"),
     ("a device that is none", {"device": "tpu"}, {}, "", "--device: 'tpu' is not cpu or gpu"),
+    (
+        "a requirement that is none",
+        {},
+        {},
+        'requirements = ["a/b"]',
+        "requirements: ['a/b'] is not a list",
+    ),
+    ("MLX as a requirement", {}, {}, 'requirements = ["mlx[cpu]>=0.30"]', "a list of requirements other than MLX"),
+    ("a path that is not there", {}, {}, 'requirements = ["./gone"]', "requirements: "),
     ("an unknown setting", {}, {}, "jbos = 2", "has no setting 'jbos'; known are device, jobs"),
     ("a file that is not TOML", {}, {}, "= =", "not a TOML file"),
 ]

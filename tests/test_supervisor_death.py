@@ -135,7 +135,7 @@ def test_an_interrupted_run_ends_its_children_and_keeps_what_there_is(
         _, told = cli.communicate(timeout=60)
     assert cli.returncode == 130, told
     assert gone_in_time(mark, folders), commands(mark)
-    record = json.loads((tmp_path / "reports" / "latest" / "record.json").read_text())
+    record = json.loads((tmp_path / "reports" / "latest-choice" / "record.json").read_text())
     assert record["complete"] is False
     assert had <= {row["variant"] for row in record["programs"] if row["outcome"] != "unjudged"}
     assert "Traceback" not in told

@@ -1,29 +1,35 @@
-"""Look at MLX's lazy graph without evaluating it."""
+"""Look at MLX's lazy graph without evaluating it, and at evaluated arrays without copying them."""
 
 from __future__ import annotations
 
 import io
+import math
 from typing import Any
 
 # Export recurses once per operation in a chain; beyond some 60,000 it can overflow an 8 MB stack.
 DEPTH_LIMIT = 40_000
 
 
-def leaves(tree: Any) -> list[Any]:
-    """List the arrays of a nested dict, list, tuple or module."""
+def named_leaves(tree: Any) -> list[tuple[str, Any]]:
+    """List the arrays of a nested dict, list, tuple or module with their dotted paths, in order."""
     import mlx.core as mx
 
-    found: list[Any] = []
-    waiting = [tree]
+    found: list[tuple[str, Any]] = []
+    waiting = [("", tree)]
     while waiting:
-        node = waiting.pop()
+        path, node = waiting.pop()
         if isinstance(node, mx.array):
-            found.append(node)
+            found.append((path, node))
         elif isinstance(node, dict):
-            waiting.extend(node.values())
+            waiting.extend((f"{path}.{key}".lstrip("."), value) for key, value in reversed(node.items()))
         elif isinstance(node, (list, tuple)):
-            waiting.extend(node)
+            waiting.extend((f"{path}.{k}".lstrip("."), node[k]) for k in range(len(node) - 1, -1, -1))
     return found
+
+
+def leaves(tree: Any) -> list[Any]:
+    """List the arrays of a nested dict, list, tuple or module."""
+    return [one for _, one in named_leaves(tree)]
 
 
 def pending(arrays: list[Any]) -> int:
@@ -32,10 +38,49 @@ def pending(arrays: list[Any]) -> int:
     No attribute of an array tells whether it is evaluated; the exported graph draws each pending operation as
     a rectangle.
     """
+    return drawn(arrays).count("shape=rectangle") if arrays else 0
+
+
+def drawn(arrays: list[Any]) -> str:
+    """Draw the lazy graph behind `arrays`, in DOT."""
     import mlx.core as mx
 
-    if not arrays:
-        return 0
     text = io.StringIO()
     mx.export_to_dot(text, *arrays)
-    return text.getvalue().count("shape=rectangle")
+    return text.getvalue()
+
+
+def dot(**arrays: Any) -> str:
+    """Draw the lazy graph behind arrays that keep their names, in DOT."""
+    import mlx.core as mx
+
+    text = io.StringIO()
+    mx.export_to_dot(text, **arrays)
+    return text.getvalue()
+
+
+def largest(array: Any) -> float:
+    """Return the largest absolute value of an evaluated array; NaN where there is one. Nothing large is made."""
+    import mlx.core as mx
+
+    if not array.size:
+        return 0.0
+    low, high = number(mx.min(array)), number(mx.max(array))
+    return math.nan if math.isnan(low) or math.isnan(high) else max(abs(low), abs(high))
+
+
+def number(array: Any) -> float:
+    """Return the value of an array of one element."""
+    return float(array.astype(_float32()).item())
+
+
+def numbers(array: Any) -> list[float]:
+    """Return the values of a small array, flat."""
+    values: list[float] = array.astype(_float32()).reshape(-1).tolist()
+    return values
+
+
+def _float32() -> Any:
+    import mlx.core as mx
+
+    return mx.float32

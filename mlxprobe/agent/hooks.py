@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import time
 from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import sites
+from mlxprobe.agent.inspection import Call, Inspection
 from mlxprobe.agent.recorder import Recorder
 
 READERS = ("item", "tolist", "__float__", "__int__", "__bool__", "__array__", "__repr__", "__str__", "__format__")
 TREES = (list, tuple, dict)
+RETRACED, RETRACED_SHARE = 5, 0.8
 
 
 def like(original: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -23,10 +26,13 @@ def like(original: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callabl
 class Hooks:
     """The wrappers of one process. `depth` tells calls of the user's from MLX's calls of itself."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, inspection: Inspection) -> None:
         self.recorder = recorder
+        self.inspection = inspection
         self.depth = 0
         self.tracing: list[dict[str, bool]] = []
+        self.traces: dict[tuple[str, int], list[int]] = {}  # where a compiled function is: traces and calls
+        self.modules: list[tuple[Any, Callable[..., Any]]] = []  # whose gradients `nn.value_and_grad` is computing
 
     def install_core(self, mx: Any) -> None:
         """Wrap what `mlx.core` offers: evaluations, conversions, gradients, compilation."""
@@ -39,6 +45,26 @@ class Hooks:
             setattr(mx, name, self._gradient_maker(getattr(mx, name), with_value=name == "value_and_grad"))
         mx.compile = self._compile(mx.compile)
         mx.array.__setitem__ = self._module_update(mx.array.__setitem__)  # parameters may be written in place
+
+    def install_module_gradients(self, utils: Any) -> None:
+        """Wrap `nn.value_and_grad` (`mlx.nn.utils`), which knows the model."""
+        original = utils.value_and_grad
+
+        @like(original)
+        def value_and_grad(model: Any, fn: Callable[..., Any]) -> Callable[..., Any]:
+            call = original(model, fn)
+
+            @like(fn)
+            def gradients(*args: Any, **kwargs: Any) -> Any:
+                self.modules.append((model, fn))
+                try:
+                    return call(*args, **kwargs)
+                finally:
+                    self.modules.pop()
+
+            return gradients
+
+        utils.value_and_grad = value_and_grad
 
     def install_modules(self, base: Any) -> None:
         """Wrap what a module does to its parameters (`mlx.nn.layers.base`)."""
@@ -84,11 +110,13 @@ class Hooks:
     def _gradient_maker(self, original: Callable[..., Any], *, with_value: bool) -> Callable[..., Any]:
         @like(original)
         def make(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
-            return self._gradient_call(original(fun, *args, **kwargs), with_value)
+            return self._gradient_call(original(fun, *args, **kwargs), with_value, described(fun, *args, **kwargs))
 
         return make
 
-    def _gradient_call(self, call: Callable[..., Any], with_value: bool) -> Callable[..., Any]:
+    def _gradient_call(
+        self, call: Callable[..., Any], with_value: bool, describe: Callable[..., dict[str, Any]]
+    ) -> Callable[..., Any]:
         recorder = self.recorder
 
         @like(call)
@@ -113,15 +141,31 @@ class Hooks:
             finally:
                 self.depth -= 1
             recorder.gradient_ends(result[0] if with_value else None)
+            self.inspection.called(lambda: self._call(result, with_value, describe, args, kwargs))
             return result
 
         return gradients
+
+    def _call(
+        self, result: Any, with_value: bool, describe: Callable[..., dict[str, Any]], args: Any, kwargs: Any
+    ) -> Call:
+        """Put together what the inspectors are told of a gradient call."""
+        model, function = self.modules[-1] if self.modules else (None, None)
+        if function is not None:
+            describe, args = described(function, ()), args[1:]
+        value, gradients = result if with_value else (None, result)
+        loss = value[0] if isinstance(value, (tuple, list)) and value else value
+        return Call(model=model, data=describe(args, kwargs), loss=loss, gradients=gradients, site=sites.calling())
 
     def _update(self, original: Callable[..., Any], *, applies: bool) -> Callable[..., Any]:
         @like(original)
         def update(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
             if self.depth:
                 return original(optimizer, *args, **kwargs)
+            trees = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, dict)]
+            model, gradients = (trees if applies else trees[::-1]) if len(trees) == 2 else ({}, {})
+            if not self.tracing:
+                self.inspection.updating(model, optimizer, gradients)
             self.depth += 1
             try:
                 result = original(optimizer, *args, **kwargs)
@@ -130,8 +174,6 @@ class Hooks:
             if self.tracing:
                 self.tracing[-1]["updates"] = True
                 return result
-            trees = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, dict)]
-            model = trees[0 if applies else -1] if trees else {}
             self.recorder.updated(model, optimizer, applied=applies)
             return result
 
@@ -165,26 +207,38 @@ class Hooks:
                 plain: Callable[..., Any] = original(fun, *args, **kwargs)
                 return plain
             seen = {"gradients": False, "updates": False}
+            code = getattr(fun, "__code__", None)
+            site = (code.co_filename, code.co_firstlineno) if code is not None else sites.calling()
+            counts = self.traces.setdefault(site, [0, 0])
+            captured = bool((args[1:2] and args[1]) or kwargs.get("outputs"))
 
             @like(fun)
             def traced(*fargs: Any, **fkwargs: Any) -> Any:
                 self.tracing.append(seen)
+                counts[0] += 1
                 try:
                     return fun(*fargs, **fkwargs)
                 finally:
                     self.tracing.pop()
+                    if seen["updates"] and not captured:
+                        self.recorder.fact("state not captured", site)
 
-            return self._compiled_call(original(traced, *args, **kwargs), seen)
+            return self._compiled_call(original(traced, *args, **kwargs), seen, counts, site)
 
         return compile_
 
-    def _compiled_call(self, call: Callable[..., Any], seen: dict[str, bool]) -> Callable[..., Any]:
+    def _compiled_call(
+        self, call: Callable[..., Any], seen: dict[str, bool], counts: list[int], site: tuple[str, int]
+    ) -> Callable[..., Any]:
         recorder = self.recorder
 
         @like(call)
         def compiled(*args: Any, **kwargs: Any) -> Any:
             if self.tracing or self.depth:
                 return call(*args, **kwargs)
+            counts[1] += 1
+            if counts[0] >= RETRACED and counts[0] >= RETRACED_SHARE * counts[1]:
+                recorder.fact("retraced", site, traces=counts[0], calls=counts[1])
             recorder.gradient_begins()
             result = call(*args, **kwargs)
             if seen["gradients"]:
@@ -194,3 +248,21 @@ class Hooks:
             return result
 
         return compiled
+
+
+def described(
+    function: Callable[..., Any], argnums: Any = None, argnames: Any = ()
+) -> Callable[[tuple[Any, ...], dict[str, Any]], dict[str, Any]]:
+    """Return what names a call's arguments, those left out that the gradient is taken of (and modules)."""
+    taken = {0} if argnums is None and not argnames else {argnums} if isinstance(argnums, int) else set(argnums or ())
+
+    def describe(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        try:
+            names = list(inspect.signature(function).parameters)
+        except (TypeError, ValueError):
+            names = []
+        named = {(names[k] if k < len(names) else f"argument {k}"): one for k, one in enumerate(args) if k not in taken}
+        named |= {name: one for name, one in kwargs.items() if name not in argnames}
+        return {name: one for name, one in named.items() if not hasattr(one, "trainable_parameters")}
+
+    return describe

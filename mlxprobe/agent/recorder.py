@@ -39,6 +39,11 @@ class PendingProbe:
         return found
 
 
+def number(value: float | None) -> float | str | None:
+    """JSON has no NaN."""
+    return value if value is None or math.isfinite(value) else str(value)
+
+
 class Recorder:
     """Follow the program through gradient calls, updates and evaluations.
 
@@ -61,10 +66,14 @@ class Recorder:
         self._losses: dict[int, tuple[weakref.ref[Any], int]] = {}
         self._trees: dict[int, weakref.ref[Any]] = {}
         self._facts: dict[tuple[str, str, int], int] = {}
-        self._gradient_site = ("", 0)
+        self.gradient_site = ("", 0)
+        self.deaf = False  # to what we evaluate and read ourselves
+        self.look: Callable[[int], dict[str, Any]] = lambda _: {}
         self._probe = PendingProbe()
         self._over = False
+        self.inspected: Callable[[], None] = lambda: None
         self.at_end: Callable[[], None] = lambda: None
+        self._window = 0  # gradient calls that the last update took
 
     @property
     def step(self) -> int:
@@ -82,7 +91,8 @@ class Recorder:
         """A gradient call returned `value`, the loss (or a tuple that starts with it)."""
         self.gradients += 1
         if self.gradients == 1:
-            self._gradient_site = sites.calling()
+            self.gradient_site = sites.calling()
+            self.fact("first gradient", self.gradient_site)
         self._step_gradients += 1
         self.follow_loss(value[0] if isinstance(value, (tuple, list)) and value else value)
         self.tick()
@@ -104,6 +114,8 @@ class Recorder:
         self._unused_updates = 0 if applied else self._unused_updates + 1
         if self._unused_updates == UNUSED_IS_SURE:
             self.fact("update not applied", updates=self._unused_updates)
+        if not self.updates:
+            self.fact("first update")
         self.updates += 1
         self.lazy_steps += 1
         self._updated = self._applied = True
@@ -116,6 +128,8 @@ class Recorder:
 
     def evaluated(self, began_s: float) -> None:
         """An evaluation that began at `began_s` has returned."""
+        if self.deaf:
+            return
         took_s = time.monotonic() - began_s
         if took_s > LONG_EVALUATION_S:
             self.fact("long evaluation", seconds=took_s, lazy_steps=self.lazy_steps)
@@ -125,7 +139,7 @@ class Recorder:
 
     def read(self, array: Any, value: Any) -> None:
         """The program read `value` from `array`; when that is a loss, note it."""
-        followed = self._losses.get(id(array))
+        followed = None if self.deaf else self._losses.get(id(array))
         if followed is not None and isinstance(value, (int, float)):
             self._read.append((followed[1], float(value)))
 
@@ -137,6 +151,7 @@ class Recorder:
     def close_step(self) -> None:
         """Send the step that is complete, and begin the next."""
         now = time.monotonic()
+        seen = self.look(self.step)
         pending = self._probe.count(self.step, self._live_trees()) if self._probe.is_due(self.step) else None
         self.channel.send(
             "step",
@@ -145,22 +160,27 @@ class Recorder:
             gradients=self._step_gradients,
             lazy_steps=self.lazy_steps,
             pending=pending,
-            losses=[[step, value if math.isfinite(value) else str(value)] for step, value in self._read[:50]],
+            gradient=number(seen.get("gradient")),
+            losses=[[step, number(value)] for step, value in self._read[:50]],
         )
         del self._read[:50]
         self._open_since = time.monotonic()
+        self._window = self._step_gradients if self._updated else self._window
         self._step_gradients = 0
         self._updated = False
 
     def finish(self) -> None:
         """The program's body has ended: close what is open, send what is left, and note no more facts."""
         if self.gradients >= UNUSED_IS_SURE and not self._applied:
-            self.fact("gradients unused", self._gradient_site, gradients=self.gradients)
+            self.fact("gradients unused", self.gradient_site, gradients=self.gradients)
+        if self._applied and self._step_gradients and not self._updated and self._window > 1:
+            self.fact("gradients dropped", self.gradient_site, calls=self._step_gradients, of=self._window, at_end=True)
+        self.inspected()
         self._over = True
         if self._step_gradients or self._updated:
             self.close_step()
         while self._read:
-            losses = [[step, value if math.isfinite(value) else str(value)] for step, value in self._read[:50]]
+            losses = [[step, number(value)] for step, value in self._read[:50]]
             self.channel.send("losses", losses=losses)
             del self._read[:50]
         self.at_end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import functools
 import importlib
 import json
 import os
@@ -12,12 +13,15 @@ import runpy
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import results, sites
 from mlxprobe.agent.channel import FOLDER_VARIABLE, Channel, open_channel
 from mlxprobe.agent.hooks import Hooks
 from mlxprobe.agent.imports import when_imported
+from mlxprobe.agent.inspection import Inspection
+from mlxprobe.agent.inspectors import ALL
 from mlxprobe.agent.recorder import Recorder
 from mlxprobe.agent.sampler import Sampler
 
@@ -26,6 +30,9 @@ STACKS_FILE = "stacks.txt"
 ASK_FILE = "stacks.ask"
 STACK_SIGNAL = signal.SIGURG  # ignored by who has no handler for it, and unlike SIGUSR1 no training script's own
 MESSAGE_CHARACTERS = 600
+LAYERS = tuple(
+    f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "recurrent", "transformer")
+)
 
 
 def main(arguments: list[str]) -> int | str | None:
@@ -83,7 +90,9 @@ def _keep_stacks(folder: str, channel: Channel) -> int:
 
 
 def _install(recorder: Recorder, channel: Channel) -> None:
-    hooks = Hooks(recorder)
+    inspection = Inspection(recorder, ALL)
+    recorder.look, recorder.inspected = inspection.look, inspection.finish
+    hooks = Hooks(recorder, inspection)
     device = os.environ.pop(DEVICE_VARIABLE, "")
 
     def core_imported(mx: Any) -> None:
@@ -92,10 +101,22 @@ def _install(recorder: Recorder, channel: Channel) -> None:
         channel.send("mlx", version=mx.__version__, device=mx.default_device().type.name)
         hooks.install_core(mx)
 
-    when_imported("mlx.core", core_imported)
-    when_imported("mlx.nn.layers.base", hooks.install_modules)
-    when_imported("mlx.optimizers.optimizers", hooks.install_optimizers)
+    installs = {
+        "mlx.core": core_imported,
+        "mlx.nn.layers.base": hooks.install_modules,
+        "mlx.nn.utils": hooks.install_module_gradients,
+        "mlx.optimizers.optimizers": hooks.install_optimizers,
+    }
+    for name in (*installs, *LAYERS):
+        when_imported(name, functools.partial(_imported, install=installs.get(name), inspection=inspection))
     os.register_at_fork(after_in_child=lambda: _forked(recorder, channel))
+
+
+def _imported(module: Any, install: Callable[[Any], None] | None, inspection: Inspection) -> None:
+    """Wrap a module of MLX's: what inspectors watch first, so that the hooks see their wrappers as MLX's own."""
+    inspection.imported(module.__name__, module)
+    if install is not None:
+        install(module)
 
 
 def _forked(recorder: Recorder, channel: Channel) -> None:

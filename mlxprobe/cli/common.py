@@ -11,7 +11,7 @@ import click
 
 import mlxprobe
 from mlxprobe.errors import ProbeError
-from mlxprobe.settings import TABLE
+from mlxprobe.settings import TABLE, Settings
 
 JUDGED_NOT, INTERRUPTED = 2, 130
 
@@ -19,21 +19,40 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Commands(click.Group):
-    """Turn what mlxprobe raises into one sentence and exit code 2."""
+    """Turn what mlxprobe raises, and what click has to say of wrong usage, into one sentence and exit code 2."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read what stands before the command's name."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            tell(usage(error))
+            ctx.exit(JUDGED_NOT)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except click.ClickException as error:
+            tell(usage(error))
+            ctx.exit(JUDGED_NOT)
         except ProbeError as error:
-            click.echo(f"mlxprobe: {error}", err=True)
+            tell(str(error))
             ctx.exit(JUDGED_NOT)
         except KeyboardInterrupt:
-            click.echo("mlxprobe: interrupted", err=True)
+            tell("interrupted")
             ctx.exit(INTERRUPTED)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def usage(error: click.ClickException) -> str:
+    """Put what click says of wrong usage into one sentence."""
+    said = " ".join(error.format_message().split()).rstrip(".").replace(". Did you", "; did you")
+    place = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "mlxprobe"
+    advice = "" if "did you mean" in said else f"; `{place} --help` tells what is right"
+    return f"{said[:1].lower()}{said[1:]}{advice}"
+
+
+@click.group("mlxprobe", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(mlxprobe.__version__, prog_name="mlxprobe")
 def main() -> None:
     """Find out why MLX training hangs, grows or does not learn; gate MLX upgrades."""
@@ -44,7 +63,7 @@ def with_settings(*names: str) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         for setting in reversed([one for one in TABLE if one.name in names]):
-            many = setting.name == "scenarios"
+            many = isinstance(setting.default, tuple)
             command = click.option(setting.flag, setting.name, multiple=many, help=setting.help)(command)
         return command
 
@@ -93,6 +112,11 @@ def deliver(form: str, output: Path | None, render: Callable[[str], str], show: 
         click.echo(render(form), nl=False)
     if output is not None:
         write(output, render(form).encode())
+
+
+def latest(settings: Settings, *, everything: bool) -> Path:
+    """Return the folder of the last run of everything, or of the last one of a choice, which overwrites no other."""
+    return Path(settings.reports) / ("latest" if everything else "latest-choice")
 
 
 def tell(problem: str) -> None:

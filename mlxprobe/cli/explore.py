@@ -15,10 +15,11 @@ from mlxprobe.settings import resolve
 def list_(**flags: Any) -> None:
     """List every scenario and its variants."""
     from mlxprobe import catalogue
+    from mlxprobe.reports.words import trimmed
 
     entries, broken = catalogue.find(resolve(flags).scenarios)
     for entry in entries:
-        click.echo(f"{click.style(entry.name, bold=True)}  {entry.title}")
+        click.echo(trimmed(f"{click.style(entry.name, bold=True)}  {entry.title}"))
         for variant in entry.variants:
             click.echo(f"    {variant.name}  ({variant.role})")
     for one in broken:
@@ -32,12 +33,12 @@ def list_(**flags: Any) -> None:
 def show(name: str, **flags: Any) -> None:
     """Show a scenario: symptom, cause, fix, broken and correct code side by side."""
     from mlxprobe import catalogue
-    from mlxprobe.display import console
+    from mlxprobe.display import console, shown
     from mlxprobe.reports import page
 
     entries, _ = catalogue.find(resolve(flags).scenarios)
     for entry, variants in catalogue.select(entries, [name]):
-        console().print(page.scenario(entry, variants, console().width))
+        click.echo(shown(page.scenario(entry, variants, console().width)), nl=False)
 
 
 @click.command()
@@ -45,7 +46,7 @@ def show(name: str, **flags: Any) -> None:
 def explain(code: str) -> None:
     """Explain a finding code, such as MP101; without one, list them."""
     from mlxprobe.diagnosis import RULES
-    from mlxprobe.display import console
+    from mlxprobe.display import shown
     from mlxprobe.errors import UsageError
     from mlxprobe.reports import page
 
@@ -55,7 +56,7 @@ def explain(code: str) -> None:
         return
     if code.upper() not in RULES:
         raise UsageError(f"no finding has the code {code!r}; known are {', '.join(sorted(RULES))}")
-    console().print(page.finding(RULES[code.upper()]))
+    click.echo(shown(page.finding(RULES[code.upper()])), nl=False)
 
 
 @click.command()
@@ -68,6 +69,6 @@ def doctor(**flags: Any) -> None:
     settings = resolve(flags)
     here = interpreter.usable(device=settings.device)
     for name, value in checks.facts(here, settings):
-        click.echo(f"{name:12} {value}")
+        click.echo(f"{name:12} {value}".rstrip())
     for gap in checks.gaps(here):
         click.echo(f"{'not measured':12} {gap}")

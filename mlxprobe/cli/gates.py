@@ -5,17 +5,19 @@ from __future__ import annotations
 import fnmatch
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlxprobe.cli.common import INTERRUPTED, deliver, leave, tell, with_report, with_scenarios, with_settings
+from mlxprobe.cli.common import INTERRUPTED, deliver, latest, leave, tell, with_report, with_scenarios, with_settings
 from mlxprobe.errors import UsageError
 from mlxprobe.settings import Settings, project_table, resolve
 
 if TYPE_CHECKING:
+    from mlxprobe.allowances import Allowance
+    from mlxprobe.model import Record
     from mlxprobe.reports.gate import GateReport
     from mlxprobe.schedule import Task
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--allow", "allowed", multiple=True, metavar="PROGRAM[:WHAT]=REASON", help="Accept a known regression.")
 @with_scenarios
 @with_report(("text", "json", "markdown", "junit", "github"))
-@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "reports")
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "reports", "requirements")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def gate(
     baseline: str,
@@ -42,19 +44,18 @@ def gate(
 
     Programs are the scenarios and [tool.mlxprobe.programs], or those chosen by --scenario, or the COMMAND after `--`.
     """
+    from mlxprobe import allowances
     from mlxprobe.changes import regressions
-    from mlxprobe.environments import NotInstallableError
-    from mlxprobe.record import write
+    from mlxprobe.record import check_writable, write
     from mlxprobe.reports.gate import GATE_FORMATS
 
-    settings = resolve(flags)
-    tasks, reasons = tasks_of(settings, patterns, command), allowances(allowed)
-    try:
-        report = _gated(settings, baseline, candidate, tasks, reasons)
-    except NotInstallableError as error:  # a release that the index has, but not for this machine, fails no gate
-        click.echo(f"skipped: {error}")
-        leave(0)
-        return
+    settings, everything = resolve(flags), not (patterns or command)
+    allowing = [*allowances.ordered(allowed), *allowances.declared(*project_table(Path.cwd()))]
+    kept = latest(settings, everything=everything) / "gate.json"
+    for file in (output, kept):
+        check_writable(file)
+    tasks = tasks_of(settings, patterns, command)
+    report = _allowed(_gated(settings, baseline, candidate, tasks), allowing, everything)
     deliver(
         form,
         output,
@@ -63,38 +64,73 @@ def gate(
     )
     if form == "github":
         summarise(GATE_FORMATS["markdown"](report))
-    write(Path(settings.reports) / "latest" / "gate.json", GATE_FORMATS["json"](report).encode())
+    write(kept, GATE_FORMATS["json"](report).encode())
     leave(int(bool(regressions(report.comparisons))) if report.complete else INTERRUPTED)
 
 
-def _gated(
-    settings: Settings, baseline: str, candidate: str, tasks: Sequence[Task], reasons: Mapping[str, str]
-) -> GateReport:
+def _allowed(report: GateReport, allowing: Sequence[Allowance], everything: bool) -> GateReport:
+    """Mark what is allowed, and tell of allowances that fit nothing."""
+    import msgspec
+
+    from mlxprobe.allowances import allow, idle
+
+    if report.complete and not report.skipped:
+        for note in idle(report.comparisons, allowing, everything=everything):
+            tell(note)
+    return msgspec.structs.replace(report, comparisons=tuple(allow(report.comparisons, allowing)))
+
+
+def recorded(baseline: str) -> Record | None:
+    """Return the record that a baseline is; None where it is a release.
+
+    Raises:
+        UsageError: it is neither, or the record cannot be used.
+    """
+    from mlxprobe.record import load
+    from mlxprobe.releases import ACCEPTED, is_spec
+
+    file = Path(baseline)
+    if file.suffix == ".json" and not file.is_dir():
+        return load(file)
+    if is_spec(baseline):
+        return None
+    there = "is a folder; " if file.is_dir() else "is a file of another kind; " if file.exists() else ""
+    found = f"{there}neither a record nor a release was found"
+    raise UsageError(f"--baseline {baseline}: {found}; right is a record (FILE.json), or {ACCEPTED}")
+
+
+def _gated(settings: Settings, baseline: str, candidate: str, tasks: Sequence[Task]) -> GateReport:
     """Run both sides, or the candidate alone where the baseline is a record, and compare."""
     from mlxprobe import gate as gating
     from mlxprobe.display import Display
-    from mlxprobe.record import load
+    from mlxprobe.environments import NotInstallableError, UnmetRequirementError
+    from mlxprobe.model import Record
     from mlxprobe.reports.gate import GATE_SCHEMA_VERSION, GateReport
     from mlxprobe.sides import Sides
 
-    began = time.monotonic()
-    record = load(Path(baseline)) if Path(baseline).suffix == ".json" else None
+    began, record = time.monotonic(), recorded(baseline)
     with Display() as display:
         sides = Sides(settings, display)
-        after = sides.runner(candidate)
-        if record is not None:
-            name = f"mlx {record.environment.mlx} ({Path(baseline).name})"
-            found = gating.against(record, after, tasks, settings.jobs, display.say)
+        try:
+            after, before = sides.runner(candidate), record or sides.runner(baseline)
+        except UnmetRequirementError:
+            raise
+        except NotInstallableError as error:  # a release that the index has, but not for this machine, fails no gate
+            return GateReport(
+                schema_version=GATE_SCHEMA_VERSION, baseline=baseline, candidate=candidate, skipped=str(error)
+            )
+        name = f"mlx {before.environment.mlx}"
+        if isinstance(before, Record):
+            name += f" ({Path(baseline).name})"
+            found = gating.against(before, after, tasks, settings.jobs, display.say)
         else:
-            before = sides.runner(baseline)
-            name = f"mlx {before.environment.mlx}"
             found = gating.between(before, after, tasks, settings.jobs, display.say)
     return GateReport(
         schema_version=GATE_SCHEMA_VERSION,
         baseline=name,
         candidate=f"mlx {after.environment.mlx}",
         environment=after.environment,
-        comparisons=tuple(gating.allow(found, reasons)),
+        comparisons=tuple(found),
         complete=not sides.stop.is_set(),
         wall_s=time.monotonic() - began,
     )
@@ -130,18 +166,6 @@ def tasks_of(settings: Settings, patterns: Sequence[str], command: Sequence[str]
     return (scenario_tasks(catalogue.select(entries, rest)) if rest else []) + user_tasks(mine)
 
 
-def allowances(given: Sequence[str]) -> dict[str, str]:
-    """Join `--allow` with [tool.mlxprobe.allow]; each needs a reason."""
-    _, table = project_table(Path.cwd())
-    found = {str(pattern): str(reason) for pattern, reason in table.get("allow", {}).items()}
-    for one in given:
-        pattern, _, reason = one.partition("=")
-        if not reason.strip():
-            raise UsageError(f"--allow {one}: has no reason; PROGRAM[:WHAT]=REASON is right")
-        found[pattern] = reason.strip()
-    return found
-
-
 @click.command()
 @click.option(
     "--remove", "removed", metavar="RELEASE|all", multiple=True, help="Remove a release's environments; repeatable."
@@ -149,6 +173,7 @@ def allowances(given: Sequence[str]) -> dict[str, str]:
 def envs(removed: tuple[str, ...]) -> None:
     """List the cached environments with size and age, or remove some."""
     from mlxprobe import environments
+    from mlxprobe.reports.words import counted
 
     there = environments.installed()
     for name in removed:
@@ -165,6 +190,5 @@ def envs(removed: tuple[str, ...]) -> None:
             click.echo(
                 f"{one.release:10} Python {one.python:8} {one.size_bytes / 1e6:6.0f} MB  used {age} ago  {one.folder}"
             )
-        click.echo(
-            f"{len(there)} environments, {sum(one.size_bytes for one in there) / 1e6:.0f} MB, in {environments.root()}"
-        )
+        megabytes = sum(one.size_bytes for one in there) / 1e6
+        click.echo(f"{counted(len(there), 'environment')}, {megabytes:.0f} MB, in {environments.root()}")

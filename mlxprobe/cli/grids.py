@@ -38,7 +38,7 @@ NOT_FOUND = 1
 @click.option("--pre", is_flag=True, help="Let ranges include pre-releases.")
 @with_scenarios
 @with_report(("text", "markdown", "json"))
-@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios")
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "requirements")
 def matrix(
     releases: tuple[str, ...],
     file: Path,
@@ -103,7 +103,7 @@ def _deliver(found: Any, form: str, output: Path | None) -> None:
     "condition",
     metavar="CONDITION",
     help="What makes a release bad: outcome=hang, finding=MP103, memory>1.5x, loss-diverges or exit!=0 "
-    "(default: another outcome than the first end's).",
+    "(default: another outcome than --good's).",
 )
 @click.option(
     "--repeat", default=1, type=click.IntRange(1, 20), help="Run each release so many times; one bad run makes it bad."
@@ -111,7 +111,7 @@ def _deliver(found: Any, form: str, output: Path | None) -> None:
 @click.option(
     "--find-fix", is_flag=True, help="Find the first release without the trouble: --bad is the older one then."
 )
-@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios")
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "requirements")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def bisect(
     good: str,
@@ -132,7 +132,7 @@ def bisect(
 
     if bool(scenario) == bool(command):
         raise UsageError("bisect needs one program: --scenario NAME/VARIANT, or a command after --")
-    settings = resolve(flags)
+    settings, predicate = resolve(flags), hunt.condition(condition)
     tasks = tasks_of(settings, (scenario,) if scenario else (), command)
     task = hunt.only(tasks, scenario)
     span = hunt.span(parse_one(good, listed), parse_one(bad, listed), listed(), find_fix=find_fix)
@@ -141,7 +141,7 @@ def bisect(
         search = hunt.Hunt(
             sides=sides,
             task=task,
-            predicate=hunt.condition(condition),
+            predicate=predicate,
             identity=hunt.identity(task, command),
             repeat=repeat,
             find_fix=find_fix,

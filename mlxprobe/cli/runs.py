@@ -13,6 +13,7 @@ from mlxprobe.cli.common import (
     INTERRUPTED,
     JUDGED_NOT,
     deliver,
+    latest,
     leave,
     tell,
     with_report,
@@ -29,7 +30,7 @@ from mlxprobe.settings import resolve
 def run(patterns: tuple[str, ...], form: str, output: Path | None, **flags: Any) -> None:
     """Run scenarios and say which failure modes are real here."""
     from mlxprobe import catalogue, interpreter
-    from mlxprobe.display import Display, console
+    from mlxprobe.display import Display, shown
     from mlxprobe.model import Record
     from mlxprobe.record import SCHEMA_VERSION, check_writable, now, write
     from mlxprobe.reports import FORMATS, text
@@ -41,8 +42,8 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, **flags: Any)
     for one in broken:
         tell(one.problem)
     chosen = catalogue.select(entries, patterns)
-    latest = Path(settings.reports) / "latest"
-    for file in (output, latest / "record.json"):
+    kept = latest(settings, everything=not patterns)
+    for file in (output, kept / "record.json"):
         check_writable(file)
     here = interpreter.usable(device=settings.device)
     began = time.monotonic()
@@ -60,9 +61,11 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, **flags: Any)
         wall_s=time.monotonic() - began,
         problems=tuple(one.problem for one in broken),
     )
-    deliver(form, output, lambda name: FORMATS[name](record), lambda: console().print(text.renderable(record)))
+    deliver(
+        form, output, lambda name: FORMATS[name](record), lambda: click.echo(shown(text.renderable(record)), nl=False)
+    )
     for name, ending in (("json", "json"), ("text", "txt"), ("markdown", "md"), ("junit", "xml")):
-        write(latest / f"record.{ending}", FORMATS[name](record).encode())
+        write(kept / f"record.{ending}", FORMATS[name](record).encode())
     if runner.stop.is_set():
         leave(INTERRUPTED)
     leave(JUDGED_NOT if broken else exit_code(record.programs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import finding, rule
-from mlxprobe.measures import where
+from mlxprobe.measures import standing, where
 from mlxprobe.model import Finding, Observation
 from mlxprobe.vocabulary import HangKind
 
@@ -56,5 +56,7 @@ def deadlock(seen: Observation) -> Iterator[Finding]:
     silence = seen.silence
     if silence is not None and silence.kind is HangKind.DEADLOCK:
         yield rule("MP603").at(
-            f"nothing has moved for {silence.silent_s:.1f} s {where(seen)}", silent_s=silence.silent_s
+            f"nothing has moved for {silence.silent_s:.1f} s {where(seen)}",
+            *standing(seen),
+            silent_s=silence.silent_s,
         )

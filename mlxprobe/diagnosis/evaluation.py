@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, rule
-from mlxprobe.measures import pending_slope, steps_done
+from mlxprobe.diagnosis.registry import facts, finding, place, rule
+from mlxprobe.measures import pending_slope, standing, steps_done
 from mlxprobe.model import Finding, Observation
 from mlxprobe.vocabulary import HangKind, Severity
 
@@ -29,6 +29,7 @@ def unevaluated_update(seen: Observation) -> Iterator[Finding]:
         yield rule("MP101").at(
             f"{slope:,.0f} more operations are pending after every step: parameters or optimizer state are never "
             "evaluated",
+            *place(seen, "first update"),
             operations_per_step=slope,
             steps=steps_done(seen),
         )
@@ -49,7 +50,10 @@ def deferred_stall(seen: Observation) -> Iterator[Finding]:
     silence = seen.silence
     if silence and silence.kind is not HangKind.DEADLOCK and pending_slope(seen) >= GROWING:
         yield rule("MP102").at(
-            f"one evaluation runs the work of {steps} steps", steps=steps, seconds_so_far=silence.silent_s
+            f"one evaluation runs the work of {steps} steps",
+            *standing(seen),
+            steps=steps,
+            seconds_so_far=silence.silent_s,
         )
     for fact in seen.facts:
         put_off = fact.detail.get("lazy_steps", 0)
@@ -76,3 +80,22 @@ def ineffective_eval(seen: Observation) -> Iterator[Finding]:
             yield rule("MP104").at(
                 f"mx.eval was given {named or 'nothing'}: it evaluates no array", fact.file, fact.line
             )
+
+
+@finding("MP105", "retained-graph", Severity.WARNING, needs="pending operations")
+def retained_graph(seen: Observation) -> Iterator[Finding]:
+    """A loss, metric or gradient is accumulated without evaluation.
+
+    An unevaluated array keeps the graph that it is to be computed from, and with it that step's arrays. A list or a
+    running sum of them grows in memory, and is paid for when it is read at last.
+
+    Example: `total = total + loss`, `losses.append(loss)`.
+
+    Use instead: `total += loss.item()`, or evaluate it with the update: `mx.eval(total, model.parameters(), ...)`.
+    """
+    if pending_slope(seen) >= GROWING:
+        return
+    for fact in facts(seen, "retained"):
+        count, each = float(str(fact.detail["operations"])), float(str(fact.detail["per_step"]))
+        message = f"{fact.detail['variable']} keeps {count:,.0f} pending operations, {each:,.0f} more every step"
+        yield rule("MP105").at(message, fact.file, fact.line, operations=count, operations_per_step=each)

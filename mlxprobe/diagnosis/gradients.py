@@ -5,10 +5,60 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, rule
+from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
 from mlxprobe.model import Finding, Observation
+from mlxprobe.vocabulary import Severity
 
 ENOUGH_STEPS = 3
+EXPLODED = 1e3
+RISES_ARE_SURE = 3
+
+
+@finding("MP201", "zero-gradient", Severity.WARNING, needs="gradients")
+def zero_gradient(seen: Observation) -> Iterator[Finding]:
+    """All gradients, or those of one trainable parameter, are exactly zero or missing.
+
+    The loss does not depend on that parameter: it is not used in the forward pass, or a `stop_gradient`, a copy or an
+    integer conversion lies between. Where it is all of them this is an error.
+
+    Example: `mx.value_and_grad(loss)(params)` with a loss that uses `model` and not `params`.
+
+    Use instead: `nn.value_and_grad(model, loss_fn)`; `freeze()` what is not to be trained.
+    """
+    for fact in facts(seen, "zero gradient"):
+        count, every = float(str(fact.detail["count"])), float(str(fact.detail["of"]))
+        if count == every:
+            message, severity = f"all {every:.0f} gradients are exactly zero", Severity.ERROR
+        else:
+            message = f"{count:.0f} of {every:.0f} gradients are exactly zero: {listed(fact.detail['paths'])}"
+            severity = Severity.WARNING
+        yield rule("MP201").at(message, fact.file, fact.line, severity=severity, zero=count, gradients=every)
+    for fact in facts(seen, "gradient missing"):
+        message = f"trainable parameters get no gradient: {listed(fact.detail['paths'])}"
+        yield rule("MP201").at(message, fact.file, fact.line, missing=float(str(fact.detail["count"])))
+
+
+@finding("MP208", "exploding-gradients", Severity.WARNING, needs="gradients")
+def exploding_gradients(seen: Observation) -> Iterator[Finding]:
+    """The gradients grow without bound.
+
+    Each step overshoots further than the last, up to infinity.
+
+    Example: a learning rate that is too large; sums in place of means; no clipping.
+
+    Use instead: a smaller learning rate, and `optim.clip_grad_norm(grads, max_norm)`.
+    """
+    sizes = [(step.n, step.gradient) for step in seen.steps if step.gradient is not None]
+    start = sorted(size for _, size in sizes[:3])
+    if len(sizes) < 2 + RISES_ARE_SURE or not start[1]:
+        return
+    for k in range(RISES_ARE_SURE, len(sizes)):
+        recent = [size for _, size in sizes[k - RISES_ARE_SURE : k + 1]]
+        if recent == sorted(recent) and recent[-1] > EXPLODED * start[1]:
+            step, size = sizes[k]
+            message = f"the largest gradient is {size:.3g} at step {step}, after {start[1]:.3g} at the start"
+            yield rule("MP208").at(message, *place(seen, "first gradient"), step=step, largest=size, start=start[1])
+            return
 
 
 @finding("MP205", "update-not-applied")
@@ -43,7 +93,14 @@ def non_finite(seen: Observation) -> Iterator[Finding]:
     """
     bad = next((one for one in seen.losses if not math.isfinite(one.value)), None)
     if bad is not None:
-        yield rule("MP207").at(f"the loss of step {bad.step} is {bad.value}", step=bad.step)
+        message = f"the loss of step {bad.step} is {bad.value}"
+        yield rule("MP207").at(message, *place(seen, "first gradient"), step=bad.step)
+        return
+    for name, subject in (("loss not finite", "the loss"), ("gradient not finite", "a gradient")):
+        for fact in facts(seen, name):
+            message = f"{subject} of step {fact.step} is not finite {listed(fact.detail.get('paths', []))}".rstrip()
+            yield rule("MP207").at(message, fact.file, fact.line, step=fact.step)
+            return
 
 
 @finding("MP209", "swallowed-gradient-error")

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, rule
+from mlxprobe.diagnosis.registry import finding, place, rule
 from mlxprobe.model import Finding, Observation
 from mlxprobe.vocabulary import Severity
 
@@ -33,4 +33,4 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
         message = (
             f"the loss does not fall: {first:.4g} in the first third of {len(values)} readings, {last:.4g} in the last"
         )
-        yield rule("MP306").at(message, first=first, last=last)
+        yield rule("MP306").at(message, *place(seen, "first gradient"), first=first, last=last)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, rule
+from mlxprobe.diagnosis.registry import facts, finding, listed, rule
 from mlxprobe.model import Finding, Observation
+from mlxprobe.vocabulary import Severity
 
 
 @finding("MP401", "weights-not-loaded")
@@ -25,3 +26,21 @@ def weights_not_loaded(seen: Observation) -> Iterator[Finding]:
                 f"{kind}: {', '.join(keys)}" for kind, keys in fact.detail.items() if isinstance(keys, list) and keys
             ]
             yield rule("MP401").at("weights do not fit the model; " + "; ".join(parts), fact.file, fact.line)
+    for fact in facts(seen, "loaded but unused"):
+        message = f"none of the {fact.detail['arrays']} arrays of {fact.detail['file']} is in the model"
+        yield rule("MP401").at(message, fact.file, fact.line)
+
+
+@finding("MP402", "optimizer-state-lost", Severity.WARNING)
+def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
+    """Training resumes without its optimizer state.
+
+    The moments start again from zero, and with them the first steps are as large as at the very beginning.
+
+    Example: `model.load_weights("step100/model.safetensors")` beside an `optimizer.safetensors` that nobody reads.
+
+    Use instead: `optimizer.state = tree_unflatten(list(mx.load("step100/optimizer.safetensors").items()))`.
+    """
+    for fact in facts(seen, "optimizer state unread"):
+        message = f"training goes on from {fact.detail['weights']} and leaves {listed(fact.detail['unread'])} unread"
+        yield rule("MP402").at(message, fact.file, fact.line)

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.evaluation import GROWING
-from mlxprobe.diagnosis.registry import finding, rule
+from mlxprobe.diagnosis.registry import finding, place, rule
 from mlxprobe.measures import pending_slope
 from mlxprobe.model import Finding, Observation
 from mlxprobe.vocabulary import Severity
@@ -40,4 +40,4 @@ def memory_growth(seen: Observation) -> Iterator[Finding]:
     if min(rises) > max(GROWTH_BYTES, GROWTH_SHARE * floors[0]):
         per_step = 2 * sum(rises) / len(seen.steps)
         message = f"the memory of MLX's arrays grows by about {per_step / 1e6:.2f} MB a step, to the end"
-        yield rule("MP103").at(message, bytes_per_step=per_step)
+        yield rule("MP103").at(message, *place(seen, "first update"), bytes_per_step=per_step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from mlxprobe.model import Finding, Observation
+from mlxprobe.model import Fact, Finding, Observation
 from mlxprobe.vocabulary import Severity
 
 Detector = Callable[[Observation], Iterator[Finding]]
@@ -13,20 +13,23 @@ Detector = Callable[[Observation], Iterator[Finding]]
 
 @dataclass(frozen=True)
 class Rule:
-    """One finding code: `page` is what `mlxprobe explain` shows."""
+    """One finding code: `page` is what `mlxprobe explain` shows; `needs` names what it cannot be judged without."""
 
     code: str
     name: str
     severity: Severity
     page: str
     detect: Detector
+    needs: str = ""
 
-    def at(self, message: str, file: str = "", line: int = 0, **evidence: float) -> Finding:
+    def at(
+        self, message: str, file: str = "", line: int = 0, *, severity: Severity | None = None, **evidence: float
+    ) -> Finding:
         """Make a finding of this rule."""
         return Finding(
             code=self.code,
             name=self.name,
-            severity=self.severity,
+            severity=severity or self.severity,
             message=message,
             file=file,
             line=line,
@@ -37,13 +40,15 @@ class Rule:
 RULES: dict[str, Rule] = {}
 
 
-def finding(code: str, name: str, severity: Severity = Severity.ERROR) -> Callable[[Detector], Detector]:
+def finding(
+    code: str, name: str, severity: Severity = Severity.ERROR, needs: str = ""
+) -> Callable[[Detector], Detector]:
     """Register a detector under its code; its docstring is the page."""
 
     def register(detect: Detector) -> Detector:
         if code in RULES:
             raise ValueError(f"{code} is declared twice: {RULES[code].name} and {name}")
-        RULES[code] = Rule(code, name, severity, (detect.__doc__ or "").strip(), detect)
+        RULES[code] = Rule(code, name, severity, (detect.__doc__ or "").strip(), detect, needs)
         return detect
 
     return register
@@ -52,3 +57,22 @@ def finding(code: str, name: str, severity: Severity = Severity.ERROR) -> Callab
 def rule(code: str) -> Rule:
     """Return a registered rule."""
     return RULES[code]
+
+
+def facts(seen: Observation, name: str) -> Iterator[Fact]:
+    """List the facts of a name, one of each place: the last, which has counted the most."""
+    places: dict[tuple[str, int], Fact] = {}
+    for fact in seen.facts:
+        if fact.name == name:
+            places[fact.file, fact.line] = fact
+    yield from places.values()
+
+
+def place(seen: Observation, name: str) -> tuple[str, int]:
+    """Return file and line of the first fact of a name."""
+    return next(((fact.file, fact.line) for fact in seen.facts if fact.name == name), ("", 0))
+
+
+def listed(names: object) -> str:
+    """Put names in a row."""
+    return ", ".join(map(str, names)) if isinstance(names, list) else str(names)

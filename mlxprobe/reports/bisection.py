@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlxprobe.hunt import Found
+from mlxprobe.reports.words import counted, trimmed
 
 MARKS = {"good": "✓", "bad": "✗", "skip": "–", "": "·"}
 
@@ -14,23 +15,20 @@ def render(found: Found, command: str) -> str:
     for release in found.releases:
         if release == found.first:
             line.append("│")
-        line.append(f"{release} {MARKS[_word(found, release)]}")
+        line.append(f"{release} {MARKS[found.answers.get(release, '')]}")
     lines = ["  ".join(line), ""]
     if found.first:
         before = next(
-            one for one in reversed(found.releases[: found.releases.index(found.first)]) if _word(found, one) == low
+            one
+            for one in reversed(found.releases[: found.releases.index(found.first)])
+            if found.answers.get(one) == low
         )
         lines += [
-            f"the first {high} release is {found.first} ({found.probes} probes)",
+            f"the first {high} release is {found.first} ({counted(found.probes, 'probe')})",
             f"  {before}  {found.evidence.get(before, '')}",
             f"  {found.first}  {found.evidence.get(found.first, '')}",
         ]
     else:
         lines.append("interrupted; what is known is kept")
     lines += [f"  skipped {one}: {found.evidence.get(one, '')}" for one in found.unclear]
-    return "\n".join([*lines, "", f"to repeat or resume: {command}"]) + "\n"
-
-
-def _word(found: Found, release: str) -> str:
-    word = found.answers.get(release, "")
-    return {"good": "bad", "bad": "good"}.get(word, word) if found.find_fix else word
+    return trimmed("\n".join([*lines, "", f"to repeat or resume: {command}"]) + "\n")

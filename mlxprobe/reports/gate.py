@@ -12,31 +12,35 @@ from mlxprobe.changes import Change, Comparison, regressions
 from mlxprobe.model import Environment, Value
 from mlxprobe.reports.junit import clean
 from mlxprobe.reports.markdown import table
+from mlxprobe.reports.words import counted, trimmed
 
 GATE_SCHEMA_VERSION = 1
 MARKS = {Change.REGRESSION: "✗", Change.CANNOT_TELL: "?", Change.CHANGED: "~", Change.FIXED: "+", Change.SAME: "="}
 
 
 class GateReport(Value, frozen=True):
-    """What `mlxprobe gate` found."""
+    """What `mlxprobe gate` found; where a release cannot be installed here, the reason it was skipped for."""
 
     schema_version: int
     baseline: str
     candidate: str
-    environment: Environment
-    comparisons: tuple[Comparison, ...]
+    environment: Environment | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    skipped: str = ""
     complete: bool = True
     wall_s: float = 0.0
 
 
 def answer(report: GateReport) -> str:
     """Say in one line whether the upgrade is safe."""
-    counts = Counter(str(one.change) for one in report.comparisons if not one.allowed)
-    told = ", ".join(f"{counts[change]} {change}" for change in map(str, Change) if counts[change])
-    allowed = sum(bool(one.allowed) for one in report.comparisons)
+    if report.skipped:
+        return f"{report.baseline} → {report.candidate}: skipped: {report.skipped}"
+    counts = Counter("allowed" if one.allowed else str(one.change) for one in report.comparisons)
+    order = [change for change in (*map(str, Change), "allowed") if counts[change] and change != Change.REGRESSION]
+    told = ", ".join(f"{counts[change]} {change}" for change in order)
     bad = regressions(report.comparisons)
-    verdict = f"{len(bad)} regression{'s' * (len(bad) > 1)}" if bad else "no regression"
-    return f"{report.baseline} → {report.candidate}: {verdict} ({told}{f', {allowed} allowed' if allowed else ''})"
+    verdict = counted(len(bad), "regression") if bad else "no regression"
+    return f"{report.baseline} → {report.candidate}: {verdict}{f' ({told})' if told else ''}"
 
 
 def text(report: GateReport) -> str:
@@ -52,7 +56,7 @@ def text(report: GateReport) -> str:
             )
             lines += [f"    {found.what}: {found.text}{' (advice)' if found.advice else ''}" for found in shown]
     lines += ["interrupted: this is what was finished by then"] * (not report.complete)
-    return "\n".join([*lines, *[""] * bool(lines), answer(report)]) + "\n"
+    return trimmed("\n".join([*lines, *[""] * bool(lines), answer(report)]) + "\n")
 
 
 def markdown(report: GateReport) -> str:
@@ -70,7 +74,12 @@ def markdown(report: GateReport) -> str:
 def junit(report: GateReport) -> str:
     """Return a test case per program; a regression that nobody allowed fails it."""
     bad = regressions(report.comparisons)
-    attributes = {"tests": str(len(report.comparisons)), "failures": str(len(bad)), "time": f"{report.wall_s:.3f}"}
+    attributes = {
+        "tests": str(len(report.comparisons) + bool(report.skipped)),
+        "failures": str(len(bad)),
+        "skipped": str(int(bool(report.skipped))),
+        "time": f"{report.wall_s:.3f}",
+    }
     root = ET.Element("testsuites")
     suite = ET.SubElement(root, "testsuite", {"name": "mlxprobe gate", **attributes})
     for one in report.comparisons:
@@ -81,6 +90,9 @@ def junit(report: GateReport) -> str:
             ET.SubElement(case, "failure", message=told, type="regression")
         elif told:
             ET.SubElement(case, "system-out").text = told
+    if report.skipped:
+        case = ET.SubElement(suite, "testcase", classname="mlxprobe", name="gate")
+        ET.SubElement(case, "skipped", message=clean(report.skipped))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -101,6 +113,8 @@ def github(report: GateReport) -> str:
                     f"{found.what}: {found.text}{allowed}",
                 )
             )
+    if report.skipped:
+        lines.append(annotation("notice", "mlxprobe gate", answer(report)))
     return "\n".join([*lines, answer(report)]) + "\n"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from mlxprobe.matrix import Matrix, cell, encode, rows
 from mlxprobe.model import ProgramRecord
 from mlxprobe.reports.markdown import table
+from mlxprobe.reports.words import trimmed
 
 CHANGED = "▸"
 
@@ -43,8 +44,8 @@ def text(matrix: Matrix) -> str:
     """Return the grid in columns, then the changes and what was skipped."""
     lines = grid(matrix)
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
-    body = ["  ".join(part.ljust(width) for part, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([*body, "", *_notes(matrix)]) + "\n"
+    body = ["  ".join(part.ljust(width) for part, width in zip(line, widths, strict=True)) for line in lines]
+    return trimmed("\n".join([*body, "", *_notes(matrix)]) + "\n")
 
 
 def markdown(matrix: Matrix) -> str:

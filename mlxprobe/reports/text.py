@@ -1,4 +1,4 @@
-"""The report for a terminal: per variant documented and observed outcome, evidence, the correct loop beneath."""
+"""The report for a terminal: per variant documented and observed outcome, evidence; the correct loop first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def render(record: Record, width: int = 80) -> str:
     """Return the report without colours, `width` columns wide."""
     out = io.StringIO()
     Console(file=out, width=width, color_system=None, highlight=False).print(renderable(record))
-    return out.getvalue()
+    return words.trimmed(out.getvalue())
 
 
 def renderable(record: Record) -> RenderableType:
@@ -37,13 +37,9 @@ def renderable(record: Record) -> RenderableType:
 
 
 def _table(rows: list[ProgramRecord]) -> RenderableType:
-    ordered = [one for one in rows if one.role is not Role.CORRECT]
     parts: list[RenderableType] = [_heading()]
-    for one in ordered:
-        parts += [_line(one), *_evidence(one)]
     for one in rows:
-        if one.role is Role.CORRECT:
-            parts += [_line(one), *_evidence(one)]
+        parts += [_line(one), *_evidence(one)]
     return Group(*parts)
 
 

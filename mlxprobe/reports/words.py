@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from mlxprobe.model import ProgramRecord, Record
 from mlxprobe.vocabulary import Outcome, Role
+
+
+def counted(number: int, word: str) -> str:
+    """Write a number with its word: 1 run, 2 runs."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def trimmed(text: str) -> str:
+    """Take away the spaces at the ends of lines, those before colours' ends too."""
+    return re.sub(r"[ \t]+((?:\x1b\[[0-9;]*m)*)$", r"\1", text, flags=re.MULTILINE)
 
 
 def by_scenario(rows: Iterable[ProgramRecord]) -> list[tuple[str, list[ProgramRecord]]]:
@@ -45,11 +56,12 @@ def summary(rows: Sequence[ProgramRecord]) -> str:
     claims = [one for one in rows if one.claims is not None]
     refuted = sum(status(one) != "confirmed" for one in claims)
     parts = [
-        f"{len(rows)} program{'s' * (len(rows) != 1)}",
+        counted(len(rows), "program"),
         f"{unexpected} not as expected" if unexpected else "all as expected",
     ]
     if claims:
-        parts.append(f"{refuted} of {len(claims)} documented claims do not hold here")
+        hold = "does not hold" if 1 in (refuted, len(claims)) else "do not hold"
+        parts.append(f"{refuted} of {counted(len(claims), 'documented claim')} {hold} here")
     return ", ".join(parts)
 
 

@@ -81,10 +81,11 @@ class EventLog:
                 step_s=float(event["step_s"]),
                 gradients=int(event["gradients"]),
                 pending=event["pending"],
+                gradient=None if event["gradient"] is None else float(event["gradient"]),
                 lazy_steps=self.lazy_steps,
             )
         )
-        thin(self.steps, lambda one: (one.pending is not None, one.step_s))
+        thin(self.steps, lambda one: (one.pending is not None, one.gradient is not None, one.step_s))
 
     def _on_losses(self, event: dict[str, Any], t_s: float) -> None:
         self.losses += [Reading(step=int(step), value=float(value)) for step, value in event["losses"]]

@@ -1,0 +1,119 @@
+"""Look closely at some steps: the first four, then as many as a hundredth of the program's time pays for."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlxprobe.agent.recorder import Recorder
+
+ALWAYS = 4
+SHARE = 0.01
+
+
+@dataclass
+class Call:
+    """One gradient call of the program: `data` are its arguments that no gradient is taken of, by name."""
+
+    model: Any
+    data: dict[str, Any]
+    loss: Any
+    gradients: Any
+    site: tuple[str, int] = ("", 0)
+
+
+class Inspector:
+    """Something to look at. What an inspector holds of a step it must let go of in `look`."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        self.inspection = inspection
+
+    def imported(self, name: str, module: Any) -> None:
+        """One of MLX's modules has been imported: wrap what is needed of it."""
+
+    def called(self, call: Call) -> None:
+        """A gradient call has returned, at a step that is looked at."""
+
+    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        """An optimizer is about to update, at a step that is looked at."""
+
+    def look(self, step: int) -> None:
+        """A step is complete: what its program evaluates is evaluated now."""
+
+    def finish(self) -> None:
+        """The program has come to its end."""
+
+
+@dataclass
+class Inspection:
+    """Hand events to the inspectors; one that fails is told of and left out, and never fails the program."""
+
+    recorder: Recorder
+    kinds: tuple[type[Inspector], ...]
+    due: bool = True
+    busy: bool = False
+    looked: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._inspectors = [kind(self) for kind in self.kinds]
+        self._spent_s = 0.0
+        self._began_s = 0.0
+
+    def imported(self, name: str, module: Any) -> None:
+        """Tell of a module of MLX's that has been imported."""
+        self._each(lambda one: one.imported(name, module))
+
+    def called(self, call: Callable[[], Call]) -> None:
+        """Tell of a gradient call."""
+        self._began_s = self._began_s or time.monotonic()
+        if self.due and not self.busy:
+            with self._at_our_cost():
+                made = call()
+                self._each(lambda one: one.called(made))
+
+    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        """Tell of an update."""
+        if self.due and not self.busy:
+            with self._at_our_cost():
+                self._each(lambda one: one.updating(model, optimizer, gradients))
+
+    def look(self, step: int) -> dict[str, Any]:
+        """Tell of a complete step; return what was seen of it, and decide whether to look at the next."""
+        self.looked = {}
+        if self.due and not self.busy:
+            with self._at_our_cost():
+                self._each(lambda one: one.look(step))
+        elapsed_s = time.monotonic() - self._began_s if self._began_s else 0.0
+        self.due = step < ALWAYS or self._spent_s <= SHARE * elapsed_s
+        return self.looked
+
+    def finish(self) -> None:
+        """Tell of the end."""
+        with self._at_our_cost():
+            self._each(lambda one: one.finish())
+
+    @contextlib.contextmanager
+    def _at_our_cost(self) -> Iterator[None]:
+        """Keep what we evaluate and read ourselves from counting as the program's."""
+        began, self.busy, self.recorder.deaf = time.monotonic(), True, True
+        try:
+            yield
+        finally:
+            self.busy = self.recorder.deaf = False
+            self._spent_s += time.monotonic() - began
+
+    def _each(self, tell: Callable[[Inspector], None]) -> None:
+        for one in list(self._inspectors):
+            try:
+                tell(one)
+            except Exception as error:  # MLX differs from release to release, and programs do what they like
+                self._inspectors.remove(one)
+                self.recorder.fact(
+                    "inspector failed",
+                    None,
+                    inspector=type(one).__name__,
+                    error=f"{type(error).__name__}: {error}"[:200],
+                )

@@ -1,0 +1,24 @@
+"""What is looked at, one file each."""
+
+from __future__ import annotations
+
+from mlxprobe.agent.inspection import Inspector
+from mlxprobe.agent.inspectors.accumulation import Accumulation
+from mlxprobe.agent.inspectors.checkpoints import Checkpoints
+from mlxprobe.agent.inspectors.frozen import Frozen
+from mlxprobe.agent.inspectors.gradients import Gradients
+from mlxprobe.agent.inspectors.indices import Indices
+from mlxprobe.agent.inspectors.layouts import Layouts
+from mlxprobe.agent.inspectors.losses import Losses
+from mlxprobe.agent.inspectors.retained import Retained
+
+ALL: tuple[type[Inspector], ...] = (
+    Losses,
+    Gradients,
+    Accumulation,
+    Frozen,
+    Indices,
+    Layouts,
+    Retained,
+    Checkpoints,
+)

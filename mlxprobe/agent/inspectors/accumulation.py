@@ -1,0 +1,76 @@
+"""Gradients of several calls and the update that they end in: their sum, their mean, or not all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlxprobe.agent import graph
+from mlxprobe.agent.inspection import Call, Inspection, Inspector
+
+SMALL = 4096  # elements of the one parameter whose gradients are kept
+TOLERANCE = 2e-2  # of half precision
+
+
+class Accumulation(Inspector):
+    """Keep one small parameter's gradient of each call, and compare the update's with their sum."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._path = ""
+        self._calls: dict[int, list[Any]] = {}
+        self._update: tuple[list[Any], Any, str, tuple[str, int]] | None = None
+        self._scalings: list[int] = []
+        self._usual = 0
+
+    def called(self, call: Call) -> None:
+        named = dict(graph.named_leaves(call.gradients))
+        if self._path not in named:
+            small = sorted((one.size, path) for path, one in named.items() if one.size <= SMALL)
+            self._path = next((path for size, path in small if size > 1), small[0][1] if small else "")
+        if self._path in named:
+            self._calls.setdefault(id(call.model) if call.model is not None else 0, []).append(named[self._path])
+        self._scalings.append(self.inspection.looked.get("scalings", -1))
+
+    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        from mlxprobe.agent import sites
+
+        calls = self._calls.pop(id(model), None) or self._calls.pop(0, [])
+        passed = dict(graph.named_leaves(gradients)).get(self._path)
+        if len(calls) > 1 and passed is not None and all(one.shape == passed.shape for one in calls):
+            self._update = calls, passed, type(optimizer).__name__, sites.calling()
+
+    def look(self, step: int) -> None:
+        self._calls.clear()
+        update, self._update = self._update, None
+        scalings, self._scalings = self._scalings, []
+        if update is None or graph.pending([*update[0], update[1]]):
+            return
+        calls, passed, optimizer, site = update
+        values, sum_ = [graph.numbers(one) for one in calls], graph.numbers(passed)
+        share = share_of_sum(values, sum_)
+        if share is None and 0 < self._usual < len(calls) and share_of_sum(values[-self._usual :], sum_) is not None:
+            self.inspection.recorder.fact(
+                "gradients dropped", site, calls=len(calls) - self._usual, of=len(calls), at_end=False
+            )
+        if share is not None:
+            self._usual = len(calls)
+            self.inspection.recorder.fact(
+                "accumulated",
+                site,
+                calls=len(calls),
+                share=share,
+                scalings=min(scalings, default=-1),
+                optimizer=optimizer,
+            )
+
+
+def share_of_sum(calls: list[list[float]], passed: list[float]) -> float | None:
+    """Return the factor by which the update's gradient is the sum of the calls'; None where it is no multiple."""
+    total = [sum(values) for values in zip(*calls, strict=True)]
+    length = sum(value * value for value in total)
+    if length == 0.0:
+        return None
+    share = sum(p * t for p, t in zip(passed, total, strict=True)) / length
+    left = sum((p - share * t) ** 2 for p, t in zip(passed, total, strict=True))
+    size = sum(p * p for p in passed)
+    return share if size > 0 and left <= TOLERANCE**2 * size else None

@@ -1,0 +1,116 @@
+"""Files that are loaded, and whether what was in them reaches the model and the optimizer."""
+
+from __future__ import annotations
+
+import os
+import re
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent import graph, sites
+from mlxprobe.agent.inspection import Inspection, Inspector
+
+OPTIMIZER_FILE = re.compile(r"(optim|adam|momentum)\w*.*\.(safetensors|npz|npy|gguf|json|pkl|bin)$", re.IGNORECASE)
+WEIGHTS_SHARE = 0.5
+HELD_BYTES = 65_536  # larger arrays are known by themselves alone, not kept alive
+
+
+class Checkpoints(Inspector):
+    """Remember what was loaded until training goes on, and compare then."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._read: dict[str, tuple[str, int]] = {}
+        self._loaded: list[tuple[str, dict[str, Callable[[], Any]], tuple[str, int]]] = []
+        self._into_model: dict[str, tuple[str, int]] = {}
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.core":
+            module.load = self._load(module.load)
+        elif name == "mlx.nn.layers.base":
+            module.Module.load_weights = self._load_weights(module.Module.load_weights)
+
+    def _load(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def load(file: Any, *args: Any, **kwargs: Any) -> Any:
+            loaded = original(file, *args, **kwargs)
+            if isinstance(file, (str, os.PathLike)) and not self.inspection.busy:
+                path = os.path.abspath(os.fspath(file))
+                self._read[path] = sites.calling()
+                if isinstance(loaded, dict):
+                    self._loaded.append((path, {key: remembered(one) for key, one in loaded.items()}, self._read[path]))
+            return loaded
+
+        return load
+
+    def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def load_weights(module: Any, file_or_weights: Any, *args: Any, **kwargs: Any) -> Any:
+            if isinstance(file_or_weights, (str, os.PathLike)):
+                self._into_model[os.path.abspath(os.fspath(file_or_weights))] = sites.calling()
+            return original(module, file_or_weights, *args, **kwargs)
+
+        return load_weights
+
+    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        """Training goes on: whatever belongs to it has been loaded by now."""
+        if not hasattr(model, "trainable_parameters"):
+            return
+        loaded, self._loaded = self._loaded, []
+        for path, references, site in loaded:
+            arrays = {key: one() for key, one in references.items()}
+            if self._is_weights(arrays, model):
+                if in_model(arrays, model):
+                    self._into_model.setdefault(path, site)
+                elif path not in self._into_model:
+                    self.inspection.recorder.fact(
+                        "loaded but unused", site, file=os.path.basename(path), arrays=len(arrays)
+                    )
+        into_model, self._into_model = self._into_model, {}
+        for path, site in into_model.items():
+            beside = [name for name in siblings(path) if OPTIMIZER_FILE.search(name)]
+            unread = [name for name in beside if os.path.join(os.path.dirname(path), name) not in self._read]
+            if unread and len(unread) == len(beside):
+                self.inspection.recorder.fact(
+                    "optimizer state unread", site, weights=os.path.basename(path), unread=sorted(unread)[:5]
+                )
+
+    def _is_weights(self, arrays: dict[str, Any], model: Any) -> bool:
+        """Tell whether loaded names are those of the model's parameters, with or without a prefix."""
+        names = {path for path, _ in graph.named_leaves(model.parameters())}
+        ends = [key for key in arrays if any(key == name or key.endswith(f".{name}") for name in names)]
+        return len(ends) >= max(1, WEIGHTS_SHARE * len(arrays))
+
+
+def remembered(array: Any) -> Callable[[], Any]:
+    """Return a reference to an array: a small one is kept, a large one may go."""
+    return (lambda: array) if array.nbytes <= HELD_BYTES else weakref.ref(array)
+
+
+def in_model(arrays: dict[str, Any], model: Any) -> bool:
+    """Tell whether any loaded array has become a parameter: itself, or one of the same values."""
+    import mlx.core as mx
+
+    parameters = dict(graph.named_leaves(model.parameters()))
+    mine = {id(one) for one in parameters.values()}
+    alive = {key: one for key, one in arrays.items() if one is not None}
+    if len(alive) < len(arrays) or any(id(one) in mine for one in alive.values()):
+        return True  # what is gone may have been converted
+    small = sorted(alive.items(), key=lambda item: int(item[1].size))[:8]
+    for key, one in small:
+        for name, parameter in parameters.items():
+            same = (key == name or key.endswith(f".{name}")) and parameter.shape == one.shape
+            if (
+                same
+                and not graph.pending([parameter])
+                and bool(mx.allclose(parameter, one.astype(parameter.dtype)).item())
+            ):
+                return True
+    return False
+
+
+def siblings(path: str) -> list[str]:
+    """List the files in the folder of a file."""
+    try:
+        return sorted(os.listdir(os.path.dirname(path)))
+    except OSError:
+        return []

@@ -1,0 +1,42 @@
+"""What an update is given beside what is to be trained."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from mlxprobe.agent import graph
+from mlxprobe.agent.inspection import Call, Inspection, Inspector
+
+MISSING_IS_SURE = 4
+
+
+class Frozen(Inspector):
+    """Compare the gradients that an optimizer gets with the model's trainable parameters."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._given: dict[int, tuple[int, set[str]]] = {}  # model: updates, and every path that they were given
+        self._told: set[int] = set()
+
+    def called(self, call: Call) -> None:
+        if call.model is not None and not graph.named_leaves(call.model.trainable_parameters()):
+            self.inspection.recorder.fact("nothing trainable", call.site)
+
+    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        base = sys.modules.get("mlx.nn.layers.base")
+        if base is None or not isinstance(model, base.Module):
+            return
+        given = {path for path, _ in graph.named_leaves(gradients)}
+        trainable = {path for path, _ in graph.named_leaves(model.trainable_parameters())}
+        every = {path for path, _ in graph.named_leaves(model.parameters())}
+        if frozen := sorted(given & every - trainable):
+            self.inspection.recorder.fact("frozen updated", None, paths=frozen[:5], count=len(frozen))
+        if not trainable:
+            self.inspection.recorder.fact("nothing trainable")
+        updates, known = self._given.get(id(model), (0, set()))
+        self._given[id(model)] = updates + 1, known | given
+        missing = sorted(trainable - known - given)
+        if missing and updates + 1 >= MISSING_IS_SURE and id(model) not in self._told:
+            self._told.add(id(model))
+            self.inspection.recorder.fact("gradient missing", None, paths=missing[:5], count=len(missing))

@@ -1,0 +1,86 @@
+"""Gradients that are exactly zero, not finite, or grow."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from mlxprobe.agent import graph
+from mlxprobe.agent.inspection import Call, Inspection, Inspector
+
+HELD_BYTES = 1_000_000
+HELD_SHARE = 0.05  # of all gradients: what we keep alive until the step is complete must not raise the peak
+ZERO_IS_SURE = 4
+
+
+class Gradients(Inspector):
+    """Hold some gradients until the program has evaluated them, then read their extremes."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._held: list[tuple[str, Any]] = []
+        self._site = ("", 0)
+        self._loss: Any = None
+        self._turn = 0
+        self._unevaluated = 0
+        self._looks: dict[str, list[int]] = {}  # path: looks, and how many of them found it zero
+        self._told: set[str] = set()
+
+    def called(self, call: Call) -> None:
+        self._site, self._loss = call.site, call.loss
+        prefix = f"{id(call.model)}:" if call.model is not None else ""
+        self._held = self._affordable([(prefix + path, one) for path, one in graph.named_leaves(call.gradients)])
+
+    def _affordable(self, named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+        budget = max(HELD_BYTES, HELD_SHARE * sum(one.nbytes for _, one in named))
+        held, at = [], 0
+        for at in range(len(named)):
+            path, one = named[(self._turn + at) % len(named)]
+            if one.nbytes <= budget:
+                budget -= one.nbytes
+                held.append((path, one))
+            elif held:
+                break
+        self._turn += at + 1 if len(held) == len(named) else max(1, at)
+        return held
+
+    def look(self, step: int) -> None:
+        held, self._held, loss, self._loss = self._held, [], self._loss, None
+        if not held:
+            return
+        if graph.pending([one for _, one in held]):
+            self._unevaluated += 1
+            if self._unevaluated == ZERO_IS_SURE and not self._looks:
+                self.inspection.recorder.fact("not looked at", self._site, what="gradients", why="never evaluated")
+            return
+        sizes = {path: graph.largest(one) for path, one in held}
+        self._count_zeros(sizes)
+        finite = [size for size in sizes.values() if math.isfinite(size)]
+        if len(finite) < len(sizes):
+            bad = [path.rpartition(":")[2] for path, size in sizes.items() if not math.isfinite(size)]
+            self.inspection.recorder.fact("gradient not finite", self._site, paths=bad[:5], count=len(bad))
+        if finite:
+            self.inspection.looked["gradient"] = max(finite)
+        self._read_loss(loss, step)
+
+    def _read_loss(self, loss: Any, step: int) -> None:
+        if loss is not None and getattr(loss, "size", 0) == 1 and not graph.pending([loss]):
+            value = graph.number(loss)
+            if not math.isfinite(value):
+                self.inspection.recorder.fact("loss not finite", self._site, value=str(value))
+
+    def _count_zeros(self, sizes: dict[str, float]) -> None:
+        for path, size in sizes.items():
+            counts = self._looks.setdefault(path, [0, 0])
+            counts[0] += 1
+            counts[1] += size == 0.0
+        zero = {path for path, (looks, zeros) in self._looks.items() if zeros == looks >= ZERO_IS_SURE}
+        if zero - self._told:
+            self._told |= zero
+            self.inspection.recorder.fact(
+                "zero gradient",
+                self._site,
+                paths=[path.rpartition(":")[2] for path in sorted(zero)][:5],
+                count=len(zero),
+                of=len(self._looks),
+            )

@@ -1,0 +1,119 @@
+"""Ids that index an embedding, and targets that index the logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent import graph, sites
+from mlxprobe.agent.inspection import Inspection, Inspector
+
+HELD = 16  # arrays a step
+SAME_IS_SURE = 2
+EMBEDDINGS = {"mlx.nn.layers.embedding": "Embedding", "mlx.nn.layers.quantized": "QuantizedEmbedding"}
+
+
+class Indices(Inspector):
+    """Hold ids and targets until they are evaluated; then compare them with their tables, and with each other."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._held: list[tuple[str, Any, int, tuple[str, int]]] = []
+        self._causal = False
+        self._same = 0
+
+    def imported(self, name: str, module: Any) -> None:
+        if name in EMBEDDINGS and hasattr(module, EMBEDDINGS[name]):
+            kind = getattr(module, EMBEDDINGS[name])
+            kind.__call__ = self._embedding(kind.__call__)
+        elif name == "mlx.core":
+            module.take_along_axis = self._targets(module.take_along_axis)
+            fast = module.fast
+            if hasattr(fast, "cross_entropy"):
+                fast.cross_entropy = self._targets(fast.cross_entropy)
+            if hasattr(fast, "scaled_dot_product_attention"):
+                fast.scaled_dot_product_attention = self._attention(fast.scaled_dot_product_attention)
+        elif name == "mlx.nn.layers.recurrent":
+            for kind in (module.RNN, module.GRU, module.LSTM):
+                kind.__call__ = self._causal_call(kind.__call__)
+        elif name == "mlx.nn.layers.transformer":
+            masks = module.MultiHeadAttention
+            masks.create_additive_causal_mask = staticmethod(self._causal_call(masks.create_additive_causal_mask))
+
+    def _embedding(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def __call__(module: Any, x: Any) -> Any:  # noqa: N807
+            if self._listens():
+                self._hold("embedding", x, module.weight.shape[0])
+            return original(module, x)
+
+        return __call__
+
+    def _targets(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def targets(logits: Any, indices: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._listens():
+                axis = args[0] if args else kwargs.get("axis", -1)
+                self._hold("target", indices, logits.shape[axis if isinstance(axis, int) else -1])
+            return original(logits, indices, *args, **kwargs)
+
+        return targets
+
+    def _attention(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def attention(*args: Any, **kwargs: Any) -> Any:
+            self._causal = (
+                self._causal or kwargs.get("mask") == "causal"
+                if isinstance(kwargs.get("mask"), str)
+                else (self._causal)
+            )
+            return original(*args, **kwargs)
+
+        return attention
+
+    def _causal_call(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def causal(*args: Any, **kwargs: Any) -> Any:
+            self._causal = True
+            return original(*args, **kwargs)
+
+        return causal
+
+    def _listens(self) -> bool:
+        return self.inspection.due and not self.inspection.busy and len(self._held) < HELD
+
+    def _hold(self, kind: str, ids: Any, limit: int) -> None:
+        import mlx.core as mx
+
+        if isinstance(ids, mx.array) and mx.issubdtype(ids.dtype, mx.integer) and ids.size:
+            self._held.append((kind, ids, limit, sites.calling()))
+
+    def look(self, step: int) -> None:
+        held, self._held = self._held, []
+        known = [one for one in held if not graph.pending([one[1]])]
+        for kind, ids, limit, site in known:
+            self._compare_with_table(kind, ids, limit, site)
+        inputs = [one for kind, one, *_ in known if kind == "embedding"]
+        targets = [(one, site) for kind, one, _, site in known if kind == "target"]
+        if len({id(one) for one in inputs}) == 1 and targets and unshifted(inputs[0], targets[-1][0]):
+            self._same += 1
+            if self._same == SAME_IS_SURE:
+                self.inspection.recorder.fact("targets are inputs", targets[-1][1], causal=self._causal)
+
+    def _compare_with_table(self, kind: str, ids: Any, limit: int, site: tuple[str, int]) -> None:
+        import mlx.core as mx
+
+        low, high = int(graph.number(mx.min(ids))), int(graph.number(mx.max(ids)))
+        if high >= limit or low < -limit:
+            self.inspection.recorder.fact("id out of range", site, kind=kind, low=low, high=high, limit=limit)
+
+
+def unshifted(ids: Any, targets: Any) -> bool:
+    """Tell whether targets are the embedded ids themselves, position by position; all the same id tells nothing."""
+    import mlx.core as mx
+
+    if ids.ndim != 2 or ids.shape[1] < 3:
+        return False
+    batch, length = ids.shape
+    if targets.size not in (batch * length, batch * (length - 1)):
+        return False
+    flat = targets.reshape(batch, -1)
+    mine = ids[:, : flat.shape[1]]
+    same = bool(mx.array_equal(mine.astype(mx.int64), flat.astype(mx.int64)).item())
+    return same and not bool(mx.array_equal(mine, mx.broadcast_to(mine[:, :1], mine.shape)).item())

@@ -1,0 +1,49 @@
+"""The graph of the loss: whether the labels are in it, how it was averaged, and log-softmax built by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlxprobe.agent import graph
+from mlxprobe.agent.inspection import Call, Inspection, Inspector
+from mlxprobe.agent.lossgraph import LossGraph
+
+LAZY_AT_MOST = 3  # steps without an evaluation: beyond, the graph of the loss holds all of them
+UNREACHED_IS_SURE = 2
+
+
+class Losses(Inspector):
+    """Export the loss before it is evaluated, with the program's own arrays named, and read the graph."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._unreached: dict[str, int] = {}
+
+    def called(self, call: Call) -> None:
+        if call.loss is None or self.inspection.recorder.lazy_steps > LAZY_AT_MOST:
+            return
+        named = unique(call.data)
+        drawn = LossGraph(graph.dot(loss=call.loss, **{f"a{k}": one for k, (_, one) in enumerate(named)}))
+        if not drawn.found:
+            return  # evaluated inside the function
+        self.inspection.looked["scalings"] = drawn.scalings()
+        reached = [name for k, (name, _) in enumerate(named) if drawn.reaches(f"a{k}")]
+        self._tell_unreached(call, [name for name, _ in named if name not in reached], reached)
+        if kind := drawn.hand_written():
+            self.inspection.recorder.fact("hand-written log-softmax", call.site, kind=kind)
+
+    def _tell_unreached(self, call: Call, names: list[str], reached: list[str]) -> None:
+        for name in names:
+            self._unreached[name] = self._unreached.get(name, 0) + 1
+        sure = [name for name in names if self._unreached[name] == UNREACHED_IS_SURE]
+        if sure:
+            self.inspection.recorder.fact("argument unreached", call.site, names=sure, reached=reached)
+
+
+def unique(data: dict[str, Any]) -> list[tuple[str, Any]]:
+    """List the arrays among a call's arguments, each under its first name."""
+    seen: dict[int, tuple[str, Any]] = {}
+    for name, value in data.items():
+        for path, one in graph.named_leaves(value):
+            seen.setdefault(id(one), (f"{name}.{path}".rstrip("."), one))
+    return list(seen.values())

@@ -1,0 +1,118 @@
+"""Read MLX's drawing of a lazy graph: which arrays reach the loss, and through what."""
+
+from __future__ import annotations
+
+import re
+
+NODE = re.compile(r'\{ (\d+) \[label ="([^"]*)"')
+INTO = re.compile(r'^"([^"]+)" -> (\d+)$')
+OUT_OF = re.compile(r'^(\d+) -> "([^"]+)"$')
+CARRIERS = {"Squeeze", "Reshape", "ExpandDims", "AsType", "Broadcast", "Flatten", "Unflatten", "StopGradient", "Copy"}
+CARRIERS |= {"Contiguous", "Transpose", "Slice", "Negative"}
+UNKNOWN = -1
+DEEPEST = 40
+
+
+class LossGraph:
+    """The operations behind the array called `loss`. Names of operations are MLX's primitives."""
+
+    def __init__(self, dot: str) -> None:
+        self._kind: dict[str, str] = {}
+        self._inputs: dict[str, list[str]] = {}
+        self._maker: dict[str, str] = {}
+        for line in dot.splitlines():
+            if found := NODE.search(line):
+                self._kind[found[1]] = found[2]
+            elif found := INTO.match(line):
+                self._inputs.setdefault(found[2], []).append(found[1])
+            elif found := OUT_OF.match(line):
+                self._maker[found[2]] = found[1]
+        self._behind = self._ancestors("loss")
+
+    @property
+    def found(self) -> bool:
+        """Whether the loss was still to be computed."""
+        return "loss" in self._maker
+
+    def reaches(self, name: str) -> bool:
+        """Tell whether an array takes part in the loss."""
+        return name in self._behind
+
+    def _ancestors(self, tensor: str) -> set[str]:
+        seen, waiting = {tensor}, [tensor]
+        while waiting:
+            for source in self._sources(waiting.pop()):
+                if source not in seen:
+                    seen.add(source)
+                    waiting.append(source)
+        return seen
+
+    def _sources(self, tensor: str) -> list[str]:
+        return self._inputs.get(self._maker.get(tensor, ""), [])
+
+    def _made_by(self, tensor: str) -> str:
+        """Name the operation that made an array, looking through what only carries it on."""
+        return self._kind.get(self._maker.get(self._carried(tensor), ""), "")
+
+    def _carried(self, tensor: str) -> str:
+        for _ in range(DEEPEST):
+            maker = self._maker.get(tensor, "")
+            if self._kind.get(maker) not in CARRIERS or not self._inputs.get(maker):
+                return tensor
+            tensor = self._inputs[maker][0]
+        return tensor
+
+    def scalings(self) -> int:
+        """Count by how many factors the loss was scaled since its last sum; `UNKNOWN` where that cannot be read."""
+        return self._scalings("loss", DEEPEST)
+
+    def _scalings(self, tensor: str, left: int) -> int:
+        tensor = self._carried(tensor)
+        kind, sources = self._made_by(tensor), self._sources(tensor)
+        if kind in ("Sum", "Mean", "Reduce"):
+            return 0
+        if not left or len(sources) != 2 or kind not in ("Multiply", "Divide", "Add", "Subtract"):
+            return UNKNOWN
+        behind = [self._scalings(one, left - 1) for one in sources]
+        known = [one for one in behind if one != UNKNOWN]
+        if kind in ("Multiply", "Divide"):
+            return 1 + known[0] if known else UNKNOWN
+        return min(known) if known else UNKNOWN
+
+    def hand_written(self) -> str:
+        """Name the log-softmax that was built by hand: `unstable`, `stable`, or empty for none."""
+        found = ""
+        for tensor in self._behind:
+            if self._kind.get(self._maker.get(tensor, "")) != "Log":
+                continue
+            kind = self._log_of(self._sources(tensor)[0])
+            found = kind if kind == "unstable" or not found else found
+        return found
+
+    def _log_of(self, tensor: str) -> str:
+        """Tell what the logarithm is of: a sum of exponentials, or a softmax."""
+        tensor = self._past_constants(tensor)
+        kind, sources = self._made_by(tensor), self._sources(self._carried(tensor))
+        if kind in ("Softmax", "GatherAxis") and kind == "Softmax":
+            return "stable"
+        if kind == "GatherAxis":
+            return self._log_of(sources[0])
+        if kind == "Divide" and self._made_by(sources[0]) == "Exp":
+            return self._stability(sources[0])
+        if kind in ("Sum", "Reduce") and self._made_by(self._past_constants(sources[0])) == "Exp":
+            return self._stability(self._past_constants(sources[0]))
+        return ""
+
+    def _past_constants(self, tensor: str) -> str:
+        """Look through a constant that is added, such as an epsilon."""
+        carried = self._carried(tensor)
+        sources = self._sources(carried)
+        if self._made_by(carried) in ("Add", "Maximum") and len(sources) == 2:
+            computed = [one for one in sources if self._carried(one) in self._maker]
+            return computed[0] if len(computed) == 1 else tensor
+        return tensor
+
+    def _stability(self, exponential: str) -> str:
+        inner = self._sources(self._carried(exponential))
+        shifted = bool(inner) and self._made_by(inner[0]) == "Subtract"
+        return "stable" if shifted else "unstable"

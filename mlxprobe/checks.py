@@ -1,0 +1,87 @@
+"""Checks of settings: what was written in, the value out; a ValueError where it is none."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from packaging.requirements import Requirement
+
+_BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_SECONDS = {"": 1.0, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+
+
+def whole(low: int, high: int) -> Callable[[Any], int]:
+    """Return a check for whole numbers from `low` to `high`."""
+
+    def check(value: Any) -> int:
+        number = int(str(value))
+        if not low <= number <= high:
+            raise ValueError
+        return number
+
+    return check
+
+
+def seconds(value: Any) -> float:
+    """Read a time above zero, such as 90, 1.5s, 250ms or 2min."""
+    found = re.fullmatch(r"([\d.]+)\s*([a-z]*)", str(value).strip().lower())
+    if not found or found[2] not in _SECONDS or not 0 < float(found[1]) < 1e6:
+        raise ValueError
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def size(value: Any) -> int | float:
+    """Read a size in bytes, such as 4GB or 512MiB; or a share of the machine's memory, such as 40% (0.4)."""
+    text = str(value).strip().lower()
+    if text.endswith("%"):
+        share = float(text[:-1]) / 100
+        if not 0 < share <= 1:
+            raise ValueError
+        return share
+    found = re.fullmatch(r"([\d.]+)\s*([kmgt]?i?)b?", text)
+    if not found or found[2] not in _BYTES or float(found[1]) * _BYTES[found[2]] < 1:
+        raise ValueError
+    return int(float(found[1]) * _BYTES[found[2]])
+
+
+def choice(*words: str) -> Callable[[Any], str]:
+    """Return a check for one of `words`."""
+
+    def check(value: Any) -> str:
+        if value not in words:
+            raise ValueError
+        return str(value)
+
+    return check
+
+
+def folders(value: Any) -> tuple[str, ...]:
+    """Read one folder or a list of folders; the environment separates them as PATH does."""
+    given = value.split(os.pathsep) if isinstance(value, str) else value
+    if not isinstance(given, (list, tuple)) or not all(isinstance(entry, str) for entry in given):
+        raise ValueError
+    return tuple(entry for entry in given if entry)
+
+
+def packages(value: Any) -> tuple[str, ...]:
+    """Read a list of requirements: `transformers>=4.40`, or a path; the environment separates them by blanks."""
+    given = shlex.split(value) if isinstance(value, str) else value
+    if not isinstance(given, (list, tuple)) or not all(isinstance(entry, str) for entry in given):
+        raise ValueError
+    if any(not is_path(entry) and _is_mlx(Requirement(entry)) for entry in given):
+        raise ValueError
+    return tuple(given)
+
+
+def is_path(requirement: str) -> bool:
+    """Tell whether a requirement is a path, as pip does: it begins with a dot or a slash, or is a wheel."""
+    return requirement.startswith((".", "/", "~")) or (requirement.endswith(".whl") and "@" not in requirement)
+
+
+def _is_mlx(requirement: Requirement) -> bool:
+    """Tell whether a requirement names MLX itself, whose release is not the project's to say."""
+    return re.fullmatch(r"mlx([-_.](cpu|cuda.*|metal))?", requirement.name.lower()) is not None

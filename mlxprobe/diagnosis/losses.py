@@ -1,0 +1,68 @@
+"""Findings about what the loss is made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from mlxprobe.diagnosis.registry import facts, finding, listed, rule
+from mlxprobe.model import Finding, Observation
+from mlxprobe.vocabulary import Severity
+
+LABELS = re.compile(r"label|target|truth|answer|gold|(^|[._])y(s|_?true|b|_?batch)?$|_y$", re.IGNORECASE)
+
+
+@finding("MP301", "label-free-loss", needs="loss graph")
+def label_free_loss(seen: Observation) -> Iterator[Finding]:
+    """The labels do not reach the loss.
+
+    The loss function takes them and leaves them out, so that the loss settles at a value that knows nothing of the
+    task.
+
+    Example: `loss = -mx.mean(log_softmax(logits))`.
+
+    Use instead: `nn.losses.cross_entropy(logits, labels, reduction="mean")`.
+    """
+    for fact in facts(seen, "argument unreached"):
+        names = fact.detail["names"] if isinstance(fact.detail["names"], list) else []
+        labels = [name for name in names if LABELS.search(name)]
+        if labels:
+            yield rule("MP301").at(f"{listed(labels)} takes no part in the loss", fact.file, fact.line)
+        else:
+            message = f"the argument {listed(names)} takes no part in the loss"
+            yield rule("MP301").at(message, fact.file, fact.line, severity=Severity.NOTE)
+
+
+@finding("MP302", "hand-written-log-softmax", Severity.WARNING, needs="loss graph")
+def hand_written_log_softmax(seen: Observation) -> Iterator[Finding]:
+    """A log-softmax is built by hand of exp, sum and log.
+
+    Without the maximum subtracted, exp overflows above 88 in float32 and the loss is infinite or NaN; the logarithm of
+    a softmax underflows to minus infinity. Where the maximum is subtracted, this is a note: it is right, and slower.
+
+    Example: `mx.log(mx.sum(mx.exp(logits), axis=-1))`, `mx.log(mx.softmax(logits, axis=-1))`.
+
+    Use instead: `nn.losses.cross_entropy(logits, labels)`, or `logits - mx.logsumexp(logits, axis=-1, keepdims=True)`.
+    """
+    for fact in facts(seen, "hand-written log-softmax"):
+        stable = fact.detail["kind"] == "stable"
+        how = "with its maximum subtracted" if stable else f"by hand, {fact.detail['kind']}: it overflows or underflows"
+        severity = Severity.NOTE if stable else Severity.WARNING
+        yield rule("MP302").at(f"the loss takes a log-softmax {how}", fact.file, fact.line, severity=severity)
+
+
+@finding("MP303", "unshifted-labels", needs="ids")
+def unshifted_labels(seen: Observation) -> Iterator[Finding]:
+    """Next-token targets are the inputs themselves.
+
+    A causal model that is to predict the token it has just been given learns to copy: the loss falls to zero, and it
+    generates one token for ever. For a model that is no language model (an autoencoder) this is a note.
+
+    Example: `cross_entropy(model(ids), ids)`.
+
+    Use instead: `cross_entropy(model(ids[:, :-1]), ids[:, 1:])`.
+    """
+    for fact in facts(seen, "targets are inputs"):
+        severity = Severity.ERROR if fact.detail["causal"] else Severity.NOTE
+        message = "the targets of the loss are the embedded ids themselves, position by position"
+        yield rule("MP303").at(message, fact.file, fact.line, severity=severity)

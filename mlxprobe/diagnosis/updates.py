@@ -1,0 +1,79 @@
+"""Findings about what an update is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlxprobe.diagnosis.registry import facts, finding, listed, rule
+from mlxprobe.model import Finding, Observation
+from mlxprobe.vocabulary import Severity
+
+SCALE_FREE = {"Adam", "AdamW", "Adamax", "Lion", "Adafactor", "RMSprop", "Adagrad", "AdaDelta", "Muon"}
+SUM = 0.02
+
+
+@finding("MP202", "frozen-updated", needs="updates")
+def frozen_updated(seen: Observation) -> Iterator[Finding]:
+    """A frozen parameter receives gradients, and the optimizer changes it.
+
+    `mx.value_and_grad` over a module or its `parameters()` knows nothing of `freeze()`; the optimizer updates
+    whatever it is given.
+
+    Example: `mx.value_and_grad(loss_fn)(model, x, y)` with a frozen backbone.
+
+    Use instead: `nn.value_and_grad(model, loss_fn)`, which takes gradients of the trainable parameters alone.
+    """
+    for fact in facts(seen, "frozen updated"):
+        message = f"the optimizer updates {fact.detail['count']} frozen parameters: {listed(fact.detail['paths'])}"
+        yield rule("MP202").at(message, fact.file, fact.line, parameters=float(str(fact.detail["count"])))
+
+
+@finding("MP203", "unaveraged-accumulation", Severity.WARNING, needs="gradients")
+def unaveraged_accumulation(seen: Observation) -> Iterator[Finding]:
+    """The update is the sum of several micro-batches' gradients, not their mean.
+
+    With k micro-batches every step is k times as long as that of the batch they stand for. Adam and its kin
+    divide by the gradient's own size and do not care; SGD does, and so does clipping.
+
+    Example: `grads = tree_map(mx.add, grads, more)` for 8 micro-batches, then `optimizer.update(model, grads)`.
+
+    Use instead: divide each loss, or the summed gradients, by the number of micro-batches.
+    """
+    for fact in facts(seen, "accumulated"):
+        calls, scalings = float(str(fact.detail["calls"])), fact.detail["scalings"]
+        if abs(float(str(fact.detail["share"])) - 1) > SUM or scalings != 1:
+            continue
+        severity = Severity.NOTE if fact.detail["optimizer"] in SCALE_FREE else Severity.WARNING
+        message = f"the update is the sum of {calls:.0f} gradient calls, each of a loss that is a mean"
+        yield rule("MP203").at(message, fact.file, fact.line, severity=severity, gradients=calls)
+
+
+@finding("MP204", "dropped-gradients", Severity.WARNING)
+def dropped_gradients(seen: Observation) -> Iterator[Finding]:
+    """Gradients are computed and never applied.
+
+    A window of micro-batches that the data does not fill is left over at the end of an epoch or of the run.
+
+    Example: `if (i + 1) % 4 == 0: optimizer.update(...)` over 10 micro-batches.
+
+    Use instead: apply the remainder after the loop, divided by its own number of micro-batches.
+    """
+    for fact in facts(seen, "gradients dropped"):
+        calls = float(str(fact.detail["calls"]))
+        when = "when the run ends" if fact.detail["at_end"] else f"at step {fact.step}"
+        message = f"{calls:.0f} gradient calls were never applied {when}"
+        yield rule("MP204").at(message, fact.file, fact.line, gradients=calls)
+
+
+@finding("MP206", "nothing-trainable")
+def nothing_trainable(seen: Observation) -> Iterator[Finding]:
+    """The model has no trainable parameter.
+
+    `freeze()` reaches every module below; a training loop then runs and changes nothing.
+
+    Example: `model.freeze()` without an `unfreeze` of what is to be trained.
+
+    Use instead: `model.head.unfreeze()`, or add the adapters after `freeze()`.
+    """
+    for fact in facts(seen, "nothing trainable"):
+        yield rule("MP206").at("the model has no trainable parameter: nothing can be learned", fact.file, fact.line)
