@@ -38,6 +38,8 @@ def fill(
             matrix = msgspec.structs.replace(matrix, skipped=matrix.skipped | {release.name: str(error)})
             continue
         versions.add(runner.environment.mlx)
+        rest = {name: reason for name, reason in matrix.skipped.items() if name != release.name}
+        matrix = msgspec.structs.replace(matrix, skipped=rest)
         missing = _missing(matrix, runner.environment.mlx, mine)
         if missing:
             (rows,) = side_by_side([runner], missing, sides.settings.jobs)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import signal
 import statistics
+from collections.abc import Sequence
 
-from mlxprobe.model import Frame, Observation
+from mlxprobe.model import Frame, Observation, Stack
 
 
 def steady_steps(seen: Observation) -> list[float]:
@@ -92,21 +93,27 @@ def loss_deviation(seen: Observation, twin: Observation) -> tuple[int, float] | 
 def where(seen: Observation) -> str:
     """Name the user's line that the program stood at, with its text; a forked worker's before its parent's."""
     stacks = seen.silence.stacks if seen.silence else seen.stacks
-    if not stacks:
+    frame = standing_frame(stacks)
+    if frame is None:
         return ""
-    last = max(stack.pid for stack in stacks)
-    stack = [one for one in stacks if one.pid == last][-1]
-    frame = next((one for one in stack.frames if is_users(one)), stack.frames[0])
     text = f" ({frame.code})" if frame.code else ""
     process = " of its forked child" if len({one.pid for one in stacks}) > 1 else ""
     return f"at {frame.file.rpartition('/')[2]}:{frame.line}{text}{process}"
 
 
+def standing_frame(stacks: Sequence[Stack]) -> Frame | None:
+    """Return the user's innermost frame of the main thread, which is reported last, of the youngest process."""
+    if not stacks:
+        return None
+    last = max(stack.pid for stack in stacks)
+    stack = [one for one in stacks if one.pid == last][-1]
+    return next((one for one in stack.frames if is_users(one)), stack.frames[0])
+
+
 def standing(seen: Observation) -> tuple[str, int]:
-    """Return file and line of the user's innermost frame where the program stood at its last silence."""
-    stacks = seen.silence.stacks if seen.silence else ()
-    frames = [frame for stack in stacks for frame in stack.frames if is_users(frame)]
-    return (frames[0].file, frames[0].line) if frames else ("", 0)
+    """Return file and line where the program stood at its last silence."""
+    frame = standing_frame(seen.silence.stacks if seen.silence else ())
+    return (frame.file, frame.line) if frame else ("", 0)
 
 
 def is_users(frame: Frame) -> bool:

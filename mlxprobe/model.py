@@ -55,14 +55,15 @@ class Step(Value, frozen=True):
     gradients: int = 0
     pending: int | None = None
     gradient: float | None = None
-    lazy_steps: int = 0
+    active_bytes: int = 0
 
 
 class Reading(Value, frozen=True):
-    """A loss that the program itself read, with the gradient call that it comes from (a step may have several)."""
+    """A loss that the program read, with its gradient call (a step may have several) and its model's number."""
 
     step: int
     value: float
+    stream: int = 0
 
 
 class Sample(Value, frozen=True):

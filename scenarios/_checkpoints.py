@@ -31,11 +31,11 @@ def train(model: nn.Module, optimizer: optim.Optimizer, first: int = 0, last: in
     return model
 
 
-def checkpoint(prefix: str = "", vocabulary: int = VOCABULARY) -> str:
-    """Train up to `SAVED_AT`, save weights and optimizer state, each key after `prefix`, and return their folder."""
+def checkpoint(prefix: str = "", vocabulary: int = VOCABULARY, *, with_state: bool = True) -> str:
+    """Train up to `SAVED_AT`, save weights and (unless left out) optimizer state, and return their folder."""
     model, optimizer = begin(vocabulary=vocabulary)
     train(model, optimizer, last=SAVED_AT)
     folder = tempfile.mkdtemp()
-    for name, tree in (("model", model.parameters()), ("optimizer", optimizer.state)):
+    for name, tree in (("model", model.parameters()), ("optimizer", optimizer.state))[: 1 + with_state]:
         mx.save_safetensors(f"{folder}/{name}.safetensors", {prefix + key: leaf for key, leaf in tree_flatten(tree)})
     return folder

@@ -22,7 +22,7 @@ probe.score(held_out_loss)
 @probe.correct
 def loaded_strictly():
     """Load the weights with `strict=True`, the default."""
-    file = f"{checkpoint()}/model.safetensors"
+    file = f"{checkpoint(with_state=False)}/model.safetensors"
     model, optimizer = begin(seed=1, learning_rate=3e-4)
     model.load_weights(file)
     return train(model, optimizer, first=SAVED_AT)
@@ -35,7 +35,7 @@ def loaded_strictly():
 )
 def placeholder():
     """Read the file and do nothing with it."""
-    file = f"{checkpoint()}/model.safetensors"
+    file = f"{checkpoint(with_state=False)}/model.safetensors"
     model, optimizer = begin(seed=1, learning_rate=3e-4)
     mx.load(file)
     return train(model, optimizer, first=SAVED_AT)
@@ -44,7 +44,7 @@ def placeholder():
 @probe.documented_fix(says="Looking up every parameter under `model.` loads the weights.", expects=Outcome.WRONG)
 def looked_up_under_a_prefix():
     """Look up every parameter under `model.` and skip what is not found; the file has the parameters' own names."""
-    file = f"{checkpoint()}/model.safetensors"
+    file = f"{checkpoint(with_state=False)}/model.safetensors"
     model, optimizer = begin(seed=1, learning_rate=3e-4)
     weights = mx.load(file)
     for name, _ in tree_flatten(model.parameters()):
@@ -56,7 +56,7 @@ def looked_up_under_a_prefix():
 @probe.broken(expects=Outcome.WRONG, finds=["MP401"])
 def prefixed_keys_dropped():
     """Load keys that begin with `model.` with `strict=False`."""
-    file = f"{checkpoint(prefix='model.')}/model.safetensors"
+    file = f"{checkpoint('model.', with_state=False)}/model.safetensors"
     model, optimizer = begin(seed=1, learning_rate=3e-4)
     model.load_weights(file, strict=False)
     return train(model, optimizer, first=SAVED_AT)
@@ -65,7 +65,7 @@ def prefixed_keys_dropped():
 @probe.mitigation(expects=Outcome.ERROR, finds=["MP401"])
 def prefixed_keys_refused():
     """Load keys that begin with `model.` with `strict=True`."""
-    file = f"{checkpoint(prefix='model.')}/model.safetensors"
+    file = f"{checkpoint('model.', with_state=False)}/model.safetensors"
     model, optimizer = begin(seed=1, learning_rate=3e-4)
     model.load_weights(file)
     return train(model, optimizer, first=SAVED_AT)
@@ -74,7 +74,7 @@ def prefixed_keys_refused():
 @probe.broken(expects=Outcome.WRONG, finds=["MP401"])
 def other_shapes_taken_over():
     """Load the weights of a model with a larger vocabulary with `strict=False`."""
-    file = f"{checkpoint(vocabulary=80)}/model.safetensors"
+    file = f"{checkpoint(vocabulary=80, with_state=False)}/model.safetensors"
     model, optimizer = begin(seed=1, learning_rate=3e-4)
     model.load_weights(file, strict=False)
     return train(model, optimizer, first=SAVED_AT)

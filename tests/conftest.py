@@ -18,8 +18,9 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for version, core in (("1.0.0", CORE.format(version="1.0.0")), ("2.0.0", "raise ImportError('libmlx.so')")):
         wheel(folder, "mlx", version, {"mlx/__init__.py": "", "mlx/core.py": core, "mlx/lib.so": version})
     wheel(folder, "numpy", "9.9", {"numpy/__init__.py": ""})
-    monkeypatch.setenv("UV_NO_INDEX", "1")
-    monkeypatch.setenv("UV_FIND_LINKS", str(folder))
+    config = tmp_path / "uv.toml"  # UV_NO_INDEX is no variable that uv knows
+    config.write_text(f"no-index = true\nfind-links = [{str(folder)!r}]\n")
+    monkeypatch.setenv("UV_CONFIG_FILE", str(config))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for room in (environments, hunt):
         monkeypatch.setattr(room, "cache_folder", lambda: tmp_path / "cache" / "mlxprobe")

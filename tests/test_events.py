@@ -16,7 +16,15 @@ def line(event: str, t: float = 101.0, **values: Any) -> bytes:
 
 
 def step(n: int, **values: Any) -> bytes:
-    given = {"n": n, "step_s": 0.1, "gradients": 1, "lazy_steps": 0, "pending": None, "losses": [[n, 0.5]]}
+    given = {
+        "n": n,
+        "step_s": 0.1,
+        "gradients": 1,
+        "active": 7,
+        "pending": None,
+        "gradient": None,
+        "losses": [[n, 0.5, 0]],
+    }
     return line("step", 100.0 + n, **given | values)
 
 
@@ -24,9 +32,9 @@ MEMORY = line("memory", active=1, cache=2, peak=3)
 RAISED: dict[str, Any] = {"type": "ValueError", "message": "no", "file": "train.py", "line": 3, "traceback": ""}
 LINES = [
     ("a step is progress", step(1), True, 0),
-    ("a tick is progress", line("tick", n=1, lazy=0), True, 0),
+    ("a tick is progress", line("tick", n=1), True, 0),
     ("a memory reading is none", MEMORY, False, 0),
-    ("a fork's tick is progress", line("tick", n=1, lazy=0, pid=8), True, 0),
+    ("a fork's tick is progress", line("tick", n=1, pid=8), True, 0),
     ("an event that nobody knows is nonsense", line("dance"), False, 1),
     ("an event without its time is nonsense", b'{"e": "begin"}\n', False, 1),
     ("a field of the wrong kind is nonsense", step(1, step_s="soon"), False, 1),

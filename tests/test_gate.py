@@ -7,14 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from making import HERE, record, record_row
+from making import HERE
 
 from mlxprobe.allowances import allow, ordered
 from mlxprobe.changes import Change, Comparison, Difference
 from mlxprobe.errors import UsageError
-from mlxprobe.model import Environment
 from mlxprobe.programs import ad_hoc, agent_words, declared
-from mlxprobe.record import encode
 from mlxprobe.reports.gate import GATE_FORMATS, GATE_SCHEMA_VERSION, GateReport, annotation, answer
 
 LINUX = sys.platform == "linux"
@@ -152,25 +150,6 @@ def test_the_matrix_marks_the_change_and_resumes(tmp_path: Path) -> None:
     again = call(tmp_path, *order)
     assert again.stdout == done.stdout
     assert "ok " not in again.stderr
-
-
-BASELINES = [
-    ("truncated", encode(record())[:200], "not a whole mlxprobe record"),
-    ("of another schema", b'{"schema_version": 7}', "schema version 7"),
-    ("of an interrupted run", encode(record(complete=False)), "the record of an interrupted run"),
-    ("of another device", encode(record(record_row(), environment=Environment(python="3", executable="p", platform="",
-        mlx="0.31.2", device="gpu"))), "the baseline is of the device gpu"),
-]  # fmt: skip
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("data", "words"), [case[1:] for case in BASELINES], ids=[case[0] for case in BASELINES])
-def test_a_baseline_that_cannot_be_used_is_told(data: bytes, words: str, tmp_path: Path) -> None:
-    (tmp_path / "old.json").write_bytes(data)
-    done = call(tmp_path, "gate", "--baseline", "old.json", "--scenario", "step2-hang")
-    assert done.returncode == 2
-    assert words in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.slow

@@ -1,17 +1,23 @@
 """The matrix: cells, changes, shards, merging, and files that cannot be used."""
 
+import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
 from making import HERE, record, record_row
 
 from mlxprobe import matrix
+from mlxprobe.environments import NotInstallableError
 from mlxprobe.errors import UsageError
-from mlxprobe.grid import narrowed
+from mlxprobe.grid import fill, narrowed
 from mlxprobe.matrix import Matrix, add, empty
 from mlxprobe.model import ProgramRecord, Record
+from mlxprobe.releases import Release
 from mlxprobe.reports.matrix import MATRIX_FORMATS
+from mlxprobe.schedule import Task
 from mlxprobe.vocabulary import Outcome
 
 
@@ -56,6 +62,28 @@ def test_no_line_ends_in_spaces(form: str) -> None:
 def test_the_asked_part_of_a_matrix_is_in_the_order_asked() -> None:
     (one, *_) = narrowed(filled(), {"0.9.0"}, ["toy/eager", "toy/lazy"], set()).records
     assert [row.name for row in one.programs] == ["toy/eager", "toy/lazy"]
+
+
+class Sides:
+    """Releases of which one can be installed from the second time on."""
+
+    def __init__(self, *missing: str) -> None:
+        self.missing, self.stop, self.settings = missing, threading.Event(), SimpleNamespace(jobs=1)
+
+    def of(self, release: Release) -> Any:
+        if release.name in self.missing:
+            raise NotInstallableError("no wheel")
+        return SimpleNamespace(environment=msgspec.structs.replace(HERE, mlx=release.name))
+
+
+def test_a_release_is_skipped_until_it_can_be_installed(tmp_path: Path) -> None:
+    task = Task(name=LAZY.name, run=lambda _: LAZY, again=lambda _: LAZY)
+    wanted = [Release(name=one, version=one) for one in ("0.31.2", "0.32.0")]
+    found = empty()
+    for missing, skipped, count in ((("0.31.2",), {"0.31.2": "no wheel"}, 1), ((), {}, 2)):
+        sides: Any = Sides(*missing)
+        found = fill(found, wanted, [task], sides, part=(1, 1), file=tmp_path / "matrix.json")
+        assert (found.skipped, len(found.records)) == (skipped, count)
 
 
 def test_shards_cover_every_cell_once_and_merge_into_the_whole() -> None:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import time
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import sites
+from mlxprobe.agent import graph, sites
+from mlxprobe.agent.arguments import described, like
+from mlxprobe.agent.compilation import Compilation
 from mlxprobe.agent.inspection import Call, Inspection
 from mlxprobe.agent.recorder import Recorder
 
 READERS = ("item", "tolist", "__float__", "__int__", "__bool__", "__array__", "__repr__", "__str__", "__format__")
+WRITERS = ("save", "savez", "savez_compressed", "save_safetensors", "save_gguf")
 TREES = (list, tuple, dict)
-RETRACED, RETRACED_SHARE = 5, 0.8
-
-
-def like(original: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator as `functools.wraps`; functions that MLX 0.26 makes have a `__qualname__` of None."""
-    named = [name for name in functools.WRAPPER_ASSIGNMENTS if isinstance(getattr(original, name, None), str)]
-    return functools.wraps(original, assigned=named, updated=())
 
 
 class Hooks:
@@ -31,19 +25,20 @@ class Hooks:
         self.inspection = inspection
         self.depth = 0
         self.tracing: list[dict[str, bool]] = []
-        self.traces: dict[tuple[str, int], list[int]] = {}  # where a compiled function is: traces and calls
         self.modules: list[tuple[Any, Callable[..., Any]]] = []  # whose gradients `nn.value_and_grad` is computing
 
     def install_core(self, mx: Any) -> None:
         """Wrap what `mlx.core` offers: evaluations, conversions, gradients, compilation."""
         for name in ("eval", "async_eval"):
             setattr(mx, name, self._evaluation(getattr(mx, name), mx))
+        for name in WRITERS:
+            setattr(mx, name, self._writer(getattr(mx, name)))
         for name in READERS:
             if name in vars(mx.array):
                 setattr(mx.array, name, self._reader(getattr(mx.array, name)))
         for name in ("value_and_grad", "grad"):
             setattr(mx, name, self._gradient_maker(getattr(mx, name), with_value=name == "value_and_grad"))
-        mx.compile = self._compile(mx.compile)
+        mx.compile = Compilation(self).wrap(mx.compile)
         mx.array.__setitem__ = self._module_update(mx.array.__setitem__)  # parameters may be written in place
 
     def install_module_gradients(self, utils: Any) -> None:
@@ -59,6 +54,10 @@ class Hooks:
                 self.modules.append((model, fn))
                 try:
                     return call(*args, **kwargs)
+                except ValueError:
+                    if not graph.leaves(model.trainable_parameters()):
+                        self.recorder.fact("nothing trainable")
+                    raise
                 finally:
                     self.modules.pop()
 
@@ -93,6 +92,18 @@ class Hooks:
                 recorder.fact("ineffective evaluation", kinds=[type(arg).__name__ for arg in args])
 
         return evaluate
+
+    def _writer(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Files get values: what writes one evaluates."""
+
+        @like(original)
+        def write(*args: Any, **kwargs: Any) -> Any:
+            began = time.monotonic()
+            result = original(*args, **kwargs)
+            self.recorder.evaluated(began)
+            return result
+
+        return write
 
     def _reader(self, original: Callable[..., Any]) -> Callable[..., Any]:
         recorder = self.recorder
@@ -133,14 +144,14 @@ class Hooks:
             except Exception as error:
                 recorder.fact(
                     "gradient failed",
-                    sites.raising(error.__traceback__),
+                    at=":".join(map(str, sites.raising(error.__traceback__))),
                     type=type(error).__name__,
                     message=str(error)[:300],
                 )
                 raise
             finally:
                 self.depth -= 1
-            recorder.gradient_ends(result[0] if with_value else None)
+            recorder.gradient_ends(result[0] if with_value else None, id(self.modules[-1][0]) if self.modules else 0)
             self.inspection.called(lambda: self._call(result, with_value, describe, args, kwargs))
             return result
 
@@ -151,11 +162,19 @@ class Hooks:
     ) -> Call:
         """Put together what the inspectors are told of a gradient call."""
         model, function = self.modules[-1] if self.modules else (None, None)
+        parameters = describe(args, kwargs, taken=True)
         if function is not None:
             describe, args = described(function, ()), args[1:]
         value, gradients = result if with_value else (None, result)
         loss = value[0] if isinstance(value, (tuple, list)) and value else value
-        return Call(model=model, data=describe(args, kwargs), loss=loss, gradients=gradients, site=sites.calling())
+        return Call(
+            model=model,
+            parameters=parameters,
+            data=describe(args, kwargs),
+            loss=loss,
+            gradients=gradients,
+            site=sites.calling(),
+        )
 
     def _update(self, original: Callable[..., Any], *, applies: bool) -> Callable[..., Any]:
         @like(original)
@@ -199,70 +218,3 @@ class Hooks:
             return original(module, file_or_weights, *args, **kwargs)
 
         return load_weights
-
-    def _compile(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def compile_(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
-            if (getattr(fun, "__module__", None) or "").startswith("mlx."):
-                plain: Callable[..., Any] = original(fun, *args, **kwargs)
-                return plain
-            seen = {"gradients": False, "updates": False}
-            code = getattr(fun, "__code__", None)
-            site = (code.co_filename, code.co_firstlineno) if code is not None else sites.calling()
-            counts = self.traces.setdefault(site, [0, 0])
-            captured = bool((args[1:2] and args[1]) or kwargs.get("outputs"))
-
-            @like(fun)
-            def traced(*fargs: Any, **fkwargs: Any) -> Any:
-                self.tracing.append(seen)
-                counts[0] += 1
-                try:
-                    return fun(*fargs, **fkwargs)
-                finally:
-                    self.tracing.pop()
-                    if seen["updates"] and not captured:
-                        self.recorder.fact("state not captured", site)
-
-            return self._compiled_call(original(traced, *args, **kwargs), seen, counts, site)
-
-        return compile_
-
-    def _compiled_call(
-        self, call: Callable[..., Any], seen: dict[str, bool], counts: list[int], site: tuple[str, int]
-    ) -> Callable[..., Any]:
-        recorder = self.recorder
-
-        @like(call)
-        def compiled(*args: Any, **kwargs: Any) -> Any:
-            if self.tracing or self.depth:
-                return call(*args, **kwargs)
-            counts[1] += 1
-            if counts[0] >= RETRACED and counts[0] >= RETRACED_SHARE * counts[1]:
-                recorder.fact("retraced", site, traces=counts[0], calls=counts[1])
-            recorder.gradient_begins()
-            result = call(*args, **kwargs)
-            if seen["gradients"]:
-                recorder.gradient_ends(result)
-            if seen["updates"]:
-                recorder.updated({}, {}, applied=True)
-            return result
-
-        return compiled
-
-
-def described(
-    function: Callable[..., Any], argnums: Any = None, argnames: Any = ()
-) -> Callable[[tuple[Any, ...], dict[str, Any]], dict[str, Any]]:
-    """Return what names a call's arguments, those left out that the gradient is taken of (and modules)."""
-    taken = {0} if argnums is None and not argnames else {argnums} if isinstance(argnums, int) else set(argnums or ())
-
-    def describe(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        try:
-            names = list(inspect.signature(function).parameters)
-        except (TypeError, ValueError):
-            names = []
-        named = {(names[k] if k < len(names) else f"argument {k}"): one for k, one in enumerate(args) if k not in taken}
-        named |= {name: one for name, one in kwargs.items() if name not in argnames}
-        return {name: one for name, one in named.items() if not hasattr(one, "trainable_parameters")}
-
-    return describe

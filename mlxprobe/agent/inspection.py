@@ -14,11 +14,17 @@ ALWAYS = 4
 SHARE = 0.01
 
 
+def is_power_of_two(number: int) -> bool:
+    """Tell 1, 2, 4, 8 … from the rest."""
+    return number > 0 and number & (number - 1) == 0
+
+
 @dataclass
 class Call:
-    """One gradient call of the program: `data` are its arguments that no gradient is taken of, by name."""
+    """One gradient call of the program: `parameters` are what the gradient is taken of, `data` the rest, by name."""
 
     model: Any
+    parameters: Any
     data: dict[str, Any]
     loss: Any
     gradients: Any
@@ -87,7 +93,7 @@ class Inspection:
             with self._at_our_cost():
                 self._each(lambda one: one.look(step))
         elapsed_s = time.monotonic() - self._began_s if self._began_s else 0.0
-        self.due = step < ALWAYS or self._spent_s <= SHARE * elapsed_s
+        self.due = step < ALWAYS or is_power_of_two(step + 1) or self._spent_s <= SHARE * elapsed_s
         return self.looked
 
     def finish(self) -> None:

@@ -89,11 +89,25 @@ class LossGraph:
             found = kind if kind == "unstable" or not found else found
         return found
 
+    def label_free(self, integers: set[str]) -> bool:
+        """Tell whether a loss of log-probabilities sees the named ids through the rows that they choose alone."""
+        kinds = {self._kind[self._maker[tensor]] for tensor in self._behind if tensor in self._maker}
+        if not (self.hand_written() or "LogSumExp" in kinds) or "GatherAxis" in kinds:
+            return False
+        uses = [
+            node
+            for node, sources in self._inputs.items()
+            if self._kind[node] not in CARRIERS
+            for source in sources
+            if self._carried(source) in integers and source in self._behind
+        ]
+        return bool(uses) and all(self._kind[node] == "Gather" for node in uses)
+
     def _log_of(self, tensor: str) -> str:
         """Tell what the logarithm is of: a sum of exponentials, or a softmax."""
         tensor = self._past_constants(tensor)
         kind, sources = self._made_by(tensor), self._sources(self._carried(tensor))
-        if kind in ("Softmax", "GatherAxis") and kind == "Softmax":
+        if kind == "Softmax":
             return "stable"
         if kind == "GatherAxis":
             return self._log_of(sources[0])

@@ -13,6 +13,7 @@ from mlxprobe.agent.channel import Channel
 
 TICK_S = 0.02
 LONG_EVALUATION_S = 0.1
+MANY_STEPS = 10
 GROWTH_IS_PROVED = 3
 UNUSED_IS_SURE = 3
 
@@ -60,17 +61,20 @@ class Recorder:
         self._open_since = 0.0
         self._step_gradients = 0
         self._updated = False
-        self._applied = False
+        self.applied = False
         self._unused_updates = 0
-        self._read: list[tuple[int, float]] = []
-        self._losses: dict[int, tuple[weakref.ref[Any], int]] = {}
+        self._read: list[tuple[int, float, int]] = []
+        self._losses: dict[int, tuple[weakref.ref[Any], int, int]] = {}
+        self._streams: dict[int, int] = {}  # by model: the losses of each are a path of their own
         self._trees: dict[int, weakref.ref[Any]] = {}
         self._facts: dict[tuple[str, str, int], int] = {}
         self.gradient_site = ("", 0)
+        self.changed = False  # whether any parameter ever did
         self.deaf = False  # to what we evaluate and read ourselves
         self.look: Callable[[int], dict[str, Any]] = lambda _: {}
         self._probe = PendingProbe()
         self._over = False
+        self.active: Callable[[], int] = lambda: 0
         self.inspected: Callable[[], None] = lambda: None
         self.at_end: Callable[[], None] = lambda: None
         self._window = 0  # gradient calls that the last update took
@@ -78,30 +82,31 @@ class Recorder:
     @property
     def step(self) -> int:
         """The step under way: updates where the program makes them, gradient calls where it does not."""
-        return self.updates if self._applied else self.gradients
+        return self.updates if self.applied else self.gradients
 
     def gradient_begins(self) -> None:
         """A gradient call starts; whatever step was open is complete now."""
-        if self._updated or (self._step_gradients and not self._applied):
+        if self._updated or (self._step_gradients and not self.applied):
             self.close_step()
         if not self._open_since:
             self._open_since = time.monotonic()
 
-    def gradient_ends(self, value: Any) -> None:
-        """A gradient call returned `value`, the loss (or a tuple that starts with it)."""
+    def gradient_ends(self, value: Any, model: int = 0) -> None:
+        """A gradient call of a `model` returned `value`, the loss (or a tuple that starts with it)."""
         self.gradients += 1
         if self.gradients == 1:
             self.gradient_site = sites.calling()
             self.fact("first gradient", self.gradient_site)
         self._step_gradients += 1
-        self.follow_loss(value[0] if isinstance(value, (tuple, list)) and value else value)
+        stream = self._streams.setdefault(model, len(self._streams))
+        self.follow_loss(value[0] if isinstance(value, (tuple, list)) and value else value, stream)
         self.tick()
 
-    def follow_loss(self, loss: Any) -> None:
+    def follow_loss(self, loss: Any, stream: int) -> None:
         """Remember a loss array, without keeping it alive, to recognise it when the program reads it."""
         key = id(loss)
         try:
-            self._losses[key] = (weakref.ref(loss, lambda _: self._losses.pop(key, None)), self.gradients)
+            self._losses[key] = (weakref.ref(loss, lambda _: self._losses.pop(key, None)), self.gradients, stream)
         except TypeError:  # a Python number
             return
 
@@ -118,7 +123,7 @@ class Recorder:
             self.fact("first update")
         self.updates += 1
         self.lazy_steps += 1
-        self._updated = self._applied = True
+        self._updated = self.applied = True
         for tree in (model, optimizer):
             try:
                 self._trees.setdefault(id(tree), weakref.ref(tree))
@@ -131,7 +136,7 @@ class Recorder:
         if self.deaf:
             return
         took_s = time.monotonic() - began_s
-        if took_s > LONG_EVALUATION_S:
+        if took_s > LONG_EVALUATION_S or self.lazy_steps >= MANY_STEPS:
             self.fact("long evaluation", seconds=took_s, lazy_steps=self.lazy_steps)
         self.evaluations += 1
         self.lazy_steps = 0
@@ -141,12 +146,12 @@ class Recorder:
         """The program read `value` from `array`; when that is a loss, note it."""
         followed = None if self.deaf else self._losses.get(id(array))
         if followed is not None and isinstance(value, (int, float)):
-            self._read.append((followed[1], float(value)))
+            self._read.append((followed[1], float(value), followed[2]))
 
     def tick(self) -> None:
         """Tell the supervisor that the program moves, at most once in `TICK_S`."""
         if time.monotonic() - self.channel.sent_s > TICK_S:
-            self.channel.send("tick", n=self.step, lazy=self.lazy_steps)
+            self.channel.send("tick", n=self.step)
 
     def close_step(self) -> None:
         """Send the step that is complete, and begin the next."""
@@ -158,10 +163,10 @@ class Recorder:
             n=self.step,
             step_s=now - self._open_since,
             gradients=self._step_gradients,
-            lazy_steps=self.lazy_steps,
             pending=pending,
             gradient=number(seen.get("gradient")),
-            losses=[[step, number(value)] for step, value in self._read[:50]],
+            active=self.active(),
+            losses=[[step, number(value), stream] for step, value, stream in self._read[:50]],
         )
         del self._read[:50]
         self._open_since = time.monotonic()
@@ -171,16 +176,14 @@ class Recorder:
 
     def finish(self) -> None:
         """The program's body has ended: close what is open, send what is left, and note no more facts."""
-        if self.gradients >= UNUSED_IS_SURE and not self._applied:
-            self.fact("gradients unused", self.gradient_site, gradients=self.gradients)
-        if self._applied and self._step_gradients and not self._updated and self._window > 1:
+        if self.applied and self._step_gradients and not self._updated and self._window > 1:
             self.fact("gradients dropped", self.gradient_site, calls=self._step_gradients, of=self._window, at_end=True)
         self.inspected()
         self._over = True
         if self._step_gradients or self._updated:
             self.close_step()
         while self._read:
-            losses = [[step, number(value)] for step, value in self._read[:50]]
+            losses = [[step, number(value), stream] for step, value, stream in self._read[:50]]
             self.channel.send("losses", losses=losses)
             del self._read[:50]
         self.at_end()

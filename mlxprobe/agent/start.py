@@ -98,6 +98,7 @@ def _install(recorder: Recorder, channel: Channel) -> None:
     def core_imported(mx: Any) -> None:
         if device:
             mx.set_default_device(mx.Device(getattr(mx, device)))
+        recorder.active = getattr(mx, "get_active_memory", recorder.active)
         channel.send("mlx", version=mx.__version__, device=mx.default_device().type.name)
         hooks.install_core(mx)
 

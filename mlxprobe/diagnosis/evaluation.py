@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, place, rule
+from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
 from mlxprobe.measures import pending_slope, standing, steps_done
 from mlxprobe.model import Finding, Observation
 from mlxprobe.vocabulary import HangKind, Severity
 
 GROWING = 10.0  # operations a step; the optimizer's own step counter adds one, which harms nobody
 MANY_STEPS = 5
+LONG_S = 0.1
 
 
 @finding("MP101", "unevaluated-update")
@@ -55,12 +56,13 @@ def deferred_stall(seen: Observation) -> Iterator[Finding]:
             steps=steps,
             seconds_so_far=silence.silent_s,
         )
-    for fact in seen.facts:
+    for fact in facts(seen, "long evaluation"):
         put_off = fact.detail.get("lazy_steps", 0)
-        if fact.name == "long evaluation" and isinstance(put_off, int) and put_off >= MANY_STEPS:
+        if isinstance(put_off, int) and put_off >= MANY_STEPS:
             seconds = float(str(fact.detail["seconds"]))
-            message = f"one evaluation ran the work of {put_off} steps and took {seconds:.1f} s"
-            yield rule("MP102").at(message, fact.file, fact.line, steps=put_off, seconds=seconds)
+            severity = Severity.ERROR if seconds >= LONG_S else Severity.WARNING
+            message = f"one evaluation ran the work of {put_off} steps and took {seconds:.2g} s"
+            yield rule("MP102").at(message, fact.file, fact.line, severity=severity, steps=put_off, seconds=seconds)
 
 
 @finding("MP104", "ineffective-eval", Severity.WARNING)
@@ -73,13 +75,9 @@ def ineffective_eval(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `mx.eval(model.parameters(), optimizer.state)`.
     """
-    for fact in seen.facts:
-        if fact.name == "ineffective evaluation":
-            kinds = fact.detail.get("kinds", [])
-            named = ", ".join(kinds) if isinstance(kinds, list) else str(kinds)
-            yield rule("MP104").at(
-                f"mx.eval was given {named or 'nothing'}: it evaluates no array", fact.file, fact.line
-            )
+    for fact in facts(seen, "ineffective evaluation"):
+        given = listed(fact.detail.get("kinds", [])) or "nothing"
+        yield rule("MP104").at(f"mx.eval was given {given}: it evaluates no array", fact.file, fact.line)
 
 
 @finding("MP105", "retained-graph", Severity.WARNING, needs="pending operations")

@@ -75,6 +75,13 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
         if fact.name == "update not applied":
             message = "apply_gradients returned new parameters that no module took over"
             yield rule("MP205").at(message, fact.file, fact.line, steps=seen.steps[-1].n if seen.steps else 0)
+        elif fact.name == "parameters unchanged":
+            message = (
+                f"the parameters are the same at {fact.detail['looks']} looks, although their gradients are not zero"
+            )
+            site = place(seen, "first update")
+            yield rule("MP205").at(message, *(site if site[1] else (fact.file, fact.line)))
+            return
         elif fact.name == "gradients unused" and seen.raised is None:
             calls = fact.detail["gradients"]
             message = f"{calls} gradient calls and not one update"

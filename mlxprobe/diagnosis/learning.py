@@ -12,25 +12,37 @@ from mlxprobe.vocabulary import Severity
 
 ENOUGH_LOSSES = 20
 FALL = 0.02
+CERTAIN = 2
 
 
 @finding("MP306", "not-learning", Severity.WARNING)
 def not_learning(seen: Observation) -> Iterator[Finding]:
     """The loss does not fall.
 
-    Over at least 20 losses that the program read, the median of the last third is not 2 % below the first third's.
+    Over at least 20 losses that the program read of one model, the last third is not below the first readings, nor
+    below the first third, by 2 % and by twice what the readings' own scatter explains.
 
     Example: gradients that are never applied, labels that do not reach the loss, a learning rate of 0.
 
     Use instead: see the findings beside it for the cause.
     """
-    values = [one.value for one in seen.losses if math.isfinite(one.value)]
-    if len(values) < ENOUGH_LOSSES:
-        return
-    third = len(values) // 3
-    first, last = statistics.median(values[:third]), statistics.median(values[-third:])
-    if last > first - FALL * abs(first):
-        message = (
-            f"the loss does not fall: {first:.4g} in the first third of {len(values)} readings, {last:.4g} in the last"
-        )
-        yield rule("MP306").at(message, *place(seen, "first gradient"), first=first, last=last)
+    for stream in sorted({one.stream for one in seen.losses}):
+        values = [one.value for one in seen.losses if one.stream == stream and math.isfinite(one.value)]
+        if len(values) < ENOUGH_LOSSES:
+            continue
+        third = values[: len(values) // 3]
+        start, last = values[: max(3, len(values) // 10)], values[-len(third) :]
+        if not (falls(start, last) or falls(third, last)):
+            first, end = statistics.median(third), statistics.median(last)
+            message = (
+                f"the loss does not fall: {first:.4g} in the first third of {len(values)} readings, then {end:.4g}"
+            )
+            yield rule("MP306").at(message, *place(seen, "first gradient"), first=first, last=end)
+
+
+def falls(before: list[float], after: list[float]) -> bool:
+    """Tell whether later readings are lower by more than their scatter."""
+    high, low = statistics.median(before), statistics.median(after)
+    scatter = 1.4826 * statistics.median(abs(value - low) for value in after)  # a standard deviation, were it normal
+    error = 1.2533 * scatter * math.sqrt(1 / len(before) + 1 / len(after))  # of the difference of two medians
+    return high - low > max(FALL * abs(high), CERTAIN * error)

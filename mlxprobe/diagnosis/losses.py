@@ -31,6 +31,9 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
         else:
             message = f"the argument {listed(names)} takes no part in the loss"
             yield rule("MP301").at(message, fact.file, fact.line, severity=Severity.NOTE)
+    for fact in facts(seen, "no labels"):
+        message = "the loss is one of log-probabilities, and its ids choose embedding rows alone: no label picks any"
+        yield rule("MP301").at(message, fact.file, fact.line, severity=Severity.WARNING)
 
 
 @finding("MP302", "hand-written-log-softmax", Severity.WARNING, needs="loss graph")

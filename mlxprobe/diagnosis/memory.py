@@ -6,13 +6,12 @@ import itertools
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.evaluation import GROWING
-from mlxprobe.diagnosis.registry import finding, place, rule
-from mlxprobe.measures import pending_slope
+from mlxprobe.diagnosis.registry import facts, finding, place, rule
+from mlxprobe.measures import pending_slope, steps_done
 from mlxprobe.model import Finding, Observation
 from mlxprobe.vocabulary import Severity
 
-ENOUGH_SAMPLES = 16
-ENOUGH_STEPS = 12
+ENOUGH_STEPS = 16
 GROWTH_BYTES = 100_000
 GROWTH_SHARE = 0.1
 
@@ -27,17 +26,17 @@ def memory_growth(seen: Observation) -> Iterator[Finding]:
 
     Use instead: keep Python numbers (`loss.item()`), or drop what is no longer needed.
     """
-    active = [
-        sample.active_bytes for sample in seen.memory if seen.begun_s <= sample.t_s <= (seen.finished_s or seen.wall_s)
-    ]
-    if len(active) < ENOUGH_SAMPLES or len(seen.steps) < ENOUGH_STEPS or pending_slope(seen) >= GROWING:
+    active = [step.active_bytes for step in seen.steps if step.active_bytes]
+    if len(active) < ENOUGH_STEPS or pending_slope(seen) >= GROWING:
         return
     part = len(active) // 4
-    floors = [
-        min(active[k * part : (k + 1) * part]) for k in range(4)
-    ]  # between steps: what a step needs comes and goes
+    floors = [min(active[k * part : (k + 1) * part]) for k in range(4)]  # between: what a step needs comes and goes
     rises = [later - earlier for earlier, later in itertools.pairwise(floors[1:])]
     if min(rises) > max(GROWTH_BYTES, GROWTH_SHARE * floors[0]):
-        per_step = 2 * sum(rises) / len(seen.steps)
+        per_step = 2 * sum(rises) / steps_done(seen)
         message = f"the memory of MLX's arrays grows by about {per_step / 1e6:.2f} MB a step, to the end"
-        yield rule("MP103").at(message, *place(seen, "first update"), bytes_per_step=per_step)
+        kept = list(facts(seen, "container grows"))
+        if kept:
+            message += f"; {kept[0].detail['variable']} grows with it, to {kept[0].detail['arrays']} arrays"
+        site = (kept[0].file, kept[0].line) if kept else place(seen, "first update")
+        yield rule("MP103").at(message, *site, bytes_per_step=per_step)

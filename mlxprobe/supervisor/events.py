@@ -23,7 +23,7 @@ class EventLog:
         self.begun_s = self.finished_s = 0.0
         self.begun = self.running = self.finished = False
         self.progress_s = 0.0
-        self.step = self.lazy_steps = 0
+        self.step = 0
         self.garbled = 0
         self.pids: list[int] = []
         self.raised: Raised | None = None
@@ -69,11 +69,11 @@ class EventLog:
         self.running, self.begun_s = True, t_s
 
     def _on_tick(self, event: dict[str, Any], t_s: float) -> None:
-        self.step, self.lazy_steps = int(event["n"]), int(event["lazy"])
+        self.step = int(event["n"])
 
     def _on_step(self, event: dict[str, Any], t_s: float) -> None:
         self._on_losses(event, t_s)
-        self.step, self.lazy_steps = int(event["n"]), int(event["lazy_steps"])
+        self.step = int(event["n"])
         self.steps.append(
             Step(
                 n=self.step,
@@ -81,14 +81,16 @@ class EventLog:
                 step_s=float(event["step_s"]),
                 gradients=int(event["gradients"]),
                 pending=event["pending"],
+                active_bytes=int(event["active"]),
                 gradient=None if event["gradient"] is None else float(event["gradient"]),
-                lazy_steps=self.lazy_steps,
             )
         )
         thin(self.steps, lambda one: (one.pending is not None, one.gradient is not None, one.step_s))
 
     def _on_losses(self, event: dict[str, Any], t_s: float) -> None:
-        self.losses += [Reading(step=int(step), value=float(value)) for step, value in event["losses"]]
+        self.losses += [
+            Reading(step=int(step), value=float(value), stream=int(stream)) for step, value, stream in event["losses"]
+        ]
         thin(self.losses, lambda one: not math.isfinite(one.value))
 
     def _on_memory(self, event: dict[str, Any], t_s: float) -> None:

@@ -10,11 +10,13 @@ from mlxprobe.agent.inspectors.gradients import Gradients
 from mlxprobe.agent.inspectors.indices import Indices
 from mlxprobe.agent.inspectors.layouts import Layouts
 from mlxprobe.agent.inspectors.losses import Losses
+from mlxprobe.agent.inspectors.parameters import Parameters
 from mlxprobe.agent.inspectors.retained import Retained
 
 ALL: tuple[type[Inspector], ...] = (
     Losses,
     Gradients,
+    Parameters,
     Accumulation,
     Frozen,
     Indices,

@@ -37,6 +37,7 @@ class Checkpoints(Inspector):
             if isinstance(file, (str, os.PathLike)) and not self.inspection.busy:
                 path = os.path.abspath(os.fspath(file))
                 self._read[path] = sites.calling()
+                self.inspection.due = True  # training may go on at any step now
                 if isinstance(loaded, dict):
                     self._loaded.append((path, {key: remembered(one) for key, one in loaded.items()}, self._read[path]))
             return loaded
@@ -46,6 +47,7 @@ class Checkpoints(Inspector):
     def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def load_weights(module: Any, file_or_weights: Any, *args: Any, **kwargs: Any) -> Any:
             if isinstance(file_or_weights, (str, os.PathLike)):
+                self.inspection.due = True
                 self._into_model[os.path.abspath(os.fspath(file_or_weights))] = sites.calling()
             return original(module, file_or_weights, *args, **kwargs)
 

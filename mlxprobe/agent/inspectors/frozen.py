@@ -33,7 +33,7 @@ class Frozen(Inspector):
         if frozen := sorted(given & every - trainable):
             self.inspection.recorder.fact("frozen updated", None, paths=frozen[:5], count=len(frozen))
         if not trainable:
-            self.inspection.recorder.fact("nothing trainable")
+            self.inspection.recorder.fact("nothing trainable", self.inspection.recorder.gradient_site)
         updates, known = self._given.get(id(model), (0, set()))
         self._given[id(model)] = updates + 1, known | given
         missing = sorted(trainable - known - given)

@@ -24,12 +24,18 @@ class Gradients(Inspector):
         self._turn = 0
         self._unevaluated = 0
         self._looks: dict[str, list[int]] = {}  # path: looks, and how many of them found it zero
+        self._updates = -1
         self._told: set[str] = set()
+        self._aliases: dict[int, set[str]] = {}
 
     def called(self, call: Call) -> None:
         self._site, self._loss = call.site, call.loss
         prefix = f"{id(call.model)}:" if call.model is not None else ""
-        self._held = self._affordable([(prefix + path, one) for path, one in graph.named_leaves(call.gradients)])
+        if call.model is not None and id(call.model) not in self._aliases:
+            self._aliases[id(call.model)] = aliases(call.model)
+        skipped = self._aliases.get(id(call.model), set())
+        named = [(prefix + path, one) for path, one in graph.named_leaves(call.gradients) if path not in skipped]
+        self._held = self._affordable(named)
 
     def _affordable(self, named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
         budget = max(HELD_BYTES, HELD_SHARE * sum(one.nbytes for _, one in named))
@@ -54,7 +60,11 @@ class Gradients(Inspector):
                 self.inspection.recorder.fact("not looked at", self._site, what="gradients", why="never evaluated")
             return
         sizes = {path: graph.largest(one) for path, one in held}
-        self._count_zeros(sizes)
+        recorder = self.inspection.recorder
+        stands_still = recorder.updates == self._updates or not (recorder.applied or recorder.changed)
+        if not stands_still or not any(sizes.values()):  # the same parameters again would tell nothing new
+            self._count_zeros(sizes)
+        self._updates = recorder.updates if recorder.applied else -1
         finite = [size for size in sizes.values() if math.isfinite(size)]
         if len(finite) < len(sizes):
             bad = [path.rpartition(":")[2] for path, size in sizes.items() if not math.isfinite(size)]
@@ -84,3 +94,11 @@ class Gradients(Inspector):
                 count=len(zero),
                 of=len(self._looks),
             )
+
+
+def aliases(model: Any) -> set[str]:
+    """List the paths of parameters that the model has under another path too: only one of them gets the gradient."""
+    paths: dict[int, list[str]] = {}
+    for path, one in graph.named_leaves(model.parameters()):
+        paths.setdefault(id(one), []).append(path)
+    return {path for same in paths.values() if len(same) > 1 for path in same}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import graph, sites
 from mlxprobe.agent.inspection import Call, Inspection, Inspector
 from mlxprobe.agent.lossgraph import LossGraph
 
@@ -18,10 +19,26 @@ class Losses(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._unreached: dict[str, int] = {}
+        self._label_free = 0
+        self._log_site = ("", 0)
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.core":
+            module.log = self._log(module.log)
+
+    def _log(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def log(*args: Any, **kwargs: Any) -> Any:
+            if self.inspection.due and not self.inspection.busy:
+                self._log_site = sites.calling()
+            return original(*args, **kwargs)
+
+        return log
 
     def called(self, call: Call) -> None:
         if call.loss is None or self.inspection.recorder.lazy_steps > LAZY_AT_MOST:
             return
+        import mlx.core as mx
+
         named = unique(call.data)
         drawn = LossGraph(graph.dot(loss=call.loss, **{f"a{k}": one for k, (_, one) in enumerate(named)}))
         if not drawn.found:
@@ -29,8 +46,16 @@ class Losses(Inspector):
         self.inspection.looked["scalings"] = drawn.scalings()
         reached = [name for k, (name, _) in enumerate(named) if drawn.reaches(f"a{k}")]
         self._tell_unreached(call, [name for name, _ in named if name not in reached], reached)
+        arrays = {f"a{k}" for k in range(len(named))}
+        integers = {f"a{k}" for k, (_, one) in enumerate(named) if mx.issubdtype(one.dtype, mx.integer)}
+        if arrays == integers and drawn.label_free(integers):
+            self._label_free += 1
+            if self._label_free == UNREACHED_IS_SURE:
+                self.inspection.recorder.fact("no labels", call.site)
         if kind := drawn.hand_written():
-            self.inspection.recorder.fact("hand-written log-softmax", call.site, kind=kind)
+            self.inspection.recorder.fact(
+                "hand-written log-softmax", self._log_site if self._log_site[1] else call.site, kind=kind
+            )
 
     def _tell_unreached(self, call: Call, names: list[str], reached: list[str]) -> None:
         for name in names:

@@ -7,6 +7,7 @@ import re
 import sys
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
@@ -15,9 +16,11 @@ from mlxprobe.agent.inspection import Inspection, Inspector
 
 LAZY_AT_MOST = 3
 LISTED = 200  # of a long list, the last are enough to see it grow
+LONG = 10_000
+FEW = 32
 NAMES = 200
 RISES_ARE_SURE = 3
-DEEPEST = 3
+DEEPEST = 4
 
 
 class Retained(Inspector):
@@ -25,31 +28,40 @@ class Retained(Inspector):
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._before: dict[tuple[str, str], tuple[int, int, int]] = {}  # where, name: step, pending, rises
-        self._told: set[tuple[str, str]] = set()
+        self._trends: dict[tuple[str, str, str], Trend] = {}  # what, function and name
 
     def look(self, step: int) -> None:
-        if self.inspection.recorder.lazy_steps > LAZY_AT_MOST:
-            return
-        for name, function, site, held in variables(self.inspection.recorder.gradient_site):
-            key = (function, name)
-            if key in self._told:
+        recorder = self.inspection.recorder
+        for name, function, site, held in variables():
+            if self._rises(("arrays", function, name), step, len(held)):
+                recorder.fact("container grows", assigned(name, site), variable=name, arrays=len(held))
+            if recorder.lazy_steps > LAZY_AT_MOST:
                 continue
-            count = graph.pending(held)
-            last_step, last, rises = self._before.get(key, (step, count, 0))
-            rose = step > last_step and count - last >= step - last_step
-            rises = rises + 1 if rose else (0 if step > last_step else rises)
-            self._before[key] = step, count, rises
-            if rises >= RISES_ARE_SURE:
-                self._told.add(key)
+            count = graph.pending(held[-LISTED:])
+            if trend := self._rises(("pending", function, name), step, count):
                 place = assigned(name, site)
-                each = (count - last) / (step - last_step)
-                self.inspection.recorder.fact(
-                    "retained", place, variable=name, operations=count, per_step=each, arrays=len(held)
-                )
+                recorder.fact("retained", place, variable=name, operations=count, per_step=trend, arrays=len(held))
+
+    def _rises(self, key: tuple[str, str, str], step: int, count: int) -> float:
+        """Return by how much a count has grown per step, at the look that makes it sure."""
+        trend = self._trends.setdefault(key, Trend(step, count))
+        each = (count - trend.count) / max(1, step - trend.step)
+        if step > trend.step:
+            trend.rises = trend.rises + 1 if each >= 1 else 0
+            trend.step, trend.count = step, count
+        return each if trend.rises == RISES_ARE_SURE and each >= 1 else 0.0
 
 
-def variables(default: tuple[str, int]) -> Iterator[tuple[str, str, tuple[str, int], list[Any]]]:
+@dataclass
+class Trend:
+    """A count at the last look, and how often in a row it has risen."""
+
+    step: int
+    count: int
+    rises: int = 0
+
+
+def variables() -> Iterator[tuple[str, str, tuple[str, int], list[Any]]]:
     """List name, function, place and arrays of what the user's frames hold, the innermost first."""
     frame: FrameType | None = sys._getframe(1)
     seen: set[int] = set()
@@ -69,15 +81,19 @@ def containers(name: str, value: Any, seen: set[int], depth: int) -> Iterator[tu
     seen.add(id(value))
     if arrays := arrays_in(value):
         yield name, arrays
-    if not depth:
-        return
+    for part, one in parts(value) if depth else ():
+        yield from containers(name + part, one, seen, depth - 1)
+
+
+def parts(value: Any) -> list[tuple[str, Any]]:
+    """List what to look into: a dict's lists, a short list's objects, an object's attributes."""
     if type(value) is dict:
-        for key, one in list(value.items())[:NAMES]:
-            if isinstance(one, (list, deque)):
-                yield from containers(f"{name}[{key!r}]", one, seen, depth - 1)
-    elif is_users_object(value):
-        for attribute, one in list(vars(value).items())[:NAMES]:
-            yield from containers(f"{name}.{attribute}", one, seen, depth - 1)
+        return [(f"[{key!r}]", one) for key, one in list(value.items())[:NAMES] if isinstance(one, (list, deque))]
+    if isinstance(value, (list, tuple)):
+        return [(f"[{k}]", one) for k, one in enumerate(value) if is_users_object(one)] if len(value) <= FEW else []
+    if is_users_object(value):
+        return [(f".{attribute}", one) for attribute, one in list(vars(value).items())[:NAMES]]
+    return []
 
 
 def arrays_in(value: Any) -> list[Any]:
@@ -87,8 +103,9 @@ def arrays_in(value: Any) -> list[Any]:
     if isinstance(value, mx.array):
         return [value]
     if isinstance(value, (list, tuple, deque)):
-        return [one for one in list(value)[-LISTED:] if isinstance(one, mx.array)]
-    return graph.leaves(value)[-LISTED:] if type(value) is dict else []
+        value = value if len(value) <= LONG else [value[k] for k in range(-LISTED, 0)]
+        return graph.leaves([one for one in value if isinstance(one, (mx.array, dict, list, tuple))])
+    return graph.leaves(value) if type(value) is dict else []
 
 
 def is_users_object(value: Any) -> bool:
@@ -103,7 +120,10 @@ def is_users_object(value: Any) -> bool:
 def assigned(name: str, site: tuple[str, int]) -> tuple[str, int]:
     """Return the line that adds to a variable, where the source shows one; else where the frame stands."""
     word = re.escape(name.rpartition(".")[2].partition("[")[0])
-    adds = re.compile(rf"\b{word}\b(\[.*\])?(\s*\+=|\.(append|extend)\(|\s*=.*\b{word}\b.*\+|\s*=.*\+.*\b{word}\b)")
+    adds = re.compile(
+        rf"\b{word}\b(\[.*\])?(\s*\+=|\.(append|extend)\(|\s*=.*\b{word}\b.*\+|\s*=.*\+.*\b{word}\b)"
+        rf"|\b{word}\[.*\]\s*=[^=]"
+    )
     for number, line in enumerate(linecache.getlines(site[0]), 1):
         if adds.search(line):
             return site[0], number

@@ -52,10 +52,10 @@ class LanguageModelTrainer:
 
     def _loss(self, model, batch):
         logits = model(batch["input_ids"])
-        return nn.losses.cross_entropy(logits, batch["labels"]).mean()
+        return nn.losses.cross_entropy(logits, batch["labels"]).mean()  # MP303
 
     def _optimise(self, batch):
-        loss, grads = self.value_and_grad(self.model, batch)  # MP303
+        loss, grads = self.value_and_grad(self.model, batch)
         self.optimizer.update(self.model, grads)
         mx.eval(loss, self.model.parameters(), self.optimizer.state)
         self.last_loss = loss.item()

@@ -1,0 +1,34 @@
+"""What a wrapper must know of the function that it wraps."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+
+def like(original: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator as `functools.wraps`; functions that MLX 0.26 makes have a `__qualname__` of None."""
+    named = [name for name in functools.WRAPPER_ASSIGNMENTS if isinstance(getattr(original, name, None), str)]
+    return functools.wraps(original, assigned=named, updated=())
+
+
+def described(function: Callable[..., Any], argnums: Any = None, argnames: Any = ()) -> Callable[..., dict[str, Any]]:
+    """Return what names a call's data: arguments that no gradient is `taken` of, modules left out; or the others."""
+    chosen = {0} if argnums is None and not argnames else {argnums} if isinstance(argnums, int) else set(argnums or ())
+
+    def describe(args: tuple[Any, ...], kwargs: dict[str, Any], *, taken: bool = False) -> dict[str, Any]:
+        try:
+            names = list(inspect.signature(function).parameters)
+        except (TypeError, ValueError):
+            names = []
+        named = {
+            (names[k] if k < len(names) else f"argument {k}"): one
+            for k, one in enumerate(args)
+            if (k in chosen) is taken
+        }
+        named |= {name: one for name, one in kwargs.items() if (name in argnames) is taken}
+        return {name: one for name, one in named.items() if taken or not hasattr(one, "trainable_parameters")}
+
+    return describe
