@@ -10,6 +10,7 @@ import psutil
 from mlxprobe.machine import memory_bytes, memory_limit
 from mlxprobe.model import Environment
 from mlxprobe.reports.words import counted
+from mlxprobe.runner import TIMEOUT_S
 from mlxprobe.settings import Settings
 
 
@@ -28,7 +29,7 @@ def facts(here: Environment, settings: Settings) -> list[tuple[str, str]]:
             f"{memory_bytes() / 1e9:.1f} GB; a program is ended at {memory_limit(settings.memory) / 1e9:.1f} GB",
         ),
         ("stall limit", stall),
-        ("timeout", f"{settings.timeout_s:g} s a program"),
+        ("timeout", f"{settings.timeout_s or TIMEOUT_S:g} s a program"),
     ]
 
 

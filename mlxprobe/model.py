@@ -25,11 +25,13 @@ class Environment(Value, frozen=True):
 
 
 class Program(Value, frozen=True):
-    """What to run under the agent: a scenario's variant or a script, with its surroundings."""
+    """What to run: the agent's own words, or a `command` that it is carried into (`terminal`: with our streams)."""
 
     name: str
-    argv: tuple[str, ...]
-    python: str
+    argv: tuple[str, ...] = ()
+    python: str = ""
+    command: tuple[str, ...] = ()
+    terminal: bool = False
     cwd: str = ""
     env: dict[str, str] = {}
     device: str = ""
@@ -67,7 +69,7 @@ class Reading(Value, frozen=True):
 
 
 class Sample(Value, frozen=True):
-    """The process tree from outside: resident memory, and CPU time used so far."""
+    """The process tree from outside, with the CPU time that it has used so far."""
 
     t_s: float
     rss_bytes: int
@@ -84,7 +86,7 @@ class MlxSample(Value, frozen=True):
 
 
 class Frame(Value, frozen=True):
-    """A line of a Python stack, the innermost first."""
+    """A line of a Python stack."""
 
     file: str
     line: int
@@ -108,7 +110,6 @@ class Silence(Value, frozen=True):
     cpu_s: float
     kind: HangKind
     stacks: tuple[Stack, ...] = ()
-    same_stacks: bool = False
 
 
 class Raised(Value, frozen=True):
@@ -138,10 +139,8 @@ class Observation(Value, frozen=True):
 
     program: str
     limits: Limits
-    ended: str = "exited"  # exited, stalled, timeout, memory, interrupted, not-started, unreaped
+    ended: str = "exited"  # stalled, timeout, memory, interrupted, not-started, unreaped, lost, enough (was seen)
     exit_code: int | None = None
-    mlx: str = ""
-    device: str = ""
     begun: bool = False
     finished: bool = False
     garbled: int = 0
@@ -235,7 +234,6 @@ class ProgramRecord(Value, frozen=True):
 
     @property
     def name(self) -> str:
-        """The program's name as it is given on the command line."""
         return f"{self.scenario}/{self.variant}"
 
 

@@ -13,7 +13,7 @@ from mlxprobe.catalogue import Entry, read
 from mlxprobe.errors import ProbeError
 from mlxprobe.model import ProgramRecord
 from mlxprobe.reports import words
-from mlxprobe.runner import Runner
+from mlxprobe.runner import TIMEOUT_S, Runner
 from mlxprobe.scenario import Variant
 from mlxprobe.settings import resolve
 from mlxprobe.vocabulary import Outcome
@@ -76,7 +76,7 @@ class VariantItem(pytest.Item):
         self.entry = entry
         self.variant = variant
         limits = resolve(_flags(self.config))
-        self.add_marker(pytest.mark.timeout(3 * limits.timeout_s + GUARD_S))
+        self.add_marker(pytest.mark.timeout(3 * (limits.timeout_s or TIMEOUT_S) + GUARD_S))
 
     def runtest(self) -> None:
         """Run the variant and fail with the verdict's evidence where the outcome is not the expected one."""

@@ -27,6 +27,7 @@ STALL_FACTOR = 20
 SILENCE_FACTOR = 3
 CORRECT_STALL_S = {"cpu": 10.0, "gpu": 60.0}
 STARTUP_S = 30.0
+TIMEOUT_S = 60.0
 GROWTH_FLOOR_BYTES = 24_000_000
 
 
@@ -97,7 +98,7 @@ class Runner:
         limits = Limits(
             stall_s=self.settings.stall_s or user.stall_s,
             startup_s=STARTUP_S,
-            timeout_s=user.timeout_s,
+            timeout_s=self.settings.timeout_s or user.timeout_s,
             memory_bytes=memory_limit(self.settings.memory),
         )
         seen = self._observed(program, limits)
@@ -125,7 +126,7 @@ class Runner:
         return Limits(
             stall_s=settings.stall_s or measured or CORRECT_STALL_S[self.environment.device],
             startup_s=STARTUP_S,
-            timeout_s=settings.timeout_s,
+            timeout_s=settings.timeout_s or TIMEOUT_S,
             memory_bytes=memory,
             active_bytes=active,
             basis=basis,
@@ -162,7 +163,7 @@ class Runner:
             limits,
             jit_key=self._jit_key(),
             stop=self.stop,
-            progress=lambda log, silent_s: listener.moved(label, log, silent_s),
+            progress=lambda watcher: listener.moved(label, watcher.log, watcher.silent_s),
         )
 
     def _row(

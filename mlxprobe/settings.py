@@ -59,7 +59,7 @@ TABLE = (
     Setting(
         name="timeout_s",
         flag="--timeout",
-        default=60.0,
+        default=None,
         check=seconds,
         right=SECONDS_WORDS,
         help="End a program after this time, moving or not (default: 60s).",
@@ -120,7 +120,7 @@ class Settings:
     """Every setting's value, checked."""
 
     jobs: int
-    timeout_s: float
+    timeout_s: float | None
     stall_s: float | None
     memory: int | float
     device: str

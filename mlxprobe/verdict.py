@@ -112,6 +112,8 @@ def _timed_out(case: Case) -> Told | None:
 
 def _crashed(case: Case) -> Told | None:
     seen = case.seen
+    if seen.ended == "enough":
+        return None
     if seen.exit_code is not None and seen.exit_code < 0:
         return Outcome.CRASH, f"ended by {signal_name(-seen.exit_code)} {where(seen)}".rstrip()
     if not seen.finished and seen.raised is None:
@@ -124,7 +126,7 @@ def _raised(case: Case) -> Told | None:
     if seen.raised is not None:
         message = " ".join(seen.raised.message.split())
         return Outcome.ERROR, f"{seen.raised.type}: {message}"
-    if seen.exit_code:
+    if seen.exit_code and seen.ended != "enough":
         return Outcome.ERROR, f"exit code {seen.exit_code}: {last_line(seen.output_tail)}"
     return None
 

@@ -42,8 +42,6 @@ def seen(**changes: Any) -> Observation:
         program="toy/healthy",
         limits=LIMITS,
         exit_code=0,
-        mlx="0.32.4",
-        device="cpu",
         begun=True,
         finished=True,
         steps=tuple(Step(n=n, t_s=0.1 * n, step_s=0.01, gradients=1, pending=0) for n in range(1, 21)),

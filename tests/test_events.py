@@ -60,7 +60,7 @@ def test_times_count_from_the_start() -> None:
 
 def test_a_loss_that_json_cannot_say_is_read_all_the_same() -> None:
     log = EventLog(100.0)
-    log.feed(step(1, losses=[[1, "nan"], [2, "inf"]]))
+    log.feed(step(1, losses=[[1, "nan", 0], [2, "inf", 0]]))
     assert [str(one.value) for one in log.losses] == ["nan", "inf"]
 
 

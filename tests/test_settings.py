@@ -17,7 +17,7 @@ def project(folder: Path, body: str) -> Path:
 def test_flag_beats_environment_beats_project_beats_default(tmp_path: Path) -> None:
     folder = project(tmp_path, "timeout = 10")
     environment = {"MLXPROBE_TIMEOUT": "20s"}
-    assert resolve({}, {}, tmp_path.parent).timeout_s == 60
+    assert resolve({}, {}, tmp_path.parent).timeout_s is None
     assert resolve({}, {}, folder).timeout_s == 10
     assert resolve({}, environment, folder).timeout_s == 20
     assert resolve({"timeout_s": "30"}, environment, folder).timeout_s == 30

@@ -24,7 +24,7 @@ from mlxprobe.model import Expectation, Limits, Observation, Program, Verdict
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import EventLog
 from mlxprobe.supervisor.stacks import StackFile
-from mlxprobe.supervisor.watch import observe
+from mlxprobe.supervisor.watch import Watcher, observe
 from mlxprobe.verdict import judge
 from mlxprobe.vocabulary import HangKind, Outcome
 
@@ -178,10 +178,10 @@ def test_what_eats_memory_is_killed_at_once(mark: str) -> None:
 def test_killed_from_outside_is_a_crash(mark: str) -> None:
     killed: list[int] = []
 
-    def kill(log: EventLog, silent_s: float) -> None:
-        if log.begun and not killed:
-            killed.append(log.pids[0])
-            os.kill(log.pids[0], signal.SIGKILL)
+    def kill(watcher: Watcher) -> None:
+        if watcher.log.begun and not killed:
+            killed.append(watcher.log.pids[0])
+            os.kill(watcher.log.pids[0], signal.SIGKILL)
 
     seen = observe(program("waits", mark), LIMITS, progress=kill)
     assert verdict(seen, CRASH).as_expected
@@ -192,8 +192,8 @@ def test_killed_from_outside_is_a_crash(mark: str) -> None:
 def test_what_is_stopped_has_no_verdict(mark: str) -> None:
     stop = threading.Event()
 
-    def set_stop(log: EventLog, silent_s: float) -> None:
-        if log.begun:
+    def set_stop(watcher: Watcher) -> None:
+        if watcher.log.begun:
             stop.set()
 
     seen = observe(program("waits_with_a_grandchild", mark), LIMITS, stop=stop, progress=set_stop)
@@ -203,8 +203,8 @@ def test_what_is_stopped_has_no_verdict(mark: str) -> None:
 
 @pytest.mark.slow
 def test_an_error_in_who_listens_leaves_nothing_behind(mark: str) -> None:
-    def fail(log: EventLog, silent_s: float) -> None:
-        if len(log.pids) > 1:
+    def fail(watcher: Watcher) -> None:
+        if len(watcher.log.pids) > 1:
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

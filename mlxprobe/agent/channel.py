@@ -15,6 +15,8 @@ FREQUENT = {"tick", "step", "memory"}  # one is like the next: none is worth a w
 
 FD_VARIABLE = "MLXPROBE_EVENTS_FD"
 FOLDER_VARIABLE = "MLXPROBE_FOLDER"
+PATH_VARIABLE = "MLXPROBE_PYTHONPATH"  # the program's own
+EVENTS_FILE = "events"
 
 
 class Channel:

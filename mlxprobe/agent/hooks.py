@@ -10,6 +10,7 @@ from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import described, like
 from mlxprobe.agent.compilation import Compilation
 from mlxprobe.agent.inspection import Call, Inspection
+from mlxprobe.agent.loading import differences
 from mlxprobe.agent.recorder import Recorder
 
 READERS = ("item", "tolist", "__float__", "__int__", "__bool__", "__array__", "__repr__", "__str__", "__format__")
@@ -210,8 +211,6 @@ class Hooks:
     def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
         def load_weights(module: Any, file_or_weights: Any, *args: Any, **kwargs: Any) -> Any:
-            from mlxprobe.agent.loading import differences
-
             before = differences(module, file_or_weights)
             if before:
                 self.recorder.fact("weights differ", None, **before)

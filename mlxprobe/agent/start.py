@@ -44,13 +44,10 @@ def main(arguments: list[str]) -> int | str | None:
     if channel is None:
         print("mlxprobe: the agent is started by the supervisor, not by hand", file=sys.stderr)
         return 2
-    folder = os.environ.pop(FOLDER_VARIABLE)
-    stacks = _keep_stacks(folder, channel)
-    recorder = Recorder(channel)
-    _install(recorder, channel)
-    recorder.at_end = Sampler(channel, os.path.join(folder, ASK_FILE), stacks).finish
+    agent = Agent(channel, os.environ.pop(FOLDER_VARIABLE))
+    when_imported("mlx.core", agent.hook_core)
     channel.send("begin")
-    code = _run(arguments, recorder, channel)
+    code = _run(arguments, agent.recorder, channel)
     with contextlib.suppress(Exception):  # a program may have closed or replaced its streams
         sys.stdout.flush()
     return code
@@ -89,28 +86,37 @@ def _keep_stacks(folder: str, channel: Channel) -> int:
     return file
 
 
-def _install(recorder: Recorder, channel: Channel) -> None:
-    inspection = Inspection(recorder, ALL)
-    recorder.look, recorder.inspected = inspection.look, inspection.finish
-    hooks = Hooks(recorder, inspection)
-    device = os.environ.pop(DEVICE_VARIABLE, "")
+class Agent:
+    """Recorder, hooks, inspectors and sampler of one process."""
 
-    def core_imported(mx: Any) -> None:
-        if device:
-            mx.set_default_device(mx.Device(getattr(mx, device)))
-        recorder.active = getattr(mx, "get_active_memory", recorder.active)
-        channel.send("mlx", version=mx.__version__, device=mx.default_device().type.name)
-        hooks.install_core(mx)
+    def __init__(self, channel: Channel, folder: str) -> None:
+        self.pid = os.getpid()
+        self.channel = channel
+        stacks = _keep_stacks(folder, channel)
+        self.recorder = Recorder(channel)
+        inspection = Inspection(self.recorder, ALL)
+        self.recorder.look, self.recorder.inspected = inspection.look, inspection.finish
+        self._hooks, self._inspection = Hooks(self.recorder, inspection), inspection
+        self._device = os.environ.pop(DEVICE_VARIABLE, "")
+        installs = {
+            "mlx.nn.layers.base": self._hooks.install_modules,
+            "mlx.nn.utils": self._hooks.install_module_gradients,
+            "mlx.optimizers.optimizers": self._hooks.install_optimizers,
+        }
+        for name in (*installs, *LAYERS):
+            when_imported(name, functools.partial(_imported, install=installs.get(name), inspection=inspection))
+        os.register_at_fork(after_in_child=lambda: _forked(self.recorder, channel))
+        self.recorder.at_end = Sampler(channel, os.path.join(folder, ASK_FILE), stacks).finish
 
-    installs = {
-        "mlx.core": core_imported,
-        "mlx.nn.layers.base": hooks.install_modules,
-        "mlx.nn.utils": hooks.install_module_gradients,
-        "mlx.optimizers.optimizers": hooks.install_optimizers,
-    }
-    for name in (*installs, *LAYERS):
-        when_imported(name, functools.partial(_imported, install=installs.get(name), inspection=inspection))
-    os.register_at_fork(after_in_child=lambda: _forked(recorder, channel))
+    def hook_core(self, mx: Any) -> None:
+        """Wrap `mlx.core`, which has just been imported."""
+        if self._device:
+            mx.set_default_device(mx.Device(getattr(mx, self._device)))
+        self.recorder.active = getattr(mx, "get_active_memory", self.recorder.active)
+        device = mx.default_device().type.name
+        python = "{}.{}.{}".format(*sys.version_info)
+        self.channel.send("mlx", version=mx.__version__, device=device, python=python, executable=sys.executable)
+        _imported(mx, self._hooks.install_core, self._inspection)
 
 
 def _imported(module: Any, install: Callable[[Any], None] | None, inspection: Inspection) -> None:
@@ -141,7 +147,7 @@ def _run(arguments: list[str], recorder: Recorder, channel: Channel) -> int | st
         return exit_.code
     except BaseException as error:
         recorder.finish()
-        _send_exception(error, channel)
+        sys.stderr.write(send_exception(error, channel))
         return 1
     channel.send("end")
     return 0
@@ -176,7 +182,8 @@ def _run_variant(file: str, name: str, recorder: Recorder, channel: Channel) -> 
         channel.send("score", value=str(float(probe.scorer(result))))
 
 
-def _send_exception(error: BaseException, channel: Channel) -> None:
+def send_exception(error: BaseException, channel: Channel) -> str:
+    """Tell of the exception that ended the program, and return its traceback."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     file, line = sites.raising(error.__traceback__)
     channel.send(
@@ -187,4 +194,4 @@ def _send_exception(error: BaseException, channel: Channel) -> None:
         line=line,
         traceback=text[-1500:],
     )
-    sys.stderr.write(text)
+    return text

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from mlxprobe.diagnosis.registry import RULES, Rule, finding, rule
 from mlxprobe.model import Finding, Observation
 
-__all__ = ["RULES", "Rule", "diagnose", "finding", "rule"]
+__all__ = ["RULES", "Rule", "diagnose", "finding", "rule", "unchecked"]
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
@@ -20,3 +20,10 @@ Detector = Callable[[Observation], Iterator[Finding]]
 def diagnose(seen: Observation) -> tuple[Finding, ...]:
     """Return every finding of every rule, in the order of their codes."""
     return tuple(found for code in sorted(RULES) for found in RULES[code].detect(seen))
+
+
+def unchecked(seen: Observation) -> tuple[Finding, ...]:
+    """Return what could not be judged, with the reason (see `mlxprobe.diagnosis.gaps`)."""
+    from mlxprobe.diagnosis.gaps import unchecked as gaps
+
+    return gaps(seen)

@@ -15,7 +15,7 @@ FALL = 0.02
 CERTAIN = 2
 
 
-@finding("MP306", "not-learning", Severity.WARNING)
+@finding("MP306", "not-learning", Severity.WARNING, needs="losses")
 def not_learning(seen: Observation) -> Iterator[Finding]:
     """The loss does not fall.
 

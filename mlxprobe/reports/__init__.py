@@ -6,11 +6,18 @@ from collections.abc import Callable
 
 from mlxprobe.model import Record
 from mlxprobe.record import encode
-from mlxprobe.reports import junit, markdown, text
+from mlxprobe.reports import annotations, diagnosis, junit, markdown, sarif, text
 
 FORMATS: dict[str, Callable[[Record], str]] = {
     "text": text.render,
     "markdown": markdown.render,
     "junit": junit.render,
     "json": lambda record: encode(record).decode(),
+}
+DIAGNOSIS_FORMATS: dict[str, Callable[[Record], str]] = {
+    "text": diagnosis.render,
+    "json": FORMATS["json"],
+    "junit": junit.render,
+    "github": annotations.render,
+    "sarif": sarif.render,
 }

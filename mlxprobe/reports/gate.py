@@ -10,6 +10,7 @@ import msgspec
 
 from mlxprobe.changes import Change, Comparison, regressions
 from mlxprobe.model import Environment, Value
+from mlxprobe.reports.annotations import command
 from mlxprobe.reports.junit import clean
 from mlxprobe.reports.markdown import table
 from mlxprobe.reports.words import counted, trimmed
@@ -120,9 +121,7 @@ def github(report: GateReport) -> str:
 
 def annotation(level: str, title: str, message: str) -> str:
     """Return one workflow command, escaped as GitHub asks."""
-    data = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    name = title.replace("%", "%25").replace(":", "%3A").replace(",", "%2C").replace("\n", " ")
-    return f"::{level} title={name}::{data}"
+    return command(level, message, title=title)
 
 
 def json(report: GateReport) -> str:

@@ -1,4 +1,7 @@
-"""The report as JUnit XML: one test suite, one case per variant, a failure where the outcome is unexpected."""
+"""The report as JUnit XML: one test suite, one case per variant, a failure where the outcome is unexpected.
+
+A user's program that was watched is judged by its outcome and its findings instead.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ import re
 import xml.etree.ElementTree as ET
 
 from mlxprobe.model import ProgramRecord, Record
-from mlxprobe.reports import words
+from mlxprobe.reports import diagnosis, words
 from mlxprobe.vocabulary import Outcome
 
+PROGRAMS = "programs"  # the scenario of the user's own
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -39,18 +43,23 @@ def clean(text: str) -> str:
 
 
 def _fails(one: ProgramRecord) -> bool:
-    return not one.as_expected and one.outcome not in (Outcome.UNJUDGED, Outcome.SKIPPED)
+    against = diagnosis.fails(one) if one.scenario == PROGRAMS else not one.as_expected
+    return against and one.outcome not in (Outcome.UNJUDGED, Outcome.SKIPPED)
 
 
 def _case(suite: ET.Element, one: ProgramRecord) -> None:
     case = ET.SubElement(suite, "testcase", classname=one.scenario, name=one.variant, time=f"{one.wall_s:.3f}")
-    message = clean(f"expected {one.expects}, observed {words.observed(one)}: {one.reason}")
+    message, details = map(clean, _told(one))
     if one.outcome is Outcome.SKIPPED:
         ET.SubElement(case, "skipped", message=message)
     elif one.outcome is Outcome.UNJUDGED:
         ET.SubElement(case, "error", message=message, type=str(one.outcome))
-    elif not one.as_expected:
-        ET.SubElement(case, "failure", message=message, type=str(one.outcome)).text = _NOT_XML.sub(
-            "�", words.codes(one)
-        )
+    elif _fails(one):
+        ET.SubElement(case, "failure", message=message, type=str(one.outcome)).text = details
     ET.SubElement(case, "system-out").text = clean(one.reason)
+
+
+def _told(one: ProgramRecord) -> tuple[str, str]:
+    if one.scenario == PROGRAMS:
+        return diagnosis.verdict(one), diagnosis.told(one)
+    return f"expected {one.expects}, observed {words.observed(one)}: {one.reason}", words.codes(one)

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 import mlxprobe
-from mlxprobe.agent.channel import FD_VARIABLE, FOLDER_VARIABLE, LINE_BYTES
+from mlxprobe.agent.channel import EVENTS_FILE, FD_VARIABLE, FOLDER_VARIABLE, LINE_BYTES, PATH_VARIABLE
 from mlxprobe.agent.start import DEVICE_VARIABLE
 from mlxprobe.errors import ProbeError
 from mlxprobe.model import Program
@@ -21,6 +21,7 @@ from mlxprobe.supervisor.pipes import ReadEnd
 from mlxprobe.supervisor.sweep import sweep
 
 AGENT = Path(mlxprobe.__file__).parent / "agent" / "__main__.py"
+CARRIED = AGENT.with_name("carried")
 WARDEN = Path(__file__).with_name("warden.py")
 TAIL_BYTES = 16_384
 END_WITHIN_S = 8.0
@@ -46,7 +47,8 @@ class Child:
         self.tail = b""
         self._lines = b""
         self._heard = ""
-        self._events, self._output = ReadEnd(), ReadEnd()
+        self._events = ReadEnd(folder / EVENTS_FILE if program.command else None)
+        self._output = ReadEnd()
         self._control, theirs = socket.socketpair()
         self._control.setblocking(False)
         try:
@@ -62,24 +64,35 @@ class Child:
         self._ear.register(self._control, select.POLLIN)
 
     def _spawn(self, program: Program, control: int) -> subprocess.Popen[bytes]:
+        events = -1 if program.command else self._events.write_fd
+        session = "same" if program.terminal else "own"
+        output = None if program.terminal else self._output.write_fd
+        order = [sys.executable, "-I", "-S", str(WARDEN), str(control), str(events), str(self.folder), session]
+        return subprocess.Popen(
+            [*order, *(program.command or (program.python, str(AGENT), *program.argv))],
+            stdin=None if program.terminal else subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=program.cwd or (None if program.command else self.folder),
+            env=self._environment(program),
+            pass_fds=(control,) if program.command else (control, events),
+            start_new_session=not program.terminal,
+        )
+
+    def _environment(self, program: Program) -> dict[str, str]:
         environment = os.environ | program.env
-        environment[FD_VARIABLE] = str(self._events.write_fd)
-        environment[FOLDER_VARIABLE] = environment["TMPDIR"] = str(self.folder)
-        environment["PYTHONFAULTHANDLER"] = ""
+        environment[FOLDER_VARIABLE] = str(self.folder)
         if program.device:
             environment[DEVICE_VARIABLE] = program.device
-        fds = (control, self._events.write_fd)
-        order = [sys.executable, "-I", "-S", str(WARDEN), *map(str, fds), str(self.folder)]
-        return subprocess.Popen(
-            [*order, program.python, str(AGENT), *program.argv],
-            stdin=subprocess.DEVNULL,
-            stdout=self._output.write_fd,
-            stderr=self._output.write_fd,
-            cwd=program.cwd or self.folder,
-            env=environment,
-            pass_fds=fds,
-            start_new_session=True,
-        )
+        if program.command:
+            before = environment.get("PYTHONPATH", "")
+            environment[PATH_VARIABLE] = before
+            environment["PYTHONPATH"] = os.pathsep.join(part for part in (str(CARRIED), before) if part)
+        else:
+            environment[FD_VARIABLE] = str(self._events.write_fd)
+            environment["TMPDIR"] = str(self.folder)
+            environment["PYTHONFAULTHANDLER"] = ""
+        return environment
 
     @property
     def warden_pid(self) -> int:

@@ -19,7 +19,7 @@ class EventLog:
 
     def __init__(self, started_s: float) -> None:
         self.started_s = started_s
-        self.mlx = self.device = ""
+        self.mlx = self.device = self.python = self.executable = ""
         self.begun_s = self.finished_s = 0.0
         self.begun = self.running = self.finished = False
         self.progress_s = 0.0
@@ -61,6 +61,7 @@ class EventLog:
 
     def _on_mlx(self, event: dict[str, Any], t_s: float) -> None:
         self.mlx, self.device = str(event["version"]), str(event["device"])
+        self.python, self.executable = str(event.get("python", "")), str(event.get("executable", ""))
 
     def _on_begin(self, event: dict[str, Any], t_s: float) -> None:
         self.begun, self.begun_s = True, t_s

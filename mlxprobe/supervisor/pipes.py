@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from pathlib import Path
 
 PIPE_BYTES = 1 << 20  # room for what comes between two polls; also the most that is read in one
 CHUNK_BYTES = 1 << 16
@@ -13,8 +14,12 @@ _SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 0)  # Linux only
 class ReadEnd:
     """Read what is there. Who writes faster than we look is held back by the full pipe, and costs us no more."""
 
-    def __init__(self) -> None:
-        self._fd, self.write_fd = os.pipe()
+    def __init__(self, path: Path | None = None) -> None:
+        if path is None:
+            self._fd, self.write_fd = os.pipe()
+        else:  # a name that any process below can open; the writing end of our own keeps it from ending
+            os.mkfifo(path, 0o600)
+            self._fd, self.write_fd = os.open(path, os.O_RDWR), -1
         self.ended = False
         os.set_blocking(self._fd, False)
         try:
@@ -35,7 +40,8 @@ class ReadEnd:
 
     def close_writing(self) -> None:
         """Close our copy of the writing end, which would keep the pipe from ending."""
-        os.close(self.write_fd)
+        if self.write_fd >= 0:
+            os.close(self.write_fd)
 
     def close(self) -> None:
         """Close the reading end."""

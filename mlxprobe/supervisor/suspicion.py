@@ -73,7 +73,7 @@ class Suspicion:
             kind = HangKind.STALL
         elif cpu_s < DEADLOCK_CPU_SHARE * silent_s and same and self._log.device != "gpu" and not self._tree.running():
             kind = HangKind.DEADLOCK
-        return Silence(silent_s=silent_s, cpu_s=cpu_s, kind=kind, stacks=late or early.stacks, same_stacks=same)
+        return Silence(silent_s=silent_s, cpu_s=cpu_s, kind=kind, stacks=late or early.stacks)
 
     def _cpu_used(self, silent_s: float) -> float:
         self._tree.sample(rescan=True)

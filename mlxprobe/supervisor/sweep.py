@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from mlxprobe.agent.channel import FOLDER_VARIABLE
+
 END_WITHIN_S = 5.0
 
 
@@ -33,7 +35,9 @@ def _marked(folder: str, session: int) -> Iterator[psutil.Process]:
         try:
             if process.status() == psutil.STATUS_ZOMBIE and process.num_threads() < 2:
                 continue
-            if os.getsid(process.pid) == session or process.environ().get("TMPDIR") == folder:
+            environment = process.environ()
+            marked = folder in (environment.get("TMPDIR"), environment.get(FOLDER_VARIABLE))
+            if os.getsid(process.pid) == session or marked:
                 yield process
         except (psutil.Error, OSError):  # ended meanwhile, or another user's
             continue

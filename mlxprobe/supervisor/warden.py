@@ -2,7 +2,8 @@
 
 A process of its own, with the standard library only. It starts the program in a new session, adopts whatever
 the program's tree orphans (Linux), and kills the whole tree when told to, or when its control line closes because
-the supervisor is gone. Called as `warden.py CONTROL_FD EVENTS_FD FOLDER ARGV...`.
+the supervisor is gone. Called as `warden.py CONTROL_FD EVENTS_FD FOLDER SESSION ARGV...`: EVENTS_FD is -1 where the
+program opens its events by name, SESSION is `own`, or `same` for a program that has the supervisor's terminal.
 
 Out: `pid N`, `exit STATUS`, then after `kill` `empty` or `left PID...`. In: `term`, `kill`.
 """
@@ -21,14 +22,14 @@ LINUX = sys.platform == "linux"
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
 
 
-def main(control: int, events: int, folder: str, argv: list[str]) -> None:
+def main(control: int, events: int, folder: str, session: str, argv: list[str]) -> None:
     """Start the program, obey the supervisor, leave nothing behind."""
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     set_process_option(PR_SET_CHILD_SUBREAPER, 1)
     os.set_inheritable(control, False)  # the program could hold the line open, or speak for us
     wake = wake_on_sigchld()
-    program = start(argv, events)
+    program = start(argv, events, session)
     let_go(events)
     tell(control, f"pid {program}")
     obey(control, wake, program)
@@ -49,18 +50,20 @@ def wake_on_sigchld() -> int:
     return wake_read
 
 
-def start(argv: list[str], events: int) -> int:
-    """Fork and execute the program in its own session, with default signals; it dies with us (Linux)."""
+def start(argv: list[str], events: int, session: str) -> int:
+    """Fork and execute the program, mostly in its own session, with default signals; it dies with us (Linux)."""
     pid = os.fork()
     if pid:
         return pid
     try:
-        os.setsid()
+        if session == "own":
+            os.setsid()
         set_process_option(PR_SET_PDEATHSIG, signal.SIGKILL)
         for number in (*IGNORED, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        os.set_inheritable(events, True)
+        if events >= 0:
+            os.set_inheritable(events, True)
         os.execvp(argv[0], argv)
     except OSError as error:
         os.write(2, f"cannot start {argv[0]}: {error}\n".encode())
@@ -73,7 +76,8 @@ def let_go(events: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    os.close(events)
+    if events >= 0:
+        os.close(events)
 
 
 def obey(control: int, wake: int, program: int) -> None:
@@ -222,4 +226,4 @@ def drain(fd: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5:])

@@ -24,15 +24,21 @@ LONGEST_GAP_S = 0.25  # of a pause of our own (a suspended or starved machine), 
 LOST_S = 0.9
 REAPED_WITHIN_S = 5.0  # a program that has ended closes its events, on a busy machine, long before it is reaped
 
-Progress = Callable[[EventLog, float], None]
+Progress = Callable[["Watcher"], bool | None]
 
 
 class Watcher:
     """Watch one child. Progress is what the agent tells; what the program prints never counts."""
 
     def __init__(
-        self, child: Child, stacks: StackFile, limits: Limits, progress: Progress | None, stop: threading.Event
+        self,
+        program: Program,
+        child: Child,
+        stacks: StackFile,
+        limits: Limits,
+        stop: threading.Event,
     ) -> None:
+        self.program = program
         self.child = child
         self.stop = stop
         self.limits = limits
@@ -42,7 +48,8 @@ class Watcher:
         self.longest_s = 0.0
         self.suspicion = Suspicion(child, stacks, self.log, self.tree)
         self.detected_s: float | None = None
-        self._progress = progress
+        self.ends_silence = True
+        self.progress: Progress = lambda _: False
         self._polled_s = time.monotonic()
 
     def run(self) -> str:
@@ -55,11 +62,14 @@ class Watcher:
                 return "exited" if self.log.begun else "not-started"
             if self.stop.is_set():
                 return "interrupted"
+            if self.progress(self):
+                return "enough"
             if ending := self._limit_reached():
                 self._poll(0)  # it may have moved or ended in this very poll
                 if self._still(ending):
                     self.detected_s = time.monotonic() - self.child.started_s
-                    return ending
+                    if self.ends_silence or ending != "stalled":
+                        return ending
 
     def _still(self, ending: str) -> bool:
         if ending in ("stalled", "not-started") and not self.silent_s:
@@ -79,8 +89,6 @@ class Watcher:
         if self.log.running:  # starting and importing take what they take
             self.longest_s = max(self.longest_s, self.silent_s)
         self.tree.sample_if_due(SAMPLE_S if timeout_s >= POLL_S else HURRY_S)
-        if self._progress is not None:
-            self._progress(self.log, self.silent_s)
 
     def _limit_reached(self) -> str:
         """Name the limit that is reached now; an empty string where none is."""
@@ -109,6 +117,37 @@ class Watcher:
         silenced = self.child.silenced and self.silent_s > (REAPED_WITHIN_S if self.log.finished else LOST_S)
         return self.child.lost or silenced or self.log.garbled >= NONSENSE_IS_SURE
 
+    def observation(self, ended: str) -> Observation:
+        """Put together what has been seen so far."""
+        log, child = self.log, self.child
+        killed = child.exit_code is not None and child.exit_code < 0
+        return Observation(
+            program=self.program.name,
+            limits=self.limits,
+            ended=ended,
+            exit_code=child.exit_code,
+            begun=log.begun,
+            finished=log.finished,
+            garbled=log.garbled + bool(child.unfinished_events()),
+            wall_s=(child.exited_s or time.monotonic()) - child.started_s,
+            detection_s=self.detected_s,
+            begun_s=log.begun_s,
+            finished_s=log.finished_s,
+            longest_silence_s=self.longest_s,
+            silence=self.suspicion.silence if ended == "stalled" or not self.ends_silence else None,
+            raised=log.raised,
+            steps=tuple(log.steps),
+            losses=tuple(log.losses),
+            samples=tuple(self.tree.samples),
+            memory=tuple(log.memory),
+            facts=tuple(log.facts),
+            stacks=self.suspicion.stacks.crash(child.pid) if killed and ended == "exited" else (),
+            result=log.result,
+            score=log.score,
+            output_tail=child.output(),
+            left_behind=child.left,
+        )
+
 
 def observe(
     program: Program,
@@ -117,6 +156,7 @@ def observe(
     jit_key: str = "",
     progress: Progress | None = None,
     stop: threading.Event | None = None,
+    ends_silence: bool = True,
 ) -> Observation:
     """Run a program under its limits and return what was seen.
 
@@ -124,8 +164,9 @@ def observe(
         program: what to run, and with which interpreter.
         limits: seconds without progress, to the start and in all; bytes of resident memory of the whole tree.
         jit_key: names the cache of MLX's compiled CPU kernels that this program may share; empty for none.
-        progress: called at every poll with the events so far and the seconds of silence.
+        progress: called at every poll with the watcher; where it returns True, enough was seen.
         stop: once it is set, the program is ended as interrupted.
+        ends_silence: False lets a program that is stuck go on; its last silence is told all the same.
 
     Raises:
         ProbeError: the process could not be started at all.
@@ -133,13 +174,15 @@ def observe(
     with _folder() as folder:
         jit.lend(folder, jit_key)
         with StackFile(folder) as stacks, Child(program, folder) as child:
-            watcher = Watcher(child, stacks, limits, progress, stop or threading.Event())
+            watcher = Watcher(program, child, stacks, limits, stop or threading.Event())
+            watcher.ends_silence = ends_silence
+            watcher.progress = progress or watcher.progress
             ended = watcher.run()
-            child.end(gently=ended in ("stalled", "timeout"))  # what eats memory gets no time to eat more
+            child.end(gently=ended in ("stalled", "timeout", "enough"))  # what eats memory gets no time to eat more
             watcher.log.feed(child.take_events())
             if ended == "exited" and child.exit_code == 0 and watcher.log.finished:
                 jit.keep(child.folder, jit_key)
-            return _observation(program, limits, watcher, "unreaped" if child.left else ended)
+            return watcher.observation("unreaped" if child.left else ended)
 
 
 @contextlib.contextmanager
@@ -151,36 +194,3 @@ def _folder() -> Iterator[Path]:
         raise ProbeError(f"no temporary folder can be made: {error}") from error
     with made as name:
         yield Path(name)
-
-
-def _observation(program: Program, limits: Limits, watcher: Watcher, ended: str) -> Observation:
-    log, child = watcher.log, watcher.child
-    killed = child.exit_code is not None and child.exit_code < 0
-    return Observation(
-        program=program.name,
-        limits=limits,
-        ended=ended,
-        exit_code=child.exit_code,
-        mlx=log.mlx,
-        device=log.device,
-        begun=log.begun,
-        finished=log.finished,
-        garbled=log.garbled + bool(child.unfinished_events()),
-        wall_s=(child.exited_s or time.monotonic()) - child.started_s,
-        detection_s=watcher.detected_s,
-        begun_s=log.begun_s,
-        finished_s=log.finished_s,
-        longest_silence_s=watcher.longest_s,
-        silence=watcher.suspicion.silence if ended == "stalled" else None,
-        raised=log.raised,
-        steps=tuple(log.steps),
-        losses=tuple(log.losses),
-        samples=tuple(watcher.tree.samples),
-        memory=tuple(log.memory),
-        facts=tuple(log.facts),
-        stacks=watcher.suspicion.stacks.crash(child.pid) if killed and ended == "exited" else (),
-        result=log.result,
-        score=log.score,
-        output_tail=child.output(),
-        left_behind=child.left,
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import graph, sites
 from mlxprobe.agent.inspection import Call, Inspection, Inspector
 
 SMALL = 4096  # elements of the one parameter whose gradients are kept
@@ -32,8 +32,6 @@ class Accumulation(Inspector):
         self._scalings.append(self.inspection.looked.get("scalings", -1))
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
-        from mlxprobe.agent import sites
-
         calls = self._calls.pop(id(model), None) or self._calls.pop(0, [])
         passed = dict(graph.named_leaves(gradients)).get(self._path)
         if len(calls) > 1 and passed is not None and all(one.shape == passed.shape for one in calls):

@@ -21,6 +21,7 @@ class Indices(Inspector):
         self._held: list[tuple[str, Any, int, tuple[str, int]]] = []
         self._causal = False
         self._same = 0
+        self._seen = False
 
     def imported(self, name: str, module: Any) -> None:
         if name in EMBEDDINGS and hasattr(module, EMBEDDINGS[name]):
@@ -87,6 +88,9 @@ class Indices(Inspector):
     def look(self, step: int) -> None:
         held, self._held = self._held, []
         known = [one for one in held if not graph.pending([one[1]])]
+        if known and not self._seen:
+            self._seen = True
+            self.inspection.recorder.fact("ids", known[0][3])
         for kind, ids, limit, site in known:
             self._compare_with_table(kind, ids, limit, site)
         inputs = [one for kind, one, *_ in known if kind == "embedding"]

@@ -20,6 +20,7 @@ class Losses(Inspector):
         super().__init__(inspection)
         self._unreached: dict[str, int] = {}
         self._label_free = 0
+        self._seen = False
         self._log_site = ("", 0)
 
     def imported(self, name: str, module: Any) -> None:
@@ -43,6 +44,9 @@ class Losses(Inspector):
         drawn = LossGraph(graph.dot(loss=call.loss, **{f"a{k}": one for k, (_, one) in enumerate(named)}))
         if not drawn.found:
             return  # evaluated inside the function
+        if not self._seen:
+            self._seen = True
+            self.inspection.recorder.fact("loss graph", call.site)
         self.inspection.looked["scalings"] = drawn.scalings()
         reached = [name for k, (name, _) in enumerate(named) if drawn.reaches(f"a{k}")]
         self._tell_unreached(call, [name for name, _ in named if name not in reached], reached)

@@ -1,0 +1,47 @@
+"""Carried into any Python by PYTHONPATH; starts the agent in the process that imports MLX first.
+
+Python imports a module of this name at its start. The one that it would have found without us follows.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import os
+import sys
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def _make_agent_importable() -> None:
+    """Import `mlxprobe` from where this file lies; the program's environment need not have it."""
+    root = os.path.dirname(os.path.dirname(_HERE))
+    spec = importlib.util.spec_from_file_location(
+        "mlxprobe", os.path.join(root, "__init__.py"), submodule_search_locations=[root]
+    )
+    assert spec is not None and spec.loader is not None
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["mlxprobe"] = package
+    spec.loader.exec_module(package)
+
+
+def _go_on_without_us() -> None:
+    """Import what we hide: the environment's own `sitecustomize`."""
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != _HERE]
+    spec = importlib.machinery.PathFinder.find_spec("sitecustomize")
+    if spec is not None and spec.loader is not None:
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["sitecustomize"] = module
+        spec.loader.exec_module(module)
+
+
+if "MLXPROBE_FOLDER" in os.environ:
+    had = "mlxprobe" in sys.modules
+    _make_agent_importable()
+    from mlxprobe.agent import carry
+
+    carry.wait_for_mlx()
+    if not had:  # a program that uses mlxprobe itself gets its own
+        for name in [name for name in sys.modules if name.partition(".")[0] == "mlxprobe"]:
+            del sys.modules[name]
+_go_on_without_us()

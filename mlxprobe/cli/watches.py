@@ -1,0 +1,208 @@
+"""`mlxprobe watch`: the user's own program under the agent."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlxprobe.cli.common import leave, tell, with_report, with_settings
+from mlxprobe.errors import UsageError
+from mlxprobe.settings import resolve
+
+if TYPE_CHECKING:
+    from mlxprobe.model import ProgramRecord, Record
+    from mlxprobe.supervisor.watch import Watcher
+    from mlxprobe.watching import Watch
+
+FORMS = ("text", "json", "markdown", "junit", "github", "sarif")
+SEVERITIES = ("never", "error", "warning", "note")
+FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class Program(click.Command):
+    """A command whose arguments are another program: options end at its name, and `--` says that it is a command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Note whether the program came after `--`."""
+        given = list(args)
+        rest = super().parse_args(ctx, args)
+        words = ctx.params.get("words", ())
+        before = given[: len(given) - len(words)]
+        ctx.params["is_command"] = bool(words) and before[-1:] == ["--"]
+        return rest
+
+
+def with_program(command: Any) -> Any:
+    """Give a command the program's words, `-m` and `--python`."""
+    for decorate in (
+        click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="SCRIPT [ARGS]..."),
+        click.option("-m", "is_module", is_flag=True, help="SCRIPT is a module, as for `python -m`."),
+        click.option("--python", metavar="PATH", default=sys.executable, help="The interpreter (default: this one)."),
+    ):
+        command = decorate(command)
+    return command
+
+
+def command_of(words: Sequence[str], python: str, *, is_module: bool, is_command: bool) -> tuple[str, ...]:
+    """Return the words to run.
+
+    Raises:
+        UsageError: there are none, or there is no such script.
+    """
+    if not words:
+        raise UsageError("there is no program to watch; `mlxprobe watch train.py` is right")
+    if is_command:
+        return tuple(words)
+    if is_module:
+        return (python, "-m", *words)
+    if not Path(words[0]).is_file():
+        raise UsageError(f"{words[0]}: there is no such script; `-m` is for a module, `--` for any other command")
+    return (python, *words)
+
+
+@click.command(cls=Program, context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+@click.option("--steps", type=click.IntRange(1), default=0, help="End the program after this many steps.")
+@click.option("--until-finding", is_flag=True, help="End the program at the first finding that is an error.")
+@click.option("--select", multiple=True, metavar="CODE", help="Report only these codes, by prefix; repeatable.")
+@click.option("--ignore", multiple=True, metavar="CODE", help="Leave out these codes, by prefix; repeatable.")
+@click.option("--baseline", type=click.Path(dir_okay=False, path_type=Path), help="Accept what this record has found.")
+@click.option(
+    "--fail-on", type=click.Choice(SEVERITIES), default="never", help="Exit 1 at findings this grave (default: never)."
+)
+@click.option("--live/--no-live", default=True, help="Show a status line in a terminal.")
+@with_report(FORMS)
+@with_settings("timeout_s", "stall_s", "memory", "device")
+@with_program
+def watch(
+    words: tuple[str, ...],
+    python: str,
+    is_module: bool,
+    is_command: bool,
+    form: str,
+    output: Path | None,
+    fail_on: str,
+    live: bool,
+    steps: int,
+    until_finding: bool,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    baseline: Path | None,
+    **flags: Any,
+) -> None:
+    """Run a training script unchanged, and name what is wrong with it.
+
+    Its streams, signals and exit code are its own; the report comes last, on stderr, or in --output. Also
+    `mlxprobe watch -m MODULE ...` and `mlxprobe watch -- COMMAND ...` (any command that ends up in a Python with MLX).
+    """
+    from mlxprobe.model import Program as Watched
+    from mlxprobe.selection import Selection, known_of
+    from mlxprobe.statusline import StatusLine
+    from mlxprobe.watching import Enough, Watch
+
+    settings = resolve(flags)
+    command = command_of(words, python, is_module=is_module, is_command=is_command)
+    chosen = Selection.checked(select, ignore, known_of(baseline))
+    name = words[0]
+    program = Watched(name=name, command=command, terminal=True, device=settings.device)
+    began = time.monotonic()
+    running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
+    with StatusLine(wanted=live) as line, own_signals(running):
+        running.shown, running.silent = line.show, say_silent
+        seen = running.run()
+    kept = chosen.of(seen)
+    record = record_of(kept, running.environment, began)
+    _report(record, form, output)
+    leave(exit_code(kept, fail_on))
+
+
+def say_silent(watcher: Watcher) -> None:
+    """Say at once that the program is stuck, for it may never end."""
+    from mlxprobe.measures import standing_frame
+
+    silence = watcher.suspicion.silence
+    if silence is None:
+        return
+    frame = standing_frame(silence.stacks)
+    where = f" at {frame.file}:{frame.line} ({frame.code})" if frame else ""
+    tell(f"{silence.kind}: nothing has moved for {silence.silent_s:.0f} s{where}; Ctrl-C ends it, and tells more")
+
+
+@contextmanager
+def own_signals(running: Watch) -> Iterator[None]:
+    """Leave Ctrl-C to the program, which the terminal sends it too; hand on what was sent to us alone."""
+    shares_terminal = os.isatty(0) or os.isatty(2)
+
+    def hand_on(number: int, _: FrameType | None) -> None:
+        running.send(number)
+
+    before = {number: signal.signal(number, hand_on) for number in FORWARDED}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN if shares_terminal else hand_on)
+    before[signal.SIGQUIT] = signal.signal(signal.SIGQUIT, signal.SIG_IGN if shares_terminal else hand_on)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def record_of(seen: ProgramRecord, environment: Any, began_s: float) -> Record:
+    """Put one program's row into a record."""
+    import mlxprobe
+    from mlxprobe.model import Record
+    from mlxprobe.record import SCHEMA_VERSION, now
+
+    return Record(
+        schema_version=SCHEMA_VERSION,
+        mlxprobe=mlxprobe.__version__,
+        time=now(),
+        environment=environment,
+        programs=(seen,),
+        wall_s=time.monotonic() - began_s,
+    )
+
+
+def _report(record: Record, form: str, output: Path | None) -> None:
+    """Write the report: on stderr, for stdout is the program's."""
+    from mlxprobe.display import console
+    from mlxprobe.record import write
+    from mlxprobe.reports import WATCH_FORMATS, diagnosis
+
+    if output is not None:
+        write(output, WATCH_FORMATS[form](record).encode())
+    if output is not None or form == "text":
+        console(stderr=True).print(diagnosis.renderable(record))
+    else:
+        click.echo(WATCH_FORMATS[form](record), nl=False, err=True)
+
+
+def exit_code(seen: ProgramRecord, fail_on: str) -> int:
+    """Return the program's own exit code; 1 where we ended it, or where it ended well and findings are too grave."""
+    from mlxprobe.vocabulary import Outcome, Severity
+
+    if seen.outcome is Outcome.UNJUDGED:
+        return 2
+    if seen.exit_code is None or seen.outcome in (Outcome.HANG, Outcome.MEMORY, Outcome.SLOW):
+        return 1
+    if seen.exit_code < 0:
+        die_alike(-seen.exit_code)
+    graver = list(Severity)[: SEVERITIES.index(fail_on)]
+    failed = any(one.checked and one.severity in graver for one in seen.findings)
+    return seen.exit_code or int(failed)
+
+
+def die_alike(number: int) -> None:
+    """End by the signal that ended the program, so that whoever started us sees what it would have seen."""
+    sys.stderr.flush()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

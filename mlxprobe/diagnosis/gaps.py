@@ -1,0 +1,58 @@
+"""What could not be judged, and why: a detector that did not see what it needs never counts as healthy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from mlxprobe.diagnosis.registry import RULES
+from mlxprobe.model import Finding, Observation
+from mlxprobe.vocabulary import Severity
+
+ENOUGH_LOSSES = 20
+
+def unchecked(seen: Observation) -> tuple[Finding, ...]:
+    """Return a finding with `checked=False` for every rule that could not be judged; its message is the reason."""
+    return tuple(_told(seen))
+
+
+def _told(seen: Observation) -> Iterator[Finding]:
+    failed = {str(fact.detail["inspector"]): str(fact.detail["error"]) for fact in seen.facts if _failed(fact.name)}
+    for rule in (RULES[code] for code in sorted(RULES) if RULES[code].needs):
+        inspector, missing = NEEDS[rule.needs]
+        why = f"the inspector failed: {failed[inspector]}" if inspector in failed else missing(seen)
+        if why:
+            yield Finding(code=rule.code, name=rule.name, severity=Severity.NOTE, message=why, checked=False)
+
+
+def _failed(name: str) -> bool:
+    return name == "inspector failed"
+
+
+def _has(seen: Observation, name: str) -> bool:
+    return any(fact.name == name for fact in seen.facts)
+
+
+def _gradients(seen: Observation) -> str:
+    if any(step.gradient is not None for step in seen.steps):
+        return ""
+    if _has(seen, "not looked at"):
+        return "the gradients were never evaluated"
+    if _has(seen, "first gradient"):
+        return "no gradient could be looked at"
+    return "no gradient call was seen; inside a compiled function there is none to see" if seen.steps else "no step"
+
+
+def _losses(seen: Observation) -> str:
+    read = len(seen.losses)
+    return "" if read >= ENOUGH_LOSSES else f"the program read {read} losses; a trend needs {ENOUGH_LOSSES}"
+
+
+# What a rule needs, which inspector sees it, and why it may be missing.
+NEEDS: dict[str, tuple[str, Callable[[Observation], str]]] = {
+    "gradients": ("Gradients", _gradients),
+    "updates": ("Frozen", lambda seen: "" if _has(seen, "first update") else "no optimizer updated anything"),
+    "loss graph": ("Losses", lambda seen: "" if _has(seen, "loss graph") else "no loss was seen before its evaluation"),
+    "ids": ("Indices", lambda seen: "" if _has(seen, "ids") else "no embedding and no target was seen"),
+    "pending operations": ("Retained", lambda seen: "" if seen.steps else "no step was seen"),
+    "losses": ("", _losses),
+}

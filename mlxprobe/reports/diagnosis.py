@@ -1,0 +1,191 @@
+"""What `mlxprobe watch` found, as a compiler prints it: pure, but for the source lines that it quotes."""
+
+from __future__ import annotations
+
+import io
+import math
+import statistics
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.text import Text
+
+from mlxprobe.diagnosis import RULES
+from mlxprobe.measures import is_users, megabytes
+from mlxprobe.model import Finding, ProgramRecord, Record, Stack
+from mlxprobe.reports.words import counted, observed, trimmed
+from mlxprobe.selection import relative, source_of
+from mlxprobe.vocabulary import Outcome, Severity
+
+STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
+ORDER = list(Severity)
+HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, formats such as bidirectional ones, surrogates, separators
+FRAMES = 20
+ADVICE = "Use instead:"
+
+
+def render(record: Record, width: int = 80, accepted: int = 0) -> str:
+    """Return the report without colours, `width` columns wide."""
+    return _printed(renderable(record, accepted), width)
+
+
+def told(one: ProgramRecord, width: int = 80) -> str:
+    """Return what is said of one program, without colours."""
+    return _printed(Group(*_program(one)), width)
+
+
+def _printed(what: RenderableType, width: int) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None, highlight=False).print(what)
+    return trimmed(out.getvalue())
+
+
+def renderable(record: Record, accepted: int = 0) -> RenderableType:
+    """Return the report for any rich console; `accepted` findings were left out because a baseline has them."""
+    parts = [part for one in record.programs for part in _program(one)]
+    if accepted:
+        parts.append(Text(f"accepted: {counted(accepted, 'finding')} that the baseline has already"))
+    parts += [_Hanging(Text(f"problem: {one_line(problem)}", "red")) for problem in record.problems]
+    if not record.complete:
+        parts.append(Text("interrupted: this is what was seen by then", "yellow"))
+    return Group(*parts)
+
+
+def _program(one: ProgramRecord) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    advised: set[str] = set()
+    for found in ordered(one.findings):
+        parts += [*_finding(found, advised), Text("")]
+    if one.outcome is Outcome.HANG:
+        parts += [part for stack in one.stacks for part in (*_stack(stack), Text(""))]
+    if one.raised is not None and one.raised.file:
+        parts.append(_Hanging(Text(f"raised at {place(one.raised.file, one.raised.line)}")))
+    parts += [_Hanging(Text(figures(one))), _Hanging(Text(verdict(one), "bold red" if fails(one) else "bold green"))]
+    return [*parts, *(_Hanging(Text(line, "dim")) for line in unchecked(one.findings))]
+
+
+def ordered(findings: Iterable[Finding]) -> list[Finding]:
+    """Return what was found, the gravest first, then by file and line; detectors that could not run left out."""
+    found = (one for one in findings if one.checked)
+    return sorted(found, key=lambda one: (ORDER.index(one.severity), one.file, one.line, one.code))
+
+
+def _finding(found: Finding, advised: set[str]) -> list[RenderableType]:
+    head = Text.assemble(
+        (f"{place(found.file, found.line)}: " if found.file else "", "bold"),
+        (f"{plain(found.code)} {found.severity}", STYLES[found.severity]),
+        f" {plain(found.name)}: {one_line(found.message)}",
+    )
+    parts: list[RenderableType] = [_Hanging(head)]
+    if code := plain(source_of(found)):
+        parts.append(Padding(Text(code, "cyan", no_wrap=True, overflow="ellipsis"), (0, 0, 0, 8)))
+    if found.evidence:
+        told = ", ".join(f"{plain(name)} = {figure(value)}" for name, value in found.evidence.items())
+        parts.append(Padding(Text(told), (0, 0, 0, 4)))
+    if found.code not in advised and (better := advice(found.code)):
+        advised.add(found.code)
+        parts.append(Padding(Text(better, "green"), (0, 0, 0, 4)))
+    return parts
+
+
+def _stack(stack: Stack) -> list[RenderableType]:
+    """Show a stack from the user's innermost frame on; all of it where no frame is the user's."""
+    inner = next((k for k, frame in enumerate(stack.frames) if is_users(frame)), 0)
+    frames = stack.frames[inner : inner + FRAMES]
+    head = Text(f"process {stack.pid}, thread {plain(stack.thread)}, innermost call first:", "bold")
+    lines = [
+        f"{place(frame.file, frame.line)} in {plain(frame.function)}{f': {plain(frame.code)}' if frame.code else ''}"
+        for frame in frames
+    ]
+    left = len(stack.frames) - inner - len(frames)
+    lines += [f"… and {counted(left, 'outer call')}"] * bool(left)
+    return [head, *(Padding(Text(line, no_wrap=True, overflow="ellipsis"), (0, 0, 0, 4)) for line in lines)]
+
+
+def place(file: str, line: int) -> str:
+    """Write a place as editors read it, relative to the current folder where it lies below it."""
+    return plain(relative(file)) + (f":{line}" if line else "")
+
+
+def figure(value: float) -> str:
+    """Write a figure of the evidence."""
+    whole = math.isfinite(value) and value == int(value) and abs(value) < 1e15
+    return f"{value:,.0f}" if whole else f"{value:.4g}"
+
+
+def advice(code: str) -> str:
+    """Return what a rule's page says to write instead; empty for a code that this mlxprobe does not know."""
+    paragraphs = RULES[code].page.split("\n\n") if code in RULES else []
+    return next((one_line(one) for one in paragraphs if one.strip().startswith(ADVICE)), "")
+
+
+def figures(one: ProgramRecord) -> str:
+    """Put steps, time, loss and memory in one line."""
+    parts = [counted(one.steps, "step") if one.steps else "no training step"]
+    if one.step_s:  # the first two also build and compile
+        parts.append(f"{1e3 * statistics.median(one.step_s[2:] or one.step_s):.1f} ms a step")
+    losses = [reading.value for reading in one.losses if reading.stream == one.losses[0].stream]
+    if losses:
+        parts.append(f"loss {losses[0]:.4g} → {losses[-1]:.4g}" if len(losses) > 1 else f"loss {losses[0]:.4g}")
+    if one.memory:
+        parts.append(f"peak memory {megabytes(max(sample.peak_bytes for sample in one.memory))}")
+    elif one.samples:
+        parts.append(f"peak resident memory {megabytes(max(sample.rss_bytes for sample in one.samples))}")
+    return ", ".join(parts)
+
+
+def verdict(one: ProgramRecord) -> str:
+    """Say in one line what became of a program and how much was found."""
+    counts = Counter(found.severity for found in one.findings if found.checked)
+    found = ", ".join(counted(counts[severity], str(severity)) for severity in ORDER if counts[severity])
+    if one.outcome is Outcome.PASS:
+        return f"{'not healthy' if fails(one) else 'healthy'}: {found or 'no finding'}"
+    reason = one_line(one.reason).removeprefix(f"{one.kind}: ")
+    return f"{observed(one)}: {reason}" + (f" ({found})" if found else "")
+
+
+def fails(one: ProgramRecord) -> bool:
+    """Tell whether something speaks against a program: its outcome, or a finding that is more than a note."""
+    if one.outcome is Outcome.SKIPPED:
+        return False
+    return one.outcome is not Outcome.PASS or any(
+        found.checked and found.severity is not Severity.NOTE for found in one.findings
+    )
+
+
+def unchecked(findings: Iterable[Finding]) -> list[str]:
+    """Say which findings could not be looked for, a line per reason."""
+    reasons: dict[str, dict[str, None]] = {}
+    for one in findings:
+        if not one.checked:
+            reasons.setdefault(one_line(one.message), {})[plain(one.code)] = None
+    return [f"not checked: {', '.join(codes)}{f' ({why})' if why else ''}" for why, codes in reasons.items()]
+
+
+def one_line(text: str) -> str:
+    """Write a text in one line, without anything that a terminal would obey."""
+    return plain(" ".join(text.split()))
+
+
+def plain(text: str) -> str:
+    """Spell out characters that a terminal would obey, or that hide or reorder others; a tab becomes a space."""
+    return "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char) in HIDDEN else char
+        for char in text.replace("\t", " ")
+    )
+
+
+class _Hanging:
+    """A text whose second and later lines are indented."""
+
+    def __init__(self, text: Text, indent: int = 4) -> None:
+        self._text, self._indent = text, indent
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        first, *rest = self._text.wrap(console, max(options.max_width - self._indent, self._indent))
+        yield first
+        for line in rest:
+            yield Padding(line, (0, 0, 0, self._indent))

@@ -1,0 +1,107 @@
+"""What `mlxprobe watch` found as SARIF 2.1.0, which code scanning services read: pure, but for quoted lines."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from mlxprobe.diagnosis import RULES, Rule
+from mlxprobe.model import Finding, ProgramRecord, Record
+from mlxprobe.record import finite
+from mlxprobe.reports.diagnosis import fails, one_line, ordered, plain
+from mlxprobe.selection import identity, relative, source_of
+from mlxprobe.vocabulary import Outcome
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+FINGERPRINT = "mlxprobeFinding/v1"
+CODES = sorted(RULES)
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+Json = dict[str, Any]
+
+
+def render(record: Record) -> str:
+    """Return the log: one run per program."""
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(record, one) for one in record.programs]}
+    return _SURROGATES.sub("�", json.dumps(finite(log), indent=2, ensure_ascii=False)) + "\n"
+
+
+def _run(record: Record, one: ProgramRecord) -> Json:
+    driver = {"name": "mlxprobe", "version": record.mlxprobe, "rules": [_rule(RULES[code]) for code in CODES]}
+    return {
+        "tool": {"driver": driver},
+        "automationDetails": {"id": f"mlxprobe/{one_line(one.variant)}/"},  # keeps two scripts' uploads apart
+        "invocations": [_invocation(record, one)],
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(found) for found in ordered(one.findings)],
+        "properties": {"outcome": str(one.outcome), "reason": one_line(one.reason), "programExitCode": one.exit_code},
+    }
+
+
+def _rule(rule: Rule) -> Json:
+    short, *rest = [one_line(paragraph) for paragraph in rule.page.split("\n\n")]
+    markdown = "\n\n".join([f"**{rule.code} {rule.name}**", short, *rest])
+    return {
+        "id": rule.code,
+        "name": rule.name,
+        "shortDescription": {"text": short},
+        "fullDescription": {"text": rest[0] if rest else short},
+        "help": {"text": "\n\n".join([short, *rest]), "markdown": markdown},
+        "defaultConfiguration": {"level": str(rule.severity)},
+    }
+
+
+def _invocation(record: Record, one: ProgramRecord) -> Json:
+    """Describe mlxprobe's own run; the watched program's exit code is a property of the run."""
+    judged = record.complete and one.outcome is not Outcome.UNJUDGED
+    return {
+        "executionSuccessful": judged,
+        "exitCode": int(fails(one)) if judged else 2 if record.complete else 130,
+        "toolExecutionNotifications": [
+            {"level": "note", "message": {"text": _message(found)}, "associatedRule": _reference(found, "id", "index")}
+            for found in one.findings
+            if not found.checked
+        ],
+    }
+
+
+def _result(found: Finding) -> Json:
+    result = {
+        **_reference(found, "ruleId", "ruleIndex"),
+        "level": str(found.severity),
+        "message": {"text": _message(found)},
+        "partialFingerprints": {FINGERPRINT: fingerprint(found)},
+        "properties": {"evidence": dict(found.evidence)},
+    }
+    return result | ({"locations": [{"physicalLocation": _location(found)}]} if found.file else {})
+
+
+def _reference(found: Finding, name: str, index: str) -> Json:
+    return {name: plain(found.code)} | ({index: CODES.index(found.code)} if found.code in RULES else {})
+
+
+def _message(found: Finding) -> str:
+    return "\n".join(map(plain, found.message.splitlines())) or plain(found.name)
+
+
+def _location(found: Finding) -> Json:
+    location: Json = {"artifactLocation": artifact(relative(found.file))}
+    if found.line > 0:
+        location["region"] = {"startLine": found.line}
+        if text := plain(source_of(found)):
+            location["region"]["snippet"] = {"text": text}
+    return location
+
+
+def artifact(file: str) -> Json:
+    """Return a file's URI: relative to the folder of the sources, or absolute where it lies outside."""
+    uri = (Path("/") / _SURROGATES.sub("�", file)).as_uri()
+    return {"uri": uri} if file.startswith("/") else {"uri": uri.removeprefix("file:///"), "uriBaseId": "%SRCROOT%"}
+
+
+def fingerprint(found: Finding) -> str:
+    """Return a name for a finding that stays when its line moves."""
+    return hashlib.sha256("\0".join(identity(found)).encode(errors="surrogatepass")).hexdigest()[:32]

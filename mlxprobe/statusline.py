@@ -1,0 +1,76 @@
+"""A status line at the foot of a terminal that belongs to another program: everything above scrolls as before."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from types import TracebackType
+
+from mlxprobe.supervisor.watch import Watcher
+
+SHOWN_S = 0.25
+LEAST_ROWS = 5
+
+
+class StatusLine:
+    """Keep the last row of the terminal for ourselves, by its scroll region; do nothing outside of a terminal."""
+
+    def __init__(self, *, wanted: bool = True) -> None:
+        self._fd = sys.stderr.fileno() if wanted and _is_terminal(sys.stderr) else -1
+        self._size = (0, 0)
+        self._shown_s = 0.0
+
+    def show(self, watcher: Watcher) -> None:
+        """Show where the program is, a few times a second."""
+        if self._fd < 0 or time.monotonic() - self._shown_s < SHOWN_S:
+            return
+        self._shown_s = time.monotonic()
+        columns, rows = os.get_terminal_size(self._fd)
+        if rows < LEAST_ROWS:
+            return
+        if (columns, rows) != self._size:
+            self._size = columns, rows
+            self._write(f"\n\x1b7\x1b[1;{rows - 1}r\x1b8\x1b[1A")
+        text = status(watcher)[: columns - 1]
+        self._write(f"\x1b7\x1b[{rows};1H\x1b[2K\x1b[2m{text}\x1b[0m\x1b8")
+
+    def _write(self, text: str) -> None:
+        try:
+            os.write(self._fd, text.encode())
+        except OSError:
+            self._fd = -1
+
+    def __enter__(self) -> StatusLine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._size != (0, 0) and self._fd >= 0:
+            rows = self._size[1]
+            self._write(f"\x1b7\x1b[r\x1b[{rows};1H\x1b[2K\x1b8")
+
+
+def _is_terminal(stream: object) -> bool:
+    return bool(getattr(stream, "isatty", lambda: False)()) and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def status(watcher: Watcher) -> str:
+    """Put step, step time, loss, memory and pending operations in one line."""
+    log = watcher.log
+    parts = [f"step {log.step}" if log.begun else "before MLX is imported"]
+    if log.steps:
+        parts.append(f"{1e3 * log.steps[-1].step_s:.1f} ms a step")
+    if log.losses:
+        parts.append(f"loss {log.losses[-1].value:.4g}")
+    if log.memory:
+        parts.append(f"{log.memory[-1].active_bytes / 1e6:.0f} MB active")
+    if watcher.tree.samples:
+        parts.append(f"{watcher.tree.samples[-1].rss_bytes / 1e6:.0f} MB resident")
+    known = [step.pending for step in log.steps if step.pending is not None]
+    if known:
+        parts.append(f"{known[-1]:,} operations pending")
+    if watcher.silent_s > 1:
+        parts.append(f"silent for {watcher.silent_s:.0f} s")
+    return "mlxprobe: " + ", ".join(parts)

@@ -1,0 +1,122 @@
+"""Watch a program of the user's: as it is, with the agent carried in, under no limit that nobody asked for."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from mlxprobe.diagnosis import diagnose, unchecked
+from mlxprobe.machine import memory_limit
+from mlxprobe.model import Environment, Expectation, Limits, Observation, Program, ProgramRecord, Value
+from mlxprobe.record import row
+from mlxprobe.settings import Settings
+from mlxprobe.supervisor.watch import Watcher, observe
+from mlxprobe.verdict import judge
+from mlxprobe.vocabulary import Severity
+
+FOREVER_S = 1e9
+STALL_FLOOR_S = 60.0
+STALL_FACTOR = 20
+LOOK_S = 1.0  # between two diagnoses of a program that runs
+
+
+class Enough(Value, frozen=True):
+    """When somebody has seen enough: after a number of steps, or at the first finding that is an error."""
+
+    steps: int = 0
+    finding: bool = False
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the limits that somebody asked for, and the machine's memory."""
+    return Limits(
+        stall_s=settings.stall_s or STALL_FLOOR_S,
+        startup_s=FOREVER_S,
+        timeout_s=settings.timeout_s or FOREVER_S,
+        memory_bytes=memory_limit(settings.memory),
+    )
+
+
+class Watch:
+    """One watched run; `shown` is called at every poll, `silent` once for every silence that is proved."""
+
+    def __init__(self, program: Program, settings: Settings, enough: Enough | None = None) -> None:
+        self.program = program
+        self.stop = threading.Event()
+        self.shown: Callable[[Watcher], None] = lambda _: None
+        self.silent: Callable[[Watcher], None] = lambda _: None
+        self.environment = Environment(python="", executable="", platform=platform.platform())
+        self._watcher: Watcher | None = None
+        self._settings = settings
+        self._enough = enough or Enough()
+        self._looked_s = time.monotonic()
+        self._told: object = None
+
+    def run(self) -> ProgramRecord:
+        """Run the program to its end and judge it.
+
+        Raises:
+            ProbeError: it could not be started.
+        """
+        limits = limits_of(self._settings)
+        seen = observe(
+            self.program,
+            limits,
+            stop=self.stop,
+            progress=self._polled,
+            ends_silence=self._settings.stall_s is not None,
+        )
+        if self._watcher is not None:
+            log = self._watcher.log
+            self.environment = msgspec.structs.replace(
+                self.environment, python=log.python, executable=log.executable, mlx=log.mlx, device=log.device
+            )
+        return judged(seen)
+
+    def send(self, number: int) -> None:
+        """Hand a signal on to the program."""
+        if self._watcher is not None and self._watcher.child.exit_code is None and self._watcher.child.pid:
+            os.kill(self._watcher.child.pid, number)
+
+    def _polled(self, watcher: Watcher) -> bool:
+        self._watcher = watcher
+        self._adapt(watcher)
+        self.shown(watcher)
+        silence = watcher.suspicion.silence
+        if silence is not None and silence is not self._told and watcher.silent_s and not watcher.ends_silence:
+            self._told = silence
+            self.silent(watcher)
+        if self._enough.steps and watcher.log.step >= self._enough.steps:
+            return True
+        return self._enough.finding and self._has_found(watcher)
+
+    def _adapt(self, watcher: Watcher) -> None:
+        """Wait longer for a program whose steps take longer, unless a limit was given."""
+        if self._settings.stall_s is None and watcher.log.steps:
+            slowest = max((step.step_s for step in watcher.log.steps[2:]), default=0.0)
+            stall_s = max(STALL_FLOOR_S, STALL_FACTOR * slowest)
+            if stall_s != watcher.limits.stall_s:
+                watcher.limits = msgspec.structs.replace(watcher.limits, stall_s=stall_s)
+
+    def _has_found(self, watcher: Watcher) -> bool:
+        if time.monotonic() - self._looked_s < LOOK_S:
+            return False
+        self._looked_s = time.monotonic()
+        return any(one.severity is Severity.ERROR for one in diagnose(watcher.observation("enough")))
+
+
+def judged(seen: Observation) -> ProgramRecord:
+    """Judge what was seen of a user's program; what could not be checked is among the findings."""
+    if seen.ended in ("exited", "not-started") and seen.exit_code == 0 and not seen.finished:
+        seen = msgspec.structs.replace(seen, finished=True)  # by os._exit, or without MLX
+    expectation = Expectation()
+    findings = diagnose(seen)
+    verdict = judge(seen, findings, expectation)
+    name = Path(seen.program).name
+    return row(seen, (*findings, *unchecked(seen)), verdict, expectation, scenario="programs", variant=name)
