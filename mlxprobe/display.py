@@ -23,9 +23,9 @@ def console(*, stderr: bool = False) -> Console:
     return Console(file=stream, highlight=False, width=None if stream.isatty() else 80)
 
 
-def shown(what: RenderableType) -> str:
-    """Return what a console for results makes of something, without spaces at the ends of lines."""
-    here = console()
+def shown(what: RenderableType, *, stderr: bool = False) -> str:
+    """Return what a console makes of something, without spaces at the ends of lines."""
+    here = console(stderr=stderr)
     with here.capture() as capture:
         here.print(what)
     return trimmed(capture.get())

@@ -13,12 +13,12 @@ import msgspec
 
 from mlxprobe.diagnosis import diagnose, unchecked
 from mlxprobe.machine import memory_limit
-from mlxprobe.model import Environment, Expectation, Limits, Observation, Program, ProgramRecord, Value
+from mlxprobe.model import Environment, Expectation, Limits, Observation, Program, ProgramRecord, Value, Verdict
 from mlxprobe.record import row
 from mlxprobe.settings import Settings
 from mlxprobe.supervisor.watch import Watcher, observe
 from mlxprobe.verdict import judge
-from mlxprobe.vocabulary import Severity
+from mlxprobe.vocabulary import Outcome, Severity
 
 FOREVER_S = 1e9
 STALL_FLOOR_S = 60.0
@@ -116,7 +116,11 @@ def judged(seen: Observation) -> ProgramRecord:
     if seen.ended in ("exited", "not-started") and seen.exit_code == 0 and not seen.finished:
         seen = msgspec.structs.replace(seen, finished=True)  # by os._exit, or without MLX
     expectation = Expectation()
+    name = Path(seen.program).name
+    if not seen.begun:
+        why = "MLX was never imported (or Python ignores its environment: -I, -E, -S): nothing was watched"
+        verdict = Verdict(outcome=Outcome.UNJUDGED, reason=why)
+        return row(seen, (), verdict, expectation, scenario="programs", variant=name)
     findings = diagnose(seen)
     verdict = judge(seen, findings, expectation)
-    name = Path(seen.program).name
     return row(seen, (*findings, *unchecked(seen)), verdict, expectation, scenario="programs", variant=name)

@@ -22,6 +22,7 @@ from mlxprobe.agent.hooks import Hooks
 from mlxprobe.agent.imports import when_imported
 from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.inspectors import ALL
+from mlxprobe.agent.interventions import VARIABLE, Interventions
 from mlxprobe.agent.recorder import Recorder
 from mlxprobe.agent.sampler import Sampler
 
@@ -98,13 +99,14 @@ class Agent:
         self.recorder.look, self.recorder.inspected = inspection.look, inspection.finish
         self._hooks, self._inspection = Hooks(self.recorder, inspection), inspection
         self._device = os.environ.pop(DEVICE_VARIABLE, "")
+        self._interventions = Interventions(os.environ.pop(VARIABLE, ""))
         installs = {
             "mlx.nn.layers.base": self._hooks.install_modules,
             "mlx.nn.utils": self._hooks.install_module_gradients,
             "mlx.optimizers.optimizers": self._hooks.install_optimizers,
         }
         for name in (*installs, *LAYERS):
-            when_imported(name, functools.partial(_imported, install=installs.get(name), inspection=inspection))
+            when_imported(name, functools.partial(self._imported, install=installs.get(name)))
         os.register_at_fork(after_in_child=lambda: _forked(self.recorder, channel))
         self.recorder.at_end = Sampler(channel, os.path.join(folder, ASK_FILE), stacks).finish
 
@@ -116,14 +118,14 @@ class Agent:
         device = mx.default_device().type.name
         python = "{}.{}.{}".format(*sys.version_info)
         self.channel.send("mlx", version=mx.__version__, device=device, python=python, executable=sys.executable)
-        _imported(mx, self._hooks.install_core, self._inspection)
+        self._imported(mx, self._hooks.install_core)
 
-
-def _imported(module: Any, install: Callable[[Any], None] | None, inspection: Inspection) -> None:
-    """Wrap a module of MLX's: what inspectors watch first, so that the hooks see their wrappers as MLX's own."""
-    inspection.imported(module.__name__, module)
-    if install is not None:
-        install(module)
+    def _imported(self, module: Any, install: Callable[[Any], None] | None) -> None:
+        """Wrap a module of MLX's; each wrapper takes the ones before it for MLX itself, the hooks all of them."""
+        self._interventions.imported(module.__name__, module)
+        self._inspection.imported(module.__name__, module)
+        if install is not None:
+            install(module)
 
 
 def _forked(recorder: Recorder, channel: Channel) -> None:

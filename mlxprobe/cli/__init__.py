@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from mlxprobe.cli import explore, gates, grids, runs
+from mlxprobe.cli import explore, gates, grids, isolates, runs, watches
 from mlxprobe.cli.common import main
 
 __all__ = ["entry_point", "main"]
@@ -20,6 +20,8 @@ for _command in (
     grids.matrix,
     grids.merge,
     grids.bisect,
+    watches.watch,
+    isolates.isolate,
 ):
     main.add_command(_command)
 

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from mlxprobe.cli.common import leave, tell, with_report, with_settings
 from mlxprobe.errors import UsageError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mlxprobe.supervisor.watch import Watcher
     from mlxprobe.watching import Watch
 
-FORMS = ("text", "json", "markdown", "junit", "github", "sarif")
+FORMS = ("text", "json", "junit", "github", "sarif")
 SEVERITIES = ("never", "error", "warning", "note")
 FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -71,7 +72,7 @@ def command_of(words: Sequence[str], python: str, *, is_module: bool, is_command
 
 
 @click.command(cls=Program, context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
-@click.option("--steps", type=click.IntRange(1), default=0, help="End the program after this many steps.")
+@click.option("--steps", type=click.IntRange(0), default=0, help="End the program after this many steps.")
 @click.option("--until-finding", is_flag=True, help="End the program at the first finding that is an error.")
 @click.option("--select", multiple=True, metavar="CODE", help="Report only these codes, by prefix; repeatable.")
 @click.option("--ignore", multiple=True, metavar="CODE", help="Leave out these codes, by prefix; repeatable.")
@@ -105,13 +106,16 @@ def watch(
     `mlxprobe watch -m MODULE ...` and `mlxprobe watch -- COMMAND ...` (any command that ends up in a Python with MLX).
     """
     from mlxprobe.model import Program as Watched
+    from mlxprobe.record import load
+    from mlxprobe.reports.words import counted
     from mlxprobe.selection import Selection, known_of
     from mlxprobe.statusline import StatusLine
     from mlxprobe.watching import Enough, Watch
 
     settings = resolve(flags)
     command = command_of(words, python, is_module=is_module, is_command=is_command)
-    chosen = Selection.checked(select, ignore, known_of(baseline))
+    known = known_of(load(baseline), Path.cwd()) if baseline else frozenset()
+    chosen = Selection(select=select, ignore=ignore, known=known)
     name = words[0]
     program = Watched(name=name, command=command, terminal=True, device=settings.device)
     began = time.monotonic()
@@ -119,7 +123,10 @@ def watch(
     with StatusLine(wanted=live) as line, own_signals(running):
         running.shown, running.silent = line.show, say_silent
         seen = running.run()
-    kept = chosen.of(seen)
+    findings, accepted = chosen.apply(seen.findings)
+    kept = msgspec.structs.replace(seen, findings=findings)
+    if accepted:
+        tell(f"{counted(accepted, 'finding')} of the baseline left out")
     record = record_of(kept, running.environment, began)
     _report(record, form, output)
     leave(exit_code(kept, fail_on))
@@ -173,23 +180,23 @@ def record_of(seen: ProgramRecord, environment: Any, began_s: float) -> Record:
 
 def _report(record: Record, form: str, output: Path | None) -> None:
     """Write the report: on stderr, for stdout is the program's."""
-    from mlxprobe.display import console
+    from mlxprobe.display import shown
     from mlxprobe.record import write
-    from mlxprobe.reports import WATCH_FORMATS, diagnosis
+    from mlxprobe.reports import DIAGNOSIS_FORMATS, diagnosis
 
     if output is not None:
-        write(output, WATCH_FORMATS[form](record).encode())
+        write(output, DIAGNOSIS_FORMATS[form](record).encode())
     if output is not None or form == "text":
-        console(stderr=True).print(diagnosis.renderable(record))
+        click.echo(shown(diagnosis.renderable(record), stderr=True), nl=False, err=True)
     else:
-        click.echo(WATCH_FORMATS[form](record), nl=False, err=True)
+        click.echo(DIAGNOSIS_FORMATS[form](record), nl=False, err=True)
 
 
 def exit_code(seen: ProgramRecord, fail_on: str) -> int:
     """Return the program's own exit code; 1 where we ended it, or where it ended well and findings are too grave."""
     from mlxprobe.vocabulary import Outcome, Severity
 
-    if seen.outcome is Outcome.UNJUDGED:
+    if seen.outcome is Outcome.UNJUDGED and seen.begun_s:
         return 2
     if seen.exit_code is None or seen.outcome in (Outcome.HANG, Outcome.MEMORY, Outcome.SLOW):
         return 1

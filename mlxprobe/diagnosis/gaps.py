@@ -10,6 +10,7 @@ from mlxprobe.vocabulary import Severity
 
 ENOUGH_LOSSES = 20
 
+
 def unchecked(seen: Observation) -> tuple[Finding, ...]:
     """Return a finding with `checked=False` for every rule that could not be judged; its message is the reason."""
     return tuple(_told(seen))

@@ -1,7 +1,5 @@
 """Record in, text out: pure. One file per format; each offers `render(record) -> str`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from mlxprobe.model import Record
@@ -14,7 +12,7 @@ FORMATS: dict[str, Callable[[Record], str]] = {
     "junit": junit.render,
     "json": lambda record: encode(record).decode(),
 }
-DIAGNOSIS_FORMATS: dict[str, Callable[[Record], str]] = {
+WATCH_FORMATS: dict[str, Callable[[Record], str]] = {
     "text": diagnosis.render,
     "json": FORMATS["json"],
     "junit": junit.render,

@@ -113,7 +113,7 @@ def place(file: str, line: int) -> str:
 def figure(value: float) -> str:
     """Write a figure of the evidence."""
     whole = math.isfinite(value) and value == int(value) and abs(value) < 1e15
-    return f"{value:,.0f}" if whole else f"{value:.4g}"
+    return f"{value:,.0f}" if whole or 1e3 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def advice(code: str) -> str:

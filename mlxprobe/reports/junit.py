@@ -48,7 +48,8 @@ def _fails(one: ProgramRecord) -> bool:
 
 
 def _case(suite: ET.Element, one: ProgramRecord) -> None:
-    case = ET.SubElement(suite, "testcase", classname=one.scenario, name=one.variant, time=f"{one.wall_s:.3f}")
+    names = {"classname": one.scenario, "name": clean(one.variant)}
+    case = ET.SubElement(suite, "testcase", names, time=f"{one.wall_s:.3f}")
     message, details = map(clean, _told(one))
     if one.outcome is Outcome.SKIPPED:
         ET.SubElement(case, "skipped", message=message)

@@ -11,13 +11,14 @@ from typing import Any
 from mlxprobe.diagnosis import RULES, Rule
 from mlxprobe.model import Finding, ProgramRecord, Record
 from mlxprobe.record import finite
-from mlxprobe.reports.diagnosis import fails, one_line, ordered, plain
+from mlxprobe.reports.diagnosis import one_line, ordered, plain
 from mlxprobe.selection import identity, relative, source_of
 from mlxprobe.vocabulary import Outcome
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "mlxprobeFinding/v1"
 CODES = sorted(RULES)
+ENDED_BY_US = (Outcome.HANG, Outcome.MEMORY, Outcome.SLOW)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 Json = dict[str, Any]
@@ -55,17 +56,24 @@ def _rule(rule: Rule) -> Json:
 
 
 def _invocation(record: Record, one: ProgramRecord) -> Json:
-    """Describe mlxprobe's own run; the watched program's exit code is a property of the run."""
-    judged = record.complete and one.outcome is not Outcome.UNJUDGED
     return {
-        "executionSuccessful": judged,
-        "exitCode": int(fails(one)) if judged else 2 if record.complete else 130,
+        "executionSuccessful": record.complete and one.outcome is not Outcome.UNJUDGED,
+        "exitCode": _exit_code(one),
         "toolExecutionNotifications": [
             {"level": "note", "message": {"text": _message(found)}, "associatedRule": _reference(found, "id", "index")}
             for found in one.findings
             if not found.checked
         ],
     }
+
+
+def _exit_code(one: ProgramRecord) -> int:
+    """Return what `watch` leaves with: the program's own exit code (128 more than a signal's number) if it has one."""
+    if one.outcome is Outcome.UNJUDGED:
+        return 2
+    if one.exit_code is None or one.outcome in ENDED_BY_US:
+        return 1
+    return one.exit_code if one.exit_code >= 0 else 128 - one.exit_code
 
 
 def _result(found: Finding) -> Json:
@@ -76,7 +84,8 @@ def _result(found: Finding) -> Json:
         "partialFingerprints": {FINGERPRINT: fingerprint(found)},
         "properties": {"evidence": dict(found.evidence)},
     }
-    return result | ({"locations": [{"physicalLocation": _location(found)}]} if found.file else {})
+    in_a_file = found.file and not found.file.startswith("<")  # <string> is what exec and `python -c` are called
+    return result | ({"locations": [{"physicalLocation": _location(found)}]} if in_a_file else {})
 
 
 def _reference(found: Finding, name: str, index: str) -> Json:
