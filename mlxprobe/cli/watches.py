@@ -182,14 +182,14 @@ def _report(record: Record, form: str, output: Path | None) -> None:
     """Write the report: on stderr, for stdout is the program's."""
     from mlxprobe.display import shown
     from mlxprobe.record import write
-    from mlxprobe.reports import DIAGNOSIS_FORMATS, diagnosis
+    from mlxprobe.reports import WATCH_FORMATS, diagnosis
 
     if output is not None:
-        write(output, DIAGNOSIS_FORMATS[form](record).encode())
+        write(output, WATCH_FORMATS[form](record).encode())
     if output is not None or form == "text":
         click.echo(shown(diagnosis.renderable(record), stderr=True), nl=False, err=True)
     else:
-        click.echo(DIAGNOSIS_FORMATS[form](record), nl=False, err=True)
+        click.echo(WATCH_FORMATS[form](record), nl=False, err=True)
 
 
 def exit_code(seen: ProgramRecord, fail_on: str) -> int:
