@@ -36,6 +36,19 @@ def growth_bytes(seen: Observation) -> float:
     return float(max(after) - after[0]) if after else 0.0
 
 
+def active_floors(seen: Observation) -> list[int]:
+    """Return the least memory of MLX's arrays in each quarter of the steps; what a step needs comes and goes."""
+    active = [step.active_bytes for step in seen.steps if step.active_bytes]
+    part = len(active) // 4
+    return [min(active[k * part : (k + 1) * part]) for k in range(4)] if part else []
+
+
+def growth_per_step(seen: Observation) -> float:
+    """Return by how many bytes the memory of MLX's arrays rose per step, the first quarter left out."""
+    floors = active_floors(seen)
+    return 2 * (floors[3] - floors[1]) / steps_done(seen) if floors else 0.0
+
+
 def pending_slope(seen: Observation) -> float:
     """Return by how many operations the lazy graph of parameters and state grew per step, where it was looked at."""
     known = [(step.n, step.pending) for step in seen.steps if step.pending is not None]

@@ -100,7 +100,6 @@ class Stack(Value, frozen=True):
     pid: int
     thread: str
     frames: tuple[Frame, ...]
-    current: bool = False
 
 
 class Silence(Value, frozen=True):
@@ -172,6 +171,7 @@ class Finding(Value, frozen=True):
     message: str
     file: str = ""
     line: int = 0
+    source: str = ""
     evidence: dict[str, float] = {}
     checked: bool = True
 

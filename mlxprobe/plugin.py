@@ -47,6 +47,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--mlxprobe-stall-limit", default=None, help="Call a program stuck after this many seconds.")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker for users' own tests."""
+    config.addinivalue_line(
+        "markers",
+        "mlxprobe(stall_s=10, timeout_s=600, max_growth='1MB/step', must_learn=False, allow=[]): run the test in a "
+        "watched process, and fail it with mlxprobe's diagnosis.",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """Run a marked test in a process of its own; its fixtures are set up there."""
+    from mlxprobe import marker
+
+    mark = item.get_closest_marker("mlxprobe")
+    if mark is None or marker.is_inside():
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    item.ihook.pytest_runtest_logreport(report=marker.run(item, mark))
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """In a marked test's own process, tell the pytest that watches it."""
+    from mlxprobe import marker
+
+    if marker.is_inside():
+        marker.write_report(report)
+
+
 class NoTests(pytest.File):
     """What pytest's own collector finds in a scenario file."""
 

@@ -68,7 +68,7 @@ def identity(found: Finding, root: Path | None = None) -> Known:
 
 def source_of(found: Finding, root: Path | None = None) -> str:
     """Return the text of a finding's line: as the record kept it, where it did; else as the file has it now."""
-    return str(getattr(found, "source", "")).strip() or source_line(found.file, found.line, root)
+    return found.source.strip() or source_line(found.file, found.line, root)
 
 
 def source_line(file: str, line: int, root: Path | None = None) -> str:

@@ -15,6 +15,7 @@ from mlxprobe.diagnosis import diagnose, unchecked
 from mlxprobe.machine import memory_limit
 from mlxprobe.model import Environment, Expectation, Limits, Observation, Program, ProgramRecord, Value, Verdict
 from mlxprobe.record import row
+from mlxprobe.selection import source_line
 from mlxprobe.settings import Settings
 from mlxprobe.supervisor.watch import Watcher, observe
 from mlxprobe.verdict import judge
@@ -52,6 +53,7 @@ class Watch:
         self.shown: Callable[[Watcher], None] = lambda _: None
         self.silent: Callable[[Watcher], None] = lambda _: None
         self.environment = Environment(python="", executable="", platform=platform.platform())
+        self.seen: Observation | None = None
         self._watcher: Watcher | None = None
         self._settings = settings
         self._enough = enough or Enough()
@@ -77,6 +79,7 @@ class Watch:
             self.environment = msgspec.structs.replace(
                 self.environment, python=log.python, executable=log.executable, mlx=log.mlx, device=log.device
             )
+        self.seen = seen
         return judged(seen)
 
     def send(self, number: int) -> None:
@@ -123,4 +126,5 @@ def judged(seen: Observation) -> ProgramRecord:
         return row(seen, (), verdict, expectation, scenario="programs", variant=name)
     findings = diagnose(seen)
     verdict = judge(seen, findings, expectation)
-    return row(seen, (*findings, *unchecked(seen)), verdict, expectation, scenario="programs", variant=name)
+    quoted = [msgspec.structs.replace(one, source=source_line(one.file, one.line)) for one in findings]
+    return row(seen, (*quoted, *unchecked(seen)), verdict, expectation, scenario="programs", variant=name)

@@ -31,9 +31,7 @@ LIMITS = Limits(stall_s=1.0, startup_s=10.0, timeout_s=60.0, memory_bytes=1_000_
 HERE = Environment(
     python="3.12.0", executable=sys.executable, platform="Linux", mlx="0.32.4", device="cpu", devices=("cpu",)
 )
-STACK = Stack(
-    pid=7, thread="0x1", frames=(Frame(file="train.py", line=42, function="train", code="mx.eval(loss)"),), current=True
-)
+STACK = Stack(pid=7, thread="0x1", frames=(Frame(file="train.py", line=42, function="train", code="mx.eval(loss)"),))
 
 
 def seen(**changes: Any) -> Observation:

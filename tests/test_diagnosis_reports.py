@@ -15,7 +15,7 @@ from making import STACK, raised, record, record_row
 from mlxprobe.diagnosis import RULES
 from mlxprobe.display import shown
 from mlxprobe.model import Finding, Frame, ProgramRecord, Raised, Reading, Record, Stack
-from mlxprobe.reports import DIAGNOSIS_FORMATS, annotations, diagnosis, sarif
+from mlxprobe.reports import WATCH_FORMATS, annotations, diagnosis, sarif
 from mlxprobe.vocabulary import HangKind, Outcome, Severity
 
 SOURCE = """import mlx.core as mx
@@ -238,7 +238,7 @@ def test_hostile_text_breaks_no_format(text: str) -> None:
     commands = annotations.render(made).removesuffix("\n").split("\n")
     assert len(commands) == 3
     assert all(harmless(line) and line.startswith("::error ") for line in commands)
-    ET.fromstring(DIAGNOSIS_FORMATS["junit"](made))
+    ET.fromstring(WATCH_FORMATS["junit"](made))
     json.loads(sarif.render(made).encode())
 
 
@@ -292,7 +292,7 @@ JUNIT = [
 
 @pytest.mark.parametrize(("one", "mark"), [case[1:] for case in JUNIT], ids=[case[0] for case in JUNIT])
 def test_junit_fails_a_watched_program_for_what_was_found(one: ProgramRecord, mark: str | None) -> None:
-    suite = ET.fromstring(DIAGNOSIS_FORMATS["junit"](record(one))).find("testsuite")
+    suite = ET.fromstring(WATCH_FORMATS["junit"](record(one))).find("testsuite")
     assert suite is not None
     assert (suite.get("failures"), suite.get("errors")) == (str(int(mark == "failure")), str(int(mark == "error")))
     assert [tag for tag in ("failure", "error") if suite.find(f"testcase/{tag}") is not None] == (
@@ -301,7 +301,7 @@ def test_junit_fails_a_watched_program_for_what_was_found(one: ProgramRecord, ma
 
 
 def test_junits_failure_is_the_diagnosis() -> None:
-    failure = ET.fromstring(DIAGNOSIS_FORMATS["junit"](record(HUNG))).find(".//failure")
+    failure = ET.fromstring(WATCH_FORMATS["junit"](record(HUNG))).find(".//failure")
     assert failure is not None
     assert failure.text == diagnosis.told(HUNG)
     assert failure.get("message") == diagnosis.verdict(HUNG)

@@ -25,26 +25,25 @@ MAIN = f"""Current thread 0x00007f02 (most recent call first):
 """
 TRAIN = [("/home/me/train.py", 42, "step"), ("/home/me/train.py", 60, "<module>")]
 TEXTS = [
-    ("the agent's own frames are left out", MAIN, [("0x00007f02", True, TRAIN)]),
-    ("the agent's own thread is left out", SAMPLER + "\n" + MAIN, [("0x00007f02", True, TRAIN)]),
+    ("the agent's own frames are left out", MAIN, [("0x00007f02", TRAIN)]),
+    ("the agent's own thread is left out", SAMPLER + "\n" + MAIN, [("0x00007f02", TRAIN)]),
     ("a thread's name is preferred to its number", MAIN.replace("02 (", "02 [loader] ("), [("loader", True, TRAIN)]),
-    ("other threads than the current are told apart", MAIN.replace("Current t", "T"), [("0x00007f02", False, TRAIN)]),
+    ("other threads than the current are told apart", MAIN.replace("Current t", "T"), [("0x00007f02", TRAIN)]),
     ("a thread without Python frames is none", "Thread 0x0a (most recent call first):\n  <no Python frame>\n", []),
     ("C frames are no frames", MAIN + '\nCurrent thread\'s C stack trace (most recent call first):\n'
-     '  Binary file "/lib/libc.so.6", at pause+0x1a [0x7f00]\n', [("0x00007f02", True, TRAIN)]),
-    ("a report cut short gives what it has", MAIN[: MAIN.index("line 60")], [("0x00007f02", True, TRAIN[:1])]),
-    ("a hundred threads more are not told", MAIN + "...\n", [("0x00007f02", True, TRAIN)]),
+     '  Binary file "/lib/libc.so.6", at pause+0x1a [0x7f00]\n', [("0x00007f02", TRAIN)]),
+    ("a report cut short gives what it has", MAIN[: MAIN.index("line 60")], [("0x00007f02", TRAIN[:1])]),
+    ("a hundred threads more are not told", MAIN + "...\n", [("0x00007f02", TRAIN)]),
     ("nothing gives nothing", "", []),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "wanted"), [case[1:] for case in TEXTS], ids=[case[0] for case in TEXTS])
-def test_a_report_is_read(text: str, wanted: list[tuple[str, bool, list[tuple[str, int, str]]]]) -> None:
+def test_a_report_is_read(text: str, wanted: list[tuple[str, list[tuple[str, int, str]]]]) -> None:
     found = parse(text, pid=7)
     assert {stack.pid for stack in found} <= {7}
     assert [
-        (stack.thread, stack.current, [(frame.file, frame.line, frame.function) for frame in stack.frames])
-        for stack in found
+        (stack.thread, [(frame.file, frame.line, frame.function) for frame in stack.frames]) for stack in found
     ] == wanted
 
 

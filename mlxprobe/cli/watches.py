@@ -107,7 +107,6 @@ def watch(
     """
     from mlxprobe.model import Program as Watched
     from mlxprobe.record import load
-    from mlxprobe.reports.words import counted
     from mlxprobe.selection import Selection, known_of
     from mlxprobe.statusline import StatusLine
     from mlxprobe.watching import Enough, Watch
@@ -125,10 +124,8 @@ def watch(
         seen = running.run()
     findings, accepted = chosen.apply(seen.findings)
     kept = msgspec.structs.replace(seen, findings=findings)
-    if accepted:
-        tell(f"{counted(accepted, 'finding')} of the baseline left out")
     record = record_of(kept, running.environment, began)
-    _report(record, form, output)
+    _report(record, form, output, accepted)
     leave(exit_code(kept, fail_on))
 
 
@@ -178,7 +175,7 @@ def record_of(seen: ProgramRecord, environment: Any, began_s: float) -> Record:
     )
 
 
-def _report(record: Record, form: str, output: Path | None) -> None:
+def _report(record: Record, form: str, output: Path | None, accepted: int) -> None:
     """Write the report: on stderr, for stdout is the program's."""
     from mlxprobe.display import shown
     from mlxprobe.record import write
@@ -187,7 +184,7 @@ def _report(record: Record, form: str, output: Path | None) -> None:
     if output is not None:
         write(output, WATCH_FORMATS[form](record).encode())
     if output is not None or form == "text":
-        click.echo(shown(diagnosis.renderable(record), stderr=True), nl=False, err=True)
+        click.echo(shown(diagnosis.renderable(record, accepted), stderr=True), nl=False, err=True)
     else:
         click.echo(WATCH_FORMATS[form](record), nl=False, err=True)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mlxprobe.diagnosis.evaluation import GROWING
 from mlxprobe.diagnosis.registry import facts, finding, place, rule
-from mlxprobe.measures import pending_slope, steps_done
+from mlxprobe.measures import active_floors, growth_per_step, pending_slope
 from mlxprobe.model import Finding, Observation
 from mlxprobe.vocabulary import Severity
 
@@ -26,14 +26,12 @@ def memory_growth(seen: Observation) -> Iterator[Finding]:
 
     Use instead: keep Python numbers (`loss.item()`), or drop what is no longer needed.
     """
-    active = [step.active_bytes for step in seen.steps if step.active_bytes]
-    if len(active) < ENOUGH_STEPS or pending_slope(seen) >= GROWING:
+    floors = active_floors(seen)
+    if len(seen.steps) < ENOUGH_STEPS or not floors or pending_slope(seen) >= GROWING:
         return
-    part = len(active) // 4
-    floors = [min(active[k * part : (k + 1) * part]) for k in range(4)]  # between: what a step needs comes and goes
     rises = [later - earlier for earlier, later in itertools.pairwise(floors[1:])]
     if min(rises) > max(GROWTH_BYTES, GROWTH_SHARE * floors[0]):
-        per_step = 2 * sum(rises) / steps_done(seen)
+        per_step = growth_per_step(seen)
         message = f"the memory of MLX's arrays grows by about {per_step / 1e6:.2f} MB a step, to the end"
         kept = list(facts(seen, "container grows"))
         if kept:

@@ -12,7 +12,7 @@ FORMATS: dict[str, Callable[[Record], str]] = {
     "junit": junit.render,
     "json": lambda record: encode(record).decode(),
 }
-DIAGNOSIS_FORMATS: dict[str, Callable[[Record], str]] = {
+WATCH_FORMATS: dict[str, Callable[[Record], str]] = {
     "text": diagnosis.render,
     "json": FORMATS["json"],
     "junit": junit.render,

@@ -138,15 +138,15 @@ def signal_to(pid: int) -> None:
 def parse(text: str, pid: int) -> list[Stack]:
     """Read faulthandler's report into stacks, the agent's own thread and frames left out."""
     stacks: list[Stack] = []
-    thread, current = "", False
+    thread = ""
     frames: list[Frame] = []
     for line in [*text.splitlines(), "Thread 0x0:"]:
         if head := _THREAD.match(line):
             users = tuple(frame for frame in frames if _AGENT not in frame.file)
             sampler = any(frame.file.endswith(f"{_AGENT}sampler.py") for frame in frames)
             if users and not sampler:
-                stacks.append(Stack(pid=pid, thread=thread, frames=users, current=current))
-            thread, current, frames = head[2] or head[1], line.startswith("Current"), []
+                stacks.append(Stack(pid=pid, thread=thread, frames=users))
+            thread, frames = head[2] or head[1], []
         elif found := _FRAME.match(line):
             file, number, function = found[1], int(found[2]), found[3]
             code = linecache.getline(file, number).strip()

@@ -1,0 +1,75 @@
+"""`mlxprobe.watch`: diagnose a program from Python."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mlxprobe.model import Finding, Program, ProgramRecord, Verdict
+from mlxprobe.settings import resolve
+from mlxprobe.vocabulary import Severity
+from mlxprobe.watching import Enough, Watch
+
+STALL_S = 10.0
+
+
+class Diagnosis(Verdict, frozen=True, kw_only=True):
+    """A verdict with what was found; `record` is everything that was seen."""
+
+    record: ProgramRecord
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def grave(self) -> tuple[Finding, ...]:
+        """The findings that are errors or warnings."""
+        return tuple(one for one in self.findings if one.checked and one.severity is not Severity.NOTE)
+
+
+def watch(
+    program: str | os.PathLike[str] | Sequence[str],
+    *arguments: str,
+    stall_s: float = STALL_S,
+    timeout_s: float | None = None,
+    steps: int = 0,
+    until_finding: bool = False,
+    cwd: str | os.PathLike[str] | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Diagnosis:
+    """Run a program in a watched process, and say what is wrong with it.
+
+    Args:
+        program: a Python script, run by this interpreter; or the words of any command.
+        arguments: the script's arguments.
+        stall_s: seconds without progress after which it counts as stuck, and is ended.
+        timeout_s: seconds after which it is ended, moving or not; none by default.
+        steps: end it after this many training steps; 0 for its own end.
+        until_finding: end it at the first finding that is an error.
+        cwd: the working folder; the current one by default.
+        env: variables to add to the environment.
+
+    Returns:
+        The verdict, its findings (those with `checked=False` could not be judged), and the record of the run.
+
+    Raises:
+        ProbeError: the program could not be started; UsageError where there is no such script.
+    """
+    from mlxprobe.errors import UsageError
+
+    if isinstance(program, (str, os.PathLike)):
+        script = Path(program)
+        if not (Path(cwd or ".") / script).is_file():
+            raise UsageError(f"{script}: there is no such script; a command is a list of words")
+        command: tuple[str, ...] = (sys.executable, str(script), *arguments)
+    else:
+        command = (*program, *arguments)
+    settings = replace(resolve({}), stall_s=stall_s, timeout_s=timeout_s)
+    started = Program(name=command[-1 - len(arguments)], command=command, cwd=str(cwd or ""), env=dict(env or {}))
+    return diagnosis_of(Watch(started, settings, Enough(steps=steps, finding=until_finding)).run())
+
+
+def diagnosis_of(seen: ProgramRecord) -> Diagnosis:
+    """Return what a record says of its program."""
+    return Diagnosis(outcome=seen.outcome, reason=seen.reason, kind=seen.kind, findings=seen.findings, record=seen)
