@@ -1,9 +1,8 @@
 """The loader thread dies, and training waits for its next batch for ever.
 
-Symptom: somewhere in an epoch training stands still; no process uses any CPU, and the traceback of a thread scrolled
-    by long ago.
+Symptom: in the middle of an epoch training stands still without using any CPU; a thread's traceback went by before.
 Cause: an exception ends the thread that it is raised in and no other: nothing is queued any more, not even an end.
-Fix: catch it in the loader and queue it; raise it again where the batches are taken out.
+Fix: catch it in the loader, queue it, and raise it where the batches are taken out; always queue an end.
 """
 
 import queue
@@ -11,29 +10,31 @@ import threading
 
 import mlx.core as mx
 import mlx.nn as nn
-from _tiny_llama import batch, build, held_out_loss
+from _tiny_llama import batch, build, held_out_loss, next_token_loss
 
 from mlxprobe import Outcome, Scenario
 
 STEPS, BAD_STEP = 40, 25
 
-probe = Scenario(needs=["cpu"])  # the load of a GPU cannot be read, and without it no silence is a deadlock
+probe = Scenario(needs=["cpu"])  # a GPU's load cannot be read, and a silence of unknown load is no deadlock
 probe.score(held_out_loss)
 
 
-def record(step):
-    """Read a batch's record from the data set; one of them is cut off."""
+def tokens_of(step):
+    """Read a batch from the data set, where the last row of one is cut off."""
     rows = batch(step)[0].tolist()
-    return rows[:-1] + [rows[-1][: len(rows[-1]) // (1 + (step == BAD_STEP))]]
+    tokens = mx.array([*rows[:-1], rows[-1][: 8 if step == BAD_STEP else None]])
+    mx.eval(tokens)
+    return tokens
 
 
-def train(batches, wait_s=None):
-    """Train on what is queued until None comes."""
+def train(load, timeout=None):
+    """Train on what a loader thread queues, until it queues None."""
+    batches = queue.Queue(maxsize=4)
+    threading.Thread(target=load, args=(batches,), daemon=True).start()
     model, optimizer = build()
-    loss_and_grad = nn.value_and_grad(
-        model, lambda model, x: nn.losses.cross_entropy(model(x[:, :-1]), x[:, 1:], reduction="mean")
-    )
-    while (tokens := batches.get(timeout=wait_s)) is not None:
+    loss_and_grad = nn.value_and_grad(model, next_token_loss)
+    while (tokens := batches.get(timeout=timeout)) is not None:
         if isinstance(tokens, Exception):
             raise tokens
         loss, grads = loss_and_grad(model, tokens)
@@ -43,8 +44,47 @@ def train(batches, wait_s=None):
     return model
 
 
-def start(load):
-    """Run a loader in a thread of its own, and return its queue."""
-    batches = queue.Queue(maxsize=4)
-    threading.Thread(target=load, args=(batches,), daemon=True).start()
-    return batches
+def load_and_die(batches):
+    for step in range(STEPS):
+        batches.put(tokens_of(step))
+    batches.put(None)
+
+
+@probe.correct
+def bad_batch_left_out():
+    """Go on with the next batch where one cannot be read, and queue an end."""
+
+    def load(batches):
+        for step in range(STEPS):
+            try:
+                batches.put(tokens_of(step))
+            except ValueError as error:
+                print(f"batch {step} is left out: {error}")
+        batches.put(None)
+
+    return train(load)
+
+
+@probe.broken(expects=Outcome.HANG, finds=["MP603"])
+def nothing_caught():
+    """Let the loader raise."""
+    return train(load_and_die)
+
+
+@probe.mitigation(expects=Outcome.ERROR, raises="Empty")
+def wait_limited():
+    """Wait for a batch for half a second at most."""
+    return train(load_and_die, timeout=0.5)
+
+
+@probe.mitigation(expects=Outcome.ERROR, raises="ValueError")
+def exception_handed_on():
+    """Queue the exception, and raise it where training takes it out."""
+
+    def load(batches):
+        try:
+            load_and_die(batches)
+        except Exception as error:
+            batches.put(error)
+
+    return train(load)

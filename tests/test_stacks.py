@@ -27,7 +27,7 @@ TRAIN = [("/home/me/train.py", 42, "step"), ("/home/me/train.py", 60, "<module>"
 TEXTS = [
     ("the agent's own frames are left out", MAIN, [("0x00007f02", TRAIN)]),
     ("the agent's own thread is left out", SAMPLER + "\n" + MAIN, [("0x00007f02", TRAIN)]),
-    ("a thread's name is preferred to its number", MAIN.replace("02 (", "02 [loader] ("), [("loader", True, TRAIN)]),
+    ("a thread's name is preferred to its number", MAIN.replace("02 (", "02 [loader] ("), [("loader", TRAIN)]),
     ("other threads than the current are told apart", MAIN.replace("Current t", "T"), [("0x00007f02", TRAIN)]),
     ("a thread without Python frames is none", "Thread 0x0a (most recent call first):\n  <no Python frame>\n", []),
     ("C frames are no frames", MAIN + '\nCurrent thread\'s C stack trace (most recent call first):\n'
