@@ -6,9 +6,10 @@ import os
 import re
 import shlex
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from packaging.requirements import Requirement
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _SECONDS = {"": 1.0, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
@@ -72,6 +73,8 @@ def packages(value: Any) -> tuple[str, ...]:
     given = shlex.split(value) if isinstance(value, str) else value
     if not isinstance(given, (list, tuple)) or not all(isinstance(entry, str) for entry in given):
         raise ValueError
+    from packaging.requirements import Requirement  # takes as long to import as everything else here
+
     if any(not is_path(entry) and _is_mlx(Requirement(entry)) for entry in given):
         raise ValueError
     return tuple(given)

@@ -26,7 +26,7 @@ def uninterrupted():
 
 
 @probe.documented_fix(
-    document="002_da2a91385045b159.txt", says="Saved parameters are the state of training.", expects=Outcome.WRONG
+    document="002_da2a91385045b159.txt", says="Parameters are the whole state.", expects=Outcome.WRONG, finds=["MP402"]
 )
 def parameters_alone():
     """Restore the parameters and go on with a new optimizer."""

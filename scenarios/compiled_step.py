@@ -14,7 +14,7 @@ from mlxprobe import Outcome, Scenario
 
 COSTS = {"cpu": Outcome.SLOW, "gpu": Outcome.PASS}
 
-probe = Scenario(slow_factor=1.5)
+probe = Scenario(slow_factor=2)
 
 
 @probe.correct

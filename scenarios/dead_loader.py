@@ -2,7 +2,7 @@
 
 Symptom: in the middle of an epoch training stands still without using any CPU; a thread's traceback went by before.
 Cause: an exception ends the thread that it is raised in and no other: nothing is queued any more, not even an end.
-Fix: catch it in the loader, queue it, and raise it where the batches are taken out; always queue an end.
+Fix: catch it in the loader, and queue an end in any case; wait for a batch with a `timeout`.
 """
 
 import queue
@@ -23,20 +23,16 @@ probe.score(held_out_loss)
 def tokens_of(step):
     """Read a batch from the data set, where the last row of one is cut off."""
     rows = batch(step)[0].tolist()
-    tokens = mx.array([*rows[:-1], rows[-1][: 8 if step == BAD_STEP else None]])
-    mx.eval(tokens)
-    return tokens
+    return mx.array([*rows[:-1], rows[-1][: 8 if step == BAD_STEP else None]])
 
 
 def train(load, timeout=None):
-    """Train on what a loader thread queues, until it queues None."""
+    """Train on what a thread queues, until it queues None."""
     batches = queue.Queue(maxsize=4)
     threading.Thread(target=load, args=(batches,), daemon=True).start()
     model, optimizer = build()
     loss_and_grad = nn.value_and_grad(model, next_token_loss)
     while (tokens := batches.get(timeout=timeout)) is not None:
-        if isinstance(tokens, Exception):
-            raise tokens
         loss, grads = loss_and_grad(model, tokens)
         optimizer.update(model, grads)
         mx.eval(loss, model.parameters(), optimizer.state)
@@ -58,8 +54,8 @@ def bad_batch_left_out():
         for step in range(STEPS):
             try:
                 batches.put(tokens_of(step))
-            except ValueError as error:
-                print(f"batch {step} is left out: {error}")
+            except ValueError:
+                continue
         batches.put(None)
 
     return train(load)
@@ -75,16 +71,3 @@ def nothing_caught():
 def wait_limited():
     """Wait for a batch for half a second at most."""
     return train(load_and_die, timeout=0.5)
-
-
-@probe.mitigation(expects=Outcome.ERROR, raises="ValueError")
-def exception_handed_on():
-    """Queue the exception, and raise it where training takes it out."""
-
-    def load(batches):
-        try:
-            load_and_die(batches)
-        except Exception as error:
-            batches.put(error)
-
-    return train(load)

@@ -34,7 +34,9 @@ def divided_by_its_own_size():
     return training.model.trainable_parameters()
 
 
-@probe.broken(claims=Outcome.WRONG, says="The remaining gradients of an epoch are ignored.", expects=Outcome.WRONG)
+@probe.broken(
+    claims=Outcome.WRONG, says="An epoch's last gradients are ignored.", expects=Outcome.WRONG, finds=["MP204"]
+)
 def ignored():
     """Update after full windows only."""
     training = Training(optim.SGD(1.0))

@@ -68,7 +68,7 @@ def nothing_frozen():
     return train(*build(), lambda model, number: head_loss(model, read_all(model, number), number))
 
 
-@probe.mitigation(claims=Outcome.PASS, says="Keeping the Llama's outputs makes training faster.", expects=Outcome.WRONG)
+@probe.mitigation(claims=Outcome.PASS, says="Keeping its outputs is faster.", expects=Outcome.WRONG, finds=["MP201"])
 def outputs_kept():
     """Keep the frozen Llama's last states of each batch, although the encoder before it trains."""
     model, optimizer = build()

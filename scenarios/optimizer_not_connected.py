@@ -40,7 +40,7 @@ def numpy_float64():
     claims=Outcome.NO_LEARNING,
     says="While the optimizer is not connected, gradients update no parameter.",
     expects=Outcome.NO_LEARNING,
-    finds=["MP205"],
+    finds=["MP205", "MP306"],
 )
 def never_applied():
     """Compute and evaluate the gradients, and leave it at that."""
@@ -52,7 +52,7 @@ def never_applied():
     return model
 
 
-@probe.broken(expects=Outcome.NO_LEARNING, finds=["MP205"])
+@probe.broken(expects=Outcome.NO_LEARNING, finds=["MP205", "MP306"])
 def result_dropped():
     """Call `apply_gradients` and drop the parameters that it returns."""
     model, optimizer, loss_and_grad = build()

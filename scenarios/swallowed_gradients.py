@@ -66,7 +66,7 @@ def continue_after_an_exception():
 
 
 @probe.documented_fix(
-    document="004_5bdaaef4cda6c98e.txt", says="`continue` recovers from it.", expects=Outcome.NAN, finds=["MP207"]
+    document="004_5bdaaef4cda6c98e.txt", says="`continue` recovers.", expects=Outcome.NAN, finds=["MP205", "MP207"]
 )
 def continue_after_an_invalid_loss():
     """Skip each batch whose loss is not a number or too large."""

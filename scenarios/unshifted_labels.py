@@ -4,7 +4,6 @@ Symptom: the training loss falls to zero while the model learns to copy its inpu
     loss raises ValueError.
 
 Cause: the labels are the inputs themselves, or the slice cut another axis: `input_ids[1:]` drops a row of the batch.
-
 Fix: compare `logits[:, :-1]` with `input_ids[:, 1:]`.
 """
 
@@ -46,6 +45,7 @@ def shifted():
     claims=Outcome.NO_LEARNING,
     says="Without the shift it is no proper next-token prediction.",
     expects=Outcome.NO_LEARNING,
+    finds=["MP303"],
 )
 def not_shifted():
     """Compare each position's logits with its own token."""

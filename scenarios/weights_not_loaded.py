@@ -29,9 +29,7 @@ def loaded_strictly():
 
 
 @probe.broken(
-    claims=Outcome.WRONG,
-    says="With a placeholder in the loader's place the model keeps its random weights.",
-    expects=Outcome.WRONG,
+    claims=Outcome.WRONG, says="A placeholder leaves the weights random.", expects=Outcome.WRONG, finds=["MP401"]
 )
 def placeholder():
     """Read the file and do nothing with it."""
@@ -41,7 +39,9 @@ def placeholder():
     return train(model, optimizer, first=SAVED_AT)
 
 
-@probe.documented_fix(says="Looking up every parameter under `model.` loads the weights.", expects=Outcome.WRONG)
+@probe.documented_fix(
+    says="Looking up every parameter under `model.` loads the weights.", expects=Outcome.WRONG, finds=["MP401"]
+)
 def looked_up_under_a_prefix():
     """Look up every parameter under `model.` and skip what is not found; the file has the parameters' own names."""
     file = f"{checkpoint(with_state=False)}/model.safetensors"

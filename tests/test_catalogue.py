@@ -36,6 +36,11 @@ def test_a_scenario_is_whole(entry: Entry) -> None:
     assert len(entry.file.read_text().splitlines()) <= 80
 
 
+@pytest.mark.parametrize("code", sorted(RULES))
+def test_a_finding_is_shown_by_a_broken_loop(code: str) -> None:
+    assert any(code in one.finds for entry in ENTRIES for one in entry.variants if one.role is not Role.CORRECT)
+
+
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 @pytest.mark.parametrize("release", ["0.26.5", "0.28.0", "0.29.4", "0.30.6", "0.31.2", "0.32.0", "0.32.4", "0.33.0"])
 @pytest.mark.parametrize("device", ["cpu", "gpu"])

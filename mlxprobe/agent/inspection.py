@@ -1,4 +1,4 @@
-"""Look closely at some steps: the first four, then as many as a hundredth of the program's time pays for."""
+"""Look closely at some steps: the first four, then as many as a two-hundredth of the program's time pays for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from mlxprobe.agent.recorder import Recorder
 
 ALWAYS = 4
-SHARE = 0.01
+SHARE = 0.005
 
 
 def is_power_of_two(number: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from rich.console import Group, RenderableType
@@ -26,7 +27,7 @@ def renderable(found: Isolation) -> RenderableType:
     for trial in found.trials:
         style = "green" if found.cure is trial else "" if trial.seen.outcome is Outcome.PASS else "yellow"
         table.add_row(*_cells(trial), style=style)
-    return Group(table, Text(""), *(Text(line) for line in _conclusion(found)))
+    return Group(table, Text(""), *(Text(line, **_whole(line)) for line in _conclusion(found)))
 
 
 def _cells(trial: Trial) -> tuple[str, ...]:
@@ -55,6 +56,11 @@ def _conclusion(found: Isolation) -> list[str]:
     if cure.codes:
         lines.append(f"It leaves {', '.join(sorted(cure.codes))}.")
     return [*lines, "Write:", f"    {chosen.code}"]
+
+
+def _whole(line: str) -> dict[str, Any]:
+    """Keep code to copy in one line."""
+    return {"no_wrap": True, "overflow": "ignore"} if line.startswith(" ") else {}
 
 
 def markdown(found: Isolation) -> str:
