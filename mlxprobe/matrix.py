@@ -50,7 +50,7 @@ def add(matrix: Matrix, record: Record) -> Matrix:
     records = {one.environment.mlx: one for one in matrix.records}
     there = records.get(record.environment.mlx)
     records[record.environment.mlx] = join(there, record) if there else record
-    ordered = sorted(records.values(), key=lambda one: _version_key(one.environment.mlx))
+    ordered = sorted(records.values(), key=lambda one: release_key(one.environment.mlx))
     return msgspec.structs.replace(matrix, records=tuple(ordered))
 
 
@@ -125,5 +125,6 @@ def load(path: Path) -> Matrix:
     return found
 
 
-def _version_key(text: str) -> list[int]:
+def release_key(text: str) -> list[int]:
+    """Return what releases are sorted by."""
     return [int(part) for part in re.findall(r"\d+", text)]

@@ -37,10 +37,13 @@ def growth_bytes(seen: Observation) -> float:
 
 
 def active_floors(seen: Observation) -> list[int]:
-    """Return the least memory of MLX's arrays in each quarter of the steps; what a step needs comes and goes."""
+    """Return the memory of MLX's arrays that a quarter of the steps stay below, in each quarter of the run.
+
+    What a step needs comes and goes, and the last may be closed when all is gone.
+    """
     active = [step.active_bytes for step in seen.steps if step.active_bytes]
     part = len(active) // 4
-    return [min(active[k * part : (k + 1) * part]) for k in range(4)] if part else []
+    return [sorted(active[k * part : (k + 1) * part])[part // 4] for k in range(4)] if part else []
 
 
 def growth_per_step(seen: Observation) -> float:

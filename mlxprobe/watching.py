@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import platform
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +24,7 @@ from mlxprobe.vocabulary import Outcome, Severity
 FOREVER_S = 1e9
 STALL_FLOOR_S = 60.0
 STALL_FACTOR = 20
+CALLS_TO_END = 3  # Ctrl-C that a program which is proved stuck gets before we end it
 LOOK_S = 1.0  # between two diagnoses of a program that runs
 
 
@@ -59,6 +60,8 @@ class Watch:
         self._enough = enough or Enough()
         self._looked_s = time.monotonic()
         self._told: object = None
+        self._signals: list[int] = []
+        self._calls = 0  # Ctrl-C that a program which is stuck did not hear
 
     def run(self) -> ProgramRecord:
         """Run the program to its end and judge it.
@@ -79,21 +82,36 @@ class Watch:
             self.environment = msgspec.structs.replace(
                 self.environment, python=log.python, executable=log.executable, mlx=log.mlx, device=log.device
             )
+        if seen.ended == "interrupted" and seen.silence is not None:
+            seen = msgspec.structs.replace(seen, ended="stalled")
         self.seen = seen
         return judged(seen)
 
+    @property
+    def ended(self) -> str:
+        """What brought the program to its end (see `Observation.ended`); empty before."""
+        return self.seen.ended if self.seen else ""
+
     def send(self, number: int) -> None:
         """Hand a signal on to the program."""
-        if self._watcher is not None and self._watcher.child.exit_code is None and self._watcher.child.pid:
-            os.kill(self._watcher.child.pid, number)
+        self._signals.append(number)
+        if number == signal.SIGINT and self._watcher is not None and self._is_stuck(self._watcher):
+            self._calls += 1
+            if self._calls >= CALLS_TO_END:
+                self.stop.set()
+
+    def _is_stuck(self, watcher: Watcher) -> bool:
+        return watcher.suspicion.silence is not None and bool(watcher.silent_s) and not watcher.ends_silence
 
     def _polled(self, watcher: Watcher) -> bool:
         self._watcher = watcher
+        while self._signals:
+            watcher.child.send(self._signals.pop(0))
         self._adapt(watcher)
         self.shown(watcher)
         silence = watcher.suspicion.silence
-        if silence is not None and silence is not self._told and watcher.silent_s and not watcher.ends_silence:
-            self._told = silence
+        if self._is_stuck(watcher) and silence is not self._told:
+            self._told, self._calls = silence, 0
             self.silent(watcher)
         if self._enough.steps and watcher.log.step >= self._enough.steps:
             return True

@@ -20,6 +20,8 @@ class Compilation:
     def __init__(self, hooks: Hooks) -> None:
         self.hooks = hooks
         self.traces: dict[tuple[str, int], list[int]] = {}  # where a compiled function is: traces and calls
+        self.made: dict[tuple[str, int], set[int]] = {}  # where functions are compiled: at which steps
+        self.updated: list[tuple[Any, Any]] = []  # models and their optimizers, in the trace under way
 
     def wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
         hooks = self.hooks
@@ -33,9 +35,11 @@ class Compilation:
             code = getattr(fun, "__code__", None)
             site = sites.calling()
             counts = self.traces.setdefault((code.co_filename, code.co_firstlineno) if code else site, [0, 0])
-            captured = all(
-                args[k] if len(args) > k else kwargs.get(name) for k, name in enumerate(("inputs", "outputs"))
-            )
+            made = self.made.setdefault(site, set())
+            made.add(hooks.recorder.step)
+            if len(made) >= RETRACED:
+                hooks.recorder.fact("compiled anew", site, times=len(made))
+            given = [args[k] if len(args) > k else kwargs.get(name) for k, name in enumerate(("inputs", "outputs"))]
 
             @like(fun)
             def traced(*fargs: Any, **fkwargs: Any) -> Any:
@@ -45,12 +49,23 @@ class Compilation:
                     return fun(*fargs, **fkwargs)
                 finally:
                     hooks.tracing.pop()
-                    if seen["updates"] and not captured:
-                        self.hooks.recorder.fact("state not captured", site)
+                    for what in self.uncaptured(given):
+                        hooks.recorder.fact("state not captured", site, what=what)
 
             return self._compiled_call(original(traced, *args, **kwargs), seen, counts)
 
         return compile_
+
+    def uncaptured(self, given: list[Any]) -> list[str]:
+        """Name what a trace has updated and `given`, its inputs and outputs, do not hold."""
+        missing = []
+        for model, optimizer in self.updated:
+            for what, tree in (("the model", model), ("the optimizer's state", getattr(optimizer, "state", None))):
+                stable = tree is model or tree is getattr(optimizer, "state", None)
+                if stable and isinstance(tree, dict) and not all(holds(one, tree) for one in given):
+                    missing.append(what)
+        self.updated.clear()
+        return missing
 
     def _compiled_call(self, call: Callable[..., Any], seen: dict[str, bool], counts: list[int]) -> Callable[..., Any]:
         hooks, recorder = self.hooks, self.hooks.recorder
@@ -67,7 +82,15 @@ class Compilation:
             if seen["gradients"]:
                 recorder.gradient_ends(result)
             if seen["updates"]:
-                recorder.updated({}, {}, applied=True)
+                recorder.updated({}, {})
             return result
 
         return compiled
+
+
+def holds(given: Any, tree: Any, depth: int = 3) -> bool:
+    """Tell whether a tree is among what was given, itself and not a copy."""
+    if given is tree:
+        return True
+    parts = given.values() if isinstance(given, dict) else given if isinstance(given, (list, tuple)) else ()
+    return depth > 0 and any(holds(one, tree, depth - 1) for one in parts)

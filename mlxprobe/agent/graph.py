@@ -8,6 +8,7 @@ from typing import Any
 
 # Export recurses once per operation in a chain; beyond some 60,000 it can overflow an 8 MB stack.
 DEPTH_LIMIT = 40_000
+SAMPLED = 256  # elements of a parameter
 
 
 def named_leaves(tree: Any) -> list[tuple[str, Any]]:
@@ -84,3 +85,8 @@ def _float32() -> Any:
     import mlx.core as mx
 
     return mx.float32
+
+
+def sample(array: Any) -> Any:
+    """Take some elements from all over an array."""
+    return array if array.size <= SAMPLED else array.reshape(-1)[:: array.size // SAMPLED]

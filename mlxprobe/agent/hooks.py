@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mlxprobe.agent import graph, sites
@@ -26,6 +27,7 @@ class Hooks:
         self.inspection = inspection
         self.depth = 0
         self.tracing: list[dict[str, bool]] = []
+        self.compilation = Compilation(self)
         self.modules: list[tuple[Any, Callable[..., Any]]] = []  # whose gradients `nn.value_and_grad` is computing
 
     def install_core(self, mx: Any) -> None:
@@ -39,8 +41,7 @@ class Hooks:
                 setattr(mx.array, name, self._reader(getattr(mx.array, name)))
         for name in ("value_and_grad", "grad"):
             setattr(mx, name, self._gradient_maker(getattr(mx, name), with_value=name == "value_and_grad"))
-        mx.compile = Compilation(self).wrap(mx.compile)
-        mx.array.__setitem__ = self._module_update(mx.array.__setitem__)  # parameters may be written in place
+        mx.compile = self.compilation.wrap(mx.compile)
 
     def install_module_gradients(self, utils: Any) -> None:
         """Wrap `nn.value_and_grad` (`mlx.nn.utils`), which knows the model."""
@@ -86,13 +87,24 @@ class Hooks:
         @like(original)
         def evaluate(*args: Any) -> None:
             began = time.monotonic()
-            original(*args)
+            with self._threads_told():
+                original(*args)
             if any(isinstance(arg, (mx.array, *TREES)) for arg in args):
                 recorder.evaluated(began)
             else:
                 recorder.fact("ineffective evaluation", kinds=[type(arg).__name__ for arg in args])
 
         return evaluate
+
+    @contextlib.contextmanager
+    def _threads_told(self) -> Iterator[None]:
+        """Tell of an array that another thread made, also where the program swallows the exception."""
+        try:
+            yield
+        except RuntimeError as error:
+            if "no Stream" in str(error):
+                self.recorder.fact("array of another thread", message=str(error)[:200])
+            raise
 
     def _writer(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Files get values: what writes one evaluates."""
@@ -112,7 +124,8 @@ class Hooks:
         @like(original)
         def read(array: Any, *args: Any, **kwargs: Any) -> Any:
             began = time.monotonic()
-            value = original(array, *args, **kwargs)
+            with self._threads_told():
+                value = original(array, *args, **kwargs)
             recorder.evaluated(began)
             recorder.read(array, value)
             return value
@@ -193,18 +206,22 @@ class Hooks:
                 self.depth -= 1
             if self.tracing:
                 self.tracing[-1]["updates"] = True
+                self.compilation.updated.append((model, optimizer))
                 return result
-            self.recorder.updated(model, optimizer, applied=applies)
+            self.recorder.updated(model, optimizer)
             return result
 
         return update
 
     def _module_update(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
-        def update(module: Any, *args: Any, **kwargs: Any) -> Any:
-            if not self.depth:
-                self.recorder.module_updated()
-            return original(module, *args, **kwargs)
+        def update(module: Any, parameters: Any, *args: Any, **kwargs: Any) -> Any:
+            if not self.depth and self.inspection.due:
+                extra = {path for path, _ in graph.named_leaves(parameters)}
+                extra -= {path for path, _ in graph.named_leaves(module.parameters())}
+                if extra:
+                    self.recorder.fact("weights differ", None, extra=sorted(extra)[:5])
+            return original(module, parameters, *args, **kwargs)
 
         return update
 

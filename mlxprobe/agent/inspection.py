@@ -60,6 +60,7 @@ class Inspection:
     recorder: Recorder
     kinds: tuple[type[Inspector], ...]
     due: bool = True
+    wanted: bool = False  # by an inspector: the next step, whatever it costs
     busy: bool = False
     looked: dict[str, Any] = field(default_factory=dict)
 
@@ -76,33 +77,34 @@ class Inspection:
         """Tell of a gradient call."""
         self._began_s = self._began_s or time.monotonic()
         if self.due and not self.busy:
-            with self._at_our_cost():
+            with self.at_our_cost():
                 made = call()
                 self._each(lambda one: one.called(made))
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         """Tell of an update."""
         if self.due and not self.busy:
-            with self._at_our_cost():
+            with self.at_our_cost():
                 self._each(lambda one: one.updating(model, optimizer, gradients))
 
     def look(self, step: int) -> dict[str, Any]:
         """Tell of a complete step; return what was seen of it, and decide whether to look at the next."""
         self.looked = {}
         if self.due and not self.busy:
-            with self._at_our_cost():
+            with self.at_our_cost():
                 self._each(lambda one: one.look(step))
         elapsed_s = time.monotonic() - self._began_s if self._began_s else 0.0
-        self.due = step < ALWAYS or is_power_of_two(step + 1) or self._spent_s <= SHARE * elapsed_s
+        self.due = step < ALWAYS or is_power_of_two(step + 1) or self._spent_s <= SHARE * elapsed_s or self.wanted
+        self.wanted = False
         return self.looked
 
     def finish(self) -> None:
         """Tell of the end."""
-        with self._at_our_cost():
+        with self.at_our_cost():
             self._each(lambda one: one.finish())
 
     @contextlib.contextmanager
-    def _at_our_cost(self) -> Iterator[None]:
+    def at_our_cost(self) -> Iterator[None]:
         """Keep what we evaluate and read ourselves from counting as the program's."""
         began, self.busy, self.recorder.deaf = time.monotonic(), True, True
         try:

@@ -14,9 +14,9 @@ DEEPEST = 40
 
 
 class LossGraph:
-    """The operations behind the array called `loss`. Names of operations are MLX's primitives."""
+    """The operations behind the array called `loss`, back to the `named` ones. Operations have MLX's own names."""
 
-    def __init__(self, dot: str) -> None:
+    def __init__(self, dot: str, named: frozenset[str] = frozenset()) -> None:
         self._kind: dict[str, str] = {}
         self._inputs: dict[str, list[str]] = {}
         self._maker: dict[str, str] = {}
@@ -27,6 +27,7 @@ class LossGraph:
                 self._inputs.setdefault(found[2], []).append(found[1])
             elif found := OUT_OF.match(line):
                 self._maker[found[2]] = found[1]
+        self._named = named
         self._behind = self._ancestors("loss")
 
     @property
@@ -41,7 +42,8 @@ class LossGraph:
     def _ancestors(self, tensor: str) -> set[str]:
         seen, waiting = {tensor}, [tensor]
         while waiting:
-            for source in self._sources(waiting.pop()):
+            tensor = waiting.pop()
+            for source in self._sources(tensor) if tensor not in self._named else ():
                 if source not in seen:
                     seen.add(source)
                     waiting.append(source)

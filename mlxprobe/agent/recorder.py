@@ -15,7 +15,6 @@ TICK_S = 0.02
 LONG_EVALUATION_S = 0.1
 MANY_STEPS = 10
 GROWTH_IS_PROVED = 3
-UNUSED_IS_SURE = 3
 
 
 class PendingProbe:
@@ -62,7 +61,6 @@ class Recorder:
         self._step_gradients = 0
         self._updated = False
         self.applied = False
-        self._unused_updates = 0
         self._read: list[tuple[int, float, int]] = []
         self._losses: dict[int, tuple[weakref.ref[Any], int, int]] = {}
         self._streams: dict[int, int] = {}  # by model: the losses of each are a path of their own
@@ -110,15 +108,8 @@ class Recorder:
         except TypeError:  # a Python number
             return
 
-    def module_updated(self) -> None:
-        """The program put new arrays into a module itself."""
-        self._unused_updates = 0
-
-    def updated(self, model: Any, optimizer: Any, *, applied: bool) -> None:
-        """An optimizer computed new parameters, and `applied` them to the model or left that to the program."""
-        self._unused_updates = 0 if applied else self._unused_updates + 1
-        if self._unused_updates == UNUSED_IS_SURE:
-            self.fact("update not applied", updates=self._unused_updates)
+    def updated(self, model: Any, optimizer: Any) -> None:
+        """An optimizer computed new parameters."""
         if not self.updates:
             self.fact("first update")
         self.updates += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from mlxprobe.cli import explore, gates, grids, isolates, runs, watches
+from mlxprobe.cli import explore, gates, grids, isolates, pages, runs, watches
 from mlxprobe.cli.common import main
 
 __all__ = ["entry_point", "main"]
@@ -22,6 +22,7 @@ for _command in (
     grids.bisect,
     watches.watch,
     isolates.isolate,
+    pages.report,
 ):
     main.add_command(_command)
 

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from mlxprobe.cli.common import leave, tell, with_report, with_settings
+from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, leave, tell, with_report, with_settings
 from mlxprobe.errors import UsageError
 from mlxprobe.settings import resolve
+from mlxprobe.supervisor.warden import SHARED
 
 if TYPE_CHECKING:
     from mlxprobe.model import ProgramRecord, Record
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 FORMS = ("text", "json", "junit", "github", "sarif")
 SEVERITIES = ("never", "error", "warning", "note")
-FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Program(click.Command):
@@ -126,7 +126,7 @@ def watch(
     kept = msgspec.structs.replace(seen, findings=findings)
     record = record_of(kept, running.environment, began)
     _report(record, form, output, accepted)
-    leave(exit_code(kept, fail_on))
+    leave(INTERRUPTED if running.stop.is_set() else exit_code(kept, fail_on, ended=running.ended))
 
 
 def say_silent(watcher: Watcher) -> None:
@@ -138,20 +138,20 @@ def say_silent(watcher: Watcher) -> None:
         return
     frame = standing_frame(silence.stacks)
     where = f" at {frame.file}:{frame.line} ({frame.code})" if frame else ""
-    tell(f"{silence.kind}: nothing has moved for {silence.silent_s:.0f} s{where}; Ctrl-C ends it, and tells more")
+    tell(
+        f"{silence.kind}: nothing has moved for {silence.silent_s:.0f} s{where}; Ctrl-C ends it, at the third if need be"
+    )
 
 
 @contextmanager
 def own_signals(running: Watch) -> Iterator[None]:
-    """Leave Ctrl-C to the program, which the terminal sends it too; hand on what was sent to us alone."""
-    shares_terminal = os.isatty(0) or os.isatty(2)
+    """Hand on what was sent to us alone; what we ignore (as under nohup) the program ignores too."""
 
     def hand_on(number: int, _: FrameType | None) -> None:
         running.send(number)
 
-    before = {number: signal.signal(number, hand_on) for number in FORWARDED}
-    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN if shares_terminal else hand_on)
-    before[signal.SIGQUIT] = signal.signal(signal.SIGQUIT, signal.SIG_IGN if shares_terminal else hand_on)
+    handed_on = [number for number in SHARED if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, hand_on) for number in handed_on}
     try:
         yield
     finally:
@@ -189,18 +189,22 @@ def _report(record: Record, form: str, output: Path | None, accepted: int) -> No
         click.echo(WATCH_FORMATS[form](record), nl=False, err=True)
 
 
-def exit_code(seen: ProgramRecord, fail_on: str) -> int:
+def exit_code(seen: ProgramRecord, fail_on: str, ended: str) -> int:
     """Return the program's own exit code; 1 where we ended it, or where it ended well and findings are too grave."""
     from mlxprobe.vocabulary import Outcome, Severity
 
-    if seen.outcome is Outcome.UNJUDGED and seen.begun_s:
-        return 2
-    if seen.exit_code is None or seen.outcome in (Outcome.HANG, Outcome.MEMORY, Outcome.SLOW):
-        return 1
-    if seen.exit_code < 0:
-        die_alike(-seen.exit_code)
     graver = list(Severity)[: SEVERITIES.index(fail_on)]
     failed = any(one.checked and one.severity in graver for one in seen.findings)
+    if ended == "enough":
+        return int(failed)
+    if seen.outcome in (Outcome.HANG, Outcome.MEMORY, Outcome.SLOW):
+        return 1
+    if seen.exit_code is None:
+        return JUDGED_NOT
+    if seen.exit_code < 0:
+        die_alike(-seen.exit_code)
+    if fail_on != "never" and seen.outcome is Outcome.UNJUDGED and seen.begun_s:
+        return seen.exit_code or JUDGED_NOT
     return seen.exit_code or int(failed)
 
 

@@ -21,7 +21,7 @@ def uncaptured_state(seen: Observation) -> Iterator[Finding]:
     Use instead: `state = [model.state, optimizer.state]`, then `@partial(mx.compile, inputs=state, outputs=state)`.
     """
     for fact in facts(seen, "state not captured"):
-        message = "the compiled function updates model and optimizer, which are not among its outputs"
+        message = f"the compiled function updates {fact.detail['what']}, which is not among its inputs and outputs"
         yield rule("MP501").at(message, fact.file, fact.line)
 
 
@@ -40,3 +40,7 @@ def retrace_every_step(seen: Observation) -> Iterator[Finding]:
         traces, calls = float(str(fact.detail["traces"])), float(str(fact.detail["calls"]))
         message = f"a compiled function was traced {traces:.0f} times in {calls:.0f} calls"
         yield rule("MP502").at(message, fact.file, fact.line, traces=traces, calls=calls)
+        return
+    for fact in facts(seen, "compiled anew"):
+        times = float(str(fact.detail["times"]))
+        yield rule("MP502").at(f"mx.compile is called anew in {times:.0f} steps", fact.file, fact.line, steps=times)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import finding, rule
+from mlxprobe.diagnosis.registry import facts, finding, rule
 from mlxprobe.measures import standing, where
 from mlxprobe.model import Finding, Observation
 from mlxprobe.vocabulary import HangKind
@@ -38,9 +38,13 @@ def array_crosses_threads(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `mx.eval(batch)` in the loader before it is queued.
     """
+    message = "a lazy array is evaluated by another thread than its own"
+    told = list(facts(seen, "array of another thread"))
+    for fact in told:
+        yield rule("MP602").at(message, fact.file, fact.line)
     raised = seen.raised
-    if raised is not None and "There is no Stream" in raised.message:
-        yield rule("MP602").at("a lazy array is evaluated by another thread than its own", raised.file, raised.line)
+    if not told and raised is not None and "There is no Stream" in raised.message:
+        yield rule("MP602").at(message, raised.file, raised.line)
 
 
 @finding("MP603", "deadlock")

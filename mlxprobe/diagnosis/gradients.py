@@ -72,10 +72,7 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
     Use instead: `optimizer.update(model, grads)`.
     """
     for fact in seen.facts:
-        if fact.name == "update not applied":
-            message = "apply_gradients returned new parameters that no module took over"
-            yield rule("MP205").at(message, fact.file, fact.line, steps=seen.steps[-1].n if seen.steps else 0)
-        elif fact.name == "parameters unchanged":
+        if fact.name == "parameters unchanged":
             message = (
                 f"the parameters are the same at {fact.detail['looks']} looks, although their gradients are not zero"
             )

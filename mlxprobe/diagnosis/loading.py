@@ -44,3 +44,12 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "optimizer state unread"):
         message = f"training goes on from {fact.detail['weights']} and leaves {listed(fact.detail['unread'])} unread"
         yield rule("MP402").at(message, fact.file, fact.line)
+    for fact in facts(seen, "optimizer state wiped"):
+        message = f"{fact.detail['file']} was read, and the optimizer begins at step 0 all the same"
+        yield rule("MP402").at(message, fact.file, fact.line)
+    for fact in facts(seen, "optimizer state not saved"):
+        message = (
+            f"training goes on from {fact.detail['weights']}, which this program saved after {fact.detail['updates']} "
+            "updates, with a new optimizer"
+        )
+        yield rule("MP402").at(message, fact.file, fact.line, severity=Severity.NOTE)

@@ -29,8 +29,13 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
         if labels:
             yield rule("MP301").at(f"{listed(labels)} takes no part in the loss", fact.file, fact.line)
         else:
+            reached = fact.detail["reached"]
+            pair = (
+                len(names) == 1 and isinstance(reached, list) and len(reached) == 1
+            )  # inputs, and what else but labels
             message = f"the argument {listed(names)} takes no part in the loss"
-            yield rule("MP301").at(message, fact.file, fact.line, severity=Severity.NOTE)
+            severity = Severity.WARNING if pair else Severity.NOTE
+            yield rule("MP301").at(message, fact.file, fact.line, severity=severity)
     for fact in facts(seen, "no labels"):
         message = "the loss is one of log-probabilities, and its ids choose embedding rows alone: no label picks any"
         yield rule("MP301").at(message, fact.file, fact.line, severity=Severity.WARNING)
@@ -59,7 +64,7 @@ def unshifted_labels(seen: Observation) -> Iterator[Finding]:
     """Next-token targets are the inputs themselves.
 
     A causal model that is to predict the token it has just been given learns to copy: the loss falls to zero, and it
-    generates one token for ever. For a model that is no language model (an autoencoder) this is a note.
+    generates one token for ever. Where no causal mask was seen it may be an autoencoder, and this is a note.
 
     Example: `cross_entropy(model(ids), ids)`.
 

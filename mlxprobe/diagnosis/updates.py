@@ -26,6 +26,10 @@ def frozen_updated(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "frozen updated"):
         message = f"the optimizer updates {fact.detail['count']} frozen parameters: {listed(fact.detail['paths'])}"
         yield rule("MP202").at(message, fact.file, fact.line, parameters=float(str(fact.detail["count"])))
+        return
+    for fact in facts(seen, "frozen changed"):
+        message = f"frozen parameters change from step to step, not by the optimizer: {listed(fact.detail['paths'])}"
+        yield rule("MP202").at(message, fact.file, fact.line, severity=Severity.NOTE)
 
 
 @finding("MP203", "unaveraged-accumulation", Severity.WARNING, needs="gradients")

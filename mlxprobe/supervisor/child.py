@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from mlxprobe.errors import ProbeError
 from mlxprobe.model import Program
 from mlxprobe.supervisor.pipes import ReadEnd
 from mlxprobe.supervisor.sweep import sweep
+from mlxprobe.supervisor.warden import SHARED
 
 AGENT = Path(mlxprobe.__file__).parent / "agent" / "__main__.py"
 CARRIED = AGENT.with_name("carried")
@@ -68,16 +70,20 @@ class Child:
         session = "same" if program.terminal else "own"
         output = None if program.terminal else self._output.write_fd
         order = [sys.executable, "-I", "-S", str(WARDEN), str(control), str(events), str(self.folder), session]
-        return subprocess.Popen(
-            [*order, *(program.command or (program.python, str(AGENT), *program.argv))],
-            stdin=None if program.terminal else subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=program.cwd or (None if program.command else self.folder),
-            env=self._environment(program),
-            pass_fds=(control,) if program.command else (control, events),
-            start_new_session=not program.terminal,
-        )
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SHARED)  # the warden lets them in once it can take them
+        try:
+            return subprocess.Popen(
+                [*order, *(program.command or (program.python, str(AGENT), *program.argv))],
+                stdin=None if program.terminal else subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=program.cwd or (None if program.command else self.folder),
+                env=self._environment(program),
+                pass_fds=(control,) if program.command else (control, events),
+                start_new_session=not program.terminal,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     def _environment(self, program: Program) -> dict[str, str]:
         environment = os.environ | program.env
@@ -85,8 +91,9 @@ class Child:
         if program.device:
             environment[DEVICE_VARIABLE] = program.device
         if program.command:
-            before = environment.get("PYTHONPATH", "")
-            environment[PATH_VARIABLE] = before
+            before = environment.get("PYTHONPATH")
+            if before is not None:
+                environment[PATH_VARIABLE] = before
             environment["PYTHONPATH"] = os.pathsep.join(part for part in (str(CARRIED), before) if part)
         else:
             environment[FD_VARIABLE] = str(self._events.write_fd)
@@ -131,6 +138,10 @@ class Child:
     def output(self) -> str:
         """Return the last of what the program printed, both streams as they came."""
         return self.tail.decode(errors="replace")
+
+    def send(self, number: int) -> None:
+        """Hand a signal on to the program, unless it went to the program's whole process group anyway."""
+        self._order(f"signal {int(number)}")
 
     def end(self, *, gently: bool) -> None:
         """Take the tree down: SIGTERM first where there is reason to, then SIGKILL until nothing is left."""

@@ -5,7 +5,7 @@ the program's tree orphans (Linux), and kills the whole tree when told to, or wh
 the supervisor is gone. Called as `warden.py CONTROL_FD EVENTS_FD FOLDER SESSION ARGV...`: EVENTS_FD is -1 where the
 program opens its events by name, SESSION is `own`, or `same` for a program that has the supervisor's terminal.
 
-Out: `pid N`, `exit STATUS`, then after `kill` `empty` or `left PID...`. In: `term`, `kill`.
+Out: `pid N`, `exit STATUS`, then after `kill` `empty` or `left PID...`. In: `term`, `kill`, `signal N`.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ import time
 END_WITHIN_S = 5.0
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LINUX = sys.platform == "linux"
-IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
+SHARED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+PYTHONS = (signal.SIGPIPE, signal.SIGXFSZ)  # the interpreter ignores them by itself
+TWICE_S = 0.1  # a signal that we get too went to the whole process group
 
 
 def main(control: int, events: int, folder: str, session: str, argv: list[str]) -> None:
     """Start the program, obey the supervisor, leave nothing behind."""
-    for number in IGNORED:
-        signal.signal(number, signal.SIG_IGN)
+    ignored = [number for number in SHARED if signal.getsignal(number) is signal.SIG_IGN]  # as by nohup
     set_process_option(PR_SET_CHILD_SUBREAPER, 1)
     os.set_inheritable(control, False)  # the program could hold the line open, or speak for us
     wake = wake_on_sigchld()
-    program = start(argv, events, session)
+    program = start(argv, events, session, ignored)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # our starter blocked what would have ended us
     let_go(events)
     tell(control, f"pid {program}")
     obey(control, wake, program)
@@ -41,17 +43,21 @@ def main(control: int, events: int, folder: str, session: str, argv: list[str]) 
 
 
 def wake_on_sigchld() -> int:
-    """Return a descriptor that can be read once a child has ended."""
+    """Return a descriptor that gives the numbers of the signals that come: a child has ended, or one we share."""
     wake_read, wake_write = os.pipe()
     for fd in (wake_read, wake_write):
         os.set_blocking(fd, False)
-    signal.set_wakeup_fd(wake_write)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    for number in (*SHARED, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)
     return wake_read
 
 
-def start(argv: list[str], events: int, session: str) -> int:
-    """Fork and execute the program, mostly in its own session, with default signals; it dies with us (Linux)."""
+def start(argv: list[str], events: int, session: str, ignored: list[signal.Signals]) -> int:
+    """Fork and execute the program, mostly in its own session, with the signals of whoever started us.
+
+    It dies with us (Linux).
+    """
     pid = os.fork()
     if pid:
         return pid
@@ -59,8 +65,8 @@ def start(argv: list[str], events: int, session: str) -> int:
         if session == "own":
             os.setsid()
         set_process_option(PR_SET_PDEATHSIG, signal.SIGKILL)
-        for number in (*IGNORED, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
+        for number in (*SHARED, *PYTHONS, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         if events >= 0:
             os.set_inheritable(events, True)
@@ -85,19 +91,34 @@ def obey(control: int, wake: int, program: int) -> None:
     ears = select.poll()  # select() takes no descriptor above 1023, and the supervisor may have many
     ears.register(control, select.POLLIN)
     ears.register(wake, select.POLLIN)
+    shared: dict[int, float] = {}  # when a signal came to us too
+    asked: dict[int, float] = {}  # when we were asked to hand one on
     while True:
-        ready = {fd for fd, _ in ears.poll()}
+        ready = {fd for fd, _ in ears.poll(1000 * TWICE_S / 2 if asked else None)}
         if wake in ready:
-            drain(wake)
+            shared.update(dict.fromkeys(drain(wake), time.monotonic()))
             reap(control, program)
+        hand_on(program, asked, shared)
         if control in ready:
             orders = hear(control)
             if "term" in orders:
                 signal_all(program, descendants(program), signal.SIGTERM)
+            for order in orders:
+                if order.startswith("signal "):
+                    asked.setdefault(int(order.split()[1]), time.monotonic())
             if "kill" in orders:
                 left = kill_all(control, program)
                 tell(control, "left " + " ".join(map(str, left)) if left else "empty")
                 return
+
+
+def hand_on(program: int, asked: dict[int, float], shared: dict[int, float]) -> None:
+    """Send the program what only the supervisor got; what went to the whole group, as Ctrl-C does, it has already."""
+    for number, asked_s in list(asked.items()):
+        if time.monotonic() - asked_s > TWICE_S:
+            del asked[number]
+            if abs(shared.get(number, -1.0) - asked_s) > 2 * TWICE_S:
+                os.kill(program, number)
 
 
 def wait_for_end(control: int) -> None:
@@ -216,13 +237,15 @@ def tell(control: int, message: str) -> None:
         pass
 
 
-def drain(fd: int) -> None:
-    """Empty the wake-up pipe."""
+def drain(fd: int) -> bytes:
+    """Empty the wake-up pipe, and return the numbers of the signals."""
+    numbers = b""
     try:
-        while os.read(fd, 4096):
-            pass
+        while more := os.read(fd, 4096):
+            numbers += more
     except BlockingIOError:
         pass
+    return numbers
 
 
 if __name__ == "__main__":

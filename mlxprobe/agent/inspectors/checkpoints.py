@@ -24,12 +24,24 @@ class Checkpoints(Inspector):
         self._read: dict[str, tuple[str, int]] = {}
         self._loaded: list[tuple[str, dict[str, Callable[[], Any]], tuple[str, int]]] = []
         self._into_model: dict[str, tuple[str, int]] = {}
+        self._written: dict[str, int] = {}  # files that this program wrote, and after how many updates
+        self._told: set[str] = set()
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.core":
             module.load = self._load(module.load)
+            for writer in ("save_safetensors", "savez"):
+                setattr(module, writer, self._save(getattr(module, writer)))
         elif name == "mlx.nn.layers.base":
             module.Module.load_weights = self._load_weights(module.Module.load_weights)
+
+    def _save(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def save(file: Any, *args: Any, **kwargs: Any) -> Any:
+            if isinstance(file, (str, os.PathLike)) and self.inspection.recorder.updates:
+                self._written[os.path.abspath(os.fspath(file))] = self.inspection.recorder.updates
+            return original(file, *args, **kwargs)
+
+        return save
 
     def _load(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def load(file: Any, *args: Any, **kwargs: Any) -> Any:
@@ -37,7 +49,7 @@ class Checkpoints(Inspector):
             if isinstance(file, (str, os.PathLike)) and not self.inspection.busy:
                 path = os.path.abspath(os.fspath(file))
                 self._read[path] = sites.calling()
-                self.inspection.due = True  # training may go on at any step now
+                self.inspection.wanted = True  # training may go on at any step now
                 if isinstance(loaded, dict):
                     self._loaded.append((path, {key: remembered(one) for key, one in loaded.items()}, self._read[path]))
             return loaded
@@ -47,7 +59,7 @@ class Checkpoints(Inspector):
     def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def load_weights(module: Any, file_or_weights: Any, *args: Any, **kwargs: Any) -> Any:
             if isinstance(file_or_weights, (str, os.PathLike)):
-                self.inspection.due = True
+                self.inspection.wanted = True
                 self._into_model[os.path.abspath(os.fspath(file_or_weights))] = sites.calling()
             return original(module, file_or_weights, *args, **kwargs)
 
@@ -67,10 +79,21 @@ class Checkpoints(Inspector):
                     self.inspection.recorder.fact(
                         "loaded but unused", site, file=os.path.basename(path), arrays=len(arrays)
                     )
+        states = [
+            path for path in self._read if OPTIMIZER_FILE.search(os.path.basename(path)) and path not in self._told
+        ]
+        if states and fresh(optimizer):
+            self._told.update(states)
+            name = os.path.basename(states[-1])
+            self.inspection.recorder.fact("optimizer state wiped", self._read[states[-1]], file=name)
         into_model, self._into_model = self._into_model, {}
         for path, site in into_model.items():
             beside = [name for name in siblings(path) if OPTIMIZER_FILE.search(name)]
             unread = [name for name in beside if os.path.join(os.path.dirname(path), name) not in self._read]
+            if not beside and path in self._written and fresh(optimizer):
+                self.inspection.recorder.fact(
+                    "optimizer state not saved", site, weights=os.path.basename(path), updates=self._written[path]
+                )
             if unread and len(unread) == len(beside):
                 self.inspection.recorder.fact(
                     "optimizer state unread", site, weights=os.path.basename(path), unread=sorted(unread)[:5]
@@ -116,3 +139,9 @@ def siblings(path: str) -> list[str]:
         return sorted(os.listdir(os.path.dirname(path)))
     except OSError:
         return []
+
+
+def fresh(optimizer: Any) -> bool:
+    """Tell whether an optimizer has not made a step yet."""
+    step = getattr(optimizer, "state", {}).get("step")
+    return step is not None and not graph.pending([step]) and int(graph.number(step)) == 0

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from typing import Any
 
 from mlxprobe.agent import graph
 from mlxprobe.agent.inspection import Call, Inspection, Inspector
 
 MISSING_IS_SURE = 4
+STATISTICS = ("running_mean", "running_var")
+FROZEN = 6
 
 
 class Frozen(Inspector):
@@ -18,8 +21,31 @@ class Frozen(Inspector):
         super().__init__(inspection)
         self._given: dict[int, tuple[int, set[str]]] = {}  # model: updates, and every path that they were given
         self._told: set[int] = set()
+        self._model: weakref.ref[Any] | None = None
+        self._frozen: dict[str, list[float]] = {}
+
+    def look(self, step: int) -> None:
+        """Compare a few frozen parameters with what they were; batch statistics are meant to change."""
+        model = self._model() if self._model is not None else None
+        if model is None:
+            return
+        trainable = {path for path, _ in graph.named_leaves(model.trainable_parameters())}
+        frozen = [
+            (path, one)
+            for path, one in graph.named_leaves(model.parameters())
+            if path not in trainable and not path.endswith(STATISTICS) and one.size
+        ][:FROZEN]
+        if not frozen or graph.pending([one for _, one in frozen]):
+            return
+        values = {path: graph.numbers(graph.sample(one)) for path, one in frozen}
+        changed = [path for path in values if path in self._frozen and values[path] != self._frozen[path]]
+        self._frozen = values
+        if changed:
+            self.inspection.recorder.fact("frozen changed", self.inspection.recorder.gradient_site, paths=changed)
 
     def called(self, call: Call) -> None:
+        if call.model is not None:
+            self._model = weakref.ref(call.model)
         if call.model is not None and not graph.named_leaves(call.model.trainable_parameters()):
             self.inspection.recorder.fact("nothing trainable", call.site)
 

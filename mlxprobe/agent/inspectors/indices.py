@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -34,9 +35,6 @@ class Indices(Inspector):
                 fast.cross_entropy = self._targets(fast.cross_entropy)
             if hasattr(fast, "scaled_dot_product_attention"):
                 fast.scaled_dot_product_attention = self._attention(fast.scaled_dot_product_attention)
-        elif name == "mlx.nn.layers.recurrent":
-            for kind in (module.RNN, module.GRU, module.LSTM):
-                kind.__call__ = self._causal_call(kind.__call__)
         elif name == "mlx.nn.layers.transformer":
             masks = module.MultiHeadAttention
             masks.create_additive_causal_mask = staticmethod(self._causal_call(masks.create_additive_causal_mask))
@@ -60,11 +58,8 @@ class Indices(Inspector):
 
     def _attention(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def attention(*args: Any, **kwargs: Any) -> Any:
-            self._causal = (
-                self._causal or kwargs.get("mask") == "causal"
-                if isinstance(kwargs.get("mask"), str)
-                else (self._causal)
-            )
+            mask = kwargs.get("mask")
+            self._causal = self._causal or (isinstance(mask, str) and mask == "causal")
             return original(*args, **kwargs)
 
         return attention
@@ -83,7 +78,10 @@ class Indices(Inspector):
         import mlx.core as mx
 
         if isinstance(ids, mx.array) and mx.issubdtype(ids.dtype, mx.integer) and ids.size:
-            self._held.append((kind, ids, limit, sites.calling()))
+            site = sites.calling()
+            self._held.append((kind, ids, limit, site))
+            with self.inspection.at_our_cost(), contextlib.suppress(ValueError, RuntimeError):  # while a trace is made
+                self._compare_with_table(kind, ids, limit, site)  # at once: a gradient there writes beyond the table
 
     def look(self, step: int) -> None:
         held, self._held = self._held, []
@@ -91,8 +89,6 @@ class Indices(Inspector):
         if known and not self._seen:
             self._seen = True
             self.inspection.recorder.fact("ids", known[0][3])
-        for kind, ids, limit, site in known:
-            self._compare_with_table(kind, ids, limit, site)
         inputs = [one for kind, one, *_ in known if kind == "embedding"]
         targets = [(one, site) for kind, one, _, site in known if kind == "target"]
         if len({id(one) for one in inputs}) == 1 and targets and unshifted(inputs[0], targets[-1][0]):

@@ -41,7 +41,8 @@ class Losses(Inspector):
         import mlx.core as mx
 
         named = unique(call.data)
-        drawn = LossGraph(graph.dot(loss=call.loss, **{f"a{k}": one for k, (_, one) in enumerate(named)}))
+        arrays = {f"a{k}": one for k, (_, one) in enumerate(named)}
+        drawn = LossGraph(graph.dot(loss=call.loss, **arrays), frozenset(arrays))
         if not drawn.found:
             return  # evaluated inside the function
         if not self._seen:
@@ -50,9 +51,8 @@ class Losses(Inspector):
         self.inspection.looked["scalings"] = drawn.scalings()
         reached = [name for k, (name, _) in enumerate(named) if drawn.reaches(f"a{k}")]
         self._tell_unreached(call, [name for name, _ in named if name not in reached], reached)
-        arrays = {f"a{k}" for k in range(len(named))}
-        integers = {f"a{k}" for k, (_, one) in enumerate(named) if mx.issubdtype(one.dtype, mx.integer)}
-        if arrays == integers and drawn.label_free(integers):
+        integers = {name for name, one in arrays.items() if mx.issubdtype(one.dtype, mx.integer)}
+        if arrays.keys() == integers and drawn.label_free(integers):
             self._label_free += 1
             if self._label_free == UNREACHED_IS_SURE:
                 self.inspection.recorder.fact("no labels", call.site)

@@ -7,7 +7,6 @@ from typing import Any
 from mlxprobe.agent import graph
 from mlxprobe.agent.inspection import Call, Inspection, Inspector
 
-SAMPLED = 256  # elements of a parameter
 MANY = 8
 UNCHANGED_IS_SURE = 4
 
@@ -37,7 +36,7 @@ class Parameters(Inspector):
             if pending or not arrays:
                 self._waiting.append((self.inspection.recorder.gradients, pending))
                 continue
-            values = {path: graph.numbers(sample(one)) for path, one in arrays.items()}
+            values = {path: graph.numbers(graph.sample(one)) for path, one in arrays.items()}
             before = self._before.get(key)
             self._before[key] = values
             if before is None:
@@ -63,8 +62,3 @@ class Parameters(Inspector):
             return False
         (calls, before), (later, after) = self._waiting[0], self._waiting[-1]
         return after - before <= later - calls
-
-
-def sample(array: Any) -> Any:
-    """Take some elements from all over an array."""
-    return array if array.size <= SAMPLED else array.reshape(-1)[:: array.size // SAMPLED]

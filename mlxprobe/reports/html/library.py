@@ -20,7 +20,7 @@ def bundle() -> str:
         import vl_convert
     except ImportError:
         raise UsageError(HOW) from None
-    return str(vl_convert.javascript_bundle())
+    return str(vl_convert.javascript_bundle(None))
 
 
 def inlined(script: str) -> str:

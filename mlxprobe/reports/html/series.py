@@ -12,7 +12,8 @@ from mlxprobe.reports.diagnosis import figure
 from mlxprobe.reports.html.visible import visible
 from mlxprobe.vocabulary import Outcome
 
-Point = tuple[float | str, float]
+Point = tuple[Any, float]  # x is a number, or a release
+Moment = tuple[float, str]
 MOST = 160  # points of a series; more cannot be told apart at a chart's width
 WIDE = 500  # the ratio from which a linear axis hides the small values
 ENOUGH = 3
@@ -38,14 +39,26 @@ def _losses(one: ProgramRecord) -> Iterator[Point]:
     return ((reading.step, reading.value) for reading in one.losses if reading.stream == one.losses[0].stream)
 
 
+def _resident(one: ProgramRecord) -> Iterator[Point]:
+    return ((sample.t_s, sample.rss_bytes / 1e6) for sample in one.samples)
+
+
+def _active(one: ProgramRecord) -> Iterator[Point]:
+    return ((sample.t_s, sample.active_bytes / 1e6) for sample in one.memory)
+
+
+def _cache(one: ProgramRecord) -> Iterator[Point]:
+    return ((sample.t_s, sample.cache_bytes / 1e6) for sample in one.memory)
+
+
 KINDS = (
     Kind("loss", "Loss", "step", "loss", _losses, zero=False),
     Kind("steps", "Step times", "step", "ms", _steps),
     Kind("pending", "Pending operations", "step", "operations", lambda one: one.pending.items()),
-    Kind("resident", "Resident memory", "seconds", "MB", lambda one: ((s.t_s, s.rss_bytes / 1e6) for s in one.samples)),
-    Kind("active", "MLX active memory", "seconds", "MB", lambda one: ((s.t_s, s.active_bytes / 1e6) for s in one.memory)),
-    Kind("cache", "MLX cache", "seconds", "MB", lambda one: ((s.t_s, s.cache_bytes / 1e6) for s in one.memory)),
-)  # fmt: skip
+    Kind("resident", "Resident memory", "seconds", "MB", _resident),
+    Kind("active", "MLX active memory", "seconds", "MB", _active),
+    Kind("cache", "MLX cache", "seconds", "MB", _cache),
+)
 
 
 def charts(programs: Sequence[ProgramRecord]) -> list[dict[str, Any]]:
@@ -94,18 +107,18 @@ def _marks(kind: Kind, programs: Sequence[ProgramRecord], series: list[list[Poin
             yield {"n": k, "x": _short(x), "what": what}
 
 
-def _moments(one: ProgramRecord) -> Iterator[Point]:
+def _moments(one: ProgramRecord) -> Iterator[Moment]:
     if one.detection_s is not None:
         if one.outcome is Outcome.HANG and one.limits is not None:
-            yield max(one.detection_s - one.limits.stall_s, 0.0), "silent"  # type: ignore[misc]
-        yield one.detection_s, "killed"  # type: ignore[misc]
+            yield max(one.detection_s - one.limits.stall_s, 0.0), "silent"
+        yield one.detection_s, "killed"
     elif one.outcome in (Outcome.ERROR, Outcome.CRASH):
-        yield one.wall_s, str(one.outcome)  # type: ignore[misc]
+        yield one.wall_s, str(one.outcome)
 
 
-def _last_step(one: ProgramRecord) -> Iterator[Point]:
+def _last_step(one: ProgramRecord) -> Iterator[Moment]:
     if one.outcome in (Outcome.HANG, Outcome.MEMORY, Outcome.ERROR, Outcome.CRASH) and one.steps:
-        yield one.steps, str(one.outcome)  # type: ignore[misc]
+        yield one.steps, str(one.outcome)
 
 
 def thinned(points: Sequence[Point]) -> list[Point]:
@@ -138,15 +151,19 @@ def _told(kind: Kind, programs: Sequence[ProgramRecord], series: list[list[Point
     return f"{kind.title} in {kind.y} by {kind.x}. {'; '.join(parts)}."
 
 
+def _one(value: float | None, factor: float) -> list[Point]:
+    return [] if value is None else [("", value * factor)]
+
+
+def _waiting(one: ProgramRecord) -> list[Point]:
+    return [(step, float(count)) for step, count in one.pending.items()][-1:]
+
+
 TRENDS = (
     Kind("time", "Time of a usual step", "release", "ms", lambda one: _one(usual_step_s(one), 1e3)),
     Kind("peak", "Peak memory as MLX counts it", "release", "MB", lambda one: _one(peak_bytes(one), 1e-6)),
-    Kind("waiting", "Pending operations at the last look", "release", "operations", lambda one: list(one.pending.items())[-1:]),
-)  # fmt: skip
-
-
-def _one(value: float | None, factor: float) -> list[Point]:
-    return [] if value is None else [("", value * factor)]
+    Kind("waiting", "Pending operations at the last look", "release", "operations", _waiting),
+)
 
 
 def trends(rows: Sequence[Sequence[ProgramRecord | None]], releases: Sequence[str]) -> list[dict[str, Any]]:

@@ -1,0 +1,52 @@
+"""What the HTML report needs besides records: the scenarios' own words, and the charts' library."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlxprobe import catalogue
+from mlxprobe.catalogue import Entry
+from mlxprobe.errors import ProbeError
+from mlxprobe.record import write
+from mlxprobe.reports.html import library
+from mlxprobe.reports.html.guide import Guide
+
+
+def guides(entries: Sequence[Entry]) -> list[Guide]:
+    """Return the scenarios' docstrings and sources."""
+    return [_guide(one) for one in entries]
+
+
+def of_folders(folders: Sequence[str]) -> list[Guide]:
+    """Return the guides of mlxprobe's own scenarios and of those in `folders`; unusable files are left out."""
+    return guides(catalogue.find(folders)[0])
+
+
+def _guide(entry: Entry) -> Guide:
+    symptom, cause, fix = (entry.section(word) for word in catalogue.SECTIONS)
+    source = entry.file.read_text(encoding="utf-8")
+    return Guide(scenario=entry.name, source=source, correct=entry.correct.name, symptom=symptom, cause=cause, fix=fix)
+
+
+def script(cache: Path) -> str:
+    """Return the charts' library, made once per release of vl-convert and kept in `cache`.
+
+    Raises:
+        UsageError: vl-convert is not installed.
+    """
+    try:
+        release = importlib.metadata.version("vl-convert-python")
+    except importlib.metadata.PackageNotFoundError:
+        return library.bundle()
+    file = cache / f"vega-{release}.js"
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        made = library.bundle()
+    try:
+        write(file, made.encode())
+    except ProbeError:  # a cache that cannot be written costs a second each time
+        pass
+    return made

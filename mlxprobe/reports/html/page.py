@@ -1,0 +1,190 @@
+"""What the templates are given: scenarios, their programs, the releases' grid: pure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mlxprobe.diagnosis import RULES, Rule
+from mlxprobe.matrix import Matrix, cell
+from mlxprobe.matrix import rows as matrix_rows
+from mlxprobe.model import Finding, ProgramRecord, Record, Value
+from mlxprobe.record import MATRIX_SCHEMA_VERSION, finite
+from mlxprobe.reports import words
+from mlxprobe.reports.diagnosis import ordered, unchecked
+from mlxprobe.reports.html.difference import Pair, pairs
+from mlxprobe.reports.html.guide import Guide
+from mlxprobe.reports.html.series import charts, trends
+from mlxprobe.reports.html.visible import anchor
+from mlxprobe.reports.junit import PROGRAMS
+from mlxprobe.vocabulary import Outcome
+
+MOST_FINDINGS = 200  # of one program; a hostile or endless one must not make the report unreadable
+Json = dict[str, Any]
+
+
+class Program(Value, frozen=True):
+    """A row of the record as the page shows it."""
+
+    row: ProgramRecord
+    id: str
+    pairs: tuple[Pair, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    left_out: int = 0
+    unchecked: tuple[str, ...] = ()
+
+    @property
+    def codes(self) -> str:
+        return " ".join(dict.fromkeys(one.code for one in self.row.findings if one.checked))
+
+
+class Section(Value, frozen=True):
+    """A scenario with its programs, the correct one first, and its charts."""
+
+    name: str
+    id: str
+    title: str
+    programs: tuple[Program, ...]
+    charts: tuple[Json, ...]
+    guide: Guide | None = None
+    trends: tuple[Json, ...] = ()
+
+
+class Cell(Value, frozen=True):
+    """An outcome on one release; None where the program was not run there."""
+
+    row: ProgramRecord | None
+    changed: bool
+
+
+class Line(Value, frozen=True):
+    """A program along the releases."""
+
+    name: str
+    id: str
+    codes: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def changes(self) -> bool:
+        return any(one.changed for one in self.cells)
+
+
+class Page(Value, frozen=True):
+    """All that the page shows. With several records, the programs shown closely are of the newest that has them."""
+
+    newest: Record
+    sections: tuple[Section, ...]
+    outcomes: dict[Outcome, int]
+    codes: dict[str, str]
+    rules: tuple[Rule, ...]
+    summary: str
+    releases: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
+    skipped: dict[str, str] = {}
+
+    @property
+    def watched(self) -> bool:
+        return all(one.name == PROGRAMS for one in self.sections)
+
+    @property
+    def programs(self) -> list[ProgramRecord]:
+        return [one.row for section in self.sections for one in section.programs]
+
+
+def page(records: Sequence[Record], guides: Iterable[Guide], skipped: Mapping[str, str]) -> Page:
+    """Put records, the oldest release first, and what is known of their scenarios into one page."""
+    known = {one.scenario: one for one in guides}
+    newest = records[-1]
+    many = len(records) > 1
+    table = matrix_rows(Matrix(schema_version=MATRIX_SCHEMA_VERSION, records=tuple(records))) if many else []
+    shown = [next(one for one in reversed(row) if one) for _, row in table] if many else list(newest.programs)
+    releases = labels(records) if many else []
+    sections = [_section(name, rows, known.get(name), dict(table), releases) for name, rows in grouped(shown).items()]
+    outcomes = Counter(one.outcome for one in shown)
+    found = {one.code: one.name for row in shown for one in row.findings if one.checked}
+    ids = {one.row.name: one for section in sections for one in section.programs}
+    return Page(
+        newest=newest,
+        sections=tuple(sections),
+        outcomes={outcome: outcomes[outcome] for outcome in Outcome if outcomes[outcome]},
+        codes=dict(sorted(found.items())),
+        rules=tuple(RULES[code] for code in sorted(found) if code in RULES),
+        summary=words.summary(shown),
+        releases=tuple(releases),
+        lines=tuple(Line(name, ids[name].id, ids[name].codes, tuple(_cells(row))) for name, row in table),
+        skipped=dict(skipped),
+    )
+
+
+def grouped(rows: Iterable[ProgramRecord]) -> dict[str, list[ProgramRecord]]:
+    """Group rows by scenario, wherever they stand."""
+    groups: dict[str, list[ProgramRecord]] = {}
+    for one in rows:
+        groups.setdefault(one.scenario, []).append(one)
+    return groups
+
+
+def labels(records: Sequence[Record]) -> list[str]:
+    """Name each record by its release; where that is not enough, by its device and its number too."""
+    devices = len({record.environment.device for record in records}) > 1
+    names = [f"{r.environment.mlx} {r.environment.device}" if devices else r.environment.mlx for r in records]
+    seen: Counter[str] = Counter()
+    told = []
+    for name in names:
+        seen[name] += 1
+        told.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return told
+
+
+def _section(
+    name: str,
+    rows: list[ProgramRecord],
+    guide: Guide | None,
+    table: Mapping[str, Sequence[ProgramRecord | None]],
+    releases: Sequence[str],
+) -> Section:
+    seen: Counter[str] = Counter()
+    programs = []
+    for row in rows:
+        seen[row.variant] += 1
+        again = [str(seen[row.variant])] if seen[row.variant] > 1 else []
+        programs.append(_program(row, anchor(name, row.variant, *again), guide))
+    return Section(
+        name=name,
+        id=anchor(name),
+        title=rows[0].title,
+        programs=tuple(programs),
+        charts=tuple(charts(rows)),
+        guide=guide,
+        trends=tuple(trends([table[row.name] for row in rows], releases)) if table else (),
+    )
+
+
+def _program(row: ProgramRecord, identity: str, guide: Guide | None) -> Program:
+    found = ordered(row.findings)
+    own = guide is not None and row.variant != guide.correct
+    return Program(
+        row=row,
+        id=identity,
+        pairs=tuple(pairs(guide, row.variant)) if own else (),
+        findings=tuple(found[:MOST_FINDINGS]),
+        left_out=len(found[MOST_FINDINGS:]),
+        unchecked=tuple(unchecked(row.findings)),
+    )
+
+
+def _cells(row: Sequence[ProgramRecord | None]) -> Iterable[Cell]:
+    before: ProgramRecord | None = None
+    for one in row:
+        yield Cell(one, cell(before, one)[1])
+        before = one or before
+
+
+def data(shown: Page) -> str:
+    """Return the charts' figures as JSON that can stand inside an HTML element."""
+    plain = {section.id: [*section.charts, *section.trends] for section in shown.sections}
+    text = json.dumps(finite(plain), separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
