@@ -1,66 +1,92 @@
-"""What the agent costs a healthy loop: step time with and without it, in interleaved pairs."""
+"""What watching costs a healthy loop: step time, start-up and CPU, beside py-spy, memray and cProfile, interleaved.
+
+`python -m benchmarks.agent_overhead [ROUNDS]`; py-spy and memray are left out where they are not installed.
+"""
 
 import re
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
-from mlxprobe.model import Limits, Program
-from mlxprobe.supervisor.watch import observe
-
 LOOP = str(Path(__file__).parent / "programs" / "healthy_loop.py")
-LIMITS = Limits(stall_s=30, startup_s=30, timeout_s=300, memory_bytes=8 << 30)
 SIZES = {"short steps": ("200", "4"), "long steps": ("40", "96")}
-PAIRS = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+FIGURES = re.compile(r"cpu_ms ([\d.]+)\s+median_ms ([\d.]+)")
+NOTHING = "import mlx.core, mlx.nn, mlx.optimizers"
 
 
-def plain(arguments: tuple[str, ...]) -> tuple[float, float]:
-    """Return the median step and its CPU time in ms without mlxprobe."""
-    done = subprocess.run([sys.executable, LOOP, *arguments], capture_output=True, text=True, check=True)
-    return figures(done.stdout)
+def tools(folder: str) -> dict[str, list[str]]:
+    """Return the words that each tool puts before a script and its arguments."""
+    found = {
+        "plain": [sys.executable],
+        "mlxprobe watch": [sys.executable, "-m", "mlxprobe", "watch", "--no-live"],
+        "cProfile": [sys.executable, "-m", "cProfile", "-o", f"{folder}/profile"],
+    }
+    if shutil.which("py-spy", path=str(Path(sys.executable).parent)):
+        spy = str(Path(sys.executable).with_name("py-spy"))
+        found["py-spy record"] = [spy, "record", "-o", f"{folder}/spy.svg", "--", sys.executable]
+    if shutil.which("memray", path=str(Path(sys.executable).parent)):
+        found["memray run"] = [sys.executable, "-m", "memray", "run", "-f", "-o", f"{folder}/memray.bin"]
+    return found
 
 
-def watched(arguments: tuple[str, ...]) -> tuple[tuple[float, float], float]:
-    """Return the same under the agent, and the share of a core that the supervisor used."""
-    before = cpu_s()
-    seen = observe(Program(name="loop", argv=("script", LOOP, *arguments), python=sys.executable), LIMITS)
-    return figures(seen.output_tail), (cpu_s() - before) / seen.wall_s
+def step_figures(order: list[str], arguments: tuple[str, ...]) -> tuple[float, float] | None:
+    """Return the median step and its CPU time in ms; None where the tool cannot run here."""
+    done = subprocess.run([*order, LOOP, *arguments], capture_output=True, text=True, check=False)
+    found = FIGURES.search(done.stdout)
+    return (float(found[2]), float(found[1])) if found else None
 
 
-def cpu_s() -> float:
-    """Return the CPU seconds of this process alone."""
-    import time
+def compare(name: str, arguments: tuple[str, ...], rounds: int, folder: str) -> None:
+    """Print each tool's ratio to the plain run of the same round."""
+    ratios: dict[str, list[tuple[float, float]]] = {}
+    plains = []
+    for number in range(rounds):
+        order = list(tools(folder).items())
+        order = order[number % len(order) :] + order[: number % len(order)]
+        seen = {tool: step_figures(words, arguments) for tool, words in order}
+        plain = seen.pop("plain")
+        assert plain is not None
+        plains.append(plain[0])
+        for tool, figures in seen.items():
+            if figures is not None:
+                ratios.setdefault(tool, []).append((figures[0] / plain[0], figures[1] / plain[1]))
+    print(f"{name}: {statistics.median(plains):.2f} ms a step without anything, {rounds} rounds")
+    for tool, pairs in ratios.items():
+        wall = sorted(one for one, _ in pairs)
+        cpu = statistics.median(one for _, one in pairs)
+        print(
+            f"  {tool:15} × {statistics.median(wall):.3f} (from {wall[0]:.3f} to {wall[-1]:.3f}), CPU × {cpu:.3f}",
+            flush=True,
+        )
 
-    return time.process_time()
 
-
-def figures(text: str) -> tuple[float, float]:
-    """Read the median step and the CPU time of a step that the loop printed."""
-    found = re.search(r"cpu_ms ([\d.]+)\s+median_ms ([\d.]+)", text)
-    assert found, text
-    return float(found[2]), float(found[1])
+def start_up(rounds: int, folder: str) -> None:
+    """Print what each tool adds to a program that only imports MLX."""
+    script = Path(folder) / "nothing.py"
+    script.write_text(NOTHING)
+    took: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for tool, words in tools(folder).items():
+            began = time.perf_counter()
+            subprocess.run([*words, str(script)], capture_output=True, check=False)
+            took.setdefault(tool, []).append(time.perf_counter() - began)
+    plain = statistics.median(took.pop("plain"))
+    print(f"start-up: {plain:.3f} s without anything")
+    for tool, times in took.items():
+        print(f"  {tool:15} + {statistics.median(times) - plain:.3f} s")
 
 
 def main() -> None:
-    """Print ratio and shares for both sizes."""
-    for name, arguments in SIZES.items():
-        ratios, cpu_ratios, plains, shares = [], [], [], []
-        for pair in range(PAIRS):
-            if pair % 2:
-                without, (with_, share) = plain(arguments), watched(arguments)
-            else:
-                (with_, share), without = watched(arguments), plain(arguments)
-            ratios.append(with_[0] / without[0])
-            cpu_ratios.append(with_[1] / without[1])
-            plains.append(without[0])
-            shares.append(share)
-        low, _, high = statistics.quantiles(ratios, n=4)
-        print(
-            f"{name}: {statistics.median(plains):.2f} ms a step; with the agent × {statistics.median(ratios):.4f} "
-            f"(quartiles {low:.4f} – {high:.4f}, {PAIRS} pairs), CPU × {statistics.median(cpu_ratios):.4f}; "
-            f"supervisor {100 * statistics.median(shares):.1f} % of a core"
-        )
+    """Run all."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+    with tempfile.TemporaryDirectory() as folder:
+        start_up(rounds, folder)
+        for name, arguments in SIZES.items():
+            compare(name, arguments, rounds, folder)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -15,17 +16,21 @@ import msgspec
 import pytest
 
 from mlxprobe.checks import size
-from mlxprobe.errors import UsageError
+from mlxprobe.errors import ProbeError, UsageError
 from mlxprobe.measures import growth_per_step
 from mlxprobe.model import Finding, Program, ProgramRecord
 from mlxprobe.reports import diagnosis
+from mlxprobe.selection import Selection
 from mlxprobe.settings import resolve
 from mlxprobe.vocabulary import Outcome, Severity
 from mlxprobe.watching import Watch
 
-REPORT = "MLXPROBE_TEST_REPORT"
+REPORTS = "MLXPROBE_TEST_REPORTS"
 KNOWN = {"stall_s", "timeout_s", "max_growth", "must_learn", "allow"}
 NOT_LEARNING = "MP306"
+PHASES = ("setup", "call", "teardown")
+ALL = Selection()
+STOPPED = (Outcome.HANG, Outcome.MEMORY, Outcome.CRASH, Outcome.SLOW)
 
 
 @dataclass(frozen=True)
@@ -36,14 +41,7 @@ class Wanted:
     timeout_s: float = 600.0
     growth_bytes: float | None = None
     must_learn: bool = False
-    allow: tuple[str, ...] = ()
-
-
-class Told(msgspec.Struct):
-    """What the test's own pytest says of it."""
-
-    outcome: str = ""
-    text: str = ""
+    allow: Selection = ALL
 
 
 def wanted(marker: pytest.Mark) -> Wanted:
@@ -53,16 +51,28 @@ def wanted(marker: pytest.Mark) -> Wanted:
         UsageError: one is unknown, or has the wrong form.
     """
     given = marker.kwargs
-    if marker.args or (unknown := set(given) - KNOWN):
-        raise UsageError(f"@pytest.mark.mlxprobe: {marker.args or unknown} is not one of {', '.join(sorted(KNOWN))}")
-    growth = given.get("max_growth")
+    if marker.args or (unknown := sorted(set(given) - KNOWN)):
+        wrong = ", ".join(map(repr, marker.args or unknown))
+        raise UsageError(f"@pytest.mark.mlxprobe: {wrong}: right are {', '.join(sorted(KNOWN))}, each with its name")
+    growth, must_learn, allow = given.get("max_growth"), given.get("must_learn", False), given.get("allow", ())
+    if not isinstance(must_learn, bool):
+        raise UsageError(f"@pytest.mark.mlxprobe: must_learn={must_learn!r}: right is True or False")
+    if isinstance(allow, str) or not all(isinstance(code, str) for code in allow):
+        raise UsageError(f"@pytest.mark.mlxprobe: allow={allow!r}: right is a list of codes, such as ['MP306']")
     return Wanted(
-        stall_s=float(given.get("stall_s", 10.0)),
-        timeout_s=float(given.get("timeout_s", 600.0)),
+        stall_s=seconds("stall_s", given.get("stall_s", Wanted.stall_s)),
+        timeout_s=seconds("timeout_s", given.get("timeout_s", Wanted.timeout_s)),
         growth_bytes=None if growth is None else per_step(growth),
-        must_learn=bool(given.get("must_learn", False)),
-        allow=tuple(given.get("allow", ())),
+        must_learn=must_learn,
+        allow=Selection(ignore=tuple(allow)),
     )
+
+
+def seconds(name: str, value: Any) -> float:
+    """Read a time limit."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf"):
+        return float(value)
+    raise UsageError(f"@pytest.mark.mlxprobe: {name}={value!r}: right is a number of seconds above 0")
 
 
 def per_step(text: Any) -> float:
@@ -76,31 +86,48 @@ def per_step(text: Any) -> float:
     raise UsageError(f"@pytest.mark.mlxprobe: max_growth={text!r}: right is a size per step, such as '1MB/step'")
 
 
-def is_inside() -> bool:
-    """Tell whether this pytest runs one marked test in its watched process."""
-    return REPORT in os.environ
+class Inside:
+    """In a marked test's own process: tell the pytest that watches it how each phase went."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._file = Path(os.environ.pop(REPORTS))  # a pytest that the test itself starts is none of ours
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write a line."""
+        told = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(told, default=str) + "\n")
 
 
-def run(item: pytest.Item, marker: pytest.Mark) -> pytest.TestReport:
-    """Run one test in a pytest of its own, watched, and judge both."""
+def run(item: pytest.Item, marker: pytest.Mark) -> list[pytest.TestReport]:
+    """Run one test in a pytest of its own, watched; return the reports of its phases, with our verdict in them."""
     began = time.time()
     try:
         asked = wanted(marker)
-        told, seen, growth = _run_watched(item, asked)
-        problem = _problem(told, seen, growth, asked)
-    except UsageError as error:
-        told, problem = Told(outcome="failed"), f"mlxprobe: {error}"
-    outcome = "failed" if problem else told.outcome
-    path, line, _ = item.location
-    longrepr: Any = problem or None
-    if outcome == "skipped":
-        longrepr = (path, line or 0, told.text)
+        reports, seen, growth = _run_watched(item, asked)
+    except ProbeError as error:
+        return [_report(item, began, f"mlxprobe: {error}")]
+    problem = _problem(bool(reports) and reports[-1].when == "teardown", seen, growth, asked)
+    if not problem or any(one.outcome == "skipped" for one in reports):
+        return reports
+    failed = [one for one in reports if one.outcome == "failed"]
+    for one in failed[:1]:
+        one.sections.append(("mlxprobe", problem))
+    if failed:
+        return reports
+    called = _report(item, began, problem)
+    called.sections = [section for one in reports for section in one.sections]
+    return sorted([called, *(one for one in reports if one.when != "call")], key=lambda one: PHASES.index(one.when))
+
+
+def _report(item: pytest.Item, began: float, problem: str) -> pytest.TestReport:
     return pytest.TestReport(
         nodeid=item.nodeid,
         location=item.location,
         keywords=dict.fromkeys(item.keywords, 1),
-        outcome=outcome,  # type: ignore[arg-type]
-        longrepr=longrepr,
+        outcome="failed",
+        longrepr=problem,
         when="call",
         duration=time.time() - began,
         start=began,
@@ -108,45 +135,45 @@ def run(item: pytest.Item, marker: pytest.Mark) -> pytest.TestReport:
     )
 
 
-def _run_watched(item: pytest.Item, asked: Wanted) -> tuple[Told, ProgramRecord, float]:
-    config = item.config
+def _run_watched(item: pytest.Item, asked: Wanted) -> tuple[list[pytest.TestReport], ProgramRecord, float]:
     with tempfile.TemporaryDirectory(prefix="mlxprobe-test-") as folder:
-        report = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "pytest", item.nodeid, "-q", "-p", "no:cacheprovider", "-o", "addopts="]
-        command += ["--rootdir", str(config.rootpath), f"--basetemp={folder}/base"]
-        command += ["-c", str(config.inipath)] if config.inipath else []
-        for plugin in config.option.plugins:
-            command += ["-p", plugin] if not plugin.startswith("no:") else []
+        file = Path(folder) / "reports.jsonl"
         program = Program(
             name=item.nodeid,
-            command=tuple(command),
-            cwd=str(config.rootpath),
-            env={REPORT: str(report), "PYTEST_XDIST_WORKER": "", "PYTEST_ADDOPTS": ""},
+            command=tuple(_command(item, folder)),
+            cwd=str(item.config.invocation_params.dir),
+            env={REPORTS: str(file), "PYTEST_ADDOPTS": ""},
         )
         settings = replace(resolve({}), stall_s=asked.stall_s, timeout_s=asked.timeout_s)
         watch = Watch(program, settings)
         seen = watch.run()
-        told = msgspec.json.decode(report.read_bytes(), type=Told) if report.is_file() else Told()
-    return told, seen, growth_per_step(watch.seen) if watch.seen else 0.0
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        told = [json.loads(line) for line in lines if line.endswith("}")]
+        hook = item.config.hook
+        reports = [hook.pytest_report_from_serializable(config=item.config, data=one) for one in told]
+    return reports, seen, growth_per_step(watch.seen) if watch.seen else 0.0
 
 
-def write_report(report: pytest.TestReport) -> None:
-    """Tell the watching pytest how the test went: the first phase that did not pass, or that all passed."""
-    file = Path(os.environ[REPORT])
-    if file.is_file() and msgspec.json.decode(file.read_bytes(), type=Told).outcome != "passed":
-        return
-    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
-    file.write_bytes(msgspec.json.encode(Told(outcome=report.outcome, text=str(text))))
+def _command(item: pytest.Item, folder: str) -> list[str]:
+    """Return the pytest that runs this test alone, with the plugins and the import mode of the one that is running."""
+    config = item.config
+    command = [sys.executable, "-m", "pytest", f"{config.rootpath}{os.sep}{item.nodeid}", "-q", "-o", "addopts="]
+    command += ["--rootdir", str(config.rootpath), f"--basetemp={folder}/base", "-o", f"cache_dir={folder}/cache"]
+    command += ["-c", str(config.inipath)] if config.inipath else []
+    command += [f"--import-mode={config.getoption('importmode')}"]
+    for plugin in config.option.plugins:
+        command += ["-p", plugin]
+    return command
 
 
-def _problem(told: Told, seen: ProgramRecord, growth: float, asked: Wanted) -> str:
-    """Return why the test fails; empty where it does not."""
-    if told.outcome == "failed":
-        return told.text
+def _problem(ended: bool, seen: ProgramRecord, growth: float, asked: Wanted) -> str:
+    """Return what mlxprobe has against a test; empty where it has nothing."""
     parts = []
-    if not told.outcome or seen.outcome in (Outcome.HANG, Outcome.MEMORY, Outcome.CRASH, Outcome.SLOW):
-        parts.append(f"the test did not end: {seen.outcome}: {seen.reason}")
-    grave = [one for one in seen.findings if _counts(one, asked)]
+    if not ended or seen.outcome in STOPPED:
+        parts.append(f"the test did not come to its end: {seen.outcome}: {seen.reason}")
+    elif seen.outcome is Outcome.UNJUDGED:
+        parts.append(f"nothing can be said of the test: {seen.reason}")
+    grave = tuple(one for one in seen.findings if _counts(one, asked))
     if grave:
         parts.append("mlxprobe found:")
     if asked.growth_bytes is not None and growth > asked.growth_bytes:
@@ -155,14 +182,13 @@ def _problem(told: Told, seen: ProgramRecord, growth: float, asked: Wanted) -> s
         parts.append(f"must_learn could not be checked: {why}")
     if not parts:
         return ""
-    kept = msgspec.structs.replace(seen, findings=tuple(grave))
-    return "\n".join([*parts, "", diagnosis.told(kept, 100)])
+    if not ended and seen.output_tail.strip():
+        parts += ["", "the last that it printed:", seen.output_tail.strip()]
+    return "\n".join([*parts, "", diagnosis.told(msgspec.structs.replace(seen, findings=grave), 100)])
 
 
 def _counts(found: Finding, asked: Wanted) -> bool:
-    if not found.checked or any(found.code.startswith(prefix) for prefix in asked.allow):
-        return False
-    return found.severity is not Severity.NOTE
+    return found.checked and asked.allow.selects(found.code) and found.severity is not Severity.NOTE
 
 
 def _blind(found: Finding) -> bool:

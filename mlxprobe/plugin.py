@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +21,7 @@ from mlxprobe.vocabulary import Outcome
 
 GUARD_S = 30.0  # beyond a variant's own limits, for its correct loop's start and for ending what hangs
 _DECLARES = re.compile(r"^probe\s*=\s*Scenario\b|^@probe\.", re.MULTILINE)
+INSIDE = "mlxprobe inside a marked test"
 RUNNER = pytest.StashKey[Runner]()
 
 
@@ -54,28 +56,26 @@ def pytest_configure(config: pytest.Config) -> None:
         "mlxprobe(stall_s=10, timeout_s=600, max_growth='1MB/step', must_learn=False, allow=[]): run the test in a "
         "watched process, and fail it with mlxprobe's diagnosis.",
     )
+    from mlxprobe import marker
+
+    if marker.REPORTS in os.environ:
+        config.pluginmanager.register(marker.Inside(config), INSIDE)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Run a marked test in a process of its own; its fixtures are set up there."""
+    mark = item.get_closest_marker("mlxprobe")
+    if mark is None or item.config.pluginmanager.has_plugin(INSIDE):
+        return None
     from mlxprobe import marker
 
-    mark = item.get_closest_marker("mlxprobe")
-    if mark is None or marker.is_inside():
-        return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    item.ihook.pytest_runtest_logreport(report=marker.run(item, mark))
+    for report in marker.run(item, mark):
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.session._setupstate.teardown_exact(nextitem)  # what other tests of its module and class left set up
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """In a marked test's own process, tell the pytest that watches it."""
-    from mlxprobe import marker
-
-    if marker.is_inside():
-        marker.write_report(report)
 
 
 class NoTests(pytest.File):

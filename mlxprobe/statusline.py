@@ -18,6 +18,7 @@ class StatusLine:
 
     def __init__(self, *, wanted: bool = True) -> None:
         self._fd = sys.stderr.fileno() if wanted and _is_terminal(sys.stderr) else -1
+        self._dim = "" if os.environ.get("NO_COLOR") else "\x1b[2m"
         self._size = (0, 0)
         self._shown_s = 0.0
 
@@ -26,14 +27,27 @@ class StatusLine:
         if self._fd < 0 or time.monotonic() - self._shown_s < SHOWN_S:
             return
         self._shown_s = time.monotonic()
-        columns, rows = os.get_terminal_size(self._fd)
-        if rows < LEAST_ROWS:
+        try:
+            columns, rows = os.get_terminal_size(self._fd)
+            if os.tcgetpgrp(self._fd) != os.getpgrp():  # in the background the terminal is somebody else's
+                return
+        except OSError:  # the terminal is gone
+            self._fd = -1
             return
         if (columns, rows) != self._size:
+            self.leave()
+            if rows < LEAST_ROWS:
+                return
             self._size = columns, rows
-            self._write(f"\n\x1b7\x1b[1;{rows - 1}r\x1b8\x1b[1A")
+            self._write(f"\x1bD\x1b[1A\x1b7\x1b[1;{rows - 1}r\x1b8")  # room for it; the cursor keeps its column
         text = status(watcher)[: columns - 1]
-        self._write(f"\x1b7\x1b[{rows};1H\x1b[2K\x1b[2m{text}\x1b[0m\x1b8")
+        self._write(f"\x1b7\x1b[{rows};1H\x1b[2K{self._dim}{text}\x1b[0m\x1b8")
+
+    def leave(self) -> None:
+        """Give the last row back: before the end, a change of size, or a stop by Ctrl-Z."""
+        if self._size != (0, 0) and self._fd >= 0:
+            self._write(f"\x1b7\x1b[r\x1b[{self._size[1]};1H\x1b[2K\x1b8")
+        self._size = 0, 0
 
     def _write(self, text: str) -> None:
         try:
@@ -47,9 +61,7 @@ class StatusLine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._size != (0, 0) and self._fd >= 0:
-            rows = self._size[1]
-            self._write(f"\x1b7\x1b[r\x1b[{rows};1H\x1b[2K\x1b8")
+        self.leave()
 
 
 def _is_terminal(stream: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import mlxprobe
-from mlxprobe.agent.interventions import VARIABLE
+from mlxprobe.agent.shared import WITH_VARIABLE
 from mlxprobe.isolation import ISOLATION_SCHEMA_VERSION, Isolation, Trial
 from mlxprobe.model import Environment, Program
 from mlxprobe.record import now
@@ -56,7 +56,7 @@ class Trials:
             name=self._name,
             command=self._command,
             device=self._settings.device,
-            env={VARIABLE: ",".join(applied)},
+            env={WITH_VARIABLE: ",".join(applied)},
         )
         watch = Watch(program, self._settings, Enough(steps=self._steps))
         watch.shown = lambda watcher: self._listener.moved(label, watcher.log, watcher.silent_s)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent.start import STACKS_FILE
+from mlxprobe.agent.shared import STACKS_FILE
 from mlxprobe.supervisor.stacks import StackFile, parse
 
 AGENT = "/opt/mlxprobe/agent"

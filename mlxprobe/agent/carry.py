@@ -6,13 +6,42 @@ import atexit
 import fcntl
 import os
 import sys
+import threading
+from types import TracebackType
 from typing import Any
 
 from mlxprobe.agent import start
-from mlxprobe.agent.channel import EVENTS_FILE, FOLDER_VARIABLE, PATH_VARIABLE, Channel
+from mlxprobe.agent.channel import Channel, identity, lifted
 from mlxprobe.agent.imports import when_imported
+from mlxprobe.agent.shared import DEVICE_VARIABLE, EVENTS_FILE, FOLDER_VARIABLE, PATH_VARIABLE, WITH_VARIABLE
 
 OWNER_FILE = "owner"
+CARRIED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "carried")
+OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class NamedChannel(Channel):
+    """A channel that can be opened again, by its name, where the program has closed it."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        super().__init__(_opened(file))
+
+    def _write(self, line: bytes, *, patient: bool) -> None:
+        if not self._is_open():
+            self._fd = _opened(self._file)
+            self._pipe = identity(self._fd)
+        super()._write(line, patient=patient)
+
+    def _is_open(self) -> bool:
+        try:
+            return identity(self._fd) == self._pipe
+        except OSError:
+            return False
+
+
+def _opened(file: str) -> int:
+    return lifted(os.open(file, os.O_WRONLY | os.O_NONBLOCK))
 
 
 def wait_for_mlx() -> None:
@@ -22,15 +51,18 @@ def wait_for_mlx() -> None:
 
 def _imported(mx: Any) -> None:
     folder = os.environ.get(FOLDER_VARIABLE, "")
+    _restore_environment()
     try:
-        channel = Channel(os.open(os.path.join(folder, EVENTS_FILE), os.O_WRONLY | os.O_NONBLOCK))
+        channel = NamedChannel(os.path.join(folder, EVENTS_FILE))
     except OSError:  # the supervisor is gone
         return
     if not _claims(os.path.join(folder, OWNER_FILE)):
+        for name in (DEVICE_VARIABLE, WITH_VARIABLE):
+            os.environ.pop(name, None)
         channel.send("fact", name="another process", step=0, file="", line=0, count=1, detail={"pid": os.getpid()})
         return
-    _restore_environment()
     agent = start.Agent(channel, folder)
+    _show_tracebacks_without_us()
     agent.hook_core(mx)
     channel.send("begin")
     channel.send("body")
@@ -53,12 +85,52 @@ def _claims(file: str) -> bool:
 
 def _restore_environment() -> None:
     """Leave the environment as it would be without us: what the program starts is not ours to watch."""
-    before = os.environ.pop(PATH_VARIABLE, "")
+    before = os.environ.pop(PATH_VARIABLE, None)
     os.environ.pop(FOLDER_VARIABLE, None)
-    if before:
-        os.environ["PYTHONPATH"] = before
-    else:
-        os.environ.pop("PYTHONPATH", None)
+    now = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if CARRIED in now:  # else the program has set its own
+        now.remove(CARRIED)
+        os.environ["PYTHONPATH"] = os.pathsep.join(now)
+        if before is None and not now:
+            del os.environ["PYTHONPATH"]
+
+
+def _show_tracebacks_without_us() -> None:
+    """Take our wrappers' frames out of the tracebacks that Python prints at the end of the program or of a thread."""
+    shown, shown_of_thread = sys.excepthook, threading.excepthook
+
+    def show(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        _cut(error)
+        shown(kind, error, error.__traceback__ if error is not None else trace)
+
+    def show_of_thread(args: Any) -> None:
+        _cut(args.exc_value)
+        shown_of_thread(args)
+
+    sys.excepthook, threading.excepthook = show, show_of_thread
+
+
+def _cut(error: BaseException | None) -> None:
+    """Cut our frames out of an exception and of those that led to it."""
+    done: set[int] = set()
+    todo = [error]
+    while todo:
+        one = todo.pop()
+        if one is not None and id(one) not in done:
+            done.add(id(one))
+            one.__traceback__ = _cut_trace(one.__traceback__)
+            todo += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+
+
+def _cut_trace(trace: TracebackType | None) -> TracebackType | None:
+    kept: list[TracebackType] = []
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(OURS):
+            kept.append(trace)
+        trace = trace.tb_next
+    for one, following in zip(kept, [*kept[1:], None], strict=True):
+        one.tb_next = following
+    return kept[0] if kept else None
 
 
 def _finish(agent: start.Agent) -> None:

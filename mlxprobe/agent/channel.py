@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
 import time
 from typing import Any
 
-LINE_BYTES = 4096  # the most that Linux promises to write to a pipe in one piece (PIPE_BUF)
+from mlxprobe.agent.shared import FD_VARIABLE, LINE_BYTES
+
 TEXT_CHARACTERS = 200  # what a text is cut to where a line would be too long
 ROOM_WITHIN_S = 1.0
+HIGH_FD = 1000
 FREQUENT = {"tick", "step", "memory"}  # one is like the next: none is worth a wait
-
-FD_VARIABLE = "MLXPROBE_EVENTS_FD"
-FOLDER_VARIABLE = "MLXPROBE_FOLDER"
-PATH_VARIABLE = "MLXPROBE_PYTHONPATH"  # the program's own
-EVENTS_FILE = "events"
 
 
 class Channel:
@@ -30,7 +28,7 @@ class Channel:
         os.set_inheritable(fd, False)
         os.set_blocking(fd, False)
         self._fd = fd
-        self._pipe = _identity(fd)
+        self._pipe = identity(fd)
         self._owner = os.getpid()
         self.sent_s = time.monotonic()
 
@@ -48,7 +46,7 @@ class Channel:
             self.sent_s = now
 
     def _write(self, line: bytes, *, patient: bool) -> None:
-        if _identity(self._fd) != self._pipe:  # a program that closes every descriptor gets the number for its own file
+        if identity(self._fd) != self._pipe:  # a program that closes every descriptor gets the number for its own file
             return
         deadline = time.monotonic() + ROOM_WITHIN_S
         while line:
@@ -61,9 +59,21 @@ class Channel:
                 _wait_for_room(self._fd, left_s)
 
 
-def _identity(fd: int) -> tuple[int, int]:
+def identity(fd: int) -> tuple[int, int]:
+    """Tell one open file from another, whatever their numbers."""
     status = os.fstat(fd)
     return status.st_dev, status.st_ino
+
+
+def lifted(fd: int) -> int:
+    """Move a descriptor up: the program gets the low numbers that it would get without us, and seldom closes high ones.
+
+    What is written to a number that the program has closed, and got again, lands in its file.
+    """
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, min(HIGH_FD, os.sysconf("SC_OPEN_MAX") - 16))
+    finally:
+        os.close(fd)
 
 
 def _wait_for_room(fd: int, limit_s: float) -> None:

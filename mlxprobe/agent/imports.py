@@ -27,6 +27,7 @@ class _Loader(importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
         module.__loader__ = self._loader
+        _finder.callbacks.pop(module.__name__, None)  # once is enough, also where it is loaded again
         self._callback(module)
 
     def __getattr__(self, name: str) -> Any:
@@ -40,10 +41,13 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        callback = self.callbacks.pop(fullname, None)
+        callback = self.callbacks.pop(fullname, None)  # what follows asks us again
         if callback is None:
             return None
-        spec = importlib.util.find_spec(fullname)
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self.callbacks[fullname] = callback  # this may have been a look only, whether it can be imported
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader, callback)
         return spec

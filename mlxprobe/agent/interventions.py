@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-VARIABLE = "MLXPROBE_WITH"
 MAX_NORM = 1.0
 
 

@@ -10,26 +10,30 @@ import json
 import os
 import platform
 import runpy
-import signal
 import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import results, sites
-from mlxprobe.agent.channel import FOLDER_VARIABLE, Channel, open_channel
+from mlxprobe.agent.channel import Channel, open_channel
 from mlxprobe.agent.hooks import Hooks
 from mlxprobe.agent.imports import when_imported
 from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.inspectors import ALL
-from mlxprobe.agent.interventions import VARIABLE, Interventions
+from mlxprobe.agent.interventions import Interventions
 from mlxprobe.agent.recorder import Recorder
 from mlxprobe.agent.sampler import Sampler
+from mlxprobe.agent.shared import (
+    ASK_FILE,
+    DEVICE_VARIABLE,
+    FOLDER_VARIABLE,
+    STACK_SIGNAL,
+    STACKS_FILE,
+    WITH_VARIABLE,
+    lifted,
+)
 
-DEVICE_VARIABLE = "MLXPROBE_DEVICE"
-STACKS_FILE = "stacks.txt"
-ASK_FILE = "stacks.ask"
-STACK_SIGNAL = signal.SIGURG  # ignored by who has no handler for it, and unlike SIGUSR1 no training script's own
 MESSAGE_CHARACTERS = 600
 LAYERS = tuple(
     f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "recurrent", "transformer")
@@ -80,7 +84,7 @@ def describe() -> dict[str, Any]:
 
 def _keep_stacks(folder: str, channel: Channel) -> int:
     """Let a signal write every thread's stack to a file, even while C code holds the interpreter's lock."""
-    file = os.open(os.path.join(folder, STACKS_FILE), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    file = lifted(os.open(os.path.join(folder, STACKS_FILE), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
     faulthandler.enable(file=file)
     faulthandler.register(STACK_SIGNAL, file=file, all_threads=True)
     channel.send("ready", pid=os.getpid())
@@ -99,7 +103,7 @@ class Agent:
         self.recorder.look, self.recorder.inspected = inspection.look, inspection.finish
         self._hooks, self._inspection = Hooks(self.recorder, inspection), inspection
         self._device = os.environ.pop(DEVICE_VARIABLE, "")
-        self._interventions = Interventions(os.environ.pop(VARIABLE, ""))
+        self._interventions = Interventions(os.environ.pop(WITH_VARIABLE, ""))
         installs = {
             "mlx.nn.layers.base": self._hooks.install_modules,
             "mlx.nn.utils": self._hooks.install_module_gradients,

@@ -23,6 +23,7 @@ from mlxprobe.supervisor.warden import SHARED
 
 if TYPE_CHECKING:
     from mlxprobe.model import ProgramRecord, Record
+    from mlxprobe.statusline import StatusLine
     from mlxprobe.supervisor.watch import Watcher
     from mlxprobe.watching import Watch
 
@@ -119,7 +120,7 @@ def watch(
     program = Watched(name=name, command=command, terminal=True, device=settings.device)
     began = time.monotonic()
     running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
-    with StatusLine(wanted=live) as line, own_signals(running):
+    with StatusLine(wanted=live) as line, own_signals(running), stops_cleanly(line):
         running.shown, running.silent = line.show, say_silent
         seen = running.run()
     findings, accepted = chosen.apply(seen.findings)
@@ -138,9 +139,7 @@ def say_silent(watcher: Watcher) -> None:
         return
     frame = standing_frame(silence.stacks)
     where = f" at {frame.file}:{frame.line} ({frame.code})" if frame else ""
-    tell(
-        f"{silence.kind}: nothing has moved for {silence.silent_s:.0f} s{where}; Ctrl-C ends it, at the third if need be"
-    )
+    tell(f"{silence.kind}: nothing has moved for {silence.silent_s:.0f} s{where}; Ctrl-C, three times at most, ends it")
 
 
 @contextmanager
@@ -157,6 +156,25 @@ def own_signals(running: Watch) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def stops_cleanly(line: StatusLine) -> Iterator[None]:
+    """Leave the whole terminal to the shell while Ctrl-Z stops us; the line comes back with us."""
+
+    def stop(*_: Any) -> None:
+        line.leave()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, stop)
+
+    before = signal.getsignal(signal.SIGTSTP)
+    if before is signal.SIG_DFL:
+        signal.signal(signal.SIGTSTP, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTSTP, before)
 
 
 def record_of(seen: ProgramRecord, environment: Any, began_s: float) -> Record:

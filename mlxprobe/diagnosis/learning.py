@@ -12,6 +12,7 @@ from mlxprobe.vocabulary import Severity
 
 ENOUGH_LOSSES = 20
 FALL = 0.02
+CLEAR = 0.1
 CERTAIN = 2
 
 
@@ -20,7 +21,7 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     """The loss does not fall.
 
     Over at least 20 losses that the program read of one model, the last third is not below the first readings, nor
-    below the first third, by 2 % and by twice what the readings' own scatter explains.
+    below the first third, by 2 % and by twice what the readings' own scatter explains; 10 % are always enough.
 
     Example: gradients that are never applied, labels that do not reach the loss, a learning rate of 0.
 
@@ -45,4 +46,4 @@ def falls(before: list[float], after: list[float]) -> bool:
     high, low = statistics.median(before), statistics.median(after)
     scatter = 1.4826 * statistics.median(abs(value - low) for value in after)  # a standard deviation, were it normal
     error = 1.2533 * scatter * math.sqrt(1 / len(before) + 1 / len(after))  # of the difference of two medians
-    return high - low > max(FALL * abs(high), CERTAIN * error)
+    return high - low > max(FALL * abs(high), min(CERTAIN * error, CLEAR * abs(high)))

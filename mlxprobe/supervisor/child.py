@@ -14,8 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 import mlxprobe
-from mlxprobe.agent.channel import EVENTS_FILE, FD_VARIABLE, FOLDER_VARIABLE, LINE_BYTES, PATH_VARIABLE
-from mlxprobe.agent.start import DEVICE_VARIABLE
+from mlxprobe.agent.shared import DEVICE_VARIABLE, EVENTS_FILE, FD_VARIABLE, FOLDER_VARIABLE, LINE_BYTES, PATH_VARIABLE
 from mlxprobe.errors import ProbeError
 from mlxprobe.model import Program
 from mlxprobe.supervisor.pipes import ReadEnd

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from mlxprobe.agent.start import ASK_FILE, STACK_SIGNAL, STACKS_FILE
+from mlxprobe.agent.shared import ASK_FILE, STACK_SIGNAL, STACKS_FILE
 from mlxprobe.model import Frame, Stack
 
 WAIT_S = 0.3  # for all processes together

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from mlxprobe.agent.channel import FOLDER_VARIABLE
+from mlxprobe.agent.shared import FOLDER_VARIABLE
 
 END_WITHIN_S = 5.0
 

@@ -54,10 +54,7 @@ def wake_on_sigchld() -> int:
 
 
 def start(argv: list[str], events: int, session: str, ignored: list[signal.Signals]) -> int:
-    """Fork and execute the program, mostly in its own session, with the signals of whoever started us.
-
-    It dies with us (Linux).
-    """
+    """Fork and execute the program, mostly in its own session, with our starter's signals; it dies with us (Linux)."""
     pid = os.fork()
     if pid:
         return pid

@@ -37,10 +37,13 @@ def _go_on_without_us() -> None:
 
 if "MLXPROBE_FOLDER" in os.environ:
     had = "mlxprobe" in sys.modules
-    _make_agent_importable()
-    from mlxprobe.agent import carry
+    try:
+        _make_agent_importable()
+        from mlxprobe.agent import carry
 
-    carry.wait_for_mlx()
+        carry.wait_for_mlx()
+    except Exception:  # a Python too old for the agent; it says of itself that nothing was watched
+        pass
     if not had:  # a program that uses mlxprobe itself gets its own
         for name in [name for name in sys.modules if name.partition(".")[0] == "mlxprobe"]:
             del sys.modules[name]

@@ -121,6 +121,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "verdict": diagnosis.verdict,
     "fails": diagnosis.fails,
     "figure": diagnosis.figure,
+    "advice": diagnosis.advice,
     "place": lambda found: diagnosis.place(found.file, found.line),
     "source": source_of,
     "megabytes": megabytes,

@@ -26,15 +26,16 @@ function filled(chart, names) {
   const [rule, line, dots, words] = spec.layer;
   spec.datasets = { points, marks: marks(chart, names) };
   const scale = chart.scale === "log" ? { type: "log" } : { type: chart.scale, zero: chart.zero };
-  for (const layer of [line, dots]) Object.assign(layer.encoding.y, { title: chart.y, scale });
+  const axis = { format: chart.y === "operations" ? "~s" : "~g", grid: chart.scale === "linear" };
+  for (const layer of [line, dots]) Object.assign(layer.encoding.y, { title: chart.y, scale, axis });
   line.encoding.strokeDash.scale = { domain: lines((n) => n), range: DASHES };
   spec.encoding.color.scale = { domain: lines((n) => n), range: lines((n) => `var(--line-${n})`) };
   spec.encoding.x.title = chart.x;
   const marked = chart.marks.length > 0; // Vega warns of layers without data
   spec.layer = [marked && rule, line, points.some(({ dot }) => dot) && dots, marked && words].filter(Boolean);
   if (chart.order) {
-    const axis = { labelAngle: chart.order.length > 5 ? -45 : 0, labelOverlap: true };
-    spec.encoding.x = { field: "x", type: "ordinal", sort: chart.order, title: null, scale: { domain: chart.order }, axis };
+    spec.encoding.x = { field: "x", type: "ordinal", sort: chart.order, title: null, scale: { domain: chart.order } };
+    spec.encoding.x.axis = { labelAngle: chart.order.length > 5 ? -45 : 0, labelOverlap: true };
   }
   return spec;
 }

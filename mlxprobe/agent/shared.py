@@ -1,0 +1,16 @@
+"""What agent and supervisor agree on: names of variables and files, the signal, the length of a line."""
+
+import signal
+
+LINE_BYTES = 4096  # the most that Linux promises to write to a pipe in one piece (PIPE_BUF)
+
+FD_VARIABLE = "MLXPROBE_EVENTS_FD"
+FOLDER_VARIABLE = "MLXPROBE_FOLDER"
+PATH_VARIABLE = "MLXPROBE_PYTHONPATH"  # the program's own
+EVENTS_FILE = "events"
+DEVICE_VARIABLE = "MLXPROBE_DEVICE"
+WITH_VARIABLE = "MLXPROBE_WITH"  # interventions
+
+STACKS_FILE = "stacks.txt"
+ASK_FILE = "stacks.ask"
+STACK_SIGNAL = signal.SIGURG  # ignored by who has no handler for it, and unlike SIGUSR1 no training script's own
