@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import results, sites
-from mlxprobe.agent.channel import Channel, open_channel
+from mlxprobe.agent.channel import Channel, lifted, open_channel
 from mlxprobe.agent.hooks import Hooks
 from mlxprobe.agent.imports import when_imported
 from mlxprobe.agent.inspection import Inspection
@@ -31,7 +31,6 @@ from mlxprobe.agent.shared import (
     STACK_SIGNAL,
     STACKS_FILE,
     WITH_VARIABLE,
-    lifted,
 )
 
 MESSAGE_CHARACTERS = 600
