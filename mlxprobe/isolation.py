@@ -95,13 +95,14 @@ class Isolation(Value, frozen=True):
     @property
     def cure(self) -> Trial | None:
         """The smallest change that mends the outcome, or takes findings away and adds none."""
-        first, names = self.trials[0], [one.name for one in INTERVENTIONS if one.cures]
+        names = [one.name for one in INTERVENTIONS if one.cures]
         found = [one for one in self.trials[1:] if one.name in names and self.helps(one)]
-        return min(found, key=lambda one: (len(one.codes), names.index(one.name))) if found and first else None
+        return min(found, key=lambda one: (len(one.codes), names.index(one.name)), default=None)
 
     def helps(self, trial: Trial) -> bool:
-        """Tell whether an intervention makes the program better, and nothing worse."""
-        first = self.trials[0]
+        """Tell whether an intervention makes the program better, and nothing worse, than without it."""
+        has_base = self.always and len(self.trials) > 1 and trial is not self.trials[1]
+        first = self.trials[1 if has_base else 0]
         if trial.seen.outcome is not Outcome.PASS or trial.codes - first.codes:
             return False
         return first.seen.outcome is not Outcome.PASS or trial.codes < first.codes

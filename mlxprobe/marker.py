@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -112,13 +113,23 @@ def run(item: pytest.Item, marker: pytest.Mark) -> list[pytest.TestReport]:
     if not problem or any(one.outcome == "skipped" for one in reports):
         return reports
     failed = [one for one in reports if one.outcome == "failed"]
-    for one in failed[:1]:
-        one.sections.append(("mlxprobe", problem))
     if failed:
+        failed[0].sections += [("mlxprobe", problem)] if seen.outcome is not Outcome.UNJUDGED else []
         return reports
     called = _report(item, began, problem)
     called.sections = [section for one in reports for section in one.sections]
     return sorted([called, *(one for one in reports if one.when != "call")], key=lambda one: PHASES.index(one.when))
+
+
+def leave_module(item: pytest.Item, nextitem: pytest.Item | None) -> pytest.TestReport | None:
+    """Tear down what other tests of its module and class left set up; return a report where that fails.
+
+    pytest does so at the end of every test, and this one does not end in this process.
+    """
+    capture: Any = item.config.pluginmanager.getplugin("capturemanager")
+    with capture.item_capture("teardown", item) if capture else contextlib.nullcontext():
+        call = pytest.CallInfo.from_call(lambda: item.session._setupstate.teardown_exact(nextitem), when="teardown")
+    return item.ihook.pytest_runtest_makereport(item=item, call=call) if call.excinfo else None
 
 
 def _report(item: pytest.Item, began: float, problem: str) -> pytest.TestReport:
@@ -151,6 +162,9 @@ def _run_watched(item: pytest.Item, asked: Wanted) -> tuple[list[pytest.TestRepo
         told = [json.loads(line) for line in lines if line.endswith("}")]
         hook = item.config.hook
         reports = [hook.pytest_report_from_serializable(config=item.config, data=one) for one in told]
+        for one in reports:
+            if isinstance(one.longrepr, list):  # a skip's is a tuple, which JSON does not know
+                one.longrepr = tuple(one.longrepr)
     return reports, seen, growth_per_step(watch.seen) if watch.seen else 0.0
 
 

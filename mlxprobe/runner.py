@@ -67,11 +67,28 @@ class Runner:
 
     def variant_row(self, entry: Entry, variant: Variant) -> ProgramRecord:
         """Run one variant, after its scenario's correct loop, and return its row."""
+        if entry.scenario.needs and self.environment.device not in entry.scenario.needs:
+            return self._skipped(entry, variant)
         if variant.role is Role.CORRECT:
             return self.correct_row(entry)
         twin, _ = self._twin(entry)
         seen, expectation = self._observe(entry, variant, self.limits(entry, twin))
         return self._row(entry, variant, seen, expectation, twin)
+
+    def _skipped(self, entry: Entry, variant: Variant) -> ProgramRecord:
+        """Return the row of what cannot be shown on this device."""
+        reason = f"it needs {' or '.join(entry.scenario.needs)}; this is {self.environment.device}"
+        found = ProgramRecord(
+            scenario=entry.name,
+            variant=variant.name,
+            title=entry.title,
+            role=variant.role,
+            outcome=Outcome.SKIPPED,
+            expects=Outcome.SKIPPED,
+            as_expected=True,
+            reason=reason,
+        )
+        return self._told(found)
 
     def repeated_row(self, entry: Entry, variant: Variant) -> ProgramRecord:
         """Run one variant once more, the correct loop too, judged as it was the first time."""

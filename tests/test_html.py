@@ -216,11 +216,11 @@ def test_filters_links_and_keys_work(tmp_path: Path) -> None:
         assert 0 < hangs < everything
         assert page.inner_text("#shown") == f"{hangs} of {everything} programs"
         page.keyboard.press("Escape")
-        page.wait_for_function(f"{shown} === {everything}")
+        page.wait_for_selector(f"#shown:text-is('{everything} programs')")
         page.select_option("#code", "MP601")
         assert page.evaluate(shown) == 1
         page.goto(f"{file.as_uri()}#step2-hang/nothing_evaluated")  # a link to what is filtered away shows it
-        page.wait_for_function("document.getElementById('step2-hang/nothing_evaluated').open")
+        page.wait_for_selector("details[id='step2-hang/nothing_evaluated'][open]")
         page.keyboard.press("/")
         page.keyboard.type("mx.eval(loss) nothing-like-this")
         assert page.evaluate(shown) == 0

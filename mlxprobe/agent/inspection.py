@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlxprobe.agent import graph
 from mlxprobe.agent.recorder import Recorder
 
 ALWAYS = 4
+LAZY_AT_MOST = 3  # steps without an evaluation: beyond, every graph holds all of them
 SHARE = 0.005
 
 
@@ -102,6 +104,10 @@ class Inspection:
         """Tell of the end."""
         with self.at_our_cost():
             self._each(lambda one: one.finish())
+
+    def pending(self, arrays: list[Any]) -> int:
+        """Count pending operations; where nothing has been evaluated for steps there are some, and too many to draw."""
+        return 1 if self.recorder.lazy_steps > LAZY_AT_MOST else graph.pending(arrays)
 
     @contextlib.contextmanager
     def at_our_cost(self) -> Iterator[None]:

@@ -72,5 +72,5 @@ def unshifted_labels(seen: Observation) -> Iterator[Finding]:
     """
     for fact in facts(seen, "targets are inputs"):
         severity = Severity.ERROR if fact.detail["causal"] else Severity.NOTE
-        message = "the targets of the loss are the embedded ids themselves, position by position"
+        message = "the targets of the loss are the embedded ids themselves, not those that follow"
         yield rule("MP303").at(message, fact.file, fact.line, severity=severity)

@@ -35,15 +35,12 @@ def _go_on_without_us() -> None:
         spec.loader.exec_module(module)
 
 
-if "MLXPROBE_FOLDER" in os.environ:
+if "MLXPROBE_FOLDER" in os.environ and sys.version_info >= (3, 10):  # an older one is not watched
     had = "mlxprobe" in sys.modules
-    try:
-        _make_agent_importable()
-        from mlxprobe.agent import carry
+    _make_agent_importable()
+    from mlxprobe.agent import carry
 
-        carry.wait_for_mlx()
-    except Exception:  # a Python too old for the agent; it says of itself that nothing was watched
-        pass
+    carry.wait_for_mlx()
     if not had:  # a program that uses mlxprobe itself gets its own
         for name in [name for name in sys.modules if name.partition(".")[0] == "mlxprobe"]:
             del sys.modules[name]

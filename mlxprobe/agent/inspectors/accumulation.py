@@ -41,7 +41,7 @@ class Accumulation(Inspector):
         self._calls.clear()
         update, self._update = self._update, None
         scalings, self._scalings = self._scalings, []
-        if update is None or graph.pending([*update[0], update[1]]):
+        if update is None or self.inspection.pending([*update[0], update[1]]):
             return
         calls, passed, optimizer, site = update
         values, sum_ = [graph.numbers(one) for one in calls], graph.numbers(passed)

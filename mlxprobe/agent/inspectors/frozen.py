@@ -35,7 +35,7 @@ class Frozen(Inspector):
             for path, one in graph.named_leaves(model.parameters())
             if path not in trainable and not path.endswith(STATISTICS) and one.size
         ][:FROZEN]
-        if not frozen or graph.pending([one for _, one in frozen]):
+        if not frozen or self.inspection.pending([one for _, one in frozen]):
             return
         values = {path: graph.numbers(graph.sample(one)) for path, one in frozen}
         changed = [path for path in values if path in self._frozen and values[path] != self._frozen[path]]

@@ -54,7 +54,7 @@ class Gradients(Inspector):
         held, self._held, loss, self._loss = self._held, [], self._loss, None
         if not held:
             return
-        if graph.pending([one for _, one in held]):
+        if self.inspection.pending([one for _, one in held]):
             self._unevaluated += 1
             if self._unevaluated == ZERO_IS_SURE and not self._looks:
                 self.inspection.recorder.fact("not looked at", self._site, what="gradients", why="never evaluated")
@@ -74,7 +74,7 @@ class Gradients(Inspector):
         self._read_loss(loss, step)
 
     def _read_loss(self, loss: Any, step: int) -> None:
-        if loss is not None and getattr(loss, "size", 0) == 1 and not graph.pending([loss]):
+        if loss is not None and getattr(loss, "size", 0) == 1 and not self.inspection.pending([loss]):
             value = graph.number(loss)
             if not math.isfinite(value):
                 self.inspection.recorder.fact("loss not finite", self._site, value=str(value))

@@ -85,7 +85,7 @@ class Indices(Inspector):
 
     def look(self, step: int) -> None:
         held, self._held = self._held, []
-        known = [one for one in held if not graph.pending([one[1]])]
+        known = [one for one in held if not self.inspection.pending([one[1]])]
         if known and not self._seen:
             self._seen = True
             self.inspection.recorder.fact("ids", known[0][3])

@@ -44,7 +44,7 @@ class Layouts(Inspector):
     def look(self, step: int) -> None:
         held, self._held = self._held, []
         for x, site in held:
-            if graph.pending([x]):
+            if self.inspection.pending([x]):
                 continue
             time, channels = neighbours(x, 1), neighbours(x, 2)
             if channels > SMOOTH and time < ROUGH:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import graph, sites
-from mlxprobe.agent.inspection import Call, Inspection, Inspector
+from mlxprobe.agent.inspection import LAZY_AT_MOST, Call, Inspection, Inspector
 from mlxprobe.agent.lossgraph import LossGraph
 
-LAZY_AT_MOST = 3  # steps without an evaluation: beyond, the graph of the loss holds all of them
 UNREACHED_IS_SURE = 2
 
 

@@ -32,7 +32,7 @@ class Parameters(Inspector):
     def look(self, step: int) -> None:
         held, self._held = self._held, []
         for key, arrays, site in held:
-            pending = graph.pending(list(arrays.values())) / max(1, len(arrays))
+            pending = self.inspection.pending(list(arrays.values())) / max(1, len(arrays))
             if pending or not arrays:
                 self._waiting.append((self.inspection.recorder.gradients, pending))
                 continue

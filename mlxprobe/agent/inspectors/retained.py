@@ -12,9 +12,8 @@ from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 from mlxprobe.agent import graph, sites
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspection import LAZY_AT_MOST, Inspection, Inspector
 
-LAZY_AT_MOST = 3
 LISTED = 200  # of a long list, the last are enough to see it grow
 LONG = 10_000
 FEW = 32
@@ -37,7 +36,7 @@ class Retained(Inspector):
                 recorder.fact("container grows", assigned(name, site), variable=name, arrays=len(held))
             if recorder.lazy_steps > LAZY_AT_MOST:
                 continue
-            count = graph.pending(held[-LISTED:])
+            count = self.inspection.pending(held[-LISTED:])
             if trend := self._rises(("pending", function, name), step, count):
                 place = assigned(name, site)
                 recorder.fact("retained", place, variable=name, operations=count, per_step=trend, arrays=len(held))

@@ -47,7 +47,9 @@ async function draw(figure) {
   const names = [...document.getElementById(section).querySelectorAll("details.program h3")].map((one) => one.textContent);
   const options = { actions: false, renderer: "svg", ast: true, defaultStyle: false };
   try {
-    await vegaEmbed(figure.querySelector(".plot"), filled(figures[section][chart], names), options);
+    const plot = figure.querySelector(".plot"); // it has the words for those who cannot see the drawing
+    await vegaEmbed(plot, filled(figures[section][chart], names), options);
+    plot.querySelector("svg").setAttribute("aria-hidden", "true");
     figure.dataset.drawn = "done";
   } catch (error) {
     figure.dataset.drawn = "failed";
