@@ -12,8 +12,8 @@ from mlxprobe.model import Environment, Expectation
 from mlxprobe.scenario import Expected, Scenario, Variant
 from mlxprobe.vocabulary import Outcome
 
-# On a GPU the same loop, evaluated at other places, sums in another order: up to 0.004 apart after training on CUDA.
-GPU_TOLERANCE = 1e-2
+# On a GPU the same loop, evaluated at other places, sums in another order: up to 0.014 apart after fifty steps on CUDA.
+GPU_TOLERANCE = 3e-2
 
 
 def expectation_of(scenario: Scenario, variant: Variant, environment: Environment) -> Expectation:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlxprobe import catalogue
 from mlxprobe.catalogue import Entry
 from mlxprobe.errors import ProbeError
+from mlxprobe.model import Record
 from mlxprobe.record import write
-from mlxprobe.reports.html import library
+from mlxprobe.reports.html import library, render_all
 from mlxprobe.reports.html.guide import Guide
+from mlxprobe.settings import cache_folder
+
+
+def page(records: Sequence[Record], folders: Sequence[str] = (), skipped: Mapping[str, str] | None = None) -> str:
+    """Return the HTML report of records, the oldest release first, with the code of the scenarios in `folders` too.
+
+    Raises:
+        UsageError: the extra `report` is not installed.
+    """
+    return render_all(records, of_folders(folders), skipped, script(cache_folder()))
 
 
 def guides(entries: Sequence[Entry]) -> list[Guide]:

@@ -124,11 +124,8 @@ def browsing(file: Path, **context: Any) -> Iterator[tuple[Page, list[str]]]:
         page = browser.new_page(**context)
         page.on("console", lambda message: troubles.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (troubles.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on(
-            "request",
-            lambda asked: None if asked.url.split("#")[0] in {address, "data:,"} else troubles.append(asked.url),
-        )
+        page.on("dialog", lambda dialog: troubles.append(f"dialog: {dialog.message}"))
+        page.on("request", lambda asked: troubles.extend({asked.url.split("#")[0]} - {address, "data:,"}))
         page.goto(address)
         yield page, troubles
         browser.close()

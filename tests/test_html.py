@@ -1,18 +1,21 @@
-"""The HTML report: what it holds, how large it is, and what a browser makes of it."""
+"""The HTML report: what it holds, and how large it is."""
 
 from __future__ import annotations
 
 import re
+import sys
 import time
 from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from making import HERE, record, record_row
-from pages import GUIDE, HOSTILE, baselines, browsing, hostile, hung, toy
+from pages import GUIDE, HOSTILE, baselines, hostile, hung, toy
 
 from mlxprobe import guides, recorded
+from mlxprobe.cli import main
 from mlxprobe.errors import UsageError
 from mlxprobe.matrix import Matrix
 from mlxprobe.matrix import encode as encode_matrix
@@ -175,6 +178,29 @@ def test_what_is_no_record_is_refused_in_one_sentence(tmp_path: Path, text: str)
         recorded.read([tmp_path / "bad.json"])
 
 
+def test_without_its_libraries_a_sentence_says_how_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    library.bundle.cache_clear()
+    with pytest.raises(UsageError, match=r"pip install 'mlxprobe\[report\]'"):
+        render(toy())
+
+
+def test_the_command_writes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guides, "script", lambda _: LIBRARY)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "record.json").write_bytes(encode(baselines()[-1]))
+    ran = CliRunner().invoke(main, ["report", "record.json"])
+    assert ran.exit_code == 0, ran.output
+    assert "optimizer.update" in (tmp_path / "report.html").read_text()
+    assert CliRunner().invoke(main, ["report", "missing.json"]).exit_code == 2
+
+
+def test_the_library_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "bundle", lambda: LIBRARY)
+    assert guides.script(tmp_path) == guides.script(tmp_path) == LIBRARY
+    assert [file.read_text() for file in tmp_path.iterdir()] == [LIBRARY]
+
+
 @pytest.mark.slow
 def test_a_page_of_twenty_releases_is_small_and_soon_made() -> None:
     known, script = guides.of_folders(()), library.bundle()
@@ -182,81 +208,3 @@ def test_a_page_of_twenty_releases_is_small_and_soon_made() -> None:
     page = render_all(releases(20), known, script=script)
     assert time.process_time() - began < 10
     assert len(page.encode()) < LIMIT_BYTES
-
-
-@pytest.mark.slow
-def test_every_chart_is_drawn_and_nothing_is_asked_for(tmp_path: Path) -> None:
-    file = tmp_path / "report.html"
-    file.write_text(render_all(baselines()[-2:], guides.of_folders(())))
-    with browsing(file) as (page, troubles):
-        assert page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") < 5000
-        page.evaluate("drawAll()")
-        drawn = page.evaluate("[...document.querySelectorAll('figure.chart')].map((f) => f.dataset.drawn)")
-        lines = page.evaluate(
-            "[...document.querySelectorAll('.plot')].map((p) => p.querySelectorAll('svg path').length)"
-        )
-        without = page.evaluate(
-            "[...document.querySelectorAll('section.scenario:not(:has(.plot svg))')].map((one) => one.id)"
-        )
-    assert set(drawn) == {"done"}
-    assert min(lines) > 0
-    assert set(without) <= {"fork-after-eval"}  # it trains nothing
-    assert troubles == []
-
-
-@pytest.mark.slow
-def test_filters_links_and_keys_work(tmp_path: Path) -> None:
-    file = tmp_path / "report.html"
-    file.write_text(render(baselines()[-1], guides.of_folders(())))
-    with browsing(file) as (page, troubles):
-        shown = "document.querySelectorAll('details.program:not([hidden])').length"
-        everything = page.evaluate(shown)
-        page.check("input[name=outcome][value=hang]")
-        hangs = page.evaluate(shown)
-        assert 0 < hangs < everything
-        assert page.inner_text("#shown") == f"{hangs} of {everything} programs"
-        page.keyboard.press("Escape")
-        page.wait_for_selector(f"#shown:text-is('{everything} programs')")
-        page.select_option("#code", "MP601")
-        assert page.evaluate(shown) == 1
-        page.goto(f"{file.as_uri()}#step2-hang/nothing_evaluated")  # a link to what is filtered away shows it
-        page.wait_for_selector("details[id='step2-hang/nothing_evaluated'][open]")
-        page.keyboard.press("/")
-        page.keyboard.type("mx.eval(loss) nothing-like-this")
-        assert page.evaluate(shown) == 0
-    assert troubles == []
-
-
-@pytest.mark.slow
-def test_a_hostile_page_runs_nothing(tmp_path: Path) -> None:
-    file = tmp_path / "report.html"
-    file.write_text(render(hostile(), [GUIDE]))
-    with browsing(file) as (page, troubles):
-        page.evaluate("drawAll()")
-        page.click("#open")
-        assert page.evaluate("window.hit") is None
-        assert "<img src=x onerror=window.hit=1>\\u202egnp\\x1b[31m\\x00\\ud800 {{ 7*7 }}" in page.inner_text("body")
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert troubles == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "look",
-    [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": {"width": 360, "height": 740}}],
-    ids=["light", "dark", "phone"],
-)
-@pytest.mark.parametrize("scenario", ["toy", "programs"])
-def test_everybody_can_use_a_page(tmp_path: Path, look: dict[str, object], scenario: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is in the extra `test`")
-    file = tmp_path / "report.html"
-    rows = [one if scenario == "toy" else msgspec.structs.replace(one, scenario=scenario) for one in toy().programs]
-    made = record(*rows)
-    file.write_text(render_all([made] * (1 + (scenario == "toy")), [GUIDE]))
-    with browsing(file, **look) as (page, troubles):
-        page.evaluate("drawAll()")
-        page.click("#open")
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        found = axe.Axe().run(page).response["violations"]
-    assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found] == []
-    assert troubles == []

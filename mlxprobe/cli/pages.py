@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from mlxprobe.cli.common import tell, with_settings
-from mlxprobe.settings import cache_folder, resolve
+from mlxprobe.settings import resolve
 
 
 @click.command()
@@ -32,11 +32,10 @@ def report(files: tuple[Path, ...], output: Path, opened: bool, **flags: Any) ->
     from mlxprobe import guides
     from mlxprobe.record import check_writable, write
     from mlxprobe.recorded import read
-    from mlxprobe.reports.html import render_all
 
     check_writable(output)
     records, skipped = read(files)
-    page = render_all(records, guides.of_folders(resolve(flags).scenarios), skipped, guides.script(cache_folder()))
+    page = guides.page(records, resolve(flags).scenarios, skipped)
     write(output, page.encode())
     tell(f"{output}: {len(page) / 1e6:.1f} MB")
     if opened:

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -194,13 +194,15 @@ def record_of(seen: ProgramRecord, environment: Any, began_s: float) -> Record:
 
 
 def _report(record: Record, form: str, output: Path | None, accepted: int) -> None:
-    """Write the report: on stderr, for stdout is the program's."""
+    """Write the report: on stderr, for stdout is the program's; with a file, stderr is the program's too, redirected."""
     from mlxprobe.display import shown
     from mlxprobe.record import write
     from mlxprobe.reports import WATCH_FORMATS, diagnosis
 
     if output is not None:
         write(output, WATCH_FORMATS[form](record).encode())
+        if not sys.stderr.isatty():
+            return
     if output is not None or form == "text":
         click.echo(shown(diagnosis.renderable(record, accepted), stderr=True), nl=False, err=True)
     else:
@@ -230,5 +232,6 @@ def die_alike(number: int) -> None:
     """End by the signal that ended the program, so that whoever started us sees what it would have seen."""
     sys.stderr.flush()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.signal(number, signal.SIG_DFL)
+    with suppress(OSError):  # SIGKILL is what it is
+        signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

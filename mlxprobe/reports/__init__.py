@@ -6,11 +6,19 @@ from mlxprobe.model import Record
 from mlxprobe.record import encode
 from mlxprobe.reports import annotations, diagnosis, junit, markdown, sarif, text
 
+
+def _html(record: Record) -> str:
+    from mlxprobe.reports import html  # its libraries are in an extra; guides.page has the scenarios' code too
+
+    return html.render(record)
+
+
 FORMATS: dict[str, Callable[[Record], str]] = {
     "text": text.render,
     "markdown": markdown.render,
     "junit": junit.render,
     "json": lambda record: encode(record).decode(),
+    "html": _html,
 }
 WATCH_FORMATS: dict[str, Callable[[Record], str]] = {
     "text": diagnosis.render,
@@ -18,4 +26,5 @@ WATCH_FORMATS: dict[str, Callable[[Record], str]] = {
     "junit": junit.render,
     "github": annotations.render,
     "sarif": sarif.render,
+    "html": _html,
 }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
 
 from mlxprobe.reports.diagnosis import plain
 
 LONGEST = 4000  # characters of one text; a report of a hundred programs stays small whatever they print
 _KEPT = re.compile(r"([\n\t])")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.~-]+")
 
 
 def visible(text: str, longest: int = LONGEST) -> str:
@@ -30,4 +30,8 @@ def shortened(text: str, longest: int) -> str:
 
 def anchor(*names: str) -> str:
     """Return an id for names of any characters, which is its own link."""
-    return "/".join(quote(shortened(name, 200), safe="-_.~", errors="replace") for name in names)
+    return "/".join(_UNSAFE.sub(_encoded, shortened(name, 200)) for name in names)
+
+
+def _encoded(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode(errors="replace"))

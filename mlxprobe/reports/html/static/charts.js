@@ -26,7 +26,7 @@ function filled(chart, names) {
   const [rule, line, dots, words] = spec.layer;
   spec.datasets = { points, marks: marks(chart, names) };
   const scale = chart.scale === "log" ? { type: "log" } : { type: chart.scale, zero: chart.zero };
-  const axis = { format: chart.y === "operations" ? "~s" : "~g", grid: chart.scale === "linear" };
+  const axis = { format: chart.y === "operations" ? "~s" : ".4~g", grid: chart.scale === "linear" };
   for (const layer of [line, dots]) Object.assign(layer.encoding.y, { title: chart.y, scale, axis });
   line.encoding.strokeDash.scale = { domain: lines((n) => n), range: DASHES };
   spec.encoding.color.scale = { domain: lines((n) => n), range: lines((n) => `var(--line-${n})`) };

@@ -1,0 +1,124 @@
+"""Run a user's program twice: as it is, and under `mlxprobe watch`; and in a terminal of its own."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+WITHIN_S = 60.0
+MLXPROBE = (sys.executable, "-m", "mlxprobe")
+PRELUDE = """
+import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
+mx.random.seed(0)
+model, optimizer = nn.Linear(4, 1), optim.SGD(0.1)
+x = mx.random.normal((32, 4))
+y = x.sum(1, keepdims=True)
+gradients = nn.value_and_grad(model, lambda m: ((m(x) - y) ** 2).mean())
+def train(steps=25):
+    for _ in range(steps):
+        loss, grads = gradients(model)
+        optimizer.update(model, grads)
+        mx.eval(model.parameters(), optimizer.state)
+        value = loss.item()
+    return value
+train()
+"""
+
+
+class Ran(NamedTuple):
+    """What came out of a program."""
+
+    code: int
+    out: str
+    err: str
+
+
+def own_environment(**changes: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "MLXPROBE", "COV_", "NO_COLOR"))}
+    return kept | changes
+
+
+def run(command: list[str], folder: Path, stdin: str = "", **changes: str) -> Ran:
+    done = subprocess.run(
+        command, cwd=folder, input=stdin, env=own_environment(**changes), capture_output=True, text=True,
+        timeout=WITHIN_S, check=False,
+    )  # fmt: skip
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def watch(folder: Path, *words: str, stdin: str = "", **changes: str) -> Ran:
+    return run([*MLXPROBE, "watch", *words], folder, stdin, **changes)
+
+
+def report_of(folder: Path, *words: str, stdin: str = "", **changes: str) -> tuple[Ran, dict[str, Any]]:
+    """Watch a program with the report in a file, and return the program's row too."""
+    file = folder.parent / f"{folder.name}-report.json"
+    ran = watch(folder, "--format", "json", "--output", str(file), *words, stdin=stdin, **changes)
+    assert file.is_file(), ran.err
+    return ran, json.loads(file.read_text())["programs"][0]
+
+
+class Terminal:
+    """A command in a pseudo-terminal; `told` is all that it has shown."""
+
+    def __init__(self, command: list[str], folder: Path, columns: int = 80, rows: int = 24, **changes: str) -> None:
+        self.told = ""
+        environment = own_environment(TERM="xterm", **changes)
+        self.pid, self.fd = pty.fork()
+        if not self.pid:
+            os.chdir(folder)
+            os.execvpe(command[0], command, environment)
+        self.code: int | None = None
+        self.resize(columns, rows)
+
+    def resize(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def write(self, text: str) -> None:
+        os.write(self.fd, text.encode())
+
+    def until(self, pattern: str, start: int = 0, within_s: float = WITHIN_S) -> re.Match[str]:
+        deadline = time.monotonic() + within_s
+        while not (found := re.search(pattern, self.told[start:])):
+            assert time.monotonic() < deadline, f"no {pattern!r} in {self.told!r}"
+            assert self._read(), f"it ended without {pattern!r}: {self.told!r}"
+        return found
+
+    def end(self) -> int:
+        """Wait for the end, and return the exit code, less than 0 for a signal."""
+        deadline = time.monotonic() + WITHIN_S
+        while self._read():
+            assert time.monotonic() < deadline, self.told
+        self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.code
+
+    def _read(self) -> bool:
+        try:
+            if select.select([self.fd], [], [], 0.1)[0]:
+                more = os.read(self.fd, 65536)
+                self.told += more.decode(errors="replace")
+                return bool(more)
+        except OSError:  # the other side is closed
+            return False
+        return True
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.fd)

@@ -1,0 +1,136 @@
+"""`mlxprobe watch`: when it ends a program, what it reports, in which form, and with which exit code."""
+
+import json
+import re
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import psutil
+import pytest
+from running import MLXPROBE, PRELUDE, own_environment, report_of, run, watch
+
+pytestmark = pytest.mark.slow
+
+FAULTY = PRELUDE.replace("value = loss.item()", "value = loss.item()").replace("SGD(0.1)", "SGD(0.0)")  # MP205, MP306
+HEALTHY = PRELUDE
+ENDLESS = PRELUDE + "import time\nwhile True: train(1); time.sleep(0.01)"
+
+CODES = [
+    ("findings alone", FAULTY, [], 0),
+    ("errors where errors fail", FAULTY, ["--fail-on", "error"], 1),
+    ("ignored errors", FAULTY, ["--fail-on", "error", "--ignore", "MP2"], 0),
+    ("warnings where warnings fail", FAULTY, ["--fail-on", "warning", "--ignore", "MP2"], 1),
+    ("warnings where errors fail", FAULTY, ["--fail-on", "error", "--select", "MP3"], 0),
+    ("a healthy program", HEALTHY, ["--fail-on", "note"], 0),
+    ("a program that fails by itself", FAULTY + "\nraise SystemExit(5)", ["--fail-on", "error"], 5),
+    ("enough healthy steps", ENDLESS, ["--steps", "30", "--fail-on", "warning"], 0),
+    ("enough steps with errors", ENDLESS.replace("0.1)", "0.0)"), ["--steps", "60", "--fail-on", "error"], 1),
+    ("a finding waited for", ENDLESS.replace("0.1)", "0.0)"), ["--until-finding", "--fail-on", "error"], 1),
+    ("time that is up", ENDLESS, ["--timeout", "3"], 1),
+    ("a silence over its limit", HEALTHY + "import time; time.sleep(60)", ["--stall-limit", "1"], 1),
+    ("memory over its limit", HEALTHY + "import time\nkept = bytearray(400_000_000)\ntime.sleep(60)", ["--memory-limit", "300MB"], 1),
+    ("what cannot be judged", "print(1)", ["--fail-on", "error"], 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "options", "code"), [row[1:] for row in CODES], ids=[row[0] for row in CODES])
+def test_the_exit_code_of(source: str, options: list[str], code: int, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(source)
+    ran = watch(tmp_path, *options, "train.py")
+    assert ran.code == code, ran.err
+
+
+def test_steps_end_soon_after_they_are_done(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(ENDLESS.replace("train()\n", "", 1))
+    _, row = report_of(tmp_path, "--steps", "20", "train.py")
+    assert row["outcome"] == "pass" and 20 <= row["steps"] < 60
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> Path:
+    (tmp_path / "train.py").write_text(FAULTY)
+    return tmp_path
+
+
+def codes(row: dict[str, object]) -> set[str]:
+    return {one["code"] for one in row.get("findings", []) if one.get("checked", True)}  # type: ignore[attr-defined]
+
+
+def test_a_baseline_accepts_what_is_known(faulty: Path) -> None:
+    _, row = report_of(faulty, "train.py")
+    assert codes(row) == {"MP205", "MP306"}
+    report = f"{faulty}-report.json"
+    Path(report).rename(faulty / "known.json")
+    (faulty / "train.py").write_text("\n\n" + FAULTY)
+    ran, row = report_of(faulty, "--baseline", "known.json", "--fail-on", "warning", "train.py")
+    assert ran.code == 0 and codes(row) == set()
+    said = watch(faulty, "--baseline", "known.json", "train.py")
+    assert "accepted: 2 findings that the baseline has already" in said.err
+
+
+FORMS = [
+    ("text", lambda text: "train.py:10: MP205 error" in text and "\x1b" not in text),
+    ("json", lambda text: json.loads(text)["programs"][0]["exit_code"] == 0),
+    ("junit", lambda text: ET.fromstring(text).tag == "testsuites"),
+    ("github", lambda text: "::error file=train.py,line=10" in text),
+    ("sarif", lambda text: {one["ruleId"] for one in json.loads(text)["runs"][0]["results"]} >= {"MP205", "MP306"}),
+]
+
+
+@pytest.mark.parametrize(("form", "holds"), FORMS, ids=[row[0] for row in FORMS])
+def test_the_report_is_in_its_file_and_nowhere_else(form: str, holds: object, faulty: Path) -> None:
+    ran = watch(faulty, "--format", form, "--output", "out", "train.py")
+    assert callable(holds) and holds((faulty / "out").read_text())
+    assert (ran.out, ran.err) == ("", "")
+
+
+def test_without_a_file_the_report_is_on_stderr(faulty: Path) -> None:
+    ran = watch(faulty, "--format", "json", "train.py")
+    assert ran.out == "" and json.loads(ran.err)["programs"]
+
+
+@pytest.mark.parametrize("option", ["--output nowhere/out", "--output .", "--steps -1", "--format pdf"])
+def test_what_cannot_be_is_told_before_the_program_runs(option: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("open('ran', 'w')")
+    ran = watch(tmp_path, *option.split(), "train.py")
+    assert ran.code == 2 and "Traceback" not in ran.err
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_a_slow_reader_holds_back_comes_whole(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(PRELUDE + "import sys\nfor _ in range(100): sys.stdout.write('x' * 999_999 + '\\n')")
+    read = "import sys, time; print(sum(time.sleep(0.01) or len(sys.stdin.buffer.read(1_000_000)) for _ in range(101)))"
+    words = [*MLXPROBE, "watch", "--output", "out", "train.py"]
+    shell = f"{' '.join(words)} | {sys.executable} -c '{read}'; exit ${{PIPESTATUS[0]}}"
+    ran = run(["bash", "-c", shell], tmp_path)
+    assert (ran.code, ran.out, ran.err) == (0, "100000000\n", "")
+
+
+SHORT = """
+import mlx.core as mx, resource, sys
+gradients = mx.value_and_grad(lambda w: w * w)
+w = mx.array(1.0)
+for step in range(%d):
+    loss, grad = gradients(w)
+    w = w - 1e-6 * grad
+    loss.item()
+    if step == 10_000: before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+OURS = """
+import resource, sys
+from mlxprobe.cli import main
+sys.argv[1:] = ["watch", "--output", "out", "train.py"]
+try: main()
+finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_very_many_short_steps_need_no_more_memory(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(SHORT % 60_000)
+    (tmp_path / "ours.py").write_text(OURS)
+    ran = run([sys.executable, "ours.py"], tmp_path)
+    program, ours = map(int, ran.out.split())
+    assert program < 8_000, "kilobytes of the program with its agent, after 10,000 steps"
+    assert ours < 120_000, "kilobytes of the supervisor"
