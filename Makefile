@@ -11,7 +11,7 @@ endif
 
 RELEASES := 0.26.5 0.28.0 0.29.4 0.30.6 0.31.2 0.32.0 0.32.4
 
-.PHONY: run test lint format claims baselines picture clean
+.PHONY: run test lint format claims baselines report picture clean
 
 run: .venv/installed
 	$(BIN)/mlxprobe run
@@ -34,6 +34,9 @@ claims: .venv/installed
 
 baselines: .venv/installed
 	$(BIN)/mlxprobe matrix $(RELEASES) --device cpu --fresh --records reports/baselines
+
+report: .venv/installed
+	$(BIN)/mlxprobe run --format html --output reports/report.html
 
 picture: .venv/installed
 	$(BIN)/python -m benchmarks.capture

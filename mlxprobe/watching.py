@@ -101,17 +101,20 @@ class Watch:
                 self.stop.set()
 
     def _is_stuck(self, watcher: Watcher) -> bool:
-        return watcher.suspicion.silence is not None and bool(watcher.silent_s) and not watcher.ends_silence
+        silence = watcher.suspicion.silence
+        return silence is not None and watcher.silent_s >= silence.silent_s and not watcher.ends_silence
 
     def _polled(self, watcher: Watcher) -> bool:
         self._watcher = watcher
+        if not self._is_stuck(watcher):
+            self._calls = 0
         while self._signals:
             watcher.child.send(self._signals.pop(0))
         self._adapt(watcher)
         self.shown(watcher)
         silence = watcher.suspicion.silence
         if self._is_stuck(watcher) and silence is not self._told:
-            self._told, self._calls = silence, 0
+            self._told = silence
             self.silent(watcher)
         if self._enough.steps and watcher.log.step >= self._enough.steps:
             return True

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from mlxprobe.agent import channel
-from mlxprobe.agent.channel import Channel, open_channel
-from mlxprobe.agent.shared import FD_VARIABLE, LINE_BYTES, ROOM_WITHIN_S
+from mlxprobe.agent.channel import ROOM_WITHIN_S, Channel, open_channel
+from mlxprobe.agent.shared import FD_VARIABLE, LINE_BYTES
 
 
 class Pipe:

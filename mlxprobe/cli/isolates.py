@@ -38,10 +38,12 @@ def isolate(
     """Run a program as it is, then with one thing changed at a time, and say which change cures it."""
     from mlxprobe.display import Display, shown
     from mlxprobe.isolation import known_names
+    from mlxprobe.record import check_writable
     from mlxprobe.reports.isolation import ISOLATION_FORMATS, renderable
     from mlxprobe.trials import Trials
 
     settings = within_limits(resolve(flags))
+    check_writable(output)
     for name in (*only, *always):
         if name not in known_names():
             raise UsageError(f"there is no intervention {name!r}; there are {', '.join(known_names())}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import webbrowser
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,12 @@ from mlxprobe.settings import resolve
 
 @click.command()
 @with_scenarios
-@with_report(("text", "json", "markdown", "junit"))
+@with_report(("text", "json", "markdown", "junit", "html"))
+@click.option("--open", "opened", is_flag=True, help="Show the HTML report in the browser.")
 @with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "reports")
-def run(patterns: tuple[str, ...], form: str, output: Path | None, **flags: Any) -> None:
+def run(patterns: tuple[str, ...], form: str, output: Path | None, opened: bool, **flags: Any) -> None:
     """Run scenarios and say which failure modes are real here."""
-    from mlxprobe import catalogue, interpreter
+    from mlxprobe import catalogue, guides, interpreter
     from mlxprobe.display import Display, shown
     from mlxprobe.model import Record
     from mlxprobe.record import SCHEMA_VERSION, check_writable, now, write
@@ -61,11 +63,22 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, **flags: Any)
         wall_s=time.monotonic() - began,
         problems=tuple(one.problem for one in broken),
     )
+    forms = FORMATS | {"html": lambda record: guides.page([record], settings.scenarios)}
     deliver(
-        form, output, lambda name: FORMATS[name](record), lambda: click.echo(shown(text.renderable(record)), nl=False)
+        form, output, lambda name: forms[name](record), lambda: click.echo(shown(text.renderable(record)), nl=False)
     )
     for name, ending in (("json", "json"), ("text", "txt"), ("markdown", "md"), ("junit", "xml")):
         write(kept / f"record.{ending}", FORMATS[name](record).encode())
+    if opened:
+        show_page(kept / "report.html", forms["html"](record))
     if runner.stop.is_set():
         leave(INTERRUPTED)
     leave(JUDGED_NOT if broken else exit_code(record.programs))
+
+
+def show_page(file: Path, page: str) -> None:
+    """Write a page and open it in the browser."""
+    from mlxprobe.record import write
+
+    write(file, page.encode())
+    webbrowser.open(file.resolve().as_uri())

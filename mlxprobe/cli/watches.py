@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mlxprobe.supervisor.watch import Watcher
     from mlxprobe.watching import Watch
 
-FORMS = ("text", "json", "junit", "github", "sarif")
+FORMS = ("text", "json", "junit", "github", "sarif", "html")
 SEVERITIES = ("never", "error", "warning", "note")
 
 
@@ -107,13 +107,14 @@ def watch(
     `mlxprobe watch -m MODULE ...` and `mlxprobe watch -- COMMAND ...` (any command that ends up in a Python with MLX).
     """
     from mlxprobe.model import Program as Watched
-    from mlxprobe.record import load
+    from mlxprobe.record import check_writable, load
     from mlxprobe.selection import Selection, known_of
     from mlxprobe.statusline import StatusLine
     from mlxprobe.watching import Enough, Watch
 
     settings = resolve(flags)
     command = command_of(words, python, is_module=is_module, is_command=is_command)
+    check_writable(output)
     known = known_of(load(baseline), Path.cwd()) if baseline else frozenset()
     chosen = Selection(select=select, ignore=ignore, known=known)
     name = words[0]

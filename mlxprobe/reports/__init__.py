@@ -8,7 +8,7 @@ from mlxprobe.reports import annotations, diagnosis, junit, markdown, sarif, tex
 
 
 def _html(record: Record) -> str:
-    from mlxprobe.reports import html  # its libraries are in an extra; guides.page has the scenarios' code too
+    from mlxprobe.reports import html  # its libraries are in an extra
 
     return html.render(record)
 
@@ -18,7 +18,6 @@ FORMATS: dict[str, Callable[[Record], str]] = {
     "markdown": markdown.render,
     "junit": junit.render,
     "json": lambda record: encode(record).decode(),
-    "html": _html,
 }
 WATCH_FORMATS: dict[str, Callable[[Record], str]] = {
     "text": diagnosis.render,

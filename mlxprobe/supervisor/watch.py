@@ -49,6 +49,7 @@ class Watcher:
         self.suspicion = Suspicion(child, stacks, self.log, self.tree)
         self.detected_s: float | None = None
         self.ends_silence = True
+        self._again_s = 0.0
         self.progress: Progress = lambda _: False
         self._polled_s = time.monotonic()
 
@@ -70,6 +71,7 @@ class Watcher:
                     self.detected_s = time.monotonic() - self.child.started_s
                     if self.ends_silence or ending != "stalled":
                         return ending
+                    self._again_s = 2 * self.silent_s  # looks cost the program time, and it may only be slow
 
     def _still(self, ending: str) -> bool:
         if ending in ("stalled", "not-started") and not self.silent_s:
@@ -82,7 +84,7 @@ class Watcher:
         now = time.monotonic()
         gap_s, self._polled_s = min(now - self._polled_s, LONGEST_GAP_S), now
         if self.log.feed(self.child.take_events()):
-            self.silent_s = 0.0
+            self.silent_s = self._again_s = 0.0
             self.suspicion.drop()
         elif self.silent_s < 0.2 or not self.tree.compiling():
             self.silent_s += gap_s
@@ -104,7 +106,8 @@ class Watcher:
         if not self.log.begun:
             return "not-started" if self.silent_s > limits.startup_s else ""
         limit_s = limits.stall_s if self.log.running else max(limits.stall_s, limits.startup_s)
-        return "stalled" if self.suspicion.is_proved(self.silent_s, limit_s) else ""
+        is_due = self.silent_s >= self._again_s
+        return "stalled" if is_due and self.suspicion.is_proved(self.silent_s, limit_s) else ""
 
     def _holds_too_much(self) -> bool:
         limits, samples, memory = self.limits, self.tree.samples, self.log.memory
