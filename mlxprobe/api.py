@@ -65,6 +65,11 @@ def watch(
         command: tuple[str, ...] = (sys.executable, str(script), *arguments)
     else:
         command = (*program, *arguments)
+        if not command:
+            raise UsageError("there is no program to watch: the list of its words is empty")
+    for name, value in (("stall_s", stall_s), ("timeout_s", timeout_s)):
+        if value is not None and not 0 < value < float("inf"):
+            raise UsageError(f"{name}={value!r}: right is a number of seconds above 0")
     settings = replace(resolve({}), stall_s=stall_s, timeout_s=timeout_s)
     started = Program(name=command[-1 - len(arguments)], command=command, cwd=str(cwd or ""), env=dict(env or {}))
     return diagnosis_of(Watch(started, settings, Enough(steps=steps, finding=until_finding)).run())

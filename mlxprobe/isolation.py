@@ -24,36 +24,36 @@ INTERVENTIONS = (
     Intervention(
         name="eval-update",
         summary="evaluate parameters and optimizer state after every update",
-        code="mx.eval(model.parameters(), optimizer.state)  # after optimizer.update(model, grads)",
+        code="# after optimizer.update(model, grads)\nmx.eval(model.parameters(), optimizer.state)",
     ),
     Intervention(
-        name="eval-loss", summary="evaluate the loss after every gradient call", code="mx.eval(loss)  # or loss.item()"
+        name="eval-loss", summary="evaluate the loss after every gradient call", code="# or loss.item()\nmx.eval(loss)"
     ),
     Intervention(
         name="average",
         summary="divide accumulated gradients by their number",
-        code="grads = tree_map(lambda g: g / micro_batches, grads)  # before optimizer.update(model, grads)",
+        code="# before optimizer.update(model, grads)\ngrads = tree_map(lambda g: g / micro_batches, grads)",
     ),
     Intervention(
         name="clip",
         summary="clip the gradients' norm at 1",
-        code="grads, norm = optim.clip_grad_norm(grads, max_norm=1.0)  # before optimizer.update(model, grads)",
+        code="# before optimizer.update(model, grads)\ngrads, norm = optim.clip_grad_norm(grads, max_norm=1.0)",
     ),
     Intervention(
         name="reuse-gradients",
         summary="build nn.value_and_grad once",
-        code="loss_and_grad = nn.value_and_grad(model, loss_fn)  # before the loop",
+        code="# before the loop\nloss_and_grad = nn.value_and_grad(model, loss_fn)",
     ),
     Intervention(
-        name="clear-cache", summary="clear MLX's cache after every update", code="mx.clear_cache()  # after the update"
+        name="clear-cache", summary="clear MLX's cache after every update", code="# after the update\nmx.clear_cache()"
     ),
     Intervention(
-        name="no-compile", summary="disable mx.compile", code="mx.disable_compile()  # then mend the compiled function"
+        name="no-compile", summary="disable mx.compile", code="# then mend the compiled function\nmx.disable_compile()"
     ),
     Intervention(
         name="spawn",
         summary="start workers anew instead of forking",
-        code='multiprocessing.set_start_method("spawn")  # before the first worker',
+        code='# before the first worker\nmultiprocessing.set_start_method("spawn")',
     ),
     Intervention(name="cpu", summary="run on the CPU", code="mx.set_default_device(mx.cpu)", cures=False),
     Intervention(

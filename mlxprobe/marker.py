@@ -27,7 +27,13 @@ from mlxprobe.vocabulary import Outcome, Severity
 from mlxprobe.watching import Watch
 
 REPORTS = "MLXPROBE_TEST_REPORTS"
-KNOWN = {"stall_s", "timeout_s", "max_growth", "must_learn", "allow"}
+ARGUMENTS = {
+    "stall_s": "Call the test stuck, and end it, after so many seconds without progress (default: 10).",
+    "timeout_s": "End it after so many seconds, moving or not (default: 600).",
+    "max_growth": "Fail it where memory grows by more than this size per training step, such as `1MB/step`.",
+    "must_learn": "Fail it where it cannot be told whether the loss falls, too (default: False).",
+    "allow": "Codes of findings, or their beginnings, that do not fail it; notes never do.",
+}
 NOT_LEARNING = "MP306"
 PHASES = ("setup", "call", "teardown")
 ALL = Selection()
@@ -52,9 +58,9 @@ def wanted(marker: pytest.Mark) -> Wanted:
         UsageError: one is unknown, or has the wrong form.
     """
     given = marker.kwargs
-    if marker.args or (unknown := sorted(set(given) - KNOWN)):
+    if marker.args or (unknown := sorted(given.keys() - ARGUMENTS.keys())):
         wrong = ", ".join(map(repr, marker.args or unknown))
-        raise UsageError(f"@pytest.mark.mlxprobe: {wrong}: right are {', '.join(sorted(KNOWN))}, each with its name")
+        raise UsageError(f"@pytest.mark.mlxprobe: {wrong}: right are {', '.join(sorted(ARGUMENTS))}, each with its name")
     growth, must_learn, allow = given.get("max_growth"), given.get("must_learn", False), given.get("allow", ())
     if not isinstance(must_learn, bool):
         raise UsageError(f"@pytest.mark.mlxprobe: must_learn={must_learn!r}: right is True or False")

@@ -24,19 +24,21 @@ class Trials:
         self._steps = steps
         self._listener = listener
         self._environment: Environment | None = None
+        self._trials: list[Trial] = []
 
     def run(self, names: Sequence[str], always: Sequence[str] = ()) -> Isolation:
         """Run the program as it is, then under each intervention; Ctrl-C keeps what there is."""
-        trials: list[Trial] = []
+        self._trials.clear()
         complete = True
         try:
-            trials.append(self._trial("", ()))
+            self._try("", ())
             if always:
-                trials.append(self._trial(" + ".join(always), always))
-            trials += [self._trial(name, (*always, name)) for name in names]
+                self._try(" + ".join(always), always)
+            for name in names:
+                self._try(name, (*always, name))
         except KeyboardInterrupt:
             complete = False
-            if not trials:
+            if not self._trials:
                 raise
         assert self._environment is not None
         return Isolation(
@@ -45,12 +47,12 @@ class Trials:
             time=now(),
             environment=self._environment,
             program=self._name,
-            trials=tuple(trials),
+            trials=tuple(self._trials),
             always=tuple(always),
             complete=complete,
         )
 
-    def _trial(self, name: str, applied: Sequence[str]) -> Trial:
+    def _try(self, name: str, applied: Sequence[str]) -> None:
         label = name or "as it is"
         program = Program(
             name=self._name,
@@ -63,5 +65,5 @@ class Trials:
         self._listener.started(label)
         seen = watch.run()
         self._environment = watch.environment
+        self._trials.append(Trial(name=name, seen=seen))
         self._listener.ended(label, seen)
-        return Trial(name=name, seen=seen)

@@ -114,7 +114,9 @@ FAULTS = {
     ),
     "log of a sum of exp": Fault(("MP302",), (), {"task": ("classification", "next token"), "compiled": (False,)}),
     "unshifted": Fault(("MP303",), (), {"task": ("next token",), "compiled": (False,)}),
-    "id beyond the table": Fault(("MP304",), ("MP207", "MP306"), {"data": ("tokens",), "task": ("classification", "next token")}),
+    "id beyond the table": Fault(
+        ("MP304",), ("MP207", "MP306"), {"data": ("tokens",), "task": ("classification", "next token")}
+    ),
     "nothing to learn": Fault(
         ("MP306",),
         ("MP205",),
@@ -122,7 +124,9 @@ FAULTS = {
     ),
     "prefix dropped": Fault(("MP401",), (), {"start": ("pretrained",)}),
     "optimizer state unread": Fault(("MP402",), (), {"start": ("resumed",)}),
-    "compiled without state": Fault(("MP501",), ("MP101", "MP205", "MP306"), {"compiled": (True,), "start": ("fresh",)}),
+    "compiled without state": Fault(
+        ("MP501",), ("MP101", "MP205", "MP306"), {"compiled": (True,), "start": ("fresh",)}
+    ),
     "counter of a compiled step": Fault(("MP502",), (), {"compiled": (True,)}),
     "fork": Fault(("MP601",)),
 }  # fmt: skip

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
-
+from random_loops import Loop, indented
 from random_plans import FAULTS, Plan
 
-UPDATES, WIDTH, FEATURES, CLASSES, WORDS, LENGTH = 36, 16, 6, 3, 12, 8
+WIDTH, FEATURES, CLASSES, WORDS, LENGTH = 16, 6, 3, 12, 8
 RATES = {
-    "SGD": 0.1, "Momentum": 0.04, "Adam": 0.01, "AdamW": 0.01, "Lion": 0.003, "RMSprop": 0.005, "Adafactor": 0.03,
+    "SGD": 0.05, "Momentum": 0.01, "Adam": 0.01, "AdamW": 0.01, "Lion": 0.003, "RMSprop": 0.005, "Adafactor": 0.03,
     "Adagrad": 0.05,
 }  # fmt: skip
 MORE = {
@@ -73,7 +72,6 @@ class Writer:
 
     def __init__(self, plan: Plan, fault: str) -> None:
         self.plan, self.fault = plan, fault
-        self.owner = "self." if plan.style == "class" else ""
         self.label = "" if plan.task == "autoencoder" else plan.labels
         if plan.task == "next token" and not plan.sliced:
             self.label = ""
@@ -89,18 +87,23 @@ class Writer:
         causal = f"nn.MultiHeadAttention.create_additive_causal_mask({LENGTH})"
         mask = f"{causal}.astype(mx.bfloat16)" if plan.half else causal
         blocks = [one.replace("MASK", mask if plan.task == "next token" else "None") for one in blocks]
+        loop = Loop(plan, self.fault, self.batch, self.at)
         parts = [
             f'"""Trains a {plan.task} model with {plan.optimizer}: {self.fault or "nothing is wrong"}."""',
             IMPORTS,
-            f"mx.random.seed({plan.seed})\nRULE = mx.random.normal((3, {FEATURES}))\n",
+            f"mx.random.seed({plan.seed})\nRULE = mx.random.normal((3, {FEATURES}))\nRULE = RULE / mx.linalg.norm(RULE, axis=1, keepdims=True)\n",
             *blocks,
             self.network(),
             self.data(),
             self.loss(),
             self.build(),
-            self.trainer(),
-            self.main(),
-            *(f"\n# also: {', '.join(FAULTS[self.fault].also)}" for _ in range(bool(self.also))),
+            loop.trainer(),
+            loop.main(),
+            *[
+                f"# {word}: {', '.join(codes)}"
+                for word, codes in (("or", self.codes[1:]), ("also", self.also))
+                if codes
+            ],
         ]
         return "\n".join(part.strip("\n") + "\n" for part in parts)
 
@@ -118,6 +121,7 @@ class Writer:
             stem = stem.replace(str(WORDS), str(WORDS - 1))
         body = "mx.stop_gradient(self.body(x))" if self.fault == "stopped gradient" else "self.body(x)"
         pool = ".mean(axis=1)" if plan.data != "vector" and plan.task != "next token" else ""
+        given = "x.astype(mx.bfloat16)" if plan.half and plan.data != "tokens" else "x"
         return f"""
 class Net(nn.Module):
     def __init__(self):
@@ -127,20 +131,20 @@ class Net(nn.Module):
         self.head = nn.Linear({WIDTH}, {OUTPUTS[plan.task]})
 
     def __call__(self, x):
-        x = self.stem(x{".astype(mx.bfloat16)" if plan.half and plan.data != "tokens" else ""}){self.at("id beyond the table")}
+        x = self.stem({given}){self.at("id beyond the table")}
         x = {body}
         return self.head(x{pool}){".astype(mx.float32)" if plan.half else ""}
 """
 
     def data(self) -> str:
         plan, y = self.plan, self.label or "y"
-        shape = f"(32, {LENGTH}, {FEATURES})" if plan.data == "series" else f"(32, {FEATURES})"
         means = "x.mean(axis=1)" if plan.data == "series" else "x"
-        lines = [f"x = mx.random.normal({shape})"]
+        own, noise = f"mx.random.normal((32, 1, {FEATURES}))", f"mx.random.normal((32, {LENGTH}, {FEATURES}))"
+        lines = [f"x = {own} + 0.3 * {noise}" if plan.data == "series" else f"x = mx.random.normal((32, {FEATURES}))"]
         if plan.task == "autoencoder":
             lines = ["x = mx.random.normal((32, 3)) @ RULE"]
         elif plan.task == "regression":
-            lines.append(f"{y} = 2 * ({means} @ RULE[0])[:, None] + 1")
+            lines.append(f"{y} = 1.5 * ({means} @ RULE[0])[:, None] + 1")
         elif plan.task == "next token":
             lines = [f"start = mx.random.randint(0, {WORDS}, (16, 1))"]
             lines.append(f"x = (start + 5 * mx.arange({LENGTH + 1})) % {WORDS}")
@@ -154,7 +158,9 @@ class Net(nn.Module):
             lines.append(f"{y} = mx.argmax({means} @ RULE.T, axis=1)")
         if self.fault == "nothing to learn":
             lines.append(f"{y} = mx.random.permutation({y})")
-        return "\n".join(["def batches(count):", "    for _ in range(count):", *indented([*lines, f"yield {self.batch}"], 2)])
+        return "\n".join(
+            ["def batches(count):", "    for _ in range(count):", *indented([*lines, f"yield {self.batch}"], 2)]
+        )
 
     def loss(self) -> str:
         plan, y = self.plan, self.label
@@ -181,7 +187,7 @@ class Net(nn.Module):
 
     def optimizer(self) -> str:
         plan = self.plan
-        rate = RATES[plan.optimizer] * (3 if plan.optimizer in ("SGD", "Momentum") and self.chooses else 1)
+        rate = RATES[plan.optimizer] * (6 if plan.optimizer in ("SGD", "Momentum") and self.chooses else 1)
         rate = rate * 1e4 if self.fault == "rate times 10,000" else 0.0 if self.fault == "nothing to learn" else rate
         how = f"{rate:.6g}"
         if plan.warmup:

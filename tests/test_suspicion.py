@@ -48,7 +48,9 @@ class World:
     def cpu_since(self, t_s: float) -> float:
         return self.cpu * (self.now_s - t_s)
 
-    def wanted_s(self) -> float:
+    own_threads: frozenset[str] = frozenset()
+
+    def wanted_s(self, but: object = ()) -> float:
         return self.wanted * self.now_s
 
     def running(self) -> bool:

@@ -1,4 +1,4 @@
-"""Change one thing of a program without editing it: wrap MLX's entry points before the hooks do."""
+"""Change one thing of a program without editing it: wrap MLX's entry points after the hooks, which see the change."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class Interventions:
             mx.set_default_device(mx.Device(mx.cpu))
         if "no-compile" in self._names:
             mx.disable_compile()
+            mx.compile = as_it_is
         mx.value_and_grad = self._counted(mx.value_and_grad, mx, with_value=True)
         mx.grad = self._counted(mx.grad, mx, with_value=False)
 
@@ -85,6 +86,11 @@ class Interventions:
             return result
 
         return update
+
+
+def as_it_is(fun: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:
+    """Leave a function uncompiled; to the hooks its steps are like any others."""
+    return fun
 
 
 def evaluate(mx: Any, *trees: Any) -> None:

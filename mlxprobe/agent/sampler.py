@@ -28,6 +28,7 @@ class Sampler:
         threading.Thread(target=self._run, name="mlxprobe sampler", daemon=True).start()
 
     def _run(self) -> None:
+        self._channel.send("thread", id=threading.get_native_id())
         while True:
             time.sleep(INTERVAL_S)
             if _asked(self._ask):

@@ -124,11 +124,11 @@ class Agent:
         self._imported(mx, self._hooks.install_core)
 
     def _imported(self, module: Any, install: Callable[[Any], None] | None) -> None:
-        """Wrap a module of MLX's; each wrapper takes the ones before it for MLX itself, the hooks all of them."""
-        self._interventions.imported(module.__name__, module)
+        """Wrap a module of MLX's; each wrapper takes the ones before it for MLX itself, and interventions for the user."""
         self._inspection.imported(module.__name__, module)
         if install is not None:
             install(module)
+        self._interventions.imported(module.__name__, module)
 
 
 def _forked(recorder: Recorder, channel: Channel) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from mlxprobe.cli import explore, gates, grids, isolates, pages, runs, watches
+from mlxprobe.cli import documents, explore, gates, grids, isolates, pages, runs, watches
 from mlxprobe.cli.common import main
 
 __all__ = ["entry_point", "main"]
@@ -23,6 +23,7 @@ for _command in (
     watches.watch,
     isolates.isolate,
     pages.report,
+    documents.docs,
 ):
     main.add_command(_command)
 

@@ -55,7 +55,7 @@ def _conclusion(found: Isolation) -> list[str]:
         lines.append(f"It takes away {', '.join(gone)}.")
     if cure.codes:
         lines.append(f"It leaves {', '.join(sorted(cure.codes))}.")
-    return [*lines, "Write:", f"    {chosen.code}"]
+    return [*lines, "Write:", *(f"    {line}" for line in chosen.code.splitlines())]
 
 
 def _whole(line: str) -> dict[str, Any]:

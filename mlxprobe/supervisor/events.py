@@ -26,6 +26,7 @@ class EventLog:
         self.step = 0
         self.garbled = 0
         self.pids: list[int] = []
+        self.own_threads: set[str] = set()  # the agent's
         self.raised: Raised | None = None
         self.score: float | None = None
         self.steps: list[Step] = []
@@ -58,6 +59,9 @@ class EventLog:
 
     def _on_ready(self, event: dict[str, Any], t_s: float) -> None:
         self.pids.append(int(event["pid"]))
+
+    def _on_thread(self, event: dict[str, Any], t_s: float) -> None:
+        self.own_threads.add(str(int(event["id"])))
 
     def _on_mlx(self, event: dict[str, Any], t_s: float) -> None:
         self.mlx, self.device = str(event["version"]), str(event["device"])

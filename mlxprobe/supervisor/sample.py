@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import psutil
@@ -100,18 +101,18 @@ class TreeSampler:
         before = next((s.cpu_s for s in reversed(self.samples) if s.t_s <= t_s), self.samples[0].cpu_s)
         return self.samples[-1].cpu_s - before
 
-    def wanted_s(self) -> float:
+    def wanted_s(self, but: Collection[str] = ()) -> float:
         """Return the CPU seconds that the tree's living threads have used or waited for; 0 where no system tells.
 
         On a busy machine a loop may get little time, but it always wants all.
         """
-        return sum(_wanted_ns(pid) for pid in self._tree) / 1e9
+        return sum(_wanted_ns(pid, but) for pid in self._tree) / 1e9
 
 
-def _wanted_ns(pid: int) -> int:
+def _wanted_ns(pid: int, but: Collection[str]) -> int:
     try:
         threads = os.listdir(f"/proc/{pid}/task")
-        texts = [Path(f"/proc/{pid}/task/{thread}/schedstat").read_text() for thread in threads]
+        texts = [Path(f"/proc/{pid}/task/{thread}/schedstat").read_text() for thread in threads if thread not in but]
     except OSError:
         return 0
     return sum(int(used) + int(waited) for used, waited, _ in map(str.split, texts))

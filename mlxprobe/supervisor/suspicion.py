@@ -14,7 +14,9 @@ from mlxprobe.supervisor.stacks import StackFile
 from mlxprobe.vocabulary import HangKind
 
 DEADLOCK_CPU_SHARE = 0.05
+RESTING_CPU_SHARE = 0.2
 STALL_CPU_SHARE = 0.25
+STARVED_CPU_SHARE = 0.05
 WANTED_CPU_SHARE = 0.6  # used or waited for, where others use the machine too
 PRINTING_BYTES_PER_S = 1e6  # who prints more is held back by the full pipe, and busy however little CPU that takes
 AGAIN_S = 0.1  # from one look at an unclear silence to the next: every look interrupts the program
@@ -65,13 +67,14 @@ class Suspicion:
 
     def _classify(self, silent_s: float, early: Look, overdue: bool) -> Silence:
         cpu_s = self._cpu_used(silent_s)
-        busy = cpu_s > STALL_CPU_SHARE * silent_s or self._wants_all(early) or self._prints(silent_s)
+        wants = cpu_s > STARVED_CPU_SHARE * silent_s and self._wants_all(early)  # who gets nothing may be about to move
+        busy = wants or cpu_s > STALL_CPU_SHARE * silent_s or self._prints(silent_s)
         late = self._take_stacks(final=busy or overdue)
         same = unmoved(early.stacks, late)
         kind = HangKind.UNKNOWN
         if busy:
             kind = HangKind.STALL
-        elif cpu_s < DEADLOCK_CPU_SHARE * silent_s and same and self._log.device != "gpu" and not self._tree.running():
+        elif same and self._log.device != "gpu" and self._rests(cpu_s, silent_s, early):
             kind = HangKind.DEADLOCK
         return Silence(silent_s=silent_s, cpu_s=cpu_s, kind=kind, stacks=late or early.stacks)
 
@@ -81,11 +84,17 @@ class Suspicion:
         return max(0.0, used_s - self._answering_s)
 
     def _wanted_s(self) -> float:
-        return self._tree.wanted_s() - self._answering_wanted_s
+        return self._tree.wanted_s(self._log.own_threads) - self._answering_wanted_s
 
     def _wants_all(self, early: Look) -> bool:
         passed_s = time.monotonic() - early.at_s
         return self._wanted_s() - early.wanted_s > WANTED_CPU_SHARE * passed_s
+
+    def _rests(self, cpu_s: float, silent_s: float, early: Look) -> bool:
+        """Tell whether no thread of the tree uses a processor, or waits for one."""
+        wanted_s = self._wanted_s() - early.wanted_s
+        calm = wanted_s < RESTING_CPU_SHARE * (time.monotonic() - early.at_s)
+        return calm and cpu_s < DEADLOCK_CPU_SHARE * silent_s and not self._tree.running()
 
     def _prints(self, silent_s: float) -> bool:
         return self._child.printed_bytes - self._printed_before > PRINTING_BYTES_PER_S * silent_s
@@ -93,10 +102,10 @@ class Suspicion:
     def _take_stacks(self, *, final: bool) -> tuple[Stack, ...]:
         program, living = self._child.pid, self._tree.scan()
         forks = [pid for pid in self._log.pids if pid in living and pid != program]
-        cpu_s, wanted_s = self._tree.sample().cpu_s, self._tree.wanted_s()
+        cpu_s, wanted_s = self._tree.sample().cpu_s, self._tree.wanted_s(self._log.own_threads)
         found = self.stacks.take(program, forks, final=final) if program in living else ()
         self._answering_s += self._tree.sample().cpu_s - cpu_s
-        self._answering_wanted_s += self._tree.wanted_s() - wanted_s
+        self._answering_wanted_s += self._tree.wanted_s(self._log.own_threads) - wanted_s
         return found
 
 

@@ -1,0 +1,81 @@
+"""A page per finding code, and their index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mlxprobe.diagnosis import Rule
+from mlxprobe.reports.docs import families
+from mlxprobe.reports.docs.material import Material, releases
+from mlxprobe.reports.docs.prose import box, finding_link, prose, scenario_link, table
+
+EXAMPLE, INSTEAD = "Example:", "Use instead:"
+GRAVITY = {
+    "error": "a bug: the run is wrong, or will stop",
+    "warning": "a bug in most loops; meant in some",
+    "note": "worth knowing; nothing is wrong because of it",
+}
+
+
+def pages(material: Material) -> dict[str, str]:
+    """Return the pages by their paths."""
+    made = {f"findings/{rule.code.lower()}.md": "\n".join(_page(rule, material)) for rule in material.rules}
+    return made | {"findings/index.md": "\n".join(_index(material))}
+
+
+def nav(material: Material) -> list[object]:
+    """Return the pages in order, by family."""
+    return ["index.md", *({family: [f"{code.lower()}.md" for code in codes]} for family, codes in _grouped(material))]
+
+
+def _grouped(material: Material) -> list[tuple[str, Sequence[str]]]:
+    return families.grouped((families.of_code(rule.code), rule.code) for rule in material.rules)
+
+
+def _index(material: Material) -> Iterator[str]:
+    rules = {rule.code: rule for rule in material.rules}
+    yield "# Findings\n"
+    yield (
+        "What `mlxprobe watch`, `isolate`, `run` and the pytest marker call by a code. A code never changes its meaning; "
+        "`mlxprobe explain CODE` shows its page in the terminal."
+    )
+    yield from table(("severity", "it is"), GRAVITY.items())
+    for family, codes in _grouped(material):
+        yield f"\n## {family}"
+        yield from table(("code", "name", "severity", "what is seen"), (_index_row(rules[code]) for code in codes))
+
+
+def _index_row(rule: Rule) -> tuple[str, ...]:
+    return finding_link(rule.code), rule.name, str(rule.severity), prose(parts(rule)[0])
+
+
+def parts(rule: Rule) -> tuple[str, str, str, str]:
+    """Take a page apart: what it does, why it is bad, example, use instead."""
+    what, *rest = [" ".join(paragraph.split()) for paragraph in rule.page.split("\n\n")]
+    example = next((one.removeprefix(EXAMPLE) for one in rest if one.startswith(EXAMPLE)), "").strip()
+    instead = next((one.removeprefix(INSTEAD) for one in rest if one.startswith(INSTEAD)), "").strip()
+    why = "\n\n".join(one for one in rest if not one.startswith((EXAMPLE, INSTEAD)))
+    return what, why, example, instead
+
+
+def _page(rule: Rule, material: Material) -> Iterator[str]:
+    what, why, example, instead = parts(rule)
+    yield f"---\ntitle: {rule.code} {rule.name}\n---\n\n# {rule.code} {rule.name}\n"
+    yield f"**{rule.severity}** · {families.of_code(rule.code)}\n\n## What it does\n\n{prose(what)}"
+    if why:
+        yield "\n## Why it is bad\n\n" + "\n\n".join(map(prose, why.split("\n\n")))
+    yield from box("failure", "Example", [_code_or_prose(example)])
+    yield from box("success", "Use instead", [_code_or_prose(instead)])
+    if rule.needs:
+        yield f"Where {prose(rule.needs)} cannot be read, the report says *not checked*.\n"
+    yield "## Where it is shown"
+    declared = {(s.entry.name, v.name): [] for s in material.sources for v in s.entry.variants if rule.code in v.finds}
+    rows = declared | material.showing(rule.code)
+    yield from table(
+        ("program", "found on"), ((scenario_link(*name), releases(seen) or "–") for name, seen in sorted(rows.items()))
+    )
+    yield f"`mlxprobe watch --ignore {rule.code} train.py` leaves it out, `allow=[\"{rule.code}\"]` does in a test."
+
+
+def _code_or_prose(text: str) -> str:
+    return prose(text[:1].upper() + text[1:])

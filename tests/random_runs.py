@@ -1,0 +1,86 @@
+"""Watch a program as `mlxprobe watch` does, and hold what it found against the marks in its text.
+
+`# MP101` ends the line of the fault; `# or: MP207` names a code that will do as well, `# also: MP306` one that may come
+beside it. A program without a mark is healthy.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlxprobe.model import Finding, Observation, Program
+from mlxprobe.settings import resolve
+from mlxprobe.vocabulary import Severity
+from mlxprobe.watching import Watch
+
+MARK = re.compile(r"^\s*[^#\s].*# (MP\d+)$", re.MULTILINE)
+SETTINGS = {"timeout_s": 90.0, "stall_s": 20.0}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found in one program; `code` is its mark's, empty where it is healthy."""
+
+    file: Path
+    code: str
+    answer: str  # found, misplaced, missed; healthy programs: quiet
+    beside: tuple[Finding, ...]  # errors and warnings that nobody asked for
+    findings: tuple[Finding, ...]
+    seen: Observation
+
+    @property
+    def failed(self) -> str:
+        """Say what the watching itself did not survive; for a healthy program also how it failed."""
+        broken = [f"{fact.detail}" for fact in self.seen.facts if fact.name == "inspector failed"]
+        if not self.seen.begun:
+            broken.append("MLX was never imported")
+        if not self.code and (self.seen.ended != "exited" or self.seen.exit_code):
+            broken.append(f"{self.seen.ended}, exit code {self.seen.exit_code}: {self.seen.output_tail[-300:]}")
+        return "; ".join(broken)
+
+    @property
+    def learned(self) -> bool | None:
+        """Tell whether the losses that it read first fell by a tenth; None where it read too few."""
+        values = [one.value for one in self.seen.losses]
+        part = len(values) // 5
+        return statistics.fmean(values[-part:]) < 0.9 * statistics.fmean(values[:part]) if part else None
+
+
+def watched(file: Path) -> Answer:
+    """Run a program under the watch, with the interpreter of this process."""
+    watch = Watch(Program(name=file.name, command=(sys.executable, str(file)), cwd=str(file.parent)), resolve(SETTINGS))
+    findings = tuple(one for one in watch.run().findings if one.checked)
+    assert watch.seen is not None
+    text = file.read_text()
+    grave = [one for one in findings if one.severity is not Severity.NOTE]
+    marks = MARK.findall(text)
+    if not marks:
+        return Answer(file, "", "quiet", tuple(grave), findings, watch.seen)
+    wanted = {marks[0], *listed(text, "or")}
+    found = [one for one in findings if one.code in wanted]
+    line = next(number for number, one in enumerate(text.splitlines(), 1) if MARK.match(one))
+    scope = scope_of(text, line)
+    there = any(Path(one.file).name == file.name and scope_of(text, one.line) == scope for one in found)
+    beside = tuple(one for one in grave if one.code not in wanted | listed(text, "also"))
+    return Answer(
+        file, marks[0], "found" if there else "misplaced" if found else "missed", beside, findings, watch.seen
+    )
+
+
+def listed(text: str, word: str) -> set[str]:
+    return {code for line in re.findall(rf"^# {word}: (.*)$", text, re.MULTILINE) for code in line.split(", ")}
+
+
+def scope_of(text: str, line: int) -> tuple[int, int]:
+    """Return the lines of the innermost function or lambda around a line; (0, 0) for the module's own."""
+    around = [
+        (node.lineno, node.end_lineno or 0)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, (ast.FunctionDef, ast.Lambda)) and node.lineno <= line <= (node.end_lineno or 0)
+    ]
+    return max(around, default=(0, 0))
