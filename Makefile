@@ -11,7 +11,7 @@ endif
 
 RELEASES := 0.26.5 0.28.0 0.29.4 0.30.6 0.31.2 0.32.0 0.32.4
 
-.PHONY: run test lint format claims baselines report picture clean
+.PHONY: run test lint format claims baselines report picture docs clean
 
 run: .venv/installed
 	$(BIN)/mlxprobe run
@@ -38,6 +38,14 @@ baselines: .venv/installed
 report: .venv/installed
 	$(BIN)/mlxprobe run --format html --output reports/report.html
 
+docs: .venv/docs
+	rm -rf build/docs build/site
+	mkdir -p build
+	cp -R docs/guide build/docs
+	$(BIN)/mlxprobe docs build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo build/site/index.html
+
 picture: .venv/installed
 	$(BIN)/python -m benchmarks.capture
 
@@ -46,6 +54,10 @@ picture: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'
+	touch $@
+
+.venv/docs: .venv/installed
+	$(BIN)/pip install --quiet --editable '.[docs]'
 	touch $@
 
 clean:

@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,9 @@ def drawn(strategy: st.SearchStrategy[Any], count: int, number: int) -> list[Any
     for k in range(count):
 
         @seed(100_000 * number + k)
-        @settings(max_examples=3, database=None, phases=[Phase.generate], deadline=None, suppress_health_check=UNCHECKED)
+        @settings(
+            max_examples=3, database=None, phases=[Phase.generate], deadline=None, suppress_health_check=UNCHECKED
+        )
         @given(strategy)
         def keep(value: Any) -> None:
             values.append(value)
@@ -112,8 +115,9 @@ def main() -> None:
     if not asked["folder"]:
         write(folder, int(asked["healthy"]), int(asked["faulty"]), int(asked["seed"]))
     files = [file for kind in ("healthy", "faulty") for file in sorted((folder / kind).glob("*.py"))]
+    look = partial(watched, anywhere=bool(asked["folder"]))  # as tests/test_findings.py does
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        report(pool.map(watched, files), folder / "kept" if not asked["folder"] else Path(tempfile.mkdtemp()) / "kept")
+        report(pool.map(look, files), folder / "kept" if not asked["folder"] else Path(tempfile.mkdtemp()) / "kept")
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ class Display:
         self._of_total = f" of {total}" if total else ""
         self._began_s = time.monotonic()
         self._console = console(stderr=True)
+        self._is_live = sys.stderr.isatty()  # not rich's word for it: FORCE_COLOR in a CI's log asks for colours alone
         self._running: dict[str, str] = {}
         self._done = 0
         self._lock = threading.Lock()
@@ -59,7 +60,7 @@ class Display:
         with self._lock:
             self._running.pop(name, None)
             self._done += 1
-        if not self._console.is_terminal:
+        if not self._is_live:
             mark = "ok  " if row.as_expected else "FAIL"
             self.say(f"{mark} {name}: {observed(row)}")
 
@@ -77,12 +78,12 @@ class Display:
         return grid
 
     def __enter__(self) -> Display:
-        if self._console.is_terminal:
+        if self._is_live:
             self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._console.is_terminal:
+        if self._is_live:
             self._live.stop()

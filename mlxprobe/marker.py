@@ -60,7 +60,7 @@ def wanted(marker: pytest.Mark) -> Wanted:
     given = marker.kwargs
     if marker.args or (unknown := sorted(given.keys() - ARGUMENTS.keys())):
         wrong = ", ".join(map(repr, marker.args or unknown))
-        raise UsageError(f"@pytest.mark.mlxprobe: {wrong}: right are {', '.join(sorted(ARGUMENTS))}, each with its name")
+        raise UsageError(f"@pytest.mark.mlxprobe: {wrong}: right are {', '.join(sorted(ARGUMENTS))}, each by name")
     growth, must_learn, allow = given.get("max_growth"), given.get("must_learn", False), given.get("allow", ())
     if not isinstance(must_learn, bool):
         raise UsageError(f"@pytest.mark.mlxprobe: must_learn={must_learn!r}: right is True or False")

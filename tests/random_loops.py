@@ -10,7 +10,6 @@ from random_plans import Plan
 UPDATES = 36
 MARKED_AT_THE_GRADIENT = (
     "stopped gradient", "remainder dropped", "everything frozen", "rate times 10,000", "labels ignored",
-    "nothing to learn",
 )  # fmt: skip
 
 
@@ -63,7 +62,8 @@ class Loop:
 
     def gradients(self) -> str:
         first = f"{self.m}.parameters()" if self.fault == "frozen part trained" else self.m
-        return f"{self.g}({first}, {self.names}){self.at(*MARKED_AT_THE_GRADIENT)}"
+        mark = self.at(*MARKED_AT_THE_GRADIENT, *["nothing to learn"] * (not self.plan.compiled))
+        return f"{self.g}({first}, {self.names}){mark}"
 
     def update(self) -> list[str]:
         lines = ["grads, _ = optim.clip_grad_norm(grads, max_norm=1.0)"] * self.plan.clips
@@ -97,7 +97,7 @@ class Loop:
         turn: list[str] = []
         if plan.compiled:
             counter = ", number" if self.fault == "counter of a compiled step" else ""
-            mark = self.at("counter of a compiled step", "no evaluation")
+            mark = self.at("counter of a compiled step", "no evaluation", "nothing to learn")
             turn = [f"loss = {self.own}fast_step({self.names}{counter}){mark}", *self.evaluation("loss, ")]
         elif together:
             held = {"no evaluation": [], "loss kept unevaluated": ["mx.eval(total)"]}

@@ -91,7 +91,8 @@ class Writer:
         parts = [
             f'"""Trains a {plan.task} model with {plan.optimizer}: {self.fault or "nothing is wrong"}."""',
             IMPORTS,
-            f"mx.random.seed({plan.seed})\nRULE = mx.random.normal((3, {FEATURES}))\nRULE = RULE / mx.linalg.norm(RULE, axis=1, keepdims=True)\n",
+            f"mx.random.seed({plan.seed})\nRULE = mx.random.normal((3, {FEATURES}))",
+            "RULE = RULE / mx.linalg.norm(RULE, axis=1, keepdims=True)\n",
             *blocks,
             self.network(),
             self.data(),

@@ -19,7 +19,8 @@ from mlxprobe.vocabulary import Severity
 from mlxprobe.watching import Watch
 
 MARK = re.compile(r"^\s*[^#\s].*# (MP\d+)$", re.MULTILINE)
-SETTINGS = {"timeout_s": 90.0, "stall_s": 20.0}
+MODULE = (0, 0)
+SETTINGS = {"timeout_s": 90.0, "stall_s": 5.0}
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,12 @@ class Answer:
         return statistics.fmean(values[-part:]) < 0.9 * statistics.fmean(values[:part]) if part else None
 
 
-def watched(file: Path) -> Answer:
-    """Run a program under the watch, with the interpreter of this process."""
+def watched(file: Path, *, anywhere: bool = False) -> Answer:
+    """Run a program under the watch, with the interpreter of this process.
+
+    A mark outside all functions is met outside all functions, or `anywhere` in the file.
+    """
+    file = file.resolve()
     watch = Watch(Program(name=file.name, command=(sys.executable, str(file)), cwd=str(file.parent)), resolve(SETTINGS))
     findings = tuple(one for one in watch.run().findings if one.checked)
     assert watch.seen is not None
@@ -65,7 +70,8 @@ def watched(file: Path) -> Answer:
     found = [one for one in findings if one.code in wanted]
     line = next(number for number, one in enumerate(text.splitlines(), 1) if MARK.match(one))
     scope = scope_of(text, line)
-    there = any(Path(one.file).name == file.name and scope_of(text, one.line) == scope for one in found)
+    ours = [one for one in found if Path(one.file).name == file.name]
+    there = any(scope_of(text, one.line) == scope or (anywhere and scope == MODULE) for one in ours)
     beside = tuple(one for one in grave if one.code not in wanted | listed(text, "also"))
     return Answer(
         file, marks[0], "found" if there else "misplaced" if found else "missed", beside, findings, watch.seen
@@ -77,10 +83,10 @@ def listed(text: str, word: str) -> set[str]:
 
 
 def scope_of(text: str, line: int) -> tuple[int, int]:
-    """Return the lines of the innermost function or lambda around a line; (0, 0) for the module's own."""
+    """Return the lines of the innermost function or lambda around a line; `MODULE` for the module's own."""
     around = [
         (node.lineno, node.end_lineno or 0)
         for node in ast.walk(ast.parse(text))
         if isinstance(node, (ast.FunctionDef, ast.Lambda)) and node.lineno <= line <= (node.end_lineno or 0)
     ]
-    return max(around, default=(0, 0))
+    return max(around, default=MODULE)

@@ -2,7 +2,6 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -13,7 +12,7 @@ from random_runs import Answer, watched
 pytestmark = pytest.mark.slow
 
 
-def few(examples: int) -> Any:
+def few(examples: int) -> settings:
     """Draw the same few examples in every run; no smaller ones are looked for, for each takes most of a second."""
     return settings(
         max_examples=examples,

@@ -20,8 +20,9 @@ for number in (signal.SIGURG, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, sig
 SEEN = """
 import json, os, sys, tempfile
 kept = {k: v for k, v in os.environ.items() if k not in ("_", "SHLVL")}
-print(json.dumps([sys.argv, __name__, __file__, os.getcwd(), kept, sys.path, tempfile.gettempdir(), sys.flags.dont_write_bytecode,
-    sys.stdout.line_buffering, sys.stdout.write_through, os.open(os.devnull, 0), sorted(sys.warnoptions)]))
+print(json.dumps([sys.argv, __name__, __file__, os.getcwd(), kept, sys.path,
+    tempfile.gettempdir(), sys.stdout.line_buffering,
+    sys.stdout.write_through, os.open(os.devnull, 0), sorted(sys.warnoptions)]))
 """
 FORKS = """
 import multiprocessing
@@ -34,6 +35,7 @@ if __name__ == "__main__":
         worker.start()
         print(method, queue.get(timeout=30)); worker.join(30); print(worker.exitcode)
 """
+BECOMES = "import os, sys\nos.execv(sys.executable, [sys.executable] + "
 SAME = [
     ("its view of the world", PRELUDE + SEEN, "one two -- -x --steps", 0),
     ("its standard input", PRELUDE + "import sys; print(sys.stdin.read().upper())", "", 0),
@@ -52,18 +54,21 @@ SAME = [
     ("a stdout of its own", PRELUDE + "import io, sys; sys.stdout = io.StringIO(); print('lost')\n"
      "sys.__stdout__.write(sys.stdout.getvalue() + 'found')", "", 0),
     ("worker processes", FORKS.replace("import m", "import mlx.core\nimport m", 1), "", 0),
-    ("becoming a Python with MLX", PRELUDE + "import os, sys\nsys.stdout.flush()\n"
-     "os.execv(sys.executable, [sys.executable, '-c', 'import mlx.core as mx, os; print(mx.ones(2), os.environ.get(\"PYTHONPATH\"))'])", "", 0),
-    ("becoming a Python without MLX", PRELUDE + "import os, sys; os.execv(sys.executable, [sys.executable, '-c', 'raise SystemExit(4)'])", "", 4),
+    ("becoming a Python with MLX", PRELUDE + BECOMES + "['-c', 'import mlx.core as mx, os; "
+     "print(mx.ones(2), os.environ.get(\"PYTHONPATH\"))'])", "", 0),
+    ("becoming a Python without MLX", PRELUDE + BECOMES + "['-c', 'raise SystemExit(4)'])", "", 4),
     ("becoming true(1)", PRELUDE + "import os; os.execvp('true', ['true'])", "", 0),
-    ("its own source", PRELUDE + "import inspect\ndef f(): return 42\nprint(inspect.getsource(f), open(__file__).read())", "", 0),
-    ("MLX patched by the program", PRELUDE + "before = mx.eval\ndef loud(*a):\n    print('eval'); before(*a)\nmx.eval = loud\n"
+    ("its own source", PRELUDE + "import inspect\ndef f(): return 42\n"
+     "print(inspect.getsource(f), open(__file__).read())", "", 0),
+    ("MLX patched by the program", PRELUDE + "before = mx.eval\n"
+     "def loud(*a):\n    print('eval'); before(*a)\nmx.eval = loud\n"
      "old = optim.Optimizer.update\ndef update(self, model, grads):\n    print('update'); old(self, model, grads)\n"
      "optim.Optimizer.update = update\ntrain(2)", "", 0),
     ("an optimizer of its own", PRELUDE + "class Mine(optim.SGD):\n    def update(self, model, grads):\n"
-     "        model.update(self.apply_gradients(grads, model)); print('mine')\noptimizer = Mine(0.1)\nprint(train(3) < 1)", "", 0),
+     "        model.update(self.apply_gradients(grads, model)); print('mine')\n"
+     "optimizer = Mine(0.1)\nprint(train(3) < 1)", "", 0),
     ("no MLX at all", "print('plain'); raise SystemExit(7)", "", 7),
-    ("a look whether MLX is there", "import importlib.util\nassert importlib.util.find_spec('mlx.core')" + PRELUDE, "", 0),
+    ("a look whether MLX is there", "from importlib import util; assert util.find_spec('mlx.core')" + PRELUDE, "", 0),
     ("nothing", "", "", 0),
 ]  # fmt: skip
 
@@ -115,7 +120,9 @@ def test_a_program_is_watched_through(source: str, steps: int, tmp_path: Path) -
 def test_another_sitecustomize_still_runs(tmp_path: Path) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "sitecustomize.py").write_text("import os\nos.environ['THEIRS'] = '1'\n")
-    (tmp_path / "train.py").write_text(PRELUDE + "import os, sitecustomize; print(os.environ['THEIRS'], sitecustomize.__file__)")
+    (tmp_path / "train.py").write_text(
+        PRELUDE + "import os, sitecustomize; print(os.environ['THEIRS'], sitecustomize.__file__)"
+    )
     ran, row = report_of(tmp_path, "train.py", PYTHONPATH=str(tmp_path / "lib"))
     assert ran == Ran(0, f"1 {tmp_path}/lib/sitecustomize.py\n", "")
     assert row["steps"] == 25
@@ -126,7 +133,7 @@ WAYS = [
     ("a command", ["--", sys.executable, "pack/train.py", "--steps", "9"], 25),
     ("a shell", ["--", "sh", "-c", f"cd pack && {sys.executable} train.py --steps 9; exit $?"], 25),
     ("a console script", ["--", "./script", "--steps", "9"], 25),
-    ("another Python with MLX and without mlxprobe", ["--python", "other/bin/python", "pack/train.py", "--steps", "9"], 25),
+    ("a Python with MLX, without mlxprobe", ["--python", "other/bin/python", "pack/train.py", "--steps", "9"], 25),
     ("a Python that ignores its environment", ["--", sys.executable, "-I", "pack/train.py", "--steps", "9"], None),
 ]  # fmt: skip
 

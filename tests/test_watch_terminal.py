@@ -28,7 +28,10 @@ until = time.monotonic() + 0.6
 while time.monotonic() < until: time.sleep(0.01)
 print(dict(heard)); sys.exit(9)
 """
-STUCK = PRELUDE + "print('ready', flush=True)\nimport collections, itertools; collections.deque(itertools.repeat(0), maxlen=0)\n"
+STUCK = (
+    PRELUDE
+    + "print('ready', flush=True)\nimport collections, itertools; collections.deque(itertools.repeat(0), maxlen=0)\n"
+)
 HANDED_ON = ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGINT", "SIGQUIT"]
 
 
@@ -69,7 +72,9 @@ def test_a_program_that_a_signal_ends_ends_us_alike(tmp_path: Path) -> None:
 def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(PRELUDE + "import signal; print(signal.getsignal(signal.SIGHUP).name)")
     order = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *WATCH, "train.py"]
-    done = subprocess.run(order, cwd=tmp_path, env=own_environment(), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        order, cwd=tmp_path, env=own_environment(), capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout == "SIG_IGN\n", done.stderr
 
 
@@ -106,7 +111,9 @@ def test_ctrl_c_at_last_ends_a_program_that_is_stuck_in_native_code(tmp_path: Pa
 
 
 def test_a_program_asks_the_terminal(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text(PRELUDE + "import sys; print('hello', input('name? '), sys.stdin.isatty(), sys.stdout.isatty())")
+    (tmp_path / "train.py").write_text(
+        PRELUDE + "import sys; print('hello', input('name? '), sys.stdin.isatty(), sys.stdout.isatty())"
+    )
     with Terminal([*WATCH, "train.py"], tmp_path) as terminal:
         terminal.until(r"name\? ")
         terminal.write("Ada\n")
@@ -114,10 +121,13 @@ def test_a_program_asks_the_terminal(tmp_path: Path) -> None:
         assert terminal.end() == 0
 
 
-SHOWS = PRELUDE + "import time\nprint('half', end='', flush=True)\nfor _ in range(4): time.sleep(0.35); train(5)\nprint(' line', flush=True)"
+SHOWS = (
+    PRELUDE + "import time\nprint('half', end='', flush=True)\nfor _ in range(4): time.sleep(0.35); train(5)\n"
+    "print(' line', flush=True)"
+)
 
 
-def screen(told: str, columns: int, rows: int) -> list[str]:
+def screen(told: str, columns: int, rows: int) -> list[str]:  # noqa: C901 – a terminal obeys many orders
     """Return what a VT100 shows: enough of one for what we and a plain program send."""
     cells = [[" "] * columns for _ in range(rows)]
     row = column = 0
@@ -132,7 +142,7 @@ def screen(told: str, columns: int, rows: int) -> list[str]:
 
     for text in re.findall(r"\x1b\[[\d;?]*[A-Za-z]|\x1b.|[\s\S]", told):
         numbers = [int(one) for one in re.findall(r"\d+", text)] if text.startswith("\x1b[") else []
-        if text == "\n" or text == "\x1bD":
+        if text in ("\n", "\x1bD"):
             index()
         elif text == "\r":
             column = 0
@@ -194,7 +204,9 @@ PLAIN = [
 @pytest.mark.parametrize(("changes", "options", "absent"), [row[1:] for row in PLAIN], ids=[row[0] for row in PLAIN])
 def test_there_are(changes: dict[str, str], options: list[str], absent: str, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(SHOWS)
-    with Terminal(["env", *(f"{k}={v}" for k, v in changes.items()), *WATCH, *options, "train.py"], tmp_path) as terminal:
+    with Terminal(
+        ["env", *(f"{k}={v}" for k, v in changes.items()), *WATCH, *options, "train.py"], tmp_path
+    ) as terminal:
         assert terminal.end() == 0
     assert "healthy" in terminal.told
     assert not re.search(absent, terminal.told)

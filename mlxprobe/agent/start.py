@@ -124,7 +124,7 @@ class Agent:
         self._imported(mx, self._hooks.install_core)
 
     def _imported(self, module: Any, install: Callable[[Any], None] | None) -> None:
-        """Wrap a module of MLX's; each wrapper takes the ones before it for MLX itself, and interventions for the user."""
+        """Wrap a module of MLX's; each wrapper takes those before it for MLX itself, and interventions for the user."""
         self._inspection.imported(module.__name__, module)
         if install is not None:
             install(module)

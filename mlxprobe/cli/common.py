@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -54,8 +55,11 @@ def usage(error: click.ClickException) -> str:
 
 @click.group("mlxprobe", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(mlxprobe.__version__, prog_name="mlxprobe")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Find out why MLX training hangs, grows or does not learn; gate MLX upgrades."""
+    if os.environ.get("FORCE_COLOR"):
+        context.color = True  # else click takes away, outside of a terminal, the colours that rich was forced to give
 
 
 def with_settings(*names: str) -> Callable[[Command], Command]:

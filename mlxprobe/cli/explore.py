@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
 from typing import Any
 
 import click
@@ -15,11 +17,13 @@ from mlxprobe.settings import resolve
 def list_(**flags: Any) -> None:
     """List every scenario and its variants."""
     from mlxprobe import catalogue
-    from mlxprobe.reports.words import trimmed
+    from mlxprobe.display import console
 
+    width = console().width if sys.stdout.isatty() else sys.maxsize  # a line per title for grep, folds for eyes
     entries, broken = catalogue.find(resolve(flags).scenarios)
     for entry in entries:
-        click.echo(trimmed(f"{click.style(entry.name, bold=True)}  {entry.title}"))
+        told = textwrap.fill(f"{entry.name}  {entry.title}", width, subsequent_indent="  ", break_on_hyphens=False)
+        click.echo(click.style(entry.name, bold=True) + told.removeprefix(entry.name))
         for variant in entry.variants:
             click.echo(f"    {variant.name}  ({variant.role})")
     for one in broken:

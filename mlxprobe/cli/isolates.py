@@ -51,7 +51,8 @@ def isolate(
     names = [name for name in known_names() if (not only or name in only) and name not in always]
     with Display(total=1 + len(names)) as display:
         found = Trials(words[0], command, settings, steps, display).run(names, always)
-    deliver(form, output, lambda name: ISOLATION_FORMATS[name](found), lambda: click.echo(shown(renderable(found))))
+    told = shown(renderable(found))
+    deliver(form, output, lambda name: ISOLATION_FORMATS[name](found), lambda: click.echo(told, nl=False))
     leave(INTERRUPTED if not found.complete else int(not found.healthy))
 
 

@@ -195,7 +195,7 @@ def record_of(seen: ProgramRecord, environment: Any, began_s: float) -> Record:
 
 
 def _report(record: Record, form: str, output: Path | None, accepted: int) -> None:
-    """Write the report: on stderr, for stdout is the program's; with a file, stderr is the program's too, redirected."""
+    """Write the report: on stderr, for stdout is the program's; with a file, a redirected stderr is too."""
     from mlxprobe.display import shown
     from mlxprobe.record import write
     from mlxprobe.reports import WATCH_FORMATS, diagnosis

@@ -9,6 +9,8 @@ from itertools import groupby
 from mlxprobe.model import ProgramRecord, Record
 from mlxprobe.vocabulary import Outcome, Role
 
+_ENDS = re.compile(r"(?:[ \t]|\x1b\[[0-9;]*m)+$", re.MULTILINE)
+
 
 def counted(number: int, word: str) -> str:
     """Write a number with its word: 1 run, 2 runs."""
@@ -16,8 +18,8 @@ def counted(number: int, word: str) -> str:
 
 
 def trimmed(text: str) -> str:
-    """Take away the spaces at the ends of lines, those before colours' ends too."""
-    return re.sub(r"[ \t]+((?:\x1b\[[0-9;]*m)*)$", r"\1", text, flags=re.MULTILINE)
+    """Take away the spaces at the ends of lines, those around colours' ends too."""
+    return _ENDS.sub(lambda end: end[0].replace(" ", "").replace("\t", ""), text)
 
 
 def by_scenario(rows: Iterable[ProgramRecord]) -> list[tuple[str, list[ProgramRecord]]]:

@@ -6,9 +6,17 @@ from typing import Any
 
 from mlxprobe.agent import graph
 from mlxprobe.agent.inspection import Call, Inspection, Inspector
+from mlxprobe.agent.inspectors.gradients import HELD_BYTES, HELD_SHARE
 
 MANY = 8
 UNCHANGED_IS_SURE = 4
+
+
+def affordable(named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Return the first, and as many more as may be kept alive through an update without raising the peak of memory."""
+    budget = max(HELD_BYTES, HELD_SHARE * sum(one.nbytes for _, one in named))
+    sizes = [sum(one.nbytes for _, one in named[: k + 1]) for k in range(len(named))]
+    return [pair for k, pair in enumerate(named) if not k or sizes[k] <= budget]
 
 
 class Parameters(Inspector):
@@ -24,7 +32,7 @@ class Parameters(Inspector):
 
     def called(self, call: Call) -> None:
         named = sorted(graph.named_leaves(call.parameters), key=lambda pair: int(pair[1].size))
-        small = [(path, one) for path, one in named if one.size][:MANY]
+        small = affordable([(path, one) for path, one in named if one.size][:MANY])
         self._site = call.site
         if all(key != id(call.model) for key, *_ in self._held):
             self._held.append((id(call.model), dict(small), call.site))

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from mlxprobe.diagnosis import Rule
 from mlxprobe.reports.docs import families
-from mlxprobe.reports.docs.material import Material, releases
-from mlxprobe.reports.docs.prose import box, finding_link, prose, scenario_link, table
+from mlxprobe.reports.docs.material import Material, Row
+from mlxprobe.reports.docs.prose import box, capital, finding_link, prose, scenario_link, table
 
 EXAMPLE, INSTEAD = "Example:", "Use instead:"
 GRAVITY = {
@@ -36,8 +36,8 @@ def _index(material: Material) -> Iterator[str]:
     rules = {rule.code: rule for rule in material.rules}
     yield "# Findings\n"
     yield (
-        "What `mlxprobe watch`, `isolate`, `run` and the pytest marker call by a code. A code never changes its meaning; "
-        "`mlxprobe explain CODE` shows its page in the terminal."
+        "What `mlxprobe watch`, `isolate`, `run` and the pytest marker call by a code. A code never changes its "
+        "meaning; `mlxprobe explain CODE` shows its page in the terminal."
     )
     yield from table(("severity", "it is"), GRAVITY.items())
     for family, codes in _grouped(material):
@@ -64,18 +64,17 @@ def _page(rule: Rule, material: Material) -> Iterator[str]:
     yield f"**{rule.severity}** · {families.of_code(rule.code)}\n\n## What it does\n\n{prose(what)}"
     if why:
         yield "\n## Why it is bad\n\n" + "\n\n".join(map(prose, why.split("\n\n")))
-    yield from box("failure", "Example", [_code_or_prose(example)])
-    yield from box("success", "Use instead", [_code_or_prose(instead)])
+    yield from box("failure", "Example", [prose(capital(example))])
+    yield from box("success", "Use instead", [prose(capital(instead))])
     if rule.needs:
         yield f"Where {prose(rule.needs)} cannot be read, the report says *not checked*.\n"
     yield "## Where it is shown"
-    declared = {(s.entry.name, v.name): [] for s in material.sources for v in s.entry.variants if rule.code in v.finds}
-    rows = declared | material.showing(rule.code)
+    declared = {(s.entry.name, v.name) for s in material.sources for v in s.entry.variants if rule.code in v.finds}
+    rows: dict[tuple[str, str], list[Row]] = {name: [] for name in declared} | material.showing(rule.code)
+    told = ((scenario_link(*name), material.where(seen) or "–") for name, seen in sorted(rows.items()))
+    yield from table(("program", "found on"), told)
     yield from table(
-        ("program", "found on"), ((scenario_link(*name), releases(seen) or "–") for name, seen in sorted(rows.items()))
+        ("program", "found on"),
+        ((scenario_link(*name), material.where(seen) or "–") for name, seen in sorted(rows.items())),
     )
-    yield f"`mlxprobe watch --ignore {rule.code} train.py` leaves it out, `allow=[\"{rule.code}\"]` does in a test."
-
-
-def _code_or_prose(text: str) -> str:
-    return prose(text[:1].upper() + text[1:])
+    yield f'`mlxprobe watch --ignore {rule.code} train.py` leaves it out, `allow=["{rule.code}"]` does in a test.'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from mlxprobe.catalogue import Entry
@@ -74,19 +75,22 @@ class Material:
                 shown[name] = hits
         return shown
 
+    def where(self, rows: Sequence[Row]) -> str:
+        """Name devices and releases, `CPU 0.26.5 – 0.32.4, GPU 0.32.4`; a span leaves no measured release out."""
+        seen = {_place(record) for record, _ in rows}
+        told: dict[str, list[str]] = {}
+        for device, places in groupby(map(_place, sorted(self.records, key=_age)), key=lambda place: place[0]):
+            for hit, span in groupby(places, key=seen.__contains__):
+                names = [release for _, release in span]
+                if hit:
+                    told.setdefault(device, []).append(" – ".join(dict.fromkeys((names[0], names[-1]))))
+        return ", ".join(f"{device.upper()} {', '.join(spans)}" for device, spans in told.items())
+
+
+def _place(record: Record) -> tuple[str, str]:
+    return record.environment.device, record.environment.mlx
+
 
 def _age(record: Record) -> tuple[str, list[int]]:
     release = [int(part) if part.isdigit() else 0 for part in record.environment.mlx.split(".")]
     return record.environment.device, release
-
-
-def releases(rows: Sequence[Row]) -> str:
-    """Name devices and releases: `CPU 0.26.5 – 0.32.4, GPU 0.32.4`."""
-    devices: dict[str, list[str]] = {}
-    for record, _ in rows:
-        devices.setdefault(record.environment.device, []).append(record.environment.mlx)
-    return ", ".join(f"{device.upper()} {_span(found)}" for device, found in devices.items())
-
-
-def _span(found: Sequence[str]) -> str:
-    return found[0] if len(found) == 1 else f"{found[0]} – {found[-1]}"

@@ -45,7 +45,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("\\|", "|").replace("|", "\\|")
+    parts = _CODE_SPAN.split(" ".join(text.split()))
+    return "".join(part if part.startswith("`") else part.replace("|", "\\|") for part in parts)
 
 
 def indented(lines: Iterable[str]) -> list[str]:
@@ -63,6 +64,11 @@ def tab(title: str, lines: Iterable[str]) -> list[str]:
     return ["", f'=== "{title}"', "", *indented(lines), ""]
 
 
+def capital(text: str) -> str:
+    """Begin with a capital."""
+    return text[:1].upper() + text[1:]
+
+
 def sentence(text: str) -> str:
     """Begin with a capital and end with a stop."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    return capital(text) + ("" if text.endswith((".", "!", "?")) else ".")

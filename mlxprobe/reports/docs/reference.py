@@ -44,8 +44,10 @@ EXIT_CODES = (
     ("2", "Could not judge, or wrong usage: one sentence on stderr says what would be right."),
     ("130", "Ctrl-C, after ending the programs and writing what there is."),
 )
-WATCH_CODES = """`mlxprobe watch` ends with the program's own exit code, and by the same signal. It is 1 where mlxprobe ended
-the program (`--stall-limit`, `--timeout`, `--memory-limit`), and where the program ended well and `--fail-on` says so."""
+WATCH_CODES = (
+    "`mlxprobe watch` ends with the program's own exit code, and by the same signal. It is 1 where mlxprobe ended "
+    "the program (`--stall-limit`, `--timeout`, `--memory-limit`), and where it ended well and `--fail-on` says so."
+)
 
 
 def pages(material: Material) -> dict[str, str]:
@@ -77,8 +79,8 @@ def _first(command: Command) -> str:
 def _settings(settings: Sequence[Setting]) -> Iterator[str]:
     yield "# Settings\n"
     yield (
-        "A setting's value is its default, unless `[tool.mlxprobe]` in the nearest pyproject.toml has another; unless the "
-        "environment has another; unless a flag gives another. A value that cannot be used names where it came from."
+        "A setting's value is its default, unless `[tool.mlxprobe]` in the nearest pyproject.toml has another; unless "
+        "the environment has another; unless a flag does. A value that cannot be used names where it came from."
     )
     yield from table(("flag", "`[tool.mlxprobe]`", "environment", "what it does", "right is"), map(_setting, settings))
     yield "Two tables go with them: `[tool.mlxprobe.programs.NAME]` (your own programs) and `[tool.mlxprobe.allow]`."
@@ -105,7 +107,9 @@ def _python(words: Words) -> Iterator[str]:
         ['@pytest.mark.mlxprobe(stall_s=10, max_growth="1MB/step", must_learn=True, allow=["MP306"])',
          "def test_training(model):", "    train(model, steps=50)"]
     )  # fmt: skip
-    yield from table(("argument", "what it does"), ((f"`{name}`", prose(told)) for name, told in words.arguments.items()))
+    yield from table(
+        ("argument", "what it does"), ((f"`{name}`", prose(told)) for name, told in words.arguments.items())
+    )
     yield "`pytest scenarios/` has an item per variant of every scenario file.\n\n## mlxprobe.watch\n"
     yield from code([f"mlxprobe.watch{words.signature}"])
     yield ""

@@ -9,8 +9,8 @@ from mlxprobe.catalogue import SECTIONS
 from mlxprobe.reports import words
 from mlxprobe.reports.code import aligned, body_of
 from mlxprobe.reports.docs import families
-from mlxprobe.reports.docs.material import Material, Row, Source, releases
-from mlxprobe.reports.docs.prose import box, code, finding_link, prose, scenario_link, sentence, tab, table
+from mlxprobe.reports.docs.material import Material, Row, Source
+from mlxprobe.reports.docs.prose import box, capital, code, finding_link, prose, scenario_link, sentence, tab, table
 from mlxprobe.scenario import Variant
 from mlxprobe.vocabulary import Outcome, Role
 
@@ -54,7 +54,7 @@ def _page(source: Source, material: Material) -> Iterator[str]:
     entry = source.entry
     yield f"---\ntitle: {entry.name}\n---\n\n# {entry.name}\n\n{prose(sentence(entry.title))}"
     for section in SECTIONS:
-        yield from box(BOXES[section], section, [prose(entry.section(section))])
+        yield from box(BOXES[section], section, [prose(capital(entry.section(section)))])
     yield "## Documented and observed"
     head = ("variant", "role", "documented", "observed")
     yield from table(head, (_observed_row(entry.name, one, material) for one in entry.variants))
@@ -74,11 +74,11 @@ def _page(source: Source, material: Material) -> Iterator[str]:
 
 def _observed_row(scenario: str, variant: Variant, material: Material) -> tuple[str, ...]:
     role = f"**{variant.role}**" if variant.role is Role.CORRECT else str(variant.role)
-    observed = observations(material.rows(scenario, variant.name)) or _expected(variant)
+    observed = observations(material, material.rows(scenario, variant.name)) or _expected(variant)
     return f"[{variant.name}](#{variant.name})", role, str(variant.claims or "–"), observed
 
 
-def observations(rows: Sequence[Row]) -> str:
+def observations(material: Material, rows: Sequence[Row]) -> str:
     """Say where which outcome was seen; the places are left out where it was the same at all of them."""
     told = [(words.observed(one), (record, one)) for record, one in rows]
     groups = [
@@ -87,7 +87,7 @@ def observations(rows: Sequence[Row]) -> str:
     ]
     if len({outcome for outcome, _ in groups}) == 1:
         return _loud(groups[0][0])
-    return "; ".join(f"{_loud(outcome)} on {releases(group)}" for outcome, group in groups)
+    return "; ".join(f"{_loud(outcome)} on {material.where(group)}" for outcome, group in groups)
 
 
 def _loud(outcome: str) -> str:
@@ -102,11 +102,10 @@ def _expected(variant: Variant) -> str:
 
 def _variant(source: Source, variant: Variant, material: Material) -> Iterator[str]:
     rows = material.rows(source.entry.name, variant.name)
-    yield f"\n## {variant.name} {{ #{variant.name} }}\n\n*{sentence(str(variant.role))}* {prose(variant.summary)}\n"
+    yield f"\n## {variant.name} {{ #{variant.name} }}\n\n*{capital(str(variant.role))}.* {prose(variant.summary)}\n"
     if variant.claims:
         said = f" “{prose(variant.says)}”" if variant.says else ""
-        status = f" – **{words.status(rows[-1][1])}**" if rows else ""
-        yield f"Documented: {variant.claims}.{said}{status}\n"
+        yield f"Documented: {variant.claims}.{said} {_status(rows)}\n"
     lines = list(aligned(body_of(source.text, variant.name), body_of(source.text, source.entry.correct.name)))
     own = [(mark, left) for mark, left, _ in lines if mark != "+"]
     marked = [number for number, (mark, _) in enumerate(own, 1) if mark != " "]
@@ -116,6 +115,19 @@ def _variant(source: Source, variant: Variant, material: Material) -> Iterator[s
     yield from _evidence(rows)
     if variant.finds:
         yield f"Found: {', '.join(map(finding_link, variant.finds))}.\n"
+
+
+def _newest(rows: Sequence[Row]) -> list[Row]:
+    """Return each device's newest row."""
+    return list({record.environment.device: (record, one) for record, one in rows}.values())
+
+
+def _status(rows: Sequence[Row]) -> str:
+    """Say how the document's claim fared, once where it fared alike on all devices."""
+    told = {record.environment.device.upper(): words.status(one) for record, one in _newest(rows)}
+    if len(set(told.values())) == 1:
+        return f"**{capital(next(iter(told.values())))}.**"
+    return " ".join(f"{device}: **{status}**." for device, status in told.items())
 
 
 def _difference(lines: Sequence[tuple[str, str, str]]) -> list[str]:
@@ -132,8 +144,7 @@ def _difference(lines: Sequence[tuple[str, str, str]]) -> list[str]:
 
 def _evidence(rows: Sequence[Row]) -> Iterator[str]:
     """Quote the evidence of each device's newest release."""
-    newest = {record.environment.device: (record, one) for record, one in rows}
-    for record, one in newest.values():
+    for record, one in _newest(rows):
         if one.outcome is not Outcome.SKIPPED:
             yield f"\nMLX {record.environment.mlx}, {record.environment.device.upper()}: {prose(one.reason)}"
     yield ""

@@ -25,7 +25,7 @@ def pages(material: Material) -> dict[str, str]:
 def told(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a JSON Schema as records are written: numbers that JSON does not have are words."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mlxprobe record"}
-    return head | _spoken(schema)
+    return head | {key: _spoken(one) for key, one in schema.items()}
 
 
 def _spoken(value: Any) -> Any:
@@ -40,9 +40,9 @@ def _page(schema: dict[str, Any]) -> Iterator[str]:
     yield "# Records\n"
     yield (
         "`--format json` of `run` and `watch` writes a record; the committed baselines are records without their time "
-        f"series. [{FILE}]({FILE}) is its JSON Schema. A field that has its default is left out. Names carry their units, "
-        'times are seconds since the program\'s start, and `"nan"`, `"inf"` and `"-inf"` stand for the numbers that JSON '
-        "does not have. A reader needs only codes and names, never the texts of messages."
+        f"series. [{FILE}]({FILE}) is its JSON Schema. A field that has its default is left out. Names carry their "
+        'units, times are seconds since the program\'s start, and `"nan"`, `"inf"` and `"-inf"` stand for the numbers '
+        "that JSON does not have. A reader needs only codes and names, never the texts of messages."
     )
     for name, kind in schema["$defs"].items():
         yield f"\n## {name}\n\n{prose(kind.get('description', ''))}\n"

@@ -1,0 +1,81 @@
+"""Do what a page of the guide says, block by block, and compare what it shows with what is printed.
+
+A `console` block is run, a `diff` block is applied to the script. `<!-- varies: REGEX -->` before a console block names
+what differs from run to run: what matches is left out on both sides, and so is how lines are folded.
+`<!-- stdout alone -->` leaves out progress, which a terminal does not keep.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+WITHIN_S = 120.0
+BLOCK = re.compile(r"((?:<!--[^\n]*-->\n)*)^```(console|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+VARIES = re.compile(r"<!-- varies: (.*) -->")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of the page: `text` is all of it, `start` where its text begins on the page."""
+
+    kind: str
+    text: str
+    start: int
+    varies: str = ""
+    stdout_alone: bool = False
+
+    @property
+    def command(self) -> list[str]:
+        """The words after the prompt."""
+        return shlex.split(self.text.splitlines()[0].removeprefix("$ "))
+
+    @property
+    def shown(self) -> str:
+        """What the page says is printed."""
+        return self.text.partition("\n")[2]
+
+    def comparable(self, printed: str) -> str:
+        """Return a text without what varies, and without its folds."""
+        folded = " ".join(printed.split())
+        return re.sub(self.varies, "…", folded) if self.varies else folded
+
+
+def blocks(page: str) -> Iterator[Block]:
+    """Read a page's blocks in order."""
+    for found in BLOCK.finditer(page):
+        varies = VARIES.search(found[1])
+        yield Block(
+            kind=found[2],
+            text=found[3],
+            start=found.start(3),
+            varies=varies[1] if varies else "",
+            stdout_alone="<!-- stdout alone -->" in found[1],
+        )
+
+
+def printed(block: Block, folder: Path) -> str:
+    """Run a block's command in a folder, with this interpreter's mlxprobe."""
+    program, *words = block.command
+    assert program == "mlxprobe", block.command
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "MLXPROBE", "FORCE_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "mlxprobe", *words], cwd=folder, env=own, text=True, timeout=WITHIN_S, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL if block.stdout_alone else subprocess.STDOUT,
+    )  # fmt: skip
+    return done.stdout
+
+
+def apply(difference: str, text: str) -> str:
+    """Apply a difference, which has to fit one place."""
+    lines = difference.splitlines()
+    before = "\n".join(line[1:] for line in lines if line[:1] in " -")
+    after = "\n".join(line[1:] for line in lines if line[:1] in " +")
+    assert text.count(before) == 1, difference
+    return text.replace(before, after)
