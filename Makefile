@@ -38,7 +38,7 @@ baselines: .venv/installed
 report: .venv/installed
 	$(BIN)/mlxprobe run --format html --output reports/report.html
 
-docs: .venv/docs
+docs: .venv/installed
 	rm -rf build/docs build/site
 	mkdir -p build
 	cp -R docs/guide build/docs
@@ -54,10 +54,6 @@ picture: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'
-	touch $@
-
-.venv/docs: .venv/installed
-	$(BIN)/pip install --quiet --editable '.[docs]'
 	touch $@
 
 clean:

@@ -31,7 +31,7 @@ ARGUMENTS = {
     "stall_s": "Call the test stuck, and end it, after so many seconds without progress (default: 10).",
     "timeout_s": "End it after so many seconds, moving or not (default: 600).",
     "max_growth": "Fail it where memory grows by more than this size per training step, such as `1MB/step`.",
-    "must_learn": "Fail it where it cannot be told whether the loss falls, too (default: False).",
+    "must_learn": "Fail it, too, where it cannot be told whether the loss falls (default: False).",
     "allow": "Codes of findings, or their beginnings, that do not fail it; notes never do.",
 }
 NOT_LEARNING = "MP306"

@@ -1,5 +1,7 @@
 """Fixtures that all tests share."""
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,16 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(room, "cache_folder", lambda: tmp_path / "cache" / "mlxprobe")
     monkeypatch.setattr(releases, "listed", lambda: ["1.0.0", "2.0.0"])
     return folder
+
+
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """Let children start with the default signals, also where these tests run under nohup or in the background."""
+    numbers = signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        if before[number] is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in numbers:
+        signal.signal(number, before[number])

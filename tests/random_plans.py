@@ -94,7 +94,7 @@ FAULTS = {
     ),
     "evaluates a generator": Fault(("MP104",), ("MP101", "MP102", "MP105")),
     "loss kept unevaluated": Fault(("MP105",), ("MP103",), {"compiled": (False,), "start": ("fresh",)}),
-    "stopped gradient": Fault(("MP201",), (), {"compiled": (False,)}),
+    "stopped gradient": Fault(("MP201",), ("MP306",), {"compiled": (False,)}),
     "frozen part trained": Fault(("MP202",), (), {"frozen": (True,)}),
     "sum of gradients": Fault(("MP203",), (), SUMMED | {"optimizer": ("SGD", "Momentum"), "clips": (False,)}),
     "remainder dropped": Fault(("MP204",), (), SUMMED | {"start": ("fresh", "pretrained")}),

@@ -126,6 +126,7 @@ def test_wrong_usage_is_told(words: list[str], said: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("default_signals")
 def test_an_interrupt_keeps_what_there_is(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(PRELUDE)
     order = [*MLXPROBE, "isolate", "--output", "out.json", "--format", "json", "train.py"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from running import MLXPROBE, PRELUDE, Terminal, own_environment
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("default_signals")]
 
 WATCH = [*MLXPROBE, "watch"]
 SLEEPS = PRELUDE + "import time\nprint('ready', flush=True)\ntime.sleep(60)\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ class Compilation:
             made.add(hooks.recorder.step)
             if len(made) >= RETRACED:
                 hooks.recorder.fact("compiled anew", site, times=len(made))
+            trained: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
             given = [args[k] if len(args) > k else kwargs.get(name) for k, name in enumerate(("inputs", "outputs"))]
 
             @like(fun)
@@ -49,10 +51,11 @@ class Compilation:
                     return fun(*fargs, **fkwargs)
                 finally:
                     hooks.tracing.pop()
+                    trained[:] = [(weak(model), weak(optimizer)) for model, optimizer in self.updated]
                     for what in self.uncaptured(given):
                         hooks.recorder.fact("state not captured", site, what=what)
 
-            return self._compiled_call(original(traced, *args, **kwargs), seen, counts)
+            return self._compiled_call(original(traced, *args, **kwargs), seen, counts, trained)
 
         return compile_
 
@@ -67,7 +70,13 @@ class Compilation:
         self.updated.clear()
         return missing
 
-    def _compiled_call(self, call: Callable[..., Any], seen: dict[str, bool], counts: list[int]) -> Callable[..., Any]:
+    def _compiled_call(
+        self,
+        call: Callable[..., Any],
+        seen: dict[str, bool],
+        counts: list[int],
+        trained: list[tuple[Callable[[], Any], Callable[[], Any]]],
+    ) -> Callable[..., Any]:
         hooks, recorder = self.hooks, self.hooks.recorder
 
         @like(call)
@@ -81,8 +90,9 @@ class Compilation:
             result = call(*args, **kwargs)
             if seen["gradients"]:
                 recorder.gradient_ends(result)
-            if seen["updates"]:
-                recorder.updated({}, {})
+            for model, optimizer in [(one(), other()) for one, other in trained]:
+                recorder.updated(model, optimizer)
+                hooks.inspection.training(model, optimizer)
             return result
 
         return compiled
@@ -94,3 +104,11 @@ def holds(given: Any, tree: Any, depth: int = 3) -> bool:
         return True
     parts = given.values() if isinstance(given, dict) else given if isinstance(given, (list, tuple)) else ()
     return depth > 0 and any(holds(one, tree, depth - 1) for one in parts)
+
+
+def weak(one: Any) -> Callable[[], Any]:
+    """Refer to a model or optimizer without keeping it alive; a plain dict cannot be, and is not."""
+    try:
+        return weakref.ref(one)
+    except TypeError:
+        return dict

@@ -207,6 +207,7 @@ class Hooks:
             if self.tracing:
                 self.tracing[-1]["updates"] = True
                 self.compilation.updated.append((model, optimizer))
+                self.inspection.traced(model, gradients)
                 return result
             self.recorder.updated(model, optimizer)
             return result

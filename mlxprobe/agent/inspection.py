@@ -48,6 +48,12 @@ class Inspector:
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         """An optimizer is about to update, at a step that is looked at."""
 
+    def traced(self, model: Any, gradients: Any) -> None:
+        """A compiled function is being traced, and updates: its arrays have shapes and places, and no values."""
+
+    def training(self, model: Any, optimizer: Any) -> None:
+        """A model is about to be trained on, compiled or not, at a step that is looked at."""
+
     def look(self, step: int) -> None:
         """A step is complete: what its program evaluates is evaluated now."""
 
@@ -88,6 +94,17 @@ class Inspection:
         if self.due and not self.busy:
             with self.at_our_cost():
                 self._each(lambda one: one.updating(model, optimizer, gradients))
+                self._each(lambda one: one.training(model, optimizer))
+
+    def traced(self, model: Any, gradients: Any) -> None:
+        """Tell of an update in a trace."""
+        self._each(lambda one: one.traced(model, gradients))
+
+    def training(self, model: Any, optimizer: Any) -> None:
+        """Tell of a compiled step."""
+        if self.due and not self.busy:
+            with self.at_our_cost():
+                self._each(lambda one: one.training(model, optimizer))
 
     def look(self, step: int) -> dict[str, Any]:
         """Tell of a complete step; return what was seen of it, and decide whether to look at the next."""

@@ -67,6 +67,7 @@ class Recorder:
         self._trees: dict[int, weakref.ref[Any]] = {}
         self._facts: dict[tuple[str, str, int], int] = {}
         self.gradient_site = ("", 0)
+        self.loaded = False  # whether weights were, from a file
         self.changed = False  # whether any parameter ever did
         self.deaf = False  # to what we evaluate and read ourselves
         self.look: Callable[[int], dict[str, Any]] = lambda _: {}
@@ -96,7 +97,11 @@ class Recorder:
             self.gradient_site = sites.calling()
             self.fact("first gradient", self.gradient_site)
         self._step_gradients += 1
-        stream = self._streams.setdefault(model, len(self._streams))
+        if model not in self._streams:
+            self._streams[model] = len(self._streams)
+            if self.loaded:
+                self.fact("resumed", self.gradient_site, stream=self._streams[model])
+        stream = self._streams[model]
         self.follow_loss(value[0] if isinstance(value, (tuple, list)) and value else value, stream)
         self.tick()
 

@@ -87,10 +87,10 @@ def words() -> Words:
     from mlxprobe.reports.docs import Words
 
     signature = inspect.signature(api.watch)
-    parameters = ", ".join(str(one).replace("'", "") for one in signature.parameters.values())
     return Words(
         marker="Run a test in a watched process of its own, and fail it with mlxprobe's diagnosis.",
         arguments=marker.ARGUMENTS,
-        signature=f"({parameters}) -> {signature.return_annotation}",
+        parameters=[str(one).replace("'", "") for one in signature.parameters.values()],
+        returns=str(signature.return_annotation),
         function=inspect.getdoc(api.watch) or "",
     )

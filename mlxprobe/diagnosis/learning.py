@@ -21,29 +21,32 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     """The loss does not fall.
 
     Over at least 20 losses that the program read of one model, the last third is not below the first readings, nor
-    below the first third, by 2 % and by twice what the readings' own scatter explains; 10 % are always enough.
+    below the first third, by 2 % and by twice what the readings' own scatter explains; 10 %
+    below the first third are always enough. Where the weights came from a file this is a note: they may be trained.
 
     Example: gradients that are never applied, labels that do not reach the loss, a learning rate of 0.
 
     Use instead: see the findings beside it for the cause.
     """
+    resumed = {fact.detail["stream"] for fact in seen.facts if fact.name == "resumed"}
     for stream in sorted({one.stream for one in seen.losses}):
         values = [one.value for one in seen.losses if one.stream == stream and math.isfinite(one.value)]
         if len(values) < ENOUGH_LOSSES:
             continue
         third = values[: len(values) // 3]
         start, last = values[: max(3, len(values) // 10)], values[-len(third) :]
-        if not (falls(start, last) or falls(third, last)):
+        if not (falls(start, last, CERTAIN) or falls(third, last)):
+            severity = Severity.NOTE if stream in resumed else Severity.WARNING
             first, end = statistics.median(third), statistics.median(last)
             message = (
                 f"the loss does not fall: {first:.4g} in the first third of {len(values)} readings, then {end:.4g}"
             )
-            yield rule("MP306").at(message, *place(seen, "first gradient"), first=first, last=end)
+            yield rule("MP306").at(message, *place(seen, "first gradient"), severity=severity, first=first, last=end)
 
 
-def falls(before: list[float], after: list[float]) -> bool:
-    """Tell whether later readings are lower by more than their scatter."""
+def falls(before: list[float], after: list[float], certain: float = 0.0) -> bool:
+    """Tell whether later readings are lower by more than their scatter, or (unless `certain` is given) by a tenth."""
     high, low = statistics.median(before), statistics.median(after)
     scatter = 1.4826 * statistics.median(abs(value - low) for value in after)  # a standard deviation, were it normal
     error = 1.2533 * scatter * math.sqrt(1 / len(before) + 1 / len(after))  # of the difference of two medians
-    return high - low > max(FALL * abs(high), min(CERTAIN * error, CLEAR * abs(high)))
+    return high - low > max(FALL * abs(high), certain * error or min(CERTAIN * error, CLEAR * abs(high)))

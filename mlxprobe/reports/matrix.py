@@ -10,6 +10,7 @@ from mlxprobe.reports.markdown import table
 from mlxprobe.reports.words import trimmed
 
 CHANGED = "▸"
+WIDTH = 80
 
 
 def grid(matrix: Matrix) -> list[tuple[str, ...]]:
@@ -42,10 +43,18 @@ def changes(matrix: Matrix) -> list[str]:
 
 def text(matrix: Matrix) -> str:
     """Return the grid in columns, then the changes and what was skipped."""
-    lines = grid(matrix)
+    return trimmed("\n".join([*_columns(grid(matrix)), "", *_notes(matrix)]) + "\n")
+
+
+def _columns(lines: list[tuple[str, ...]]) -> list[str]:
+    """Put a grid in columns; where that is too wide, each name stands in a line above its cells."""
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
-    body = ["  ".join(part.ljust(width) for part, width in zip(line, widths, strict=True)) for line in lines]
-    return trimmed("\n".join([*body, "", *_notes(matrix)]) + "\n")
+    is_wide = sum(widths) + 2 * len(widths) - 2 > WIDTH
+    told = []
+    for name, *cells in lines:
+        padded = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        told += [name, f"    {padded}"] if is_wide else [f"{name.ljust(widths[0])}  {padded}"]
+    return told
 
 
 def markdown(matrix: Matrix) -> str:

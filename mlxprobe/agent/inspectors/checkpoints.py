@@ -50,6 +50,7 @@ class Checkpoints(Inspector):
                 path = os.path.abspath(os.fspath(file))
                 self._read[path] = sites.calling()
                 self.inspection.wanted = True  # training may go on at any step now
+                self.inspection.recorder.loaded = True
                 if isinstance(loaded, dict):
                     self._loaded.append((path, {key: remembered(one) for key, one in loaded.items()}, self._read[path]))
             return loaded
@@ -59,13 +60,14 @@ class Checkpoints(Inspector):
     def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def load_weights(module: Any, file_or_weights: Any, *args: Any, **kwargs: Any) -> Any:
             if isinstance(file_or_weights, (str, os.PathLike)):
+                self.inspection.recorder.loaded = True
                 self.inspection.wanted = True
                 self._into_model[os.path.abspath(os.fspath(file_or_weights))] = sites.calling()
             return original(module, file_or_weights, *args, **kwargs)
 
         return load_weights
 
-    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+    def training(self, model: Any, optimizer: Any) -> None:
         """Training goes on: whatever belongs to it has been loaded by now."""
         if not hasattr(model, "trainable_parameters"):
             return

@@ -49,6 +49,9 @@ class Frozen(Inspector):
         if call.model is not None and not graph.named_leaves(call.model.trainable_parameters()):
             self.inspection.recorder.fact("nothing trainable", call.site)
 
+    def traced(self, model: Any, gradients: Any) -> None:
+        self.updating(model, None, gradients)
+
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         base = sys.modules.get("mlx.nn.layers.base")
         if base is None or not isinstance(model, base.Module):

@@ -27,6 +27,8 @@ class Parameters(Inspector):
         self._held: list[tuple[int, dict[str, Any], tuple[str, int]]] = []
         self._before: dict[int, dict[str, list[float]]] = {}
         self._unchanged: dict[int, int] = {}
+        self._updates: dict[int, int] = {}
+        self._idle = 0  # looks that found the same where no optimizer had updated anything
         self._waiting: list[tuple[int, float]] = []  # gradient calls, and operations pending of each parameter
         self._site = ("", 0)
 
@@ -47,21 +49,28 @@ class Parameters(Inspector):
             values = {path: graph.numbers(graph.sample(one)) for path, one in arrays.items()}
             before = self._before.get(key)
             self._before[key] = values
-            if before is None:
-                continue
-            if before != values:
-                self.inspection.recorder.changed = True
-                self._unchanged[key] = 0
-                continue
+            if before is not None:
+                self._compare(key, before == values, site)
+
+    def _compare(self, key: int, same: bool, site: tuple[str, int]) -> None:
+        """Count looks that found the same, one for each update: in between nothing is to change."""
+        recorder = self.inspection.recorder
+        since, self._updates[key] = self._updates.get(key, 0), recorder.updates
+        if not same:
+            recorder.changed = True
+            self._unchanged[key] = 0
+        elif recorder.updates > since:
             self._unchanged[key] = self._unchanged.get(key, 0) + 1
-            if self._unchanged[key] >= UNCHANGED_IS_SURE and self.inspection.looked.get("gradient"):
-                self.inspection.recorder.fact("parameters unchanged", site, looks=self._unchanged[key] + 1)
+            if self._unchanged[key] >= UNCHANGED_IS_SURE and self.inspection.looked.get("gradient") != 0.0:
+                recorder.fact("parameters unchanged", site, looks=self._unchanged[key] + 1)
+        else:
+            self._idle += 1
 
     def finish(self) -> None:
         recorder = self.inspection.recorder
         if recorder.applied or recorder.changed or recorder.gradients < UNCHANGED_IS_SURE:
             return
-        if any(self._unchanged.values()) or self._only_copied():
+        if self._idle or self._only_copied():
             recorder.fact("gradients unused", self._site, gradients=recorder.gradients)
 
     def _only_copied(self) -> bool:

@@ -73,8 +73,4 @@ def _page(rule: Rule, material: Material) -> Iterator[str]:
     rows: dict[tuple[str, str], list[Row]] = {name: [] for name in declared} | material.showing(rule.code)
     told = ((scenario_link(*name), material.where(seen) or "–") for name, seen in sorted(rows.items()))
     yield from table(("program", "found on"), told)
-    yield from table(
-        ("program", "found on"),
-        ((scenario_link(*name), material.where(seen) or "–") for name, seen in sorted(rows.items())),
-    )
     yield f'`mlxprobe watch --ignore {rule.code} train.py` leaves it out, `allow=["{rule.code}"]` does in a test.'

@@ -39,7 +39,8 @@ class Words:
 
     marker: str
     arguments: dict[str, str]
-    signature: str
+    parameters: Sequence[str]
+    returns: str
     function: str
 
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from mlxprobe.reports.docs.material import Command, Material, Words
-from mlxprobe.reports.docs.prose import code, prose, sentence, table
+from mlxprobe.reports.docs.prose import code, prose, table
 from mlxprobe.settings import Setting
 from mlxprobe.vocabulary import HangKind, Outcome, Role, Word
 
@@ -87,7 +87,7 @@ def _settings(settings: Sequence[Setting]) -> Iterator[str]:
 
 
 def _setting(one: Setting) -> tuple[str, ...]:
-    return f"`{one.flag}`", f"`{one.key}`", f"`{one.variable}`", prose(one.help), prose(sentence(one.right))
+    return f"`{one.flag}`", f"`{one.key}`", f"`{one.variable}`", prose(one.help), prose(one.right)
 
 
 def _outcomes() -> Iterator[str]:
@@ -111,7 +111,7 @@ def _python(words: Words) -> Iterator[str]:
         ("argument", "what it does"), ((f"`{name}`", prose(told)) for name, told in words.arguments.items())
     )
     yield "`pytest scenarios/` has an item per variant of every scenario file.\n\n## mlxprobe.watch\n"
-    yield from code([f"mlxprobe.watch{words.signature}"])
+    yield from code(["mlxprobe.watch(", *(f"    {one}," for one in words.parameters), f") -> {words.returns}"])
     yield ""
     text, *sections = textwrap.dedent(words.function).strip().split("\n\n")
     yield prose(text)

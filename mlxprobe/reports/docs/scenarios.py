@@ -14,7 +14,7 @@ from mlxprobe.reports.docs.prose import box, capital, code, finding_link, prose,
 from mlxprobe.scenario import Variant
 from mlxprobe.vocabulary import Outcome, Role
 
-BOXES = {"Symptom": "failure", "Cause": "question", "Fix": "success"}
+BOXES = {"Symptom": "failure", "Cause": "info", "Fix": "success"}
 
 
 def pages(material: Material) -> dict[str, str]:
