@@ -11,9 +11,11 @@ from mlxprobe.model import Finding, Observation
 from mlxprobe.vocabulary import Severity
 
 ENOUGH_LOSSES = 20
+MANY_LOSSES = 300
 FALL = 0.02
 CLEAR = 0.1
 CERTAIN = 2
+SURE_TREND = 2.6  # standard deviations: by chance one series in two hundred
 
 
 @finding("MP306", "not-learning", Severity.WARNING, needs="losses")
@@ -21,8 +23,9 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     """The loss does not fall.
 
     Over at least 20 losses that the program read of one model, the last third is not below the first readings, nor
-    below the first third, by 2 % and by twice what the readings' own scatter explains; 10 %
-    below the first third are always enough. Where the weights came from a file this is a note: they may be trained.
+    below the first third, by 2 % and by twice what the readings' own scatter explains. A tenth below the first third
+    is always enough, and so is a falling trend that chance makes once in two hundred (Mann-Kendall). Where the weights
+    came from a file this is a note: they may be trained.
 
     Example: gradients that are never applied, labels that do not reach the loss, a learning rate of 0.
 
@@ -35,7 +38,7 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
             continue
         third = values[: len(values) // 3]
         start, last = values[: max(3, len(values) // 10)], values[-len(third) :]
-        if not (falls(start, last, CERTAIN) or falls(third, last)):
+        if not (falls(start, last, CERTAIN) or falls(third, last) or trend(values) < -SURE_TREND):
             severity = Severity.NOTE if stream in resumed else Severity.WARNING
             first, end = statistics.median(third), statistics.median(last)
             message = (
@@ -50,3 +53,11 @@ def falls(before: list[float], after: list[float], certain: float = 0.0) -> bool
     scatter = 1.4826 * statistics.median(abs(value - low) for value in after)  # a standard deviation, were it normal
     error = 1.2533 * scatter * math.sqrt(1 / len(before) + 1 / len(after))  # of the difference of two medians
     return high - low > max(FALL * abs(high), certain * error or min(CERTAIN * error, CLEAR * abs(high)))
+
+
+def trend(values: list[float]) -> float:
+    """Return the Mann-Kendall statistic of a series, in standard deviations: below zero where it falls."""
+    values = values[:: 1 + len(values) // MANY_LOSSES]  # of which every pair is compared
+    n = len(values)
+    rises = sum((later > earlier) - (later < earlier) for k, earlier in enumerate(values) for later in values[k + 1 :])
+    return rises / math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
