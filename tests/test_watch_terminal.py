@@ -93,7 +93,7 @@ def test_ctrl_c_ends_a_program_that_does_not_handle_it(tmp_path: Path) -> None:
         terminal.until("ready")
         terminal.write("\x03")
         assert terminal.end() == -signal.SIGINT
-        assert "Traceback" in terminal.told and "time.sleep(60)" in terminal.told
+        assert re.search(r"Traceback[\s\S]*train\.py[\s\S]*KeyboardInterrupt", terminal.told)
         assert "ended by SIGINT" in terminal.told
 
 
