@@ -17,7 +17,7 @@ run: .venv/installed
 	$(BIN)/mlxprobe run
 
 test: .venv/installed lint
-	$(BIN)/pytest tests
+	$(BIN)/pytest tests -n 2
 	$(BIN)/pytest scenarios -n 2
 
 lint: .venv/installed
