@@ -10,6 +10,7 @@ from wheels import CORE, wheel
 from mlxprobe import environments, hunt, releases
 
 pytest_plugins = ["pytester"]
+collect_ignore_glob = ["pages.py", "programs/*", "snapshots/*", "toys/*"]  # told by name, or scenarios by their looks
 
 
 @pytest.fixture
