@@ -92,6 +92,21 @@ class Watch:
         """What brought the program to its end (see `Observation.ended`); empty before."""
         return self.seen.ended if self.seen else ""
 
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """What the program did that could not be watched."""
+        seen = self.seen
+        if seen is None or not seen.begun:
+            return ()
+        told = [
+            f"process {fact.detail['pid']} imported MLX too; only the first that does is watched"
+            for fact in seen.facts
+            if fact.name == "another process"
+        ]
+        if seen.ended == "exited" and seen.exit_code == 0 and not seen.finished:
+            told.append("the program left past Python's own ending (os._exit, os.exec); what came after was not seen")
+        return tuple(told)
+
     def send(self, number: int) -> None:
         """Hand a signal on to the program."""
         self._signals.append(number)

@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -121,14 +122,21 @@ def watch(
     program = Watched(name=name, command=command, terminal=True, device=settings.device)
     began = time.monotonic()
     running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
+    threading.Thread(target=import_reports, daemon=True).start()
     with StatusLine(wanted=live) as line, own_signals(running), stops_cleanly(line):
         running.shown, running.silent = line.show, say_silent
         seen = running.run()
     findings, accepted = chosen.apply(seen.findings)
     kept = msgspec.structs.replace(seen, findings=findings)
-    record = record_of(kept, running.environment, began)
+    record = record_of(kept, running.environment, began, running.unseen)
     _report(record, form, output, accepted)
     leave(INTERRUPTED if running.stop.is_set() else exit_code(kept, fail_on, ended=running.ended))
+
+
+def import_reports() -> None:
+    """Import what the report needs while the program starts: it takes as long as a short program does."""
+    import mlxprobe.display
+    import mlxprobe.reports  # noqa: F401
 
 
 def say_silent(watcher: Watcher) -> None:
@@ -178,7 +186,7 @@ def stops_cleanly(line: StatusLine) -> Iterator[None]:
         signal.signal(signal.SIGTSTP, before)
 
 
-def record_of(seen: ProgramRecord, environment: Any, began_s: float) -> Record:
+def record_of(seen: ProgramRecord, environment: Any, began_s: float, unseen: tuple[str, ...]) -> Record:
     """Put one program's row into a record."""
     import mlxprobe
     from mlxprobe.model import Record
@@ -191,6 +199,7 @@ def record_of(seen: ProgramRecord, environment: Any, began_s: float) -> Record:
         environment=environment,
         programs=(seen,),
         wall_s=time.monotonic() - began_s,
+        problems=unseen,
     )
 
 
