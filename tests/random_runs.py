@@ -10,6 +10,7 @@ import ast
 import re
 import statistics
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,11 +83,16 @@ def listed(text: str, word: str) -> set[str]:
     return {code for line in re.findall(rf"^# {word}: (.*)$", text, re.MULTILINE) for code in line.split(", ")}
 
 
+PARSING = threading.Lock()  # Python 3.11 cannot build two trees at a time
+
+
 def scope_of(text: str, line: int) -> tuple[int, int]:
     """Return the lines of the innermost function or lambda around a line; `MODULE` for the module's own."""
+    with PARSING:
+        tree = ast.parse(text)
     around = [
         (node.lineno, node.end_lineno or 0)
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(tree)
         if isinstance(node, (ast.FunctionDef, ast.Lambda)) and node.lineno <= line <= (node.end_lineno or 0)
     ]
     return max(around, default=MODULE)

@@ -8,7 +8,7 @@ from making import STACK, record, record_row
 
 from mlxprobe.model import Finding, ProgramRecord, Record
 from mlxprobe.plugin import explain
-from mlxprobe.reports import FORMATS, markdown, words
+from mlxprobe.reports import FORMATS, markdown, sheet, words
 from mlxprobe.reports.code import aligned, body_of
 from mlxprobe.vocabulary import HangKind, Outcome, Role, Severity
 
@@ -166,3 +166,8 @@ def test_code_is_shown_without_decorator_and_docstring_and_differences_are_marke
     left, right = body_of(SOURCE, "wrong"), body_of(SOURCE, "right")
     assert right == ["a = 1", "b = 2"]
     assert list(aligned(left, right)) == [(" ", "a = 1", "a = 1"), ("~", "b = 3", "b = 2"), ("-", "c = 4", "")]
+
+
+def test_a_sheet_shows_markup_in_the_text_as_text() -> None:
+    page = sheet.page("<b>", "# gate\n\n| a | b |\n| --- | --- |\n| <script>alert(1)</script> | 2 |\n")
+    assert "<table>" in page and "<script>" not in page and "&lt;script&gt;" in page and "<title>&lt;b&gt;" in page

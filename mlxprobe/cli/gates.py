@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--candidate", default="current", metavar="RELEASE", help="The release to judge (default: current).")
 @click.option("--allow", "allowed", multiple=True, metavar="PROGRAM[:WHAT]=REASON", help="Accept a known regression.")
 @with_scenarios
-@with_report(("text", "json", "markdown", "junit", "github"))
+@with_report(("text", "json", "markdown", "junit", "github", "html"))
 @with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "reports", "requirements")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def gate(

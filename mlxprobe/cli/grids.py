@@ -37,7 +37,7 @@ NOT_FOUND = 1
 @click.option("--fresh", is_flag=True, help="Begin anew, whatever the file has.")
 @click.option("--pre", is_flag=True, help="Let ranges include pre-releases.")
 @with_scenarios
-@with_report(("text", "markdown", "json"))
+@with_report(("text", "markdown", "json", "html"))
 @with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "requirements")
 def matrix(
     releases: tuple[str, ...],
@@ -75,7 +75,7 @@ def matrix(
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@with_report(("text", "markdown", "json"))
+@with_report(("text", "markdown", "json", "html"))
 def merge(files: tuple[Path, ...], form: str, output: Path | None) -> None:
     """Join the matrix files of several shards."""
     from mlxprobe import matrix
@@ -84,12 +84,14 @@ def merge(files: tuple[Path, ...], form: str, output: Path | None) -> None:
 
 
 def _deliver(found: Any, form: str, output: Path | None) -> None:
+    from mlxprobe import guides
     from mlxprobe.reports.matrix import MATRIX_FORMATS
 
+    forms = MATRIX_FORMATS | {"html": lambda matrix: guides.page(matrix.records, (), matrix.skipped)}
     deliver(
         form,
         output,
-        lambda name: MATRIX_FORMATS[name](found),
+        lambda name: forms[name](found),
         lambda: click.echo(MATRIX_FORMATS["text"](found), nl=False),
     )
 

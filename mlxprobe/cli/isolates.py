@@ -20,7 +20,7 @@ TIMEOUT_S = 120.0
 @click.option("--only", multiple=True, metavar="NAME", help="Try only this intervention; repeatable (default: all).")
 @click.option("--with", "always", multiple=True, metavar="NAME", help="Apply this one in every trial; repeatable.")
 @click.option("--steps", type=click.IntRange(1), default=200, help="End each trial after this many steps (200).")
-@with_report(("text", "json", "markdown"))
+@with_report(("text", "json", "markdown", "html"))
 @with_settings("timeout_s", "stall_s", "memory", "device")
 @with_program
 def isolate(

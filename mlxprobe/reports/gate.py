@@ -10,6 +10,7 @@ import msgspec
 
 from mlxprobe.changes import Change, Comparison, regressions
 from mlxprobe.model import Environment, Value
+from mlxprobe.reports import sheet
 from mlxprobe.reports.annotations import command
 from mlxprobe.reports.junit import clean
 from mlxprobe.reports.markdown import table
@@ -135,4 +136,5 @@ GATE_FORMATS: dict[str, Callable[[GateReport], str]] = {
     "markdown": markdown,
     "junit": junit,
     "github": github,
+    "html": lambda report: sheet.page("mlxprobe gate", markdown(report)),
 }

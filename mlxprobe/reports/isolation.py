@@ -13,7 +13,7 @@ from rich.text import Text
 from mlxprobe.isolation import Isolation, Trial, intervention
 from mlxprobe.quantities import peak_bytes, usual_step_s
 from mlxprobe.record import finite
-from mlxprobe.reports import words
+from mlxprobe.reports import sheet, words
 from mlxprobe.vocabulary import Outcome
 
 
@@ -77,4 +77,8 @@ def encoded(found: Isolation) -> str:
     return msgspec.json.format(msgspec.json.encode(plain), indent=2).decode() + "\n"
 
 
-ISOLATION_FORMATS: dict[str, Callable[[Isolation], str]] = {"json": encoded, "markdown": markdown}
+ISOLATION_FORMATS: dict[str, Callable[[Isolation], str]] = {
+    "json": encoded,
+    "markdown": markdown,
+    "html": lambda found: sheet.page("mlxprobe isolate", markdown(found)),
+}
