@@ -36,6 +36,9 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "gradient missing"):
         message = f"trainable parameters get no gradient: {listed(fact.detail['paths'])}"
         yield rule("MP201").at(message, fact.file, fact.line, missing=float(str(fact.detail["count"])))
+    for fact in facts(seen, "modules unowned"):
+        message = f"{listed(fact.detail['paths'])}: modules in a tuple or behind an underscore are no part of the model"
+        yield rule("MP201").at(message, fact.file, fact.line, severity=Severity.NOTE)
 
 
 @finding("MP208", "exploding-gradients", Severity.WARNING, needs="gradients")

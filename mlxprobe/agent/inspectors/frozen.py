@@ -44,6 +44,8 @@ class Frozen(Inspector):
             self.inspection.recorder.fact("frozen changed", self.inspection.recorder.gradient_site, paths=changed)
 
     def called(self, call: Call) -> None:
+        if call.model is not None and self._model is None and (hidden := unowned(call.model)):
+            self.inspection.recorder.fact("modules unowned", call.site, paths=hidden[:5], count=len(hidden))
         if call.model is not None:
             self._model = weakref.ref(call.model)
         if call.model is not None and not graph.named_leaves(call.model.trainable_parameters()):
@@ -69,3 +71,15 @@ class Frozen(Inspector):
         if missing and updates + 1 >= MISSING_IS_SURE and id(model) not in self._told:
             self._told.add(id(model))
             self.inspection.recorder.fact("gradient missing", None, paths=missing[:5], count=len(missing))
+
+
+def unowned(model: Any) -> list[str]:
+    """List attributes that hold modules which MLX does not take for children: in a tuple, or behind an underscore."""
+    found = []
+    for path, module in model.named_modules():
+        for name, value in module.items():
+            held = value if isinstance(value, (list, tuple)) else [value]
+            hides = isinstance(value, tuple) or name.startswith("_")
+            if hides and any(hasattr(one, "trainable_parameters") and graph.leaves(one.parameters()) for one in held):
+                found.append(f"{path}.{name}".lstrip("."))
+    return found
