@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from mlxprobe.diagnosis.learning import ENOUGH_LOSSES
 from mlxprobe.diagnosis.registry import RULES
 from mlxprobe.model import Finding, Observation
 from mlxprobe.vocabulary import Severity
-
-ENOUGH_LOSSES = 20
 
 
 def unchecked(seen: Observation) -> tuple[Finding, ...]:

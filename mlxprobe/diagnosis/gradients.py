@@ -9,7 +9,6 @@ from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
 from mlxprobe.model import Finding, Observation
 from mlxprobe.vocabulary import Severity
 
-ENOUGH_STEPS = 3
 EXPLODED = 1e3
 RISES_ARE_SURE = 3
 
