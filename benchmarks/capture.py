@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from mlxprobe.record import load
 from mlxprobe.reports import text
+from mlxprobe.values.files import load
 
 PICTURE = Path(__file__).parents[1] / "docs" / "step2-hang.svg"
 

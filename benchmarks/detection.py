@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import psutil
 
-from mlxprobe.measures import where
-from mlxprobe.model import Limits, Program
 from mlxprobe.supervisor.watch import observe
+from mlxprobe.values.measures import where
+from mlxprobe.values.observation import Limits, Program
 
 ROOT = Path(__file__).parents[1]
 TOYS = ROOT / "tests" / "toys"

@@ -13,12 +13,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from mlxprobe import gate, interpreter
-from mlxprobe.changes import Change, Comparison
-from mlxprobe.programs import UserProgram
-from mlxprobe.runner import Runner
-from mlxprobe.schedule import scenario_tasks, side_by_side, user_tasks
-from mlxprobe.settings import Settings, resolve
+from mlxprobe.releases import interpreter
+from mlxprobe.running.programs import UserProgram
+from mlxprobe.running.runner import Runner
+from mlxprobe.running.schedule import scenario_tasks, side_by_side, user_tasks
+from mlxprobe.settings.table import Settings, resolve
+from mlxprobe.upgrade import gate
+from mlxprobe.upgrade.changes import Change, Comparison
 
 LOOP = Path(__file__).parent / "programs" / "scaled_loop.py"
 RELEASES = ("0.31.2", "0.32.4")
@@ -26,10 +27,10 @@ RELEASES = ("0.31.2", "0.32.4")
 
 def false_alarms(gates: int) -> None:
     """Gate all scenarios of this release against itself; tell alarms, and the time beside one run's."""
-    from mlxprobe import catalogue
+    from mlxprobe.catalogue import scenarios
 
     settings, here = resolve({}), interpreter.usable()
-    tasks = scenario_tasks(catalogue.select(catalogue.find()[0], []))
+    tasks = scenario_tasks(scenarios.select(scenarios.find()[0], []))
     alarms, ratios = 0, []
     for number in range(1, gates + 1):
         began = time.monotonic()
@@ -86,8 +87,8 @@ def _regressed(one: Comparison, what: str) -> bool:
 
 def environments() -> None:
     """Build two releases' environments anew and from the cache, and the same two with tox."""
-    from mlxprobe.environments import provide, remove
-    from mlxprobe.releases import Release
+    from mlxprobe.releases.environments import provide, remove
+    from mlxprobe.releases.index import Release
 
     releases = [Release(name=one, version=one) for one in RELEASES]
     for release in releases:

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from mlxprobe.record import load
+from mlxprobe.values.files import load
 
 
 def main() -> None:

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mlxprobe.scenario import Scenario
-from mlxprobe.vocabulary import Outcome
+from mlxprobe.catalogue.scenario import Scenario
+from mlxprobe.values.vocabulary import Outcome
 
 if TYPE_CHECKING:
     from mlxprobe.api import Diagnosis, watch

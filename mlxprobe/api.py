@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mlxprobe.model import Finding, Program, ProgramRecord, Verdict
-from mlxprobe.settings import resolve
-from mlxprobe.vocabulary import Severity
-from mlxprobe.watching import Enough, Watch
+from mlxprobe.running.watching import Enough, Watch
+from mlxprobe.settings.table import resolve
+from mlxprobe.values.observation import Program
+from mlxprobe.values.record import Finding, ProgramRecord, Verdict
+from mlxprobe.values.vocabulary import Severity
 
 STALL_S = 10.0
 
@@ -56,7 +57,7 @@ def watch(
     Raises:
         ProbeError: the program could not be started; UsageError where there is no such script.
     """
-    from mlxprobe.errors import UsageError
+    from mlxprobe.values.errors import UsageError
 
     if isinstance(program, (str, os.PathLike)):
         script = Path(program)

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from wheels import CORE, wheel
 
-from mlxprobe import environments, hunt, releases
+from mlxprobe.releases import environments
+from mlxprobe.releases import index as package_index
+from mlxprobe.upgrade import bisect
 
 pytest_plugins = ["pytester"]
 collect_ignore_glob = ["pages.py", "programs/*", "snapshots/*", "toys/*"]  # told by name, or scenarios by their looks
@@ -25,9 +27,9 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     config.write_text(f"no-index = true\nfind-links = [{str(folder)!r}]\n")
     monkeypatch.setenv("UV_CONFIG_FILE", str(config))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for room in (environments, hunt):
+    for room in (environments, bisect):
         monkeypatch.setattr(room, "cache_folder", lambda: tmp_path / "cache" / "mlxprobe")
-    monkeypatch.setattr(releases, "listed", lambda: ["1.0.0", "2.0.0"])
+    monkeypatch.setattr(package_index, "listed", lambda: ["1.0.0", "2.0.0"])
     return folder
 
 

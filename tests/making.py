@@ -7,25 +7,22 @@ from typing import Any
 
 import msgspec
 
-from mlxprobe.model import (
+from mlxprobe.values.files import SCHEMA_VERSION, row
+from mlxprobe.values.observation import (
     Environment,
-    Expectation,
     Frame,
     Limits,
     MlxSample,
     Observation,
-    ProgramRecord,
     Raised,
     Reading,
-    Record,
     Sample,
     Silence,
     Stack,
     Step,
-    Verdict,
 )
-from mlxprobe.record import SCHEMA_VERSION, row
-from mlxprobe.vocabulary import HangKind, Outcome, Role
+from mlxprobe.values.record import Expectation, ProgramRecord, Record, Verdict
+from mlxprobe.values.vocabulary import HangKind, Outcome, Role
 
 LIMITS = Limits(stall_s=1.0, startup_s=10.0, timeout_s=60.0, memory_bytes=1_000_000_000)
 HERE = Environment(

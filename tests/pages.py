@@ -12,10 +12,11 @@ import msgspec
 import pytest
 from making import HERE, STACK, record, record_row
 
-from mlxprobe.model import Finding, Frame, Limits, MlxSample, ProgramRecord, Raised, Record, Stack
-from mlxprobe.record import load
 from mlxprobe.reports.html import Guide
-from mlxprobe.vocabulary import HangKind, Outcome, Role, Severity
+from mlxprobe.values.files import load
+from mlxprobe.values.observation import Frame, Limits, MlxSample, Raised, Stack
+from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

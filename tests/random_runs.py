@@ -14,10 +14,11 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlxprobe.model import Finding, Observation, Program
-from mlxprobe.settings import resolve
-from mlxprobe.vocabulary import Severity
-from mlxprobe.watching import Watch
+from mlxprobe.running.watching import Watch
+from mlxprobe.settings.table import resolve
+from mlxprobe.values.observation import Observation, Program
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
 
 MARK = re.compile(r"^\s*[^#\s].*# (MP\d+)$", re.MULTILINE)
 MODULE = (0, 0)

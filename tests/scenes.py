@@ -17,17 +17,17 @@ import click
 import msgspec
 from making import HERE, STACK, record, record_row
 
-from mlxprobe import catalogue
-from mlxprobe.changes import Change, Comparison, Difference
+from mlxprobe.catalogue import scenarios
 from mlxprobe.cli import main
-from mlxprobe.display import Display, shown
-from mlxprobe.isolation import Isolation, Trial
-from mlxprobe.matrix import Matrix
-from mlxprobe.model import Finding, ProgramRecord, Record
+from mlxprobe.cli.display import Display, shown
 from mlxprobe.reports import diagnosis, isolation, text
 from mlxprobe.reports.gate import GATE_FORMATS, GateReport
 from mlxprobe.reports.matrix import MATRIX_FORMATS
-from mlxprobe.vocabulary import HangKind, Outcome, Role, Severity
+from mlxprobe.running.isolation import Isolation, Trial
+from mlxprobe.upgrade.changes import Change, Comparison, Difference
+from mlxprobe.upgrade.matrix import Matrix
+from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
 
 SCENARIOS = Path(__file__).with_name("snapshots") / "scenarios"
 MARK = "\f"  # between two scenes
@@ -121,7 +121,7 @@ SCENES = {"list": ["list"], "explain": ["explain", "MP101"]} | {name: [f"made-{n
 
 if __name__ == "__main__":
     os.chdir(SCENARIOS)
-    catalogue.own_folder = lambda: SCENARIOS
+    scenarios.own_folder = lambda: SCENARIOS
     for name, show in MADE.items():
         main.add_command(click.Command(f"made-{name}", callback=show))
     for words in SCENES.values():

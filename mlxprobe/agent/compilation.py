@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlxprobe.agent import sites
 from mlxprobe.agent.arguments import like
-
-if TYPE_CHECKING:
-    from mlxprobe.agent.hooks import Hooks
+from mlxprobe.agent.inspection import Inspection
+from mlxprobe.agent.nesting import Nesting
+from mlxprobe.agent.recorder import Recorder
 
 RETRACED, RETRACED_SHARE = 5, 0.8
 
@@ -18,14 +18,16 @@ RETRACED, RETRACED_SHARE = 5, 0.8
 class Compilation:
     """Tell what compiled functions do, from what their traces did."""
 
-    def __init__(self, hooks: Hooks) -> None:
-        self.hooks = hooks
+    def __init__(self, recorder: Recorder, inspection: Inspection, nesting: Nesting) -> None:
+        self.recorder = recorder
+        self.inspection = inspection
+        self.nesting = nesting
         self.traces: dict[tuple[str, int], list[int]] = {}  # where a compiled function is: traces and calls
         self.made: dict[tuple[str, int], set[int]] = {}  # where functions are compiled: at which steps
         self.updated: list[tuple[Any, Any]] = []  # models and their optimizers, in the trace under way
 
     def wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        hooks = self.hooks
+        recorder, nesting = self.recorder, self.nesting
 
         @like(original)
         def compile_(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
@@ -37,23 +39,23 @@ class Compilation:
             site = sites.calling()
             counts = self.traces.setdefault((code.co_filename, code.co_firstlineno) if code else site, [0, 0])
             made = self.made.setdefault(site, set())
-            made.add(hooks.recorder.step)
+            made.add(recorder.step)
             if len(made) >= RETRACED:
-                hooks.recorder.fact("compiled anew", site, times=len(made))
+                recorder.fact("compiled anew", site, times=len(made))
             trained: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
             given = [args[k] if len(args) > k else kwargs.get(name) for k, name in enumerate(("inputs", "outputs"))]
 
             @like(fun)
             def traced(*fargs: Any, **fkwargs: Any) -> Any:
-                hooks.tracing.append(seen)
+                nesting.tracing.append(seen)
                 counts[0] += 1
                 try:
                     return fun(*fargs, **fkwargs)
                 finally:
-                    hooks.tracing.pop()
+                    nesting.tracing.pop()
                     trained[:] = [(weak(model), weak(optimizer)) for model, optimizer in self.updated]
                     for what in self.uncaptured(given):
-                        hooks.recorder.fact("state not captured", site, what=what)
+                        recorder.fact("state not captured", site, what=what)
 
             return self._compiled_call(original(traced, *args, **kwargs), seen, counts, trained)
 
@@ -77,11 +79,11 @@ class Compilation:
         counts: list[int],
         trained: list[tuple[Callable[[], Any], Callable[[], Any]]],
     ) -> Callable[..., Any]:
-        hooks, recorder = self.hooks, self.hooks.recorder
+        recorder, nesting = self.recorder, self.nesting
 
         @like(call)
         def compiled(*args: Any, **kwargs: Any) -> Any:
-            if hooks.tracing or hooks.depth:
+            if nesting.tracing or nesting.depth:
                 return call(*args, **kwargs)
             counts[1] += 1
             if counts[0] >= RETRACED and counts[0] >= RETRACED_SHARE * counts[1]:
@@ -92,7 +94,7 @@ class Compilation:
                 recorder.gradient_ends(result)
             for model, optimizer in [(one(), other()) for one, other in trained]:
                 recorder.updated(model, optimizer)
-                hooks.inspection.training(model, optimizer)
+                self.inspection.training(model, optimizer)
             return result
 
         return compiled

@@ -12,6 +12,7 @@ from mlxprobe.agent.arguments import described, like
 from mlxprobe.agent.compilation import Compilation
 from mlxprobe.agent.inspection import Call, Inspection
 from mlxprobe.agent.loading import differences
+from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.recorder import Recorder
 
 READERS = ("item", "tolist", "__float__", "__int__", "__bool__", "__array__", "__repr__", "__str__", "__format__")
@@ -20,14 +21,13 @@ TREES = (list, tuple, dict)
 
 
 class Hooks:
-    """The wrappers of one process. `depth` tells calls of the user's from MLX's calls of itself."""
+    """The wrappers of one process."""
 
     def __init__(self, recorder: Recorder, inspection: Inspection) -> None:
         self.recorder = recorder
         self.inspection = inspection
-        self.depth = 0
-        self.tracing: list[dict[str, bool]] = []
-        self.compilation = Compilation(self)
+        self.nesting = Nesting()
+        self.compilation = Compilation(recorder, inspection, self.nesting)
         self.modules: list[tuple[Any, Callable[..., Any]]] = []  # whose gradients `nn.value_and_grad` is computing
 
     def install_core(self, mx: Any) -> None:
@@ -146,13 +146,13 @@ class Hooks:
 
         @like(call)
         def gradients(*args: Any, **kwargs: Any) -> Any:
-            if self.depth:
+            if self.nesting.depth:
                 return call(*args, **kwargs)
-            if self.tracing:
-                self.tracing[-1]["gradients"] = True
+            if self.nesting.tracing:
+                self.nesting.tracing[-1]["gradients"] = True
                 return call(*args, **kwargs)
             recorder.gradient_begins()
-            self.depth += 1
+            self.nesting.depth += 1
             try:
                 result = call(*args, **kwargs)
             except Exception as error:
@@ -164,7 +164,7 @@ class Hooks:
                 )
                 raise
             finally:
-                self.depth -= 1
+                self.nesting.depth -= 1
             recorder.gradient_ends(result[0] if with_value else None, id(self.modules[-1][0]) if self.modules else 0)
             self.inspection.called(lambda: self._call(result, with_value, describe, args, kwargs))
             return result
@@ -193,19 +193,19 @@ class Hooks:
     def _update(self, original: Callable[..., Any], *, applies: bool) -> Callable[..., Any]:
         @like(original)
         def update(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
-            if self.depth:
+            if self.nesting.depth:
                 return original(optimizer, *args, **kwargs)
             trees = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, dict)]
             model, gradients = (trees if applies else trees[::-1]) if len(trees) == 2 else ({}, {})
-            if not self.tracing:
+            if not self.nesting.tracing:
                 self.inspection.updating(model, optimizer, gradients)
-            self.depth += 1
+            self.nesting.depth += 1
             try:
                 result = original(optimizer, *args, **kwargs)
             finally:
-                self.depth -= 1
-            if self.tracing:
-                self.tracing[-1]["updates"] = True
+                self.nesting.depth -= 1
+            if self.nesting.tracing:
+                self.nesting.tracing[-1]["updates"] = True
                 self.compilation.updated.append((model, optimizer))
                 self.inspection.traced(model, gradients)
                 return result
@@ -217,7 +217,7 @@ class Hooks:
     def _module_update(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
         def update(module: Any, parameters: Any, *args: Any, **kwargs: Any) -> Any:
-            if not self.depth and self.inspection.due:
+            if not self.nesting.depth and self.inspection.due:
                 extra = {path for path, _ in graph.named_leaves(parameters)}
                 extra -= {path for path, _ in graph.named_leaves(module.parameters())}
                 if extra:

@@ -24,14 +24,7 @@ from mlxprobe.agent.inspectors import ALL
 from mlxprobe.agent.interventions import Interventions
 from mlxprobe.agent.recorder import Recorder
 from mlxprobe.agent.sampler import Sampler
-from mlxprobe.agent.shared import (
-    ASK_FILE,
-    DEVICE_VARIABLE,
-    FOLDER_VARIABLE,
-    STACK_SIGNAL,
-    STACKS_FILE,
-    WITH_VARIABLE,
-)
+from mlxprobe.agent.shared import ASK_FILE, DEVICE_VARIABLE, FOLDER_VARIABLE, STACK_SIGNAL, STACKS_FILE, WITH_VARIABLE
 
 MESSAGE_CHARACTERS = 600
 LAYERS = tuple(

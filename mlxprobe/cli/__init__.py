@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import signal
 
-from mlxprobe.cli import documents, explore, gates, grids, isolates, pages, runs, watches
+from mlxprobe.cli import docs, explore, gate, isolate, matrix, report, run, watch
 from mlxprobe.cli.common import main
 
 __all__ = ["entry_point", "main"]
 
 for _command in (
-    runs.run,
+    run.run,
     explore.list_,
     explore.show,
     explore.explain,
     explore.doctor,
-    gates.gate,
-    gates.envs,
-    grids.matrix,
-    grids.merge,
-    grids.bisect,
-    watches.watch,
-    isolates.isolate,
-    pages.report,
-    documents.docs,
+    gate.gate,
+    gate.envs,
+    matrix.matrix,
+    matrix.merge,
+    matrix.bisect,
+    watch.watch,
+    isolate.isolate,
+    report.report,
+    docs.docs,
 ):
     main.add_command(_command)
 

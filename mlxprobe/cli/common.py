@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import click
 
 import mlxprobe
-from mlxprobe.errors import ProbeError
-from mlxprobe.settings import TABLE, Settings
+from mlxprobe.settings.table import TABLE, Settings
+from mlxprobe.values.errors import ProbeError
 
 JUDGED_NOT, INTERRUPTED = 2, 130
 
@@ -108,7 +108,7 @@ def with_report(formats: Sequence[str]) -> Callable[[Command], Command]:
 
 def deliver(form: str, output: Path | None, render: Callable[[str], str], show: Callable[[], None]) -> None:
     """Write the report to `output` in its form and show its text; without a file, the terminal gets the form."""
-    from mlxprobe.record import write
+    from mlxprobe.values.files import write
 
     if output is not None or form == "text":
         show()

@@ -9,18 +9,18 @@ from typing import Any
 import click
 
 from mlxprobe.cli.common import JUDGED_NOT, leave, tell, with_settings
-from mlxprobe.settings import resolve
+from mlxprobe.settings.table import resolve
 
 
 @click.command("list")
 @with_settings("scenarios")
 def list_(**flags: Any) -> None:
     """List every scenario and its variants."""
-    from mlxprobe import catalogue
-    from mlxprobe.display import console
+    from mlxprobe.catalogue import scenarios
+    from mlxprobe.cli.display import console
 
     width = console().width if sys.stdout.isatty() else sys.maxsize  # a line per title for grep, folds for eyes
-    entries, broken = catalogue.find(resolve(flags).scenarios)
+    entries, broken = scenarios.find(resolve(flags).scenarios)
     for entry in entries:
         told = textwrap.fill(f"{entry.name}  {entry.title}", width, subsequent_indent="  ", break_on_hyphens=False)
         click.echo(click.style(entry.name, bold=True) + told.removeprefix(entry.name))
@@ -36,12 +36,12 @@ def list_(**flags: Any) -> None:
 @with_settings("scenarios")
 def show(name: str, **flags: Any) -> None:
     """Show a scenario: symptom, cause, fix, broken and correct code side by side."""
-    from mlxprobe import catalogue
-    from mlxprobe.display import console, shown
+    from mlxprobe.catalogue import scenarios
+    from mlxprobe.cli.display import console, shown
     from mlxprobe.reports import page
 
-    entries, _ = catalogue.find(resolve(flags).scenarios)
-    for entry, variants in catalogue.select(entries, [name]):
+    entries, _ = scenarios.find(resolve(flags).scenarios)
+    for entry, variants in scenarios.select(entries, [name]):
         click.echo(shown(page.scenario(entry, variants, console().width)), nl=False)
 
 
@@ -49,10 +49,10 @@ def show(name: str, **flags: Any) -> None:
 @click.argument("code", default="")
 def explain(code: str) -> None:
     """Explain a finding code, such as MP101; without one, list them."""
+    from mlxprobe.cli.display import shown
     from mlxprobe.diagnosis import RULES
-    from mlxprobe.display import shown
-    from mlxprobe.errors import UsageError
     from mlxprobe.reports import page
+    from mlxprobe.values.errors import UsageError
 
     if not code:
         for rule in (RULES[one] for one in sorted(RULES)):
@@ -67,8 +67,8 @@ def explain(code: str) -> None:
 @with_settings("jobs", "timeout_s", "stall_s", "memory", "device")
 def doctor(**flags: Any) -> None:
     """Tell which MLX, device and limits are here, and what cannot be measured."""
-    from mlxprobe import doctor as checks
-    from mlxprobe import interpreter
+    from mlxprobe.cli import doctor as checks
+    from mlxprobe.releases import interpreter
 
     settings = resolve(flags)
     here = interpreter.usable(device=settings.device)

@@ -7,7 +7,8 @@ import pkgutil
 from collections.abc import Callable, Iterator
 
 from mlxprobe.diagnosis.registry import RULES, Rule, finding, rule
-from mlxprobe.model import Finding, Observation
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
 
 __all__ = ["RULES", "Rule", "diagnose", "finding", "rule", "unchecked"]
 

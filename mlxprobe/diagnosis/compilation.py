@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, rule
-from mlxprobe.model import Finding, Observation
-from mlxprobe.vocabulary import Severity
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
 
 
 @finding("MP501", "uncaptured-state")

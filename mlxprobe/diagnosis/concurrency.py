@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, rule
-from mlxprobe.measures import standing, where
-from mlxprobe.model import Finding, Observation
-from mlxprobe.vocabulary import HangKind
+from mlxprobe.values.measures import standing, where
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import HangKind
 
 
 @finding("MP601", "fork-after-eval")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
-from mlxprobe.measures import pending_slope, standing, steps_done
-from mlxprobe.model import Finding, Observation
-from mlxprobe.vocabulary import HangKind, Severity
+from mlxprobe.values.measures import pending_slope, standing, steps_done
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import HangKind, Severity
 
 GROWING = 10.0  # operations a step; the optimizer's own step counter adds one, which harms nobody
 MANY_STEPS = 5

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 from mlxprobe.diagnosis.learning import ENOUGH_LOSSES
 from mlxprobe.diagnosis.registry import RULES
-from mlxprobe.model import Finding, Observation
-from mlxprobe.vocabulary import Severity
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
 
 
 def unchecked(seen: Observation) -> tuple[Finding, ...]:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
-from mlxprobe.model import Finding, Observation
-from mlxprobe.vocabulary import Severity
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
 
 EXPLODED = 1e3
 RISES_ARE_SURE = 3

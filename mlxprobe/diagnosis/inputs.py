@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, rule
-from mlxprobe.model import Finding, Observation
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
 
 
 @finding("MP304", "id-out-of-range", needs="ids")

@@ -7,8 +7,9 @@ import statistics
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import finding, place, rule
-from mlxprobe.model import Finding, Observation
-from mlxprobe.vocabulary import Severity
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
 
 ENOUGH_LOSSES = 20
 MANY_LOSSES = 300

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, rule
-from mlxprobe.model import Finding, Observation
-from mlxprobe.vocabulary import Severity
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
 
 LABELS = re.compile(r"label|target|truth|answer|gold|(^|[._])y(s|_?true|b|_?batch)?$|_y$", re.IGNORECASE)
 

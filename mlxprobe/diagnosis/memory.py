@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from mlxprobe.diagnosis.evaluation import GROWING
 from mlxprobe.diagnosis.registry import facts, finding, place, rule
-from mlxprobe.measures import active_floors, growth_per_step, pending_slope
-from mlxprobe.model import Finding, Observation
-from mlxprobe.vocabulary import Severity
+from mlxprobe.values.measures import active_floors, growth_per_step, pending_slope
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
 
 ENOUGH_STEPS = 16
 GROWTH_BYTES = 100_000

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from mlxprobe.model import Fact, Finding, Observation
-from mlxprobe.vocabulary import Severity
+from mlxprobe.values.observation import Fact, Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
 
 Detector = Callable[[Observation], Iterator[Finding]]
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from mlxprobe.model import Record
-from mlxprobe.record import encode
 from mlxprobe.reports import annotations, diagnosis, junit, markdown, sarif, text
+from mlxprobe.values.files import encode
+from mlxprobe.values.record import Record
 
 
 def _html(record: Record) -> str:

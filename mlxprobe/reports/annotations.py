@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mlxprobe.model import Finding, ProgramRecord, Record
 from mlxprobe.reports.diagnosis import fails, one_line, ordered, plain, verdict
-from mlxprobe.selection import relative
-from mlxprobe.vocabulary import Severity
+from mlxprobe.running.selection import relative
+from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.vocabulary import Severity
 
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 

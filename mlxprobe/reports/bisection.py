@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mlxprobe.hunt import Found
-from mlxprobe.reports.words import counted, trimmed
+from mlxprobe.reports.words import trimmed
+from mlxprobe.upgrade.bisect import Found
+from mlxprobe.values.measures import counted
 
 MARKS = {"good": "✓", "bad": "✗", "skip": "–", "": "·"}
 

@@ -14,11 +14,12 @@ from rich.padding import Padding
 from rich.text import Text
 
 from mlxprobe.diagnosis import RULES
-from mlxprobe.measures import is_users, megabytes
-from mlxprobe.model import Finding, ProgramRecord, Record, Stack
-from mlxprobe.reports.words import counted, observed, trimmed
-from mlxprobe.selection import relative, source_of
-from mlxprobe.vocabulary import Outcome, Severity
+from mlxprobe.reports.words import observed, trimmed
+from mlxprobe.running.selection import relative, source_of
+from mlxprobe.values.measures import counted, is_users, megabytes
+from mlxprobe.values.observation import Stack
+from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.vocabulary import Outcome, Severity
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
 ORDER = list(Severity)

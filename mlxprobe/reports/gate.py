@@ -8,13 +8,14 @@ from collections.abc import Callable
 
 import msgspec
 
-from mlxprobe.changes import Change, Comparison, regressions
-from mlxprobe.model import Environment, Value
 from mlxprobe.reports import sheet
 from mlxprobe.reports.annotations import command
 from mlxprobe.reports.junit import clean
 from mlxprobe.reports.markdown import table
-from mlxprobe.reports.words import counted, trimmed
+from mlxprobe.reports.words import trimmed
+from mlxprobe.upgrade.changes import Change, Comparison, regressions
+from mlxprobe.values.measures import counted
+from mlxprobe.values.observation import Environment, Value
 
 GATE_SCHEMA_VERSION = 1
 MARKS = {Change.REGRESSION: "✗", Change.CANNOT_TELL: "?", Change.CHANGED: "~", Change.FIXED: "+", Change.SAME: "="}

@@ -10,11 +10,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mlxprobe.isolation import Isolation, Trial, intervention
-from mlxprobe.quantities import peak_bytes, usual_step_s
-from mlxprobe.record import finite
 from mlxprobe.reports import sheet, words
-from mlxprobe.vocabulary import Outcome
+from mlxprobe.running.isolation import Isolation, Trial, intervention
+from mlxprobe.upgrade.quantities import peak_bytes, usual_step_s
+from mlxprobe.values.files import finite
+from mlxprobe.values.vocabulary import Outcome
 
 
 def renderable(found: Isolation) -> RenderableType:

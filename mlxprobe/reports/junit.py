@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
-from mlxprobe.model import ProgramRecord, Record
 from mlxprobe.reports import diagnosis, words
-from mlxprobe.vocabulary import Outcome
+from mlxprobe.values.record import ProgramRecord, Record
+from mlxprobe.values.vocabulary import Outcome
 
 PROGRAMS = "programs"  # the scenario of the user's own
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

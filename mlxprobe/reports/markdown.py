@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlxprobe.model import ProgramRecord, Record
 from mlxprobe.reports import words
-from mlxprobe.vocabulary import Role
+from mlxprobe.values.record import ProgramRecord, Record
+from mlxprobe.values.vocabulary import Role
 
 
 def render(record: Record) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mlxprobe.matrix import Matrix, cell, encode, rows
-from mlxprobe.model import ProgramRecord
 from mlxprobe.reports.markdown import table
 from mlxprobe.reports.words import trimmed
+from mlxprobe.upgrade.matrix import Matrix, cell, encode, rows
+from mlxprobe.values.record import ProgramRecord
 
 CHANGED = "▸"
 WIDTH = 80

@@ -8,11 +8,11 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from mlxprobe.catalogue import SECTIONS, Entry
+from mlxprobe.catalogue.scenario import Variant
+from mlxprobe.catalogue.scenarios import SECTIONS, Entry
 from mlxprobe.diagnosis import Rule
 from mlxprobe.reports.code import side_by_side
-from mlxprobe.scenario import Variant
-from mlxprobe.vocabulary import Outcome, Role
+from mlxprobe.values.vocabulary import Outcome, Role
 
 
 def scenario(entry: Entry, variants: Iterable[Variant], width: int) -> RenderableType:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from mlxprobe.diagnosis import RULES, Rule
-from mlxprobe.model import Finding, ProgramRecord, Record
-from mlxprobe.record import finite
 from mlxprobe.reports.diagnosis import one_line, ordered, plain
-from mlxprobe.selection import identity, relative, source_of
-from mlxprobe.vocabulary import Outcome
+from mlxprobe.running.selection import identity, relative, source_of
+from mlxprobe.values.files import finite
+from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.vocabulary import Outcome
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "mlxprobeFinding/v1"

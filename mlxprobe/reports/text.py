@@ -9,9 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mlxprobe.model import ProgramRecord, Record
 from mlxprobe.reports import words
-from mlxprobe.vocabulary import Outcome, Role
+from mlxprobe.values.record import ProgramRecord, Record
+from mlxprobe.values.vocabulary import Outcome, Role
 
 STYLES = {Outcome.PASS: "green", Outcome.UNJUDGED: "magenta", Outcome.SKIPPED: "dim"}
 

@@ -6,15 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from mlxprobe.model import ProgramRecord, Record
-from mlxprobe.vocabulary import Outcome, Role
+from mlxprobe.values.measures import counted
+from mlxprobe.values.record import ProgramRecord, Record
+from mlxprobe.values.vocabulary import Outcome, Role
 
 _ENDS = re.compile(r"(?:[ \t]|\x1b\[[0-9;]*m)+$", re.MULTILINE)
-
-
-def counted(number: int, word: str) -> str:
-    """Write a number with its word: 1 run, 2 runs."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def trimmed(text: str) -> str:

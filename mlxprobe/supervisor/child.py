@@ -13,15 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-import mlxprobe
 from mlxprobe.agent.shared import DEVICE_VARIABLE, EVENTS_FILE, FD_VARIABLE, FOLDER_VARIABLE, LINE_BYTES, PATH_VARIABLE
-from mlxprobe.errors import ProbeError
-from mlxprobe.model import Program
 from mlxprobe.supervisor.pipes import ReadEnd
 from mlxprobe.supervisor.sweep import sweep
 from mlxprobe.supervisor.warden import SHARED
+from mlxprobe.values.errors import ProbeError
+from mlxprobe.values.observation import Program
 
-AGENT = Path(mlxprobe.__file__).parent / "agent" / "__main__.py"
+AGENT = Path(__file__).parents[1] / "agent" / "__main__.py"
 CARRIED = AGENT.with_name("carried")
 WARDEN = Path(__file__).with_name("warden.py")
 TAIL_BYTES = 16_384

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from mlxprobe.model import Fact, MlxSample, Raised, Reading, Step
 from mlxprobe.supervisor.thin import thin
+from mlxprobe.values.observation import Fact, MlxSample, Raised, Reading, Step
 
 NONSENSE_IS_SURE = 100  # lines; no more of them is read then, for they may come without end
 FROM_FORKS = {"ready", "fact"}

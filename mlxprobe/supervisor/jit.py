@@ -12,7 +12,7 @@ import shutil
 import threading
 from pathlib import Path
 
-from mlxprobe.settings import cache_folder
+from mlxprobe.settings.table import cache_folder
 
 PATTERNS = ("lib*.so", "mlx/**/lib*.so", "mlx/*/ptx/*")  # on the CPU up to MLX 0.28 and since; on CUDA
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from mlxprobe.model import Sample
 from mlxprobe.supervisor.thin import thin
+from mlxprobe.values.observation import Sample
 
 SAMPLE_S = 0.05
 RESCAN_S = 0.25

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mlxprobe.agent.shared import ASK_FILE, STACK_SIGNAL, STACKS_FILE
-from mlxprobe.model import Frame, Stack
+from mlxprobe.values.observation import Frame, Stack
 
 WAIT_S = 0.3  # for all processes together
 LAST_WAIT_S = 0.4  # when nothing is left to lose

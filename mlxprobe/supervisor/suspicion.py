@@ -6,12 +6,12 @@ import time
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from mlxprobe.model import Silence, Stack
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import EventLog
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.stacks import StackFile
-from mlxprobe.vocabulary import HangKind
+from mlxprobe.values.observation import Silence, Stack
+from mlxprobe.values.vocabulary import HangKind
 
 DEADLOCK_CPU_SHARE = 0.05
 RESTING_CPU_SHARE = 0.2

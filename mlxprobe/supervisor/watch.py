@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from mlxprobe.errors import ProbeError
-from mlxprobe.model import Limits, Observation, Program
 from mlxprobe.supervisor import jit
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import NONSENSE_IS_SURE, EventLog
 from mlxprobe.supervisor.sample import SAMPLE_S, TreeSampler
 from mlxprobe.supervisor.stacks import StackFile
 from mlxprobe.supervisor.suspicion import Suspicion
+from mlxprobe.values.errors import ProbeError
+from mlxprobe.values.observation import Limits, Observation, Program
 
 POLL_S = 0.025
 HURRY_S = 0.01  # between looks at a program that is about to reach its memory limit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from mlxprobe.catalogue import Entry
+from mlxprobe.catalogue.scenarios import Entry
 
 FAMILIES = {
     "MP1": "Evaluation and memory",

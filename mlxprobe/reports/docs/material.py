@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from mlxprobe.catalogue import Entry
+from mlxprobe.catalogue.scenarios import Entry
 from mlxprobe.diagnosis import Rule
-from mlxprobe.model import ProgramRecord, Record
-from mlxprobe.settings import Setting
+from mlxprobe.settings.table import Setting
+from mlxprobe.values.record import ProgramRecord, Record
 
 Row = tuple[Record, ProgramRecord]
 

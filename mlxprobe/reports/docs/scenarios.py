@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from mlxprobe.catalogue import SECTIONS
+from mlxprobe.catalogue.scenario import Variant
+from mlxprobe.catalogue.scenarios import SECTIONS
 from mlxprobe.reports import words
 from mlxprobe.reports.code import aligned, body_of
 from mlxprobe.reports.docs import families
 from mlxprobe.reports.docs.material import Material, Row, Source
 from mlxprobe.reports.docs.prose import box, capital, code, finding_link, prose, scenario_link, sentence, tab, table
-from mlxprobe.scenario import Variant
-from mlxprobe.vocabulary import Outcome, Role
+from mlxprobe.values.measures import counted
+from mlxprobe.values.vocabulary import Outcome, Role
 
 BOXES = {"Symptom": "failure", "Cause": "info", "Fix": "success"}
 
@@ -69,7 +70,7 @@ def _page(source: Source, material: Material) -> Iterator[str]:
     yield from box("example", f"scenarios/{entry.file.name}", code(source.text.splitlines()), folded=True)
     if entry.scenario.documents:
         names = ", ".join(f"`{name}`" for name in entry.scenario.documents)
-        yield f"The claims are of {words.counted(len(entry.scenario.documents), 'document')}: {names}."
+        yield f"The claims are of {counted(len(entry.scenario.documents), 'document')}: {names}."
 
 
 def _observed_row(scenario: str, variant: Variant, material: Material) -> tuple[str, ...]:

@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from mlxprobe.errors import UsageError
-from mlxprobe.measures import megabytes
-from mlxprobe.model import Record
 from mlxprobe.reports import diagnosis, words
 from mlxprobe.reports.html import library
 from mlxprobe.reports.html.guide import Guide
 from mlxprobe.reports.html.page import data, page
 from mlxprobe.reports.html.visible import visible
-from mlxprobe.selection import source_of
-from mlxprobe.vocabulary import Outcome
+from mlxprobe.running.selection import source_of
+from mlxprobe.values.errors import UsageError
+from mlxprobe.values.measures import counted, megabytes
+from mlxprobe.values.record import Record
+from mlxprobe.values.vocabulary import Outcome
 
 if TYPE_CHECKING:
     import jinja2
@@ -126,6 +126,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "source": source_of,
     "megabytes": megabytes,
     "paragraphs": lambda text: [" ".join(one.split()) for one in text.split("\n\n")],
-    "counted": words.counted,
+    "counted": counted,
     "ticked": _ticked,
 }

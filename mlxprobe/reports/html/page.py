@@ -8,10 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlxprobe.diagnosis import RULES, Rule
-from mlxprobe.matrix import Matrix, cell
-from mlxprobe.matrix import rows as matrix_rows
-from mlxprobe.model import Finding, ProgramRecord, Record, Value
-from mlxprobe.record import MATRIX_SCHEMA_VERSION, finite
 from mlxprobe.reports import words
 from mlxprobe.reports.diagnosis import ordered, unchecked
 from mlxprobe.reports.html.difference import Pair, pairs
@@ -19,7 +15,12 @@ from mlxprobe.reports.html.guide import Guide
 from mlxprobe.reports.html.series import charts, trends
 from mlxprobe.reports.html.visible import anchor
 from mlxprobe.reports.junit import PROGRAMS
-from mlxprobe.vocabulary import Outcome
+from mlxprobe.upgrade.matrix import Matrix, cell
+from mlxprobe.upgrade.matrix import rows as matrix_rows
+from mlxprobe.values.files import MATRIX_SCHEMA_VERSION, finite
+from mlxprobe.values.observation import Value
+from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.vocabulary import Outcome
 
 MOST_FINDINGS = 200  # of one program; a hostile or endless one must not make the report unreadable
 Json = dict[str, Any]

@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from mlxprobe.model import ProgramRecord, Value
-from mlxprobe.quantities import peak_bytes, usual_step_s
 from mlxprobe.reports.diagnosis import figure
 from mlxprobe.reports.html.visible import visible
-from mlxprobe.vocabulary import Outcome
+from mlxprobe.upgrade.quantities import peak_bytes, usual_step_s
+from mlxprobe.values.observation import Value
+from mlxprobe.values.record import ProgramRecord
+from mlxprobe.values.vocabulary import Outcome
 
 Point = tuple[Any, float]  # x is a number, or a release
 Moment = tuple[float, str]

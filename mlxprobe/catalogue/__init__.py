@@ -1,0 +1,1 @@
+"""How a scenario is declared, and how its file is found and read."""

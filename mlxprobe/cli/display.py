@@ -1,0 +1,89 @@
+"""What a person sees on stderr while programs run."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from types import TracebackType
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from mlxprobe.reports.words import observed, trimmed
+from mlxprobe.supervisor.events import EventLog
+from mlxprobe.values.record import ProgramRecord
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console for results (or, on stderr, progress); NO_COLOR and FORCE_COLOR are rich's to honour."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else 80)
+
+
+def shown(what: RenderableType, *, stderr: bool = False) -> str:
+    """Return what a console makes of something, without spaces at the ends of lines."""
+    here = console(stderr=stderr)
+    with here.capture() as capture:
+        here.print(what)
+    return trimmed(capture.get())
+
+
+class Display:
+    """A live line per running program in a terminal; a line per finished one elsewhere."""
+
+    def __init__(self, total: int = 0) -> None:
+        self._of_total = f" of {total}" if total else ""
+        self._began_s = time.monotonic()
+        self._console = console(stderr=True)
+        self._is_live = sys.stderr.isatty()  # not rich's word for it: FORCE_COLOR in a CI's log asks for colours alone
+        self._running: dict[str, str] = {}
+        self._done = 0
+        self._lock = threading.Lock()
+        self._live = Live(console=self._console, get_renderable=self._lines, refresh_per_second=8, transient=True)
+
+    def started(self, name: str) -> None:
+        """Show a program."""
+        with self._lock:
+            self._running[name] = "starting"
+
+    def moved(self, name: str, log: EventLog, silent_s: float) -> None:
+        """Show what a program does."""
+        loss = f", loss {log.losses[-1].value:.3f}" if log.losses else ""
+        silent = f", silent for {silent_s:.1f} s" if silent_s > 0.3 else ""
+        self._running[name] = f"step {log.step}{loss}{silent}" if log.begun else "starting"
+
+    def ended(self, name: str, row: ProgramRecord) -> None:
+        """Take a program away; outside a terminal, tell its outcome instead."""
+        with self._lock:
+            self._running.pop(name, None)
+            self._done += 1
+        if not self._is_live:
+            mark = "ok  " if row.as_expected else "FAIL"
+            self.say(f"{mark} {name}: {observed(row)}")
+
+    def say(self, line: str) -> None:
+        """Print a line above what is live."""
+        self._console.print(line, soft_wrap=True)
+
+    def _lines(self) -> Table:
+        grid = Table.grid(padding=(0, 1))
+        with self._lock:
+            for name, what in self._running.items():
+                grid.add_row(Text("…", style="cyan"), Text(name), Text(what, style="dim"))
+            passed_s = time.monotonic() - self._began_s
+            grid.add_row("", Text(f"{self._done}{self._of_total} done, {passed_s:.0f} s", style="dim"), "")
+        return grid
+
+    def __enter__(self) -> Display:
+        if self._is_live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._is_live:
+            self._live.stop()

@@ -1,0 +1,47 @@
+"""What MLX, device and limits are here, and what cannot be measured."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import psutil
+
+from mlxprobe.running.runner import TIMEOUT_S
+from mlxprobe.settings.machine import memory_bytes, memory_limit
+from mlxprobe.settings.table import Settings
+from mlxprobe.values.measures import counted
+from mlxprobe.values.observation import Environment
+
+
+def facts(here: Environment, settings: Settings) -> list[tuple[str, str]]:
+    """Return name and value of everything that decides what a run can see."""
+    device = f"{here.device} ({here.device_name})" if here.device_name else here.device
+    stall = f"{settings.stall_s:g} s" if settings.stall_s else "measured from each scenario's correct loop"
+    return [
+        ("mlx", here.mlx),
+        ("device", f"{device}; available: {', '.join(here.devices)}"),
+        ("python", f"{here.python} ({here.executable})"),
+        ("platform", here.platform),
+        ("processors", f"{psutil.cpu_count()} ({counted(settings.jobs, 'program')} at a time)"),
+        (
+            "memory",
+            f"{memory_bytes() / 1e9:.1f} GB; a program is ended at {memory_limit(settings.memory) / 1e9:.1f} GB",
+        ),
+        ("stall limit", stall),
+        ("timeout", f"{settings.timeout_s or TIMEOUT_S:g} s a program"),
+    ]
+
+
+def gaps(here: Environment) -> list[str]:
+    """Say what cannot be measured, or was never tried, with this device and system."""
+    found = []
+    if here.device == "gpu":
+        found.append("GPU load cannot be read: a program that waits for the GPU hangs with the kind `unknown`")
+    if sys.platform == "darwin":
+        found.append("Metal: mlxprobe was written for it from the documentation and has never been run on it")
+        found.append("a process that detaches itself twice can escape: macOS lets no parent adopt orphans")
+        found.append("resident memory leaves Metal buffers out; MLX's own counters have them")
+    elif not shutil.which("g++") and here.device == "cpu":
+        found.append("no g++: MLX builds the kernels of compiled functions with it, so those programs will fail")
+    return found

@@ -1,0 +1,195 @@
+"""`mlxprobe gate`, `envs`: two releases compared, and the environments that releases live in."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlxprobe.cli.common import INTERRUPTED, deliver, latest, leave, tell, with_report, with_scenarios, with_settings
+from mlxprobe.settings.table import Settings, project_table, resolve
+from mlxprobe.values.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlxprobe.reports.gate import GateReport
+    from mlxprobe.running.schedule import Task
+    from mlxprobe.upgrade.allowances import Allowance
+    from mlxprobe.values.record import Record
+
+
+@click.command()
+@click.option("--baseline", required=True, metavar="FILE|RELEASE", help="A record, or the release in use.")
+@click.option("--candidate", default="current", metavar="RELEASE", help="The release to judge (default: current).")
+@click.option("--allow", "allowed", multiple=True, metavar="PROGRAM[:WHAT]=REASON", help="Accept a known regression.")
+@with_scenarios
+@with_report(("text", "json", "markdown", "junit", "github", "html"))
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "reports", "requirements")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def gate(
+    baseline: str,
+    candidate: str,
+    allowed: tuple[str, ...],
+    patterns: tuple[str, ...],
+    form: str,
+    output: Path | None,
+    command: tuple[str, ...],
+    **flags: Any,
+) -> None:
+    """Compare two MLX releases; exit 1 on a regression.
+
+    Programs are the scenarios and [tool.mlxprobe.programs], or those chosen by --scenario, or the COMMAND after `--`.
+    """
+    from mlxprobe.reports.gate import GATE_FORMATS
+    from mlxprobe.upgrade import allowances
+    from mlxprobe.upgrade.changes import regressions
+    from mlxprobe.values.files import check_writable, write
+
+    settings, everything = resolve(flags), not (patterns or command)
+    allowing = [*allowances.ordered(allowed), *allowances.declared(*project_table(Path.cwd()))]
+    kept = latest(settings, everything=everything) / "gate.json"
+    for file in (output, kept):
+        check_writable(file)
+    tasks = tasks_of(settings, patterns, command)
+    report = _allowed(_gated(settings, baseline, candidate, tasks), allowing, everything)
+    deliver(
+        form,
+        output,
+        lambda name: GATE_FORMATS[name](report),
+        lambda: click.echo(GATE_FORMATS["text"](report), nl=False),
+    )
+    if form == "github":
+        summarise(GATE_FORMATS["markdown"](report))
+    write(kept, GATE_FORMATS["json"](report).encode())
+    leave(int(bool(regressions(report.comparisons))) if report.complete else INTERRUPTED)
+
+
+def _allowed(report: GateReport, allowing: Sequence[Allowance], everything: bool) -> GateReport:
+    """Mark what is allowed, and tell of allowances that fit nothing."""
+    import msgspec
+
+    from mlxprobe.upgrade.allowances import allow, idle
+
+    if report.complete and not report.skipped:
+        for note in idle(report.comparisons, allowing, everything=everything):
+            tell(note)
+    return msgspec.structs.replace(report, comparisons=tuple(allow(report.comparisons, allowing)))
+
+
+def recorded(baseline: str) -> Record | None:
+    """Return the record that a baseline is; None where it is a release.
+
+    Raises:
+        UsageError: it is neither, or the record cannot be used.
+    """
+    from mlxprobe.releases.index import ACCEPTED, is_spec
+    from mlxprobe.values.files import load
+
+    file = Path(baseline)
+    if file.suffix == ".json" and not file.is_dir():
+        return load(file)
+    if is_spec(baseline):
+        return None
+    there = "is a folder; " if file.is_dir() else "is a file of another kind; " if file.exists() else ""
+    found = f"{there}neither a record nor a release was found"
+    raise UsageError(f"--baseline {baseline}: {found}; right is a record (FILE.json), or {ACCEPTED}")
+
+
+def _gated(settings: Settings, baseline: str, candidate: str, tasks: Sequence[Task]) -> GateReport:
+    """Run both sides, or the candidate alone where the baseline is a record, and compare."""
+    from mlxprobe.cli.display import Display
+    from mlxprobe.releases.environments import NotInstallableError, UnmetRequirementError
+    from mlxprobe.reports.gate import GATE_SCHEMA_VERSION, GateReport
+    from mlxprobe.upgrade import gate as gating
+    from mlxprobe.upgrade.runners import Runners
+    from mlxprobe.values.record import Record
+
+    began, record = time.monotonic(), recorded(baseline)
+    with Display() as display:
+        runners = Runners(settings, display)
+        try:
+            after, before = runners.runner(candidate), record or runners.runner(baseline)
+        except UnmetRequirementError:
+            raise
+        except NotInstallableError as error:  # a release that the index has, but not for this machine, fails no gate
+            return GateReport(
+                schema_version=GATE_SCHEMA_VERSION, baseline=baseline, candidate=candidate, skipped=str(error)
+            )
+        name = f"mlx {before.environment.mlx}"
+        if isinstance(before, Record):
+            name += f" ({Path(baseline).name})"
+            found = gating.against(before, after, tasks, settings.jobs, display.say)
+        else:
+            found = gating.between(before, after, tasks, settings.jobs, display.say)
+    return GateReport(
+        schema_version=GATE_SCHEMA_VERSION,
+        baseline=name,
+        candidate=f"mlx {after.environment.mlx}",
+        environment=after.environment,
+        comparisons=tuple(found),
+        complete=not runners.stop.is_set(),
+        wall_s=time.monotonic() - began,
+    )
+
+
+def summarise(markdown: str) -> None:
+    """Append to the step summary of a GitHub job, where there is one."""
+    if file := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(file).open("a", encoding="utf-8") as summary:
+            summary.write(markdown)
+
+
+def tasks_of(settings: Settings, patterns: Sequence[str], command: Sequence[str]) -> list[Task]:
+    """Choose the programs: a command alone, or the chosen scenarios and, without a choice, the project's own."""
+    from mlxprobe.catalogue import scenarios
+    from mlxprobe.running import programs
+    from mlxprobe.running.schedule import scenario_tasks, user_tasks
+
+    if command:
+        return user_tasks([programs.ad_hoc(command)])
+    entries, broken = scenarios.find(settings.scenarios)
+    for one in broken:
+        tell(one.problem)
+    own = programs.declared(*project_table(Path.cwd()))
+    if not patterns:
+        return scenario_tasks(scenarios.select(entries, ())) + user_tasks(own)
+    names = [pattern.removeprefix("programs/") for pattern in patterns]
+    mine = [one for one in own if any(fnmatch.fnmatchcase(one.name, name) for name in names)]
+    rest = [
+        pattern
+        for pattern, name in zip(patterns, names, strict=True)
+        if not fnmatch.filter([p.name for p in own], name)
+    ]
+    return (scenario_tasks(scenarios.select(entries, rest)) if rest else []) + user_tasks(mine)
+
+
+@click.command()
+@click.option(
+    "--remove", "removed", metavar="RELEASE|all", multiple=True, help="Remove a release's environments; repeatable."
+)
+def envs(removed: tuple[str, ...]) -> None:
+    """List the cached environments with size and age, or remove some."""
+    from mlxprobe.releases import environments
+    from mlxprobe.values.measures import counted
+
+    there = environments.installed()
+    for name in removed:
+        doomed = [one for one in there if name in ("all", one.release)]
+        if not doomed:
+            known = ", ".join(one.release for one in there) or "none"
+            raise UsageError(f"--remove: no environment of {name!r} is cached; there are {known}")
+        for one in doomed:
+            environments.remove(Path(one.folder))
+            click.echo(f"removed {one.folder}")
+    if not removed:
+        for one in there:
+            age = f"{one.age_s / 86400:.0f} d" if one.age_s > 86400 else f"{one.age_s / 3600:.1f} h"
+            click.echo(
+                f"{one.release:10} Python {one.python:8} {one.size_bytes / 1e6:6.0f} MB  used {age} ago  {one.folder}"
+            )
+        megabytes = sum(one.size_bytes for one in there) / 1e6
+        click.echo(f"{counted(len(there), 'environment')}, {megabytes:.0f} MB, in {environments.root()}")

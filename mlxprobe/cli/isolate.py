@@ -1,0 +1,63 @@
+"""`mlxprobe isolate`: a program again and again, one thing changed at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlxprobe.cli.common import INTERRUPTED, deliver, leave, with_report, with_settings
+from mlxprobe.cli.watch import Program, command_of, with_program
+from mlxprobe.settings.table import Settings, resolve
+from mlxprobe.values.errors import UsageError
+
+STALL_S = 10.0
+TIMEOUT_S = 120.0
+
+
+@click.command(cls=Program, context_settings={"allow_interspersed_args": False})
+@click.option("--only", multiple=True, metavar="NAME", help="Try only this intervention; repeatable (default: all).")
+@click.option("--with", "always", multiple=True, metavar="NAME", help="Apply this one in every trial; repeatable.")
+@click.option("--steps", type=click.IntRange(1), default=200, help="End each trial after this many steps (200).")
+@with_report(("text", "json", "markdown", "html"))
+@with_settings("timeout_s", "stall_s", "memory", "device")
+@with_program
+def isolate(
+    words: tuple[str, ...],
+    python: str,
+    is_module: bool,
+    is_command: bool,
+    only: tuple[str, ...],
+    always: tuple[str, ...],
+    steps: int,
+    form: str,
+    output: Path | None,
+    **flags: Any,
+) -> None:
+    """Run a program as it is, then with one thing changed at a time, and say which change cures it."""
+    from mlxprobe.cli.display import Display, shown
+    from mlxprobe.reports.isolation import ISOLATION_FORMATS, renderable
+    from mlxprobe.running.isolate import Trials
+    from mlxprobe.running.isolation import known_names
+    from mlxprobe.values.files import check_writable
+
+    settings = within_limits(resolve(flags))
+    check_writable(output)
+    for name in (*only, *always):
+        if name not in known_names():
+            raise UsageError(f"there is no intervention {name!r}; there are {', '.join(known_names())}")
+    command = command_of(words, python, is_module=is_module, is_command=is_command)
+    names = [name for name in known_names() if (not only or name in only) and name not in always]
+    with Display(total=1 + len(names)) as display:
+        found = Trials(words[0], command, settings, steps, display).run(names, always)
+    told = shown(renderable(found))
+    deliver(form, output, lambda name: ISOLATION_FORMATS[name](found), lambda: click.echo(told, nl=False))
+    leave(INTERRUPTED if not found.complete else int(not found.healthy))
+
+
+def within_limits(settings: Settings) -> Settings:
+    """Give trials limits where nobody else did: what hangs must end."""
+    from dataclasses import replace
+
+    return replace(settings, stall_s=settings.stall_s or STALL_S, timeout_s=settings.timeout_s or TIMEOUT_S)

@@ -1,0 +1,157 @@
+"""`mlxprobe matrix`, `merge` and `bisect`: many releases."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlxprobe.cli.common import INTERRUPTED, deliver, leave, tell, with_report, with_scenarios, with_settings
+from mlxprobe.cli.gate import tasks_of
+from mlxprobe.settings.table import resolve
+from mlxprobe.values.errors import UsageError
+
+MATRIX_FILE = Path("reports") / "matrix.json"
+NOT_FOUND = 1
+
+
+@click.command()
+@click.argument("releases", nargs=-1, required=True, metavar="RELEASE...")
+@click.option(
+    "--matrix",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=MATRIX_FILE,
+    show_default=True,
+    help="Where cells are kept; cells that are there are not run again.",
+)
+@click.option("--shard", "part", default="1/1", metavar="I/N", help="Run only this part; `mlxprobe merge` joins them.")
+@click.option(
+    "--records",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write each release's record to this folder too, as a baseline for `mlxprobe gate`.",
+)
+@click.option("--fresh", is_flag=True, help="Begin anew, whatever the file has.")
+@click.option("--pre", is_flag=True, help="Let ranges include pre-releases.")
+@with_scenarios
+@with_report(("text", "markdown", "json", "html"))
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "requirements")
+def matrix(
+    releases: tuple[str, ...],
+    file: Path,
+    part: str,
+    fresh: bool,
+    records: Path | None,
+    pre: bool,
+    patterns: tuple[str, ...],
+    form: str,
+    output: Path | None,
+    **flags: Any,
+) -> None:
+    """Run programs on many releases and show where outcomes change."""
+    from mlxprobe.cli.display import Display
+    from mlxprobe.releases.index import listed, ordered, parse
+    from mlxprobe.upgrade import matrix, matrix_run
+    from mlxprobe.upgrade.runners import Runners
+    from mlxprobe.values.files import encode, slim, write
+
+    settings = resolve(flags)
+    tasks = tasks_of(settings, patterns, ())
+    wanted = ordered([one for spec in releases for one in parse(spec, listed, pre=pre)])
+    known = matrix.load(file) if file.exists() and not fresh else matrix.empty()
+    with Display() as display:
+        runners = Runners(settings, display)
+        filled = matrix_run.fill(known, wanted, tasks, runners, part=matrix.shard(part), file=file)
+    _deliver(filled, form, output)
+    if records is not None:
+        for record in filled.records:
+            name = f"mlx-{record.environment.mlx}-{record.environment.device}.json"
+            write(records / name, encode(slim(record), indent=0))
+    leave(INTERRUPTED if runners.stop.is_set() else 0)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@with_report(("text", "markdown", "json", "html"))
+def merge(files: tuple[Path, ...], form: str, output: Path | None) -> None:
+    """Join the matrix files of several shards."""
+    from mlxprobe.upgrade import matrix
+
+    _deliver(matrix.merge(matrix.load(file) for file in files), form, output)
+
+
+def _deliver(found: Any, form: str, output: Path | None) -> None:
+    from mlxprobe.cli import guides
+    from mlxprobe.reports.matrix import MATRIX_FORMATS
+
+    forms = MATRIX_FORMATS | {"html": lambda matrix: guides.page(matrix.records, (), matrix.skipped)}
+    deliver(
+        form,
+        output,
+        lambda name: forms[name](found),
+        lambda: click.echo(MATRIX_FORMATS["text"](found), nl=False),
+    )
+
+
+@click.command()
+@click.option("--good", required=True, metavar="RELEASE", help="A release without the trouble.")
+@click.option("--bad", required=True, metavar="RELEASE", help="A release with it.")
+@click.option("--scenario", metavar="NAME/VARIANT", help="The program, if it is a scenario's variant.")
+@click.option(
+    "--when",
+    "condition",
+    metavar="CONDITION",
+    help="What makes a release bad: outcome=hang, finding=MP103, memory>1.5x, loss-diverges or exit!=0 "
+    "(default: another outcome than --good's).",
+)
+@click.option(
+    "--repeat", default=1, type=click.IntRange(1, 20), help="Run each release so many times; one bad run makes it bad."
+)
+@click.option(
+    "--find-fix", is_flag=True, help="Find the first release without the trouble: --bad is the older one then."
+)
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "requirements")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def bisect(
+    good: str,
+    bad: str,
+    scenario: str | None,
+    condition: str | None,
+    repeat: int,
+    find_fix: bool,
+    command: tuple[str, ...],
+    **flags: Any,
+) -> None:
+    """Find the first MLX release that shows a behaviour."""
+    from mlxprobe.cli.display import Display
+    from mlxprobe.releases.index import listed, parse_one
+    from mlxprobe.reports.bisection import render
+    from mlxprobe.upgrade import bisect
+    from mlxprobe.upgrade.runners import Runners
+
+    if bool(scenario) == bool(command):
+        raise UsageError("bisect needs one program: --scenario NAME/VARIANT, or a command after --")
+    settings, predicate = resolve(flags), bisect.condition(condition)
+    tasks = tasks_of(settings, (scenario,) if scenario else (), command)
+    task = bisect.only(tasks, scenario)
+    span = bisect.span(parse_one(good, listed), parse_one(bad, listed), listed(), find_fix=find_fix)
+    with Display() as display:
+        runners = Runners(settings, display)
+        search = bisect.BisectRun(
+            runners=runners,
+            task=task,
+            predicate=predicate,
+            identity=bisect.identity(task, command),
+            repeat=repeat,
+            find_fix=find_fix,
+            told=display.say,
+        )
+        found = search.run(span)
+    click.echo(render(found, shlex.join(["mlxprobe", *sys.argv[1:]])), nl=False)
+    if runners.stop.is_set():
+        leave(INTERRUPTED)
+    if found.unclear:
+        tell(f"the boundary falls among releases that could not be judged: {', '.join(found.unclear)}")

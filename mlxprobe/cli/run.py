@@ -1,0 +1,86 @@
+"""`mlxprobe run`."""
+
+from __future__ import annotations
+
+import time
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import click
+
+import mlxprobe
+from mlxprobe.cli.common import (
+    INTERRUPTED,
+    JUDGED_NOT,
+    deliver,
+    latest,
+    leave,
+    tell,
+    with_report,
+    with_scenarios,
+    with_settings,
+)
+from mlxprobe.settings.table import resolve
+
+
+@click.command()
+@with_scenarios
+@with_report(("text", "json", "markdown", "junit", "html"))
+@click.option("--open", "opened", is_flag=True, help="Show the HTML report in the browser.")
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "reports")
+def run(patterns: tuple[str, ...], form: str, output: Path | None, opened: bool, **flags: Any) -> None:
+    """Run scenarios and say which failure modes are real here."""
+    from mlxprobe.catalogue import scenarios
+    from mlxprobe.cli import guides
+    from mlxprobe.cli.display import Display, shown
+    from mlxprobe.releases import interpreter
+    from mlxprobe.reports import FORMATS, text
+    from mlxprobe.running.runner import Runner, exit_code
+    from mlxprobe.running.schedule import flat, scenario_tasks, side_by_side
+    from mlxprobe.values.files import SCHEMA_VERSION, check_writable, now, write
+    from mlxprobe.values.record import Record
+
+    settings = resolve(flags)
+    entries, broken = scenarios.find(settings.scenarios)
+    for one in broken:
+        tell(one.problem)
+    chosen = scenarios.select(entries, patterns)
+    kept = latest(settings, everything=not patterns)
+    for file in (output, kept / "record.json"):
+        check_writable(file)
+    here = interpreter.usable(device=settings.device)
+    began = time.monotonic()
+    tasks = scenario_tasks(chosen)
+    with Display(total=len(flat(tasks))) as display:
+        runner = Runner(settings, here, display)
+        (rows,) = side_by_side([runner], tasks, settings.jobs)
+    record = Record(
+        schema_version=SCHEMA_VERSION,
+        mlxprobe=mlxprobe.__version__,
+        time=now(),
+        environment=here,
+        programs=tuple(rows.values()),
+        complete=not runner.stop.is_set(),
+        wall_s=time.monotonic() - began,
+        problems=tuple(one.problem for one in broken),
+    )
+    forms = FORMATS | {"html": lambda record: guides.page([record], settings.scenarios)}
+    deliver(
+        form, output, lambda name: forms[name](record), lambda: click.echo(shown(text.renderable(record)), nl=False)
+    )
+    for name, ending in (("json", "json"), ("text", "txt"), ("markdown", "md"), ("junit", "xml")):
+        write(kept / f"record.{ending}", FORMATS[name](record).encode())
+    if opened:
+        show_page(kept / "report.html", forms["html"](record))
+    if runner.stop.is_set():
+        leave(INTERRUPTED)
+    leave(JUDGED_NOT if broken else exit_code(record.programs))
+
+
+def show_page(file: Path, page: str) -> None:
+    """Write a page and open it in the browser."""
+    from mlxprobe.values.files import write
+
+    write(file, page.encode())
+    webbrowser.open(file.resolve().as_uri())

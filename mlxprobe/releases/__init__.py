@@ -1,0 +1,1 @@
+"""MLX releases, their cached environments, and the interpreters in them."""

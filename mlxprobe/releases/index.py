@@ -1,0 +1,131 @@
+"""What may stand where an MLX release is meant, and which releases the package index has."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from mlxprobe.values.errors import ProbeError, UsageError
+from mlxprobe.values.observation import Value
+
+ACCEPTED = "a release (0.31.2), mlx==0.31.2, a range (>=0.30,<0.32), latest, current, a wheel file, or python=PATH"
+OLDEST = Version("0.26.5")  # the first release whose Linux wheels import
+LIST_WITHIN_S = 60
+
+Listing = Callable[[], list[str]]
+
+
+class Release(Value, frozen=True):
+    """One MLX to run: a version or a wheel file to install, or an interpreter that has it already."""
+
+    name: str
+    version: str = ""
+    wheel: str = ""
+    python: str = ""
+
+    @property
+    def is_interpreter(self) -> bool:
+        """Tell whether nothing has to be installed."""
+        return bool(self.python)
+
+
+def parse(spec: str, listing: Listing, *, pre: bool = False) -> list[Release]:
+    """Turn what a user wrote into releases, the oldest first; a range gives several.
+
+    Raises:
+        UsageError: it is none of the accepted forms, or the index has nothing for it.
+    """
+    spec = spec.strip()
+    if spec == "current":
+        return [Release(name="current", python=sys.executable)]
+    if spec.startswith("python="):
+        return [_interpreter(spec.removeprefix("python="))]
+    if spec.endswith(".whl"):
+        return [_wheel(Path(spec))]
+    if spec == "latest":
+        return [_named(_known(listing, SpecifierSet(), pre, spec)[-1])]
+    specifier = _specifier(spec)
+    exact = re.fullmatch(r"===?([^*]+)", str(specifier))
+    return [_named(exact[1])] if exact else [_named(one) for one in _known(listing, specifier, pre, spec)]
+
+
+def is_spec(text: str) -> bool:
+    """Tell whether a text has the form of a release, whether or not there is one."""
+    if text in ("current", "latest") or text.startswith("python=") or text.endswith(".whl"):
+        return True
+    try:
+        return bool(str(_specifier(text)))
+    except UsageError:
+        return False
+
+
+def parse_one(spec: str, listing: Listing) -> Release:
+    """Turn what a user wrote into the one release it must mean; of a range, the newest."""
+    return parse(spec, listing)[-1]
+
+
+def listed() -> list[str]:
+    """Ask the configured package index for the releases that can be installed here, the oldest first.
+
+    Raises:
+        ProbeError: the index does not answer.
+    """
+    package = "mlx" if sys.platform == "darwin" else "mlx-cpu"
+    order = [sys.executable, "-m", "pip", "index", "versions", package, "--pre", "--disable-pip-version-check"]
+    try:
+        done = subprocess.run(order, capture_output=True, text=True, timeout=LIST_WITHIN_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise ProbeError(f"the package index did not list {package} in {LIST_WITHIN_S} s; name the releases") from None
+    found = re.search(r"^Available versions: (.+)$", done.stdout, re.MULTILINE)
+    if not found:
+        last = done.stderr.strip().rpartition("\n")[2]
+        raise ProbeError(f"the package index does not list {package} ({last}); name the releases instead of a range")
+    return sorted((one for one in found[1].split(", ") if Version(one) >= OLDEST), key=Version)
+
+
+def ordered(releases: Sequence[Release]) -> list[Release]:
+    """Sort releases by version and drop repeated ones; those without a version keep their place at the end."""
+    unique = list({release.name: release for release in releases}.values())
+    return sorted(unique, key=lambda one: (not one.version, Version(one.version or "0")))
+
+
+def _known(listing: Listing, specifier: SpecifierSet, pre: bool, spec: str) -> list[str]:
+    versions = listing()
+    found = [one for one in versions if specifier.contains(one, prereleases=pre)]
+    if not found:
+        raise UsageError(f"no release of MLX fits {spec!r}; the index has {versions[0]} to {versions[-1]}")
+    return found
+
+
+def _specifier(spec: str) -> SpecifierSet:
+    try:
+        if re.match(r"\d", spec):
+            return SpecifierSet(f"=={Version(spec)}")
+        if spec.startswith("mlx"):
+            return Requirement(spec).specifier
+        return SpecifierSet(spec)
+    except (InvalidVersion, InvalidSpecifier, InvalidRequirement):
+        raise UsageError(f"{spec!r} is not {ACCEPTED}") from None
+
+
+def _named(version: str) -> Release:
+    return Release(name=version, version=version)
+
+
+def _interpreter(path: str) -> Release:
+    if not Path(path).is_file():
+        raise UsageError(f"python={path}: no such interpreter")
+    return Release(name=f"python={path}", python=path)
+
+
+def _wheel(file: Path) -> Release:
+    if not file.is_file():
+        raise UsageError(f"{file}: no such wheel file")
+    return Release(name=file.name, wheel=str(file.resolve()))

@@ -1,0 +1,69 @@
+"""Run a program under one intervention after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mlxprobe
+from mlxprobe.agent.shared import WITH_VARIABLE
+from mlxprobe.running.isolation import ISOLATION_SCHEMA_VERSION, Isolation, Trial
+from mlxprobe.running.runner import Listener
+from mlxprobe.running.watching import Enough, Watch
+from mlxprobe.settings.table import Settings
+from mlxprobe.values.files import now
+from mlxprobe.values.observation import Environment, Program
+
+
+class Trials:
+    """The trials of one command, one at a time: they are to be compared in time and memory."""
+
+    def __init__(self, name: str, command: tuple[str, ...], settings: Settings, steps: int, listener: Listener) -> None:
+        self._name = name
+        self._command = command
+        self._settings = settings
+        self._steps = steps
+        self._listener = listener
+        self._environment: Environment | None = None
+        self._trials: list[Trial] = []
+
+    def run(self, names: Sequence[str], always: Sequence[str] = ()) -> Isolation:
+        """Run the program as it is, then under each intervention; Ctrl-C keeps what there is."""
+        self._trials.clear()
+        complete = True
+        try:
+            self._try("", ())
+            if always:
+                self._try(" + ".join(always), always)
+            for name in names:
+                self._try(name, (*always, name))
+        except KeyboardInterrupt:
+            complete = False
+            if not self._trials:
+                raise
+        assert self._environment is not None
+        return Isolation(
+            schema_version=ISOLATION_SCHEMA_VERSION,
+            mlxprobe=mlxprobe.__version__,
+            time=now(),
+            environment=self._environment,
+            program=self._name,
+            trials=tuple(self._trials),
+            always=tuple(always),
+            complete=complete,
+        )
+
+    def _try(self, name: str, applied: Sequence[str]) -> None:
+        label = name or "as it is"
+        program = Program(
+            name=self._name,
+            command=self._command,
+            device=self._settings.device,
+            env={WITH_VARIABLE: ",".join(applied)},
+        )
+        watch = Watch(program, self._settings, Enough(steps=self._steps))
+        watch.shown = lambda watcher: self._listener.moved(label, watcher.log, watcher.silent_s)
+        self._listener.started(label)
+        seen = watch.run()
+        self._environment = watch.environment
+        self._trials.append(Trial(name=name, seen=seen))
+        self._listener.ended(label, seen)

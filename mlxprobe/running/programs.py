@@ -1,0 +1,113 @@
+"""The user's own programs: `[tool.mlxprobe.programs]`, or a command after `--`."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mlxprobe.values.errors import UsageError
+from mlxprobe.values.observation import Value
+
+ASPECTS = ("outcome", "finding", "loss", "error", "peak", "memory", "time")
+
+
+class UserProgram(Value, frozen=True):
+    """A command to run on every release.
+
+    Args:
+        name: how reports call it.
+        command: its words; the first is python, or a console script of the environment.
+        folder: where it runs.
+        environment: variables to add.
+        compare: the aspects that count; all by default.
+        timeout_s: seconds until it is ended; the setting's by default.
+        stall_s: seconds without progress until it counts as stuck.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    folder: str
+    environment: dict[str, str] = {}
+    compare: tuple[str, ...] = ASPECTS
+    timeout_s: float = 600.0
+    stall_s: float = 60.0
+
+
+class _Row(msgspec.Struct, forbid_unknown_fields=True, rename="kebab"):
+    command: str | list[str]
+    folder: str = "."
+    environment: dict[str, str] = {}
+    compare: tuple[str, ...] = ASPECTS
+    timeout_s: float = 600.0
+    stall_limit_s: float = 60.0
+
+
+def declared(file: Path | None, table: Mapping[str, Any]) -> list[UserProgram]:
+    """Read `[tool.mlxprobe.programs]`.
+
+    Raises:
+        UsageError: a key is unknown, or a value has the wrong form; the message names the file and the program.
+    """
+    return [_declared(file, name, given) for name, given in table.get("programs", {}).items()]
+
+
+def _declared(file: Path | None, name: str, given: Any) -> UserProgram:
+    origin = f"{file}, [tool.mlxprobe.programs.{name}]"
+    try:
+        row = msgspec.convert(given, _Row)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{origin}: {error}") from None
+    if unknown := set(row.compare) - set(ASPECTS):
+        raise UsageError(f"{origin} compare: {sorted(unknown)[0]!r} is not one of {', '.join(ASPECTS)}")
+    folder = (file.parent if file else Path.cwd()) / row.folder
+    if not folder.is_dir():
+        raise UsageError(f"{origin} folder: {folder} does not exist")
+    words = shlex.split(row.command) if isinstance(row.command, str) else row.command
+    return UserProgram(
+        name=name,
+        command=tuple(words),
+        folder=str(folder),
+        environment=row.environment,
+        compare=tuple(row.compare),
+        timeout_s=row.timeout_s,
+        stall_s=row.stall_limit_s,
+    )
+
+
+def ad_hoc(command: Sequence[str]) -> UserProgram:
+    """Make a program of a command given after `--`."""
+    return UserProgram(
+        name=Path(command[-1] if len(command) == 1 else command[1]).name, command=tuple(command), folder=str(Path.cwd())
+    )
+
+
+def agent_words(program: UserProgram, python: str) -> tuple[str, ...]:
+    """Return what the agent is to run in an environment for a program's command.
+
+    Raises:
+        UsageError: the command is neither python with a script or module, nor a console script of the environment.
+    """
+    first, *rest = program.command
+    if Path(first).name.startswith("python"):
+        if rest[:1] == ["-m"] and len(rest) > 1:
+            return ("module", *rest[1:])
+        if rest and not rest[0].startswith("-"):
+            if not (Path(program.folder) / rest[0]).is_file():
+                raise UsageError(f"{program.name}: {Path(program.folder) / rest[0]} does not exist")
+            return ("script", *rest)
+        raise UsageError(
+            f"{program.name}: {shlex.join(program.command)!r} is neither `python FILE` nor `python -m MODULE`"
+        )
+    found = shutil.which(first, path=str(Path(python).parent)) or shutil.which(first)
+    if (
+        found is None
+        or not Path(found).read_bytes().startswith(b"#!")
+        or b"python" not in Path(found).read_bytes()[:200]
+    ):
+        raise UsageError(f"{program.name}: {first!r} is neither python nor a Python console script of the environment")
+    return ("script", found, *rest)

@@ -1,0 +1,232 @@
+"""Run scenarios: the correct loop first, then its variants under limits measured from it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+from mlxprobe.catalogue.scenario import Variant
+from mlxprobe.catalogue.scenarios import Entry
+from mlxprobe.diagnosis import diagnose
+from mlxprobe.running.programs import UserProgram, agent_words
+from mlxprobe.settings.machine import memory_limit
+from mlxprobe.settings.table import Settings
+from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.watch import observe
+from mlxprobe.values.files import row
+from mlxprobe.values.measures import growth_bytes, steady_steps
+from mlxprobe.values.observation import Environment, Limits, Observation, Program
+from mlxprobe.values.record import Expectation, ProgramRecord
+from mlxprobe.values.vocabulary import Outcome, Role
+from mlxprobe.verdict.expectation import expectation_of
+from mlxprobe.verdict.judge import judge
+
+STALL_FLOOR_S = {"cpu": 1.0, "gpu": 20.0}  # a GPU's kernels are compiled inside the process, where none sees it
+STALL_FACTOR = 20
+SILENCE_FACTOR = 3
+CORRECT_STALL_S = {"cpu": 10.0, "gpu": 60.0}
+STARTUP_S = 30.0
+TIMEOUT_S = 60.0
+GROWTH_FLOOR_BYTES = 24_000_000
+
+
+class Listener(Protocol):
+    """Who wants to hear of programs as they run; called from the threads that watch them."""
+
+    def started(self, name: str) -> None:
+        """A program starts."""
+
+    def moved(self, name: str, log: EventLog, silent_s: float) -> None:
+        """A program was polled."""
+
+    def ended(self, name: str, row: ProgramRecord) -> None:
+        """A program has its verdict."""
+
+
+class Runner:
+    """Run variants in one environment, each scenario's correct loop once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Environment,
+        listener: Listener | None = None,
+        stop: threading.Event | None = None,
+        label: str = "",
+    ) -> None:
+        self.label = label
+        self.settings = settings
+        self.environment = environment
+        self.stop = stop or threading.Event()
+        self._listener = listener
+        self._twins: dict[str, tuple[Observation, ProgramRecord]] = {}
+        self._references: dict[str, Observation | None] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def variant_row(self, entry: Entry, variant: Variant) -> ProgramRecord:
+        """Run one variant, after its scenario's correct loop, and return its row."""
+        if entry.scenario.needs and self.environment.device not in entry.scenario.needs:
+            return self._skipped(entry, variant)
+        if variant.role is Role.CORRECT:
+            return self.correct_row(entry)
+        twin, _ = self._twin(entry)
+        seen, expectation = self._observe(entry, variant, self.limits(entry, twin))
+        return self._row(entry, variant, seen, expectation, twin)
+
+    def _skipped(self, entry: Entry, variant: Variant) -> ProgramRecord:
+        """Return the row of what cannot be shown on this device."""
+        reason = f"it needs {' or '.join(entry.scenario.needs)}; this is {self.environment.device}"
+        found = ProgramRecord(
+            scenario=entry.name,
+            variant=variant.name,
+            title=entry.title,
+            role=variant.role,
+            outcome=Outcome.SKIPPED,
+            expects=Outcome.SKIPPED,
+            as_expected=True,
+            reason=reason,
+        )
+        return self._told(found)
+
+    def repeated_row(self, entry: Entry, variant: Variant) -> ProgramRecord:
+        """Run one variant once more, the correct loop too, judged as it was the first time."""
+        if variant.role is not Role.CORRECT:
+            return self.variant_row(entry, variant)
+        self._twin(entry)
+        seen, expectation = self._observe(entry, variant, self.limits(entry, None))
+        return self._row(entry, variant, seen, expectation, self._references.get(entry.name))
+
+    def correct_row(self, entry: Entry) -> ProgramRecord:
+        """Run a scenario's correct loop, unless that has been done, and return its row."""
+        return self._twin(entry)[1]
+
+    def user_row(self, user: UserProgram) -> ProgramRecord:
+        """Run one of the user's own programs and return its row; it is expected to pass."""
+        program = Program(
+            name=user.name,
+            argv=agent_words(user, self.environment.executable),
+            python=self.environment.executable,
+            cwd=user.folder,
+            env=user.environment,
+            device=self.settings.device,
+        )
+        limits = Limits(
+            stall_s=self.settings.stall_s or user.stall_s,
+            startup_s=STARTUP_S,
+            timeout_s=self.settings.timeout_s or user.timeout_s,
+            memory_bytes=memory_limit(self.settings.memory),
+        )
+        seen = self._observed(program, limits)
+        findings, expectation = diagnose(seen), Expectation()
+        verdict = judge(seen, findings, expectation)
+        return self._told(row(seen, findings, verdict, expectation, scenario="programs", variant=user.name))
+
+    def limits(self, entry: Entry, twin: Observation | None) -> Limits:
+        """Derive a program's limits from its correct twin; a fixed stall limit is taken as it is."""
+        settings, memory = self.settings, memory_limit(self.settings.memory)
+        slowest = usual_slowest(steady_steps(twin)) if twin else 0.0
+        measured = (
+            max(STALL_FLOOR_S[self.environment.device], STALL_FACTOR * slowest, SILENCE_FACTOR * twin.longest_silence_s)
+            if twin
+            else 0.0
+        )
+        factor, active, basis = entry.scenario.memory_factor, 0, ""
+        if twin is not None and factor and twin.samples:
+            basis = f"{factor:g} × the correct loop's growth, or what {GROWTH_FLOOR_BYTES / 1e6:g} MB allow"
+            if self.environment.device == "gpu":  # whose memory resident memory leaves out
+                active = int(factor * max(sample.peak_bytes for sample in twin.memory)) + GROWTH_FLOOR_BYTES
+            else:
+                began = max(sample.rss_bytes for sample in twin.samples) - growth_bytes(twin)
+                memory = min(memory, int(began + factor * max(growth_bytes(twin), GROWTH_FLOOR_BYTES)))
+        return Limits(
+            stall_s=settings.stall_s or measured or CORRECT_STALL_S[self.environment.device],
+            startup_s=STARTUP_S,
+            timeout_s=settings.timeout_s or TIMEOUT_S,
+            memory_bytes=memory,
+            active_bytes=active,
+            basis=basis,
+        )
+
+    def _twin(self, entry: Entry) -> tuple[Observation, ProgramRecord]:
+        with self._guard:
+            lock = self._locks.setdefault(entry.name, threading.Lock())
+        with lock:
+            if entry.name not in self._twins:
+                limits = self.limits(entry, None)
+                reference = self._references[entry.name] = self._reference(entry, limits)
+                seen, expectation = self._observe(entry, entry.correct, limits)
+                found = self._row(entry, entry.correct, seen, expectation, reference)
+                self._twins[entry.name] = seen, found
+            return self._twins[entry.name]
+
+    def _reference(self, entry: Entry, limits: Limits) -> Observation | None:
+        if not entry.reference:
+            return None
+        return observe(self._program(entry, entry.reference), limits, jit_key=self._jit_key(), stop=self.stop)
+
+    def _observe(self, entry: Entry, variant: Variant, limits: Limits) -> tuple[Observation, Expectation]:
+        expectation = expectation_of(entry.scenario, variant, self.environment)
+        return self._observed(self._program(entry, variant.name), limits), expectation
+
+    def _observed(self, program: Program, limits: Limits) -> Observation:
+        listener, label = self._listener, f"{self.label}{program.name}"
+        if listener is None:
+            return observe(program, limits, jit_key=self._jit_key(), stop=self.stop)
+        listener.started(label)
+        return observe(
+            program,
+            limits,
+            jit_key=self._jit_key(),
+            stop=self.stop,
+            progress=lambda watcher: listener.moved(label, watcher.log, watcher.silent_s),
+        )
+
+    def _row(
+        self, entry: Entry, variant: Variant, seen: Observation, expectation: Expectation, twin: Observation | None
+    ) -> ProgramRecord:
+        findings = diagnose(seen)
+        verdict = judge(seen, findings, expectation, twin)
+        found = row(
+            seen,
+            findings,
+            verdict,
+            expectation,
+            scenario=entry.name,
+            variant=variant.name,
+            title=entry.title,
+            summary=variant.summary,
+            documents=(variant.document,) if variant.document else tuple(entry.scenario.documents),
+            says=variant.says,
+        )
+        return self._told(found)
+
+    def _told(self, found: ProgramRecord) -> ProgramRecord:
+        if self._listener is not None:
+            self._listener.ended(f"{self.label}{found.name}", found)
+        return found
+
+    def _program(self, entry: Entry, function: str) -> Program:
+        return Program(
+            name=f"{entry.name}/{function}",
+            argv=("scenario", str(entry.file.resolve()), function),
+            python=self.environment.executable or sys.executable,
+            device=self.settings.device,
+        )
+
+    def _jit_key(self) -> str:
+        return f"mlx-{self.environment.mlx}"
+
+
+def usual_slowest(steps_s: Sequence[float]) -> float:
+    """Return the time that nine steps in ten stay below: one hiccup of a busy machine must not hide a hang."""
+    return sorted(steps_s)[int(0.9 * len(steps_s))] if steps_s else 0.0
+
+
+def exit_code(rows: Sequence[ProgramRecord]) -> int:
+    """Return 0 where all is as expected, 2 where something could not be judged, else 1."""
+    if any(one.outcome is Outcome.UNJUDGED and one.expects is not Outcome.UNJUDGED for one in rows):
+        return 2
+    return int(any(not one.as_expected for one in rows))

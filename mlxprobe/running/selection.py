@@ -1,0 +1,110 @@
+"""Which findings count: those chosen by their codes, less those that a baseline record had already."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from mlxprobe.diagnosis import RULES
+from mlxprobe.values.errors import UsageError
+from mlxprobe.values.observation import Value
+from mlxprobe.values.record import Finding, Record
+
+Known = tuple[str, str, str]  # code, file relative to the root, the line's text
+
+
+class Selection(Value, frozen=True):
+    """A choice of findings by prefixes of their codes; without `select` it is all of them.
+
+    Args:
+        select: prefixes of the codes to keep, such as MP1 or MP101.
+        ignore: prefixes of the codes to drop; of `select` and `ignore` the longer prefix wins, of equal ones `ignore`.
+        known: what a baseline had, as `known_of` reads it.
+
+    Raises:
+        UsageError: no code begins with a prefix.
+    """
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    known: frozenset[Known] = frozenset()
+
+    def __post_init__(self) -> None:
+        for prefix in (*self.select, *self.ignore):
+            if not prefix or not any(code.startswith(prefix) for code in RULES):
+                raise UsageError(f"no finding's code begins with {prefix!r}; known are {', '.join(sorted(RULES))}")
+
+    def selects(self, code: str) -> bool:
+        """Tell whether findings of a code are wanted."""
+        return _longest(self.select or ("",), code) > _longest(self.ignore, code)
+
+    def apply(self, findings: Iterable[Finding], root: Path | None = None) -> tuple[tuple[Finding, ...], int]:
+        """Return the findings that count, in their order, and the number of wanted ones that the baseline had."""
+        wanted = [found for found in findings if self.selects(found.code)]
+        kept = tuple(found for found in wanted if not (found.checked and identity(found, root) in self.known))
+        return kept, len(wanted) - len(kept)
+
+
+def _longest(prefixes: Iterable[str], code: str) -> int:
+    return max((len(prefix) for prefix in prefixes if code.startswith(prefix)), default=-1)
+
+
+def known_of(record: Record, root: Path) -> frozenset[Known]:
+    """Return what an earlier record found, so that the same finding is known again where its line has moved.
+
+    A record from another machine names files that are not here; they are looked for below `root`.
+    """
+    found = (one for program in record.programs for one in program.findings if one.checked)
+    return frozenset(identity(msgspec.structs.replace(one, file=_found_again(one.file, root)), root) for one in found)
+
+
+def identity(found: Finding, root: Path | None = None) -> Known:
+    """Return what makes a finding the same in a later run: code, file and the line's text (its number without one)."""
+    text = source_of(found, root)
+    return found.code, relative(found.file, root) if found.file else "", text or f"line {found.line}"
+
+
+def source_of(found: Finding, root: Path | None = None) -> str:
+    """Return the text of a finding's line: as the record kept it, where it did; else as the file has it now."""
+    return found.source.strip() or source_line(found.file, found.line, root)
+
+
+def source_line(file: str, line: int, root: Path | None = None) -> str:
+    """Return a line of a file, stripped; empty where it cannot be read."""
+    if not file or line < 1:
+        return ""
+    try:
+        path = str((root or Path.cwd()) / file)
+        linecache.checkcache(path)
+        return linecache.getline(path, line).strip()
+    except (OSError, ValueError):  # a name that no file can have, or a folder that is gone
+        return ""
+
+
+def relative(file: str, root: Path | None = None) -> str:
+    """Return a path as seen from `root` (the current folder) where it lies below it, else as it is."""
+    try:
+        path, base = Path(file), root or Path.cwd()
+        for inner, outer in ((path, base), (path.resolve(), base.resolve())):
+            if path.is_absolute() and inner.is_relative_to(outer):
+                return inner.relative_to(outer).as_posix()
+    except (OSError, ValueError, RuntimeError):  # as above; a ring of links
+        return file
+    return path.as_posix()
+
+
+def _found_again(file: str, root: Path) -> str:
+    """Return the file below `root` with the longest common end of its path, where the path itself leads nowhere."""
+    try:
+        if not file or (root / file).is_file():
+            return file
+        return next((str(root / end) for end in _ends(Path(file).parts) if (root / end).is_file()), file)
+    except (OSError, ValueError):
+        return file
+
+
+def _ends(parts: Sequence[str]) -> list[Path]:
+    return [Path(*parts[first:]) for first in range(1, len(parts))]

@@ -1,0 +1,1 @@
+"""One table of settings, their checks, and what the machine has."""

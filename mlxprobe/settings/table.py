@@ -1,0 +1,206 @@
+"""ONE table of settings, and how a value is found: default < pyproject.toml < environment < flag."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlxprobe.settings.checks import choice, folders, is_path, packages, seconds, size, whole
+from mlxprobe.values.errors import UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A row of the table; `right` says in words what `check` accepts."""
+
+    name: str
+    flag: str
+    default: Any
+    check: Callable[[Any], Any]
+    right: str
+    help: str
+
+    @property
+    def key(self) -> str:
+        """Its key in [tool.mlxprobe]."""
+        return self.flag.lstrip("-")
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return "MLXPROBE_" + self.key.upper().replace("-", "_")
+
+
+def default_jobs() -> int:
+    """Use at most two processors: the programs have threads of their own."""
+    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+SECONDS_WORDS = "a time above zero, such as 90, 1.5s or 2min"
+TABLE = (
+    Setting(
+        name="jobs",
+        flag="--jobs",
+        default=None,
+        check=whole(1, 64),
+        right="a whole number from 1 to 64",
+        help="Programs at a time (default: 2, or 1 on one processor).",
+    ),
+    Setting(
+        name="timeout_s",
+        flag="--timeout",
+        default=None,
+        check=seconds,
+        right=SECONDS_WORDS,
+        help="End a program after this time, moving or not (default: 60s).",
+    ),
+    Setting(
+        name="stall_s",
+        flag="--stall-limit",
+        default=None,
+        check=seconds,
+        right=SECONDS_WORDS,
+        help="Call a program stuck after this time without progress (default: measured from the correct loop).",
+    ),
+    Setting(
+        name="memory",
+        flag="--memory-limit",
+        default=0.4,
+        check=size,
+        right="a size such as 4GB, or a share of the machine's memory such as 40%",
+        help="End a program at this resident memory (default: 40%).",
+    ),
+    Setting(
+        name="device",
+        flag="--device",
+        default="",
+        check=choice("cpu", "gpu"),
+        right="cpu or gpu",
+        help="Run on this device, cpu or gpu (default: MLX's own).",
+    ),
+    Setting(
+        name="scenarios",
+        flag="--scenarios",
+        default=(),
+        check=folders,
+        right="a folder, or a list of folders",
+        help="Look for scenarios in this folder too; repeatable.",
+    ),
+    Setting(
+        name="reports",
+        flag="--reports",
+        default="reports",
+        check=str,
+        right="a folder",
+        help="Keep the latest record under this folder (default: reports).",
+    ),
+    Setting(
+        name="requirements",
+        flag="--requirements",
+        default=(),
+        check=packages,
+        right="a list of requirements other than MLX, such as transformers>=4.40 or ./my_package",
+        help="Install this package beside every MLX release too; repeatable.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting's value, checked."""
+
+    jobs: int
+    timeout_s: float | None
+    stall_s: float | None
+    memory: int | float
+    device: str
+    scenarios: tuple[str, ...]
+    reports: str
+    requirements: tuple[str, ...] = ()
+
+
+def resolve(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, start: Path | None = None) -> Settings:
+    """Find every setting's value.
+
+    Raises:
+        UsageError: a value is out of range; the message names where it came from.
+    """
+    file, table = project_table(start or Path.cwd())
+    unknown = table.keys() - {setting.key for setting in TABLE} - {"programs", "allow"}
+    if unknown:
+        known = ", ".join(sorted(setting.key for setting in TABLE))
+        raise UsageError(f"{file}: [tool.mlxprobe] has no setting {sorted(unknown)[0]!r}; known are {known}")
+    variables = [setting.variable for setting in TABLE]
+    for name in sorted(set(environ) - set(variables)):
+        if name.startswith("MLXPROBE_") and (meant := difflib.get_close_matches(name, variables, n=1, cutoff=0.85)):
+            raise UsageError(f"environment variable {name}: no such setting; did you mean {meant[0]}?")
+    values, projects = {}, set()
+    for setting in TABLE:
+        value, origin = setting.default, ""
+        if setting.key in table:
+            value, origin = table[setting.key], f"{file}, [tool.mlxprobe] {setting.key}"
+        if setting.variable in environ:
+            value, origin = environ[setting.variable], f"environment variable {setting.variable}"
+        if flags.get(setting.name) not in (None, ()):
+            value, origin = flags[setting.name], setting.flag
+        if origin.startswith(str(file)):
+            projects.add(setting.name)
+        values[setting.name] = _checked(setting, value, origin) if origin else value
+    values["jobs"] = values["jobs"] or default_jobs()
+    if file is not None and "scenarios" in projects:
+        values["scenarios"] = tuple(str(file.parent / entry) for entry in values["scenarios"])
+    values["requirements"] = _absolute(values["requirements"], file if "requirements" in projects else None)
+    return Settings(**values)
+
+
+def _absolute(requirements: Sequence[str], file: Path | None) -> tuple[str, ...]:
+    """Make paths among the requirements absolute: a project's own are relative to its file.
+
+    Raises:
+        UsageError: a path does not exist.
+    """
+    base = file.parent if file is not None else Path.cwd()
+    found = tuple(str((base / Path(one).expanduser()).resolve()) if is_path(one) else one for one in requirements)
+    for one in found:
+        if is_path(one) and not Path(one).exists():
+            origin = f"{file}, [tool.mlxprobe] requirements" if file is not None else "--requirements"
+            raise UsageError(f"{origin}: {one} does not exist")
+    return found
+
+
+def _checked(setting: Setting, value: Any, origin: str) -> Any:
+    try:
+        return setting.check(value)
+    except (ValueError, TypeError):
+        raise UsageError(f"{origin}: {value!r} is not {setting.right}") from None
+
+
+def project_table(start: Path) -> tuple[Path | None, dict[str, Any]]:
+    """Find [tool.mlxprobe] in the pyproject.toml of `start` or the nearest folder above."""
+    for folder in (start, *start.parents):
+        file = folder / "pyproject.toml"
+        if file.is_file():
+            try:
+                table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("mlxprobe")
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise UsageError(f"{file}: not a TOML file: {error}") from None
+            if table is not None:
+                return file, table
+    return None, {}
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder for mlxprobe."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "mlxprobe"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlxprobe"

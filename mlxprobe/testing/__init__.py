@@ -1,0 +1,1 @@
+"""pytest: scenarios as items, the marker for users' tests."""

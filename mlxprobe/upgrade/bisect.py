@@ -1,0 +1,194 @@
+"""Bisect releases: run the program on one after the other until the boundary is found."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+import mlxprobe
+from mlxprobe.diagnosis import RULES
+from mlxprobe.releases.environments import NotInstallableError
+from mlxprobe.releases.index import Release
+from mlxprobe.running.schedule import Task, flat
+from mlxprobe.settings.table import cache_folder
+from mlxprobe.upgrade.bisect_search import Answer, Bisection
+from mlxprobe.upgrade.compare import compare
+from mlxprobe.upgrade.quantities import peak_bytes
+from mlxprobe.upgrade.runners import Runners
+from mlxprobe.values.errors import ProbeError, UsageError
+from mlxprobe.values.files import finite, write
+from mlxprobe.values.observation import Value
+from mlxprobe.values.record import ProgramRecord
+from mlxprobe.values.vocabulary import Outcome
+
+SKIP_CODE = 125  # as in `git bisect run`
+CONDITIONS = "outcome=hang, finding=MP103, memory>1.5x, loss-diverges or exit!=0"
+
+Predicate = Callable[[ProgramRecord, ProgramRecord], bool]
+
+
+class Found(Value, frozen=True):
+    """The end of a search: what each release answered, the first one that differs, the evidence."""
+
+    releases: tuple[str, ...]
+    answers: dict[str, str]
+    evidence: dict[str, str]
+    first: str = ""
+    unclear: tuple[str, ...] = ()
+    probes: int = 0
+    find_fix: bool = False
+
+
+def condition(text: str | None) -> Predicate:
+    """Turn `--when` into a predicate over a row and the good end's row.
+
+    Raises:
+        UsageError: it is none of the known conditions.
+    """
+    if text is None:
+        return lambda one, ideal: one.outcome is not ideal.outcome
+    if text == "loss-diverges":
+        return lambda one, ideal: (
+            any(found.what == "loss" for found in compare("", [ideal], [one]).differences) or one.outcome is Outcome.NAN
+        )
+    if text == "exit!=0":
+        return lambda one, ideal: bool(one.exit_code) or one.outcome in (Outcome.CRASH, Outcome.ERROR)
+    if found := re.fullmatch(r"outcome=(.+)", text):
+        return _outcome_is(found[1])
+    if found := re.fullmatch(r"finding=(.+)", text):
+        return _has_finding(found[1])
+    if found := re.fullmatch(r"memory>(\d+(?:\.\d+)?)x", text):
+        factor = float(found[1])
+        return lambda one, ideal: (peak_bytes(one) or 0.0) > factor * (peak_bytes(ideal) or float("inf"))
+    raise UsageError(f"--when: {text!r} is not {CONDITIONS}")
+
+
+def _has_finding(code: str) -> Predicate:
+    if code.upper() not in RULES:
+        raise UsageError(f"--when: {code!r} is no finding; there are {', '.join(sorted(RULES))}")
+    return lambda one, ideal: any(finding.code == code.upper() for finding in one.findings)
+
+
+def _outcome_is(name: str) -> Predicate:
+    if name not in set(map(str, Outcome)):
+        raise UsageError(f"--when: {name!r} is not an outcome; there are {', '.join(map(str, Outcome))}")
+    return lambda one, ideal: one.outcome == name
+
+
+def only(tasks: Sequence[Task], scenario: str | None) -> Task:
+    """Return the one program of a bisection.
+
+    Raises:
+        UsageError: the name means several.
+    """
+    chosen = [task for task in flat(tasks) if scenario is None or "/" not in scenario or not task.then]
+    if len(chosen) != 1:
+        names = ", ".join(task.name for task in flat(tasks))
+        raise UsageError(f"bisect runs one program; {scenario!r} names {names}")
+    return chosen[0]
+
+
+def identity(task: Task, command: Sequence[str]) -> str:
+    """Name what a cached row depends on beside the environment: the program's text and mlxprobe's own."""
+    files = [Path(word) for word in command if Path(word).is_file()]
+    if task.file is not None:
+        files.append(task.file)
+    texts = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    return "|".join([mlxprobe.__version__, task.name, *command, str(Path.cwd()) if command else "", *texts])
+
+
+def span(good: Release, bad: Release, versions: Sequence[str], *, find_fix: bool) -> list[Release]:
+    """Return the releases from the older end to the newer.
+
+    Raises:
+        UsageError: the ends are equal, swapped, or not among the index's releases.
+    """
+    older, newer = (bad, good) if find_fix else (good, bad)
+    for end in (older, newer):
+        if end.version not in versions:
+            raise UsageError(f"{end.name} is not a release of the index ({versions[0]} to {versions[-1]})")
+    low, high = versions.index(older.version), versions.index(newer.version)
+    if low == high:
+        raise UsageError(f"--good and --bad are both {older.name}")
+    if low > high:
+        advice = "leave --find-fix out" if find_fix else "swap them, or use --find-fix"
+        raise UsageError(f"--good {good.name} and --bad {bad.name} are the wrong way round: {advice}")
+    return [Release(name=one, version=one) for one in versions[low : high + 1]]
+
+
+@dataclass
+class BisectRun:
+    """A bisection of one program; rows are cached on disk, so that a repeated or resumed one costs nothing."""
+
+    runners: Runners
+    task: Task
+    predicate: Predicate
+    identity: str
+    repeat: int = 1
+    find_fix: bool = False
+    told: Callable[[str], None] = lambda _: None
+
+    def run(self, releases: Sequence[Release]) -> Found:
+        """Search, and return what was found; interrupted, what was known by then."""
+        self._rows: dict[str, list[ProgramRecord]] = {}
+        self._reasons: dict[str, str] = {}
+        self._good = releases[-1 if self.find_fix else 0]
+        search = Bisection([one.name for one in releases], find_fix=self.find_fix)
+        try:
+            search.search(lambda name: self._ask(next(one for one in releases if one.name == name)))
+        except KeyboardInterrupt:
+            self.runners.stop.set()
+        return Found(
+            releases=tuple(search.releases),
+            answers={name: str(answer) for name, answer in search.answers.items()},
+            evidence={name: rows[-1].reason for name, rows in self._rows.items()} | self._reasons,
+            first=search.first,
+            unclear=search.unclear,
+            probes=search.probes,
+            find_fix=self.find_fix,
+        )
+
+    def _ask(self, release: Release) -> Answer:
+        try:
+            ideal, rows = self._observed(self._good)[0], self._observed(release)
+        except NotInstallableError as error:
+            self._reasons[release.name] = str(error)
+            self.told(f"mlx {release.name}: skipped: {error}")
+            return Answer.SKIP
+        answer = Answer.BAD if any(self.predicate(one, ideal) for one in rows) else Answer.GOOD
+        if any(one.outcome is Outcome.UNJUDGED or one.exit_code == SKIP_CODE for one in rows):
+            answer = Answer.SKIP
+        self.told(f"mlx {release.name}: {answer} ({rows[-1].outcome}: {rows[-1].reason})")
+        return answer
+
+    def _observed(self, release: Release) -> list[ProgramRecord]:
+        if release.name not in self._rows:
+            self._rows[release.name] = self._run(release)
+        return self._rows[release.name]
+
+    def _run(self, release: Release) -> list[ProgramRecord]:
+        runner = self.runners.of(release)
+        digest = hashlib.sha256(f"{self.identity}|{runner.environment}".encode()).hexdigest()[:20]
+        file = cache_folder() / "bisect" / f"{digest}.json"
+        rows = _cached(file)
+        while len(rows) < self.repeat:
+            rows.append(self.task.again(runner))
+            if self.runners.stop.is_set():
+                raise KeyboardInterrupt
+            try:
+                write(file, msgspec.json.encode(finite(msgspec.to_builtins(rows, str_keys=True))))
+            except ProbeError as error:
+                self.told(str(error))
+        return rows[: self.repeat]
+
+
+def _cached(file: Path) -> list[ProgramRecord]:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=list[ProgramRecord], strict=False)
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        return []

@@ -1,0 +1,79 @@
+"""Two releases, the same programs: what got worse, what got better, what cannot be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from mlxprobe.running.runner import Runner
+from mlxprobe.running.schedule import Task, flat, side_by_side
+from mlxprobe.upgrade.changes import Comparison
+from mlxprobe.upgrade.compare import compare
+from mlxprobe.upgrade.quantities import ENOUGH_RUNS
+from mlxprobe.values.errors import UsageError
+from mlxprobe.values.record import ProgramRecord, Record
+
+Told = Callable[[str], None]
+Pair = tuple[list[ProgramRecord], list[ProgramRecord]]
+
+
+def between(before: Runner, after: Runner, tasks: Sequence[Task], jobs: int, told: Told) -> list[Comparison]:
+    """Compare two releases on one machine: a pair of runs each, then rounds of pairs for what looks different."""
+    old, new = side_by_side([before, after], tasks, jobs)
+    pairs = {task: ([old[task.name]], [new[task.name]]) for task in flat(tasks) if task.name in old | new}
+    found = {task: _compared(task, rows) for task, rows in pairs.items()}
+    waiting = _unsure(found, pairs)
+    while waiting and not before.stop.is_set():
+        if told_of := [task for task in waiting if found[task].suspected and len(pairs[task][0]) == 1]:
+            told("; ".join(f"{task.name}: {suspicion(found[task])}" for task in told_of) + "; running again")
+        turn = -1 if len(pairs[waiting[0]][0]) % 2 else 1
+        old, new = side_by_side([before, after][::turn], [task.repeated() for task in waiting], jobs)[::turn]
+        for task in (one for one in waiting if one.name in old and one.name in new):
+            pairs[task][0].append(old[task.name])
+            pairs[task][1].append(new[task.name])
+            found[task] = _compared(task, pairs[task])
+        waiting = _unsure(found, pairs)
+    return list(found.values())
+
+
+def _compared(task: Task, rows: Pair) -> Comparison:
+    return compare(task.name, *rows, aspects=task.compares)
+
+
+def _unsure(found: Mapping[Task, Comparison], pairs: Mapping[Task, Pair]) -> list[Task]:
+    """List what further pairs could tell more of."""
+    runs = {task: len(rows[0]) for task, rows in pairs.items()}
+    return [
+        task for task, one in found.items() if runs[task] < task.pairs or (one.suspected and runs[task] <= ENOUGH_RUNS)
+    ]
+
+
+def suspicion(result: Comparison) -> str:
+    """Say what few runs have shown."""
+    return next(one.text for one in result.differences if one.suspected)
+
+
+def against(baseline: Record, after: Runner, tasks: Sequence[Task], jobs: int, told: Told) -> list[Comparison]:
+    """Compare a release with a record from elsewhere: only what is comparable across machines decides.
+
+    Raises:
+        UsageError: the record is of another device, or not complete.
+    """
+    if not baseline.complete:
+        raise UsageError("the baseline is the record of an interrupted run; a complete one is right")
+    if baseline.environment.device != after.environment.device:
+        raise UsageError(
+            f"the baseline is of the device {baseline.environment.device}, these runs are of "
+            f"{after.environment.device}; a baseline of the same device is right"
+        )
+    old = {one.name: [one] for one in baseline.programs}
+    (new,) = side_by_side([after], tasks, jobs)
+    found = []
+    for task in flat(tasks):
+        rows = [new[task.name]] if task.name in new else []
+        result = compare(task.name, old.get(task.name, []), rows, same_machine=False, aspects=task.compares)
+        while not after.stop.is_set() and result.suspected and len(rows) < 3:
+            told(f"{task.name}: {suspicion(result)}; running it again")
+            rows.append(task.again(after))
+            result = compare(task.name, old.get(task.name, []), rows, same_machine=False, aspects=task.compares)
+        found.append(result)
+    return found

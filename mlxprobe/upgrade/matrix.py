@@ -1,0 +1,131 @@
+"""Programs × releases: a record per release, in one file that can be resumed, sharded and merged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from mlxprobe.values.errors import UsageError
+from mlxprobe.values.files import MATRIX_SCHEMA_VERSION, finite
+from mlxprobe.values.observation import Value
+from mlxprobe.values.record import ProgramRecord, Record
+
+Shard = tuple[int, int]
+
+
+class Matrix(Value, frozen=True):
+    """The records of several releases, the oldest first, and the releases that were skipped, with the reason."""
+
+    schema_version: int
+    records: tuple[Record, ...] = ()
+    skipped: dict[str, str] = {}
+
+
+def empty() -> Matrix:
+    """Return a matrix without cells."""
+    return Matrix(schema_version=MATRIX_SCHEMA_VERSION)
+
+
+def cell(before: ProgramRecord | None, one: ProgramRecord | None) -> tuple[str, bool]:
+    """Return a cell's text, and whether it differs from its left neighbour."""
+    if one is None:
+        return "", False
+    return str(one.outcome), before is not None and before.outcome is not one.outcome
+
+
+def rows(matrix: Matrix) -> list[tuple[str, list[ProgramRecord | None]]]:
+    """Return program by program its row of each record, None where it was not run."""
+    fullest = sorted(matrix.records, key=lambda record: -len(record.programs))
+    listed = {one.name: one.scenario for record in fullest for one in record.programs}
+    scenarios = list(dict.fromkeys(listed.values()))
+    names = sorted(listed, key=lambda name: scenarios.index(listed[name]))
+    known = [{one.name: one for one in record.programs} for record in matrix.records]
+    return [(name, [record.get(name) for record in known]) for name in names]
+
+
+def add(matrix: Matrix, record: Record) -> Matrix:
+    """Return the matrix with one release's record put in, or joined with what is there of it."""
+    records = {one.environment.mlx: one for one in matrix.records}
+    there = records.get(record.environment.mlx)
+    records[record.environment.mlx] = join(there, record) if there else record
+    ordered = sorted(records.values(), key=lambda one: release_key(one.environment.mlx))
+    return msgspec.structs.replace(matrix, records=tuple(ordered))
+
+
+def join(first: Record, second: Record) -> Record:
+    """Return one record of both records' programs; of a program in both, the second's row."""
+    programs = {one.name: one for one in first.programs} | {one.name: one for one in second.programs}
+    scenarios = list(dict.fromkeys(one.scenario for one in programs.values()))
+    ordered = sorted(programs.values(), key=lambda one: scenarios.index(one.scenario))
+    return msgspec.structs.replace(
+        second,
+        programs=tuple(ordered),
+        complete=first.complete and second.complete,
+        wall_s=first.wall_s + second.wall_s,
+    )
+
+
+def merge(matrices: Iterable[Matrix]) -> Matrix:
+    """Return one matrix of all shards.
+
+    Raises:
+        UsageError: two shards are of different devices.
+    """
+    merged = empty()
+    for one in matrices:
+        for record in one.records:
+            merged = add(merged, record)
+        merged = msgspec.structs.replace(merged, skipped=merged.skipped | one.skipped)
+    if len(devices := {record.environment.device for record in merged.records}) > 1:
+        raise UsageError(f"shards of different devices cannot be merged: {', '.join(sorted(devices))}")
+    return merged
+
+
+def shard(text: str) -> Shard:
+    """Read `i/n`.
+
+    Raises:
+        UsageError: it is not of that form, or i is not from 1 to n.
+    """
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise UsageError(f"--shard: {text!r} is not i/n with i from 1 to n, such as 2/3")
+    return int(found[1]), int(found[2])
+
+
+def share(cells: Sequence[tuple[str, str]], part: Shard) -> set[tuple[str, str]]:
+    """Return the (release, scenario) pairs of one shard: every n-th, so that each release is spread evenly."""
+    index, count = part
+    return {pair for place, pair in enumerate(cells) if place % count == index - 1}
+
+
+def encode(matrix: Matrix) -> bytes:
+    """Return a matrix as JSON."""
+    return msgspec.json.encode(finite(msgspec.to_builtins(matrix, str_keys=True))) + b"\n"
+
+
+def load(path: Path) -> Matrix:
+    """Read a matrix.
+
+    Raises:
+        UsageError: it cannot be read, is truncated or of another schema version.
+    """
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Matrix, strict=False)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise UsageError(f"{path}: not a whole mlxprobe matrix: {error}; remove it to begin anew") from None
+    if found.schema_version != MATRIX_SCHEMA_VERSION:
+        raise UsageError(
+            f"{path}: matrix of schema version {found.schema_version}; this mlxprobe reads {MATRIX_SCHEMA_VERSION}"
+        )
+    return found
+
+
+def release_key(text: str) -> list[int]:
+    """Return what releases are sorted by."""
+    return [int(part) for part in re.findall(r"\d+", text)]

@@ -1,0 +1,1 @@
+"""Frozen values that cross walls, their words, records in and out."""

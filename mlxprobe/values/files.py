@@ -1,0 +1,172 @@
+"""Records in and out: JSON of one schema version, written whole or not at all.
+
+Version 1: the first.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mlxprobe.values.errors import ProbeError, UsageError
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Record, Verdict
+
+SCHEMA_VERSION = 1
+MATRIX_SCHEMA_VERSION = 1
+
+
+class _Version(msgspec.Struct):
+    schema_version: int
+
+
+def now() -> str:
+    """Return the time of a record, in UTC."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+
+def row(
+    seen: Observation,
+    findings: tuple[Finding, ...],
+    verdict: Verdict,
+    expectation: Expectation,
+    **names: object,
+) -> ProgramRecord:
+    """Put one program's observation and verdict into a row of a record."""
+    values = {
+        **names,
+        "role": expectation.role,
+        "claims": expectation.claims,
+        "expects": expectation.expects,
+        "outcome": verdict.outcome,
+        "kind": verdict.kind,
+        "reason": verdict.reason,
+        "as_expected": verdict.as_expected,
+        "findings": findings,
+        "stacks": seen.silence.stacks if seen.silence else seen.stacks,
+        "steps": seen.steps[-1].n if seen.steps else 0,
+        "step_s": tuple(round(step.step_s, 6) for step in seen.steps),
+        "pending": {step.n: step.pending for step in seen.steps if step.pending is not None},
+    }
+    same = (
+        "raised",
+        "losses",
+        "score",
+        "samples",
+        "memory",
+        "begun_s",
+        "wall_s",
+        "exit_code",
+        "detection_s",
+        "limits",
+        "result",
+    )
+    values |= {name: getattr(seen, name) for name in same} | {"output_tail": seen.output_tail[-2000:]}
+    return ProgramRecord(**values)  # type: ignore[arg-type]
+
+
+def slim(record: Record) -> Record:
+    """Return a record with what a comparison needs alone: no series, no stacks, no paths of the machine it is from."""
+    here = msgspec.structs.replace(record.environment, executable="")
+    return msgspec.structs.replace(record, environment=here, programs=tuple(_slim(one) for one in record.programs))
+
+
+def _slim(one: ProgramRecord) -> ProgramRecord:
+    began = [sample for sample in one.samples if sample.t_s >= one.begun_s]
+    raised = one.raised and msgspec.structs.replace(one.raised, file=_base(one.raised.file), traceback="")
+    return msgspec.structs.replace(
+        one,
+        findings=tuple(msgspec.structs.replace(found, file=_base(found.file)) for found in one.findings),
+        raised=raised,
+        samples=(began[0], max(began, key=lambda sample: sample.rss_bytes)) if began else (),
+        memory=tuple(sorted(one.memory, key=lambda sample: sample.peak_bytes)[-1:]),
+        step_s=tuple(round(step_s, 5) for step_s in one.step_s),
+        stacks=(),
+        result={},
+        output_tail="",
+    )
+
+
+def _base(file: str) -> str:
+    return file.rpartition("/")[2]
+
+
+def encode(record: Record, indent: int = 2) -> bytes:
+    """Return a record as JSON; values that are not finite are written "nan", "inf" and "-inf"."""
+    plain = finite(msgspec.to_builtins(record, str_keys=True))
+    return msgspec.json.format(msgspec.json.encode(plain), indent=indent) + b"\n"
+
+
+def finite(value: Any) -> Any:
+    """JSON has no NaN; say it in words that the reader turns back."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, dict):
+        return {key: finite(one) for key, one in value.items()}
+    return [finite(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def decode(data: bytes, origin: str) -> Record:
+    """Read a record.
+
+    Raises:
+        UsageError: it is no record, truncated, or of another schema version; the message names `origin`.
+    """
+    try:
+        version = msgspec.json.decode(data, type=_Version).schema_version
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise UsageError(f"{origin}: not a whole mlxprobe record: {error}") from None
+    if version != SCHEMA_VERSION:
+        raise UsageError(f"{origin}: record of schema version {version}; this mlxprobe reads version {SCHEMA_VERSION}")
+    try:
+        return msgspec.json.decode(data, type=Record, strict=False)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise UsageError(f"{origin}: not an mlxprobe record: {error}") from None
+
+
+def load(path: Path) -> Record:
+    """Read a record from a file; raises UsageError as `decode` does, or when it cannot be read."""
+    try:
+        return decode(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def check_writable(path: Path | None) -> None:
+    """Find out before a run, not after it, that a file cannot be written; raises ProbeError as `write` does."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise ProbeError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        ProbeError: the folder is not writable or the disk is full; nothing half-written stays.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise ProbeError(f"{path}: cannot be written: {error.strerror}") from None

@@ -1,0 +1,172 @@
+"""What can be read off an Observation in figures and phrases: pure."""
+
+from __future__ import annotations
+
+import math
+import signal
+import statistics
+from collections.abc import Sequence
+
+from mlxprobe.values.observation import Frame, Observation, Stack
+
+
+def steady_steps(seen: Observation) -> list[float]:
+    """Return the seconds of each step but the first two, which also build and compile."""
+    return [step.step_s for step in seen.steps[2:]]
+
+
+def usual_step_s(seen: Observation) -> float | None:
+    """Return the time that a quarter of the steady steps stay below; None with fewer than two.
+
+    What else the machine does only ever makes steps longer, so a low quantile is steadier than the median.
+    """
+    steps = steady_steps(seen)
+    return statistics.quantiles(steps, n=4)[0] if len(steps) > 1 else None
+
+
+def steps_done(seen: Observation) -> int:
+    """Return the number of the last step that was complete."""
+    return seen.steps[-1].n if seen.steps else 0
+
+
+def growth_bytes(seen: Observation) -> float:
+    """Return how far resident memory rose while the program's body ran."""
+    until_s = seen.finished_s or math.inf
+    after = [sample.rss_bytes for sample in seen.samples if seen.begun_s <= sample.t_s <= until_s]
+    return float(max(after) - after[0]) if after else 0.0
+
+
+def active_floors(seen: Observation) -> list[int]:
+    """Return the memory of MLX's arrays that a quarter of the steps stay below, in each quarter of the run.
+
+    What a step needs comes and goes, and the last may be closed when all is gone.
+    """
+    active = [step.active_bytes for step in seen.steps if step.active_bytes]
+    part = len(active) // 4
+    return [sorted(active[k * part : (k + 1) * part])[part // 4] for k in range(4)] if part else []
+
+
+def growth_per_step(seen: Observation) -> float:
+    """Return by how many bytes the memory of MLX's arrays rose per step, the first quarter left out."""
+    floors = active_floors(seen)
+    return 2 * (floors[3] - floors[1]) / steps_done(seen) if floors else 0.0
+
+
+def pending_slope(seen: Observation) -> float:
+    """Return by how many operations the lazy graph of parameters and state grew per step, where it was looked at."""
+    known = [(step.n, step.pending) for step in seen.steps if step.pending is not None]
+    if len(known) < 3:
+        return 0.0
+    (n1, p1), (n2, p2) = known[0], known[-1]
+    return (p2 - p1) / (n2 - n1) if n2 > n1 else 0.0
+
+
+def pending_work(seen: Observation) -> str:
+    """Say how much work waits in the lazy graph, in operations and in steps; empty where it does not grow."""
+    slope, steps = pending_slope(seen), steps_done(seen)
+    if slope < 10:
+        return ""
+    return f"about {round(slope * steps, -2):,.0f} operations pending, {steps} steps' worth"
+
+
+def result_distance(seen: Observation, twin: Observation) -> float:
+    """Estimate |a - b| / |b| over all arrays of two results from their projections; infinite where names differ."""
+    if not twin.result:
+        return 0.0
+    if seen.result.keys() != twin.result.keys():
+        return math.inf
+    squares, norm = 0.0, 0.0
+    for path, (length, *projections) in twin.result.items():
+        mine = seen.result[path][1:]
+        squares += statistics.fmean((a - b) ** 2 for a, b in zip(mine, projections, strict=True))
+        norm += length**2
+    return math.sqrt(squares / norm) if norm else math.sqrt(squares)
+
+
+def fall(seen: Observation) -> tuple[float, float] | None:
+    """Return the medians of the first and the last fifth of the losses read; None with fewer than ten."""
+    values = [one.value for one in seen.losses]
+    if len(values) < 10:
+        return None
+    part = len(values) // 5
+    return statistics.median(values[:part]), statistics.median(values[-part:])
+
+
+def loss_deviation(seen: Observation, twin: Observation) -> tuple[int, float] | None:
+    """Return the first step of the largest relative deviation of two loss paths; None without common steps."""
+    its = {one.step: one.value for one in twin.losses}
+    apart = [
+        (abs(one.value - its[one.step]) / max(abs(its[one.step]), 1e-3), one.step)
+        for one in seen.losses
+        if one.step in its
+    ]
+    if not apart:
+        return None
+    worst, step = max(apart, key=lambda pair: (pair[0], -pair[1]))
+    return step, worst
+
+
+def where(seen: Observation) -> str:
+    """Name the user's line that the program stood at, with its text; a forked worker's before its parent's."""
+    stacks = seen.silence.stacks if seen.silence else seen.stacks
+    frame = standing_frame(stacks)
+    if frame is None:
+        return ""
+    text = f" ({frame.code})" if frame.code else ""
+    process = " of its forked child" if len({one.pid for one in stacks}) > 1 else ""
+    return f"at {frame.file.rpartition('/')[2]}:{frame.line}{text}{process}"
+
+
+def standing_frame(stacks: Sequence[Stack]) -> Frame | None:
+    """Return the user's innermost frame of the main thread, which is reported last, of the youngest process."""
+    if not stacks:
+        return None
+    last = max(stack.pid for stack in stacks)
+    stack = [one for one in stacks if one.pid == last][-1]
+    return next((one for one in stack.frames if is_users(one)), stack.frames[0])
+
+
+def standing(seen: Observation) -> tuple[str, int]:
+    """Return file and line where the program stood at its last silence."""
+    frame = standing_frame(seen.silence.stacks if seen.silence else ())
+    return (frame.file, frame.line) if frame else ("", 0)
+
+
+def is_users(frame: Frame) -> bool:
+    """Tell whether a frame is the user's, not a library's."""
+    return not any(part in frame.file for part in ("/lib/python", "/site-packages/", "<"))
+
+
+def figures(seen: Observation) -> str:
+    """Put a finished program's figures in one line."""
+    parts = []
+    if steps := steady_steps(seen):
+        parts.append(f"{steps_done(seen)} steps, {1e3 * statistics.median(steps):.1f} ms a step")
+    if len(seen.losses) > 1:
+        parts.append(f"loss {seen.losses[0].value:.3f} → {seen.losses[-1].value:.3f}")
+    if seen.score is not None:
+        parts.append(f"true loss {seen.score:.3f}")
+    return ", ".join(parts)
+
+
+def last_line(text: str) -> str:
+    """Return the last line that is not blank."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def signal_name(number: int) -> str:
+    """Name a signal by its number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def megabytes(count: float) -> str:
+    """Write a number of bytes in MB."""
+    return f"{count / 1e6:.1f} MB" if abs(count) < 1e8 else f"{count / 1e6:.0f} MB"
+
+
+def counted(number: int, word: str) -> str:
+    """Write a number with its word: 1 run, 2 runs."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

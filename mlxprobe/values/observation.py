@@ -1,0 +1,162 @@
+"""What is run, and what is seen of it: frozen values. Times are seconds since the program's start."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mlxprobe.values.vocabulary import HangKind
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The base of all values: immutable, and written without its defaults."""
+
+
+class Environment(Value, frozen=True):
+    """The interpreter and the MLX in it, as the agent found them."""
+
+    python: str
+    executable: str
+    platform: str
+    mlx: str = ""
+    device: str = ""
+    device_name: str = ""
+    devices: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class Program(Value, frozen=True):
+    """What to run: the agent's own words, or a `command` that it is carried into (`terminal`: with our streams)."""
+
+    name: str
+    argv: tuple[str, ...] = ()
+    python: str = ""
+    command: tuple[str, ...] = ()
+    terminal: bool = False
+    cwd: str = ""
+    env: dict[str, str] = {}
+    device: str = ""
+
+
+class Limits(Value, frozen=True):
+    """Where a program is ended; `active_bytes` is of MLX's arrays on a GPU, outside resident memory (0: no limit)."""
+
+    stall_s: float
+    startup_s: float
+    timeout_s: float
+    memory_bytes: int
+    active_bytes: int = 0
+    basis: str = ""
+
+
+class Step(Value, frozen=True):
+    """One update of the optimizer (one gradient call where there is none); `gradient` is the largest absolute value."""
+
+    n: int
+    t_s: float
+    step_s: float
+    gradients: int = 0
+    pending: int | None = None
+    gradient: float | None = None
+    active_bytes: int = 0
+
+
+class Reading(Value, frozen=True):
+    """A loss that the program read, with its gradient call (a step may have several) and its model's number."""
+
+    step: int
+    value: float
+    stream: int = 0
+
+
+class Sample(Value, frozen=True):
+    """The process tree from outside, with the CPU time that it has used so far."""
+
+    t_s: float
+    rss_bytes: int
+    cpu_s: float
+
+
+class MlxSample(Value, frozen=True):
+    """MLX's own memory counters, from inside: active and peak exclude the cache."""
+
+    t_s: float
+    active_bytes: int
+    cache_bytes: int
+    peak_bytes: int
+
+
+class Frame(Value, frozen=True):
+    """A line of a Python stack."""
+
+    file: str
+    line: int
+    function: str
+    code: str = ""
+
+
+class Stack(Value, frozen=True):
+    """The Python stack of one thread of one process of the tree."""
+
+    pid: int
+    thread: str
+    frames: tuple[Frame, ...]
+
+
+class Silence(Value, frozen=True):
+    """The last stretch without progress: how long, how busy, and where each thread stood."""
+
+    silent_s: float
+    cpu_s: float
+    kind: HangKind
+    stacks: tuple[Stack, ...] = ()
+
+
+class Raised(Value, frozen=True):
+    """The exception that ended the program."""
+
+    type: str
+    message: str
+    file: str = ""
+    line: int = 0
+    traceback: str = ""
+
+
+class Fact(Value, frozen=True):
+    """Something that the agent saw once or at one place: raw material for the findings."""
+
+    name: str
+    t_s: float = 0.0
+    step: int = 0
+    file: str = ""
+    line: int = 0
+    count: int = 1
+    detail: dict[str, str | int | float | bool | list[str]] = {}
+
+
+class Observation(Value, frozen=True):
+    """Everything that was seen of one run of a program. `ended` says what brought it to its end."""
+
+    program: str
+    limits: Limits
+    ended: str = "exited"  # stalled, timeout, memory, interrupted, not-started, unreaped, lost, enough (was seen)
+    exit_code: int | None = None
+    begun: bool = False
+    finished: bool = False
+    garbled: int = 0
+    wall_s: float = 0.0
+    detection_s: float | None = None
+    begun_s: float = 0.0
+    finished_s: float = 0.0
+    longest_silence_s: float = 0.0
+    silence: Silence | None = None
+    raised: Raised | None = None
+    steps: tuple[Step, ...] = ()
+    losses: tuple[Reading, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    memory: tuple[MlxSample, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    stacks: tuple[Stack, ...] = ()
+    result: dict[str, tuple[float, ...]] = {}
+    score: float | None = None
+    output_tail: str = ""
+    left_behind: tuple[int, ...] = ()

@@ -1,0 +1,94 @@
+"""What is said of a run: findings, verdict and record, frozen like the observation that they are made of."""
+
+from __future__ import annotations
+
+from mlxprobe.values.observation import Environment, Limits, MlxSample, Raised, Reading, Sample, Stack, Value
+from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
+
+
+class Finding(Value, frozen=True):
+    """A named failure mode with its place and its evidence in numbers."""
+
+    code: str
+    name: str
+    severity: Severity
+    message: str
+    file: str = ""
+    line: int = 0
+    source: str = ""
+    evidence: dict[str, float] = {}
+    checked: bool = True
+
+
+class Expectation(Value, frozen=True):
+    """What is known of a program beforehand: its role, the document's claim, the measured outcome."""
+
+    role: Role = Role.BROKEN
+    claims: Outcome | None = None
+    expects: Outcome = Outcome.PASS
+    raises: str = ""
+    finds: tuple[str, ...] = ()
+    tolerance: float = 1e-4
+    slow_factor: float = 0.0
+    comparable: bool = True
+
+
+class Verdict(Value, frozen=True):
+    """The one outcome of a program, the reason in one line, and whether it is the expected one."""
+
+    outcome: Outcome
+    reason: str
+    kind: HangKind | None = None
+    as_expected: bool = True
+
+
+class ProgramRecord(Value, frozen=True):
+    """One program's row of a record: what was claimed, expected, observed, and the evidence."""
+
+    scenario: str
+    variant: str
+    role: Role
+    outcome: Outcome
+    reason: str
+    as_expected: bool
+    expects: Outcome
+    kind: HangKind | None = None
+    title: str = ""
+    summary: str = ""
+    documents: tuple[str, ...] = ()
+    claims: Outcome | None = None
+    says: str = ""
+    findings: tuple[Finding, ...] = ()
+    stacks: tuple[Stack, ...] = ()
+    raised: Raised | None = None
+    steps: int = 0
+    losses: tuple[Reading, ...] = ()
+    score: float | None = None
+    step_s: tuple[float, ...] = ()
+    pending: dict[int, int] = {}
+    samples: tuple[Sample, ...] = ()
+    memory: tuple[MlxSample, ...] = ()
+    begun_s: float = 0.0
+    wall_s: float = 0.0
+    exit_code: int | None = None
+    detection_s: float | None = None
+    limits: Limits | None = None
+    result: dict[str, tuple[float, ...]] = {}
+    output_tail: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.scenario}/{self.variant}"
+
+
+class Record(Value, frozen=True):
+    """Everything that one `mlxprobe run` saw."""
+
+    schema_version: int
+    mlxprobe: str
+    time: str
+    environment: Environment
+    programs: tuple[ProgramRecord, ...]
+    complete: bool = True
+    wall_s: float = 0.0
+    problems: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Observation, findings and expectation in, one outcome out: pure."""

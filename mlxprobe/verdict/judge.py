@@ -1,0 +1,183 @@
+"""Observation, findings and expectation in; one outcome out. The order of CASES is the policy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from mlxprobe.values.measures import (
+    figures,
+    growth_bytes,
+    last_line,
+    megabytes,
+    pending_work,
+    result_distance,
+    signal_name,
+    steady_steps,
+    steps_done,
+    where,
+)
+from mlxprobe.values.observation import Observation, Silence
+from mlxprobe.values.record import Expectation, Finding, Verdict
+from mlxprobe.values.vocabulary import HangKind, Outcome, Role
+from mlxprobe.verdict.twin import Case, Told, differs, learned_nothing, slow
+
+Judge = Callable[[Case], "Told | None"]
+
+
+def judge(
+    seen: Observation, findings: Sequence[Finding], expectation: Expectation, twin: Observation | None = None
+) -> Verdict:
+    """Return the verdict on an observation; any observation gives exactly one outcome.
+
+    Args:
+        seen: what was observed.
+        findings: the diagnosis; missing ones of `expectation.finds` make the verdict unexpected.
+        expectation: role, measured outcome and tolerances.
+        twin: the correct loop's observation, for comparison; None where there is none.
+    """
+    case = Case(seen, expectation, twin)
+    outcome, reason = next(told for told in (one(case) for one in CASES) if told is not None)
+    missing = sorted(set(expectation.finds) - {finding.code for finding in findings})
+    if outcome is expectation.expects is Outcome.ERROR and expectation.raises not in reason:
+        missing.append(repr(expectation.raises))
+    if missing and outcome is expectation.expects:
+        reason += f"; expected {', '.join(missing)}, which was not found"
+    return Verdict(
+        outcome=outcome,
+        reason=reason,
+        kind=seen.silence.kind if outcome is Outcome.HANG and seen.silence else None,
+        as_expected=outcome is expectation.expects and not missing,
+    )
+
+
+def _not_watched(case: Case) -> Told | None:
+    seen = case.seen
+    if seen.ended == "interrupted":
+        return Outcome.UNJUDGED, "interrupted before its end"
+    if seen.left_behind:
+        return Outcome.UNJUDGED, f"processes {list(seen.left_behind)} could not be ended"
+    if not seen.begun or seen.ended in ("not-started", "unreaped"):
+        return Outcome.UNJUDGED, f"the agent did not start: {last_line(seen.output_tail) or 'no word from it'}"
+    if seen.garbled:
+        return Outcome.UNJUDGED, f"{seen.garbled} of its events made no sense"
+    if seen.ended == "lost":
+        return Outcome.UNJUDGED, "its events or its warden were gone before it had ended"
+    return None
+
+
+def _memory_limit(case: Case) -> Told | None:
+    seen = case.seen
+    if seen.ended != "memory":
+        return None
+    peak = max((sample.rss_bytes for sample in seen.samples), default=0)
+    active = max((sample.active_bytes for sample in seen.memory), default=0)
+    if 0 < seen.limits.active_bytes < active:
+        return Outcome.MEMORY, (
+            f"{megabytes(active)} held by MLX's arrays at step {steps_done(seen)}, over the limit of "
+            f"{megabytes(seen.limits.active_bytes)}{_basis(seen)}"
+        )
+    each = growth_bytes(seen) / max(1, steps_done(seen))
+    return Outcome.MEMORY, (
+        f"{megabytes(peak)} of resident memory at step {steps_done(seen)}, over its limit of "
+        f"{megabytes(seen.limits.memory_bytes)}{_basis(seen)}; it had grown by {megabytes(each)} a step"
+    )
+
+
+def _stalled(case: Case) -> Told | None:
+    seen = case.seen
+    if seen.ended != "stalled":
+        return None
+    silence = seen.silence or Silence(silent_s=seen.limits.stall_s, cpu_s=0.0, kind=HangKind.UNKNOWN)
+    kind = silence.kind
+    parts = [f"{kind}: silent for {silence.silent_s:.1f} s {where(seen)}{_after_its_end(seen)}".rstrip()]
+    if kind is HangKind.DEADLOCK:
+        parts.append("no CPU used, every stack unchanged")
+    elif kind is HangKind.STALL:
+        parts.append(f"{silence.cpu_s:.1f} s of CPU used")
+    if work := pending_work(seen):
+        parts.append(work)
+    if case.twin is not None and (steps := steady_steps(case.twin)):
+        parts.append(f"the correct loop's slowest step took {max(steps):.3f} s")
+    return Outcome.HANG, "; ".join(parts)
+
+
+def _timed_out(case: Case) -> Told | None:
+    if case.seen.ended != "timeout":
+        return None
+    return (
+        Outcome.SLOW,
+        f"still moving at step {steps_done(case.seen)} when its {case.seen.limits.timeout_s:g} s were up",
+    )
+
+
+def _crashed(case: Case) -> Told | None:
+    seen = case.seen
+    if seen.ended == "enough":
+        return None
+    if seen.exit_code is not None and seen.exit_code < 0:
+        return Outcome.CRASH, f"ended by {signal_name(-seen.exit_code)} {where(seen)}".rstrip()
+    if not seen.finished and seen.raised is None:
+        return Outcome.CRASH, f"left with exit code {seen.exit_code} in the middle, at step {steps_done(seen)}"
+    return None
+
+
+def _raised(case: Case) -> Told | None:
+    seen = case.seen
+    if seen.raised is not None:
+        message = " ".join(seen.raised.message.split())
+        return Outcome.ERROR, f"{seen.raised.type}: {message}"
+    if seen.exit_code and seen.ended != "enough":
+        return Outcome.ERROR, f"exit code {seen.exit_code}: {last_line(seen.output_tail)}"
+    return None
+
+
+def _unreferenced(case: Case) -> Told | None:
+    reference = case.twin
+    if case.expectation.role is Role.CORRECT and reference is not None and not reference.result:
+        why = f"{reference.raised.type}: {reference.raised.message}" if reference.raised else "it returned nothing"
+        return Outcome.UNJUDGED, f"the NumPy reference failed: {why}"
+    return None
+
+
+def _not_finite(case: Case) -> Told | None:
+    bad = next((one for one in case.seen.losses if not math.isfinite(one.value)), None)
+    if bad is not None:
+        return Outcome.NAN, f"the loss of step {bad.step} is {bad.value}"
+    if case.seen.score is not None and not math.isfinite(case.seen.score):
+        return Outcome.NAN, f"the true loss at the end is {case.seen.score}"
+    if any(not math.isfinite(value) for values in case.seen.result.values() for value in values):
+        return Outcome.NAN, "the result has values that are not finite"
+    return None
+
+
+def _passed(case: Case) -> Told:
+    seen, twin = case.seen, case.twin
+    parts = [figures(seen)]
+    if twin is not None and twin.result and seen.result and case.expectation.role is not Role.CORRECT:
+        parts.append(f"result {result_distance(seen, twin):.1g} from the correct loop's")
+    return Outcome.PASS, "; ".join(part for part in parts if part) or "finished"
+
+
+CASES: tuple[Judge, ...] = (
+    _not_watched,
+    _memory_limit,
+    _stalled,
+    _timed_out,
+    _crashed,
+    _raised,
+    _unreferenced,
+    _not_finite,
+    learned_nothing,
+    differs,
+    slow,
+    _passed,
+)
+
+
+def _after_its_end(seen: Observation) -> str:
+    return ", after the program's end, at exit" if seen.finished else ""
+
+
+def _basis(seen: Observation) -> str:
+    return f" ({seen.limits.basis})" if seen.limits.basis else ""

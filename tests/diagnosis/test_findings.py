@@ -1,0 +1,73 @@
+"""Programs with one fault get its code at its place; programs that look odd and are right get nothing."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlxprobe.diagnosis import RULES, diagnose
+from mlxprobe.supervisor.watch import observe
+from mlxprobe.values.observation import Limits, Observation, Program
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+FAULTY = sorted((PROGRAMS / "faulty").glob("*.py"))
+HEALTHY = sorted((PROGRAMS / "healthy").glob("*.py"))
+MARK = re.compile(r"# (MP\d+)$")
+LIMITS = Limits(stall_s=3.0, startup_s=60.0, timeout_s=120.0, memory_bytes=4_000_000_000)
+
+pytestmark = pytest.mark.slow
+
+
+def watched(file: Path) -> tuple[Observation, tuple[Finding, ...]]:
+    program = Program(name=file.stem, argv=("script", str(file)), python=sys.executable)
+    seen = observe(program, LIMITS, jit_key="tests")
+    assert [fact.detail for fact in seen.facts if fact.name == "inspector failed"] == []
+    return seen, diagnose(seen)
+
+
+def marked(file: Path) -> tuple[str, int]:
+    lines = enumerate(file.read_text().splitlines(), 1)
+    ((code, line),) = [(found[1], number) for number, text in lines if (found := MARK.search(text)) and text[0] != "#"]
+    return code, line
+
+
+def implied(file: Path) -> set[str]:
+    return {code for line in re.findall(r"^# also: (.*)$", file.read_text(), re.MULTILINE) for code in line.split(", ")}
+
+
+def function_at(file: Path, line: int) -> tuple[int, int]:
+    """Return the lines of the innermost function around a line; all of a file's where there is none."""
+    around = [
+        (node.lineno, node.end_lineno or 0)
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, (ast.FunctionDef, ast.Lambda)) and node.lineno <= line <= (node.end_lineno or 0)
+    ]
+    return max(around, default=(0, sys.maxsize))
+
+
+@pytest.mark.parametrize("file", FAULTY, ids=lambda file: file.stem)
+def test_a_fault_gets_its_code_at_its_place_and_nothing_else(file: Path) -> None:
+    code, line = marked(file)
+    _, findings = watched(file)
+    found = [one for one in findings if one.code == code]
+    assert found, findings
+    first, last = function_at(file, line)
+    assert any(one.file == str(file) and first <= one.line <= last for one in found), (found, line)
+    grave = {one.code for one in findings if one.severity is not Severity.NOTE}
+    assert grave <= {code} | implied(file), findings
+
+
+@pytest.mark.parametrize("file", HEALTHY, ids=lambda file: file.stem)
+def test_what_looks_odd_and_is_right_gets_no_warning(file: Path) -> None:
+    seen, findings = watched(file)
+    assert seen.finished and seen.exit_code == 0, seen.output_tail
+    assert [one for one in findings if one.severity is not Severity.NOTE] == []
+
+
+def test_every_code_has_two_programs_beside_its_scenario() -> None:
+    codes = sorted(marked(file)[0] for file in FAULTY)
+    assert codes == sorted([*RULES, *RULES])

@@ -1,0 +1,185 @@
+"""Environments from a wheel index of our own: no network, and a build is whole or not there."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wheels import wheel
+
+from mlxprobe.releases import environments, index
+from mlxprobe.releases.environments import NotInstallableError, UnmetRequirementError, provide
+from mlxprobe.releases.index import Release, parse, parse_one
+from mlxprobe.values.errors import MissingEnvironmentError, ProbeError, UsageError
+from mlxprobe.values.observation import Environment
+
+LISTED = ["0.26.5", "0.31.2", "0.32.0", "0.32.4", "0.33.0rc1"]
+ONE = Release(name="1.0.0", version="1.0.0")
+
+
+@pytest.mark.slow
+def test_built_once_then_taken_from_the_cache_listed_and_removed(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = provide(ONE)
+    assert (built.mlx, built.devices) == ("1.0.0", ("cpu",))
+    monkeypatch.setattr(environments, "_build", lambda *_: pytest.fail("built again"))
+    assert provide(ONE) == built
+    (listed,) = environments.installed()
+    assert (listed.release, listed.size_bytes > 0) == ("1.0.0", True)
+    environments.remove(Path(listed.folder))
+    assert environments.installed() == []
+
+
+@pytest.mark.slow
+def test_a_release_that_does_not_import_or_does_not_exist_gives_its_reason(index: Path) -> None:
+    with pytest.raises(NotInstallableError, match=r"installs but does not import: ImportError: libmlx\.so"):
+        provide(Release(name="2.0.0", version="2.0.0"))
+    with pytest.raises(NotInstallableError, match=r"mlx.*3\.0\.0"):
+        provide(Release(name="3.0.0", version="3.0.0"))
+    assert environments.installed() == []
+    assert list(environments.root().glob(".building-*")) == []
+
+
+@pytest.mark.slow
+def test_requirements_are_installed_too_and_make_an_environment_of_their_own(index: Path) -> None:
+    wheel(index, "extra", "3.0", {"extra.py": ""})
+    alone, beside = provide(ONE), provide(ONE, ["extra>=2"])
+    assert alone.executable != beside.executable
+    for here, code in ((alone, 1), (beside, 0)):
+        order = [here.executable, "-c", "import mlx.core, extra"]
+        assert subprocess.run(order, capture_output=True, check=False).returncode == code
+    assert provide(ONE, ["extra>=2"]) == beside
+    file = index / "extra-3.0-py3-none-any.whl"
+    of_file = provide(ONE, [str(file)])
+    os.utime(file, ns=(1, 1))
+    assert provide(ONE, [str(file)]).executable != of_file.executable  # the file is another one now
+
+
+@pytest.mark.slow
+def test_a_requirement_that_cannot_be_met_is_not_the_releases_fault(index: Path) -> None:
+    wheel(index, "picky", "1.0", {"picky.py": ""}, "Requires-Dist: mlx>=2\n")
+    for requirement in ("gone>=1", "picky"):
+        with pytest.raises(UnmetRequirementError, match=f"with the requirements {requirement}: ") as caught:
+            provide(ONE, [requirement])
+        assert "picky" not in requirement or "picky depend on mlx>=2" in str(caught.value)
+    assert environments.installed() == []
+
+
+@pytest.mark.slow
+def test_a_corrupted_environment_is_built_anew(index: Path) -> None:
+    folder = Path(provide(ONE).executable).parents[1]
+    next(folder.glob("lib/python*/site-packages/mlx/lib.so")).unlink()
+    assert provide(ONE).mlx == "1.0.0"
+    assert next(folder.glob("lib/python*/site-packages/mlx/lib.so")).exists()
+
+
+@pytest.mark.slow
+def test_an_interrupted_build_is_never_used(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mlxprobe.releases.index.interpreter.describe", stop)
+        with pytest.raises(KeyboardInterrupt):
+            provide(ONE)
+    assert environments.installed() == []
+    assert provide(ONE).mlx == "1.0.0"
+
+
+@pytest.mark.slow
+def test_two_who_want_the_same_build_it_once(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    builds = []
+    build = environments._build
+
+    def counted(*args: Any) -> Environment:
+        builds.append(1)
+        return build(*args)
+
+    monkeypatch.setattr(environments, "_build", counted)
+    found: list[object] = []
+    threads = [threading.Thread(target=lambda: found.append(provide(ONE))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(found) == 3
+    assert len(builds) == 1
+
+
+@pytest.mark.slow
+def test_a_wheel_file_is_a_release_too(index: Path) -> None:
+    (release,) = parse(str(index / "mlx-1.0.0-py3-none-any.whl"), lambda: LISTED)
+    assert provide(release).mlx == "1.0.0"
+
+
+@pytest.mark.slow
+def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(environments, "cache_folder", lambda: tmp_path / "file")
+    with pytest.raises(ProbeError, match="cannot be written"):
+        provide(ONE)
+
+
+def test_an_interpreter_without_mlx_is_told(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexit 3\n")
+    python.chmod(0o755)
+    with pytest.raises(MissingEnvironmentError, match="ended with 3"):
+        provide(Release(name="mine", python=str(python)))
+
+
+SPECS = [
+    ("a version", "0.31.2", ["0.31.2"]),
+    ("a requirement", "mlx==0.31.2", ["0.31.2"]),
+    ("a range without pre-releases", ">=0.31,<1", ["0.31.2", "0.32.0", "0.32.4"]),
+    ("the latest", "latest", ["0.32.4"]),
+    ("this interpreter", "current", ["current"]),
+]
+
+
+@pytest.mark.parametrize(("spec", "names"), [case[1:] for case in SPECS], ids=[case[0] for case in SPECS])
+def test_what_may_stand_for_a_release(spec: str, names: list[str]) -> None:
+    assert [one.name for one in parse(spec, lambda: LISTED)] == names
+
+
+def test_pre_releases_on_request() -> None:
+    assert parse(">=0.32", lambda: LISTED, pre=True)[-1].name == "0.33.0rc1"
+
+
+def test_of_a_range_the_newest_is_one_release() -> None:
+    assert parse_one("<0.32", lambda: LISTED).name == "0.31.2"
+
+
+BAD = [
+    ("no form at all", "banana", "'banana' is not a release"),
+    ("an empty range", ">=9", "no release of MLX fits '>=9'; the index has 0.26.5 to 0.33.0rc1"),
+    ("a wheel that is not there", "mlx-9.whl", "mlx-9.whl: no such wheel file"),
+    ("an interpreter that is not there", "python=/nowhere", "python=/nowhere: no such interpreter"),
+]
+
+
+@pytest.mark.parametrize(("spec", "words"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
+def test_what_may_not(spec: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(spec, lambda: LISTED)
+    assert words in str(caught.value)
+
+
+def test_an_index_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = subprocess.CompletedProcess([], 1, "", "ERROR: no route to host")
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: answer)
+    with pytest.raises(ProbeError, match="no route to host"):
+        index.listed()
+
+
+def test_the_key_differs_with_what_decides_the_contents() -> None:
+    keys = {
+        environments.key_of(ONE),
+        environments.key_of(ONE, ["mlx-lm"]),
+        environments.key_of(Release(name="2", version="2")),
+    }
+    assert len(keys) == 3
+    assert all(f"py{sys.version_info[0]}{sys.version_info[1]}" in key for key in keys)
+    assert os.sep not in "".join(keys)

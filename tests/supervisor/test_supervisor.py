@@ -1,0 +1,269 @@
+"""The supervisor against hostile children: the outcome, the evidence, the time it takes, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from watching import MARK, commands, marked, starved_s, toy, until
+
+from mlxprobe.diagnosis import diagnose
+from mlxprobe.supervisor.child import Child
+from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.stacks import StackFile
+from mlxprobe.supervisor.watch import Watcher, observe
+from mlxprobe.values.errors import ProbeError
+from mlxprobe.values.observation import Limits, Observation, Program
+from mlxprobe.values.record import Expectation, Verdict
+from mlxprobe.values.vocabulary import HangKind, Outcome
+from mlxprobe.verdict.judge import judge
+
+STALL_S = 1.0
+LATE_S = 0.5
+MEMORY_BYTES = 300_000_000
+LIMITS = Limits(stall_s=STALL_S, startup_s=30.0, timeout_s=60.0, memory_bytes=MEMORY_BYTES)
+PASS, HANG, CRASH, ERROR, UNJUDGED = Outcome.PASS, Outcome.HANG, Outcome.CRASH, Outcome.ERROR, Outcome.UNJUDGED
+DEADLOCK, STALL, UNKNOWN = HangKind.DEADLOCK, HangKind.STALL, HangKind.UNKNOWN
+
+
+@dataclass(frozen=True)
+class Row:
+    """A toy, what becomes of it, and the text of the line that its stack must name."""
+
+    sentence: str
+    toy: str
+    outcome: Outcome
+    kind: HangKind | None = None
+    stands_at: str = ""
+    says: str = ""
+    ends_within_s: float = 15.0
+
+
+WAITING, LOCKING = "threading.Event().wait()", "libc.pthread_mutex_lock(mutex)"
+AT_EXIT, MIDDLE, NONSENSE = "after the program's end, at exit", "in the middle", "made no sense"
+ROWS = [
+    Row("a deadlock in C without the lock is a hang", "blocked_without_gil", HANG, DEADLOCK, LOCKING),
+    Row("a deadlock in C with the lock held is a hang", "blocked_with_gil", HANG, DEADLOCK, LOCKING),
+    Row("a sleep in C that signals interrupt is a hang", "sleeps_in_c", HANG, DEADLOCK, "libc.sleep(1000)"),
+    Row("a wait in Python is a hang", "waits", HANG, DEADLOCK, WAITING),
+    Row("a busy loop is a stall", "busy_loop", HANG, STALL, "while True:"),
+    Row("threads that compute are a stall", "computes_in_threads", HANG, STALL, "ctypes.CDLL(None).sleep(1000)"),
+    Row("output is no progress", "prints_for_ever", HANG, STALL, 'print("still here")'),
+    Row("a flood of output is no progress, and no deadlock", "floods_stdout", HANG, STALL, "os.write(1, block)"),
+    Row("closed output streams end no watch", "closes_stdout", HANG, DEADLOCK, WAITING),
+    Row("an ignored SIGTERM delays the end, not the verdict", "ignores_sigterm", HANG, DEADLOCK, WAITING),
+    Row("a stopped program is a hang without stacks", "stops_itself", HANG, UNKNOWN),
+    Row("a thread left running hangs at exit", "hangs_at_exit", HANG, DEADLOCK, says=AT_EXIT),
+    Row("an exit handler that waits hangs at exit", "hangs_in_atexit", HANG, DEADLOCK,
+        "atexit.register(lambda: threading.Event().wait())", AT_EXIT),
+    Row("a hang beside a detached grandchild is a hang", "waits_with_a_grandchild", HANG, DEADLOCK, "time.sleep(1000)"),
+    Row("a fork that looks like a zombie is ended too", "ends_its_main_thread", HANG, DEADLOCK, "time.sleep(1000)"),
+    Row("a hang on twenty forks is seen in time", "forks_twenty", HANG, DEADLOCK, "os.wait()"),
+    Row("asking for stacks does not kill a fork that became another program", "forks_and_execs", HANG, DEADLOCK,
+        "os.waitpid(pid, 0)"),
+    Row("stacks are had from a program that deleted its folder", "deletes_its_folder", HANG, DEADLOCK,
+        WAITING),
+    Row("a stopped warden is replaced", "stops_its_warden", HANG, DEADLOCK, WAITING, ends_within_s=30),
+    Row("memory has a limit", "eats_memory", Outcome.MEMORY),
+    Row("an exit in the middle is a crash, although its code is 0", "exits_in_the_middle", CRASH, says=MIDDLE),
+    Row("a fork that runs to the end does not end the program", "fork_ends_first", CRASH, says=MIDDLE),
+    Row("a segmentation fault is a crash with its place", "segfaults", CRASH, None, "ctypes.string_at(0)", "SIGSEGV"),
+    Row("a SIGKILL from nowhere is a crash", "kills_itself", CRASH, says="SIGKILL"),
+    Row("an exception is an error, in any script", "raises", ERROR, says="ValueError: 学习率"),
+    Row("words at exit are an error that tells them", "exits_with_words", ERROR, says="train: no such data set"),
+    Row("events that make no sense are no pass", "garbles_events", UNJUDGED, says=NONSENSE),
+    Row("a flood on the events' descriptor is no pass", "floods_events", UNJUDGED, says=NONSENSE),
+    Row("a flood of lines on the events' descriptor is no pass", "floods_lines", UNJUDGED, says=NONSENSE),
+    Row("a program that closes our descriptor is no hang and no pass", "closes_every_descriptor", UNJUDGED),
+    Row("a program that kills its warden is no pass", "kills_its_warden", UNJUDGED),
+    Row("a program that always moves may outlast the stall limit", "succeeds_slowly", PASS),
+    Row("a program has no line to its warden", "has_no_sockets", PASS),
+    Row("a detached grandchild that holds the pipes changes no pass", "leaves_a_grandchild", PASS),
+    Row("closing Python's own streams changes no pass", "closes_stdout_object", PASS),
+    Row("an exception in a fork is not the program's", "fork_raises", PASS),
+    Row("asking for stacks does not reach the program's own signal handler", "handles_sigusr1", PASS),
+]  # fmt: skip
+
+
+@pytest.fixture
+def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Mark what the test starts, keep its temporary folders in a place of their own, and see both gone at its end."""
+    folders = tmp_path / "folders"
+    folders.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folders))
+    made = uuid.uuid4().hex
+    try:
+        yield made
+        assert commands(made) == []
+        assert list(folders.iterdir()) == []
+    finally:
+        for process in marked(made):
+            process.kill()
+
+
+def program(name: str, mark: str) -> Program:
+    return Program(name=name, argv=("script", toy(name)), python=sys.executable, env={MARK: mark})
+
+
+def verdict(seen: Observation, outcome: Outcome) -> Verdict:
+    return judge(seen, diagnose(seen), Expectation(expects=outcome))
+
+
+def places(seen: Observation, name: str) -> set[tuple[int, str]]:
+    """Return the lines of the toy that stacks name, with the text that is really there."""
+    lines = Path(toy(name)).read_text().splitlines()
+    stacks = seen.silence.stacks if seen.silence else seen.stacks
+    frames = [frame for stack in stacks for frame in stack.frames if frame.file == toy(name)]
+    return {
+        (frame.line, lines[frame.line - 1].strip()) for frame in frames if frame.code == lines[frame.line - 1].strip()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("row", ROWS, ids=[row.sentence for row in ROWS])
+def test_hostile_child(row: Row, mark: str) -> None:
+    began_s, starved_before_s = time.monotonic(), starved_s()
+    seen = observe(program(row.toy, mark), LIMITS)
+    took_s, allowance_s = time.monotonic() - began_s, starved_s() - starved_before_s
+    found = verdict(seen, row.outcome)
+    assert (found.outcome, found.kind, found.as_expected) == (row.outcome, row.kind, True), found.reason
+    assert row.says in found.reason
+    assert not row.stands_at or row.stands_at in {text for _, text in places(seen, row.toy)}
+    assert took_s < row.ends_within_s + allowance_s
+    if row.outcome is HANG:
+        limit_s = 2 * STALL_S if row.kind is UNKNOWN else STALL_S
+        assert seen.detection_s is not None and seen.silence is not None
+        assert seen.silence.silent_s < limit_s + LATE_S
+        assert seen.detection_s - max(seen.begun_s, seen.finished_s) < limit_s + LATE_S + allowance_s
+
+
+@pytest.mark.slow
+def test_stacks_of_running_code_come_from_the_agents_thread(mark: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal in the middle of running Python code ends one process in fifty."""
+    signalled: list[int] = []
+    monkeypatch.setattr("mlxprobe.supervisor.stacks.signal_to", signalled.append)
+    folder = Path(tempfile.mkdtemp())
+    with StackFile(folder) as stacks, Child(program("computes_in_threads", mark), folder) as child:
+        log = EventLog(child.started_s)
+
+        def begun() -> bool:
+            child.pump(0.02)
+            log.feed(child.take_events())
+            return log.begun
+
+        assert until(begun, 30)
+        answers = [stacks.take(child.pid) for _ in range(20)]
+    assert sum(map(bool, answers)) >= 10
+    assert len(signalled) <= 10
+
+
+@pytest.mark.slow
+def test_what_eats_memory_is_killed_at_once(mark: str) -> None:
+    seen = observe(program("eats_memory", mark), LIMITS)
+    assert seen.exit_code == -signal.SIGKILL
+
+
+@pytest.mark.slow
+def test_killed_from_outside_is_a_crash(mark: str) -> None:
+    killed: list[int] = []
+
+    def kill(watcher: Watcher) -> None:
+        if watcher.log.begun and not killed:
+            killed.append(watcher.log.pids[0])
+            os.kill(watcher.log.pids[0], signal.SIGKILL)
+
+    seen = observe(program("waits", mark), LIMITS, progress=kill)
+    assert verdict(seen, CRASH).as_expected
+    assert "SIGKILL" in verdict(seen, CRASH).reason
+
+
+@pytest.mark.slow
+def test_what_is_stopped_has_no_verdict(mark: str) -> None:
+    stop = threading.Event()
+
+    def set_stop(watcher: Watcher) -> None:
+        if watcher.log.begun:
+            stop.set()
+
+    seen = observe(program("waits_with_a_grandchild", mark), LIMITS, stop=stop, progress=set_stop)
+    assert seen.ended == "interrupted"
+    assert verdict(seen, UNJUDGED).as_expected
+
+
+@pytest.mark.slow
+def test_an_error_in_who_listens_leaves_nothing_behind(mark: str) -> None:
+    def fail(watcher: Watcher) -> None:
+        if len(watcher.log.pids) > 1:
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        observe(program("waits_with_a_grandchild", mark), LIMITS, progress=fail)
+
+
+@pytest.mark.slow
+def test_two_threads_watch_a_program_each(mark: str) -> None:
+    names = {
+        "waits_with_a_grandchild": HANG,
+        "succeeds_slowly": PASS,
+        "floods_stdout": HANG,
+        "leaves_a_grandchild": PASS,
+    }
+    with ThreadPoolExecutor(2) as pool:
+        found = dict(zip(names, pool.map(lambda name: observe(program(name, mark), LIMITS), names), strict=True))
+    assert {name: verdict(seen, PASS).outcome for name, seen in found.items()} == names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "most"), [("succeeds_slowly", 0.10), ("floods_stdout", 0.25), ("floods_events", 0.5)])
+def test_watching_costs_little(name: str, most: float, mark: str) -> None:
+    began_s, used_s = time.monotonic(), time.process_time()
+    observe(program(name, mark), LIMITS)
+    assert time.process_time() - used_s < most * (time.monotonic() - began_s)
+
+
+@pytest.mark.slow
+def test_a_supervisor_with_a_thousand_open_files_still_ends_its_child(mark: str) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2048:
+        pytest.skip("no more than a thousand files can be open here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    open_files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        seen = observe(program("waits", mark), LIMITS)
+    finally:
+        for fd in open_files:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert verdict(seen, HANG).as_expected
+
+
+def test_a_folder_that_is_not_there_is_told(mark: str) -> None:
+    asked = Program(name="toy", argv=("script", "x.py"), python=sys.executable, cwd="/nowhere")
+    with pytest.raises(ProbeError, match="cannot start toy in /nowhere"):
+        observe(asked, LIMITS)
+
+
+@pytest.mark.slow
+def test_an_interpreter_that_is_not_there_is_told(mark: str) -> None:
+    asked = Program(name="toy", argv=("script", "x.py"), python="/nowhere/python", env={MARK: mark})
+    seen = observe(asked, LIMITS)
+    assert "cannot start /nowhere/python" in verdict(seen, UNJUDGED).reason
+    assert verdict(seen, UNJUDGED).as_expected
+
+
+def test_a_temporary_folder_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    with pytest.raises(ProbeError, match=r"no temporary folder can be made: .*/nowhere"):
+        observe(Program(name="toy", argv=("script", "x.py"), python=sys.executable), LIMITS)

@@ -1,0 +1,190 @@
+"""The supervisor's own end: killed, interrupted, or with nowhere to write to."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from watching import MARK, commands, marked, starved_s, toy, until
+
+from mlxprobe.supervisor.child import WARDEN
+from mlxprobe.values.errors import ProbeError
+from mlxprobe.values.files import write
+
+ENDED_WITHIN_S = 2.0
+STARTED_WITHIN_S = 60.0
+OBSERVE = """
+import sys
+from mlxprobe.model import Limits, Program
+from mlxprobe.supervisor.watch import observe
+
+program = Program(name="toy", argv=("script", sys.argv[1]), python=sys.executable, env={sys.argv[2]: sys.argv[3]})
+observe(program, Limits(stall_s=60, startup_s=60, timeout_s=120, memory_bytes=10**9))
+"""
+SCENARIO = '''"""Nothing to do."""
+from mlxprobe import Scenario
+
+probe = Scenario()
+
+
+@probe.correct
+def nothing():
+    """Do nothing."""
+'''
+needs_mlx = pytest.mark.skipif(importlib.util.find_spec("mlx.core") is None, reason="MLX is not installed")
+
+
+@pytest.fixture
+def mark() -> Iterator[str]:
+    """Mark what the test starts, and end what it leaves."""
+    made = uuid.uuid4().hex
+    try:
+        yield made
+    finally:
+        for process in marked(made):
+            process.kill()
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """Where the supervisor makes its temporary folders."""
+    made = tmp_path / "folders"
+    made.mkdir()
+    return made
+
+
+def gone_in_time(mark: str, folders: Path) -> bool:
+    before_s = starved_s()
+    gone = until(lambda: not marked(mark) and not list(folders.iterdir()), ENDED_WITHIN_S)
+    return gone or until(lambda: not marked(mark) and not list(folders.iterdir()), starved_s() - before_s)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_supervisor_that_ends_takes_its_children_along(number: signal.Signals, mark: str, folders: Path) -> None:
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", OBSERVE, toy("waits_with_a_grandchild"), MARK, mark],
+        env=os.environ | {"TMPDIR": str(folders)},
+        stderr=subprocess.DEVNULL,
+    )
+    with supervisor:
+        assert until(lambda: len(marked(mark)) == 3, STARTED_WITHIN_S), commands(mark)  # warden, program, grandchild
+        supervisor.send_signal(number)
+    assert gone_in_time(mark, folders), commands(mark)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_warden_whose_words_nobody_read_still_ends_its_program(mark: str, folders: Path) -> None:
+    """A socket that closes with words unread is an error to the other side, not an end."""
+    folder = folders / "mlxprobe-x"
+    folder.mkdir()
+    ours, theirs = socket.socketpair()
+    unused, events = os.pipe()
+    order = [sys.executable, str(WARDEN), str(theirs.fileno()), str(events), str(folder), "sleep", "1000"]
+    environment = os.environ | {MARK: mark}
+    with subprocess.Popen(order, pass_fds=(theirs.fileno(), events), env=environment, start_new_session=True):
+        theirs.close()
+        os.close(events)
+        os.close(unused)
+        assert until(lambda: ours.recv(1, socket.MSG_PEEK), STARTED_WITHIN_S)
+        ours.close()
+    assert gone_in_time(mark, folders), commands(mark)
+
+
+@needs_mlx
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("number", "variant", "had"),
+    [(signal.SIGTERM, "parameters_and_state_evaluated", set()),
+     (signal.SIGINT, "nothing_evaluated", {"parameters_and_state_evaluated"})],
+    ids=["SIGTERM while the correct loop runs", "Ctrl-C while the broken loop runs"],
+)  # fmt: skip
+def test_an_interrupted_run_ends_its_children_and_keeps_what_there_is(
+    number: signal.Signals, variant: str, had: set[str], mark: str, tmp_path: Path, folders: Path
+) -> None:
+    order = [sys.executable, "-m", "mlxprobe", "run", "--scenario", "step2-hang/nothing_evaluated"]
+    cli = subprocess.Popen(
+        [*order, "--reports", str(tmp_path / "reports")],
+        env=os.environ | {"TMPDIR": str(folders), MARK: mark},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    with cli:
+
+        def runs() -> bool:
+            return any(command.endswith(f" {variant}") for command in commands(mark))
+
+        assert until(lambda: runs() or cli.poll() is not None, STARTED_WITHIN_S)
+        if cli.poll() is None:
+            os.killpg(cli.pid, number)  # as a terminal does
+        _, told = cli.communicate(timeout=60)
+    assert cli.returncode == 130, told
+    assert gone_in_time(mark, folders), commands(mark)
+    record = json.loads((tmp_path / "reports" / "latest-choice" / "record.json").read_text())
+    assert record["complete"] is False
+    assert had <= {row["variant"] for row in record["programs"] if row["outcome"] != "unjudged"}
+    assert "Traceback" not in told
+
+
+@needs_mlx
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("flag", "name"),
+    [("--output", "file/report.txt"), ("--output", "file/deeper/report.txt"), ("--reports", "file")],
+    ids=["a report below a file", "a report far below a file", "a folder for records that is a file"],
+)
+def test_what_cannot_be_written_is_one_sentence_and_exit_2(flag: str, name: str, tmp_path: Path, folders: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "idle.py").write_text(SCENARIO)
+    order = [sys.executable, "-m", "mlxprobe", "run", "--scenarios", "scenarios", "--scenario", "idle"]
+    done = subprocess.run(
+        [*order, flag, name],
+        cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(folders)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    told = [line for line in done.stderr.splitlines() if line.startswith("mlxprobe: ")]
+    assert len(told) == 1
+    assert name.partition("/")[0] in told[0]
+    assert "cannot be written" in told[0]
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "file").read_text() == "in the way"
+    assert not list(tmp_path.rglob("*report*.txt")) and not list(folders.iterdir())
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_half_of_the_new(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the full disk: the write fails in the middle all the same."""
+    file = tmp_path / "record.json"
+    file.write_text("old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(ProbeError, match=r"record\.json: cannot be written: "):
+            write(file, b"x" * 5000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["record.json"]
+    assert file.read_text() == "old"
