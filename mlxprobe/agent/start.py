@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import functools
 import importlib
 import json
 import os
@@ -12,7 +11,6 @@ import platform
 import runpy
 import sys
 import traceback
-from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import results, sites
@@ -96,13 +94,9 @@ class Agent:
         self._hooks, self._inspection = Hooks(self.recorder, inspection), inspection
         self._device = os.environ.pop(DEVICE_VARIABLE, "")
         self._interventions = Interventions(os.environ.pop(WITH_VARIABLE, ""))
-        installs = {
-            "mlx.nn.layers.base": self._hooks.install_modules,
-            "mlx.nn.utils": self._hooks.install_module_gradients,
-            "mlx.optimizers.optimizers": self._hooks.install_optimizers,
-        }
-        for name in (*installs, *LAYERS):
-            when_imported(name, functools.partial(self._imported, install=installs.get(name)))
+        for name in (*self._hooks.by_module, *LAYERS):
+            if name != "mlx.core":
+                when_imported(name, self._imported)
         os.register_at_fork(after_in_child=lambda: _forked(self.recorder, channel))
         self.recorder.at_end = Sampler(channel, os.path.join(folder, ASK_FILE), stacks).finish
 
@@ -114,14 +108,15 @@ class Agent:
         device = mx.default_device().type.name
         python = "{}.{}.{}".format(*sys.version_info)
         self.channel.send("mlx", version=mx.__version__, device=device, python=python, executable=sys.executable)
-        self._imported(mx, self._hooks.install_core)
+        self._imported(mx)
 
-    def _imported(self, module: Any, install: Callable[[Any], None] | None) -> None:
+    def _imported(self, module: Any) -> None:
         """Wrap a module of MLX's; each wrapper takes those before it for MLX itself, and interventions for the user."""
-        self._inspection.imported(module.__name__, module)
-        if install is not None:
-            install(module)
-        self._interventions.imported(module.__name__, module)
+        name = module.__name__
+        self._inspection.imported(name, module)
+        if name in self._hooks.by_module:
+            self._hooks.by_module[name](module)
+        self._interventions.imported(name, module)
 
 
 def _forked(recorder: Recorder, channel: Channel) -> None:

@@ -1,0 +1,83 @@
+"""Wrap what evaluates: `mx.eval`, conversions to Python's numbers, and what writes files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.arguments import like
+from mlxprobe.agent.recorder import Recorder
+
+READERS = ("item", "tolist", "__float__", "__int__", "__bool__", "__array__", "__repr__", "__str__", "__format__")
+WRITERS = ("save", "savez", "savez_compressed", "save_safetensors", "save_gguf")
+
+
+class Evaluations:
+    """Tell the recorder of every evaluation, and of every value that is read."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def install(self, mx: Any) -> None:
+        """Wrap what `mlx.core` offers."""
+        for name in ("eval", "async_eval"):
+            setattr(mx, name, self._evaluation(getattr(mx, name), (mx.array, list, tuple, dict)))
+        for name in WRITERS:
+            setattr(mx, name, self._writer(getattr(mx, name)))
+        for name in READERS:
+            if name in vars(mx.array):
+                setattr(mx.array, name, self._reader(getattr(mx.array, name)))
+
+    def _evaluation(self, original: Callable[..., None], evaluable: tuple[type, ...]) -> Callable[..., None]:
+        recorder, clock, failed = self._recorder, time.monotonic, self._failed
+
+        @like(original)
+        def evaluate(*args: Any) -> None:
+            began = clock()
+            try:
+                original(*args)
+            except RuntimeError as error:
+                failed(error)
+                raise
+            for arg in args:
+                if isinstance(arg, evaluable):
+                    recorder.evaluated(began)
+                    return
+            recorder.fact("ineffective evaluation", kinds=[type(arg).__name__ for arg in args])
+
+        return evaluate
+
+    def _failed(self, error: RuntimeError) -> None:
+        """Tell of an array that another thread made, also where the program swallows the exception."""
+        if "no Stream" in str(error):
+            self._recorder.fact("array of another thread", message=str(error)[:200])
+
+    def _writer(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Files get values: what writes one evaluates."""
+
+        @like(original)
+        def write(*args: Any, **kwargs: Any) -> Any:
+            began = time.monotonic()
+            result = original(*args, **kwargs)
+            self._recorder.evaluated(began)
+            return result
+
+        return write
+
+    def _reader(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        recorder, clock, failed = self._recorder, time.monotonic, self._failed
+
+        @like(original)
+        def read(array: Any, *args: Any, **kwargs: Any) -> Any:
+            began = clock()
+            try:
+                value = original(array, *args, **kwargs)
+            except RuntimeError as error:
+                failed(error)
+                raise
+            recorder.evaluated(began)
+            recorder.read(array, value)
+            return value
+
+        return read

@@ -1,0 +1,97 @@
+"""Wrap what changes parameters: optimizers' updates, a module's own, and the loading of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent import graph
+from mlxprobe.agent.arguments import like
+from mlxprobe.agent.compilation import Compilation
+from mlxprobe.agent.inspection import Inspection
+from mlxprobe.agent.loading import differences
+from mlxprobe.agent.nesting import Nesting
+from mlxprobe.agent.recorder import Recorder
+
+
+class Updates:
+    """Tell of every update, traced or not, and of weights that do not fit their module."""
+
+    def __init__(self, recorder: Recorder, inspection: Inspection, nesting: Nesting, compilation: Compilation) -> None:
+        self._recorder = recorder
+        self._inspection = inspection
+        self._nesting = nesting
+        self._compilation = compilation
+
+    def install_modules(self, base: Any) -> None:
+        """Wrap what a module does to its parameters (`mlx.nn.layers.base`)."""
+        module = base.Module
+        module.update = self._module_update(module.update)
+        module.load_weights = self._load_weights(module.load_weights)
+
+    def install_optimizers(self, optimizers: Any) -> None:
+        """Wrap the updates of every optimizer class (`mlx.optimizers.optimizers`)."""
+        for kind in vars(optimizers).values():
+            if isinstance(kind, type) and issubclass(kind, optimizers.Optimizer):
+                for name in ("update", "apply_gradients"):
+                    if name in vars(kind):
+                        setattr(kind, name, self._update(getattr(kind, name), applies=name == "update"))
+
+    def _update(self, original: Callable[..., Any], *, applies: bool) -> Callable[..., Any]:
+        recorder, inspection, nesting = self._recorder, self._inspection, self._nesting
+
+        @like(original)
+        def update(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+            if nesting.depth:
+                return original(optimizer, *args, **kwargs)
+            model, gradients = _trees(args, kwargs, applies=applies)
+            if inspection.due and not nesting.tracing:
+                inspection.updating(model, optimizer, gradients)
+            nesting.depth += 1
+            try:
+                result = original(optimizer, *args, **kwargs)
+            finally:
+                nesting.depth -= 1
+            if nesting.tracing:
+                nesting.tracing[-1]["updates"] = True
+                self._compilation.updated.append((model, optimizer))
+                inspection.traced(model, gradients)
+            else:
+                recorder.updated(model, optimizer)
+            return result
+
+        return update
+
+    def _module_update(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        inspection, nesting = self._inspection, self._nesting
+
+        @like(original)
+        def update(module: Any, parameters: Any, *args: Any, **kwargs: Any) -> Any:
+            if inspection.due and not nesting.depth:
+                extra = {path for path, _ in graph.named_leaves(parameters)}
+                extra -= {path for path, _ in graph.named_leaves(module.parameters())}
+                if extra:
+                    self._recorder.fact("weights differ", None, extra=sorted(extra)[:5])
+            return original(module, parameters, *args, **kwargs)
+
+        return update
+
+    def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def load_weights(module: Any, file_or_weights: Any, *args: Any, **kwargs: Any) -> Any:
+            before = differences(module, file_or_weights)
+            if before:
+                self._recorder.fact("weights differ", None, **before)
+            return original(module, file_or_weights, *args, **kwargs)
+
+        return load_weights
+
+
+def _trees(args: tuple[Any, ...], kwargs: dict[str, Any], *, applies: bool) -> tuple[Any, Any]:
+    """Return the model and the gradients among an update's arguments; `apply_gradients` takes them in turned order."""
+    trees = args if not kwargs else (*args, *kwargs.values())
+    if len(trees) != 2 or not isinstance(trees[0], dict) or not isinstance(trees[1], dict):
+        trees = tuple(arg for arg in trees if isinstance(arg, dict))
+        if len(trees) != 2:
+            return {}, {}
+    return (trees[0], trees[1]) if applies else (trees[1], trees[0])
