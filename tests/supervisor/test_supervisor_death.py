@@ -25,7 +25,7 @@ ENDED_WITHIN_S = 2.0
 STARTED_WITHIN_S = 60.0
 OBSERVE = """
 import sys
-from mlxprobe.model import Limits, Program
+from mlxprobe.values.observation import Limits, Program
 from mlxprobe.supervisor.watch import observe
 
 program = Program(name="toy", argv=("script", sys.argv[1]), python=sys.executable, env={sys.argv[2]: sys.argv[3]})
