@@ -15,6 +15,7 @@ from mlxprobe.values.observation import Sample
 SAMPLE_S = 0.05
 RESCAN_S = 0.25
 AHEAD_S = 0.1
+BETWEEN_KERNELS_S = 0.5  # MLX builds one kernel after the other, each in a process that may be gone before a rescan
 COMPILERS = {"g++", "c++", "cc1plus", "clang", "clang++", "as", "ld", "collect2", "nvcc", "ptxas", "cicc"}
 
 
@@ -28,6 +29,7 @@ class TreeSampler:
         self._cpu: dict[int, float] = {}
         self._scanned_s = 0.0
         self._sampled_s = 0.0
+        self._compiled_s = -BETWEEN_KERNELS_S
         self.samples: list[Sample] = []
 
     def sample_if_due(self, within_s: float = SAMPLE_S) -> None:
@@ -75,14 +77,13 @@ class TreeSampler:
         return last.rss_bytes + rate * AHEAD_S > limit_bytes
 
     def compiling(self) -> bool:
-        """Tell whether a compiler works below the program, as when MLX builds a compiled function's kernel."""
-        for process in self._tree.values():
-            try:
-                if process.name() in COMPILERS:
-                    return True
-            except psutil.Error:
-                continue
-        return False
+        """Tell whether a compiler works below the program or just has, as when MLX builds a step's kernels."""
+        now_s = time.monotonic()
+        if now_s - self._scanned_s >= SAMPLE_S:
+            self.scan()
+        if any(_name(process) in COMPILERS for process in self._tree.values()):
+            self._compiled_s = now_s
+        return now_s - self._compiled_s < BETWEEN_KERNELS_S
 
     def running(self) -> bool:
         """Tell whether the main thread of any process of the tree is running or waiting for a processor or a disk."""
@@ -107,6 +108,13 @@ class TreeSampler:
         On a busy machine a loop may get little time, but it always wants all.
         """
         return sum(_wanted_ns(pid, but) for pid in self._tree) / 1e9
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return str(process.name())
+    except psutil.Error:
+        return ""
 
 
 def _wanted_ns(pid: int, but: Collection[str]) -> int:
