@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +12,7 @@ from mlxprobe.agent.arguments import like
 from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.recorder import Recorder
-
-RETRACED, RETRACED_SHARE = 5, 0.8
+from mlxprobe.agent.traces import Made, Traces
 
 
 class Compilation:
@@ -22,9 +22,28 @@ class Compilation:
         self.recorder = recorder
         self.inspection = inspection
         self.nesting = nesting
-        self.traces: dict[tuple[str, int], list[int]] = {}  # where a compiled function is: traces and calls
-        self.made: dict[tuple[str, int], set[int]] = {}  # where functions are compiled: at which steps
+        self.made: dict[tuple[str, int], Made] = {}  # where functions are compiled
         self.updated: list[tuple[Any, Any]] = []  # models and their optimizers, in the trace under way
+        self.disabled = "MLX_DISABLE_COMPILE" in os.environ  # then Python runs at each call, and nothing is traced
+
+    def install(self, mx: Any) -> None:
+        """Wrap what `mlx.core` offers."""
+        mx.compile = self.wrap(mx.compile)
+        for name, disables in (("disable_compile", True), ("enable_compile", False)):
+            setattr(mx, name, self._switch(getattr(mx, name), disables=disables))
+
+    def _switch(self, original: Callable[[], None], *, disables: bool) -> Callable[[], None]:
+        @like(original)
+        def switch() -> None:
+            original()
+            self.disabled = disables
+
+        return switch
+
+    @property
+    def runs(self) -> bool:
+        """Whether a compiled function that is called now only runs its Python, and is neither traced nor replayed."""
+        return bool(self.disabled or self.nesting.tracing or self.nesting.depth)
 
     def wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
         recorder, nesting = self.recorder, self.nesting
@@ -35,20 +54,19 @@ class Compilation:
                 plain: Callable[..., Any] = original(fun, *args, **kwargs)
                 return plain
             seen = {"gradients": False, "updates": False}
-            code = getattr(fun, "__code__", None)
             site = sites.calling()
-            counts = self.traces.setdefault((code.co_filename, code.co_firstlineno) if code else site, [0, 0])
-            made = self.made.setdefault(site, set())
-            made.add(recorder.step)
-            if len(made) >= RETRACED:
-                recorder.fact("compiled anew", site, times=len(made))
+            traces, made = Traces(recorder), self.made.setdefault(site, Made(recorder, site))
+            if not self.runs:
+                made.compiled()
             trained: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
             given = [args[k] if len(args) > k else kwargs.get(name) for k, name in enumerate(("inputs", "outputs"))]
 
             @like(fun)
             def traced(*fargs: Any, **fkwargs: Any) -> Any:
+                if self.runs:
+                    return fun(*fargs, **fkwargs)
                 nesting.tracing.append(seen)
-                counts[0] += 1
+                traces.traced(fargs, fkwargs, given[0])
                 try:
                     return fun(*fargs, **fkwargs)
                 finally:
@@ -57,7 +75,7 @@ class Compilation:
                     for what in self.uncaptured(given):
                         recorder.fact("state not captured", site, what=what)
 
-            return self._compiled_call(original(traced, *args, **kwargs), seen, counts, trained)
+            return self._compiled_call(original(traced, *args, **kwargs), seen, (traces, made), trained)
 
         return compile_
 
@@ -76,20 +94,20 @@ class Compilation:
         self,
         call: Callable[..., Any],
         seen: dict[str, bool],
-        counts: list[int],
+        counts: tuple[Traces, Made],
         trained: list[tuple[Callable[[], Any], Callable[[], Any]]],
     ) -> Callable[..., Any]:
-        recorder, nesting = self.recorder, self.nesting
+        recorder = self.recorder
+        traces, made = counts
 
         @like(call)
         def compiled(*args: Any, **kwargs: Any) -> Any:
-            if nesting.tracing or nesting.depth:
+            if self.runs:
                 return call(*args, **kwargs)
-            counts[1] += 1
-            if counts[0] >= RETRACED and counts[0] >= RETRACED_SHARE * counts[1]:
-                recorder.fact("retraced", traces=counts[0], calls=counts[1])
             recorder.gradient_begins()
             result = call(*args, **kwargs)
+            made.calls += 1
+            traces.called()
             if seen["gradients"]:
                 recorder.gradient_ends(result)
             for model, optimizer in [(one(), other()) for one, other in trained]:

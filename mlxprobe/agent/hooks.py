@@ -32,4 +32,4 @@ class Hooks:
     def _install_core(self, mx: Any) -> None:
         self._evaluations.install(mx)
         self._gradients.install(mx)
-        mx.compile = self._compilation.wrap(mx.compile)
+        self._compilation.install(mx)

@@ -194,6 +194,12 @@ class Recorder:
         if count & (count - 1) == 0:
             self.channel.send("fact", name=name, step=self.step, file=file, line=line, count=count, detail=detail)
 
+    def revise(self, name: str, site: tuple[str, int], **detail: Any) -> None:
+        """Send a fact that may be told again, and then otherwise: the last is what holds."""
+        if not self._over:
+            file, line = site
+            self.channel.send("fact", name=name, step=self.step, file=file, line=line, count=1, detail=detail)
+
     def _live_trees(self) -> list[Any]:
         alive = [tree for tree in (reference() for reference in self._trees.values()) if tree is not None]
         return [tree if isinstance(tree, dict) else getattr(tree, "state", []) for tree in alive]

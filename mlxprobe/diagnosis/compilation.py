@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, rule
-from mlxprobe.values.observation import Observation
+from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
+
+ENOUGH_TRACES = 12
+ENOUGH_NUMBERS = 6
+EVERY = 0.8
+PADDED = 8  # lengths that differ by multiples of this are padded, and come back
+USED = 2  # calls of a compiled function that make it worth its trace
 
 
 @finding("MP501", "uncaptured-state")
@@ -33,15 +39,35 @@ def retrace_every_step(seen: Observation) -> Iterator[Finding]:
     Every trace costs what compilation was to save. A new shape, another Python number among the arguments, or
     `mx.compile` called inside the loop makes a new trace.
 
+    What counts is the later half of the calls: five lengths make five traces, and then none. Where lengths are padded
+    to a multiple, and have not come back yet, this is a note.
+
     Example: `mx.compile(step)(batch, learning_rate)` with a Python number that changes every step.
 
     Use instead: compile once, outside of the loop; pass what changes as an array; pad to few shapes.
     """
-    for fact in facts(seen, "retraced"):
-        traces, calls = float(str(fact.detail["traces"])), float(str(fact.detail["calls"]))
-        message = f"a compiled function was traced {traces:.0f} times in {calls:.0f} calls"
-        yield rule("MP502").at(message, fact.file, fact.line, traces=traces, calls=calls)
+    functions = {fact.detail["function"]: fact for fact in seen.facts if fact.name == "traces"}  # the last of each
+    for fact in functions.values():
+        names = ("traces", "calls", "late_traces", "late_calls", "stride")
+        traces, calls, late, of, stride = (float(str(fact.detail[name])) for name in names)
+        if traces < (ENOUGH_NUMBERS if fact.detail["numbers"] else ENOUGH_TRACES) or late < EVERY * of:
+            continue
+        padded = stride >= PADDED and not fact.detail["numbers"]
+        message = f"a compiled function was traced {traces:.0f} times in {calls:.0f} calls{why(fact, stride)}"
+        severity = Severity.NOTE if padded else Severity.WARNING
+        yield rule("MP502").at(message, fact.file, fact.line, severity=severity, traces=traces, calls=calls)
         return
     for fact in facts(seen, "compiled anew"):
-        times = float(str(fact.detail["times"]))
-        yield rule("MP502").at(f"mx.compile is called anew in {times:.0f} steps", fact.file, fact.line, steps=times)
+        made, calls = float(str(fact.detail["functions"])), float(str(fact.detail["calls"]))
+        if calls and calls < USED * made:
+            message = f"mx.compile has been called {made:.0f} times here, and what it made {calls:.0f} times"
+            yield rule("MP502").at(message, fact.file, fact.line, functions=made, calls=calls)
+
+
+def why(fact: Fact, stride: float) -> str:
+    """Name what was new at every trace."""
+    if fact.detail["numbers"]:
+        return ": a Python number among its arguments is another one each time"
+    if stride >= PADDED:
+        return f": lengths padded to multiples of {stride:.0f} have not come back yet"
+    return ": it is given arrays of other lengths each time" if stride else ""

@@ -69,5 +69,6 @@ def test_what_looks_odd_and_is_right_gets_no_warning(file: Path) -> None:
 
 
 def test_every_code_has_two_programs_beside_its_scenario() -> None:
-    codes = sorted(marked(file)[0] for file in FAULTY)
-    assert codes == sorted([*RULES, *RULES])
+    codes = [marked(file)[0] for file in FAULTY]
+    assert set(codes) <= RULES.keys()
+    assert {code: codes.count(code) for code in RULES if codes.count(code) < 2} == {}
