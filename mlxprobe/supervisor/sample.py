@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from mlxprobe.supervisor.thin import thin
+from mlxprobe.supervisor.threads import Thread, threads
 from mlxprobe.values.observation import Sample
 
 SAMPLE_S = 0.05
@@ -85,15 +86,9 @@ class TreeSampler:
             self._compiled_s = now_s
         return now_s - self._compiled_s < BETWEEN_KERNELS_S
 
-    def running(self) -> bool:
-        """Tell whether the main thread of any process of the tree is running or waiting for a processor or a disk."""
-        for process in self._tree.values():
-            try:
-                if process.status() in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP):
-                    return True
-            except psutil.Error:
-                continue
-        return False
+    def threads(self, but: Collection[str] = ()) -> list[Thread]:
+        """List the tree's threads."""
+        return threads(self._tree, but)
 
     def cpu_since(self, t_s: float) -> float:
         """Return the CPU seconds that the tree has used since `t_s` after its start."""

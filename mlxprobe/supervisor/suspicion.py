@@ -1,4 +1,7 @@
-"""Is a silent program stuck, and how? Looked at twice: at half the stall limit, and when it is up."""
+"""Is a silent program stuck, and how? Its stacks are looked at twice, at half the stall limit and when it is up.
+
+Its threads are looked at ten times a second in between: that costs the program nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,19 @@ from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import EventLog
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.stacks import StackFile
+from mlxprobe.supervisor.threads import STOPPED, Rest
+from mlxprobe.supervisor.waits import outside
 from mlxprobe.values.observation import Silence, Stack
 from mlxprobe.values.vocabulary import HangKind
 
-DEADLOCK_CPU_SHARE = 0.05
-RESTING_CPU_SHARE = 0.2
+REST_SHARE = 0.25  # of the limit: what a tree has slept through, at the least, when it is told to be dead
 STALL_CPU_SHARE = 0.25
 STARVED_CPU_SHARE = 0.05
 WANTED_CPU_SHARE = 0.6  # used or waited for, where others use the machine too
 PRINTING_BYTES_PER_S = 1e6  # who prints more is held back by the full pipe, and busy however little CPU that takes
+OVERDUE = 2.0  # limits, after which an unclear silence counts too
+STARVED_OVERDUE = 10.0  # where some thread was always about to move: it got no processor, or its disk is slow
+SOON = 100.0  # limits: no sleep that ends by then is a deadlock
 AGAIN_S = 0.1  # from one look at an unclear silence to the next: every look interrupts the program
 
 
@@ -45,6 +52,7 @@ class Suspicion:
     def drop(self) -> None:
         """The program has moved."""
         self._early = None
+        self._rest = Rest()
         self._again_s = 0.0
         self._printed_before = self._child.printed_bytes
         self._answering_s = self._answering_wanted_s = 0.0  # what our own questions cost the program
@@ -53,30 +61,47 @@ class Suspicion:
         """Look where a look is due; an unclear silence gets a second limit's time before it counts."""
         if silent_s <= max(limit_s / 2, self._again_s):
             return False
+        self._again_s = silent_s + AGAIN_S if silent_s > limit_s else min(silent_s + AGAIN_S, limit_s)
         if self._early is None or (silent_s <= limit_s and not self._early.stacks):
-            self._again_s = silent_s + AGAIN_S
             stacks = self._take_stacks(final=False)
             self._early = Look(time.monotonic(), self._wanted_s(), stacks)
+        self._tree.scan()
+        self._rest.look(self._tree.threads(self._log.own_threads), time.monotonic())
+        if silent_s <= limit_s or self._early.at_s > time.monotonic() - AGAIN_S:
             return False
-        if silent_s <= limit_s:
-            return False
-        self._again_s = silent_s + AGAIN_S
-        overdue = silent_s > 2 * limit_s
-        self.silence = self._classify(silent_s, self._early, overdue)
-        return self.silence.kind is not HangKind.UNKNOWN or overdue
+        overdue = silent_s > limit_s * (STARVED_OVERDUE if self._rest.always_ready else OVERDUE)
+        found = self._classify(silent_s, limit_s, self._early, overdue)
+        if found.kind in (HangKind.DEADLOCK, HangKind.STALL) or overdue:
+            self.silence = found
+        return self.silence is found
 
-    def _classify(self, silent_s: float, early: Look, overdue: bool) -> Silence:
+    def _classify(self, silent_s: float, limit_s: float, early: Look, overdue: bool) -> Silence:
         cpu_s = self._cpu_used(silent_s)
-        wants = cpu_s > STARVED_CPU_SHARE * silent_s and self._wants_all(early)  # who gets nothing may be about to move
-        busy = wants or cpu_s > STALL_CPU_SHARE * silent_s or self._prints(silent_s)
-        late = self._take_stacks(final=busy or overdue)
-        same = unmoved(early.stacks, late)
+        rest_s, threads = self._rest.lasted_s(time.monotonic()), self._rest.threads
+        rests = rest_s > REST_SHARE * limit_s and self._log.device != "gpu"
+        waits = outside(threads, SOON * limit_s)
+        busy = not rests and self._is_busy(cpu_s, silent_s, early)
+        late = self._take_stacks(final=busy or overdue) if busy or rests or overdue else ()
         kind = HangKind.UNKNOWN
         if busy:
             kind = HangKind.STALL
-        elif same and self._log.device != "gpu" and self._rests(cpu_s, silent_s, early):
+        elif waits:
+            kind = HangKind.WAITING
+        elif rests and unmoved(early.stacks, late):
             kind = HangKind.DEADLOCK
-        return Silence(silent_s=silent_s, cpu_s=cpu_s, kind=kind, stacks=late or early.stacks)
+        return Silence(
+            silent_s=silent_s,
+            cpu_s=cpu_s,
+            kind=kind,
+            stacks=late or early.stacks,
+            rest_s=rest_s,
+            threads=len(threads),
+            waits=waits or _restless({one.state for one in threads}),
+        )
+
+    def _is_busy(self, cpu_s: float, silent_s: float, early: Look) -> bool:
+        wants = cpu_s > STARVED_CPU_SHARE * silent_s and self._wants_all(early)  # who gets nothing may be about to move
+        return wants or cpu_s > STALL_CPU_SHARE * silent_s or self._prints(silent_s)
 
     def _cpu_used(self, silent_s: float) -> float:
         self._tree.sample(rescan=True)
@@ -90,12 +115,6 @@ class Suspicion:
         passed_s = time.monotonic() - early.at_s
         return self._wanted_s() - early.wanted_s > WANTED_CPU_SHARE * passed_s
 
-    def _rests(self, cpu_s: float, silent_s: float, early: Look) -> bool:
-        """Tell whether no thread of the tree uses a processor, or waits for one."""
-        wanted_s = self._wanted_s() - early.wanted_s
-        calm = wanted_s < RESTING_CPU_SHARE * (time.monotonic() - early.at_s)
-        return calm and cpu_s < DEADLOCK_CPU_SHARE * silent_s and not self._tree.running()
-
     def _prints(self, silent_s: float) -> bool:
         return self._child.printed_bytes - self._printed_before > PRINTING_BYTES_PER_S * silent_s
 
@@ -107,6 +126,13 @@ class Suspicion:
         self._answering_s += self._tree.sample().cpu_s - cpu_s
         self._answering_wanted_s += self._tree.wanted_s(self._log.own_threads) - wanted_s
         return found
+
+
+def _restless(states: set[str]) -> str:
+    """Say what keeps a tree from being at rest, by its threads' states."""
+    if states & set(STOPPED):
+        return "a signal to go on: it is stopped"
+    return "a disk" if "D" in states else "a processor" if "R" in states else ""
 
 
 def unmoved(early: Sequence[Stack], late: Sequence[Stack]) -> bool:

@@ -103,12 +103,19 @@ class Stack(Value, frozen=True):
 
 
 class Silence(Value, frozen=True):
-    """The last stretch without progress: how long, how busy, and where each thread stood."""
+    """The last stretch without progress: how long, how busy, and where each thread stood.
+
+    `rest_s` is for how long every one of `threads` threads has slept without a break; `waits` names what from outside
+    the tree one of them waits for, or what else keeps it from being at rest.
+    """
 
     silent_s: float
     cpu_s: float
     kind: HangKind
     stacks: tuple[Stack, ...] = ()
+    rest_s: float = 0.0
+    threads: int = 0
+    waits: str = ""
 
 
 class Raised(Value, frozen=True):

@@ -34,6 +34,7 @@ class HangKind(Word):
 
     DEADLOCK = "deadlock"
     STALL = "stall"
+    WAITING = "waiting"
     UNKNOWN = "unknown"
 
 

@@ -92,7 +92,9 @@ def _stalled(case: Case) -> Told | None:
     kind = silence.kind
     parts = [f"{kind}: silent for {silence.silent_s:.1f} s {where(seen)}{_after_its_end(seen)}".rstrip()]
     if kind is HangKind.DEADLOCK:
-        parts.append("no CPU used, every stack unchanged")
+        parts.append(_asleep(silence))
+    elif silence.waits:
+        parts.append(f"it waits for {silence.waits}")
     elif kind is HangKind.STALL:
         parts.append(f"{silence.cpu_s:.1f} s of CPU used")
     if work := pending_work(seen):
@@ -100,6 +102,13 @@ def _stalled(case: Case) -> Told | None:
     if case.twin is not None and (steps := steady_steps(case.twin)):
         parts.append(f"the correct loop's slowest step took {max(steps):.3f} s")
     return Outcome.HANG, "; ".join(parts)
+
+
+def _asleep(silence: Silence) -> str:
+    if not silence.threads:
+        return "no CPU used, every stack unchanged"
+    all_asleep = "its only thread asleep" if silence.threads == 1 else f"all {silence.threads} threads asleep"
+    return f"{all_asleep} for {silence.rest_s:.1f} s without a break, every stack unchanged"
 
 
 def _timed_out(case: Case) -> Told | None:

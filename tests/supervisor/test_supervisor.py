@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -15,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from watching import MARK, commands, marked, starved_s, toy, until
 
@@ -148,6 +151,36 @@ def test_hostile_child(row: Row, mark: str) -> None:
         assert seen.detection_s is not None and seen.silence is not None
         assert seen.silence.silent_s < limit_s + LATE_S
         assert seen.detection_s - max(seen.begun_s, seen.finished_s) < limit_s + LATE_S + allowance_s
+
+
+def feed(pid: int) -> None:
+    """Give the threads of a starved process what everybody has."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text("0")
+    for thread in map(int, os.listdir(f"/proc/{pid}/task")):
+        os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+        os.sched_setaffinity(thread, os.sched_getaffinity(0))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="SCHED_IDLE")
+def test_a_worker_that_gets_no_processor_is_no_deadlock(mark: str) -> None:
+    """CPU times and main threads cannot tell: a thread's wait enters them only once it has been given a processor."""
+    loop = "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", loop]) as busy:
+
+        def let_go(watcher: Watcher) -> None:
+            if watcher.silent_s > 3 * STALL_S and busy.poll() is None:
+                busy.kill()
+                feed(watcher.child.pid)
+
+        try:
+            assert until(lambda: sum(psutil.Process(busy.pid).cpu_times()[:2]) > 0.1, 30)
+            seen = observe(program("is_starved", mark), LIMITS, progress=let_go)
+        finally:
+            busy.kill()
+    assert verdict(seen, PASS).as_expected, verdict(seen, PASS).reason
+    assert seen.longest_silence_s > 3 * STALL_S
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import pytest
 
 from mlxprobe.supervisor import suspicion
 from mlxprobe.supervisor.suspicion import Suspicion, unmoved
+from mlxprobe.supervisor.threads import Rest, Thread
 from mlxprobe.values.observation import Frame, Sample, Stack
 from mlxprobe.values.vocabulary import HangKind
 
@@ -28,7 +29,9 @@ class World:
     cpu: float = 0.0
     wanted: float = 0.0
     prints: float = 0.0
-    runs: bool = False
+    state: str = "S"
+    wakes: bool = False
+    waits: str = ""
     device: str = "cpu"
     answers: list[tuple[Stack, ...]] = field(default_factory=lambda: [(stack(7, 42),)])
     shown: tuple[Stack, ...] = ()
@@ -53,8 +56,9 @@ class World:
     def wanted_s(self, but: object = ()) -> float:
         return self.wanted * self.now_s
 
-    def running(self) -> bool:
-        return self.runs
+    def threads(self, but: object = ()) -> list[Thread]:
+        switches = round(100 * self.now_s) if self.cpu or self.wakes else 5
+        return [Thread(7, 7, "S", 3, 0), Thread(7, 8, self.state, switches, 0)]
 
     def scan(self) -> set[int]:
         return {7}
@@ -65,11 +69,12 @@ class World:
 
 
 def watch(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[HangKind | None, float]:
-    """Poll a silent world for three limits; return the kind of its hang, and when it was proved."""
+    """Poll a silent world for twelve limits; return the kind of its hang, and when it was proved."""
     monkeypatch.setattr("mlxprobe.supervisor.suspicion.time", SimpleNamespace(monotonic=lambda: world.now_s))
+    monkeypatch.setattr("mlxprobe.supervisor.suspicion.outside", lambda threads, soon_s: world.waits)
     anything: Any = world
     doubt = Suspicion(child=anything, stacks=anything, log=anything, tree=anything)
-    while world.now_s < 3 * LIMIT_S:
+    while world.now_s < 12 * LIMIT_S:
         world.now_s += POLL_S
         if doubt.is_proved(world.now_s, LIMIT_S):
             assert doubt.silence is not None
@@ -78,16 +83,20 @@ def watch(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[HangKind | Non
     return None, world.now_s
 
 
-DEADLOCK, STALL, UNKNOWN = HangKind.DEADLOCK, HangKind.STALL, HangKind.UNKNOWN
+DEADLOCK, STALL, UNKNOWN, WAITING = HangKind.DEADLOCK, HangKind.STALL, HangKind.UNKNOWN, HangKind.WAITING
 HERE, THERE, NOWHERE = (stack(7, 42),), (stack(7, 43),), ()
 WORLDS = [
-    ("no CPU and the same stacks are a deadlock", World(), DEADLOCK, 1.0),
+    ("threads that sleep where they slept are a deadlock", World(), DEADLOCK, 1.0),
     ("CPU is a stall", World(cpu=1.0), STALL, 1.0),
     ("a little CPU is unclear", World(cpu=0.1), UNKNOWN, 2.0),
     ("CPU waited for on a busy machine is a stall", World(cpu=0.1, wanted=1.0), STALL, 1.0),
-    ("a flood of output is a stall, not a deadlock", World(prints=1e8), STALL, 1.0),
+    ("a flood of output is a stall, not a deadlock", World(prints=1e8, wakes=True), STALL, 1.0),
     ("a word now and then is no work", World(prints=100), DEADLOCK, 1.0),
-    ("a thread that is just running is unclear", World(runs=True), UNKNOWN, 2.0),
+    ("a thread that wakes now and then is unclear", World(wakes=True), UNKNOWN, 2.0),
+    ("a stopped thread is unclear", World(state="T"), UNKNOWN, 2.0),
+    ("a thread that gets no processor has much longer", World(state="R"), UNKNOWN, 10.0),
+    ("a thread that waits for a disk has much longer", World(state="D"), UNKNOWN, 10.0),
+    ("who waits for a person is no deadlock", World(waits="input on its terminal"), WAITING, 2.0),
     ("a GPU's work cannot be seen", World(device="gpu"), UNKNOWN, 2.0),
     ("stacks that move are unclear", World(answers=[HERE, THERE]), UNKNOWN, 2.0),
     ("no answer at all is unclear", World(answers=[NOWHERE]), UNKNOWN, 2.0),
@@ -109,9 +118,9 @@ def test_a_silence_is_asked_about_no_more_often_than_needed(monkeypatch: pytest.
     world = World()
     watch(world, monkeypatch)
     assert len(world.asked_at_s) == 2
-    unclear = World(runs=True)
+    unclear = World(wakes=True)
     watch(unclear, monkeypatch)
-    assert len(unclear.asked_at_s) < 2 + LIMIT_S / suspicion.AGAIN_S
+    assert len(unclear.asked_at_s) == 2
 
 
 def test_a_busy_program_that_does_not_answer_twice_is_shown_where_it_stood_first(
@@ -127,6 +136,42 @@ def test_a_limit_shorter_than_a_pause_of_ours_still_gets_two_looks(monkeypatch: 
     found, _ = watch(world, monkeypatch)
     assert found is DEADLOCK
     assert world.asked_at_s[1] - world.asked_at_s[0] >= suspicion.AGAIN_S
+
+
+def rested_s(*looks: tuple[str, int]) -> float:
+    """Look once a second at a second thread's state and switches; return how long the tree has slept at the end."""
+    rest = Rest()
+    for at_s, (state, switches) in enumerate(looks):
+        rest.look([Thread(7, 7, "S", 3, 0), Thread(7, 8, state, switches, 0)], float(at_s))
+    return rest.lasted_s(len(looks) - 1.0)
+
+
+RESTS = [
+    ("who sleeps at all looks has slept all the time", [("S", 5), ("S", 5), ("S", 5)], 2.0),
+    ("who was switched to meanwhile has not", [("S", 5), ("S", 6), ("S", 6)], 1.0),
+    ("who waits for a processor does not sleep", [("S", 5), ("S", 5), ("R", 5)], 0.0),
+    ("who waits for a disk does not sleep", [("S", 5), ("D", 5), ("S", 6)], 0.0),
+    ("who is stopped does not sleep", [("T", 5), ("T", 5)], 0.0),
+]
+
+
+@pytest.mark.parametrize(("looks", "wanted_s"), [case[1:] for case in RESTS], ids=[case[0] for case in RESTS])
+def test_a_rest_is_followed(looks: list[tuple[str, int]], wanted_s: float) -> None:
+    assert rested_s(*looks) == wanted_s
+
+
+def test_a_thread_that_came_or_went_ends_the_rest() -> None:
+    rest = Rest()
+    for at_s, numbers in enumerate(([7, 8], [7, 8], [7])):
+        rest.look([Thread(7, number, "S", 3, 0) for number in numbers], float(at_s))
+    assert rest.lasted_s(2.0) == 0.0
+
+
+def test_where_no_system_tells_of_threads_nothing_is_at_rest() -> None:
+    rest = Rest()
+    for at_s in range(3):
+        rest.look([], float(at_s))
+    assert (rest.lasted_s(2.0), rest.always_ready) == (0.0, False)
 
 
 MOVES = [
