@@ -10,6 +10,7 @@ from typing import Any
 
 from mlxprobe.agent import graph, sites
 from mlxprobe.agent.channel import Channel
+from mlxprobe.agent.losspath import LossPath
 
 TICK_S = 0.02
 LONG_EVALUATION_S = 0.1
@@ -62,7 +63,7 @@ class Recorder:
         self._updated = False
         self.applied = False
         self._read: list[tuple[int, float, int]] = []
-        self._losses: dict[int, tuple[weakref.ref[Any], int, int]] = {}
+        self.losses = LossPath(lambda call, value, stream: self._read.append((call, value, stream)))
         self._streams: dict[int, int] = {}  # by model: the losses of each are a path of their own
         self._trees: dict[int, weakref.ref[Any]] = {}
         self._facts: dict[tuple[str, str, int], int] = {}
@@ -85,6 +86,7 @@ class Recorder:
 
     def gradient_begins(self) -> None:
         """A gradient call starts; whatever step was open is complete now."""
+        self._settle_losses()
         if self._updated or (self._step_gradients and not self.applied):
             self.close_step()
         if not self._open_since:
@@ -102,16 +104,13 @@ class Recorder:
             if self.loaded:
                 self.fact("resumed", self.gradient_site, stream=self._streams[model])
         stream = self._streams[model]
-        self.follow_loss(value[0] if isinstance(value, (tuple, list)) and value else value, stream)
+        self.losses.follow(value, self.gradients, stream)
         self.tick()
 
-    def follow_loss(self, loss: Any, stream: int) -> None:
-        """Remember a loss array, without keeping it alive, to recognise it when the program reads it."""
-        key = id(loss)
-        try:
-            self._losses[key] = (weakref.ref(loss, lambda _: self._losses.pop(key, None)), self.gradients, stream)
-        except TypeError:  # a Python number
-            return
+    def _settle_losses(self) -> None:
+        deaf, self.deaf = self.deaf, True
+        self.losses.settle()
+        self.deaf = deaf
 
     def updated(self, model: Any, optimizer: Any) -> None:
         """An optimizer computed new parameters."""
@@ -140,9 +139,10 @@ class Recorder:
 
     def read(self, array: Any, value: Any) -> None:
         """The program read `value` from `array`; when that is a loss, note it."""
-        followed = None if self.deaf else self._losses.get(id(array))
-        if followed is not None and isinstance(value, (int, float)):
-            self._read.append((followed[1], float(value), followed[2]))
+        if not self.deaf:
+            self.deaf = True
+            self.losses.read(array, value)
+            self.deaf = False
 
     def tick(self) -> None:
         """Tell the supervisor that the program moves, at most once in `TICK_S`."""
@@ -175,6 +175,7 @@ class Recorder:
         if self.applied and self._step_gradients and not self._updated and self._window > 1:
             self.fact("gradients dropped", self.gradient_site, calls=self._step_gradients, of=self._window, at_end=True)
         self.inspected()
+        self._settle_losses()
         self._over = True
         if self._step_gradients or self._updated:
             self.close_step()

@@ -108,6 +108,7 @@ class Agent:
         device = mx.default_device().type.name
         python = "{}.{}.{}".format(*sys.version_info)
         self.channel.send("mlx", version=mx.__version__, device=device, python=python, executable=sys.executable)
+        self.recorder.losses.install(mx)
         self._imported(mx)
 
     def _imported(self, module: Any) -> None:

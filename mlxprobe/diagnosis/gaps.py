@@ -44,8 +44,8 @@ def _gradients(seen: Observation) -> str:
 
 
 def _losses(seen: Observation) -> str:
-    read = len(seen.losses)
-    return "" if read >= ENOUGH_LOSSES else f"the program read {read} losses; a trend needs {ENOUGH_LOSSES}"
+    known = len(seen.losses)
+    return "" if known >= ENOUGH_LOSSES else f"{known} losses were evaluated; a trend needs {ENOUGH_LOSSES}"
 
 
 # What a rule needs, which inspector sees it, and why it may be missing.

@@ -16,6 +16,7 @@ MANY_LOSSES = 300
 FALL = 0.02
 CLEAR = 0.1
 CERTAIN = 2
+DIVERGED = 3.0
 SURE_TREND = 2.6  # standard deviations: by chance one series in two hundred
 
 
@@ -23,12 +24,13 @@ SURE_TREND = 2.6  # standard deviations: by chance one series in two hundred
 def not_learning(seen: Observation) -> Iterator[Finding]:
     """The loss does not fall.
 
-    Over at least 20 losses that the program read of one model, the last third is not below the first readings, nor
+    Over at least 20 losses of one model, those that the program read or evaluated, the last third is not below the first readings, nor
     below the first third, by 2 % and by twice what the readings' own scatter explains. A tenth below the first third
     is always enough, and so is a falling trend that chance makes once in two hundred (Mann-Kendall). Where the weights
-    came from a file this is a note: they may be trained.
+    came from a file this is a note: they may be trained. A loss that stays above three times its first value over the
+    whole last third has diverged, wherever the weights came from.
 
-    Example: gradients that are never applied, labels that do not reach the loss, a learning rate of 0.
+    Example: gradients that are never applied, labels that do not reach the loss, a learning rate of 0, or of 30.
 
     Use instead: see the findings beside it for the cause.
     """
@@ -38,6 +40,11 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
         if len(values) < ENOUGH_LOSSES:
             continue
         third = values[: len(values) // 3]
+        lowest = min(values[-len(third) :])
+        if lowest > DIVERGED * values[0] > 0:
+            message = f"the loss has diverged: {values[0]:.4g} at first, and never below {lowest:.4g} in the last third"
+            yield rule("MP306").at(message, *place(seen, "first gradient"), first=values[0], lowest=lowest)
+            continue
         start, last = values[: max(3, len(values) // 10)], values[-len(third) :]
         if not (falls(start, last, CERTAIN) or falls(third, last) or trend(values) < -SURE_TREND):
             severity = Severity.NOTE if stream in resumed else Severity.WARNING

@@ -1,0 +1,101 @@
+"""The losses of a run: those that the program reads, and those that it only gathers, once it has evaluated them."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent import graph
+from mlxprobe.agent.arguments import like
+
+SHARE, FREE_S = 0.002, 0.005  # of the program's time
+GATHERED = 2  # losses alive and unread while another value is read: of a list of them, perhaps
+LOOKED_AT_ONCE = 256
+MISSES = 4  # looks at losses that nothing had evaluated: such a program's are not held any more
+ASYNCHRONOUS = 8  # gradient calls after an `async_eval`: to read then would be to wait
+
+Entry = tuple[Callable[[], Any], int, int]
+
+
+class LossPath:
+    """Follow losses without keeping them alive; only the newest is held, up to the next gradient call.
+
+    Most trainers read a mean or a sum, of arrays that nothing leads to any more once it is evaluated. So the losses
+    themselves are read here, where the program has evaluated them; never before, and never twice.
+    """
+
+    def __init__(self, note: Callable[[int, float, int], None]) -> None:
+        self._note = note
+        self._followed: dict[int, tuple[weakref.ref[Any], int, int]] = {}
+        self._newest: Any = None
+        self._call = 0
+        self._asynchronous = -ASYNCHRONOUS
+        self._hits = self._misses = 0
+        self._began_s = self._spent_s = 0.0
+
+    def install(self, mx: Any) -> None:
+        """Hear of `mx.async_eval`."""
+        original = mx.async_eval
+
+        @like(original)
+        def async_eval(*args: Any) -> None:
+            self._asynchronous = self._call
+            original(*args)
+
+        mx.async_eval = async_eval
+
+    def follow(self, value: Any, call: int, stream: int) -> None:
+        """Remember what gradient call number `call` returned, the loss or a tuple with it."""
+        self._call, loss = call, loss_in(value)
+        if loss is None:
+            return
+        key = id(loss)
+        self._followed[key] = (weakref.ref(loss, lambda _: self._followed.pop(key, None)), call, stream)
+        if self._hits or self._misses < MISSES:
+            self._newest = loss
+
+    def read(self, array: Any, value: Any) -> None:
+        """The program read `value` from `array`; when that is a loss, note it once."""
+        if id(array) not in self._followed:
+            if len(self._followed) >= GATHERED and self._may_look():
+                self._look(list(self._followed.values())[:LOOKED_AT_ONCE])
+        elif not isinstance(value, str):
+            _, call, stream = self._followed.pop(id(array))
+            self._note(call, float(value), stream)
+
+    def settle(self) -> None:
+        """The program comes for its next gradients, or ends: read the newest loss, if that is evaluated by now."""
+        newest, self._newest = self._newest, None
+        entry = self._followed.get(id(newest)) if newest is not None else None
+        if entry is not None and self._may_look():
+            self._look([entry])
+
+    def _may_look(self) -> bool:
+        now = time.monotonic()
+        self._began_s = self._began_s or now
+        if self._call - self._asynchronous < ASYNCHRONOUS:
+            return False
+        return self._spent_s <= FREE_S + SHARE * (now - self._began_s)
+
+    def _look(self, entries: list[Entry]) -> None:
+        """Read losses up to the first that is not evaluated: what came later is not either."""
+        began = time.monotonic()
+        for reference, call, stream in entries:
+            loss = reference()
+            if loss is None:
+                continue
+            if graph.pending([loss]):
+                self._misses += 1
+                break
+            self._hits += 1
+            self._followed.pop(id(loss), None)
+            self._note(call, float(loss.item()), stream)
+        self._spent_s += time.monotonic() - began
+
+
+def loss_in(value: Any) -> Any:
+    """Return the loss among what a gradient call or a compiled step returned; None where no number is an array."""
+    first = value[0] if isinstance(value, (tuple, list)) and value else value
+    return first if getattr(first, "size", 0) == 1 and "float" in str(getattr(first, "dtype", "")) else None
