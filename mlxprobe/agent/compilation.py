@@ -14,6 +14,10 @@ from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.recorder import Recorder
 from mlxprobe.agent.traces import Made, Traces
 
+CONSTANTS = (bool, int, float, str, type(None))
+
+Trained = dict[tuple[Any, ...], list[tuple[Callable[[], Any], Callable[[], Any]]]]  # what each trace updates
+
 
 class Compilation:
     """Tell what compiled functions do, from what their traces did."""
@@ -58,7 +62,7 @@ class Compilation:
             traces, made = Traces(recorder), self.made.setdefault(site, Made(recorder, site))
             if not self.runs:
                 made.compiled()
-            trained: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
+            trained: Trained = {}
             given = [args[k] if len(args) > k else kwargs.get(name) for k, name in enumerate(("inputs", "outputs"))]
 
             @like(fun)
@@ -71,7 +75,7 @@ class Compilation:
                     return fun(*fargs, **fkwargs)
                 finally:
                     nesting.tracing.pop()
-                    trained[:] = [(weak(model), weak(optimizer)) for model, optimizer in self.updated]
+                    trained[branch(fargs, fkwargs)] = [(weak(one), weak(other)) for one, other in self.updated]
                     for what in self.uncaptured(given):
                         recorder.fact("state not captured", site, what=what)
 
@@ -95,7 +99,7 @@ class Compilation:
         call: Callable[..., Any],
         seen: dict[str, bool],
         counts: tuple[Traces, Made],
-        trained: list[tuple[Callable[[], Any], Callable[[], Any]]],
+        trained: Trained,
     ) -> Callable[..., Any]:
         recorder = self.recorder
         traces, made = counts
@@ -108,14 +112,22 @@ class Compilation:
             result = call(*args, **kwargs)
             made.calls += 1
             traces.called()
+            updates = [(one(), other()) for one, other in trained.get(branch(args, kwargs), ())]
             if seen["gradients"]:
-                recorder.gradient_ends(result)
-            for model, optimizer in [(one(), other()) for one, other in trained]:
+                models = updates or [(one(), None) for pairs in trained.values() for one, _ in pairs]
+                recorder.gradient_ends(result, id(models[0][0]) if models else 0)
+            for model, optimizer in updates:
                 recorder.updated(model, optimizer)
                 self.inspection.training(model, optimizer)
             return result
 
         return compiled
+
+
+def branch(args: Any, kwargs: Any) -> tuple[Any, ...]:
+    """Tell calls apart that run different traces: by their numbers, words and flags, and by the kinds of the rest."""
+    given = (*args, *kwargs.values())
+    return tuple(one if isinstance(one, CONSTANTS) else type(one).__name__ for one in given)
 
 
 def holds(given: Any, tree: Any, depth: int = 3) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mlxprobe.agent import graph
@@ -79,7 +79,7 @@ class LossPath:
             return False
         return self._spent_s <= FREE_S + SHARE * (now - self._began_s)
 
-    def _look(self, entries: list[Entry]) -> None:
+    def _look(self, entries: Iterable[Entry]) -> None:
         """Read losses up to the first that is not evaluated: what came later is not either."""
         began = time.monotonic()
         for reference, call, stream in entries:

@@ -17,6 +17,7 @@ FALL = 0.02
 CLEAR = 0.1
 CERTAIN = 2
 DIVERGED = 3.0
+HIGHER = 1.645  # standard deviations: by chance one series in twenty
 SURE_TREND = 2.6  # standard deviations: by chance one series in two hundred
 
 
@@ -24,9 +25,9 @@ SURE_TREND = 2.6  # standard deviations: by chance one series in two hundred
 def not_learning(seen: Observation) -> Iterator[Finding]:
     """The loss does not fall.
 
-    Over at least 20 losses of one model, those that the program read or evaluated, the last third is not below the first readings, nor
-    below the first third, by 2 % and by twice what the readings' own scatter explains. A tenth below the first third
-    is always enough, and so is a falling trend that chance makes once in two hundred (Mann-Kendall). Where the weights
+    Over at least 20 losses of one model that the program read or evaluated, the last third is not below the first ones,
+    nor below the first third, by 2 % and by twice what their own scatter explains. A tenth below the first third is
+    always enough, and so is a falling trend that chance makes once in two hundred (Mann-Kendall). Where the weights
     came from a file this is a note: they may be trained. A loss that stays above three times its first value over the
     whole last third has diverged, wherever the weights came from.
 
@@ -46,7 +47,8 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
             yield rule("MP306").at(message, *place(seen, "first gradient"), first=values[0], lowest=lowest)
             continue
         start, last = values[: max(3, len(values) // 10)], values[-len(third) :]
-        if not (falls(start, last, CERTAIN) or falls(third, last) or trend(values) < -SURE_TREND):
+        falling = falls(start, last, CERTAIN) or falls(third, last) or ranked(values[:3], last) > HIGHER
+        if not (falling or trend(values) < -SURE_TREND):
             severity = Severity.NOTE if stream in resumed else Severity.WARNING
             first, end = statistics.median(third), statistics.median(last)
             message = (
@@ -61,6 +63,13 @@ def falls(before: list[float], after: list[float], certain: float = 0.0) -> bool
     scatter = 1.4826 * statistics.median(abs(value - low) for value in after)  # a standard deviation, were it normal
     error = 1.2533 * scatter * math.sqrt(1 / len(before) + 1 / len(after))  # of the difference of two medians
     return high - low > max(FALL * abs(high), certain * error or min(CERTAIN * error, CLEAR * abs(high)))
+
+
+def ranked(before: list[float], after: list[float]) -> float:
+    """Return the Mann-Whitney statistic of two series, in standard deviations: above zero where the second is lower."""
+    m, n = len(before), len(after)
+    higher = sum((one > other) + 0.5 * (one == other) for one in before for other in after)
+    return (higher - m * n / 2) / math.sqrt(m * n * (m + n + 1) / 12)
 
 
 def trend(values: list[float]) -> float:

@@ -61,7 +61,7 @@ class Step(Value, frozen=True):
 
 
 class Reading(Value, frozen=True):
-    """A loss that the program read or at least evaluated, with its gradient call (a step may have several) and its model's number."""
+    """A loss that the program read or evaluated, with its gradient call (a step may have several) and its model."""
 
     step: int
     value: float
