@@ -54,7 +54,7 @@ class Compilation:
 
         @like(original)
         def compile_(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
-            if (getattr(fun, "__module__", None) or "").startswith("mlx."):
+            if sites.is_mlx(getattr(fun, "__module__", None) or ""):
                 plain: Callable[..., Any] = original(fun, *args, **kwargs)
                 return plain
             seen = {"gradients": False, "updates": False}

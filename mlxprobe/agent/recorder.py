@@ -193,7 +193,8 @@ class Recorder:
         key = (name, file, line)
         count = self._facts[key] = self._facts.get(key, 0) + 1
         if count & (count - 1) == 0:
-            self.channel.send("fact", name=name, step=self.step, file=file, line=line, count=count, detail=detail)
+            place = {"file": file, "line": line, "caller": sites.caller((file, line))}
+            self.channel.send("fact", name=name, step=self.step, **place, count=count, detail=detail)
 
     def revise(self, name: str, site: tuple[str, int], **detail: Any) -> None:
         """Send a fact that may be told again, and then otherwise: the last is what holds."""

@@ -1,36 +1,108 @@
-"""Where in the user's code something happened."""
+"""Where something happened: the innermost line of somebody's code, and the user's own line that led to it."""
 
 from __future__ import annotations
 
-import os
+import functools
 import sys
 from types import FrameType, TracebackType
 
-_AGENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep + "agent" + os.sep
-_LIBRARY = (f"{os.sep}mlx{os.sep}", f"{os.sep}lib{os.sep}python", "<frozen")
+from mlxprobe.agent.roots import GENERATED, LIBRARY, OWN, PACKAGE, Roots
+
+Site = tuple[str, int]
+NOWHERE: Site = ("", 0)
+CALLERS_AT_MOST = 10_000
+
+roots = Roots()
+_callers: dict[Site, Site] = {}  # of lines in installed packages: the script's line that led there first
+
+
+@functools.lru_cache(4096)
+def whose(file: str) -> str:
+    """Tell whose a source file is (see `Roots`)."""
+    return roots.whose(file)
+
+
+def add(folder: str, owner: str) -> None:
+    """Take in a folder (see `Roots`)."""
+    roots.add(folder, owner)
+    whose.cache_clear()
 
 
 def is_users(file: str) -> bool:
-    """Tell whether a source file belongs to the user: not the agent, not MLX, not the standard library."""
-    return not file.startswith(_AGENT) and not any(part in file for part in _LIBRARY)
+    """Tell whether a source file is somebody's code: not the agent's, not MLX's, not the standard library's."""
+    return whose(file) != LIBRARY
 
 
-def calling() -> tuple[str, int]:
-    """Return file and line of the innermost frame of the user's code that is being executed."""
-    frame: FrameType | None = sys._getframe(1)
+def is_users_module(name: str) -> bool:
+    """Tell whether a module is somebody's code; without a file only the main one is: a notebook, or `python -c`."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return is_users(file) if file else name == "__main__"
+
+
+def is_mlx(name: str) -> bool:
+    """Tell whether a module is MLX's, and not in a folder of the user's that is called so too."""
+    return name.startswith("mlx.") and not is_users_module(name)
+
+
+def calling() -> Site:
+    """Return file and line of the innermost frame of somebody's code that is being executed."""
+    return innermost(sys._getframe(1))
+
+
+def innermost(frame: FrameType | None) -> Site:
+    """Return file and line of the innermost of these frames that is somebody's code; generated code if all is."""
+    made = NOWHERE
     while frame is not None:
-        if is_users(frame.f_code.co_filename):
-            return frame.f_code.co_filename, frame.f_lineno
+        file = frame.f_code.co_filename
+        owner = whose(file)
+        if owner == OWN:
+            return file, frame.f_lineno
+        if owner == PACKAGE:
+            return _remembered((file, frame.f_lineno), frame.f_back)
+        if owner == GENERATED and made == NOWHERE:
+            made = (file, frame.f_lineno)
         frame = frame.f_back
-    return "", 0
+    return made
 
 
-def raising(traceback: TracebackType | None) -> tuple[str, int]:
-    """Return file and line of the innermost frame of the user's code in a traceback."""
-    found = ("", 0)
+def caller(site: Site) -> Site | None:
+    """Return the user's own line that led to a line in an installed package; None elsewhere."""
+    return _callers.get(site)
+
+
+def moved(site: Site, line: int) -> Site:
+    """Return another line of the same file, that the same caller led to."""
+    if site in _callers:
+        _callers.setdefault((site[0], line), _callers[site])
+    return site[0], line
+
+
+def raising(traceback: TracebackType | None) -> Site:
+    """Return file and line of the innermost frame of somebody's code in a traceback."""
+    found = own = made = NOWHERE
+    before = traceback.tb_frame.f_back if traceback is not None else None
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
-        if is_users(file):
+        owner = whose(file)
+        if owner == OWN:
+            found = own = (file, traceback.tb_lineno)
+        elif owner == PACKAGE:
             found = (file, traceback.tb_lineno)
+        elif owner == GENERATED:
+            made = (file, traceback.tb_lineno)
         traceback = traceback.tb_next
-    return found
+    if found not in (own, NOWHERE):
+        return _remembered(found, before, own)
+    return found if found != NOWHERE else made
+
+
+def _remembered(site: Site, frame: FrameType | None, own: Site = NOWHERE) -> Site:
+    """Keep who led to a line in an installed package: `own`, else the innermost of these frames that is the user's."""
+    if site not in _callers and len(_callers) < CALLERS_AT_MOST:
+        while own == NOWHERE and frame is not None:
+            if whose(frame.f_code.co_filename) == OWN:
+                own = (frame.f_code.co_filename, frame.f_lineno)
+            frame = frame.f_back
+        if own != NOWHERE:
+            _callers[site] = own
+    return site

@@ -11,9 +11,10 @@ import platform
 import runpy
 import sys
 import traceback
+from collections.abc import Iterable
 from typing import Any
 
-from mlxprobe.agent import results, sites
+from mlxprobe.agent import results, roots, sites
 from mlxprobe.agent.channel import Channel, lifted, open_channel
 from mlxprobe.agent.hooks import Hooks
 from mlxprobe.agent.imports import when_imported
@@ -88,6 +89,7 @@ class Agent:
         self.pid = os.getpid()
         self.channel = channel
         stacks = _keep_stacks(folder, channel)
+        self._tell_roots(roots.pythons())
         self.recorder = Recorder(channel)
         inspection = Inspection(self.recorder, ALL)
         self.recorder.look, self.recorder.inspected = inspection.look, inspection.finish
@@ -104,12 +106,19 @@ class Agent:
         """Wrap `mlx.core`, which has just been imported."""
         if self._device:
             mx.set_default_device(mx.Device(getattr(mx, self._device)))
+        self._tell_roots(roots.mlx(mx.__file__))
         self.recorder.active = getattr(mx, "get_active_memory", self.recorder.active)
         device = mx.default_device().type.name
         python = "{}.{}.{}".format(*sys.version_info)
         self.channel.send("mlx", version=mx.__version__, device=device, python=python, executable=sys.executable)
         self.recorder.losses.install(mx)
         self._imported(mx)
+
+    def _tell_roots(self, found: Iterable[tuple[str, str]]) -> None:
+        """Take in whose folders are whose, and tell the supervisor, which has only the names in the stacks."""
+        for folder, owner in dict(found).items():
+            sites.add(folder, owner)
+            self.channel.send("root", folder=folder, whose=owner)
 
     def _imported(self, module: Any) -> None:
         """Wrap a module of MLX's; each wrapper takes those before it for MLX itself, and interventions for the user."""
@@ -186,6 +195,7 @@ def send_exception(error: BaseException, channel: Channel) -> str:
         message=str(error)[:MESSAGE_CHARACTERS],
         file=file,
         line=line,
+        caller=sites.caller((file, line)),
         traceback=text[-1500:],
     )
     return text

@@ -141,13 +141,15 @@ def import_reports() -> None:
 
 def say_silent(watcher: Watcher) -> None:
     """Say at once that the program is stuck, for it may never end."""
-    from mlxprobe.values.measures import standing_frame
+    from mlxprobe.values.measures import calling_frame, standing_frame
 
     silence = watcher.suspicion.silence
     if silence is None:
         return
     frame = standing_frame(silence.stacks)
     where = f" at {frame.file}:{frame.line} ({frame.code})" if frame else ""
+    if caller := calling_frame(silence.stacks):
+        where += f", called from {caller.file}:{caller.line}"
     tell(f"{silence.kind}: nothing has moved for {silence.silent_s:.0f} s{where}; Ctrl-C, three times at most, ends it")
 
 

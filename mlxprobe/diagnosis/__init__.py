@@ -6,7 +6,10 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from mlxprobe.diagnosis.registry import RULES, Rule, finding, rule
+from mlxprobe.values.measures import callers
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 
@@ -20,7 +23,9 @@ Detector = Callable[[Observation], Iterator[Finding]]
 
 def diagnose(seen: Observation) -> tuple[Finding, ...]:
     """Return every finding of every rule, in the order of their codes."""
-    return tuple(found for code in sorted(RULES) for found in RULES[code].detect(seen))
+    led = callers(seen)
+    found = (one for code in sorted(RULES) for one in RULES[code].detect(seen))
+    return tuple(msgspec.structs.replace(one, caller=led.get((one.file, one.line))) for one in found)
 
 
 def unchecked(seen: Observation) -> tuple[Finding, ...]:

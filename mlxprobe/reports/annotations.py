@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlxprobe.reports.diagnosis import fails, one_line, ordered, plain, verdict
-from mlxprobe.running.selection import relative
+from mlxprobe.reports.diagnosis import fails, one_line, ordered, place, plain, verdict
+from mlxprobe.running.selection import own_place, relative
 from mlxprobe.values.record import Finding, ProgramRecord, Record
 from mlxprobe.values.vocabulary import Severity
 
@@ -20,18 +20,20 @@ def render(record: Record) -> str:
 
 
 def _finding(found: Finding) -> str:
+    """Annotate the user's own line: of an installed package GitHub shows none."""
+    own = own_place(found)
     return command(
         LEVELS[found.severity],
-        found.message,
-        file=relative(found.file) if found.file else "",
-        line=found.line,
+        f"{found.message}\nin {place(found.file, found.line)}, called from here" if found.caller else found.message,
+        file=relative(own.file) if own.file else "",
+        line=own.line,
         title=f"{found.code} {found.name}",
     )
 
 
 def _verdict(one: ProgramRecord) -> str:
-    raised = one.raised
-    file, line = (relative(raised.file), raised.line) if raised and raised.file else ("", 0)
+    own = own_place(one.raised) if one.raised and one.raised.file else None
+    file, line = (relative(own.file), own.line) if own else ("", 0)
     level = "error" if fails(one) else "notice"
     return command(level, verdict(one), file=file, line=line, title=f"mlxprobe {one.variant}")
 

@@ -63,7 +63,8 @@ def _program(one: ProgramRecord) -> list[RenderableType]:
     if one.outcome is Outcome.HANG:
         parts += [part for stack in one.stacks for part in (*_stack(stack), Text(""))]
     if one.raised is not None and one.raised.file:
-        parts.append(_Hanging(Text(f"raised at {place(one.raised.file, one.raised.line)}")))
+        by = f", called from {place(one.raised.caller.file, one.raised.caller.line)}" if one.raised.caller else ""
+        parts.append(_Hanging(Text(f"raised at {place(one.raised.file, one.raised.line)}{by}")))
     parts += [_Hanging(Text(figures(one))), _Hanging(Text(verdict(one), "bold red" if fails(one) else "bold green"))]
     return [*parts, *(_Hanging(Text(line, "dim")) for line in unchecked(one.findings))]
 
@@ -83,6 +84,10 @@ def _finding(found: Finding, advised: set[str]) -> list[RenderableType]:
     parts: list[RenderableType] = [_Hanging(head)]
     if code := plain(source_of(found)):
         parts.append(Padding(Text(code, "cyan", no_wrap=True, overflow="ellipsis"), (0, 0, 0, 8)))
+    if found.caller:
+        line = f"called from {place(found.caller.file, found.caller.line)}"
+        code = f": {plain(found.caller.source)}" if found.caller.source else ""
+        parts.append(Padding(Text(line + code, no_wrap=True, overflow="ellipsis"), (0, 0, 0, 4)))
     if found.evidence:
         told = ", ".join(f"{plain(name)} = {figure(value)}" for name, value in found.evidence.items())
         parts.append(Padding(Text(told), (0, 0, 0, 4)))

@@ -10,8 +10,9 @@ from typing import Any
 
 from mlxprobe.diagnosis import RULES, Rule
 from mlxprobe.reports.diagnosis import one_line, ordered, plain
-from mlxprobe.running.selection import identity, relative, source_of
+from mlxprobe.running.selection import identity, own_place, relative, source_of
 from mlxprobe.values.files import finite
+from mlxprobe.values.observation import Place
 from mlxprobe.values.record import Finding, ProgramRecord, Record
 from mlxprobe.values.vocabulary import Outcome
 
@@ -84,8 +85,18 @@ def _result(found: Finding) -> Json:
         "partialFingerprints": {FINGERPRINT: fingerprint(found)},
         "properties": {"evidence": dict(found.evidence)},
     }
-    in_a_file = found.file and not found.file.startswith("<")  # <string> is what exec and `python -c` are called
-    return result | ({"locations": [{"physicalLocation": _location(found)}]} if in_a_file else {})
+    places = [place for place in (own_place(found), _package_place(found)) if place and _in_a_file(place.file)]
+    for name, place in zip(("locations", "relatedLocations"), places, strict=False):
+        result[name] = [{"physicalLocation": _location(place)}]
+    return result
+
+
+def _package_place(found: Finding) -> Place | None:
+    return Place(file=found.file, line=found.line, source=found.source) if found.caller else None
+
+
+def _in_a_file(file: str) -> bool:
+    return bool(file) and not file.startswith("<")  # <string> is what exec and `python -c` are called
 
 
 def _reference(found: Finding, name: str, index: str) -> Json:
@@ -96,11 +107,11 @@ def _message(found: Finding) -> str:
     return "\n".join(map(plain, found.message.splitlines())) or plain(found.name)
 
 
-def _location(found: Finding) -> Json:
-    location: Json = {"artifactLocation": artifact(relative(found.file))}
-    if found.line > 0:
-        location["region"] = {"startLine": found.line}
-        if text := plain(source_of(found)):
+def _location(place: Place) -> Json:
+    location: Json = {"artifactLocation": artifact(relative(place.file))}
+    if place.line > 0:
+        location["region"] = {"startLine": place.line}
+        if text := plain(source_of(place)):
             location["region"]["snippet"] = {"text": text}
     return location
 

@@ -10,7 +10,7 @@ import msgspec
 
 from mlxprobe.diagnosis import RULES
 from mlxprobe.values.errors import UsageError
-from mlxprobe.values.observation import Value
+from mlxprobe.values.observation import Place, Raised, Value
 from mlxprobe.values.record import Finding, Record
 
 Known = tuple[str, str, str]  # code, file relative to the root, the line's text
@@ -58,16 +58,38 @@ def known_of(record: Record, root: Path) -> frozenset[Known]:
     A record from another machine names files that are not here; they are looked for below `root`.
     """
     found = (one for program in record.programs for one in program.findings if one.checked)
-    return frozenset(identity(msgspec.structs.replace(one, file=_found_again(one.file, root)), root) for one in found)
+    return frozenset(identity(_here(one, root), root) for one in found)
+
+
+def _here(found: Finding, root: Path) -> Finding:
+    caller = found.caller and msgspec.structs.replace(found.caller, file=_found_again(found.caller.file, root))
+    return msgspec.structs.replace(found, file=_found_again(found.file, root), caller=caller)
 
 
 def identity(found: Finding, root: Path | None = None) -> Known:
-    """Return what makes a finding the same in a later run: code, file and the line's text (its number without one)."""
-    text = source_of(found, root)
-    return found.code, relative(found.file, root) if found.file else "", text or f"line {found.line}"
+    """Return what makes a finding the same in a later run: code, file and the line's text (its number without one).
+
+    The file is the user's own where there is one: packages lie elsewhere on another machine.
+    """
+    text, file = source_of(found, root), own_place(found).file
+    return found.code, relative(file, root) if file else "", text or f"line {found.line}"
 
 
-def source_of(found: Finding, root: Path | None = None) -> str:
+def own_place(told: Finding | Raised) -> Place:
+    """Return the user's own line: the place itself, or the one that led to it in an installed package."""
+    source = told.source if isinstance(told, Finding) else ""
+    return told.caller or Place(file=told.file, line=told.line, source=source)
+
+
+def quoted(found: Finding) -> Finding:
+    """Return a finding with the text of its lines, as the files have it now."""
+    caller = found.caller and msgspec.structs.replace(
+        found.caller, source=source_line(found.caller.file, found.caller.line)
+    )
+    return msgspec.structs.replace(found, source=source_line(found.file, found.line), caller=caller)
+
+
+def source_of(found: Finding | Place, root: Path | None = None) -> str:
     """Return the text of a finding's line: as the record kept it, where it did; else as the file has it now."""
     return found.source.strip() or source_line(found.file, found.line, root)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from mlxprobe.diagnosis import diagnose, unchecked
-from mlxprobe.running.selection import source_line
+from mlxprobe.running.selection import quoted
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
 from mlxprobe.supervisor.watch import Watcher, observe
@@ -163,5 +163,6 @@ def judged(seen: Observation) -> ProgramRecord:
         return row(seen, (), verdict, expectation, scenario="programs", variant=name)
     findings = diagnose(seen)
     verdict = judge(seen, findings, expectation)
-    quoted = [msgspec.structs.replace(one, source=source_line(one.file, one.line)) for one in findings]
-    return row(seen, (*quoted, *unchecked(seen)), verdict, expectation, scenario="programs", variant=name)
+    return row(
+        seen, (*map(quoted, findings), *unchecked(seen)), verdict, expectation, scenario="programs", variant=name
+    )

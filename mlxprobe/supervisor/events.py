@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
+from mlxprobe.agent.roots import Roots
 from mlxprobe.supervisor.thin import thin
-from mlxprobe.values.observation import Fact, MlxSample, Raised, Reading, Step
+from mlxprobe.values.observation import Fact, MlxSample, Place, Raised, Reading, Step
+from mlxprobe.values.vocabulary import Whose
 
 NONSENSE_IS_SURE = 100  # lines; no more of them is read then, for they may come without end
 FROM_FORKS = {"ready", "fact"}
@@ -27,6 +29,7 @@ class EventLog:
         self.garbled = 0
         self.pids: list[int] = []
         self.own_threads: set[str] = set()  # the agent's
+        self.roots = Roots()
         self.raised: Raised | None = None
         self.score: float | None = None
         self.steps: list[Step] = []
@@ -62,6 +65,9 @@ class EventLog:
 
     def _on_thread(self, event: dict[str, Any], t_s: float) -> None:
         self.own_threads.add(str(int(event["id"])))
+
+    def _on_root(self, event: dict[str, Any], t_s: float) -> None:
+        self.roots.add(str(event["folder"]), Whose(event["whose"]))
 
     def _on_mlx(self, event: dict[str, Any], t_s: float) -> None:
         self.mlx, self.device = str(event["version"]), str(event["device"])
@@ -111,11 +117,13 @@ class EventLog:
 
     def _on_fact(self, event: dict[str, Any], t_s: float) -> None:
         fields = ("name", "step", "file", "line", "count", "detail")
-        self.facts.append(msgspec.convert({"t_s": t_s, **{field: event[field] for field in fields}}, Fact))
+        told = {"t_s": t_s, "caller": _caller(event), **{field: event[field] for field in fields}}
+        self.facts.append(msgspec.convert(told, Fact))
 
     def _on_raised(self, event: dict[str, Any], t_s: float) -> None:
         fields = ("type", "message", "file", "line", "traceback")
-        self.raised = msgspec.convert({field: event[field] for field in fields}, Raised)
+        told = {"caller": _caller(event), **{field: event[field] for field in fields}}
+        self.raised = msgspec.convert(told, Raised)
 
     def _on_measuring(self, event: dict[str, Any], t_s: float) -> None:
         self.finished_s = t_s
@@ -132,3 +140,10 @@ class EventLog:
 
     def _on_dropped(self, event: dict[str, Any], t_s: float) -> None:
         self.facts.append(Fact(name="event dropped", t_s=t_s, detail={"event": str(event["event"])}))
+
+
+def _caller(event: dict[str, Any]) -> Place | None:
+    if event.get("caller") is None:
+        return None
+    file, line = event["caller"]
+    return Place(file=str(file), line=int(line))

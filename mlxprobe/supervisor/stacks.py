@@ -11,17 +11,20 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from mlxprobe.agent.roots import AGENT, Roots
 from mlxprobe.agent.shared import ASK_FILE, STACK_SIGNAL, STACKS_FILE
 from mlxprobe.values.observation import Frame, Stack
+from mlxprobe.values.vocabulary import Whose
 
 WAIT_S = 0.3  # for all processes together
 LAST_WAIT_S = 0.4  # when nothing is left to lose
 ANSWER_S = 0.15  # for the agent's own thread, which needs the interpreter's lock
 QUIET_S = 0.03  # a report that stops in the middle has been preempted, or has come to its end
 LOOK_S = 0.004
+_AGENT = AGENT + os.sep
 _THREAD = re.compile(r"^(?:Current thread|Thread) (0x[0-9a-f]+)(?: \[(.*?)\])?.*:$")
 _FRAME = re.compile(r'^  File "(.+)", line (\d+) in (.+)$')
-_AGENT = f"{os.sep}mlxprobe{os.sep}agent{os.sep}"
+_ESCAPED = re.compile(r"\\(?:x[0-9a-f]{2}|u(?!d[89a-f])[0-9a-f]{4}|U[0-9a-f]{8})")
 _BOTTOM = re.compile(rb'agent.__main__\.py", line \d+ in <module>\n$')  # the main thread's, which comes last
 _CAUGHT = re.compile(r"^SigCgt:\s*([0-9a-f]+)$", re.MULTILINE)
 _STOPPED = re.compile(r"^State:\s*[TtZX]", re.MULTILINE)
@@ -40,6 +43,7 @@ class StackFile:
     def __init__(self, folder: Path) -> None:
         self._file = (folder / STACKS_FILE).open("w+b")
         self._ask = folder / ASK_FILE
+        self.roots = Roots()
 
     def take(self, program: int, forks: Iterable[int] = (), *, final: bool = False) -> tuple[Stack, ...]:
         """Ask one process after the other, and return the stacks of those that answered in time."""
@@ -53,7 +57,7 @@ class StackFile:
                 if runs(pid) and not final:
                     continue
                 signal_to(pid)
-            found += parse(self._new_text(before, deadline), pid)
+            found += parse(self._new_text(before, deadline), pid, self.roots)
         return tuple(found)
 
     def _answered(self) -> bool:
@@ -72,7 +76,7 @@ class StackFile:
         """Return the stacks that a fatal signal left behind."""
         text = self._since(0).decode(errors="replace")
         at = text.rfind("Fatal Python error")
-        return tuple(parse(text[at:], pid)) if at >= 0 else ()
+        return tuple(parse(text[at:], pid, self.roots)) if at >= 0 else ()
 
     def _new_text(self, before: int, deadline: float) -> str:
         size, grew_s = before, time.monotonic()
@@ -135,20 +139,25 @@ def signal_to(pid: int) -> None:
         os.kill(pid, STACK_SIGNAL)
 
 
-def parse(text: str, pid: int) -> list[Stack]:
+def parse(text: str, pid: int, roots: Roots) -> list[Stack]:
     """Read faulthandler's report into stacks, the agent's own thread and frames left out."""
     stacks: list[Stack] = []
     thread = ""
     frames: list[Frame] = []
     for line in [*text.splitlines(), "Thread 0x0:"]:
         if head := _THREAD.match(line):
-            users = tuple(frame for frame in frames if _AGENT not in frame.file)
-            sampler = any(frame.file.endswith(f"{_AGENT}sampler.py") for frame in frames)
+            users = tuple(frame for frame in frames if not frame.file.startswith(_AGENT))
+            sampler = any(frame.file == f"{_AGENT}sampler.py" for frame in frames)
             if users and not sampler:
                 stacks.append(Stack(pid=pid, thread=thread, frames=users))
             thread, frames = head[2] or head[1], []
         elif found := _FRAME.match(line):
-            file, number, function = found[1], int(found[2]), found[3]
+            file, number, function = _spelled(found[1]), int(found[2]), _spelled(found[3])
             code = linecache.getline(file, number).strip()
-            frames.append(Frame(file=file, line=number, function=function, code=code))
+            frames.append(Frame(file=file, line=number, function=function, code=code, whose=Whose(roots.whose(file))))
     return stacks
+
+
+def _spelled(text: str) -> str:
+    """Put back the characters that faulthandler escapes: all that are not ASCII; what is no text stays as it is."""
+    return _ESCAPED.sub(lambda found: chr(int(found[0][2:], 16)), text)

@@ -43,6 +43,7 @@ class Watcher:
         self.stop = stop
         self.limits = limits
         self.log = EventLog(child.started_s)
+        stacks.roots = self.log.roots
         self.tree = TreeSampler(child.warden_pid, child.started_s)
         self.silent_s = 0.0
         self.longest_s = 0.0

@@ -10,16 +10,18 @@ import math
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from mlxprobe.values.errors import ProbeError, UsageError
-from mlxprobe.values.observation import Observation
+from mlxprobe.values.observation import Observation, Raised
 from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Record, Verdict
 
 SCHEMA_VERSION = 1
 MATRIX_SCHEMA_VERSION = 1
+
+Told = TypeVar("Told", Finding, Raised)
 
 
 class _Version(msgspec.Struct):
@@ -79,10 +81,10 @@ def slim(record: Record) -> Record:
 
 def _slim(one: ProgramRecord) -> ProgramRecord:
     began = [sample for sample in one.samples if sample.t_s >= one.begun_s]
-    raised = one.raised and msgspec.structs.replace(one.raised, file=_base(one.raised.file), traceback="")
+    raised = one.raised and msgspec.structs.replace(_unplaced(one.raised), traceback="")
     return msgspec.structs.replace(
         one,
-        findings=tuple(msgspec.structs.replace(found, file=_base(found.file)) for found in one.findings),
+        findings=tuple(map(_unplaced, one.findings)),
         raised=raised,
         samples=(began[0], max(began, key=lambda sample: sample.rss_bytes)) if began else (),
         memory=tuple(sorted(one.memory, key=lambda sample: sample.peak_bytes)[-1:]),
@@ -91,6 +93,12 @@ def _slim(one: ProgramRecord) -> ProgramRecord:
         result={},
         output_tail="",
     )
+
+
+def _unplaced(told: Told) -> Told:
+    """Leave the names of the files, without their folders."""
+    caller = told.caller and msgspec.structs.replace(told.caller, file=_base(told.caller.file))
+    return msgspec.structs.replace(told, file=_base(told.file), caller=caller)
 
 
 def _base(file: str) -> str:

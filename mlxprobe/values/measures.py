@@ -7,7 +7,8 @@ import signal
 import statistics
 from collections.abc import Sequence
 
-from mlxprobe.values.observation import Frame, Observation, Stack
+from mlxprobe.values.observation import Frame, Observation, Place, Stack
+from mlxprobe.values.vocabulary import Whose
 
 
 def steady_steps(seen: Observation) -> list[float]:
@@ -107,23 +108,45 @@ def loss_deviation(seen: Observation, twin: Observation) -> tuple[int, float] | 
 
 
 def where(seen: Observation) -> str:
-    """Name the user's line that the program stood at, with its text; a forked worker's before its parent's."""
+    """Name the line that the program stood at, with its text; a forked worker's before its parent's."""
     stacks = seen.silence.stacks if seen.silence else seen.stacks
     frame = standing_frame(stacks)
     if frame is None:
         return ""
-    text = f" ({frame.code})" if frame.code else ""
     process = " of its forked child" if len({one.pid for one in stacks}) > 1 else ""
-    return f"at {frame.file.rpartition('/')[2]}:{frame.line}{text}{process}"
+    return f"{told_place(frame, calling_frame(stacks))}{process}"
+
+
+def told_place(frame: Frame, caller: Frame | None) -> str:
+    """Say where a program stands, by the names of its files alone."""
+    text = f" ({frame.code})" if frame.code else ""
+    by = f", called from {_name(caller)}" if caller else ""
+    return f"at {_name(frame)}{text}{by}"
+
+
+def _name(frame: Frame) -> str:
+    return f"{frame.file.rpartition('/')[2]}:{frame.line}"
+
+
+def standing_stack(stacks: Sequence[Stack]) -> tuple[Frame, ...]:
+    """Return the frames of the main thread, which is reported last, of the youngest process."""
+    last = max((stack.pid for stack in stacks), default=0)
+    return next((stack.frames for stack in reversed(stacks) if stack.pid == last), ())
 
 
 def standing_frame(stacks: Sequence[Stack]) -> Frame | None:
-    """Return the user's innermost frame of the main thread, which is reported last, of the youngest process."""
-    if not stacks:
+    """Return the innermost frame that is somebody's code; one that a library generated where there is no other."""
+    frames = standing_stack(stacks)
+    wanted = ({Whose.OWN, Whose.PACKAGE}, {Whose.GENERATED}, set(Whose))
+    return next((one for kinds in wanted for one in frames if one.whose in kinds), None)
+
+
+def calling_frame(stacks: Sequence[Stack]) -> Frame | None:
+    """Return the user's own innermost frame where the program stands in an installed package."""
+    frame = standing_frame(stacks)
+    if frame is None or frame.whose is not Whose.PACKAGE:
         return None
-    last = max(stack.pid for stack in stacks)
-    stack = [one for one in stacks if one.pid == last][-1]
-    return next((one for one in stack.frames if is_users(one)), stack.frames[0])
+    return next((one for one in standing_stack(stacks) if one.whose is Whose.OWN), None)
 
 
 def standing(seen: Observation) -> tuple[str, int]:
@@ -132,9 +155,20 @@ def standing(seen: Observation) -> tuple[str, int]:
     return (frame.file, frame.line) if frame else ("", 0)
 
 
+def callers(seen: Observation) -> dict[tuple[str, int], Place]:
+    """Return the user's own line that led to a line in an installed package, for each that is known."""
+    stacks = seen.silence.stacks if seen.silence else ()
+    found: dict[tuple[str, int], Place] = {}
+    if caller := calling_frame(stacks):
+        found[standing(seen)] = Place(file=caller.file, line=caller.line)
+    found |= {(one.file, one.line): one.caller for one in reversed(seen.facts) if one.caller}
+    raised = seen.raised
+    return found | ({(raised.file, raised.line): raised.caller} if raised and raised.caller else {})
+
+
 def is_users(frame: Frame) -> bool:
-    """Tell whether a frame is the user's, not a library's."""
-    return not any(part in frame.file for part in ("/lib/python", "/site-packages/", "<"))
+    """Tell whether a frame is somebody's code: the user's own, or an installed package's."""
+    return frame.whose in (Whose.OWN, Whose.PACKAGE)
 
 
 def figures(seen: Observation) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mlxprobe.values.vocabulary import HangKind
+from mlxprobe.values.vocabulary import HangKind, Whose
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -85,13 +85,22 @@ class MlxSample(Value, frozen=True):
     peak_bytes: int
 
 
+class Place(Value, frozen=True):
+    """A line of a file, with its text where a report quotes it."""
+
+    file: str
+    line: int
+    source: str = ""
+
+
 class Frame(Value, frozen=True):
-    """A line of a Python stack."""
+    """A line of a Python stack, and whose code it is; a library is the standard one, MLX or mlxprobe."""
 
     file: str
     line: int
     function: str
     code: str = ""
+    whose: Whose = Whose.OWN
 
 
 class Stack(Value, frozen=True):
@@ -119,23 +128,25 @@ class Silence(Value, frozen=True):
 
 
 class Raised(Value, frozen=True):
-    """The exception that ended the program."""
+    """The exception that ended the program; `caller` as in a Finding."""
 
     type: str
     message: str
     file: str = ""
     line: int = 0
+    caller: Place | None = None
     traceback: str = ""
 
 
 class Fact(Value, frozen=True):
-    """Something that the agent saw once or at one place: raw material for the findings."""
+    """Something that the agent saw once or at one place: raw material for the findings; `caller` as in a Finding."""
 
     name: str
     t_s: float = 0.0
     step: int = 0
     file: str = ""
     line: int = 0
+    caller: Place | None = None
     count: int = 1
     detail: dict[str, str | int | float | bool | list[str]] = {}
 

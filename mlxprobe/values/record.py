@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from mlxprobe.values.observation import Environment, Limits, MlxSample, Raised, Reading, Sample, Stack, Value
+from mlxprobe.values.observation import Environment, Limits, MlxSample, Place, Raised, Reading, Sample, Stack, Value
 from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
 
 
 class Finding(Value, frozen=True):
-    """A named failure mode with its place and its evidence in numbers."""
+    """A named failure mode with its place and its evidence in numbers.
+
+    Where the place is in an installed package, `caller` is the line of the user's own that led there.
+    """
 
     code: str
     name: str
@@ -16,6 +19,7 @@ class Finding(Value, frozen=True):
     file: str = ""
     line: int = 0
     source: str = ""
+    caller: Place | None = None
     evidence: dict[str, float] = {}
     checked: bool = True
 

@@ -1,4 +1,4 @@
-"""The words that every room shares: outcomes, hang kinds, roles and severities.
+"""The words that every room shares: outcomes, hang kinds, owners of code, roles and severities.
 
 Standard library only, because the watched process reads them too.
 """
@@ -36,6 +36,15 @@ class HangKind(Word):
     STALL = "stall"
     WAITING = "waiting"
     UNKNOWN = "unknown"
+
+
+class Whose(Word):
+    """Whose code a line is; generated code is what a library made of a text, as `dataclass` does."""
+
+    OWN = "own"
+    PACKAGE = "package"
+    GENERATED = "generated"
+    LIBRARY = "library"
 
 
 class Role(Word):

@@ -17,7 +17,7 @@ from mlxprobe.diagnosis import RULES
 from mlxprobe.reports import WATCH_FORMATS, annotations, diagnosis, sarif
 from mlxprobe.values.observation import Frame, Raised, Reading, Stack
 from mlxprobe.values.record import Finding, ProgramRecord, Record
-from mlxprobe.values.vocabulary import HangKind, Outcome, Severity
+from mlxprobe.values.vocabulary import HangKind, Outcome, Severity, Whose
 
 SOURCE = """import mlx.core as mx
 
@@ -51,7 +51,9 @@ NOT_CHECKED = [
         ("MP208", "no gradient was evaluated"),
     )
 ]
-LIBRARY = Frame(file="/x/lib/python3.12/site-packages/mlx/nn/utils.py", line=3, function="inner", code="f()")
+LIBRARY = Frame(
+    file="/x/lib/python3.12/site-packages/mlx/nn/utils.py", line=3, function="inner", code="f()", whose=Whose.LIBRARY
+)
 USERS = Frame(file="train.py", line=7, function="<module>", code="print(total.item())")
 HUNG = watched(
     NOTE, MILD, GRAVE, *NOT_CHECKED, outcome=Outcome.HANG, kind=HangKind.STALL, reason="stall: silent for 1.1 s",

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from mlxprobe.agent.roots import AGENT, Roots
 from mlxprobe.agent.shared import STACKS_FILE
 from mlxprobe.supervisor.stacks import StackFile, parse
 
-AGENT = "/opt/mlxprobe/agent"
 SAMPLER = f"""Thread 0x00007f01 (most recent call first):
   File "{AGENT}/sampler.py", line 20 in sample
   File "/usr/lib/python3.11/threading.py", line 982 in run
@@ -34,13 +34,18 @@ TEXTS = [
      '  Binary file "/lib/libc.so.6", at pause+0x1a [0x7f00]\n', [("0x00007f02", TRAIN)]),
     ("a report cut short gives what it has", MAIN[: MAIN.index("line 60")], [("0x00007f02", TRAIN[:1])]),
     ("a hundred threads more are not told", MAIN + "...\n", [("0x00007f02", TRAIN)]),
+    ("letters that are not ASCII are put back",
+     MAIN.replace("/home/me/train.py", "/home/m\\xfc \\u4e2d/\\U0001f600.py").replace("in step", "in gr\\xf6\\xdfer"),
+     [("0x00007f02", [("/home/mü 中/😀.py", 42, "größer"), ("/home/mü 中/😀.py", 60, "<module>")])]),
+    ("what is no text stays escaped", MAIN.replace("me/train", "\\udcff/train"),
+     [("0x00007f02", [(r"/home/\udcff/train.py", line, function) for _, line, function in TRAIN])]),
     ("nothing gives nothing", "", []),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "wanted"), [case[1:] for case in TEXTS], ids=[case[0] for case in TEXTS])
 def test_a_report_is_read(text: str, wanted: list[tuple[str, list[tuple[str, int, str]]]]) -> None:
-    found = parse(text, pid=7)
+    found = parse(text, pid=7, roots=Roots())
     assert {stack.pid for stack in found} <= {7}
     assert [
         (stack.thread, [(frame.file, frame.line, frame.function) for frame in stack.frames]) for stack in found
@@ -50,7 +55,7 @@ def test_a_report_is_read(text: str, wanted: list[tuple[str, list[tuple[str, int
 def test_a_frame_has_the_text_of_its_line(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text("import mlx\n    mx.eval(loss)  \n")
-    (stack,) = parse(f'Thread 0x1 (most recent call first):\n  File "{script}", line 2 in step\n', pid=7)
+    (stack,) = parse(f'Thread 0x1 (most recent call first):\n  File "{script}", line 2 in step\n', pid=7, roots=Roots())
     assert stack.frames[0].code == "mx.eval(loss)"
 
 

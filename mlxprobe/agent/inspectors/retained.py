@@ -67,9 +67,10 @@ def variables() -> Iterator[tuple[str, str, tuple[str, int], list[Any]]]:
     while frame is not None:
         code = frame.f_code
         if sites.is_users(code.co_filename):
+            linecache.lazycache(code.co_filename, frame.f_globals)  # of a zipped module only its loader has the source
             for name, value in list(frame.f_locals.items())[:NAMES]:
                 for path, held in containers(name, value, seen, DEEPEST):
-                    yield path, code.co_name, (code.co_filename, frame.f_lineno), held
+                    yield path, code.co_name, sites.innermost(frame), held
         frame = frame.f_back
 
 
@@ -110,10 +111,9 @@ def arrays_in(value: Any) -> list[Any]:
 def is_users_object(value: Any) -> bool:
     """Tell whether an object is of the user's own class, and neither a module nor an optimizer of MLX's."""
     kind = type(value)
-    if not hasattr(value, "__dict__") or any(base.__module__.startswith("mlx.") for base in kind.__mro__):
+    if not hasattr(value, "__dict__") or any(sites.is_mlx(base.__module__) for base in kind.__mro__):
         return False
-    module = sys.modules.get(kind.__module__)
-    return sites.is_users(getattr(module, "__file__", None) or "/lib/python")
+    return sites.is_users_module(kind.__module__)
 
 
 def assigned(name: str, site: tuple[str, int]) -> tuple[str, int]:
@@ -125,5 +125,5 @@ def assigned(name: str, site: tuple[str, int]) -> tuple[str, int]:
     )
     for number, line in enumerate(linecache.getlines(site[0]), 1):
         if adds.search(line):
-            return site[0], number
+            return sites.moved(site, number)
     return site
