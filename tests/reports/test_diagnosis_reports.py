@@ -15,7 +15,7 @@ from making import STACK, raised, record, record_row
 from mlxprobe.cli.display import shown
 from mlxprobe.diagnosis import RULES
 from mlxprobe.reports import WATCH_FORMATS, annotations, diagnosis, sarif
-from mlxprobe.values.observation import Frame, Raised, Reading, Stack
+from mlxprobe.values.observation import Frame, Place, Raised, Reading, Stack
 from mlxprobe.values.record import Finding, ProgramRecord, Record
 from mlxprobe.values.vocabulary import HangKind, Outcome, Severity, Whose
 
@@ -215,14 +215,15 @@ HOSTILE = [
 
 
 def hostile(text: str) -> Record:
-    found = finding(file=f"{text}.py", message=text, name=text, evidence={text: 1.0})
+    caller = Place(file=text, line=2, source=text)
+    found = finding(file=f"{text}.py", message=text, name=text, evidence={text: 1.0}, caller=caller)
     why = finding("MP201", "", 0, message=text, checked=False)
     frame = Frame(file=text, line=3, function=text, code=text)
     return record(
         watched(
             found, why, outcome=Outcome.HANG, kind=HangKind.STALL, reason=text, variant=text,
             stacks=(Stack(pid=1, thread=text, frames=(frame,)),),
-            raised=Raised(type=text, message=text, file=text, line=1),
+            raised=Raised(type=text, message=text, file=text, line=1, caller=caller),
         ),
         problems=(text,),
     )  # fmt: skip
