@@ -13,6 +13,7 @@ from mlxprobe.agent.channel import Channel
 from mlxprobe.agent.losspath import LossPath
 
 TICK_S = 0.02
+COUNT_S = 0.1
 LONG_EVALUATION_S = 0.1
 MANY_STEPS = 10
 GROWTH_IS_PROVED = 3
@@ -76,6 +77,8 @@ class Recorder:
         self._over = False
         self.active: Callable[[], int] = lambda: 0
         self.inspected: Callable[[], None] = lambda: None
+        self.count: Callable[[], None] = lambda: None
+        self._counted_s = 0.0
         self.at_end: Callable[[], None] = lambda: None
         self._window = 0  # gradient calls that the last update took
 
@@ -130,11 +133,13 @@ class Recorder:
         """An evaluation that began at `began_s` has returned."""
         if self.deaf:
             return
-        took_s = time.monotonic() - began_s
+        now_s = time.monotonic()
+        took_s = now_s - began_s
         if took_s > LONG_EVALUATION_S or self.lazy_steps >= MANY_STEPS:
             self.fact("long evaluation", seconds=took_s, lazy_steps=self.lazy_steps)
         self.evaluations += 1
         self.lazy_steps = 0
+        self._count_if_due(now_s)
         self.tick()
 
     def read(self, array: Any, value: Any) -> None:
@@ -149,9 +154,15 @@ class Recorder:
         if time.monotonic() - self.channel.sent_s > TICK_S:
             self.channel.send("tick", n=self.step)
 
+    def _count_if_due(self, now_s: float) -> None:
+        if now_s - self._counted_s > COUNT_S:
+            self._counted_s = now_s
+            self.count()
+
     def close_step(self) -> None:
         """Send the step that is complete, and begin the next."""
         now = time.monotonic()
+        self._count_if_due(now)
         seen = self.look(self.step)
         pending = self._probe.count(self.step, self._live_trees()) if self._probe.is_due(self.step) else None
         self.channel.send(

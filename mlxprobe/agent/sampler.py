@@ -1,4 +1,4 @@
-"""Read MLX's memory counters, on a thread while the program runs and once at its end; tell stacks when asked."""
+"""Read MLX's memory counters, on the program's own threads alone; tell stacks, on a thread of ours, when asked."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import time
 
 from mlxprobe.agent.channel import Channel
 
-INTERVAL_S = 0.1  # each sample takes the interpreter's lock from the program for a moment
+INTERVAL_S = 0.1  # between two looks for a question: each takes the interpreter's lock from the program for a moment
 
 
 class Sampler:
-    """Every `INTERVAL_S` send active, cache and peak memory, and look for the file `ask`.
+    """Send active, cache and peak memory when told to `count`; every `INTERVAL_S` look for the file `ask`.
 
-    Where it is there, every thread's stack goes to the descriptor `stacks`.
+    Where it is there, every thread's stack goes to the descriptor `stacks`. Our thread calls nothing of MLX's: the
+    counters take no lock of MLX's today, but the first call makes a GPU's allocator and device, on a thread and at a
+    moment that the program did not choose. What a long evaluation holds meanwhile, its peak tells afterwards.
     """
 
     def __init__(self, channel: Channel, ask: str, stacks: int) -> None:
@@ -33,23 +35,21 @@ class Sampler:
             time.sleep(INTERVAL_S)
             if _asked(self._ask):
                 faulthandler.dump_traceback(file=self._stacks, all_threads=True)
-            if not self._over:
-                self._send()
 
-    def finish(self) -> None:
-        """Send the counters a last time: the peak of a program is then exact, and its measuring is not its own."""
-        if not self._over:
-            self._over = True
-            self._send()
-
-    def _send(self) -> None:
+    def count(self) -> None:
+        """Send the counters where they have changed; 1 µs."""
         mx = sys.modules.get("mlx.core")
-        if mx is None or not hasattr(mx, "get_peak_memory"):
+        if self._over or mx is None or not hasattr(mx, "get_peak_memory"):
             return
         counters = mx.get_active_memory(), mx.get_cache_memory(), mx.get_peak_memory()
         if counters != self._last:
             self._channel.send("memory", active=counters[0], cache=counters[1], peak=counters[2])
             self._last = counters
+
+    def finish(self) -> None:
+        """Send the counters a last time: the peak of a program is then exact, and its measuring is not its own."""
+        self.count()
+        self._over = True
 
 
 def _asked(ask: str) -> bool:

@@ -100,7 +100,8 @@ class Agent:
             if name != "mlx.core":
                 when_imported(name, self._imported)
         os.register_at_fork(after_in_child=lambda: _forked(self.recorder, channel))
-        self.recorder.at_end = Sampler(channel, os.path.join(folder, ASK_FILE), stacks).finish
+        sampler = Sampler(channel, os.path.join(folder, ASK_FILE), stacks)
+        self.recorder.count, self.recorder.at_end = sampler.count, sampler.finish
 
     def hook_core(self, mx: Any) -> None:
         """Wrap `mlx.core`, which has just been imported."""

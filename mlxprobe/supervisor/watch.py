@@ -114,7 +114,7 @@ class Watcher:
         limits, samples, memory = self.limits, self.tree.samples, self.log.memory
         if samples and samples[-1].rss_bytes > limits.memory_bytes:
             return True
-        return bool(limits.active_bytes and memory and memory[-1].active_bytes > limits.active_bytes)
+        return bool(limits.active_bytes and memory and memory[-1].peak_bytes > limits.active_bytes)
 
     def _is_lost(self) -> bool:
         """Tell whether nothing can be learned of the program any more: its warden or its events are gone."""

@@ -71,7 +71,7 @@ def _memory_limit(case: Case) -> Told | None:
     if seen.ended != "memory":
         return None
     peak = max((sample.rss_bytes for sample in seen.samples), default=0)
-    active = max((sample.active_bytes for sample in seen.memory), default=0)
+    active = max((sample.peak_bytes for sample in seen.memory), default=0)  # all that a long evaluation shows
     if 0 < seen.limits.active_bytes < active:
         return Outcome.MEMORY, (
             f"{megabytes(active)} held by MLX's arrays at step {steps_done(seen)}, over the limit of "
