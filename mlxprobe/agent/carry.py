@@ -27,11 +27,11 @@ class NamedChannel(Channel):
         self._file = file
         super().__init__(_opened(file))
 
-    def _write(self, line: bytes, *, patient: bool) -> None:
+    def _write(self, line: bytes, *, patient: bool) -> bool:
         if not self._is_open():
             self._fd = _opened(self._file)
             self._pipe = identity(self._fd)
-        super()._write(line, patient=patient)
+        return super()._write(line, patient=patient)
 
     def _is_open(self) -> bool:
         try:

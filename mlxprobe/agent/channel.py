@@ -14,7 +14,7 @@ from mlxprobe.agent.shared import FD_VARIABLE, LINE_BYTES
 TEXT_CHARACTERS = 200  # what a text is cut to where a line would be too long
 ROOM_WITHIN_S = 1.0
 HIGH_FD = 1000
-FREQUENT = {"tick", "step", "memory"}  # one is like the next: none is worth a wait
+FREQUENT = {"tick", "steps", "memory"}  # one is like the next, or comes again: none is worth a wait
 
 
 class Channel:
@@ -32,22 +32,26 @@ class Channel:
         self._owner = os.getpid()
         self.sent_s = time.monotonic()
 
-    def send(self, event: str, **values: Any) -> None:
-        """Send one event with the time, and with the process when it is not the one that was started."""
+    def send(self, event: str, *, at: float | None = None, patient: bool | None = None, **values: Any) -> bool:
+        """Send one event with its time (now), and with the process when it is not the one that was started.
+
+        Return whether it left. One that is `patient`, as all are that are not frequent, waits a while for room.
+        """
         now = time.monotonic()
-        values.update(e=event, t=now)
+        values.update(e=event, t=now if at is None else at)
         if os.getpid() != self._owner:
             values["pid"] = os.getpid()
         try:
-            self._write(_line(values), patient=event not in FREQUENT)
+            sent = self._write(_line(values), patient=event not in FREQUENT if patient is None else patient)
         except OSError:  # the supervisor is gone, or the program closed our descriptor: never the program's problem
-            return
+            return False
         if event != "memory":
             self.sent_s = now
+        return sent
 
-    def _write(self, line: bytes, *, patient: bool) -> None:
+    def _write(self, line: bytes, *, patient: bool) -> bool:
         if identity(self._fd) != self._pipe:  # a program that closes every descriptor gets the number for its own file
-            return
+            return False
         deadline = time.monotonic() + ROOM_WITHIN_S
         while line:
             try:
@@ -55,8 +59,9 @@ class Channel:
             except BlockingIOError:
                 left_s = deadline - time.monotonic()
                 if not patient or left_s <= 0:
-                    return
+                    return False
                 _wait_for_room(self._fd, left_s)
+        return True
 
 
 def identity(fd: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Look closely at some steps: the first four, then as many as a two-hundredth of the program's time pays for."""
+"""Look closely at some steps, and keep what that costs and evaluates from counting as the program's."""
 
 from __future__ import annotations
 
@@ -9,16 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlxprobe.agent import graph
+from mlxprobe.agent.looks import Looks
 from mlxprobe.agent.recorder import Recorder
 
-ALWAYS = 4
 LAZY_AT_MOST = 3  # steps without an evaluation: beyond, every graph holds all of them
-SHARE = 0.005
-
-
-def is_power_of_two(number: int) -> bool:
-    """Tell 1, 2, 4, 8 … from the rest."""
-    return number > 0 and number & (number - 1) == 0
+UPDATE = "update"
 
 
 @dataclass
@@ -74,8 +69,8 @@ class Inspection:
 
     def __post_init__(self) -> None:
         self._inspectors = [kind(self) for kind in self.kinds]
-        self._spent_s = 0.0
-        self._began_s = 0.0
+        self.looks = Looks()
+        self._speaks = ""  # the inspector that is being told
 
     def imported(self, name: str, module: Any) -> None:
         """Tell of a module of MLX's that has been imported."""
@@ -83,7 +78,7 @@ class Inspection:
 
     def called(self, call: Callable[[], Call]) -> None:
         """Tell of a gradient call."""
-        self._began_s = self._began_s or time.monotonic()
+        self.looks.began_s = self.looks.began_s or time.monotonic()
         if self.due and not self.busy:
             with self.at_our_cost():
                 made = call()
@@ -106,16 +101,21 @@ class Inspection:
             with self.at_our_cost():
                 self._each(lambda one: one.training(model, optimizer))
 
-    def look(self, step: int) -> dict[str, Any]:
-        """Tell of a complete step; return what was seen of it, and decide whether to look at the next."""
-        self.looked = {}
+    def look(self, step: int, now_s: float) -> dict[str, Any] | None:
+        """Tell of a complete step; return what was seen of it, if it was looked at. Decide whether to look at the next.
+
+        `update` is the number of pending operations of parameters and state.
+        """
+        looked = None
         if self.due and not self.busy:
+            self.looked = looked = {}
             with self.at_our_cost():
+                looked[UPDATE] = self.count(UPDATE, graph.leaves(self.recorder.live_trees()), always=True)
                 self._each(lambda one: one.look(step))
-        elapsed_s = time.monotonic() - self._began_s if self._began_s else 0.0
-        self.due = step < ALWAYS or is_power_of_two(step + 1) or self._spent_s <= SHARE * elapsed_s or self.wanted
+            self.looks.complete(time.monotonic())
+        self.due = self.wanted or self.looks.is_due(step + 1, now_s)
         self.wanted = False
-        return self.looked
+        return looked
 
     def finish(self) -> None:
         """Tell of the end."""
@@ -123,8 +123,23 @@ class Inspection:
             self._each(lambda one: one.finish())
 
     def pending(self, arrays: list[Any]) -> int:
-        """Count pending operations; where nothing has been evaluated for steps there are some, and too many to draw."""
-        return 1 if self.recorder.lazy_steps > LAZY_AT_MOST else graph.pending(arrays)
+        """Count pending operations; where nothing has been evaluated for steps, or they are too many to draw: 1."""
+        found = self.count(self._speaks, arrays)
+        return 1 if found is None else found
+
+    def count(self, what: str, arrays: list[Any], *, always: bool = False) -> int | None:
+        """Count the pending operations behind arrays that are known by a name; None where that would cost too much.
+
+        Where nothing has been evaluated for steps every graph holds all of them, and one that is drawn `always` tells.
+        """
+        step, lazy_steps = self.recorder.step, self.recorder.lazy_steps
+        if not arrays:
+            return 0
+        if (lazy_steps > LAZY_AT_MOST and not always) or not self.looks.affords(what, step, lazy_steps):
+            return None
+        found = graph.pending(arrays)
+        self.looks.drawn(what, step, found)
+        return found
 
     @contextlib.contextmanager
     def at_our_cost(self) -> Iterator[None]:
@@ -134,10 +149,11 @@ class Inspection:
             yield
         finally:
             self.busy = self.recorder.deaf = False
-            self._spent_s += time.monotonic() - began
+            self.looks.spend(time.monotonic() - began)
 
     def _each(self, tell: Callable[[Inspector], None]) -> None:
         for one in list(self._inspectors):
+            self._speaks = type(one).__name__
             try:
                 tell(one)
             except Exception as error:  # MLX differs from release to release, and programs do what they like

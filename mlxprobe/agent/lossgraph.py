@@ -31,6 +31,11 @@ class LossGraph:
         self._behind = self._ancestors("loss")
 
     @property
+    def operations(self) -> int:
+        """How many operations were drawn."""
+        return len(self._kind)
+
+    @property
     def found(self) -> bool:
         """Whether the loss was still to be computed."""
         return "loss" in self._maker

@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import time
 import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, sites
+from mlxprobe.agent import sites
 from mlxprobe.agent.channel import Channel
 from mlxprobe.agent.losspath import LossPath
+from mlxprobe.agent.steps import StepLog, number
 
 TICK_S = 0.02
 COUNT_S = 0.1
 LONG_EVALUATION_S = 0.1
 MANY_STEPS = 10
-GROWTH_IS_PROVED = 3
-
-
-class PendingProbe:
-    """Decide at which steps the graph is worth a look: 1 to 3, then ever more rarely, never once growth is proved."""
-
-    def __init__(self) -> None:
-        self._next = 1
-        self._last = 0
-        self._rises = 0
-
-    def is_due(self, step: int) -> bool:
-        """Tell whether a look is due after `step`."""
-        return step >= self._next and self._rises < GROWTH_IS_PROVED and self._last <= graph.DEPTH_LIMIT
-
-    def count(self, step: int, trees: list[Any]) -> int:
-        """Count the pending operations of `trees` after `step`."""
-        found = graph.pending(graph.leaves(trees))
-        steps = max(1, step - self._next + 1)
-        self._rises = self._rises + 1 if found - self._last >= 10 * steps else 0
-        self._last = found
-        self._next = step + 1 if step < 3 else step * 2
-        return found
-
-
-def number(value: float | None) -> float | str | None:
-    """JSON has no NaN."""
-    return value if value is None or math.isfinite(value) else str(value)
 
 
 class Recorder:
@@ -63,8 +35,8 @@ class Recorder:
         self._step_gradients = 0
         self._updated = False
         self.applied = False
-        self._read: list[tuple[int, float, int]] = []
-        self.losses = LossPath(lambda call, value, stream: self._read.append((call, value, stream)))
+        self.log = StepLog(channel)
+        self.losses = LossPath(self.log.read)
         self._streams: dict[int, int] = {}  # by model: the losses of each are a path of their own
         self._trees: dict[int, weakref.ref[Any]] = {}
         self._facts: dict[tuple[str, str, int], int] = {}
@@ -72,8 +44,7 @@ class Recorder:
         self.loaded = False  # whether weights were, from a file
         self.changed = False  # whether any parameter ever did
         self.deaf = False  # to what we evaluate and read ourselves
-        self.look: Callable[[int], dict[str, Any]] = lambda _: {}
-        self._probe = PendingProbe()
+        self.look: Callable[[int, float], dict[str, Any] | None] = lambda *_: None
         self._over = False
         self.active: Callable[[], int] = lambda: 0
         self.inspected: Callable[[], None] = lambda: None
@@ -92,7 +63,7 @@ class Recorder:
         self._settle_losses()
         if self._updated or (self._step_gradients and not self.applied):
             self.close_step()
-        if not self._open_since:
+        elif not self._open_since:
             self._open_since = time.monotonic()
 
     def gradient_ends(self, value: Any, model: int = 0) -> None:
@@ -102,13 +73,13 @@ class Recorder:
             self.gradient_site = sites.calling()
             self.fact("first gradient", self.gradient_site)
         self._step_gradients += 1
-        if model not in self._streams:
-            self._streams[model] = len(self._streams)
+        stream = self._streams.get(model)
+        if stream is None:
+            stream = self._streams[model] = len(self._streams)
             if self.loaded:
-                self.fact("resumed", self.gradient_site, stream=self._streams[model])
-        stream = self._streams[model]
+                self.fact("resumed", self.gradient_site, stream=stream)
         self.losses.follow(value, self.gradients, stream)
-        self.tick()
+        self.tick(time.monotonic())
 
     def _settle_losses(self) -> None:
         deaf, self.deaf = self.deaf, True
@@ -123,11 +94,13 @@ class Recorder:
         self.lazy_steps += 1
         self._updated = self.applied = True
         for tree in (model, optimizer):
-            try:
-                self._trees.setdefault(id(tree), weakref.ref(tree))
-            except TypeError:
-                continue
-        self.tick()
+            known = self._trees.get(id(tree))
+            if known is None or known() is None:
+                try:
+                    self._trees[id(tree)] = weakref.ref(tree)
+                except TypeError:
+                    continue
+        self.tick(time.monotonic())
 
     def evaluated(self, began_s: float) -> None:
         """An evaluation that began at `began_s` has returned."""
@@ -140,7 +113,7 @@ class Recorder:
         self.evaluations += 1
         self.lazy_steps = 0
         self._count_if_due(now_s)
-        self.tick()
+        self.tick(now_s)
 
     def read(self, array: Any, value: Any) -> None:
         """The program read `value` from `array`; when that is a loss, note it."""
@@ -149,9 +122,9 @@ class Recorder:
             self.losses.read(array, value)
             self.deaf = False
 
-    def tick(self) -> None:
+    def tick(self, now_s: float) -> None:
         """Tell the supervisor that the program moves, at most once in `TICK_S`."""
-        if time.monotonic() - self.channel.sent_s > TICK_S:
+        if now_s - self.channel.sent_s > TICK_S and not self.log.flush():
             self.channel.send("tick", n=self.step)
 
     def _count_if_due(self, now_s: float) -> None:
@@ -160,24 +133,20 @@ class Recorder:
             self.count()
 
     def close_step(self) -> None:
-        """Send the step that is complete, and begin the next."""
-        now = time.monotonic()
-        self._count_if_due(now)
-        seen = self.look(self.step)
-        pending = self._probe.count(self.step, self._live_trees()) if self._probe.is_due(self.step) else None
-        self.channel.send(
-            "step",
-            n=self.step,
-            step_s=now - self._open_since,
-            gradients=self._step_gradients,
-            pending=pending,
-            gradient=number(seen.get("gradient")),
-            active=self.active(),
-            losses=[[step, number(value), stream] for step, value, stream in self._read[:50]],
-        )
-        del self._read[:50]
-        self._open_since = time.monotonic()
-        self._window = self._step_gradients if self._updated else self._window
+        """Note the step that is complete, and begin the next."""
+        now_s = time.monotonic()
+        self._count_if_due(now_s)
+        step = self.updates if self.applied else self.gradients
+        closed = step, now_s - self._open_since, self._step_gradients, self.active(), now_s
+        seen = self.look(step, now_s)
+        if seen is None:
+            self.log.add(*closed)
+            self._open_since = now_s
+        else:
+            self.log.add(*closed, seen.get("update"), number(seen.get("gradient")))
+            self._open_since = time.monotonic()
+        if self._updated:
+            self._window = self._step_gradients
         self._step_gradients = 0
         self._updated = False
 
@@ -190,10 +159,7 @@ class Recorder:
         self._over = True
         if self._step_gradients or self._updated:
             self.close_step()
-        while self._read:
-            losses = [[step, number(value), stream] for step, value, stream in self._read[:50]]
-            self.channel.send("losses", losses=losses)
-            del self._read[:50]
+        self.log.flush(patient=True)
         self.at_end()
 
     def fact(self, name: str, site: tuple[str, int] | None = None, **detail: Any) -> None:
@@ -213,6 +179,7 @@ class Recorder:
             file, line = site
             self.channel.send("fact", name=name, step=self.step, file=file, line=line, count=1, detail=detail)
 
-    def _live_trees(self) -> list[Any]:
+    def live_trees(self) -> list[Any]:
+        """Return parameters and states of every model and optimizer that was updated."""
         alive = [tree for tree in (reference() for reference in self._trees.values()) if tree is not None]
         return [tree if isinstance(tree, dict) else getattr(tree, "state", []) for tree in alive]

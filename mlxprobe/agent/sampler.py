@@ -9,6 +9,7 @@ import threading
 import time
 
 from mlxprobe.agent.channel import Channel
+from mlxprobe.agent.steps import FLUSH_S, StepLog
 
 INTERVAL_S = 0.1  # between two looks for a question: each takes the interpreter's lock from the program for a moment
 
@@ -21,8 +22,9 @@ class Sampler:
     moment that the program did not choose. What a long evaluation holds meanwhile, its peak tells afterwards.
     """
 
-    def __init__(self, channel: Channel, ask: str, stacks: int) -> None:
+    def __init__(self, channel: Channel, log: StepLog, ask: str, stacks: int) -> None:
         self._channel = channel
+        self._log = log
         self._ask = ask
         self._stacks = stacks
         self._last = (0, 0, 0)
@@ -35,6 +37,8 @@ class Sampler:
             time.sleep(INTERVAL_S)
             if _asked(self._ask):
                 faulthandler.dump_traceback(file=self._stacks, all_threads=True)
+            if time.monotonic() - self._channel.sent_s > FLUSH_S:
+                self._log.flush()  # the program may be inside a call that it never leaves
 
     def count(self) -> None:
         """Send the counters where they have changed; 1 µs."""

@@ -100,7 +100,7 @@ class Agent:
             if name != "mlx.core":
                 when_imported(name, self._imported)
         os.register_at_fork(after_in_child=lambda: _forked(self.recorder, channel))
-        sampler = Sampler(channel, os.path.join(folder, ASK_FILE), stacks)
+        sampler = Sampler(channel, self.recorder.log, os.path.join(folder, ASK_FILE), stacks)
         self.recorder.count, self.recorder.at_end = sampler.count, sampler.finish
 
     def hook_core(self, mx: Any) -> None:
@@ -132,6 +132,7 @@ class Agent:
 
 def _forked(recorder: Recorder, channel: Channel) -> None:
     """Tell of a fork, from the new child; with what had been evaluated before, it may never evaluate again."""
+    recorder.log.forked()
     channel.send("ready")
     recorder.fact("fork", evaluations=recorder.evaluations, pid=os.getpid())
 

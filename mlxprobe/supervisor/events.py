@@ -82,20 +82,26 @@ class EventLog:
     def _on_tick(self, event: dict[str, Any], t_s: float) -> None:
         self.step = int(event["n"])
 
-    def _on_step(self, event: dict[str, Any], t_s: float) -> None:
+    def _on_steps(self, event: dict[str, Any], t_s: float) -> None:
+        """Take in rows: number, tenths of microseconds, gradient calls, bytes, what a look saw; `t` is the last's."""
         self._on_losses(event, t_s)
-        self.step = int(event["n"])
-        self.steps.append(
-            Step(
-                n=self.step,
-                t_s=t_s,
-                step_s=float(event["step_s"]),
-                gradients=int(event["gradients"]),
-                pending=event["pending"],
-                active_bytes=int(event["active"]),
-                gradient=None if event["gradient"] is None else float(event["gradient"]),
+        steps: list[Step] = []
+        for n, tenths, gradients, active, *seen in reversed(event["rows"]):
+            pending, gradient = seen or (None, None)
+            steps.append(
+                Step(
+                    n=int(n),
+                    t_s=t_s,
+                    step_s=tenths / 1e7,
+                    gradients=int(gradients),
+                    pending=pending,
+                    active_bytes=int(active),
+                    gradient=None if gradient is None else float(gradient),
+                )
             )
-        )
+            t_s -= tenths / 1e7
+        self.steps += reversed(steps)
+        self.step = max(self.step, steps[0].n) if steps else self.step
         thin(self.steps, lambda one: (one.pending is not None, one.gradient is not None, one.step_s))
 
     def _on_losses(self, event: dict[str, Any], t_s: float) -> None:

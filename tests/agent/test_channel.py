@@ -85,7 +85,7 @@ def test_what_cannot_be_shortened_is_told_to_be_missing(pipe: Pipe) -> None:
     assert (line["e"], line["event"]) == ("dropped", "fact")
 
 
-@pytest.mark.parametrize("event", ["tick", "step", "memory"])
+@pytest.mark.parametrize("event", ["tick", "steps", "memory"])
 def test_a_full_pipe_holds_up_no_frequent_event(event: str, pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channel, "_wait_for_room", lambda *_: pytest.fail("waited"))
     pipe.fill()

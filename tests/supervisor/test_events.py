@@ -15,17 +15,9 @@ def line(event: str, t: float = 101.0, **values: Any) -> bytes:
     return json.dumps({"e": event, "t": t, **values}).encode() + b"\n"
 
 
-def step(n: int, **values: Any) -> bytes:
-    given = {
-        "n": n,
-        "step_s": 0.1,
-        "gradients": 1,
-        "active": 7,
-        "pending": None,
-        "gradient": None,
-        "losses": [[n, 0.5, 0]],
-    }
-    return line("step", 100.0 + n, **given | values)
+def step(n: int, step_s: float = 0.1, losses: Any = None, seen: tuple[Any, ...] = (), **values: Any) -> bytes:
+    rows = [[n, step_s * 1e7, 1, 7, *seen]]
+    return line("steps", 100.0 + n, rows=rows, losses=[[n, 0.5, 0]] if losses is None else losses, **values)
 
 
 MEMORY = line("memory", active=1, cache=2, peak=3)
@@ -37,7 +29,7 @@ LINES = [
     ("a fork's tick is progress", line("tick", n=1, pid=8), True, 0),
     ("an event that nobody knows is nonsense", line("dance"), False, 1),
     ("an event without its time is nonsense", b'{"e": "begin"}\n', False, 1),
-    ("a field of the wrong kind is nonsense", step(1, step_s="soon"), False, 1),
+    ("a field of the wrong kind is nonsense", line("steps", rows=[[1, "soon", 1, 7]], losses=[]), False, 1),
     ("a value that is no object is nonsense", b"[1, 2]\n", False, 1),
     ("bytes that are no text are nonsense", b"\x00\xff{]\n", False, 1),
     ("an empty line is nonsense", b"\n", False, 1),
@@ -56,6 +48,18 @@ def test_times_count_from_the_start() -> None:
     log = EventLog(100.0)
     log.feed(line("begin", 100.25) + step(1))
     assert (log.begun_s, log.steps[0].t_s) == (0.25, 1.0)
+
+
+def test_steps_of_one_line_end_one_after_the_other() -> None:
+    log = EventLog(100.0)
+    log.feed(line("steps", 101.0, rows=[[1, 5e6, 1, 7], [2, 1e6, 1, 7, 40, "inf"], [4, 2e6, 2, 7]], losses=[]))
+    assert [(one.n, round(one.t_s, 3), one.step_s) for one in log.steps] == [
+        (1, 0.7, 0.5),
+        (2, 0.8, 0.1),
+        (4, 1.0, 0.2),
+    ]
+    assert [(one.pending, str(one.gradient)) for one in log.steps] == [(None, "None"), (40, "inf"), (None, "None")]
+    assert log.step == 4
 
 
 def test_a_loss_that_json_cannot_say_is_read_all_the_same() -> None:

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import graph, sites
-from mlxprobe.agent.inspection import LAZY_AT_MOST, Call, Inspection, Inspector
+from mlxprobe.agent.inspection import Call, Inspection, Inspector
 from mlxprobe.agent.lossgraph import LossGraph
 
 UNREACHED_IS_SURE = 2
+WHAT = "loss"
+LAZY = 1  # steps without an evaluation: beyond, every loss holds all of them
+READ_COSTS = 3.0  # times what drawing does
 
 
 class Losses(Inspector):
@@ -35,13 +38,16 @@ class Losses(Inspector):
         return log
 
     def called(self, call: Call) -> None:
-        if call.loss is None or self.inspection.recorder.lazy_steps > LAZY_AT_MOST:
+        recorder, looks = self.inspection.recorder, self.inspection.looks
+        known = WHAT, recorder.gradients, recorder.lazy_steps
+        if call.loss is None or recorder.lazy_steps > LAZY or not looks.affords(*known, READ_COSTS):
             return
         import mlx.core as mx
 
         named = unique(call.data)
         arrays = {f"a{k}": one for k, (_, one) in enumerate(named)}
         drawn = LossGraph(graph.dot(loss=call.loss, **arrays), frozenset(arrays))
+        looks.drawn(*known[:2], drawn.operations, READ_COSTS)
         if not drawn.found:
             return  # evaluated inside the function
         if not self._seen:

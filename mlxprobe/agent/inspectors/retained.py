@@ -12,7 +12,7 @@ from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 from mlxprobe.agent import graph, sites
-from mlxprobe.agent.inspection import LAZY_AT_MOST, Inspection, Inspector
+from mlxprobe.agent.inspection import Inspection, Inspector
 
 LISTED = 200  # of a long list, the last are enough to see it grow
 LONG = 10_000
@@ -34,9 +34,9 @@ class Retained(Inspector):
         for name, function, site, held in variables():
             if self._rises(("arrays", function, name), step, len(held)):
                 recorder.fact("container grows", assigned(name, site), variable=name, arrays=len(held))
-            if recorder.lazy_steps > LAZY_AT_MOST:
+            count = self.inspection.count(f"{function} {name}", held[-LISTED:])
+            if count is None:
                 continue
-            count = self.inspection.pending(held[-LISTED:])
             if trend := self._rises(("pending", function, name), step, count):
                 place = assigned(name, site)
                 recorder.fact("retained", place, variable=name, operations=count, per_step=trend, arrays=len(held))

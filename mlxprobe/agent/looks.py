@@ -1,0 +1,99 @@
+"""Which steps are looked at, and what may be drawn at them: paid out of the program's own time, and foreseen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlxprobe.agent import graph
+
+SHARE = 0.005  # of the run so far: for all looks together, and for the dearest of them
+ONE_LOOK_S = 0.02  # what a look may cost before the run so far pays for it
+DRAWN_PER_S = 8e5  # operations. A figure that were measured would make what is found depend on who else computes
+EARLY = {3, 6, 12}
+SURE = 3  # drawings that show growth
+FEW = 100  # operations that are drawn in any case
+
+
+def is_landmark(step: int) -> bool:
+    """Tell 1, 2, 3, 4, 6, 8, 12, 16, 32 … from the rest: some early ones show a slope, and later ones are few."""
+    return step in EARLY or step & (step - 1) == 0
+
+
+@dataclass
+class Drawing:
+    """What the last drawing of one thing showed, and by how many operations it had grown per step."""
+
+    step: int
+    operations: int
+    growth: float
+    times: int = 1
+
+    def by(self, step: int) -> float:
+        """Return how many operations there will be at a step, if it grows as it did."""
+        return self.operations + self.growth * (step - self.step)
+
+
+class Looks:
+    """Spend on looks what the run so far pays for, and leave out what is foreseen to cost more."""
+
+    def __init__(self) -> None:
+        self.began_s = 0.0  # the first gradient call
+        self._spent_s = 0.0
+        self._paid_s = 0.0  # when the run will have paid for what was spent
+        self._this_s = 0.0  # spent on the look under way
+        self._usual_s = 0.0  # the lesser of the last two looks: what else the machine does only adds to one
+        self._before_s = 0.0
+        self._to_draw_s = ONE_LOOK_S  # left for drawing at this look
+        self._drawings: dict[str, Drawing] = {}
+        self._per_step = 0.0  # operations, by the thing that grew most
+
+    def spend(self, seconds: float) -> None:
+        """A part of a look took this long."""
+        self._this_s += seconds
+        self._spent_s += seconds
+        self._paid_s = self.began_s + self._spent_s / SHARE
+
+    def is_due(self, step: int, now_s: float) -> bool:
+        """Tell whether to look at a step that is about to begin."""
+        if now_s >= self._paid_s:
+            return True
+        return is_landmark(step) and self._usual_s <= self._allowed_s(now_s)
+
+    def complete(self, now_s: float) -> None:
+        """A look is complete; the first makes and imports what the others find."""
+        self._usual_s, self._before_s = min(self._this_s, self._before_s), self._this_s
+        self._this_s = 0.0
+        self._to_draw_s = self._allowed_s(now_s)
+
+    def affords(self, what: str, step: int, lazy_steps: int, weight: float = 1.0) -> bool:
+        """Tell whether something may be drawn, of which an operation costs `weight` times what drawing it does.
+
+        Drawing cannot be interrupted, and recurses as deep as a chain of operations is long: how much there is to draw
+        is foreseen from the last times, on the side of too much.
+        """
+        operations = self._expected(what, step, lazy_steps)
+        affordable = weight * operations / DRAWN_PER_S <= self._to_draw_s
+        return operations <= FEW or (affordable and operations <= graph.DEPTH_LIMIT)
+
+    def drawn(self, what: str, step: int, operations: int, weight: float = 1.0) -> None:
+        """Remember a drawing."""
+        self._to_draw_s -= weight * operations / DRAWN_PER_S
+        last = self._drawings.get(what)
+        if last is not None and last.step == step:
+            last.operations = max(operations, last.operations)
+            return
+        grown, since = (operations, max(1, step)) if last is None else (operations - last.operations, step - last.step)
+        growth = max(0.0, grown / since)
+        self._drawings[what] = Drawing(step, operations, growth, 1 + (last.times if last is not None else 0))
+        self._per_step = max(self._per_step, growth)
+
+    def _expected(self, what: str, step: int, lazy_steps: int) -> float:
+        """Return how many operations are foreseen; where one thing grows without end, what is new may hold as many."""
+        last, fresh = self._drawings.get(what), self._per_step * (1 + lazy_steps)
+        if last is not None:
+            return last.by(step) if last.times > 1 else last.operations + fresh
+        alive = [one.by(step) for one in self._drawings.values() if one.times >= SURE and 2 * one.step >= step]
+        return max([fresh, *alive])
+
+    def _allowed_s(self, now_s: float) -> float:
+        return max(ONE_LOOK_S, SHARE * (now_s - self.began_s))

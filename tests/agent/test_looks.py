@@ -1,0 +1,76 @@
+"""Which steps are looked at, and what is drawn: enough to prove growth, and never more than is paid for."""
+
+from __future__ import annotations
+
+from mlxprobe.agent.graph import DEPTH_LIMIT
+from mlxprobe.agent.looks import DRAWN_PER_S, ONE_LOOK_S, SHARE, Looks, is_landmark
+
+
+def drawn(per_step: list[int], step_s: float = 0.001) -> dict[int, int]:
+    """Return what is drawn of a graph to which each step adds so many operations, by step."""
+    looks, seen, now_s = Looks(), {}, 0.0
+    looks.began_s = now_s
+    for step in range(1, len(per_step) + 1):
+        if looks.is_due(step, now_s) and looks.affords("update", step, step):
+            seen[step] = sum(per_step[:step])
+            looks.drawn("update", step, seen[step])
+            looks.spend(seen[step] / DRAWN_PER_S)
+        now_s += step_s
+        looks.complete(now_s)
+    return seen
+
+
+def test_early_landmarks_show_a_slope_and_later_ones_are_few() -> None:
+    assert [step for step in range(1, 130) if is_landmark(step)] == [1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128]
+
+
+def test_a_graph_that_grows_is_drawn_while_that_is_cheap_and_then_no_more() -> None:
+    seen = drawn([1163] * 400)
+    assert len(seen) >= 5
+    assert max(seen.values()) <= ONE_LOOK_S * DRAWN_PER_S
+
+
+def test_a_graph_that_is_steady_is_drawn_at_every_landmark() -> None:
+    seen = drawn([2650] + [0] * 299)
+    assert set(seen) >= {1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128, 256}
+
+
+def test_a_chain_that_would_overflow_the_stack_is_not_drawn_however_long_the_run() -> None:
+    seen = drawn([10_000] * 100, step_s=1e5)
+    assert max(seen.values()) <= DEPTH_LIMIT
+
+
+def test_what_was_spent_is_paid_for_by_the_run_before_a_step_is_looked_at_out_of_turn() -> None:
+    looks = Looks()
+    looks.began_s = 100.0
+    looks.spend(0.01)
+    looks.complete(100.0)
+    assert not looks.is_due(5, 100.0 + 0.9 * 0.01 / SHARE)
+    assert looks.is_due(5, 100.0 + 1.1 * 0.01 / SHARE)
+
+
+def test_a_look_that_costs_too_much_waits_until_the_run_is_long_enough() -> None:
+    looks = Looks()
+    looks.began_s = 100.0
+    for _ in range(2):
+        looks.spend(3 * ONE_LOOK_S)
+        looks.complete(100.0)
+    assert not looks.is_due(4, 100.0 + 2 * ONE_LOOK_S / SHARE)
+    assert looks.is_due(4, 100.0 + 4 * ONE_LOOK_S / SHARE)
+
+
+def test_the_first_look_alone_tells_nothing_of_the_next() -> None:
+    looks = Looks()
+    looks.began_s = 100.0
+    looks.spend(10 * ONE_LOOK_S)  # it compiles and imports
+    looks.complete(100.0)
+    assert looks.is_due(2, 100.1)
+
+
+def test_a_new_thing_may_hold_what_grows_beside_it() -> None:
+    looks = Looks()
+    looks.began_s = 100.0
+    for step in (1, 2, 3, 4):
+        looks.drawn("update", step, 8000 * step)
+        looks.complete(100.0)
+    assert not looks.affords("total", 5, lazy_steps=0)
