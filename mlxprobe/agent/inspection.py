@@ -110,12 +110,18 @@ class Inspection:
         if self.due and not self.busy:
             self.looked = looked = {}
             with self.at_our_cost():
-                looked[UPDATE] = self.count(UPDATE, graph.leaves(self.recorder.live_trees()), always=True)
+                looked[UPDATE] = self._update()
                 self._each(lambda one: one.look(step))
             self.looks.complete(time.monotonic())
         self.due = self.wanted or self.looks.is_due(step + 1, now_s)
         self.wanted = False
         return looked
+
+    def _update(self) -> int | None:
+        """Count the pending operations of parameters and state; never once growth is proved."""
+        if self.looks.has_proved(UPDATE):
+            return None
+        return self.count(UPDATE, graph.leaves(self.recorder.live_trees()), always=True)
 
     def finish(self) -> None:
         """Tell of the end."""

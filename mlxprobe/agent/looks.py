@@ -11,6 +11,7 @@ ONE_LOOK_S = 0.02  # what a look may cost before the run so far pays for it
 DRAWN_PER_S = 8e5  # operations. A figure that were measured would make what is found depend on who else computes
 EARLY = {3, 6, 12}
 SURE = 3  # drawings that show growth
+PROVED, GROWS = 6, 10  # drawings in a row, by operations per step
 FEW = 100  # operations that are drawn in any case
 
 
@@ -27,6 +28,7 @@ class Drawing:
     operations: int
     growth: float
     times: int = 1
+    rises: int = 0  # drawings in a row that had grown
 
     def by(self, step: int) -> float:
         """Return how many operations there will be at a step, if it grows as it did."""
@@ -65,6 +67,10 @@ class Looks:
         self._this_s = 0.0
         self._to_draw_s = self._allowed_s(now_s)
 
+    def has_proved(self, what: str) -> bool:
+        """Tell whether something has grown for so long that drawing it would tell nothing new."""
+        return what in self._drawings and self._drawings[what].rises >= PROVED
+
     def affords(self, what: str, step: int, lazy_steps: int, weight: float = 1.0) -> bool:
         """Tell whether something may be drawn, of which an operation costs `weight` times what drawing it does.
 
@@ -84,7 +90,12 @@ class Looks:
             return
         grown, since = (operations, max(1, step)) if last is None else (operations - last.operations, step - last.step)
         growth = max(0.0, grown / since)
-        self._drawings[what] = Drawing(step, operations, growth, 1 + (last.times if last is not None else 0))
+        drawing = Drawing(step, operations, growth)
+        if last is not None:
+            drawing.times += last.times
+        if growth >= GROWS:
+            drawing.rises = 1 + (last.rises if last is not None else 0)
+        self._drawings[what] = drawing
         self._per_step = max(self._per_step, growth)
 
     def _expected(self, what: str, step: int, lazy_steps: int) -> float:

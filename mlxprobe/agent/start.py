@@ -91,6 +91,7 @@ class Agent:
         stacks = _keep_stacks(folder, channel)
         self._tell_roots(roots.pythons())
         self.recorder = Recorder(channel)
+        self.recorder.log.flush_at_leaving()
         inspection = Inspection(self.recorder, ALL)
         self.recorder.look, self.recorder.inspected = inspection.look, inspection.finish
         self._hooks, self._inspection = Hooks(self.recorder, inspection), inspection

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
+from mlxprobe.agent.arguments import like
 from mlxprobe.agent.channel import Channel
 
 FLUSH_S = 0.02  # a program that hangs while C code holds the interpreter's lock takes at most so much with it
@@ -13,6 +16,7 @@ MOST = 50  # steps, and losses, a line
 KEPT = 10_000  # steps for which the supervisor had no room
 TENTHS_OF_US = 1e7
 LOCKED_S = 0.05
+LEAVING = ("_exit", "execv", "execve")
 
 
 def number(value: float | None) -> float | str | None:
@@ -33,6 +37,19 @@ class StepLog:
         self._lock = threading.Lock()
         self._rows: list[tuple[Any, ...]] = []
         self._losses: list[tuple[int, float, int]] = []
+
+    def flush_at_leaving(self) -> None:
+        """Send what waits before the program leaves past Python's own ending."""
+        for name in LEAVING:
+            setattr(os, name, self._flush_before(getattr(os, name)))
+
+    def _flush_before(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def leave(*args: Any, **kwargs: Any) -> Any:
+            self.flush()
+            return original(*args, **kwargs)
+
+        return leave
 
     def read(self, call: int, value: float, stream: int) -> None:
         """A loss was read."""
