@@ -170,7 +170,7 @@ class Recorder:
         key = (name, file, line)
         count = self._facts[key] = self._facts.get(key, 0) + 1
         if count & (count - 1) == 0:
-            place = {"file": file, "line": line, "caller": sites.caller((file, line))}
+            place: dict[str, Any] = {"file": file, "line": line, "caller": sites.caller((file, line))}
             self.channel.send("fact", name=name, step=self.step, **place, count=count, detail=detail)
 
     def revise(self, name: str, site: tuple[str, int], **detail: Any) -> None:
