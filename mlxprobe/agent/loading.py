@@ -1,24 +1,64 @@
-"""Compare weights about to be loaded with the model that is to take them."""
+"""Compare weights about to be loaded with the module that is to take them."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
+from mlxprobe.agent import graph
 
-def differences(module: Any, file_or_weights: Any) -> dict[str, Any]:
-    """Return the keys that are missing, extra, or of another shape; empty where all fit."""
-    import mlx.core as mx
-    from mlx.utils import tree_flatten
+LISTED = 5
+MANY = 4
 
-    weights: dict[str, Any] = mx.load(file_or_weights) if isinstance(file_or_weights, str) else dict(file_or_weights)
-    current: dict[str, Any] = dict(tree_flatten(module.parameters()))
-    found = {
-        "missing": sorted(current.keys() - weights.keys()),
-        "extra": sorted(weights.keys() - current.keys()),
-        "shape": sorted(
-            f"{key}: {tuple(weights[key].shape)} for {tuple(current[key].shape)}"
-            for key in current.keys() & weights.keys()
-            if weights[key].shape != current[key].shape
-        ),
+
+def differences(module: Any, given: dict[str, Any], *, strict: bool) -> dict[str, Any]:
+    """Return what of the weights does not fit a module, and what of it they leave as it is; empty where all fits.
+
+    Keys that a file has beyond the module are a mistake where they are the module's own under another prefix
+    (`renamed`); where there are as many arrays of the same shapes on both sides, they `resemble` each other.
+    """
+    own: dict[str, Any] = dict(graph.named_leaves(module.parameters()))
+    extra, missing = sorted(given.keys() - own.keys()), sorted(own.keys() - given.keys())
+    shape = [
+        f"{key}: {tuple(given[key].shape)} for {tuple(own[key].shape)}"
+        for key in sorted(own.keys() & given.keys())
+        if tuple(given[key].shape) != tuple(own[key].shape)
+    ]
+    renamed = pairs({key: given[key] for key in extra}, {name: own[name] for name in missing})
+    trained = {path for path, _ in graph.named_leaves(module.trainable_parameters())}
+    kinds = {"missing": missing, "extra": extra, "shape": shape, "renamed": renamed}
+    if not (shape or (missing if strict else trained & set(missing)) or extra):
+        return {}
+    return {
+        "strict": strict,
+        "taken": len(own) - len(missing),
+        "of": len(own),
+        "left": len(trained & set(missing)),
+        "resemble": resemble([given[key] for key in extra], [own[name] for name in missing]),
+        **{kind: keys[:LISTED] + ["…"] * (len(keys) > LISTED) for kind, keys in kinds.items()},
     }
-    return {kind: keys[:5] + ["…"] * (len(keys) > 5) for kind, keys in found.items() if keys}
+
+
+def pairs(extra: dict[str, Any], missing: dict[str, Any]) -> list[str]:
+    """List the keys that are names of the module's but for a prefix on either side, with arrays of one shape."""
+    ends = {end: name for name in missing for end in (name, *endings(name))}
+    return [
+        f"{key} for {ends[end]}"
+        for key in extra
+        for end in (key, *endings(key))
+        if end in ends
+        and (end == key or end == ends[end])
+        and tuple(extra[key].shape) == tuple(missing[ends[end]].shape)
+    ]
+
+
+def endings(path: str) -> list[str]:
+    """List what is left of a dotted path without its first parts; at least two parts are."""
+    parts = path.split(".")
+    return [".".join(parts[k:]) for k in range(1, len(parts) - 1)]
+
+
+def resemble(extra: list[Any], missing: list[Any]) -> bool:
+    """Tell whether each of many missing arrays has its like among those that nothing takes."""
+    wanted = Counter(tuple(one.shape) for one in missing)
+    return len(missing) >= MANY and not wanted - Counter(tuple(one.shape) for one in extra)

@@ -42,6 +42,7 @@ class Recorder:
         self._facts: dict[tuple[str, str, int], int] = {}
         self.gradient_site = ("", 0)
         self.loaded = False  # whether weights were, from a file
+        self.loaded_into: set[int] = set()  # modules that were
         self.changed = False  # whether any parameter ever did
         self.deaf = False  # to what we evaluate and read ourselves
         self.look: Callable[[int, float], dict[str, Any] | None] = lambda *_: None

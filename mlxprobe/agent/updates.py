@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -68,23 +69,41 @@ class Updates:
         @like(original)
         def update(module: Any, parameters: Any, *args: Any, **kwargs: Any) -> Any:
             if inspection.due and not nesting.depth:
-                extra = {path for path, _ in graph.named_leaves(parameters)}
-                extra -= {path for path, _ in graph.named_leaves(module.parameters())}
-                if extra:
-                    self._recorder.fact("weights differ", None, extra=sorted(extra)[:5])
+                strict = args[0] if args else kwargs.get("strict", True)
+                self._compare(module, lambda: dict(graph.named_leaves(parameters)), strict=strict, partial=True)
             return original(module, parameters, *args, **kwargs)
 
         return update
 
     def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        nesting = self._nesting
+
         @like(original)
         def load_weights(module: Any, file_or_weights: Any, *args: Any, **kwargs: Any) -> Any:
-            before = differences(module, file_or_weights)
-            if before:
-                self._recorder.fact("weights differ", None, **before)
-            return original(module, file_or_weights, *args, **kwargs)
+            strict = args[0] if args else kwargs.get("strict", True)
+            self._compare(module, lambda: _weights(file_or_weights), strict=strict, partial=False)
+            self._recorder.loaded_into.add(id(module))
+            nesting.depth += 1  # it updates the module, with what has been compared now
+            try:
+                return original(module, file_or_weights, *args, **kwargs)
+            finally:
+                nesting.depth -= 1
 
         return load_weights
+
+    def _compare(self, module: Any, given: Callable[[], dict[str, Any]], *, strict: bool, partial: bool) -> None:
+        """Tell of weights that do not fit their module, unless they cannot be read: then the program finds out."""
+        with self._inspection.at_our_cost(), contextlib.suppress(Exception):
+            found = differences(module, given(), strict=strict)
+            if found and not (partial and not found["extra"]):
+                first = id(module) not in self._recorder.loaded_into
+                self._recorder.fact("weights differ", None, partial=partial, first=first, **found)
+
+
+def _weights(file_or_weights: Any) -> dict[str, Any]:
+    import mlx.core as mx
+
+    return mx.load(file_or_weights) if isinstance(file_or_weights, str) else dict(file_or_weights)
 
 
 def _trees(args: tuple[Any, ...], kwargs: dict[str, Any], *, applies: bool) -> tuple[Any, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, rule
-from mlxprobe.values.observation import Observation
+from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -15,21 +15,44 @@ def weights_not_loaded(seen: Observation) -> Iterator[Finding]:
     """Loaded keys or shapes do not match the model.
 
     `load_weights(..., strict=False)` drops keys that the model does not have, leaves those that the file does not
-    have at random, and takes over arrays of any shape, all in silence.
+    have at random, and takes over arrays of any shape, all in silence. A file all of whose keys are in the model is a
+    part or an adapter, and no finding; where nothing else was loaded, a note names what stays as it was made.
 
     Example: a checkpoint whose keys begin with `model.`, loaded with `strict=False`.
 
     Use instead: `strict=True`, after renaming the keys.
     """
+    told = set()
     for fact in seen.facts:
-        if fact.name == "weights differ":
-            parts = [
-                f"{kind}: {', '.join(keys)}" for kind, keys in fact.detail.items() if isinstance(keys, list) and keys
-            ]
-            yield rule("MP401").at("weights do not fit the model; " + "; ".join(parts), fact.file, fact.line)
+        if fact.name == "weights differ" and (found := misfit(fact, refused=seen.raised is not None)):
+            told.add((fact.file, fact.line))
+            yield rule("MP401").at(found[1], fact.file, fact.line, severity=found[0])
     for fact in facts(seen, "loaded but unused"):
-        message = f"none of the {fact.detail['arrays']} arrays of {fact.detail['file']} is in the model"
-        yield rule("MP401").at(message, fact.file, fact.line)
+        arrays, file = fact.detail["arrays"], fact.detail["file"]
+        if fact.detail["unused"] and (fact.file, fact.line) not in told:
+            message = f"none of the {arrays} arrays of {file} is ever evaluated: they have not reached the model"
+            yield rule("MP401").at(message, fact.file, fact.line)
+
+
+def misfit(fact: Fact, *, refused: bool) -> tuple[Severity, str] | None:
+    """Judge weights that do not fit their module; None where they are a part of it, or more than it needs.
+
+    What `strict=True` refuses is a finding where the program ended with it.
+    """
+    shown = {kind: listed(fact.detail[kind]) for kind in ("missing", "extra", "shape", "renamed") if fact.detail[kind]}
+    text = "; ".join(f"{kind}: {names}" for kind, names in shown.items() if kind != "renamed")
+    if fact.detail["strict"]:
+        return (Severity.ERROR, f"weights do not fit the model; {text}") if refused else None
+    extra, left = "extra" in shown, f"{fact.detail['left']} of {fact.detail['of']} parameters"
+    fresh = fact.detail["left"] and fact.detail["first"] and not fact.detail["partial"]
+    kinds = (
+        ("shape" in shown, Severity.ERROR, f"weights of other shapes are taken over; {text}"),
+        (extra and not fact.detail["taken"], Severity.ERROR, f"the model has none of these weights; {text}"),
+        ("renamed" in shown, Severity.ERROR, f"weights are left out for their prefix: {shown.get('renamed')}"),
+        (extra and fact.detail["resemble"], Severity.WARNING, f"weights seem to have other names than theirs; {text}"),
+        (fresh, Severity.NOTE, f"{left} are not among these weights: {shown.get('missing')}"),
+    )
+    return next(((severity, message) for holds, severity, message in kinds if holds), None)
 
 
 @finding("MP402", "optimizer-state-lost", Severity.WARNING)

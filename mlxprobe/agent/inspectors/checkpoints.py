@@ -6,6 +6,7 @@ import os
 import re
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from mlxprobe.agent import graph, sites
@@ -14,6 +15,18 @@ from mlxprobe.agent.inspection import Inspection, Inspector
 OPTIMIZER_FILE = re.compile(r"(optim|adam|momentum)\w*.*\.(safetensors|npz|npy|gguf|json|pkl|bin)$", re.IGNORECASE)
 WEIGHTS_SHARE = 0.5
 HELD_BYTES = 65_536  # larger arrays are known by themselves alone, not kept alive
+UNUSED_AFTER = 3  # updates that a loaded array must have had no part in
+
+
+@dataclass
+class Waiting:
+    """Weights that a program has loaded from a file, until one of them is evaluated."""
+
+    path: str
+    arrays: dict[str, Callable[[], Any]]
+    site: tuple[str, int]
+    updates: int
+    told: bool = False
 
 
 class Checkpoints(Inspector):
@@ -24,6 +37,7 @@ class Checkpoints(Inspector):
         self._read: dict[str, tuple[str, int]] = {}
         self._loaded: list[tuple[str, dict[str, Callable[[], Any]], tuple[str, int]]] = []
         self._into_model: dict[str, tuple[str, int]] = {}
+        self._waiting: list[Waiting] = []
         self._written: dict[str, int] = {}  # files that this program wrote, and after how many updates
         self._told: set[str] = set()
 
@@ -59,13 +73,21 @@ class Checkpoints(Inspector):
 
     def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def load_weights(module: Any, file_or_weights: Any, *args: Any, **kwargs: Any) -> Any:
+            self.inspection.recorder.loaded = self.inspection.wanted = True
             if isinstance(file_or_weights, (str, os.PathLike)):
-                self.inspection.recorder.loaded = True
-                self.inspection.wanted = True
                 self._into_model[os.path.abspath(os.fspath(file_or_weights))] = sites.calling()
+            elif isinstance(file_or_weights, (list, tuple)):
+                self._handed_over([one for _, one in file_or_weights])
             return original(module, file_or_weights, *args, **kwargs)
 
         return load_weights
+
+    def _handed_over(self, arrays: list[Any]) -> None:
+        """The files that any of these arrays come from go into the model; how well they fit is told elsewhere."""
+        ids = set(map(id, arrays))
+        for path, references, site in self._loaded:
+            if ids & {id(one()) for one in references.values()}:
+                self._into_model[path] = site
 
     def training(self, model: Any, optimizer: Any) -> None:
         """Training goes on: whatever belongs to it has been loaded by now."""
@@ -75,12 +97,10 @@ class Checkpoints(Inspector):
         for path, references, site in loaded:
             arrays = {key: one() for key, one in references.items()}
             if self._is_weights(arrays, model):
-                if in_model(arrays, model):
+                if path in self._into_model or in_model(arrays, model):
                     self._into_model.setdefault(path, site)
-                elif path not in self._into_model:
-                    self.inspection.recorder.fact(
-                        "loaded but unused", site, file=os.path.basename(path), arrays=len(arrays)
-                    )
+                else:
+                    self._waiting.append(Waiting(path, references, site, self.inspection.recorder.updates))
         states = [
             path for path in self._read if OPTIMIZER_FILE.search(os.path.basename(path)) and path not in self._told
         ]
@@ -100,6 +120,30 @@ class Checkpoints(Inspector):
                 self.inspection.recorder.fact(
                     "optimizer state unread", site, weights=os.path.basename(path), unread=sorted(unread)[:5]
                 )
+
+    def look(self, step: int) -> None:
+        updates = self.inspection.recorder.updates
+        for one in self._waiting:
+            if updates >= one.updates + UNUSED_AFTER and not one.told:
+                self._tell_unused(one)
+
+    def finish(self) -> None:
+        if self.inspection.recorder.evaluations:
+            for one in self._waiting:
+                self._tell_unused(one)
+
+    def _tell_unused(self, one: Waiting) -> None:
+        """Tell of weights none of which has been evaluated while a model was trained; or that they now have been.
+
+        MLX reads a file lazily: an array that is still to be read took no part in anything.
+        """
+        arrays = [array for array in (reference() for reference in one.arrays.values()) if array is not None]
+        unused = bool(arrays) and all(graph.pending([array]) for array in arrays)
+        if unused or one.told:
+            one.told = True
+            self.inspection.recorder.revise(
+                "loaded but unused", one.site, file=os.path.basename(one.path), arrays=len(one.arrays), unused=unused
+            )
 
     def _is_weights(self, arrays: dict[str, Any], model: Any) -> bool:
         """Tell whether loaded names are those of the model's parameters, with or without a prefix."""
