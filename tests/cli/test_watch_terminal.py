@@ -170,18 +170,21 @@ def screen(told: str, columns: int, rows: int) -> list[str]:  # noqa: C901 – a
     return ["".join(line).rstrip() for line in cells]
 
 
+ROWS = 30  # room for a report of any length, which folds in 20 columns
+
+
 @pytest.mark.parametrize(("columns", "above"), [(80, 0), (20, 0), (80, 30)], ids=["wide", "20 columns", "at the foot"])
 def test_the_status_line_leaves_a_clean_terminal(columns: int, above: int, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(f"print('\\n'.join(map(str, range({above}))))\n" * bool(above) + SHOWS)
-    with Terminal([*WATCH, "--output", "report.txt", "train.py"], tmp_path, columns=columns, rows=12) as terminal:
+    with Terminal([*WATCH, "--output", "report.txt", "train.py"], tmp_path, columns=columns, rows=ROWS) as terminal:
         seen = terminal.until(r"mlxprobe: step \d+[^\x1b]*")
         assert len(seen[0]) < columns
-        assert screen(terminal.told, columns, 12)[-1].startswith("mlxprobe: ")
+        assert screen(terminal.told, columns, ROWS)[-1].startswith("mlxprobe: ")
         assert terminal.end() == 0
-    shown = screen(terminal.told, columns, 12)
+    shown = screen(terminal.told, columns, ROWS)
     assert "half line" in shown
     assert not any(line.startswith("mlxprobe") for line in shown)
-    assert terminal.told.rindex("\x1b[r") > terminal.told.rindex(";11r" if columns else "")
+    assert terminal.told.rindex("\x1b[r") > terminal.told.rindex(f";{ROWS - 1}r" if columns else "")
 
 
 def test_the_status_line_follows_the_window(tmp_path: Path) -> None:
