@@ -48,12 +48,19 @@ def _losses(seen: Observation) -> str:
     return "" if known >= ENOUGH_LOSSES else f"{known} losses were evaluated; a trend needs {ENOUGH_LOSSES}"
 
 
+def _next_tokens(seen: Observation) -> str:
+    if not _has(seen, "targets follow inputs") or _has(seen, "causality"):
+        return ""
+    return "the model's call could not be repeated with another id"
+
+
 # What a rule needs, which inspector sees it, and why it may be missing.
 NEEDS: dict[str, tuple[str, Callable[[Observation], str]]] = {
     "gradients": ("Gradients", _gradients),
     "updates": ("Frozen", lambda seen: "" if _has(seen, "first update") else "no optimizer updated anything"),
     "loss graph": ("Losses", lambda seen: "" if _has(seen, "loss graph") else "no loss was seen before its evaluation"),
     "ids": ("Indices", lambda seen: "" if _has(seen, "ids") else "no embedding and no target was seen"),
+    "next tokens": ("Causality", _next_tokens),
     "pending operations": ("Retained", lambda seen: "" if seen.steps else "no step was seen"),
     "losses": ("", _losses),
 }

@@ -65,13 +65,40 @@ def unshifted_labels(seen: Observation) -> Iterator[Finding]:
     """Next-token targets are the inputs themselves.
 
     A causal model that is to predict the token it has just been given learns to copy: the loss falls to zero, and it
-    generates one token for ever. Where no causal mask was seen it may be an autoencoder, and this is a note.
+    generates one token for ever. An error where a probe has shown that the model is causal; where it sees all of its
+    input it may be an autoencoder, and this is a note.
 
     Example: `cross_entropy(model(ids), ids)`.
 
     Use instead: `cross_entropy(model(ids[:, :-1]), ids[:, 1:])`.
     """
+    leaks = next((fact.detail["leaks"] for fact in seen.facts if fact.name == "causality"), None)
     for fact in facts(seen, "targets are inputs"):
-        severity = Severity.ERROR if fact.detail["causal"] else Severity.NOTE
-        message = "the targets of the loss are the embedded ids themselves, not those that follow"
+        severity = Severity.NOTE
+        if leaks is None and fact.detail["causal"]:
+            severity = Severity.WARNING
+        elif leaks is False:
+            severity = Severity.ERROR
+        which = "ids before the embedded ones" if fact.detail.get("before") else "embedded ids themselves"
+        message = f"the targets of the loss are the {which}, not those that follow"
         yield rule("MP303").at(message, fact.file, fact.line, severity=severity)
+
+
+@finding("MP307", "future-leak", needs="next tokens")
+def future_leak(seen: Observation) -> Iterator[Finding]:
+    """A next-token model's output depends on inputs that come later.
+
+    Its targets are the ids that follow, so that it is given what it is to predict: the loss falls fast and far, and
+    nothing is learned that serves in generation. Seen by a probe: with the last id of a row changed, earlier outputs
+    change.
+
+    Example: attention without a causal mask; a padding mask handed over as the attention mask, in the causal one's
+    place.
+
+    Use instead: `mask="causal"`, or the causal mask and the padding mask added up.
+    """
+    leaks = any(fact.name == "causality" and fact.detail["leaks"] for fact in seen.facts)
+    for fact in facts(seen, "targets follow inputs") if leaks else ():
+        model = next(fact.detail["model"] for fact in seen.facts if fact.name == "causality")
+        message = f"{model}: outputs change with an id that comes after them, and the targets are the ids that follow"
+        yield rule("MP307").at(message, fact.file, fact.line)

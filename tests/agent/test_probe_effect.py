@@ -14,6 +14,7 @@ PROGRAMS = (  # those whose results do not change from one run to the next witho
     "gan_alternating_optimizers",
     "masked_language_model",
     "next_token_slicing",
+    "learned_positions_with_dropout",
 )
 PEAK_SHARE = 0.05
 TELL = """

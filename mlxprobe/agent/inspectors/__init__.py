@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlxprobe.agent.inspection import Inspector
 from mlxprobe.agent.inspectors.accumulation import Accumulation
+from mlxprobe.agent.inspectors.causality import Causality
 from mlxprobe.agent.inspectors.checkpoints import Checkpoints
 from mlxprobe.agent.inspectors.frozen import Frozen
 from mlxprobe.agent.inspectors.gradients import Gradients
@@ -20,6 +21,7 @@ ALL: tuple[type[Inspector], ...] = (
     Accumulation,
     Frozen,
     Indices,
+    Causality,
     Layouts,
     Retained,
     Checkpoints,

@@ -11,6 +11,7 @@ from mlxprobe.agent.inspection import Inspection, Inspector
 
 HELD = 16  # arrays a step
 SAME_IS_SURE = 2
+FOLLOW = 0.9
 EMBEDDINGS = {"mlx.nn.layers.embedding": "Embedding", "mlx.nn.layers.quantized": "QuantizedEmbedding"}
 
 
@@ -21,7 +22,7 @@ class Indices(Inspector):
         super().__init__(inspection)
         self._held: list[tuple[str, Any, int, tuple[str, int]]] = []
         self._causal = False
-        self._same = 0
+        self._same = self._next = 0  # looks
         self._seen = False
 
     def imported(self, name: str, module: Any) -> None:
@@ -91,10 +92,19 @@ class Indices(Inspector):
             self.inspection.recorder.fact("ids", known[0][3])
         inputs = [one for kind, one, *_ in known if kind == "embedding"]
         targets = [(one, site) for kind, one, _, site in known if kind == "target"]
-        if len({id(one) for one in inputs}) == 1 and targets and unshifted(inputs[0], targets[-1][0]):
+        if targets:
+            self._compare_with_inputs(inputs, *targets[-1])
+
+    def _compare_with_inputs(self, inputs: list[Any], targets: Any, site: tuple[str, int]) -> None:
+        """Tell what the targets are to the ids of any embedding: a decoder's inputs, whatever else is embedded."""
+        if any(relation(one, targets) == "next" for one in inputs):
+            self._next += 1
+            if self._next == SAME_IS_SURE:
+                self.inspection.recorder.fact("targets follow inputs", site)
+        elif found := next(filter(None, (relation(one, targets) for one in inputs)), ""):
             self._same += 1
             if self._same == SAME_IS_SURE:
-                self.inspection.recorder.fact("targets are inputs", targets[-1][1], causal=self._causal)
+                self.inspection.recorder.fact("targets are inputs", site, causal=self._causal, before=found == "before")
 
     def _compare_with_table(self, kind: str, ids: Any, limit: int, site: tuple[str, int]) -> None:
         import mlx.core as mx
@@ -104,16 +114,24 @@ class Indices(Inspector):
             self.inspection.recorder.fact("id out of range", site, kind=kind, low=low, high=high, limit=limit)
 
 
-def unshifted(ids: Any, targets: Any) -> bool:
-    """Tell whether targets are the embedded ids themselves, position by position; all the same id tells nothing."""
+def relation(ids: Any, targets: Any) -> str:
+    """Tell whether targets are embedded ids themselves (`same`), those before (`before`) or those that follow (`next`).
+
+    Of those that follow a tenth may differ: ids that mean "ignore". Rows of one id tell nothing.
+    """
     import mlx.core as mx
 
     if ids.ndim != 2 or ids.shape[1] < 3:
-        return False
+        return ""
     batch, length = ids.shape
     if targets.size not in (batch * length, batch * (length - 1)):
-        return False
-    flat = targets.reshape(batch, -1)
-    mine = ids[:, : flat.shape[1]]
-    same = bool(mx.array_equal(mine.astype(mx.int64), flat.astype(mx.int64)).item())
-    return same and not bool(mx.array_equal(mine, mx.broadcast_to(mine[:, :1], mine.shape)).item())
+        return ""
+    flat, mine = targets.reshape(batch, -1).astype(mx.int64), ids.astype(mx.int64)
+    if bool(mx.array_equal(mine, mx.broadcast_to(mine[:, :1], mine.shape)).item()):
+        return ""
+    if graph.number(mx.mean(flat[:, : length - 1] == mine[:, 1:])) >= FOLLOW:
+        return "next"
+    if bool(mx.array_equal(mine[:, : flat.shape[1]], flat).item()):
+        return "same"
+    before = flat[:, 1 - length :]
+    return "before" if bool(mx.array_equal(mine[:, : length - 1], before).item()) else ""
