@@ -9,6 +9,7 @@ from typing import Any
 
 from mlxprobe.agent import sites
 from mlxprobe.agent.arguments import like
+from mlxprobe.agent.capture import Reach, Traced
 from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.recorder import Recorder
@@ -27,7 +28,8 @@ class Compilation:
         self.inspection = inspection
         self.nesting = nesting
         self.made: dict[tuple[str, int], Made] = {}  # where functions are compiled
-        self.updated: list[tuple[Any, Any]] = []  # models and their optimizers, in the trace under way
+        self.updated: list[Traced] = []  # in the trace under way
+        self.reach: Reach | None = None  # of that trace
         self.disabled = "MLX_DISABLE_COMPILE" in os.environ  # then Python runs at each call, and nothing is traced
 
     def install(self, mx: Any) -> None:
@@ -71,28 +73,28 @@ class Compilation:
                     return fun(*fargs, **fkwargs)
                 nesting.tracing.append(seen)
                 traces.traced(fargs, fkwargs, given[0])
+                self.reach = Reach(given, [fargs, fkwargs])
                 try:
-                    return fun(*fargs, **fkwargs)
+                    result = fun(*fargs, **fkwargs)
+                    for what, needed in self.uncaptured(result):
+                        recorder.fact("state not captured", site, what=what, needed=needed)
+                    return result
                 finally:
                     nesting.tracing.pop()
-                    trained[branch(fargs, fkwargs)] = [(weak(one), weak(other)) for one, other in self.updated]
-                    for what in self.uncaptured(given):
-                        recorder.fact("state not captured", site, what=what)
+                    trained[branch(fargs, fkwargs)] = [(weak(u.model), weak(u.optimizer)) for u in self.updated]
+                    self.updated.clear()
 
             return self._compiled_call(original(traced, *args, **kwargs), seen, (traces, made), trained)
 
         return compile_
 
-    def uncaptured(self, given: list[Any]) -> list[str]:
-        """Name what a trace has updated and `given`, its inputs and outputs, do not hold."""
-        missing = []
-        for model, optimizer in self.updated:
-            for what, tree in (("the model", model), ("the optimizer's state", getattr(optimizer, "state", None))):
-                stable = tree is model or tree is getattr(optimizer, "state", None)
-                if stable and isinstance(tree, dict) and not all(holds(one, tree) for one in given):
-                    missing.append(what)
-        self.updated.clear()
-        return missing
+    def uncaptured(self, result: Any) -> list[tuple[str, bool]]:
+        """Name what the trace under way has updated and neither takes in nor gives out."""
+        reach, self.reach = self.reach, None
+        if reach is None:
+            return []
+        reach.returns(result)
+        return [found for update in self.updated for found in update.uncaptured(reach)]
 
     def _compiled_call(
         self,
@@ -128,14 +130,6 @@ def branch(args: Any, kwargs: Any) -> tuple[Any, ...]:
     """Tell calls apart that run different traces: by their numbers, words and flags, and by the kinds of the rest."""
     given = (*args, *kwargs.values())
     return tuple(one if isinstance(one, CONSTANTS) else type(one).__name__ for one in given)
-
-
-def holds(given: Any, tree: Any, depth: int = 3) -> bool:
-    """Tell whether a tree is among what was given, itself and not a copy."""
-    if given is tree:
-        return True
-    parts = given.values() if isinstance(given, dict) else given if isinstance(given, (list, tuple)) else ()
-    return depth > 0 and any(holds(one, tree, depth - 1) for one in parts)
 
 
 def weak(one: Any) -> Callable[[], Any]:

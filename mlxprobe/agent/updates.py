@@ -8,6 +8,7 @@ from typing import Any
 
 from mlxprobe.agent import graph
 from mlxprobe.agent.arguments import like
+from mlxprobe.agent.capture import Traced
 from mlxprobe.agent.compilation import Compilation
 from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.loading import differences
@@ -48,6 +49,8 @@ class Updates:
             model, gradients = _trees(args, kwargs, applies=applies)
             if inspection.due and not nesting.tracing:
                 inspection.updating(model, optimizer, gradients)
+            elif nesting.tracing:
+                self._compilation.updated.append(Traced(model, optimizer, gradients, applies))
             nesting.depth += 1
             try:
                 result = original(optimizer, *args, **kwargs)
@@ -55,7 +58,6 @@ class Updates:
                 nesting.depth -= 1
             if nesting.tracing:
                 nesting.tracing[-1]["updates"] = True
-                self._compilation.updated.append((model, optimizer))
                 inspection.traced(model, gradients)
             else:
                 recorder.updated(model, optimizer)
@@ -68,6 +70,8 @@ class Updates:
 
         @like(original)
         def update(module: Any, parameters: Any, *args: Any, **kwargs: Any) -> Any:
+            if nesting.tracing and self._compilation.reach is not None:
+                self._compilation.reach.fills(module, parameters)
             if inspection.due and not nesting.depth:
                 strict = args[0] if args else kwargs.get("strict", True)
                 self._compare(module, lambda: dict(graph.named_leaves(parameters)), strict=strict, partial=True)

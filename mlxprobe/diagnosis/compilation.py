@@ -21,15 +21,17 @@ def uncaptured_state(seen: Observation) -> Iterator[Finding]:
     """A compiled step updates state that it was not told of.
 
     `mx.compile` traces the step once; state that is neither among its inputs nor its outputs is baked in as it was,
-    and what the update makes of it is a placeholder without a value.
+    and what the update makes of it is a placeholder without a value. Where that is but a step counter that no update
+    reads, as plain SGD's, it is a note.
 
     Example: `@mx.compile` over a function that calls `optimizer.update(model, grads)`.
 
     Use instead: `state = [model.state, optimizer.state]`, then `@partial(mx.compile, inputs=state, outputs=state)`.
     """
-    for fact in facts(seen, "state not captured"):
+    for fact in {(f.file, f.line, f.detail["what"]): f for f in seen.facts if f.name == "state not captured"}.values():
         message = f"the compiled function updates {fact.detail['what']}, which is not among its inputs and outputs"
-        yield rule("MP501").at(message, fact.file, fact.line)
+        severity = Severity.ERROR if fact.detail["needed"] else Severity.NOTE
+        yield rule("MP501").at(message, fact.file, fact.line, severity=severity)
 
 
 @finding("MP502", "retrace-every-step", Severity.WARNING)
