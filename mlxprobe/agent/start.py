@@ -26,8 +26,10 @@ from mlxprobe.agent.sampler import Sampler
 from mlxprobe.agent.shared import ASK_FILE, DEVICE_VARIABLE, FOLDER_VARIABLE, STACK_SIGNAL, STACKS_FILE, WITH_VARIABLE
 
 MESSAGE_CHARACTERS = 600
-LAYERS = tuple(
-    f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "recurrent", "transformer")
+LAYERS = (
+    *(f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "recurrent", "transformer")),
+    "mlx.nn.losses",
+    "mlx.optimizers.schedulers",
 )
 
 

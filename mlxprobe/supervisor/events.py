@@ -10,6 +10,7 @@ import msgspec
 from mlxprobe.agent.roots import Roots
 from mlxprobe.supervisor.thin import thin
 from mlxprobe.values.observation import Fact, MlxSample, Place, Raised, Reading, Step
+from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.vocabulary import Whose
 
 NONSENSE_IS_SURE = 100  # lines; no more of them is read then, for they may come without end
@@ -36,6 +37,7 @@ class EventLog:
         self.losses: list[Reading] = []
         self.memory: list[MlxSample] = []
         self.facts: list[Fact] = []
+        self.sheet: dict[str, Any] = {}
         self.result: dict[str, tuple[float, ...]] = {}
 
     def feed(self, lines: bytes) -> bool:
@@ -125,6 +127,11 @@ class EventLog:
         fields = ("name", "step", "file", "line", "count", "detail")
         told = {"t_s": t_s, "caller": _caller(event), **{field: event[field] for field in fields}}
         self.facts.append(msgspec.convert(told, Fact))
+
+    def _on_sheet(self, event: dict[str, Any], t_s: float) -> None:
+        """Take in some fields of the sheet; each comes anew as it grows."""
+        msgspec.convert(event["values"], Sheet, strict=False)
+        self.sheet |= event["values"]
 
     def _on_raised(self, event: dict[str, Any], t_s: float) -> None:
         fields = ("type", "message", "file", "line", "traceback")

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
+
 from mlxprobe.supervisor import jit
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import NONSENSE_IS_SURE, EventLog
@@ -17,6 +19,7 @@ from mlxprobe.supervisor.stacks import StackFile
 from mlxprobe.supervisor.suspicion import Suspicion
 from mlxprobe.values.errors import ProbeError
 from mlxprobe.values.observation import Limits, Observation, Program
+from mlxprobe.values.sheet import Sheet
 
 POLL_S = 0.025
 HURRY_S = 0.01  # between looks at a program that is about to reach its memory limit
@@ -146,6 +149,7 @@ class Watcher:
             memory=tuple(log.memory),
             facts=tuple(log.facts),
             stacks=self.suspicion.stacks.crash(child.pid) if killed and ended == "exited" else (),
+            sheet=msgspec.convert(log.sheet, Sheet, strict=False),
             result=log.result,
             score=log.score,
             output_tail=child.output(),

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
-
+from mlxprobe.values.base import Value as Value  # noqa: PLC0414 - the other rooms import it from here
+from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.vocabulary import HangKind, Whose
-
-
-class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The base of all values: immutable, and written without its defaults."""
 
 
 class Environment(Value, frozen=True):
@@ -174,6 +170,7 @@ class Observation(Value, frozen=True):
     memory: tuple[MlxSample, ...] = ()
     facts: tuple[Fact, ...] = ()
     stacks: tuple[Stack, ...] = ()
+    sheet: Sheet = Sheet()
     result: dict[str, tuple[float, ...]] = {}
     score: float | None = None
     output_tail: str = ""

@@ -6,12 +6,14 @@ from mlxprobe.agent.inspection import Inspector
 from mlxprobe.agent.inspectors.accumulation import Accumulation
 from mlxprobe.agent.inspectors.causality import Causality
 from mlxprobe.agent.inspectors.checkpoints import Checkpoints
+from mlxprobe.agent.inspectors.clipping import Clipping
 from mlxprobe.agent.inspectors.frozen import Frozen
 from mlxprobe.agent.inspectors.gradients import Gradients
 from mlxprobe.agent.inspectors.indices import Indices
 from mlxprobe.agent.inspectors.layouts import Layouts
 from mlxprobe.agent.inspectors.losses import Losses
 from mlxprobe.agent.inspectors.parameters import Parameters
+from mlxprobe.agent.inspectors.rates import Rates
 from mlxprobe.agent.inspectors.retained import Retained
 
 ALL: tuple[type[Inspector], ...] = (
@@ -25,4 +27,6 @@ ALL: tuple[type[Inspector], ...] = (
     Layouts,
     Retained,
     Checkpoints,
+    Rates,
+    Clipping,
 )

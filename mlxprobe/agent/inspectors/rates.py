@@ -1,0 +1,193 @@
+"""Learning rates as the optimizers have them, and schedules as the program builds them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlxprobe.agent import graph, sites
+from mlxprobe.agent.arguments import like
+from mlxprobe.agent.inspection import Inspection, Inspector, is_power_of_two
+from mlxprobe.agent.recorder import number
+
+KINDS = ("linear_schedule", "cosine_decay", "exponential_decay", "step_decay")
+POINTS = 32  # rates kept of an optimizer
+MOST = 3  # optimizers told of
+
+
+@dataclass
+class Schedule:
+    """One schedule that the program built: its words, how many of its own steps it takes, and who has it."""
+
+    text: str
+    span: int = 0
+    warmup: int = 0
+    ends: tuple[float, ...] = ()  # the rates that it starts or ends at
+    site: tuple[str, int] = ("", 0)
+    calls: int = 0
+    given: bool = False
+
+
+@dataclass
+class Followed:
+    """One optimizer, and what its rate was after which of its updates."""
+
+    optimizer: Callable[[], Any]
+    name: str
+    decay: float
+    site: tuple[str, int]
+    schedule: Schedule | None
+    scheduled: bool
+    points: list[tuple[int, float]] = field(default_factory=list)
+
+    def add(self, update: int, rate: float) -> None:
+        """Keep a rate; of many every second one, but the first and the last."""
+        if self.points and self.points[-1][0] == update:
+            self.points[-1] = (update, rate)
+        else:
+            self.points.append((update, rate))
+        if len(self.points) > POINTS:
+            self.points[1:-1] = self.points[1:-1:2]
+
+
+class Rates(Inspector):
+    """Read each optimizer's rate where a step is looked at, and once at the end."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._followed: dict[int, Followed] = {}
+        self._schedules: dict[int, tuple[Any, Schedule]] = {}  # by what was returned, which is kept: it is small
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.optimizers.schedulers":
+            for kind in KINDS:
+                if hasattr(module, kind):
+                    setattr(module, kind, self._maker(kind, getattr(module, kind)))
+            if hasattr(module, "join_schedules"):
+                module.join_schedules = self._joiner(module.join_schedules)
+
+    def _maker(self, kind: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def make(*args: Any, **kwargs: Any) -> Any:
+            given = [*args, *kwargs.values()]
+            made = Schedule(f"{kind}({', '.join(f'{one:.4g}' for one in given if isinstance(one, (int, float)))})")
+            if kind in ("linear_schedule", "cosine_decay"):
+                names = ("init", "end", "steps") if kind == "linear_schedule" else ("init", "decay_steps", "end")
+                named = {**dict(zip(names, args, strict=False)), **kwargs}
+                start, end = named.get("init", 0.0), named.get("end", 0.0)
+                made.ends = (float(start), float(end))
+                made.span = int(named.get("steps", named.get("decay_steps", 0)))
+                made.warmup = made.span if end > start else 0
+            elif given:
+                made.ends = (float(given[0]),)
+            return self._counted(original(*args, **kwargs), made)
+
+        return make
+
+    def _joiner(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def join(schedules: Any, boundaries: Any, *args: Any, **kwargs: Any) -> Any:
+            parts = [self._schedules[id(one)][1] for one in schedules if id(one) in self._schedules]
+            made = Schedule(" then ".join(one.text for one in parts))
+            made.ends = tuple(end for one in parts for end in one.ends)
+            for one in parts:
+                one.given = True
+            if len(parts) == len(schedules) and boundaries:
+                made.span = int(boundaries[-1]) + parts[-1].span if parts[-1].span else 0
+                made.warmup = int(boundaries[0]) if parts[0].warmup else 0
+            return self._counted(original(schedules, boundaries, *args, **kwargs), made)
+
+        return join
+
+    def _counted(self, schedule: Callable[..., Any], made: Schedule) -> Callable[..., Any]:
+        made.site = sites.calling()
+
+        @like(schedule)
+        def counted(step: Any) -> Any:
+            made.calls += 1
+            return schedule(step)
+
+        self._schedules[id(counted)] = (counted, made)
+        return counted
+
+    def training(self, model: Any, optimizer: Any) -> None:
+        for one in getattr(optimizer, "optimizers", [optimizer]):
+            followed = self._followed.get(id(one))
+            if followed is None or followed.optimizer() is not one:
+                self._follow(one)
+
+    def _follow(self, optimizer: Any) -> None:
+        if len(self._followed) >= MOST:
+            return
+        scheduler = getattr(optimizer, "_schedulers", {}).get("learning_rate")
+        schedule = self._schedules.get(id(scheduler), (None, None))[1]
+        if schedule is not None:
+            schedule.given = True
+        decay = getattr(optimizer, "weight_decay", 0.0)
+        self._followed[id(optimizer)] = Followed(
+            weakref.ref(optimizer),
+            type(optimizer).__name__,
+            float(decay) if isinstance(decay, (int, float)) else 0.0,
+            sites.calling(),
+            schedule,
+            scheduler is not None,
+        )
+
+    def look(self, step: int) -> None:
+        self._read()
+        if is_power_of_two(step) or not all(self._is_finite(one) for one in self._followed.values()):
+            self._send()
+
+    def _is_finite(self, one: Followed) -> bool:
+        return not one.points or abs(one.points[-1][1]) < float("inf")
+
+    def _read(self) -> None:
+        import mlx.core as mx
+
+        for one in self._followed.values():
+            state = getattr(one.optimizer(), "state", None) or {}
+            rate, step = state.get("learning_rate"), state.get("step")
+            if not isinstance(rate, mx.array) or rate.size != 1 or self.inspection.pending([rate]):
+                continue
+            known = isinstance(step, mx.array) and not self.inspection.pending([step])
+            update = int(graph.number(step)) if known else self.inspection.recorder.updates
+            one.add(update, float(f"{graph.number(rate):.6g}"))
+
+    def finish(self) -> None:
+        self._read()
+        self._send()
+        followed = list(self._followed.values())
+        constant = {one.points[0][1] for one in followed if one.points and len({rate for _, rate in one.points}) == 1}
+        if not followed or any(one.scheduled or len({rate for _, rate in one.points}) != 1 for one in followed):
+            return
+        for _, made in self._schedules.values():
+            if not made.given and len(set(made.ends)) != 1:
+                same = any(abs(end - rate) <= 1e-5 * abs(rate) for end in made.ends for rate in constant)
+                self.inspection.recorder.fact(
+                    "schedule unused",
+                    made.site,
+                    schedule=made.text,
+                    calls=made.calls,
+                    rates=[f"{rate:.4g}" for rate in sorted(constant)],
+                    same=same,
+                )
+
+    def _send(self) -> None:
+        recorder = self.inspection.recorder
+        optimizers = [
+            {
+                "name": one.name,
+                "rates": [(update, number(rate)) for update, rate in one.points],
+                "schedule": one.schedule.text if one.schedule else "a function" if one.scheduled else "",
+                "span": one.schedule.span if one.schedule else 0,
+                "warmup": one.schedule.warmup if one.schedule else 0,
+                "weight_decay": one.decay,
+                "file": one.site[0],
+                "line": one.site[1],
+            }
+            for one in self._followed.values()
+        ]
+        values = {"optimizers": optimizers, "updates": recorder.updates, "gradients": recorder.gradients}
+        recorder.channel.send("sheet", values=values)

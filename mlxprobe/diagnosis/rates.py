@@ -1,0 +1,127 @@
+"""Findings about the learning rate and what the optimizer is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from mlxprobe.diagnosis.registry import facts, finding, listed, rule
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.sheet import Optimizer
+from mlxprobe.values.vocabulary import Severity
+
+ENOUGH_UPDATES = 10
+LONG_RUN = 500  # updates: whoever makes fewer may be trying the program out
+FLOOR = 1e-3  # of the highest rate: what is done below changes nothing
+MOST = 0.5
+SAME_SPAN = 0.02
+
+
+@finding("MP210", "learning-rate", Severity.WARNING)
+def learning_rate(seen: Observation) -> Iterator[Finding]:
+    """The learning rate is NaN or zero, lies at its floor, never leaves its warm-up, or is not the schedule's.
+
+    A rate that is not finite makes every parameter so. At zero, or below a thousandth of its peak for most updates,
+    training goes on and changes nothing. A schedule counts updates: one that is as long as the run in iterations never
+    comes to its end where several iterations make one update. Short runs that end in their warm-up get a note.
+
+    Example: `schedule = optim.cosine_decay(1e-3, steps)` beside `optim.AdamW(learning_rate=1e-3)`; a warm-up as long as
+    the run (0/0); `decay_steps` far below the number of updates.
+
+    Use instead: `optim.AdamW(learning_rate=schedule)`, its steps counted in updates.
+    """
+    for one in seen.sheet.optimizers:
+        told = _not_finite(one) or _zero(one) or _floor(one) or _other_unit(seen, one) or _warmup(seen, one)
+        if told is not None:
+            yield told
+    for fact in facts(seen, "schedule unused"):
+        same = bool(fact.detail["same"])
+        message = (
+            f"the schedule {fact.detail['schedule']} reaches no optimizer: the rate stays at "
+            f"{listed(fact.detail['rates'])}"
+        )
+        severity = Severity.WARNING if same else Severity.NOTE
+        yield rule("MP210").at(message, fact.file, fact.line, severity=severity)
+
+
+def _not_finite(one: Optimizer) -> Finding | None:
+    bad = next(((update, rate) for update, rate in one.rates if not math.isfinite(rate)), None)
+    if bad is None:
+        return None
+    message = f"the learning rate of update {bad[0]} is {bad[1]}{_of(one)}"
+    return rule("MP210").at(message, one.file, one.line, severity=Severity.ERROR, update=bad[0])
+
+
+def _zero(one: Optimizer) -> Finding | None:
+    if len(one.rates) < 3 or one.rates[-1][0] < ENOUGH_UPDATES or any(rate for _, rate in one.rates):
+        return None
+    message = f"the learning rate is 0 in all {one.rates[-1][0]} updates{_of(one)}"
+    return rule("MP210").at(message, one.file, one.line, severity=Severity.ERROR, updates=one.rates[-1][0])
+
+
+def _floor(one: Optimizer) -> Finding | None:
+    """Tell of a rate that has fallen far below its peak, and stays there for most of the updates."""
+    if not one.rates or one.rates[-1][0] < 2 * ENOUGH_UPDATES:
+        return None
+    peak = max(rate for _, rate in one.rates)
+    last = one.rates[-1][0]
+    above = max((update for update, rate in one.rates if rate > FLOOR * peak), default=last)
+    share = (last - above) / last
+    later = [rate for update, rate in one.rates if update > above]
+    if len(later) < 3 or share <= MOST:
+        return None
+    message = (
+        f"the learning rate lies below {max(later):.2g} in {last - above:,} of {last:,} updates, "
+        f"after a peak of {peak:.2g}{_of(one)}"
+    )
+    return rule("MP210").at(message, one.file, one.line, updates=last, share=share, peak=peak)
+
+
+def _other_unit(seen: Observation, one: Optimizer) -> Finding | None:
+    """Tell of a schedule that is as long as the run in gradient calls, of which each update takes several."""
+    sheet = seen.sheet
+    if not seen.finished or sheet.updates < ENOUGH_UPDATES or sheet.gradients < 2 * sheet.updates:
+        return None
+    if not one.span or abs(one.span - sheet.gradients) > SAME_SPAN * sheet.gradients:
+        return None
+    message = (
+        f"the schedule takes {one.span:,} updates, as many as the run has gradient calls; it has "
+        f"{sheet.updates:,} updates, and the rate ends at {one.rates[-1][1]:.2g}"
+    )
+    return rule("MP210").at(message, one.file, one.line, span=one.span, updates=sheet.updates)
+
+
+def _warmup(seen: Observation, one: Optimizer) -> Finding | None:
+    """Tell of a run that came to its own end within the warm-up."""
+    if not seen.finished or not one.rates or not one.warmup:
+        return None
+    updates = one.rates[-1][0]
+    if updates < ENOUGH_UPDATES or updates >= one.warmup:
+        return None
+    message = (
+        f"the run ends after {updates:,} updates of a warm-up of {one.warmup:,}, at a rate of {one.rates[-1][1]:.2g}"
+    )
+    severity = Severity.WARNING if updates >= LONG_RUN else Severity.NOTE
+    return rule("MP210").at(message, one.file, one.line, severity=severity, updates=updates, warmup=one.warmup)
+
+
+def _of(one: Optimizer) -> str:
+    return f" ({one.schedule})" if one.schedule else ""
+
+
+@finding("MP212", "clipped-everywhere", Severity.WARNING)
+def clipped_everywhere(seen: Observation) -> Iterator[Finding]:
+    """Most elements of the gradients sit exactly at the clipping value, step after step.
+
+    The update keeps the signs and loses the sizes: a small gradient counts as much as a large one, and clipping by norm
+    afterwards only scales what is left.
+
+    Example: `tree_map(lambda g: mx.clip(g, -1e-3, 1e-3), grads)`, with gradients of 0.1.
+
+    Use instead: `grads, norm = optim.clip_grad_norm(grads, max_norm=1.0)`, alone.
+    """
+    for fact in facts(seen, "clipped everywhere"):
+        share, limit = float(str(fact.detail["share"])), float(str(fact.detail["limit"]))
+        message = f"{share:.0%} of the gradients' elements are exactly ±{limit:.3g} when they reach the optimizer"
+        yield rule("MP212").at(message, fact.file, fact.line, share=share, limit=limit)

@@ -1,0 +1,62 @@
+"""What a run was made of: facts without judgement, sent by the agent as parts; each is sent anew as it grows."""
+
+from __future__ import annotations
+
+from mlxprobe.values.base import Value
+
+
+class Kind(Value, frozen=True):
+    """The modules of one class, with the elements of their own parameters."""
+
+    modules: int = 0
+    parameters: int = 0
+    trainable: int = 0
+
+
+class Model(Value, frozen=True):
+    """The first model that was updated; `adapters` are low-rank layers, as `rank 8, scale 20` with their number."""
+
+    parameters: int = 0
+    trainable: int = 0
+    kinds: dict[str, Kind] = {}
+    adapters: dict[str, int] = {}
+    weights: dict[str, int] = {}  # elements by type
+    gradients: tuple[str, ...] = ()
+    logits: str = ""
+    state: tuple[str, ...] = ()  # types of what the optimizer keeps
+    classes: int = 0  # last axis of the logits that a cross-entropy was given
+
+
+class Optimizer(Value, frozen=True):
+    """An optimizer, with its rate after some of its updates; `span` and `warmup` count them in the schedule."""
+
+    name: str
+    rates: tuple[tuple[int, float], ...] = ()
+    schedule: str = ""
+    span: int = 0
+    warmup: int = 0
+    weight_decay: float = 0.0
+    file: str = ""
+    line: int = 0
+
+
+class Phase(Value, frozen=True):
+    """What a part of the program's time went to."""
+
+    seconds: float = 0.0
+    times: int = 0
+    slowest_s: float = 0.0
+
+
+class Sheet(Value, frozen=True):
+    """The facts of a run that the series of an Observation do not hold."""
+
+    model: Model | None = None
+    optimizers: tuple[Optimizer, ...] = ()
+    updates: int = 0
+    gradients: int = 0  # gradient calls
+    batches: dict[str, int] = {}  # shapes that were looked at
+    traces: dict[str, int] = {}  # by compiled function
+    phases: dict[str, Phase] = {}
+    read: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
