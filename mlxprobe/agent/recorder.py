@@ -15,6 +15,7 @@ from mlxprobe.agent.steps import StepLog, number
 TICK_S = 0.02
 COUNT_S = 0.1
 LONG_EVALUATION_S = 0.1
+MOST_RATES = 8
 MANY_STEPS = 10
 
 
@@ -35,6 +36,7 @@ class Recorder:
         self._step_gradients = 0
         self._updated = False
         self.applied = False
+        self.rates: dict[int, Any] = {}  # of each optimizer, after its last update
         self.log = StepLog(channel)
         self.losses = LossPath(self.log.read)
         self._streams: dict[int, int] = {}  # by model: the losses of each are a path of their own
@@ -94,6 +96,7 @@ class Recorder:
         self.updates += 1
         self.lazy_steps += 1
         self._updated = self.applied = True
+        self._keep_rate(optimizer)
         for tree in (model, optimizer):
             known = self._trees.get(id(tree))
             if known is None or known() is None:
@@ -102,6 +105,12 @@ class Recorder:
                 except TypeError:
                     continue
         self.tick(time.monotonic())
+
+    def _keep_rate(self, optimizer: Any) -> None:
+        """Keep an optimizer's last rate, which may outlive it: a function that trains takes the optimizer with it."""
+        rate = (getattr(optimizer, "_state", None) or {}).get("learning_rate")
+        if len(self.rates) < MOST_RATES or id(optimizer) in self.rates:
+            self.rates[id(optimizer)] = rate
 
     def evaluated(self, began_s: float) -> None:
         """An evaluation that began at `began_s` has returned."""

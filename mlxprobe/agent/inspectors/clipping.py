@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import graph, sites
+from mlxprobe.agent.arguments import like
 from mlxprobe.agent.inspection import Call, Inspection, Inspector
 from mlxprobe.agent.inspectors.gradients import HELD_BYTES
 
@@ -20,9 +22,23 @@ class Clipping(Inspector):
         self._raw: set[int] = set()
         self._held: list[Any] = []
         self._site = ("", 0)
+        self._signs = self._wants_signs = False  # whether the program has asked for signs since its gradients
         self._looks: list[tuple[float, float]] = []  # the largest value, and the share of elements that have it
 
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.core":
+            module.sign = self._sign(module.sign)
+
+    def _sign(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def sign(*args: Any, **kwargs: Any) -> Any:
+            self._signs = True
+            return original(*args, **kwargs)
+
+        return sign
+
     def called(self, call: Call) -> None:
+        self._signs = False
         self._raw = {id(one) for one in graph.leaves(call.gradients)}
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
@@ -32,6 +48,7 @@ class Clipping(Inspector):
             if id(one) not in self._raw and one.size > 1 and budget >= 0:
                 self._held.append(one)
         self._site = sites.calling()
+        self._wants_signs = self._signs
 
     def look(self, step: int) -> None:
         held, self._held = self._held, []
@@ -48,10 +65,10 @@ class Clipping(Inspector):
         self._judge(limit, at_limit / sum(one.size for one in held), between)
 
     def _judge(self, limit: float, share: float, between: float) -> None:
-        """Remember looks at one limit; where no element lies between, these are signs and not clipped values."""
+        """Remember looks at one limit; where no element lies between, these may be signs that the program wants."""
         if self._looks and self._looks[-1][0] != limit:
             self._looks.clear()
-        if share < MOST_ELEMENTS or not between:
+        if share < MOST_ELEMENTS or (self._wants_signs and not between):
             return
         self._looks.append((limit, share))
         if len(self._looks) >= IS_SURE:

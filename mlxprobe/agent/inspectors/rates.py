@@ -9,8 +9,8 @@ from typing import Any
 
 from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import like
-from mlxprobe.agent.inspection import Inspection, Inspector, is_power_of_two
-from mlxprobe.agent.recorder import number
+from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.steps import number
 
 KINDS = ("linear_schedule", "cosine_decay", "exponential_decay", "step_decay")
 POINTS = 32  # rates kept of an optimizer
@@ -137,7 +137,7 @@ class Rates(Inspector):
 
     def look(self, step: int) -> None:
         self._read()
-        if is_power_of_two(step) or not all(self._is_finite(one) for one in self._followed.values()):
+        if step & (step - 1) == 0 or not all(self._is_finite(one) for one in self._followed.values()):
             self._send()
 
     def _is_finite(self, one: Followed) -> bool:
@@ -146,8 +146,9 @@ class Rates(Inspector):
     def _read(self) -> None:
         import mlx.core as mx
 
-        for one in self._followed.values():
-            state = getattr(one.optimizer(), "state", None) or {}
+        last = self.inspection.recorder.rates
+        for key, one in self._followed.items():
+            state = getattr(one.optimizer(), "state", None) or {"learning_rate": last.get(key)}
             rate, step = state.get("learning_rate"), state.get("step")
             if not isinstance(rate, mx.array) or rate.size != 1 or self.inspection.pending([rate]):
                 continue
