@@ -16,7 +16,7 @@ from wheels import wheel
 pytestmark = pytest.mark.slow
 
 TRAINER = """
-import time
+import threading
 import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
 
 def fit(steps=30, stuck=False):
@@ -30,8 +30,9 @@ def fit(steps=30, stuck=False):
         mx.eval(model.parameters(), optimizer.state)
         mx.eval(model.parameters)  # MP104
         total = total + loss  # MP105
-    while stuck:
-        time.sleep(60)  # MP603
+    lock = threading.Lock()
+    for _ in range(2 if stuck else 1):
+        lock.acquire()  # MP603
     return total.item()
 """
 SCRIPT = "import trainer\n\nprint(trainer.fit() >= 0)\n"
@@ -157,6 +158,6 @@ def test_where_an_installed_trainer_hangs_both_lines_are_told(installed: Path, t
     (tmp_path / "train ü.py").write_text("import trainer\n\ntrainer.fit(stuck=True)\n")
     row = watched(installed, tmp_path, "--stall-limit", "1", "--timeout", "4", "train ü.py")
     assert [frame.get("whose", "own") for frame in row["stacks"][-1]["frames"]] == ["package", "own"]
-    assert f"at __init__.py:{line_of('MP603')} (time.sleep(60)  # MP603), called from train ü.py:3" in row["reason"]
+    assert f"at __init__.py:{line_of('MP603')} (lock.acquire()  # MP603), called from train ü.py:3" in row["reason"]
     (hang,) = [one for one in row["findings"] if one["code"] == "MP603"]
     assert (hang["line"], hang["caller"]["line"]) == (line_of("MP603"), 3)
