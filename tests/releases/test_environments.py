@@ -33,6 +33,15 @@ def test_built_once_then_taken_from_the_cache_listed_and_removed(index: Path, mo
 
 
 @pytest.mark.slow
+def test_built_below_a_folder_with_spaces_that_looks_like_a_librarys(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "mlx" / "lib" / "python3.11" / "site-packages" / "a ü b"
+    monkeypatch.setattr(environments, "cache_folder", lambda: folder)
+    assert Path(provide(ONE).executable).is_relative_to(folder)
+
+
+@pytest.mark.slow
 def test_a_release_that_does_not_import_or_does_not_exist_gives_its_reason(index: Path) -> None:
     with pytest.raises(NotInstallableError, match=r"installs but does not import: ImportError: libmlx\.so"):
         provide(Release(name="2.0.0", version="2.0.0"))
