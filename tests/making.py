@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -82,3 +83,15 @@ def record(*rows: ProgramRecord, **changes: Any) -> Record:
         wall_s=3.0,
     )
     return msgspec.structs.replace(made, **changes)
+
+
+def scenario(folder: Path, name: str, first: str = "@probe.correct", body: str = "    pass") -> Path:
+    """Write a scenario of two variants."""
+    file = folder / f"{name}.py"
+    file.write_text(
+        '"""A title.\n\nSymptom: s.\nCause: c.\nFix: f.\n"""\n\nimport mlx.core\n\n'
+        f"from mlxprobe import Outcome, Scenario\n\nprobe = Scenario()\n\n\n{first}\ndef right():\n"
+        f'    """Do it right."""\n{body}\n\n\n@probe.broken(expects=Outcome.PASS)\ndef wrong():\n'
+        f'    """Do it wrong."""\n{body}\n'
+    )
+    return file

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mlxprobe.reports.words import observed, trimmed
+from mlxprobe.reports.words import observed, repeated, trimmed
 from mlxprobe.supervisor.events import EventLog
 from mlxprobe.values.record import ProgramRecord
 
@@ -62,7 +62,7 @@ class Display:
             self._done += 1
         if not self._is_live:
             mark = "ok  " if row.as_expected else "FAIL"
-            self.say(f"{mark} {name}: {observed(row)}")
+            self.say(f"{mark} {name}: {', '.join(filter(None, [observed(row), repeated(row)]))}")
 
     def say(self, line: str) -> None:
         """Print a line above what is live."""

@@ -63,4 +63,5 @@ def _case(suite: ET.Element, one: ProgramRecord) -> None:
 def _told(one: ProgramRecord) -> tuple[str, str]:
     if one.scenario == PROGRAMS:
         return diagnosis.verdict(one), diagnosis.told(one)
-    return f"expected {one.expects}, observed {words.observed(one)}: {one.reason}", words.codes(one)
+    observed = ", ".join(filter(None, [f"observed {words.observed(one)}", words.repeated(one)]))
+    return f"expected {one.expects}, {observed}: {one.reason}", words.codes(one)

@@ -47,7 +47,8 @@ def ledger(record: Record) -> list[str]:
 
 
 def _row(one: ProgramRecord) -> tuple[str, ...]:
-    mark = "" if one.as_expected else f" (expected {one.expects}) ✗"
+    again = f"; {words.repeated(one)}" if one.repeats else ""
+    mark = "" if one.as_expected else f" (expected {one.expects}{again}) ✗"
     role = f"**{one.role}**" if one.role is Role.CORRECT else str(one.role)
     return one.variant, role, str(one.claims or "–"), words.observed(one) + mark, _evidence(one)
 

@@ -71,7 +71,7 @@ def _line(one: ProgramRecord) -> Table:
 def _evidence(one: ProgramRecord) -> list[RenderableType]:
     lines = []
     if not one.as_expected:
-        lines.append(Text(f"expected: {one.expects}", style="red"))
+        lines.append(Text("; ".join(filter(None, [f"expected: {one.expects}", words.repeated(one)])), style="red"))
     if words.status(one) not in ("", "confirmed"):
         lines.append(Text(f"documented: {one.claims} – observed: {one.outcome}: {words.status(one)}", style="cyan"))
     lines.append(Text(one.reason, style="dim" if one.outcome is Outcome.PASS else ""))

@@ -28,6 +28,16 @@ def observed(one: ProgramRecord) -> str:
     return f"{one.outcome} ({one.kind})" if one.kind else str(one.outcome)
 
 
+def repeated(one: ProgramRecord) -> str:
+    """Say how often an unexpected outcome came back when the program was run again; empty where it was not."""
+    if not one.repeats:
+        return ""
+    told = [f"{run.outcome} ({run.kind})" if run.kind else str(run.outcome) for run in one.repeats]
+    if one.intermittent:
+        return f"intermittent ({one.intermittent}): {', '.join(told)}"
+    return f"the same in {len(told)} runs" if len(set(told)) == 1 else f"{len(told)} runs: {', '.join(told)}"
+
+
 def status(one: ProgramRecord) -> str:
     """Say how the document's claim fared: the ledger's vocabulary; empty where no claim was made."""
     if one.claims is None:
@@ -51,11 +61,13 @@ def surroundings(record: Record) -> str:
 def summary(rows: Sequence[ProgramRecord]) -> str:
     """Count what came out as expected, and claims that did not hold."""
     unexpected = sum(not one.as_expected for one in rows)
+    sometimes = sum(bool(one.intermittent) for one in rows)
+    told = f"{unexpected} not as expected" + (f" ({sometimes} intermittent)" if sometimes else "")
     claims = [one for one in rows if one.claims is not None]
     refuted = sum(status(one) != "confirmed" for one in claims)
     parts = [
         counted(len(rows), "program"),
-        f"{unexpected} not as expected" if unexpected else "all as expected",
+        told if unexpected else "all as expected",
     ]
     if claims:
         hold = "does not hold" if 1 in (refuted, len(claims)) else "do not hold"

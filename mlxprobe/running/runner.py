@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from mlxprobe.catalogue.scenario import Variant
@@ -22,6 +22,7 @@ from mlxprobe.values.record import Expectation, ProgramRecord
 from mlxprobe.values.vocabulary import Outcome, Role
 from mlxprobe.verdict.expectation import expectation_of
 from mlxprobe.verdict.judge import judge
+from mlxprobe.verdict.repeats import REPEATS, worst
 
 STALL_FLOOR_S = {"cpu": 1.0, "gpu": 20.0}  # a GPU's kernels are compiled inside the process, where none sees it
 STALL_FACTOR = 20
@@ -30,6 +31,8 @@ CORRECT_STALL_S = {"cpu": 10.0, "gpu": 60.0}
 STARTUP_S = 30.0
 TIMEOUT_S = 60.0
 GROWTH_FLOOR_BYTES = 24_000_000
+
+Run = tuple[Observation, ProgramRecord]
 
 
 class Listener(Protocol):
@@ -73,8 +76,8 @@ class Runner:
         if variant.role is Role.CORRECT:
             return self.correct_row(entry)
         twin, _ = self._twin(entry)
-        seen, expectation = self._observe(entry, variant, self.limits(entry, twin))
-        return self._row(entry, variant, seen, expectation, twin)
+        limits = self.limits(entry, twin)
+        return self._settled(lambda: self._run(entry, variant, limits, twin))[1]
 
     def _skipped(self, entry: Entry, variant: Variant) -> ProgramRecord:
         """Return the row of what cannot be shown on this device."""
@@ -96,8 +99,8 @@ class Runner:
         if variant.role is not Role.CORRECT:
             return self.variant_row(entry, variant)
         self._twin(entry)
-        seen, expectation = self._observe(entry, variant, self.limits(entry, None))
-        return self._row(entry, variant, seen, expectation, self._references.get(entry.name))
+        limits, reference = self.limits(entry, None), self._references.get(entry.name)
+        return self._settled(lambda: self._run(entry, variant, limits, reference))[1]
 
     def correct_row(self, entry: Entry) -> ProgramRecord:
         """Run a scenario's correct loop, unless that has been done, and return its row."""
@@ -157,9 +160,7 @@ class Runner:
             if entry.name not in self._twins:
                 limits = self.limits(entry, None)
                 reference = self._references[entry.name] = self._reference(entry, limits)
-                seen, expectation = self._observe(entry, entry.correct, limits)
-                found = self._row(entry, entry.correct, seen, expectation, reference)
-                self._twins[entry.name] = seen, found
+                self._twins[entry.name] = self._settled(lambda: self._run(entry, entry.correct, limits, reference))
             return self._twins[entry.name]
 
     def _reference(self, entry: Entry, limits: Limits) -> Observation | None:
@@ -167,9 +168,23 @@ class Runner:
             return None
         return observe(self._program(entry, entry.reference), limits, jit_key=self._jit_key(), stop=self.stop)
 
-    def _observe(self, entry: Entry, variant: Variant, limits: Limits) -> tuple[Observation, Expectation]:
+    def _settled(self, run: Callable[[], Run]) -> Run:
+        """Run a program, and twice more where the outcome is not the expected one.
+
+        The row is the worst of them; what was seen is of a run that went as expected, if any did.
+        """
+        runs = [run()]
+        while not runs[0][1].as_expected and len(runs) <= REPEATS and not self.stop.is_set():
+            runs.append(run())
+        if len(runs) > 1 and runs[-1][0].ended == "interrupted":
+            runs.pop()
+        seen = next((seen for seen, found in runs if found.as_expected), runs[0][0])
+        return seen, self._told(worst([found for _, found in runs]))
+
+    def _run(self, entry: Entry, variant: Variant, limits: Limits, twin: Observation | None) -> Run:
         expectation = expectation_of(entry.scenario, variant, self.environment)
-        return self._observed(self._program(entry, variant.name), limits), expectation
+        seen = self._observed(self._program(entry, variant.name), limits)
+        return seen, self._row(entry, variant, seen, expectation, twin)
 
     def _observed(self, program: Program, limits: Limits) -> Observation:
         listener, label = self._listener, f"{self.label}{program.name}"
@@ -189,7 +204,7 @@ class Runner:
     ) -> ProgramRecord:
         findings = diagnose(seen)
         verdict = judge(seen, findings, expectation, twin)
-        found = row(
+        return row(
             seen,
             findings,
             verdict,
@@ -201,7 +216,6 @@ class Runner:
             documents=(variant.document,) if variant.document else tuple(entry.scenario.documents),
             says=variant.says,
         )
-        return self._told(found)
 
     def _told(self, found: ProgramRecord) -> ProgramRecord:
         if self._listener is not None:
@@ -227,6 +241,6 @@ def usual_slowest(steps_s: Sequence[float]) -> float:
 
 def exit_code(rows: Sequence[ProgramRecord]) -> int:
     """Return 0 where all is as expected, 2 where something could not be judged, else 1."""
-    if any(one.outcome is Outcome.UNJUDGED and one.expects is not Outcome.UNJUDGED for one in rows):
+    if any(one.outcome is Outcome.UNJUDGED is not one.expects and not one.intermittent for one in rows):
         return 2
     return int(any(not one.as_expected for one in rows))

@@ -25,7 +25,7 @@ WANTED_CPU_SHARE = 0.6  # used or waited for, where others use the machine too
 PRINTING_BYTES_PER_S = 1e6  # who prints more is held back by the full pipe, and busy however little CPU that takes
 OVERDUE = 2.0  # limits, after which an unclear silence counts too
 STARVED_OVERDUE = 10.0  # where some thread was always about to move: it got no processor, or its disk is slow
-SOON = 100.0  # limits: no sleep that ends by then is a deadlock
+SOON = 10.0  # limits: no sleep that ends by then is a deadlock
 AGAIN_S = 0.1  # from one look at an unclear silence to the next: every look interrupts the program
 
 

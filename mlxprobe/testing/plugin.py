@@ -18,6 +18,7 @@ from mlxprobe.settings.table import resolve
 from mlxprobe.values.errors import ProbeError
 from mlxprobe.values.record import ProgramRecord
 from mlxprobe.values.vocabulary import Outcome
+from mlxprobe.verdict.repeats import REPEATS
 
 GUARD_S = 30.0  # beyond a variant's own limits, for its correct loop's start and for ending what hangs
 _DECLARES = re.compile(r"^probe\s*=\s*Scenario\b|^@probe\.", re.MULTILINE)
@@ -107,7 +108,8 @@ class VariantItem(pytest.Item):
         self.entry = entry
         self.variant = variant
         limits = resolve(_flags(self.config))
-        self.add_marker(pytest.mark.timeout(3 * (limits.timeout_s or TIMEOUT_S) + GUARD_S))
+        runs = 1 + 2 * (1 + REPEATS)  # the reference, the correct loop and the variant, each as often as it may run
+        self.add_marker(pytest.mark.timeout(runs * (limits.timeout_s or TIMEOUT_S) + GUARD_S))
 
     def runtest(self) -> None:
         """Run the variant and fail with the verdict's evidence where the outcome is not the expected one."""
@@ -152,6 +154,7 @@ def runner_of(config: pytest.Config) -> Runner:
 def explain(row: ProgramRecord) -> str:
     """Put the verdict's evidence, and the stacks of what hung, into the text of a failure."""
     lines = [f"{row.name}: expected {row.expects}, observed {words.observed(row)}", f"  {row.reason}"]
+    lines += [f"  {words.repeated(row)}"] * bool(row.repeats)
     lines += [f"  {found.code} {found.name}: {found.message}" for found in row.findings]
     for stack in row.stacks:
         lines.append(f"  process {stack.pid}, thread {stack.thread}, innermost call first:")

@@ -27,6 +27,7 @@ from mlxprobe.values.record import Finding, ProgramRecord
 from mlxprobe.values.vocabulary import Outcome, Severity
 
 LOSS_TOLERANCE = 1e-3
+STEADY_RUNS = 3  # in which a baseline never failed, before a candidate that does so now and then is called worse
 NOT_JUDGED = (Outcome.UNJUDGED, Outcome.SKIPPED)
 
 
@@ -60,6 +61,9 @@ def _outcome(before: Rows, after: Rows, same_machine: bool) -> Iterator[Differen
         return
     text = f"{' or '.join(sorted(old))} → {' or '.join(sorted(new))}: {after[0].reason}"
     judged = not any(one.outcome in NOT_JUDGED for one in (*before, *after))
+    if judged and old == {Outcome.PASS} and len(new) > 1:
+        yield _intermittent(before, after, same_machine)
+        return
     if len(old) > 1 or len(new) > 1 or not judged:
         yield Difference(what="outcome", change=Change.CANNOT_TELL, text=text, suspected=judged and len(after) < 3)
         return
@@ -72,13 +76,24 @@ def _outcome(before: Rows, after: Rows, same_machine: bool) -> Iterator[Differen
     yield Difference(what="outcome", change=change, text=text, suspected=_few(before, after, same_machine))
 
 
+def _intermittent(before: Rows, after: Rows, same_machine: bool) -> Difference:
+    """Tell of a candidate that fails now and then where the baseline never did."""
+    runs = [one for row in after for one in row.repeats or (row,)]
+    failed = [one for one in runs if one.outcome is not Outcome.PASS]
+    share = f"intermittent ({len(failed)} of {len(runs)})"
+    few = len(runs) < STEADY_RUNS or (same_machine and len(before) < STEADY_RUNS)
+    text = f"pass → {' or '.join(sorted(_outcomes(after)))}, {share}: {failed[0].reason}"
+    return Difference(what="outcome", change=Change.REGRESSION, text=text, suspected=few)
+
+
 def _few(before: Rows, after: Rows, same_machine: bool) -> bool:
     """Tell whether a difference has been seen too rarely; a record from elsewhere cannot be run again."""
     return len(after) < 2 or (same_machine and len(before) < 2)
 
 
 def _outcomes(rows: Rows) -> set[str]:
-    return {f"{one.outcome} ({one.kind})" if one.kind else str(one.outcome) for one in rows}
+    runs = (one for row in rows for one in row.repeats or (row,))
+    return {f"{one.outcome} ({one.kind})" if one.kind else str(one.outcome) for one in runs}
 
 
 def _findings(before: Rows, after: Rows, same_machine: bool) -> Iterator[Difference]:

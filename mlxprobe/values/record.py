@@ -46,8 +46,20 @@ class Verdict(Value, frozen=True):
     as_expected: bool = True
 
 
+class Repeat(Value, frozen=True):
+    """One of the runs of a program that was run again, because what became of it was not expected."""
+
+    outcome: Outcome
+    reason: str
+    as_expected: bool
+    kind: HangKind | None = None
+
+
 class ProgramRecord(Value, frozen=True):
-    """One program's row of a record: what was claimed, expected, observed, and the evidence."""
+    """One program's row of a record: what was claimed, expected, observed, and the evidence.
+
+    `repeats` are all its runs, the first too, where there were several; all else is the worst one's.
+    """
 
     scenario: str
     variant: str
@@ -79,10 +91,17 @@ class ProgramRecord(Value, frozen=True):
     limits: Limits | None = None
     result: dict[str, tuple[float, ...]] = {}
     output_tail: str = ""
+    repeats: tuple[Repeat, ...] = ()
 
     @property
     def name(self) -> str:
         return f"{self.scenario}/{self.variant}"
+
+    @property
+    def intermittent(self) -> str:
+        """How many of its runs were not as expected, as "1 of 3", where only some were; else empty."""
+        unexpected = sum(not one.as_expected for one in self.repeats)
+        return f"{unexpected} of {len(self.repeats)}" if 0 < unexpected < len(self.repeats) else ""
 
 
 class Record(Value, frozen=True):

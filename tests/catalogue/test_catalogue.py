@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from making import scenario
 
 from mlxprobe.catalogue import scenarios
 from mlxprobe.catalogue.scenarios import Entry
@@ -138,15 +139,3 @@ def test_expected_outcome(expects: object, mlx: str, device: str, outcome: Outco
 def test_conditions_that_cover_nothing_are_told() -> None:
     with pytest.raises(UsageError, match=r"covers neither MLX 0\.32\.4 nor cpu"):
         expected_outcome({"gpu": Outcome.PASS}, HERE)
-
-
-def scenario(folder: Path, name: str, first: str = "@probe.correct", body: str = "    pass") -> Path:
-    """Write a scenario of two variants."""
-    file = folder / f"{name}.py"
-    file.write_text(
-        '"""A title.\n\nSymptom: s.\nCause: c.\nFix: f.\n"""\n\nimport mlx.core\n\n'
-        f"from mlxprobe import Outcome, Scenario\n\nprobe = Scenario()\n\n\n{first}\ndef right():\n"
-        f'    """Do it right."""\n{body}\n\n\n@probe.broken(expects=Outcome.PASS)\ndef wrong():\n'
-        f'    """Do it wrong."""\n{body}\n'
-    )
-    return file

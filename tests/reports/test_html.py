@@ -26,6 +26,7 @@ from mlxprobe.values.errors import UsageError
 from mlxprobe.values.files import encode
 from mlxprobe.values.record import Record
 from mlxprobe.values.vocabulary import Outcome
+from mlxprobe.verdict.repeats import worst
 
 LIBRARY = "window.library = 1;"  # the pure tests need no charts, and making the bundle takes a second
 LIMIT_BYTES = 3_000_000
@@ -70,6 +71,12 @@ def test_a_page_has_everything_of_a_scenario() -> None:
         assert part in told
     assert {"toy", "toy/never", "toy/evaluated", "MP101"} <= set(page.all("id"))
     assert page.all("data-key") == ["loss", "steps", "pending", "resident", "active", "cache"]
+
+
+def test_what_happened_now_and_then_is_told() -> None:
+    runs = [record_row(Outcome.HANG, as_expected=False, expects=Outcome.PASS), record_row(), record_row()]
+    told = " ".join(Elements(render(record(worst(runs)), [], LIBRARY)).text.split())
+    assert told.count("expected: pass; intermittent (1 of 3): hang, pass, pass") == 2
 
 
 def test_every_link_leads_somewhere_in_the_page() -> None:

@@ -12,6 +12,7 @@ from mlxprobe.testing.plugin import explain
 from mlxprobe.values.measures import counted
 from mlxprobe.values.record import Finding, ProgramRecord, Record
 from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
+from mlxprobe.verdict.repeats import worst
 
 FOUND = Finding(code="MP101", name="unevaluated-update", severity=Severity.ERROR, message="grows")
 HUNG = record_row(
@@ -54,6 +55,26 @@ def test_text_fits_80_columns_and_has_no_colour() -> None:
     report = FORMATS["text"](RECORD)
     assert max(map(len, report.splitlines())) <= 80
     assert "\x1b" not in report
+
+
+SOMETIMES = worst(
+    [record_row(Outcome.HANG, kind=HangKind.STALL, as_expected=False, expects=Outcome.PASS), CORRECT, CORRECT]
+)
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "junit"])
+def test_every_format_tells_what_happened_now_and_then(form: str) -> None:
+    assert "intermittent (1 of 3): hang (stall), pass, pass" in " ".join(FORMATS[form](record(SOMETIMES)).split())
+
+
+def test_the_record_has_every_run_of_what_happened_now_and_then() -> None:
+    (row,) = json.loads(FORMATS["json"](record(SOMETIMES)))["programs"]
+    assert [one["outcome"] for one in row["repeats"]] == ["hang", "pass", "pass"]
+    assert "1 not as expected (1 intermittent)" in words.summary([CORRECT, SOMETIMES])
+
+
+def test_what_came_back_every_time_is_told_as_that() -> None:
+    assert words.repeated(worst([UNEXPECTED] * 3)) == "the same in 3 runs"
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from test_catalogue import scenario
+from making import scenario
 
 pytestmark = pytest.mark.slow
 OWN = Path(__file__).parents[2] / "scenarios"

@@ -13,8 +13,10 @@ from mlxprobe.upgrade.quantities import ENOUGH_RUNS
 from mlxprobe.values.observation import MlxSample, Raised, Reading, Sample
 from mlxprobe.values.record import Finding, ProgramRecord
 from mlxprobe.values.vocabulary import Outcome, Severity
+from mlxprobe.verdict.repeats import worst
 
 PASS, ERROR, HANG = record_row(), record_row(Outcome.ERROR), record_row(Outcome.HANG)
+UNSTEADY = worst([record_row(Outcome.ERROR, as_expected=False), PASS, PASS])
 LEAK = Finding(code="MP103", name="memory-growth", severity=Severity.WARNING, message="grows")
 NOTE = Finding(code="MP302", name="hand-written-log-softmax", severity=Severity.NOTE, message="by hand")
 
@@ -54,7 +56,11 @@ CASES = [
     ("raises, now passes", [ERROR] * 2, [PASS] * 2, Change.FIXED),
     ("raises, now hangs", [ERROR] * 2, [HANG] * 2, Change.CHANGED),
     ("one run of each is a suspicion", [PASS], [ERROR], Change.SAME),
-    ("unsteady on one side", [PASS] * 3, [PASS, ERROR, PASS], Change.CANNOT_TELL),
+    ("passes, now fails now and then", [PASS] * 3, [PASS, ERROR, PASS], Change.REGRESSION),
+    ("the same in fewer runs is a suspicion", [PASS] * 2, [PASS, ERROR], Change.SAME),
+    ("passes, now fails in one of the runs of a row", [PASS] * 3, [UNSTEADY], Change.REGRESSION),
+    ("failed now and then before", [PASS, ERROR, PASS], [PASS] * 3, Change.CANNOT_TELL),
+    ("fails now and then on both sides", [PASS, ERROR, PASS], [PASS, PASS, ERROR], Change.CANNOT_TELL),
     ("not judged on one side", [PASS], [record_row(Outcome.UNJUDGED)], Change.CANNOT_TELL),
     ("gone from the candidate", [PASS], [], Change.CANNOT_TELL),
     ("a finding gained", [PASS] * 2, [record_row(findings=(LEAK,))] * 2, Change.REGRESSION),

@@ -115,6 +115,7 @@ def _ticked(text: str) -> Any:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "observed": words.observed,
+    "repeated": words.repeated,
     "status": words.status,
     "surroundings": words.surroundings,
     "figures": diagnosis.figures,
