@@ -2,20 +2,22 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mlxprobe.catalogue.scenario import Scenario
-from mlxprobe.values.vocabulary import Outcome
-
 if TYPE_CHECKING:
     from mlxprobe.api import Diagnosis, watch
+    from mlxprobe.catalogue.scenario import Scenario
+    from mlxprobe.values.vocabulary import Outcome
 
 __version__ = "0.1.0"
 __all__ = ["Diagnosis", "Outcome", "Scenario", "__version__", "watch"]
 
 
-def __getattr__(name: str) -> Any:
-    """Import what only the supervisor's side needs when it is asked for: watched programs import this package too."""
-    if name in ("Diagnosis", "watch"):
-        from mlxprobe import api
+_ROOMS = {"Diagnosis": "api", "watch": "api", "Scenario": "catalogue.scenario", "Outcome": "values.vocabulary"}
 
-        return getattr(api, name)
-    raise AttributeError(f"module 'mlxprobe' has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, and nothing else: watched programs import this package too."""
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'mlxprobe' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"mlxprobe.{_ROOMS[name]}"), name)

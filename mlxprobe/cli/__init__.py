@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import signal
 
-from mlxprobe.cli import docs, explore, gate, isolate, matrix, report, run, watch
 from mlxprobe.cli.common import main
 
 __all__ = ["entry_point", "main"]
 
-for _command in (
-    run.run,
-    explore.list_,
-    explore.show,
-    explore.explain,
-    explore.doctor,
-    gate.gate,
-    gate.envs,
-    matrix.matrix,
-    matrix.merge,
-    matrix.bisect,
-    watch.watch,
-    isolate.isolate,
-    report.report,
-    docs.docs,
-):
-    main.add_command(_command)
+main.files = {  # each is imported when it is asked for: the program to be watched does not wait for the others
+    "run": "run",
+    "list": "explore",
+    "show": "explore",
+    "explain": "explore",
+    "doctor": "explore",
+    "gate": "gate",
+    "envs": "gate",
+    "matrix": "matrix",
+    "merge": "matrix",
+    "bisect": "matrix",
+    "watch": "watch",
+    "isolate": "isolate",
+    "report": "report",
+    "docs": "docs",
+}
 
 
 def entry_point() -> None:

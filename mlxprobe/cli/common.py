@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,25 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 class Commands(click.Group):
     """Turn what mlxprobe raises, and what click has to say of wrong usage, into one sentence and exit code 2."""
+
+    files: Mapping[str, str] = {}  # of this room, by the commands that are in them
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name every command."""
+        return sorted(self.files)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in self.files:
+            return None
+        module = importlib.import_module(f"mlxprobe.cli.{self.files[cmd_name]}")
+        found: click.Command = getattr(module, f"{cmd_name}_" if cmd_name == "list" else cmd_name)
+        return found
+
+    def every_command(self) -> dict[str, click.Command]:
+        """Import all commands."""
+        context = click.Context(self)
+        return {name: one for name in self.list_commands(context) if (one := self.get_command(context, name))}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read what stands before the command's name."""

@@ -67,7 +67,7 @@ def commands() -> list[Command]:
     from mlxprobe.reports.docs import Command
 
     found = []
-    for name, command in main.commands.items():
+    for name, command in main.every_command().items():
         with click.Context(command, info_name=f"mlxprobe {name}") as context:
             records = [one.get_help_record(context) for one in command.get_params(context)]
             found.append(

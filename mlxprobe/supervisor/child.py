@@ -193,6 +193,7 @@ class Child:
     ) -> None:
         if not self.empty:
             self.end(gently=False)
+        self._order("done")
         self._close()
         try:
             self._warden.wait(END_WITHIN_S)

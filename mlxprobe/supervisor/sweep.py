@@ -6,10 +6,12 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-
-import psutil
+from typing import TYPE_CHECKING
 
 from mlxprobe.agent.shared import FOLDER_VARIABLE
+
+if TYPE_CHECKING:
+    import psutil
 
 END_WITHIN_S = 5.0
 
@@ -19,6 +21,8 @@ def sweep(folder: Path, session: int) -> tuple[int, ...]:
 
     A process that detached itself, was given an empty environment and outlived its warden is not found.
     """
+    import psutil  # here, where it is seldom needed: it takes as long to import as a short program does to run
+
     deadline = time.monotonic() + END_WITHIN_S
     while (living := list(_marked(str(folder), session))) and time.monotonic() < deadline:
         for process in living:
@@ -31,6 +35,8 @@ def sweep(folder: Path, session: int) -> tuple[int, ...]:
 
 
 def _marked(folder: str, session: int) -> Iterator[psutil.Process]:
+    import psutil
+
     for process in psutil.process_iter():
         try:
             if process.status() == psutil.STATUS_ZOMBIE and process.num_threads() < 2:

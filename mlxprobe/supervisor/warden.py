@@ -5,7 +5,7 @@ the program's tree orphans (Linux), and kills the whole tree when told to, or wh
 the supervisor is gone. Called as `warden.py CONTROL_FD EVENTS_FD FOLDER SESSION ARGV...`: EVENTS_FD is -1 where the
 program opens its events by name, SESSION is `own`, or `same` for a program that has the supervisor's terminal.
 
-Out: `pid N`, `exit STATUS`, then after `kill` `empty` or `left PID...`. In: `term`, `kill`, `signal N`.
+Out: `pid N`, `exit STATUS`, then after `kill` `empty` or `left PID...`. In: `term`, `kill`, `signal N`, `done`.
 """
 
 from __future__ import annotations
@@ -35,11 +35,10 @@ def main(control: int, events: int, folder: str, session: str, argv: list[str]) 
     let_go(events)
     tell(control, f"pid {program}")
     obey(control, wake, program)
-    wait_for_end(control)  # the supervisor may want something from the folder
-    os.close(control)
-    import shutil
+    if not is_done(control):  # the supervisor is gone, and cannot remove the folder
+        import shutil
 
-    shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def wake_on_sigchld() -> int:
@@ -118,11 +117,11 @@ def hand_on(program: int, asked: dict[int, float], shared: dict[int, float]) -> 
                 os.kill(program, number)
 
 
-def wait_for_end(control: int) -> None:
-    """Wait until the supervisor closes the control line, but not for ever."""
+def is_done(control: int) -> bool:
+    """Wait until the supervisor has taken what it wants, but not for ever; tell whether it said so."""
     line = select.poll()
     line.register(control, select.POLLIN)
-    line.poll(1000 * END_WITHIN_S)
+    return bool(line.poll(1000 * END_WITHIN_S)) and "done" in hear(control)
 
 
 def hear(control: int) -> list[str]:

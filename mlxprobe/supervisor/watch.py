@@ -14,9 +14,7 @@ import msgspec
 from mlxprobe.supervisor import jit
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import NONSENSE_IS_SURE, EventLog
-from mlxprobe.supervisor.sample import SAMPLE_S, TreeSampler
 from mlxprobe.supervisor.stacks import StackFile
-from mlxprobe.supervisor.suspicion import Suspicion
 from mlxprobe.values.errors import ProbeError
 from mlxprobe.values.observation import Limits, Observation, Program
 from mlxprobe.values.sheet import Sheet
@@ -45,6 +43,9 @@ class Watcher:
         self.child = child
         self.stop = stop
         self.limits = limits
+        from mlxprobe.supervisor.sample import TreeSampler  # while the program starts: psutil takes as long to import
+        from mlxprobe.supervisor.suspicion import Suspicion
+
         self.log = EventLog(child.started_s)
         stacks.roots = self.log.roots
         self.tree = TreeSampler(child.warden_pid, child.started_s)
@@ -94,7 +95,10 @@ class Watcher:
             self.silent_s += gap_s
         if self.log.running:  # starting and importing take what they take
             self.longest_s = max(self.longest_s, self.silent_s)
-        self.tree.sample_if_due(SAMPLE_S if timeout_s >= POLL_S else HURRY_S)
+        if timeout_s >= POLL_S:
+            self.tree.sample_if_due()
+        else:
+            self.tree.sample_if_due(HURRY_S)
 
     def _limit_reached(self) -> str:
         """Name the limit that is reached now; an empty string where none is."""
@@ -195,7 +199,7 @@ def observe(
 
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
-    """Make a temporary folder; the warden removes it, and we do where the warden could not."""
+    """Make a temporary folder; we remove it, or the warden does where we are gone."""
     try:
         made = tempfile.TemporaryDirectory(prefix="mlxprobe-", ignore_cleanup_errors=True)
     except OSError as error:

@@ -119,7 +119,7 @@ def test_every_word_has_its_meaning() -> None:
 
 
 def test_every_command_setting_and_argument_is_in_the_reference() -> None:
-    for name, command in main.commands.items():
+    for name, command in main.every_command().items():
         assert f"\n## {name}\n" in PAGES["reference/cli.md"]
         for option in command.params:
             assert option.param_type_name == "argument" or option.opts[0] in PAGES["reference/cli.md"]
