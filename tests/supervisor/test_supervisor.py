@@ -188,8 +188,11 @@ def test_stacks_of_running_code_come_from_the_agents_thread(mark: str, monkeypat
     """A signal in the middle of running Python code ends one process in fifty."""
     signalled: list[int] = []
     monkeypatch.setattr("mlxprobe.supervisor.stacks.signal_to", signalled.append)
-    folder = Path(tempfile.mkdtemp())
-    with StackFile(folder) as stacks, Child(program("computes_in_threads", mark), folder) as child:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        StackFile(Path(name)) as stacks,
+        Child(program("computes_in_threads", mark), Path(name)) as child,
+    ):
         log = EventLog(child.started_s)
 
         def begun() -> bool:
