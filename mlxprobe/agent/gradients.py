@@ -70,6 +70,8 @@ class GradientCalls:
                 nesting.tracing[-1]["gradients"] = True
                 return call(*args, **kwargs)
             recorder.gradient_begins()
+            if inspection.due:
+                inspection.calling()
             nesting.depth += 1
             try:
                 result = call(*args, **kwargs)

@@ -37,6 +37,9 @@ class Inspector:
     def imported(self, name: str, module: Any) -> None:
         """One of MLX's modules has been imported: wrap what is needed of it."""
 
+    def calling(self) -> None:
+        """A gradient call begins, at a step that is looked at."""
+
     def called(self, call: Call) -> None:
         """A gradient call has returned, at a step that is looked at."""
 
@@ -75,6 +78,12 @@ class Inspection:
     def imported(self, name: str, module: Any) -> None:
         """Tell of a module of MLX's that has been imported."""
         self._each(lambda one: one.imported(name, module))
+
+    def calling(self) -> None:
+        """Tell of a gradient call that begins."""
+        if self.due and not self.busy:
+            with self.at_our_cost():
+                self._each(lambda one: one.calling())
 
     def called(self, call: Callable[[], Call]) -> None:
         """Tell of a gradient call."""

@@ -12,6 +12,7 @@ from mlxprobe.values.vocabulary import HangKind, Severity
 
 GROWING = 10.0  # operations a step; the optimizer's own step counter adds one, which harms nobody
 MANY_STEPS = 5
+ENOUGH_LOOKS, ONE_STEP = 4, 30  # looks; pending operations at each of them
 LONG_S = 0.1
 
 
@@ -98,3 +99,20 @@ def retained_graph(seen: Observation) -> Iterator[Finding]:
         count, each = float(str(fact.detail["operations"])), float(str(fact.detail["per_step"]))
         message = f"{fact.detail['variable']} keeps {count:,.0f} pending operations, {each:,.0f} more every step"
         yield rule("MP105").at(message, fact.file, fact.line, operations=count, operations_per_step=each)
+
+
+@finding("MP106", "evaluated-late", Severity.NOTE)
+def evaluated_late(seen: Observation) -> Iterator[Finding]:
+    """An update is evaluated only by the next step's loss.
+
+    Nothing is lost, and nothing grows; but the first step looks fast, each later one pays for the one before, and the
+    last update is paid for after the loop. Times per step that are read off such a loop say nothing.
+
+    Example: `mx.eval(loss)`, or `loss.item()`, as the only evaluation of a step.
+
+    Use instead: `mx.eval(loss, model.parameters(), optimizer.state)` after the update.
+    """
+    known = [step.pending for step in seen.steps if step.pending is not None]
+    if len(known) >= ENOUGH_LOOKS and min(known) >= ONE_STEP and pending_slope(seen) < GROWING:
+        message = f"{min(known):,} operations of each update wait for the next step's loss"
+        yield rule("MP106").at(message, *place(seen, "first update"), operations=min(known))

@@ -12,9 +12,11 @@ from mlxprobe.agent.inspectors.gradients import Gradients
 from mlxprobe.agent.inspectors.indices import Indices
 from mlxprobe.agent.inspectors.layouts import Layouts
 from mlxprobe.agent.inspectors.losses import Losses
+from mlxprobe.agent.inspectors.operations import Operations
 from mlxprobe.agent.inspectors.parameters import Parameters
 from mlxprobe.agent.inspectors.rates import Rates
 from mlxprobe.agent.inspectors.retained import Retained
+from mlxprobe.agent.inspectors.sizes import Sizes
 
 ALL: tuple[type[Inspector], ...] = (
     Losses,
@@ -25,6 +27,8 @@ ALL: tuple[type[Inspector], ...] = (
     Indices,
     Causality,
     Layouts,
+    Operations,
+    Sizes,
     Retained,
     Checkpoints,
     Rates,

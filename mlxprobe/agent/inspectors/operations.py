@@ -1,0 +1,142 @@
+"""The array operations of a step, one by one: results larger than what they are made of, lifted types, single elements.
+
+The operators of `mx.array` are wrapped from the beginning of a gradient call that is looked at to the end of its step.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+from types import CodeType
+from typing import Any
+
+from mlxprobe.agent import graph, sites
+from mlxprobe.agent.arguments import like
+from mlxprobe.agent.inspection import Call, Inspection, Inspector
+from mlxprobe.agent.lossgraph import LossGraph
+
+BINARY = ("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__")
+SINGLE = ("__getitem__", "item")
+HITS = 4  # results to be looked at behind
+LEAST = 4  # of the axis that comes twice: small ones may be equal by chance
+MANY = 1000  # single elements at one line
+PARAMETERS = 32  # by which it is told whether an operand is an activation
+
+
+class Operations(Inspector):
+    """Look at operators while the program uses them."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._originals: list[tuple[Any, str, Any]] = []
+        self._inside = False
+        self._blown: list[tuple[Any, Any, Any, tuple[str, int]]] = []
+        self._lifted: tuple[str, int] | None = None
+        self._linear: tuple[tuple[str, int], str] | None = None
+        self._singles: Counter[tuple[CodeType, int]] = Counter()
+
+    def calling(self) -> None:
+        """Wrap the operators."""
+        import mlx.core as mx
+
+        if self._originals:
+            self._inside = True
+            return
+        for name in BINARY:
+            self._wrap(mx.array, name, self._binary)
+        for name in SINGLE:
+            self._wrap(mx.array, name, self._single)
+        layers = sys.modules.get("mlx.nn.layers.linear")
+        if layers is not None:
+            self._wrap(layers.Linear, "__call__", self._product)
+        self._inside = True
+
+    def called(self, call: Call) -> None:
+        """Tell of what the gradient call did."""
+        self._inside = False
+        blown, self._blown = self._blown, []
+        parameters = graph.leaves(call.model.trainable_parameters()) if call.model is not None else []
+        for a, b, result, site in blown:
+            if any(depends(one, parameters) for one in (a, b)):
+                shapes = [str(tuple(one.shape)) for one in (a, b, result)]
+                self.inspection.recorder.fact(
+                    "broadcast", site, shapes=shapes, factor=result.size / max(a.size, b.size)
+                )
+        if self._linear is not None:
+            site, weight = self._linear
+            self.inspection.recorder.fact(
+                "promoted", self._lifted or site, weight=weight, by_operator=bool(self._lifted)
+            )
+        self._linear = self._lifted = None
+
+    def look(self, step: int) -> None:
+        """Give the operators back."""
+        for owner, name, original in self._originals:
+            setattr(owner, name, original)
+        self._originals.clear()
+        singles, self._singles = self._singles, Counter()
+        for (code, line), count in singles.most_common(1):
+            if count >= MANY and sites.is_users(code.co_filename):
+                self.inspection.recorder.fact("piecemeal", (code.co_filename, line), operations=count)
+
+    def finish(self) -> None:
+        self.look(0)
+
+    def _wrap(self, owner: Any, name: str, wrapped: Callable[[Any], Any]) -> None:
+        original = getattr(owner, name, None)
+        if original is not None:
+            self._originals.append((owner, name, original))
+            setattr(owner, name, like(original)(wrapped(original)))
+
+    def _binary(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def operator(a: Any, b: Any) -> Any:
+            result = original(a, b)
+            if self._inside and not self.inspection.busy and hasattr(b, "ndim"):
+                if a.ndim != b.ndim and is_blown(a.shape, b.shape) and len(self._blown) < HITS:
+                    self._blown.append((a, b, result, sites.calling()))
+                elif a.dtype != b.dtype and self._lifted is None and is_lifted(a, b, result):
+                    self._lifted = sites.calling()
+            return result
+
+        return operator
+
+    def _product(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def __call__(layer: Any, x: Any) -> Any:  # noqa: N807
+            if self._inside and self._linear is None and "32" in str(x.dtype) and "16" in str(layer.weight.dtype):
+                self._linear = sites.calling(), str(layer.weight.dtype).rpartition(".")[2]
+            return original(layer, x)
+
+        return __call__
+
+    def _single(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def single(array: Any, *args: Any) -> Any:
+            frame = sys._getframe(1)
+            if not self.inspection.busy:
+                self._singles[frame.f_code, frame.f_lineno] += 1
+            return original(array, *args)
+
+        return single
+
+
+def is_blown(first: Any, second: Any) -> bool:
+    """Tell whether a broadcast is larger than its operands because one axis meets itself: (N, H) with (N, 1, H)."""
+    small, large = sorted((tuple(first), tuple(second)), key=len)
+    missing = len(large) - len(small)
+    for k, length in enumerate(small):
+        if length >= LEAST and large[k + missing] == 1:
+            return any(large[j] == length and (j < missing or small[j - missing] == 1) for j in range(k + missing))
+    return False
+
+
+def is_lifted(a: Any, b: Any, result: Any) -> bool:
+    """Tell whether a float32 operand lifts a half-precision one."""
+    kinds = {str(a.dtype), str(b.dtype)}
+    return str(result.dtype).endswith("float32") and any(kind.endswith("float16") for kind in kinds)
+
+
+def depends(array: Any, parameters: list[Any]) -> bool:
+    """Tell whether a pending array is computed from any of some parameters."""
+    named = {f"p{k}": one for k, one in enumerate(parameters[:PARAMETERS])}
+    drawn = LossGraph(graph.dot(loss=array, **named), frozenset(named))
+    return drawn.found and any(drawn.reaches(name) for name in named)

@@ -1,0 +1,84 @@
+"""Findings about single operations on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlxprobe.diagnosis.registry import facts, finding, rule
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+
+@finding("MP109", "growing-input", Severity.WARNING)
+def growing_input(seen: Observation) -> Iterator[Finding]:
+    """What the gradient call is given grows with the steps.
+
+    Each step then takes longer than the one before, and needs more memory. A buffer that is filled and never emptied
+    looks like a leak of MLX's.
+
+    Example: `episodes.extend(rollout())`, then a gradient over all of `episodes`.
+
+    Use instead: clear an on-policy buffer after the update; draw a batch of fixed size from a replay buffer.
+    """
+    for fact in facts(seen, "input grows"):
+        first, last = float(str(fact.detail["first"])), float(str(fact.detail["last"]))
+        if last > first:
+            message = f"the gradient call is given more at every look: {first:.0f} rows, then {last:.0f}"
+            yield rule("MP109").at(message, fact.file, fact.line, first_rows=first, last_rows=last)
+        else:
+            message = "the gradient call is given longer rows at every look"
+            yield rule("MP109").at(message, fact.file, fact.line, severity=Severity.NOTE)
+
+
+@finding("MP110", "broadcast-blow-up", Severity.WARNING)
+def broadcast_blow_up(seen: Observation) -> Iterator[Finding]:
+    """An operation's result is many times larger than any of its operands, since an axis meets itself.
+
+    (N, 1) and (N,) broadcast to (N, N), and (N, H) with (N, 1, H) to (N, N, H): every row with every other. The mean of
+    that is a number like any other, and the memory is N times what it should be.
+
+    Example: `mx.mean((predictions - targets) ** 2)` with predictions of shape (N, 1) and targets of shape (N,).
+
+    Use instead: `predictions.squeeze(-1) - targets`; in general the same number of axes on both sides.
+    """
+    for fact in facts(seen, "broadcast"):
+        shapes = fact.detail["shapes"]
+        first, second, result = shapes if isinstance(shapes, list) else ["", "", ""]
+        factor = float(str(fact.detail["factor"]))
+        message = f"{first} and {second} broadcast to {result}, {factor:.0f} times as much as either"
+        yield rule("MP110").at(message, fact.file, fact.line, factor=factor)
+
+
+@finding("MP111", "piecemeal-work", Severity.WARNING)
+def piecemeal_work(seen: Observation) -> Iterator[Finding]:
+    """Thousands of single elements are taken at one line of a step, where one operation would do.
+
+    Each is an operation of its own, or even an evaluation: the step takes as long as Python takes for them.
+
+    Example: `mx.stack([data[i] for i in indices])` over a batch of thousands.
+
+    Use instead: `data[mx.array(indices)]`; batches made with NumPy.
+    """
+    for fact in facts(seen, "piecemeal"):
+        count = float(str(fact.detail["operations"]))
+        message = f"{count:,.0f} elements are taken one by one in one step"
+        yield rule("MP111").at(message, fact.file, fact.line, operations=count)
+
+
+@finding("MP112", "promoted-dtype", Severity.WARNING)
+def promoted_dtype(seen: Observation) -> Iterator[Finding]:
+    """Float32 activations reach layers of half precision.
+
+    A float32 array that meets a half-precision one lifts the result, and from there on every activation takes twice the
+    memory, and every product the slow path. The weights stay as they are, so nothing shows it.
+
+    Example: `x = x * mx.array(0.5)` in a bfloat16 model; float32 images into a float16 network.
+
+    Use instead: a Python number (`x * 0.5`), or `.astype(x.dtype)`.
+    """
+    for fact in facts(seen, "promoted"):
+        what = "an operation lifts" if fact.detail["by_operator"] else "the input holds"
+        message = f"{what} activations to float32 before a layer of {fact.detail['weight']} weights"
+        yield rule("MP112").at(message, fact.file, fact.line)
+        return
