@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlxprobe.agent import graph
 from mlxprobe.agent.inspection import Call, Inspection, Inspector
 
-ENOUGH = 6  # looks, each with more than the one before
+ENOUGH = 5  # looks, each with more than the one before
 FACTOR = 3
 
 
