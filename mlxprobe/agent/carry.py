@@ -10,7 +10,7 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from mlxprobe.agent import start
+from mlxprobe.agent import sites, start
 from mlxprobe.agent.channel import Channel, identity, lifted
 from mlxprobe.agent.imports import when_imported
 from mlxprobe.agent.shared import DEVICE_VARIABLE, EVENTS_FILE, FOLDER_VARIABLE, PATH_VARIABLE, WITH_VARIABLE
@@ -59,7 +59,8 @@ def _imported(mx: Any) -> None:
     if not _claims(os.path.join(folder, OWNER_FILE)):
         for name in (DEVICE_VARIABLE, WITH_VARIABLE):
             os.environ.pop(name, None)
-        channel.send("fact", name="another process", step=0, file="", line=0, count=1, detail={"pid": os.getpid()})
+        nowhere = sites.told(sites.NOWHERE)
+        channel.send("fact", name="another process", step=0, **nowhere, count=1, detail={"pid": os.getpid()})
         return
     agent = start.Agent(channel, folder)
     _show_tracebacks_without_us()

@@ -180,14 +180,15 @@ class Recorder:
         key = (name, file, line)
         count = self._facts[key] = self._facts.get(key, 0) + 1
         if count & (count - 1) == 0:
-            place: dict[str, Any] = {"file": file, "line": line, "caller": sites.caller((file, line))}
-            self.channel.send("fact", name=name, step=self.step, **place, count=count, detail=detail)
+            self._send_fact(name, (file, line), count, detail)
 
     def revise(self, name: str, site: tuple[str, int], **detail: Any) -> None:
         """Send a fact that may be told again, and then otherwise: the last is what holds."""
         if not self._over:
-            file, line = site
-            self.channel.send("fact", name=name, step=self.step, file=file, line=line, count=1, detail=detail)
+            self._send_fact(name, site, 1, detail)
+
+    def _send_fact(self, name: str, site: tuple[str, int], count: int, detail: dict[str, Any]) -> None:
+        self.channel.send("fact", name=name, step=self.step, **sites.told(site), count=count, detail=detail)
 
     def live_trees(self) -> list[Any]:
         """Return parameters and states of every model and optimizer that was updated."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
+import linecache
+import os
 import sys
 from types import FrameType, TracebackType
+from typing import Any
 
 from mlxprobe.agent.roots import GENERATED, LIBRARY, OWN, PACKAGE, Roots
 
 Site = tuple[str, int]
 NOWHERE: Site = ("", 0)
 CALLERS_AT_MOST = 10_000
+TEXT_CHARACTERS = 200
 
 roots = Roots()
 _callers: dict[Site, Site] = {}  # of lines in installed packages: the script's line that led there first
@@ -65,9 +69,24 @@ def innermost(frame: FrameType | None) -> Site:
     return made
 
 
-def caller(site: Site) -> Site | None:
-    """Return the user's own line that led to a line in an installed package; None elsewhere."""
-    return _callers.get(site)
+def told(site: Site) -> dict[str, Any]:
+    """Put a site into the words of an event, with the user's own line that led there if it is another."""
+    by = _callers.get(site)
+    return {
+        "file": site[0],
+        "line": site[1],
+        "source": text(site),
+        "caller": by and {"file": by[0], "line": by[1], "source": text(by)},
+    }
+
+
+def text(site: Site) -> str:
+    """Return a line that this process alone can read: of a notebook's cell, of a zipped module."""
+    file, line = site
+    if not file or os.path.exists(file):
+        return ""
+    module = next((one for one in list(sys.modules.values()) if getattr(one, "__file__", None) == file), None)
+    return linecache.getline(file, line, vars(module) if module else None).strip()[:TEXT_CHARACTERS]
 
 
 def moved(site: Site, line: int) -> Site:

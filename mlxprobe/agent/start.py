@@ -193,14 +193,11 @@ def _run_variant(file: str, name: str, recorder: Recorder, channel: Channel) -> 
 def send_exception(error: BaseException, channel: Channel) -> str:
     """Tell of the exception that ended the program, and return its traceback."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    file, line = sites.raising(error.__traceback__)
     channel.send(
         "raised",
         type=type(error).__name__,
         message=str(error)[:MESSAGE_CHARACTERS],
-        file=file,
-        line=line,
-        caller=sites.caller((file, line)),
+        **sites.told(sites.raising(error.__traceback__)),
         traceback=text[-1500:],
     )
     return text

@@ -23,9 +23,9 @@ Detector = Callable[[Observation], Iterator[Finding]]
 
 def diagnose(seen: Observation) -> tuple[Finding, ...]:
     """Return every finding of every rule, in the order of their codes."""
-    led = callers(seen)
-    found = (one for code in sorted(RULES) for one in RULES[code].detect(seen))
-    return tuple(msgspec.structs.replace(one, caller=led.get((one.file, one.line))) for one in found)
+    led, texts = callers(seen), {(one.file, one.line): one.source for one in seen.facts}
+    found = (((one.file, one.line), one) for code in sorted(RULES) for one in RULES[code].detect(seen))
+    return tuple(msgspec.structs.replace(one, source=texts.get(at, ""), caller=led.get(at)) for at, one in found)
 
 
 def unchecked(seen: Observation) -> tuple[Finding, ...]:

@@ -82,11 +82,11 @@ def own_place(told: Finding | Raised) -> Place:
 
 
 def quoted(found: Finding) -> Finding:
-    """Return a finding with the text of its lines, as the files have it now."""
-    caller = found.caller and msgspec.structs.replace(
-        found.caller, source=source_line(found.caller.file, found.caller.line)
-    )
-    return msgspec.structs.replace(found, source=source_line(found.file, found.line), caller=caller)
+    """Return a finding with the text of its lines: as the files have it, or as only the program could read it."""
+    by = found.caller
+    caller = by and msgspec.structs.replace(by, source=source_line(by.file, by.line) or by.source)
+    source = source_line(found.file, found.line) or found.source
+    return msgspec.structs.replace(found, source=source, caller=caller)
 
 
 def source_of(found: Finding | Place, root: Path | None = None) -> str:

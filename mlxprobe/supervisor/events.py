@@ -9,7 +9,7 @@ import msgspec
 
 from mlxprobe.agent.roots import Roots
 from mlxprobe.supervisor.thin import thin
-from mlxprobe.values.observation import Fact, MlxSample, Place, Raised, Reading, Step
+from mlxprobe.values.observation import Fact, MlxSample, Raised, Reading, Step
 from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.vocabulary import Whose
 
@@ -124,8 +124,8 @@ class EventLog:
         thin(self.memory, lambda one: one.active_bytes)
 
     def _on_fact(self, event: dict[str, Any], t_s: float) -> None:
-        fields = ("name", "step", "file", "line", "count", "detail")
-        told = {"t_s": t_s, "caller": _caller(event), **{field: event[field] for field in fields}}
+        fields = ("name", "step", "file", "line", "source", "caller", "count", "detail")
+        told = {"t_s": t_s, **{field: event[field] for field in fields}}
         self.facts.append(msgspec.convert(told, Fact))
 
     def _on_sheet(self, event: dict[str, Any], t_s: float) -> None:
@@ -134,9 +134,8 @@ class EventLog:
         self.sheet |= event["values"]
 
     def _on_raised(self, event: dict[str, Any], t_s: float) -> None:
-        fields = ("type", "message", "file", "line", "traceback")
-        told = {"caller": _caller(event), **{field: event[field] for field in fields}}
-        self.raised = msgspec.convert(told, Raised)
+        fields = ("type", "message", "file", "line", "caller", "traceback")
+        self.raised = msgspec.convert({field: event[field] for field in fields}, Raised)
 
     def _on_measuring(self, event: dict[str, Any], t_s: float) -> None:
         self.finished_s = t_s
@@ -153,10 +152,3 @@ class EventLog:
 
     def _on_dropped(self, event: dict[str, Any], t_s: float) -> None:
         self.facts.append(Fact(name="event dropped", t_s=t_s, detail={"event": str(event["event"])}))
-
-
-def _caller(event: dict[str, Any]) -> Place | None:
-    if event.get("caller") is None:
-        return None
-    file, line = event["caller"]
-    return Place(file=str(file), line=int(line))

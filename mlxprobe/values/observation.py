@@ -135,13 +135,17 @@ class Raised(Value, frozen=True):
 
 
 class Fact(Value, frozen=True):
-    """Something that the agent saw once or at one place: raw material for the findings; `caller` as in a Finding."""
+    """Something that the agent saw once or at one place: raw material for the findings; `caller` as in a Finding.
+
+    `source` is the line's text where nobody else can read it: of a notebook's cell, of a zipped module.
+    """
 
     name: str
     t_s: float = 0.0
     step: int = 0
     file: str = ""
     line: int = 0
+    source: str = ""
     caller: Place | None = None
     count: int = 1
     detail: dict[str, str | int | float | bool | list[str]] = {}

@@ -117,11 +117,12 @@ FIT = "def fit(): return sites.calling()\ndef fail(): raise ValueError"
 def test_a_line_in_a_package_has_the_users_line_that_called_it(packages: str) -> None:
     fit = run(packages, FIT)["fit"]
     assert run("/me/train.py", "\nfound = fit()", fit=fit)["found"] == (packages, 1)
-    assert sites.caller((packages, 1)) == ("/me/train.py", 2)
+    caller = {"file": "/me/train.py", "line": 2, "source": ""}
+    assert sites.told((packages, 1)) == {"file": packages, "line": 1, "source": "", "caller": caller}
     run("/me/other.py", "found = fit()", fit=fit)
-    assert sites.caller((packages, 1)) == ("/me/train.py", 2), "the first keeps it"
+    assert sites.told((packages, 1))["caller"] == caller, "the first keeps it"
     assert sites.moved((packages, 1), 9) == (packages, 9)
-    assert sites.caller((packages, 9)) == ("/me/train.py", 2)
+    assert sites.told((packages, 9))["caller"] == caller
 
 
 def test_an_exception_of_a_package_has_the_users_line_that_called_it(packages: str) -> None:
@@ -129,7 +130,7 @@ def test_an_exception_of_a_package_has_the_users_line_that_called_it(packages: s
     with pytest.raises(ValueError) as raised:
         run("/me/train.py", "\n\nfail()", fail=fail)
     assert sites.raising(raised.tb) == (packages, 2)
-    assert sites.caller((packages, 2)) == ("/me/train.py", 3)
+    assert sites.told((packages, 2))["caller"]["line"] == 3
 
 
 def test_generated_code_is_a_place_only_where_there_is_no_other(packages: str) -> None:

@@ -36,8 +36,20 @@ def fit(steps=30, stuck=False):
     return total.item()
 """
 SCRIPT = "import trainer\n\nprint(trainer.fit() >= 0)\n"
-CELL = "import sys\ncell = {cell!r}\nexec(compile(cell, {name!r}, 'exec'), {{'__name__': '__main__'}})\n"
+KERNEL = """
+import linecache
+cell, name = {cell!r}, {name!r}
+linecache.cache[name] = len(cell), None, cell.splitlines(True), name  # as IPython keeps it
+exec(compile(cell, name, "exec"), {{"__name__": "__main__"}})
+"""
 ODD = ("mlx", "lib/python3.11/site-packages", "mlx/lib/python3.11/site-packages/a ü 中 b", "dist-packages")
+
+
+SOURCES = {"MP104": "mx.eval(model.parameters)  # MP104", "MP105": "total = total + loss  # MP105"}
+
+
+def sources(row: dict[str, Any]) -> dict[str, str]:
+    return {one["code"]: one["source"] for one in row["findings"] if "source" in one}
 
 
 def line_of(text: str, source: str = TRAINER) -> int:
@@ -91,15 +103,15 @@ def test_a_zipped_application_is_the_users(tmp_path: Path) -> None:
     _, row = report_of(tmp_path, "app.pyz")
     found = {code: (os.path.join(tmp_path, file), line) for code, (file, line) in places(row).items()}
     assert found == wanted(tmp_path / "app.pyz" / "trainer.py")
+    assert sources(row) == SOURCES
 
 
 @pytest.mark.parametrize("name", ["<ipython-input-3-0af1c2>", "/tmp/ipykernel_7/1234567.py", "<stdin>"])
-def test_a_cell_of_a_notebook_is_the_users(name: str, tmp_path: Path) -> None:
-    (tmp_path / "kernel.py").write_text(CELL.format(cell=TRAINER + "fit()\n", name=name))
+def test_a_cell_of_a_notebook_is_the_users_with_its_text(name: str, tmp_path: Path) -> None:
+    (tmp_path / "kernel.py").write_text(KERNEL.format(cell=TRAINER + "fit()\n", name=name))
     _, row = report_of(tmp_path, "kernel.py")
-    found = places(row)
-    assert found["MP104"] == wanted(name)["MP104"]
-    assert found["MP105"][0] == name  # its line is read off the source, which only a real notebook keeps
+    assert places(row) == wanted(name)
+    assert sources(row) == SOURCES
 
 
 def test_a_command_line_is_the_users(tmp_path: Path) -> None:
@@ -131,10 +143,7 @@ def test_of_an_installed_trainer_its_line_is_told_and_the_scripts(installed: Pat
     (tmp_path / "train.py").write_text(SCRIPT)
     row = watched(installed, tmp_path, "train.py")
     assert places(row) == wanted(installed / "trainer" / "__init__.py")
-    assert {one["code"]: one["source"] for one in row["findings"] if "source" in one} == {
-        "MP104": "mx.eval(model.parameters)  # MP104",
-        "MP105": "total = total + loss  # MP105",
-    }
+    assert sources(row) == SOURCES
     callers = [one["caller"] for one in row["findings"] if "caller" in one]
     assert [(one | {"file": os.path.join(tmp_path, one["file"])}) for one in callers] == [
         {"file": str(tmp_path / "train.py"), "line": 3, "source": "print(trainer.fit() >= 0)"}
