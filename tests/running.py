@@ -17,6 +17,9 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mlxprobe.reports import diagnosis
+from mlxprobe.values.files import load
+
 WITHIN_S = 60.0
 MLXPROBE = (sys.executable, "-m", "mlxprobe")
 PRELUDE = """
@@ -63,11 +66,25 @@ def watch(folder: Path, *words: str, stdin: str = "", **changes: str) -> Ran:
 
 
 def report_of(folder: Path, *words: str, stdin: str = "", **changes: str) -> tuple[Ran, dict[str, Any]]:
-    """Watch a program with the report in a file, and return the program's row too."""
+    """Watch a program with the report in a file, and return the program's row too; the report's text is cut off."""
     file = folder.parent / f"{folder.name}-report.json"
     ran = watch(folder, "--format", "json", "--output", str(file), *words, stdin=stdin, **changes)
     assert file.is_file(), ran.err
-    return ran, json.loads(file.read_text())["programs"][0]
+    own, text = parted(ran.err, file, folder)
+    assert text, ran.err
+    return Ran(ran.code, ran.out, own), json.loads(file.read_text())["programs"][0]
+
+
+def parted(err: str, file: Path, folder: Path) -> tuple[str, str]:
+    """Part what the program wrote from the report's text, which follows it."""
+    here = Path.cwd()
+    os.chdir(folder)  # places are told as seen from there
+    try:
+        text = diagnosis.render(load(file))
+    finally:
+        os.chdir(here)
+    own, told, _ = err.rpartition(text)
+    return own, told
 
 
 class Terminal:

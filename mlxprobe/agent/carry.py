@@ -13,7 +13,7 @@ from typing import Any
 from mlxprobe.agent import sites, start
 from mlxprobe.agent.channel import Channel, identity, lifted
 from mlxprobe.agent.imports import when_imported
-from mlxprobe.agent.shared import DEVICE_VARIABLE, EVENTS_FILE, FOLDER_VARIABLE, PATH_VARIABLE, WITH_VARIABLE
+from mlxprobe.agent.shared import EVENTS_FILE, FOLDER_VARIABLE, OWN_VARIABLES, PATH_VARIABLE
 
 OWNER_FILE = "owner"
 CARRIED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "carried")
@@ -57,7 +57,7 @@ def _imported(mx: Any) -> None:
     except OSError:  # the supervisor is gone
         return
     if not _claims(os.path.join(folder, OWNER_FILE)):
-        for name in (DEVICE_VARIABLE, WITH_VARIABLE):
+        for name in OWN_VARIABLES:
             os.environ.pop(name, None)
         nowhere = sites.told(sites.NOWHERE)
         channel.send("fact", name="another process", step=0, **nowhere, count=1, detail={"pid": os.getpid()})

@@ -54,6 +54,8 @@ class Recorder:
         self.count: Callable[[], None] = lambda: None
         self._counted_s = 0.0
         self.at_end: Callable[[], None] = lambda: None
+        self.enough_steps = 0  # whoever watches wants no more; 0 for the program's own end
+        self.enough: Callable[[], None] = lambda: None
         self._window = 0  # gradient calls that the last update took
 
     @property
@@ -159,6 +161,9 @@ class Recorder:
             self._window = self._step_gradients
         self._step_gradients = 0
         self._updated = False
+        if 0 < self.enough_steps <= self.step and not self._over:
+            self.enough()  # does not come back, as long as there is a supervisor
+            self._open_since = time.monotonic()
 
     def finish(self) -> None:
         """The program's body has ended: close what is open, send what is left, and note no more facts."""

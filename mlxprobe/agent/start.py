@@ -16,6 +16,8 @@ from typing import Any
 
 from mlxprobe.agent import results, roots, sites
 from mlxprobe.agent.channel import Channel, lifted, open_channel
+from mlxprobe.agent.children import Children
+from mlxprobe.agent.enough import stand_still
 from mlxprobe.agent.hooks import Hooks
 from mlxprobe.agent.imports import when_imported
 from mlxprobe.agent.inspection import Inspection
@@ -23,7 +25,15 @@ from mlxprobe.agent.inspectors import ALL
 from mlxprobe.agent.interventions import Interventions
 from mlxprobe.agent.recorder import Recorder
 from mlxprobe.agent.sampler import Sampler
-from mlxprobe.agent.shared import ASK_FILE, DEVICE_VARIABLE, FOLDER_VARIABLE, STACK_SIGNAL, STACKS_FILE, WITH_VARIABLE
+from mlxprobe.agent.shared import (
+    ASK_FILE,
+    DEVICE_VARIABLE,
+    FOLDER_VARIABLE,
+    STACK_SIGNAL,
+    STACKS_FILE,
+    STEPS_VARIABLE,
+    WITH_VARIABLE,
+)
 
 MESSAGE_CHARACTERS = 600
 LAYERS = (
@@ -97,14 +107,21 @@ class Agent:
         inspection = Inspection(self.recorder, ALL)
         self.recorder.look, self.recorder.inspected = inspection.look, inspection.finish
         self._hooks, self._inspection = Hooks(self.recorder, inspection), inspection
+        self.recorder.enough_steps = int(os.environ.pop(STEPS_VARIABLE, "0"))
+        self.recorder.enough = lambda: stand_still(self.recorder, self.pid)
         self._device = os.environ.pop(DEVICE_VARIABLE, "")
         self._interventions = Interventions(os.environ.pop(WITH_VARIABLE, ""))
         for name in (*self._hooks.by_module, *LAYERS):
             if name != "mlx.core":
                 when_imported(name, self._imported)
         os.register_at_fork(after_in_child=lambda: _forked(self.recorder, channel))
-        sampler = Sampler(channel, self.recorder.log, os.path.join(folder, ASK_FILE), stacks)
-        self.recorder.count, self.recorder.at_end = sampler.count, sampler.finish
+        self._sampler = Sampler(channel, self.recorder.log, os.path.join(folder, ASK_FILE), stacks)
+        self._children = Children(channel)
+        self.recorder.count, self.recorder.at_end = self._sampler.count, self._finish
+
+    def _finish(self) -> None:
+        self._sampler.finish()
+        self._children.finish()
 
     def hook_core(self, mx: Any) -> None:
         """Wrap `mlx.core`, which has just been imported."""
@@ -113,8 +130,11 @@ class Agent:
         self._tell_roots(roots.mlx(mx.__file__))
         self.recorder.active = getattr(mx, "get_active_memory", self.recorder.active)
         device = mx.default_device().type.name
+        holds = _device_memory(mx) if device == "gpu" else 0
         python = "{}.{}.{}".format(*sys.version_info)
-        self.channel.send("mlx", version=mx.__version__, device=device, python=python, executable=sys.executable)
+        self.channel.send(
+            "mlx", version=mx.__version__, device=device, python=python, executable=sys.executable, holds=holds
+        )
         self.recorder.losses.install(mx)
         self._imported(mx)
 
@@ -131,6 +151,15 @@ class Agent:
         if name in self._hooks.by_module:
             self._hooks.by_module[name](module)
         self._interventions.imported(name, module)
+
+
+def _device_memory(mx: Any) -> int:
+    """Return the bytes of the GPU's memory, 0 where MLX does not tell."""
+    try:
+        found = mx.device_info() if hasattr(mx, "device_info") else mx.metal.device_info()
+        return int(next(found[name] for name in ("memory_size", "total_memory") if name in found))
+    except Exception:  # what a release does not have, or calls otherwise
+        return 0
 
 
 def _forked(recorder: Recorder, channel: Channel) -> None:

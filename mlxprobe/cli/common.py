@@ -82,13 +82,14 @@ def main(context: click.Context) -> None:
         context.color = True  # else click takes away, outside of a terminal, the colours that rich was forced to give
 
 
-def with_settings(*names: str) -> Callable[[Command], Command]:
-    """Give a command the flags of the settings it uses."""
+def with_settings(*names: str, **usual: str) -> Callable[[Command], Command]:
+    """Give a command the flags of the settings it uses, in words of its own where its default (`usual`) is another."""
 
     def decorate(command: Command) -> Command:
-        for setting in reversed([one for one in TABLE if one.name in names]):
+        for setting in reversed([one for one in TABLE if one.name in (*names, *usual)]):
+            told = setting.told(usual.get(setting.name, ""))
             many = isinstance(setting.default, tuple)
-            command = click.option(setting.flag, setting.name, multiple=many, help=setting.help)(command)
+            command = click.option(setting.flag, setting.name, multiple=many, help=told)(command)
         return command
 
     return decorate

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlxprobe.cli.common import JUDGED_NOT, leave, tell, with_settings
 from mlxprobe.settings.table import resolve
+
+if TYPE_CHECKING:
+    from mlxprobe.diagnosis import Rule
 
 
 @click.command("list")
@@ -48,19 +52,32 @@ def show(name: str, **flags: Any) -> None:
 @click.command()
 @click.argument("code", default="")
 def explain(code: str) -> None:
-    """Explain a finding code, such as MP101; without one, list them."""
+    """Explain a finding by its code or name, such as MP101 or zero-gradient; list those of MP1, or all."""
     from mlxprobe.cli.display import shown
     from mlxprobe.diagnosis import RULES
     from mlxprobe.reports import page
     from mlxprobe.values.errors import UsageError
 
-    if not code:
-        for rule in (RULES[one] for one in sorted(RULES)):
-            click.echo(f"{rule.code}  {rule.name}  ({rule.severity})")
+    meant = meant_by(code)
+    if not meant:
+        close = difflib.get_close_matches(code.lower(), [rule.name for rule in RULES.values()], n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(RULES))}"
+        raise UsageError(f"no finding has the code or name {code!r}; {hint}")
+    if len(meant) == 1:
+        click.echo(shown(page.finding(meant[0])), nl=False)
         return
-    if code.upper() not in RULES:
-        raise UsageError(f"no finding has the code {code!r}; known are {', '.join(sorted(RULES))}")
-    click.echo(shown(page.finding(RULES[code.upper()])), nl=False)
+    for rule in meant:
+        click.echo(f"{rule.code}  {rule.name}  ({rule.severity})")
+
+
+def meant_by(word: str) -> list[Rule]:
+    """Return the rule with this code or name; else all whose code or name begins with it."""
+    from mlxprobe.diagnosis import RULES
+
+    word, rules = word.lower(), [RULES[code] for code in sorted(RULES)]
+    names = {rule.code: (rule.code.lower(), rule.name) for rule in rules}
+    exact = [rule for rule in rules if word in names[rule.code]]
+    return exact or [rule for rule in rules if any(name.startswith(word) for name in names[rule.code])]
 
 
 @click.command()

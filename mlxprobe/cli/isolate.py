@@ -9,6 +9,7 @@ import click
 
 from mlxprobe.cli.common import INTERRUPTED, deliver, leave, with_report, with_settings
 from mlxprobe.cli.watch import Program, command_of, with_program
+from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings, resolve
 from mlxprobe.values.errors import UsageError
 
@@ -21,7 +22,7 @@ TIMEOUT_S = 120.0
 @click.option("--with", "always", multiple=True, metavar="NAME", help="Apply this one in every trial; repeatable.")
 @click.option("--steps", type=click.IntRange(1), default=200, help="End each trial after this many steps (200).")
 @with_report(("text", "json", "markdown", "html"))
-@with_settings("timeout_s", "stall_s", "memory", "device")
+@with_settings("memory", "device", timeout_s="120s a trial", stall_s="10s")
 @with_program
 def isolate(
     words: tuple[str, ...],
@@ -60,4 +61,9 @@ def within_limits(settings: Settings) -> Settings:
     """Give trials limits where nobody else did: what hangs must end."""
     from dataclasses import replace
 
-    return replace(settings, stall_s=settings.stall_s or STALL_S, timeout_s=settings.timeout_s or TIMEOUT_S)
+    return replace(
+        settings,
+        stall_s=settings.stall_s or STALL_S,
+        timeout_s=settings.timeout_s or TIMEOUT_S,
+        memory=memory_limit(settings.memory),
+    )

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, leave, tell, with_report, with_settings
+from mlxprobe.cli.common import INTERRUPTED, leave, with_report, with_settings
+from mlxprobe.cli.watched import SEVERITIES, Report, exit_code
 from mlxprobe.settings.table import resolve
 from mlxprobe.supervisor.warden import SHARED
 from mlxprobe.values.errors import UsageError
@@ -25,11 +23,8 @@ from mlxprobe.values.errors import UsageError
 if TYPE_CHECKING:
     from mlxprobe.cli.statusline import StatusLine
     from mlxprobe.running.watching import Watch
-    from mlxprobe.supervisor.watch import Watcher
-    from mlxprobe.values.record import ProgramRecord, Record
 
 FORMS = ("text", "json", "junit", "github", "sarif", "html")
-SEVERITIES = ("never", "error", "warning", "note")
 
 
 class Program(click.Command):
@@ -84,7 +79,7 @@ def command_of(words: Sequence[str], python: str, *, is_module: bool, is_command
 )
 @click.option("--live/--no-live", default=True, help="Show a status line in a terminal.")
 @with_report(FORMS)
-@with_settings("timeout_s", "stall_s", "memory", "device")
+@with_settings("device", timeout_s="none", stall_s="60s or 20 slow steps, and then it is not ended", memory="none")
 @with_program
 def watch(
     words: tuple[str, ...],
@@ -117,40 +112,23 @@ def watch(
     command = command_of(words, python, is_module=is_module, is_command=is_command)
     check_writable(output)
     known = known_of(load(baseline), Path.cwd()) if baseline else frozenset()
-    chosen = Selection(select=select, ignore=ignore, known=known)
-    name = words[0]
-    program = Watched(name=name, command=command, terminal=True, device=settings.device)
-    began = time.monotonic()
+    report = Report(form, output, Selection(select=select, ignore=ignore, known=known))
+    program = Watched(name=words[0], command=command, terminal=True, device=settings.device)
     running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
     threading.Thread(target=import_reports, daemon=True).start()
     with StatusLine(wanted=live) as line, own_signals(running), stops_cleanly(line):
-        running.shown, running.silent = line.show, say_silent
+        running.shown = line.show
+        report.listen(running)
         seen = running.run()
-    findings, accepted = chosen.apply(seen.findings)
-    kept = msgspec.structs.replace(seen, findings=findings)
-    record = record_of(kept, running.environment, began, running.unseen)
-    _report(record, form, output, accepted)
-    leave(INTERRUPTED if running.stop.is_set() else exit_code(kept, fail_on, ended=running.ended))
+    record, accepted = report.record(running, seen)
+    report.deliver(record, accepted)
+    leave(INTERRUPTED if running.stop.is_set() else exit_code(record.programs[0], fail_on, ended=running.ended))
 
 
 def import_reports() -> None:
     """Import what the report needs while the program starts: it takes as long as a short program does."""
     import mlxprobe.cli.display
     import mlxprobe.reports  # noqa: F401
-
-
-def say_silent(watcher: Watcher) -> None:
-    """Say at once that the program is stuck, for it may never end."""
-    from mlxprobe.values.measures import calling_frame, standing_frame
-
-    silence = watcher.suspicion.silence
-    if silence is None:
-        return
-    frame = standing_frame(silence.stacks)
-    where = f" at {frame.file}:{frame.line} ({frame.code})" if frame else ""
-    if caller := calling_frame(silence.stacks):
-        where += f", called from {caller.file}:{caller.line}"
-    tell(f"{silence.kind}: nothing has moved for {silence.silent_s:.0f} s{where}; Ctrl-C, three times at most, ends it")
 
 
 @contextmanager
@@ -186,64 +164,3 @@ def stops_cleanly(line: StatusLine) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTSTP, before)
-
-
-def record_of(seen: ProgramRecord, environment: Any, began_s: float, unseen: tuple[str, ...]) -> Record:
-    """Put one program's row into a record."""
-    import mlxprobe
-    from mlxprobe.values.files import SCHEMA_VERSION, now
-    from mlxprobe.values.record import Record
-
-    return Record(
-        schema_version=SCHEMA_VERSION,
-        mlxprobe=mlxprobe.__version__,
-        time=now(),
-        environment=environment,
-        programs=(seen,),
-        wall_s=time.monotonic() - began_s,
-        problems=unseen,
-    )
-
-
-def _report(record: Record, form: str, output: Path | None, accepted: int) -> None:
-    """Write the report: on stderr, for stdout is the program's; with a file, a redirected stderr is too."""
-    from mlxprobe.cli.display import shown
-    from mlxprobe.reports import WATCH_FORMATS, diagnosis
-    from mlxprobe.values.files import write
-
-    if output is not None:
-        write(output, WATCH_FORMATS[form](record).encode())
-        if not sys.stderr.isatty():
-            return
-    if output is not None or form == "text":
-        click.echo(shown(diagnosis.renderable(record, accepted), stderr=True), nl=False, err=True)
-    else:
-        click.echo(WATCH_FORMATS[form](record), nl=False, err=True)
-
-
-def exit_code(seen: ProgramRecord, fail_on: str, ended: str) -> int:
-    """Return the program's own exit code; 1 where we ended it, or where it ended well and findings are too grave."""
-    from mlxprobe.values.vocabulary import Outcome, Severity
-
-    graver = list(Severity)[: SEVERITIES.index(fail_on)]
-    failed = any(one.checked and one.severity in graver for one in seen.findings)
-    if ended == "enough":
-        return int(failed)
-    if seen.outcome in (Outcome.HANG, Outcome.MEMORY, Outcome.SLOW):
-        return 1
-    if seen.exit_code is None:
-        return JUDGED_NOT
-    if seen.exit_code < 0:
-        die_alike(-seen.exit_code)
-    if fail_on != "never" and seen.outcome is Outcome.UNJUDGED and seen.begun_s:
-        return seen.exit_code or JUDGED_NOT
-    return seen.exit_code or int(failed)
-
-
-def die_alike(number: int) -> None:
-    """End by the signal that ended the program, so that whoever started us sees what it would have seen."""
-    sys.stderr.flush()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError):  # SIGKILL is what it is
-        signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxprobe.reports.diagnosis import fails, one_line, ordered, place, plain, verdict
+from mlxprobe.reports.diagnosis import fails, grave, one_line, ordered, place, plain, verdict
 from mlxprobe.running.selection import own_place, relative
 from mlxprobe.values.record import Finding, ProgramRecord, Record
 from mlxprobe.values.vocabulary import Severity
@@ -34,8 +34,8 @@ def _finding(found: Finding) -> str:
 def _verdict(one: ProgramRecord) -> str:
     own = own_place(one.raised) if one.raised and one.raised.file else None
     file, line = (relative(own.file), own.line) if own else ("", 0)
-    level = "error" if fails(one) else "notice"
-    return command(level, verdict(one), file=file, line=line, title=f"mlxprobe {one.variant}")
+    level = "error" if fails(one) else "warning" if grave(one) else "notice"
+    return command(level, verdict(one), file=file, line=line, title=f"mlxprobe {one.label}")
 
 
 def command(level: str, message: str, *, title: str, file: str = "", line: int = 0) -> str:

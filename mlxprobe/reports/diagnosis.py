@@ -16,9 +16,9 @@ from rich.text import Text
 from mlxprobe.diagnosis import RULES
 from mlxprobe.reports.words import observed, trimmed
 from mlxprobe.running.selection import relative, source_of
-from mlxprobe.values.measures import counted, is_users, megabytes
+from mlxprobe.values.measures import counted, duration, is_users, megabytes
 from mlxprobe.values.observation import Stack
-from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.record import Finding, ProgramRecord, Record, Remark
 from mlxprobe.values.vocabulary import Outcome, Severity
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
@@ -51,7 +51,7 @@ def renderable(record: Record, accepted: int = 0) -> RenderableType:
         parts.append(Text(f"accepted: {counted(accepted, 'finding')} that the baseline has already"))
     parts += [_Hanging(Text(f"problem: {one_line(problem)}", "red")) for problem in record.problems]
     if not record.complete:
-        parts.append(Text("interrupted: this is what was seen by then", "yellow"))
+        parts.append(Text("not complete: this is what was seen by then", "yellow"))
     return Group(*parts)
 
 
@@ -65,7 +65,12 @@ def _program(one: ProgramRecord) -> list[RenderableType]:
     if one.raised is not None and one.raised.file:
         by = f", called from {place(one.raised.caller.file, one.raised.caller.line)}" if one.raised.caller else ""
         parts.append(_Hanging(Text(f"raised at {place(one.raised.file, one.raised.line)}{by}")))
-    parts += [_Hanging(Text(figures(one))), _Hanging(Text(verdict(one), "bold red" if fails(one) else "bold green"))]
+    style = "bold red" if fails(one) else "bold yellow" if grave(one) else "bold green"
+    parts += [_Hanging(Text(figures(one))), _Hanging(Text(verdict(one), style))]
+    shown = grave(one) if one.outcome is Outcome.PASS or interrupted(one) else ()  # in the verdict's own line
+    parts += [_Hanging(Text(f"also: {one_line(remark.message)}")) for remark in one.remarks if remark not in shown]
+    if any(remark.name == "no step" for remark in one.remarks):
+        return parts  # what was not checked, and why, is all said by that
     return [*parts, *(_Hanging(Text(line, "dim")) for line in unchecked(one.findings))]
 
 
@@ -132,7 +137,12 @@ def figures(one: ProgramRecord) -> str:
     """Put steps, time, loss and memory in one line."""
     parts = [counted(one.steps, "step") if one.steps else "no training step"]
     if one.step_s:  # the first two also build and compile
-        parts.append(f"{1e3 * statistics.median(one.step_s[2:] or one.step_s):.1f} ms a step")
+        parts.append(f"{duration(statistics.median(one.step_s[2:] or one.step_s))} a step")
+    if one.worst_step and one.steps > 1:
+        parts += [
+            f"worst {duration(one.worst_step_s)} at step {one.worst_step:,}",
+            f"{duration(one.steps_s)} in all",
+        ]
     losses = [reading.value for reading in one.losses if reading.stream == one.losses[0].stream]
     if losses:
         parts.append(f"loss {losses[0]:.4g} → {losses[-1]:.4g}" if len(losses) > 1 else f"loss {losses[0]:.4g}")
@@ -147,10 +157,30 @@ def verdict(one: ProgramRecord) -> str:
     """Say in one line what became of a program and how much was found."""
     counts = Counter(found.severity for found in one.findings if found.checked)
     found = ", ".join(counted(counts[severity], str(severity)) for severity in ORDER if counts[severity])
+    known = "; ".join(one_line(remark.message) for remark in grave(one))
+    if interrupted(one):
+        return f"{known}: {found or 'no finding'} so far"
     if one.outcome is Outcome.PASS:
-        return f"{'not healthy' if fails(one) else 'healthy'}: {found or 'no finding'}"
+        word = "not healthy: " if fails(one) else "" if known else "healthy: "
+        return f"{word}{found or 'no finding'}{known and '; '}{known}"
     reason = one_line(one.reason).removeprefix(f"{one.kind}: ")
     return f"{observed(one)}: {reason}" + (f" ({found})" if found else "")
+
+
+def grave(one: ProgramRecord) -> tuple[Remark, ...]:
+    """Return what is known of a program for which it cannot be called healthy, though nothing speaks against it."""
+    return tuple(remark for remark in one.remarks if remark.grave)
+
+
+def interrupted(one: ProgramRecord) -> bool:
+    """Tell whether somebody's Ctrl-C ended a program."""
+    return any(remark.name == "interrupted" for remark in one.remarks)
+
+
+def headline(found: Finding) -> str:
+    """Return a finding's place, code, name and message in one line."""
+    where = f"{place(found.file, found.line)}: " if found.file else ""
+    return f"{where}{plain(found.code)} {found.severity} {plain(found.name)}: {one_line(found.message)}"
 
 
 def fails(one: ProgramRecord) -> bool:

@@ -12,7 +12,6 @@ from mlxprobe.reports import diagnosis, words
 from mlxprobe.values.record import ProgramRecord, Record
 from mlxprobe.values.vocabulary import Outcome
 
-PROGRAMS = "programs"  # the scenario of the user's own
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -43,12 +42,12 @@ def clean(text: str) -> str:
 
 
 def _fails(one: ProgramRecord) -> bool:
-    against = diagnosis.fails(one) if one.scenario == PROGRAMS else not one.as_expected
+    against = diagnosis.fails(one) if one.program else not one.as_expected
     return against and one.outcome not in (Outcome.UNJUDGED, Outcome.SKIPPED)
 
 
 def _case(suite: ET.Element, one: ProgramRecord) -> None:
-    names = {"classname": one.scenario, "name": clean(one.variant)}
+    names = {"classname": one.group, "name": clean(one.label)}
     case = ET.SubElement(suite, "testcase", names, time=f"{one.wall_s:.3f}")
     message, details = map(clean, _told(one))
     if one.outcome is Outcome.SKIPPED:
@@ -57,11 +56,13 @@ def _case(suite: ET.Element, one: ProgramRecord) -> None:
         ET.SubElement(case, "error", message=message, type=str(one.outcome))
     elif _fails(one):
         ET.SubElement(case, "failure", message=message, type=str(one.outcome)).text = details
-    ET.SubElement(case, "system-out").text = clean(one.reason)
+    ET.SubElement(case, "system-out").text = clean(
+        "\n".join([one.reason, *(f"also: {remark.message}" for remark in one.remarks)])
+    )
 
 
 def _told(one: ProgramRecord) -> tuple[str, str]:
-    if one.scenario == PROGRAMS:
+    if one.program:
         return diagnosis.verdict(one), diagnosis.told(one)
     observed = ", ".join(filter(None, [f"observed {words.observed(one)}", words.repeated(one)]))
-    return f"expected {one.expects}, {observed}: {one.reason}", words.codes(one)
+    return f"expected {one.expected}, {observed}: {one.reason}", words.codes(one)

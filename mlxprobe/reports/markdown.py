@@ -48,9 +48,9 @@ def ledger(record: Record) -> list[str]:
 
 def _row(one: ProgramRecord) -> tuple[str, ...]:
     again = f"; {words.repeated(one)}" if one.repeats else ""
-    mark = "" if one.as_expected else f" (expected {one.expects}{again}) ✗"
-    role = f"**{one.role}**" if one.role is Role.CORRECT else str(one.role)
-    return one.variant, role, str(one.claims or "–"), words.observed(one) + mark, _evidence(one)
+    mark = "" if one.as_expected else f" (expected {one.expected}{again}) ✗"
+    role = f"**{one.role}**" if one.role is Role.CORRECT else str(one.role or "–")
+    return one.label, role, str(one.claims or "–"), words.observed(one) + mark, _evidence(one)
 
 
 def _claim(one: ProgramRecord) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxprobe.diagnosis import RULES, Rule
-from mlxprobe.reports.diagnosis import one_line, ordered, plain
+from mlxprobe.reports.diagnosis import interrupted, one_line, ordered, plain
 from mlxprobe.running.selection import identity, own_place, relative, source_of
 from mlxprobe.values.files import finite
 from mlxprobe.values.observation import Place
@@ -35,7 +35,7 @@ def _run(record: Record, one: ProgramRecord) -> Json:
     driver = {"name": "mlxprobe", "version": record.mlxprobe, "rules": [_rule(RULES[code]) for code in CODES]}
     return {
         "tool": {"driver": driver},
-        "automationDetails": {"id": f"mlxprobe/{one_line(one.variant)}/"},  # keeps two scripts' uploads apart
+        "automationDetails": {"id": f"mlxprobe/{one_line(one.label)}/"},  # keeps two scripts' uploads apart
         "invocations": [_invocation(record, one)],
         "columnKind": "unicodeCodePoints",
         "results": [_result(found) for found in ordered(one.findings)],
@@ -64,13 +64,17 @@ def _invocation(record: Record, one: ProgramRecord) -> Json:
             {"level": "note", "message": {"text": _message(found)}, "associatedRule": _reference(found, "id", "index")}
             for found in one.findings
             if not found.checked
+        ]
+        + [
+            {"level": "warning" if remark.grave else "note", "message": {"text": remark.message}}
+            for remark in one.remarks
         ],
     }
 
 
 def _exit_code(one: ProgramRecord) -> int:
     """Return what `watch` leaves with: the program's own exit code (128 more than a signal's number) if it has one."""
-    if one.outcome is Outcome.UNJUDGED:
+    if one.outcome is Outcome.UNJUDGED and not interrupted(one):
         return 2
     if one.exit_code is None or one.outcome in ENDED_BY_US:
         return 1

@@ -60,8 +60,8 @@ def _heading() -> Table:
 
 def _line(one: ProgramRecord) -> Table:
     mark = Text("✓", style="green") if one.as_expected else Text("✗", style="bold red")
-    name = Text(one.variant)
-    if one.role is not Role.BROKEN:
+    name = Text(one.label)
+    if one.role not in (None, Role.BROKEN):
         name.append(f"  {one.role}", style="dim")
     grid = _grid()
     grid.add_row(mark, name, str(one.claims or "–"), Text(words.observed(one), style=STYLES.get(one.outcome, "yellow")))
@@ -71,7 +71,7 @@ def _line(one: ProgramRecord) -> Table:
 def _evidence(one: ProgramRecord) -> list[RenderableType]:
     lines = []
     if not one.as_expected:
-        lines.append(Text("; ".join(filter(None, [f"expected: {one.expects}", words.repeated(one)])), style="red"))
+        lines.append(Text("; ".join(filter(None, [f"expected: {one.expected}", words.repeated(one)])), style="red"))
     if words.status(one) not in ("", "confirmed"):
         lines.append(Text(f"documented: {one.claims} – observed: {one.outcome}: {words.status(one)}", style="cyan"))
     lines.append(Text(one.reason, style="dim" if one.outcome is Outcome.PASS else ""))

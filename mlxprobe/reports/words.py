@@ -20,7 +20,7 @@ def trimmed(text: str) -> str:
 
 def by_scenario(rows: Iterable[ProgramRecord]) -> list[tuple[str, list[ProgramRecord]]]:
     """Group rows by scenario, in the order of the record."""
-    return [(name, list(group)) for name, group in groupby(rows, key=lambda one: one.scenario)]
+    return [(name, list(group)) for name, group in groupby(rows, key=lambda one: one.group)]
 
 
 def observed(one: ProgramRecord) -> str:

@@ -8,7 +8,7 @@ from mlxprobe.values.observation import Environment, Value
 from mlxprobe.values.record import ProgramRecord
 from mlxprobe.values.vocabulary import Outcome, Severity
 
-ISOLATION_SCHEMA_VERSION = 1
+ISOLATION_SCHEMA_VERSION = 2  # of 1 the trials were rows of record version 1
 
 
 class Intervention(Value, frozen=True):

@@ -90,6 +90,7 @@ class Runner:
             outcome=Outcome.SKIPPED,
             expects=Outcome.SKIPPED,
             as_expected=True,
+            findings=(),
             reason=reason,
         )
         return self._told(found)
@@ -125,7 +126,7 @@ class Runner:
         seen = self._observed(program, limits)
         findings, expectation = diagnose(seen), Expectation()
         verdict = judge(seen, findings, expectation)
-        return self._told(row(seen, findings, verdict, expectation, scenario="programs", variant=user.name))
+        return self._told(row(seen, findings, verdict, expectation, program=user.name))
 
     def limits(self, entry: Entry, twin: Observation | None) -> Limits:
         """Derive a program's limits from its correct twin; a fixed stall limit is taken as it is."""
@@ -241,6 +242,6 @@ def usual_slowest(steps_s: Sequence[float]) -> float:
 
 def exit_code(rows: Sequence[ProgramRecord]) -> int:
     """Return 0 where all is as expected, 2 where something could not be judged, else 1."""
-    if any(one.outcome is Outcome.UNJUDGED is not one.expects and not one.intermittent for one in rows):
+    if any(one.outcome is Outcome.UNJUDGED is not one.expected and not one.intermittent for one in rows):
         return 2
     return int(any(not one.as_expected for one in rows))

@@ -6,27 +6,32 @@ import platform
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from mlxprobe.agent.shared import STEPS_VARIABLE
 from mlxprobe.diagnosis import diagnose, unchecked
 from mlxprobe.running.selection import quoted
+from mlxprobe.running.surroundings import Surroundings
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
 from mlxprobe.supervisor.watch import Watcher, observe
 from mlxprobe.values.files import row
-from mlxprobe.values.observation import Environment, Limits, Observation, Program, Value
-from mlxprobe.values.record import Expectation, ProgramRecord, Verdict
+from mlxprobe.values.observation import Environment, Fact, Limits, Observation, Program, Value
+from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Verdict
 from mlxprobe.values.vocabulary import Outcome, Severity
 from mlxprobe.verdict.judge import judge
+from mlxprobe.verdict.remarks import remarks
 
 FOREVER_S = 1e9
 STALL_FLOOR_S = 60.0
 STALL_FACTOR = 20
 CALLS_TO_END = 3  # Ctrl-C that a program which is proved stuck gets before we end it
 LOOK_S = 1.0  # between two diagnoses of a program that runs
+LOOK_SHARE = 0.02  # of our time that they may take
+TELLS_AFTER_S = 10.0  # a program's report comes soon enough where it runs no longer
 
 
 class Enough(Value, frozen=True):
@@ -37,29 +42,37 @@ class Enough(Value, frozen=True):
 
 
 def limits_of(settings: Settings) -> Limits:
-    """Return the limits that somebody asked for, and the machine's memory."""
+    """Return the limits that somebody asked for, and no other but the one after which a silence is told."""
     return Limits(
         stall_s=settings.stall_s or STALL_FLOOR_S,
         startup_s=FOREVER_S,
         timeout_s=settings.timeout_s or FOREVER_S,
-        memory_bytes=memory_limit(settings.memory),
+        memory_bytes=0 if settings.memory is None else memory_limit(settings.memory),
     )
 
 
 class Watch:
-    """One watched run; `shown` is called at every poll, `silent` once for every silence that is proved."""
+    """One watched run.
+
+    `shown` is called at every poll, `silent` once for every silence that is proved, `short` once where memory runs out,
+    `erred` with findings that are errors, each once, of a program that has run for a while.
+    """
 
     def __init__(self, program: Program, settings: Settings, enough: Enough | None = None) -> None:
-        self.program = program
+        self._enough = enough or Enough()
+        self.program = with_steps(program, self._enough.steps)
         self.stop = threading.Event()
         self.shown: Callable[[Watcher], None] = lambda _: None
         self.silent: Callable[[Watcher], None] = lambda _: None
+        self.short: Callable[[Fact, Watcher], None] = lambda *_: None
+        self.erred: Callable[[Sequence[Finding], Watcher], None] | None = None
         self.environment = Environment(python="", executable="", platform=platform.platform())
         self.seen: Observation | None = None
         self._watcher: Watcher | None = None
         self._settings = settings
-        self._enough = enough or Enough()
-        self._looked_s = time.monotonic()
+        self._surroundings = Surroundings()
+        self._look_s = time.monotonic() + LOOK_S  # when to diagnose next
+        self._erred: set[str] = set()
         self._told: object = None
         self._signals: list[int] = []
         self._calls = 0  # Ctrl-C that a program which is stuck did not hear
@@ -78,11 +91,7 @@ class Watch:
             progress=self._polled,
             ends_silence=self._settings.stall_s is not None,
         )
-        if self._watcher is not None:
-            log = self._watcher.log
-            self.environment = msgspec.structs.replace(
-                self.environment, python=log.python, executable=log.executable, mlx=log.mlx, device=log.device
-            )
+        self._meet()
         if seen.ended == "interrupted" and seen.silence is not None:
             seen = msgspec.structs.replace(seen, ended="stalled")
         self.seen = seen
@@ -93,20 +102,17 @@ class Watch:
         """What brought the program to its end (see `Observation.ended`); empty before."""
         return self.seen.ended if self.seen else ""
 
-    @property
-    def unseen(self) -> tuple[str, ...]:
-        """What the program did that could not be watched."""
-        seen = self.seen
-        if seen is None or not seen.begun:
-            return ()
-        told = [
-            f"process {fact.detail['pid']} imported MLX too; only the first that does is watched"
-            for fact in seen.facts
-            if fact.name == "another process"
-        ]
-        if seen.ended == "exited" and seen.exit_code == 0 and not seen.finished:
-            told.append("the program left past Python's own ending (os._exit, os.exec); what came after was not seen")
-        return tuple(told)
+    def so_far(self, watcher: Watcher, ended: str) -> ProgramRecord:
+        """Judge what has been seen of a program that still runs: `ended` is `running`, or `stalled` where it hangs."""
+        self._meet()
+        return judged(watcher.observation(ended))
+
+    def _meet(self) -> None:
+        if self._watcher is not None:
+            log = self._watcher.log
+            self.environment = msgspec.structs.replace(
+                self.environment, python=log.python, executable=log.executable, mlx=log.mlx, device=log.device
+            )
 
     def send(self, number: int) -> None:
         """Hand a signal on to the program."""
@@ -128,13 +134,13 @@ class Watch:
             watcher.child.send(self._signals.pop(0))
         self._adapt(watcher)
         self.shown(watcher)
+        for fact in self._surroundings.look(watcher):
+            self.short(fact, watcher)
         silence = watcher.suspicion.silence
         if self._is_stuck(watcher) and silence is not self._told:
             self._told = silence
             self.silent(watcher)
-        if self._enough.steps and watcher.log.step >= self._enough.steps:
-            return True
-        return self._enough.finding and self._has_found(watcher)
+        return watcher.log.enough or (self._errs(watcher) and self._enough.finding)
 
     def _adapt(self, watcher: Watcher) -> None:
         """Wait longer for a program whose steps take longer, unless a limit was given."""
@@ -144,15 +150,30 @@ class Watch:
             if stall_s != watcher.limits.stall_s:
                 watcher.limits = msgspec.structs.replace(watcher.limits, stall_s=stall_s)
 
-    def _has_found(self, watcher: Watcher) -> bool:
-        if time.monotonic() - self._looked_s < LOOK_S:
+    def _errs(self, watcher: Watcher) -> bool:
+        """Diagnose now and then; what is an error is proved, and need not wait for the end."""
+        began_s = time.monotonic()
+        lasts = began_s - watcher.child.started_s > TELLS_AFTER_S
+        if began_s < self._look_s or not (self._enough.finding or (self.erred and lasts)):
             return False
-        self._looked_s = time.monotonic()
-        return any(one.severity is Severity.ERROR for one in diagnose(watcher.observation("enough")))
+        found = [one for one in diagnose(watcher.observation("enough")) if one.severity is Severity.ERROR]
+        now = time.monotonic()
+        self._look_s = now + max(LOOK_S, (now - began_s) / LOOK_SHARE)
+        new = [one for one in found if one.code not in self._erred]
+        self._erred |= {one.code for one in new}
+        if new and self.erred and lasts:
+            self.erred(new, watcher)
+        return bool(found)
+
+
+def with_steps(program: Program, steps: int) -> Program:
+    """Return a program whose agent ends it after so many steps: who only looks from outside comes too late."""
+    return msgspec.structs.replace(program, env=program.env | {STEPS_VARIABLE: str(steps)}) if steps else program
 
 
 def judged(seen: Observation) -> ProgramRecord:
     """Judge what was seen of a user's program; what could not be checked is among the findings."""
+    known = remarks(seen)
     if seen.ended in ("exited", "not-started") and seen.exit_code == 0 and not seen.finished:
         seen = msgspec.structs.replace(seen, finished=True)  # by os._exit, or without MLX
     expectation = Expectation()
@@ -160,9 +181,7 @@ def judged(seen: Observation) -> ProgramRecord:
     if not seen.begun:
         why = "MLX was never imported (or Python ignores its environment: -I, -E, -S): nothing was watched"
         verdict = Verdict(outcome=Outcome.UNJUDGED, reason=why)
-        return row(seen, (), verdict, expectation, scenario="programs", variant=name)
+        return row(seen, (), verdict, expectation, known, program=name)
     findings = diagnose(seen)
     verdict = judge(seen, findings, expectation)
-    return row(
-        seen, (*map(quoted, findings), *unchecked(seen)), verdict, expectation, scenario="programs", variant=name
-    )
+    return row(seen, (*map(quoted, findings), *unchecked(seen)), verdict, expectation, known, program=name)

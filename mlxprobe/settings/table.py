@@ -21,7 +21,7 @@ else:
 
 @dataclass(frozen=True)
 class Setting:
-    """A row of the table; `right` says in words what `check` accepts."""
+    """A row of the table; `right` says in words what `check` accepts, `usual` what holds where nobody says anything."""
 
     name: str
     flag: str
@@ -29,6 +29,12 @@ class Setting:
     check: Callable[[Any], Any]
     right: str
     help: str
+    usual: str = ""
+
+    def told(self, usual: str = "") -> str:
+        """Return its help, with what holds otherwise: a command may have a default of its own."""
+        usual = usual or self.usual
+        return f"{self.help} (default: {usual})." if usual else f"{self.help}."
 
     @property
     def key(self) -> str:
@@ -54,7 +60,8 @@ TABLE = (
         default=None,
         check=whole(1, 64),
         right="a whole number from 1 to 64",
-        help="Programs at a time (default: 2, or 1 on one processor).",
+        help="Programs at a time",
+        usual="2, or 1 on one processor",
     ),
     Setting(
         name="timeout_s",
@@ -62,7 +69,8 @@ TABLE = (
         default=None,
         check=seconds,
         right=SECONDS_WORDS,
-        help="End a program after this time, moving or not (default: 60s).",
+        help="End a program after this time, moving or not",
+        usual="60s",
     ),
     Setting(
         name="stall_s",
@@ -70,15 +78,17 @@ TABLE = (
         default=None,
         check=seconds,
         right=SECONDS_WORDS,
-        help="Call a program stuck after this time without progress (default: measured from the correct loop).",
+        help="Call a program stuck after this time without progress",
+        usual="measured from the correct loop",
     ),
     Setting(
         name="memory",
         flag="--memory-limit",
-        default=0.4,
+        default=None,
         check=size,
         right="a size such as 4GB, or a share of the machine's memory such as 40%",
-        help="End a program at this resident memory (default: 40%).",
+        help="End a program at this resident memory",
+        usual="40%",
     ),
     Setting(
         name="device",
@@ -86,7 +96,8 @@ TABLE = (
         default="",
         check=choice("cpu", "gpu"),
         right="cpu or gpu",
-        help="Run on this device, cpu or gpu (default: MLX's own).",
+        help="Run on this device, cpu or gpu",
+        usual="MLX's own",
     ),
     Setting(
         name="scenarios",
@@ -94,7 +105,7 @@ TABLE = (
         default=(),
         check=folders,
         right="a folder, or a list of folders",
-        help="Look for scenarios in this folder too; repeatable.",
+        help="Look for scenarios in this folder too; repeatable",
     ),
     Setting(
         name="reports",
@@ -102,7 +113,8 @@ TABLE = (
         default="reports",
         check=str,
         right="a folder",
-        help="Keep the latest record under this folder (default: reports).",
+        help="Keep the latest record under this folder",
+        usual="reports",
     ),
     Setting(
         name="requirements",
@@ -110,7 +122,7 @@ TABLE = (
         default=(),
         check=packages,
         right="a list of requirements other than MLX, such as transformers>=4.40 or ./my_package",
-        help="Install this package beside every MLX release too; repeatable.",
+        help="Install this package beside every MLX release too; repeatable",
     ),
 )
 
@@ -122,7 +134,7 @@ class Settings:
     jobs: int
     timeout_s: float | None
     stall_s: float | None
-    memory: int | float
+    memory: int | float | None
     device: str
     scenarios: tuple[str, ...]
     reports: str

@@ -43,6 +43,7 @@ class Child:
         self.exited_s = 0.0
         self.empty = self.lost = False
         self.left: tuple[int, ...] = ()
+        self.orphans: list[tuple[int, int]] = []  # process and status of those that nobody but the warden reaped
         self.printed_bytes = 0
         self.tail = b""
         self._lines = b""
@@ -174,6 +175,9 @@ class Child:
         for word, _, rest in (line.partition(" ") for line in lines):
             if word == "pid":
                 self.pid = int(rest)
+            elif word == "orphan":
+                pid, status = rest.split()
+                self.orphans.append((int(pid), int(status)))
             elif word == "exit":
                 self.exit_code, self.exited_s = int(rest), time.monotonic()
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -39,6 +40,9 @@ class EventLog:
         self.facts: list[Fact] = []
         self.sheet: dict[str, Any] = {}
         self.result: dict[str, tuple[float, ...]] = {}
+        self.device_bytes = 0  # the GPU's memory
+        self.enough = False  # steps were seen
+        self.forks_steps: Counter[int] = Counter()  # by process
 
     def feed(self, lines: bytes) -> bool:
         """Take in complete lines; return whether they show progress of the program."""
@@ -57,6 +61,8 @@ class EventLog:
         take = getattr(self, "_on_" + event["e"])
         if "pid" not in event or event["e"] in FROM_FORKS:  # a forked worker's own steps and end are not the program's
             take(event, t_s)
+        elif event["e"] == "steps":
+            self.forks_steps[int(event["pid"])] += len(event["rows"])
         if event["e"] == "memory":
             return False
         self.progress_s = max(self.progress_s, t_s)
@@ -73,6 +79,7 @@ class EventLog:
 
     def _on_mlx(self, event: dict[str, Any], t_s: float) -> None:
         self.mlx, self.device = str(event["version"]), str(event["device"])
+        self.device_bytes = int(event.get("holds", 0))
         self.python, self.executable = str(event.get("python", "")), str(event.get("executable", ""))
 
     def _on_begin(self, event: dict[str, Any], t_s: float) -> None:
@@ -80,6 +87,9 @@ class EventLog:
 
     def _on_body(self, event: dict[str, Any], t_s: float) -> None:
         self.running, self.begun_s = True, t_s
+
+    def _on_enough(self, event: dict[str, Any], t_s: float) -> None:
+        self.enough = True
 
     def _on_tick(self, event: dict[str, Any], t_s: float) -> None:
         self.step = int(event["n"])

@@ -69,6 +69,11 @@ class TreeSampler:
                 continue
         return set(self._tree)
 
+    @property
+    def pids(self) -> set[int]:
+        """The processes of the tree, as it was listed last."""
+        return set(self._tree)
+
     def nears(self, limit_bytes: int) -> bool:
         """Tell whether memory that goes on growing as it does now is over the limit before two more samples."""
         if len(self.samples) < 2:

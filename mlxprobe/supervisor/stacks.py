@@ -25,6 +25,7 @@ _AGENT = AGENT + os.sep
 _THREAD = re.compile(r"^(?:Current thread|Thread) (0x[0-9a-f]+)(?: \[(.*?)\])?.*:$")
 _FRAME = re.compile(r'^  File "(.+)", line (\d+) in (.+)$')
 _ESCAPED = re.compile(r"\\(?:x[0-9a-f]{2}|u(?!d[89a-f])[0-9a-f]{4}|U[0-9a-f]{8})")
+_FATAL = re.compile(r"^Fatal Python error: (.*)$", re.MULTILINE)
 _BOTTOM = re.compile(rb'agent.__main__\.py", line \d+ in <module>\n$')  # the main thread's, which comes last
 _CAUGHT = re.compile(r"^SigCgt:\s*([0-9a-f]+)$", re.MULTILINE)
 _STOPPED = re.compile(r"^State:\s*[TtZX]", re.MULTILINE)
@@ -77,6 +78,11 @@ class StackFile:
         text = self._since(0).decode(errors="replace")
         at = text.rfind("Fatal Python error")
         return tuple(parse(text[at:], pid, self.roots)) if at >= 0 else ()
+
+    def fatal(self) -> str:
+        """Return what the last fatal signal of any process of the tree is called; empty where there was none."""
+        found = _FATAL.findall(self._since(0).decode(errors="replace"))
+        return found[-1] if found else ""
 
     def _new_text(self, before: int, deadline: float) -> str:
         size, grew_s = before, time.monotonic()

@@ -75,6 +75,11 @@ class Suspicion:
             self.silence = found
         return self.silence is found
 
+    def described(self, silent_s: float) -> Silence:
+        """Say how busy a program is and where it stands, whose end is decided: nothing is proved by it."""
+        cpu_s, stacks = self._cpu_used(silent_s), self._take_stacks(final=True)
+        return Silence(silent_s=silent_s, cpu_s=cpu_s, kind=HangKind.UNKNOWN, stacks=stacks)
+
     def _classify(self, silent_s: float, limit_s: float, early: Look, overdue: bool) -> Silence:
         cpu_s = self._cpu_used(silent_s)
         rest_s, threads = self._rest.lasted_s(time.monotonic()), self._rest.threads

@@ -5,7 +5,8 @@ the program's tree orphans (Linux), and kills the whole tree when told to, or wh
 the supervisor is gone. Called as `warden.py CONTROL_FD EVENTS_FD FOLDER SESSION ARGV...`: EVENTS_FD is -1 where the
 program opens its events by name, SESSION is `own`, or `same` for a program that has the supervisor's terminal.
 
-Out: `pid N`, `exit STATUS`, then after `kill` `empty` or `left PID...`. In: `term`, `kill`, `signal N`, `done`.
+Out: `pid N`, `exit STATUS`, `orphan PID STATUS`, at last `empty` or `left PID...`. In: `term`, `kill`, `signal N`,
+`done`.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def hear(control: int) -> list[str]:
     return heard.split("\n") if heard else ["kill"]
 
 
-def reap(control: int, program: int) -> bool:
+def reap(control: int, program: int, *, ending: bool = False) -> bool:
     """Collect every child that has ended; return whether none is left."""
     while True:
         try:
@@ -142,15 +143,16 @@ def reap(control: int, program: int) -> bool:
             return True
         if pid == 0:
             return False
-        if pid == program:
-            tell(control, f"exit {os.waitstatus_to_exitcode(status)}")
+        if pid == program or (status and not ending):  # at the end it is we who kill
+            word = "exit" if pid == program else f"orphan {pid}"
+            tell(control, f"{word} {os.waitstatus_to_exitcode(status)}")
 
 
 def kill_all(control: int, program: int) -> list[int]:
     """Kill the tree round by round until it is gone; return the processes that would not die."""
     deadline = time.monotonic() + END_WITHIN_S
     while True:
-        childless = reap(control, program)
+        childless = reap(control, program, ending=True)
         living = [] if childless and LINUX else descendants(program)
         if (childless and not living) or time.monotonic() > deadline:
             return living

@@ -16,13 +16,14 @@ from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import NONSENSE_IS_SURE, EventLog
 from mlxprobe.supervisor.stacks import StackFile
 from mlxprobe.values.errors import ProbeError
-from mlxprobe.values.observation import Limits, Observation, Program
+from mlxprobe.values.observation import Fact, Limits, Observation, Program, Silence
 from mlxprobe.values.sheet import Sheet
 
 POLL_S = 0.025
 HURRY_S = 0.01  # between looks at a program that is about to reach its memory limit
 LONGEST_GAP_S = 0.25  # of a pause of our own (a suspended or starved machine), no more than this counts as silence
 LOST_S = 0.9
+IDLE_S = 1.0  # without progress: less is no news of a program whose time is up
 REAPED_WITHIN_S = 5.0  # a program that has ended closes its events, on a busy machine, long before it is reaped
 
 Progress = Callable[["Watcher"], bool | None]
@@ -54,6 +55,7 @@ class Watcher:
         self.suspicion = Suspicion(child, stacks, self.log, self.tree)
         self.detected_s: float | None = None
         self.ends_silence = True
+        self.rest: Silence | None = None  # at the moment that its time was up
         self._again_s = 0.0
         self.progress: Progress = lambda _: False
         self._polled_s = time.monotonic()
@@ -61,7 +63,7 @@ class Watcher:
     def run(self) -> str:
         """Poll until something ends the program; return what (see `Observation.ended`)."""
         while True:
-            hurries = self.tree.nears(self.limits.memory_bytes)
+            hurries = self.limits.memory_bytes > 0 and self.tree.nears(self.limits.memory_bytes)
             self._poll(HURRY_S if hurries else POLL_S)
             if self.child.exit_code is not None:
                 self._poll(0)
@@ -108,6 +110,7 @@ class Watcher:
         if self._is_lost():
             return "lost"
         if now_s > limits.timeout_s:
+            self.rest = self.suspicion.described(self.silent_s) if self.silent_s > IDLE_S else None
             return "timeout"
         if self.child.silenced:
             return ""  # it is being reaped, or about to count as lost; its silence says nothing
@@ -119,7 +122,7 @@ class Watcher:
 
     def _holds_too_much(self) -> bool:
         limits, samples, memory = self.limits, self.tree.samples, self.log.memory
-        if samples and samples[-1].rss_bytes > limits.memory_bytes:
+        if samples and 0 < limits.memory_bytes < samples[-1].rss_bytes:
             return True
         return bool(limits.active_bytes and memory and memory[-1].peak_bytes > limits.active_bytes)
 
@@ -127,6 +130,20 @@ class Watcher:
         """Tell whether nothing can be learned of the program any more: its warden or its events are gone."""
         silenced = self.child.silenced and self.silent_s > (REAPED_WITHIN_S if self.log.finished else LOST_S)
         return self.child.lost or silenced or self.log.garbled >= NONSENSE_IS_SURE
+
+    def _silence(self, ended: str) -> Silence | None:
+        if ended == "timeout":
+            return self.rest
+        return self.suspicion.silence if ended == "stalled" or not self.ends_silence else None
+
+    def _processes(self) -> list[Fact]:
+        """Tell of processes that are not the watched one: trained in a fork, ended as orphans, or by a fatal error."""
+        ended = [Fact(name="child ended", detail={"pid": pid, "status": code}) for pid, code in self.child.orphans]
+        forks = [
+            Fact(name="fork trained", count=count, detail={"pid": pid}) for pid, count in self.log.forks_steps.items()
+        ]
+        error = self.suspicion.stacks.fatal()
+        return [*ended, *forks, *([Fact(name="fatal error", detail={"error": error})] if error else [])]
 
     def observation(self, ended: str) -> Observation:
         """Put together what has been seen so far."""
@@ -145,13 +162,13 @@ class Watcher:
             begun_s=log.begun_s,
             finished_s=log.finished_s,
             longest_silence_s=self.longest_s,
-            silence=self.suspicion.silence if ended == "stalled" or not self.ends_silence else None,
+            silence=self._silence(ended),
             raised=log.raised,
             steps=tuple(log.steps),
             losses=tuple(log.losses),
             samples=tuple(self.tree.samples),
             memory=tuple(log.memory),
-            facts=tuple(log.facts),
+            facts=(*log.facts, *self._processes()),
             stacks=self.suspicion.stacks.crash(child.pid) if killed and ended == "exited" else (),
             sheet=msgspec.convert(log.sheet, Sheet, strict=False),
             result=log.result,

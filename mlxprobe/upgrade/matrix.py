@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from mlxprobe.values.errors import UsageError
-from mlxprobe.values.files import MATRIX_SCHEMA_VERSION, finite
+from mlxprobe.values.files import finite
 from mlxprobe.values.observation import Value
 from mlxprobe.values.record import ProgramRecord, Record
+from mlxprobe.values.versions import MATRIX_SCHEMA_VERSION, current
 
 Shard = tuple[int, int]
 
@@ -39,7 +41,7 @@ def cell(before: ProgramRecord | None, one: ProgramRecord | None) -> tuple[str, 
 def rows(matrix: Matrix) -> list[tuple[str, list[ProgramRecord | None]]]:
     """Return program by program its row of each record, None where it was not run."""
     fullest = sorted(matrix.records, key=lambda record: -len(record.programs))
-    listed = {one.name: one.scenario for record in fullest for one in record.programs}
+    listed = {one.name: one.group for record in fullest for one in record.programs}
     scenarios = list(dict.fromkeys(listed.values()))
     names = sorted(listed, key=lambda name: scenarios.index(listed[name]))
     known = [{one.name: one for one in record.programs} for record in matrix.records]
@@ -58,8 +60,8 @@ def add(matrix: Matrix, record: Record) -> Matrix:
 def join(first: Record, second: Record) -> Record:
     """Return one record of both records' programs; of a program in both, the second's row."""
     programs = {one.name: one for one in first.programs} | {one.name: one for one in second.programs}
-    scenarios = list(dict.fromkeys(one.scenario for one in programs.values()))
-    ordered = sorted(programs.values(), key=lambda one: scenarios.index(one.scenario))
+    scenarios = list(dict.fromkeys(one.group for one in programs.values()))
+    ordered = sorted(programs.values(), key=lambda one: scenarios.index(one.group))
     return msgspec.structs.replace(
         second,
         programs=tuple(ordered),
@@ -114,7 +116,10 @@ def load(path: Path) -> Matrix:
         UsageError: it cannot be read, is truncated or of another schema version.
     """
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Matrix, strict=False)
+        plain = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        records = plain.get("records")
+        plain["records"] = list(map(current, records)) if isinstance(records, list) else []
+        found = msgspec.convert(plain, Matrix, strict=False, str_keys=True)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, msgspec.ValidationError) as error:

@@ -1,7 +1,4 @@
-"""Records in and out: JSON of one schema version, written whole or not at all.
-
-Version 1: the first.
-"""
+"""Records in and out: JSON of one schema version (see `values.versions`), written whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,11 +12,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from mlxprobe.values.errors import ProbeError, UsageError
+from mlxprobe.values.measures import stepped_s
 from mlxprobe.values.observation import Observation, Raised
-from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Record, Verdict
+from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Record, Remark, Verdict
+from mlxprobe.values.versions import SCHEMA_VERSION, current
 
-SCHEMA_VERSION = 1
-MATRIX_SCHEMA_VERSION = 1
+__all__ = ["SCHEMA_VERSION", "check_writable", "decode", "encode", "finite", "load", "now", "row", "slim", "write"]
 
 Told = TypeVar("Told", Finding, Raised)
 
@@ -38,21 +36,26 @@ def row(
     findings: tuple[Finding, ...],
     verdict: Verdict,
     expectation: Expectation,
+    remarks: tuple[Remark, ...] = (),
     **names: object,
 ) -> ProgramRecord:
-    """Put one program's observation and verdict into a row of a record."""
+    """Put one program's observation and verdict into a row of a record; a user's `program` has no expectation's."""
+    known = () if "program" in names else ("role", "claims", "expects")
+    worst = max(seen.steps, key=lambda step: step.step_s, default=None)
     values = {
         **names,
-        "role": expectation.role,
-        "claims": expectation.claims,
-        "expects": expectation.expects,
+        **{name: getattr(expectation, name) for name in known},
         "outcome": verdict.outcome,
         "kind": verdict.kind,
         "reason": verdict.reason,
         "as_expected": verdict.as_expected,
         "findings": findings,
+        "remarks": remarks,
         "stacks": seen.silence.stacks if seen.silence else seen.stacks,
         "steps": seen.steps[-1].n if seen.steps else 0,
+        "worst_step": worst.n if worst else 0,
+        "worst_step_s": round(worst.step_s, 6) if worst else 0.0,
+        "steps_s": round(stepped_s(seen), 6),
         "step_s": tuple(round(step.step_s, 6) for step in seen.steps),
         "pending": {step.n: step.pending for step in seen.steps if step.pending is not None},
     }
@@ -70,7 +73,7 @@ def row(
         "result",
     )
     values |= {name: getattr(seen, name) for name in same} | {"output_tail": seen.output_tail[-2000:]}
-    return ProgramRecord(**values)  # type: ignore[arg-type]
+    return ProgramRecord(**values)
 
 
 def slim(record: Record) -> Record:
@@ -128,13 +131,16 @@ def decode(data: bytes, origin: str) -> Record:
     """
     try:
         version = msgspec.json.decode(data, type=_Version).schema_version
+        plain = current(msgspec.json.decode(data))
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise UsageError(f"{origin}: not a whole mlxprobe record: {error}") from None
-    if version != SCHEMA_VERSION:
-        raise UsageError(f"{origin}: record of schema version {version}; this mlxprobe reads version {SCHEMA_VERSION}")
+    if not 1 <= version <= SCHEMA_VERSION:
+        raise UsageError(
+            f"{origin}: record of schema version {version}; this mlxprobe reads versions 1 to {SCHEMA_VERSION}"
+        )
     try:
-        return msgspec.json.decode(data, type=Record, strict=False)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        return msgspec.convert(plain, Record, strict=False, str_keys=True)
+    except msgspec.ValidationError as error:
         raise UsageError(f"{origin}: not an mlxprobe record: {error}") from None
 
 

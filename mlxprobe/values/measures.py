@@ -30,6 +30,11 @@ def steps_done(seen: Observation) -> int:
     return seen.steps[-1].n if seen.steps else 0
 
 
+def stepped_s(seen: Observation) -> float:
+    """Return the seconds from the first step's start to the last one's end."""
+    return seen.steps[-1].t_s - seen.steps[0].t_s + seen.steps[0].step_s if seen.steps else 0.0
+
+
 def growth_bytes(seen: Observation) -> float:
     """Return how far resident memory rose while the program's body ran."""
     until_s = seen.finished_s or math.inf
@@ -194,6 +199,11 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def duration(seconds: float) -> str:
+    """Write a time in ms or s."""
+    return f"{1e3 * seconds:.1f} ms" if seconds < 1 else f"{seconds:.1f} s" if seconds < 100 else f"{seconds:,.0f} s"
 
 
 def megabytes(count: float) -> str:

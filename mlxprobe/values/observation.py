@@ -34,7 +34,7 @@ class Program(Value, frozen=True):
 
 
 class Limits(Value, frozen=True):
-    """Where a program is ended; `active_bytes` is of MLX's arrays on a GPU, outside resident memory (0: no limit)."""
+    """Where a program is ended; `active_bytes` is of MLX's arrays on a GPU, which RSS leaves out. 0 bytes: no limit."""
 
     stall_s: float
     startup_s: float
@@ -156,7 +156,9 @@ class Observation(Value, frozen=True):
 
     program: str
     limits: Limits
-    ended: str = "exited"  # stalled, timeout, memory, interrupted, not-started, unreaped, lost, enough (was seen)
+    ended: str = (
+        "exited"  # stalled, timeout, memory, interrupted, not-started, unreaped, lost, enough (was seen), running
+    )
     exit_code: int | None = None
     begun: bool = False
     finished: bool = False

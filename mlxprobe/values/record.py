@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlxprobe.values.observation import Environment, Limits, MlxSample, Place, Raised, Reading, Sample, Stack, Value
+from mlxprobe.values.versions import USERS
 from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
 
 
@@ -22,6 +23,18 @@ class Finding(Value, frozen=True):
     caller: Place | None = None
     evidence: dict[str, float] = {}
     checked: bool = True
+
+
+class Remark(Value, frozen=True):
+    """What else is known of a run and is no finding: what was not seen, what became of its children, of the machine.
+
+    `name` is one of `verdict.remarks`'; while one is `grave`, nobody may call the program healthy.
+    """
+
+    name: str
+    message: str
+    grave: bool = True
+    detail: dict[str, float] = {}
 
 
 class Expectation(Value, frozen=True):
@@ -58,29 +71,36 @@ class Repeat(Value, frozen=True):
 class ProgramRecord(Value, frozen=True):
     """One program's row of a record: what was claimed, expected, observed, and the evidence.
 
-    `repeats` are all its runs, the first too, where there were several; all else is the worst one's.
+    A scenario's variant has `scenario`, `variant`, `role` and `expects`; a user's own has `program` in their place, and
+    `as_expected` says whether it passed. `repeats` are all its runs, the first too, where there were several; all else
+    is the worst one's.
     """
 
-    scenario: str
-    variant: str
-    role: Role
     outcome: Outcome
     reason: str
     as_expected: bool
-    expects: Outcome
+    findings: tuple[Finding, ...]
+    program: str = ""
+    scenario: str = ""
+    variant: str = ""
+    role: Role | None = None
+    expects: Outcome | None = None
     kind: HangKind | None = None
     title: str = ""
     summary: str = ""
     documents: tuple[str, ...] = ()
     claims: Outcome | None = None
     says: str = ""
-    findings: tuple[Finding, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     stacks: tuple[Stack, ...] = ()
     raised: Raised | None = None
     steps: int = 0
     losses: tuple[Reading, ...] = ()
     score: float | None = None
     step_s: tuple[float, ...] = ()
+    worst_step: int = 0
+    worst_step_s: float = 0.0
+    steps_s: float = 0.0
     pending: dict[int, int] = {}
     samples: tuple[Sample, ...] = ()
     memory: tuple[MlxSample, ...] = ()
@@ -95,7 +115,23 @@ class ProgramRecord(Value, frozen=True):
 
     @property
     def name(self) -> str:
-        return f"{self.scenario}/{self.variant}"
+        """What `--scenario` and `allow` call it: `SCENARIO/VARIANT`, or `programs/PROGRAM`."""
+        return f"{self.group}/{self.label}"
+
+    @property
+    def group(self) -> str:
+        """Its scenario; `programs` for the user's own."""
+        return self.scenario or USERS
+
+    @property
+    def label(self) -> str:
+        """Its name within the group."""
+        return self.program or self.variant
+
+    @property
+    def expected(self) -> Outcome:
+        """The outcome that speaks for it: a user's program is expected to pass."""
+        return self.expects or Outcome.PASS
 
     @property
     def intermittent(self) -> str:

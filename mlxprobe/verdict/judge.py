@@ -20,8 +20,10 @@ from mlxprobe.values.measures import (
 from mlxprobe.values.observation import Observation, Silence
 from mlxprobe.values.record import Expectation, Finding, Verdict
 from mlxprobe.values.vocabulary import HangKind, Outcome, Role
+from mlxprobe.verdict.remarks import interrupted
 from mlxprobe.verdict.twin import Case, Told, differs, learned_nothing, slow
 
+IDLE_CPU_SHARE = 0.05
 Judge = Callable[[Case], "Told | None"]
 
 
@@ -53,8 +55,6 @@ def judge(
 
 def _not_watched(case: Case) -> Told | None:
     seen = case.seen
-    if seen.ended == "interrupted":
-        return Outcome.UNJUDGED, "interrupted before its end"
     if seen.left_behind:
         return Outcome.UNJUDGED, f"processes {list(seen.left_behind)} could not be ended"
     if not seen.begun or seen.ended in ("not-started", "unreaped"):
@@ -64,6 +64,12 @@ def _not_watched(case: Case) -> Told | None:
     if seen.ended == "lost":
         return Outcome.UNJUDGED, "its events or its warden were gone before it had ended"
     return None
+
+
+def _not_ended(case: Case) -> Told | None:
+    if interrupted(case.seen):
+        return Outcome.UNJUDGED, f"interrupted {_at_step(case.seen)}; what was found by then stands"
+    return (Outcome.UNJUDGED, f"still running, {_at_step(case.seen)}") if case.seen.ended == "running" else None
 
 
 def _memory_limit(case: Case) -> Told | None:
@@ -114,10 +120,14 @@ def _asleep(silence: Silence) -> str:
 def _timed_out(case: Case) -> Told | None:
     if case.seen.ended != "timeout":
         return None
-    return (
-        Outcome.SLOW,
-        f"still moving at step {steps_done(case.seen)} when its {case.seen.limits.timeout_s:g} s were up",
-    )
+    seen = case.seen
+    done = f"{_at_step(seen)} when its {seen.limits.timeout_s:g} s were up"
+    if seen.silence is None:
+        return Outcome.SLOW, f"still moving {done}"
+    idle = seen.silence.cpu_s < IDLE_CPU_SHARE * seen.silence.silent_s
+    used = "and no CPU" if idle else f"but {seen.silence.cpu_s:.0f} s of CPU"
+    place = where(seen)
+    return Outcome.SLOW, f"no progress {used} for the last {seen.silence.silent_s:.0f} s{place and ' '}{place}, {done}"
 
 
 def _crashed(case: Case) -> Told | None:
@@ -169,6 +179,7 @@ def _passed(case: Case) -> Told:
 
 
 CASES: tuple[Judge, ...] = (
+    _not_ended,
     _not_watched,
     _memory_limit,
     _stalled,
@@ -182,6 +193,10 @@ CASES: tuple[Judge, ...] = (
     slow,
     _passed,
 )
+
+
+def _at_step(seen: Observation) -> str:
+    return f"at step {steps_done(seen)}" if seen.steps else "before the first training step"
 
 
 def _after_its_end(seen: Observation) -> str:

@@ -80,7 +80,7 @@ BISECT = ["bisect", "--good", "0.1", "--bad", "0.2", "--scenario", "step2-hang/n
 USAGE = [
     ("an unknown scenario", ["run", "--scenario", "step2-hnag"], "did you mean 'step2-hang'?"),
     ("an unknown scenario shown", ["show", "nothing-like-it"], "no scenario is called 'nothing-like-it'"),
-    ("an unknown code", ["explain", "MP999"], "no finding has the code 'MP999'; known are MP101"),
+    ("an unknown code", ["explain", "MP999"], "no finding has the code or name 'MP999'; known are MP101"),
     ("a flag out of range", ["run", "--jobs", "0"], "--jobs: '0' is not a whole number from 1 to 64"),
     ("a folder that is not there", ["list", "--scenarios", "nowhere"], "nowhere: no such folder of scenarios"),
     ("a format that is none", ["run", "--format", "xml"], "'xml' is not one of 'text', 'json', 'markdown', 'junit'"),

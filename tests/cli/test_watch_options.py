@@ -40,12 +40,6 @@ def test_the_exit_code_of(source: str, options: list[str], code: int, tmp_path: 
     assert ran.code == code, ran.err
 
 
-def test_steps_end_soon_after_they_are_done(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text(ENDLESS.replace("train()\n", "", 1))
-    _, row = report_of(tmp_path, "--steps", "20", "train.py")
-    assert row["outcome"] == "pass" and 20 <= row["steps"] < 60
-
-
 @pytest.fixture
 def faulty(tmp_path: Path) -> Path:
     (tmp_path / "train.py").write_text(FAULTY)
@@ -68,6 +62,7 @@ def test_a_baseline_accepts_what_is_known(faulty: Path) -> None:
     assert "accepted: 2 findings that the baseline has already" in said.err
 
 
+UNCHECKED = "not checked: MP303, MP304 (no embedding and no target was seen)\n"
 FORMS = [
     ("text", lambda text: bool(re.search(r"train.py:1\d: MP205 error", text)) and "\x1b" not in text),
     ("json", lambda text: json.loads(text)["programs"][0]["exit_code"] == 0),
@@ -78,10 +73,10 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("form", "holds"), FORMS, ids=[row[0] for row in FORMS])
-def test_the_report_is_in_its_file_and_nowhere_else(form: str, holds: object, faulty: Path) -> None:
+def test_the_report_is_in_its_file_and_its_text_on_stderr(form: str, holds: object, faulty: Path) -> None:
     ran = watch(faulty, "--format", form, "--output", "out", "train.py")
     assert callable(holds) and holds((faulty / "out").read_text())
-    assert (ran.out, ran.err) == ("", "")
+    assert ran.out == "" and ran.err.endswith("not healthy: 1 error, 1 warning\n" + UNCHECKED)
 
 
 def test_without_a_file_the_report_is_on_stderr(faulty: Path) -> None:
@@ -105,7 +100,7 @@ def test_what_a_slow_reader_holds_back_comes_whole(tmp_path: Path) -> None:
     words = [*MLXPROBE, "watch", "--output", "out", "train.py"]
     shell = f"{' '.join(words)} | {sys.executable} -c '{read}'; exit ${{PIPESTATUS[0]}}"
     ran = run(["bash", "-c", shell], tmp_path)
-    assert (ran.code, ran.out, ran.err) == (0, "100000000\n", "")
+    assert (ran.code, ran.out) == (0, "100000000\n"), ran.err
 
 
 PEAK = """

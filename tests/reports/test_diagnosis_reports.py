@@ -16,7 +16,7 @@ from mlxprobe.cli.display import shown
 from mlxprobe.diagnosis import RULES
 from mlxprobe.reports import WATCH_FORMATS, annotations, diagnosis, sarif
 from mlxprobe.values.observation import Frame, Place, Raised, Reading, Stack
-from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.record import Finding, ProgramRecord, Record, Remark
 from mlxprobe.values.vocabulary import HangKind, Outcome, Severity, Whose
 
 SOURCE = """import mlx.core as mx
@@ -36,7 +36,7 @@ def finding(code: str = "MP101", file: str = "train.py", line: int = 5, **change
 
 
 def watched(*findings: Finding, outcome: Outcome = Outcome.PASS, **changes: Any) -> ProgramRecord:
-    names = {"scenario": "programs", "variant": "train.py", "findings": findings, "expects": Outcome.PASS}
+    names = {"program": "train.py", "scenario": "", "variant": "", "role": None, "expects": None, "findings": findings}
     return record_row(outcome, **names | {"as_expected": outcome is Outcome.PASS} | changes)
 
 
@@ -101,7 +101,23 @@ def test_every_rule_has_advice(code: str) -> None:
     assert diagnosis.advice(code).startswith("Use instead: ")
 
 
+def remark(name: str, message: str, **changes: Any) -> Remark:
+    return Remark(name=name, message=message, **changes)
+
+
+BLIND = remark("no step", "no training step was seen: nothing can be said of training")
+CHILD = remark("child crashed", "2 child processes, one ended by SIGSEGV")
+EARLY = remark("left early", "it left past Python's own ending", grave=False)
+STOPPED = remark("interrupted", "interrupted by Ctrl-C, at step 20")
 VERDICTS = [
+    ("no step", watched(remarks=(BLIND,)), f"no finding; {BLIND.message}"),
+    ("a child that crashed", watched(NOTE, remarks=(CHILD,)), f"1 note; {CHILD.message}"),
+    ("a warning, and a child that crashed", watched(MILD, remarks=(CHILD,)),
+     f"not healthy: 1 warning; {CHILD.message}"),
+    ("what is no reason to doubt", watched(remarks=(EARLY,)), "healthy: no finding"),
+    ("Ctrl-C", watched(outcome=Outcome.UNJUDGED, remarks=(STOPPED,)), f"{STOPPED.message}: no finding so far"),
+    ("Ctrl-C after an error", watched(GRAVE, outcome=Outcome.UNJUDGED, remarks=(STOPPED,)),
+     f"{STOPPED.message}: 1 error so far"),
     ("nothing found", watched(), "healthy: no finding"),
     ("only a note", watched(NOTE), "healthy: 1 note"),
     ("unchecked is nothing found", watched(*NOT_CHECKED), "healthy: no finding"),
@@ -120,21 +136,43 @@ def test_the_verdict_is_one_line(one: ProgramRecord, told: str) -> None:
     assert told in " ".join(diagnosis.render(record(one)).split())
 
 
+def test_what_else_is_known_is_told_once() -> None:
+    report = diagnosis.told(watched(remarks=(CHILD, EARLY)))
+    assert report.count(CHILD.message) == 1 and f"also: {EARLY.message}" in report
+    crashed = diagnosis.told(watched(outcome=Outcome.CRASH, reason="ended by SIGSEGV", remarks=(CHILD,)))
+    assert f"also: {CHILD.message}" in crashed
+
+
+def test_a_program_that_is_fine_needs_few_lines() -> None:
+    assert len(diagnosis.told(watched()).splitlines()) <= 3
+    assert len(diagnosis.told(watched(*NOT_CHECKED, remarks=(BLIND,), steps=0, step_s=(), losses=())).splitlines()) == 2
+
+
+def test_every_form_tells_what_else_is_known() -> None:
+    made = record(watched(remarks=(CHILD,)))
+    for form in ("text", "json", "junit", "github", "sarif"):
+        assert CHILD.message in " ".join(WATCH_FORMATS[form](made).split()), form
+    assert annotations.render(made).startswith("::warning ")
+
+
 def losses(*values: float, stream: int = 0) -> tuple[Reading, ...]:
     return tuple(Reading(step=n, value=value, stream=stream) for n, value in enumerate(values, 1))
 
 
+WORST = "worst 10.0 ms at step 1, 1.9 s in all"
 FIGURES = [
-    ("all of them", {}, "20 steps, 10.0 ms a step, loss 4 → 0.2, peak memory 0.0 MB"),
+    ("all of them", {}, "20 steps, 10.0 ms a step, " + WORST + ", loss 4 → 0.2, peak memory 0.0 MB"),
     ("no step", {"steps": 0, "step_s": (), "losses": ()}, "no training step, peak memory 0.0 MB"),
     ("one step", {"steps": 1, "step_s": (0.5,), "losses": losses(2.0)},
      "1 step, 500.0 ms a step, loss 2, peak memory 0.0 MB"),
     ("the first model's loss", {"losses": losses(4.0, 1.0) + losses(9.0, stream=1)},
-     "20 steps, 10.0 ms a step, loss 4 → 1, peak memory 0.0 MB"),
+     "20 steps, 10.0 ms a step, " + WORST + ", loss 4 → 1, peak memory 0.0 MB"),
     ("a loss that is not finite", {"losses": losses(4.0, float("nan"))},
-     "20 steps, 10.0 ms a step, loss 4 → nan, peak memory 0.0 MB"),
+     "20 steps, 10.0 ms a step, " + WORST + ", loss 4 → nan, peak memory 0.0 MB"),
     ("without MLX's own figure", {"memory": ()},
-     "20 steps, 10.0 ms a step, loss 4 → 0.2, peak resident memory 50.0 MB"),
+     "20 steps, 10.0 ms a step, " + WORST + ", loss 4 → 0.2, peak resident memory 50.0 MB"),
+    ("a step that took long", {"worst_step": 300, "worst_step_s": 7.44, "steps_s": 1234.5, "losses": (), "memory": ()},
+     "20 steps, 10.0 ms a step, worst 7.4 s at step 300, 1,234 s in all, peak resident memory 50.0 MB"),
     ("nothing known", {"steps": 0, "step_s": (), "losses": (), "memory": (), "samples": ()}, "no training step"),
 ]  # fmt: skip
 
@@ -178,7 +216,7 @@ def test_what_the_baseline_had_and_an_early_end_are_told() -> None:
     report = diagnosis.render(record(watched(), complete=False, problems=("it\x1b broke",)), accepted=2)
     assert "accepted: 2 findings that the baseline has already" in report
     assert "problem: it\\x1b broke" in report
-    assert "interrupted" in report
+    assert "not complete: this is what was seen by then" in report
 
 
 @pytest.mark.parametrize("width", [1, 10, 40, 80, 200])

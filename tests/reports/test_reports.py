@@ -130,8 +130,12 @@ def test_the_summary_counts(rows: list[ProgramRecord], told: str) -> None:
 def test_json_is_read_by_codes_alone() -> None:
     data = json.loads(FORMATS["json"](RECORD))
     hung = data["programs"][1]
-    assert (data["schema_version"], hung["outcome"], hung["kind"]) == (1, "hang", "stall")
+    assert (data["schema_version"], hung["outcome"], hung["kind"]) == (2, "hang", "stall")
     assert hung["findings"][0]["code"] == "MP101"
+
+
+def test_findings_are_there_where_there_are_none_too() -> None:
+    assert json.loads(FORMATS["json"](record(record_row())))["programs"][0]["findings"] == []
 
 
 def test_junit_counts_what_it_lists() -> None:

@@ -1,15 +1,17 @@
 """Records: what is written is what is read, whole or not at all."""
 
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import record, record_row
+from making import record, record_row, seen
 
 from mlxprobe.values import files as records
 from mlxprobe.values.errors import ProbeError, UsageError
-from mlxprobe.values.observation import Reading
+from mlxprobe.values.observation import Reading, Step
+from mlxprobe.values.record import Expectation, Verdict
 from mlxprobe.values.vocabulary import Outcome
 
 text = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -35,8 +37,47 @@ def test_values_that_are_not_finite_survive_too() -> None:
     assert [one.value for one in again.programs[0].losses] == [float("inf"), float("-inf")]
 
 
+BASELINES = sorted((Path(__file__).parents[2] / "reports" / "baselines").glob("*.json"))
+OLD_USERS = b"""{"schema_version": 1, "mlxprobe": "0.1.0", "time": "", "programs": [{"scenario": "programs",
+    "variant": "train.py", "role": "broken", "outcome": "pass", "reason": "", "as_expected": true, "expects": "pass"}],
+    "environment": {"python": "3.12", "executable": "", "platform": ""}}"""
+
+
+@pytest.mark.parametrize("file", BASELINES, ids=lambda file: file.stem)
+def test_records_of_version_1_are_read(file: Path) -> None:
+    made = records.load(file)
+    assert made.schema_version == records.SCHEMA_VERSION
+    assert len(made.programs) > 50 and all(one.scenario and one.role for one in made.programs)
+
+
+def test_a_users_program_of_version_1_loses_what_it_never_had() -> None:
+    one = records.decode(OLD_USERS, "old").programs[0]
+    assert (one.program, one.scenario, one.variant, one.role, one.expects) == ("train.py", "", "", None, None)
+    assert (one.name, one.findings) == ("programs/train.py", ())
+
+
+def test_a_users_program_has_no_words_of_a_scenario() -> None:
+    made = records.row(seen(), (), Verdict(outcome=Outcome.PASS, reason=""), Expectation(), program="train.py")
+    told = json.loads(records.encode(record(made)))["programs"][0]
+    assert told["program"] == "train.py" and told["findings"] == []
+    assert told.keys().isdisjoint({"scenario", "variant", "role", "claims", "expects"})
+
+
+def test_the_worst_step_is_among_the_figures() -> None:
+    steps = tuple(
+        Step(n=n, t_s=1 + n * 0.1 + (7 if n > 15 else 0), step_s=7.1 if n == 16 else 0.1) for n in range(1, 21)
+    )
+    made = records.row(seen(steps=steps), (), Verdict(outcome=Outcome.PASS, reason=""), Expectation(), program="x")
+    assert (made.worst_step, made.worst_step_s) == (16, 7.1)
+    assert made.steps_s == pytest.approx(9.0)
+
+
 BAD = [
-    ("another schema version is named", b'{"schema_version": 99}', "schema version 99; this mlxprobe reads version 1"),
+    (
+        "another schema version is named",
+        b'{"schema_version": 99}',
+        "schema version 99; this mlxprobe reads versions 1 to 2",
+    ),
     ("a truncated record", records.encode(record())[:200], "not a whole mlxprobe record"),
     ("no JSON at all", b"hello", "not a whole mlxprobe record"),
     ("JSON that is no record", b'{"schema_version": 1, "programs": 3}', "not an mlxprobe record"),

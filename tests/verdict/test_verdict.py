@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import raised, seen, stalled
+from making import STACK, raised, seen, stalled
 
 from mlxprobe.values.measures import loss_deviation, pending_slope, result_distance
-from mlxprobe.values.observation import Observation, Reading, Step
+from mlxprobe.values.observation import Observation, Reading, Silence, Step
 from mlxprobe.values.record import Expectation, Finding
 from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
 from mlxprobe.verdict.judge import judge
@@ -31,6 +31,8 @@ CASES = [
     ("silent and busy is a stall", stalled(HangKind.STALL), None, Outcome.HANG),
     ("silent at exit hangs although the body finished", stalled(HangKind.UNKNOWN, finished=True), None, Outcome.HANG),
     ("moving when the time is up is slow", seen(ended="timeout", exit_code=-15), None, Outcome.SLOW),
+    ("Ctrl-C is no crash", seen(exit_code=-2, finished=False), None, Outcome.UNJUDGED),
+    ("what still runs is not judged", seen(ended="running", finished=False, exit_code=None), None, Outcome.UNJUDGED),
     ("a signal is a crash", seen(exit_code=-11, finished=False), None, Outcome.CRASH),
     ("a signal after the end is a crash too", seen(exit_code=-6), None, Outcome.CRASH),
     ("leaving in the middle with exit code 0 is a crash", seen(finished=False), None, Outcome.CRASH),
@@ -112,6 +114,18 @@ def test_a_hang_tells_where_how_busy_and_how_much_waits() -> None:
     assert "stall: silent for 1.1 s at train.py:42 (mx.eval(loss))" in reason
     assert "about 3,000 operations pending, 3 steps' worth" in reason
     assert "the correct loop's slowest step took 0.010 s" in reason
+
+
+def test_time_that_is_up_tells_an_idle_program_from_a_moving_one() -> None:
+    def reason(silence: Silence | None) -> str:
+        return judge(seen(ended="timeout", exit_code=-15, silence=silence), (), ANY).reason
+
+    idle = Silence(silent_s=12.0, cpu_s=0.1, kind=HangKind.UNKNOWN, stacks=(STACK,))
+    assert reason(None) == "still moving at step 20 when its 60 s were up"
+    assert reason(idle).startswith(
+        "no progress and no CPU for the last 12 s at train.py:42 (mx.eval(loss)), at step 20"
+    )
+    assert "but 12 s of CPU" in reason(msgspec.structs.replace(idle, cpu_s=12.0))
 
 
 def test_result_distance_estimates_the_relative_euclidean_distance() -> None:

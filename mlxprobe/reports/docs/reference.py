@@ -88,7 +88,7 @@ def _settings(settings: Sequence[Setting]) -> Iterator[str]:
 
 
 def _setting(one: Setting) -> tuple[str, ...]:
-    return f"`{one.flag}`", f"`{one.key}`", f"`{one.variable}`", prose(one.help), prose(one.right)
+    return f"`{one.flag}`", f"`{one.key}`", f"`{one.variable}`", prose(one.told()), prose(one.right)
 
 
 def _outcomes() -> Iterator[str]:

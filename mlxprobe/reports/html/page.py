@@ -14,12 +14,12 @@ from mlxprobe.reports.html.difference import Pair, pairs
 from mlxprobe.reports.html.guide import Guide
 from mlxprobe.reports.html.series import charts, trends
 from mlxprobe.reports.html.visible import anchor
-from mlxprobe.reports.junit import PROGRAMS
 from mlxprobe.upgrade.matrix import Matrix, cell
 from mlxprobe.upgrade.matrix import rows as matrix_rows
-from mlxprobe.values.files import MATRIX_SCHEMA_VERSION, finite
+from mlxprobe.values.files import finite
 from mlxprobe.values.observation import Value
 from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.versions import MATRIX_SCHEMA_VERSION, USERS
 from mlxprobe.values.vocabulary import Outcome
 
 MOST_FINDINGS = 200  # of one program; a hostile or endless one must not make the report unreadable
@@ -88,7 +88,7 @@ class Page(Value, frozen=True):
 
     @property
     def watched(self) -> bool:
-        return all(one.name == PROGRAMS for one in self.sections)
+        return all(one.name == USERS for one in self.sections)
 
     @property
     def programs(self) -> list[ProgramRecord]:
@@ -124,7 +124,7 @@ def grouped(rows: Iterable[ProgramRecord]) -> dict[str, list[ProgramRecord]]:
     """Group rows by scenario, wherever they stand."""
     groups: dict[str, list[ProgramRecord]] = {}
     for one in rows:
-        groups.setdefault(one.scenario, []).append(one)
+        groups.setdefault(one.group, []).append(one)
     return groups
 
 
@@ -150,9 +150,9 @@ def _section(
     seen: Counter[str] = Counter()
     programs = []
     for row in rows:
-        seen[row.variant] += 1
-        again = [str(seen[row.variant])] if seen[row.variant] > 1 else []
-        programs.append(_program(row, anchor(name, row.variant, *again), guide))
+        seen[row.label] += 1
+        again = [str(seen[row.label])] if seen[row.label] > 1 else []
+        programs.append(_program(row, anchor(name, row.label, *again), guide))
     return Section(
         name=name,
         id=anchor(name),
@@ -166,11 +166,11 @@ def _section(
 
 def _program(row: ProgramRecord, identity: str, guide: Guide | None) -> Program:
     found = ordered(row.findings)
-    own = guide is not None and row.variant != guide.correct
+    own = guide is not None and row.label != guide.correct
     return Program(
         row=row,
         id=identity,
-        pairs=tuple(pairs(guide, row.variant)) if own else (),
+        pairs=tuple(pairs(guide, row.label)) if own else (),
         findings=tuple(found[:MOST_FINDINGS]),
         left_out=len(found[MOST_FINDINGS:]),
         unchecked=tuple(unchecked(row.findings)),

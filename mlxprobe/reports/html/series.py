@@ -145,7 +145,7 @@ def _short(value: float | str) -> float | int | str:
 def _told(kind: Kind, programs: Sequence[ProgramRecord], series: list[list[Point]]) -> str:
     """Say in words what a chart shows, for those who cannot see it."""
     parts = [
-        f"{one.variant}: {figure(points[0][1])} to {figure(points[-1][1])}"
+        f"{one.label}: {figure(points[0][1])} to {figure(points[-1][1])}"
         for one, points in zip(programs, series, strict=True)
         if points
     ]

@@ -1,0 +1,77 @@
+"""Tell how the program's children ended, where the program itself learns of it; it notices nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.arguments import like
+from mlxprobe.agent.channel import Channel
+from mlxprobe.agent.imports import when_imported
+
+MOST_TOLD = 100
+# Who keeps a child's status, and the methods after which it is there; the rest ask these, or `os.waitpid`.
+HOLDERS = {
+    "subprocess": ("wait", "poll"),
+    "multiprocessing.popen_fork": ("poll",),
+    "multiprocessing.popen_forkserver": ("poll",),
+}
+
+
+class Children:
+    """Listen to those who wait for children: two of a thousand that end badly must not be lost among the others."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._known: set[int] = set()
+        self._told = 0
+        for name in HOLDERS:
+            if name in sys.modules:
+                self._imported(sys.modules[name])
+            else:
+                when_imported(name, self._imported)
+        for name in ("waitpid", "wait", "wait3", "wait4"):
+            setattr(os, name, self._waits(getattr(os, name)))
+
+    def _imported(self, module: Any) -> None:
+        for name in HOLDERS[module.__name__]:
+            setattr(module.Popen, name, self._holds(vars(module.Popen)[name], worker=module.__name__ != "subprocess"))
+
+    def _holds(self, original: Callable[..., Any], *, worker: bool) -> Callable[..., Any]:
+        @like(original)
+        def ask(popen: Any, *args: Any, **kwargs: Any) -> Any:
+            before = popen.returncode
+            try:
+                return original(popen, *args, **kwargs)
+            finally:
+                if before is None and popen.returncode is not None:
+                    self._ended(popen.pid, popen.returncode, worker=worker)
+
+        return ask
+
+    def _waits(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def wait(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            pid, status = result[:2]
+            if pid and os.WIFSIGNALED(status):  # a plain exit code means what the program takes it for
+                self._ended(pid, -os.WTERMSIG(status), worker=False)
+            return result
+
+        return wait
+
+    def finish(self) -> None:
+        """Tell how many there were, where somebody will want to know."""
+        if self._told:
+            self._tell("children", {"children": len(self._known)})
+
+    def _ended(self, pid: int, status: int, *, worker: bool) -> None:
+        self._known.add(pid)
+        if status and self._told < MOST_TOLD:
+            self._told += 1
+            self._tell("child ended", {"pid": pid, "status": status, "worker": worker})
+
+    def _tell(self, name: str, detail: dict[str, int]) -> None:
+        self._channel.send("fact", name=name, step=0, file="", line=0, count=1, detail=detail)

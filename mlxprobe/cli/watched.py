@@ -1,0 +1,152 @@
+"""What `mlxprobe watch` says of a program, while it runs and at its end, and the exit code that it leaves with."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from mlxprobe.cli.common import JUDGED_NOT, tell
+
+if TYPE_CHECKING:
+    from mlxprobe.running.selection import Selection
+    from mlxprobe.running.watching import Watch
+    from mlxprobe.supervisor.watch import Watcher
+    from mlxprobe.values.observation import Fact
+    from mlxprobe.values.record import Finding, ProgramRecord, Record
+
+SEVERITIES = ("never", "error", "warning", "note")
+
+
+class Report:
+    """Where the report goes.
+
+    What is told while the program runs is in the file at that moment, whole: a job that is killed leaves it.
+    """
+
+    def __init__(self, form: str, output: Path | None, chosen: Selection) -> None:
+        self._form = form
+        self._output = output
+        self._chosen = chosen
+        self._began_s = time.monotonic()
+
+    def listen(self, running: Watch) -> None:
+        """Tell at once what is known for certain of a program that runs on."""
+
+        def silent(watcher: Watcher) -> None:
+            if words := standing_still(watcher):
+                tell(words)
+                self._keep(running, watcher, "stalled")
+
+        def short(fact: Fact, watcher: Watcher) -> None:
+            from mlxprobe.verdict.remarks import nearly_gone
+
+            tell(f"{nearly_gone(fact)}; it is left alone")
+            self._keep(running, watcher, "running")
+
+        def erred(found: Sequence[Finding], watcher: Watcher) -> None:
+            from mlxprobe.reports.diagnosis import headline
+
+            wanted = self._chosen.apply(found)[0]
+            for one in wanted:
+                tell(headline(one))
+            if wanted:
+                self._keep(running, watcher, "running")
+
+        running.silent, running.short, running.erred = silent, short, erred
+
+    def record(self, running: Watch, seen: ProgramRecord, *, complete: bool = True) -> tuple[Record, int]:
+        """Put a program's row into a record; return with it how many findings the baseline has already."""
+        import mlxprobe
+        from mlxprobe.values.files import SCHEMA_VERSION, now
+        from mlxprobe.values.record import Record
+
+        findings, accepted = self._chosen.apply(seen.findings)
+        made = Record(
+            schema_version=SCHEMA_VERSION,
+            mlxprobe=mlxprobe.__version__,
+            time=now(),
+            environment=running.environment,
+            programs=(msgspec.structs.replace(seen, findings=findings),),
+            complete=complete,
+            wall_s=time.monotonic() - self._began_s,
+        )
+        return made, accepted
+
+    def deliver(self, record: Record, accepted: int) -> None:
+        """Write the report: into the file in its form; its text, or without a file its form, on stderr.
+
+        stdout is the program's.
+        """
+        from mlxprobe.cli.display import shown
+        from mlxprobe.reports import WATCH_FORMATS, diagnosis
+
+        self._write(record)
+        if self._output is not None or self._form == "text":
+            click.echo(shown(diagnosis.renderable(record, accepted), stderr=True), nl=False, err=True)
+        else:
+            click.echo(WATCH_FORMATS[self._form](record), nl=False, err=True)
+
+    def _keep(self, running: Watch, watcher: Watcher, ended: str) -> None:
+        if self._output is not None:
+            self._write(self.record(running, running.so_far(watcher, ended), complete=False)[0])
+
+    def _write(self, record: Record) -> None:
+        from mlxprobe.reports import WATCH_FORMATS
+        from mlxprobe.values.files import write
+
+        if self._output is not None:
+            write(self._output, WATCH_FORMATS[self._form](record).encode())
+
+
+def standing_still(watcher: Watcher) -> str:
+    """Say that a program is stuck, for it may never end; nothing where its silence is over."""
+    from mlxprobe.values.measures import calling_frame, standing_frame
+
+    silence = watcher.suspicion.silence
+    if silence is None:
+        return ""
+    frame = standing_frame(silence.stacks)
+    where = f" at {frame.file}:{frame.line} ({frame.code})" if frame else ""
+    if caller := calling_frame(silence.stacks):
+        where += f", called from {caller.file}:{caller.line}"
+    return (
+        f"{silence.kind}: nothing has moved for {silence.silent_s:.0f} s{where}; Ctrl-C, three times at most, ends it"
+    )
+
+
+def exit_code(seen: ProgramRecord, fail_on: str, ended: str) -> int:
+    """Return the program's own exit code; 1 where we ended it, or where it ended well and findings are too grave."""
+    from mlxprobe.values.vocabulary import Outcome, Severity
+
+    graver = list(Severity)[: SEVERITIES.index(fail_on)]
+    failed = any(one.checked and one.severity in graver for one in seen.findings)
+    if ended == "enough":
+        return int(failed)
+    if seen.outcome in (Outcome.HANG, Outcome.MEMORY, Outcome.SLOW):
+        return 1
+    if seen.exit_code is None:
+        return JUDGED_NOT
+    if seen.exit_code < 0:
+        die_alike(-seen.exit_code)
+    if fail_on != "never" and seen.outcome is Outcome.UNJUDGED and seen.begun_s:
+        return seen.exit_code or JUDGED_NOT
+    return seen.exit_code or int(failed)
+
+
+def die_alike(number: int) -> None:
+    """End by the signal that ended the program, so that whoever started us sees what it would have seen."""
+    sys.stderr.flush()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):  # SIGKILL is what it is
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

@@ -1,0 +1,87 @@
+"""What happens around a watched process: memory runs out, others use MLX unwatched. It is told, never mended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+from mlxprobe.settings.machine import available_bytes, memory_bytes
+from mlxprobe.supervisor.watch import Watcher
+from mlxprobe.values.observation import Fact
+
+LOOK_S = 0.5
+LONGEST_S = 8.0  # between two looks at a process that has been there for long
+LEFT_SHARE = 0.05  # of the memory: less of it available is running out
+HELD_SHARE = 0.5  # of what is used: who holds more is why
+MLX = (b"/mlx/core.", b"/libmlx.")
+
+
+class Surroundings:
+    """Look around now and then, and add what is seen to the program's facts, each once."""
+
+    def __init__(self, available: Callable[[], int] = available_bytes, total: Callable[[], int] = memory_bytes) -> None:
+        self._available, self._total = available, total
+        self._looked_s = 0.0
+        self._told: set[str] = set()
+        self._seen: dict[int, tuple[float, float]] = {}  # when a process was seen first, and when to look again
+
+    def look(self, watcher: Watcher) -> Iterator[Fact]:
+        """Look where a look is due; yield what somebody must hear of at once."""
+        now = time.monotonic()
+        if now - self._looked_s < LOOK_S:
+            return
+        self._looked_s = now
+        log = watcher.log
+        for pid in self._with_mlx(watcher.tree.pids - {watcher.child.pid} - set(log.pids), now):
+            log.facts.append(Fact(name="another process", step=log.step, detail={"pid": pid}))
+        for fact in (self._machine(watcher), self._device(watcher)):
+            if fact is not None and str(fact.detail["gpu"]) not in self._told:
+                self._told.add(str(fact.detail["gpu"]))
+                log.facts.append(fact)
+                yield fact
+
+    def _machine(self, watcher: Watcher) -> Fact | None:
+        held = watcher.tree.samples[-1].rss_bytes if watcher.tree.samples else 0
+        available, total = self._available(), self._total()
+        if available >= LEFT_SHARE * total or held < HELD_SHARE * (total - available):
+            return None
+        return _fact(watcher, available, total, held, gpu=False)
+
+    def _device(self, watcher: Watcher) -> Fact | None:
+        total, memory = watcher.log.device_bytes, watcher.log.memory
+        held = memory[-1].active_bytes if memory else 0  # its cache MLX gives back when memory is short
+        if not total or total - held >= LEFT_SHARE * total:
+            return None
+        return _fact(watcher, max(0, total - held), total, held, gpu=True)
+
+    def _with_mlx(self, pids: Collection[int], now: float) -> Iterator[int]:
+        """Find processes that have loaded MLX; the agent did not settle in them."""
+        for pid in pids:
+            first, due = self._seen.setdefault(pid, (now, now))
+            if now < due:
+                continue
+            loaded = has_mlx(pid)
+            self._seen[pid] = first, float("inf") if loaded else now + min(LONGEST_S, now - first)
+            if loaded:
+                yield pid
+
+
+def _fact(watcher: Watcher, available: int, total: int, held: int, *, gpu: bool) -> Fact:
+    detail: dict[str, str | int | float | bool | list[str]] = {
+        "available_bytes": available,
+        "total_bytes": total,
+        "held_bytes": held,
+        "gpu": gpu,
+    }
+    t_s = time.monotonic() - watcher.child.started_s
+    return Fact(name="memory nearly gone", t_s=t_s, step=watcher.log.step, detail=detail)
+
+
+def has_mlx(pid: int) -> bool:
+    """Tell whether a process has loaded MLX; only Linux tells."""
+    try:
+        maps = Path(f"/proc/{pid}/maps").read_bytes()
+    except OSError:
+        return False
+    return any(name in maps for name in MLX)

@@ -1,0 +1,36 @@
+"""The record's schema: which version is written, what each changed, and how older ones are read.
+
+Version 1: the first.
+Version 2: a user's program has `program` and no `scenario`, `variant`, `role` or `expects`; `findings` is always there,
+    also empty; `remarks`, `repeats`, `worst_step`, `worst_step_s`, `steps_s` and the `caller` of a place are new.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+SCHEMA_VERSION = 2
+MATRIX_SCHEMA_VERSION = 1  # of what stands around its records, each of which tells its own version
+USERS = "programs"  # the scenario that version 1 gave to the user's own programs
+ABSENT = ("scenario", "variant", "role", "claims", "expects")
+
+
+def current(record: Any) -> Any:
+    """Return a record of any version that can be read as one of the present version; what is no record stays as it is.
+
+    Args:
+        record: the record as JSON has it.
+    """
+    rows = record.get("programs") if isinstance(record, dict) else None
+    if not isinstance(record, dict) or record.get("schema_version") != 1 or not isinstance(rows, list):
+        return record
+    return record | {"schema_version": SCHEMA_VERSION, "programs": [_second(one) for one in rows]}
+
+
+def _second(row: Any) -> Any:
+    if not isinstance(row, dict):
+        return row
+    row = {"findings": []} | row
+    if row.get("scenario") != USERS:
+        return row
+    return {name: value for name, value in row.items() if name not in ABSENT} | {"program": row.get("variant")}

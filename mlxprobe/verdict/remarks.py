@@ -1,0 +1,115 @@
+"""What is known of a run beside its findings: what was not seen of it, what became of its children: pure."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+from mlxprobe.values.measures import counted, megabytes, signal_name, steps_done
+from mlxprobe.values.observation import Fact, Observation
+from mlxprobe.values.record import Remark
+
+ASKED_TO_END = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE}  # how programs end their own children
+SHELL_SIGNAL = 128  # what a shell adds to the number of the signal that ended its command
+
+
+def remarks(seen: Observation) -> tuple[Remark, ...]:
+    """Return what else is known of a user's program; while one of them is grave, it cannot be called healthy."""
+    return tuple(one for tell in (_interrupt, _steps, _processes, _children, _ending, _memory) for one in tell(seen))
+
+
+def interrupted(seen: Observation) -> bool:
+    """Tell whether somebody's Ctrl-C ended a program: we by our own, it by SIGINT or by the exception that this is."""
+    raised = seen.raised is not None and seen.raised.type == "KeyboardInterrupt"
+    by_itself = raised or seen.exit_code in (-signal.SIGINT, SHELL_SIGNAL + signal.SIGINT)
+    return seen.ended == "interrupted" or (seen.ended == "exited" and by_itself)
+
+
+def _interrupt(seen: Observation) -> Iterator[Remark]:
+    if interrupted(seen):
+        step = steps_done(seen)
+        yield Remark(name="interrupted", message=f"interrupted by Ctrl-C, at step {step}", detail={"step": step})
+
+
+def _steps(seen: Observation) -> Iterator[Remark]:
+    if seen.begun and not seen.steps:
+        yield Remark(name="no step", message="no training step was seen: nothing can be said of training")
+
+
+def _processes(seen: Observation) -> Iterator[Remark]:
+    others = sorted({int(figure(fact, "pid")) for fact in _all(seen, "another process")})
+    if others:
+        are = "process {} imported MLX too, and was" if len(others) == 1 else "processes {} imported MLX too, and were"
+        message = f"{are.format(', '.join(map(str, others)))} not watched"
+        yield Remark(name="another process", message=message, detail={"processes": len(others)})
+    for fact in _all(seen, "fork trained"):
+        message = (
+            f"forked process {fact.detail['pid']} trained at least {counted(fact.count, 'step')}, and was not watched"
+        )
+        yield Remark(name="fork trained", message=message, detail={"steps": fact.count})
+
+
+def _children(seen: Observation) -> Iterator[Remark]:
+    ended = {int(figure(fact, "pid")): fact for fact in _all(seen, "child ended")}
+    told = {pid: how for pid, fact in ended.items() if (how := _failure(fact, trains=bool(seen.steps)))}
+    if not told:
+        crash = next((str(fact.detail["error"]) for fact in _all(seen, "fatal error")), "")
+        if crash and (seen.exit_code or 0) >= 0:
+            yield Remark(name="child crashed", message=f"one of its processes crashed: {crash}", detail={"crashed": 1})
+        return
+    known = max(len(told), *(int(figure(fact, "children")) for fact in _all(seen, "children")), 0)
+    ways = [f"{_number(list(told.values()).count(how))} {how}" for how in dict.fromkeys(told.values())]
+    yield Remark(
+        name="child crashed",
+        message=f"{known} child {'process' if known == 1 else 'processes'}, {', '.join(ways)}",
+        detail={"children": known, "crashed": len(told)},
+    )
+
+
+def _failure(fact: Fact, *, trains: bool) -> str:
+    """Say how a child failed; empty where nobody can tell that it did: exit code 1 is many commands' plain answer."""
+    status = int(figure(fact, "status"))
+    number = -status if status < 0 else status - SHELL_SIGNAL
+    if number > 0:
+        return "" if number in ASKED_TO_END else f"ended by {signal_name(number)}"
+    counts = fact.detail.get("worker") or not trains
+    return f"left with exit code {status}" if status and counts else ""
+
+
+def _number(count: int) -> str:
+    return "one" if count == 1 else str(count)
+
+
+def _ending(seen: Observation) -> Iterator[Remark]:
+    if seen.begun and seen.ended == "exited" and seen.exit_code == 0 and not seen.finished:
+        message = "it left past Python's own ending (os._exit, os.exec); what came after was not seen"
+        yield Remark(name="left early", message=message, grave=False)
+
+
+def _memory(seen: Observation) -> Iterator[Remark]:
+    for fact in _all(seen, "memory nearly gone"):
+        yield Remark(
+            name="memory nearly gone",
+            message=nearly_gone(fact),
+            detail={name: figure(fact, name) for name in fact.detail},
+        )
+
+
+def nearly_gone(fact: Fact) -> str:
+    """Say whose memory was nearly gone, and how much of it the program held."""
+    left, total, held = (figure(fact, name) for name in ("available_bytes", "total_bytes", "held_bytes"))
+    whose, holder = ("the GPU's", "MLX") if fact.detail.get("gpu") else ("the machine's", "the program")
+    return (
+        f"{whose} memory is nearly used up: {megabytes(left)} of {megabytes(total)} left at step {fact.step}, "
+        f"{megabytes(held)} held by {holder}"
+    )
+
+
+def figure(fact: Fact, name: str) -> float:
+    """Return a figure of a fact's; 0 where it has none of that name."""
+    value = fact.detail.get(name)
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _all(seen: Observation, name: str) -> list[Fact]:
+    return [fact for fact in seen.facts if fact.name == name]

@@ -1,0 +1,233 @@
+"""`mlxprobe watch` does no harm: it ends nothing unasked, ends exactly where it is asked to, and says what it knows."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import MLXPROBE, PRELUDE, own_environment, report_of, run, watch
+
+import mlxprobe
+from mlxprobe.running import watching
+from mlxprobe.running.watching import Watch
+from mlxprobe.settings.table import resolve
+from mlxprobe.values import files
+from mlxprobe.values.observation import Program
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Outcome
+
+pytestmark = pytest.mark.slow
+
+MODEL = PRELUDE.replace("\ntrain()\n", "\n")
+COUNTED = """
+import atexit, os
+done = 0
+def count():
+    global done
+    done += 1
+    os.write(1, b"%d\\n" % done)
+atexit.register(lambda: os.write(1, b"at exit\\n"))
+"""
+COMPILED = """
+@mx.compile
+def step(w, x):
+    value, grad = mx.value_and_grad(lambda w: ((x * w - x) ** 2).mean())(w)
+    return value, w - 0.1 * grad
+"""
+STATE = """
+from functools import partial
+state = [model.state, optimizer.state]
+@partial(mx.compile, inputs=state, outputs=state)
+def step(x, y):
+    loss, grads = nn.value_and_grad(model, lambda m: ((m(x) - y) ** 2).mean())(model)
+    optimizer.update(model, grads)
+    return loss
+"""
+LOOPS = [
+    ("an optimizer", "while True: train(1); count()"),
+    ("a compiled step", STATE + "while True: loss = step(x, y); mx.eval(state); count()"),
+    ("compiled gradients alone", COMPILED + "w = mx.array(0.5)\nwhile True: v, w = step(w, x); mx.eval(w); count()"),
+    ("gradients alone", "f = mx.value_and_grad(lambda w: (w * w).sum())\nw = mx.ones(3)\n"
+     "while True: v, g = f(w); w = w - 0.1 * g; mx.eval(w); count()"),
+    ("a handler of everything", "while True:\n    try: train(1); count()\n    except BaseException: os.write(1, b'!')"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "source", [row[1] for row in LOOPS[:4] + LOOPS[5:]], ids=[row[0] for row in LOOPS[:4] + LOOPS[5:]]
+)
+def test_steps_are_as_many_as_were_asked_for(source: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(MODEL + COUNTED + source)
+    for steps in (1, 30):
+        ran, row = report_of(tmp_path, "--steps", str(steps), "train.py")
+        assert ran.out.split() == [str(k) for k in range(1, steps + 1)], "and nothing at its exit"
+        assert (ran.code, row["steps"], row["outcome"]) == (0, steps, "pass")
+
+
+def test_a_program_with_fewer_steps_ends_by_itself(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(MODEL + COUNTED + "train(9)")
+    ran, row = report_of(tmp_path, "--steps", "30", "train.py")
+    assert (ran.out, row["steps"]) == ("at exit\n", 9)
+
+
+HELD = "import numpy; held = numpy.ones(120_000_000, 'b'); import time; time.sleep(0.5); print('end')"
+
+
+def test_memory_has_no_limit_unless_one_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(PRELUDE + HELD)
+    (tmp_path / "small.py").write_text(
+        "from mlxprobe.settings import machine; machine.memory_bytes = lambda: 10**8\n"
+        "from mlxprobe.cli import main; main()"
+    )
+    order = [sys.executable, "small.py", "watch", "train.py"]
+    done = run(order, tmp_path)
+    assert (done.code, done.out) == (0, "end\n"), done.err
+    asked = run([*order[:3], "--memory-limit", "60%", "train.py"], tmp_path)
+    assert (asked.code, asked.out) == (1, ""), asked.err
+
+
+def test_memory_that_runs_out_is_told_and_the_program_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(PRELUDE + HELD.replace("0.5", "2.5"))
+    (tmp_path / "full.py").write_text(
+        "from mlxprobe.running import surroundings as s\n"
+        "s.Surroundings.__init__.__defaults__ = (lambda: 10**6, lambda: 10**8)\n"
+        "from mlxprobe.cli import main; main()"
+    )
+    order = [sys.executable, "full.py", "watch", "--format", "json", "--output", "out.json", "train.py"]
+    done = run(order, tmp_path)
+    assert (done.code, done.out) == (0, "end\n"), done.err
+    assert done.err.startswith("mlxprobe: the machine's memory is nearly used up: 1.0 MB of 100 MB left")
+    assert done.err.count("it is left alone") == 1
+    row = json.loads((tmp_path / "out.json").read_text())["programs"][0]
+    assert [one["name"] for one in row["remarks"]] == ["memory nearly gone"]
+    assert "healthy" not in done.err
+
+
+def test_the_api_sets_no_memory_limit(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(PRELUDE)
+    seen = mlxprobe.watch(tmp_path / "train.py")
+    assert seen.record.limits is not None and seen.record.limits.memory_bytes == 0
+    assert seen.outcome is Outcome.PASS and seen.record.program == "train.py"
+
+
+def test_the_help_tells_the_commands_own_defaults(tmp_path: Path) -> None:
+    said = " ".join(watch(tmp_path, "--help").out.split())
+    assert "moving or not (default: none)" in said and "resident memory (default: none)" in said
+    assert "without progress (default: 60s or 20 slow steps" in said
+    other = " ".join(
+        subprocess.run([*MLXPROBE, "run", "--help"], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert "moving or not (default: 60s)" in other and "resident memory (default: 40%)" in other
+
+
+TIMED = [
+    ("idle", "import time\ntime.sleep(60)", r"no progress and no CPU for the last \d s at train.py:18"),
+    ("busy", "while True: pass", r"no progress but \d s of CPU for the last \d s at train.py:17"),
+    ("moving", "while True: train(1)", r"still moving at step \d+ when its 4 s were up"),
+]
+
+
+@pytest.mark.parametrize(("source", "said"), [row[1:] for row in TIMED], ids=[row[0] for row in TIMED])
+def test_when_the_time_is_up_a_program_is_told_as(source: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(PRELUDE + "\n" + source)
+    _, row = report_of(tmp_path, "--timeout", "4", "train.py")
+    assert row["outcome"] == "slow" and re.search(said, row["reason"]), row["reason"]
+
+
+WORKERS = """
+import ctypes, multiprocessing, os, subprocess, sys, signal
+def dies(): os.kill(os.getpid(), signal.SIGSEGV)
+def lives(): pass
+def fails(): sys.stderr = None; raise ValueError
+def trains():
+    train(3)
+def run(*targets, how="spawn"):
+    made = [multiprocessing.get_context(how).Process(target=one) for one in targets]
+    for one in made: one.start()
+    for one in made: one.join()
+"""
+UNSEEN = [
+    ("no step", "import mlx.core as mx; mx.eval(mx.ones(3))", {"no step"}, "nothing can be said of training"),
+    ("a forked worker that crashes", PRELUDE + WORKERS + "run(dies, lives, how='fork')", {"child crashed"},
+     "2 child processes, one ended by SIGSEGV"),
+    ("a subprocess that crashes", PRELUDE + WORKERS + "subprocess.run([sys.executable, '-c', "
+     "'import os; os.kill(os.getpid(), 11)'])", {"child crashed"}, "1 child process, one ended by SIGSEGV"),
+    ("a fork of its own that crashes", PRELUDE + WORKERS + "pid = os.fork()\nif not pid: dies()\nos.waitpid(pid, 0)",
+     {"child crashed"}, "1 child process, one ended by SIGSEGV"),
+    ("a child that nobody waits for", PRELUDE + WORKERS + "import time\npid = os.fork()\n"
+     "if not pid: os.kill(os.getpid(), 9)\ntime.sleep(0.2)", {"child crashed"}, "one ended by SIGKILL"),
+    ("a worker that fails", PRELUDE + WORKERS + "run(fails, how='fork')", {"child crashed"}, "left with exit code 1"),
+    ("workers that do well", PRELUDE + WORKERS + "run(lives, lives, how='fork'); subprocess.run(['false'])", set(), ""),
+    ("a fork that trains", "import mlx.core as mx" + WORKERS + MODEL.replace("import mlx.core as mx, ", "import ")
+     + "run(trains, how='fork')", {"no step", "fork trained"}, "trained at least 2 steps, and was not watched"),
+    ("a process that outlives the look", PRELUDE + WORKERS + "subprocess.run([sys.executable, '-c', "
+     "'import mlx.core, time; time.sleep(2.5)'])", {"another process"}, "imported MLX too, and was not watched"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "names", "said"), [row[1:] for row in UNSEEN], ids=[row[0] for row in UNSEEN])
+def test_what_was_not_seen_is_never_called_healthy(source: str, names: set[str], said: str, tmp_path: Path) -> None:
+    guard = source.replace("\nrun(", "\nif __name__ == '__main__': run(")
+    (tmp_path / "train.py").write_text(guard)
+    _, row = report_of(tmp_path, "--ignore", "MP6", "train.py")
+    assert {one["name"] for one in row.get("remarks", [])} == names
+    text = watch(tmp_path, "--ignore", "MP6", "train.py").err
+    assert ("\nhealthy: " not in text) is bool(names), text
+    assert said in " ".join(text.split())
+
+
+def test_the_text_comes_beside_the_file_where_stderr_is_no_terminal(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(PRELUDE)
+    ran = watch(tmp_path, "--format", "json", "--output", "out.json", "train.py")
+    assert "\nhealthy: no finding\n" in ran.err and ran.out == ""
+    assert json.loads((tmp_path / "out.json").read_text())["programs"][0]["findings"] is not None
+
+
+FAULTY = PRELUDE.replace("SGD(0.1)", "SGD(0.0)")
+
+
+def test_an_error_is_told_and_kept_while_the_program_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "TELLS_AFTER_S", 1.0)
+    (tmp_path / "train.py").write_text(FAULTY + "import time\nwhile True: train(1); time.sleep(0.01)")
+    program = Program(name="train.py", command=(sys.executable, "train.py"), cwd=str(tmp_path))
+    running = Watch(program, resolve({"timeout_s": "60"}, {}, tmp_path))
+    told: list[Finding] = []
+    kept = []
+
+    def erred(found: Any, watcher: Any) -> None:
+        told.extend(found)
+        kept.append(running.so_far(watcher, "running"))
+        running.stop.set()
+
+    running.erred = erred
+    running.run()
+    assert {one.code for one in told} == {"MP205"}
+    assert kept[0].outcome is Outcome.UNJUDGED and kept[0].reason.startswith("still running, at step")
+    assert "MP205" in {one.code for one in kept[0].findings}
+
+
+def test_a_killed_watch_leaves_its_report(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        PRELUDE + "import threading; threading.Lock().acquire(); l = threading.Lock(); l.acquire(); l.acquire()"
+    )
+    soon = "from mlxprobe.running import watching; watching.STALL_FLOOR_S = 1.0; from mlxprobe.cli import main; main()"
+    order = [sys.executable, "-c", soon, "watch", "--format", "json", "--output", "out.json", "train.py"]
+    with subprocess.Popen(
+        order, cwd=tmp_path, env=own_environment(), stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr is not None
+        assert "nothing has moved" in process.stderr.readline()
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "out.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    record = files.load(tmp_path / "out.json")
+    assert not record.complete
+    assert record.programs[0].outcome is Outcome.HANG and record.programs[0].stacks

@@ -1,0 +1,63 @@
+"""What is known of a run beside its findings: each row one observation and what must be said of it."""
+
+import pytest
+from making import raised, seen
+
+from mlxprobe.values.observation import Fact, Observation
+from mlxprobe.verdict.remarks import remarks
+
+
+def child(pid: int, status: int, **detail: bool) -> Fact:
+    return Fact(name="child ended", detail={"pid": pid, "status": status, **detail})
+
+
+def other(pid: int) -> Fact:
+    return Fact(name="another process", detail={"pid": pid})
+
+
+CHILDREN = Fact(name="children", detail={"children": 5})
+FATAL = Fact(name="fatal error", detail={"error": "Segmentation fault"})
+FULL = {"available_bytes": 10**9, "total_bytes": 24 * 10**9, "held_bytes": 20 * 10**9}
+MACHINE = Fact(name="memory nearly gone", step=7, detail={**FULL, "gpu": False})
+DEVICE = Fact(name="memory nearly gone", step=7, detail={**FULL, "gpu": True})
+SAID = [
+    ("a healthy run", seen(), []),
+    ("no step", seen(steps=()), ["no training step was seen: nothing can be said of training"]),
+    ("no MLX", seen(steps=(), begun=False), []),
+    ("another process", seen(facts=(other(7), other(7))), ["process 7 imported MLX too, and was not watched"]),
+    ("two of them", seen(facts=(other(8), other(7))), ["processes 7, 8 imported MLX too, and were not watched"]),
+    ("a fork that trained", seen(facts=(Fact(name="fork trained", count=3, detail={"pid": 9}),)),
+     ["forked process 9 trained at least 3 steps, and was not watched"]),
+    ("a child that crashed", seen(facts=(child(7, -11),)), ["1 child process, one ended by SIGSEGV"]),
+    ("told twice, as waitpid and its caller do", seen(facts=(child(7, -11), child(7, -11, worker=True))),
+     ["1 child process, one ended by SIGSEGV"]),
+    ("some of five", seen(facts=(child(7, -11), child(8, -11), child(9, -9), CHILDREN)),
+     ["5 child processes, 2 ended by SIGSEGV, one ended by SIGKILL"]),
+    ("a crash below a shell", seen(facts=(child(7, 139),)), ["1 child process, one ended by SIGSEGV"]),
+    ("a child that was asked to end", seen(facts=(child(7, -15), child(8, -2), child(9, 143))), []),
+    ("a worker that failed", seen(facts=(child(7, 1, worker=True),)),
+     ["1 child process, one left with exit code 1"]),
+    ("a command whose exit code is its answer", seen(facts=(child(7, 1),)), []),
+    ("a launcher's rank that failed", seen(steps=(), facts=(child(7, 1),)),
+     ["no training step was seen: nothing can be said of training", "1 child process, one left with exit code 1"]),
+    ("a crash that nobody waited for", seen(facts=(FATAL,)), ["one of its processes crashed: Segmentation fault"]),
+    ("its own crash", seen(exit_code=-11, finished=False, facts=(FATAL,)), []),
+    ("an end without ceremony", seen(finished=False),
+     ["it left past Python's own ending (os._exit, os.exec); what came after was not seen"]),
+    ("an interrupt", seen(exit_code=-2, finished=False), ["interrupted by Ctrl-C, at step 20"]),
+    ("an interrupt that a shell tells", seen(exit_code=130), ["interrupted by Ctrl-C, at step 20"]),
+    ("the machine's memory", seen(facts=(MACHINE,)),
+     ["the machine's memory is nearly used up: 1000 MB of 24000 MB left at step 7, 20000 MB held by the program"]),
+    ("the GPU's memory", seen(facts=(DEVICE,)),
+     ["the GPU's memory is nearly used up: 1000 MB of 24000 MB left at step 7, 20000 MB held by MLX"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("observation", "said"), [row[1:] for row in SAID], ids=[row[0] for row in SAID])
+def test_it_is_said_of(observation: Observation, said: list[str]) -> None:
+    assert [one.message for one in remarks(observation)] == said
+
+
+def test_an_exception_of_the_programs_own_is_no_interrupt() -> None:
+    assert remarks(raised()) == ()
+    assert remarks(seen(exit_code=-2, ended="stalled")) == ()
