@@ -33,7 +33,7 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Finding:
 
 def told(found: Finding, form: str) -> str:
     raised = Raised(type="ValueError", message="m", file=found.file, line=1, caller=found.caller)
-    names = {"scenario": "programs", "variant": "train.py", "findings": (found,), "raised": raised}
+    names = {"program": "train.py", "scenario": "", "findings": (found,), "raised": raised}
     return str(WATCH_FORMATS[form](record(record_row(Outcome.ERROR, **names))))
 
 
