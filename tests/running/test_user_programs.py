@@ -71,7 +71,7 @@ def outcomes(folder: Path, *patterns: str) -> dict[str, dict[str, object]]:
     done = call("matrix", "current", *words, "--format", "json", "--output", str(folder / "out.json"))
     assert done.exit_code == 0, done.output
     (record,) = json.loads((folder / "out.json").read_text())["records"]
-    return {row["variant"]: row for row in record["programs"]}
+    return {row.get("variant") or row["program"]: row for row in record["programs"]}
 
 
 @pytest.mark.slow
