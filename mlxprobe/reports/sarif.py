@@ -100,7 +100,8 @@ def _package_place(found: Finding) -> Place | None:
 
 
 def _in_a_file(file: str) -> bool:
-    return bool(file) and not file.startswith("<")  # <string> is what exec and `python -c` are called
+    # <string> is what exec and `python -c` are called; `.` is a folder
+    return bool(file) and not file.startswith("<") and bool(artifact(relative(file))["uri"])
 
 
 def _reference(found: Finding, name: str, index: str) -> Json:
