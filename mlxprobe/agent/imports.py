@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.machinery
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
 
 Callback = Callable[[Any], None]
 
 
-class _Loader(importlib.abc.Loader):
-    """Load as the original loader does, then call back."""
+class _Loader:
+    """Load as the original loader does, then call back.
+
+    By its form alone: to import `importlib.abc` takes as long as all of the agent.
+    """
 
     def __init__(self, loader: Any, callback: Callback) -> None:
         self._loader = loader
         self._callback = callback
 
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         module: ModuleType | None = self._loader.create_module(spec)
         return module
 
@@ -34,13 +39,13 @@ class _Loader(importlib.abc.Loader):
         return getattr(self._loader, name)
 
 
-class _Finder(importlib.abc.MetaPathFinder):
+class _Finder:
     def __init__(self) -> None:
         self.callbacks: dict[str, Callback] = {}
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
+    ) -> ModuleSpec | None:
         callback = self.callbacks.pop(fullname, None)  # what follows asks us again
         if callback is None:
             return None
@@ -49,7 +54,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         finally:
             self.callbacks[fullname] = callback  # this may have been a look only, whether it can be imported
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, callback)
+            spec.loader = cast("Loader", _Loader(spec.loader, callback))
         return spec
 
 

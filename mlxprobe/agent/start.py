@@ -7,10 +7,7 @@ import faulthandler
 import importlib
 import json
 import os
-import platform
-import runpy
 import sys
-import traceback
 from collections.abc import Iterable
 from typing import Any
 
@@ -63,6 +60,8 @@ def main(arguments: list[str]) -> int | str | None:
 
 def describe() -> dict[str, Any]:
     """Tell of the interpreter and the MLX in it; an MLX that does not import is told as `problem`."""
+    import platform
+
     found: dict[str, Any] = {
         "python": platform.python_version(),
         "executable": sys.executable,
@@ -192,6 +191,8 @@ def _run(arguments: list[str], recorder: Recorder, channel: Channel) -> int | st
 
 def _run_users(kind: str, words: list[str]) -> None:
     """Run a module (`python -m`) or a script, with the arguments and the path that it would have without us."""
+    import runpy
+
     sys.argv = words
     if kind == "module":
         sys.path.insert(0, os.getcwd())
@@ -221,6 +222,8 @@ def _run_variant(file: str, name: str, recorder: Recorder, channel: Channel) -> 
 
 def send_exception(error: BaseException, channel: Channel) -> str:
     """Tell of the exception that ended the program, and return its traceback."""
+    import traceback
+
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     channel.send(
         "raised",
