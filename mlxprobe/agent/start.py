@@ -222,8 +222,6 @@ def _run_variant(file: str, name: str, recorder: Recorder, channel: Channel) -> 
 
 def send_exception(error: BaseException, channel: Channel) -> str:
     """Tell of the exception that ended the program, and return its traceback."""
-    import traceback
-
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     channel.send(
         "raised",
