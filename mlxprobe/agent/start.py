@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import sys
+import traceback  # here: an import after an unhandled Ctrl-C would change how the interpreter ends
 from collections.abc import Iterable
 from typing import Any
 
