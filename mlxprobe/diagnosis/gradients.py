@@ -75,18 +75,19 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
     Use instead: `optimizer.update(model, grads)`.
     """
     at_zero = any(one.rates and not one.rates[-1][1] for one in seen.sheet.optimizers)  # that is MP210's to tell
-    for fact in seen.facts:
-        if fact.name == "parameters unchanged" and not at_zero:
-            message = (
-                f"the parameters are the same at {fact.detail['looks']} looks, although their gradients are not zero"
-            )
+    for fact in facts(seen, "parameters unchanged"):
+        looks = fact.detail["looks"]
+        if looks and not at_zero:
+            message = f"the parameters are the same at {looks} looks, although their gradients are not zero"
             site = place(seen, "first update")
             yield rule("MP205").at(message, *(site if site[1] else (fact.file, fact.line)))
             return
-        elif fact.name == "gradients unused" and seen.raised is None:
+    for fact in facts(seen, "gradients unused"):
+        if seen.raised is None:
             calls = fact.detail["gradients"]
             message = f"{calls} gradient calls and not one update"
-            yield rule("MP205").at(message, fact.file, fact.line, gradients=float(str(calls)))
+            gradients = float(str(calls))
+            yield rule("MP205").at(message, fact.file, fact.line, severity=Severity.WARNING, gradients=gradients)
 
 
 @finding("MP207", "non-finite")

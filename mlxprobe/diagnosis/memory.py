@@ -13,6 +13,7 @@ from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 ENOUGH_STEPS = 16
+MANY_STEPS = 32
 GROWTH_BYTES = 100_000
 GROWTH_SHARE = 0.1
 
@@ -27,11 +28,14 @@ def memory_growth(seen: Observation) -> Iterator[Finding]:
 
     Use instead: keep Python numbers (`loss.item()`), or drop what is no longer needed.
     """
-    floors = active_floors(seen)
+    parts = 8 if len(seen.steps) >= MANY_STEPS else 4
+    floors = active_floors(seen, parts)
     if len(seen.steps) < ENOUGH_STEPS or not floors or pending_slope(seen) >= GROWING:
         return
-    rises = [later - earlier for earlier, later in itertools.pairwise(floors[1:])]
-    if min(rises) > max(GROWTH_BYTES, GROWTH_SHARE * floors[0]):
+    rises = [
+        later - earlier for earlier, later in itertools.pairwise(floors[parts // 4 :])
+    ]  # all of them: a jump is none
+    if min(rises) > max(GROWTH_BYTES, GROWTH_SHARE * floors[0]) * 4 / parts:
         per_step = growth_per_step(seen)
         message = f"the memory of MLX's arrays grows by about {per_step / 1e6:.2f} MB a step, to the end"
         kept = list(facts(seen, "container grows"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import signal
 import statistics
@@ -42,14 +43,14 @@ def growth_bytes(seen: Observation) -> float:
     return float(max(after) - after[0]) if after else 0.0
 
 
-def active_floors(seen: Observation) -> list[int]:
-    """Return the memory of MLX's arrays that a quarter of the steps stay below, in each quarter of the run.
+def active_floors(seen: Observation, parts: int = 4) -> list[int]:
+    """Return the memory of MLX's arrays that a quarter of the steps stay below, in each of the parts of the run.
 
     What a step needs comes and goes, and the last may be closed when all is gone.
     """
     active = [step.active_bytes for step in seen.steps if step.active_bytes]
-    part = len(active) // 4
-    return [sorted(active[k * part : (k + 1) * part])[part // 4] for k in range(4)] if part else []
+    part = len(active) // parts
+    return [sorted(active[k * part : (k + 1) * part])[part // 4] for k in range(parts)] if part else []
 
 
 def growth_per_step(seen: Observation) -> float:
@@ -59,12 +60,13 @@ def growth_per_step(seen: Observation) -> float:
 
 
 def pending_slope(seen: Observation) -> float:
-    """Return by how many operations the lazy graph of parameters and state grew per step, where it was looked at."""
+    """Return by how many operations the lazy graph of parameters and state grew per step, where it was looked at.
+
+    It is the (lower) median from one look to the next: a jump, at the start or later, is no growth.
+    """
     known = [(step.n, step.pending) for step in seen.steps if step.pending is not None]
-    if len(known) < 3:
-        return 0.0
-    (n1, p1), (n2, p2) = known[0], known[-1]
-    return (p2 - p1) / (n2 - n1) if n2 > n1 else 0.0
+    slopes = [(p2 - p1) / (n2 - n1) for (n1, p1), (n2, p2) in itertools.pairwise(known) if n2 > n1]
+    return statistics.median_low(slopes) if len(slopes) > 1 else 0.0
 
 
 def pending_work(seen: Observation) -> str:

@@ -148,6 +148,11 @@ def test_pending_slope_needs_three_looks() -> None:
     assert pending_slope(seen(steps=steps[:2])) == 0
 
 
+def test_a_jump_is_no_growth() -> None:
+    looks = zip((1, 2, 3, 6, 12), (3, 240, 241, 244, 250), strict=True)
+    assert pending_slope(seen(steps=tuple(Step(n=n, t_s=n, step_s=0.01, pending=count) for n, count in looks))) == 1
+
+
 floats = st.floats(allow_nan=True, allow_infinity=True, width=32)
 observations = st.builds(
     seen,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from mlxprobe.agent import graph
@@ -10,6 +11,7 @@ from mlxprobe.agent.inspectors.gradients import HELD_BYTES, HELD_SHARE
 
 MANY = 8
 UNCHANGED_IS_SURE = 4
+NEVER_AGAIN = -1_000_000  # what has changed once is applied
 
 
 def affordable(named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
@@ -19,15 +21,25 @@ def affordable(named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     return [pair for k, pair in enumerate(named) if not k or sizes[k] <= budget]
 
 
+@dataclass
+class Held:
+    """A few parameters of one gradient call: a model's; arguments are not, until an optimizer is given them."""
+
+    key: Any
+    arrays: dict[str, Any]
+    site: tuple[str, int]
+    trained: bool
+
+
 class Parameters(Inspector):
     """Compare a few small parameters with what they were at the last look."""
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._held: list[tuple[int, dict[str, Any], tuple[str, int]]] = []
-        self._before: dict[int, dict[str, list[float]]] = {}
-        self._unchanged: dict[int, int] = {}
-        self._updates: dict[int, int] = {}
+        self._held: list[Held] = []
+        self._before: dict[Any, dict[str, list[float]]] = {}
+        self._unchanged: dict[Any, int] = {}  # looks that found the same, of what has never changed
+        self._updates: dict[Any, int] = {}
         self._idle = 0  # looks that found the same where no optimizer had updated anything
         self._waiting: list[tuple[int, float]] = []  # gradient calls, and operations pending of each parameter
         self._site = ("", 0)
@@ -36,34 +48,45 @@ class Parameters(Inspector):
         named = sorted(graph.named_leaves(call.parameters), key=lambda pair: int(pair[1].size))
         small = affordable([(path, one) for path, one in named if one.size][:MANY])
         self._site = call.site
-        if all(key != id(call.model) for key, *_ in self._held):
-            self._held.append((id(call.model), dict(small), call.site))
+        key = call.site if call.model is None else id(call.model)
+        if all(one.key != key for one in self._held):
+            self._held.append(Held(key, dict(small), call.site, trained=call.model is not None))
+
+    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        given = {id(one) for one in graph.leaves(model)}
+        for held in self._held:
+            held.trained |= any(id(one) in given for one in held.arrays.values())
 
     def look(self, step: int) -> None:
         held, self._held = self._held, []
-        for key, arrays, site in held:
-            pending = self.inspection.pending(list(arrays.values())) / max(1, len(arrays))
-            if pending or not arrays:
-                self._waiting.append((self.inspection.recorder.gradients, pending))
+        for one in held:
+            arrays = one.arrays
+            pending = self.inspection.count("parameters", list(arrays.values()))
+            if pending is None or pending or not arrays:
+                if pending and one.trained:
+                    self._waiting.append((self.inspection.recorder.gradients, pending / len(arrays)))
                 continue
-            values = {path: graph.numbers(graph.sample(one)) for path, one in arrays.items()}
-            before = self._before.get(key)
-            self._before[key] = values
+            values = {path: graph.numbers(graph.sample(array)) for path, array in arrays.items()}
+            before = self._before.get(one.key)
+            self._before[one.key] = values
             if before is not None:
-                self._compare(key, before == values, site)
+                self._compare(one, before == values)
 
-    def _compare(self, key: int, same: bool, site: tuple[str, int]) -> None:
+    def _compare(self, held: Held, same: bool) -> None:
         """Count looks that found the same, one for each update: in between nothing is to change."""
-        recorder = self.inspection.recorder
+        recorder, key = self.inspection.recorder, held.key
         since, self._updates[key] = self._updates.get(key, 0), recorder.updates
+        looks = self._unchanged.get(key, 0)
         if not same:
             recorder.changed = True
-            self._unchanged[key] = 0
-        elif recorder.updates > since:
-            self._unchanged[key] = self._unchanged.get(key, 0) + 1
-            if self._unchanged[key] >= UNCHANGED_IS_SURE and self.inspection.looked.get("gradient") != 0.0:
-                recorder.fact("parameters unchanged", site, looks=self._unchanged[key] + 1)
-        else:
+            if looks >= UNCHANGED_IS_SURE:  # of two models in turn, one may wait for long
+                recorder.revise("parameters unchanged", held.site, looks=0)
+            self._unchanged[key] = NEVER_AGAIN
+        elif recorder.updates > since and held.trained:
+            self._unchanged[key] = looks + 1
+            if looks + 1 >= UNCHANGED_IS_SURE and self.inspection.looked.get("gradient") != 0.0:
+                recorder.revise("parameters unchanged", held.site, looks=looks + 2)
+        elif held.trained:
             self._idle += 1
 
     def finish(self) -> None:
@@ -78,4 +101,4 @@ class Parameters(Inspector):
         if len(self._waiting) < UNCHANGED_IS_SURE:
             return False
         (calls, before), (later, after) = self._waiting[0], self._waiting[-1]
-        return after - before <= later - calls
+        return before <= calls and after - before <= later - calls

@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import re
 import sys
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,31 +33,38 @@ class Retained(Inspector):
     def look(self, step: int) -> None:
         recorder = self.inspection.recorder
         for name, function, site, held in variables():
-            if self._rises(("arrays", function, name), step, len(held)):
+            if self._rises(("arrays", function, name), step, len(held), held):
                 recorder.fact("container grows", assigned(name, site), variable=name, arrays=len(held))
             count = self.inspection.count(f"{function} {name}", held[-LISTED:])
             if count is None:
                 continue
-            if trend := self._rises(("pending", function, name), step, count):
+            if trend := self._rises(("pending", function, name), step, count, held):
                 place = assigned(name, site)
                 recorder.fact("retained", place, variable=name, operations=count, per_step=trend, arrays=len(held))
 
-    def _rises(self, key: tuple[str, str, str], step: int, count: int) -> float:
-        """Return by how much a count has grown per step, at the look that makes it sure."""
-        trend = self._trends.setdefault(key, Trend(step, count))
+    def _rises(self, key: tuple[str, str, str], step: int, count: int, held: list[Any]) -> float:
+        """Return by how much a count has grown per step, at the look that makes it sure.
+
+        A list of more arrays than before has grown only where it begins with the same array: else it is another.
+        """
+        trend = self._trends.get(key)
+        if trend is None or (len(held) > trend.arrays and trend.first() is not held[0]):
+            trend = self._trends[key] = Trend(step, count, len(held), weakref.ref(held[0]))
         each = (count - trend.count) / max(1, step - trend.step)
         if step > trend.step:
             trend.rises = trend.rises + 1 if each >= 1 else 0
-            trend.step, trend.count = step, count
+            trend.step, trend.count, trend.arrays, trend.first = step, count, len(held), weakref.ref(held[0])
         return each if trend.rises == RISES_ARE_SURE and each >= 1 else 0.0
 
 
 @dataclass
 class Trend:
-    """A count at the last look, and how often in a row it has risen."""
+    """A count at the last look, what it was of (the first array is as old as its list), and its rises in a row."""
 
     step: int
     count: int
+    arrays: int
+    first: weakref.ref[Any]
     rises: int = 0
 
 
