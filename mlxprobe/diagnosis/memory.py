@@ -34,7 +34,7 @@ def memory_growth(seen: Observation) -> Iterator[Finding]:
         return
     rises = [
         later - earlier for earlier, later in itertools.pairwise(floors[parts // 4 :])
-    ]  # all of them: a jump is none
+    ]  # a jump is none
     if min(rises) > max(GROWTH_BYTES, GROWTH_SHARE * floors[0]) * 4 / parts:
         per_step = growth_per_step(seen)
         message = f"the memory of MLX's arrays grows by about {per_step / 1e6:.2f} MB a step, to the end"
