@@ -32,9 +32,7 @@ def memory_growth(seen: Observation) -> Iterator[Finding]:
     floors = active_floors(seen, parts)
     if len(seen.steps) < ENOUGH_STEPS or not floors or pending_slope(seen) >= GROWING:
         return
-    rises = [
-        later - earlier for earlier, later in itertools.pairwise(floors[parts // 4 :])
-    ]  # a jump is none
+    rises = [later - earlier for earlier, later in itertools.pairwise(floors[parts // 4 :])]  # a jump is none
     if min(rises) > max(GROWTH_BYTES, GROWTH_SHARE * floors[0]) * 4 / parts:
         per_step = growth_per_step(seen)
         message = f"the memory of MLX's arrays grows by about {per_step / 1e6:.2f} MB a step, to the end"
