@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from mlxprobe.agent import sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.channel import Channel
 from mlxprobe.agent.imports import when_imported
@@ -74,4 +75,4 @@ class Children:
             self._tell("child ended", {"pid": pid, "status": status, "worker": worker})
 
     def _tell(self, name: str, detail: dict[str, int]) -> None:
-        self._channel.send("fact", name=name, step=0, file="", line=0, count=1, detail=detail)
+        self._channel.send("fact", name=name, step=0, **sites.told(sites.NOWHERE), count=1, detail=detail)

@@ -208,9 +208,9 @@ def test_an_error_is_told_and_kept_while_the_program_runs(tmp_path: Path, monkey
 
     running.erred = erred
     running.run()
-    assert {one.code for one in told} == {"MP205"}
+    assert {one.code for one in told} == {"MP210"}
     assert kept[0].outcome is Outcome.UNJUDGED and kept[0].reason.startswith("still running, at step")
-    assert "MP205" in {one.code for one in kept[0].findings}
+    assert "MP210" in {one.code for one in kept[0].findings}
 
 
 def test_a_killed_watch_leaves_its_report(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from running import MLXPROBE, PRELUDE, report_of, run, watch
 
 pytestmark = pytest.mark.slow
 
-FAULTY = PRELUDE.replace("SGD(0.1)", "SGD(0.0)")  # MP205, MP306
+FAULTY = PRELUDE.replace("SGD(0.1)", "SGD(0.0)")  # MP210, MP306
 HEALTHY = PRELUDE
 ENDLESS = PRELUDE + "import time\nwhile True: train(1); time.sleep(0.01)"
 
@@ -52,7 +52,7 @@ def codes(row: dict[str, object]) -> set[str]:
 
 def test_a_baseline_accepts_what_is_known(faulty: Path) -> None:
     _, row = report_of(faulty, "train.py")
-    assert codes(row) == {"MP205", "MP306"}
+    assert codes(row) == {"MP210", "MP306"}
     report = f"{faulty}-report.json"
     Path(report).rename(faulty / "known.json")
     (faulty / "train.py").write_text("\n\n" + FAULTY)
@@ -64,11 +64,11 @@ def test_a_baseline_accepts_what_is_known(faulty: Path) -> None:
 
 UNCHECKED = "not checked: MP303, MP304 (no embedding and no target was seen)\n"
 FORMS = [
-    ("text", lambda text: bool(re.search(r"train.py:1\d: MP205 error", text)) and "\x1b" not in text),
+    ("text", lambda text: bool(re.search(r"train.py:1\d: MP210 error", text)) and "\x1b" not in text),
     ("json", lambda text: json.loads(text)["programs"][0]["exit_code"] == 0),
     ("junit", lambda text: ET.fromstring(text).tag == "testsuites"),
     ("github", lambda text: "::error file=train.py,line=1" in text),
-    ("sarif", lambda text: {one["ruleId"] for one in json.loads(text)["runs"][0]["results"]} >= {"MP205", "MP306"}),
+    ("sarif", lambda text: {one["ruleId"] for one in json.loads(text)["runs"][0]["results"]} >= {"MP210", "MP306"}),
 ]
 
 
