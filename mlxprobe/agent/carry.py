@@ -10,10 +10,10 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from mlxprobe.agent import sites, start
+from mlxprobe.agent import sites, start, tracing
 from mlxprobe.agent.channel import Channel, identity, lifted
 from mlxprobe.agent.imports import when_imported
-from mlxprobe.agent.shared import EVENTS_FILE, FOLDER_VARIABLE, OWN_VARIABLES, PATH_VARIABLE
+from mlxprobe.agent.shared import EVENTS_FILE, FOLDER_VARIABLE, OWN_VARIABLES, PATH_VARIABLE, SUPERVISOR_VARIABLE
 
 OWNER_FILE = "owner"
 CARRIED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "carried")
@@ -51,6 +51,7 @@ def wait_for_mlx() -> None:
 
 def _imported(mx: Any) -> None:
     folder = os.environ.get(FOLDER_VARIABLE, "")
+    tracing.allow(os.environ.pop(SUPERVISOR_VARIABLE, ""))
     _restore_environment()
     try:
         channel = NamedChannel(os.path.join(folder, EVENTS_FILE))

@@ -9,6 +9,7 @@ FOLDER_VARIABLE = "MLXPROBE_FOLDER"
 PATH_VARIABLE = "MLXPROBE_PYTHONPATH"  # the program's own
 EVENTS_FILE = "events"
 DEVICE_VARIABLE = "MLXPROBE_DEVICE"
+SUPERVISOR_VARIABLE = "MLXPROBE_SUPERVISOR"  # its process number
 WITH_VARIABLE = "MLXPROBE_WITH"  # interventions
 STEPS_VARIABLE = "MLXPROBE_STEPS"  # after which somebody has seen enough
 OWN_VARIABLES = (DEVICE_VARIABLE, WITH_VARIABLE, STEPS_VARIABLE)  # of the process that is watched, and no other

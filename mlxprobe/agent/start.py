@@ -12,7 +12,7 @@ import traceback  # here: an import after an unhandled Ctrl-C would change how t
 from collections.abc import Iterable
 from typing import Any
 
-from mlxprobe.agent import results, roots, sites
+from mlxprobe.agent import results, roots, sites, tracing
 from mlxprobe.agent.channel import Channel, lifted, open_channel
 from mlxprobe.agent.children import Children
 from mlxprobe.agent.enough import stand_still
@@ -30,6 +30,7 @@ from mlxprobe.agent.shared import (
     STACK_SIGNAL,
     STACKS_FILE,
     STEPS_VARIABLE,
+    SUPERVISOR_VARIABLE,
     WITH_VARIABLE,
 )
 
@@ -50,6 +51,7 @@ def main(arguments: list[str]) -> int | str | None:
     if channel is None:
         print("mlxprobe: the agent is started by the supervisor, not by hand", file=sys.stderr)
         return 2
+    tracing.allow(os.environ.pop(SUPERVISOR_VARIABLE, ""))
     agent = Agent(channel, os.environ.pop(FOLDER_VARIABLE))
     when_imported("mlx.core", agent.hook_core)
     channel.send("begin")

@@ -10,6 +10,7 @@ import psutil
 from mlxprobe.running.runner import TIMEOUT_S
 from mlxprobe.settings.machine import memory_bytes, memory_limit
 from mlxprobe.settings.table import Settings
+from mlxprobe.supervisor import native
 from mlxprobe.values.measures import counted
 from mlxprobe.values.observation import Environment
 
@@ -38,6 +39,8 @@ def gaps(here: Environment) -> list[str]:
     found = []
     if here.device == "gpu":
         found.append("GPU load cannot be read: a program that waits for the GPU hangs with the kind `unknown`")
+    if not native.program():
+        found.append("no py-spy (`pip install mlxprobe[native]`): where in C++ a program hangs is not told")
     if sys.platform == "darwin":
         found.append("Metal: mlxprobe was written for it from the documentation and has never been run on it")
         found.append("a process that detaches itself twice can escape: macOS lets no parent adopt orphans")

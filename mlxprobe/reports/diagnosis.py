@@ -107,7 +107,8 @@ def _stack(stack: Stack) -> list[RenderableType]:
     inner = next((k for k, frame in enumerate(stack.frames) if is_users(frame)), 0)
     frames = stack.frames[inner : inner + FRAMES]
     head = Text(f"process {stack.pid}, thread {plain(stack.thread)}, innermost call first:", "bold")
-    lines = [
+    lines = [f"{plain(frame.file.rpartition('/')[2])} in {plain(frame.function)}" for frame in stack.native]
+    lines += [
         f"{place(frame.file, frame.line)} in {plain(frame.function)}{f': {plain(frame.code)}' if frame.code else ''}"
         for frame in frames
     ]

@@ -13,7 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from mlxprobe.agent.shared import DEVICE_VARIABLE, EVENTS_FILE, FD_VARIABLE, FOLDER_VARIABLE, LINE_BYTES, PATH_VARIABLE
+from mlxprobe.agent.shared import (
+    DEVICE_VARIABLE,
+    EVENTS_FILE,
+    FD_VARIABLE,
+    FOLDER_VARIABLE,
+    LINE_BYTES,
+    PATH_VARIABLE,
+    SUPERVISOR_VARIABLE,
+)
 from mlxprobe.supervisor.pipes import ReadEnd
 from mlxprobe.supervisor.sweep import sweep
 from mlxprobe.supervisor.warden import SHARED
@@ -87,6 +95,7 @@ class Child:
     def _environment(self, program: Program) -> dict[str, str]:
         environment = os.environ | program.env
         environment[FOLDER_VARIABLE] = str(self.folder)
+        environment[SUPERVISOR_VARIABLE] = str(os.getpid())
         if program.device:
             environment[DEVICE_VARIABLE] = program.device
         if program.command:

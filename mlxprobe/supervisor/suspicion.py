@@ -9,8 +9,11 @@ import time
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.native import with_native
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.stacks import StackFile
 from mlxprobe.supervisor.threads import STOPPED, Rest
@@ -79,6 +82,11 @@ class Suspicion:
         """Say how busy a program is and where it stands, whose end is decided: nothing is proved by it."""
         cpu_s, stacks = self._cpu_used(silent_s), self._take_stacks(final=True)
         return Silence(silent_s=silent_s, cpu_s=cpu_s, kind=HangKind.UNKNOWN, stacks=stacks)
+
+    def look_inside(self) -> None:
+        """Add to the silence that was proved in which native calls its threads stand."""
+        if self.silence is not None:
+            self.silence = msgspec.structs.replace(self.silence, stacks=with_native(self.silence.stacks))
 
     def _classify(self, silent_s: float, limit_s: float, early: Look, overdue: bool) -> Silence:
         cpu_s = self._cpu_used(silent_s)

@@ -76,6 +76,8 @@ class Watcher:
                 self._poll(0)  # it may have moved or ended in this very poll
                 if self._still(ending):
                     self.detected_s = time.monotonic() - self.child.started_s
+                    if ending == "stalled":
+                        self.suspicion.look_inside()
                     if self.ends_silence or ending != "stalled":
                         return ending
                     self._again_s = 2 * self.silent_s  # looks cost the program time, and it may only be slow

@@ -158,6 +158,7 @@ def explain(row: ProgramRecord) -> str:
     lines += [f"  {found.code} {found.name}: {found.message}" for found in row.findings]
     for stack in row.stacks:
         lines.append(f"  process {stack.pid}, thread {stack.thread}, innermost call first:")
+        lines += [f"    {frame.file} in {frame.function}" for frame in stack.native]
         lines += [f"    {frame.file}:{frame.line} in {frame.function}: {frame.code}" for frame in stack.frames]
     if row.raised is not None:
         lines += ["", row.raised.traceback]

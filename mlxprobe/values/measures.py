@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from mlxprobe.values.observation import Frame, Observation, Place, Stack
 from mlxprobe.values.vocabulary import Whose
 
+NATIVE_CALLS = 4  # those further out are the bindings'
+
 
 def steady_steps(seen: Observation) -> list[float]:
     """Return the seconds of each step but the first two, which also build and compile."""
@@ -135,10 +137,23 @@ def _name(frame: Frame) -> str:
     return f"{frame.file.rpartition('/')[2]}:{frame.line}"
 
 
-def standing_stack(stacks: Sequence[Stack]) -> tuple[Frame, ...]:
-    """Return the frames of the main thread, which is reported last, of the youngest process."""
+def standing_thread(stacks: Sequence[Stack]) -> Stack | None:
+    """Return the stack of the main thread, which is reported last, of the youngest process."""
     last = max((stack.pid for stack in stacks), default=0)
-    return next((stack.frames for stack in reversed(stacks) if stack.pid == last), ())
+    return next((stack for stack in reversed(stacks) if stack.pid == last), None)
+
+
+def standing_stack(stacks: Sequence[Stack]) -> tuple[Frame, ...]:
+    """Return the frames of the main thread of the youngest process."""
+    found = standing_thread(stacks)
+    return found.frames if found else ()
+
+
+def native_calls(stacks: Sequence[Stack]) -> str:
+    """Name the native calls that the main thread of the youngest process is in, the outermost first."""
+    found = standing_thread(stacks)
+    names = [frame.function for frame in reversed(found.native if found else ())]
+    return " → ".join(dict.fromkeys(names[-NATIVE_CALLS:]))
 
 
 def standing_frame(stacks: Sequence[Stack]) -> Frame | None:

@@ -100,11 +100,12 @@ class Frame(Value, frozen=True):
 
 
 class Stack(Value, frozen=True):
-    """The Python stack of one thread of one process of the tree."""
+    """The Python stack of one thread of one process of the tree, and the `native` calls further in; innermost first."""
 
     pid: int
     thread: str
     frames: tuple[Frame, ...]
+    native: tuple[Frame, ...] = ()
 
 
 class Silence(Value, frozen=True):

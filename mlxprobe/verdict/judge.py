@@ -10,6 +10,7 @@ from mlxprobe.values.measures import (
     growth_bytes,
     last_line,
     megabytes,
+    native_calls,
     pending_work,
     result_distance,
     signal_name,
@@ -103,6 +104,8 @@ def _stalled(case: Case) -> Told | None:
         parts.append(f"it waits for {silence.waits}")
     elif kind is HangKind.STALL:
         parts.append(f"{silence.cpu_s:.1f} s of CPU used")
+    if calls := native_calls(silence.stacks):
+        parts.append(f"it stands in {calls}")
     if work := pending_work(seen):
         parts.append(work)
     if case.twin is not None and (steps := steady_steps(case.twin)):
