@@ -29,10 +29,11 @@ class Sampler:
         self._stacks = stacks
         self._last = (0, 0, 0)
         self._over = False
-        threading.Thread(target=self._run, name="mlxprobe sampler", daemon=True).start()
+        thread = threading.Thread(target=self._run, name="mlxprobe sampler", daemon=True)
+        thread.start()
+        channel.send("thread", id=thread.native_id)  # from here: it may never get the interpreter's lock
 
     def _run(self) -> None:
-        self._channel.send("thread", id=threading.get_native_id())
         while True:
             time.sleep(INTERVAL_S)
             if _asked(self._ask):
