@@ -4,12 +4,16 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from wheels import CORE, wheel
 
 from mlxprobe.releases import environments
 from mlxprobe.releases import index as package_index
 from mlxprobe.upgrade import bisect
+
+hypothesis.settings.register_profile("steady", deadline=None)  # how busy a machine is says nothing of a property
+hypothesis.settings.load_profile("steady")
 
 pytest_plugins = ["pytester"]
 collect_ignore_glob = ["pages.py", "programs/*", "snapshots/*", "toys/*"]  # told by name, or scenarios by their looks

@@ -15,6 +15,7 @@ from mlxprobe.supervisor import jit
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import NONSENSE_IS_SURE, EventLog
 from mlxprobe.supervisor.stacks import StackFile
+from mlxprobe.supervisor.threads import STOPPED, threads
 from mlxprobe.values.errors import ProbeError
 from mlxprobe.values.observation import Fact, Limits, Observation, Program, Silence
 from mlxprobe.values.sheet import Sheet
@@ -22,6 +23,7 @@ from mlxprobe.values.sheet import Sheet
 POLL_S = 0.025
 HURRY_S = 0.01  # between looks at a program that is about to reach its memory limit
 LONGEST_GAP_S = 0.25  # of a pause of our own (a suspended or starved machine), no more than this counts as silence
+HELD_S = 5.0  # for which a program that is stopped is not silent
 LOST_S = 0.9
 IDLE_S = 1.0  # without progress: less is no news of a program whose time is up
 REAPED_WITHIN_S = 5.0  # a program that has ended closes its events, on a busy machine, long before it is reaped
@@ -56,7 +58,7 @@ class Watcher:
         self.detected_s: float | None = None
         self.ends_silence = True
         self.rest: Silence | None = None  # at the moment that its time was up
-        self._again_s = 0.0
+        self._again_s = self._held_s = 0.0
         self.progress: Progress = lambda _: False
         self._polled_s = time.monotonic()
 
@@ -93,9 +95,9 @@ class Watcher:
         now = time.monotonic()
         gap_s, self._polled_s = min(now - self._polled_s, LONGEST_GAP_S), now
         if self.log.feed(self.child.take_events()):
-            self.silent_s = self._again_s = 0.0
+            self.silent_s = self._again_s = self._held_s = 0.0
             self.suspicion.drop()
-        elif self.silent_s < 0.2 or not self.tree.compiling():
+        elif self.silent_s < 0.2 or not (self.tree.compiling() or self._is_held(gap_s)):
             self.silent_s += gap_s
         if self.log.running:  # starting and importing take what they take
             self.longest_s = max(self.longest_s, self.silent_s)
@@ -103,6 +105,13 @@ class Watcher:
             self.tree.sample_if_due()
         else:
             self.tree.sample_if_due(HURRY_S)
+
+    def _is_held(self, gap_s: float) -> bool:
+        """Tell whether somebody has stopped the program, a short while ago: a batch system does, and lets it go on."""
+        if self._held_s > HELD_S or not any(one.state in STOPPED for one in threads([self.child.pid])):
+            return False
+        self._held_s += gap_s
+        return True
 
     def _limit_reached(self) -> str:
         """Name the limit that is reached now; an empty string where none is."""

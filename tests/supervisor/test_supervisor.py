@@ -25,7 +25,7 @@ from mlxprobe.diagnosis import diagnose
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import EventLog
 from mlxprobe.supervisor.stacks import StackFile
-from mlxprobe.supervisor.watch import Watcher, observe
+from mlxprobe.supervisor.watch import HELD_S, Watcher, observe
 from mlxprobe.values.errors import ProbeError
 from mlxprobe.values.observation import Limits, Observation, Program
 from mlxprobe.values.record import Expectation, Verdict
@@ -51,6 +51,7 @@ class Row:
     stands_at: str = ""
     says: str = ""
     ends_within_s: float = 15.0
+    held_s: float = 0.0
 
 
 WAITING, LOCKING = "threading.Event().wait()", "libc.pthread_mutex_lock(mutex)"
@@ -66,7 +67,7 @@ ROWS = [
     Row("a flood of output is no progress, and no deadlock", "floods_stdout", HANG, STALL, "os.write(1, block)"),
     Row("closed output streams end no watch", "closes_stdout", HANG, DEADLOCK, WAITING),
     Row("an ignored SIGTERM delays the end, not the verdict", "ignores_sigterm", HANG, DEADLOCK, WAITING),
-    Row("a stopped program is a hang without stacks", "stops_itself", HANG, UNKNOWN),
+    Row("a stopped program is a hang without stacks", "stops_itself", HANG, UNKNOWN, held_s=HELD_S),
     Row("a thread left running hangs at exit", "hangs_at_exit", HANG, DEADLOCK, says=AT_EXIT),
     Row("an exit handler that waits hangs at exit", "hangs_in_atexit", HANG, DEADLOCK,
         "atexit.register(lambda: threading.Event().wait())", AT_EXIT),
@@ -150,7 +151,7 @@ def test_hostile_child(row: Row, mark: str) -> None:
         limit_s = 2 * STALL_S if row.kind is UNKNOWN else STALL_S
         assert seen.detection_s is not None and seen.silence is not None
         assert seen.silence.silent_s < limit_s + LATE_S
-        assert seen.detection_s - max(seen.begun_s, seen.finished_s) < limit_s + LATE_S + allowance_s
+        assert seen.detection_s - max(seen.begun_s, seen.finished_s) < limit_s + LATE_S + row.held_s + allowance_s
 
 
 def feed(pid: int) -> None:
@@ -181,6 +182,23 @@ def test_a_worker_that_gets_no_processor_is_no_deadlock(mark: str) -> None:
             busy.kill()
     assert verdict(seen, PASS).as_expected, verdict(seen, PASS).reason
     assert seen.longest_silence_s > 3 * STALL_S
+
+
+@pytest.mark.slow
+def test_a_program_that_somebody_stopped_for_a_while_is_not_stuck(mark: str) -> None:
+    stopped: list[float] = []
+
+    def pause(watcher: Watcher) -> None:
+        if watcher.log.running and not stopped:
+            os.kill(watcher.child.pid, signal.SIGSTOP)
+            stopped.append(time.monotonic())
+        elif len(stopped) == 1 and time.monotonic() - stopped[0] > 3 * STALL_S:
+            os.kill(watcher.child.pid, signal.SIGCONT)
+            stopped.append(time.monotonic())
+
+    seen = observe(program("succeeds_slowly", mark), LIMITS, progress=pause)
+    assert len(stopped) == 2
+    assert verdict(seen, PASS).as_expected, verdict(seen, PASS).reason
 
 
 @pytest.mark.slow
