@@ -37,15 +37,15 @@ def is_users(file: str) -> bool:
     return whose(file) != LIBRARY
 
 
-def is_users_module(name: str) -> bool:
-    """Tell whether a module is somebody's code; without a file only the main one is: a notebook, or `python -c`."""
+def whose_module(name: str) -> str:
+    """Tell whose a module is; without a file only the main one is the user's: a notebook, or `python -c`."""
     file = getattr(sys.modules.get(name), "__file__", None)
-    return is_users(file) if file else name == "__main__"
+    return whose(file) if file else OWN if name == "__main__" else LIBRARY
 
 
 def is_mlx(name: str) -> bool:
     """Tell whether a module is MLX's, and not in a folder of the user's that is called so too."""
-    return name.startswith("mlx.") and not is_users_module(name)
+    return name.startswith("mlx.") and whose_module(name) == LIBRARY
 
 
 def calling() -> Site:

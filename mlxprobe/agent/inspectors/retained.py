@@ -14,6 +14,7 @@ from typing import Any
 
 from mlxprobe.agent import graph, sites
 from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.roots import OWN, PACKAGE
 
 LISTED = 200  # of a long list, the last are enough to see it grow
 LONG = 10_000
@@ -69,37 +70,56 @@ class Trend:
 
 
 def variables() -> Iterator[tuple[str, str, tuple[str, int], list[Any]]]:
-    """List name, function, place and arrays of what the user's frames hold, the innermost first."""
-    frame: FrameType | None = sys._getframe(1)
-    seen: set[int] = set()
-    while frame is not None:
+    """List name, function, place and arrays of what the program's frames hold, the innermost first."""
+    seen: set[tuple[int, bool]] = set()
+    for frame in program_frames():
         code = frame.f_code
-        if sites.is_users(code.co_filename):
-            linecache.lazycache(code.co_filename, frame.f_globals)  # of a zipped module only its loader has the source
-            for name, value in list(frame.f_locals.items())[:NAMES]:
-                for path, held in containers(name, value, seen, DEEPEST):
-                    yield path, code.co_name, sites.innermost(frame), held
+        linecache.lazycache(code.co_filename, frame.f_globals)  # of a zipped module only its loader has the source
+        packages = sites.whose(code.co_filename) == PACKAGE
+        for name, value in list(frame.f_locals.items())[:NAMES]:
+            for path, held in containers(name, value, seen, DEEPEST, packages=packages):
+                yield path, code.co_name, sites.innermost(frame), held
+
+
+def program_frames() -> list[FrameType]:
+    """List the frames of somebody's code, without the packages that run the user's: a notebook's kernel, pytest."""
+    frame: FrameType | None = sys._getframe(1)
+    frames, outermost = [], None
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if sites.is_users(file):
+            frames.append(frame)
+            outermost = len(frames) if sites.whose(file) == OWN else outermost
         frame = frame.f_back
+    return frames[:outermost]
 
 
-def containers(name: str, value: Any, seen: set[int], depth: int) -> Iterator[tuple[str, list[Any]]]:
-    """List the arrays behind a variable: itself, a list's, a dict's, or those of an object of the user's own class."""
-    if id(value) in seen or isinstance(value, (str, int, float, bytes, type, ModuleType, FunctionType)):
+def containers(
+    name: str, value: Any, seen: set[tuple[int, bool]], depth: int, *, packages: bool
+) -> Iterator[tuple[str, list[Any]]]:
+    """List the arrays behind a variable: itself, a list's, a dict's, or those of an object of the user's own class.
+
+    `packages`: or of an installed package's class, which is looked into from a frame of such a package alone.
+    """
+    if isinstance(value, (str, int, float, bytes, type, ModuleType, FunctionType)):
         return
-    seen.add(id(value))
-    if arrays := arrays_in(value):
+    if (id(value), True) in seen or (id(value), packages) in seen:
+        return
+    seen.add((id(value), packages))
+    if (id(value), not packages) not in seen and (arrays := arrays_in(value)):
         yield name, arrays
-    for part, one in parts(value) if depth else ():
-        yield from containers(name + part, one, seen, depth - 1)
+    for part, one in parts(value, packages=packages) if depth else ():
+        yield from containers(name + part, one, seen, depth - 1, packages=packages)
 
 
-def parts(value: Any) -> list[tuple[str, Any]]:
+def parts(value: Any, *, packages: bool) -> list[tuple[str, Any]]:
     """List what to look into: a dict's lists, a short list's objects, an object's attributes."""
     if type(value) is dict:
         return [(f"[{key!r}]", one) for key, one in list(value.items())[:NAMES] if isinstance(one, (list, deque))]
     if isinstance(value, (list, tuple)):
-        return [(f"[{k}]", one) for k, one in enumerate(value) if is_users_object(one)] if len(value) <= FEW else []
-    if is_users_object(value):
+        few = value if len(value) <= FEW else ()
+        return [(f"[{k}]", one) for k, one in enumerate(few) if is_looked_into(one, packages=packages)]
+    if is_looked_into(value, packages=packages):
         return [(f".{attribute}", one) for attribute, one in list(vars(value).items())[:NAMES]]
     return []
 
@@ -116,12 +136,13 @@ def arrays_in(value: Any) -> list[Any]:
     return graph.leaves(value) if type(value) is dict else []
 
 
-def is_users_object(value: Any) -> bool:
-    """Tell whether an object is of the user's own class, and neither a module nor an optimizer of MLX's."""
+def is_looked_into(value: Any, *, packages: bool) -> bool:
+    """Tell whether an object is of the user's own class (or a package's), and no module or optimizer of MLX's."""
     kind = type(value)
     if not hasattr(value, "__dict__") or any(sites.is_mlx(base.__module__) for base in kind.__mro__):
         return False
-    return sites.is_users_module(kind.__module__)
+    owner = sites.whose_module(kind.__module__)
+    return owner == OWN or (packages and owner == PACKAGE)
 
 
 def assigned(name: str, site: tuple[str, int]) -> tuple[str, int]:
