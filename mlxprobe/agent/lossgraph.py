@@ -9,6 +9,8 @@ INTO = re.compile(r'^"([^"]+)" -> (\d+)$')
 OUT_OF = re.compile(r'^(\d+) -> "([^"]+)"$')
 CARRIERS = {"Squeeze", "Reshape", "ExpandDims", "AsType", "Broadcast", "Flatten", "Unflatten", "StopGradient", "Copy"}
 CARRIERS |= {"Contiguous", "Transpose", "Slice", "Negative"}
+LAYERS = {"Matmul", "AddMM", "Convolution", "QuantizedMatmul", "GatherMM", "GatherQMM", "BlockMaskedMM"}
+LAYERS |= {"ScaledDotProductAttention", "RMSNorm", "LayerNorm", "RoPE"}
 UNKNOWN = -1
 DEEPEST = 40
 
@@ -68,6 +70,32 @@ class LossGraph:
                 return tensor
             tensor = self._inputs[maker][0]
         return tensor
+
+    def past_layers(self) -> set[str]:
+        """Name the arrays that reach the loss on a way without any layer: what outputs are compared with."""
+        found, seen, waiting = set(), {"loss"}, ["loss"]
+        while waiting:
+            tensor = waiting.pop()
+            found |= {tensor} & self._named
+            sources = [] if tensor in self._named or self._is_layer(tensor) else self._sources(tensor)
+            waiting += [one for one in sources if one not in seen]
+            seen.update(sources)
+        return found
+
+    def indices(self) -> set[str]:
+        """Name the arrays that choose among computed values, such as class labels among logits."""
+        return {
+            carried
+            for tensor in self._behind
+            if self._kind.get(self._maker.get(tensor, "")) in ("Gather", "GatherAxis") and not self._is_layer(tensor)
+            for carried in map(self._carried, self._sources(tensor)[1:])
+            if carried in self._named
+        }
+
+    def _is_layer(self, tensor: str) -> bool:
+        """Tell whether a layer made an array; rows of a table are an embedding's, those of computed values are not."""
+        kind, sources = self._kind.get(self._maker.get(tensor, "")), self._sources(tensor)
+        return kind in LAYERS or (kind == "Gather" and self._carried(sources[0]) not in self._maker)
 
     def scalings(self) -> int:
         """Count by how many factors the loss was scaled since its last sum; `UNKNOWN` where that cannot be read."""

@@ -86,6 +86,10 @@ class Recorder:
         self.losses.follow(value, self.gradients, stream)
         self.tick(time.monotonic())
 
+    def stream(self, model: Any) -> int:
+        """Return the number of the losses of a model; of a gradient call without one for None."""
+        return self._streams.get(0 if model is None else id(model), 0)
+
     def _settle_losses(self) -> None:
         deaf, self.deaf = self.deaf, True
         self.losses.settle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ FALL = 0.02
 CLEAR = 0.1
 CERTAIN = 2
 DIVERGED = 3.0
+DIVERGED_UNKNOWN = 10.0  # where nothing tells whether the loss is to fall
+IN_TURN = 0.2
 HIGHER = 1.645  # standard deviations: by chance one series in twenty
 SURE_TREND = 2.6  # standard deviations: by chance one series in two hundred
 
@@ -27,34 +30,48 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
 
     Over at least 20 losses of one model that the program read or evaluated, the last third is not below the first ones,
     nor below the first third, by 2 % and by twice what their own scatter explains. A tenth below the first third is
-    always enough, and so is a falling trend that chance makes once in two hundred (Mann-Kendall). Where the weights
-    came from a file this is a note: they may be trained. A loss that stays above three times its first value over the
-    whole last third has diverged, wherever the weights came from.
+    always enough, and so is a falling trend that chance makes once in two hundred (Mann-Kendall).
+
+    It is a warning where the loss compares outputs with targets that it is given. Elsewhere (a generator's loss, a
+    policy's, a preference's, one below zero, one inside a compiled step) it is a note, for nothing tells that it is to
+    fall; so it is where the weights came from a file, since they may be trained. A loss that stays above three times
+    (ten times, where it is not known to be supervised) its first value over the whole last third has diverged.
 
     Example: gradients that are never applied, labels that do not reach the loss, a learning rate of 0, or of 30.
 
     Use instead: see the findings beside it for the cause.
     """
     resumed = {fact.detail["stream"] for fact in seen.facts if fact.name == "resumed"}
+    to_fall = supervised(seen)
     for stream in sorted({one.stream for one in seen.losses}):
         values = [one.value for one in seen.losses if one.stream == stream and math.isfinite(one.value)]
         if len(values) < ENOUGH_LOSSES:
             continue
         third = values[: len(values) // 3]
+        meant = to_fall.get(stream) if min(values) >= 0 else False
         lowest = min(values[-len(third) :])
-        if lowest > DIVERGED * values[0] > 0:
+        if meant is not False and lowest > (DIVERGED if meant else DIVERGED_UNKNOWN) * values[0] > 0:
             message = f"the loss has diverged: {values[0]:.4g} at first, and never below {lowest:.4g} in the last third"
             yield rule("MP306").at(message, *place(seen, "first gradient"), first=values[0], lowest=lowest)
             continue
         start, last = values[: max(3, len(values) // 10)], values[-len(third) :]
         falling = falls(start, last, CERTAIN) or falls(third, last) or ranked(values[:3], last) > HIGHER
         if not (falling or trend(values) < -SURE_TREND):
-            severity = Severity.NOTE if stream in resumed else Severity.WARNING
+            severity = Severity.WARNING if meant and stream not in resumed else Severity.NOTE
             first, end = statistics.median(third), statistics.median(last)
             message = (
                 f"the loss does not fall: {first:.4g} in the first third of {len(values)} readings, then {end:.4g}"
             )
             yield rule("MP306").at(message, *place(seen, "first gradient"), severity=severity, first=first, last=end)
+
+
+def supervised(seen: Observation) -> dict[int, bool]:
+    """Return which models' losses compare outputs with targets, as far as is known; no losses read in turn do."""
+    turns = sum(one.stream != other.stream for one, other in itertools.pairwise(seen.losses))
+    if turns > IN_TURN * len(seen.losses):
+        return dict.fromkeys((one.stream for one in seen.losses), False)
+    told = [fact.detail for fact in seen.facts if fact.name == "supervision"]
+    return {int(str(detail["stream"])): bool(detail["supervised"]) for detail in told}
 
 
 def falls(before: list[float], after: list[float], certain: float = 0.0) -> bool:

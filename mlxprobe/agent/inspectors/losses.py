@@ -21,6 +21,7 @@ class Losses(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._unreached: dict[str, int] = {}
+        self._supervised: dict[int, bool] = {}  # by the number of their losses
         self._label_free = 0
         self._seen = False
         self._log_site = ("", 0)
@@ -54,6 +55,7 @@ class Losses(Inspector):
             self._seen = True
             self.inspection.recorder.fact("loss graph", call.site)
         self.inspection.looked["scalings"] = drawn.scalings()
+        self._tell_supervision(call, drawn, arrays)
         reached = [name for k, (name, _) in enumerate(named) if drawn.reaches(f"a{k}")]
         self._tell_unreached(call, [name for name, _ in named if name not in reached], reached)
         integers = {name for name, one in arrays.items() if mx.issubdtype(one.dtype, mx.integer)}
@@ -66,12 +68,39 @@ class Losses(Inspector):
                 "hand-written log-softmax", self._log_site if self._log_site[1] else call.site, kind=kind
             )
 
+    def _tell_supervision(self, call: Call, drawn: LossGraph, arrays: dict[str, Any]) -> None:
+        """Tell whether outputs are compared with one given target; the last look holds, with all weights evaluated.
+
+        A policy's actions come with their returns, a preference with another text: their loss need not fall.
+        """
+        recorder = self.inspection.recorder
+        past = drawn.past_layers()
+        indices = drawn.indices() & past
+        others = [arrays[name] for name in past - indices]
+        amounts = [one for one in others if is_amount(one) and not self._is_mask(one)]
+        supervised = len(indices) + len(amounts) == 1 or (len(others) == 1 and not indices and not amounts)
+        stream = recorder.stream(call.model)
+        if self._supervised.get(stream) is not supervised:
+            self._supervised[stream] = supervised
+            recorder.revise("supervision", call.site, stream=stream, supervised=supervised)
+
+    def _is_mask(self, one: Any) -> bool:
+        """Tell whether an array holds nothing but zeros and ones, where that can be read."""
+        return not self.inspection.pending([one]) and set(graph.numbers(graph.sample(one))) <= {0.0, 1.0}
+
     def _tell_unreached(self, call: Call, names: list[str], reached: list[str]) -> None:
         for name in names:
             self._unreached[name] = self._unreached.get(name, 0) + 1
         sure = [name for name in names if self._unreached[name] == UNREACHED_IS_SURE]
         if sure:
             self.inspection.recorder.fact("argument unreached", call.site, names=sure, reached=reached)
+
+
+def is_amount(one: Any) -> bool:
+    """Tell whether an array is of floating-point numbers, and not of ids, lengths or truths."""
+    import mlx.core as mx
+
+    return bool(mx.issubdtype(one.dtype, mx.floating))
 
 
 def unique(data: dict[str, Any]) -> list[tuple[str, Any]]:
