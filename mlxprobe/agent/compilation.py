@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from mlxprobe.agent.arguments import like
 from mlxprobe.agent.capture import Reach, Traced
 from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.nesting import Nesting
+from mlxprobe.agent.phases import TRACING
 from mlxprobe.agent.recorder import Recorder
 from mlxprobe.agent.traces import Made, Traces
 
@@ -61,7 +63,9 @@ class Compilation:
                 return plain
             seen = {"gradients": False, "updates": False}
             site = sites.calling()
-            traces, made = Traces(recorder), self.made.setdefault(site, Made(recorder, site))
+            traces, name = Traces(recorder), getattr(fun, "__name__", type(fun).__name__)
+            recorder.traces.setdefault(name, []).append(traces)
+            made = self.made.setdefault(site, Made(recorder, site))
             if not self.runs:
                 made.compiled()
             trained: Trained = {}
@@ -74,12 +78,14 @@ class Compilation:
                 nesting.tracing.append(seen)
                 traces.traced(fargs, fkwargs, given[0])
                 self.reach = Reach(given, [fargs, fkwargs])
+                began = time.monotonic()
                 try:
                     result = fun(*fargs, **fkwargs)
                     for what, needed in self.uncaptured(result):
                         recorder.fact("state not captured", site, what=what, needed=needed)
                     return result
                 finally:
+                    recorder.phases.took(TRACING, began, time.monotonic())
                     nesting.tracing.pop()
                     trained[branch(fargs, fkwargs)] = [(weak(u.model), weak(u.optimizer)) for u in self.updated]
                     self.updated.clear()
@@ -115,6 +121,10 @@ class Compilation:
             made.calls += 1
             traces.called()
             updates = [(one(), other()) for one, other in trained.get(branch(args, kwargs), ())]
+            if not (seen["gradients"] or seen["updates"]):
+                recorder.phases.goes_on()
+            elif self.inspection.due:
+                self.inspection.given(args)
             if seen["gradients"]:
                 models = updates or [(one(), None) for pairs in trained.values() for one, _ in pairs]
                 recorder.gradient_ends(result, id(models[0][0]) if models else 0)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.arguments import like
+from mlxprobe.agent.phases import SAVING
 from mlxprobe.agent.recorder import Recorder
 
 READERS = ("item", "tolist", "__float__", "__int__", "__bool__", "__array__", "__repr__", "__str__", "__format__")
@@ -60,6 +61,7 @@ class Evaluations:
         def write(*args: Any, **kwargs: Any) -> Any:
             began = time.monotonic()
             result = original(*args, **kwargs)
+            self._recorder.phases.took(SAVING, began, time.monotonic())
             self._recorder.evaluated(began)
             return result
 

@@ -43,6 +43,9 @@ class Inspector:
     def called(self, call: Call) -> None:
         """A gradient call has returned, at a step that is looked at."""
 
+    def given(self, args: Any) -> None:
+        """A compiled step is called, at a step that is looked at."""
+
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         """An optimizer is about to update, at a step that is looked at."""
 
@@ -109,6 +112,12 @@ class Inspection:
         if self.due and not self.busy:
             with self.at_our_cost():
                 self._each(lambda one: one.training(model, optimizer))
+
+    def given(self, args: Any) -> None:
+        """Tell of what a compiled step is given."""
+        if self.due and not self.busy:
+            with self.at_our_cost():
+                self._each(lambda one: one.given(args))
 
     def look(self, step: int, now_s: float) -> dict[str, Any] | None:
         """Tell of a complete step; return what was seen of it, if it was looked at. Decide whether to look at the next.

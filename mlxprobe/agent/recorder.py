@@ -10,6 +10,7 @@ from typing import Any
 from mlxprobe.agent import sites
 from mlxprobe.agent.channel import Channel
 from mlxprobe.agent.losspath import LossPath
+from mlxprobe.agent.phases import Phases
 from mlxprobe.agent.steps import StepLog, number
 
 TICK_S = 0.02
@@ -36,6 +37,8 @@ class Recorder:
         self._step_gradients = 0
         self._updated = False
         self.applied = False
+        self.phases = Phases()
+        self.traces: dict[str, list[Any]] = {}  # of compiled functions, by name
         self.rates: dict[int, Any] = {}  # of each optimizer, after its last update
         self.log = StepLog(channel)
         self.losses = LossPath(self.log.read)
@@ -65,6 +68,7 @@ class Recorder:
 
     def gradient_begins(self) -> None:
         """A gradient call starts; whatever step was open is complete now."""
+        self.phases.begins(time.monotonic())
         self._settle_losses()
         if self._updated or (self._step_gradients and not self.applied):
             self.close_step()
@@ -102,6 +106,7 @@ class Recorder:
         self.updates += 1
         self.lazy_steps += 1
         self._updated = self.applied = True
+        self.phases.updated()
         self._keep_rate(optimizer)
         for tree in (model, optimizer):
             known = self._trees.get(id(tree))
@@ -128,6 +133,7 @@ class Recorder:
             self.fact("long evaluation", seconds=took_s, lazy_steps=self.lazy_steps)
         self.evaluations += 1
         self.lazy_steps = 0
+        self.phases.evaluated(began_s, now_s)
         self._count_if_due(now_s)
         self.tick(now_s)
 

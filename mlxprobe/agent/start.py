@@ -130,6 +130,7 @@ class Agent:
         if self._device:
             mx.set_default_device(mx.Device(getattr(mx, self._device)))
         self._tell_roots(roots.mlx(mx.__file__))
+        self.recorder.phases.peak = getattr(mx, "get_peak_memory", self.recorder.phases.peak)
         self.recorder.active = getattr(mx, "get_active_memory", self.recorder.active)
         device = mx.default_device().type.name
         holds = _device_memory(mx) if device == "gpu" else 0

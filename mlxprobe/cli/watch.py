@@ -77,6 +77,7 @@ def command_of(words: Sequence[str], python: str, *, is_module: bool, is_command
 @click.option(
     "--fail-on", type=click.Choice(SEVERITIES), default="never", help="Exit 1 at findings this grave (default: never)."
 )
+@click.option("--sheet", is_flag=True, help="Show the facts of the run alone.")
 @click.option("--live/--no-live", default=True, help="Show a status line in a terminal.")
 @with_report(FORMS)
 @with_settings("device", timeout_s="none", stall_s="60s or 20 slow steps, and then it is not ended", memory="none")
@@ -89,6 +90,7 @@ def watch(
     form: str,
     output: Path | None,
     fail_on: str,
+    sheet: bool,
     live: bool,
     steps: int,
     until_finding: bool,
@@ -111,8 +113,9 @@ def watch(
     settings = resolve(flags)
     command = command_of(words, python, is_module=is_module, is_command=is_command)
     check_writable(output)
-    known = known_of(load(baseline), Path.cwd()) if baseline else frozenset()
-    report = Report(form, output, Selection(select=select, ignore=ignore, known=known))
+    before = load(baseline) if baseline else None
+    known = known_of(before, Path.cwd()) if before else frozenset()
+    report = Report(form, output, Selection(select=select, ignore=ignore, known=known), before, sheet=sheet)
     program = Watched(name=words[0], command=command, terminal=True, device=settings.device)
     running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
     threading.Thread(target=import_reports, daemon=True).start()

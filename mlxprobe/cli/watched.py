@@ -33,10 +33,14 @@ class Report:
     What is told while the program runs is in the file at that moment, whole: a job that is killed leaves it.
     """
 
-    def __init__(self, form: str, output: Path | None, chosen: Selection) -> None:
+    def __init__(
+        self, form: str, output: Path | None, chosen: Selection, before: Record | None = None, *, sheet: bool = False
+    ) -> None:
         self._form = form
         self._output = output
         self._chosen = chosen
+        self._before = before
+        self._sheet = sheet
         self._began_s = time.monotonic()
 
     def listen(self, running: Watch) -> None:
@@ -92,7 +96,9 @@ class Report:
 
         self._write(record)
         if self._output is not None or self._form == "text":
-            click.echo(shown(diagnosis.renderable(record, accepted), stderr=True), nl=False, err=True)
+            whole = diagnosis.renderable(record, accepted, self._before)
+            told = diagnosis.sheets(record, self._before) if self._sheet else whole
+            click.echo(shown(told, stderr=True), nl=False, err=True)
         else:
             click.echo(WATCH_FORMATS[self._form](record), nl=False, err=True)
 

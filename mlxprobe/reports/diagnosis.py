@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from mlxprobe.diagnosis import RULES
+from mlxprobe.reports import facts
 from mlxprobe.reports.words import observed, trimmed
 from mlxprobe.running.selection import relative, source_of
 from mlxprobe.values.measures import counted, duration, is_users, megabytes
@@ -44,9 +45,9 @@ def _printed(what: RenderableType, width: int) -> str:
     return trimmed(out.getvalue())
 
 
-def renderable(record: Record, accepted: int = 0) -> RenderableType:
-    """Return the report for any rich console; `accepted` findings were left out because a baseline has them."""
-    parts = [part for one in record.programs for part in _program(one)]
+def renderable(record: Record, accepted: int = 0, before: Record | None = None) -> RenderableType:
+    """Return the report for any rich console; `accepted` findings were left out because a record `before` has them."""
+    parts = [part for one in record.programs for part in (*_program(one), *sheet(one, before))]
     if accepted:
         parts.append(Text(f"accepted: {counted(accepted, 'finding')} that the baseline has already"))
     parts += [_Hanging(Text(f"problem: {one_line(problem)}", "red")) for problem in record.problems]
@@ -72,6 +73,25 @@ def _program(one: ProgramRecord) -> list[RenderableType]:
     if any(remark.name == "no step" for remark in one.remarks):
         return parts  # what was not checked, and why, is all said by that
     return [*parts, *(_Hanging(Text(line, "dim")) for line in unchecked(one.findings))]
+
+
+def sheets(record: Record, before: Record | None = None) -> RenderableType:
+    """Return the facts alone."""
+    return Group(*(part for one in record.programs for part in sheet(one, before)[1:]))
+
+
+def sheet(one: ProgramRecord, before: Record | None = None) -> list[RenderableType]:
+    """Show the facts of a run, and what an earlier one had otherwise; nothing where there are none."""
+    now = facts.lines(one)
+    parts: list[RenderableType] = [Text(""), *_facts(now)] if now else []
+    then = [other for other in (before.programs if before else ()) if other.variant == one.variant]
+    if now and then and (otherwise := facts.changed(now, facts.lines(then[0]))):
+        parts += [Text("before:", "bold"), *_facts(otherwise)]
+    return parts
+
+
+def _facts(lines: facts.Lines) -> list[RenderableType]:
+    return [_Hanging(Text.assemble((f"{label:9} ", "bold"), one_line(text)), 10) for label, text in lines]
 
 
 def ordered(findings: Iterable[Finding]) -> list[Finding]:

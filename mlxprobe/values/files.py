@@ -15,6 +15,7 @@ from mlxprobe.values.errors import ProbeError, UsageError
 from mlxprobe.values.measures import stepped_s
 from mlxprobe.values.observation import Observation, Raised
 from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Record, Remark, Verdict
+from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.versions import SCHEMA_VERSION, current
 
 __all__ = ["SCHEMA_VERSION", "check_writable", "decode", "encode", "finite", "load", "now", "row", "slim", "write"]
@@ -70,6 +71,7 @@ def row(
         "exit_code",
         "detection_s",
         "limits",
+        "sheet",
         "result",
     )
     values |= {name: getattr(seen, name) for name in same} | {"output_tail": seen.output_tail[-2000:]}
@@ -93,6 +95,7 @@ def _slim(one: ProgramRecord) -> ProgramRecord:
         memory=tuple(sorted(one.memory, key=lambda sample: sample.peak_bytes)[-1:]),
         step_s=tuple(round(step_s, 5) for step_s in one.step_s),
         stacks=(),
+        sheet=Sheet(),
         result={},
         output_tail="",
     )

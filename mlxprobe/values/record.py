@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlxprobe.values.observation import Environment, Limits, MlxSample, Place, Raised, Reading, Sample, Stack, Value
+from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.versions import USERS
 from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
 
@@ -109,6 +110,7 @@ class ProgramRecord(Value, frozen=True):
     exit_code: int | None = None
     detection_s: float | None = None
     limits: Limits | None = None
+    sheet: Sheet = Sheet()
     result: dict[str, tuple[float, ...]] = {}
     output_tail: str = ""
     repeats: tuple[Repeat, ...] = ()

@@ -12,6 +12,7 @@ from mlxprobe.agent.inspectors.gradients import Gradients
 from mlxprobe.agent.inspectors.indices import Indices
 from mlxprobe.agent.inspectors.layouts import Layouts
 from mlxprobe.agent.inspectors.losses import Losses
+from mlxprobe.agent.inspectors.makeup import Makeup
 from mlxprobe.agent.inspectors.operations import Operations
 from mlxprobe.agent.inspectors.parameters import Parameters
 from mlxprobe.agent.inspectors.rates import Rates
@@ -33,4 +34,5 @@ ALL: tuple[type[Inspector], ...] = (
     Checkpoints,
     Rates,
     Clipping,
+    Makeup,
 )

@@ -69,6 +69,8 @@ def type_of(one: dict[str, Any]) -> str:
         kinds = [type_of(part) for part in one["anyOf"] if part != NOT_FINITE]
         return " or ".join(dict.fromkeys(kinds))
     if one["type"] == "array":
+        if "prefixItems" in one:
+            return f"list of {' and '.join(map(type_of, one['prefixItems']))}"
         return f"list of {type_of(one['items'])}"
     if one["type"] == "object":
         return f"object of {type_of(one['additionalProperties'])}"

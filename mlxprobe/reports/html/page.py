@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlxprobe.diagnosis import RULES, Rule
-from mlxprobe.reports import words
+from mlxprobe.reports import facts, words
 from mlxprobe.reports.diagnosis import ordered, unchecked
 from mlxprobe.reports.html.difference import Pair, pairs
 from mlxprobe.reports.html.guide import Guide
@@ -35,6 +35,7 @@ class Program(Value, frozen=True):
     findings: tuple[Finding, ...] = ()
     left_out: int = 0
     unchecked: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
 
     @property
     def codes(self) -> str:
@@ -174,6 +175,7 @@ def _program(row: ProgramRecord, identity: str, guide: Guide | None) -> Program:
         findings=tuple(found[:MOST_FINDINGS]),
         left_out=len(found[MOST_FINDINGS:]),
         unchecked=tuple(unchecked(row.findings)),
+        facts=tuple(facts.lines(row)),
     )
 
 

@@ -1,0 +1,160 @@
+"""What a run is made of, for the sheet: its model, types, batches, compiled functions, files and time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent import graph
+from mlxprobe.agent.arguments import like
+from mlxprobe.agent.inspection import Call, Inspection, Inspector
+
+MOST = 8  # of kinds, shapes, functions and files
+NAME_CHARACTERS = 60
+WRITERS = ("save", "savez", "savez_compressed", "save_safetensors", "save_gguf")
+
+
+class Makeup(Inspector):
+    """Gather shapes, types and names; nothing is evaluated for it, and no value is read."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._model: dict[str, Any] = {}
+        self._gradients: set[str] = set()
+        self._logits: dict[str, Any] = {}
+        self._batches: dict[str, int] = {}
+        self._files: dict[str, dict[str, None]] = {"read": {}, "written": {}}
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.core":
+            module.load = self._file(module.load, "read")
+            for writer in WRITERS:
+                if hasattr(module, writer):
+                    setattr(module, writer, self._file(getattr(module, writer), "written"))
+        elif name == "mlx.nn.losses":
+            module.cross_entropy = self._cross_entropy(module.cross_entropy)
+
+    def _file(self, original: Callable[..., Any], what: str) -> Callable[..., Any]:
+        @like(original)
+        def call(file: Any, *args: Any, **kwargs: Any) -> Any:
+            files = self._files[what]
+            if isinstance(file, (str, os.PathLike)) and len(files) < MOST and not self.inspection.busy:
+                files[os.path.relpath(os.fspath(file))[-NAME_CHARACTERS:]] = None
+            return original(file, *args, **kwargs)
+
+        return call
+
+    def _cross_entropy(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def cross_entropy(logits: Any, *args: Any, **kwargs: Any) -> Any:
+            if not self._logits:
+                axis = kwargs.get("axis", args[2] if len(args) > 2 else -1)
+                self._logits = {"classes": logits.shape[axis], "logits": named(logits)}
+            return original(logits, *args, **kwargs)
+
+        return cross_entropy
+
+    def called(self, call: Call) -> None:
+        self._note(call.data)
+
+    def given(self, args: Any) -> None:
+        self._note([one for one in args if not isinstance(one, dict)])
+
+    def _note(self, data: Any) -> None:
+        for one in graph.leaves(data)[:MOST]:
+            shape = f"{'×'.join(map(str, one.shape)) or 'scalar'} {named(one)}"
+            if shape in self._batches or len(self._batches) < MOST:
+                self._batches[shape] = self._batches.get(shape, 0) + 1
+
+    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        self.traced(model, gradients)
+
+    def traced(self, model: Any, gradients: Any) -> None:
+        if not self._gradients:
+            self._gradients = {named(one) for one in graph.leaves(gradients)}
+
+    def training(self, model: Any, optimizer: Any) -> None:
+        if not self._model and isinstance(model, dict):
+            self._model = described(model)
+            skipped = ("learning_rate", "step")
+            state = [(path, one) for path, one in graph.named_leaves(getattr(optimizer, "state", {})) if one.size]
+            kept = {named(one) for path, one in state if path.rpartition(".")[2] not in skipped}
+            self._model["state"] = sorted(kept)
+
+    def look(self, step: int) -> None:
+        if step & (step - 1) == 0:
+            self._send()
+
+    def finish(self) -> None:
+        self._send()
+
+    def _send(self) -> None:
+        recorder = self.inspection.recorder
+        phases = recorder.phases
+        totals = sorted(phases.totals.items(), key=lambda item: -item[1][0])
+        if self._model:
+            model = self._model | self._logits | {"gradients": sorted(self._gradients)}
+            recorder.channel.send("sheet", values={"model": model})
+        recorder.channel.send(
+            "sheet",
+            values={
+                "batches": self._batches,
+                "phases": {
+                    name: {"seconds": round(total, 6), "times": times, "slowest_s": round(slowest, 6)}
+                    for name, (total, times, slowest) in totals
+                },
+                "peak_bytes": phases.peak_bytes,
+                "peak_in": phases.peak_in,
+                "traces": dict(self._compiled()),
+                **{what: list(files) for what, files in self._files.items()},
+            },
+        )
+
+    def _compiled(self) -> list[tuple[str, tuple[int, int]]]:
+        """List compiled functions with their traces and calls, those called most first."""
+        every = self.inspection.recorder.traces.items()
+        counts = [(name, (sum(one.traces for one in made), sum(one.calls for one in made))) for name, made in every]
+        return sorted(counts, key=lambda item: -item[1][1])[:MOST]
+
+
+def named(array: Any) -> str:
+    """Return the name of an array's type."""
+    return str(array.dtype).rpartition(".")[2]
+
+
+def described(model: Any) -> dict[str, Any]:
+    """Count a model's parameters, by kind of module and by type; a plain tree has no kinds."""
+    arrays = graph.leaves(model.parameters() if hasattr(model, "parameters") else model)
+    weights: dict[str, int] = {}
+    for one in arrays:
+        weights[named(one)] = weights.get(named(one), 0) + int(one.size)
+    if not hasattr(model, "trainable_parameters"):
+        count = sum(weights.values())
+        return {"parameters": count, "trainable": count, "weights": weights}
+    kinds: dict[str, list[int]] = {}
+    adapters: dict[str, int] = {}
+    for _, module in model.named_modules():
+        own = {key: one for key, one in module.items() if hasattr(one, "dtype") and not key.startswith("_")}
+        if own:
+            counts = kinds.setdefault(type(module).__name__, [0, 0, 0])
+            counts[0] += 1
+            counts[1] += sum(elements(module, key, one) for key, one in own.items())
+            counts[2] += sum(int(one.size) for key, one in own.items() if key in module.trainable_parameters())
+        if hasattr(own.get("lora_a"), "shape") and "lora_b" in own:
+            name = f"{type(module).__name__}, rank {min(own['lora_a'].shape)}, scale {getattr(module, 'scale', 1.0):g}"
+            adapters[name] = adapters.get(name, 0) + 1
+    largest = sorted(kinds.items(), key=lambda item: -item[1][1])[:MOST]
+    return {
+        "parameters": sum(counts[1] for counts in kinds.values()),
+        "trainable": sum(int(one.size) for one in graph.leaves(model.trainable_parameters())),
+        "kinds": {name: dict(zip(("modules", "parameters", "trainable"), kind, strict=True)) for name, kind in largest},
+        "adapters": adapters,
+        "weights": weights,
+    }
+
+
+def elements(module: Any, key: str, array: Any) -> int:
+    """Return how many numbers an array holds: a quantised weight packs several into one."""
+    bits = getattr(module, "bits", 0)
+    return int(array.size) * 32 // bits if key == "weight" and bits and "int" in named(array) else int(array.size)

@@ -1,0 +1,132 @@
+"""The sheet of facts that a `watch` report ends with: pure, and without judgement."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Iterator
+
+from mlxprobe.values.measures import counted, megabytes
+from mlxprobe.values.record import ProgramRecord
+from mlxprobe.values.sheet import Model, Optimizer, Sheet
+
+MOST = 4  # shapes, functions and files that are named
+NOT_COMPARED = {"time", "memory", "loss"}  # these are never twice the same
+
+Lines = list[tuple[str, str]]
+
+
+def lines(one: ProgramRecord) -> Lines:
+    """Return what is known of a run, each fact under its label; nothing where no training was seen."""
+    sheet = one.sheet
+    if sheet == Sheet():
+        return []
+    told = [
+        *(_model(sheet.model) if sheet.model else ()),
+        ("optimizer", "; ".join(map(_optimizer, sheet.optimizers))),
+        ("updates", _updates(sheet)),
+        ("batches", _some(sheet.batches)),
+        ("loss", _loss(one)),
+        ("compiled", _some(f"{name}: {counted(made[0], 'trace')}, {made[1]:,} calls" for name, made in _calls(sheet))),
+        ("time", _time(one)),
+        ("memory", _memory(one)),
+        ("files", _files(sheet)),
+    ]
+    return [(label, text) for label, text in told if text]
+
+
+def changed(now: Lines, before: Lines) -> Lines:
+    """Return what another sheet said otherwise, or not at all; what no two runs have in common is left out."""
+    then, mine = dict(before), dict(now)
+    labels = [label for label in dict.fromkeys([*mine, *then]) if label not in NOT_COMPARED]
+    return [(label, then.get(label, "–")) for label in labels if mine.get(label) != then.get(label)]
+
+
+def _model(model: Model) -> Iterator[tuple[str, str]]:
+    share = f"{100 * model.trainable / model.parameters:.3g} %" if model.parameters else "none"
+    yield "trained", f"{model.trainable:,} of {model.parameters:,} parameters ({share})"
+    with_some = [f"{name} {kind.trainable:,}" for name, kind in model.kinds.items() if kind.trainable]
+    without = [name for name, kind in model.kinds.items() if not kind.trainable]
+    yield "", f"in {_some(with_some)}" + (f"; none in {_some(without)}" if without else "")
+    yield "adapters", _some(f"{number} × {name}" for name, number in model.adapters.items())
+    kinds = {"weights": tuple(model.weights), "gradients": model.gradients, "state": model.state}
+    types = [f"{what} {', '.join(names)}" for what, names in kinds.items() if names]
+    yield "types", ", ".join([*types, *([f"logits {model.logits}"] if model.logits else [])])
+
+
+def _optimizer(one: Optimizer) -> str:
+    decay = f", weight decay {one.weight_decay:g} on all that it updates" if one.weight_decay else ""
+    rates = [rate for _, rate in one.rates]
+    path = [f"{rates[0]:.3g}"] * bool(rates)
+    if len(set(rates)) > 1:
+        high = max(rates)
+        path += [f"{high:.3g}"] * (high not in (rates[0], rates[-1])) + [f"{rates[-1]:.3g}"]
+    schedule = f", {one.schedule}" if one.schedule else ""
+    return f"{one.name}, rate {' → '.join(path) or 'unknown'}{schedule}{_warm(one)}{decay}"
+
+
+def _warm(one: Optimizer) -> str:
+    if not one.warmup or not one.rates:
+        return ""
+    done = one.rates[-1][0] >= one.warmup
+    return f" (warm-up of {one.warmup:,} {'done' if done else 'not done'})"
+
+
+def _updates(sheet: Sheet) -> str:
+    if not sheet.updates:
+        return f"none, {sheet.gradients:,} gradient calls" if sheet.gradients else ""
+    per_update = sheet.gradients / sheet.updates
+    of = f", of {per_update:.3g} gradient calls each" if abs(per_update - 1) > 0.05 else ""
+    return f"{sheet.updates:,}{of}"
+
+
+def _loss(one: ProgramRecord) -> str:
+    values = [reading.value for reading in one.losses if reading.stream == one.losses[0].stream]
+    if not values:
+        return ""
+    path = f"{values[0]:.4g} → {values[-1]:.4g}" if len(values) > 1 else f"{values[0]:.4g}"
+    classes = one.sheet.model.classes if one.sheet.model else 0
+    chance = f"; chance is ln {classes:,} = {math.log(classes):.4g}" if classes > 1 else ""
+    return f"{path} in {counted(len(values), 'value')}{chance}"
+
+
+def _calls(sheet: Sheet) -> list[tuple[str, tuple[int, int]]]:
+    called = [item for item in sheet.traces.items() if item[1][1]]
+    return sorted(called, key=lambda item: -item[1][1])
+
+
+def _time(one: ProgramRecord) -> str:
+    phases = one.sheet.phases
+    whole = sum(phase.seconds for phase in phases.values())
+    if not whole:
+        return ""
+    shares = sorted(phases.items(), key=lambda item: -item[1].seconds)
+    parts = ", ".join(f"{name} {phase.seconds / whole:.0%}" for name, phase in shares if phase.seconds >= 0.005 * whole)
+    return f"{_seconds(whole)}: {parts}{_slowest(one.step_s)}"
+
+
+def _slowest(step_s: tuple[float, ...]) -> str:
+    if len(step_s) < 3:
+        return ""
+    slowest = max(range(len(step_s)), key=lambda k: step_s[k])
+    return f"; slowest step {_seconds(step_s[slowest])} (of {_seconds(statistics.median(step_s))})"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
+
+
+def _memory(one: ProgramRecord) -> str:
+    peak = max([one.sheet.peak_bytes, *(sample.peak_bytes for sample in one.memory)])
+    return f"peak {megabytes(peak)}, reached in: {one.sheet.peak_in}" if one.sheet.peak_in else ""
+
+
+def _files(sheet: Sheet) -> str:
+    told = {"read": sheet.read, "wrote": sheet.written}
+    return "; ".join(f"{what} {_some(files)}" for what, files in told.items() if files)
+
+
+def _some(texts: Iterable[str]) -> str:
+    """Put the first few in a row, and say how many there are besides."""
+    listed = list(texts)
+    return ", ".join(listed[:MOST]) + (f" and {len(listed) - MOST} more" if len(listed) > MOST else "")

@@ -1,0 +1,100 @@
+"""The sheet of facts: what it says, in how many lines, and what it says of an earlier run."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mlxprobe.reports import diagnosis, facts
+from mlxprobe.values.observation import Environment, Reading
+from mlxprobe.values.record import ProgramRecord, Record
+from mlxprobe.values.sheet import Kind, Model, Optimizer, Phase, Sheet
+from mlxprobe.values.vocabulary import Outcome, Role
+
+HERE = Environment(python="3.11", executable="", platform="")
+SHEET = Sheet(
+    model=Model(
+        parameters=215_360,
+        trainable=34_816,
+        kinds={"Linear": Kind(modules=29, parameters=171_000), "LoRALinear": Kind(modules=28, trainable=34_816)},
+        adapters={"LoRALinear, rank 8, scale 20": 28},
+        weights={"float32": 215_360},
+        gradients=("float32",),
+        state=("float32",),
+        logits="float16",
+        classes=126,
+    ),
+    optimizers=(
+        Optimizer(
+            name="AdamW",
+            rates=((1, 0.0), (10, 1e-3), (15, 1e-5)),
+            schedule="linear_schedule(0, 0.001, 10) then cosine_decay(0.001, 5)",
+            warmup=10,
+            weight_decay=0.01,
+        ),
+    ),
+    updates=15,
+    gradients=60,
+    batches={"4×33 int32": 12, "4×65 int32": 3},
+    traces={"step": (2, 60), "never": (0, 0)},
+    phases={"steps": Phase(seconds=8.0, times=60), "between steps": Phase(seconds=2.0, times=59)},
+    peak_bytes=5_200_000,
+    peak_in="steps",
+    read=("model.safetensors",),
+    written=("adapters.safetensors",),
+)
+ROW = ProgramRecord(
+    scenario="programs",
+    variant="train.py",
+    role=Role.BROKEN,
+    outcome=Outcome.PASS,
+    reason="",
+    as_expected=True,
+    expects=Outcome.PASS,
+    losses=(Reading(step=1, value=4.933), Reading(step=60, value=4.463)),
+    step_s=(0.6, 0.1, 0.1, 0.1),
+    sheet=SHEET,
+)
+
+
+def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
+    assert facts.lines(ROW) == [
+        ("trained", "34,816 of 215,360 parameters (16.2 %)"),
+        ("", "in LoRALinear 34,816; none in Linear"),
+        ("adapters", "28 × LoRALinear, rank 8, scale 20"),
+        ("types", "weights float32, gradients float32, state float32, logits float16"),
+        (
+            "optimizer",
+            "AdamW, rate 0 → 0.001 → 1e-05, linear_schedule(0, 0.001, 10) then cosine_decay(0.001, 5) "
+            "(warm-up of 10 done), weight decay 0.01 on all that it updates",
+        ),
+        ("updates", "15, of 4 gradient calls each"),
+        ("batches", "4×33 int32, 4×65 int32"),
+        ("loss", "4.933 → 4.463 in 2 values; chance is ln 126 = 4.836"),
+        ("compiled", "step: 2 traces, 60 calls"),
+        ("time", "10 s: steps 80%, between steps 20%; slowest step 600 ms (of 100 ms)"),
+        ("memory", "peak 5.2 MB, reached in: steps"),
+        ("files", "read model.safetensors; wrote adapters.safetensors"),
+    ]
+
+
+def test_a_run_without_training_has_no_sheet() -> None:
+    assert facts.lines(msgspec.structs.replace(ROW, sheet=Sheet())) == []
+
+
+def test_a_report_ends_with_the_sheet_within_its_width() -> None:
+    text = diagnosis.render(
+        Record(schema_version=1, mlxprobe="", time="", environment=HERE, programs=(ROW,)),
+    )
+    assert "\ntrained   34,816 of" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_what_an_earlier_run_had_otherwise_is_told_and_times_are_not() -> None:
+    assert SHEET.model is not None
+    model = msgspec.structs.replace(SHEET.model, trainable=215_360, adapters={})
+    before = msgspec.structs.replace(SHEET, model=model, phases={"steps": Phase(seconds=5.0)})
+    then = facts.lines(msgspec.structs.replace(ROW, sheet=before, losses=()))
+    assert facts.changed(facts.lines(ROW), then) == [
+        ("trained", "215,360 of 215,360 parameters (100 %)"),
+        ("adapters", "–"),
+    ]
