@@ -84,7 +84,7 @@ def sheet(one: ProgramRecord, before: Record | None = None) -> list[RenderableTy
     """Show the facts of a run, and what an earlier one had otherwise; nothing where there are none."""
     now = facts.lines(one)
     parts: list[RenderableType] = [Text(""), *_facts(now)] if now else []
-    then = [other for other in (before.programs if before else ()) if other.variant == one.variant]
+    then = [other for other in (before.programs if before else ()) if other.name == one.name]
     if now and then and (otherwise := facts.changed(now, facts.lines(then[0]))):
         parts += [Text("before:", "bold"), *_facts(otherwise)]
     return parts

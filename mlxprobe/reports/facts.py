@@ -102,14 +102,14 @@ def _time(one: ProgramRecord) -> str:
         return ""
     shares = sorted(phases.items(), key=lambda item: -item[1].seconds)
     parts = ", ".join(f"{name} {phase.seconds / whole:.0%}" for name, phase in shares if phase.seconds >= 0.005 * whole)
-    return f"{_seconds(whole)}: {parts}{_slowest(one.step_s)}"
+    return f"{_seconds(whole)}: {parts}{_slowest(one)}"
 
 
-def _slowest(step_s: tuple[float, ...]) -> str:
-    if len(step_s) < 3:
+def _slowest(one: ProgramRecord) -> str:
+    if not one.worst_step or not one.step_s:
         return ""
-    slowest = max(range(len(step_s)), key=lambda k: step_s[k])
-    return f"; slowest step {_seconds(step_s[slowest])} (of {_seconds(statistics.median(step_s))})"
+    usual = _seconds(statistics.median(one.step_s))
+    return f"; a step {usual}, the slowest {_seconds(one.worst_step_s)} (number {one.worst_step})"
 
 
 def _seconds(seconds: float) -> str:

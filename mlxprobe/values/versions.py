@@ -2,7 +2,7 @@
 
 Version 1: the first.
 Version 2: a user's program has `program` and no `scenario`, `variant`, `role` or `expects`; `findings` is always there,
-    also empty; `remarks`, `repeats`, `worst_step`, `worst_step_s`, `steps_s` and the `caller` of a place are new.
+    also empty; `sheet`, `remarks`, `repeats`, `worst_step`, `worst_step_s`, `steps_s` and a place's `caller` are new.
 """
 
 from __future__ import annotations

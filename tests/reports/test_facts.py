@@ -8,7 +8,7 @@ from mlxprobe.reports import diagnosis, facts
 from mlxprobe.values.observation import Environment, Reading
 from mlxprobe.values.record import ProgramRecord, Record
 from mlxprobe.values.sheet import Kind, Model, Optimizer, Phase, Sheet
-from mlxprobe.values.vocabulary import Outcome, Role
+from mlxprobe.values.vocabulary import Outcome
 
 HERE = Environment(python="3.11", executable="", platform="")
 SHEET = Sheet(
@@ -43,15 +43,15 @@ SHEET = Sheet(
     written=("adapters.safetensors",),
 )
 ROW = ProgramRecord(
-    scenario="programs",
-    variant="train.py",
-    role=Role.BROKEN,
+    program="train.py",
     outcome=Outcome.PASS,
     reason="",
     as_expected=True,
-    expects=Outcome.PASS,
+    findings=(),
     losses=(Reading(step=1, value=4.933), Reading(step=60, value=4.463)),
     step_s=(0.6, 0.1, 0.1, 0.1),
+    worst_step=1,
+    worst_step_s=0.6,
     sheet=SHEET,
 )
 
@@ -71,7 +71,7 @@ def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
         ("batches", "4×33 int32, 4×65 int32"),
         ("loss", "4.933 → 4.463 in 2 values; chance is ln 126 = 4.836"),
         ("compiled", "step: 2 traces, 60 calls"),
-        ("time", "10 s: steps 80%, between steps 20%; slowest step 600 ms (of 100 ms)"),
+        ("time", "10 s: steps 80%, between steps 20%; a step 100 ms, the slowest 600 ms (number 1)"),
         ("memory", "peak 5.2 MB, reached in: steps"),
         ("files", "read model.safetensors; wrote adapters.safetensors"),
     ]
