@@ -1,6 +1,6 @@
 """Is a silent program stuck, and how? Its stacks are looked at twice, at half the stall limit and when it is up.
 
-Its threads are looked at ten times a second in between: that costs the program nothing.
+Its threads are looked at up to ten times a second in between: that costs the program nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ PRINTING_BYTES_PER_S = 1e6  # who prints more is held back by the full pipe, and
 OVERDUE = 2.0  # limits, after which an unclear silence counts too
 STARVED_OVERDUE = 10.0  # where some thread was always about to move: it got no processor, or its disk is slow
 SOON = 10.0  # limits: no sleep that ends by then is a deadlock
-AGAIN_S = 0.1  # from one look at an unclear silence to the next: every look interrupts the program
+AGAIN_S = 0.1  # from one look at a silence to the next, at the least
+AGAIN_SHARE, AGAIN_MOST_S = 0.05, 0.5  # of the limit; a program may be silent for hours, and must not keep us busy
 
 
 class Look(NamedTuple):
@@ -64,7 +65,8 @@ class Suspicion:
         """Look where a look is due; an unclear silence gets a second limit's time before it counts."""
         if silent_s <= max(limit_s / 2, self._again_s):
             return False
-        self._again_s = silent_s + AGAIN_S if silent_s > limit_s else min(silent_s + AGAIN_S, limit_s)
+        again_s = silent_s + min(max(AGAIN_S, AGAIN_SHARE * limit_s), AGAIN_MOST_S)
+        self._again_s = again_s if silent_s > limit_s else min(again_s, limit_s)
         if self._early is None or (silent_s <= limit_s and not self._early.stacks):
             stacks = self._take_stacks(final=False)
             self._early = Look(time.monotonic(), self._wanted_s(), stacks)

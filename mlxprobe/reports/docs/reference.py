@@ -41,7 +41,7 @@ MEANINGS: dict[Word, str] = {
 }
 EXIT_CODES = (
     ("0", "As expected; no regression; nothing to cure."),
-    ("1", "A verdict against it."),
+    ("1", "A verdict against it; what is not as expected is run twice more, and *intermittent (1 of 3)* counts."),
     ("2", "Could not judge, or wrong usage: one sentence on stderr says what would be right."),
     ("130", "Ctrl-C, after ending the programs and writing what there is."),
 )
