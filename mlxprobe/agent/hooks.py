@@ -8,7 +8,6 @@ from mlxprobe.agent.compilation import Compilation
 from mlxprobe.agent.evaluations import Evaluations
 from mlxprobe.agent.gradients import GradientCalls
 from mlxprobe.agent.inspection import Inspection
-from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.recorder import Recorder
 from mlxprobe.agent.updates import Updates
 
@@ -17,7 +16,7 @@ class Hooks:
     """The wrappers of one process."""
 
     def __init__(self, recorder: Recorder, inspection: Inspection) -> None:
-        nesting = Nesting()
+        nesting = inspection.nesting
         self._compilation = Compilation(recorder, inspection, nesting)
         self._evaluations = Evaluations(recorder)
         self._gradients = GradientCalls(recorder, inspection, nesting)

@@ -10,6 +10,7 @@ from typing import Any
 
 from mlxprobe.agent import graph
 from mlxprobe.agent.looks import Looks
+from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.recorder import Recorder
 
 LAZY_AT_MOST = 3  # steps without an evaluation: beyond, every graph holds all of them
@@ -72,6 +73,7 @@ class Inspection:
     wanted: bool = False  # by an inspector: the next step, whatever it costs
     busy: bool = False
     looked: dict[str, Any] = field(default_factory=dict)
+    nesting: Nesting = field(default_factory=Nesting)
 
     def __post_init__(self) -> None:
         self._inspectors = [kind(self) for kind in self.kinds]

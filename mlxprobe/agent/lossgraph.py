@@ -46,6 +46,10 @@ class LossGraph:
         """Tell whether an array takes part in the loss."""
         return name in self._behind
 
+    def operation(self, name: str) -> str:
+        """Name the operation that is to make an array, looking through copies; empty where there is none."""
+        return self._made_by(name)
+
     def _ancestors(self, tensor: str) -> set[str]:
         seen, waiting = {tensor}, [tensor]
         while waiting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
-from mlxprobe.values.measures import pending_slope, standing, steps_done
+from mlxprobe.values.measures import megabytes, pending_slope, standing, steps_done
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import HangKind, Severity
@@ -116,3 +116,21 @@ def evaluated_late(seen: Observation) -> Iterator[Finding]:
     if len(known) >= ENOUGH_LOOKS and min(known) >= ONE_STEP and pending_slope(seen) < GROWING:
         message = f"{min(known):,} operations of each update wait for the next step's loss"
         yield rule("MP106").at(message, *place(seen, "first update"), operations=min(known))
+
+
+@finding("MP107", "unevaluated-pass", Severity.WARNING)
+def unevaluated_pass(seen: Observation) -> Iterator[Finding]:
+    """A validation or test pass builds one graph of all its batches.
+
+    Nothing is computed until its result is read; then every batch's arrays are in memory at once, and the peak is far
+    above that of a training step.
+
+    Example: `sum(loss_fn(model, x, y) for x, y in batches).item()`.
+
+    Use instead: `loss_fn(model, x, y).item()`, or `mx.eval(total)` after each batch.
+    """
+    for fact in facts(seen, "unevaluated pass"):
+        losses, before, peak = (float(str(fact.detail[name])) for name in ("losses", "before_bytes", "peak_bytes"))
+        rise = f"from {megabytes(before)} to {megabytes(peak)}"
+        message = f"a pass of {losses:.0f} losses is one graph: the peak of memory goes {rise}"
+        yield rule("MP107").at(message, fact.file, fact.line, losses=losses, peak_bytes=peak)

@@ -13,8 +13,10 @@ from mlxprobe.agent.inspectors.indices import Indices
 from mlxprobe.agent.inspectors.layouts import Layouts
 from mlxprobe.agent.inspectors.losses import Losses
 from mlxprobe.agent.inspectors.makeup import Makeup
+from mlxprobe.agent.inspectors.modules import Modules
 from mlxprobe.agent.inspectors.operations import Operations
 from mlxprobe.agent.inspectors.parameters import Parameters
+from mlxprobe.agent.inspectors.passes import Passes
 from mlxprobe.agent.inspectors.rates import Rates
 from mlxprobe.agent.inspectors.retained import Retained
 from mlxprobe.agent.inspectors.sizes import Sizes
@@ -28,7 +30,9 @@ ALL: tuple[type[Inspector], ...] = (
     Indices,
     Causality,
     Layouts,
+    Modules,
     Operations,
+    Passes,
     Sizes,
     Retained,
     Checkpoints,

@@ -1,0 +1,113 @@
+"""Losses outside of any gradient: a validation pass, how much of it is one graph, and in which mode it runs."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent import graph, sites
+from mlxprobe.agent.arguments import like
+from mlxprobe.agent.inspection import Call, Inspection, Inspector
+from mlxprobe.agent.inspectors.modules import keeps
+from mlxprobe.agent.lossgraph import LossGraph
+
+MANY = 8  # losses in a row that nothing evaluated
+FACTOR = 2  # of the peak before
+FLOOR_BYTES = 1_000_000
+SURE = 2  # passes in training mode
+FIRST = 16  # losses that are looked behind
+PARAMETERS = 64
+
+
+class Passes(Inspector):
+    """Hear of MLX's losses, and follow those that nothing takes a gradient of."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._model: Callable[[], Any] = lambda: None
+        self._row = self._evaluations = self._peak = self._looked = 0
+        self._site = ("", 0)
+        self._steps: set[int] = set()  # at which a pass ran in training mode
+
+    def imported(self, name: str, module: Any) -> None:
+        """Wrap MLX's loss functions."""
+        if name == "mlx.nn.losses":
+            for key, one in list(vars(module).items()):
+                if callable(one) and getattr(one, "__module__", "") == name and not key.startswith("_"):
+                    setattr(module, key, self._loss(one))
+
+    def calling(self) -> None:
+        self._close()
+
+    def called(self, call: Call) -> None:
+        if call.model is not None:
+            self._model = weakref.ref(call.model)
+
+    def finish(self) -> None:
+        self._close()
+
+    def _loss(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        nesting = self.inspection.nesting
+
+        @like(original)
+        def loss(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            if self._model() is not None and not nesting.depth and not nesting.tracing and not self.inspection.busy:
+                with self.inspection.at_our_cost():
+                    self._outside(result)
+            return result
+
+        return loss
+
+    def _outside(self, result: Any) -> None:
+        """A loss was computed that no gradient is taken of."""
+        recorder = self.inspection.recorder
+        if recorder.evaluations != self._evaluations or not self._row:
+            self._close()
+            self._evaluations, self._peak = recorder.evaluations, peak_bytes()
+        self._row += 1
+        self._site = sites.calling()
+        self.inspection.wanted = self.inspection.wanted or self._row >= MANY
+        if self._looked < FIRST and (kinds := active(self._model())):
+            self._looked += 1
+            if trains(result, self._model()):
+                self._steps.add(recorder.step)
+                if len(self._steps) == SURE:
+                    recorder.fact("training mode", self._site, kinds=kinds)
+
+    def _close(self) -> None:
+        """Compare the peak with what it was before the pass, which has been evaluated by now."""
+        row, self._row = self._row, 0
+        grown = peak_bytes()
+        if row >= MANY and self._peak and grown > FACTOR * self._peak + FLOOR_BYTES:
+            self.inspection.recorder.fact(
+                "unevaluated pass", self._site, losses=row, before_bytes=self._peak, peak_bytes=grown
+            )
+
+
+def active(model: Any) -> list[str]:
+    """List what behaves in training mode as it should not in evaluation: dropout, batch statistics."""
+    from mlx import nn
+
+    kinds = set()
+    for module in model.modules():
+        if isinstance(module, (nn.Dropout, nn.Dropout2d, nn.Dropout3d)) and module.training and keeps(module) < 1:
+            kinds.add("dropout")
+        elif isinstance(module, nn.BatchNorm) and module.training:
+            kinds.add("batch normalisation")
+    return sorted(kinds)
+
+
+def trains(loss: Any, model: Any) -> bool:
+    """Tell whether a loss that is still to be computed is one of this model's."""
+    named = {f"p{k}": one for k, one in enumerate(graph.leaves(model.trainable_parameters())[:PARAMETERS])}
+    drawn = LossGraph(graph.dot(loss=loss, **named), frozenset(named))
+    return drawn.found and any(drawn.reaches(name) for name in named)
+
+
+def peak_bytes() -> int:
+    """Return MLX's peak of memory so far; 0 where it tells none."""
+    mx = sys.modules.get("mlx.core")
+    return int(mx.get_peak_memory()) if mx is not None and hasattr(mx, "get_peak_memory") else 0

@@ -1,0 +1,63 @@
+"""Findings about what a model holds, and the mode that it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlxprobe.diagnosis.registry import facts, finding, listed, rule
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+
+@finding("MP213", "array-without-parameter", Severity.WARNING)
+def array_without_parameter(seen: Observation) -> Iterator[Finding]:
+    """A floating-point array of a module reaches the loss, and is no parameter: it is never trained.
+
+    MLX takes for parameters what an attribute holds by itself, or in a list or dict. A name that begins with an
+    underscore, a tuple and an object of another class hide what they hold. That is how tables of positions and masks
+    are kept from training, and none of those is told; only an array that looks drawn at random.
+
+    Example: `self._prototypes = mx.random.normal((10, 64))`.
+
+    Use instead: a name without an underscore, a list in place of a tuple, `nn.Module` as the base class.
+    """
+    for fact in facts(seen, "array untrained"):
+        message = f"{fact.detail['path']} reaches the loss and is no parameter: it is never trained"
+        yield rule("MP213").at(message, fact.file, fact.line)
+
+
+@finding("MP214", "parameter-overwritten", Severity.WARNING)
+def parameter_overwritten(seen: Observation) -> Iterator[Finding]:
+    """The loss function writes into a parameter.
+
+    The gradient is taken with regard to what the parameter was, and the update is made to what it has become: training
+    and the write pull at the same array.
+
+    Example: `self.weight[0] = 0` in a module's `__call__`.
+
+    Use instead: a new array, `weight = mx.where(mask, self.weight, 0)`; what is no parameter behind an underscore.
+    """
+    for fact in facts(seen, "parameter overwritten"):
+        message = f"the loss function writes into {listed(fact.detail['paths'])}"
+        yield rule("MP214").at(message, fact.file, fact.line)
+
+
+@finding("MP215", "mode", Severity.WARNING)
+def mode(seen: Observation) -> Iterator[Finding]:
+    """Dropout or batch normalisation runs in evaluation mode while training, or in training mode while evaluating.
+
+    After `model.eval()` dropout does nothing, and batch statistics stand still, until `model.train()` is called; in
+    training mode a validation loss is noisy, and batch statistics learn from the validation data.
+
+    Example: `model.eval()` before the first validation, and no `model.train()` after it.
+
+    Use instead: `model.train()` before each epoch's steps, `model.eval()` before each validation.
+    """
+    for fact in facts(seen, "evaluation mode"):
+        message = f"{fact.detail['kind']} ({listed(fact.detail['paths'])}) is in evaluation mode while training"
+        yield rule("MP215").at(message, fact.file, fact.line)
+    for fact in facts(seen, "training mode"):
+        kinds = listed(fact.detail["kinds"])
+        message = f"losses outside of any gradient are computed in training mode, with active {kinds}"
+        yield rule("MP215").at(message, fact.file, fact.line)
