@@ -19,7 +19,7 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
     """All gradients, or those of one trainable parameter, are exactly zero or missing.
 
     The loss does not depend on that parameter: it is not used in the forward pass, or a `stop_gradient`, a copy or an
-    integer conversion lies between. Where it is all of them this is an error.
+    integer conversion lies between. Where it is all of them this is an error; where it is biases alone, a note.
 
     Example: `mx.value_and_grad(loss)(params)` with a loss that uses `model` and not `params`.
 
@@ -31,7 +31,7 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
             message, severity = f"all {every:.0f} gradients are exactly zero", Severity.ERROR
         else:
             message = f"{count:.0f} of {every:.0f} gradients are exactly zero: {listed(fact.detail['paths'])}"
-            severity = Severity.WARNING
+            severity = Severity.NOTE if only_biases(fact.detail["paths"]) else Severity.WARNING
         yield rule("MP201").at(message, fact.file, fact.line, severity=severity, zero=count, gradients=every)
     for fact in facts(seen, "gradient missing"):
         message = f"trainable parameters get no gradient: {listed(fact.detail['paths'])}"
@@ -39,6 +39,11 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "modules unowned"):
         message = f"{listed(fact.detail['paths'])}: modules in a tuple or behind an underscore are no part of the model"
         yield rule("MP201").at(message, fact.file, fact.line, severity=Severity.NOTE)
+
+
+def only_biases(paths: object) -> bool:
+    """Tell whether all names are of biases: a loss of differences, such as a Wasserstein critic's, knows none."""
+    return isinstance(paths, list) and all(path.rpartition(".")[2] == "bias" for path in paths)
 
 
 @finding("MP208", "exploding-gradients", Severity.WARNING, needs="gradients")

@@ -176,7 +176,8 @@ def _not_finite(case: Case) -> Told | None:
 def _passed(case: Case) -> Told:
     seen, twin = case.seen, case.twin
     parts = [figures(seen)]
-    if twin is not None and twin.result and seen.result and case.expectation.role is not Role.CORRECT:
+    compares = case.expectation.comparable and case.expectation.role is not Role.CORRECT
+    if twin is not None and twin.result and seen.result and compares:
         parts.append(f"result {result_distance(seen, twin):.1g} from the correct loop's")
     return Outcome.PASS, "; ".join(part for part in parts if part) or "finished"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from mlxprobe.agent import graph, sites
@@ -68,7 +69,8 @@ class Passes(Inspector):
             self._close()
             self._evaluations, self._peak = recorder.evaluations, peak_bytes()
         self._row += 1
-        self._site = sites.calling()
+        if self._row == 1 or self._row == MANY:
+            self._site = loop() or sites.calling()
         self.inspection.wanted = self.inspection.wanted or self._row >= MANY
         if self._looked < FIRST and (kinds := active(self._model())):
             self._looked += 1
@@ -85,6 +87,21 @@ class Passes(Inspector):
             self.inspection.recorder.fact(
                 "unevaluated pass", self._site, losses=row, before_bytes=self._peak, peak_bytes=grown
             )
+
+
+def loop() -> tuple[str, int] | None:
+    """Return the innermost line of the user's that is inside a loop."""
+    import dis
+
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if sites.is_users(frame.f_code.co_filename):
+            for one in dis.get_instructions(frame.f_code):
+                backward = one.opname.startswith(("JUMP", "POP_JUMP")) and isinstance(one.argval, int)
+                if backward and one.argval <= frame.f_lasti < one.offset:
+                    return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return None
 
 
 def active(model: Any) -> list[str]:
