@@ -69,7 +69,7 @@ class Passes(Inspector):
             self._close()
             self._evaluations, self._peak = recorder.evaluations, peak_bytes()
         self._row += 1
-        if self._row == 1 or self._row == MANY:
+        if self._row in (1, MANY):
             self._site = loop() or sites.calling()
         self.inspection.wanted = self.inspection.wanted or self._row >= MANY
         if self._looked < FIRST and (kinds := active(self._model())):

@@ -10,7 +10,7 @@ w = mx.random.normal((5,))
 
 
 def error(net, x):
-    return nn.losses.mse_loss(net(x)[:, 0], x @ w)  # MP215
+    return nn.losses.mse_loss(net(x)[:, 0], x @ w)
 
 
 vg = nn.value_and_grad(net, error)
@@ -19,5 +19,5 @@ for epoch in range(6):
         loss, grads = vg(net, mx.random.normal((32, 5)))
         opt.update(net, grads)
         mx.eval(net.parameters(), opt.state)
-    held_out = [error(net, 2 + mx.random.normal((16, 5))).item() for _ in range(3)]
+    held_out = [error(net, 2 + mx.random.normal((16, 5))).item() for _ in range(3)]  # MP215
     print(epoch, loss.item(), sum(held_out) / 3)
