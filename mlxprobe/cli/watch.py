@@ -23,6 +23,7 @@ from mlxprobe.values.errors import UsageError
 if TYPE_CHECKING:
     from mlxprobe.cli.statusline import StatusLine
     from mlxprobe.running.watching import Watch
+    from mlxprobe.values.record import Record
 
 FORMS = ("text", "json", "junit", "github", "sarif", "html")
 
@@ -105,20 +106,17 @@ def watch(
     `mlxprobe watch -m MODULE ...` and `mlxprobe watch -- COMMAND ...` (any command that ends up in a Python with MLX).
     """
     from mlxprobe.cli.statusline import StatusLine
-    from mlxprobe.running.selection import Selection, known_of
+    from mlxprobe.running.selection import Selection
     from mlxprobe.running.watching import Enough, Watch
-    from mlxprobe.values.files import check_writable, load
     from mlxprobe.values.observation import Program as Watched
 
     settings = resolve(flags)
     command = command_of(words, python, is_module=is_module, is_command=is_command)
-    check_writable(output)
-    before = load(baseline) if baseline else None
-    known = known_of(before, Path.cwd()) if before else frozenset()
+    before, known = accepted(output, baseline)
     report = Report(form, output, Selection(select=select, ignore=ignore, known=known), before, sheet=sheet)
     program = Watched(name=words[0], command=command, terminal=True, device=settings.device)
     running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
-    threading.Thread(target=import_reports, daemon=True).start()
+    running.begun = threading.Thread(target=import_reports, daemon=True).start
     with StatusLine(wanted=live) as line, own_signals(running), stops_cleanly(line):
         running.shown = line.show
         report.listen(running)
@@ -128,10 +126,27 @@ def watch(
     leave(INTERRUPTED if running.stop.is_set() else exit_code(record.programs[0], fail_on, ended=running.ended))
 
 
+def accepted(output: Path | None, baseline: Path | None) -> tuple[Record | None, frozenset[Any]]:
+    """Check the files that a command was given; return the baseline, and what it has found."""
+    if output is None and baseline is None:
+        return None, frozenset()
+    from mlxprobe.running.selection import known_of
+    from mlxprobe.values.files import check_writable, load
+
+    check_writable(output)
+    before = load(baseline) if baseline else None
+    return before, known_of(before, Path.cwd()) if before else frozenset()
+
+
 def import_reports() -> None:
     """Import what the report needs while the program starts: it takes as long as a short program does."""
+    import platform
+
     import mlxprobe.cli.display
-    import mlxprobe.reports  # noqa: F401
+    import mlxprobe.reports
+    import mlxprobe.running.judging  # noqa: F401
+
+    platform.platform()  # it asks another program, once
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from mlxprobe.diagnosis import RULES
 from mlxprobe.values.errors import UsageError
 from mlxprobe.values.observation import Place, Raised, Value
 from mlxprobe.values.record import Finding, Record
@@ -33,6 +32,10 @@ class Selection(Value, frozen=True):
     known: frozenset[Known] = frozenset()
 
     def __post_init__(self) -> None:
+        if not (self.select or self.ignore):
+            return
+        from mlxprobe.diagnosis import RULES  # a program that is to be watched need not wait for them
+
         for prefix in (*self.select, *self.ignore):
             if not prefix or not any(code.startswith(prefix) for code in RULES):
                 raise UsageError(f"no finding's code begins with {prefix!r}; known are {', '.join(sorted(RULES))}")

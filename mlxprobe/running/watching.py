@@ -1,29 +1,28 @@
-"""Watch a program of the user's: as it is, with the agent carried in, under no limit that nobody asked for."""
+"""Watch a program of the user's: as it is, with the agent carried in, under no limit that nobody asked for.
+
+What judges it is imported when it is needed: the program is not to wait for that.
+"""
 
 from __future__ import annotations
 
-import platform
 import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from mlxprobe.agent.shared import STEPS_VARIABLE
-from mlxprobe.diagnosis import diagnose, unchecked
-from mlxprobe.running.selection import quoted
 from mlxprobe.running.surroundings import Surroundings
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
 from mlxprobe.supervisor.watch import Watcher, observe
-from mlxprobe.values.files import row
 from mlxprobe.values.observation import Environment, Fact, Limits, Observation, Program, Value
-from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Verdict
-from mlxprobe.values.vocabulary import Outcome, Severity
-from mlxprobe.verdict.judge import judge
-from mlxprobe.verdict.remarks import remarks
+from mlxprobe.values.vocabulary import Severity
+
+if TYPE_CHECKING:
+    from mlxprobe.values.record import Finding, ProgramRecord
 
 FOREVER_S = 1e9
 STALL_FLOOR_S = 60.0
@@ -54,19 +53,21 @@ def limits_of(settings: Settings) -> Limits:
 class Watch:
     """One watched run.
 
-    `shown` is called at every poll, `silent` once for every silence that is proved, `short` once where memory runs out,
-    `erred` with findings that are errors, each once, of a program that has run for a while.
+    `begun` is called once it has been started, `shown` at every poll, `silent` once for every silence that is proved,
+    `short` once where memory runs out, `erred` with findings that are errors, each once, of a program that has run for
+    a while.
     """
 
     def __init__(self, program: Program, settings: Settings, enough: Enough | None = None) -> None:
         self._enough = enough or Enough()
         self.program = with_steps(program, self._enough.steps)
         self.stop = threading.Event()
+        self.begun: Callable[[], None] = lambda: None
         self.shown: Callable[[Watcher], None] = lambda _: None
         self.silent: Callable[[Watcher], None] = lambda _: None
         self.short: Callable[[Fact, Watcher], None] = lambda *_: None
         self.erred: Callable[[Sequence[Finding], Watcher], None] | None = None
-        self.environment = Environment(python="", executable="", platform=platform.platform())
+        self.environment = Environment(python="", executable="", platform="")
         self.seen: Observation | None = None
         self._watcher: Watcher | None = None
         self._settings = settings
@@ -83,11 +84,11 @@ class Watch:
         Raises:
             ProbeError: it could not be started.
         """
-        limits = limits_of(self._settings)
         seen = observe(
             self.program,
-            limits,
+            limits_of(self._settings),
             stop=self.stop,
+            begun=self.begun,
             progress=self._polled,
             ends_silence=self._settings.stall_s is not None,
         )
@@ -95,6 +96,8 @@ class Watch:
         if seen.ended == "interrupted" and seen.silence is not None:
             seen = msgspec.structs.replace(seen, ended="stalled")
         self.seen = seen
+        from mlxprobe.running.judging import judged
+
         return judged(seen)
 
     @property
@@ -104,10 +107,15 @@ class Watch:
 
     def so_far(self, watcher: Watcher, ended: str) -> ProgramRecord:
         """Judge what has been seen of a program that still runs: `ended` is `running`, or `stalled` where it hangs."""
+        from mlxprobe.running.judging import judged
+
         self._meet()
         return judged(watcher.observation(ended))
 
     def _meet(self) -> None:
+        import platform  # it asks another program, once
+
+        self.environment = msgspec.structs.replace(self.environment, platform=platform.platform())
         if self._watcher is not None:
             log = self._watcher.log
             self.environment = msgspec.structs.replace(
@@ -156,6 +164,8 @@ class Watch:
         lasts = began_s - watcher.child.started_s > TELLS_AFTER_S
         if began_s < self._look_s or not (self._enough.finding or (self.erred and lasts)):
             return False
+        from mlxprobe.diagnosis import diagnose
+
         found = [one for one in diagnose(watcher.observation("enough")) if one.severity is Severity.ERROR]
         now = time.monotonic()
         self._look_s = now + max(LOOK_S, (now - began_s) / LOOK_SHARE)
@@ -169,19 +179,3 @@ class Watch:
 def with_steps(program: Program, steps: int) -> Program:
     """Return a program whose agent ends it after so many steps: who only looks from outside comes too late."""
     return msgspec.structs.replace(program, env=program.env | {STEPS_VARIABLE: str(steps)}) if steps else program
-
-
-def judged(seen: Observation) -> ProgramRecord:
-    """Judge what was seen of a user's program; what could not be checked is among the findings."""
-    known = remarks(seen)
-    if seen.ended in ("exited", "not-started") and seen.exit_code == 0 and not seen.finished:
-        seen = msgspec.structs.replace(seen, finished=True)  # by os._exit, or without MLX
-    expectation = Expectation()
-    name = Path(seen.program).name
-    if not seen.begun:
-        why = "MLX was never imported (or Python ignores its environment: -I, -E, -S): nothing was watched"
-        verdict = Verdict(outcome=Outcome.UNJUDGED, reason=why)
-        return row(seen, (), verdict, expectation, known, program=name)
-    findings = diagnose(seen)
-    verdict = judge(seen, findings, expectation)
-    return row(seen, (*map(quoted, findings), *unchecked(seen)), verdict, expectation, known, program=name)

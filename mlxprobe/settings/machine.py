@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import psutil
-
 SHARE = 0.4  # of the memory, where a limit is needed and nobody has set one
 _CGROUP = Path("/sys/fs/cgroup")
 
 
 def memory_bytes() -> int:
     """Return the memory that this machine, or the container around us, may use."""
+    import psutil  # where a program is to be watched, nobody waits for it
+
     total = int(psutil.virtual_memory().total)
     return min(total, _read(_CGROUP / "memory.max", total))
 
 
 def available_bytes() -> int:
     """Return the memory that a program of this machine, or of the container around us, can still get without swap."""
+    import psutil
+
     free = int(psutil.virtual_memory().available)
     limit = _read(_CGROUP / "memory.max", 0)
     if not limit:

@@ -194,6 +194,7 @@ def observe(
     limits: Limits,
     *,
     jit_key: str = "",
+    begun: Callable[[], None] = lambda: None,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
     ends_silence: bool = True,
@@ -204,6 +205,7 @@ def observe(
         program: what to run, and with which interpreter.
         limits: seconds without progress, to the start and in all; bytes of resident memory of the whole tree.
         jit_key: names the cache of MLX's compiled CPU kernels that this program may share; empty for none.
+        begun: called once the program has been started.
         progress: called at every poll with the watcher; where it returns True, enough was seen.
         stop: once it is set, the program is ended as interrupted.
         ends_silence: False lets a program that is stuck go on; its last silence is told all the same.
@@ -214,6 +216,7 @@ def observe(
     with _folder() as folder:
         jit.lend(folder, jit_key)
         with StackFile(folder) as stacks, Child(program, folder) as child:
+            begun()
             watcher = Watcher(program, child, stacks, limits, stop or threading.Event())
             watcher.ends_silence = ends_silence
             watcher.progress = progress or watcher.progress
