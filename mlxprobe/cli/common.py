@@ -27,20 +27,27 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name every command."""
-        return sorted(self.files)
+        return sorted({*self.files, *self.commands})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
-        if cmd_name not in self.files:
-            return None
-        module = importlib.import_module(f"mlxprobe.cli.{self.files[cmd_name]}")
-        found: click.Command = getattr(module, f"{cmd_name}_" if cmd_name == "list" else cmd_name)
-        return found
+        """Return a command; import it where that has not been done."""
+        if cmd_name in self.files and cmd_name not in self.commands:
+            module = importlib.import_module(f"mlxprobe.cli.{self.files[cmd_name]}")
+            self.add_command(getattr(module, f"{cmd_name}_" if cmd_name == "list" else cmd_name))
+        return super().get_command(ctx, cmd_name)
 
     def every_command(self) -> dict[str, click.Command]:
         """Import all commands."""
         context = click.Context(self)
         return {name: one for name in self.list_commands(context) if (one := self.get_command(context, name))}
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; of a wrong name click looks for the nearest among those that are imported."""
+        if args[0] not in self.files:
+            self.every_command()
+        return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read what stands before the command's name."""
