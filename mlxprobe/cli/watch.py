@@ -112,7 +112,7 @@ def watch(
 
     settings = resolve(flags)
     command = command_of(words, python, is_module=is_module, is_command=is_command)
-    before, known = accepted(output, baseline)
+    before, known = read_baseline(output, baseline)
     report = Report(form, output, Selection(select=select, ignore=ignore, known=known), before, sheet=sheet)
     program = Watched(name=words[0], command=command, terminal=True, device=settings.device)
     running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
@@ -126,7 +126,7 @@ def watch(
     leave(INTERRUPTED if running.stop.is_set() else exit_code(record.programs[0], fail_on, ended=running.ended))
 
 
-def accepted(output: Path | None, baseline: Path | None) -> tuple[Record | None, frozenset[Any]]:
+def read_baseline(output: Path | None, baseline: Path | None) -> tuple[Record | None, frozenset[Any]]:
     """Check the files that a command was given; return the baseline, and what it has found."""
     if output is None and baseline is None:
         return None, frozenset()
