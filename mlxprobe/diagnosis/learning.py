@@ -19,6 +19,8 @@ CLEAR = 0.1
 CERTAIN = 2
 DIVERGED = 3.0
 DIVERGED_UNKNOWN = 10.0  # where nothing tells whether the loss is to fall
+UNIFORM = 1e-4  # from chance, relative: float32 has no more to say
+LEFT = 2e-3  # from chance at first: whoever starts there may only be slow to leave
 IN_TURN = 0.2
 HIGHER = 1.645  # standard deviations: by chance one series in twenty
 SURE_TREND = 2.6  # standard deviations: by chance one series in two hundred
@@ -33,9 +35,11 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     always enough, and so is a falling trend that chance makes once in two hundred (Mann-Kendall).
 
     It is a warning where the loss compares outputs with targets that it is given. Elsewhere (a generator's loss, a
-    policy's, a preference's, one below zero, one inside a compiled step) it is a note, for nothing tells that it is to
-    fall; so it is where the weights came from a file, since they may be trained. A loss that stays above three times
-    (ten times, where it is not known to be supervised) its first value over the whole last third has diverged.
+    policy's, a preference's, one below zero, one inside a compiled step) it is a note, for nothing tells that it is
+    to fall; so it is where the weights came from a file, since they may be trained. A loss that stays above three
+    times (ten times, where it is not known to be supervised) its first value over the whole last third has
+    diverged; one that has come to chance, the logarithm of the number of classes, to four digits, and stays there,
+    is that of a model whose outputs are all alike.
 
     Example: gradients that are never applied, labels that do not reach the loss, a learning rate of 0, or of 30.
 
@@ -55,6 +59,11 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
             yield rule("MP306").at(message, *place(seen, "first gradient"), first=values[0], lowest=lowest)
             continue
         start, last = values[: max(3, len(values) // 10)], values[-len(third) :]
+        classes = seen.sheet.model.classes if seen.sheet.model else 0
+        if at_chance(values[0], last, classes):
+            message = f"the loss has come to chance and stays there: ln {classes:,} = {math.log(classes):.5g}"
+            yield rule("MP306").at(message, *place(seen, "first gradient"), first=values[0], last=last[-1])
+            continue
         falling = falls(start, last, CERTAIN) or falls(third, last) or ranked(values[:3], last) > HIGHER
         if not (falling or trend(values) < -SURE_TREND):
             severity = Severity.WARNING if meant and stream not in resumed else Severity.NOTE
@@ -63,6 +72,13 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
                 f"the loss does not fall: {first:.4g} in the first third of {len(values)} readings, then {end:.4g}"
             )
             yield rule("MP306").at(message, *place(seen, "first gradient"), severity=severity, first=first, last=end)
+
+
+def at_chance(first: float, last: list[float], classes: int) -> bool:
+    """Tell whether a cross-entropy has come from elsewhere to what uniform outputs over all classes give."""
+    chance = math.log(classes) if classes > 1 else 0.0
+    stays = all(abs(value - chance) <= UNIFORM * chance for value in last)
+    return bool(chance) and stays and abs(first - chance) > LEFT * chance
 
 
 def supervised(seen: Observation) -> dict[int, bool]:

@@ -6,13 +6,15 @@ import pytest
 
 from mlxprobe.diagnosis.learning import not_learning
 from mlxprobe.values.observation import Limits, Observation, Reading
+from mlxprobe.values.sheet import Model, Sheet
 
 LIMITS = Limits(stall_s=1.0, startup_s=1.0, timeout_s=1.0, memory_bytes=1)
 
 
-def messages(values: list[float]) -> list[str]:
+def messages(values: list[float], classes: int = 0) -> list[str]:
     losses = tuple(Reading(step=step, value=value) for step, value in enumerate(values, 1))
-    return [one.message for one in not_learning(Observation(program="p", limits=LIMITS, losses=losses))]
+    sheet = Sheet(model=Model(classes=classes))
+    return [one.message for one in not_learning(Observation(program="p", limits=LIMITS, losses=losses, sheet=sheet))]
 
 
 def test_a_loss_that_ends_far_above_its_start_has_diverged_though_it_fell_from_its_peak() -> None:
@@ -31,3 +33,20 @@ def test_a_loss_that_ends_far_above_its_start_has_diverged_though_it_fell_from_i
 )
 def test_a_loss_that_ends_below_its_start_is_learning(values: list[float]) -> None:
     assert messages(values) == []
+
+
+def test_a_loss_that_has_come_to_chance_is_told_though_it_fell() -> None:
+    values = [5.5, 5.3, 5.1, *[4.836282] * 40]
+    assert messages(values, 126) == ["the loss has come to chance and stays there: ln 126 = 4.8363"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [5.5, 5.3, 5.1, *(4.83 - 0.002 * step for step in range(40))],  # on its way through
+        [5.5, 5.3, 5.1, *(4.836 + 0.003 * (step % 3) for step in range(40))],  # labels that nobody can know
+    ],
+    ids=["through", "around"],
+)
+def test_a_loss_near_chance_that_moves_is_not_told_as_one_that_stands_there(values: list[float]) -> None:
+    assert messages(values, 126) == []

@@ -128,7 +128,7 @@ class Rates(Inspector):
         decay = getattr(optimizer, "weight_decay", 0.0)
         self._followed[id(optimizer)] = Followed(
             weakref.ref(optimizer),
-            type(optimizer).__name__,
+            type(optimizer).__name__ + (" without bias correction" if is_uncorrected(optimizer) else ""),
             float(decay) if isinstance(decay, (int, float)) else 0.0,
             sites.calling(),
             schedule,
@@ -192,3 +192,8 @@ class Rates(Inspector):
         ]
         values = {"optimizers": optimizers, "updates": recorder.updates, "gradients": recorder.gradients}
         recorder.channel.send("sheet", values=values)
+
+
+def is_uncorrected(optimizer: Any) -> bool:
+    """Tell whether moments that start at zero are used as they are: the first updates are several times too large."""
+    return getattr(optimizer, "bias_correction", None) is False
