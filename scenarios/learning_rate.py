@@ -1,6 +1,7 @@
 """The optimizer's rate is not the one that was meant.
 
-Symptom: training ends early, hardly begins, or its last update makes every weight NaN after losses that were all fine.
+Symptom: training stops before it is done, is done at a rate that was not meant, or its last update makes every weight
+    NaN after losses that were all fine; nothing is raised.
 Cause: the schedule is built and a constant handed over; it counts iterations where updates are fewer; it is over long
     before the run is; or a warm-up as long as the run leaves 0/0 for its last update.
 Fix: `optim.AdamW(learning_rate=schedule)`, with every length in updates, and look at `optimizer.learning_rate`.

@@ -53,6 +53,9 @@ class Inspector:
     def traced(self, model: Any, gradients: Any) -> None:
         """A compiled function is being traced, and updates: its arrays have shapes and places, and no values."""
 
+    def began(self, model: Any, optimizer: Any) -> None:
+        """An optimizer has updated for the first time, at whatever step."""
+
     def training(self, model: Any, optimizer: Any) -> None:
         """A model is about to be trained on, compiled or not, at a step that is looked at."""
 
@@ -114,6 +117,11 @@ class Inspection:
         if self.due and not self.busy:
             with self.at_our_cost():
                 self._each(lambda one: one.training(model, optimizer))
+
+    def began(self, model: Any, optimizer: Any) -> None:
+        """Tell of an optimizer's first update."""
+        with self.at_our_cost():
+            self._each(lambda one: one.began(model, optimizer))
 
     def given(self, args: Any) -> None:
         """Tell of what a compiled step is given."""

@@ -53,6 +53,7 @@ class Recorder:
         self.look: Callable[[int, float], dict[str, Any] | None] = lambda *_: None
         self._over = False
         self.active: Callable[[], int] = lambda: 0
+        self.began: Callable[[Any, Any], None] = lambda _, __: None
         self.inspected: Callable[[], None] = lambda: None
         self.count: Callable[[], None] = lambda: None
         self._counted_s = 0.0
@@ -115,6 +116,8 @@ class Recorder:
                     self._trees[id(tree)] = weakref.ref(tree)
                 except TypeError:
                     continue
+                if tree is optimizer:
+                    self.began(model, optimizer)
         self.tick(time.monotonic())
 
     def _keep_rate(self, optimizer: Any) -> None:

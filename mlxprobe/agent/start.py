@@ -108,6 +108,7 @@ class Agent:
         self.recorder.log.flush_at_leaving()
         inspection = Inspection(self.recorder, ALL)
         self.recorder.look, self.recorder.inspected = inspection.look, inspection.finish
+        self.recorder.began = inspection.began
         self._hooks, self._inspection = Hooks(self.recorder, inspection), inspection
         self.recorder.enough_steps = int(os.environ.pop(STEPS_VARIABLE, "0"))
         self.recorder.enough = lambda: stand_still(self.recorder, self.pid)

@@ -57,14 +57,18 @@ def misfit(fact: Fact, *, refused: bool) -> tuple[Severity, str] | None:
 
 @finding("MP402", "optimizer-state-lost", Severity.WARNING)
 def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
-    """Training resumes without its optimizer state.
+    """Training resumes without its optimizer state, or makes its optimizer anew again and again.
 
-    The moments start again from zero, and with them the first steps are as large as at the very beginning.
+    The moments start again from zero, and with them the first steps are as large as at the very beginning. Optimizers
+    that one line makes count where they have the same rate and parameters, and nobody sets state or weights in between.
 
     Example: `model.load_weights("step100/model.safetensors")` beside an `optimizer.safetensors` that nobody reads.
 
     Use instead: `optimizer.state = tree_unflatten(list(mx.load("step100/optimizer.safetensors").items()))`.
     """
+    for fact in facts(seen, "optimizer renewed"):
+        message = f"a new {fact.detail['optimizer']}, without state, goes on where another like it was, again and again"
+        yield rule("MP402").at(message, fact.file, fact.line, renewals=float(str(fact.detail["times"])))
     for fact in facts(seen, "optimizer state unread"):
         message = f"training goes on from {fact.detail['weights']} and leaves {listed(fact.detail['unread'])} unread"
         yield rule("MP402").at(message, fact.file, fact.line)

@@ -18,6 +18,7 @@ from mlxprobe.agent.inspectors.operations import Operations
 from mlxprobe.agent.inspectors.parameters import Parameters
 from mlxprobe.agent.inspectors.passes import Passes
 from mlxprobe.agent.inspectors.rates import Rates
+from mlxprobe.agent.inspectors.renewals import Renewals
 from mlxprobe.agent.inspectors.retained import Retained
 from mlxprobe.agent.inspectors.sizes import Sizes
 
@@ -39,4 +40,5 @@ ALL: tuple[type[Inspector], ...] = (
     Rates,
     Clipping,
     Makeup,
+    Renewals,
 )
