@@ -1,6 +1,6 @@
 """The optimizer is made anew while its model goes on.
 
-Symptom: nothing is raised, and on this easy task the loss falls all the same; the weights end a third of their size away.
+Symptom: nothing is raised, and on this easy task the loss falls all the same; the weights end 0.3 of their norm away.
 Cause: Adam's moments start from zero in each new optimizer: its updates are all of the same size, whatever the
     gradients were before.
 Fix: make the optimizer once, beside the model, and hand it to whatever trains an epoch.
