@@ -1,8 +1,10 @@
 """What watching costs a healthy loop: step time, start-up and CPU, beside py-spy, memray and cProfile, interleaved.
 
-`python -m benchmarks.agent_overhead [ROUNDS]`; py-spy and memray are left out where they are not installed.
+`python -m benchmarks.agent_overhead [ROUNDS] [--only NAME]`: medians of 15 rounds, or of as many as are given. py-spy
+and memray are left out where they are not installed; `--only mlxprobe` leaves all others out.
 """
 
+import argparse
 import re
 import shutil
 import statistics
@@ -12,8 +14,13 @@ import tempfile
 import time
 from pathlib import Path
 
-LOOP = str(Path(__file__).parent / "programs" / "healthy_loop.py")
-SIZES = {"short steps": ("200", "4"), "long steps": ("40", "96")}
+PROGRAMS = Path(__file__).parent / "programs"
+LOOPS = {
+    "steps of 0.1 ms": ("short_steps.py", "10000"),
+    "short steps": ("healthy_loop.py", "200", "4"),
+    "long steps": ("healthy_loop.py", "40", "96"),
+    "never evaluated": ("never_evaluates.py", "400"),
+}
 FIGURES = re.compile(r"cpu_ms ([\d.]+)\s+median_ms ([\d.]+)")
 NOTHING = "import mlx.core, mlx.nn, mlx.optimizers"
 
@@ -33,60 +40,67 @@ def tools(folder: str) -> dict[str, list[str]]:
     return found
 
 
-def step_figures(order: list[str], arguments: tuple[str, ...]) -> tuple[float, float] | None:
+def step_figures(order: list[str], loop: tuple[str, ...]) -> tuple[float, float] | None:
     """Return the median step and its CPU time in ms; None where the tool cannot run here."""
-    done = subprocess.run([*order, LOOP, *arguments], capture_output=True, text=True, check=False)
-    found = FIGURES.search(done.stdout)
+    words = [*order, str(PROGRAMS / loop[0]), *loop[1:]]
+    found = FIGURES.search(subprocess.run(words, capture_output=True, text=True, check=False).stdout)
     return (float(found[2]), float(found[1])) if found else None
 
 
-def compare(name: str, arguments: tuple[str, ...], rounds: int, folder: str) -> None:
-    """Print each tool's ratio to the plain run of the same round."""
-    ratios: dict[str, list[tuple[float, float]]] = {}
+def row(name: str, tool: str, values: list[float], unit: str, plain: float) -> None:
+    """Print one line of the table: median, quarters and extremes of a figure relative to the plain run's."""
+    low, median, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
+    spread = f"{low:6.3f} – {high:.3f} ({min(values):.3f} – {max(values):.3f})"
+    print(f"{name:16} {tool:15} {unit:9} {plain:9.3f} {median:7.3f} {spread}", flush=True)
+
+
+def compare(name: str, loop: tuple[str, ...], rounds: int, orders: dict[str, list[str]]) -> None:
+    """Print each tool's ratio to the plain run of the same round, of a step's time and of its CPU time."""
+    pairs: dict[str, list[tuple[float, float]]] = {}
     plains = []
     for number in range(rounds):
-        order = list(tools(folder).items())
+        order = list(orders.items())
         order = order[number % len(order) :] + order[: number % len(order)]
-        seen = {tool: step_figures(words, arguments) for tool, words in order}
+        seen = {tool: figures for tool, words in order if (figures := step_figures(words, loop)) is not None}
         plain = seen.pop("plain")
-        assert plain is not None
-        plains.append(plain[0])
-        for tool, figures in seen.items():
-            if figures is not None:
-                ratios.setdefault(tool, []).append((figures[0] / plain[0], figures[1] / plain[1]))
-    print(f"{name}: {statistics.median(plains):.2f} ms a step without anything, {rounds} rounds")
-    for tool, pairs in ratios.items():
-        wall = sorted(one for one, _ in pairs)
-        cpu = statistics.median(one for _, one in pairs)
-        print(
-            f"  {tool:15} × {statistics.median(wall):.3f} (from {wall[0]:.3f} to {wall[-1]:.3f}), CPU × {cpu:.3f}",
-            flush=True,
-        )
+        plains.append(plain)
+        for tool, (step_ms, cpu_ms) in seen.items():
+            pairs.setdefault(tool, []).append((step_ms / plain[0], cpu_ms / plain[1]))
+    for tool, ratios in pairs.items():
+        for k, unit in enumerate(("step, ms", "CPU, ms")):
+            row(name, tool, [one[k] for one in ratios], unit, statistics.median(one[k] for one in plains))
 
 
-def start_up(rounds: int, folder: str) -> None:
-    """Print what each tool adds to a program that only imports MLX."""
+def start_up(rounds: int, folder: str, orders: dict[str, list[str]]) -> None:
+    """Print what each tool adds to a program that only imports MLX, in seconds."""
     script = Path(folder) / "nothing.py"
     script.write_text(NOTHING)
     took: dict[str, list[float]] = {}
     for _ in range(rounds):
-        for tool, words in tools(folder).items():
+        for tool, words in orders.items():
             began = time.perf_counter()
             subprocess.run([*words, str(script)], capture_output=True, check=False)
             took.setdefault(tool, []).append(time.perf_counter() - began)
-    plain = statistics.median(took.pop("plain"))
-    print(f"start-up: {plain:.3f} s without anything")
+    plain = took.pop("plain")
     for tool, times in took.items():
-        print(f"  {tool:15} + {statistics.median(times) - plain:.3f} s")
+        more = [one - other for one, other in zip(times, plain, strict=True)]
+        row("start and end", tool, more, "+ s", statistics.median(plain))
 
 
 def main() -> None:
     """Run all."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+    parser = argparse.ArgumentParser()
+    parser.add_argument("rounds", nargs="?", type=int, default=15)
+    parser.add_argument("--only", default="", help="the tools whose names begin so")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        start_up(rounds, folder)
-        for name, arguments in SIZES.items():
-            compare(name, arguments, rounds, folder)
+        orders = {
+            tool: words for tool, words in tools(folder).items() if tool == "plain" or tool.startswith(given.only)
+        }
+        print(f"{'loop':16} {'tool':15} {'figure':9} {'plain':>9} {'median':>7} quarters (extremes), {given.rounds} ×")
+        start_up(given.rounds, folder, orders)
+        for name, loop in LOOPS.items():
+            compare(name, loop, given.rounds, orders)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,26 @@
+"""Fit a line in steps of 0.1 – 0.2 ms; print a step's median and CPU time: `short_steps.py STEPS`."""
+
+import statistics
+import sys
+import time
+
+import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
+
+steps = int(sys.argv[1])
+mx.random.seed(0)
+model, optimizer = nn.Linear(8, 1), optim.SGD(0.01)
+x = mx.random.normal((16, 8))
+y = x.sum(axis=1, keepdims=True)
+loss_and_grad = nn.value_and_grad(model, lambda model, x, y: ((model(x) - y) ** 2).mean())
+took_s = []
+cpu_began = time.process_time()
+for _ in range(steps):
+    began = time.perf_counter()
+    loss, grads = loss_and_grad(model, x, y)
+    optimizer.update(model, grads)
+    mx.eval(loss, model.parameters(), optimizer.state)
+    took_s.append(time.perf_counter() - began)
+print(f"cpu_ms {1e3 * (time.process_time() - cpu_began) / steps:.6f}")
+print(f"median_ms {1e3 * statistics.median(took_s[5:]):.6f}")
