@@ -66,9 +66,14 @@ class GradientCalls:
         def gradients(*args: Any, **kwargs: Any) -> Any:
             if nesting.depth:
                 return call(*args, **kwargs)
-            if nesting.tracing:
-                nesting.tracing[-1]["gradients"] = True
-                return call(*args, **kwargs)
+            if nesting.tracing or nesting.shadow:
+                nesting.depth += 1
+                try:
+                    result = call(*args, **kwargs)
+                finally:
+                    nesting.depth -= 1
+                self._inside(lambda: self._described(result, with_value, describe, args, kwargs))
+                return result
             recorder.gradient_begins()
             if inspection.due:
                 inspection.calling()
@@ -86,6 +91,16 @@ class GradientCalls:
             return result
 
         return gradients
+
+    def _inside(self, described: Callable[[], Call]) -> None:
+        """Tell of a gradient call in a compiled function, which is being traced, or run by us to look into it."""
+        if self._nesting.shadow:
+            self._inspection.called(described)
+            return
+        with self._inspection.carefully():
+            made = described()
+            self._nesting.tracing[-1].calls.append(made)
+            self._inspection.called_in_trace(made)
 
     def _failed(self, error: Exception) -> None:
         self._recorder.fact(

@@ -70,6 +70,20 @@ def largest(array: Any) -> float:
     return math.nan if math.isnan(low) or math.isnan(high) else max(abs(low), abs(high))
 
 
+def extremes(array: Any) -> Any:
+    """Describe the lowest and the highest value of an array that nobody has evaluated, and nothing more."""
+    import mlx.core as mx
+
+    return mx.stack([mx.min(array), mx.max(array)])
+
+
+def evaluate(arrays: list[Any]) -> None:
+    """Evaluate arrays together, so that what they share is computed once and freed as it goes."""
+    import mlx.core as mx
+
+    mx.eval(*[one for one in arrays if isinstance(one, mx.array)])
+
+
 def number(array: Any) -> float:
     """Return the value of an array of one element."""
     return float(array.astype(_float32()).item())

@@ -20,7 +20,7 @@ class Hooks:
         self._compilation = Compilation(recorder, inspection, nesting)
         self._evaluations = Evaluations(recorder)
         self._gradients = GradientCalls(recorder, inspection, nesting)
-        self._updates = Updates(recorder, inspection, nesting, self._compilation)
+        self._updates = Updates(recorder, inspection, nesting)
         self.by_module = {  # each is called with its module, which has just been imported
             "mlx.core": self._install_core,
             "mlx.nn.layers.base": self._updates.install_modules,

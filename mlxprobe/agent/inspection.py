@@ -17,6 +17,10 @@ LAZY_AT_MOST = 3  # steps without an evaluation: beyond, every graph holds all o
 UPDATE = "update"
 
 
+class Stop(BaseException):
+    """An eager run of a compiled function is to end here: no `except Exception` of the program's may hold it."""
+
+
 @dataclass
 class Call:
     """One gradient call of the program: `parameters` are what the gradient is taken of, `data` the rest, by name."""
@@ -27,10 +31,13 @@ class Call:
     loss: Any
     gradients: Any
     site: tuple[str, int] = ("", 0)
+    scalings: int | None = None  # of the loss of a compiled function, which its trace told
 
 
 class Inspector:
     """Something to look at. What an inspector holds of a step it must let go of in `look`."""
+
+    shadows = False  # whether it looks into compiled functions too, when they are run eagerly
 
     def __init__(self, inspection: Inspection) -> None:
         self.inspection = inspection
@@ -50,6 +57,9 @@ class Inspector:
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         """An optimizer is about to update, at a step that is looked at."""
 
+    def called_in_trace(self, call: Call) -> None:
+        """A gradient call in a compiled function is being traced: its arrays have no values, and their graph."""
+
     def traced(self, model: Any, gradients: Any) -> None:
         """A compiled function is being traced, and updates: its arrays have shapes and places, and no values."""
 
@@ -61,6 +71,9 @@ class Inspector:
 
     def look(self, step: int) -> None:
         """A step is complete: what its program evaluates is evaluated now."""
+
+    def forget(self) -> None:
+        """Let go of what is held without a look."""
 
     def finish(self) -> None:
         """The program has come to its end."""
@@ -75,12 +88,16 @@ class Inspection:
     due: bool = True
     wanted: bool = False  # by an inspector: the next step, whatever it costs
     busy: bool = False
+    inside: bool = False  # of an eager run of a compiled function, which is ours: whatever is in it may be evaluated
+    returned: bool = False  # whether that function returns its gradients, and so tells of them itself
+    tracing: bool = False
     looked: dict[str, Any] = field(default_factory=dict)
     nesting: Nesting = field(default_factory=Nesting)
 
     def __post_init__(self) -> None:
         self._inspectors = [kind(self) for kind in self.kinds]
         self.looks = Looks()
+        self._inside: dict[str, Any] = {}
         self._speaks = ""  # the inspector that is being told
 
     def imported(self, name: str, module: Any) -> None:
@@ -108,12 +125,18 @@ class Inspection:
                 self._each(lambda one: one.updating(model, optimizer, gradients))
                 self._each(lambda one: one.training(model, optimizer))
 
+    def called_in_trace(self, call: Call) -> None:
+        """Tell of a gradient call in a trace."""
+        with self.at_our_cost():
+            self._each(lambda one: one.called_in_trace(call))
+
     def traced(self, model: Any, gradients: Any) -> None:
         """Tell of an update in a trace."""
         self._each(lambda one: one.traced(model, gradients))
 
     def training(self, model: Any, optimizer: Any) -> None:
         """Tell of a compiled step."""
+        self.looks.began_s = self.looks.began_s or time.monotonic()
         if self.due and not self.busy:
             with self.at_our_cost():
                 self._each(lambda one: one.training(model, optimizer))
@@ -134,9 +157,9 @@ class Inspection:
 
         `update` is the number of pending operations of parameters and state.
         """
-        looked = None
+        looked, inside, self._inside = None, self._inside, {}
         if self.due and not self.busy:
-            self.looked = looked = {}
+            self.looked = looked = inside
             with self.at_our_cost():
                 looked[UPDATE] = self._update()
                 self._each(lambda one: one.look(step))
@@ -150,6 +173,24 @@ class Inspection:
         if self.looks.has_proved(UPDATE):
             return None
         return self.count(UPDATE, graph.leaves(self.recorder.live_trees()), always=True)
+
+    @contextlib.contextmanager
+    def shadow(self) -> Iterator[None]:
+        """Look into a function that is run for us: what it evaluates and reads does not count."""
+        deaf, self.looked = self.recorder.deaf, {}
+        self._each(lambda one: one.forget())
+        self.inside = self.recorder.deaf = True
+        try:
+            yield
+        finally:
+            self._each(lambda one: one.forget())
+            self.inside, self.recorder.deaf = False, deaf
+
+    def look_inside(self) -> None:
+        """Look at what such a run has shown, while it lasts; the step under way is told of it."""
+        with self.at_our_cost():
+            self._each(lambda one: one.look(self.recorder.step + 1))
+        self._inside = self.looked
 
     def finish(self) -> None:
         """Tell of the end."""
@@ -167,7 +208,7 @@ class Inspection:
         Where nothing has been evaluated for steps every graph holds all of them, and one that is drawn `always` tells.
         """
         step, lazy_steps = self.recorder.step, self.recorder.lazy_steps
-        if not arrays:
+        if not arrays or self.inside:
             return 0
         if (lazy_steps > LAZY_AT_MOST and not always) or not self.looks.affords(what, step, lazy_steps):
             return None
@@ -178,15 +219,26 @@ class Inspection:
     @contextlib.contextmanager
     def at_our_cost(self) -> Iterator[None]:
         """Keep what we evaluate and read ourselves from counting as the program's."""
+        before = self.busy, self.recorder.deaf
         began, self.busy, self.recorder.deaf = time.thread_time(), True, True  # what others compute is not our cost
         try:
             yield
         finally:
-            self.busy = self.recorder.deaf = False
-            self.looks.spend(time.thread_time() - began)
+            self.busy, self.recorder.deaf = before
+            if not self.inside:
+                self.looks.spend(time.thread_time() - began)
+
+    @contextlib.contextmanager
+    def carefully(self) -> Iterator[None]:
+        """Keep what we fail at from the program."""
+        try:
+            yield
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"[:200]
+            self.recorder.fact("inspector failed", None, inspector="Compiled", error=told)
 
     def _each(self, tell: Callable[[Inspector], None]) -> None:
-        for one in list(self._inspectors):
+        for one in [one for one in self._inspectors if one.shadows or not self.inside]:
             self._speaks = type(one).__name__
             try:
                 tell(one)

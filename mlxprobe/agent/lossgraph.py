@@ -50,6 +50,21 @@ class LossGraph:
         """Name the operation that is to make an array, looking through copies; empty where there is none."""
         return self._made_by(name)
 
+    def longest(self) -> int:
+        """Count the operations of the longest chain."""
+        depth: dict[str, int] = {}
+        for start in self._inputs:
+            waiting = [start]
+            while waiting:
+                node = waiting[-1]
+                before = [self._maker[one] for one in self._inputs.get(node, []) if one in self._maker]
+                unknown = [one for one in before if one not in depth]
+                if unknown:
+                    waiting += unknown
+                else:
+                    depth[waiting.pop()] = 1 + max((depth[one] for one in before), default=0)
+        return max(depth.values(), default=0)
+
     def _ancestors(self, tensor: str) -> set[str]:
         seen, waiting = {tensor}, [tensor]
         while waiting:

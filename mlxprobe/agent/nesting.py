@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
+
+from mlxprobe.agent.capture import Reach, Traced
+
+
+@dataclass
+class Trace:
+    """What happens in a compiled function while it is traced."""
+
+    reach: Reach  # what goes in and out
+    calls: list[Any] = field(default_factory=list)  # gradient calls, as `inspection.Call`
+    updated: list[Traced] = field(default_factory=list)
 
 
 @dataclass
@@ -10,4 +22,5 @@ class Nesting:
     """How deep the program is in MLX's calls of itself (`depth`), and which compiled functions are being traced."""
 
     depth: int = 0
-    tracing: list[dict[str, bool]] = field(default_factory=list)
+    shadow: bool = False  # whether a compiled function is run by us, to look into it
+    tracing: list[Trace] = field(default_factory=list)

@@ -33,6 +33,8 @@ class Recorder:
         self.gradients = 0
         self.lazy_steps = 0
         self.evaluations = 0
+        self.evaluation_s = 0.0
+        self.closing: list[Callable[[], None]] = []  # to be told before facts are no longer taken
         self._open_since = 0.0
         self._step_gradients = 0
         self._updated = False
@@ -66,6 +68,11 @@ class Recorder:
     def step(self) -> int:
         """The step under way: updates where the program makes them, gradient calls where it does not."""
         return self.updates if self.applied else self.gradients
+
+    @property
+    def is_within_step(self) -> bool:
+        """Whether gradients have been computed and not been applied yet."""
+        return self._step_gradients > 0
 
     def gradient_begins(self) -> None:
         """A gradient call starts; whatever step was open is complete now."""
@@ -135,6 +142,7 @@ class Recorder:
         if took_s > LONG_EVALUATION_S or self.lazy_steps >= MANY_STEPS:
             self.fact("long evaluation", seconds=took_s, lazy_steps=self.lazy_steps)
         self.evaluations += 1
+        self.evaluation_s += took_s
         self.lazy_steps = 0
         self.phases.evaluated(began_s, now_s)
         self._count_if_due(now_s)
@@ -182,6 +190,8 @@ class Recorder:
         """The program's body has ended: close what is open, send what is left, and note no more facts."""
         if self.applied and self._step_gradients and not self._updated and self._window > 1:
             self.fact("gradients dropped", self.gradient_site, calls=self._step_gradients, of=self._window, at_end=True)
+        for close in self.closing:
+            close()
         self.inspected()
         self._settle_losses()
         self._over = True

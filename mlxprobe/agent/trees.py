@@ -42,6 +42,14 @@ class Saved:
     def __contains__(self, one: object) -> bool:
         return id(one) in self._known
 
+    def arrays(self) -> list[Any]:
+        """List the arrays, but the key of random numbers: it may be waiting for its evaluation for long."""
+        random = random_state()
+        found = [
+            held.values() if isinstance(held, dict) else held for one, held in self._containers if one is not random
+        ]
+        return [one for held in found for one in held if is_array(one)]
+
     def lend(self) -> None:
         """Put other handles of the same arrays in their place."""
         handles: dict[int, Any] = {}
@@ -68,6 +76,44 @@ def set_to(container: dict[Any, Any], held: dict[Any, Any]) -> None:
         dict.__delitem__(container, key)
 
 
+def random_state() -> Any:
+    """Return what holds the key of MLX's random numbers: a list, or an object of its own from 0.32 on."""
+    import mlx.core as mx
+
+    return mx.random.state
+
+
+class SavedKey:
+    """The key of MLX's random numbers, of this thread."""
+
+    def __init__(self) -> None:
+        import mlx.core as mx
+
+        self._state = random_state()
+        self._key = self._state[0]
+        mx.eval(self._key)  # which has no value where a compiled function has left a placeholder
+
+    def put_back(self) -> None:
+        """Make the key what it was; where it cannot be set, by the seed that it is made of."""
+        import mlx.core as mx
+
+        if self._state[0] is self._key:
+            return
+        if isinstance(self._state, list):
+            self._state[0] = self._key
+        else:
+            high, low = self._key.tolist()
+            mx.random.seed((high << 32) | low)
+
+
+def holds(given: Any, tree: Any, depth: int = 3) -> bool:
+    """Tell whether a tree is among what was given, itself and not a copy."""
+    if given is tree:
+        return True
+    parts = given.values() if isinstance(given, dict) else given if isinstance(given, (list, tuple)) else ()
+    return depth > 0 and any(holds(one, tree, depth - 1) for one in parts)
+
+
 def put(container: Any, key: Any, value: Any) -> None:
     """Set an element, past whatever a class makes of that."""
     (dict if isinstance(container, dict) else list).__setitem__(container, key, value)
@@ -87,6 +133,11 @@ def is_array(one: Any) -> bool:
     import mlx.core as mx
 
     return isinstance(one, mx.array)
+
+
+def is_trained(one: Any) -> bool:
+    """Tell whether an object is a module or an optimizer of MLX's, whose changes can be put back."""
+    return any(base.__module__.startswith("mlx.") for base in type(one).__mro__) and hasattr(one, "__dict__")
 
 
 def is_optimizer(one: Any) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 from mlxprobe.agent import graph
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.capture import Traced
-from mlxprobe.agent.compilation import Compilation
 from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.loading import differences
 from mlxprobe.agent.nesting import Nesting
@@ -19,11 +18,10 @@ from mlxprobe.agent.recorder import Recorder
 class Updates:
     """Tell of every update, traced or not, and of weights that do not fit their module."""
 
-    def __init__(self, recorder: Recorder, inspection: Inspection, nesting: Nesting, compilation: Compilation) -> None:
+    def __init__(self, recorder: Recorder, inspection: Inspection, nesting: Nesting) -> None:
         self._recorder = recorder
         self._inspection = inspection
         self._nesting = nesting
-        self._compilation = compilation
 
     def install_modules(self, base: Any) -> None:
         """Wrap what a module does to its parameters (`mlx.nn.layers.base`)."""
@@ -50,16 +48,15 @@ class Updates:
             if inspection.due and not nesting.tracing:
                 inspection.updating(model, optimizer, gradients)
             elif nesting.tracing:
-                self._compilation.updated.append(Traced(model, optimizer, gradients, applies))
+                nesting.tracing[-1].updated.append(Traced(model, optimizer, gradients, applies))
             nesting.depth += 1
             try:
                 result = original(optimizer, *args, **kwargs)
             finally:
                 nesting.depth -= 1
             if nesting.tracing:
-                nesting.tracing[-1]["updates"] = True
                 inspection.traced(model, gradients)
-            else:
+            elif not nesting.shadow:
                 recorder.updated(model, optimizer)
             return result
 
@@ -70,8 +67,8 @@ class Updates:
 
         @like(original)
         def update(module: Any, parameters: Any, *args: Any, **kwargs: Any) -> Any:
-            if nesting.tracing and self._compilation.reach is not None:
-                self._compilation.reach.fills(module, parameters)
+            if nesting.tracing:
+                nesting.tracing[-1].reach.fills(module, parameters)
             if inspection.due and not nesting.depth:
                 strict = args[0] if args else kwargs.get("strict", True)
                 self._compare(module, lambda: dict(graph.named_leaves(parameters)), strict=strict, partial=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, rule
+from mlxprobe.diagnosis.registry import facts, finding, listed, rule
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -13,6 +13,10 @@ ENOUGH_TRACES = 12
 ENOUGH_NUMBERS = 6
 EVERY = 0.8
 PADDED = 8  # lengths that differ by multiples of this are padded, and come back
+LONG_S, VERY_LONG_S = 0.2, 5.0
+MOST = 0.5
+UNROLLED = 3000  # operations in a chain: no network is so deep
+MANY_OPERATIONS = 1000
 USED = 2  # calls of a compiled function that make it worth its trace
 
 
@@ -64,6 +68,66 @@ def retrace_every_step(seen: Observation) -> Iterator[Finding]:
         if calls and calls < USED * made:
             message = f"mx.compile has been called {made:.0f} times here, and what it made {calls:.0f} times"
             yield rule("MP502").at(message, fact.file, fact.line, functions=made, calls=calls)
+
+
+@finding("MP503", "uncaptured-random-state", Severity.WARNING)
+def uncaptured_random_state(seen: Observation) -> Iterator[Finding]:
+    """Random numbers are drawn in a compiled function that was not told of their state: every call draws the same.
+
+    The trace keeps the key that it met. Dropout then drops the same units at every step, and noise is a constant.
+
+    Example: `@partial(mx.compile, inputs=[model.state, optimizer.state], outputs=[…])` over a step with `nn.Dropout`.
+
+    Use instead: put `mx.random.state` among inputs and outputs, or pass a key: `mx.random.normal(shape, key=key)`.
+    """
+    for fact in facts(seen, "draws repeat"):
+        message = "the compiled function draws random numbers, the same at every call: mx.random.state is not captured"
+        yield rule("MP503").at(message, fact.file, fact.line)
+
+
+@finding("MP504", "baked-in-state")
+def baked_in_state(seen: Observation) -> Iterator[Finding]:
+    """A compiled function computes with arrays as they were when it was traced, and they have changed since.
+
+    What a trace reads and is not told of becomes a constant of it: the weights of the first step, for ever. A gradient
+    of them never changes, a validation loss neither.
+
+    Example: `mx.compile(nn.value_and_grad(model, loss_fn))` with `optimizer.update(model, grads)` outside.
+
+    Use instead: `mx.compile(…, inputs=model.state)`, or hand over what changes as an argument.
+    """
+    for fact in facts(seen, "baked in"):
+        paths = fact.detail["paths"]
+        count = len(paths) if isinstance(paths, list) else 1
+        named = f"{listed(paths[:3])}{' …' if count > 3 else ''}" if isinstance(paths, list) else str(paths)
+        message = f"the compiled function still computes with old values of {named}: they are not among its inputs"
+        yield rule("MP504").at(message, fact.file, fact.line, arrays=count, compared=float(str(fact.detail["of"])))
+
+
+@finding("MP505", "long-trace", Severity.WARNING)
+def long_trace(seen: Observation) -> Iterator[Finding]:
+    """Compiling one function takes most of the run.
+
+    A loop in a compiled function is unrolled: each turn adds its operations to one graph, which MLX has to simplify,
+    and to build kernels for. Where the function is large and no loop shows in it, this is a note.
+
+    Example: `for t in range(40_000): x = x + mx.array(0.0)` under `@mx.compile`.
+
+    Use instead: compile the body of the loop, and call it in the loop; make constants once, outside.
+    """
+    whole = (seen.finished_s or seen.wall_s) - seen.begun_s
+    functions = {(fact.file, fact.line): fact for fact in seen.facts if fact.name == "long trace"}  # the last of each
+    for fact in functions.values():
+        names = ("seconds", "evaluation_s", "ours_s", "operations", "chain")
+        built, evaluated, ours, operations, chain = (float(str(fact.detail[name])) for name in names)
+        took, run = built + evaluated, whole - ours
+        unrolled = chain >= UNROLLED and took >= LONG_S
+        if took < MOST * run or not (unrolled or (operations >= MANY_OPERATIONS and took >= VERY_LONG_S)):
+            continue
+        what = f"{operations:,.0f} operations" + (f", {chain:,.0f} of them one after another" if unrolled else "")
+        message = f"compiling this function and its first evaluation took {took:.1f} of the run's {run:.1f} s: {what}"
+        severity = Severity.WARNING if unrolled else Severity.NOTE
+        yield rule("MP505").at(message, fact.file, fact.line, severity=severity, operations=operations, chain=chain)
 
 
 def why(fact: Fact, stride: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import PurePath
 
 from mlxprobe.diagnosis.learning import ENOUGH_LOSSES
 from mlxprobe.diagnosis.registry import RULES
@@ -39,8 +40,20 @@ def _gradients(seen: Observation) -> str:
     if _has(seen, "not looked at"):
         return "the gradients were never evaluated"
     if _has(seen, "first gradient"):
-        return "no gradient could be looked at"
+        return _outside(seen) or "no gradient could be looked at"
     return "no gradient call was seen; inside a compiled function there is none to see" if seen.steps else "no step"
+
+
+def _ids(seen: Observation) -> str:
+    return "" if _has(seen, "ids") else _outside(seen) or "no embedding and no target was seen"
+
+
+def _outside(seen: Observation) -> str:
+    """Say which compiled function could not be looked into, and why."""
+    for fact in (fact for fact in seen.facts if fact.name == "not looked inside"):
+        place = f" of {PurePath(fact.file).name}:{fact.line}" if fact.file else ""
+        return f"could not look inside the compiled function{place}: {fact.detail['why']}"
+    return ""
 
 
 def _losses(seen: Observation) -> str:
@@ -59,7 +72,7 @@ NEEDS: dict[str, tuple[str, Callable[[Observation], str]]] = {
     "gradients": ("Gradients", _gradients),
     "updates": ("Frozen", lambda seen: "" if _has(seen, "first update") else "no optimizer updated anything"),
     "loss graph": ("Losses", lambda seen: "" if _has(seen, "loss graph") else "no loss was seen before its evaluation"),
-    "ids": ("Indices", lambda seen: "" if _has(seen, "ids") else "no embedding and no target was seen"),
+    "ids": ("Indices", _ids),
     "next tokens": ("Causality", _next_tokens),
     "pending operations": ("Retained", lambda seen: "" if seen.steps else "no step was seen"),
     "losses": ("", _losses),

@@ -14,6 +14,8 @@ TOLERANCE = 2e-2  # of half precision
 class Accumulation(Inspector):
     """Keep one small parameter's gradient of each call, and compare the update's with their sum."""
 
+    shadows = True
+
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._path = ""
@@ -37,10 +39,13 @@ class Accumulation(Inspector):
         if len(calls) > 1 and passed is not None and all(one.shape == passed.shape for one in calls):
             self._update = calls, passed, type(optimizer).__name__, sites.calling()
 
-    def look(self, step: int) -> None:
+    def forget(self) -> None:
         self._calls.clear()
-        update, self._update = self._update, None
-        scalings, self._scalings = self._scalings, []
+        self._update, self._scalings = None, []
+
+    def look(self, step: int) -> None:
+        update, scalings = self._update, self._scalings
+        self.forget()
         if update is None or self.inspection.pending([*update[0], update[1]]):
             return
         calls, passed, optimizer, site = update

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlxprobe.agent import graph
 from mlxprobe.agent.inspection import Call, Inspection, Inspector
-from mlxprobe.agent.trees import Saved, is_array
+from mlxprobe.agent.trees import Saved, SavedKey, is_array
 
 ROWS = 2  # of the batch: the probe costs two forward passes over them
 DEEPEST = 2  # modules below the one that is trained
@@ -22,6 +22,8 @@ class Causality(Inspector):
 
     The model's state and the random state are put back, so that the program's own numbers stay bit-equal.
     """
+
+    shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -38,9 +40,13 @@ class Causality(Inspector):
             self._site = call.site
             self._listen(call.model)
 
+    def forget(self) -> None:
+        self._calls = []
+
     def look(self, step: int) -> None:
         """Probe once all that the program evaluates is."""
-        calls, self._calls = self._calls, []
+        calls = self._calls
+        self.forget()
         for module, args, kwargs, shape in calls:
             if (leaks := probed(self.inspection, module, args, kwargs, shape)) is not None:
                 self._tries = TRIES
@@ -63,7 +69,8 @@ class Causality(Inspector):
         def __call__(module: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
             output = original(module, *args, **kwargs)
             shape = shape_of(output)
-            if not self.inspection.busy and len(self._calls) < CALLS and any(is_ids(one, shape) for one in args):
+            listens = not self.inspection.busy and not self.inspection.tracing and len(self._calls) < CALLS
+            if listens and any(is_ids(one, shape) for one in args):
                 self._calls.append((module, args, kwargs, shape))
             return output
 
@@ -143,17 +150,11 @@ def largest_change(before: Any, after: Any) -> float:
 @contextmanager
 def put_back(module: Any) -> Iterator[Callable[[], None]]:
     """Leave a module and the random state as they were; what is given starts both again."""
-    import mlx.core as mx
-
-    saved, state = Saved(module), mx.random.state
-    keys = [one.tolist() for one in state]
+    saved, key = Saved(module), SavedKey()
 
     def restart() -> None:
         saved.put_back()
-        if isinstance(state, list):
-            state[:] = [mx.array(one, mx.uint32) for one in keys]
-        else:  # from MLX 0.32.0 it belongs to the thread, and a key is what a seed is made into
-            mx.random.seed(keys[0][0] << 32 | keys[0][1])
+        key.put_back()
 
     try:
         yield restart

@@ -51,6 +51,9 @@ class Frozen(Inspector):
         if call.model is not None and not graph.named_leaves(call.model.trainable_parameters()):
             self.inspection.recorder.fact("nothing trainable", call.site)
 
+    def called_in_trace(self, call: Call) -> None:
+        self.called(call)
+
     def traced(self, model: Any, gradients: Any) -> None:
         self.updating(model, None, gradients)
 

@@ -16,6 +16,8 @@ ZERO_IS_SURE = 4
 class Gradients(Inspector):
     """Hold some gradients until the program has evaluated them, then read their extremes."""
 
+    shadows = True
+
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._held: list[tuple[str, Any]] = []
@@ -35,7 +37,12 @@ class Gradients(Inspector):
             self._aliases[id(call.model)] = aliases(call.model)
         skipped = self._aliases.get(id(call.model), set())
         named = [(prefix + path, one) for path, one in graph.named_leaves(call.gradients) if path not in skipped]
-        self._held = self._affordable(named)
+        if self.inspection.inside and self.inspection.returned:
+            return
+        if self.inspection.inside:  # nobody else evaluates them: their extremes are all that need be
+            self._held += [(path, graph.extremes(one)) for path, one in named if one.size]
+        else:
+            self._held = self._affordable(named)
 
     def _affordable(self, named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
         budget = max(HELD_BYTES, HELD_SHARE * sum(one.nbytes for _, one in named))
@@ -51,7 +58,8 @@ class Gradients(Inspector):
         return held
 
     def look(self, step: int) -> None:
-        held, self._held, loss, self._loss = self._held, [], self._loss, None
+        held, loss = self._held, self._loss
+        self.forget()
         if not held:
             return
         if self.inspection.pending([one for _, one in held]):
@@ -59,6 +67,8 @@ class Gradients(Inspector):
             if self._unevaluated == ZERO_IS_SURE and not self._looks:
                 self.inspection.recorder.fact("not looked at", self._site, what="gradients", why="never evaluated")
             return
+        if self.inspection.inside:
+            graph.evaluate([loss, *(one for _, one in held)])
         sizes = {path: graph.largest(one) for path, one in held}
         recorder = self.inspection.recorder
         stands_still = recorder.updates == self._updates or not (recorder.applied or recorder.changed)
@@ -72,6 +82,9 @@ class Gradients(Inspector):
         if finite:
             self.inspection.looked["gradient"] = max(finite)
         self._read_loss(loss, step)
+
+    def forget(self) -> None:
+        self._held, self._loss = [], None
 
     def _read_loss(self, loss: Any, step: int) -> None:
         if loss is not None and getattr(loss, "size", 0) == 1 and not self.inspection.pending([loss]):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import graph, sites
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspection import Inspection, Inspector, Stop
 
 HELD = 16  # arrays a step
 SAME_IS_SURE = 2
@@ -17,6 +17,8 @@ EMBEDDINGS = {"mlx.nn.layers.embedding": "Embedding", "mlx.nn.layers.quantized":
 
 class Indices(Inspector):
     """Hold ids and targets until they are evaluated; then compare them with their tables, and with each other."""
+
+    shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -73,7 +75,8 @@ class Indices(Inspector):
         return causal
 
     def _listens(self) -> bool:
-        return self.inspection.due and not self.inspection.busy and len(self._held) < HELD
+        seen = self.inspection
+        return seen.due and not seen.busy and not seen.tracing and len(self._held) < HELD
 
     def _hold(self, kind: str, ids: Any, limit: int) -> None:
         import mlx.core as mx
@@ -84,8 +87,12 @@ class Indices(Inspector):
             with self.inspection.at_our_cost(), contextlib.suppress(ValueError, RuntimeError):  # while a trace is made
                 self._compare_with_table(kind, ids, limit, site)  # at once: a gradient there writes beyond the table
 
+    def forget(self) -> None:
+        self._held = []
+
     def look(self, step: int) -> None:
-        held, self._held = self._held, []
+        held = self._held
+        self.forget()
         known = [one for one in held if not self.inspection.pending([one[1]])]
         if known and not self._seen:
             self._seen = True
@@ -112,6 +119,8 @@ class Indices(Inspector):
         low, high = int(graph.number(mx.min(ids))), int(graph.number(mx.max(ids)))
         if high >= limit or low < -limit:
             self.inspection.recorder.fact("id out of range", site, kind=kind, low=low, high=high, limit=limit)
+            if self.inspection.inside:
+                raise Stop
 
 
 def relation(ids: Any, targets: Any) -> str:

@@ -17,6 +17,8 @@ LARGE = 1_000_000  # elements, of which a copy is not worth its memory
 class Layouts(Inspector):
     """Where length and channels are the same number, tell by the data: neighbours in time resemble each other."""
 
+    shadows = True
+
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._held: list[tuple[Any, tuple[str, int]]] = []
@@ -28,7 +30,8 @@ class Layouts(Inspector):
 
     def _convolution(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def __call__(layer: Any, x: Any) -> Any:  # noqa: N807
-            if self.inspection.due and not self.inspection.busy and not self._held and is_square(x):
+            seen = self.inspection
+            if seen.due and not seen.busy and not seen.tracing and not self._held and is_square(x):
                 self._held.append((x, sites.calling()))
             try:
                 return original(layer, x)
@@ -41,8 +44,12 @@ class Layouts(Inspector):
 
         return __call__
 
+    def forget(self) -> None:
+        self._held = []
+
     def look(self, step: int) -> None:
-        held, self._held = self._held, []
+        held = self._held
+        self.forget()
         for x, site in held:
             if self.inspection.pending([x]):
                 continue

@@ -18,6 +18,8 @@ READ_COSTS = 3.0  # times what drawing does
 class Losses(Inspector):
     """Export the loss before it is evaluated, with the program's own arrays named, and read the graph."""
 
+    shadows = True
+
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._unreached: dict[str, int] = {}
@@ -41,32 +43,44 @@ class Losses(Inspector):
     def called(self, call: Call) -> None:
         recorder, looks = self.inspection.recorder, self.inspection.looks
         known = WHAT, recorder.gradients, recorder.lazy_steps
-        if call.loss is None or recorder.lazy_steps > LAZY or not looks.affords(*known, READ_COSTS):
-            return
+        if call.scalings is not None:
+            self.inspection.looked["scalings"] = call.scalings
+        elif call.loss is not None and self.inspection.inside:
+            self._read(call, 1)
+        elif call.loss is not None and recorder.lazy_steps <= LAZY and looks.affords(*known, READ_COSTS):
+            looks.drawn(*known[:2], self._read(call, 1), READ_COSTS)
+
+    def called_in_trace(self, call: Call) -> None:
+        if call.loss is not None:
+            self._read(call, UNREACHED_IS_SURE)  # every call of the function does what its trace does
+            call.scalings = self.inspection.looked.get("scalings")
+
+    def _read(self, call: Call, weight: int) -> int:
+        """Read the loss and tell what is sure by now; return how many operations were drawn."""
         import mlx.core as mx
 
         named = unique(call.data)
         arrays = {f"a{k}": one for k, (_, one) in enumerate(named)}
         drawn = LossGraph(graph.dot(loss=call.loss, **arrays), frozenset(arrays))
-        looks.drawn(*known[:2], drawn.operations, READ_COSTS)
         if not drawn.found:
-            return  # evaluated inside the function
+            return drawn.operations  # evaluated inside the function
         if not self._seen:
             self._seen = True
             self.inspection.recorder.fact("loss graph", call.site)
         self.inspection.looked["scalings"] = drawn.scalings()
         self._tell_supervision(call, drawn, arrays)
         reached = [name for k, (name, _) in enumerate(named) if drawn.reaches(f"a{k}")]
-        self._tell_unreached(call, [name for name, _ in named if name not in reached], reached)
+        self._tell_unreached(call, [name for name, _ in named if name not in reached], reached, weight)
         integers = {name for name, one in arrays.items() if mx.issubdtype(one.dtype, mx.integer)}
         if arrays.keys() == integers and drawn.label_free(integers):
-            self._label_free += 1
-            if self._label_free == UNREACHED_IS_SURE:
+            self._label_free += weight
+            if self._label_free >= UNREACHED_IS_SURE > self._label_free - weight:
                 self.inspection.recorder.fact("no labels", call.site)
         if kind := drawn.hand_written():
             self.inspection.recorder.fact(
                 "hand-written log-softmax", self._log_site if self._log_site[1] else call.site, kind=kind
             )
+        return drawn.operations
 
     def _tell_supervision(self, call: Call, drawn: LossGraph, arrays: dict[str, Any]) -> None:
         """Tell whether outputs are compared with one given target; the last look holds, with all weights evaluated.
@@ -86,12 +100,14 @@ class Losses(Inspector):
 
     def _is_mask(self, one: Any) -> bool:
         """Tell whether an array holds nothing but zeros and ones, where that can be read."""
+        if self.inspection.tracing:
+            return False
         return not self.inspection.pending([one]) and set(graph.numbers(graph.sample(one))) <= {0.0, 1.0}
 
-    def _tell_unreached(self, call: Call, names: list[str], reached: list[str]) -> None:
-        for name in names:
-            self._unreached[name] = self._unreached.get(name, 0) + 1
-        sure = [name for name in names if self._unreached[name] == UNREACHED_IS_SURE]
+    def _tell_unreached(self, call: Call, names: list[str], reached: list[str], weight: int) -> None:
+        before = {name: self._unreached.get(name, 0) for name in names}
+        self._unreached |= {name: count + weight for name, count in before.items()}
+        sure = [name for name, count in before.items() if count < UNREACHED_IS_SURE <= count + weight]
         if sure:
             self.inspection.recorder.fact("argument unreached", call.site, names=sure, reached=reached)
 

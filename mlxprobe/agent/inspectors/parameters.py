@@ -45,6 +45,8 @@ class Parameters(Inspector):
         self._site = ("", 0)
 
     def called(self, call: Call) -> None:
+        if call.parameters is None:  # of a compiled function that knows no model
+            return
         named = sorted(graph.named_leaves(call.parameters), key=lambda pair: int(pair[1].size))
         small = affordable([(path, one) for path, one in named if one.size][:MANY])
         self._site = call.site

@@ -1,0 +1,170 @@
+"""One compiled function of the program's: what its traces did, and what its calls do."""
+
+from __future__ import annotations
+
+import functools
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent import graph
+from mlxprobe.agent.capture import Reach
+from mlxprobe.agent.constants import Constants
+from mlxprobe.agent.effects import Effects, followed
+from mlxprobe.agent.inspection import Call, Inspection
+from mlxprobe.agent.nesting import Nesting, Trace
+from mlxprobe.agent.pace import Pace
+from mlxprobe.agent.phases import TRACING
+from mlxprobe.agent.shadow import Shadows
+from mlxprobe.agent.traces import Traces
+from mlxprobe.agent.trees import Saved
+
+CONSTANTS = (bool, int, float, str, type(None))
+Pair = tuple[Callable[[], Any], Callable[[], Any]]
+
+
+class Compiled:
+    """Tell of a compiled function's calls as of those of a plain one."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        given: list[Any],
+        site: tuple[str, int],
+        inspection: Inspection,
+        nesting: Nesting,
+    ) -> None:
+        self._function = function
+        self._given = given  # its inputs and outputs, as `mx.compile` was told
+        self._site = site
+        self._inspection = inspection
+        self._recorder = inspection.recorder
+        self._nesting = nesting
+        self._effects = Effects()
+        self._constants = Constants(inspection, site, given)
+        self.traces = Traces(self._recorder)
+        self._pace = Pace(self._recorder, site)
+        self._times_traced = 0
+        self._trained: dict[tuple[Any, ...], list[Pair]] = {}  # what each trace updates
+        self._returned: list[Returned] = []
+        self._why = ""  # it was not looked inside
+        self._gradients = 0  # calls in a trace
+        self._models: list[Callable[[], Any]] = []
+
+    def trace(self, args: Any, kwargs: Any) -> Any:
+        """Run the function for MLX, which traces it."""
+        trace = Trace(Reach(self._given, [args, kwargs]))
+        self.traces.traced(args, kwargs, self._given[0])
+        self._nesting.tracing.append(trace)
+        self._inspection.tracing = True
+        began = time.monotonic()
+        try:
+            with followed(self._effects), self._constants.drawing():
+                result = self._function(*args, **kwargs)
+            trace.reach.returns(result)
+            for what, needed in (found for update in trace.updated for found in update.uncaptured(trace.reach)):
+                self._recorder.fact("state not captured", self._site, what=what, needed=needed)
+        finally:
+            self._recorder.phases.took(TRACING, began, time.monotonic())
+            self._nesting.tracing.pop()
+            self._inspection.tracing = False
+            self._trained[branch(args, kwargs)] = [(weak(one.model), weak(one.optimizer)) for one in trace.updated]
+            self._times_traced += 1
+        self._recorder.tick(time.monotonic())
+        with self._inspection.carefully():
+            self._remember(trace, args, kwargs, result)
+        self._recorder.tick(time.monotonic())
+        return result
+
+    def _remember(self, trace: Trace, args: Any, kwargs: Any, result: Any) -> None:
+        self._pace.traced(graph.leaves([result, self._given[1]]))
+        places = {id(one): k for k, one in enumerate(graph.leaves(result))}
+        returned = [Returned(call, places) for call in trace.calls]
+        self._returned = returned if all(one.is_whole for one in returned) else []
+        self._gradients = len(trace.calls)
+        self._models = [weak(call.model) for call in trace.calls if call.model is not None]
+        models = [call.model for call in trace.calls] + [known() for known in self._effects.roots]
+        self._constants.traced(trace, [args, kwargs], result, models, self._effects.reads)
+
+    def call(self, call: Callable[..., Any], args: Any, kwargs: Any, shadows: Shadows) -> Any:
+        """Call the function for the program."""
+        recorder, inspection = self._recorder, self._inspection
+        recorder.gradient_begins()
+        if self._gradients and shadows.is_due(recorder.step + 1):
+            with inspection.carefully():
+                self._look_inside(args, kwargs, shadows)
+        times = self._times_traced
+        self._pace.begins()
+        result = call(*args, **kwargs)
+        recorder.tick(time.monotonic())
+        self._pace.ends(traced=self._times_traced > times)
+        self.traces.called()
+        self._constants.called(traced=self._times_traced > times)
+        updates = [(one(), other()) for one, other in self._trained.get(branch(args, kwargs), ())]
+        if not (self._gradients or any(self._trained.values())):
+            recorder.phases.goes_on()
+        elif inspection.due:
+            inspection.given(args)
+        if self._gradients:
+            models = [model for model, _ in updates] or [one() for pairs in self._trained.values() for one, _ in pairs]
+            recorder.gradient_ends(result, id(models[0]) if models else 0)
+        for returned in self._returned if inspection.due else ():
+            inspection.called(functools.partial(returned.call, result))
+        for model, optimizer in updates:
+            recorder.updated(model, optimizer)
+            inspection.training(model, optimizer)
+        return result
+
+    def _look_inside(self, args: Any, kwargs: Any, shadows: Shadows) -> None:
+        known: list[Callable[[], Any]] = [*self._models, *self._effects.roots]
+        models = [one() for pairs in self._trained.values() for pair in pairs for one in pair]
+        models += [one() for one in known]
+        saved = Saved(self._given, [one for one in models if one is not None])
+        why = shadows.obstacle(self._effects, saved)
+        self._inspection.returned = bool(self._returned)
+        why = why or shadows.take(self._function, args, kwargs, saved, self._effects.codes)
+        if why and why != self._why:
+            self._why = why
+            self._recorder.fact("not looked inside", self._site, why=why)
+
+
+class Returned:
+    """A gradient call in a trace whose loss and gradients are among what the compiled function returns."""
+
+    def __init__(self, call: Call, places: dict[int, int]) -> None:
+        named = graph.named_leaves(call.gradients)
+        self._gradients = {path: places[id(one)] for path, one in named if id(one) in places}
+        self._loss = places.get(id(call.loss), -1)
+        self._model = weak(call.model)
+        self._scalings, self._site = call.scalings, call.site
+        self.is_whole = bool(named) and len(self._gradients) == len(named)
+
+    def call(self, result: Any) -> Call:
+        """Describe the gradient call by what the compiled function has returned."""
+        arrays, model = graph.leaves(result), self._model()
+        return Call(
+            model=model,
+            parameters=model.trainable_parameters() if hasattr(model, "trainable_parameters") else None,
+            data={},
+            loss=arrays[self._loss] if self._loss >= 0 else None,
+            gradients={path: arrays[k] for path, k in self._gradients.items()},
+            site=self._site,
+            scalings=-1 if self._scalings is None else self._scalings,
+        )
+
+
+def branch(args: Any, kwargs: Any) -> tuple[Any, ...]:
+    """Tell calls apart that run different traces: by their numbers, words and flags, and by the kinds of the rest."""
+    given = (*args, *kwargs.values())
+    return tuple(one if isinstance(one, CONSTANTS) else type(one).__name__ for one in given)
+
+
+def weak(one: Any) -> Callable[[], Any]:
+    """Refer to a model or optimizer without keeping it alive; a plain dict cannot be, and is not."""
+    if one is None:
+        return lambda: None
+    try:
+        return weakref.ref(one)
+    except TypeError:
+        return dict

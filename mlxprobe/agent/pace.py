@@ -1,0 +1,79 @@
+"""How long the calls of a compiled function take that are traced, against those that are replayed."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from mlxprobe.agent import graph
+from mlxprobe.agent.lossgraph import LossGraph
+from mlxprobe.agent.recorder import Recorder
+
+SLOW_S = 0.2
+DRAWN = 2  # traces: they differ in lengths
+MANY = 1000  # operations, of which the longest chain is worth its search
+
+
+class Pace:
+    """Time the calls of one compiled function, and the evaluations until its next."""
+
+    def __init__(self, recorder: Recorder, site: tuple[str, int]) -> None:
+        self._recorder = recorder
+        self._site = site
+        self._began_s = self._evaluated_s = 0.0
+        self._calls = 0
+        self._traced = False
+        self._traced_s = self._evaluation_s = self._ours_s = self._ours_before_s = 0.0  # what counting took
+        self._told = 0.0
+        self._drawn = self._operations = self._chain = 0
+        recorder.closing.append(self._settle)
+
+    def traced(self, outputs: list[Any]) -> None:
+        """The function is being traced, and returns these: count what MLX has to compile."""
+        if self._drawn >= DRAWN or not outputs:
+            return
+        began = time.monotonic()
+        self._drawn += 1
+        text = graph.drawn(outputs)
+        operations = text.count("shape=rectangle")
+        self._operations = max(self._operations, operations)
+        if operations >= MANY:
+            self._drawn = DRAWN
+            self._chain = LossGraph(text).longest()
+        self._ours_s += time.monotonic() - began
+
+    def begins(self) -> None:
+        """The program calls the function; whatever it evaluated since the call before belongs to that."""
+        self._settle()
+        self._began_s, self._ours_before_s = time.monotonic(), self._ours_s
+
+    def ends(self, *, traced: bool) -> None:
+        """The call has returned; nothing is evaluated yet."""
+        took_s = time.monotonic() - self._began_s - (self._ours_s - self._ours_before_s)
+        self._calls += 1
+        self._traced, self._evaluated_s = traced, self._recorder.evaluation_s
+        if traced:
+            self._traced_s += took_s
+
+    def _settle(self) -> None:
+        """The call before is over, with what was evaluated since."""
+        if not self._calls:
+            return
+        evaluated_s = self._recorder.evaluation_s - self._evaluated_s
+        self._evaluation_s += evaluated_s if self._traced else 0.0
+        self._traced = False
+        if self._traced_s + self._evaluation_s > max(SLOW_S, self._told):
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told = 1.1 * (self._traced_s + self._evaluation_s)
+        self._recorder.revise(
+            "long trace",
+            self._site,
+            seconds=self._traced_s,
+            evaluation_s=self._evaluation_s,
+            ours_s=self._ours_s,
+            operations=self._operations,
+            chain=self._chain,
+            calls=self._calls,
+        )

@@ -1,0 +1,172 @@
+"""Run a compiled function's own Python once more, eagerly, before a call of it: then its inside can be looked at.
+
+State, arguments and random numbers are lent to it as other handles of the same arrays, and put back. What such a run
+costs is paid from the inspection's share of time; functions whose second call could show are left alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from types import CodeType, FrameType
+from typing import Any
+
+from mlxprobe.agent.arguments import like
+from mlxprobe.agent.effects import Effects, is_library
+from mlxprobe.agent.inspection import Inspection, Stop
+from mlxprobe.agent.looks import SHARE, is_landmark
+from mlxprobe.agent.nesting import Nesting
+from mlxprobe.agent.trees import Saved, SavedKey, lent
+
+FIRST = 4  # shadows that are not paid for, where each takes less than `CHEAP_S`
+CHEAP_S = 0.1
+POWERS_SHARE = 0.02  # of the time so far, for those at landmarks; and `CHEAP_S` in all, which nobody notices
+SMALL_SHARE = 0.1  # of the machine's memory: the peak of a program of which an eager run fits in
+RANKS = ("MLX_RANK", "MLX_HOSTFILE", "MLX_WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+CGROUP = "/sys/fs/cgroup/memory.max"
+
+
+class Shadows:
+    """Decide when a shadow is due, run it, and leave no trace of it."""
+
+    def __init__(self, inspection: Inspection, nesting: Nesting) -> None:
+        self._inspection = inspection
+        self._nesting = nesting
+        self._peaks = Peaks()
+        self._disable: Callable[[], None] = lambda: None
+        self._enable: Callable[[], None] = lambda: None
+        self._taken = 0
+        self._cost_s = self._spent_s = 0.0
+        self._began_s = time.monotonic()
+
+    def install(self, mx: Any) -> None:
+        """Take what `mlx.core` offers, before it is wrapped."""
+        self._disable, self._enable = mx.disable_compile, mx.enable_compile
+        self._peaks.install(mx)
+
+    def is_due(self, step: int) -> bool:
+        """Tell whether another one is paid for."""
+        if not self._inspection.due or self._inspection.busy or self._inspection.recorder.is_within_step:
+            return False
+        elapsed_s = time.monotonic() - self._began_s
+        if self._taken < FIRST and self._cost_s < CHEAP_S:
+            return True
+        paid_s = max(CHEAP_S, POWERS_SHARE * elapsed_s) if is_landmark(step) else SHARE * elapsed_s
+        return self._spent_s + self._cost_s <= paid_s
+
+    def obstacle(self, effects: Effects, saved: Saved) -> str:
+        """Say why there can be no shadow of a function; empty where there can."""
+        if any(name in os.environ for name in RANKS):
+            return "it may talk to other ranks"
+        if effects.found:
+            return f"a second call could show: it {effects.found}"
+        if any(one not in saved for one in effects.changed):
+            return "it writes to a module that is not captured"
+        if self._peaks.own() > SMALL_SHARE * memory_bytes():
+            return "an eager run would need too much memory"
+        return ""
+
+    def take(self, function: Callable[..., Any], args: Any, kwargs: Any, saved: Saved, known: set[CodeType]) -> str:
+        """Run a function eagerly; return why not, where its state is still to be computed, or it does not run so."""
+        if self._inspection.recorder.lazy_steps > 1 or self._inspection.pending(saved.arrays()):
+            return "its state is not evaluated when it is called"
+        began, self._taken = time.monotonic(), self._taken + 1
+        try:
+            with self._inspection.shadow(), self._eager(saved), guarded(known), self._peaks.hidden():
+                function(*lent(args), **lent(kwargs))
+                self._inspection.look_inside()
+        except Stop:
+            return ""
+        except Exception as error:
+            return f"it does not run without mx.compile ({type(error).__name__})"
+        finally:
+            self._cost_s = time.monotonic() - began
+            self._spent_s += self._cost_s
+        return ""
+
+    @contextlib.contextmanager
+    def _eager(self, saved: Saved) -> Iterator[None]:
+        random = SavedKey()
+        self._nesting.shadow = True
+        self._disable()
+        try:
+            saved.lend()
+            yield
+        finally:
+            random.put_back()
+            saved.put_back()
+            self._enable()
+            self._nesting.shadow = False
+
+
+class Peaks:
+    """Keep our own allocations out of the peak that the program reads."""
+
+    def __init__(self) -> None:
+        self._floor = 0
+        self._hides = False
+        self._peak: Callable[[], int] = lambda: 0
+        self._reset: Callable[[], None] = lambda: None
+
+    def install(self, mx: Any) -> None:
+        """Wrap what `mlx.core` tells of the peak."""
+        if not hasattr(mx, "reset_peak_memory"):
+            return
+        self._peak, self._reset = mx.get_peak_memory, mx.reset_peak_memory
+
+        @like(self._peak)
+        def peak() -> int:
+            return self.own()
+
+        @like(self._reset)
+        def reset() -> None:
+            self._floor = 0
+            self._reset()
+
+        mx.get_peak_memory, mx.reset_peak_memory = peak, reset
+
+    def own(self) -> int:
+        """Return the program's own peak, in bytes."""
+        return self._floor if self._hides else max(self._floor, self._peak())
+
+    @contextlib.contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Hide what is allocated meanwhile."""
+        self._floor, before = self.own(), self._peak()
+        self._hides = True
+        try:
+            yield
+        finally:
+            if self._peak() > before:
+                self._reset()
+            self._hides = False
+
+
+@contextlib.contextmanager
+def guarded(known: set[CodeType]) -> Iterator[None]:
+    """Stop at the first function of the user's that has not been read."""
+
+    def follow(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call" and frame.f_code not in known and not is_library(frame.f_code.co_filename):
+            raise Stop
+
+    before = sys.getprofile()
+    sys.setprofile(follow)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+
+
+def memory_bytes() -> float:
+    """Return what the machine, or our share of it, has."""
+    with contextlib.suppress(OSError, ValueError), open(CGROUP) as limit:
+        return float(int(limit.read()))
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (OSError, ValueError):
+        return math.inf

@@ -1,0 +1,169 @@
+"""Read the source of one function: what it writes to that is not its own."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import linecache
+import re
+from collections.abc import Iterator
+from types import BuiltinFunctionType, ModuleType
+from typing import Any
+
+from mlxprobe.agent.trees import is_trained
+
+SPEAKS = {"print", "input", "open", "exec", "eval", "setattr", "delattr", "next", "breakpoint", "__import__", "globals"}
+CHANGES = {"append", "extend", "insert", "remove", "pop", "popitem", "popleft", "appendleft", "clear", "update"}
+CHANGES |= {"setdefault", "add", "discard", "reverse", "write", "writelines", "writerow", "send", "put", "put_nowait"}
+MLX_CHANGES = re.compile(r"eval|save|set_|seed|clear_cache|reset_|metal|distributed|export|new_stream|load|compile$")
+MAKES = {"dict", "list", "set", "defaultdict", "deque", "OrderedDict", "Counter", "sorted", "copy", "deepcopy"}
+MAKES |= {"tree_map", "tree_unflatten", "tree_flatten", "tree_merge", "tree_map_with_path"}
+FRESH = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Tuple, ast.Constant, ast.JoinedStr)
+LISTS = (ast.List, ast.ListComp, ast.Tuple)
+UNKNOWN = object()
+SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+@functools.cache
+def functions(file: str) -> dict[tuple[str, int], list[Function]]:
+    """List the functions of a source file by their name and first line, as code objects have them."""
+    found: dict[tuple[str, int], list[Function]] = {}
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return found
+    for node in ast.walk(tree):
+        if isinstance(node, SCOPES):
+            first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))])
+            found.setdefault((getattr(node, "name", "<lambda>"), first), []).append(node)
+    return found
+
+
+class Reader:
+    """Read one function: what it writes to that is not its own."""
+
+    def __init__(self, node: Function, scope: dict[str, Any], changed: list[Any], harmless: set[str]) -> None:
+        self._node = node
+        self._scope = scope
+        self._harmless = harmless
+        self._changed = changed
+        self._nodes = list(self._within(node))
+        arguments = node.args
+        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+        self._arguments = [one.arg for one in every if one is not None]
+        self._bound: dict[str, list[ast.expr]] = {}
+        self._bindings = [one.id for one in self._nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)]
+        for one in self._nodes:
+            self._bind(one)
+
+    def _within(self, node: ast.AST) -> Iterator[ast.AST]:
+        for child in ast.iter_child_nodes(node):
+            if not isinstance(child, SCOPES):  # a function in it is read when it runs
+                yield child
+                yield from self._within(child)
+
+    def _bind(self, node: ast.AST) -> None:
+        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name):
+                    self._bound.setdefault(target.id, []).append(node.value)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            self._bound.setdefault(node.id, [])
+
+    def effects(self) -> Iterator[tuple[str, int]]:
+        """List what the function does that a second call could show, with its lines."""
+        for node in self._nodes:
+            effect = ""
+            if isinstance(node, (ast.Global, ast.Nonlocal)):
+                effect = f"writes {', '.join(node.names)}"
+            elif isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
+                effect = self._stores(node)
+            elif isinstance(node, ast.Call):
+                effect = self._calls(node)
+            elif (
+                isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and isinstance(node.value, LISTS)
+            ):
+                effect = "" if node.target.id not in self._arguments else f"adds to {node.target.id}"
+            elif isinstance(node, (ast.For, ast.comprehension)) and hasattr(self._value(node.iter), "__next__"):
+                effect = f"iterates {ast.unparse(node.iter)}"
+            elif isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.ClassDef)):
+                effect = f"has a {type(node).__name__}"
+            if effect:
+                yield effect, getattr(node, "lineno", self._node.lineno)
+
+    def _stores(self, node: ast.Attribute | ast.Subscript) -> str:
+        root, owner = self._root(node), self._value(node.value)
+        if self._is_own(node.value) or (getattr(self._node, "name", "") == "__init__" and root in self._arguments[:1]):
+            return ""
+        if is_trained(owner):
+            self._changed.append(owner)
+            return ""
+        sliced = isinstance(node, ast.Subscript) and isinstance(node.slice, (ast.Slice, ast.Tuple))
+        local = root in self._bound or root in self._arguments
+        if local and (type(owner).__name__ == "array" or (owner is UNKNOWN and sliced)):
+            return ""  # part of an array: the program's own are copies then
+        return f"writes {ast.unparse(node)}"
+
+    def _calls(self, node: ast.Call) -> str:
+        function = node.func
+        if isinstance(function, ast.Name):
+            return f"calls {function.id}" if function.id in SPEAKS and function.id not in self._bound else ""
+        if not isinstance(function, ast.Attribute) or ".at[" in ast.unparse(function):
+            return ""
+        owner = self._value(function.value)
+        if isinstance(owner, ModuleType):
+            return self._calls_of(owner, function)
+        if type(owner).__module__.startswith(("random", "numpy.random")):
+            return f"calls {ast.unparse(function)}"
+        if function.attr not in CHANGES or self._is_own(function.value) or is_trained(owner):
+            if is_trained(owner) and function.attr in CHANGES:
+                self._changed.append(owner)
+            return ""
+        return f"calls {ast.unparse(function)}"
+
+    def _calls_of(self, module: ModuleType, function: ast.Attribute) -> str:
+        top = module.__name__.partition(".")[0]
+        called = getattr(module, function.attr, None)
+        if top == "mlx":
+            changes = module.__name__.startswith("mlx.core") and MLX_CHANGES.match(function.attr)
+            return f"calls {ast.unparse(function)}" if changes else ""
+        quiet = top in self._harmless and "random" not in module.__name__
+        compiled = isinstance(called, BuiltinFunctionType) or not hasattr(called, "__code__")
+        if quiet or not compiled or isinstance(called, type):
+            return ""  # Python functions are read when they run
+        return f"calls {ast.unparse(function)}"
+
+    def _root(self, node: ast.expr) -> str:
+        while isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
+            node = node.value
+        return node.id if isinstance(node, ast.Name) else ""
+
+    def _is_own(self, node: ast.expr) -> bool:
+        """Tell whether an expression is something that this call of the function has made."""
+        if not isinstance(node, ast.Name):
+            return makes(node)
+        made = self._bound.get(node.id, [])
+        return bool(made) and len(made) == self._bindings.count(node.id) and all(makes(one) for one in made)
+
+    def _value(self, node: ast.expr) -> Any:
+        """Return what an expression stands for as the function begins; `UNKNOWN` for what it binds itself."""
+        if isinstance(node, ast.Name):
+            return UNKNOWN if node.id in self._bound else self._scope.get(node.id, UNKNOWN)
+        if isinstance(node, ast.Attribute):
+            owner = self._value(node.value)
+            if owner is UNKNOWN:
+                return UNKNOWN
+            if isinstance(owner, dict) and node.attr in owner:
+                return owner[node.attr]
+            held = getattr(owner, "__dict__", {})
+            return held.get(node.attr, UNKNOWN)
+        return UNKNOWN
+
+
+def makes(node: ast.expr) -> bool:
+    """Tell whether an expression makes a new list, dict or the like."""
+    if isinstance(node, ast.Call):
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        return name in MAKES
+    return isinstance(node, FRESH)
