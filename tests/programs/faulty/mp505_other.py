@@ -4,7 +4,7 @@ import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
 
-LENGTH = 2500
+LENGTH = 1200
 
 
 class Smoother(nn.Module):

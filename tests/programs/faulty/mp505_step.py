@@ -2,7 +2,7 @@
 
 import mlx.core as mx
 
-STEPS = 40_000
+STEPS = 15_000
 
 
 @mx.compile  # MP505
