@@ -72,7 +72,7 @@ class Compiled:
             self._trained[branch(args, kwargs)] = [(weak(one.model), weak(one.optimizer)) for one in trace.updated]
             self._times_traced += 1
         self._recorder.tick(time.monotonic())
-        with self._inspection.carefully():
+        with self._recorder.carefully():
             self._remember(trace, args, kwargs, result)
         self._recorder.tick(time.monotonic())
         return result
@@ -92,7 +92,7 @@ class Compiled:
         recorder, inspection = self._recorder, self._inspection
         recorder.gradient_begins()
         if self._gradients and shadows.is_due(recorder.step + 1):
-            with inspection.carefully():
+            with recorder.carefully():
                 self._look_inside(args, kwargs, shadows)
         times = self._times_traced
         self._pace.begins()

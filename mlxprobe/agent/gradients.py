@@ -97,7 +97,7 @@ class GradientCalls:
         if self._nesting.shadow:
             self._inspection.called(described)
             return
-        with self._inspection.carefully():
+        with self._recorder.carefully():
             made = described()
             self._nesting.tracing[-1].calls.append(made)
             self._inspection.called_in_trace(made)

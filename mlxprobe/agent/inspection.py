@@ -228,15 +228,6 @@ class Inspection:
             if not self.inside:
                 self.looks.spend(time.thread_time() - began)
 
-    @contextlib.contextmanager
-    def carefully(self) -> Iterator[None]:
-        """Keep what we fail at from the program."""
-        try:
-            yield
-        except Exception as error:
-            told = f"{type(error).__name__}: {error}"[:200]
-            self.recorder.fact("inspector failed", None, inspector="Compiled", error=told)
-
     def _each(self, tell: Callable[[Inspector], None]) -> None:
         for one in [one for one in self._inspectors if one.shadows or not self.inside]:
             self._speaks = type(one).__name__

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mlxprobe.agent import sites
@@ -217,6 +218,15 @@ class Recorder:
 
     def _send_fact(self, name: str, site: tuple[str, int], count: int, detail: dict[str, Any]) -> None:
         self.channel.send("fact", name=name, step=self.step, **sites.told(site), count=count, detail=detail)
+
+    @contextlib.contextmanager
+    def carefully(self) -> Iterator[None]:
+        """Keep what we fail at from the program."""
+        try:
+            yield
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"[:200]
+            self.fact("inspector failed", None, inspector="Compiled", error=told)
 
     def live_trees(self) -> list[Any]:
         """Return parameters and states of every model and optimizer that was updated."""
