@@ -89,6 +89,14 @@ def number(array: Any) -> float:
     return float(array.astype(_float32()).item())
 
 
+def known(array: Any) -> float | None:
+    """Return the value of an array of one element; None where it is pending, or left over from a trace."""
+    try:
+        return None if array is None or pending([array]) else number(array)
+    except RuntimeError:
+        return None
+
+
 def numbers(array: Any) -> list[float]:
     """Return the values of a small array, flat."""
     values: list[float] = array.astype(_float32()).reshape(-1).tolist()

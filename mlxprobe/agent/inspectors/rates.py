@@ -152,9 +152,10 @@ class Rates(Inspector):
             rate, step = state.get("learning_rate"), state.get("step")
             if not isinstance(rate, mx.array) or rate.size != 1 or self.inspection.pending([rate]):
                 continue
-            known = isinstance(step, mx.array) and not self.inspection.pending([step])
-            update = int(graph.number(step)) if known else self.inspection.recorder.updates
-            one.add(update, float(f"{graph.number(rate):.6g}"))
+            value, updates = graph.known(rate), graph.known(step) if isinstance(step, mx.array) else None
+            if value is not None:
+                update = self.inspection.recorder.updates if updates is None else int(updates)
+                one.add(update, float(f"{value:.6g}"))
 
     def finish(self) -> None:
         self._read()

@@ -72,19 +72,18 @@ class Renewals(Inspector):
     def began(self, model: Any, optimizer: Any) -> None:
         if not hasattr(model, "trainable_parameters") or hasattr(optimizer, "optimizers"):
             return
-        rate = getattr(optimizer, "_state", {}).get("learning_rate")
-        known = rate is not None and not graph.pending([rate])
+        rate = graph.known(getattr(optimizer, "_state", {}).get("learning_rate"))
         kind = (
             type(optimizer).__name__,
             self._sites.get(optimizer),
-            graph.number(rate) if known else None,
+            rate,
             len(graph.leaves(model.trainable_parameters())),
         )
         before = self._trained.get(id(model))
         if before is None or before.model() is not model:
             self._trained[id(model)] = Trained(weakref.ref(model), kind)
             return
-        knows = getattr(optimizer, "momentum", 1) != 0 and known  # plain SGD has nothing to lose
+        knows = getattr(optimizer, "momentum", 1) != 0 and rate is not None  # plain SGD has nothing to lose
         lost = before.like == kind and knows and optimizer not in self._restored and id(model) not in self._reset
         self._reset.discard(id(model))
         before.renewals = before.renewals + 1 if lost else 0
