@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from mlxprobe.diagnosis.causes import explained
 from mlxprobe.diagnosis.registry import RULES, Rule, finding, rule
 from mlxprobe.values.measures import callers
 from mlxprobe.values.observation import Observation
@@ -22,9 +23,10 @@ Detector = Callable[[Observation], Iterator[Finding]]
 
 
 def diagnose(seen: Observation) -> tuple[Finding, ...]:
-    """Return every finding of every rule, in the order of their codes."""
+    """Return every finding of every rule, in the order of their codes; of those with one cause the gravest."""
     led, texts = callers(seen), {(one.file, one.line): one.source for one in seen.facts}
-    found = (((one.file, one.line), one) for code in sorted(RULES) for one in RULES[code].detect(seen))
+    every = explained(one for code in sorted(RULES) for one in RULES[code].detect(seen))
+    found = (((one.file, one.line), one) for one in every)
     return tuple(msgspec.structs.replace(one, source=texts.get(at, ""), caller=led.get(at)) for at, one in found)
 
 

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from mlxprobe.reports.diagnosis import fails, grave, one_line, ordered, place, plain, verdict
+from mlxprobe.reports.diagnosis import fails, grave, headline, one_line, place, plain, verdict
+from mlxprobe.reports.families import ORDER, Family, families
 from mlxprobe.running.selection import own_place, relative
-from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.record import ProgramRecord, Record
 from mlxprobe.values.vocabulary import Severity
 
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
 def render(record: Record) -> str:
-    """Return an annotation per finding, the gravest first, and one with each program's verdict."""
+    """Return an annotation per cause, the gravest first, and one with each program's verdict."""
     lines = []
     for one in record.programs:
-        lines += [*map(_finding, ordered(one.findings)), _verdict(one)]
+        lines += [*map(_family, families(one.findings)), _verdict(one)]
     lines += [command("error", problem, title="mlxprobe") for problem in record.problems]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _finding(found: Finding) -> str:
-    """Annotate the user's own line: of an installed package GitHub shows none."""
+def _family(family: Family) -> str:
+    """Annotate the user's own line, as grave as what follows from it: of an installed package GitHub shows none."""
+    found, following = family
     own = own_place(found)
+    lines = [found.message, *([f"in {place(found.file, found.line)}, called from here"] if found.caller else [])]
     return command(
-        LEVELS[found.severity],
-        f"{found.message}\nin {place(found.file, found.line)}, called from here" if found.caller else found.message,
+        LEVELS[min((found, *(one for _, one in following)), key=lambda one: ORDER.index(one.severity)).severity],
+        "\n".join([*lines, *(f"hence {headline(one)}" for _, one in following)]),
         file=relative(own.file) if own.file else "",
         line=own.line,
         title=f"{found.code} {found.name}",

@@ -7,7 +7,6 @@ import math
 import statistics
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from mlxprobe.diagnosis import RULES
 from mlxprobe.reports import facts
+from mlxprobe.reports.families import ORDER, families, unchecked
 from mlxprobe.reports.words import observed, trimmed
 from mlxprobe.running.selection import relative, source_of
 from mlxprobe.values.measures import counted, duration, is_users, megabytes
@@ -23,7 +23,6 @@ from mlxprobe.values.record import Finding, ProgramRecord, Record, Remark
 from mlxprobe.values.vocabulary import Outcome, Severity
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
-ORDER = list(Severity)
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, formats such as bidirectional ones, surrogates, separators
 FRAMES = 20
 ADVICE = "Use instead:"
@@ -59,8 +58,8 @@ def renderable(record: Record, accepted: int = 0, before: Record | None = None) 
 def _program(one: ProgramRecord) -> list[RenderableType]:
     parts: list[RenderableType] = []
     advised: set[str] = set()
-    for found in ordered(one.findings):
-        parts += [*_finding(found, advised), Text("")]
+    for found, following in families(one.findings):
+        parts += [*_finding(found, advised), *(_hence(depth, further) for depth, further in following), Text("")]
     if one.outcome is Outcome.HANG:
         parts += [part for stack in one.stacks for part in (*_stack(stack), Text(""))]
     if one.raised is not None and one.raised.file:
@@ -72,7 +71,7 @@ def _program(one: ProgramRecord) -> list[RenderableType]:
     parts += [_Hanging(Text(f"also: {one_line(remark.message)}")) for remark in one.remarks if remark not in shown]
     if any(remark.name == "no step" for remark in one.remarks):
         return parts  # what was not checked, and why, is all said by that
-    return [*parts, *(_Hanging(Text(line, "dim")) for line in unchecked(one.findings))]
+    return [*parts, *(_Hanging(Text(one_line(line), "dim")) for line in unchecked(one.findings))]
 
 
 def sheets(record: Record, before: Record | None = None) -> RenderableType:
@@ -94,19 +93,8 @@ def _facts(lines: facts.Lines) -> list[RenderableType]:
     return [_Hanging(Text.assemble((f"{label:9} ", "bold"), one_line(text)), 10) for label, text in lines]
 
 
-def ordered(findings: Iterable[Finding]) -> list[Finding]:
-    """Return what was found, the gravest first, then by file and line; detectors that could not run left out."""
-    found = (one for one in findings if one.checked)
-    return sorted(found, key=lambda one: (ORDER.index(one.severity), one.file, one.line, one.code))
-
-
 def _finding(found: Finding, advised: set[str]) -> list[RenderableType]:
-    head = Text.assemble(
-        (f"{place(found.file, found.line)}: " if found.file else "", "bold"),
-        (f"{plain(found.code)} {found.severity}", STYLES[found.severity]),
-        f" {plain(found.name)}: {one_line(found.message)}",
-    )
-    parts: list[RenderableType] = [_Hanging(head)]
+    parts: list[RenderableType] = [_Hanging(_head(found))]
     if code := plain(source_of(found)):
         parts.append(Padding(Text(code, "cyan", no_wrap=True, overflow="ellipsis"), (0, 0, 0, 8)))
     if found.caller:
@@ -120,6 +108,20 @@ def _finding(found: Finding, advised: set[str]) -> list[RenderableType]:
         advised.add(found.code)
         parts.append(Padding(Text(better, "green"), (0, 0, 0, 4)))
     return parts
+
+
+def _head(found: Finding, before: str = "") -> Text:
+    return Text.assemble(
+        before,
+        (f"{place(found.file, found.line)}: " if found.file else "", "bold"),
+        (f"{plain(found.code)} {found.severity}", STYLES[found.severity]),
+        f" {plain(found.name)}: {one_line(found.message)}",
+    )
+
+
+def _hence(depth: int, found: Finding) -> RenderableType:
+    """Tell in short of a finding that follows from the one above it."""
+    return Padding(_Hanging(_head(found, "hence ")), (0, 0, 0, 4 * depth))
 
 
 def _stack(stack: Stack) -> list[RenderableType]:
@@ -211,15 +213,6 @@ def fails(one: ProgramRecord) -> bool:
     return one.outcome is not Outcome.PASS or any(
         found.checked and found.severity is not Severity.NOTE for found in one.findings
     )
-
-
-def unchecked(findings: Iterable[Finding]) -> list[str]:
-    """Say which findings could not be looked for, a line per reason."""
-    reasons: dict[str, dict[str, None]] = {}
-    for one in findings:
-        if not one.checked:
-            reasons.setdefault(one_line(one.message), {})[plain(one.code)] = None
-    return [f"not checked: {', '.join(codes)}{f' ({why})' if why else ''}" for why, codes in reasons.items()]
 
 
 def one_line(text: str) -> str:

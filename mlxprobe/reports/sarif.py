@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mlxprobe.diagnosis import RULES, Rule
-from mlxprobe.reports.diagnosis import interrupted, one_line, ordered, plain
+from mlxprobe.reports.diagnosis import interrupted, one_line, plain
+from mlxprobe.reports.families import cause_among, ordered
 from mlxprobe.running.selection import identity, own_place, relative, source_of
 from mlxprobe.values.files import finite
 from mlxprobe.values.observation import Place
@@ -38,7 +39,7 @@ def _run(record: Record, one: ProgramRecord) -> Json:
         "automationDetails": {"id": f"mlxprobe/{one_line(one.label)}/"},  # keeps two scripts' uploads apart
         "invocations": [_invocation(record, one)],
         "columnKind": "unicodeCodePoints",
-        "results": [_result(found) for found in ordered(one.findings)],
+        "results": [_result(found, cause_among(found, ordered(one.findings))) for found in ordered(one.findings)],
         "properties": {"outcome": str(one.outcome), "reason": one_line(one.reason), "programExitCode": one.exit_code},
     }
 
@@ -81,18 +82,23 @@ def _exit_code(one: ProgramRecord) -> int:
     return one.exit_code if one.exit_code >= 0 else 128 - one.exit_code
 
 
-def _result(found: Finding) -> Json:
-    result = {
+def _result(found: Finding, cause: Finding | None) -> Json:
+    """Return a finding; where it follows from another, that is a related location."""
+    result: Json = {
         **_reference(found, "ruleId", "ruleIndex"),
         "level": str(found.severity),
         "message": {"text": _message(found)},
         "partialFingerprints": {FINGERPRINT: fingerprint(found)},
-        "properties": {"evidence": dict(found.evidence)},
+        "properties": {"evidence": dict(found.evidence)} | ({"follows": cause.code} if cause else {}),
     }
-    places = [place for place in (own_place(found), _package_place(found)) if place and _in_a_file(place.file)]
-    for name, place in zip(("locations", "relatedLocations"), places, strict=False):
-        result[name] = [{"physicalLocation": _location(place)}]
-    return result
+    own, *further = [place for place in (own_place(found), _package_place(found)) if place]
+    if _in_a_file(own.file):
+        result["locations"] = [{"physicalLocation": _location(own)}]
+    related: list[Json] = [{"physicalLocation": _location(place)} for place in further if _in_a_file(place.file)]
+    if cause and _in_a_file(own_place(cause).file):
+        why = {"text": f"follows from {cause.code} {cause.name}"}
+        related.append({"physicalLocation": _location(own_place(cause)), "message": why})
+    return result | ({"relatedLocations": related} if related else {})
 
 
 def _package_place(found: Finding) -> Place | None:

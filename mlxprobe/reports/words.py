@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from mlxprobe.reports.families import families
 from mlxprobe.values.measures import counted
 from mlxprobe.values.record import ProgramRecord, Record
 from mlxprobe.values.vocabulary import Outcome, Role
@@ -76,5 +77,7 @@ def summary(rows: Sequence[ProgramRecord]) -> str:
 
 
 def codes(one: ProgramRecord) -> str:
-    """List a row's findings, each once."""
-    return ", ".join(dict.fromkeys(f"{found.code} {found.name}" for found in one.findings))
+    """List a row's findings, each once, and after each what follows from it."""
+    told = [(root, [f"{further.code} {further.name}" for _, further in rest]) for root, rest in families(one.findings)]
+    each = (f"{root.code} {root.name}" + (f" (hence {', '.join(rest)})" if rest else "") for root, rest in told)
+    return ", ".join(dict.fromkeys(each))

@@ -11,7 +11,8 @@ from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
 class Finding(Value, frozen=True):
     """A named failure mode with its place and its evidence in numbers.
 
-    Where the place is in an installed package, `caller` is the line of the user's own that led there.
+    Where the place is in an installed package, `caller` is the line of the user's own that led there. `follows` is the
+    code of another finding of the same run that explains this one.
     """
 
     code: str
@@ -24,6 +25,7 @@ class Finding(Value, frozen=True):
     caller: Place | None = None
     evidence: dict[str, float] = {}
     checked: bool = True
+    follows: str = ""
 
 
 class Remark(Value, frozen=True):

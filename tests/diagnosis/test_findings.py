@@ -50,7 +50,7 @@ def function_at(file: Path, line: int) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("file", FAULTY, ids=lambda file: file.stem)
-def test_a_fault_gets_its_code_at_its_place_and_nothing_else(file: Path) -> None:
+def test_a_fault_gets_its_code_at_its_place_and_nothing_but_what_follows(file: Path) -> None:
     code, line = marked(file)
     _, findings = watched(file)
     found = [one for one in findings if one.code == code]
@@ -59,6 +59,8 @@ def test_a_fault_gets_its_code_at_its_place_and_nothing_else(file: Path) -> None
     assert any(one.file == str(file) and first <= one.line <= last for one in found), (found, line)
     grave = {one.code for one in findings if one.severity is not Severity.NOTE}
     assert grave <= {code} | implied(file), findings
+    causes = {one.code for one in findings if one.severity is not Severity.NOTE and not one.follows}
+    assert len(causes) <= 1, findings
 
 
 @pytest.mark.parametrize("file", HEALTHY, ids=lambda file: file.stem)

@@ -14,7 +14,7 @@ from making import STACK, raised, record, record_row
 
 from mlxprobe.cli.display import shown
 from mlxprobe.diagnosis import RULES
-from mlxprobe.reports import WATCH_FORMATS, annotations, diagnosis, sarif
+from mlxprobe.reports import WATCH_FORMATS, annotations, diagnosis, families, sarif, words
 from mlxprobe.values.observation import Frame, Place, Raised, Reading, Stack
 from mlxprobe.values.record import Finding, ProgramRecord, Record, Remark
 from mlxprobe.values.vocabulary import HangKind, Outcome, Severity, Whose
@@ -87,7 +87,7 @@ def test_a_path_below_the_current_folder_is_relative_another_is_not(tmp_path: Pa
 
 def test_errors_come_first_then_file_and_line() -> None:
     findings = [NOTE, MILD, finding(file="z.py", line=1), finding(line=30), finding(line=4), *NOT_CHECKED]
-    places = [(one.code, one.file, one.line) for one in diagnosis.ordered(findings)]
+    places = [(one.code, one.file, one.line) for one in families.ordered(findings)]
     assert places == [("MP101", "train.py", 4), ("MP101", "train.py", 30), ("MP101", "z.py", 1),
                       ("MP105", "train.py", 6), ("MP302", "train.py", 4)]  # fmt: skip
 
@@ -450,3 +450,88 @@ def test_any_text_makes_valid_sarif(text: str, value: float, line: int) -> None:
 def test_plain_text_has_nothing_that_a_terminal_obeys(text: str) -> None:
     assert harmless(diagnosis.plain(text))
     assert diagnosis.one_line(text).splitlines() in ([], [diagnosis.one_line(text)])
+
+
+CAUSE = finding(line=5, message="it grows")
+EFFECT = finding("MP102", line=7, message="it pays", follows="MP101", evidence={"steps": 12.0})
+FURTHER = finding("MP306", line=4, message="it rests", follows="MP102")
+FAMILY = watched(CAUSE, EFFECT, FURTHER)
+
+
+def test_what_follows_stands_beneath_its_cause_and_in_short() -> None:
+    lines = diagnosis.render(record(FAMILY)).splitlines()
+    assert lines[:6] == [
+        "train.py:5: MP101 error unevaluated-update: it grows",
+        "        optimizer.update(model, grads)",
+        "    Use instead: `mx.eval(model.parameters(), optimizer.state)` after each",
+        "    update.",
+        "    hence train.py:7: MP102 error deferred-stall: it pays",
+        "        hence train.py:4: MP306 warning not-learning: it rests",
+    ]
+    assert lines[-1] == "not healthy: 2 errors, 1 warning"
+
+
+def test_what_follows_from_what_was_left_out_stands_alone() -> None:
+    report = diagnosis.render(record(watched(EFFECT)))
+    assert report.startswith("train.py:7: MP102 error") and "steps = 12" in report and "hence" not in report
+
+
+def test_a_warning_from_which_an_error_follows_comes_before_other_warnings() -> None:
+    early = finding("MP105", file="a.py", line=1)
+    told = families.families([early, finding("MP104", line=9), finding(line=5, follows="MP104")])
+    assert [root.code for root, _ in told] == ["MP104", "MP105"]
+
+
+def test_github_has_an_annotation_for_a_cause_and_what_follows() -> None:
+    lines = annotations.render(record(FAMILY)).splitlines()
+    assert lines[0] == (
+        "::error file=train.py,line=5,title=MP101 unevaluated-update::it grows"
+        "%0Ahence train.py:7: MP102 error deferred-stall: it pays"
+        "%0Ahence train.py:4: MP306 warning not-learning: it rests"
+    )
+    assert len(lines) == 2
+    mild = watched(finding("MP104", line=9), finding(line=5, follows="MP104"))
+    assert annotations.render(record(mild)).startswith("::error file=train.py,line=9,title=MP104")
+
+
+def test_sarif_relates_what_follows_to_its_cause() -> None:
+    results = {one["ruleId"]: one for one in json.loads(sarif.render(record(FAMILY)))["runs"][0]["results"]}
+    assert "follows" not in results["MP101"]["properties"] and "relatedLocations" not in results["MP101"]
+    (related,) = results["MP102"]["relatedLocations"]
+    assert related["message"] == {"text": "follows from MP101 unevaluated-update"}
+    assert related["physicalLocation"]["region"]["startLine"] == 5
+    assert results["MP306"]["properties"]["follows"] == "MP102"
+
+
+def test_html_and_junit_tell_what_follows_with_its_cause() -> None:
+    page = WATCH_FORMATS["html"](record(FAMILY))
+    assert page.count('class="finding ') == 1 and page.count('class="hence ') == 2
+    assert "hence train.py:7: MP102 error deferred-stall: it pays" in WATCH_FORMATS["junit"](record(FAMILY))
+
+
+def test_a_row_names_what_follows_after_its_cause() -> None:
+    right = "MP101 unevaluated-update (hence MP102 deferred-stall, MP306 not-learning)"
+    assert words.codes(FAMILY) == right
+
+
+def unlooked(*reasons: tuple[str, str]) -> list[str]:
+    return families.unchecked([finding(code, "", 0, checked=False, message=why) for code, why in reasons])
+
+
+def test_many_codes_that_were_not_checked_for_one_reason_are_a_number() -> None:
+    blind = [
+        (code, "could not look inside: it prints") for code in ("MP201", "MP203", "MP208", "MP301", "MP302", "MP303")
+    ]
+    assert unlooked(*blind) == ["not checked: 6 codes (could not look inside: it prints)"]
+
+
+def test_what_was_not_checked_takes_two_lines_at_most() -> None:
+    every = [(code, f"reason {k}") for k, code in enumerate(("MP201", "MP202", "MP208", "MP301", "MP302"))]
+    assert unlooked(*every, ("MP304", "reason 2")) == [
+        "not checked: MP208, MP304 (reason 2)",
+        "not checked: MP201, MP202, MP301, MP302 (reason 0; reason 1; and 2 other reasons)",
+    ]
+
+
+def test_nothing_is_said_where_all_was_checked() -> None:
+    assert families.unchecked([GRAVE]) == []

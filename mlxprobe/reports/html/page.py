@@ -9,7 +9,8 @@ from typing import Any
 
 from mlxprobe.diagnosis import RULES, Rule
 from mlxprobe.reports import facts, words
-from mlxprobe.reports.diagnosis import ordered, unchecked
+from mlxprobe.reports.diagnosis import one_line
+from mlxprobe.reports.families import Family, families, unchecked
 from mlxprobe.reports.html.difference import Pair, pairs
 from mlxprobe.reports.html.guide import Guide
 from mlxprobe.reports.html.series import charts, trends
@@ -18,7 +19,7 @@ from mlxprobe.upgrade.matrix import Matrix, cell
 from mlxprobe.upgrade.matrix import rows as matrix_rows
 from mlxprobe.values.files import finite
 from mlxprobe.values.observation import Value
-from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.record import ProgramRecord, Record
 from mlxprobe.values.versions import MATRIX_SCHEMA_VERSION, USERS
 from mlxprobe.values.vocabulary import Outcome
 
@@ -32,7 +33,7 @@ class Program(Value, frozen=True):
     row: ProgramRecord
     id: str
     pairs: tuple[Pair, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Family, ...] = ()  # a cause, and what follows from it, how far
     left_out: int = 0
     unchecked: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
@@ -166,15 +167,15 @@ def _section(
 
 
 def _program(row: ProgramRecord, identity: str, guide: Guide | None) -> Program:
-    found = ordered(row.findings)
+    found = families(row.findings)
     own = guide is not None and row.label != guide.correct
     return Program(
         row=row,
         id=identity,
         pairs=tuple(pairs(guide, row.label)) if own else (),
         findings=tuple(found[:MOST_FINDINGS]),
-        left_out=len(found[MOST_FINDINGS:]),
-        unchecked=tuple(unchecked(row.findings)),
+        left_out=sum(1 + len(rest) for _, rest in found[MOST_FINDINGS:]),
+        unchecked=tuple(map(one_line, unchecked(row.findings))),
         facts=tuple(facts.lines(row)),
     )
 

@@ -1,0 +1,104 @@
+"""Which finding explains which: pure. What follows from another is told beneath it, and counts as before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+GRAVEST_FIRST = list(Severity)
+
+
+def always(cause: Finding, effect: Finding) -> bool:
+    """Tell that nothing but the two codes matters."""
+    return True
+
+
+def proved(cause: Finding, effect: Finding) -> bool:
+    """Tell whether the cause is an error."""
+    return cause.severity is Severity.ERROR
+
+
+def earlier(cause: Finding, effect: Finding) -> bool:
+    """Tell whether the cause was seen at the step of its effect, or before."""
+    return cause.evidence.get("step", 0) <= effect.evidence.get("step", 0)
+
+
+def rate_not_finite(cause: Finding, effect: Finding) -> bool:
+    """Tell whether a learning rate was NaN or infinite."""
+    return proved(cause, effect) and "update" in cause.evidence
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A code that explains another; `when` is asked with both findings."""
+
+    code: str
+    when: Callable[[Finding, Finding], bool] = always
+
+
+# What follows, and from what, the most direct cause first. No circle: MP209 raises at a model that MP206 tells of, but
+# not the other way round. A note explains nothing but notes.
+FOLLOWS: dict[str, tuple[Cause, ...]] = {
+    "MP101": (Cause("MP104"), Cause("MP501")),
+    "MP102": (Cause("MP101"), Cause("MP105")),
+    "MP103": (Cause("MP105"), Cause("MP109"), Cause("MP101")),
+    "MP201": (Cause("MP206"), Cause("MP207")),
+    "MP204": (Cause("MP205"),),
+    "MP205": (Cause("MP209"), Cause("MP206"), Cause("MP501"), Cause("MP201", proved), Cause("MP207")),
+    "MP207": (Cause("MP210", rate_not_finite), Cause("MP302"), Cause("MP304"), Cause("MP208", earlier)),
+    "MP208": (Cause("MP203"),),
+    "MP209": (Cause("MP206"),),
+    "MP301": (Cause("MP303"),),
+    "MP306": (
+        *map(Cause, ("MP205", "MP209", "MP206", "MP501", "MP207", "MP208", "MP210", "MP301", "MP303", "MP305")),
+        Cause("MP201", proved),
+        Cause("MP110"),
+    ),
+    "MP603": (Cause("MP601"),),
+}
+ONE_CAUSE = {"MP204", "MP602"}  # seen at several places, these have one cause all the same
+
+
+def explained(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return each cause once, in the given order, and with each finding the code that it follows from.
+
+    Findings of one code are joined where they have the same line, follow from the same cause, or have but one cause.
+    """
+    alone = joined(found, lambda one: (one.file, one.line) if one.file and one.code not in ONE_CAUSE else one.code)
+    told = [msgspec.structs.replace(one, follows=cause_of(one, alone)) for one in alone]
+    return tuple(joined(told, lambda one: one.follows or id(one)))
+
+
+def cause_of(effect: Finding, found: Iterable[Finding]) -> str:
+    """Return the code of what explains a finding; empty where nothing does."""
+    known = [one for one in found if effect.severity is Severity.NOTE or one.severity is not Severity.NOTE]
+    pairs = ((cause, one) for cause in FOLLOWS.get(effect.code, ()) for one in known if one.code == cause.code)
+    return next((one.code for cause, one in pairs if cause.when(one, effect)), "")
+
+
+def joined(found: Iterable[Finding], same: Callable[[Finding], object]) -> list[Finding]:
+    """Join findings of one code that are the `same`: the gravest stands for all, and names the others."""
+    groups: dict[tuple[str, object], list[Finding]] = {}
+    for one in found:
+        groups.setdefault((one.code, same(one)), []).append(one)
+    return [join(group) for group in groups.values()]
+
+
+def join(group: list[Finding]) -> Finding:
+    """Return the gravest of a group, with what the others say besides, and where."""
+    chief = min(group, key=lambda one: GRAVEST_FIRST.index(one.severity))
+    others = [one for one in group if one is not chief]
+    here, there = [chief.message], []
+    for one in others:
+        if (one.file, one.line) != (chief.file, chief.line) and one.file:
+            there.append(f"{one.file.rpartition('/')[2]}:{one.line}")
+        elif one.message not in here:
+            here.append(one.message)
+    message = "; ".join([*here, *([f"the same at {', '.join(there)}"] if there else [])])
+    evidence = {name: value for one in reversed(group) for name, value in one.evidence.items()} | chief.evidence
+    return msgspec.structs.replace(chief, message=message, evidence=evidence) if others else chief

@@ -1,0 +1,65 @@
+"""What is told of findings: each cause with what follows from it, the gravest first, and what was not checked: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+ORDER = list(Severity)
+FEW = 2  # reasons that are told beside the commonest
+MANY = 5  # codes, of which only their number is told beyond
+
+Family = tuple[Finding, list[tuple[int, Finding]]]  # a cause, and what follows from it, how far
+
+
+def ordered(findings: Iterable[Finding]) -> list[Finding]:
+    """Return what was found, the gravest first, then by file and line; detectors that could not run left out."""
+    found = (one for one in findings if one.checked)
+    return sorted(found, key=lambda one: (ORDER.index(one.severity), one.file, one.line, one.code))
+
+
+def families(findings: Iterable[Finding]) -> list[Family]:
+    """Return the causes in the order of the gravest that follows from each, with that."""
+    found = ordered(findings)
+    roots = [one for one in found if cause_among(one, found) is None]
+    told = [(root, list(_following(root, found))) for root in roots]
+    return sorted(told, key=lambda family: min(ORDER.index(one.severity) for one in _members(family)))
+
+
+def _members(family: Family) -> list[Finding]:
+    return [family[0], *(one for _, one in family[1])]
+
+
+def cause_among(one: Finding, found: list[Finding]) -> Finding | None:
+    """Return the first finding that another follows from; None where it was left out."""
+    return next((other for other in found if other.code == one.follows and other is not one), None)
+
+
+def _following(cause: Finding, found: list[Finding], depth: int = 1) -> Iterator[tuple[int, Finding]]:
+    for one in found:
+        if one is not cause and cause_among(one, found) is cause and depth <= len(found):
+            yield depth, one
+            yield from _following(one, found, depth + 1)
+
+
+def unchecked(findings: Iterable[Finding]) -> list[str]:
+    """Say in two lines at most which findings could not be looked for, and why: the commonest reason first."""
+    reasons: dict[str, list[str]] = {}
+    for one in findings:
+        if not one.checked:
+            codes = reasons.setdefault(one.message, [])
+            codes += [one.code] * (one.code not in codes)
+    if not reasons:
+        return []
+    first, *rest = sorted(reasons, key=lambda why: -len(reasons[why]))
+    others = list(dict.fromkeys(code for why in rest for code in reasons[why]))
+    left = [f"and {len(rest) - FEW} other reasons"] * (len(rest) > FEW)
+    more = [_not_checked(others, "; ".join([*rest[:FEW], *left]))] if rest else []
+    return [_not_checked(reasons[first], first), *more]
+
+
+def _not_checked(codes: list[str], why: str) -> str:
+    shown = ", ".join(codes) if len(codes) <= MANY else f"{len(codes)} codes"
+    return f"not checked: {shown}{f' ({why})' if why else ''}"

@@ -1,0 +1,109 @@
+"""What follows from another finding is told beneath it; no code is told twice for one cause."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlxprobe.diagnosis import RULES
+from mlxprobe.diagnosis.causes import FOLLOWS, explained
+from mlxprobe.reports.families import families, ordered
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+
+def finding(
+    code: str, severity: Severity = Severity.ERROR, file: str = "a.py", line: int = 1, message: str = "m", **of: float
+) -> Finding:
+    return Finding(code=code, name="x", severity=severity, message=message, file=file, line=line, evidence=of)
+
+
+def follows(*found: Finding) -> dict[str, str]:
+    return {one.code: one.follows for one in explained(found)}
+
+
+WARNING, NOTE = Severity.WARNING, Severity.NOTE
+EXPLAINED = [
+    ("a stall by what was put off", (finding("MP101"), finding("MP102")), {"MP101": "", "MP102": "MP101"}),
+    ("a chain", (finding("MP101"), finding("MP102"), finding("MP104", WARNING)),
+     {"MP101": "MP104", "MP102": "MP101", "MP104": ""}),
+    ("a loss that does not fall by gradients that are all zero", (finding("MP201"), finding("MP306", WARNING)),
+     {"MP201": "", "MP306": "MP201"}),
+    ("not by one that is zero among many", (finding("MP201", WARNING), finding("MP306", WARNING)),
+     {"MP201": "", "MP306": ""}),
+    ("no warning by a note", (finding("MP303", NOTE), finding("MP306", WARNING)), {"MP303": "", "MP306": ""}),
+    ("a note by a note", (finding("MP210", NOTE), finding("MP306", NOTE)), {"MP210": "", "MP306": "MP210"}),
+    ("NaN by a rate of NaN", (finding("MP207"), finding("MP210", update=20)), {"MP207": "MP210", "MP210": ""}),
+    ("NaN not by a rate of 0", (finding("MP207"), finding("MP210", updates=20)), {"MP207": "", "MP210": ""}),
+    ("NaN by an explosion before it", (finding("MP207", step=9), finding("MP208", WARNING, step=6)),
+     {"MP207": "MP208", "MP208": ""}),
+    ("not by one after it", (finding("MP207", step=3), finding("MP208", WARNING, step=6)), {"MP207": "", "MP208": ""}),
+    ("the most direct cause", (finding("MP205"), finding("MP210"), finding("MP306", WARNING)),
+     {"MP205": "", "MP210": "", "MP306": "MP205"}),
+    ("nothing by itself", (finding("MP306"),), {"MP306": ""}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("found", "right"), [row[1:] for row in EXPLAINED], ids=[row[0] for row in EXPLAINED])
+def test_a_finding_is_explained(found: tuple[Finding, ...], right: dict[str, str]) -> None:
+    assert follows(*found) == right
+
+
+def test_no_code_explains_itself_over_others() -> None:
+    reached = {code: {cause.code for cause in causes} for code, causes in FOLLOWS.items()}
+    for _ in reached:
+        reached = {code: of.union(*(reached.get(one, set()) for one in of)) for code, of in reached.items()}
+    assert not [code for code, of in reached.items() if code in of]
+
+
+def test_the_table_knows_only_codes_that_there_are() -> None:
+    assert {*FOLLOWS, *(cause.code for causes in FOLLOWS.values() for cause in causes)} <= RULES.keys()
+
+
+def test_findings_of_one_line_and_code_are_one() -> None:
+    twice = finding("MP501", NOTE, message="the optimizer"), finding("MP501", message="the model")
+    (one,) = explained((*twice, finding("MP501", line=2, message="another"))[:2])
+    assert (one.severity, one.message) == (Severity.ERROR, "the model; the optimizer")
+
+
+def test_other_lines_are_other_causes() -> None:
+    assert len(explained((finding("MP105", WARNING), finding("MP105", WARNING, line=2)))) == 2
+
+
+def test_what_follows_from_one_cause_is_told_once_with_its_places() -> None:
+    late = finding("MP102", line=7, message="12 steps"), finding("MP102", WARNING, line=9, message="15 steps")
+    told = explained((finding("MP101"), *late))
+    assert [(one.code, one.message) for one in told] == [("MP101", "m"), ("MP102", "12 steps; the same at a.py:9")]
+
+
+drawn = st.lists(
+    st.builds(
+        finding,
+        st.sampled_from(sorted(RULES)),
+        st.sampled_from(list(Severity)),
+        st.sampled_from(["a.py", "b.py", ""]),
+        st.integers(1, 3),
+        step=st.integers(1, 3),
+    ),
+    max_size=12,
+)
+
+
+@given(drawn)
+def test_whatever_is_found_is_told_once_and_nothing_graver_is_lost(found: list[Finding]) -> None:
+    told = explained(found)
+    assert {one.code for one in told} == {one.code for one in found}
+    for code, severity in itertools.product({one.code for one in found}, Severity):
+        if any((one.code, one.severity) == (code, severity) for one in told):
+            assert any((one.code, one.severity) == (code, severity) for one in found)
+    assert min((list(Severity).index(one.severity) for one in told), default=9) == min(
+        (list(Severity).index(one.severity) for one in found), default=9
+    )
+    shown = [one for root, rest in families(told) for one in (root, *(further for _, further in rest))]
+    assert sorted(map(id, shown)) == sorted(map(id, ordered(told)))
+
+
+def test_what_is_left_of_a_cause_that_was_taken_out_stands_alone() -> None:
+    _, effect = explained((finding("MP101"), finding("MP102")))
+    assert families([effect]) == [(effect, [])]
