@@ -169,10 +169,11 @@ class Inspection:
         return looked
 
     def _update(self) -> int | None:
-        """Count the pending operations of parameters and state; never once growth is proved."""
-        if self.looks.has_proved(UPDATE):
+        """Count the pending operations of parameters and state; neither before an update nor once growth is proved."""
+        trees = self.recorder.live_trees()
+        if not trees or self.looks.has_proved(UPDATE):
             return None
-        return self.count(UPDATE, graph.leaves(self.recorder.live_trees()), always=True)
+        return self.count(UPDATE, graph.leaves(trees), always=True)
 
     @contextlib.contextmanager
     def shadow(self) -> Iterator[None]:
