@@ -41,7 +41,7 @@ def learning_rate(seen: Observation) -> Iterator[Finding]:
             f"the schedule {fact.detail['schedule']} reaches no optimizer: the rate stays at "
             f"{listed(fact.detail['rates'])}"
         )
-        severity = Severity.WARNING if same else Severity.NOTE
+        severity = Severity.WARNING if same and _ran_out(seen) else Severity.NOTE
         yield rule("MP210").at(message, fact.file, fact.line, severity=severity)
 
 
@@ -81,7 +81,7 @@ def _floor(one: Optimizer) -> Finding | None:
 def _other_unit(seen: Observation, one: Optimizer) -> Finding | None:
     """Tell of a schedule that is as long as the run in gradient calls, of which each update takes several."""
     sheet = seen.sheet
-    if not seen.finished or sheet.updates < ENOUGH_UPDATES or sheet.gradients < 2 * sheet.updates:
+    if not _ran_out(seen) or sheet.updates < ENOUGH_UPDATES or sheet.gradients < 2 * sheet.updates:
         return None
     if not one.span or abs(one.span - sheet.gradients) > SAME_SPAN * sheet.gradients:
         return None
@@ -94,7 +94,7 @@ def _other_unit(seen: Observation, one: Optimizer) -> Finding | None:
 
 def _warmup(seen: Observation, one: Optimizer) -> Finding | None:
     """Tell of a run that came to its own end within the warm-up."""
-    if not seen.finished or not one.rates or not one.warmup:
+    if not _ran_out(seen) or not one.rates or not one.warmup:
         return None
     updates = one.rates[-1][0]
     if updates < ENOUGH_UPDATES or updates >= one.warmup:
@@ -104,6 +104,11 @@ def _warmup(seen: Observation, one: Optimizer) -> Finding | None:
     )
     severity = Severity.WARNING if updates >= LONG_RUN else Severity.NOTE
     return rule("MP210").at(message, one.file, one.line, severity=severity, updates=updates, warmup=one.warmup)
+
+
+def _ran_out(seen: Observation) -> bool:
+    """Tell whether the program came to an end of its own: what it was to do later was not left undone by us."""
+    return seen.finished and seen.ended == "exited"
 
 
 def _of(one: Optimizer) -> str:
