@@ -5,9 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, rule
+from mlxprobe.values.measures import megabytes
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
+
+LARGE_BYTES, LARGE_FACTOR = 1e8, 30.0
+
+
+@finding("MP108", "one-huge-graph", Severity.WARNING)
+def one_huge_graph(seen: Observation) -> Iterator[Finding]:
+    """One loss call unrolls a loop into a very large graph.
+
+    The gradient needs every intermediate array of the loop at once, so that an `mx.eval` inside the differentiated
+    function frees nothing. Where memory stays small this is a note: it is only the describing that takes long.
+
+    Example: a solver of thousands of steps inside the loss.
+
+    Use instead: gradients of shorter pieces (truncated backpropagation, with `mx.stop_gradient` between them);
+    `mx.checkpoint` around blocks of steps, which computes them anew; or the derivative that is known in closed form.
+    """
+    for fact in facts(seen, "long build"):
+        seconds, given, peak = (float(str(fact.detail[name])) for name in ("seconds", "given_bytes", "peak_bytes"))
+        large = peak > max(LARGE_BYTES, LARGE_FACTOR * given)
+        severity = Severity.WARNING if large else Severity.NOTE
+        message = f"describing one gradient call takes {seconds:.1f} s; the peak of memory is {megabytes(peak)}"
+        message += f", for {megabytes(given)} of parameters and data"
+        yield rule("MP108").at(message, fact.file, fact.line, severity=severity, seconds=seconds, peak_bytes=peak)
 
 
 @finding("MP109", "growing-input", Severity.WARNING)

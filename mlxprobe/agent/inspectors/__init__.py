@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlxprobe.agent.inspection import Inspector
 from mlxprobe.agent.inspectors.accumulation import Accumulation
+from mlxprobe.agent.inspectors.builds import Builds
 from mlxprobe.agent.inspectors.causality import Causality
 from mlxprobe.agent.inspectors.checkpoints import Checkpoints
 from mlxprobe.agent.inspectors.clipping import Clipping
@@ -35,6 +36,7 @@ ALL: tuple[type[Inspector], ...] = (
     Operations,
     Passes,
     Sizes,
+    Builds,
     Retained,
     Checkpoints,
     Rates,

@@ -17,10 +17,11 @@ from mlxprobe.agent.inspection import Call, Inspection, Inspector
 from mlxprobe.agent.lossgraph import LossGraph
 
 BINARY = ("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__")
-SINGLE = ("__getitem__", "item")
+SINGLE = ("__getitem__", "item", "__float__", "__int__")
 HITS = 4  # results to be looked at behind
 LEAST = 4  # of the axis that comes twice: small ones may be equal by chance
 MANY = 1000  # single elements at one line
+PART = 8  # of an array, by which a row is told from a slice of most of it
 PARAMETERS = 32  # by which it is told whether an operand is an activation
 
 
@@ -111,10 +112,11 @@ class Operations(Inspector):
 
     def _single(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def single(array: Any, *args: Any) -> Any:
-            frame = sys._getframe(1)
-            if not self.inspection.busy:
+            result = original(array, *args)
+            if not self.inspection.busy and getattr(result, "size", 0) * PART <= array.size:
+                frame = sys._getframe(1)
                 self._singles[frame.f_code, frame.f_lineno] += 1
-            return original(array, *args)
+            return result
 
         return single
 
