@@ -11,7 +11,7 @@ import mlx.optimizers as optim
 from mlxprobe import Outcome, Scenario
 
 probe = Scenario()
-STEPS, POINTS = 8000, 512
+STEPS, POINTS = 6000, 256
 START = mx.exp(-200 * (mx.linspace(0, 1, POINTS) - 0.5) ** 2)
 
 
@@ -26,7 +26,7 @@ def train(loss):
     """Fit the coefficient of 0.2 by its last state."""
     params, optimizer = {"k": mx.array(0.1)}, optim.Adam(learning_rate=0.05)
     gradient = mx.value_and_grad(loss)
-    for _ in range(3):
+    for _ in range(4):
         value, grads = gradient(params)
         params = optimizer.apply_gradients(grads, params)
         mx.eval(params, optimizer.state, value)
@@ -36,12 +36,12 @@ def train(loss):
 @probe.correct
 def last_piece_differentiated():
     """Take the gradient of the last steps alone."""
-    target = solve(0.2, START, 400)
+    target = solve(0.2, START, 3000)
     mx.eval(target)
 
     def loss(params):
-        before = mx.stop_gradient(solve(0.2, START, 200))
-        return mx.mean((solve(params["k"], before, 200) - target) ** 2)
+        before = mx.stop_gradient(solve(0.2, START, 1500))
+        return mx.mean((solve(params["k"], before, 1500) - target) ** 2)
 
     return train(loss)
 

@@ -98,6 +98,7 @@ class Inspection:
         self._inspectors = [kind(self) for kind in self.kinds]
         self.looks = Looks()
         self._inside: dict[str, Any] = {}
+        self._functional: int | None = None
         self._speaks = ""  # the inspector that is being told
 
     def imported(self, name: str, module: Any) -> None:
@@ -116,6 +117,7 @@ class Inspection:
         if self.due and not self.busy:
             with self.at_our_cost():
                 made = call()
+                self._weigh(made.parameters)
                 self._each(lambda one: one.called(made))
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
@@ -168,8 +170,15 @@ class Inspection:
         self.wanted = False
         return looked
 
+    def _weigh(self, parameters: Any) -> None:
+        """Count what waits in parameters that no optimizer updates: what they were given for, but the copies."""
+        if not self.recorder.applied and not self.looks.has_proved(UPDATE):
+            self._functional = self.count(UPDATE, graph.leaves(parameters), always=True, copies=False)
+
     def _update(self) -> int | None:
         """Count the pending operations of parameters and state; neither before an update nor once growth is proved."""
+        if not self.recorder.applied:
+            return self._functional
         trees = self.recorder.live_trees()
         if not trees or self.looks.has_proved(UPDATE):
             return None
@@ -203,7 +212,7 @@ class Inspection:
         found = self.count(self._speaks, arrays)
         return 1 if found is None else found
 
-    def count(self, what: str, arrays: list[Any], *, always: bool = False) -> int | None:
+    def count(self, what: str, arrays: list[Any], *, always: bool = False, copies: bool = True) -> int | None:
         """Count the pending operations behind arrays that are known by a name; None where that would cost too much.
 
         Where nothing has been evaluated for steps every graph holds all of them, and one that is drawn `always` tells.
@@ -213,7 +222,7 @@ class Inspection:
             return 0
         if (lazy_steps > LAZY_AT_MOST and not always) or not self.looks.affords(what, step, lazy_steps):
             return None
-        found = graph.pending(arrays)
+        found = graph.pending(arrays, copies=copies)
         self.looks.drawn(what, step, found)
         return found
 

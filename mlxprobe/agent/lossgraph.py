@@ -46,6 +46,11 @@ class LossGraph:
         """Tell whether an array takes part in the loss."""
         return name in self._behind
 
+    @property
+    def is_random(self) -> bool:
+        """Whether random numbers are drawn for the loss."""
+        return any(self._kind.get(self._maker.get(one, "")) == "RandomBits" for one in self._behind)
+
     def operation(self, name: str) -> str:
         """Name the operation that is to make an array, looking through copies; empty where there is none."""
         return self._made_by(name)

@@ -33,6 +33,7 @@ class Recorder:
         self.updates = 0
         self.gradients = 0
         self.lazy_steps = 0
+        self._lazy_calls = 0  # gradient calls, of a program that uses no optimizer of MLX's
         self.evaluations = 0
         self.evaluation_s = 0.0
         self.closing: list[Callable[[], None]] = []  # to be told before facts are no longer taken
@@ -91,6 +92,7 @@ class Recorder:
             self.gradient_site = sites.calling()
             self.fact("first gradient", self.gradient_site)
         self._step_gradients += 1
+        self._lazy_calls += not self.applied
         stream = self._streams.get(model)
         if stream is None:
             stream = self._streams[model] = len(self._streams)
@@ -142,6 +144,9 @@ class Recorder:
         took_s = now_s - began_s
         if took_s > LONG_EVALUATION_S or self.lazy_steps >= MANY_STEPS:
             self.fact("long evaluation", seconds=took_s, lazy_steps=self.lazy_steps)
+        if self._lazy_calls >= MANY_STEPS and not self.applied:
+            self.fact("long evaluation by hand", seconds=took_s, lazy_steps=self._lazy_calls)
+        self._lazy_calls = 0
         self.evaluations += 1
         self.evaluation_s += took_s
         self.lazy_steps = 0

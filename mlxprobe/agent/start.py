@@ -36,7 +36,8 @@ from mlxprobe.agent.shared import (
 
 MESSAGE_CHARACTERS = 600
 LAYERS = (
-    *(f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "recurrent", "transformer")),
+    *(f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "normalization")),
+    *(f"mlx.nn.layers.{name}" for name in ("recurrent", "transformer")),
     "mlx.nn.losses",
     "mlx.optimizers.schedulers",
 )

@@ -32,7 +32,7 @@ def unevaluated_update(seen: Observation) -> Iterator[Finding]:
         yield rule("MP101").at(
             f"{slope:,.0f} more operations are pending after every step: parameters or optimizer state are never "
             "evaluated",
-            *place(seen, "first update"),
+            *place(seen, "first update", "first gradient"),
             operations_per_step=slope,
             steps=steps_done(seen),
         )
@@ -58,7 +58,9 @@ def deferred_stall(seen: Observation) -> Iterator[Finding]:
             steps=steps,
             seconds_so_far=silence.silent_s,
         )
-    for fact in facts(seen, "long evaluation"):
+    by_hand = pending_slope(seen) >= GROWING and not any(fact.name == "first update" for fact in seen.facts)
+    by_hand_facts = facts(seen, "long evaluation by hand") if by_hand else ()
+    for fact in (*facts(seen, "long evaluation"), *by_hand_facts):
         put_off = fact.detail.get("lazy_steps", 0)
         if isinstance(put_off, int) and put_off >= MANY_STEPS:
             seconds = float(str(fact.detail["seconds"]))
@@ -115,7 +117,7 @@ def evaluated_late(seen: Observation) -> Iterator[Finding]:
     known = [step.pending for step in seen.steps if step.pending is not None]
     if len(known) >= ENOUGH_LOOKS and min(known) >= ONE_STEP and pending_slope(seen) < GROWING:
         message = f"{min(known):,} operations of each update wait for the next step's loss"
-        yield rule("MP106").at(message, *place(seen, "first update"), operations=min(known))
+        yield rule("MP106").at(message, *place(seen, "first update", "first gradient"), operations=min(known))
 
 
 @finding("MP107", "unevaluated-pass", Severity.WARNING)

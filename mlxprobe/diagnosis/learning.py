@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import finding, place, rule
+from mlxprobe.values.measures import steps_done
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -45,6 +46,8 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
 
     Use instead: see the findings beside it for the cause.
     """
+    if any(fact.name == "first update" for fact in seen.facts) and steps_done(seen) < ENOUGH_LOSSES:
+        return  # losses of micro-batches: so few updates show no trend
     resumed = {fact.detail["stream"] for fact in seen.facts if fact.name == "resumed"}
     to_fall = supervised(seen)
     for stream in sorted({one.stream for one in seen.losses}):

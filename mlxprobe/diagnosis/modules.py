@@ -58,6 +58,5 @@ def mode(seen: Observation) -> Iterator[Finding]:
         message = f"{fact.detail['kind']} ({listed(fact.detail['paths'])}) is in evaluation mode while training"
         yield rule("MP215").at(message, fact.file, fact.line)
     for fact in facts(seen, "training mode"):
-        kinds = listed(fact.detail["kinds"])
-        message = f"losses outside of any gradient are computed in training mode, with active {kinds}"
+        message = f"{fact.detail['kind']} is in training mode where the model is evaluated, outside of any gradient"
         yield rule("MP215").at(message, fact.file, fact.line)

@@ -69,9 +69,10 @@ def facts(seen: Observation, name: str) -> Iterator[Fact]:
     yield from places.values()
 
 
-def place(seen: Observation, name: str) -> tuple[str, int]:
-    """Return file and line of the first fact of a name."""
-    return next(((fact.file, fact.line) for fact in seen.facts if fact.name == name), ("", 0))
+def place(seen: Observation, *names: str) -> tuple[str, int]:
+    """Return file and line of the first fact of a name; where there is none, of the next name's."""
+    found = ((fact.file, fact.line) for name in names for fact in seen.facts if fact.name == name)
+    return next(found, ("", 0))
 
 
 def listed(names: object) -> str:

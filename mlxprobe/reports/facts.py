@@ -57,7 +57,7 @@ def _model(model: Model) -> Iterator[tuple[str, str]]:
 def _optimizer(one: Optimizer) -> str:
     decay = f", weight decay {one.weight_decay:g} on all that it updates" if one.weight_decay else ""
     rates = [rate for _, rate in one.rates]
-    path = [f"{rates[0]:.3g}"] * bool(rates)
+    path = [f"{rates[0]:.3g}"] if rates else []
     if len(set(rates)) > 1:
         high = max(rates)
         path += [f"{high:.3g}"] * (high not in (rates[0], rates[-1])) + [f"{rates[-1]:.3g}"]

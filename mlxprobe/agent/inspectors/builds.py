@@ -8,8 +8,8 @@ import time
 from mlxprobe.agent import graph
 from mlxprobe.agent.inspection import Call, Inspection, Inspector
 
-LONG_S = 0.3  # some hundred thousand operations
-SURE = 2  # looks; the first call also imports and makes what the others find
+LONG_S = 0.05  # ten thousand operations and more
+SURE = 2  # looks
 
 
 class Builds(Inspector):

@@ -11,6 +11,7 @@ from mlxprobe.agent.inspection import Call, Inspection, Inspector
 HELD_BYTES = 1_000_000
 HELD_SHARE = 0.05  # of all gradients: what we keep alive until the step is complete must not raise the peak
 ZERO_IS_SURE = 4
+DEAD_IS_SURE = 6  # looks in a row, of one that was not zero before
 
 
 class Gradients(Inspector):
@@ -25,7 +26,7 @@ class Gradients(Inspector):
         self._loss: Any = None
         self._turn = 0
         self._unevaluated = 0
-        self._looks: dict[str, list[int]] = {}  # path: looks, and how many of them found it zero
+        self._looks: dict[str, list[int]] = {}  # path: looks, and how many in a row found it zero
         self._updates = -1
         self._told: set[str] = set()
         self._aliases: dict[int, set[str]] = {}
@@ -96,8 +97,12 @@ class Gradients(Inspector):
         for path, size in sizes.items():
             counts = self._looks.setdefault(path, [0, 0])
             counts[0] += 1
-            counts[1] += size == 0.0
-        zero = {path for path, (looks, zeros) in self._looks.items() if zeros == looks >= ZERO_IS_SURE}
+            counts[1] = counts[1] + 1 if size == 0.0 else 0
+        zero = {
+            path
+            for path, (looks, zeros) in self._looks.items()
+            if zeros >= (ZERO_IS_SURE if zeros == looks else DEAD_IS_SURE)
+        }
         if zero - self._told:
             self._told |= zero
             self.inspection.recorder.fact(

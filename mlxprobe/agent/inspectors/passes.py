@@ -18,6 +18,7 @@ MANY = 8  # losses in a row that nothing evaluated
 FACTOR = 2  # of the peak before
 FLOOR_BYTES = 1_000_000
 SURE = 2  # passes in training mode
+SELDOM = 4  # steps for each pass
 FIRST = 16  # losses that are looked behind
 PARAMETERS = 64
 
@@ -30,7 +31,7 @@ class Passes(Inspector):
         self._model: Callable[[], Any] = lambda: None
         self._row = self._evaluations = self._peak = self._looked = 0
         self._site = ("", 0)
-        self._steps: set[int] = set()  # at which a pass ran in training mode
+        self._steps: dict[str, set[int]] = {}  # by kind, at which a pass ran in training mode
 
     def imported(self, name: str, module: Any) -> None:
         """Wrap MLX's loss functions."""
@@ -38,6 +39,8 @@ class Passes(Inspector):
             for key, one in list(vars(module).items()):
                 if callable(one) and getattr(one, "__module__", "") == name and not key.startswith("_"):
                     setattr(module, key, self._loss(one))
+        elif name == "mlx.nn.layers.normalization":
+            module.BatchNorm.__call__ = self._normalisation(module.BatchNorm.__call__)
 
     def calling(self) -> None:
         self._close()
@@ -72,12 +75,31 @@ class Passes(Inspector):
         if self._row in (1, MANY):
             self._site = loop() or sites.calling()
         self.inspection.wanted = self.inspection.wanted or self._row >= MANY
-        if self._looked < FIRST and (kinds := active(self._model())):
+        if self._looked < FIRST and draws(self._model()):
             self._looked += 1
             if trains(result, self._model()):
-                self._steps.add(recorder.step)
-                if len(self._steps) == SURE:
-                    recorder.fact("training mode", self._site, kinds=kinds)
+                self._passed("dropout")
+
+    def _passed(self, kind: str) -> None:
+        """Something ran in training mode outside of any gradient; at most steps a generator's statistics do."""
+        recorder = self.inspection.recorder
+        steps = self._steps.setdefault(kind, set())
+        steps.add(recorder.step)
+        if len(steps) >= SURE and len(steps) * SELDOM <= recorder.step:
+            recorder.fact("training mode", loop() or sites.calling(), kind=kind)
+
+    def _normalisation(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        nesting = self.inspection.nesting
+
+        def __call__(layer: Any, x: Any) -> Any:  # noqa: N807
+            if not nesting.depth and not nesting.tracing and layer.training and not self.inspection.busy:
+                model = self._model()
+                if model is not None and any(one is layer for one in model.modules()):
+                    with self.inspection.at_our_cost():
+                        self._passed("batch normalisation")
+            return original(layer, x)
+
+        return __call__
 
     def _close(self) -> None:
         """Compare the peak with what it was before the pass, which has been evaluated by now."""
@@ -104,24 +126,19 @@ def loop() -> tuple[str, int] | None:
     return None
 
 
-def active(model: Any) -> list[str]:
-    """List what behaves in training mode as it should not in evaluation: dropout, batch statistics."""
+def draws(model: Any) -> bool:
+    """Tell whether a model has dropout that may be active."""
     from mlx import nn
 
-    kinds = set()
-    for module in model.modules():
-        if isinstance(module, (nn.Dropout, nn.Dropout2d, nn.Dropout3d)) and module.training and keeps(module) < 1:
-            kinds.add("dropout")
-        elif isinstance(module, nn.BatchNorm) and module.training:
-            kinds.add("batch normalisation")
-    return sorted(kinds)
+    kinds = (nn.Dropout, nn.Dropout2d, nn.Dropout3d)
+    return any(isinstance(module, kinds) and keeps(module) < 1 for module in model.modules())
 
 
 def trains(loss: Any, model: Any) -> bool:
-    """Tell whether a loss that is still to be computed is one of this model's."""
+    """Tell whether a loss that is still to be computed is one of this model's, with random numbers in it."""
     named = {f"p{k}": one for k, one in enumerate(graph.leaves(model.trainable_parameters())[:PARAMETERS])}
     drawn = LossGraph(graph.dot(loss=loss, **named), frozenset(named))
-    return drawn.found and any(drawn.reaches(name) for name in named)
+    return drawn.found and drawn.is_random and any(drawn.reaches(name) for name in named)
 
 
 def peak_bytes() -> int:

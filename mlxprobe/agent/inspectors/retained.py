@@ -20,7 +20,7 @@ LISTED = 200  # of a long list, the last are enough to see it grow
 LONG = 10_000
 FEW = 32
 NAMES = 200
-RISES_ARE_SURE = 3
+RISES_ARE_SURE = 5
 DEEPEST = 4
 
 
@@ -114,7 +114,7 @@ def containers(
 
 def parts(value: Any, *, packages: bool) -> list[tuple[str, Any]]:
     """List what to look into: a dict's lists, a short list's objects, an object's attributes."""
-    if type(value) is dict:
+    if is_plain(value):
         return [(f"[{key!r}]", one) for key, one in list(value.items())[:NAMES] if isinstance(one, (list, deque))]
     if isinstance(value, (list, tuple)):
         few = value if len(value) <= FEW else ()
@@ -122,6 +122,11 @@ def parts(value: Any, *, packages: bool) -> list[tuple[str, Any]]:
     if is_looked_into(value, packages=packages):
         return [(f".{attribute}", one) for attribute, one in list(vars(value).items())[:NAMES]]
     return []
+
+
+def is_plain(value: Any) -> bool:
+    """Tell whether a value is a dict, or a `defaultdict` and the like; a module is one too, and is not meant."""
+    return isinstance(value, dict) and not hasattr(value, "parameters")
 
 
 def arrays_in(value: Any) -> list[Any]:
@@ -133,7 +138,7 @@ def arrays_in(value: Any) -> list[Any]:
     if isinstance(value, (list, tuple, deque)):
         value = value if len(value) <= LONG else [value[k] for k in range(-LISTED, 0)]
         return graph.leaves([one for one in value if isinstance(one, (mx.array, dict, list, tuple))])
-    return graph.leaves(value) if type(value) is dict else []
+    return graph.leaves(value) if is_plain(value) else []
 
 
 def is_looked_into(value: Any, *, packages: bool) -> bool:

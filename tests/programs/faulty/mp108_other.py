@@ -2,7 +2,7 @@
 import mlx.core as mx
 import mlx.optimizers as optim
 
-STEPS, POINTS = 9000, 512
+STEPS, POINTS = 5000, 256
 x = mx.linspace(0, 1, POINTS)
 start = mx.exp(-200 * (x - 0.5) ** 2)
 

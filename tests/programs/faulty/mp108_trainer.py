@@ -4,7 +4,7 @@ import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
 
-STEPS, DT = 3500, 0.01
+STEPS, DT = 1500, 0.01
 
 
 class Controller(nn.Module):
@@ -38,7 +38,7 @@ class Trainer:
 
     def run(self, episodes):
         for episode in range(episodes):
-            cost, grads = self.loss_and_grad(self.controller, Pendulum(512))  # MP108
+            cost, grads = self.loss_and_grad(self.controller, Pendulum(64))  # MP108
             self.optimizer.update(self.controller, grads)
             mx.eval(self.controller.parameters(), self.optimizer.state, cost)
             print(episode, round(cost.item(), 4))
