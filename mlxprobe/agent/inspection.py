@@ -171,8 +171,8 @@ class Inspection:
         return looked
 
     def _weigh(self, parameters: Any) -> None:
-        """Count what waits in parameters that no optimizer updates: what they were given for, but the copies."""
-        if not self.recorder.applied and not self.looks.has_proved(UPDATE):
+        """Count what waits in parameters that no optimizer updates, but for the copies."""
+        if not (self.recorder.applied or self.inside or self.looks.has_proved(UPDATE)):
             self._functional = self.count(UPDATE, graph.leaves(parameters), always=True, copies=False)
 
     def _update(self) -> int | None:
@@ -245,9 +245,5 @@ class Inspection:
                 tell(one)
             except Exception as error:  # MLX differs from release to release, and programs do what they like
                 self._inspectors.remove(one)
-                self.recorder.fact(
-                    "inspector failed",
-                    None,
-                    inspector=type(one).__name__,
-                    error=f"{type(error).__name__}: {error}"[:200],
-                )
+                told = f"{type(error).__name__}: {error}"[:200]
+                self.recorder.fact("inspector failed", None, inspector=type(one).__name__, error=told)

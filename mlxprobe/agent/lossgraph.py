@@ -11,6 +11,7 @@ CARRIERS = {"Squeeze", "Reshape", "ExpandDims", "AsType", "Broadcast", "Flatten"
 CARRIERS |= {"Contiguous", "Transpose", "Slice", "Negative"}
 LAYERS = {"Matmul", "AddMM", "Convolution", "QuantizedMatmul", "GatherMM", "GatherQMM", "BlockMaskedMM"}
 LAYERS |= {"ScaledDotProductAttention", "RMSNorm", "LayerNorm", "RoPE"}
+CHECKPOINTS = {"Depends", "CustomTransforms"}
 UNKNOWN = -1
 DEEPEST = 40
 
@@ -52,8 +53,9 @@ class LossGraph:
         return any(self._kind.get(self._maker.get(one, "")) == "RandomBits" for one in self._behind)
 
     def operation(self, name: str) -> str:
-        """Name the operation that is to make an array, looking through copies; empty where there is none."""
-        return self._made_by(name)
+        """Name the operation that is to make an array, past copies and checkpoints; empty where there is none."""
+        made = self._made_by(name)
+        return "" if made in CHECKPOINTS else made
 
     def longest(self) -> int:
         """Count the operations of the longest chain."""

@@ -32,7 +32,7 @@ class Builds(Inspector):
         if self._took_s >= LONG_S:
             self._long += 1
             self._site = call.site
-            self._given = sum(one.nbytes for one in graph.leaves([*call.parameters.values(), *call.data.values()]))
+            self._given = sum(one.nbytes for one in graph.leaves([call.parameters, call.data]))
 
     def look(self, step: int) -> None:
         if self._took_s >= LONG_S and self._long >= SURE:
