@@ -1,0 +1,102 @@
+"""Whether a second call of a function could show: read off its source, and off what it calls."""
+
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlxprobe.agent import roots, sites
+from mlxprobe.agent.effects import Effects, followed
+
+HARMLESS = {
+    "makes a list of its own": "out = []\n    out.append(x)\n    return out",
+    "makes a dict of its own": "out = {}\n    out['loss'] = x\n    out.update(more=x)\n    return out",
+    "adds to its argument": "x += 1\n    return x",
+    "calls a helper": "return helper(x)",
+    "maps a lambda": "return list(map(lambda one: one + 1, [x]))",
+    "makes an object of its own": "return Pair(x).left",
+    "reads a global": "return len(SEEN) + x",
+    "loops over a list": "return sum(one for one in [x, x])",
+}
+SHOWS = {
+    "appends to a list outside": ("SEEN.append(x)", "calls SEEN.append"),
+    "appends to an argument's list": ("pair.items.append(x)", "calls pair.items.append"),
+    "appends through a local name": ("kept = SEEN\n    kept.append(x)", "calls kept.append"),
+    "extends an argument": ("more += [x]", "adds to more"),
+    "writes a global": ("global TOTAL\n    TOTAL = x", "writes TOTAL"),
+    "writes an attribute": ("pair.left = x", "writes pair.left"),
+    "writes an element": ("SEEN[0] = x", "writes SEEN[0]"),
+    "writes an element behind a name": ("kept = SEEN\n    kept[0] = x", "writes kept[0]"),
+    "prints": ("print(x)", "calls print"),
+    "opens a file": ("open('/dev/null').close()", "calls open"),
+    "takes from an iterator": ("next(NUMBERS)", "calls next"),
+    "loops over an iterator": ("for one in NUMBERS:\n        return one", "iterates NUMBERS"),
+    "draws a number": ("random.random()", "calls random.random"),
+    "draws a number of its own generator": ("GENERATOR.random()", "calls GENERATOR.random"),
+    "logs": ("logging.warning('x')", "calls logging.warning"),
+    "does so in a helper": ("return noisy(x)", "calls SEEN.append"),
+    "does so in a branch not taken": ("if x < 0:\n        print(x)", "calls print"),
+}
+MODULE = """
+import itertools, logging, random
+
+SEEN, NUMBERS, GENERATOR, TOTAL = [1], itertools.count(), random.Random(0), 0
+
+
+class Pair:
+    def __init__(self, left):
+        self.left = left
+        self.items = []
+
+
+def helper(x):
+    inner = [x]
+    inner.append(x)
+    return inner
+
+
+def noisy(x):
+    SEEN.append(x)
+
+
+def function(x, pair, more):
+    {body}
+"""
+
+
+def effect_of(body: str, folder: Path) -> str:
+    file = folder / "module.py"
+    file.write_text(MODULE.format(body=textwrap.dedent(body)))
+    names: dict[str, Any] = {"__name__": "module"}
+    exec(compile(file.read_text(), str(file), "exec"), names)
+    function: Callable[..., Any] = names["function"]
+    for root, whose in roots.pythons():
+        sites.add(root, whose)
+    effects = Effects()
+    with followed(effects):
+        function(1, names["Pair"](2), [])
+    return effects.found
+
+
+@pytest.mark.parametrize("body", HARMLESS.values(), ids=HARMLESS)
+def test_what_a_function_keeps_to_itself_is_no_effect(body: str, tmp_path: Path) -> None:
+    assert effect_of(body, tmp_path) == ""
+
+
+@pytest.mark.parametrize(("body", "effect"), SHOWS.values(), ids=SHOWS)
+def test_what_a_second_call_could_show_is_named(body: str, effect: str, tmp_path: Path) -> None:
+    assert effect in effect_of(body, tmp_path)
+
+
+def test_a_program_that_profiles_itself_is_left_alone() -> None:
+    effects = Effects()
+    sys.setprofile(lambda *_: None)
+    try:
+        with followed(effects):
+            pass
+    finally:
+        sys.setprofile(None)
+    assert effects.found == "is profiled"
