@@ -6,15 +6,23 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from mlxprobe.agent import alterations
+
 MAX_NORM = 1.0
 
 
 class Interventions:
-    """Apply the interventions of these names, as MLX's modules are imported."""
+    """Apply the interventions of these names, as MLX's modules are imported.
+
+    A program that makes no optimizer updates by hand: there, what is to be done to an update is done to the gradients,
+    and the parameters are evaluated by the next gradient call, which is given them.
+    """
 
     def __init__(self, names: str) -> None:
         self._names = frozenset(name for name in names.split(",") if name)
         self._gradients = 0  # calls since the last update
+        self._optimizers = 0  # that were made
+        self._updating = 0  # updates under way, one within the other
         self._made: dict[tuple[int, int], Callable[..., Any]] = {}
         if "spawn" in self._names:
             spawn_always()
@@ -25,12 +33,21 @@ class Interventions:
             return
         if name == "mlx.core":
             self._core(module)
-        elif name == "mlx.nn.utils" and "reuse-gradients" in self._names:
-            module.value_and_grad = self._reused(module.value_and_grad)
+        elif name == "mlx.nn.utils":
+            module.value_and_grad = self._of_modules(module.value_and_grad)
         elif name == "mlx.optimizers.optimizers":
-            for kind in vars(module).values():
-                if isinstance(kind, type) and issubclass(kind, module.Optimizer) and "update" in vars(kind):
-                    setattr(kind, "update", self._update(vars(kind)["update"], module))  # noqa: B010
+            self._install_optimizers(module)
+
+    def _install_optimizers(self, module: Any) -> None:
+        base = module.Optimizer
+        base.__init__ = self._making(base.__init__)
+        if "rate-tenth" in self._names:
+            base.learning_rate = self._rate(base.learning_rate)
+        for kind in vars(module).values():
+            if isinstance(kind, type) and issubclass(kind, base):
+                for name, wrap in (("update", self._update), ("apply_gradients", self._applying)):
+                    if name in vars(kind):
+                        setattr(kind, name, wrap(vars(kind)[name]))
 
     def _core(self, mx: Any) -> None:
         if "cpu" in self._names:
@@ -38,6 +55,10 @@ class Interventions:
         if "no-compile" in self._names:
             mx.disable_compile()
             mx.compile = as_it_is
+        elif "capture-random" in self._names:
+            mx.compile = capturing(mx, mx.compile)
+        if "causal-mask" in self._names:
+            mx.fast.scaled_dot_product_attention = attending(mx, mx.fast.scaled_dot_product_attention)
         mx.value_and_grad = self._counted(mx.value_and_grad, mx, with_value=True)
         mx.grad = self._counted(mx.grad, mx, with_value=False)
 
@@ -47,58 +68,146 @@ class Interventions:
             call = original(fun, *args, **kwargs)
 
             def gradients(*fargs: Any, **fkwargs: Any) -> Any:
+                if "float32" in self._names:
+                    fargs, fkwargs = alterations.single_precision(fargs), alterations.single_precision(fkwargs)
+                if "eval-update" in self._names and not self._optimizers:
+                    alterations.evaluate(mx, fargs)
                 result = call(*fargs, **fkwargs)
                 self._gradients += 1
                 if with_value and "eval-loss" in self._names:
-                    evaluate(mx, result[0])
-                return result
+                    alterations.evaluate(mx, result[0])
+                if self._optimizers:
+                    return result
+                if "clear-cache" in self._names:
+                    mx.clear_cache()
+                return (result[0], self._by_hand(result[1])) if with_value else self._by_hand(result)
 
             return gradients
 
         return make
 
-    def _reused(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _by_hand(self, gradients: Any) -> Any:
+        """Change gradients that no optimizer will be given."""
+        if "skip-update" in self._names:
+            gradients = alterations.scaled(gradients, 0)
+        if "clip" in self._names:
+            gradients = alterations.clipped(gradients, MAX_NORM)
+        if "rate-tenth" in self._names:
+            gradients = alterations.scaled(gradients, alterations.TENTH)
+        return gradients
+
+    def _of_modules(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def value_and_grad(model: Any, fn: Callable[..., Any]) -> Callable[..., Any]:
+            if "float32" in self._names:
+                alterations.single_precision(model)
             key = id(model), id(fn)
-            if key not in self._made:
+            if key not in self._made or "reuse-gradients" not in self._names:
                 self._made[key] = original(model, fn)
-            return self._made[key]
+            call = self._made[key]
+            return in_training(model, call) if "train-mode" in self._names else call
 
         return value_and_grad
 
-    def _update(self, original: Callable[..., Any], optimizers: Any) -> Callable[..., Any]:
-        def update(optimizer: Any, model: Any, gradients: Any) -> Any:
-            import mlx.core as mx
-            from mlx.utils import tree_map
+    def _making(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def init(optimizer: Any, *args: Any, **kwargs: Any) -> None:
+            self._optimizers += 1
+            original(optimizer, *args, **kwargs)
 
-            calls, self._gradients = self._gradients, 0
+        return init
+
+    def _rate(self, original: Any) -> property:
+        """Return the rate as a property that is a tenth within updates, and itself to whoever reads or sets it."""
+
+        def read(optimizer: Any) -> Any:
+            rate = original.fget(optimizer)
+            return rate * alterations.TENTH if self._updating else rate
+
+        return property(read, original.fset)
+
+    def _applying(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Change an update that is made without `Optimizer.update`."""
+
+        @functools.wraps(original)
+        def apply_gradients(optimizer: Any, gradients: Any, parameters: Any) -> Any:
+            if self._updating:  # by `update`, or by an optimizer of several
+                return original(optimizer, gradients, parameters)
+            if "skip-update" in self._names:
+                return alterations.unchanged(gradients, parameters)
+            result = self._apply(lambda changed: original(optimizer, changed, parameters), gradients)
+            self._finish(optimizer, result)
+            return result
+
+        return apply_gradients
+
+    def _update(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def update(optimizer: Any, model: Any, gradients: Any) -> Any:
             if "skip-update" in self._names:
                 return None
-            if "average" in self._names and calls > 1:
-                gradients = tree_map(lambda one: one / calls, gradients)
-            if "clip" in self._names:
-                gradients, _ = optimizers.clip_grad_norm(gradients, MAX_NORM)
-            result = original(optimizer, model, gradients)
-            if "eval-update" in self._names:
-                evaluate(mx, model.parameters() if hasattr(model, "parameters") else model, optimizer.state)
-            if "clear-cache" in self._names:
-                mx.clear_cache()
+            result = self._apply(lambda changed: original(optimizer, model, changed), gradients)
+            self._finish(optimizer, model.parameters() if hasattr(model, "parameters") else model)
             return result
 
         return update
+
+    def _apply(self, apply: Callable[[Any], Any], gradients: Any) -> Any:
+        calls, self._gradients = self._gradients, 0
+        if "freeze-base" in self._names:
+            gradients = alterations.adapters_alone(gradients)
+        if "average" in self._names and calls > 1:
+            gradients = alterations.scaled(gradients, 1 / calls)
+        if "clip" in self._names:
+            gradients = alterations.clipped(gradients, MAX_NORM)
+        self._updating += 1
+        try:
+            return apply(gradients)
+        finally:
+            self._updating -= 1
+
+    def _finish(self, optimizer: Any, parameters: Any) -> None:
+        import mlx.core as mx
+
+        if "eval-update" in self._names:
+            alterations.evaluate(mx, parameters, optimizer.state)
+        if "clear-cache" in self._names:
+            mx.clear_cache()
+
+
+def in_training(model: Any, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Put a model into training mode before each call."""
+
+    @functools.wraps(call)
+    def gradients(*args: Any, **kwargs: Any) -> Any:
+        model.train()
+        return call(*args, **kwargs)
+
+    return gradients
+
+
+def capturing(mx: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Let `mx.compile` know of the random state; MLX's own functions are compiled as they are."""
+
+    def compiled(fun: Callable[..., Any], inputs: Any = None, outputs: Any = None, shapeless: bool = False) -> Any:
+        if not (getattr(fun, "__module__", None) or "").startswith("mlx."):
+            inputs, outputs = (alterations.with_random_state(mx, one) for one in (inputs, outputs))
+        return original(fun, inputs, outputs, shapeless)
+
+    return compiled
+
+
+def attending(mx: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Let attention of a sequence to itself see nothing that comes later."""
+
+    def scaled_dot_product_attention(q: Any, k: Any, v: Any, *, scale: float, mask: Any = None, **kwargs: Any) -> Any:
+        return original(q, k, v, scale=scale, mask=alterations.causal(mx, q, k, mask), **kwargs)
+
+    return scaled_dot_product_attention
 
 
 def as_it_is(fun: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:
     """Leave a function uncompiled; to the hooks its steps are like any others."""
     return fun
-
-
-def evaluate(mx: Any, *trees: Any) -> None:
-    """Evaluate, unless a transformation such as compilation is being traced, where nothing can be."""
-    try:
-        mx.eval(*trees)
-    except (ValueError, RuntimeError):
-        return
 
 
 def spawn_always() -> None:

@@ -18,7 +18,8 @@ TIMEOUT_S = 120.0
 
 
 @click.command(cls=Program, context_settings={"allow_interspersed_args": False})
-@click.option("--only", multiple=True, metavar="NAME", help="Try only this intervention; repeatable (default: all).")
+@click.option("--only", multiple=True, metavar="NAME", help="Try only this intervention; repeatable.")
+@click.option("--all", "every", is_flag=True, help="Try all, not only those that may take away what is found.")
 @click.option("--with", "always", multiple=True, metavar="NAME", help="Apply this one in every trial; repeatable.")
 @click.option("--steps", type=click.IntRange(1), default=200, help="End each trial after this many steps (200).")
 @with_report(("text", "json", "markdown", "html"))
@@ -30,6 +31,7 @@ def isolate(
     is_module: bool,
     is_command: bool,
     only: tuple[str, ...],
+    every: bool,
     always: tuple[str, ...],
     steps: int,
     form: str,
@@ -49,8 +51,8 @@ def isolate(
         if name not in known_names():
             raise UsageError(f"there is no intervention {name!r}; there are {', '.join(known_names())}")
     command = command_of(words, python, is_module=is_module, is_command=is_command)
-    names = [name for name in known_names() if (not only or name in only) and name not in always]
-    with Display(total=1 + len(names)) as display:
+    names = [name for name in known_names() if every or name in only] or None
+    with Display() as display:
         found = Trials(words[0], command, settings, steps, display).run(names, always)
     told = shown(renderable(found))
     deliver(form, output, lambda name: ISOLATION_FORMATS[name](found), lambda: click.echo(told, nl=False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxprobe.reports import sheet, words
-from mlxprobe.running.isolation import Isolation, Trial, intervention
+from mlxprobe.running.isolation import Isolation, Trial, idle
 from mlxprobe.upgrade.quantities import peak_bytes, usual_step_s
 from mlxprobe.values.files import finite
 from mlxprobe.values.vocabulary import Outcome
@@ -43,19 +43,64 @@ def _cells(trial: Trial) -> tuple[str, ...]:
 
 
 def _conclusion(found: Isolation) -> list[str]:
+    first, cure = found.trials[0], found.cure
     if found.healthy:
+        return _nothing_to_cure(found)
+    if cure is not None:
+        lines = [f"The smallest cure is {cure.name}: {_and(one.summary for one in cure.applied)}."]
+        lines += [f"It takes away {', '.join(gone)}."] if (gone := found.gone(cure)) else []
+        return [*lines, *_hidden(found), "Write:", *_to_write(cure)]
+    lines = ["No change that was tried cures it."]
+    lines += [_partly(found, one) for one in found.helpful]
+    lines += _hidden(found)
+    if unknown := idle(first.codes):
+        lines.append(f"No intervention is known for {', '.join(unknown)}: `mlxprobe explain {unknown[0]}`.")
+    lines.append(f"As it is: {first.seen.reason}")
+    if best := found.helpful[:1]:
+        lines += [f"What helps most, {best[0].name}, is written:", *_to_write(best[0])]
+    return lines
+
+
+def _nothing_to_cure(found: Isolation) -> list[str]:
+    """Say so, but not where something is known that nobody has judged."""
+    first = found.trials[0]
+    known = [remark.message for remark in first.seen.remarks if remark.grave]
+    if not first.notes and not known:
         return ["There is nothing to cure: the program passes as it is, and nothing was found."]
-    cure = found.cure
-    if cure is None:
-        return ["No single intervention cures it.", f"As it is: {found.trials[0].seen.reason}"]
-    chosen = intervention(cure.name)
-    gone = sorted(found.trials[0].codes - cure.codes)
-    lines = [f"The smallest cure is {chosen.name}: {chosen.summary}."]
-    if gone:
-        lines.append(f"It takes away {', '.join(gone)}.")
-    if cure.codes:
-        lines.append(f"It leaves {', '.join(sorted(cure.codes))}.")
-    return [*lines, "Write:", *(f"    {line}" for line in chosen.code.splitlines())]
+    lines = ["The program passes as it is, without an error or a warning."]
+    for code in sorted(first.notes):
+        without = [one.name for one in found.trials[1:] if one.clean and code not in one.notes]
+        lines.append(f"There is a note, {code}" + (f"; it goes with {' or '.join(without)}." if without else "."))
+    return [*lines, *(f"Not judged: {message}." for message in known)]
+
+
+def _partly(found: Isolation, trial: Trial) -> str:
+    """Say what a change takes away, what stays, and what it lets show."""
+    before, after = found.trials[0].seen.outcome, trial.seen.outcome
+    does = [f"mends the {before}"] if before is not after else []
+    does += [f"takes away {_and(gone)}"] if (gone := found.gone(trial)) else []
+    shown = found.shown(trial)
+    stays = sorted(trial.codes - set(shown))
+    rest = [f"{_and(stays)} {'stays' if len(stays) == 1 else 'stay'}"] * bool(stays)
+    rest += [f"{_and(shown)} {'shows' if len(shown) == 1 else 'show'} then"] * bool(shown)
+    return f"`{trial.name}` {' and '.join(does)}; {', '.join(rest) or f'it still ends in {after}'}."
+
+
+def _hidden(found: Isolation) -> list[str]:
+    """Say what is seen only without `mx.compile`."""
+    told = [
+        (one, found.shown(one)) for one in found.trials[1:] if one.name == "no-compile" and one not in found.helpful
+    ]
+    return [f"Without mx.compile {_and(shown)} {'shows' if len(shown) == 1 else 'show'}." for _, shown in told if shown]
+
+
+def _to_write(trial: Trial) -> list[str]:
+    return [f"    {line}" for one in trial.applied for line in one.code.splitlines()]
+
+
+def _and(texts: Iterable[str]) -> str:
+    *others, last = texts
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _whole(line: str) -> dict[str, Any]:
@@ -74,6 +119,10 @@ def encoded(found: Isolation) -> str:
     """Return the isolation as JSON."""
     plain = finite(msgspec.to_builtins(found, str_keys=True))
     plain["cure"] = found.cure.name if found.cure else None
+    plain["helpful"] = [
+        {"name": one.name, "takes": found.gone(one), "leaves": sorted(one.codes), "shows": found.shown(one)}
+        for one in found.helpful
+    ]
     return msgspec.json.format(msgspec.json.encode(plain), indent=2).decode() + "\n"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import mlxprobe
 from mlxprobe.agent.shared import WITH_VARIABLE
-from mlxprobe.running.isolation import ISOLATION_SCHEMA_VERSION, Isolation, Trial
+from mlxprobe.running.isolation import AND, ISOLATION_SCHEMA_VERSION, Isolation, Trial, known_names, plausible
 from mlxprobe.running.runner import Listener
 from mlxprobe.running.watching import Enough, Watch
 from mlxprobe.settings.table import Settings
@@ -26,20 +26,30 @@ class Trials:
         self._environment: Environment | None = None
         self._trials: list[Trial] = []
 
-    def run(self, names: Sequence[str], always: Sequence[str] = ()) -> Isolation:
-        """Run the program as it is, then under each intervention; Ctrl-C keeps what there is."""
+    def run(self, names: Sequence[str] | None, always: Sequence[str] = ()) -> Isolation:
+        """Run the program as it is, then under each intervention, then under pairs of them where none cures it.
+
+        Without names it is those that may take away what is found. Ctrl-C keeps what there is.
+        """
         self._trials.clear()
         complete = True
         try:
             self._try("", ())
             if always:
-                self._try(" + ".join(always), always)
-            for name in names:
-                self._try(name, (*always, name))
+                self._try(AND.join(always), always)
+            for name in plausible(self._trials[-1]) if names is None else names:
+                if name not in always:
+                    self._try(name, (*always, name))
+            given = known_names() if names is None else names
+            for pair in self._found(always).pairs([name for name in given if name not in always]):
+                self._try(pair, (*always, *pair.split(AND)))
         except KeyboardInterrupt:
             complete = False
             if not self._trials:
                 raise
+        return self._found(always, complete=complete)
+
+    def _found(self, always: Sequence[str], *, complete: bool = True) -> Isolation:
         assert self._environment is not None
         return Isolation(
             schema_version=ISOLATION_SCHEMA_VERSION,

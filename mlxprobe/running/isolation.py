@@ -1,70 +1,22 @@
-"""Which single change cures a program: pure. The agent applies them (see `agent.interventions`)."""
+"""Which change cures a program, and which but helps: pure. The agent applies them (see `agent.interventions`)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from mlxprobe.running.interventions import INTERVENTIONS, Intervention
 from mlxprobe.values.observation import Environment, Value
 from mlxprobe.values.record import ProgramRecord
 from mlxprobe.values.vocabulary import Outcome, Severity
 
 ISOLATION_SCHEMA_VERSION = 2  # of 1 the trials were rows of record version 1
-
-
-class Intervention(Value, frozen=True):
-    """One change: what it does, and the code that does it for good. `cures` is False for one that only diagnoses."""
-
-    name: str
-    summary: str
-    code: str
-    cures: bool = True
-
-
-# The smallest change first.
-INTERVENTIONS = (
-    Intervention(
-        name="eval-update",
-        summary="evaluate parameters and optimizer state after every update",
-        code="# after optimizer.update(model, grads)\nmx.eval(model.parameters(), optimizer.state)",
-    ),
-    Intervention(
-        name="eval-loss", summary="evaluate the loss after every gradient call", code="# or loss.item()\nmx.eval(loss)"
-    ),
-    Intervention(
-        name="average",
-        summary="divide accumulated gradients by their number",
-        code="# before optimizer.update(model, grads)\ngrads = tree_map(lambda g: g / micro_batches, grads)",
-    ),
-    Intervention(
-        name="clip",
-        summary="clip the gradients' norm at 1",
-        code="# before optimizer.update(model, grads)\ngrads, norm = optim.clip_grad_norm(grads, max_norm=1.0)",
-    ),
-    Intervention(
-        name="reuse-gradients",
-        summary="build nn.value_and_grad once",
-        code="# before the loop\nloss_and_grad = nn.value_and_grad(model, loss_fn)",
-    ),
-    Intervention(
-        name="clear-cache", summary="clear MLX's cache after every update", code="# after the update\nmx.clear_cache()"
-    ),
-    Intervention(
-        name="no-compile", summary="disable mx.compile", code="# then mend the compiled function\nmx.disable_compile()"
-    ),
-    Intervention(
-        name="spawn",
-        summary="start workers anew instead of forking",
-        code='# before the first worker\nmultiprocessing.set_start_method("spawn")',
-    ),
-    Intervention(name="cpu", summary="run on the CPU", code="mx.set_default_device(mx.cpu)", cures=False),
-    Intervention(
-        name="skip-update", summary="leave the update out", code="# nothing is learned: this only tells", cures=False
-    ),
-)
+PAIRS = 3  # are tried at most
+AND = " + "
+HIDES = {"MP101": {"MP103", "MP105", "MP106"}}  # while nothing is evaluated, these cannot be told
 
 
 class Trial(Value, frozen=True):
-    """The program under one intervention; an empty name is the program as it is."""
+    """The program under one intervention, or two (`a + b`); an empty name is the program as it is."""
 
     name: str
     seen: ProgramRecord
@@ -73,6 +25,27 @@ class Trial(Value, frozen=True):
     def codes(self) -> set[str]:
         """The findings that are errors or warnings."""
         return {one.code for one in self.seen.findings if one.checked and one.severity is not Severity.NOTE}
+
+    @property
+    def notes(self) -> set[str]:
+        """The findings that are notes alone."""
+        return {one.code for one in self.seen.findings if one.checked} - self.codes
+
+    @property
+    def unseen(self) -> set[str]:
+        """What could not be judged, and what other findings hide."""
+        unchecked = {one.code for one in self.seen.findings if not one.checked}
+        return unchecked.union(*(HIDES.get(code, set()) for code in self.codes))
+
+    @property
+    def applied(self) -> list[Intervention]:
+        """What was changed."""
+        return [intervention(name) for name in self.name.split(AND) if name]
+
+    @property
+    def clean(self) -> bool:
+        """Whether it passes, and no error or warning is found."""
+        return self.seen.outcome is Outcome.PASS and not self.codes
 
 
 class Isolation(Value, frozen=True):
@@ -89,24 +62,61 @@ class Isolation(Value, frozen=True):
 
     @property
     def healthy(self) -> bool:
-        """Whether there is nothing to cure."""
-        first = self.trials[0]
-        return first.seen.outcome is Outcome.PASS and not first.codes
+        """Whether no error or warning speaks against the program as it is."""
+        return self.trials[0].clean
 
     @property
     def cure(self) -> Trial | None:
-        """The smallest change that mends the outcome, or takes findings away and adds none."""
-        names = [one.name for one in INTERVENTIONS if one.cures]
-        found = [one for one in self.trials[1:] if one.name in names and self.helps(one)]
-        return min(found, key=lambda one: (len(one.codes), names.index(one.name)), default=None)
+        """The smallest change after which the program passes, and nothing is found."""
+        found = [] if self.healthy else [one for one in self.helpful if one.clean]
+        return min(found, key=lambda one: len(one.applied), default=None)
+
+    @property
+    def helpful(self) -> list[Trial]:
+        """What mends the outcome, or takes findings away, and makes nothing worse: the most helpful, smallest first."""
+        found = [one for one in self.trials[1:] if one.applied and self.helps(one)]
+        return sorted(found, key=lambda one: (not one.clean, len(one.codes), *map(INTERVENTIONS.index, one.applied)))
+
+    @property
+    def base(self) -> Trial:
+        """What a trial is compared with: the program as it is, or with what is always applied."""
+        return self.trials[min(1, len(self.trials) - 1) if self.always else 0]
 
     def helps(self, trial: Trial) -> bool:
-        """Tell whether an intervention makes the program better, and nothing worse, than without it."""
-        has_base = self.always and len(self.trials) > 1 and trial is not self.trials[1]
-        first = self.trials[1 if has_base else 0]
-        if trial.seen.outcome is not Outcome.PASS or trial.codes - first.codes:
+        """Tell whether interventions that may stay make the program better, and nothing worse, than without them."""
+        first = self.trials[0] if trial is self.base else self.base
+        if trial.seen.outcome is not Outcome.PASS and trial.seen.outcome is not first.seen.outcome:
             return False
-        return first.seen.outcome is not Outcome.PASS or trial.codes < first.codes
+        if not all(one.cures for one in trial.applied) or trial.codes - first.codes - first.unseen:
+            return False
+        mends = trial.seen.outcome is Outcome.PASS is not first.seen.outcome
+        return mends or bool(first.codes - trial.codes)
+
+    def gone(self, trial: Trial) -> list[str]:
+        """Return the codes that a trial took away."""
+        return sorted(self.trials[0].codes - trial.codes)
+
+    def shown(self, trial: Trial) -> list[str]:
+        """Return the codes that only a trial shows."""
+        return sorted(trial.codes - self.trials[0].codes)
+
+    def pairs(self, names: Sequence[str]) -> list[str]:
+        """Return the pairs of these worth a trial, where nothing cures: what helps, with what may take the rest."""
+        single = [one for one in self.helpful if len(one.applied) == 1 and one is not self.base]
+        if self.healthy or self.cure is not None:
+            return []
+        helping, tried = {one.name for one in single}, {one.name for one in self.trials}
+        allowed = [one for one in INTERVENTIONS if one.cures and one.name in names]
+        ranked = [
+            (-len(trial.codes.intersection(one.takes)), one.name not in helping and one.name in tried, trial.name, one)
+            for trial in single
+            for one in allowed
+            if one.name != trial.name and trial.codes.intersection(one.takes)
+        ]
+        ranked.sort(key=lambda row: row[:2])
+        order = known_names()
+        pairs = [AND.join(sorted((name, one.name), key=order.index)) for _, _, name, one in ranked]
+        return list(dict.fromkeys(pairs))[:PAIRS]
 
 
 def intervention(name: str) -> Intervention:
@@ -117,3 +127,16 @@ def intervention(name: str) -> Intervention:
 def known_names() -> Sequence[str]:
     """Return the names of all interventions."""
     return [one.name for one in INTERVENTIONS]
+
+
+def plausible(first: Trial) -> list[str]:
+    """Return what may help a program that was seen as it is: those for most of its findings and outcome first."""
+    signs = {*first.codes, *first.notes, str(first.seen.outcome)}
+    ranked = [(len(signs.intersection(one.takes)), one.name) for one in INTERVENTIONS]
+    return [name for number, name in sorted(ranked, key=lambda pair: -pair[0]) if number]
+
+
+def idle(codes: Iterable[str]) -> list[str]:
+    """Return the codes for which no intervention is known."""
+    takes = {code for one in INTERVENTIONS for code in one.takes}
+    return sorted(set(codes) - takes)

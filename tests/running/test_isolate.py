@@ -18,7 +18,8 @@ from running import MLXPROBE, PRELUDE, own_environment, run
 
 from mlxprobe.agent import interventions
 from mlxprobe.reports.isolation import ISOLATION_FORMATS
-from mlxprobe.running.isolation import INTERVENTIONS, ISOLATION_SCHEMA_VERSION, Isolation, Trial, known_names
+from mlxprobe.running.interventions import INTERVENTIONS
+from mlxprobe.running.isolation import ISOLATION_SCHEMA_VERSION, Isolation, Trial, idle, known_names, plausible
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Outcome, Severity
 
@@ -82,7 +83,7 @@ def test_cpu_makes_the_cpu_the_default() -> None:
 
 
 def test_what_is_offered_is_what_the_agent_applies() -> None:
-    applied = re.findall(r'"([a-z-]+)" (?:not )?in self\._names', inspect.getsource(interventions))
+    applied = re.findall(r'"([a-z0-9-]+)" (?:not )?in self\._names', inspect.getsource(interventions))
     assert set(applied) == set(known_names())
 
 
