@@ -49,8 +49,9 @@ def _conclusion(found: Isolation) -> list[str]:
     if cure is not None:
         lines = [f"The smallest cure is {cure.name}: {_and(one.summary for one in cure.applied)}."]
         lines += [f"It takes away {', '.join(gone)}."] if (gone := found.gone(cure)) else []
+        lines += [_partly(found, one) for one in found.helpful if not one.clean]
         return [*lines, *_hidden(found), "Write:", *_to_write(cure)]
-    lines = ["No change that was tried cures it."]
+    lines = ["No change that was tried cures it."] if found.trials[1:] else []
     lines += [_partly(found, one) for one in found.helpful]
     lines += _hidden(found)
     if unknown := idle(first.codes):
@@ -81,9 +82,8 @@ def _partly(found: Isolation, trial: Trial) -> str:
     does += [f"takes away {_and(gone)}"] if (gone := found.gone(trial)) else []
     shown = found.shown(trial)
     stays = sorted(trial.codes - set(shown))
-    rest = [f"{_and(stays)} {'stays' if len(stays) == 1 else 'stay'}"] * bool(stays)
-    rest += [f"{_and(shown)} {'shows' if len(shown) == 1 else 'show'} then"] * bool(shown)
-    return f"`{trial.name}` {' and '.join(does)}; {', '.join(rest) or f'it still ends in {after}'}."
+    rest = ", ".join([*([_do(stays, "stay")] if stays else []), *([f"{_do(shown, 'show')} then"] if shown else [])])
+    return f"`{trial.name}` {' and '.join(does)}; {rest or f'it still ends in {after}'}."
 
 
 def _hidden(found: Isolation) -> list[str]:
@@ -91,11 +91,15 @@ def _hidden(found: Isolation) -> list[str]:
     told = [
         (one, found.shown(one)) for one in found.trials[1:] if one.name == "no-compile" and one not in found.helpful
     ]
-    return [f"Without mx.compile {_and(shown)} {'shows' if len(shown) == 1 else 'show'}." for _, shown in told if shown]
+    return [f"Without mx.compile {_do(shown, 'show')}." for _, shown in told if shown]
 
 
 def _to_write(trial: Trial) -> list[str]:
     return [f"    {line}" for one in trial.applied for line in one.code.splitlines()]
+
+
+def _do(codes: list[str], verb: str) -> str:
+    return f"{_and(codes)} {verb}{'s' if len(codes) == 1 else ''}"
 
 
 def _and(texts: Iterable[str]) -> str:

@@ -21,7 +21,7 @@ INTERVENTIONS = (
         name="eval-update",
         summary="evaluate parameters and optimizer state after every update",
         code="# after optimizer.update(model, grads)\nmx.eval(model.parameters(), optimizer.state)",
-        takes=("MP101", "MP102", "MP103", "MP104", "MP106", "hang", "memory", "slow"),
+        takes=("MP101", "MP102", "MP103", "MP104", "MP105", "MP106", "hang", "memory", "slow"),
     ),
     Intervention(
         name="eval-loss",

@@ -12,6 +12,7 @@ from mlxprobe.values.vocabulary import Outcome, Severity
 ISOLATION_SCHEMA_VERSION = 2  # of 1 the trials were rows of record version 1
 PAIRS = 3  # are tried at most
 AND = " + "
+OF_COMPILED = {"no-compile", "capture-random"}  # change nothing where nothing is compiled
 HIDES = {"MP101": {"MP103", "MP105", "MP106"}}  # while nothing is evaluated, these cannot be told
 
 
@@ -132,7 +133,9 @@ def known_names() -> Sequence[str]:
 def plausible(first: Trial) -> list[str]:
     """Return what may help a program that was seen as it is: those for most of its findings and outcome first."""
     signs = {*first.codes, *first.notes, str(first.seen.outcome)}
-    ranked = [(len(signs.intersection(one.takes)), one.name) for one in INTERVENTIONS]
+    compiles = bool(first.seen.sheet.traces) or any(code.startswith("MP5") for code in signs)
+    may = [one for one in INTERVENTIONS if compiles or one.name not in OF_COMPILED]
+    ranked = [(len(signs.intersection(one.takes)), one.name) for one in may]
     return [name for number, name in sorted(ranked, key=lambda pair: -pair[0]) if number]
 
 

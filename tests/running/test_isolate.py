@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,10 +18,11 @@ from making import HERE, record_row
 from running import MLXPROBE, PRELUDE, own_environment, run
 
 from mlxprobe.agent import interventions
+from mlxprobe.diagnosis import RULES
 from mlxprobe.reports.isolation import ISOLATION_FORMATS
 from mlxprobe.running.interventions import INTERVENTIONS
 from mlxprobe.running.isolation import ISOLATION_SCHEMA_VERSION, Isolation, Trial, idle, known_names, plausible
-from mlxprobe.values.record import Finding
+from mlxprobe.values.record import Finding, Remark
 from mlxprobe.values.vocabulary import Outcome, Severity
 
 FAULTY = Path(__file__).parents[1] / "programs" / "faulty"
@@ -35,6 +37,54 @@ if __name__ == "__main__":
     worker.start(); worker.join()
 """
 KEPT = CHECKED.replace("value = loss.item()", "kept.append(loss)").replace("return value", "return kept[-1].item()")
+ADAPTED = (
+    CHECKED
+    + """
+class Adapted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear, self.lora_a, self.lora_b = nn.Linear(4, 1), mx.ones((4, 2)), mx.zeros((2, 1))
+    def __call__(self, x):
+        return self.linear(x) + x @ self.lora_a @ self.lora_b
+model = nn.Sequential(nn.Linear(4, 4), Adapted())
+kept, factor = model.layers[0].weight.tolist(), model.layers[1].lora_b.tolist()
+gradients = nn.value_and_grad(model, lambda m: ((m(x) - y) ** 2).mean())
+for _ in range(3):
+    optimizer.update(model, gradients(model)[1])
+    mx.eval(model.parameters(), optimizer.state)
+assert model.layers[0].weight.tolist() == kept and model.layers[1].lora_b.tolist() != factor
+"""
+)
+BY_HAND = """
+import mlx.core as mx
+mx.random.seed(0)
+first = params = mx.random.normal((4, 1))
+x = mx.random.normal((32, 4))
+gradients = mx.value_and_grad(lambda params: mx.mean((mx.tanh(x @ params) - x.sum(1, keepdims=True)) ** 2))
+for _ in range(60):
+    loss, grads = gradients(params)
+    params = params - 0.01 * grads
+print(params.tolist())
+"""
+TWO_FAULTS = """
+import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
+from mlx.utils import tree_map
+mx.random.seed(0)
+model = nn.Sequential(nn.Linear(4, 32), nn.Dropout(0.1), nn.Linear(32, 1))
+optimizer = optim.SGD(learning_rate=1e-2)
+gradients = nn.value_and_grad(model, lambda m, x, y: mx.mean((m(x) - y) ** 2))
+for step in range(48):
+    if step == 4:
+        model.eval()
+    total = None
+    for _ in range(4):
+        x = mx.random.normal((8, 4))
+        loss, grads = gradients(model, x, x.sum(axis=1, keepdims=True))
+        total = grads if total is None else tree_map(mx.add, total, grads)
+        mx.eval(loss, total)
+    optimizer.update(model, total)
+    mx.eval(model.parameters(), optimizer.state)
+"""
 CURES = [
     ("eval-update", (FAULTY / "mp101_other.py").read_text(), "MP101"),
     ("average", (FAULTY / "mp203_other.py").read_text(), "MP203"),
@@ -45,6 +95,23 @@ CURES = [
     ("reuse-gradients", CHECKED + "f, make = len, nn.value_and_grad\nassert make(model, f) is make(model, f)", "error"),
     ("clear-cache", CHECKED + "train(2)\nbig = mx.ones(100_000) + 1; mx.eval(big); del big\n"
      "optimizer.update(model, gradients(model)[1])\nassert mx.get_cache_memory() < 1000", "error"),
+    ("rate-tenth", (FAULTY / "mp208_other.py").read_text(), "MP208"),
+    ("capture-random", (FAULTY / "mp503_step.py").read_text(), "MP503"),
+    ("causal-mask", (FAULTY / "mp307_trainer.py").read_text(), "MP307"),
+    ("train-mode", (FAULTY / "mp215_trainer.py").read_text(), "MP215"),
+    ("freeze-base", ADAPTED, "error"),
+    ("float32", CHECKED + "model.set_dtype(mx.float16); x = x.astype(mx.float16)\n"
+     "gradients = nn.value_and_grad(model, lambda m, x: (m(x) ** 2).mean())\n"
+     "grads = gradients(model, x)[1]\nassert grads['weight'].dtype == model.weight.dtype == mx.float32", "error"),
+    ("eval-update", BY_HAND, "MP105"),
+    ("skip-update", BY_HAND + "assert mx.array_equal(params, first).item()", "error"),
+    ("rate-tenth", CHECKED + "w = mx.array(model.weight); _, grads = gradients(model)\n"
+     "optimizer.update(model, grads)\n"
+     "assert optimizer.learning_rate.item() > 0.09\n"
+     "assert mx.allclose(model.weight, w - 0.01 * grads['weight']).item()", "error"),
+    ("eval-update", CHECKED + "params = model.trainable_parameters()\nfor _ in range(60):\n"
+     "    grads = gradients(model)[1]\n    params = optimizer.apply_gradients(grads, params)\n"
+     "    model.update(params)\nprint(model.weight.tolist())", "MP102"),
     ("skip-update", CHECKED + "w = model.weight.tolist(); train(2)\nassert model.weight.tolist() == w", "error"),
 ]  # fmt: skip
 
@@ -64,7 +131,7 @@ def state(trial: dict[str, Any]) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "source", "gone"), CURES, ids=[row[0] for row in CURES])
+@pytest.mark.parametrize(("name", "source", "gone"), CURES, ids=[f"{k} {row[0]}" for k, row in enumerate(CURES)])
 def test_an_intervention_changes_the_outcome(name: str, source: str, gone: str, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(source)
     found = isolate(tmp_path, "--only", name, "train.py")
@@ -130,7 +197,7 @@ def test_wrong_usage_is_told(words: list[str], said: str, tmp_path: Path) -> Non
 @pytest.mark.usefixtures("default_signals")
 def test_an_interrupt_keeps_what_there_is(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(PRELUDE)
-    order = [*MLXPROBE, "isolate", "--output", "out.json", "--format", "json", "train.py"]
+    order = [*MLXPROBE, "isolate", "--output", "out.json", "--format", "json", "--all", "train.py"]
     with subprocess.Popen(
         order, cwd=tmp_path, env=own_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as ran:
@@ -193,6 +260,116 @@ def test_a_cure_passes_adds_no_finding_and_is_no_mere_question(first: Trial, oth
         assert cure.codes < first.codes or first.seen.outcome is not Outcome.PASS
         assert cure.name not in ("cpu", "skip-update")
     assert json.loads(ISOLATION_FORMATS["json"](found))["cure"] == (cure.name if cure else None)
+
+
+def conclusion(found: Isolation) -> str:
+    return ISOLATION_FORMATS["markdown"](found).partition("\n\n")[2].partition("\n\n")[2]
+
+
+def test_a_partial_cure_is_named_with_what_stays_and_what_shows_then() -> None:
+    first = trial("", PASS, "MP101", "MP102", "MP203")
+    found = isolation(first, trial("eval-update", PASS, "MP105", "MP203"), trial("average", PASS, "MP101", "MP102"))
+    assert found.cure is None
+    text = conclusion(found)
+    assert "`eval-update` takes away MP101 and MP102; MP203 stays, MP105 shows then." in text
+    assert "`average` takes away MP203; MP101 and MP102 stay." in text
+    told = json.loads(ISOLATION_FORMATS["json"](found))["helpful"]
+    assert [one["name"] for one in told] == ["average", "eval-update"] or told[0]["shows"] == ["MP105"]
+
+
+def test_what_nothing_hid_is_made_worse_by_what_shows_it() -> None:
+    found = isolation(trial("", PASS, "MP101"), trial("eval-update", PASS, "MP207"))
+    assert found.helpful == [] and "`eval-update`" not in conclusion(found)
+
+
+def test_no_compile_shows_what_was_hidden() -> None:
+    first = trial("", PASS, "MP501")
+    hidden = Finding(code="MP201", name="x", severity=Severity.NOTE, message="could not look inside", checked=False)
+    first = Trial(name="", seen=msgspec.structs.replace(first.seen, findings=(*first.seen.findings, hidden)))
+    text = conclusion(isolation(first, trial("no-compile", PASS, "MP201")))
+    assert "`no-compile` takes away MP501; MP201 shows then." in text
+    assert "Without mx.compile MP306 shows." in conclusion(
+        isolation(trial("", HANG), trial("no-compile", HANG, "MP306"))
+    )
+
+
+PAIRED = [
+    ("what helps with what takes the rest", [trial("", PASS, "MP203", "MP215"), trial("average", PASS, "MP215"),
+     trial("train-mode", PASS, "MP203")], ["average + train-mode"]),
+    ("what shows only then", [trial("", PASS, "MP101"), trial("eval-update", PASS, "MP105")],
+     ["eval-update + eval-loss"]),
+    ("none where one cures", [trial("", PASS, "MP203", "MP215"), trial("average")], []),
+    ("none where nothing helps", [trial("", PASS, "MP203", "MP215"), trial("average", PASS, "MP203", "MP215")], []),
+    ("none for what nothing takes", [trial("", PASS, "MP203", "MP301"), trial("average", PASS, "MP301")], []),
+    ("none of a healthy program", [trial(""), trial("average")], []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("trials", "right"), [row[1:] for row in PAIRED], ids=[row[0] for row in PAIRED])
+def test_the_pairs_to_try_are(trials: list[Trial], right: list[str]) -> None:
+    assert isolation(*trials).pairs(known_names()) == right
+    assert isolation(*trials).pairs(["clip"]) == []
+
+
+def test_pairs_are_few_and_no_mere_questions() -> None:
+    most = [code for code in idle_free() if code.startswith("MP")]
+    trials = [trial(name, PASS, *most[1:]) for name in known_names()]
+    pairs = isolation(trial("", PASS, *most), *trials).pairs(known_names())
+    assert len(pairs) == 3 and not any("cpu" in pair or "skip" in pair for pair in pairs)
+
+
+def idle_free() -> list[str]:
+    return sorted({code for one in INTERVENTIONS for code in one.takes})
+
+
+def test_a_pair_that_cures_is_written_whole() -> None:
+    first = trial("", PASS, "MP203", "MP215")
+    others = trial("average", PASS, "MP215"), trial("train-mode", PASS, "MP203"), trial("average + train-mode")
+    found = isolation(first, *others)
+    assert found.cure is others[2]
+    text = conclusion(found)
+    assert "The smallest cure is average + train-mode: divide" in text and "    model.train()\n" in text
+    assert "tree_map" in text
+
+
+@pytest.mark.parametrize(
+    ("first", "right"),
+    [
+        (trial("", PASS, "MP215"), ["train-mode"]),
+        (trial("", PASS, "MP101", "MP102", "MP105"), ["eval-update", "eval-loss"]),
+        (trial("", PASS, "MP503"), ["capture-random", "no-compile"]),
+        (trial("", PASS), []),
+        (trial("", PASS, "MP301"), []),
+    ],
+)
+def test_what_may_take_away_most_is_tried_first(first: Trial, right: list[str]) -> None:
+    assert plausible(first) == right
+
+
+def test_what_an_intervention_takes_away_is_a_code_or_an_outcome() -> None:
+    words = {*RULES, *map(str, Outcome), "MP113", "MP211", "MP404"}
+    assert {code for one in INTERVENTIONS for code in one.takes} <= words
+    assert idle(["MP101", "MP301"]) == ["MP301"]
+
+
+def test_nothing_to_cure_is_never_said_beside_a_finding() -> None:
+    note = Finding(code="MP106", name="evaluated-late", severity=Severity.NOTE, message="m")
+    noted = Trial(name="", seen=record_row(PASS, findings=(note,)))
+    text = conclusion(isolation(noted, trial("eval-update")))
+    assert "nothing to cure" not in text.lower() and "There is a note, MP106; it goes with eval-update." in text
+    unknown = conclusion(isolation(trial("", PASS, "MP301")))
+    assert "No intervention is known for MP301: `mlxprobe explain MP301`." in unknown
+    blind = Remark(name="child crashed", message="a child crashed")
+    text = conclusion(isolation(Trial(name="", seen=record_row(PASS, remarks=(blind,)))))
+    assert "nothing to cure" not in text.lower() and "Not judged: a child crashed." in text
+
+
+@pytest.mark.slow
+def test_pairs_are_run_where_no_single_change_cures(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(TWO_FAULTS)
+    found = isolate(tmp_path, "train.py")
+    assert found["cure"] == "average + train-mode"
+    assert [one.get("name", "") for one in found["trials"]] == ["", "average", "train-mode", "average + train-mode"]
 
 
 def test_markdown_has_a_row_per_trial_and_the_code() -> None:
