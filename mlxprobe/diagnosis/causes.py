@@ -49,13 +49,15 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     "MP103": (Cause("MP105"), Cause("MP109"), Cause("MP101")),
     "MP201": (Cause("MP206"), Cause("MP207")),
     "MP204": (Cause("MP205"),),
-    "MP205": (Cause("MP209"), Cause("MP206"), Cause("MP501"), Cause("MP201", proved), Cause("MP207")),
+    "MP205": (Cause("MP209"), Cause("MP206"), Cause("MP501"), Cause("MP504"), Cause("MP201", proved), Cause("MP207")),
     "MP207": (Cause("MP210", rate_not_finite), Cause("MP302"), Cause("MP304"), Cause("MP208", earlier)),
     "MP208": (Cause("MP203"),),
     "MP209": (Cause("MP206"),),
     "MP301": (Cause("MP303"),),
     "MP306": (
-        *map(Cause, ("MP205", "MP209", "MP206", "MP501", "MP207", "MP208", "MP210", "MP301", "MP303", "MP305")),
+        *map(
+            Cause, ("MP205", "MP209", "MP206", "MP501", "MP504", "MP207", "MP208", "MP210", "MP301", "MP303", "MP305")
+        ),
         Cause("MP201", proved),
         Cause("MP110"),
     ),
