@@ -17,7 +17,7 @@ PROGRAMS = Path(__file__).parents[1] / "programs"
 FAULTY = sorted((PROGRAMS / "faulty").glob("*.py"))
 HEALTHY = sorted((PROGRAMS / "healthy").glob("*.py"))
 MARK = re.compile(r"# (MP\d+)$")
-LIMITS = Limits(stall_s=3.0, startup_s=60.0, timeout_s=120.0, memory_bytes=4_000_000_000)
+LIMITS = Limits(stall_s=8.0, startup_s=60.0, timeout_s=120.0, memory_bytes=4_000_000_000)
 
 pytestmark = pytest.mark.slow
 

@@ -28,7 +28,8 @@ class Builds(Inspector):
 
     def called(self, call: Call) -> None:
         """A call has been described; what it needs is known once it has been computed."""
-        self._took_s = time.thread_time() - self._began_s
+        self._took_s = time.thread_time() - self._began_s if self._began_s else 0.0  # a compiled one has no beginning
+        self._began_s = 0.0
         if self._took_s >= LONG_S:
             self._long += 1
             self._site = call.site
