@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import adapters, graph
 
 LISTED = 5
 MANY = 4
@@ -31,12 +31,26 @@ def differences(module: Any, given: dict[str, Any], *, strict: bool) -> dict[str
         return {}
     return {
         "strict": strict,
+        "ranks": ranks(module, given) if shape else [],
         "taken": len(own) - len(missing),
         "of": len(own),
         "left": len(trained & set(missing)),
         "resemble": resemble([given[key] for key in extra], [own[name] for name in missing]),
         **{kind: keys[:LISTED] + ["…"] * (len(keys) > LISTED) for kind, keys in kinds.items()},
     }
+
+
+def ranks(module: Any, given: dict[str, Any]) -> list[str]:
+    """List adapters whose factors come with another rank; empty where anything else has another shape too."""
+    found, known = [], set()
+    for one in adapters.find(module):
+        shapes = [tuple(given[part.path].shape) for part in one.factors if part.path in given]
+        if len(shapes) == len(one.factors) and adapters.multiply(shapes[0], shapes[1], one.base.shape):
+            known |= {part.path for part in one.factors}
+            found += [f"{one.path}: rank {shapes[0][-1]} for {one.rank}"] if shapes[0][-1] != one.rank else []
+    own = dict(graph.named_leaves(module.parameters()))
+    others = [key for key in own.keys() & given.keys() - known if tuple(given[key].shape) != tuple(own[key].shape)]
+    return [] if others else found[:LISTED] + ["…"] * (len(found) > LISTED)
 
 
 def pairs(extra: dict[str, Any], missing: dict[str, Any]) -> list[str]:

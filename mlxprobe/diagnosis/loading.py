@@ -41,6 +41,8 @@ def misfit(fact: Fact, *, refused: bool) -> tuple[Severity, str] | None:
     """
     shown = {kind: listed(fact.detail[kind]) for kind in ("missing", "extra", "shape", "renamed") if fact.detail[kind]}
     text = "; ".join(f"{kind}: {names}" for kind, names in shown.items() if kind != "renamed")
+    if fact.detail.get("ranks"):
+        return None  # an adapter of another rank, which has a code of its own
     if fact.detail["strict"]:
         return (Severity.ERROR, f"weights do not fit the model; {text}") if refused else None
     extra, left = "extra" in shown, f"{fact.detail['left']} of {fact.detail['of']} parameters"

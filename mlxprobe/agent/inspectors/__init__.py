@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from mlxprobe.agent.inspection import Inspector
 from mlxprobe.agent.inspectors.accumulation import Accumulation
+from mlxprobe.agent.inspectors.adapter_files import AdapterFiles
+from mlxprobe.agent.inspectors.adapters import Adapters
 from mlxprobe.agent.inspectors.builds import Builds
 from mlxprobe.agent.inspectors.causality import Causality
 from mlxprobe.agent.inspectors.checkpoints import Checkpoints
 from mlxprobe.agent.inspectors.clipping import Clipping
 from mlxprobe.agent.inspectors.frozen import Frozen
+from mlxprobe.agent.inspectors.fusing import Fusing
 from mlxprobe.agent.inspectors.gradients import Gradients
 from mlxprobe.agent.inspectors.indices import Indices
 from mlxprobe.agent.inspectors.layouts import Layouts
@@ -39,6 +42,9 @@ ALL: tuple[type[Inspector], ...] = (
     Builds,
     Retained,
     Checkpoints,
+    Adapters,
+    AdapterFiles,
+    Fusing,
     Rates,
     Clipping,
     Makeup,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import adapters, graph
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.inspection import Call, Inspection, Inspector
 
@@ -133,7 +133,6 @@ def described(model: Any) -> dict[str, Any]:
         count = sum(weights.values())
         return {"parameters": count, "trainable": count, "weights": weights}
     kinds: dict[str, list[int]] = {}
-    adapters: dict[str, int] = {}
     for _, module in model.named_modules():
         own = {key: one for key, one in module.items() if hasattr(one, "dtype") and not key.startswith("_")}
         if own:
@@ -141,17 +140,28 @@ def described(model: Any) -> dict[str, Any]:
             counts[0] += 1
             counts[1] += sum(elements(module, key, one) for key, one in own.items())
             counts[2] += sum(int(one.size) for key, one in own.items() if key in module.trainable_parameters())
-        if hasattr(own.get("lora_a"), "shape") and "lora_b" in own:
-            name = f"{type(module).__name__}, rank {min(own['lora_a'].shape)}, scale {getattr(module, 'scale', 1.0):g}"
-            adapters[name] = adapters.get(name, 0) + 1
     largest = sorted(kinds.items(), key=lambda item: -item[1][1])[:MOST]
     return {
         "parameters": sum(counts[1] for counts in kinds.values()),
         "trainable": sum(int(one.size) for one in graph.leaves(model.trainable_parameters())),
         "kinds": {name: dict(zip(("modules", "parameters", "trainable"), kind, strict=True)) for name, kind in largest},
-        "adapters": adapters,
+        "adapters": low_rank(model),
         "weights": weights,
     }
+
+
+def low_rank(model: Any) -> dict[str, int]:
+    """Count what looks like an adapter, with rank and scale: factors that are trained beside a base that is not."""
+    trainable = {path for path, _ in graph.named_leaves(model.trainable_parameters())}
+    counts: dict[str, int] = {}
+    for one in adapters.find(model):
+        named = "lora" in f"{type(one.holder).__name__} {one.left.path}".lower()
+        if named or (one.base.path not in trainable and {part.path for part in one.factors} <= trainable):
+            scales = sorted(adapters.readings(adapters.named_scales(adapters.spaces(one.holder)), one.rank))
+            scale = f", scale {scales[0]:g}" if len(scales) == 1 else ""
+            name = f"{type(one.holder).__name__}, rank {one.rank}{scale}"
+            counts[name] = counts.get(name, 0) + 1
+    return counts
 
 
 def elements(module: Any, key: str, array: Any) -> int:

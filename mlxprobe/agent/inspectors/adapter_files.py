@@ -1,0 +1,155 @@
+"""With what scale an adapter's file was written, and what the layers that it is loaded into have."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mlxprobe.agent import adapters, graph, sites
+from mlxprobe.agent.adapters import Adapter
+from mlxprobe.agent.arguments import like
+from mlxprobe.agent.declared import Declared, declared
+from mlxprobe.agent.inspection import Inspection, Inspector
+
+MODELS = 4
+FILES = 8  # that are written and measured
+NEAR = 0.02
+
+
+@dataclass
+class Taken:
+    """Layers that have taken an adapter's file; where they keep their scale is read anew when they are used."""
+
+    file: str
+    wrote: Declared
+    layers: int
+    where: list[dict[str, Any]]
+    said: dict[str, float]
+    does: set[float]
+    site: tuple[str, int]
+
+
+class AdapterFiles(Inspector):
+    """Compare what is told of a file's scale with the layers, at the first step that uses them or at the end."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._models: list[weakref.ref[Any]] = []
+        self._loaded: dict[int, tuple[weakref.ref[Any], str]] = {}  # arrays that came from a file
+        self._written: dict[str, Declared] = {}  # by this run
+        self._taken: list[Taken] = []
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.core":
+            module.load = self._load(module.load)
+            for writer in ("save_safetensors", "savez", "savez_compressed"):
+                setattr(module, writer, self._save(getattr(module, writer)))
+        elif name == "mlx.nn.layers.base":
+            module.Module.load_weights = self._takes(module.Module.load_weights, outermost=True)
+            module.Module.update = self._takes(module.Module.update, outermost=False)
+
+    def training(self, model: Any, optimizer: Any) -> None:
+        known = any(one() is model for one in self._models)
+        if not known and len(self._models) < MODELS and hasattr(model, "named_modules"):
+            self._models.append(weakref.ref(model))
+        self._judge()
+
+    def finish(self) -> None:
+        self._judge()
+
+    def _load(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def load(file: Any, *args: Any, **kwargs: Any) -> Any:
+            loaded = original(file, *args, **kwargs)
+            if isinstance(file, (str, os.PathLike)) and not self.inspection.busy:
+                path = os.path.abspath(os.fspath(file))
+                self._loaded |= {id(one): (weakref.ref(one), path) for one in graph.leaves(loaded)}
+            return loaded
+
+        return load
+
+    def _save(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def save(file: Any, *args: Any, **kwargs: Any) -> Any:
+            saved = original(file, *args, **kwargs)
+            if isinstance(file, (str, os.PathLike)) and not self.inspection.busy:
+                self._safely(lambda: self._note(os.path.abspath(os.fspath(file)), [*args, kwargs]))
+            return saved
+
+        return save
+
+    def _note(self, path: str, given: Any) -> None:
+        """Keep the scale of the layers whose factors have gone into a file."""
+        self._written.pop(path, None)
+        ids = {id(one) for one in graph.leaves(given)}
+        models = [one() for one in self._models] if len(self._written) < FILES else []
+        layers = [one for model in models for one in adapters.find(model) if part_of(one, ids)]
+        if layers and (scales := effective(layers[0])):
+            self._written[path] = Declared({"scale": min(scales)} if len(scales) == 1 else {}, "as this run saved it")
+
+    def _takes(self, original: Callable[..., Any], *, outermost: bool) -> Callable[..., Any]:
+        nesting = self.inspection.nesting
+
+        @like(original)
+        def take(module: Any, given: Any, *args: Any, **kwargs: Any) -> Any:
+            taken = original(module, given, *args, **kwargs)
+            inside = nesting.tracing or self.inspection.busy or (nesting.depth and not outermost)
+            if self._loaded and not inside:
+                self._safely(lambda: self._follow(module))
+            return taken
+
+        return take
+
+    def _safely(self, look: Callable[[], None]) -> None:
+        with self.inspection.at_our_cost():
+            try:
+                look()
+            except Exception:  # another form of file or layer: nothing is told of it
+                return
+
+    def _follow(self, module: Any) -> None:
+        """Remember the layers whose factors have just come from a file of whose scale something is told."""
+        alive = {key: path for key, (one, path) in self._loaded.items() if one() is not None}
+        layers = [one for one in adapters.find(module) if part_of(one, alive.keys())]
+        if not layers:
+            return
+        path = alive[id(layers[0].left.array)]
+        self._loaded = {key: one for key, one in self._loaded.items() if key in alive and one[1] != path}
+        if (wrote := self._written.get(path) or declared(path)) is not None:
+            where = adapters.spaces(layers[0].holder)
+            said = adapters.named_scales(where)
+            self._taken.append(Taken(path, wrote, len(layers), where, said, effective(layers[0]), sites.calling()))
+
+    def _judge(self) -> None:
+        """Tell of scales that no reading of what was written agrees with; a scale may have been set since."""
+        taken, self._taken = self._taken, []
+        for one in taken:
+            now = adapters.named_scales(one.where)
+            has = one.does if now == one.said else adapters.readings(now)
+            wrote = adapters.readings(one.wrote.names)
+            if has and wrote and not any(abs(a - b) <= NEAR * abs(b) for a in has for b in wrote):
+                self.inspection.recorder.fact(
+                    "adapter scale",
+                    one.site,
+                    file=os.path.basename(one.file),
+                    wrote=", ".join(f"{name} {value:g}" for name, value in one.wrote.names.items()),
+                    source=one.wrote.source,
+                    has=" or ".join(f"{value:g}" for value in sorted(has)),
+                    layers=one.layers,
+                )
+
+
+def part_of(adapter: Adapter, ids: Any) -> bool:
+    """Tell whether both factors of an adapter are among these arrays."""
+    return all(id(part.array) in ids for part in adapter.factors)
+
+
+def effective(adapter: Adapter) -> set[float]:
+    """Return the scale that a layer works with, as measured; what it says of it where that cannot be."""
+    measured = adapters.adds(adapter)
+    if measured is not None:
+        return {measured}
+    return adapters.readings(adapters.named_scales(adapters.spaces(adapter.holder)), adapter.rank)

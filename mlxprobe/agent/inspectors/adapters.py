@@ -1,0 +1,70 @@
+"""Whether the base weights of adapters are trained beside them."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from mlxprobe.agent import adapters, graph
+from mlxprobe.agent.adapters import Adapter
+from mlxprobe.agent.inspection import Inspection, Inspector
+
+MOST = 3  # adapters that are looked at
+LOOKS = 8  # until nothing more is to be expected
+
+
+class Adapters(Inspector):
+    """Compare a base that may be trained with what it was; then see whether the layer is an adapter at all."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._model: weakref.ref[Any] | None = None
+        self._before: dict[str, list[list[float]]] = {}
+        self._looks = 0
+
+    def training(self, model: Any, optimizer: Any) -> None:
+        if self._model is None and hasattr(model, "trainable_parameters"):
+            self._model = weakref.ref(model)
+            self._looks = 0 if with_base(model) else LOOKS
+
+    def look(self, step: int) -> None:
+        model = self._model() if self._model is not None else None
+        if model is None or self._looks >= LOOKS:
+            return
+        self._looks += 1
+        both = with_base(model)
+        arrays = {one.path: [part.array for part in (one.base, *one.factors)] for one in both[:MOST]}
+        if self.inspection.pending(graph.leaves(list(arrays.values()))):
+            return
+        before, self._before = self._before, {path: sampled(parts) for path, parts in arrays.items()}
+        trained = [one for one in both[:MOST] if moved(before.get(one.path), self._before[one.path])]
+        if trained and adapters.adds(trained[0]) is not None:
+            self._looks = LOOKS
+            self._tell(both)
+
+    def _tell(self, both: list[Adapter]) -> None:
+        self.inspection.recorder.fact(
+            "adapter with base",
+            self.inspection.recorder.gradient_site,
+            count=len(both),
+            bases=[one.base.path for one in both][:3],
+            rank=both[0].rank,
+            adapters=sum(int(part.array.size) for one in both for part in one.factors),
+            elements=sum(int(one.base.array.size) for one in both),
+        )
+
+
+def with_base(model: Any) -> list[Adapter]:
+    """List what has the form of an adapter and may be trained with its base."""
+    trainable = {path for path, _ in graph.named_leaves(model.trainable_parameters())}
+    return [one for one in adapters.find(model) if {one.base.path, *(part.path for part in one.factors)} <= trainable]
+
+
+def sampled(arrays: list[Any]) -> list[list[float]]:
+    """Read some elements of a base and its factors."""
+    return [graph.numbers(graph.sample(one)) for one in arrays]
+
+
+def moved(before: list[list[float]] | None, after: list[list[float]]) -> bool:
+    """Tell whether a base has changed, and a factor of it."""
+    return before is not None and before[0] != after[0] and before[1:] != after[1:]

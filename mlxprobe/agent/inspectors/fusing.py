@@ -1,0 +1,154 @@
+"""What is left of an adapter that is fused into quantised weights."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mlxprobe.agent import sites
+from mlxprobe.agent.arguments import like
+from mlxprobe.agent.inspection import Inspection, Inspector
+
+ROWS = 64
+KEPT = 64  # dequantised weights to compare with: some rows of each
+MEASURED = 12  # fused weights: the first ones tell of all
+CLOSE = 0.5  # of the weight's own size, which a change of it stays below
+LOW_RANK, ENERGY = 4, 0.9  # a quarter of the rows' directions holds nearly all of an adapter's change
+
+
+@dataclass
+class Rows:
+    """Some rows of a weight that was dequantised."""
+
+    shape: tuple[int, ...]
+    values: Any
+
+
+class Fusing(Inspector):
+    """Compare some rows of what is quantised with the like of what was dequantised before, and with what it becomes.
+
+    Only outside of gradients and traces. A fused weight is evaluated with its quantised parts, which would have been
+    evaluated later; what quantises weights that come from nowhere is left alone.
+    """
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._rows: list[Rows] = []
+        self._kept: dict[str, list[tuple[float, float]]] = {}
+        self._known: set[int] = set()
+        self._measured = 0
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.core":
+            self._read = module.dequantize
+            module.dequantize = self._dequantize(module.dequantize)
+            module.quantize = self._quantize(module.quantize)
+
+    @property
+    def _idle(self) -> bool:
+        inspection = self.inspection
+        return bool(inspection.busy or inspection.nesting.depth or inspection.nesting.tracing)
+
+    def _dequantize(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def dequantize(*args: Any, **kwargs: Any) -> Any:
+            made = original(*args, **kwargs)
+            if len(self._rows) < KEPT and args and id(args[0]) not in self._known and not self._idle:
+                self._known.add(id(args[0]))
+                self._safely(lambda: self._remember(args, kwargs, made))
+            return made
+
+        return dequantize
+
+    def _quantize(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def quantize(*args: Any, **kwargs: Any) -> Any:
+            made = original(*args, **kwargs)
+            if self._rows and self._measured < MEASURED and args and not self._idle:
+                self._safely(lambda: self._measure(args, kwargs, made))
+            return made
+
+        return quantize
+
+    def _safely(self, look: Callable[[], None]) -> None:
+        with self.inspection.at_our_cost():
+            try:
+                look()
+            except Exception:  # another form of call; what is fused is judged where it can be, or not at all
+                self._measured = MEASURED
+
+    def _remember(self, args: tuple[Any, ...], kwargs: dict[str, Any], made: Any) -> None:
+        import mlx.core as mx
+
+        parts = [some(one) if hasattr(one, "ndim") else one for one in args]
+        values = self._read(*parts, **{key: some(one) if hasattr(one, "ndim") else one for key, one in kwargs.items()})
+        values = values.astype(mx.float32)
+        mx.eval(values)
+        self._rows.append(Rows(tuple(made.shape), values))
+
+    def _measure(self, args: tuple[Any, ...], kwargs: dict[str, Any], made: Any) -> None:
+        """Compare what a weight has become with the old one that it is closest to."""
+        import mlx.core as mx
+
+        alike = [one for one in self._rows if one.shape == tuple(args[0].shape)]
+        if not alike:
+            return
+        wanted = some(args[0]).astype(mx.float32)
+        mx.eval(wanted, *made)
+        options = {key: one for key, one in kwargs.items() if key != "stream"}
+        got = self._read(*(some(one) for one in made), *args[1:], **options).astype(mx.float32)
+        old = min((one.values for one in alike), key=lambda values: size(wanted - values))
+        change, left = wanted - old, got - old
+        if not 0 < size(change) < CLOSE * size(old) or not is_low_rank(wanted, old):
+            return
+        self._measured += 1
+        whole = float((change * change).sum())
+        self._tell(1 - float((change * left).sum()) / whole, size(left - change) / size(change), bits(args, kwargs))
+
+    def _tell(self, lost: float, error: float, at: str) -> None:
+        site = sites.calling()
+        kept = self._kept.setdefault(f"{site}", [])
+        kept.append((lost, error))
+        self.inspection.recorder.revise(
+            "fused",
+            site,
+            weights=len(kept),
+            lost=statistics.median(one for one, _ in kept),
+            error=statistics.median(one for _, one in kept),
+            bits=at,
+        )
+
+
+def some(array: Any) -> Any:
+    """Take some rows of a weight, whatever is stacked in front of them; a copy, which keeps nothing else alive."""
+    import mlx.core as mx
+
+    rows = array.reshape(-1, array.shape[-1])
+    step = max(1, rows.shape[0] // ROWS)
+    return mx.take(rows, mx.arange(0, rows.shape[0], step)[:ROWS], axis=0)
+
+
+def size(array: Any) -> float:
+    """Return the root of the sum of squares."""
+    return math.sqrt(float((array * array).sum()))
+
+
+def is_low_rank(new: Any, old: Any) -> bool:
+    """Tell whether rows differ in few directions, once each has been given the length that it had.
+
+    An adapter's change is so; rounding, and a new scale for each column, are not.
+    """
+    import mlx.core as mx
+
+    lengths = (new * old).sum(axis=1, keepdims=True) / mx.maximum((old * old).sum(axis=1, keepdims=True), 1e-20)
+    change = new - lengths * old
+    values = sorted(mx.linalg.eigvalsh(change @ change.T, stream=mx.cpu).tolist(), reverse=True)
+    return bool(sum(values[: max(1, len(values) // LOW_RANK)]) > ENERGY * sum(values) > 0)
+
+
+def bits(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """Name the width that a weight is quantised to."""
+    return str(kwargs.get("bits", args[2] if len(args) > 2 else kwargs.get("mode", 4)))

@@ -1,0 +1,85 @@
+"""Findings about adapters: low-rank factors beside a base weight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlxprobe.diagnosis.registry import facts, finding, listed, rule
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+MOST_LOST = 0.5
+
+
+@finding("MP211", "adapter-with-base", Severity.WARNING)
+def adapter_with_base(seen: Observation) -> Iterator[Finding]:
+    """The factors of an adapter are trained, and the base weight that their product is added to is trained as well.
+
+    The base can learn all that its adapter can: nothing of low rank is left of the update, optimizer state and memory
+    are those of full training, and an adapter's file that is loaded beside the original base gives another model.
+    Whole layers that are trained beside adapters of other layers (a head, embeddings, norms) are no finding.
+
+    Example: `linear_to_lora_layers(model, ...)` without `model.freeze()` before it.
+
+    Use instead: `model.freeze()`, then the adapters; `mlx.utils.tree_flatten(model.trainable_parameters())` lists what
+    will be trained.
+    """
+    for fact in facts(seen, "adapter with base"):
+        count, bases = fact.detail["count"], listed(fact.detail["bases"])
+        message = (
+            f"{count} adapters of rank {fact.detail['rank']} are trained together with their base weights "
+            f"({bases}{', …' if float(str(count)) > len(bases.split(', ')) else ''}): "
+            f"{float(str(fact.detail['elements'])):,.0f} elements beside {float(str(fact.detail['adapters'])):,.0f}"
+        )
+        yield rule("MP211").at(message, fact.file, fact.line, adapters=float(str(count)))
+
+
+@finding("MP403", "adapter-scale")
+def adapter_scale(seen: Observation) -> Iterator[Finding]:
+    """An adapter's file is loaded into layers of another scale or rank than wrote it.
+
+    The file holds two factors and not what their product is multiplied by: with another scale the adapter does too
+    much or too little, and nothing says so. What the file was written with is known from the configuration beside it,
+    from its own metadata, or from this run, which saved it.
+
+    Example: `LoRALinear.from_base(layer, r=8)`, whose scale is the default, for an adapter trained with another.
+
+    Use instead: build the layers from the rank and scale in `adapter_config.json`, and store both where there is none.
+    """
+    for fact in facts(seen, "adapter scale"):
+        detail = fact.detail
+        message = (
+            f"{detail['file']} was written with {detail['wrote']} ({detail['source']}), and is loaded into "
+            f"{detail['layers']} layers with a scale of {detail['has']}"
+        )
+        yield rule("MP403").at(message, fact.file, fact.line)
+    for fact in facts(seen, "weights differ"):
+        ranks = fact.detail.get("ranks")
+        if ranks and (seen.raised is not None or not fact.detail["strict"]):
+            message = f"an adapter's factors have another rank than the layers that take them: {listed(ranks)}"
+            yield rule("MP403").at(message, fact.file, fact.line)
+
+
+@finding("MP405", "fused-away", Severity.WARNING)
+def fused_away(seen: Observation) -> Iterator[Finding]:
+    """Fusing an adapter into quantised weights erases most of it.
+
+    A quantised weight moves in steps. Where an adapter's change is smaller than half a step, rounding takes it back,
+    or makes more noise than the change is large, and the fused model is the one from before training. Both are measured
+    on some rows of the first weights: how much of the change is left along itself, and how far the rest is off.
+
+    Example: `mlx_lm.fuse` of a lightly trained adapter into a 4-bit model.
+
+    Use instead: `--dequantize` (or more bits) for the fused weights, or the adapter beside the quantised base.
+    """
+    for fact in facts(seen, "fused"):
+        lost, error = float(str(fact.detail["lost"])), float(str(fact.detail["error"]))
+        if max(lost / MOST_LOST, error) <= 1:
+            continue
+        what = f"erases {min(lost, 1):.0%} of" if lost > MOST_LOST else f"adds noise {error:.1f} times the size of"
+        message = (
+            f"quantising the fused weights at {fact.detail['bits']} bits {what} what the adapter adds to them "
+            f"(median of {fact.detail['weights']} weights)"
+        )
+        yield rule("MP405").at(message, fact.file, fact.line, lost=lost, error=error)
