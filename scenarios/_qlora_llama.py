@@ -24,7 +24,7 @@ class LoRALinear(nn.Module):
     def __init__(self, linear: nn.QuantizedLinear):
         super().__init__()
         outputs, packed = linear.weight.shape
-        inputs = packed * 32 // BITS
+        inputs = packed * 32 // linear.bits
         self.linear = linear
         self.lora_a = mx.random.uniform(low=-(inputs**-0.5), high=inputs**-0.5, shape=(inputs, RANK))
         self.lora_b = mx.zeros((RANK, outputs))
@@ -33,11 +33,13 @@ class LoRALinear(nn.Module):
         return self.linear(x) + SCALE * ((x @ self.lora_a) @ self.lora_b)
 
 
-def build(adapted: Collection[str] = ("q_proj", "v_proj", "lm_head"), vocabulary: int = VOCABULARY) -> TinyLlama:
+def build(
+    adapted: Collection[str] = ("q_proj", "v_proj", "lm_head"), vocabulary: int = VOCABULARY, bits: int = BITS
+) -> TinyLlama:
     """Make a quantised, frozen model with trainable adapters beside the layers named in `adapted`."""
     mx.random.seed(0)
     model = TinyLlama(vocabulary)
-    nn.quantize(model, group_size=GROUP_SIZE, bits=BITS)
+    nn.quantize(model, group_size=GROUP_SIZE, bits=bits)
     model.freeze()
     layers = [(path, layer) for path, layer in model.named_modules() if path.rpartition(".")[2] in adapted]
     model.update_modules(tree_unflatten([(path, LoRALinear(layer)) for path, layer in sorted(layers)]))

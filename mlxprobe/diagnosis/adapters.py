@@ -41,24 +41,29 @@ def adapter_scale(seen: Observation) -> Iterator[Finding]:
 
     The file holds two factors and not what their product is multiplied by: with another scale the adapter does too
     much or too little, and nothing says so. What the file was written with is known from the configuration beside it,
-    from its own metadata, or from this run, which saved it.
+    from its own metadata, or from this run, which saved it. With `strict=False` layers take factors of another rank,
+    and work with them; where the scale is an alpha divided by the rank, it is another one too.
 
     Example: `LoRALinear.from_base(layer, r=8)`, whose scale is the default, for an adapter trained with another.
 
     Use instead: build the layers from the rank and scale in `adapter_config.json`, and store both where there is none.
     """
+    told = set()
     for fact in facts(seen, "adapter scale"):
         detail = fact.detail
         message = (
             f"{detail['file']} was written with {detail['wrote']} ({detail['source']}), and is loaded into "
             f"{detail['layers']} layers with a scale of {detail['has']}"
         )
+        told.add((fact.file, fact.line))
         yield rule("MP403").at(message, fact.file, fact.line)
     for fact in facts(seen, "weights differ"):
         ranks = fact.detail.get("ranks")
-        if ranks and (seen.raised is not None or not fact.detail["strict"]):
+        refused = bool(fact.detail["strict"])
+        if ranks and (fact.file, fact.line) not in told and (seen.raised is not None or not refused):
             message = f"an adapter's factors have another rank than the layers that take them: {listed(ranks)}"
-            yield rule("MP403").at(message, fact.file, fact.line)
+            severity = Severity.ERROR if refused else Severity.WARNING
+            yield rule("MP403").at(message, fact.file, fact.line, severity=severity)
 
 
 @finding("MP405", "fused-away", Severity.WARNING)

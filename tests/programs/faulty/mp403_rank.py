@@ -25,7 +25,12 @@ def served(path):
 
 
 mx.random.seed(12)
-factors = {"layers.0.lora_a": (16, 2), "layers.0.lora_b": (2, 32), "layers.2.lora_a": (32, 2), "layers.2.lora_b": (2, 10)}
+factors = {
+    "layers.0.lora_a": (16, 2),
+    "layers.0.lora_b": (2, 32),
+    "layers.2.lora_a": (32, 2),
+    "layers.2.lora_b": (2, 10),
+}
 with tempfile.TemporaryDirectory() as folder:
     path = os.path.join(folder, "adapters.safetensors")
     mx.save_safetensors(path, {key: 0.2 * mx.random.normal(shape) for key, shape in factors.items()})

@@ -56,7 +56,7 @@ mx.eval(model.parameters())
 x = mx.random.normal((128, 64))
 y = model(x) + 0.2 * x[:, ::-1]
 mx.eval(y)
-optimizer = optim.Adam(learning_rate=2e-4)
+optimizer = optim.Adam(learning_rate=2e-5)
 loss_and_grad = nn.value_and_grad(model, loss_fn)
 losses = []
 for _ in range(25):
