@@ -1,9 +1,10 @@
 """Low-rank adapters for the tiny Llama, and the loop that trains what is trainable."""
 
+import _checkpoints
 import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
-from _tiny_llama import TinyLlama, batch, next_token_loss
+from _tiny_llama import TinyLlama
 from mlx.utils import tree_unflatten
 
 ADAPTED = ("q_proj", "v_proj", "lm_head")
@@ -42,11 +43,4 @@ def adapted(**options: float) -> TinyLlama:
 
 def train(model: nn.Module, first: int = 0, last: int = 40) -> nn.Module:
     """Train from step `first` up to `last` with a new optimizer, and return the model."""
-    optimizer = optim.AdamW(learning_rate=3e-3)
-    loss_and_grad = nn.value_and_grad(model, next_token_loss)
-    for step in range(first, last):
-        loss, grads = loss_and_grad(model, batch(step)[0])
-        optimizer.update(model, grads)
-        mx.eval(model.parameters(), optimizer.state)
-        loss.item()
-    return model
+    return _checkpoints.train(model, optim.AdamW(learning_rate=3e-3), first, last)
