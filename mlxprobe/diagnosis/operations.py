@@ -39,7 +39,8 @@ def growing_input(seen: Observation) -> Iterator[Finding]:
     """What the gradient call is given grows with the steps.
 
     Each step then takes longer than the one before, and needs more memory. A buffer that is filled and never emptied
-    looks like a leak of MLX's.
+    looks like a leak of MLX's. Where the rows of one call are not found again in the next, as with episodes that get
+    longer, or where the rows are longer and not more, this is a note.
 
     Example: `episodes.extend(rollout())`, then a gradient over all of `episodes`.
 
@@ -49,7 +50,11 @@ def growing_input(seen: Observation) -> Iterator[Finding]:
         first, last = float(str(fact.detail["first"])), float(str(fact.detail["last"]))
         if last > first:
             message = f"the gradient call is given more at every look: {first:.0f} rows, then {last:.0f}"
-            yield rule("MP109").at(message, fact.file, fact.line, first_rows=first, last_rows=last)
+            if fact.detail["kept"]:
+                kept = f"{message}, those before among them"
+                yield rule("MP109").at(kept, fact.file, fact.line, first_rows=first, last_rows=last)
+            else:
+                yield rule("MP109").at(message, fact.file, fact.line, severity=Severity.NOTE)
         else:
             message = "the gradient call is given longer rows at every look"
             yield rule("MP109").at(message, fact.file, fact.line, severity=Severity.NOTE)

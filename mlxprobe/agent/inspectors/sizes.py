@@ -1,21 +1,32 @@
-"""How much a gradient call is given, from step to step."""
+"""How much a gradient call is given, from step to step, and whether what it was given before is in it again."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from mlxprobe.agent import graph
 from mlxprobe.agent.inspection import Call, Inspection, Inspector
 
 ENOUGH = 5  # looks, each with more than the one before
 FACTOR = 3
+ROWS = COLUMNS = 12  # of an array, that are compared
+DISTINCT = 4  # rows
 
 
 class Sizes(Inspector):
-    """Follow the number of elements, and of rows, among a gradient call's data."""
+    """Follow the number of elements, and of rows, among a gradient call's data.
+
+    A buffer that is kept begins, or ends, with the rows that it had at the last look; what is drawn anew does not.
+    """
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._first = self._last = (0, 0)  # elements, rows
         self._rises = 0
+        self._held: tuple[list[Any], tuple[str, int]] | None = None  # the largest arrays of a step's first call
+        self._rows = 0
+        self._before: list[list[list[float]]] = []  # values of some of their rows at the last look
+        self._kept = 0  # looks in a row that found those again
 
     def called(self, call: Call) -> None:
         """Compare with the last look; one that has not more begins anew."""
@@ -24,9 +35,47 @@ class Sizes(Inspector):
         if now[0] > self._last[0] > 0:
             self._rises += 1
         else:
-            self._first, self._rises = now, 0
+            self._first, self._rises, self._kept = now, 0, 0
         self._last = now
-        if self._rises >= ENOUGH and now[0] >= FACTOR * self._first[0]:
-            self.inspection.recorder.fact(
-                "input grows", call.site, first=self._first[1], last=now[1], looks=self._rises
+        if self._held is None:
+            largest = max((one.size for one in arrays if one.ndim and one.shape[0] == now[1]), default=0)
+            self._held = (
+                [one for one in arrays if one.ndim and one.size == largest and one.shape[0] == now[1]],
+                call.site,
             )
+
+    def look(self, step: int) -> None:
+        """See whether the rows of the last look are there again, once the program has evaluated them."""
+        held, self._held = self._held, None
+        if held is None:
+            return
+        arrays, site = held
+        if arrays and not self.inspection.inside and not self.inspection.pending(arrays):
+            self._kept = self._kept + 1 if self._are_kept(arrays) else 0
+            self._rows = arrays[0].shape[0]
+            self._before = [values(one, self._rows, 0) for one in arrays]
+        else:
+            self._kept, self._before = 0, []
+        if self._rises >= ENOUGH and self._last[0] >= FACTOR * self._first[0]:
+            known = {"first": self._first[1], "last": self._last[1], "looks": self._rises}
+            self.inspection.recorder.revise("input grows", site, kept=self._kept >= ENOUGH, **known)
+
+    def _are_kept(self, arrays: list[Any]) -> bool:
+        """Tell whether all begin, or all end, with what they were at the last look, and have more than that."""
+        before, rows = self._before, self._rows
+        if len(before) != len(arrays) or not rows or arrays[0].shape[0] <= rows or not all(map(tells, before)):
+            return False
+        at_end = arrays[0].shape[0] - rows
+        return any([values(one, rows, start) for one in arrays] == before for start in (0, at_end))
+
+
+def values(array: Any, rows: int, start: int) -> list[list[float]]:
+    """Return some values of so many rows of an evaluated array, spread over them all."""
+    flat = array[start : start + rows].reshape(rows, -1)
+    some = flat[:: -(-rows // ROWS), :: -(-flat.shape[1] // COLUMNS)]
+    return [graph.numbers(row) for row in some]
+
+
+def tells(some: list[list[float]]) -> bool:
+    """Tell whether rows are other than each other: episodes may begin alike, and then rest."""
+    return len(set(map(tuple, some))) >= DISTINCT

@@ -38,8 +38,8 @@ def play(limit):
 
 def run(episodes):
     lengths = []
-    for _ in range(episodes):
-        states, actions, rewards = play(limit=40)
+    for episode in range(episodes):
+        states, actions, rewards = play(limit=10 + 2 * episode)
         returns = np.cumsum(rewards[::-1])[::-1] - 8.0
         loss, grads = loss_and_grad(policy, mx.stack(states), mx.stack(actions), mx.array(returns.astype(np.float32)))
         optimizer.update(policy, grads)
