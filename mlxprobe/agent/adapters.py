@@ -69,11 +69,9 @@ def _gather(node: Any, path: str, found: list[Adapter]) -> list[Matrix]:
     mine = list(_own(node, path))
     for key, child in _children(node):
         mine += _gather(child, f"{path}.{key}".lstrip("."), found)
-    if len(mine) == MATRICES and all(one.path != path for one in found) and hasattr(node, "parameters"):
-        inside = {id(part.owner) for one in found for part in one.factors}
-        if not inside & {id(one.owner) for one in mine}:
-            found.extend(_fitted(node, path, mine))
-    return mine
+    complete = list(_fitted(node, path, mine)) if len(mine) == MATRICES and hasattr(node, "parameters") else []
+    found.extend(complete)
+    return (mine * (1 + len(complete)))[: MATRICES + 1]  # what holds a whole adapter is no part of one
 
 
 def _children(node: Any) -> Iterator[tuple[str, Any]]:

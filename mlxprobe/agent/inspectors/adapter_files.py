@@ -39,6 +39,7 @@ class AdapterFiles(Inspector):
         super().__init__(inspection)
         self._models: list[weakref.ref[Any]] = []
         self._loaded: dict[int, tuple[weakref.ref[Any], str]] = {}  # arrays that came from a file
+        self._keys: dict[str, str] = {}  # the file that an array of this name was last in
         self._written: dict[str, Declared] = {}  # by this run
         self._taken: list[Taken] = []
 
@@ -67,6 +68,7 @@ class AdapterFiles(Inspector):
             if isinstance(file, (str, os.PathLike)) and not self.inspection.busy:
                 path = os.path.abspath(os.fspath(file))
                 self._loaded |= {id(one): (weakref.ref(one), path) for one in graph.leaves(loaded)}
+                self._keys |= dict.fromkeys(loaded, path) if isinstance(loaded, dict) else {}
             return loaded
 
         return load
@@ -97,8 +99,9 @@ class AdapterFiles(Inspector):
         def take(module: Any, given: Any, *args: Any, **kwargs: Any) -> Any:
             taken = original(module, given, *args, **kwargs)
             inside = nesting.tracing or self.inspection.busy or (nesting.depth and not outermost)
-            if self._loaded and not inside:
-                self._safely(lambda: self._follow(module))
+            if (self._loaded or (outermost and self._keys)) and not inside:
+                pairs = given if outermost and isinstance(given, (list, tuple)) else []
+                self._safely(lambda: self._follow(module, {name for name, _ in pairs} & self._keys.keys()))
             return taken
 
         return take
@@ -110,13 +113,16 @@ class AdapterFiles(Inspector):
             except Exception:  # another form of file or layer: nothing is told of it
                 return
 
-    def _follow(self, module: Any) -> None:
+    def _follow(self, module: Any, names: set[str]) -> None:
         """Remember the layers whose factors have just come from a file of whose scale something is told."""
         alive = {key: path for key, (one, path) in self._loaded.items() if one() is not None}
-        layers = [one for one in adapters.find(module) if part_of(one, alive.keys())]
+        found = adapters.find(module)
+        layers = [one for one in found if part_of(one, alive.keys())]
+        layers = layers or [one for one in found if {part.path for part in one.factors} <= names]
         if not layers:
             return
-        path = alive[id(layers[0].left.array)]
+        left = layers[0].left
+        path = alive.get(id(left.array)) or self._keys[left.path]  # one that was converted has its name alone
         self._loaded = {key: one for key, one in self._loaded.items() if key in alive and one[1] != path}
         if (wrote := self._written.get(path) or declared(path)) is not None:
             where = adapters.spaces(layers[0].holder)
@@ -137,7 +143,7 @@ class AdapterFiles(Inspector):
                     file=os.path.basename(one.file),
                     wrote=", ".join(f"{name} {value:g}" for name, value in one.wrote.names.items()),
                     source=one.wrote.source,
-                    has=" or ".join(f"{value:g}" for value in sorted(has)),
+                    has=" or ".join(f"{value:.4g}" for value in sorted(has)),
                     layers=one.layers,
                 )
 
