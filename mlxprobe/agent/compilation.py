@@ -30,6 +30,8 @@ class Compilation:
     def install(self, mx: Any) -> None:
         """Wrap what `mlx.core` offers."""
         self.shadows.install(mx)
+        checkpoint = mx.checkpoint
+        mx.checkpoint = like(checkpoint)(lambda fun: self._unless_replayed(fun, checkpoint(fun)))
         mx.compile = self.wrap(mx.compile)
         for name, disables in (("disable_compile", True), ("enable_compile", False)):
             setattr(mx, name, self._switch(getattr(mx, name), disables=disables))
@@ -47,12 +49,21 @@ class Compilation:
         """Whether a compiled function that is called now only runs its Python, and is neither traced nor replayed."""
         return bool(self.disabled or self.nesting.tracing or self.nesting.depth or self.nesting.shadow)
 
+    def _unless_replayed(self, function: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
+        """Let the function's own Python run where each operation is looked at."""
+        nesting = self.nesting
+
+        @like(call)
+        def either(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs) if nesting.replay else call(*args, **kwargs)
+
+        return either
+
     def wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
         def compile_(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
             if sites.is_mlx(getattr(fun, "__module__", None) or ""):
-                plain: Callable[..., Any] = original(fun, *args, **kwargs)
-                return plain
+                return self._unless_replayed(fun, original(fun, *args, **kwargs))
             site = sites.calling()
             made = self.made.setdefault(site, Made(self.recorder, site))
             if not self.runs:
@@ -70,6 +81,8 @@ class Compilation:
 
             @like(call)
             def compiled(*fargs: Any, **fkwargs: Any) -> Any:
+                if self.nesting.replay:
+                    return fun(*fargs, **fkwargs)
                 if self.runs:
                     return call(*fargs, **fkwargs)
                 made.calls += 1

@@ -9,6 +9,7 @@ from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import described, like
 from mlxprobe.agent.inspection import Call, Inspection
 from mlxprobe.agent.nesting import Nesting
+from mlxprobe.agent.origin.held import Origin
 from mlxprobe.agent.recorder import Recorder
 
 
@@ -19,6 +20,7 @@ class GradientCalls:
         self._recorder = recorder
         self._inspection = inspection
         self._nesting = nesting
+        self._origin = Origin(inspection)
         self._models: list[tuple[Any, Callable[..., Any]]] = []  # whose gradients `nn.value_and_grad` is computing
 
     def install(self, mx: Any) -> None:
@@ -53,12 +55,16 @@ class GradientCalls:
     def _maker(self, original: Callable[..., Any], *, with_value: bool) -> Callable[..., Any]:
         @like(original)
         def make(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
-            return self._wrapped(original(fun, *args, **kwargs), with_value, described(fun, *args, **kwargs))
+            return self._wrapped(fun, original(fun, *args, **kwargs), with_value, described(fun, *args, **kwargs))
 
         return make
 
     def _wrapped(
-        self, call: Callable[..., Any], with_value: bool, describe: Callable[..., dict[str, Any]]
+        self,
+        function: Callable[..., Any],
+        call: Callable[..., Any],
+        with_value: bool,
+        describe: Callable[..., dict[str, Any]],
     ) -> Callable[..., Any]:
         recorder, inspection, nesting, models = self._recorder, self._inspection, self._nesting, self._models
 
@@ -77,6 +83,7 @@ class GradientCalls:
             recorder.gradient_begins()
             if inspection.due:
                 inspection.calling()
+            self._origin.hold(function, args, kwargs, models[-1] if models else None)
             nesting.depth += 1
             try:
                 result = call(*args, **kwargs)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlxprobe.agent.capture import Reach, Traced
+from mlxprobe.agent.peaks import Peaks
 
 
 @dataclass
@@ -23,4 +24,6 @@ class Nesting:
 
     depth: int = 0
     shadow: bool = False  # whether a compiled function is run by us, to look into it
+    replay: bool = False  # whether a gradient call is taken again by us, operation by operation
     tracing: list[Trace] = field(default_factory=list)
+    peaks: Peaks = field(default_factory=Peaks)

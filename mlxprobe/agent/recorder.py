@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -45,11 +46,12 @@ class Recorder:
         self.traces: dict[str, list[Any]] = {}  # of compiled functions, by name
         self.rates: dict[int, Any] = {}  # of each optimizer, after its last update
         self.log = StepLog(channel)
-        self.losses = LossPath(self.log.read)
+        self.losses = LossPath(self._noted)
+        self.not_finite: Callable[[int], None] = lambda _: None  # a value of a gradient call is not
         self._streams: dict[int, int] = {}  # by model: the losses of each are a path of their own
         self._trees: dict[int, weakref.ref[Any]] = {}
         self._facts: dict[tuple[str, str, int], int] = {}
-        self.gradient_site = ("", 0)
+        self.gradient_site = self.update_site = ("", 0)
         self.loaded = False  # whether weights were, from a file
         self.loaded_into: set[int] = set()  # modules that were
         self.changed = False  # whether any parameter ever did
@@ -105,6 +107,12 @@ class Recorder:
         """Return the number of the losses of a model; of a gradient call without one for None."""
         return self._streams.get(0 if model is None else id(model), 0)
 
+    def _noted(self, call: int, value: float, stream: int) -> None:
+        """A loss is known."""
+        self.log.read(call, value, stream)
+        if not math.isfinite(value):
+            self.not_finite(call)
+
     def _settle_losses(self) -> None:
         deaf, self.deaf = self.deaf, True
         self.losses.settle()
@@ -113,7 +121,8 @@ class Recorder:
     def updated(self, model: Any, optimizer: Any) -> None:
         """An optimizer computed new parameters."""
         if not self.updates:
-            self.fact("first update")
+            self.update_site = sites.calling()
+            self.fact("first update", self.update_site)
         self.updates += 1
         self.lazy_steps += 1
         self._updated = self.applied = True
@@ -235,5 +244,8 @@ class Recorder:
 
     def live_trees(self) -> list[Any]:
         """Return parameters and states of every model and optimizer that was updated."""
-        alive = [tree for tree in (reference() for reference in self._trees.values()) if tree is not None]
-        return [tree if isinstance(tree, dict) else getattr(tree, "state", []) for tree in alive]
+        return [tree if isinstance(tree, dict) else getattr(tree, "state", []) for tree in self.live()]
+
+    def live(self) -> list[Any]:
+        """Return every model and optimizer that was updated."""
+        return [tree for tree in (reference() for reference in self._trees.values()) if tree is not None]

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any
 
-from mlxprobe.agent.arguments import like
 from mlxprobe.agent.effects import Effects, is_library
 from mlxprobe.agent.inspection import Inspection, Stop
 from mlxprobe.agent.looks import SHARE, is_landmark
@@ -36,7 +35,6 @@ class Shadows:
     def __init__(self, inspection: Inspection, nesting: Nesting) -> None:
         self._inspection = inspection
         self._nesting = nesting
-        self._peaks = Peaks()
         self._disable: Callable[[], None] = lambda: None
         self._enable: Callable[[], None] = lambda: None
         self._on_cpu: Callable[[], bool] = lambda: False
@@ -48,7 +46,7 @@ class Shadows:
         """Take what `mlx.core` offers, before it is wrapped."""
         self._disable, self._enable = mx.disable_compile, mx.enable_compile
         self._on_cpu = lambda: bool(mx.default_device() == mx.cpu)
-        self._peaks.install(mx)
+        self._nesting.peaks.install(mx)
 
     def is_due(self, step: int) -> bool:
         """Tell whether another one is paid for."""
@@ -68,7 +66,7 @@ class Shadows:
             return f"a second call could show: it {effects.found}"
         if any(one not in saved for one in effects.changed):
             return "it writes to a module that is not captured"
-        if self._peaks.own() > SMALL_SHARE * memory_bytes():
+        if self._nesting.peaks.own() > SMALL_SHARE * memory_bytes():
             return "an eager run would need too much memory"
         return ""
 
@@ -78,7 +76,7 @@ class Shadows:
             return "its state is not evaluated when it is called"
         began, self._taken = self._clocks(), self._taken + 1
         try:
-            with self._inspection.shadow(), self._eager(saved), guarded(known), self._peaks.hidden():
+            with self._inspection.shadow(), self._eager(saved), guarded(known), self._nesting.peaks.hidden():
                 function(*lent(args), **lent(kwargs))
                 self._inspection.look_inside()
         except Stop:
@@ -107,49 +105,6 @@ class Shadows:
             saved.put_back()
             self._enable()
             self._nesting.shadow = False
-
-
-class Peaks:
-    """Keep our own allocations out of the peak that the program reads."""
-
-    def __init__(self) -> None:
-        self._floor = 0
-        self._hides = False
-        self._peak: Callable[[], int] = lambda: 0
-        self._reset: Callable[[], None] = lambda: None
-
-    def install(self, mx: Any) -> None:
-        """Wrap what `mlx.core` tells of the peak."""
-        if not hasattr(mx, "reset_peak_memory"):
-            return
-        self._peak, self._reset = mx.get_peak_memory, mx.reset_peak_memory
-
-        @like(self._peak)
-        def peak() -> int:
-            return self.own()
-
-        @like(self._reset)
-        def reset() -> None:
-            self._floor = 0
-            self._reset()
-
-        mx.get_peak_memory, mx.reset_peak_memory = peak, reset
-
-    def own(self) -> int:
-        """Return the program's own peak, in bytes."""
-        return self._floor if self._hides else max(self._floor, self._peak())
-
-    @contextlib.contextmanager
-    def hidden(self) -> Iterator[None]:
-        """Hide what is allocated meanwhile."""
-        self._floor, before = self.own(), self._peak()
-        self._hides = True
-        try:
-            yield
-        finally:
-            if self._peak() > before:
-                self._reset()
-            self._hides = False
 
 
 @contextlib.contextmanager

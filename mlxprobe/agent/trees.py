@@ -90,19 +90,19 @@ class SavedKey:
         import mlx.core as mx
 
         self._state = random_state()
-        self._key = self._state[0]
-        mx.eval(self._key)  # which has no value where a compiled function has left a placeholder
+        self.key = self._state[0]
+        mx.eval(self.key)  # which has no value where a compiled function has left a placeholder
 
     def put_back(self) -> None:
         """Make the key what it was; where it cannot be set, by the seed that it is made of."""
         import mlx.core as mx
 
-        if self._state[0] is self._key:
+        if self._state[0] is self.key:
             return
         if isinstance(self._state, list):
-            self._state[0] = self._key
+            self._state[0] = self.key
         else:
-            high, low = self._key.tolist()
+            high, low = self.key.tolist()
             mx.random.seed((high << 32) | low)
 
 

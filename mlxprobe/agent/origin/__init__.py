@@ -1,0 +1,1 @@
+"""Where a value that is not finite comes from: the last gradient calls are held, and one of them is taken again."""
