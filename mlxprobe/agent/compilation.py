@@ -11,6 +11,7 @@ from mlxprobe.agent.arguments import like
 from mlxprobe.agent.compiled import Compiled
 from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.nesting import Nesting
+from mlxprobe.agent.origin.held import Origin
 from mlxprobe.agent.recorder import Recorder
 from mlxprobe.agent.shadow import Shadows
 from mlxprobe.agent.traces import Made
@@ -19,7 +20,8 @@ from mlxprobe.agent.traces import Made
 class Compilation:
     """Tell what compiled functions do, from what their traces did and what an eager run of them shows."""
 
-    def __init__(self, recorder: Recorder, inspection: Inspection, nesting: Nesting) -> None:
+    def __init__(self, recorder: Recorder, inspection: Inspection, nesting: Nesting, origin: Origin) -> None:
+        self._origin = origin
         self.recorder = recorder
         self.inspection = inspection
         self.nesting = nesting
@@ -69,7 +71,7 @@ class Compilation:
             if not self.runs:
                 made.compiled()
             given = [args[k] if len(args) > k else kwargs.get(name) for k, name in enumerate(("inputs", "outputs"))]
-            function = Compiled(fun, given, site, self.inspection, self.nesting)
+            function = Compiled(fun, given, site, self.inspection, self._origin)
             name = getattr(fun, "__name__", type(fun).__name__)
             self.recorder.traces.setdefault(name, []).append(function.traces)
 

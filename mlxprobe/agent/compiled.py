@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import time
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -13,12 +12,13 @@ from mlxprobe.agent.capture import Reach
 from mlxprobe.agent.constants import Constants
 from mlxprobe.agent.effects import Effects, followed
 from mlxprobe.agent.inspection import Call, Inspection
-from mlxprobe.agent.nesting import Nesting, Trace
+from mlxprobe.agent.nesting import Trace
+from mlxprobe.agent.origin.held import Origin, containers
 from mlxprobe.agent.pace import Pace
 from mlxprobe.agent.phases import TRACING
 from mlxprobe.agent.shadow import Shadows
 from mlxprobe.agent.traces import Traces
-from mlxprobe.agent.trees import Saved
+from mlxprobe.agent.trees import Saved, weak
 
 CONSTANTS = (bool, int, float, str, type(None))
 Pair = tuple[Callable[[], Any], Callable[[], Any]]
@@ -33,14 +33,16 @@ class Compiled:
         given: list[Any],
         site: tuple[str, int],
         inspection: Inspection,
-        nesting: Nesting,
+        origin: Origin,
     ) -> None:
         self._function = function
+        self._origin = origin
+        self._captured = containers(given[0])
         self._given = given  # its inputs and outputs, as `mx.compile` was told
         self._site = site
         self._inspection = inspection
         self._recorder = inspection.recorder
-        self._nesting = nesting
+        self._nesting = inspection.nesting
         self._effects = Effects()
         self._constants = Constants(inspection, site, given)
         self.traces = Traces(self._recorder)
@@ -83,6 +85,7 @@ class Compiled:
         returned = [Returned(call, places) for call in trace.calls]
         self._returned = returned if all(one.is_whole for one in returned) else []
         self._gradients = len(trace.calls)
+        self._captured = containers([self._given[0], [call.model for call in trace.calls]])
         self._models = [weak(call.model) for call in trace.calls if call.model is not None]
         models = [call.model for call in trace.calls] + [known() for known in self._effects.roots]
         self._constants.traced(trace, [args, kwargs], result, models, self._effects.reads)
@@ -91,9 +94,11 @@ class Compiled:
         """Call the function for the program."""
         recorder, inspection = self._recorder, self._inspection
         recorder.gradient_begins()
+        self._origin.hold_compiled(self._function, args, kwargs, self._captured)
         if self._gradients and shadows.is_due(recorder.step + 1):
             with recorder.carefully():
                 self._look_inside(args, kwargs, shadows)
+                self._origin.asked()
         times = self._times_traced
         self._pace.begins()
         result = call(*args, **kwargs)
@@ -158,13 +163,3 @@ def branch(args: Any, kwargs: Any) -> tuple[Any, ...]:
     """Tell calls apart that run different traces: by their numbers, words and flags, and by the kinds of the rest."""
     given = (*args, *kwargs.values())
     return tuple(one if isinstance(one, CONSTANTS) else type(one).__name__ for one in given)
-
-
-def weak(one: Any) -> Callable[[], Any]:
-    """Refer to a model or optimizer without keeping it alive; a plain dict cannot be, and is not."""
-    if one is None:
-        return lambda: None
-    try:
-        return weakref.ref(one)
-    except TypeError:
-        return dict

@@ -16,11 +16,11 @@ from mlxprobe.agent.recorder import Recorder
 class GradientCalls:
     """Tell of every gradient call, with its model where `nn.value_and_grad` made it."""
 
-    def __init__(self, recorder: Recorder, inspection: Inspection, nesting: Nesting) -> None:
+    def __init__(self, recorder: Recorder, inspection: Inspection, nesting: Nesting, origin: Origin) -> None:
         self._recorder = recorder
         self._inspection = inspection
         self._nesting = nesting
-        self._origin = Origin(inspection)
+        self._origin = origin
         self._models: list[tuple[Any, Callable[..., Any]]] = []  # whose gradients `nn.value_and_grad` is computing
 
     def install(self, mx: Any) -> None:
@@ -70,6 +70,8 @@ class GradientCalls:
 
         @like(call)
         def gradients(*args: Any, **kwargs: Any) -> Any:
+            if nesting.reached is not None:
+                nesting.reached(function, args, kwargs, models[-1] if models else (None, None))
             if nesting.depth:
                 return call(*args, **kwargs)
             if nesting.tracing or nesting.shadow:

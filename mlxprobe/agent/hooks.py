@@ -8,6 +8,7 @@ from mlxprobe.agent.compilation import Compilation
 from mlxprobe.agent.evaluations import Evaluations
 from mlxprobe.agent.gradients import GradientCalls
 from mlxprobe.agent.inspection import Inspection
+from mlxprobe.agent.origin.held import Origin
 from mlxprobe.agent.recorder import Recorder
 from mlxprobe.agent.updates import Updates
 
@@ -16,10 +17,10 @@ class Hooks:
     """The wrappers of one process."""
 
     def __init__(self, recorder: Recorder, inspection: Inspection) -> None:
-        nesting = inspection.nesting
-        self._compilation = Compilation(recorder, inspection, nesting)
+        nesting, origin = inspection.nesting, Origin(inspection)
+        self._compilation = Compilation(recorder, inspection, nesting, origin)
         self._evaluations = Evaluations(recorder)
-        self._gradients = GradientCalls(recorder, inspection, nesting)
+        self._gradients = GradientCalls(recorder, inspection, nesting, origin)
         self._updates = Updates(recorder, inspection, nesting)
         self.by_module = {  # each is called with its module, which has just been imported
             "mlx.core": self._install_core,

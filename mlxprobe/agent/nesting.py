@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,5 +26,6 @@ class Nesting:
     depth: int = 0
     shadow: bool = False  # whether a compiled function is run by us, to look into it
     replay: bool = False  # whether a gradient call is taken again by us, operation by operation
+    reached: Callable[..., None] | None = None  # told of the next gradient call, by that run of ours
     tracing: list[Trace] = field(default_factory=list)
     peaks: Peaks = field(default_factory=Peaks)

@@ -48,6 +48,7 @@ class Recorder:
         self.log = StepLog(channel)
         self.losses = LossPath(self._noted)
         self.not_finite: Callable[[int], None] = lambda _: None  # a value of a gradient call is not
+        self.finite = 0  # the last gradient call with a loss that is
         self._streams: dict[int, int] = {}  # by model: the losses of each are a path of their own
         self._trees: dict[int, weakref.ref[Any]] = {}
         self._facts: dict[tuple[str, str, int], int] = {}
@@ -110,7 +111,9 @@ class Recorder:
     def _noted(self, call: int, value: float, stream: int) -> None:
         """A loss is known."""
         self.log.read(call, value, stream)
-        if not math.isfinite(value):
+        if math.isfinite(value):
+            self.finite = call
+        else:
             self.not_finite(call)
 
     def _settle_losses(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 ROOM = 100_000  # arrays and containers
@@ -94,15 +96,18 @@ class SavedKey:
         mx.eval(self.key)  # which has no value where a compiled function has left a placeholder
 
     def put_back(self) -> None:
-        """Make the key what it was; where it cannot be set, by the seed that it is made of."""
+        """Make the key what it was."""
+        if self._state[0] is not self.key:
+            self.draw_from(self.key)
+
+    def draw_from(self, key: Any) -> None:
+        """Set the key; where it cannot be set, by the seed that it is made of."""
         import mlx.core as mx
 
-        if self._state[0] is self.key:
-            return
         if isinstance(self._state, list):
-            self._state[0] = self.key
+            self._state[0] = key
         else:
-            high, low = self.key.tolist()
+            high, low = key.tolist()
             mx.random.seed((high << 32) | low)
 
 
@@ -143,3 +148,13 @@ def is_trained(one: Any) -> bool:
 def is_optimizer(one: Any) -> bool:
     """Tell whether an object is an optimizer, whose state is not a container itself."""
     return type(one).__module__ != "builtins" and hasattr(one, "apply_gradients") and hasattr(one, "state")
+
+
+def weak(one: Any) -> Callable[[], Any]:
+    """Refer to a model or optimizer without keeping it alive; a plain dict cannot be, and is not."""
+    if one is None:
+        return lambda: None
+    try:
+        return weakref.ref(one)
+    except TypeError:
+        return dict

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
@@ -93,28 +92,6 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
             message = f"{calls} gradient calls and not one update"
             gradients = float(str(calls))
             yield rule("MP205").at(message, fact.file, fact.line, severity=Severity.WARNING, gradients=gradients)
-
-
-@finding("MP207", "non-finite")
-def non_finite(seen: Observation) -> Iterator[Finding]:
-    """A loss is NaN or infinite.
-
-    From then on every parameter that the gradient reaches is NaN too; skipping such batches does not bring it back.
-
-    Example: `mx.log(mx.sum(mx.exp(logits), axis=-1))` with large logits.
-
-    Use instead: `nn.losses.cross_entropy`, which subtracts the maximum; stop at the first value that is not finite.
-    """
-    bad = next((one for one in seen.losses if not math.isfinite(one.value)), None)
-    if bad is not None:
-        message = f"the loss of step {bad.step} is {bad.value}"
-        yield rule("MP207").at(message, *place(seen, "first gradient"), step=bad.step)
-        return
-    for name, subject in (("loss not finite", "the loss"), ("gradient not finite", "a gradient")):
-        for fact in facts(seen, name):
-            message = f"{subject} of step {fact.step} is not finite {listed(fact.detail.get('paths', []))}".rstrip()
-            yield rule("MP207").at(message, fact.file, fact.line, step=fact.step)
-            return
 
 
 @finding("MP209", "swallowed-gradient-error")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from mlxprobe.values.finite import first_lasting
 from mlxprobe.values.measures import (
     figures,
     growth_bytes,
@@ -163,7 +164,7 @@ def _unreferenced(case: Case) -> Told | None:
 
 
 def _not_finite(case: Case) -> Told | None:
-    bad = next((one for one in case.seen.losses if not math.isfinite(one.value)), None)
+    bad = first_lasting(case.seen)
     if bad is not None:
         return Outcome.NAN, f"the loss of step {bad.step} is {bad.value}"
     if case.seen.score is not None and not math.isfinite(case.seen.score):

@@ -25,6 +25,7 @@ from mlxprobe.agent.inspectors.rates import Rates
 from mlxprobe.agent.inspectors.renewals import Renewals
 from mlxprobe.agent.inspectors.retained import Retained
 from mlxprobe.agent.inspectors.sizes import Sizes
+from mlxprobe.agent.inspectors.written import Written
 
 ALL: tuple[type[Inspector], ...] = (
     Losses,
@@ -49,4 +50,5 @@ ALL: tuple[type[Inspector], ...] = (
     Clipping,
     Makeup,
     Renewals,
+    Written,
 )

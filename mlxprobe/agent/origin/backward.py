@@ -57,9 +57,7 @@ def reached(tape: Tape, parameters: Iterable[int]) -> set[int]:
     return found
 
 
-def pulled_back(
-    tape: Tape, operation: Operation, incoming: dict[int, Any], wanted: set[int]
-) -> list[tuple[int, Any]]:
+def pulled_back(tape: Tape, operation: Operation, incoming: dict[int, Any], wanted: set[int]) -> list[tuple[int, Any]]:
     """Return the gradients of an operation's operands, by their numbers."""
     import mlx.core as mx
 

@@ -17,8 +17,8 @@ from mlxprobe.agent.inspection import Inspection, Stop
 from mlxprobe.agent.origin import causes
 from mlxprobe.agent.origin.backward import first_broken
 from mlxprobe.agent.origin.held import Held
-from mlxprobe.agent.origin.tape import Operation, Tape, NotTakenError, state_of
-from mlxprobe.agent.trees import Saved, SavedKey, is_array, lent
+from mlxprobe.agent.origin.tape import NotTakenError, Operation, Tape, state_of
+from mlxprobe.agent.trees import Saved, SavedKey, is_array, lent, set_to, weak
 
 ROOM_BYTES = 64_000_000  # beside the program's own peak
 
@@ -34,17 +34,17 @@ class Found:
 def search(held: list[Held], call: int, inspection: Inspection) -> Found | None:
     """Return where it arose: in one of the held calls, between two of them, or before all."""
     usable = [one for one in held if one.function() is not None]
-    finite = [one for one in usable if one.call <= call and all_finite(one.given()[:1])]
+    finite = [one for one in usable if one.call <= call and all_finite(one.trained())]
     if not finite:
         return lost(usable[0], inspection) if usable else None
     chosen = finite[-1]
     where = inspection.recorder.gradient_site
     try:
-        with replaying(inspection):
-            found = Replay(chosen, inspection).found(where)
+        with replaying(inspection), opened(chosen, inspection) as inner:
+            found = Replay(inner, inspection).found(where)
     except NotTakenError as why:
         return Found(where, {"kind": "not taken again", "why": str(why), "call": chosen.call})
-    after = [one for one in usable if one.call > chosen.call and not all_finite(one.given()[:1])]
+    after = [one for one in usable if one.call > chosen.call and not all_finite(one.trained())]
     if found is None and after:
         return updated(chosen, inspection)
     return found
@@ -52,7 +52,7 @@ def search(held: list[Held], call: int, inspection: Inspection) -> Found | None:
 
 def lost(oldest: Held, inspection: Inspection) -> Found:
     """Tell of parameters that were not finite before any call that is still held."""
-    bad = [path for path, one in graph.named_leaves(oldest.given()[0]) if state_of(one)]
+    bad = [path for path, one in graph.named_leaves(oldest.trained()) if state_of(one)]
     return Found(inspection.recorder.gradient_site, {"kind": "before", "call": oldest.call, "paths": bad[:5]})
 
 
@@ -67,7 +67,7 @@ def updated(held: Held, inspection: Inspection) -> Found:
         if rate is not None and not graph.pending([rate]):
             told["rate"] = graph.number(rate)
         told["optimizer"], epsilon = type(one).__name__, getattr(one, "eps", None)
-        halves = [str(leaf.dtype) for leaf in graph.leaves(held.given()[0]) if "float16" in str(leaf.dtype)]
+        halves = [str(leaf.dtype) for leaf in graph.leaves(held.trained()) if "float16" in str(leaf.dtype)]
         if isinstance(epsilon, float) and halves and vanishes(epsilon, halves[0]):
             told |= {"kind": "vanishing eps", "eps": epsilon, "dtype": halves[0].rpartition(".")[2]}
     return Found(site, told)
@@ -102,6 +102,41 @@ def replaying(inspection: Inspection) -> Iterator[None]:
         inspection.busy, recorder.deaf = before
 
 
+class Reached(Stop):
+    """The gradient call in a compiled function has been reached."""
+
+
+@contextlib.contextmanager
+def opened(held: Held, inspection: Inspection) -> Iterator[Held]:
+    """Give the gradient call that a held one makes: itself, or the one in a compiled function, as its state was."""
+    if held.state is None:
+        yield held
+        return
+    inner: list[Held] = []
+
+    def reached(function: Any, args: Any, kwargs: Any, model: Any) -> None:
+        inner.append(Held(held.call, lambda: function, args, kwargs, weak(model[0]), lambda: model[1], SavedKey().key))
+        raise Reached
+
+    saved, random, nesting = Saved(*(one for one, _ in held.state)), SavedKey(), inspection.nesting
+    try:
+        for one, was in held.state:
+            set_to(one, was) if isinstance(one, dict) else list.__setitem__(one, slice(None), was)
+        Saved(*(one for one, _ in held.state)).lend()
+        random.draw_from(held.key)
+        nesting.reached = reached
+        held.function()(*lent(held.given()), **lent(held.kwargs))
+    except Reached:
+        nesting.reached = None
+        yield inner[0]
+    else:
+        raise NotTakenError("it makes no gradient call")
+    finally:
+        nesting.reached = None
+        saved.put_back()
+        random.put_back()
+
+
 class Replay:
     """One held call, taken again; modules and random numbers are put back."""
 
@@ -125,7 +160,8 @@ class Replay:
             for saved in self._saved:
                 saved.lend()
             names = {tape.number(one): name for name, one in self._names()}
-            with self._at_its_key(), tape.recording(), self._guarded():
+            random.draw_from(self._held.key)
+            with tape.recording(), self._guarded():
                 loss = self._loss(self._held.function()(*self._given[0], **self._given[1]))
             return self._judged(loss, names, site)
         except Stop:
@@ -159,7 +195,7 @@ class Replay:
         name = names.get(number, "")
         if not name and first is not None:
             site = first.site
-        return Found(site, {"kind": "given", "name": name, "result": state, "call": self._held.call})
+        return Found(site, {"kind": "given", "array": name, "result": state, "call": self._held.call})
 
     def _first_use(self, number: int) -> Operation | None:
         return next((one for one in self._tape.operations if number in one.inputs), None)
@@ -184,15 +220,6 @@ class Replay:
         if isinstance(one, dict) and hasattr(one, "trainable_parameters") and id(one) not in self._known:
             self._known.add(id(one))
             self._saved.append(Saved(one))
-
-    @contextlib.contextmanager
-    def _at_its_key(self) -> Iterator[None]:
-        """Draw the random numbers that the call drew."""
-        key = SavedKey()
-        key.key = self._held.key
-        if not graph.pending([key.key]):
-            key.put_back()
-        yield
 
     def _loss(self, value: Any) -> Any:
         first = value[0] if isinstance(value, (tuple, list)) and value else value
@@ -221,5 +248,3 @@ class Replay:
             yield
         finally:
             sys.setprofile(before)
-
-

@@ -1,0 +1,70 @@
+"""Files that the program writes, and whether what is in them is finite."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent import graph, sites
+from mlxprobe.agent.arguments import like
+from mlxprobe.agent.evaluations import WRITERS
+from mlxprobe.agent.inspection import Inspector
+
+SHARE, FREE_S = 0.05, 0.005  # of the time that the writing took
+LISTED = 5
+
+
+class Written(Inspector):
+    """Look at the arrays right after they have been written: the writing has evaluated them."""
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.core":
+            for writer in WRITERS:
+                setattr(module, writer, self._looked_at(getattr(module, writer)))
+
+    def _looked_at(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        clock = time.monotonic
+
+        @like(original)
+        def write(file: Any, *args: Any, **kwargs: Any) -> Any:
+            began = clock()
+            result = original(file, *args, **kwargs)
+            if not self.inspection.busy and not self.inspection.tracing:
+                with self.inspection.recorder.carefully(), self.inspection.at_our_cost():
+                    self._look_at(file, [*args, kwargs], clock() + FREE_S + SHARE * (clock() - began))
+            return result
+
+        return write
+
+    def _look_at(self, file: Any, given: list[Any], until_s: float) -> None:
+        """Tell of arrays that are not finite, as far as time allows."""
+        import mlx.core as mx
+
+        bad, nan, looked = {}, 0, 0
+        for path, one in graph.named_leaves(given):
+            if time.monotonic() > until_s:
+                break
+            if mx.issubdtype(one.dtype, mx.floating):
+                looked += 1
+                if not bool(mx.all(mx.isfinite(one)).item()):
+                    bad[path.partition(".")[2] or path] = one
+                    nan += bool(mx.any(mx.isnan(one)).item())
+        if bad:
+            self.inspection.recorder.fact(
+                "saved not finite",
+                sites.calling(),
+                file=os.path.basename(str(file)) if isinstance(file, (str, os.PathLike)) else "",
+                paths=list(bad)[:LISTED],
+                count=len(bad),
+                nan=nan,
+                of=looked,
+                trained=self._are_trained(bad),
+            )
+
+    def _are_trained(self, bad: dict[str, Any]) -> bool:
+        """Tell whether any of the arrays is what the program trains: itself, or one of the same name."""
+        live = [pair for tree in self.inspection.recorder.live_trees() for pair in graph.named_leaves(tree)]
+        known, ids = {path for path, _ in live}, {id(one) for _, one in live}
+        return any(id(one) in ids or path in known for path, one in bad.items())

@@ -1,0 +1,178 @@
+"""Where a value that is not finite comes from, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
+from mlxprobe.values.finite import first_bad, first_lasting
+from mlxprobe.values.observation import Fact, Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+HALF_ENDS = {"float16": "65,504", "bfloat16": "3.4e38", "float32": "3.4e38"}
+DENOMINATOR = "a denominator that cannot be 0: `mx.maximum(d, 1e-6)`"
+KINDS = {  # what happened, and what serves instead
+    "empty mask": (
+        "0/0: {elements} of {of} sums of a mask are 0",
+        "divide by `mx.maximum(mask.sum(axis=-1), 1)`",
+    ),
+    "zero by zero": ("0/0 in {elements} of {of} elements", DENOMINATOR),
+    "division by zero": ("a division by 0 in {elements} of {of} elements", DENOMINATOR),
+    "log of zero": (
+        "the logarithm of 0 in {elements} of {of} elements",
+        "a loss of `nn.losses` on the logits, or `mx.log(mx.maximum(x, 1e-6))`",
+    ),
+    "log of negative": ("the logarithm of a negative number ({lowest:.3g})", "numbers above 0: `mx.maximum(x, 1e-6)`"),
+    "root of zero": ("1/√0 in {elements} of {of} elements", "`mx.rsqrt(x + 1e-6)`"),
+    "root of negative": ("the root of a negative number ({lowest:.3g})", "`mx.sqrt(mx.maximum(x, 1e-12))`"),
+    "power": ("a power of a number that is not above 0", "a base above 0: `mx.maximum(x, 1e-6) ** p`"),
+    "outside": ("`{op}` at the edge of its range or beyond", "`mx.clip(x, -1 + 1e-6, 1 - 1e-6)`"),
+    "rows of -inf": (
+        "a softmax over a row of nothing but -inf: all of it is masked",
+        "a finite mask, `mx.finfo(x.dtype).min`, or leave one position of each row open",
+    ),
+    "mean of nothing": ("the mean of no elements", "leave empty batches out"),
+    "overflow": (
+        "`{op}` of numbers up to {largest:,.4g} overflows {dtype}{value}",
+        "float32 for this operation, smaller numbers or a smaller rate",
+    ),
+    "inf minus inf": ("∞ - ∞ (`{op}`)", "finite numbers in place of infinities"),
+    "zero by inf": ("an infinity among the operands of `{op}`", "finite numbers in place of infinities"),
+    "root at zero": (
+        "the gradient of a root at 0 is infinite, in {elements} of {of} elements",
+        "`mx.sqrt(x + 1e-12)`: a maximum or a `where` around the root does not keep it out of the gradient",
+    ),
+    "norm at zero": ("a norm has no gradient at a vector of zeros", "`mx.sqrt(mx.sum(x * x, axis=-1) + 1e-12)`"),
+    "deviation at zero": ("a standard deviation has no gradient at equal values", "`mx.sqrt(mx.var(x) + 1e-12)`"),
+    "power at zero": ("the gradient of a power at 0, in {elements} of {of} elements", "`(x + 1e-12) ** p`"),
+    "inverse at its edge": ("the gradient of `{op}` at the edge of its range", "`mx.clip(x, -1 + 1e-6, 1 - 1e-6)`"),
+    "given": ("{array} already holds it", "look at the data where they are made: `mx.isnan(x).any()`"),
+    "vanishing eps": (
+        "{optimizer}'s eps of {eps:.0e} is 0 in {dtype}: its update divides 0 by 0 where gradients vanish",
+        "float32 parameters for the optimizer, or `eps=1e-4`",
+    ),
+    "update": (
+        "its loss and gradients are finite, and what is done with them afterwards gives parameters that are not{rate}",
+        "look at what divides or scales the gradients, and at the rate",
+    ),
+    "unknown": ("`{op}` of finite operands, up to {largest:.3g}", "look at these operands before the operation"),
+}
+LISTED = 5
+UNSAID = ("nan", "inf", "-inf")  # JSON has no words for them
+HIDDEN = "; the loss leaves it out and the gradient does not"
+SAFE = "replace the operand before the operation, not the result after it: `mx.where(ok, x, 1.0)`"
+
+
+@finding("MP207", "non-finite")
+def non_finite(seen: Observation) -> Iterator[Finding]:
+    """A loss or a gradient is NaN or infinite.
+
+    From then on every parameter that the gradient reaches is NaN too; skipping such batches does not bring it back. The
+    gradient may be so before the loss is. Where it can be, the step is taken again, operation by operation, and the
+    first one whose result or gradient is not finite is named, with what it was given. Losses that training got over,
+    as the search for a loss scale does, are a note.
+
+    Example: `losses.sum(axis=1) / mask.sum(axis=1)` with a row that is all padding (0/0); `mx.sqrt(x * x + y * y)` at
+    0, whose gradient is NaN; `mx.log(p)` with `p` of 0; a softmax over a row of -inf; more than 65,504 in float16; NaN
+    in the data; `mx.log(mx.sum(mx.exp(logits), axis=-1))` with large logits.
+
+    Use instead: `mx.maximum(mask.sum(axis=1), 1)`; `mx.sqrt(x * x + y * y + 1e-12)`; a loss of `nn.losses` on logits,
+    which subtracts the maximum; a finite mask; float32 where numbers are large; stop at the first such value.
+    """
+    lasting, bad = first_lasting(seen), first_bad(seen)
+    origin = next((one for one in seen.facts if one.name == "origin"), None)
+    if _by_the_rate(seen, origin, lasting):
+        return  # MP210 tells
+    told = lasting or bad
+    if told is not None:
+        severity = Severity.ERROR if lasting is not None else Severity.NOTE
+        over = "" if lasting is not None else ", and training got over it"
+        subject, call = f"the loss of step {told.step} is {told.value}{over}", told.step
+        site = place(seen, "first gradient")
+    else:
+        names = (("loss not finite", "the loss"), ("gradient not finite", "a gradient"))
+        found = [(fact, words) for name, words in names for fact in list(facts(seen, name))[:1]]
+        if not found:
+            return
+        fact, words = found[0]
+        first = next(one for one in seen.facts if one.name == fact.name)
+        severity = Severity.NOTE if any(math.isfinite(one.value) for one in seen.losses[-1:]) else Severity.ERROR
+        subject = f"{words} of step {first.step} is not finite {listed(fact.detail.get('paths', []))}".rstrip()
+        site, call = (fact.file, fact.line), first.step
+    if origin is None or origin.detail["kind"] == "before":
+        yield rule("MP207").at(subject, *site, severity=severity, step=call)
+    elif origin.detail["kind"] == "not taken again":
+        subject += f"; the step could not be taken again: {origin.detail['why']}"
+        yield rule("MP207").at(subject, *site, severity=severity, step=call)
+    else:
+        message = f"{subject}: {explained(origin, call)}"
+        yield rule("MP207").at(message, origin.file, origin.line, severity=severity, step=call, arose=_call(origin))
+
+
+def _call(origin: Fact) -> float:
+    return float(str(origin.detail["call"]))
+
+
+def _by_the_rate(seen: Observation, origin: Fact | None, lasting: object) -> bool:
+    """Tell whether a rate that is not finite comes first: nothing but an update has gone wrong then."""
+    rates = [rate for one in seen.sheet.optimizers for _, rate in one.rates]
+    if all(map(math.isfinite, rates)) or lasting is None:
+        return False
+    return origin is None or origin.detail["kind"] in ("update", "before")
+
+
+def explained(origin: Fact, call: int) -> str:
+    """Put a cause and what serves instead into words."""
+    detail: dict[str, object] = {key: float(one) if one in UNSAID else one for key, one in origin.detail.items()}
+    what, instead = KINDS.get(str(detail["kind"]), KINDS["unknown"])
+    detail["array"] = detail.get("array") or "an array that the loss uses"
+    detail["value"] = _value(detail)
+    detail["rate"] = f" (rate {detail['rate']:.3g})" if "rate" in detail else ""
+    told = what.format_map(_Known(detail))
+    if detail.get("phase") == "gradient" and "gradient" not in told:
+        told = f"in the gradient, {told}"
+    if detail.get("hidden"):
+        told, instead = told + HIDDEN, SAFE
+    if int(_call(origin)) != call:
+        told = f"it arose in step {int(_call(origin))}: {told}"
+    return f"{told}. Use instead: {instead}"
+
+
+def _value(detail: dict[str, object]) -> str:
+    value, end = detail.get("value"), HALF_ENDS.get(str(detail.get("dtype")), "")
+    if isinstance(value, (int, float)) and math.isfinite(value):
+        return f": {value:,.0f}, where it ends at {end}"
+    return f", which ends at {end}" if end else ""
+
+
+class _Known(dict[str, object]):
+    def __missing__(self, key: str) -> object:
+        return math.nan
+
+
+@finding("MP404", "saved-not-finite")
+def saved_not_finite(seen: Observation) -> Iterator[Finding]:
+    """A file is written whose arrays are NaN.
+
+    The run may have printed nothing but finite losses: the last update is not seen by any of them. Whoever loads the
+    file gets a model whose every output is NaN. Arrays that the program does not train, and infinities alone, such as
+    a mask's, are a note.
+
+    Example: `model.save_weights("last.safetensors")` after an update whose learning rate was 0/0.
+
+    Use instead: look at what is saved, and keep the last file that was right:
+    `all(mx.isfinite(p).all() for _, p in tree_flatten(model.parameters()))`.
+    """
+    told = first_lasting(seen) is not None or not all(
+        math.isfinite(r) for o in seen.sheet.optimizers for _, r in o.rates
+    )
+    for fact in facts(seen, "saved not finite"):
+        count, nan, of = (int(float(str(fact.detail[name]))) for name in ("count", "nan", "of"))
+        what = "NaN" if nan else "infinities"
+        message = f"{fact.detail['file'] or 'a file'} is written with {what} in {count} of {of} arrays: "
+        grave = bool(nan) and (bool(fact.detail["trained"]) or told)
+        severity = Severity.ERROR if grave else Severity.NOTE
+        message += listed(fact.detail["paths"]) + (", …" if count > LISTED else "")
+        yield rule("MP404").at(message, fact.file, fact.line, severity=severity, arrays=count, of=of)
