@@ -72,10 +72,15 @@ class LossPath:
         if entry is not None and self._may_look():
             self._look([entry])
 
+    @property
+    def may_be_read(self) -> bool:
+        """Whether to read an evaluated array is not to wait for it."""
+        return self._call - self._asynchronous >= ASYNCHRONOUS
+
     def _may_look(self) -> bool:
         now = time.monotonic()
         self._began_s = self._began_s or now
-        if self._call - self._asynchronous < ASYNCHRONOUS:
+        if not self.may_be_read:
             return False
         return self._spent_s <= FREE_S + SHARE * (now - self._began_s)
 

@@ -60,6 +60,7 @@ KINDS = {  # what happened, and what serves instead
     "unknown": ("`{op}` of finite operands, up to {largest:.3g}", "look at these operands before the operation"),
 }
 LISTED = 5
+SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**", "matmul": "@"}
 UNSAID = ("nan", "inf", "-inf")  # JSON has no words for them
 HIDDEN = "; the loss leaves it out and the gradient does not"
 SAFE = "replace the operand before the operation, not the result after it: `mx.where(ok, x, 1.0)`"
@@ -82,7 +83,9 @@ def non_finite(seen: Observation) -> Iterator[Finding]:
     which subtracts the maximum; a finite mask; float32 where numbers are large; stop at the first such value.
     """
     lasting, bad = first_lasting(seen), first_bad(seen)
-    origin = next((one for one in seen.facts if one.name == "origin"), None)
+    origins = [one for one in seen.facts if one.name == "origin"]
+    before = [one for one in origins if lasting is not None and _call(one) <= lasting.step]
+    origin = next(iter([*before[::-1], *origins]), None)
     if _by_the_rate(seen, origin, lasting):
         return  # MP210 tells
     told = lasting or bad
@@ -129,6 +132,8 @@ def explained(origin: Fact, call: int) -> str:
     what, instead = KINDS.get(str(detail["kind"]), KINDS["unknown"])
     detail["array"] = detail.get("array") or "an array that the loss uses"
     detail["value"] = _value(detail)
+    op = str(detail.get("op"))
+    detail["op"] = SYMBOLS.get(op) or SYMBOLS.get(op[1:], op)
     detail["rate"] = f" (rate {detail['rate']:.3g})" if "rate" in detail else ""
     told = what.format_map(_Known(detail))
     if detail.get("phase") == "gradient" and "gradient" not in told:

@@ -12,7 +12,7 @@ from mlxprobe.agent.arguments import like
 from mlxprobe.agent.evaluations import WRITERS
 from mlxprobe.agent.inspection import Inspector
 
-SHARE, FREE_S = 0.05, 0.005  # of the time that the writing took
+SHARE, FREE_S = 0.05, 0.02  # of the time that the writing took
 LISTED = 5
 
 

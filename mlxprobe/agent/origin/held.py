@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlxprobe.agent import graph
@@ -14,10 +15,14 @@ from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.steps import number
 from mlxprobe.agent.trees import ROOM, is_array, weak
 
-HELD_BYTES = 1_000_000  # that would else be free, or
-HELD_SHARE = 0.02  # of the program's peak
+FREE_BYTES = 1_000_000  # of one call, which nobody notices
+HELD_SHARE = 0.02  # of the program's peak, for calls whose parameters have been replaced
+SPARE = 3  # times what is held: where the peak, which gradients make, lies so far above the rest, the update does not
 MOST = 4  # calls
+SMALL_BYTES, READ_BYTES, PROBES = 16_384, 1024, 4  # parameters that are looked at between two steps
 TRIES = 3  # searches
+MOST_KINDS = 64
+EXPONENTS = {"float16": 0x7C00, "bfloat16": 0x7F80}  # all ones: not finite
 Contents = list[tuple[Any, Any]]  # dicts and lists, with what each held
 PLAIN = (list, tuple, dict, int, float, str, bool, type(None))
 
@@ -49,13 +54,26 @@ class Held:
         return args if self.has_parameters else (self.model().trainable_parameters(), *args)
 
 
+@dataclass
+class Room:
+    """How many calls may be held, whether with their parameters, and which of these show whether they are finite."""
+
+    calls: int
+    parameters: bool
+    probes: list[tuple[Any, ...]] = field(default_factory=list)  # paths
+
+
 class Origin:
-    """Hold gradient calls, and search them once a value that is not finite has been seen."""
+    """Hold gradient calls, and search them once a value that is not finite has been seen.
+
+    The last call is held up to the next: the parameters that it was given are alive up to the update in any case.
+    Before they are let go, a few bytes of what has become of them tell whether they are finite.
+    """
 
     def __init__(self, inspection: Inspection) -> None:
         self._inspection = inspection
         self._held: deque[Held] = deque(maxlen=MOST)
-        self._rooms: dict[int, tuple[int, bool]] = {}  # by model: how many calls, and whether with their parameters
+        self._rooms: dict[int, Room] = {}  # by model, or by compiled function
         self._left = TRIES
         self._thread = self._asked = self._sought = 0
         inspection.recorder.not_finite = self.seek
@@ -63,28 +81,33 @@ class Origin:
     def hold(self, function: Any, args: Any, kwargs: Any, model: tuple[Any, Any] | None) -> None:
         """Hold a call that is about to be made; parameters that would raise the peak are not."""
         trained, users = model or (None, None)
-        room = self._rooms.get(id(trained))
-        if room is None or self._inspection.due:
-            room = self._rooms[id(trained)] = self._measured(args, kwargs, trained)
-        if self._makes_room(room[0]):
-            held = tuple(map(loose, args if room[1] else args[1:]))
-            self._held.append(self._made(function, held, kwargs, weak(trained), weak(users), has_parameters=room[1]))
+        room = self._room(id(trained), args[:1], args, kwargs, trained)
+        if self._makes_room(room, args):
+            held = tuple(map(loose, args if room.parameters else args[1:]))
+            more = {"has_parameters": room.parameters}
+            self._held.append(self._made(function, held, kwargs, weak(trained), weak(users), **more))
 
     def hold_compiled(self, function: Any, args: Any, kwargs: Any, containers: list[Any]) -> None:
         """Hold a call of a compiled function, with what is in the containers that it captures."""
-        room = self._rooms.get(id(function))
-        if room is None or self._inspection.due:
-            room = self._rooms[id(function)] = self._measured((containers, *args), kwargs, None)
-        if self._makes_room(room[0]):
+        room = self._room(id(function), (containers,), (containers, *args), kwargs, None)
+        if self._makes_room(room, (containers,)):
             held = tuple(map(loose, args))
             state = [(one, dict(one) if isinstance(one, dict) else list(one)) for one in containers]
             self._held.append(self._made(function, held, kwargs, weak(None), weak(None), state=state))
 
-    def _makes_room(self, calls: int) -> bool:
-        while len(self._held) > max(0, calls - 1):
+    def _makes_room(self, room: Room, parameters: Any) -> bool:
+        """Let older calls go, and tell whether there is room for another."""
+        if not self._left:
+            self._held.clear()
+            return False
+        recorder = self._inspection.recorder
+        evaluated = self._held and not recorder.lazy_steps and recorder.losses.may_be_read
+        if evaluated and any(is_broken(parameters, path) for path in room.probes):
+            self.seek(self._held[-1].call, after=True)
+        while len(self._held) > max(0, room.calls - 1):
             self._held.popleft()
         self._thread = threading.get_ident()
-        return bool(calls and self._left)
+        return bool(room.calls)
 
     def _made(self, function: Any, args: Any, kwargs: Any, model: Any, users: Any, **more: Any) -> Held:
         import mlx.core as mx
@@ -92,20 +115,31 @@ class Origin:
         call, key = self._inspection.recorder.gradients + 1, mx.random.state[0]
         return Held(call, weak(function), args, kwargs, model, users, key, **more)
 
-    def _measured(self, args: tuple[Any, ...], kwargs: dict[str, Any], model: Any) -> tuple[int, bool]:
-        """Say how many calls may be held, and whether with their parameters."""
-        given = [*args, *kwargs.values()]
-        if not all(isinstance(one, PLAIN) or is_value(one) for one in given):
-            return 0, False  # an object may count who holds it
-        room = max(HELD_BYTES, HELD_SHARE * self._inspection.recorder.phases.peak())
-        parameters = sum(one.nbytes for one in graph.leaves(args[:1]))
-        data = sum(one.nbytes for one in graph.leaves([args[1:], kwargs]))
-        if parameters + data <= room:
-            return int(min(MOST, room // max(1, parameters + data))), True
-        return int(model is not None and data <= room), False
+    def _room(self, key: int, parameters: Any, args: tuple[Any, ...], kwargs: dict[str, Any], model: Any) -> Room:
+        """Say what may be held of calls of one kind, anew at each step that is looked at."""
+        room = self._rooms.get(key)
+        if room is not None and not self._inspection.due:
+            return room
+        if len(self._rooms) > MOST_KINDS:
+            self._rooms.clear()
+        room = self._rooms[key] = self._measured(parameters, args, kwargs, model)
+        return room
 
-    def seek(self, call: int) -> None:
-        """A value of gradient call number `call` is not finite: tell where that comes from."""
+    def _measured(self, parameters: Any, args: tuple[Any, ...], kwargs: dict[str, Any], model: Any) -> Room:
+        if not all(isinstance(one, PLAIN) or is_value(one) for one in (*args, *kwargs.values())):
+            return Room(0, parameters=False)  # an object may count who holds it
+        peak, active = self._inspection.recorder.phases.peak(), self._inspection.recorder.active()
+        every = sum(one.nbytes for one in graph.leaves([args, kwargs]))
+        data = every - sum(one.nbytes for one in graph.leaves(parameters))
+        probes = list(probed(parameters)) if self._inspection.due else []
+        if self._inspection.count("probes", [at(parameters, path) for path in probes]) != 0:
+            probes = []  # the program does not evaluate its update at each step
+        if every <= FREE_BYTES or every * SPARE <= peak - active:
+            return Room(int(min(MOST, max(1, HELD_SHARE * peak // max(1, every)))), parameters=True, probes=probes)
+        return Room(int(model is not None and data <= HELD_SHARE * peak), parameters=False)
+
+    def seek(self, call: int, *, after: bool = False) -> None:
+        """A value of gradient call `call`, or of the parameters `after` it, is not finite: tell where that arose."""
         nesting = self._inspection.nesting
         if nesting.shadow:
             self._asked = call
@@ -115,7 +149,7 @@ class Origin:
             from mlxprobe.agent.origin.search import search
 
             with self._inspection.recorder.carefully():
-                found = search(list(self._held), call, self._inspection)
+                found = search(list(self._held), call, self._inspection, after=after)
                 if found is not None:
                     told = {key: number(one) if isinstance(one, float) else one for key, one in found.told.items()}
                     self._inspection.recorder.fact("origin", found.site, **told)
@@ -143,6 +177,42 @@ def containers(trees: Any) -> list[Any]:
         elif isinstance(one, tuple):
             waiting += one
     return found
+
+
+def probed(parameters: Any) -> Iterator[tuple[Any, ...]]:
+    """Choose some small parameters, from first to last: the gradient of one in the middle reaches those before it."""
+    small = [path for path, one in paths(parameters) if 0 < one.nbytes <= SMALL_BYTES and "float" in str(one.dtype)]
+    yield from small[:: max(1, -(-len(small) // PROBES))]
+
+
+def paths(tree: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """List the arrays of a tree with the keys that lead to them."""
+    if is_array(tree):
+        yield above, tree
+    elif isinstance(tree, (dict, list, tuple)):
+        for key, one in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from paths(one, (*above, key))
+
+
+def at(tree: Any, path: tuple[Any, ...]) -> Any:
+    """Return what is at the end of a path."""
+    for key in path:
+        tree = tree[key]
+    return tree
+
+
+def is_broken(tree: Any, path: tuple[Any, ...]) -> bool:
+    """Tell whether any of the first elements of a small evaluated array is not finite, by its bytes: in microseconds."""
+    try:
+        array = at(tree, path)
+        kind = str(array.dtype).rpartition(".")[2]
+        raw = memoryview(memoryview(array).tobytes()[:READ_BYTES])
+    except (LookupError, TypeError, ValueError, RuntimeError, BufferError):
+        return False
+    if kind == "float32":
+        return not math.isfinite(sum(raw.cast("f")))
+    exponent = EXPONENTS.get(kind, 0)
+    return exponent > 0 and any(one & exponent == exponent for one in raw.cast("H"))
 
 
 def loose(one: Any) -> Any:

@@ -31,7 +31,7 @@ class Found:
     told: dict[str, Any]
 
 
-def search(held: list[Held], call: int, inspection: Inspection) -> Found | None:
+def search(held: list[Held], call: int, inspection: Inspection, *, after: bool) -> Found | None:
     """Return where it arose: in one of the held calls, between two of them, or before all."""
     usable = [one for one in held if one.function() is not None]
     finite = [one for one in usable if one.call <= call and all_finite(one.trained())]
@@ -44,8 +44,8 @@ def search(held: list[Held], call: int, inspection: Inspection) -> Found | None:
             found = Replay(inner, inspection).found(where)
     except NotTakenError as why:
         return Found(where, {"kind": "not taken again", "why": str(why), "call": chosen.call})
-    after = [one for one in usable if one.call > chosen.call and not all_finite(one.trained())]
-    if found is None and after:
+    later = [one for one in usable if one.call > chosen.call and not all_finite(one.trained())]
+    if found is None and (later or after):
         return updated(chosen, inspection)
     return found
 

@@ -15,12 +15,12 @@ mx.eval(state)
 
 def ratio_loss(model, x, y):
     distance = mx.sqrt(mx.sum(mx.square(x), axis=-1))
-    return mx.mean(mx.square(model(x).squeeze(-1) / distance - y))
+    return mx.mean(mx.square(model(x).squeeze(-1) / distance - y))  # MP207
 
 
 @partial(mx.compile, inputs=state, outputs=state)
 def step(x, y):
-    loss, grads = nn.value_and_grad(model, ratio_loss)(model, x, y)  # MP207
+    loss, grads = nn.value_and_grad(model, ratio_loss)(model, x, y)
     optimizer.update(model, grads)
     return loss
 

@@ -31,13 +31,13 @@ optimizer = optim.RMSprop(learning_rate=1e-2)
 
 
 def percentage_error(x, y):
-    return mx.mean(mx.abs(model(x) - y) / y)
+    return mx.mean(mx.abs(model(x) - y) / y)  # MP207
 
 
 loss_and_grad = nn.value_and_grad(model, percentage_error)
 for first in range(0, DAYS - WEEK - BATCH, BATCH):
     rows = first + mx.arange(BATCH)[:, None]
-    loss, grads = loss_and_grad(series[rows + mx.arange(WEEK)], series[rows[:, 0] + WEEK])  # MP207
+    loss, grads = loss_and_grad(series[rows + mx.arange(WEEK)], series[rows[:, 0] + WEEK])
     optimizer.update(model, grads)
     mx.eval(loss, model.parameters(), optimizer.state)
     if first % (5 * BATCH) == 0:

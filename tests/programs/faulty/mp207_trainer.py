@@ -27,11 +27,11 @@ class TaggerTrainer:
     def masked_loss(self, ids, tags):
         mask = ids != PAD
         each = nn.losses.cross_entropy(self.model(ids), tags)
-        per_sentence = mx.sum(each * mask, axis=1) / mx.sum(mask, axis=1)
+        per_sentence = mx.sum(each * mask, axis=1) / mx.sum(mask, axis=1)  # MP207
         return mx.mean(mx.where(mx.any(mask, axis=1), per_sentence, 0.0))
 
     def step(self, ids, tags):
-        loss, grads = self.loss_and_grad(ids, tags)  # MP207
+        loss, grads = self.loss_and_grad(ids, tags)
         self.optimizer.update(self.model, grads)
         mx.eval(loss, self.model.parameters(), self.optimizer.state)
         return loss
