@@ -61,6 +61,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
         Cause("MP201", proved),
         Cause("MP110"),
     ),
+    "MP404": (Cause("MP210", rate_not_finite), Cause("MP207", proved)),
     "MP603": (Cause("MP601"),),
 }
 ONE_CAUSE = {"MP204", "MP602"}  # seen at several places, these have one cause all the same

@@ -11,6 +11,7 @@ from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
+Symptom = tuple[str, int, Severity, tuple[str, int]]  # what was seen, of which gradient call, how grave, where
 HALF_ENDS = {"float16": "65,504", "bfloat16": "3.4e38", "float32": "3.4e38"}
 DENOMINATOR = "a denominator that cannot be 0: `mx.maximum(d, 1e-6)`"
 KINDS = {  # what happened, and what serves instead
@@ -82,48 +83,53 @@ def non_finite(seen: Observation) -> Iterator[Finding]:
     Use instead: `mx.maximum(mask.sum(axis=1), 1)`; `mx.sqrt(x * x + y * y + 1e-12)`; a loss of `nn.losses` on logits,
     which subtracts the maximum; a finite mask; float32 where numbers are large; stop at the first such value.
     """
-    lasting, bad = first_lasting(seen), first_bad(seen)
-    origins = [one for one in seen.facts if one.name == "origin"]
-    before = [one for one in origins if lasting is not None and _call(one) <= lasting.step]
-    origin = next(iter([*before[::-1], *origins]), None)
-    if _by_the_rate(seen, origin, lasting):
-        return  # MP210 tells
-    told = lasting or bad
-    if told is not None:
-        severity = Severity.ERROR if lasting is not None else Severity.NOTE
-        over = "" if lasting is not None else ", and training got over it"
-        subject, call = f"the loss of step {told.step} is {told.value}{over}", told.step
-        site = place(seen, "first gradient")
-    else:
-        names = (("loss not finite", "the loss"), ("gradient not finite", "a gradient"))
-        found = [(fact, words) for name, words in names for fact in list(facts(seen, name))[:1]]
-        if not found:
-            return
-        fact, words = found[0]
-        first = next(one for one in seen.facts if one.name == fact.name)
-        severity = Severity.NOTE if any(math.isfinite(one.value) for one in seen.losses[-1:]) else Severity.ERROR
-        subject = f"{words} of step {first.step} is not finite {listed(fact.detail.get('paths', []))}".rstrip()
-        site, call = (fact.file, fact.line), first.step
-    if origin is None or origin.detail["kind"] == "before":
+    symptom = _loss(seen) or _looked_at(seen)
+    if symptom is None:
+        return
+    subject, call, severity, site = symptom
+    origin = _origin(seen, call)
+    kind = origin.detail["kind"] if origin is not None else "before"
+    if origin is None or kind == "before":
         yield rule("MP207").at(subject, *site, severity=severity, step=call)
-    elif origin.detail["kind"] == "not taken again":
+    elif kind == "not taken again":
         subject += f"; the step could not be taken again: {origin.detail['why']}"
         yield rule("MP207").at(subject, *site, severity=severity, step=call)
     else:
-        message = f"{subject}: {explained(origin, call)}"
-        yield rule("MP207").at(message, origin.file, origin.line, severity=severity, step=call, arose=_call(origin))
+        message, arose = f"{subject}: {explained(origin, call)}", _call(origin)
+        yield rule("MP207").at(message, origin.file, origin.line, severity=severity, step=call, arose=arose)
+
+
+def _loss(seen: Observation) -> Symptom | None:
+    """Tell of the first loss that is not finite; first of those that training did not get over."""
+    lasting, bad = first_lasting(seen), first_bad(seen)
+    site = place(seen, "first gradient")
+    if lasting is not None:
+        return f"the loss of step {lasting.step} is {lasting.value}", lasting.step, Severity.ERROR, site
+    if bad is None:
+        return None
+    return f"the loss of step {bad.step} is {bad.value}, and training got over it", bad.step, Severity.NOTE, site
+
+
+def _looked_at(seen: Observation) -> Symptom | None:
+    """Tell of what was seen at a step that was looked at, where no loss that is known tells."""
+    names = {"loss not finite": "the loss", "gradient not finite": "a gradient", "origin": "what is trained"}
+    fact = next((fact for name in names for fact in seen.facts if fact.name == name), None)
+    if fact is None:
+        return None
+    call = int(_call(fact)) if fact.name == "origin" else fact.step
+    over = any(math.isfinite(one.value) and one.step > call for one in seen.losses)
+    subject = f"{names[fact.name]} of step {call} is not finite {listed(fact.detail.get('paths', []))}".rstrip()
+    return subject, call, Severity.NOTE if over else Severity.ERROR, (fact.file, fact.line)
+
+
+def _origin(seen: Observation, call: int) -> Fact | None:
+    """Return what was found last before a step showed it; else the first."""
+    origins = [one for one in seen.facts if one.name == "origin"]
+    return next(iter([*[one for one in origins if _call(one) <= call][::-1], *origins]), None)
 
 
 def _call(origin: Fact) -> float:
     return float(str(origin.detail["call"]))
-
-
-def _by_the_rate(seen: Observation, origin: Fact | None, lasting: object) -> bool:
-    """Tell whether a rate that is not finite comes first: nothing but an update has gone wrong then."""
-    rates = [rate for one in seen.sheet.optimizers for _, rate in one.rates]
-    if all(map(math.isfinite, rates)) or lasting is None:
-        return False
-    return origin is None or origin.detail["kind"] in ("update", "before")
 
 
 def explained(origin: Fact, call: int) -> str:

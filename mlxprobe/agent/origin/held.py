@@ -202,7 +202,7 @@ def at(tree: Any, path: tuple[Any, ...]) -> Any:
 
 
 def is_broken(tree: Any, path: tuple[Any, ...]) -> bool:
-    """Tell whether any of the first elements of a small evaluated array is not finite, by its bytes: in microseconds."""
+    """Tell whether any of the first elements of a small evaluated array is not finite: in microseconds."""
     try:
         array = at(tree, path)
         kind = str(array.dtype).rpartition(".")[2]

@@ -15,7 +15,7 @@ class Adapter(nn.Module):
         self.b = mx.zeros((RANK, WIDTH), mx.float16)
 
     def __call__(self, x):
-        return self.linear(x) + ALPHA * ((x @ self.a) @ self.b)
+        return self.linear(x) + ALPHA * ((x @ self.a) @ self.b)  # MP207
 
 
 class Block(nn.Module):
@@ -28,7 +28,7 @@ class Block(nn.Module):
 
 
 def error(model, x, y):
-    return mx.mean(mx.square(model(x) - y))  # MP207
+    return mx.mean(mx.square(model(x) - y))
 
 
 mx.random.seed(33)
