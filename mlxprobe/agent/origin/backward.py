@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mlxprobe.agent import graph
-from mlxprobe.agent.origin.tape import FINITE, Operation, Tape, mapped, state_of
+from mlxprobe.agent.origin.tape import Operation, Tape, mapped, state_of
 
 CUTS = {"stop_gradient", "argmax", "argmin", "argsort", "isnan", "isfinite", "isinf", "greater", "less", "equal"}
 
@@ -84,8 +84,3 @@ def pulled_back(tape: Tape, operation: Operation, incoming: dict[int, Any], want
     except (ValueError, RuntimeError):  # an operation without a gradient
         return []
     return [(operation.inputs[k], one) for k, one in zip(chosen, gradients, strict=True)]
-
-
-def is_finite(array: Any) -> bool:
-    """Tell whether all of an array is finite."""
-    return state_of(array) == FINITE

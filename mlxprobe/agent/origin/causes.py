@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlxprobe.agent import graph
+from mlxprobe.agent.origin.numbers import Told, below, counted, has_infinity, is_zero_there, largest, lowest
 from mlxprobe.agent.origin.tape import INFINITE, NAN, Operation, Tape, mapped
 
 HALVES = ("float16", "bfloat16")
@@ -17,7 +18,6 @@ ROWS = {"softmax", "logsumexp", "scaled_dot_product_attention"}
 INVERSES = {"arccos", "arcsin", "acos", "asin", "arctanh", "atanh", "erfinv", "arccosh", "acosh"}
 SAME_VALUES = {"astype", "reshape", "squeeze", "expand_dims", "broadcast_to", "flatten", "transpose", "getitem", "view"}
 MADE = {"full", "where", "array", "full_like", "tri", "triu", "tril", "getitem", "add", "setitem"}
-Told = dict[str, Any]
 
 
 def forward(tape: Tape, broken: int) -> tuple[Operation | None, int, Told]:
@@ -212,49 +212,6 @@ def values(operation: Operation) -> Iterator[Any]:
             yield mx.array(float(one))
         elif isinstance(one, (list, tuple)):
             yield from (part for part in one if is_array(part))
-
-
-def counted(kind: str, array: Any, value: float) -> Told:
-    """Tell how many elements have a value; nothing where none has."""
-    import mlx.core as mx
-
-    found = int(mx.sum(array == value).item())
-    return {"kind": kind, "elements": found, "of": int(array.size)} if found else {}
-
-
-def below(array: Any) -> Told:
-    """Tell of the lowest value."""
-    return {"lowest": lowest(array)}
-
-
-def lowest(array: Any) -> float:
-    """Return the lowest value of an array."""
-    import mlx.core as mx
-
-    return graph.number(mx.min(array)) if array.size else math.inf
-
-
-def largest(operands: list[Any]) -> float:
-    """Return the largest absolute value that is finite among arrays."""
-    import mlx.core as mx
-
-    floats = [one for one in operands if one.size and mx.issubdtype(one.dtype, mx.floating)]
-    sizes = [mx.max(mx.where(mx.isfinite(one), mx.abs(one), 0)) for one in floats]
-    return max(map(graph.number, sizes), default=0.0)
-
-
-def has_infinity(array: Any) -> bool:
-    """Tell whether an array holds an infinity."""
-    import mlx.core as mx
-
-    return bool(mx.any(mx.isinf(array)).item())
-
-
-def is_zero_there(numerator: Any, denominator: Any) -> bool:
-    """Tell whether the numerator is zero wherever the denominator is, if anywhere."""
-    import mlx.core as mx
-
-    return bool(mx.any(mx.logical_and(numerator == 0, denominator == 0)).item())
 
 
 def widened(operation: Operation) -> float | None:
