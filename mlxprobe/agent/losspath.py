@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import weakref
 from collections.abc import Callable, Iterable
@@ -28,6 +29,8 @@ class LossPath:
 
     def __init__(self, note: Callable[[int, float, int], None]) -> None:
         self._note = note
+        self.not_finite: Callable[[int], None] = lambda _: None  # a value of a gradient call is not
+        self.finite = 0  # the last gradient call with a loss that is
         self._followed: dict[int, tuple[weakref.ref[Any], int, int]] = {}
         self._newest: Any = None
         self._call = 0
@@ -63,7 +66,7 @@ class LossPath:
                 self._look(list(self._followed.values())[:LOOKED_AT_ONCE])
         elif not isinstance(value, str):
             _, call, stream = self._followed.pop(id(array))
-            self._note(call, float(value), stream)
+            self._tell(call, float(value), stream)
 
     def settle(self) -> None:
         """The program comes for its next gradients, or ends: read the newest loss, if that is evaluated by now."""
@@ -71,6 +74,13 @@ class LossPath:
         entry = self._followed.get(id(newest)) if newest is not None else None
         if entry is not None and self._may_look():
             self._look([entry])
+
+    def _tell(self, call: int, value: float, stream: int) -> None:
+        self._note(call, value, stream)
+        if math.isfinite(value):
+            self.finite = call
+        else:
+            self.not_finite(call)
 
     @property
     def may_be_read(self) -> bool:
@@ -96,7 +106,7 @@ class LossPath:
                 break
             self._hits += 1
             self._followed.pop(id(loss), None)
-            self._note(call, float(loss.item()), stream)
+            self._tell(call, float(loss.item()), stream)
         self._spent_s += time.monotonic() - began
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -46,9 +45,7 @@ class Recorder:
         self.traces: dict[str, list[Any]] = {}  # of compiled functions, by name
         self.rates: dict[int, Any] = {}  # of each optimizer, after its last update
         self.log = StepLog(channel)
-        self.losses = LossPath(self._noted)
-        self.not_finite: Callable[[int], None] = lambda _: None  # a value of a gradient call is not
-        self.finite = 0  # the last gradient call with a loss that is
+        self.losses = LossPath(self.log.read)
         self._streams: dict[int, int] = {}  # by model: the losses of each are a path of their own
         self._trees: dict[int, weakref.ref[Any]] = {}
         self._facts: dict[tuple[str, str, int], int] = {}
@@ -107,14 +104,6 @@ class Recorder:
     def stream(self, model: Any) -> int:
         """Return the number of the losses of a model; of a gradient call without one for None."""
         return self._streams.get(0 if model is None else id(model), 0)
-
-    def _noted(self, call: int, value: float, stream: int) -> None:
-        """A loss is known."""
-        self.log.read(call, value, stream)
-        if math.isfinite(value):
-            self.finite = call
-        else:
-            self.not_finite(call)
 
     def _settle_losses(self) -> None:
         deaf, self.deaf = self.deaf, True

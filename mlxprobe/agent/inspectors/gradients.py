@@ -80,7 +80,7 @@ class Gradients(Inspector):
         if len(finite) < len(sizes):
             bad = [path.rpartition(":")[2] for path, size in sizes.items() if not math.isfinite(size)]
             self.inspection.recorder.fact("gradient not finite", self._site, paths=bad[:5], count=len(bad))
-            recorder.not_finite(recorder.gradients + self.inspection.inside)
+            recorder.losses.not_finite(recorder.gradients + self.inspection.inside)
         if finite:
             self.inspection.looked["gradient"] = max(finite)
         self._read_loss(loss, step)

@@ -76,7 +76,7 @@ class Origin:
         self._rooms: dict[int, Room] = {}  # by model, or by compiled function
         self._left = TRIES
         self._thread = self._asked = self._sought = 0
-        inspection.recorder.not_finite = self.seek
+        inspection.recorder.losses.not_finite = self.seek
 
     def hold(self, function: Any, args: Any, kwargs: Any, model: tuple[Any, Any] | None) -> None:
         """Hold a call that is about to be made; parameters that would raise the peak are not."""
@@ -156,7 +156,7 @@ class Origin:
 
     def _is_news(self, call: int) -> bool:
         """Tell whether training has gone on since the last search."""
-        return not self._sought or self._sought < self._inspection.recorder.finite <= call
+        return not self._sought or self._sought < self._inspection.recorder.losses.finite <= call
 
     def asked(self) -> None:
         """An eager run of a compiled function is over: seek what it has asked for."""
