@@ -119,7 +119,7 @@ FAULTS = {
     ),
     "nothing to learn": Fault(
         ("MP306",),
-        ("MP205",),
+        ("MP205", "MP210"),
         {"task": ("regression", "classification"), "reads": ("list", "sum"), "warmup": (False,), "start": ("fresh",)},
     ),
     "prefix dropped": Fault(("MP401",), (), {"start": ("pretrained",)}),

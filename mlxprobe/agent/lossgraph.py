@@ -47,10 +47,20 @@ class LossGraph:
         """Tell whether an array takes part in the loss."""
         return name in self._behind
 
-    @property
-    def is_random(self) -> bool:
-        """Whether random numbers are drawn for the loss."""
-        return any(self._kind.get(self._maker.get(one, "")) == "RandomBits" for one in self._behind)
+    def drops(self) -> bool:
+        """Tell whether an activation is multiplied by random numbers: one side knows the named arrays, one does not."""
+        for tensor in self._behind:
+            sources = self._sources(tensor)
+            if self._kind.get(self._maker.get(tensor, "")) == "Multiply" and len(sources) == 2:
+                behind = [self._ancestors(one) for one in sources]
+                known = [bool(one & self._named) for one in behind]
+                drawn = [self._draws(one) for one in behind]
+                if (known[0] and drawn[1] and not known[1]) or (known[1] and drawn[0] and not known[0]):
+                    return True
+        return False
+
+    def _draws(self, tensors: set[str]) -> bool:
+        return any(self._kind.get(self._maker.get(one, "")) == "RandomBits" for one in tensors)
 
     def operation(self, name: str) -> str:
         """Name the operation that is to make an array, past copies and checkpoints; empty where there is none."""
