@@ -54,7 +54,7 @@ def unchecked(findings: Iterable[Finding]) -> list[str]:
     if not reasons:
         return []
     first, *rest = sorted(reasons, key=lambda why: -len(reasons[why]))
-    others = list(dict.fromkeys(code for why in rest for code in reasons[why]))
+    others = sorted({code for why in rest for code in reasons[why]})
     left = [f"and {len(rest) - FEW} other reasons"] * (len(rest) > FEW)
     more = [_not_checked(others, "; ".join([*rest[:FEW], *left]))] if rest else []
     return [_not_checked(reasons[first], first), *more]

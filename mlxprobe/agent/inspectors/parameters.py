@@ -29,6 +29,7 @@ class Held:
     arrays: dict[str, Any]
     site: tuple[str, int]
     trained: bool
+    results: tuple[Any, list[Any]] = (None, [])  # the loss, and some of the gradients
 
 
 class Parameters(Inspector):
@@ -43,6 +44,8 @@ class Parameters(Inspector):
         self._idle = 0  # looks that found the same where no optimizer had updated anything
         self._waiting: list[tuple[int, float]] = []  # gradient calls, and operations pending of each parameter
         self._site = ("", 0)
+        self._nowhere = 0  # looks at which gradients of arguments had not been evaluated, and the loss had
+        self._used = False  # whether ever a gradient of arguments had been
 
     def called(self, call: Call) -> None:
         if call.parameters is None:  # of a compiled function that knows no model
@@ -52,7 +55,8 @@ class Parameters(Inspector):
         self._site = call.site
         key = call.site if call.model is None else id(call.model)
         if all(one.key != key for one in self._held):
-            self._held.append(Held(key, dict(small), call.site, trained=call.model is not None))
+            results = (call.loss, graph.leaves(call.gradients)[:MANY])
+            self._held.append(Held(key, dict(small), call.site, trained=call.model is not None, results=results))
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         given = {id(one) for one in graph.leaves(model)}
@@ -73,6 +77,7 @@ class Parameters(Inspector):
             self._before[one.key] = values
             if before is not None:
                 self._compare(one, before == values)
+                self._follow(one)
 
     def _compare(self, held: Held, same: bool) -> None:
         """Count looks that found the same, one for each update: in between nothing is to change."""
@@ -91,11 +96,21 @@ class Parameters(Inspector):
         elif held.trained:
             self._idle += 1
 
+    def _follow(self, held: Held) -> None:
+        """See whether anybody has evaluated gradients of arguments, in a step that evaluates its loss."""
+        loss, gradients = held.results
+        if held.trained or loss is None or not gradients or self.inspection.inside:
+            return
+        pending = [self.inspection.count("results", [one]) for one in gradients]
+        self._used |= not all(pending)
+        self._nowhere += all(pending) and self.inspection.count("results", [loss]) == 0
+
     def finish(self) -> None:
         recorder = self.inspection.recorder
         if recorder.applied or recorder.changed or recorder.gradients < UNCHANGED_IS_SURE:
             return
-        if self._idle or self._only_copied():
+        nowhere = self._nowhere >= UNCHANGED_IS_SURE and not self._used and recorder.gradients >= MANY
+        if self._idle or nowhere or self._only_copied():
             recorder.fact("gradients unused", self._site, gradients=recorder.gradients)
 
     def _only_copied(self) -> bool:
