@@ -19,10 +19,10 @@ FREE_BYTES = 1_000_000  # of one call, which nobody notices
 HELD_SHARE = 0.02  # of the program's peak, for calls whose parameters have been replaced
 SPARE = 3  # times what is held: where the peak, which gradients make, lies so far above the rest, the update does not
 MOST = 4  # calls
-SMALL_BYTES, READ_BYTES, PROBES = 16_384, 1024, 4  # parameters that are looked at between two steps
+SMALL_BYTES, READ, PROBES = 16_384, 32, 2  # parameters that are looked at between two steps
 TRIES = 3  # searches
 MOST_KINDS = 64
-EXPONENTS = {"float16": 0x7C00, "bfloat16": 0x7F80}  # all ones: not finite
+EXPONENTS = {2: 0x7C00}  # by size: bits that are all set in what is not finite; bfloat16 has more of them
 Contents = list[tuple[Any, Any]]  # dicts and lists, with what each held
 PLAIN = (list, tuple, dict, int, float, str, bool, type(None))
 
@@ -80,6 +80,12 @@ class Origin:
 
     def hold(self, function: Any, args: Any, kwargs: Any, model: tuple[Any, Any] | None) -> None:
         """Hold a call that is about to be made; parameters that would raise the peak are not."""
+        try:
+            self._hold(function, args, kwargs, model)
+        except Exception as error:
+            self._fail(error)
+
+    def _hold(self, function: Any, args: Any, kwargs: Any, model: tuple[Any, Any] | None) -> None:
         trained, users = model or (None, None)
         room = self._room(id(trained), args[:1], args, kwargs, trained)
         if self._makes_room(room, args):
@@ -89,11 +95,24 @@ class Origin:
 
     def hold_compiled(self, function: Any, args: Any, kwargs: Any, containers: list[Any]) -> None:
         """Hold a call of a compiled function, with what is in the containers that it captures."""
+        try:
+            self._hold_compiled(function, args, kwargs, containers)
+        except Exception as error:
+            self._fail(error)
+
+    def _hold_compiled(self, function: Any, args: Any, kwargs: Any, containers: list[Any]) -> None:
         room = self._room(id(function), (containers,), (containers, *args), kwargs, None)
         if self._makes_room(room, (containers,)):
             held = tuple(map(loose, args))
             state = [(one, dict(one) if isinstance(one, dict) else list(one)) for one in containers]
             self._held.append(self._made(function, held, kwargs, weak(None), weak(None), state=state))
+
+    def _fail(self, error: Exception) -> None:
+        """Hold nothing any more, and tell why: the program goes on."""
+        self._left = 0
+        self._held.clear()
+        with self._inspection.recorder.carefully():
+            raise error
 
     def _makes_room(self, room: Room, parameters: Any) -> bool:
         """Let older calls go, and tell whether there is room for another."""
@@ -181,8 +200,14 @@ def containers(trees: Any) -> list[Any]:
 
 def probed(parameters: Any) -> Iterator[tuple[Any, ...]]:
     """Choose some small parameters, from first to last: the gradient of one in the middle reaches those before it."""
-    small = [path for path, one in paths(parameters) if 0 < one.nbytes <= SMALL_BYTES and "float" in str(one.dtype)]
-    yield from small[:: max(1, -(-len(small) // PROBES))]
+    small = [(path, one.ndim) for path, one in paths(parameters) if 0 < one.nbytes <= SMALL_BYTES and is_float(one)]
+    flat = [path for path, dimensions in small if dimensions == 1] or [path for path, _ in small]
+    yield from {small[0][0], *flat[:: max(1, -(-len(flat) // PROBES))]} if small else ()
+
+
+def is_float(array: Any) -> bool:
+    """Tell whether an array is of floating-point numbers."""
+    return "float" in str(array.dtype)
 
 
 def paths(tree: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
@@ -202,17 +227,16 @@ def at(tree: Any, path: tuple[Any, ...]) -> Any:
 
 
 def is_broken(tree: Any, path: tuple[Any, ...]) -> bool:
-    """Tell whether any of the first elements of a small evaluated array is not finite: in microseconds."""
+    """Tell whether any of some elements of a small evaluated array is not finite: in microseconds, by its bytes."""
     try:
         array = at(tree, path)
-        kind = str(array.dtype).rpartition(".")[2]
-        raw = memoryview(memoryview(array).tobytes()[:READ_BYTES])
+        raw: Any = memoryview(memoryview(array).tobytes())
+        exponent = EXPONENTS.get(array.itemsize, 0)
+        some = raw.cast("H" if exponent else "f")
+        some = some[:: max(1, len(some) // READ)]
+        return any(one & exponent == exponent for one in some) if exponent else not math.isfinite(sum(some))
     except (LookupError, TypeError, ValueError, RuntimeError, BufferError):
         return False
-    if kind == "float32":
-        return not math.isfinite(sum(raw.cast("f")))
-    exponent = EXPONENTS.get(kind, 0)
-    return exponent > 0 and any(one & exponent == exponent for one in raw.cast("H"))
 
 
 def loose(one: Any) -> Any:
