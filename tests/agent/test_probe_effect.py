@@ -27,6 +27,7 @@ COMPILED = (
     "healthy/compiled_convolutions.py",
     "healthy/compiled_language_model.py",
     "healthy/compiled_pure_function.py",
+    "healthy/compiled_step_that_skips.py",
 )
 LIMITS = Limits(stall_s=20.0, startup_s=60.0, timeout_s=120.0, memory_bytes=4_000_000_000)
 LEFT_ALONE = "healthy/compiled_step_with_side_effects.py"
