@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlxprobe.agent import graph
-from mlxprobe.agent.looks import Looks
+from mlxprobe.agent.call import Call as Call
+from mlxprobe.agent.looks import Looks, is_landmark
 from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.recorder import Recorder
 
@@ -19,19 +20,6 @@ UPDATE = "update"
 
 class Stop(BaseException):
     """An eager run of a compiled function is to end here: no `except Exception` of the program's may hold it."""
-
-
-@dataclass
-class Call:
-    """One gradient call of the program: `parameters` are what the gradient is taken of, `data` the rest, by name."""
-
-    model: Any
-    parameters: Any
-    data: dict[str, Any]
-    loss: Any
-    gradients: Any
-    site: tuple[str, int] = ("", 0)
-    scalings: int | None = None  # of the loss of a compiled function, which its trace told
 
 
 class Inspector:
@@ -166,6 +154,10 @@ class Inspection:
                 looked[UPDATE] = self._update()
                 self._each(lambda one: one.look(step))
             self.looks.complete(time.monotonic())
+        elif is_landmark(step) and not self.busy:  # whatever the other inspectors cost, growth is to be proved
+            self.looks.refresh(now_s)
+            with self.at_our_cost():
+                looked = {UPDATE: self._update()}
         self.due = self.wanted or self.looks.is_due(step + 1, now_s)
         self.wanted = False
         return looked

@@ -65,6 +65,10 @@ class Looks:
         """A look is complete; the first makes and imports what the others find."""
         self._usual_s, self._before_s = min(self._this_s, self._before_s), self._this_s
         self._this_s = 0.0
+        self.refresh(now_s)
+
+    def refresh(self, now_s: float) -> None:
+        """Allow drawing anew."""
         self._to_draw_s = self._allowed_s(now_s)
 
     def has_proved(self, what: str) -> bool:
