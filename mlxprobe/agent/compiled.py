@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import graph
+from mlxprobe.agent.call import Call
 from mlxprobe.agent.capture import Reach
 from mlxprobe.agent.constants import Constants
 from mlxprobe.agent.effects import Effects, followed
-from mlxprobe.agent.inspection import Call, Inspection
+from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.nesting import Trace
 from mlxprobe.agent.origin.held import Origin, containers
 from mlxprobe.agent.pace import Pace

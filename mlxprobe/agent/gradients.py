@@ -7,7 +7,8 @@ from typing import Any
 
 from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import described, like
-from mlxprobe.agent.inspection import Call, Inspection
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.origin.held import Origin
 from mlxprobe.agent.recorder import Recorder

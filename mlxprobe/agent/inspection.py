@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlxprobe.agent import graph
-from mlxprobe.agent.call import Call as Call
+from mlxprobe.agent.call import Call
 from mlxprobe.agent.looks import Looks, is_landmark
 from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.recorder import Recorder

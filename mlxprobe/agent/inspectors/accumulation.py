@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mlxprobe.agent import graph, sites
-from mlxprobe.agent.inspection import Call, Inspection, Inspector
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
 
 SMALL = 4096  # elements of the one parameter whose gradients are kept
 TOLERANCE = 2e-2  # of half precision

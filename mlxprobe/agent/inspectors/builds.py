@@ -6,7 +6,8 @@ import sys
 import time
 
 from mlxprobe.agent import graph
-from mlxprobe.agent.inspection import Call, Inspection, Inspector
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
 
 LONG_S = 0.05  # ten thousand operations and more
 SURE = 2  # looks

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from mlxprobe.agent import graph
-from mlxprobe.agent.inspection import Call, Inspection, Inspector
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.trees import Saved, SavedKey, is_array
 
 ROWS = 2  # of the batch: the probe costs two forward passes over them

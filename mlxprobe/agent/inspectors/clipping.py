@@ -7,7 +7,8 @@ from typing import Any
 
 from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import like
-from mlxprobe.agent.inspection import Call, Inspection, Inspector
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.gradients import HELD_BYTES
 
 MOST_ELEMENTS = 0.5

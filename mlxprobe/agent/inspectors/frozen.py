@@ -7,7 +7,8 @@ import weakref
 from typing import Any
 
 from mlxprobe.agent import graph
-from mlxprobe.agent.inspection import Call, Inspection, Inspector
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
 
 MISSING_IS_SURE = 4
 STATISTICS = ("running_mean", "running_var")

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from mlxprobe.agent import graph
-from mlxprobe.agent.inspection import Call, Inspection, Inspector
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
 
 HELD_BYTES = 1_000_000
 HELD_SHARE = 0.05  # of all gradients: what we keep alive until the step is complete must not raise the peak

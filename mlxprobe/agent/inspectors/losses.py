@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import graph, sites
-from mlxprobe.agent.inspection import Call, Inspection, Inspector
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.lossgraph import LossGraph
 
 UNREACHED_IS_SURE = 2

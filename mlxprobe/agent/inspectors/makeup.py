@@ -8,7 +8,8 @@ from typing import Any
 
 from mlxprobe.agent import adapters, graph
 from mlxprobe.agent.arguments import like
-from mlxprobe.agent.inspection import Call, Inspection, Inspector
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
 
 MOST = 8  # of kinds, shapes, functions and files
 NAME_CHARACTERS = 60

@@ -13,7 +13,8 @@ from typing import Any
 
 from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import like
-from mlxprobe.agent.inspection import Call, Inspection, Inspector
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.lossgraph import LossGraph
 
 BINARY = ("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__")

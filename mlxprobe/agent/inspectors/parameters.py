@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlxprobe.agent import graph
-from mlxprobe.agent.inspection import Call, Inspection, Inspector
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.gradients import HELD_BYTES, HELD_SHARE
 
 MANY = 8

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mlxprobe.agent import graph
-from mlxprobe.agent.inspection import Call, Inspection, Inspector
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
 
 ENOUGH = 5  # looks, each with more than the one before
 FACTOR = 3
