@@ -68,11 +68,11 @@ class LossPath:
             _, call, stream = self._followed.pop(id(array))
             self._tell(call, float(value), stream)
 
-    def settle(self) -> None:
+    def settle(self, *, lazy: bool = False) -> None:
         """The program comes for its next gradients, or ends: read the newest loss, if that is evaluated by now."""
         newest, self._newest = self._newest, None
         entry = self._followed.get(id(newest)) if newest is not None else None
-        if entry is not None and self._may_look():
+        if entry is not None and not lazy and self._may_look():
             self._look([entry])
 
     def _tell(self, call: int, value: float, stream: int) -> None:

@@ -19,6 +19,7 @@ COUNT_S = 0.1
 LONG_EVALUATION_S = 0.1
 MOST_RATES = 8
 MANY_STEPS = 10
+LAZY_AT_MOST = 3  # steps without an evaluation: the graph of a loss then holds all of them
 
 
 class Recorder:
@@ -107,7 +108,7 @@ class Recorder:
 
     def _settle_losses(self) -> None:
         deaf, self.deaf = self.deaf, True
-        self.losses.settle()
+        self.losses.settle(lazy=max(self.lazy_steps, self._lazy_calls) > LAZY_AT_MOST)
         self.deaf = deaf
 
     def updated(self, model: Any, optimizer: Any) -> None:
