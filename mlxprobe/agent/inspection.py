@@ -148,14 +148,15 @@ class Inspection:
         `update` is the number of pending operations of parameters and state.
         """
         looked, inside, self._inside = None, self._inside, {}
+        if is_landmark(step):
+            self.looks.refresh(now_s)  # whatever the other inspectors cost, growth is to be proved
         if self.due and not self.busy:
             self.looked = looked = inside
             with self.at_our_cost():
                 looked[UPDATE] = self._update()
                 self._each(lambda one: one.look(step))
             self.looks.complete(time.monotonic())
-        elif is_landmark(step) and not self.busy:  # whatever the other inspectors cost, growth is to be proved
-            self.looks.refresh(now_s)
+        elif is_landmark(step) and not self.busy:
             with self.at_our_cost():
                 looked = {UPDATE: self._update()}
         self.due = self.wanted or self.looks.is_due(step + 1, now_s)
@@ -212,7 +213,9 @@ class Inspection:
         step, lazy_steps = self.recorder.step, self.recorder.lazy_steps
         if not arrays or self.inside:
             return 0
-        if (lazy_steps > LAZY_AT_MOST and not always) or not self.looks.affords(what, step, lazy_steps):
+        if lazy_steps > LAZY_AT_MOST and not always:
+            return None
+        if not self.looks.affords(what, step, 0 if always else lazy_steps):
             return None
         found = graph.pending(arrays, copies=copies)
         self.looks.drawn(what, step, found)

@@ -41,5 +41,5 @@ def test_counters_are_read_on_the_programs_own_thread_alone(tmp_path: Path) -> N
     (tmp_path / "train.py").write_text(PROGRAM)
     ran, row = report_of(tmp_path, "train.py")
     assert ran.out.splitlines()[0] == "MainThread", ran
-    assert len(row["memory"]) > 3
+    assert len(row["memory"]) > 1
     assert max(sample["peak_bytes"] for sample in row["memory"]) > 16_000_000

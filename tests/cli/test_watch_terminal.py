@@ -170,7 +170,7 @@ def screen(told: str, columns: int, rows: int) -> list[str]:  # noqa: C901 – a
     return ["".join(line).rstrip() for line in cells]
 
 
-ROWS = 30  # room for a report of any length, which folds in 20 columns
+ROWS = 70  # room for a report of any length, which folds in 20 columns
 
 
 @pytest.mark.parametrize(("columns", "above"), [(80, 0), (20, 0), (80, 30)], ids=["wide", "20 columns", "at the foot"])
