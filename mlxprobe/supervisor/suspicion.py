@@ -111,7 +111,7 @@ class Suspicion:
             stacks=late or early.stacks,
             rest_s=rest_s,
             threads=len(threads),
-            waits=waits or _restless({one.state for one in threads}),
+            waits=waits or _restless({one.state for one in threads}, runs=cpu_s > STALL_CPU_SHARE * silent_s),
         )
 
     def _is_busy(self, cpu_s: float, silent_s: float, early: Look) -> bool:
@@ -143,11 +143,11 @@ class Suspicion:
         return found
 
 
-def _restless(states: set[str]) -> str:
+def _restless(states: set[str], *, runs: bool) -> str:
     """Say what keeps a tree from being at rest, by its threads' states."""
     if states & set(STOPPED):
         return "a signal to go on: it is stopped"
-    return "a disk" if "D" in states else "a processor" if "R" in states else ""
+    return "a disk" if "D" in states else "a processor" if "R" in states and not runs else ""
 
 
 def unmoved(early: Sequence[Stack], late: Sequence[Stack]) -> bool:
