@@ -171,7 +171,8 @@ class Inspection:
     def _update(self) -> int | None:
         """Count the pending operations of parameters and state; neither before an update nor once growth is proved."""
         if not self.recorder.applied:
-            return self._functional or None  # of micro-batches before the first update it says nothing
+            counted, self._functional = self._functional, None
+            return counted or None  # of micro-batches before the first update it says nothing
         trees = self.recorder.live_trees()
         if not trees or self.looks.has_proved(UPDATE):
             return None
