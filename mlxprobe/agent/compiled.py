@@ -95,7 +95,8 @@ class Compiled:
         """Call the function for the program."""
         recorder, inspection = self._recorder, self._inspection
         recorder.gradient_begins()
-        self._origin.hold_compiled(self._function, args, kwargs, self._captured)
+        if self._inspection.home.here():
+            self._origin.hold_compiled(self._function, args, kwargs, self._captured)
         if self._gradients and shadows.is_due(recorder.step + 1):
             with recorder.carefully():
                 self._look_inside(args, kwargs, shadows)

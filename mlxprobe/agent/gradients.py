@@ -86,7 +86,8 @@ class GradientCalls:
             recorder.gradient_begins()
             if inspection.due:
                 inspection.calling()
-            self._origin.hold(function, args, kwargs, models[-1] if models else None)
+            if inspection.home.here():
+                self._origin.hold(function, args, kwargs, models[-1] if models else None)
             nesting.depth += 1
             try:
                 result = call(*args, **kwargs)

@@ -11,7 +11,7 @@ from typing import Any
 from mlxprobe.agent import graph
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.looks import Looks, is_landmark
-from mlxprobe.agent.nesting import Nesting
+from mlxprobe.agent.nesting import Home, Nesting
 from mlxprobe.agent.recorder import Recorder
 
 LAZY_AT_MOST = 3  # steps without an evaluation: beyond, every graph holds all of them
@@ -87,6 +87,7 @@ class Inspection:
         self.looks = Looks()
         self._inside: dict[str, Any] = {}
         self._functional: int | None = None
+        self.home = Home()
         self._speaks = ""  # the inspector that is being told
 
     def imported(self, name: str, module: Any) -> None:
@@ -95,14 +96,14 @@ class Inspection:
 
     def calling(self) -> None:
         """Tell of a gradient call that begins."""
-        if self.due and not self.busy:
+        if self.due and not self.busy and self.home.here():
             with self.at_our_cost():
                 self._each(lambda one: one.calling())
 
     def called(self, call: Callable[[], Call]) -> None:
         """Tell of a gradient call."""
         self.looks.began_s = self.looks.began_s or time.monotonic()
-        if self.due and not self.busy:
+        if self.due and not self.busy and self.home.here():
             with self.at_our_cost():
                 made = call()
                 self._weigh(made.parameters)
@@ -110,7 +111,7 @@ class Inspection:
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         """Tell of an update."""
-        if self.due and not self.busy:
+        if self.due and not self.busy and self.home.here():
             with self.at_our_cost():
                 self._each(lambda one: one.updating(model, optimizer, gradients))
                 self._each(lambda one: one.training(model, optimizer))
@@ -127,7 +128,7 @@ class Inspection:
     def training(self, model: Any, optimizer: Any) -> None:
         """Tell of a compiled step."""
         self.looks.began_s = self.looks.began_s or time.monotonic()
-        if self.due and not self.busy:
+        if self.due and not self.busy and self.home.here():
             with self.at_our_cost():
                 self._each(lambda one: one.training(model, optimizer))
 
@@ -138,7 +139,7 @@ class Inspection:
 
     def given(self, args: Any) -> None:
         """Tell of what a compiled step is given."""
-        if self.due and not self.busy:
+        if self.due and not self.busy and self.home.here():
             with self.at_our_cost():
                 self._each(lambda one: one.given(args))
 
@@ -150,13 +151,13 @@ class Inspection:
         looked, inside, self._inside = None, self._inside, {}
         if is_landmark(step):
             self.looks.refresh(now_s)  # whatever the other inspectors cost, growth is to be proved
-        if self.due and not self.busy:
+        if self.due and not self.busy and self.home.here():
             self.looked = looked = inside
             with self.at_our_cost():
                 looked[UPDATE] = self._update()
                 self._each(lambda one: one.look(step))
             self.looks.complete(time.monotonic())
-        elif is_landmark(step) and not self.busy:
+        elif is_landmark(step) and not self.busy and self.home.here():
             with self.at_our_cost():
                 looked = {UPDATE: self._update()}
         self.due = self.wanted or self.looks.is_due(step + 1, now_s)

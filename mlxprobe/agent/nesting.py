@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,3 +30,18 @@ class Nesting:
     reached: Callable[..., None] | None = None  # told of the next gradient call, by that run of ours
     tracing: list[Trace] = field(default_factory=list)
     peaks: Peaks = field(default_factory=Peaks)
+
+
+class Home:
+    """The thread that trains: what we evaluated on another would make a stream there, and a worker.
+
+    MLX ends such a worker with the process, at times by an abort; a thread that evaluates nothing itself has none.
+    """
+
+    def __init__(self) -> None:
+        self._thread = 0
+
+    def here(self) -> bool:
+        """Tell whether this is that thread: the first that asks."""
+        self._thread = self._thread or threading.get_ident()
+        return threading.get_ident() == self._thread
