@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import signal
 import statistics
 from collections.abc import Sequence
@@ -152,8 +153,16 @@ def standing_stack(stacks: Sequence[Stack]) -> tuple[Frame, ...]:
 def native_calls(stacks: Sequence[Stack]) -> str:
     """Name the native calls that the main thread of the youngest process is in, the outermost first."""
     found = standing_thread(stacks)
-    names = [frame.function for frame in reversed(found.native if found else ())]
+    names = [untemplated(frame.function) for frame in reversed(found.native if found else ())]
     return " → ".join(dict.fromkeys(names[-NATIVE_CALLS:]))
+
+
+def untemplated(name: str) -> str:
+    """Leave out a C++ name's template arguments, which are longer than all else and name nothing of the program's."""
+    before = ""
+    while before != name:
+        before, name = name, re.sub(r"(?<!operator)<[^<>]*>", "", name)
+    return name
 
 
 def standing_frame(stacks: Sequence[Stack]) -> Frame | None:

@@ -59,6 +59,8 @@ class Operations(Inspector):
         self._inside = False
         blown, self._blown = self._blown, []
         parameters = graph.leaves(call.model.trainable_parameters()) if call.model is not None else []
+        if self.inspection.recorder.lazy_steps > 1:
+            blown = []  # the graph behind an operand would hold every step that was never evaluated
         for a, b, result, site in blown:
             if any(depends(one, parameters) for one in (a, b)):
                 shapes = [str(tuple(one.shape)) for one in (a, b, result)]

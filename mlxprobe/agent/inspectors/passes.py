@@ -76,7 +76,7 @@ class Passes(Inspector):
         if self._row in (1, MANY):
             self._site = loop() or sites.calling()
         self.inspection.wanted = self.inspection.wanted or self._row >= MANY
-        if self._looked < FIRST and draws(self._model()):
+        if self._looked < FIRST and recorder.lazy_steps <= 1 and draws(self._model()):
             self._looked += 1
             if trains(result, self._model()):
                 self._passed("dropout")
