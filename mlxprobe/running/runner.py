@@ -30,7 +30,7 @@ SILENCE_FACTOR = 3
 CORRECT_STALL_S = {"cpu": 10.0, "gpu": 60.0}
 STARTUP_S = 30.0
 TIMEOUT_S = 60.0
-GROWTH_FLOOR_BYTES = 24_000_000
+ROOM_BYTES = 24_000_000  # twice what two runs of one loop were seen to differ by
 
 Run = tuple[Observation, ProgramRecord]
 
@@ -139,12 +139,12 @@ class Runner:
         )
         factor, active, basis = entry.scenario.memory_factor, 0, ""
         if twin is not None and factor and twin.samples:
-            basis = f"{factor:g} × the correct loop's growth, or what {GROWTH_FLOOR_BYTES / 1e6:g} MB allow"
+            basis = f"{factor:g} × the correct loop's growth and {ROOM_BYTES / 1e6:g} MB"
             if self.environment.device == "gpu":  # whose memory resident memory leaves out
-                active = int(factor * max(sample.peak_bytes for sample in twin.memory)) + GROWTH_FLOOR_BYTES
+                active = int(factor * max(sample.peak_bytes for sample in twin.memory)) + ROOM_BYTES
             else:
                 began = max(sample.rss_bytes for sample in twin.samples) - growth_bytes(twin)
-                memory = min(memory, int(began + factor * max(growth_bytes(twin), GROWTH_FLOOR_BYTES)))
+                memory = min(memory, int(began + factor * growth_bytes(twin)) + ROOM_BYTES)
         return Limits(
             stall_s=settings.stall_s or measured or CORRECT_STALL_S[self.environment.device],
             startup_s=STARTUP_S,
