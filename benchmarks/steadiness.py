@@ -24,6 +24,7 @@ from mlxprobe.values.record import ProgramRecord
 
 ROOT = Path(__file__).parents[1]
 PAUSE_S, BETWEEN_S = 2.0, 4.0
+PROCESSORS = os.sched_getaffinity(0)
 Order = list[str]
 
 
@@ -50,13 +51,13 @@ def busy() -> Iterator[Order]:
 def one_core() -> Iterator[Order]:
     """Run on one processor."""
     with quiet() as order:
-        yield ["taskset", "-c", "0", *order]
+        yield ["taskset", "-c", str(min(PROCESSORS)), *order]
 
 
 @contextlib.contextmanager
 def nice() -> Iterator[Order]:
     """Run at the lowest priority, beside one busy loop a processor."""
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in PROCESSORS]
     try:
         with quiet() as order:
             yield ["nice", "-n", "19", *order]
