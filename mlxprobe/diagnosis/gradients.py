@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import statistics
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
@@ -10,7 +12,7 @@ from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 EXPLODED = 1e3
-RISES_ARE_SURE = 3
+RISES_ARE_SURE, STAYS = 3, 0.1  # new maxima until then, and what stays of it until the end
 
 
 @finding("MP201", "zero-gradient", Severity.WARNING, needs="gradients")
@@ -56,15 +58,13 @@ def exploding_gradients(seen: Observation) -> Iterator[Finding]:
     Use instead: a smaller learning rate, and `optim.clip_grad_norm(grads, max_norm)`.
     """
     sizes = [(step.n, step.gradient) for step in seen.steps if step.gradient is not None]
-    start = sorted(size for _, size in sizes[:3])
-    if len(sizes) < 2 + RISES_ARE_SURE or not start[1]:
-        return
-    for k in range(RISES_ARE_SURE, len(sizes)):
-        recent = [size for _, size in sizes[k - RISES_ARE_SURE : k + 1]]
-        if recent == sorted(recent) and recent[-1] > EXPLODED * start[1]:
-            step, size = sizes[k]
-            message = f"the largest gradient is {size:.3g} at step {step}, after {start[1]:.3g} at the start"
-            yield rule("MP208").at(message, *place(seen, "first gradient"), step=step, largest=size, start=start[1])
+    start = statistics.median(size for _, size in sizes[:3]) if sizes else 0.0
+    for k, (step, size) in enumerate(sizes):
+        rises = len(set(itertools.accumulate((one for _, one in sizes[: k + 1]), max))) - 1
+        stays = min(one for _, one in sizes[k:]) >= STAYS * size  # a spike comes back
+        if start and size > EXPLODED * start and rises >= RISES_ARE_SURE and stays:
+            message = f"the largest gradient is {size:.3g} at step {step}, after {start:.3g} at the start"
+            yield rule("MP208").at(message, *place(seen, "first gradient"), step=step, largest=size, start=start)
             return
 
 
