@@ -152,11 +152,69 @@ class Fact(Value, frozen=True):
     detail: dict[str, str | int | float | bool | list[str]] = {}
 
 
+class Process(Value, frozen=True):
+    """Which process of a watch an observation is of, and its rank in the group of all, where it has told one.
+
+    `parent` is its parent's process number at its start, `command` its words. `rank` is what MLX_RANK says, then what
+    the group says that it has initialized; -1 without either. `size` is the number of ranks, 0 while that is unknown.
+    """
+
+    pid: int
+    parent: int = 0
+    rank: int = -1
+    size: int = 0
+    command: tuple[str, ...] = ()
+
+
+class Collective(Value, frozen=True):
+    """One collective operation of one rank, or one end of a message, in the order in which the rank has built them.
+
+    The `n`th (from 1) that this rank has built in `group`: "world", or "world/0.1" for the part of color 1 of its
+    first split. All ranks of a group call it the same; where they agree, `n` names the same operation on all of them.
+
+    Args:
+        operation: all_sum, all_gather, all_max, all_min, sum_scatter, send, recv or recv_like.
+        shape: of the array that goes in; of the one that comes for recv and recv_like.
+        peer: the other rank of a message, within `group`; -1 for a collective of all.
+        step: the training step under way, as `Step.n`; 0 before the first.
+        file: with `line`, where somebody's code built it; `caller` as in a Finding.
+        built_s: when the call returned that made it.
+        begun_s: when the first evaluation began after that, which may or may not hold it; None while there was none.
+        done_s: when the first evaluation that began after it was built has returned: if the program lets its result
+            lie and evaluates other things, it has not run. None while such an evaluation has not returned: it waits,
+            or was never asked for. What not all ranks have built cannot have run on any, whatever this says.
+        sure: it is an array that this evaluation itself was given, so `begun_s` and `done_s` are its own.
+        traced: it was built while a function was compiled: the calls of that function run it again, and do not count.
+    """
+
+    n: int
+    operation: str
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
+    group: str = "world"
+    peer: int = -1
+    step: int = 0
+    file: str = ""
+    line: int = 0
+    source: str = ""
+    caller: Place | None = None
+    built_s: float = 0.0
+    begun_s: float | None = None
+    done_s: float | None = None
+    sure: bool = False
+    traced: bool = False
+
+
 class Observation(Value, frozen=True):
-    """Everything that was seen of one run of a program. `ended` says what brought it to its end."""
+    """Everything that was seen of one run of a program, or of one process of it (`process`) where it has several.
+
+    `ended` says what brought it to its end. `collectives` are the last that this process has built, and `evaluating_s`
+    is when the evaluation began that had not returned when it was last heard of.
+    """
 
     program: str
     limits: Limits
+    process: Process | None = None
     ended: str = (
         "exited"  # stalled, timeout, memory, interrupted, not-started, unreaped, lost, enough (was seen), running
     )
@@ -180,5 +238,7 @@ class Observation(Value, frozen=True):
     sheet: Sheet = Sheet()
     result: dict[str, tuple[float, ...]] = {}
     score: float | None = None
+    collectives: tuple[Collective, ...] = ()
+    evaluating_s: float | None = None
     output_tail: str = ""
     left_behind: tuple[int, ...] = ()
