@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
 from collections.abc import Iterator
 
@@ -12,7 +11,7 @@ from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 EXPLODED = 1e3
-RISES_ARE_SURE, STAYS = 3, 0.1  # new maxima until then, and what stays of it until the end
+CALM, RISES_ARE_SURE = 10, 2  # starts; looks in a row above that
 
 
 @finding("MP201", "zero-gradient", Severity.WARNING, needs="gradients")
@@ -59,10 +58,10 @@ def exploding_gradients(seen: Observation) -> Iterator[Finding]:
     """
     sizes = [(step.n, step.gradient) for step in seen.steps if step.gradient is not None]
     start = statistics.median(size for _, size in sizes[:3]) if sizes else 0.0
-    for k, (step, size) in enumerate(sizes):
-        rises = len(set(itertools.accumulate((one for _, one in sizes[: k + 1]), max))) - 1
-        stays = min(one for _, one in sizes[k:]) >= STAYS * size  # a spike comes back
-        if start and size > EXPLODED * start and rises >= RISES_ARE_SURE and stays:
+    climb: list[float] = []
+    for step, size in sizes:
+        climb = [*climb, size] if size > CALM * start else []  # a spike has calm looks on both sides
+        if start and len(climb) >= RISES_ARE_SURE and climb[-1] == max(climb) > EXPLODED * start:
             message = f"the largest gradient is {size:.3g} at step {step}, after {start:.3g} at the start"
             yield rule("MP208").at(message, *place(seen, "first gradient"), step=step, largest=size, start=start)
             return
