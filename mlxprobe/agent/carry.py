@@ -1,4 +1,4 @@
-"""The agent in a process that it was carried into by the environment: it waits for MLX, and leaves with the program."""
+"""The agent in a process that the environment carried it into: it comes with MLX, and leaves with the program."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 
 from mlxprobe.agent import sites, start, tracing
 from mlxprobe.agent.channel import Channel, identity, lifted
-from mlxprobe.agent.imports import when_imported
 from mlxprobe.agent.shared import EVENTS_FILE, FOLDER_VARIABLE, OWN_VARIABLES, PATH_VARIABLE, SUPERVISOR_VARIABLE
 
 OWNER_FILE = "owner"
@@ -44,12 +43,8 @@ def _opened(file: str) -> int:
     return lifted(os.open(file, os.O_WRONLY | os.O_NONBLOCK))
 
 
-def wait_for_mlx() -> None:
-    """Set the agent up once MLX is imported, in the first process that does so."""
-    when_imported("mlx.core", _imported)
-
-
-def _imported(mx: Any) -> None:
+def settle(mx: Any) -> None:
+    """Set the agent up, as MLX has just been imported, in the first process that does so."""
     folder = os.environ.get(FOLDER_VARIABLE, "")
     tracing.allow(os.environ.pop(SUPERVISOR_VARIABLE, ""))
     _restore_environment()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
 
-from mlxprobe.agent import sites
+from mlxprobe.agent import own, sites
 from mlxprobe.agent.roots import GENERATED
 from mlxprobe.agent.trees import is_trained
 
@@ -75,7 +75,8 @@ class Effects:
     def _visit_users(self, frame: FrameType, code: CodeType, file: str) -> None:
         if sites.whose(file) == GENERATED and code.co_name.startswith("__"):
             return  # what a dataclass or a named tuple makes
-        from mlxprobe.agent.source import Reader, functions
+        with own.importable():
+            from mlxprobe.agent.source import Reader, functions
 
         nodes = functions(file).get((code.co_name, code.co_firstlineno), [])
         if not nodes:

@@ -1,6 +1,7 @@
 """Carried into any Python by PYTHONPATH; starts the agent in the process that imports MLX first.
 
-Python imports a module of this name at its start. The one that it would have found without us follows.
+Python imports a module of this name at its start. The one that it would have found without us follows. The agent is
+imported with MLX, and not before: most Pythons that a command starts never do so.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
+from types import ModuleType
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -36,12 +38,14 @@ def _go_on_without_us() -> None:
 
 
 if "MLXPROBE_FOLDER" in os.environ and sys.version_info >= (3, 10):  # an older one is not watched
-    had = "mlxprobe" in sys.modules
     _make_agent_importable()
-    from mlxprobe.agent import carry
+    from mlxprobe.agent import imports, own
 
-    carry.wait_for_mlx()
-    if not had:  # a program that uses mlxprobe itself gets its own
-        for name in [name for name in sys.modules if name.partition(".")[0] == "mlxprobe"]:
-            del sys.modules[name]
+    def _settle(mx: ModuleType) -> None:
+        with own.importable():
+            from mlxprobe.agent import carry
+        carry.settle(mx)
+
+    imports.when_imported("mlx.core", _settle)
+    own.withdraw()
 _go_on_without_us()

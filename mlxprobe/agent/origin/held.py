@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import graph, own
 from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.steps import number
 from mlxprobe.agent.trees import ROOM, is_array, weak
@@ -165,8 +165,8 @@ class Origin:
         elif self._left and not nesting.replay and threading.get_ident() == self._thread and self._is_news(call):
             self._left -= 1
             self._sought = call
-            from mlxprobe.agent.origin.search import search
-
+            with own.importable():
+                from mlxprobe.agent.origin.search import search
             with self._inspection.recorder.carefully():
                 found = search(list(self._held), call, self._inspection, after=after)
                 if found is not None:
