@@ -55,8 +55,19 @@ def test_a_look_that_costs_too_much_waits_until_the_run_is_long_enough() -> None
     for _ in range(2):
         looks.spend(3 * ONE_LOOK_S)
         looks.complete(100.0)
-    assert not looks.is_due(4, 100.0 + 2 * ONE_LOOK_S / SHARE)
-    assert looks.is_due(4, 100.0 + 4 * ONE_LOOK_S / SHARE)
+    assert not looks.is_due(512, 100.0 + 2 * ONE_LOOK_S / SHARE)
+    assert looks.is_due(512, 100.0 + 4 * ONE_LOOK_S / SHARE)
+
+
+def test_a_look_may_cost_a_step_at_landmarks_so_that_a_slow_machine_sees_what_a_fast_one_does() -> None:
+    looks = Looks()
+    looks.began_s = 100.0
+    for _ in range(2):
+        looks.spend(3 * ONE_LOOK_S)
+        looks.complete(100.0)
+    assert looks.is_due(8, 100.0 + 8 * 4 * ONE_LOOK_S)
+    assert not looks.is_due(8, 100.0 + 8 * 2 * ONE_LOOK_S)
+    assert not looks.is_due(9, 100.0 + 9 * 4 * ONE_LOOK_S)
 
 
 def test_the_first_look_alone_tells_nothing_of_the_next() -> None:
