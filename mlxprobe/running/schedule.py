@@ -85,10 +85,10 @@ def side_by_side(runners: Sequence[Runner], tasks: Sequence[Task], jobs: int) ->
     """
     with ThreadPoolExecutor(jobs) as pool:
         board = _Board(runners, pool)
-        for place, task in enumerate(tasks):
-            for index in range(len(runners))[:: -1 if place % 2 else 1]:
-                board.start(index, task)
         try:
+            for place, task in enumerate(tasks):
+                for index in range(len(runners))[:: -1 if place % 2 else 1]:
+                    board.start(index, task)
             while board.running:
                 board.collect(wait(board.running, timeout=POLL_S, return_when="FIRST_COMPLETED").done)
         except KeyboardInterrupt:
@@ -114,7 +114,8 @@ class _Board:
 
     def collect(self, done: set[Future[ProgramRecord]], *, follow: bool = True) -> None:
         for future in done:
-            index, task = self.running.pop(future)
+            index, task = self.running[future]
             self.rows[index][task.name] = future.result()
+            del self.running[future]  # not before its row is kept: Ctrl-C may come in between
             for follower in task.then if follow else ():
                 self.start(index, follower)
