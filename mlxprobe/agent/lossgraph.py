@@ -102,10 +102,16 @@ class LossGraph:
     def _carried(self, tensor: str) -> str:
         for _ in range(DEEPEST):
             maker = self._maker.get(tensor, "")
-            if self._kind.get(maker) not in CARRIERS or not self._inputs.get(maker):
+            if not self._inputs.get(maker) or not (self._kind.get(maker) in CARRIERS or self._is_tap(maker)):
                 return tensor
             tensor = self._inputs[maker][0]
         return tensor
+
+    def _is_tap(self, maker: str) -> bool:
+        """Tell whether an operation is an identity with a gradient of its own: it is given what it returns."""
+        first, *others = self._inputs[maker]
+        held = [one for one in others if self._inputs.get(self._maker.get(one, "")) == [first]]
+        return self._kind.get(maker) == "CustomTransforms" and len(others) == 1 and held == others
 
     def past_layers(self) -> set[str]:
         """Name the arrays that reach the loss on a way without any layer: what outputs are compared with."""

@@ -6,9 +6,14 @@ import re
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, rule
-from mlxprobe.values.observation import Observation
+from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
+
+NEARLY_ALL, SAME, VARIES = 0.95, 0.02, 0.05  # of the positions
+SIMPLE = 8  # a loss that is scaled by a half, a third … weighs as if it were divided by all
+ENOUGH_LOOKS = 2
+ENOUGH_TAILS, MUCH_PADDING = 3, 0.05
 
 LABELS = re.compile(r"label|target|truth|answer|gold|(^|[._])y(s|_?true|b|_?batch)?$|_y$", re.IGNORECASE)
 
@@ -102,3 +107,44 @@ def future_leak(seen: Observation) -> Iterator[Finding]:
         model = next(fact.detail["model"] for fact in seen.facts if fact.name == "causality")
         message = f"{model}: outputs change with an id that comes after them, and the targets are the ids that follow"
         yield rule("MP307").at(message, fact.file, fact.line)
+
+
+@finding("MP308", "loss-share", Severity.NOTE)
+def loss_share(seen: Observation) -> Iterator[Finding]:
+    """A masked loss is divided by all positions, or padding carries loss.
+
+    Divided by all, the same text weighs less the more padding stands beside it, and the rate falls with the share that
+    carries loss. Padding that carries loss is what the model learns first, and what its loss then mostly tells of. Seen
+    by the gradient of the loss by each position's own; the sheet tells which share of them carries any.
+
+    Example: `(cross_entropy(logits, targets) * mask).mean()`; `cross_entropy(logits, targets, reduction="mean")` over
+    padded rows.
+
+    Use instead: `(cross_entropy(logits, targets) * mask).sum() / mask.sum()`.
+    """
+    for fact in facts(seen, "loss share"):
+        share = float(str(fact.detail["carrying"])) / float(str(fact.detail["positions"]))
+        if _divided_by_all(fact, round(seen.sheet.gradients / max(1, seen.sheet.updates))):
+            message = f"the loss is divided by all positions, and {share:.0%} of them carry it"
+            yield rule("MP308").at(message, fact.file, fact.line, share=share)
+        padding, trained, read = (float(str(fact.detail[name])) for name in ("padding", "trained", "read"))
+        tails = float(str(fact.detail["tails"]))
+        if trained == padding > MUCH_PADDING * read and tails >= ENOUGH_TAILS:
+            message = f"padding carries loss: {padding / read:.0%} of the targets are the id {fact.detail['id']} again"
+            yield rule("MP308").at(f"{message} at the end of a row", fact.file, fact.line, padding=padding / read)
+
+
+def _divided_by_all(fact: Fact, calls: int) -> bool:
+    """Tell whether what carries loss weighs as in a mean of all, or of all that the `calls` of an update have.
+
+    Where the share is always the same, such a weight can be that of a mean of these which is scaled.
+    """
+    shares, scales = ([float(one) for one in _list(fact.detail[name])] for name in ("shares", "scales"))
+    varies = max(shares) - min(shares) > VARIES
+    scaled = any(abs(k * max(shares) - 1) < 2 * SAME for k in range(1, SIMPLE + 1))
+    of_all = any(all(abs(k * one - 1) < SAME for one in scales) for k in {1, calls})
+    return of_all and len(shares) >= ENOUGH_LOOKS and max(shares) < NEARLY_ALL and (varies or not scaled)
+
+
+def _list(value: object) -> list[str]:
+    return value if isinstance(value, list) else []

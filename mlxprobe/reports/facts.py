@@ -26,6 +26,7 @@ def lines(one: ProgramRecord) -> Lines:
         ("optimizer", "; ".join(map(_optimizer, sheet.optimizers))),
         ("updates", _updates(sheet)),
         ("batches", _some(sheet.batches)),
+        ("positions", _positions(sheet)),
         ("loss", _loss(one)),
         ("compiled", _some(f"{name}: {counted(made[0], 'trace')}, {made[1]:,} calls" for name, made in _calls(sheet))),
         ("time", _time(one)),
@@ -78,6 +79,12 @@ def _updates(sheet: Sheet) -> str:
     per_update = sheet.gradients / sheet.updates
     of = f", of {per_update:.3g} gradient calls each" if abs(per_update - 1) > 0.05 else ""
     return f"{sheet.updates:,}{of}"
+
+
+def _positions(sheet: Sheet) -> str:
+    return (
+        f"{100 * sheet.carrying / sheet.positions:.3g} % of {sheet.positions:,} carry loss" if sheet.positions else ""
+    )
 
 
 def _loss(one: ProgramRecord) -> str:

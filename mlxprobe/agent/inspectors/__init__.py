@@ -24,6 +24,7 @@ from mlxprobe.agent.inspectors.passes import Passes
 from mlxprobe.agent.inspectors.rates import Rates
 from mlxprobe.agent.inspectors.renewals import Renewals
 from mlxprobe.agent.inspectors.retained import Retained
+from mlxprobe.agent.inspectors.shares import Shares
 from mlxprobe.agent.inspectors.sizes import Sizes
 from mlxprobe.agent.inspectors.written import Written
 
@@ -40,6 +41,7 @@ ALL: tuple[type[Inspector], ...] = (
     Operations,
     Passes,
     Sizes,
+    Shares,
     Builds,
     Retained,
     Checkpoints,
