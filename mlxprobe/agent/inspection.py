@@ -80,6 +80,7 @@ class Inspection:
     returned: bool = False  # whether that function returns its gradients, and so tells of them itself
     tracing: bool = False
     looked: dict[str, Any] = field(default_factory=dict)
+    schedules: dict[int, tuple[str, int]] = field(default_factory=dict)  # by function: its words, and how many updates
     nesting: Nesting = field(default_factory=Nesting)
 
     def __post_init__(self) -> None:

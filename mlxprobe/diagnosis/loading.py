@@ -9,6 +9,8 @@ from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
+LONG_PHASE = 500  # updates: Adam's moments have come back long before its end
+
 
 @finding("MP401", "weights-not-loaded")
 def weights_not_loaded(seen: Observation) -> Iterator[Finding]:
@@ -63,14 +65,19 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
 
     The moments start again from zero, and with them the first steps are as large as at the very beginning. Optimizers
     that one line makes count where they have the same rate and parameters, and nobody sets state or weights in between.
+    With a schedule they count where each is replaced before the schedule's end: it begins anew, and is never followed.
+    Whoever restarts a schedule at its end does so on purpose; after a long phase without one this is a note.
 
     Example: `model.load_weights("step100/model.safetensors")` beside an `optimizer.safetensors` that nobody reads.
 
     Use instead: `optimizer.state = tree_unflatten(list(mx.load("step100/optimizer.safetensors").items()))`.
     """
     for fact in facts(seen, "optimizer renewed"):
+        times, updates, span = (float(str(fact.detail[name])) for name in ("times", "updates", "span"))
         message = f"a new {fact.detail['optimizer']}, without state, goes on where another like it was, again and again"
-        yield rule("MP402").at(message, fact.file, fact.line, renewals=float(str(fact.detail["times"])))
+        message += f", and begins its schedule anew after {updates:,.0f} of {span:,.0f} updates" if span else ""
+        severity = Severity.WARNING if span or updates < LONG_PHASE else Severity.NOTE
+        yield rule("MP402").at(message, fact.file, fact.line, severity=severity, renewals=times, updates=updates)
     for fact in facts(seen, "optimizer state unread"):
         message = f"training goes on from {fact.detail['weights']} and leaves {listed(fact.detail['unread'])} unread"
         yield rule("MP402").at(message, fact.file, fact.line)

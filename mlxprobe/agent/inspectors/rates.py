@@ -110,6 +110,7 @@ class Rates(Inspector):
             return schedule(step)
 
         self._schedules[id(counted)] = (counted, made)
+        self.inspection.schedules[id(counted)] = made.text, made.span
         return counted
 
     def training(self, model: Any, optimizer: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import weakref
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.inspection import Inspection, Inspector
 
-IS_SURE = 3  # renewals
+IS_SURE, SOONER = 3, 2  # renewals; of optimizers whose schedule each of them cuts short
+CUT = 0.9  # of a schedule: whoever comes to its end restarts it on purpose
 
 
 @dataclass
@@ -22,7 +24,9 @@ class Trained:
 
     model: Callable[[], Any]
     like: tuple[Any, ...]
+    since: int  # updates of the run
     renewals: int = 0
+    shortest: int = 0  # updates of an optimizer that was followed
 
 
 class Renewals(Inspector):
@@ -70,27 +74,43 @@ class Renewals(Inspector):
         return call
 
     def began(self, model: Any, optimizer: Any) -> None:
-        if not hasattr(model, "trainable_parameters") or hasattr(optimizer, "optimizers"):
+        if not hasattr(model, "trainable_parameters"):
             return
-        rate = graph.known(getattr(optimizer, "_state", {}).get("learning_rate"))
-        kind = (
+        parts = getattr(optimizer, "optimizers", [optimizer])
+        schedules = [self.inspection.schedules.get(id(_schedule(one)), ("", 0)) for one in parts]
+        rates = [(span and text) or _rate(one) for one, (text, span) in zip(parts, schedules, strict=True)]
+        like = (
             type(optimizer).__name__,
             self._sites.get(optimizer),
-            rate,
+            rates,
             len(graph.leaves(model.trainable_parameters())),
         )
+        updates = self.inspection.recorder.updates
         before = self._trained.get(id(model))
         if before is None or before.model() is not model:
-            self._trained[id(model)] = Trained(weakref.ref(model), kind)
+            self._trained[id(model)] = Trained(weakref.ref(model), like, updates)
             return
-        knows = getattr(optimizer, "momentum", 1) != 0 and rate is not None  # plain SGD has nothing to lose
-        lost = before.like == kind and knows and optimizer not in self._restored and id(model) not in self._reset
+        made, span = updates - before.since, max(span for _, span in schedules)
+        knows = any(getattr(one, "momentum", 1) != 0 for one in parts)  # plain SGD has nothing to lose
+        lost = before.like == like and knows and None not in rates and made < (CUT * span or math.inf)
+        lost = lost and optimizer not in self._restored and id(model) not in self._reset
         self._reset.discard(id(model))
         before.renewals = before.renewals + 1 if lost else 0
-        before.like = kind
-        if before.renewals >= IS_SURE:
-            recorder = self.inspection.recorder
-            recorder.fact("optimizer renewed", kind[1], times=before.renewals, optimizer=kind[0])
+        before.shortest = min(made, before.shortest) if before.renewals > 1 else made
+        before.like, before.since = like, updates
+        if before.renewals >= (SOONER if span else IS_SURE):
+            detail = {"times": before.renewals, "optimizer": like[0], "updates": before.shortest, "span": span}
+            self.inspection.recorder.fact("optimizer renewed", like[1], **detail)
+
+
+def _schedule(optimizer: Any) -> Any:
+    return getattr(optimizer, "_schedulers", {}).get("learning_rate")
+
+
+def _rate(optimizer: Any) -> float | None:
+    """Return a rate that is no schedule's: one without an end is never cut short."""
+    state = getattr(optimizer, "_state", {})
+    return None if _schedule(optimizer) is not None else graph.known(state.get("learning_rate"))
 
 
 def _is_inner(frame: FrameType | None) -> bool:
