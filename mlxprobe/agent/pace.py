@@ -21,7 +21,7 @@ class Pace:
         self._recorder = recorder
         self._site = site
         self._began_s = self._evaluated_s = 0.0
-        self._calls = 0
+        self._calls = self._traces = 0
         self._traced = False
         self._traced_s = self._evaluation_s = self._ours_s = self._ours_before_s = 0.0  # what counting took
         self._told = 0.0
@@ -53,6 +53,7 @@ class Pace:
         self._calls += 1
         self._traced, self._evaluated_s = traced, self._recorder.evaluation_s
         if traced:
+            self._traces += 1
             self._traced_s += took_s
 
     def _settle(self) -> None:
@@ -76,4 +77,5 @@ class Pace:
             operations=self._operations,
             chain=self._chain,
             calls=self._calls,
+            traces=self._traces,
         )

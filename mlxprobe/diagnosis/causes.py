@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -33,6 +34,26 @@ def rate_not_finite(cause: Finding, effect: Finding) -> bool:
     return proved(cause, effect) and "update" in cause.evidence
 
 
+def schedule_restarted(cause: Finding, effect: Finding) -> bool:
+    """Tell whether a warm-up was never left because each new optimizer begins it anew."""
+    return "span" in cause.evidence and "warmup" in effect.evidence
+
+
+def padding_learned(cause: Finding, effect: Finding) -> bool:
+    """Tell whether an argument that does not reach the loss can be why padding carries it."""
+    return "padding" in effect.evidence
+
+
+def traced_as_often(cause: Finding, effect: Finding) -> bool:
+    """Tell whether what took long to compile was compiled about as often as the cause says."""
+    return effect.evidence.get("traces", 0) >= max(2.0, 0.5 * cause.evidence.get("traces", math.inf))
+
+
+def nothing_kept(cause: Finding, effect: Finding) -> bool:
+    """Tell whether no container grows with the memory: each trace keeps its constants."""
+    return "arrays" not in effect.evidence
+
+
 @dataclass(frozen=True)
 class Cause:
     """A code that explains another; `when` is asked with both findings."""
@@ -46,13 +67,14 @@ class Cause:
 FOLLOWS: dict[str, tuple[Cause, ...]] = {
     "MP101": (Cause("MP104"), Cause("MP501")),
     "MP102": (Cause("MP101"), Cause("MP105")),
-    "MP103": (Cause("MP105"), Cause("MP109"), Cause("MP101")),
+    "MP103": (Cause("MP105"), Cause("MP109"), Cause("MP101"), Cause("MP502", nothing_kept)),
     "MP201": (Cause("MP206"), Cause("MP207")),
     "MP204": (Cause("MP205"),),
     "MP205": (Cause("MP209"), Cause("MP206"), Cause("MP501"), Cause("MP504"), Cause("MP201", proved), Cause("MP207")),
     "MP207": (Cause("MP210", rate_not_finite), Cause("MP302"), Cause("MP304"), Cause("MP208", earlier)),
     "MP208": (Cause("MP203"),),
     "MP209": (Cause("MP206"),),
+    "MP210": (Cause("MP402", schedule_restarted),),
     "MP301": (Cause("MP303"),),
     "MP306": (
         *map(
@@ -61,7 +83,9 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
         Cause("MP201", proved),
         Cause("MP110"),
     ),
+    "MP308": (Cause("MP301", padding_learned),),
     "MP404": (Cause("MP210", rate_not_finite), Cause("MP207", proved)),
+    "MP505": (Cause("MP502", traced_as_often),),
     "MP603": (Cause("MP601"),),
 }
 ONE_CAUSE = {"MP204", "MP602"}  # seen at several places, these have one cause all the same

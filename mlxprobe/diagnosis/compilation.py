@@ -118,8 +118,8 @@ def long_trace(seen: Observation) -> Iterator[Finding]:
     whole = (seen.finished_s or seen.wall_s) - seen.begun_s
     functions = {(fact.file, fact.line): fact for fact in seen.facts if fact.name == "long trace"}  # the last of each
     for fact in functions.values():
-        names = ("seconds", "evaluation_s", "ours_s", "operations", "chain")
-        built, evaluated, ours, operations, chain = (float(str(fact.detail[name])) for name in names)
+        names = ("seconds", "evaluation_s", "ours_s", "operations", "chain", "traces")
+        built, evaluated, ours, operations, chain, traces = (float(str(fact.detail[name])) for name in names)
         took, run = built + evaluated, whole - ours
         unrolled = chain >= UNROLLED and took >= LONG_S
         if took < MOST * run or not (unrolled or (operations >= MANY_OPERATIONS and took >= VERY_LONG_S)):
@@ -127,7 +127,8 @@ def long_trace(seen: Observation) -> Iterator[Finding]:
         what = f"{operations:,.0f} operations" + (f", {chain:,.0f} of them one after another" if unrolled else "")
         message = f"compiling this function and its first evaluation took {took:.1f} of the run's {run:.1f} s: {what}"
         severity = Severity.WARNING if unrolled else Severity.NOTE
-        yield rule("MP505").at(message, fact.file, fact.line, severity=severity, operations=operations, chain=chain)
+        evidence = {"operations": operations, "chain": chain, "traces": traces}
+        yield rule("MP505").at(message, fact.file, fact.line, severity=severity, **evidence)
 
 
 def why(fact: Fact, stride: float) -> str:

@@ -77,7 +77,8 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
         message = f"a new {fact.detail['optimizer']}, without state, goes on where another like it was, again and again"
         message += f", and begins its schedule anew after {updates:,.0f} of {span:,.0f} updates" if span else ""
         severity = Severity.WARNING if span or updates < LONG_PHASE else Severity.NOTE
-        yield rule("MP402").at(message, fact.file, fact.line, severity=severity, renewals=times, updates=updates)
+        evidence = {"renewals": times, "updates": updates} | ({"span": span} if span else {})
+        yield rule("MP402").at(message, fact.file, fact.line, severity=severity, **evidence)
     for fact in facts(seen, "optimizer state unread"):
         message = f"training goes on from {fact.detail['weights']} and leaves {listed(fact.detail['unread'])} unread"
         yield rule("MP402").at(message, fact.file, fact.line)

@@ -39,5 +39,6 @@ def memory_growth(seen: Observation) -> Iterator[Finding]:
         kept = list(facts(seen, "container grows"))
         if kept:
             message += f"; {kept[0].detail['variable']} grows with it, to {kept[0].detail['arrays']} arrays"
-        site = (kept[0].file, kept[0].line) if kept else place(seen, "first update")
-        yield rule("MP103").at(message, *site, bytes_per_step=per_step)
+        file, line = (kept[0].file, kept[0].line) if kept else place(seen, "first update")
+        evidence = {"bytes_per_step": per_step} | ({"arrays": float(str(kept[0].detail["arrays"]))} if kept else {})
+        yield rule("MP103").at(message, file, line, severity=Severity.WARNING, **evidence)
