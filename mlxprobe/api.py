@@ -12,6 +12,7 @@ from mlxprobe.running.watching import Enough, Watch
 from mlxprobe.settings.table import resolve
 from mlxprobe.values.observation import Program
 from mlxprobe.values.record import Finding, ProgramRecord, Verdict
+from mlxprobe.values.together import whole
 from mlxprobe.values.vocabulary import Severity
 
 STALL_S = 10.0
@@ -73,7 +74,7 @@ def watch(
             raise UsageError(f"{name}={value!r}: right is a number of seconds above 0")
     settings = replace(resolve({}), stall_s=stall_s, timeout_s=timeout_s)
     started = Program(name=command[-1 - len(arguments)], command=command, cwd=str(cwd or ""), env=dict(env or {}))
-    return diagnosis_of(Watch(started, settings, Enough(steps=steps, finding=until_finding)).run())
+    return diagnosis_of(whole(Watch(started, settings, Enough(steps=steps, finding=until_finding)).run()))
 
 
 def diagnosis_of(seen: ProgramRecord) -> Diagnosis:

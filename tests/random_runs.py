@@ -61,13 +61,13 @@ def watched(file: Path, *, anywhere: bool = False) -> Answer:
     """
     file = file.resolve()
     watch = Watch(Program(name=file.name, command=(sys.executable, str(file)), cwd=str(file.parent)), resolve(SETTINGS))
-    findings = tuple(one for one in watch.run().findings if one.checked)
-    assert watch.seen is not None
+    findings = tuple(one for one in watch.run()[0].findings if one.checked)
+    (seen,) = watch.seen
     text = file.read_text()
     grave = [one for one in findings if one.severity is not Severity.NOTE]
     marks = MARK.findall(text)
     if not marks:
-        return Answer(file, "", "quiet", tuple(grave), findings, watch.seen)
+        return Answer(file, "", "quiet", tuple(grave), findings, seen)
     wanted = {marks[0], *listed(text, "or")}
     found = [one for one in findings if one.code in wanted]
     line = next(number for number, one in enumerate(text.splitlines(), 1) if MARK.match(one))
@@ -75,9 +75,7 @@ def watched(file: Path, *, anywhere: bool = False) -> Answer:
     ours = [one for one in found if Path(one.file).name == file.name]
     there = any(scope_of(text, one.line) == scope or (anywhere and scope == MODULE) for one in ours)
     beside = tuple(one for one in grave if one.code not in wanted | listed(text, "also"))
-    return Answer(
-        file, marks[0], "found" if there else "misplaced" if found else "missed", beside, findings, watch.seen
-    )
+    return Answer(file, marks[0], "found" if there else "misplaced" if found else "missed", beside, findings, seen)
 
 
 def listed(text: str, word: str) -> set[str]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import atexit
-import fcntl
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from mlxprobe.agent import sites, start, tracing
+from mlxprobe.agent import start, tracing
 from mlxprobe.agent.channel import Channel, identity, lifted
-from mlxprobe.agent.shared import EVENTS_FILE, FOLDER_VARIABLE, OWN_VARIABLES, PATH_VARIABLE, SUPERVISOR_VARIABLE
+from mlxprobe.agent.process import Agent
+from mlxprobe.agent.shared import EVENTS_FILE, FOLDER_VARIABLE, SUPERVISOR_VARIABLE
 
-OWNER_FILE = "owner"
-CARRIED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "carried")
 OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -24,7 +23,7 @@ class NamedChannel(Channel):
 
     def __init__(self, file: str) -> None:
         self._file = file
-        super().__init__(_opened(file))
+        super().__init__(_opened(file), tag=os.getpid())
 
     def _write(self, line: bytes, *, patient: bool) -> bool:
         if not self._is_open():
@@ -43,53 +42,20 @@ def _opened(file: str) -> int:
     return lifted(os.open(file, os.O_WRONLY | os.O_NONBLOCK))
 
 
-def settle(mx: Any) -> None:
-    """Set the agent up, as MLX has just been imported, in the first process that does so."""
-    folder = os.environ.get(FOLDER_VARIABLE, "")
-    tracing.allow(os.environ.pop(SUPERVISOR_VARIABLE, ""))
-    _restore_environment()
+def settle(mx: Any, given: Mapping[str, str]) -> None:
+    """Watch this process, which has just imported MLX; `given` are our variables (see `lineage`)."""
+    folder = given.get(FOLDER_VARIABLE, "")
+    tracing.allow(given.get(SUPERVISOR_VARIABLE, ""))
     try:
         channel = NamedChannel(os.path.join(folder, EVENTS_FILE))
     except OSError:  # the supervisor is gone
         return
-    if not _claims(os.path.join(folder, OWNER_FILE)):
-        for name in OWN_VARIABLES:
-            os.environ.pop(name, None)
-        nowhere = sites.told(sites.NOWHERE)
-        channel.send("fact", name="another process", step=0, **nowhere, count=1, detail={"pid": os.getpid()})
-        return
-    agent = start.Agent(channel, folder)
+    agent = Agent(channel, folder, given)
     _show_tracebacks_without_us()
     agent.hook_core(mx)
     channel.send("begin")
     channel.send("body")
     atexit.register(_finish, agent)
-
-
-def _claims(file: str) -> bool:
-    """Tell whether this process is the one to watch: the first that imports MLX, also after an `os.exec` of its own."""
-    try:
-        with open(file, "a+") as owner:
-            fcntl.flock(owner, fcntl.LOCK_EX)
-            owner.seek(0)
-            before = owner.read()
-            if not before:
-                owner.write(str(os.getpid()))
-    except OSError:
-        return False
-    return before in ("", str(os.getpid()))
-
-
-def _restore_environment() -> None:
-    """Leave the environment as it would be without us: what the program starts is not ours to watch."""
-    before = os.environ.pop(PATH_VARIABLE, None)
-    os.environ.pop(FOLDER_VARIABLE, None)
-    now = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    if CARRIED in now:  # else the program has set its own
-        now.remove(CARRIED)
-        os.environ["PYTHONPATH"] = os.pathsep.join(now)
-        if before is None and not now:
-            del os.environ["PYTHONPATH"]
 
 
 def _show_tracebacks_without_us() -> None:
@@ -130,7 +96,7 @@ def _cut_trace(trace: TracebackType | None) -> TracebackType | None:
     return kept[0] if kept else None
 
 
-def _finish(agent: start.Agent) -> None:
+def _finish(agent: Agent) -> None:
     """The interpreter ends: after its last line, an exception that nobody caught, or `sys.exit`."""
     if os.getpid() != agent.pid:
         return

@@ -7,6 +7,7 @@ import json
 import os
 import select
 import time
+from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.shared import FD_VARIABLE, LINE_BYTES
@@ -15,6 +16,7 @@ TEXT_CHARACTERS = 200  # what a text is cut to where a line would be too long
 ROOM_WITHIN_S = 1.0
 HIGH_FD = 1000
 FREQUENT = {"tick", "steps", "memory"}  # one is like the next, or comes again: none is worth a wait
+MOVES = {"tick", "steps", "fact"}  # what makes a fork a process of its own
 
 
 class Channel:
@@ -22,25 +24,35 @@ class Channel:
 
     A line is one system call, so that threads and forked children need no lock; a lock could be held by another
     thread at the moment of a fork, and we would cause the hang we look for.
+
+    Every line has a `tag`, the process's number; the one that the supervisor has started itself has none. A fork speaks
+    in its parent's name until it moves; then `settles` is called, and it has a tag of its own.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, tag: int = 0) -> None:
         os.set_inheritable(fd, False)
         os.set_blocking(fd, False)
         self._fd = fd
         self._pipe = identity(fd)
         self._owner = os.getpid()
+        self.tag = tag
+        self.settles: Callable[[], None] = lambda: None
         self.sent_s = time.monotonic()
 
     def send(self, event: str, *, at: float | None = None, patient: bool | None = None, **values: Any) -> bool:
-        """Send one event with its time (now), and with the process when it is not the one that was started.
+        """Send one event with its time (now) and tag; a fork that has not moved has little to say.
 
         Return whether it left. One that is `patient`, as all are that are not frequent, waits a while for room.
         """
         now = time.monotonic()
+        if (pid := os.getpid()) != self._owner and not (event == "ready" or values.get("name") == "fork"):
+            if event not in MOVES:
+                return False
+            self._owner = self.tag = pid
+            self.settles()
         values.update(e=event, t=now if at is None else at)
-        if os.getpid() != self._owner:
-            values["pid"] = os.getpid()
+        if self.tag:
+            values["p"] = self.tag
         try:
             sent = self._write(_line(values), patient=event not in FREQUENT if patient is None else patient)
         except OSError:  # the supervisor is gone, or the program closed our descriptor: never the program's problem

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.arguments import like
+from mlxprobe.agent.collectives import Collectives
 from mlxprobe.agent.phases import SAVING
 from mlxprobe.agent.recorder import Recorder
 
@@ -17,30 +18,39 @@ WRITERS = ("save", "savez", "savez_compressed", "save_safetensors", "save_gguf")
 class Evaluations:
     """Tell the recorder of every evaluation, and of every value that is read."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, collectives: Collectives) -> None:
         self._recorder = recorder
+        self._collectives = collectives
 
     def install(self, mx: Any) -> None:
         """Wrap what `mlx.core` offers."""
         for name in ("eval", "async_eval"):
-            setattr(mx, name, self._evaluation(getattr(mx, name), (mx.array, list, tuple, dict)))
+            waits = name == "eval"
+            setattr(mx, name, self._evaluation(getattr(mx, name), (mx.array, list, tuple, dict), waits=waits))
         for name in WRITERS:
             setattr(mx, name, self._writer(getattr(mx, name)))
         for name in READERS:
             if name in vars(mx.array):
                 setattr(mx.array, name, self._reader(getattr(mx.array, name)))
 
-    def _evaluation(self, original: Callable[..., None], evaluable: tuple[type, ...]) -> Callable[..., None]:
-        recorder, clock, failed = self._recorder, time.monotonic, self._failed
+    def _evaluation(
+        self, original: Callable[..., None], evaluable: tuple[type, ...], *, waits: bool
+    ) -> Callable[..., None]:
+        recorder, clock, failed, collectives = self._recorder, time.monotonic, self._failed, self._collectives
 
         @like(original)
         def evaluate(*args: Any) -> None:
             began = clock()
+            talks = collectives.open and not recorder.deaf
+            if talks:
+                collectives.begins(began, args)
             try:
                 original(*args)
             except RuntimeError as error:
                 failed(error)
                 raise
+            if talks:
+                collectives.returns(clock(), waits=waits)
             for arg in args:
                 if isinstance(arg, evaluable):
                     recorder.evaluated(began)
@@ -51,6 +61,7 @@ class Evaluations:
 
     def _failed(self, error: RuntimeError) -> None:
         """Tell of an array that another thread made, also where the program swallows the exception."""
+        self._collectives.fails()
         if "no Stream" in str(error):
             self._recorder.fact("array of another thread", message=str(error)[:200])
 
@@ -60,7 +71,11 @@ class Evaluations:
         @like(original)
         def write(*args: Any, **kwargs: Any) -> Any:
             began = time.monotonic()
+            if self._collectives.open:
+                self._collectives.begins(began, ())
             result = original(*args, **kwargs)
+            if self._collectives.open:
+                self._collectives.returns(time.monotonic())
             self._recorder.phases.took(SAVING, began, time.monotonic())
             self._recorder.evaluated(began)
             return result
@@ -68,16 +83,21 @@ class Evaluations:
         return write
 
     def _reader(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        recorder, clock, failed = self._recorder, time.monotonic, self._failed
+        recorder, clock, failed, collectives = self._recorder, time.monotonic, self._failed, self._collectives
 
         @like(original)
         def read(array: Any, *args: Any, **kwargs: Any) -> Any:
             began = clock()
+            talks = collectives.open and not recorder.deaf
+            if talks:
+                collectives.begins(began, (array,))
             try:
                 value = original(array, *args, **kwargs)
             except RuntimeError as error:
                 failed(error)
                 raise
+            if talks:
+                collectives.returns(clock())
             recorder.evaluated(began)
             recorder.read(array, value)
             return value

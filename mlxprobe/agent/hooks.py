@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlxprobe.agent.collectives import Collectives
 from mlxprobe.agent.compilation import Compilation
 from mlxprobe.agent.evaluations import Evaluations
 from mlxprobe.agent.gradients import GradientCalls
@@ -19,7 +20,8 @@ class Hooks:
     def __init__(self, recorder: Recorder, inspection: Inspection) -> None:
         nesting, origin = inspection.nesting, Origin(inspection)
         self._compilation = Compilation(recorder, inspection, nesting, origin)
-        self._evaluations = Evaluations(recorder)
+        self.collectives = Collectives(recorder, nesting)
+        self._evaluations = Evaluations(recorder, self.collectives)
         self._gradients = GradientCalls(recorder, inspection, nesting, origin)
         self._updates = Updates(recorder, inspection, nesting)
         self.by_module = {  # each is called with its module, which has just been imported
@@ -31,5 +33,6 @@ class Hooks:
 
     def _install_core(self, mx: Any) -> None:
         self._evaluations.install(mx)
+        self.collectives.install(mx)
         self._gradients.install(mx)
         self._compilation.install(mx)

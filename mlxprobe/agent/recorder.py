@@ -73,6 +73,11 @@ class Recorder:
         return self.updates if self.applied else self.gradients
 
     @property
+    def under_way(self) -> int:
+        """The step under way as it will be numbered: from its first forward pass until the next one's."""
+        return self.updates + (not self._updated) if self.applied or not self.gradients else self.gradients
+
+    @property
     def is_within_step(self) -> bool:
         """Whether gradients have been computed and not been applied yet."""
         return self._step_gradients > 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 from mlxprobe.agent.channel import Channel
 from mlxprobe.agent.steps import FLUSH_S, StepLog
@@ -17,16 +19,18 @@ INTERVAL_S = 0.1  # between two looks for a question: each takes the interpreter
 class Sampler:
     """Send active, cache and peak memory when told to `count`; every `INTERVAL_S` look for the file `ask`.
 
-    Where it is there, every thread's stack goes to the descriptor `stacks`. Our thread calls nothing of MLX's: the
-    counters take no lock of MLX's today, but the first call makes a GPU's allocator and device, on a thread and at a
-    moment that the program did not choose. What a long evaluation holds meanwhile, its peak tells afterwards.
+    Where it is there, every thread's stack goes to the descriptor `stacks`, and `answer` tells what else is known. Our
+    thread calls nothing of MLX's: the counters take no lock of MLX's today, but the first call makes a GPU's allocator
+    and device, on a thread and at a moment that the program did not choose. What a long evaluation holds meanwhile, its
+    peak tells afterwards.
     """
 
-    def __init__(self, channel: Channel, log: StepLog, ask: str, stacks: int) -> None:
+    def __init__(self, channel: Channel, log: StepLog, ask: str, stacks: int, answer: Callable[[], None]) -> None:
         self._channel = channel
         self._log = log
         self._ask = ask
         self._stacks = stacks
+        self._answer = answer
         self._last = (0, 0, 0)
         self._over = False
         thread = threading.Thread(target=self._run, name="mlxprobe sampler", daemon=True)
@@ -37,6 +41,8 @@ class Sampler:
         while True:
             time.sleep(INTERVAL_S)
             if _asked(self._ask):
+                with contextlib.suppress(Exception):  # the program goes on meanwhile
+                    self._answer()
                 faulthandler.dump_traceback(file=self._stacks, all_threads=True)
             if time.monotonic() - self._channel.sent_s > FLUSH_S:
                 self._log.flush()  # the program may be inside a call that it never leaves

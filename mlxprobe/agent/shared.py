@@ -17,3 +17,19 @@ OWN_VARIABLES = (DEVICE_VARIABLE, WITH_VARIABLE, STEPS_VARIABLE)  # of the proce
 STACKS_FILE = "stacks.txt"
 ASK_FILE = "stacks.ask"
 STACK_SIGNAL = signal.SIGURG  # ignored by who has no handler for it, and unlike SIGUSR1 no training script's own
+
+COLLECTIVE = (  # a row of the event `collectives`: fields of the value of that name, with `site` for its place
+    "group",
+    "n",
+    "operation",
+    "shape",
+    "dtype",
+    "peer",
+    "step",
+    "site",
+    "built_s",
+    "begun_s",
+    "done_s",
+    "sure",
+    "traced",
+)

@@ -38,15 +38,16 @@ class StepLog:
         self._rows: list[tuple[Any, ...]] = []
         self._losses: list[tuple[int, float, int]] = []
 
-    def flush_at_leaving(self) -> None:
-        """Send what waits before the program leaves past Python's own ending."""
+    def flush_at_leaving(self, left: Callable[[int | None], None]) -> None:
+        """Send what waits before the program leaves past Python's own ending; `left` hears of its exit code, if any."""
         for name in LEAVING:
-            setattr(os, name, self._flush_before(getattr(os, name)))
+            setattr(os, name, self._flush_before(getattr(os, name), left))
 
-    def _flush_before(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _flush_before(self, original: Callable[..., Any], left: Callable[[int | None], None]) -> Callable[..., Any]:
         @like(original)
         def leave(*args: Any, **kwargs: Any) -> Any:
             self.flush()
+            left(args[0] if args and isinstance(args[0], int) else kwargs.get("status"))
             return original(*args, **kwargs)
 
         return leave

@@ -123,7 +123,8 @@ def watch(
         seen = running.run()
     record, accepted = report.record(running, seen)
     report.deliver(record, accepted)
-    leave(INTERRUPTED if running.stop.is_set() else exit_code(record.programs[0], fail_on, ended=running.ended))
+    code = exit_code(record.programs, fail_on, running.ended, running.exit_code)
+    leave(INTERRUPTED if running.stop.is_set() else code)
 
 
 def read_baseline(output: Path | None, baseline: Path | None) -> tuple[Record | None, frozenset[Any]]:

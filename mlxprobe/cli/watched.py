@@ -68,23 +68,25 @@ class Report:
 
         running.silent, running.short, running.erred = silent, short, erred
 
-    def record(self, running: Watch, seen: ProgramRecord, *, complete: bool = True) -> tuple[Record, int]:
-        """Put a program's row into a record; return with it how many findings the baseline has already."""
+    def record(self, running: Watch, seen: Sequence[ProgramRecord], *, complete: bool = True) -> tuple[Record, int]:
+        """Put a program's rows into a record; return with it how many findings the baseline has already."""
         import mlxprobe
         from mlxprobe.values.files import SCHEMA_VERSION, now
         from mlxprobe.values.record import Record
 
-        findings, accepted = self._chosen.apply(seen.findings)
+        chosen = [self._chosen.apply(one.findings) for one in seen]
         made = Record(
             schema_version=SCHEMA_VERSION,
             mlxprobe=mlxprobe.__version__,
             time=now(),
             environment=running.environment,
-            programs=(msgspec.structs.replace(seen, findings=findings),),
+            programs=tuple(
+                msgspec.structs.replace(one, findings=kept) for one, (kept, _) in zip(seen, chosen, strict=True)
+            ),
             complete=complete,
             wall_s=time.monotonic() - self._began_s,
         )
-        return made, accepted
+        return made, max(accepted for _, accepted in chosen)
 
     def deliver(self, record: Record, accepted: int) -> None:
         """Write the report: into the file in its form; its text, or without a file its form, on stderr.
@@ -130,23 +132,28 @@ def standing_still(watcher: Watcher) -> str:
     )
 
 
-def exit_code(seen: ProgramRecord, fail_on: str, ended: str) -> int:
-    """Return the program's own exit code; 1 where we ended it, or where it ended well and findings are too grave."""
+def exit_code(seen: Sequence[ProgramRecord], fail_on: str, ended: str, code: int | None) -> int:
+    """Return the program's own exit `code`; 1 where we ended it, or where it ended well and was found too bad.
+
+    The code is of the process that was started, which may be none of those that were seen.
+    """
     from mlxprobe.values.vocabulary import Outcome, Severity
 
     graver = list(Severity)[: SEVERITIES.index(fail_on)]
-    failed = any(one.checked and one.severity in graver for one in seen.findings)
+    failed = any(found.checked and found.severity in graver for one in seen for found in one.findings)
     if ended == "enough":
         return int(failed)
-    if seen.outcome in (Outcome.HANG, Outcome.MEMORY, Outcome.SLOW):
+    outcomes = {one.outcome for one in seen}
+    if outcomes & {Outcome.HANG, Outcome.MEMORY, Outcome.SLOW}:
         return 1
-    if seen.exit_code is None:
+    if code is None:
         return JUDGED_NOT
-    if seen.exit_code < 0:
-        die_alike(-seen.exit_code)
-    if fail_on != "never" and seen.outcome is Outcome.UNJUDGED and seen.begun_s:
-        return seen.exit_code or JUDGED_NOT
-    return seen.exit_code or int(failed)
+    if code < 0:
+        die_alike(-code)
+    if fail_on != "never" and Outcome.UNJUDGED in outcomes and any(one.begun_s for one in seen):
+        return code or JUDGED_NOT
+    badly = fail_on != "never" and len(seen) > 1 and bool(outcomes - {Outcome.PASS})
+    return code or int(failed or badly)
 
 
 def die_alike(number: int) -> None:

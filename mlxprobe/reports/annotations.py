@@ -6,6 +6,7 @@ from mlxprobe.reports.diagnosis import fails, grave, headline, one_line, place, 
 from mlxprobe.reports.families import ORDER, Family, families
 from mlxprobe.running.selection import own_place, relative
 from mlxprobe.values.record import ProgramRecord, Record
+from mlxprobe.values.together import said_once
 from mlxprobe.values.vocabulary import Severity
 
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
@@ -14,8 +15,8 @@ LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "
 def render(record: Record) -> str:
     """Return an annotation per cause, the gravest first, and one with each program's verdict."""
     lines = []
-    for one in record.programs:
-        lines += [*map(_family, families(one.findings)), _verdict(one)]
+    for one, told in zip(record.programs, said_once(record.programs), strict=True):
+        lines += [*map(_family, families(told.findings)), _verdict(one)]
     lines += [command("error", problem, title="mlxprobe") for problem in record.problems]
     return "".join(f"{line}\n" for line in lines)
 

@@ -7,6 +7,7 @@ import math
 import statistics
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
@@ -20,6 +21,7 @@ from mlxprobe.running.selection import relative, source_of
 from mlxprobe.values.measures import counted, duration, is_users, megabytes
 from mlxprobe.values.observation import Stack
 from mlxprobe.values.record import Finding, ProgramRecord, Record, Remark
+from mlxprobe.values.together import heading, said_once
 from mlxprobe.values.vocabulary import Outcome, Severity
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
@@ -35,7 +37,7 @@ def render(record: Record, width: int = 80, accepted: int = 0) -> str:
 
 def told(one: ProgramRecord, width: int = 80) -> str:
     """Return what is said of one program, without colours."""
-    return _printed(Group(*_program(one)), width)
+    return _printed(Group(*_program(one, one.findings)), width)
 
 
 def _printed(what: RenderableType, width: int) -> str:
@@ -46,7 +48,9 @@ def _printed(what: RenderableType, width: int) -> str:
 
 def renderable(record: Record, accepted: int = 0, before: Record | None = None) -> RenderableType:
     """Return the report for any rich console; `accepted` findings were left out because a record `before` has them."""
-    parts = [part for one in record.programs for part in (*_program(one), *sheet(one, before))]
+    rows, parts = record.programs, []
+    for one, told in zip(rows, said_once(rows), strict=True):
+        parts += [*_bold(heading(one, rows)), *_program(one, told.findings), *sheet(one, before)]
     if accepted:
         parts.append(Text(f"accepted: {counted(accepted, 'finding')} that the baseline has already"))
     parts += [_Hanging(Text(f"problem: {one_line(problem)}", "red")) for problem in record.problems]
@@ -55,10 +59,10 @@ def renderable(record: Record, accepted: int = 0, before: Record | None = None) 
     return Group(*parts)
 
 
-def _program(one: ProgramRecord) -> list[RenderableType]:
+def _program(one: ProgramRecord, findings: Sequence[Finding]) -> list[RenderableType]:
     parts: list[RenderableType] = []
     advised: set[str] = set()
-    for found, following in families(one.findings):
+    for found, following in families(findings):
         parts += [*_finding(found, advised), *(_hence(depth, further) for depth, further in following), Text("")]
     if one.outcome is Outcome.HANG:
         parts += [part for stack in one.stacks for part in (*_stack(stack), Text(""))]
@@ -71,12 +75,13 @@ def _program(one: ProgramRecord) -> list[RenderableType]:
     parts += [_Hanging(Text(f"also: {one_line(remark.message)}")) for remark in one.remarks if remark not in shown]
     if any(remark.name == "no step" for remark in one.remarks):
         return parts  # what was not checked, and why, is all said by that
-    return [*parts, *(_Hanging(Text(one_line(line), "dim")) for line in unchecked(one.findings))]
+    return [*parts, *(_Hanging(Text(one_line(line), "dim")) for line in unchecked(findings))]
 
 
 def sheets(record: Record, before: Record | None = None) -> RenderableType:
     """Return the facts alone."""
-    return Group(*(part for one in record.programs for part in sheet(one, before)[1:]))
+    rows = record.programs
+    return Group(*(part for one in rows for part in (*_bold(heading(one, rows)), *sheet(one, before)[1:])))
 
 
 def sheet(one: ProgramRecord, before: Record | None = None) -> list[RenderableType]:
@@ -87,6 +92,10 @@ def sheet(one: ProgramRecord, before: Record | None = None) -> list[RenderableTy
     if now and then and (otherwise := facts.changed(now, facts.lines(then[0]))):
         parts += [Text("before:", "bold"), *_facts(otherwise)]
     return parts
+
+
+def _bold(lines: Sequence[str]) -> list[RenderableType]:
+    return [Text(line, "bold") for line in lines]
 
 
 def _facts(lines: facts.Lines) -> list[RenderableType]:

@@ -12,6 +12,7 @@ from mlxprobe.running.watching import Enough, Watch
 from mlxprobe.settings.table import Settings
 from mlxprobe.values.files import now
 from mlxprobe.values.observation import Environment, Program
+from mlxprobe.values.together import whole
 
 
 class Trials:
@@ -73,7 +74,7 @@ class Trials:
         watch = Watch(program, self._settings, Enough(steps=self._steps))
         watch.shown = lambda watcher: self._listener.moved(label, watcher.log, watcher.silent_s)
         self._listener.started(label)
-        seen = watch.run()
+        seen = whole(watch.run())
         self._environment = watch.environment
         self._trials.append(Trial(name=name, seen=seen))
         self._listener.ended(label, seen)

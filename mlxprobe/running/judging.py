@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,8 +17,27 @@ from mlxprobe.verdict.judge import judge
 from mlxprobe.verdict.remarks import remarks
 
 
+def judged_all(seen: Sequence[Observation]) -> tuple[ProgramRecord, ...]:
+    """Return a row for each process; each finding knows the ranks of all that have it."""
+    rows = [judged(one) for one in seen]
+    ranks: dict[object, set[int]] = {}
+    for one in rows if len(rows) > 1 else ():
+        for found in one.findings:
+            if one.process is not None and one.process.rank >= 0:
+                ranks.setdefault(found.same, set()).add(one.process.rank)
+    return tuple(
+        msgspec.structs.replace(
+            one,
+            findings=tuple(
+                msgspec.structs.replace(found, ranks=tuple(sorted(ranks.get(found.same, ())))) for found in one.findings
+            ),
+        )
+        for one in rows
+    )
+
+
 def judged(seen: Observation) -> ProgramRecord:
-    """Return the program's row; what could not be checked is among the findings."""
+    """Return the row of one process; what could not be checked is among the findings."""
     known = remarks(seen)
     if seen.ended in ("exited", "not-started") and seen.exit_code == 0 and not seen.finished:
         seen = msgspec.structs.replace(seen, finished=True)  # by os._exit, or without MLX

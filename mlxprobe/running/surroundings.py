@@ -33,7 +33,7 @@ class Surroundings:
             return
         self._looked_s = now
         log = watcher.log
-        for pid in self._with_mlx(watcher.tree.pids - {watcher.child.pid} - set(log.pids), now):
+        for pid in self._with_mlx(watcher.tree.pids - {watcher.child.pid} - watcher.processes.pids, now):
             log.facts.append(Fact(name="another process", step=log.step, detail={"pid": pid}))
         for fact in (self._machine(watcher), self._device(watcher)):
             if fact is not None and str(fact.detail["gpu"]) not in self._told:

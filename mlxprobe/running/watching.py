@@ -17,7 +17,7 @@ from mlxprobe.agent.shared import STEPS_VARIABLE
 from mlxprobe.running.surroundings import Surroundings
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
-from mlxprobe.supervisor.watch import Watcher, observe
+from mlxprobe.supervisor.watch import Watcher, observe_all
 from mlxprobe.values.observation import Environment, Fact, Limits, Observation, Program, Value
 from mlxprobe.values.vocabulary import Severity
 
@@ -68,7 +68,7 @@ class Watch:
         self.short: Callable[[Fact, Watcher], None] = lambda *_: None
         self.erred: Callable[[Sequence[Finding], Watcher], None] | None = None
         self.environment = Environment(python="", executable="", platform="")
-        self.seen: Observation | None = None
+        self.seen: tuple[Observation, ...] = ()
         self._watcher: Watcher | None = None
         self._settings = settings
         self._surroundings = Surroundings()
@@ -78,13 +78,13 @@ class Watch:
         self._signals: list[int] = []
         self._calls = 0  # Ctrl-C that a program which is stuck did not hear
 
-    def run(self) -> ProgramRecord:
-        """Run the program to its end and judge it.
+    def run(self) -> tuple[ProgramRecord, ...]:
+        """Run the program to its end and judge each of its processes that trains, by rank.
 
         Raises:
             ProbeError: it could not be started.
         """
-        seen = observe(
+        seen = observe_all(
             self.program,
             limits_of(self._settings),
             stop=self.stop,
@@ -93,24 +93,32 @@ class Watch:
             ends_silence=self._settings.stall_s is not None,
         )
         self._meet()
-        if seen.ended == "interrupted" and seen.silence is not None:
-            seen = msgspec.structs.replace(seen, ended="stalled")
-        self.seen = seen
-        from mlxprobe.running.judging import judged
+        self.seen = tuple(
+            msgspec.structs.replace(one, ended="stalled") if one.ended == "interrupted" and one.silence else one
+            for one in seen
+        )
+        from mlxprobe.running.judging import judged_all
 
-        return judged(seen)
+        return judged_all(self.seen)
 
     @property
     def ended(self) -> str:
         """What brought the program to its end (see `Observation.ended`); empty before."""
-        return self.seen.ended if self.seen else ""
+        return self.seen[0].ended if self.seen else ""
 
-    def so_far(self, watcher: Watcher, ended: str) -> ProgramRecord:
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of the process that was started."""
+        if self._watcher is not None:
+            return self._watcher.child.exit_code
+        return self.seen[0].exit_code if self.seen else None  # it had ended before it was polled
+
+    def so_far(self, watcher: Watcher, ended: str) -> tuple[ProgramRecord, ...]:
         """Judge what has been seen of a program that still runs: `ended` is `running`, or `stalled` where it hangs."""
-        from mlxprobe.running.judging import judged
+        from mlxprobe.running.judging import judged_all
 
         self._meet()
-        return judged(watcher.observation(ended))
+        return judged_all(watcher.observations(ended))
 
     def _meet(self) -> None:
         import platform  # it asks another program, once
@@ -153,7 +161,8 @@ class Watch:
     def _adapt(self, watcher: Watcher) -> None:
         """Wait longer for a program whose steps take longer, unless a limit was given."""
         if self._settings.stall_s is None and watcher.log.steps:
-            slowest = max((step.step_s for step in watcher.log.steps[2:]), default=0.0)
+            logs = watcher.processes.programs
+            slowest = max((step.step_s for log in logs for step in log.steps[2:]), default=0.0)
             stall_s = max(STALL_FLOOR_S, STALL_FACTOR * slowest)
             if stall_s != watcher.limits.stall_s:
                 watcher.limits = msgspec.structs.replace(watcher.limits, stall_s=stall_s)
@@ -166,11 +175,14 @@ class Watch:
             return False
         from mlxprobe.diagnosis import diagnose
 
-        found = [one for one in diagnose(watcher.observation("enough")) if one.severity is Severity.ERROR]
+        found = [
+            one for seen in watcher.observations("enough") for one in diagnose(seen) if one.severity is Severity.ERROR
+        ]
         now = time.monotonic()
         self._look_s = now + max(LOOK_S, (now - began_s) / LOOK_SHARE)
         new = [one for one in found if one.code not in self._erred]
         self._erred |= {one.code for one in new}
+        new = list({one.same: one for one in new}.values())
         if new and self.erred and lasts:
             self.erred(new, watcher)
         return bool(found)

@@ -3,35 +3,63 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import Any
 
 import msgspec
 
 from mlxprobe.agent.roots import Roots
+from mlxprobe.agent.shared import COLLECTIVE
 from mlxprobe.supervisor.thin import thin
-from mlxprobe.values.observation import Fact, MlxSample, Raised, Reading, Step
+from mlxprobe.values.observation import Collective, Fact, MlxSample, Process, Raised, Reading, Step
 from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.vocabulary import Whose
 
 NONSENSE_IS_SURE = 100  # lines; no more of them is read then, for they may come without end
-FROM_FORKS = {"ready", "fact"}
+NO_PROGRESS = {"memory", "collectives", "site"}  # they come of themselves, or because we asked
+MOST_COLLECTIVES = 2000
 
 
-class EventLog:
-    """Take in event lines; times become seconds since the start. A line that makes no sense is counted."""
+class Feed:
+    """Take in event lines. One that makes no sense is counted."""
 
-    def __init__(self, started_s: float) -> None:
+    def __init__(self) -> None:
+        self.garbled = 0
+
+    def feed(self, lines: bytes) -> bool:
+        """Take in complete lines; return whether they show progress of the program."""
+        moved = False
+        for line in lines.splitlines():
+            if self.garbled >= NONSENSE_IS_SURE:
+                break
+            try:
+                moved |= self.take(msgspec.json.decode(line))
+            except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError):
+                self.garbled += 1
+        return moved
+
+    def take(self, event: dict[str, Any]) -> bool:
+        """Take in one event; return whether it is progress."""
+        raise NotImplementedError
+
+
+class EventLog(Feed):
+    """What one process tells; times become seconds since the start."""
+
+    def __init__(self, started_s: float, roots: Roots | None = None) -> None:
+        super().__init__()
         self.started_s = started_s
+        self.process = Process(pid=0)
+        self.joined = self.trains = False  # a group of ranks; it has computed gradients
+        self.left = False  # past Python's own ending
+        self.status: int | None = None  # its exit code, where it told
         self.mlx = self.device = self.python = self.executable = ""
         self.begun_s = self.finished_s = 0.0
         self.begun = self.running = self.finished = False
         self.progress_s = 0.0
         self.step = 0
-        self.garbled = 0
         self.pids: list[int] = []
         self.own_threads: set[str] = set()  # the agent's
-        self.roots = Roots()
+        self.roots = roots or Roots()
         self.raised: Raised | None = None
         self.score: float | None = None
         self.steps: list[Step] = []
@@ -42,31 +70,48 @@ class EventLog:
         self.result: dict[str, tuple[float, ...]] = {}
         self.device_bytes = 0  # the GPU's memory
         self.enough = False  # steps were seen
-        self.forks_steps: Counter[int] = Counter()  # by process
+        self.sites: dict[int, Any] = {}
+        self.evaluating_s: float | None = None  # since when
+        self._collectives: dict[tuple[str, int], Collective] = {}
 
-    def feed(self, lines: bytes) -> bool:
-        """Take in complete lines; return whether they show progress of the program."""
-        moved = False
-        for line in lines.splitlines():
-            if self.garbled >= NONSENSE_IS_SURE:
-                break
-            try:
-                moved |= self._take(msgspec.json.decode(line))
-            except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError):
-                self.garbled += 1
-        return moved
+    @property
+    def collectives(self) -> tuple[Collective, ...]:
+        """The last collectives that it has built, in their order."""
+        return tuple(sorted(self._collectives.values(), key=lambda one: one.built_s))
 
-    def _take(self, event: dict[str, Any]) -> bool:
+    def take(self, event: dict[str, Any]) -> bool:
         t_s = float(event["t"]) - self.started_s
-        take = getattr(self, "_on_" + event["e"])
-        if "pid" not in event or event["e"] in FROM_FORKS:  # a forked worker's own steps and end are not the program's
-            take(event, t_s)
-        elif event["e"] == "steps":
-            self.forks_steps[int(event["pid"])] += len(event["rows"])
-        if event["e"] == "memory":
+        getattr(self, "_on_" + event["e"])(event, t_s)
+        if event["e"] in NO_PROGRESS:
             return False
         self.progress_s = max(self.progress_s, t_s)
         return True
+
+    def _on_process(self, event: dict[str, Any], t_s: float) -> None:
+        fields = ("pid", "parent", "rank", "size", "command")
+        self.process = msgspec.convert({field: event[field] for field in fields}, Process)
+
+    def _on_rank(self, event: dict[str, Any], t_s: float) -> None:
+        self.joined = True
+        self.process = msgspec.structs.replace(self.process, rank=int(event["rank"]), size=int(event["size"]))
+
+    def _on_left(self, event: dict[str, Any], t_s: float) -> None:
+        self.left, self.status = True, event["code"] if event["code"] is None else int(event["code"])
+
+    def _on_site(self, event: dict[str, Any], t_s: float) -> None:
+        self.sites[int(event["i"])] = {name: event[name] for name in ("file", "line", "source", "caller")}
+
+    def _on_collectives(self, event: dict[str, Any], t_s: float) -> None:
+        """Take in rows, each as it is now; their moments are microseconds before `t`."""
+        self.evaluating_s = _ago(event["evaluating"], t_s)
+        for row in event["rows"]:
+            told = dict(zip(COLLECTIVE, row, strict=True))
+            told |= {name: _ago(told[name], t_s) for name in ("built_s", "begun_s", "done_s")}
+            one = msgspec.convert(told | self.sites.get(told.pop("site"), {}), Collective)
+            self._collectives.pop((one.group, one.n), None)
+            self._collectives[one.group, one.n] = one
+        while len(self._collectives) > MOST_COLLECTIVES:
+            del self._collectives[next(iter(self._collectives))]
 
     def _on_ready(self, event: dict[str, Any], t_s: float) -> None:
         self.pids.append(int(event["pid"]))
@@ -97,6 +142,7 @@ class EventLog:
     def _on_steps(self, event: dict[str, Any], t_s: float) -> None:
         """Take in rows: number, tenths of microseconds, gradient calls, bytes, what a look saw; `t` is the last's."""
         self._on_losses(event, t_s)
+        self.left = False  # it could not be replaced
         steps: list[Step] = []
         for n, tenths, gradients, active, *seen in reversed(event["rows"]):
             pending, gradient = seen or (None, None)
@@ -136,6 +182,7 @@ class EventLog:
     def _on_fact(self, event: dict[str, Any], t_s: float) -> None:
         fields = ("name", "step", "file", "line", "source", "caller", "count", "detail")
         told = {"t_s": t_s, **{field: event[field] for field in fields}}
+        self.trains |= event["name"] == "first gradient"
         self.facts.append(msgspec.convert(told, Fact))
 
     def _on_sheet(self, event: dict[str, Any], t_s: float) -> None:
@@ -162,3 +209,7 @@ class EventLog:
 
     def _on_dropped(self, event: dict[str, Any], t_s: float) -> None:
         self.facts.append(Fact(name="event dropped", t_s=t_s, detail={"event": str(event["event"])}))
+
+
+def _ago(microseconds: int | None, t_s: float) -> float | None:
+    return None if microseconds is None else round(t_s - microseconds / 1e6, 6)

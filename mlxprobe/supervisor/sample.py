@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import psutil
@@ -28,10 +29,11 @@ class TreeSampler:
         self._started_s = started_s
         self._tree: dict[int, psutil.Process] = {}
         self._cpu: dict[int, float] = {}
-        self._scanned_s = 0.0
+        self.scanned_s = 0.0
         self._sampled_s = 0.0
         self._compiled_s = -BETWEEN_KERNELS_S
         self.samples: list[Sample] = []
+        self.apart: dict[int, list[Sample]] = {}  # of processes that are looked at by themselves too
 
     def sample_if_due(self, within_s: float = SAMPLE_S) -> None:
         """Take a sample when the last one is this old."""
@@ -41,26 +43,31 @@ class TreeSampler:
     def sample(self, *, rescan: bool = False) -> Sample:
         """Sum resident memory and CPU time over the tree; processes that have ended keep their CPU time."""
         now = self._sampled_s = time.monotonic()
-        if rescan or not self._tree or now - self._scanned_s >= RESCAN_S:
+        if rescan or not self._tree or now - self.scanned_s >= RESCAN_S:
             self.scan()
         resident = 0
         for pid, process in list(self._tree.items()):
             try:
                 with process.oneshot():
                     times = process.cpu_times()
-                    if process.name() not in COMPILERS:  # whose memory is not the program's
-                        resident += process.memory_info().rss
+                    held = 0 if process.name() in COMPILERS else process.memory_info().rss
+                resident += held  # a compiler's memory is not the program's
                 self._cpu[pid] = times.user + times.system
+                if pid in self.apart:
+                    self._add(self.apart[pid], now, held, self._cpu[pid])
             except psutil.Error:
                 del self._tree[pid]
-        sample = Sample(t_s=now - self._started_s, rss_bytes=resident, cpu_s=sum(self._cpu.values()))
-        self.samples.append(sample)
-        thin(self.samples, lambda one: one.rss_bytes)
+        return self._add(self.samples, now, resident, sum(self._cpu.values()))
+
+    def _add(self, samples: list[Sample], now: float, rss_bytes: int, cpu_s: float) -> Sample:
+        sample = Sample(t_s=now - self._started_s, rss_bytes=rss_bytes, cpu_s=cpu_s)
+        samples.append(sample)
+        thin(samples, lambda one: one.rss_bytes)
         return sample
 
     def scan(self) -> set[int]:
         """List the tree anew, keeping what is known of processes already seen; return its process numbers."""
-        self._scanned_s = time.monotonic()
+        self.scanned_s = time.monotonic()
         known, self._tree = self._tree, {}
         for pid in descendants(self._warden_pid):
             try:
@@ -85,15 +92,23 @@ class TreeSampler:
     def compiling(self) -> bool:
         """Tell whether a compiler works below the program or just has, as when MLX builds a step's kernels."""
         now_s = time.monotonic()
-        if now_s - self._scanned_s >= SAMPLE_S:
+        if now_s - self.scanned_s >= SAMPLE_S:
             self.scan()
         if any(_name(process) in COMPILERS for process in self._tree.values()):
             self._compiled_s = now_s
         return now_s - self._compiled_s < BETWEEN_KERNELS_S
 
-    def threads(self, but: Collection[str] = ()) -> list[Thread]:
-        """List the tree's threads."""
-        return threads(self._tree, but)
+    def threads(self, but: Collection[str] = (), without: Collection[int] = ()) -> list[Thread]:
+        """List the tree's threads, without some processes'."""
+        return threads(self._tree.keys() - set(without), but)
+
+    def ancestors(self, pids: Iterable[int]) -> set[int]:
+        """Return the processes of the tree that others of it descend from."""
+        found: set[int] = set()
+        for pid in pids:
+            with contextlib.suppress(psutil.Error):
+                found |= {one.pid for one in psutil.Process(pid).parents()}
+        return found & set(self._tree)
 
     def cpu_since(self, t_s: float) -> float:
         """Return the CPU seconds that the tree has used since `t_s` after its start."""

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mlxprobe.agent.roots import AGENT, Roots
@@ -19,6 +19,7 @@ from mlxprobe.values.vocabulary import Whose
 WAIT_S = 0.3  # for all processes together
 LAST_WAIT_S = 0.4  # when nothing is left to lose
 ANSWER_S = 0.15  # for the agent's own thread, which needs the interpreter's lock
+EACH_S = 0.02  # more for every one that is asked
 QUIET_S = 0.03  # a report that stops in the middle has been preempted, or has come to its end
 LOOK_S = 0.004
 _AGENT = AGENT + os.sep
@@ -32,8 +33,8 @@ _STOPPED = re.compile(r"^State:\s*[TtZX]", re.MULTILINE)
 _RUNNING = re.compile(r"\) R [^)]*$")
 
 
-class StackFile:
-    """The file that every agent of a tree writes its stacks to; kept open, for a program may delete its folder.
+class Stacks:
+    """The stacks of every process of a tree that the agent has settled in.
 
     The agent's own thread may be asked at any time. A signal may not: where it interrupts running Python code,
     faulthandler reads frames that are being changed, and one report in fifty ends the process (Python 3.11 – 3.13).
@@ -42,71 +43,120 @@ class StackFile:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / STACKS_FILE).open("w+b")
-        self._ask = folder / ASK_FILE
+        self._folder = folder
+        self._own = StackFile(folder)
+        self._files: dict[int, StackFile] = {}
         self.roots = Roots()
 
-    def take(self, program: int, forks: Iterable[int] = (), *, final: bool = False) -> tuple[Stack, ...]:
-        """Ask one process after the other, and return the stacks of those that answered in time."""
-        deadline = time.monotonic() + (LAST_WAIT_S if final else WAIT_S)
+    def take(self, programs: Mapping[int, Iterable[int]], *, final: bool = False) -> tuple[Stack, ...]:
+        """Ask processes all at once, then their forks one after the other; return the stacks of those that answered."""
+        deadline = time.monotonic() + (LAST_WAIT_S if final else WAIT_S) + EACH_S * len(programs)
+        before = {pid: self.of(pid).size() for pid in programs if listens(pid)}
+        answered = self._answered(before)
         found: list[Stack] = []
-        for pid in (program, *forks):
-            before = self._size()
-            if not listens(pid) or time.monotonic() > deadline:
-                continue
-            if not (pid == program and self._answered()):
-                if runs(pid) and not final:
-                    continue
-                signal_to(pid)
-            found += parse(self._new_text(before, deadline), pid, self.roots)
+        for pid in programs:
+            if pid in before and (pid in answered or self._signalled(pid, final=final)):
+                found += parse(self.of(pid).new_text(before[pid], deadline), pid, self.roots)
+            for fork in programs[pid]:
+                size = self.of(pid).size()
+                if time.monotonic() < deadline and listens(fork) and self._signalled(fork, final=final):
+                    found += parse(self.of(pid).new_text(size, deadline), fork, self.roots)
         return tuple(found)
 
-    def _answered(self) -> bool:
-        """Leave a request, and return whether the agent's thread took it."""
-        try:
-            self._ask.touch()
-            deadline = time.monotonic() + ANSWER_S
-            while self._ask.exists() and time.monotonic() < deadline:
-                time.sleep(LOOK_S)
-            self._ask.unlink()
-        except OSError:  # taken; where the program deleted the folder, whoever waits for an answer gets none
-            return self._ask.parent.exists()
-        return False
+    def of(self, pid: int) -> StackFile:
+        """Return the file that a process writes to: its own, or the one that it has from whom we started."""
+        if pid not in self._files and (self._folder / f"{STACKS_FILE}.{pid}").exists():
+            self._files[pid] = StackFile(self._folder, f".{pid}")
+        return self._files.get(pid, self._own)
+
+    def _answered(self, pids: Iterable[int]) -> set[int]:
+        """Leave a request for each, and return those whose agent's thread took it."""
+        left = [pid for pid in pids if self.of(pid).asks()]
+        waiting, deadline = set(left), time.monotonic() + ANSWER_S + EACH_S * len(left)
+        while waiting and time.monotonic() < deadline:
+            time.sleep(LOOK_S)
+            waiting = {pid for pid in waiting if not self.of(pid).was_heard()}
+        return {pid for pid in left if pid not in waiting or self.of(pid).takes_back()}
+
+    def _signalled(self, pid: int, *, final: bool) -> bool:
+        if runs(pid) and not final:
+            return False
+        signal_to(pid)
+        return True
 
     def crash(self, pid: int) -> tuple[Stack, ...]:
         """Return the stacks that a fatal signal left behind."""
-        text = self._since(0).decode(errors="replace")
+        text = self.of(pid).text()
         at = text.rfind("Fatal Python error")
         return tuple(parse(text[at:], pid, self.roots)) if at >= 0 else ()
 
-    def fatal(self) -> str:
-        """Return what the last fatal signal of any process of the tree is called; empty where there was none."""
-        found = _FATAL.findall(self._since(0).decode(errors="replace"))
+    def fatal(self, pid: int) -> str:
+        """Return what the last fatal signal of a process, or of a fork of it, is called; empty without one."""
+        found = _FATAL.findall(self.of(pid).text())
         return found[-1] if found else ""
 
-    def _new_text(self, before: int, deadline: float) -> str:
+    def __enter__(self) -> Stacks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in (self._own, *self._files.values()):
+            file.close()
+
+
+class StackFile:
+    """The file that an agent writes its stacks to; kept open, for a program may delete its folder."""
+
+    def __init__(self, folder: Path, suffix: str = "") -> None:
+        self._file = (folder / f"{STACKS_FILE}{suffix}").open("a+b")
+        self._ask = folder / f"{ASK_FILE}{suffix}"
+
+    def asks(self) -> bool:
+        """Leave a request; return whether that could be done."""
+        try:
+            self._ask.touch()
+        except OSError:  # where the program deleted the folder, whoever waits for an answer gets none
+            return False
+        return True
+
+    def was_heard(self) -> bool:
+        """Tell whether the agent's thread took the request."""
+        return not self._ask.exists()
+
+    def takes_back(self) -> bool:
+        """Take the request back; return whether it was heard in this very moment."""
+        try:
+            self._ask.unlink()
+        except OSError:
+            return self._ask.parent.exists()
+        return False
+
+    def new_text(self, before: int, deadline: float) -> str:
+        """Wait for a report, and return it."""
         size, grew_s = before, time.monotonic()
         while (now_s := time.monotonic()) < deadline:
             time.sleep(LOOK_S)
-            if self._size() > size:
-                size, grew_s = self._size(), now_s
+            if self.size() > size:
+                size, grew_s = self.size(), now_s
                 if _BOTTOM.search(self._since(max(before, size - 300))):
                     break
             elif size > before and now_s - grew_s > QUIET_S:
                 break
         return self._since(before).decode(errors="replace")
 
-    def __enter__(self) -> StackFile:
-        return self
+    def text(self) -> str:
+        """Return all that was written."""
+        return self._since(0).decode(errors="replace")
 
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def _size(self) -> int:
+    def size(self) -> int:
+        """Return how much was written."""
         return os.fstat(self._file.fileno()).st_size
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
     def _since(self, start: int) -> bytes:
-        return os.pread(self._file.fileno(), self._size() - start, start)
+        return os.pread(self._file.fileno(), self.size() - start, start)
 
 
 def listens(pid: int) -> bool:

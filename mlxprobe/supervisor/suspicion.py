@@ -12,10 +12,10 @@ from typing import NamedTuple
 import msgspec
 
 from mlxprobe.supervisor.child import Child
-from mlxprobe.supervisor.events import EventLog
 from mlxprobe.supervisor.native import with_native
+from mlxprobe.supervisor.processes import Processes
 from mlxprobe.supervisor.sample import TreeSampler
-from mlxprobe.supervisor.stacks import StackFile
+from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.threads import STOPPED, Rest
 from mlxprobe.supervisor.waits import outside
 from mlxprobe.values.observation import Silence, Stack
@@ -45,7 +45,7 @@ class Look(NamedTuple):
 class Suspicion:
     """The present silence of one program. `silence` is the last one that was classified."""
 
-    def __init__(self, child: Child, stacks: StackFile, log: EventLog, tree: TreeSampler) -> None:
+    def __init__(self, child: Child, stacks: Stacks, log: Processes, tree: TreeSampler) -> None:
         self.stacks = stacks
         self.silence: Silence | None = None
         self._child = child
@@ -72,7 +72,7 @@ class Suspicion:
             stacks = self._take_stacks(final=False)
             self._early = Look(time.monotonic(), self._tree.sample().cpu_s, self._wanted_s(), stacks)
         self._tree.scan()
-        self._rest.look(self._tree.threads(self._log.own_threads), time.monotonic())
+        self._rest.look(self._tree.threads(self._log.own_threads, self._log.above), time.monotonic())
         if silent_s <= limit_s or self._early.at_s > time.monotonic() - AGAIN_S:
             return False
         overdue = silent_s > limit_s * (STARVED_OVERDUE if self._rest.always_ready else OVERDUE)
@@ -94,7 +94,7 @@ class Suspicion:
     def _classify(self, silent_s: float, limit_s: float, early: Look, overdue: bool) -> Silence:
         cpu_s = self._cpu_used(silent_s)
         rest_s, threads = self._rest.lasted_s(time.monotonic()), self._rest.threads
-        rests = rest_s > REST_SHARE * limit_s and self._log.device != "gpu"
+        rests = rest_s > REST_SHARE * limit_s and not self._log.on_gpu
         waits = outside(threads, SOON * limit_s)
         busy = not rests and self._is_busy(cpu_s, silent_s, early)
         late = self._take_stacks(final=busy or overdue) if busy or rests or overdue else ()
@@ -140,10 +140,9 @@ class Suspicion:
         return self._child.printed_bytes - self._printed_before > PRINTING_BYTES_PER_S * silent_s
 
     def _take_stacks(self, *, final: bool) -> tuple[Stack, ...]:
-        program, living = self._child.pid, self._tree.scan()
-        forks = [pid for pid in self._log.pids if pid in living and pid != program]
+        asked = self._log.asked(self._tree.scan())
         cpu_s, wanted_s = self._tree.sample().cpu_s, self._tree.wanted_s(self._log.own_threads)
-        found = self.stacks.take(program, forks, final=final) if program in living else ()
+        found = self.stacks.take(asked, final=final) if asked else ()
         self._answering_s += self._tree.sample().cpu_s - cpu_s
         self._answering_wanted_s += self._tree.wanted_s(self._log.own_threads) - wanted_s
         return found

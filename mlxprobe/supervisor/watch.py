@@ -8,17 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-import msgspec
+from typing import Any
 
 from mlxprobe.supervisor import jit
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import NONSENSE_IS_SURE, EventLog
-from mlxprobe.supervisor.stacks import StackFile
+from mlxprobe.supervisor.observing import observed
+from mlxprobe.supervisor.processes import Processes
+from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.threads import STOPPED, threads
 from mlxprobe.values.errors import ProbeError
-from mlxprobe.values.observation import Fact, Limits, Observation, Program, Silence
-from mlxprobe.values.sheet import Sheet
+from mlxprobe.values.observation import Limits, Observation, Program, Silence
 
 POLL_S = 0.025
 HURRY_S = 0.01  # between looks at a program that is about to reach its memory limit
@@ -38,7 +38,7 @@ class Watcher:
         self,
         program: Program,
         child: Child,
-        stacks: StackFile,
+        stacks: Stacks,
         limits: Limits,
         stop: threading.Event,
     ) -> None:
@@ -49,18 +49,26 @@ class Watcher:
         from mlxprobe.supervisor.sample import TreeSampler  # while the program starts: psutil takes as long to import
         from mlxprobe.supervisor.suspicion import Suspicion
 
-        self.log = EventLog(child.started_s)
-        stacks.roots = self.log.roots
+        self.processes = Processes(child.started_s)
+        self.stacks = stacks
+        stacks.roots = self.processes.roots
         self.tree = TreeSampler(child.warden_pid, child.started_s)
         self.silent_s = 0.0
         self.longest_s = 0.0
-        self.suspicion = Suspicion(child, stacks, self.log, self.tree)
+        self.suspicion = Suspicion(child, stacks, self.processes, self.tree)
         self.detected_s: float | None = None
         self.ends_silence = True
         self.rest: Silence | None = None  # at the moment that its time was up
-        self._again_s = self._held_s = 0.0
+        self._again_s = self._held_s = self._followed_s = 0.0
+        self._programs: set[int] = set()
+        self._above: set[int] = set()
         self.progress: Progress = lambda _: False
         self._polled_s = time.monotonic()
+
+    @property
+    def log(self) -> EventLog:
+        """What the program that leads has told."""
+        return self.processes.leading
 
     def run(self) -> str:
         """Poll until something ends the program; return what (see `Observation.ended`)."""
@@ -69,7 +77,7 @@ class Watcher:
             self._poll(HURRY_S if hurries else POLL_S)
             if self.child.exit_code is not None:
                 self._poll(0)
-                return "exited" if self.log.begun else "not-started"
+                return "exited" if self.processes.begun else "not-started"
             if self.stop.is_set():
                 return "interrupted"
             if self.progress(self):
@@ -94,17 +102,37 @@ class Watcher:
         self.child.pump(timeout_s)
         now = time.monotonic()
         gap_s, self._polled_s = min(now - self._polled_s, LONGEST_GAP_S), now
-        if self.log.feed(self.child.take_events()):
+        known = len(self.processes.logs)
+        if self.processes.feed(self.child.take_events()):
             self.silent_s = self._again_s = self._held_s = 0.0
             self.suspicion.drop()
         elif self.silent_s < 0.2 or not (self.tree.compiling() or self._is_held(gap_s)):
             self.silent_s += gap_s
-        if self.log.running:  # starting and importing take what they take
+        if self.processes.running:  # starting and importing take what they take
             self.longest_s = max(self.longest_s, self.silent_s)
         if timeout_s >= POLL_S:
             self.tree.sample_if_due()
         else:
             self.tree.sample_if_due(HURRY_S)
+        if len(self.processes.logs) > known:
+            self._meet()
+        if self.tree.scanned_s > self._followed_s:
+            self.follow()
+
+    def _meet(self) -> None:
+        """A process has spoken for the first time."""
+        for log in self.processes.logs.values():
+            self.stacks.of(log.process.pid)  # it may delete its folder
+            self.tree.apart.setdefault(log.process.pid, [])
+        self.follow()
+
+    def follow(self) -> None:
+        """Take in who lives."""
+        self._followed_s = time.monotonic()
+        programs = {log.process.pid for log in self.processes.programs}
+        if programs != self._programs:  # their ancestors are looked up once: it is slow, and they may go first
+            self._programs, self._above = programs, self.tree.ancestors(programs)
+        self.processes.follow(self.tree.pids, self._above)
 
     def _is_held(self, gap_s: float) -> bool:
         """Tell whether somebody has stopped the program, a short while ago: a batch system does, and lets it go on."""
@@ -125,9 +153,9 @@ class Watcher:
             return "timeout"
         if self.child.silenced:
             return ""  # it is being reaped, or about to count as lost; its silence says nothing
-        if not self.log.begun:
+        if not self.processes.begun:
             return "not-started" if self.silent_s > limits.startup_s else ""
-        limit_s = limits.stall_s if self.log.running else max(limits.stall_s, limits.startup_s)
+        limit_s = limits.stall_s if self.processes.running else max(limits.stall_s, limits.startup_s)
         is_due = self.silent_s >= self._again_s
         return "stalled" if is_due and self.suspicion.is_proved(self.silent_s, limit_s) else ""
 
@@ -140,56 +168,29 @@ class Watcher:
     def _is_lost(self) -> bool:
         """Tell whether nothing can be learned of the program any more: its warden or its events are gone."""
         silenced = self.child.silenced and self.silent_s > (REAPED_WITHIN_S if self.log.finished else LOST_S)
-        return self.child.lost or silenced or self.log.garbled >= NONSENSE_IS_SURE
+        return self.child.lost or silenced or self.processes.garbled >= NONSENSE_IS_SURE
 
-    def _silence(self, ended: str) -> Silence | None:
+    def silence(self, ended: str) -> Silence | None:
+        """Return the silence that is told of a program that was ended so."""
         if ended == "timeout":
             return self.rest
         return self.suspicion.silence if ended == "stalled" or not self.ends_silence else None
 
-    def _processes(self) -> list[Fact]:
-        """Tell of processes that are not the watched one: trained in a fork, ended as orphans, or by a fatal error."""
-        ended = [Fact(name="child ended", detail={"pid": pid, "status": code}) for pid, code in self.child.orphans]
-        forks = [
-            Fact(name="fork trained", count=count, detail={"pid": pid}) for pid, count in self.log.forks_steps.items()
-        ]
-        error = self.suspicion.stacks.fatal()
-        return [*ended, *forks, *([Fact(name="fatal error", detail={"error": error})] if error else [])]
-
     def observation(self, ended: str) -> Observation:
-        """Put together what has been seen so far."""
-        log, child = self.log, self.child
-        killed = child.exit_code is not None and child.exit_code < 0
-        return Observation(
-            program=self.program.name,
-            limits=self.limits,
-            ended=ended,
-            exit_code=child.exit_code,
-            begun=log.begun,
-            finished=log.finished,
-            garbled=log.garbled + bool(child.unfinished_events()),
-            wall_s=(child.exited_s or time.monotonic()) - child.started_s,
-            detection_s=self.detected_s,
-            begun_s=log.begun_s,
-            finished_s=log.finished_s,
-            longest_silence_s=self.longest_s,
-            silence=self._silence(ended),
-            raised=log.raised,
-            steps=tuple(log.steps),
-            losses=tuple(log.losses),
-            samples=tuple(self.tree.samples),
-            memory=tuple(log.memory),
-            facts=(*log.facts, *self._processes()),
-            stacks=self.suspicion.stacks.crash(child.pid) if killed and ended == "exited" else (),
-            sheet=msgspec.convert(log.sheet, Sheet, strict=False),
-            result=log.result,
-            score=log.score,
-            output_tail=child.output(),
-            left_behind=child.left,
-        )
+        """Put together what has been seen so far of the program that leads."""
+        return observed(self, self.log, ended)
+
+    def observations(self, ended: str) -> tuple[Observation, ...]:
+        """Put together what has been seen so far, a program each."""
+        return tuple(observed(self, log, ended) for log in self.processes.programs)
 
 
-def observe(
+def observe(program: Program, limits: Limits, **how: Any) -> Observation:
+    """Run a program as `observe_all` does, and return what was seen of the process that leads."""
+    return observe_all(program, limits, **how)[0]
+
+
+def observe_all(
     program: Program,
     limits: Limits,
     *,
@@ -198,8 +199,8 @@ def observe(
     progress: Progress | None = None,
     stop: threading.Event | None = None,
     ends_silence: bool = True,
-) -> Observation:
-    """Run a program under its limits and return what was seen.
+) -> tuple[Observation, ...]:
+    """Run a program under its limits and return what was seen of each of its processes that trains, by rank.
 
     Args:
         program: what to run, and with which interpreter.
@@ -215,17 +216,19 @@ def observe(
     """
     with _folder() as folder:
         jit.lend(folder, jit_key)
-        with StackFile(folder) as stacks, Child(program, folder) as child:
+        with Stacks(folder) as stacks, Child(program, folder) as child:
             begun()
             watcher = Watcher(program, child, stacks, limits, stop or threading.Event())
             watcher.ends_silence = ends_silence
             watcher.progress = progress or watcher.progress
             ended = watcher.run()
+            watcher.tree.scan()
+            watcher.follow()
             child.end(gently=ended in ("stalled", "timeout", "enough"))  # what eats memory gets no time to eat more
-            watcher.log.feed(child.take_events())
+            watcher.processes.feed(child.take_events())
             if ended == "exited" and child.exit_code == 0 and watcher.log.finished:
                 jit.keep(child.folder, jit_key)
-            return watcher.observation("unreaped" if child.left else ended)
+            return watcher.observations("unreaped" if child.left else ended)
 
 
 @contextlib.contextmanager

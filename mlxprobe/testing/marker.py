@@ -25,6 +25,7 @@ from mlxprobe.values.errors import ProbeError, UsageError
 from mlxprobe.values.measures import growth_per_step
 from mlxprobe.values.observation import Program
 from mlxprobe.values.record import Finding, ProgramRecord
+from mlxprobe.values.together import whole
 from mlxprobe.values.vocabulary import Outcome, Severity
 
 REPORTS = "MLXPROBE_TEST_REPORTS"
@@ -164,7 +165,7 @@ def _run_watched(item: pytest.Item, asked: Wanted) -> tuple[list[pytest.TestRepo
         )
         settings = replace(resolve({}), stall_s=asked.stall_s, timeout_s=asked.timeout_s)
         watch = Watch(program, settings)
-        seen = watch.run()
+        seen = whole(watch.run())
         lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
         told = [json.loads(line) for line in lines if line.endswith("}")]
         hook = item.config.hook
@@ -172,7 +173,7 @@ def _run_watched(item: pytest.Item, asked: Wanted) -> tuple[list[pytest.TestRepo
         for one in reports:
             if isinstance(one.longrepr, list):  # a skip's is a tuple, which JSON does not know
                 one.longrepr = tuple(one.longrepr)
-    return reports, seen, growth_per_step(watch.seen) if watch.seen else 0.0
+    return reports, seen, growth_per_step(watch.seen[0]) if watch.seen else 0.0
 
 
 def _command(item: pytest.Item, folder: str) -> list[str]:

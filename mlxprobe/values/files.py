@@ -73,6 +73,8 @@ def row(
         "limits",
         "sheet",
         "result",
+        "process",
+        "collectives",
     )
     values |= {name: getattr(seen, name) for name in same} | {"output_tail": seen.output_tail[-2000:]}
     return ProgramRecord(**values)
@@ -97,6 +99,8 @@ def _slim(one: ProgramRecord) -> ProgramRecord:
         stacks=(),
         sheet=Sheet(),
         result={},
+        process=None,
+        collectives=(),
         output_tail="",
     )
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from mlxprobe.values.observation import Environment, Limits, MlxSample, Place, Raised, Reading, Sample, Stack, Value
+from mlxprobe.values.observation import (
+    Collective,
+    Environment,
+    Limits,
+    MlxSample,
+    Place,
+    Process,
+    Raised,
+    Reading,
+    Sample,
+    Stack,
+    Value,
+)
 from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.versions import USERS
 from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
@@ -12,7 +24,8 @@ class Finding(Value, frozen=True):
     """A named failure mode with its place and its evidence in numbers.
 
     Where the place is in an installed package, `caller` is the line of the user's own that led there. `follows` is the
-    code of another finding of the same run that explains this one.
+    code of another finding of the same run that explains this one. `ranks` are those of all processes of the run that
+    have the same finding (see `same`), where there are several.
     """
 
     code: str
@@ -26,6 +39,13 @@ class Finding(Value, frozen=True):
     evidence: dict[str, float] = {}
     checked: bool = True
     follows: str = ""
+    ranks: tuple[int, ...] = ()
+
+    @property
+    def same(self) -> tuple[object, ...]:
+        """What two processes' findings have in common where they are one: all but the figures."""
+        why = "" if self.checked else self.message
+        return self.code, self.severity, self.file, self.line, self.caller, self.checked, self.follows, why
 
 
 class Remark(Value, frozen=True):
@@ -75,7 +95,8 @@ class ProgramRecord(Value, frozen=True):
     """One program's row of a record: what was claimed, expected, observed, and the evidence.
 
     A scenario's variant has `scenario`, `variant`, `role` and `expects`; a user's own has `program` in their place, and
-    `as_expected` says whether it passed. `repeats` are all its runs, the first too, where there were several; all else
+    `as_expected` says whether it passed, and `process` which of its processes the row is of: a watch has a row for each
+    that trains. `repeats` are all its runs, the first too, where there were several; all else
     is the worst one's.
     """
 
@@ -84,6 +105,7 @@ class ProgramRecord(Value, frozen=True):
     as_expected: bool
     findings: tuple[Finding, ...]
     program: str = ""
+    process: Process | None = None
     scenario: str = ""
     variant: str = ""
     role: Role | None = None
@@ -114,6 +136,7 @@ class ProgramRecord(Value, frozen=True):
     limits: Limits | None = None
     sheet: Sheet = Sheet()
     result: dict[str, tuple[float, ...]] = {}
+    collectives: tuple[Collective, ...] = ()
     output_tail: str = ""
     repeats: tuple[Repeat, ...] = ()
 
@@ -129,8 +152,9 @@ class ProgramRecord(Value, frozen=True):
 
     @property
     def label(self) -> str:
-        """Its name within the group."""
-        return self.program or self.variant
+        """Its name within the group, with its rank where it has one."""
+        named = self.program or self.variant
+        return f"{named}, rank {self.process.rank}" if self.process and self.process.rank >= 0 else named
 
     @property
     def expected(self) -> Outcome:

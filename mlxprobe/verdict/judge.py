@@ -71,6 +71,11 @@ def _not_watched(case: Case) -> Told | None:
 def _not_ended(case: Case) -> Told | None:
     if interrupted(case.seen):
         return Outcome.UNJUDGED, f"interrupted {_at_step(case.seen)}; what was found by then stands"
+    if case.seen.ended == "abandoned":
+        return (
+            Outcome.UNJUDGED,
+            f"still running {_at_step(case.seen)} when what had started it ended; it was ended then",
+        )
     return (Outcome.UNJUDGED, f"still running, {_at_step(case.seen)}") if case.seen.ended == "running" else None
 
 
@@ -141,6 +146,8 @@ def _crashed(case: Case) -> Told | None:
     if seen.exit_code is not None and seen.exit_code < 0:
         return Outcome.CRASH, f"ended by {signal_name(-seen.exit_code)} {where(seen)}".rstrip()
     if not seen.finished and seen.raised is None:
+        if seen.exit_code is None:
+            return Outcome.CRASH, f"gone without a word {_at_step(seen)}: killed, or left past Python's own ending"
         return Outcome.CRASH, f"left with exit code {seen.exit_code} in the middle, at step {steps_done(seen)}"
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 
-from mlxprobe.values.measures import counted, megabytes, signal_name, steps_done
+from mlxprobe.values.measures import megabytes, signal_name, steps_done
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Remark
 
@@ -42,11 +42,9 @@ def _processes(seen: Observation) -> Iterator[Remark]:
         are = "process {} imported MLX too, and was" if len(others) == 1 else "processes {} imported MLX too, and were"
         message = f"{are.format(', '.join(map(str, others)))} not watched"
         yield Remark(name="another process", message=message, detail={"processes": len(others)})
-    for fact in _all(seen, "fork trained"):
-        message = (
-            f"forked process {fact.detail['pid']} trained at least {counted(fact.count, 'step')}, and was not watched"
-        )
-        yield Remark(name="fork trained", message=message, detail={"steps": fact.count})
+    for fact in _all(seen, "processes left out"):
+        message = f"of {fact.count} further processes with MLX nothing was taken in: they are too many"
+        yield Remark(name="processes left out", message=message, detail={"processes": fact.count})
 
 
 def _children(seen: Observation) -> Iterator[Remark]:

@@ -127,13 +127,17 @@ def test_nothing_is_written_into_a_file_that_got_our_number(pipe: Pipe, tmp_path
     assert (tmp_path / "weights").read_bytes() == b""
 
 
-def test_a_fork_gives_its_number(pipe: Pipe) -> None:
+def test_a_fork_that_moves_speaks_for_itself(pipe: Pipe) -> None:
+    told: list[object] = []
     child = os.fork()
     if child == 0:
-        pipe.channel.send("tick")
+        pipe.channel.settles = lambda: told.append(pipe.channel.send("process"))
+        for event in ("ready", "memory", "end", "tick", "end"):  # before it moves, its end is no end of its parent
+            pipe.channel.send(event)
         os._exit(0)
     os.waitpid(child, 0)
-    assert pipe.lines()[0]["pid"] == child
+    told = [(one["e"], one.get("p", 0)) for one in pipe.lines()]
+    assert told == [("ready", 0), ("process", child), ("tick", child), ("end", child)]
 
 
 def test_the_descriptor_is_not_passed_on(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from mlxprobe.reports.code import aligned, body_of
 from mlxprobe.testing.plugin import explain
 from mlxprobe.values.measures import counted
 from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.versions import SCHEMA_VERSION
 from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
 from mlxprobe.verdict.repeats import worst
 
@@ -130,7 +131,7 @@ def test_the_summary_counts(rows: list[ProgramRecord], told: str) -> None:
 def test_json_is_read_by_codes_alone() -> None:
     data = json.loads(FORMATS["json"](RECORD))
     hung = data["programs"][1]
-    assert (data["schema_version"], hung["outcome"], hung["kind"]) == (2, "hang", "stall")
+    assert (data["schema_version"], hung["outcome"], hung["kind"]) == (SCHEMA_VERSION, "hang", "stall")
     assert hung["findings"][0]["code"] == "MP101"
 
 

@@ -21,9 +21,11 @@ def watcher(
 ) -> Any:
     memory = [MlxSample(t_s=1, active_bytes=int(active_gb * GB), cache_bytes=0, peak_bytes=0)]
     facts: list[Fact] = []
-    log = SimpleNamespace(step=3, device_bytes=int(device_gb * GB), memory=memory, facts=facts, pids=[])
+    log = SimpleNamespace(step=3, device_bytes=int(device_gb * GB), memory=memory, facts=facts)
     tree = SimpleNamespace(pids=set(pids), samples=[Sample(t_s=1, rss_bytes=int(rss_gb * GB), cpu_s=0)])
-    return SimpleNamespace(log=log, tree=tree, child=SimpleNamespace(pid=1, started_s=0.0))
+    return SimpleNamespace(
+        log=log, tree=tree, child=SimpleNamespace(pid=1, started_s=0.0), processes=SimpleNamespace(pids=set())
+    )
 
 
 SHORT = [

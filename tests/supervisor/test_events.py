@@ -26,7 +26,7 @@ LINES = [
     ("a step is progress", step(1), True, 0),
     ("a tick is progress", line("tick", n=1), True, 0),
     ("a memory reading is none", MEMORY, False, 0),
-    ("a fork's tick is progress", line("tick", n=1, pid=8), True, 0),
+    ("an answer to our question is none", line("collectives", rows=[], evaluating=None), False, 0),
     ("an event that nobody knows is nonsense", line("dance"), False, 1),
     ("an event without its time is nonsense", b'{"e": "begin"}\n', False, 1),
     ("a field of the wrong kind is nonsense", line("steps", rows=[[1, "soon", 1, 7]], losses=[]), False, 1),
@@ -66,14 +66,6 @@ def test_a_loss_that_json_cannot_say_is_read_all_the_same() -> None:
     log = EventLog(100.0)
     log.feed(step(1, losses=[[1, "nan", 0], [2, "inf", 0]]))
     assert [str(one.value) for one in log.losses] == ["nan", "inf"]
-
-
-def test_a_fork_speaks_for_itself_alone() -> None:
-    log = EventLog(100.0)
-    log.feed(line("ready", pid=7) + step(1) + line("ready", pid=8) + step(9, pid=8))
-    log.feed(line("end", pid=8) + line("raised", pid=8, **RAISED) + line("score", value=1, pid=8))
-    assert (log.pids, log.step, len(log.steps)) == ([7, 8], 1, 1)
-    assert (log.finished, log.raised, log.score) == (False, None, None)
 
 
 def test_nonsense_without_end_is_read_no_further() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from mlxprobe.agent.roots import AGENT, Roots
 from mlxprobe.agent.shared import STACKS_FILE
-from mlxprobe.supervisor.stacks import StackFile, parse
+from mlxprobe.supervisor.stacks import Stacks, parse
 
 SAMPLER = f"""Thread 0x00007f01 (most recent call first):
   File "{AGENT}/sampler.py", line 20 in sample
@@ -61,14 +61,14 @@ def test_a_frame_has_the_text_of_its_line(tmp_path: Path) -> None:
 
 def test_a_crash_is_read_from_its_own_report_not_from_an_earlier_one(tmp_path: Path) -> None:
     earlier = MAIN.replace("line 42", "line 7")
-    with StackFile(tmp_path) as stacks:
+    with Stacks(tmp_path) as stacks:
         (tmp_path / STACKS_FILE).write_text(f"{earlier}\nFatal Python error: Segmentation fault\n\n{MAIN}")
         (tmp_path / STACKS_FILE).unlink()  # the program may delete its folder: what is open stays
         assert [stack.frames[0].line for stack in stacks.crash(7)] == [42]
 
 
 def test_without_a_crash_there_are_no_stacks(tmp_path: Path) -> None:
-    with StackFile(tmp_path) as stacks:
+    with Stacks(tmp_path) as stacks:
         (tmp_path / STACKS_FILE).write_text(MAIN)
         assert stacks.crash(7) == ()
 
@@ -79,5 +79,5 @@ def test_who_cannot_answer_is_not_asked(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("was asked"))
     with subprocess.Popen(["true"]) as ended:
         ended.wait()
-    with StackFile(tmp_path) as stacks:
-        assert stacks.take(os.getpid(), [ended.pid]) == ()
+    with Stacks(tmp_path) as stacks:
+        assert stacks.take({os.getpid(): [ended.pid]}) == ()

@@ -24,7 +24,7 @@ from watching import MARK, commands, marked, starved_s, toy, until
 from mlxprobe.diagnosis import diagnose
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import EventLog
-from mlxprobe.supervisor.stacks import StackFile
+from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.watch import HELD_S, Watcher, observe
 from mlxprobe.values.errors import ProbeError
 from mlxprobe.values.observation import Limits, Observation, Program
@@ -208,7 +208,7 @@ def test_stacks_of_running_code_come_from_the_agents_thread(mark: str, monkeypat
     monkeypatch.setattr("mlxprobe.supervisor.stacks.signal_to", signalled.append)
     with (
         tempfile.TemporaryDirectory() as name,
-        StackFile(Path(name)) as stacks,
+        Stacks(Path(name)) as stacks,
         Child(program("computes_in_threads", mark), Path(name)) as child,
     ):
         log = EventLog(child.started_s)
@@ -219,7 +219,7 @@ def test_stacks_of_running_code_come_from_the_agents_thread(mark: str, monkeypat
             return log.begun
 
         assert until(begun, 30)
-        answers = [stacks.take(child.pid) for _ in range(20)]
+        answers = [stacks.take({child.pid: []}) for _ in range(20)]
     assert sum(map(bool, answers)) >= 10
     assert len(signalled) <= 10
 

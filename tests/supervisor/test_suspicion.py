@@ -56,14 +56,23 @@ class World:
     def wanted_s(self, but: object = ()) -> float:
         return self.wanted * self.now_s
 
-    def threads(self, but: object = ()) -> list[Thread]:
+    above: frozenset[int] = frozenset()
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.device == "gpu"
+
+    def asked(self, living: object) -> dict[int, list[int]]:
+        return {7: []}
+
+    def threads(self, but: object = (), without: object = ()) -> list[Thread]:
         switches = round(100 * self.now_s) if self.cpu or self.wakes else 5
         return [Thread(7, 7, "S", 3, 0), Thread(7, 8, self.state, switches, 0)]
 
     def scan(self) -> set[int]:
         return {7}
 
-    def take(self, program: int, forks: object, *, final: bool) -> tuple[Stack, ...]:
+    def take(self, programs: object, *, final: bool) -> tuple[Stack, ...]:
         self.asked_at_s.append(self.now_s)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 

@@ -1,4 +1,4 @@
-"""Carried into any Python by PYTHONPATH; starts the agent in the process that imports MLX first.
+"""Carried into any Python by PYTHONPATH; starts the agent in every process that imports MLX.
 
 Python imports a module of this name at its start. The one that it would have found without us follows. The agent is
 imported with MLX, and not before: most Pythons that a command starts never do so.
@@ -39,13 +39,14 @@ def _go_on_without_us() -> None:
 
 if "MLXPROBE_FOLDER" in os.environ and sys.version_info >= (3, 10):  # an older one is not watched
     _make_agent_importable()
-    from mlxprobe.agent import imports, own
+    from mlxprobe.agent import imports, lineage, own
 
     def _settle(mx: ModuleType) -> None:
         with own.importable():
             from mlxprobe.agent import carry
-        carry.settle(mx)
+        carry.settle(mx, lineage.handed)
 
+    lineage.hand_down()
     imports.when_imported("mlx.core", _settle)
     own.withdraw()
 _go_on_without_us()

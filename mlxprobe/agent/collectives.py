@@ -1,0 +1,204 @@
+"""Record the collectives and messages that the program builds: which, where, in which order, when they may have run.
+
+Nothing is sent between ranks, and nothing evaluated: ranks are compared outside. Whether an array is evaluated cannot
+be asked without drawing its graph; so what is told are the evaluations that came after a collective was built.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mlxprobe.agent import sites
+from mlxprobe.agent.arguments import like
+from mlxprobe.agent.nesting import Nesting
+from mlxprobe.agent.recorder import Recorder
+
+COLLECTIVES = ("all_sum", "all_gather", "all_max", "all_min", "sum_scatter")
+MESSAGES = {"send": ("x", "dst"), "recv": ("shape", "dtype", "src"), "recv_like": ("x", "src")}
+KEPT = 512  # that wait to be told
+AT_ONCE = 20  # rows a line
+MOST_SITES = 1000
+MOST_GROUPS = 64
+WORLD = "world"
+
+
+class Row:
+    """One collective."""
+
+    __slots__ = ("begun", "built", "done", "group", "n", "operation", "peer", "shape", "site", "step", "sure", "traced")
+
+    def __init__(self, group: str, n: int, operation: str, shape: tuple[tuple[int, ...], str], peer: int) -> None:
+        self.group, self.n, self.operation, self.shape, self.peer = group, n, operation, shape, peer
+        self.site = sites.NOWHERE
+        self.step = 0
+        self.built = time.monotonic()
+        self.begun = self.done = 0.0
+        self.sure = self.traced = False
+
+
+class Collectives:
+    """The recorder of one process: it keeps rows that are `open`, and those that the supervisor has not heard of."""
+
+    def __init__(self, recorder: Recorder, nesting: Nesting) -> None:
+        self._recorder = recorder
+        self._nesting = nesting
+        self.open: list[Row] = []  # built, and no evaluation after that has returned
+        self.began_s = 0.0  # the evaluation under way
+        self._untold: dict[tuple[str, int], Row] = {}
+        self._counts: dict[str, int] = {}
+        self._results: dict[int, tuple[weakref.ref[Any], Row]] = {}  # of open rows, by identity
+        self._groups: dict[int, tuple[Any, str]] = {}
+        self._splits: dict[str, int] = {}
+        self._sites: dict[sites.Site, int] = {}
+        self._types: dict[Any, str] = {}
+        self._size = 0
+        self._ask: Callable[[], Any] = lambda: None
+
+    def install(self, mx: Any) -> None:
+        """Wrap what `mx.distributed` offers."""
+        distributed = getattr(mx, "distributed", None)
+        if distributed is None:
+            return
+        self._ask = distributed.init
+        distributed.init = self._initialized(distributed.init)
+        for name in (*COLLECTIVES, *MESSAGES):
+            if hasattr(distributed, name):
+                setattr(distributed, name, self._built(getattr(distributed, name), MESSAGES.get(name, ("x",))))
+        if hasattr(distributed.Group, "split"):
+            distributed.Group.split = self._split(distributed.Group.split)
+
+    def _initialized(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def init(*args: Any, **kwargs: Any) -> Any:
+            group = original(*args, **kwargs)
+            if not self._size:
+                self._joined(group)
+            return group
+
+        return init
+
+    def _joined(self, group: Any) -> bool:
+        """Learn of the group of all; tell whether there are others in it."""
+        self._size = int(group.size())
+        if self._size > 1:
+            self._recorder.channel.send("rank", rank=int(group.rank()), size=self._size)
+        return self._size > 1
+
+    def _split(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def split(group: Any, *args: Any, **kwargs: Any) -> Any:
+            part = original(group, *args, **kwargs)
+            color = args[0] if args else kwargs.get("color", 0)
+            name = self._name(group)
+            self._splits[name] = number = self._splits.get(name, -1) + 1
+            if len(self._groups) < MOST_GROUPS:
+                self._groups[id(part)] = part, f"{name}/{number}.{color}"  # held, for its identity is its name's
+            return part
+
+        return split
+
+    def _name(self, group: Any) -> str:
+        known = self._groups.get(id(group))
+        return known[1] if known else WORLD
+
+    def _built(self, original: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
+        operation, note = original.__name__, self._note
+
+        @like(original)
+        def build(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            if self._size != 1:
+                try:
+                    note(operation, names, args, kwargs, result)
+                except Exception as error:  # a release may have other arguments
+                    self._size = 1
+                    self._recorder.fact("inspector failed", None, inspector="Collectives", error=repr(error)[:200])
+            return result
+
+        return build
+
+    def _note(self, operation: str, names: tuple[str, ...], args: Any, kwargs: Any, result: Any) -> None:
+        if not self._size and not self._joined(self._ask()):  # the call has made it
+            return
+        peer = -1
+        if len(names) > 1:
+            peer = int(args[len(names) - 1] if len(args) >= len(names) else kwargs[names[-1]])
+        whole = args[0] if args and operation != "recv" else result
+        group = kwargs.get("group")
+        name = WORLD if group is None else self._name(group)
+        n = self._counts[name] = self._counts.get(name, 0) + 1
+        dtype = getattr(whole, "dtype", None)
+        kind = self._types.get(dtype) or self._types.setdefault(dtype, str(dtype).rpartition(".")[2])
+        row = Row(name, n, operation, (getattr(whole, "shape", ()), kind), peer)
+        row.site = sites.calling()
+        row.step = self._recorder.under_way
+        row.traced = bool(self._nesting.tracing)
+        self._untold[name, n] = row
+        if len(self._untold) > KEPT:
+            del self._untold[next(iter(self._untold))]
+        if not row.traced:
+            self.open.append(row)
+            del self.open[:-KEPT]
+            self._results[id(result)] = weakref.ref(result), row
+
+    def begins(self, began_s: float, given: Iterable[Any]) -> None:
+        """An evaluation of some arrays begins."""
+        self.began_s = began_s
+        for one in given:
+            held = self._results.get(id(one))
+            if held is not None and held[0]() is one:
+                held[1].sure = True
+
+    def returns(self, now_s: float, *, waits: bool = True) -> None:
+        """The evaluation has returned; one that does not wait has only begun."""
+        began_s, self.began_s = self.began_s, 0.0
+        for row in self.open:
+            row.begun = row.begun or began_s
+            row.done = now_s if waits else 0.0
+            self._untold[row.group, row.n] = row
+        if waits:
+            self.open.clear()
+            self._results.clear()
+
+    def fails(self) -> None:
+        """The evaluation has raised an exception."""
+        self.began_s = 0.0
+
+    def tell(self) -> None:
+        """Send what the supervisor does not know; also on the agent's own thread, while the program waits for ever."""
+        now_s, began_s = time.monotonic(), self.began_s
+        for row in list(self.open) if began_s else ():
+            row.begun = row.begun or began_s
+            self._untold[row.group, row.n] = row
+        untold = list(self._untold.items())
+        for first in range(0, len(untold), AT_ONCE):
+            some = untold[first : first + AT_ONCE]
+            rows = [self._told(row, now_s) for _, row in some]
+            if not self._recorder.channel.send(
+                "collectives", at=now_s, rows=rows, evaluating=_ago(began_s, now_s), counts=dict(self._counts)
+            ):
+                return
+            for key, _ in some:
+                self._untold.pop(key, None)
+
+    def _told(self, row: Row, now_s: float) -> list[Any]:
+        times = [_ago(one, now_s) for one in (row.built, row.begun, row.done)]
+        shape, dtype = row.shape
+        place = self._place(row.site)
+        return [row.group, row.n, row.operation, shape, dtype, row.peer, row.step, place, *times, row.sure, row.traced]
+
+    def _place(self, site: sites.Site) -> int:
+        """Return the number of a site, which is told once."""
+        known = self._sites.get(site)
+        if known is None and len(self._sites) < MOST_SITES:
+            known = self._sites[site] = len(self._sites)
+            self._recorder.channel.send("site", i=known, **sites.told(site))
+        return -1 if known is None else known
+
+
+def _ago(moment_s: float, now_s: float) -> int | None:
+    """Return the microseconds since a moment; None where there was none."""
+    return round(1e6 * (now_s - moment_s)) if moment_s else None

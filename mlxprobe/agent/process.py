@@ -1,0 +1,177 @@
+"""The agent of one process: who it is, what is wrapped in it, and who answers for it."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mlxprobe.agent import ranks, roots, sites
+from mlxprobe.agent.channel import Channel, lifted
+from mlxprobe.agent.children import Children
+from mlxprobe.agent.enough import stand_still
+from mlxprobe.agent.hooks import Hooks
+from mlxprobe.agent.imports import when_imported
+from mlxprobe.agent.inspection import Inspection
+from mlxprobe.agent.inspectors import ALL
+from mlxprobe.agent.interventions import Interventions
+from mlxprobe.agent.recorder import Recorder
+from mlxprobe.agent.sampler import Sampler
+from mlxprobe.agent.shared import (
+    ASK_FILE,
+    DEVICE_VARIABLE,
+    STACK_SIGNAL,
+    STACKS_FILE,
+    STEPS_VARIABLE,
+    WITH_VARIABLE,
+)
+
+WORDS, WORD_CHARACTERS = 12, 100  # of the command that are told
+LAYERS = (
+    *(f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "normalization")),
+    *(f"mlx.nn.layers.{name}" for name in ("recurrent", "transformer")),
+    "mlx.nn.losses",
+    "mlx.optimizers.schedulers",
+)
+
+
+class Agent:
+    """Recorder, hooks, inspectors and sampler of one process, with the variables that it was `given`."""
+
+    def __init__(self, channel: Channel, folder: str, given: Mapping[str, str]) -> None:
+        self.pid = os.getpid()
+        self.channel = channel
+        self._folder = folder
+        self._roots: dict[str, str] = {}
+        self._mlx: dict[str, Any] = {}
+        self._is_fork = False
+        self._stacks = self._introduced()
+        self._tell_roots(roots.pythons())
+        self.recorder = Recorder(channel)
+        self.recorder.log.flush_at_leaving(self._left)
+        inspection = Inspection(self.recorder, ALL)
+        self.recorder.inspected = inspection.finish
+        self.recorder.began = inspection.began
+        self._hooks, self._inspection = Hooks(self.recorder, inspection), inspection
+        self.recorder.look = self._look
+        self.recorder.closing.append(self._hooks.collectives.tell)
+        self.recorder.enough_steps = int(given.get(STEPS_VARIABLE, "0"))
+        self.recorder.enough = lambda: stand_still(self.recorder, self.pid)
+        self._device = given.get(DEVICE_VARIABLE, "")
+        self._interventions = Interventions(given.get(WITH_VARIABLE, ""))
+        for name in (*self._hooks.by_module, *LAYERS):
+            if name != "mlx.core":
+                when_imported(name, self._imported)
+        os.register_at_fork(after_in_child=lambda: _forked(self.recorder, channel))
+        channel.settles = self._settles
+        self._sampler = self._sampled()
+        self._children = Children(channel)
+        self.recorder.at_end = self._finish
+
+    def _file(self, name: str) -> str:
+        """Return the name of a file of this process's own."""
+        return os.path.join(self._folder, f"{name}.{self.pid}" if self.channel.tag else name)
+
+    def _introduced(self) -> int:
+        """Tell which process this is; return the descriptor that its stacks go to."""
+        rank, size = ranks.declared()
+        words = [word[:WORD_CHARACTERS] for word in sys.orig_argv[:WORDS]]
+        self.channel.send("process", parent=os.getppid(), pid=os.getpid(), command=words, rank=rank, size=size)
+        return _keep_stacks(self._file(STACKS_FILE), self.channel)
+
+    def _sampled(self) -> Sampler:
+        answer = self._hooks.collectives.tell
+        made = Sampler(self.channel, self.recorder.log, self._file(ASK_FILE), self._stacks, answer)
+        self.recorder.count = made.count
+        return made
+
+    def _settles(self) -> None:
+        """A fork trains, or evaluates: it gets what a process of its own has."""
+        self.pid = os.getpid()
+        self._is_fork = True
+        self._stacks = self._introduced()
+        for folder, owner in self._roots.items():
+            self.channel.send("root", folder=folder, whose=owner)
+        self.channel.send("mlx", **self._mlx)
+        self.channel.send("begin")
+        self.channel.send("body")
+        self._sampler = self._sampled()
+
+    def _left(self, code: int | None) -> None:
+        """The process leaves by `os._exit`, as every fork of multiprocessing's does, or becomes another program."""
+        if os.getpid() == self.pid:
+            if self._is_fork and code is not None:
+                self.recorder.finish()
+                self.channel.send("end")
+            self.channel.send("left", code=code)
+
+    def _look(self, step: int, now_s: float) -> dict[str, Any] | None:
+        seen = self._inspection.look(step, now_s)
+        if seen is not None:
+            self._hooks.collectives.tell()
+        return seen
+
+    def _finish(self) -> None:
+        self._sampler.finish()
+        self._children.finish()
+
+    def hook_core(self, mx: Any) -> None:
+        """Wrap `mlx.core`, which has just been imported."""
+        if self._device:
+            mx.set_default_device(mx.Device(getattr(mx, self._device)))
+        self._tell_roots(roots.mlx(mx.__file__))
+        self.recorder.phases.peak = getattr(mx, "get_peak_memory", self.recorder.phases.peak)
+        self.recorder.active = getattr(mx, "get_active_memory", self.recorder.active)
+        device = mx.default_device().type.name
+        self._mlx = {
+            "version": mx.__version__,
+            "device": device,
+            "python": "{}.{}.{}".format(*sys.version_info),
+            "executable": sys.executable,
+            "holds": _device_memory(mx) if device == "gpu" else 0,
+        }
+        self.channel.send("mlx", **self._mlx)
+        self.recorder.losses.install(mx)
+        self._imported(mx)
+
+    def _tell_roots(self, found: Iterable[tuple[str, str]]) -> None:
+        """Take in whose folders are whose, and tell the supervisor, which has only the names in the stacks."""
+        for folder, owner in dict(found).items():
+            sites.add(folder, owner)
+            self._roots[folder] = owner
+            self.channel.send("root", folder=folder, whose=owner)
+
+    def _imported(self, module: Any) -> None:
+        """Wrap a module of MLX's; each wrapper takes those before it for MLX itself, and interventions for the user."""
+        name = module.__name__
+        self._inspection.imported(name, module)
+        if name in self._hooks.by_module:
+            self._hooks.by_module[name](module)
+        self._interventions.imported(name, module)
+
+
+def _keep_stacks(name: str, channel: Channel) -> int:
+    """Let a signal write every thread's stack to a file, even while C code holds the interpreter's lock."""
+    file = lifted(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+    faulthandler.enable(file=file)
+    faulthandler.register(STACK_SIGNAL, file=file, all_threads=True)
+    channel.send("ready", pid=os.getpid())
+    return file
+
+
+def _device_memory(mx: Any) -> int:
+    """Return the bytes of the GPU's memory, 0 where MLX does not tell."""
+    try:
+        found = mx.device_info() if hasattr(mx, "device_info") else mx.metal.device_info()
+        return int(next(found[name] for name in ("memory_size", "total_memory") if name in found))
+    except Exception:  # what a release does not have, or calls otherwise
+        return 0
+
+
+def _forked(recorder: Recorder, channel: Channel) -> None:
+    """Tell of a fork, from the new child; with what had been evaluated before, it may never evaluate again."""
+    recorder.log.forked()
+    channel.send("ready", pid=os.getpid())
+    recorder.fact("fork", evaluations=recorder.evaluations, pid=os.getpid())

@@ -1,0 +1,112 @@
+"""Put together what was seen of one process of a watch."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mlxprobe.values.observation import Fact, Observation, Silence
+from mlxprobe.values.sheet import Sheet
+
+if TYPE_CHECKING:
+    from mlxprobe.supervisor.events import EventLog
+    from mlxprobe.supervisor.watch import Watcher
+
+OF_CHILDREN = ("child ended", "children", "fork")
+FATAL = {  # as faulthandler writes them
+    "Segmentation fault": signal.SIGSEGV,
+    "Aborted": signal.SIGABRT,
+    "Bus error": signal.SIGBUS,
+    "Illegal instruction": signal.SIGILL,
+    "Floating-point exception": signal.SIGFPE,
+}
+
+
+def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
+    """Return what was seen so far of the process of a log; `ended` is what became of the whole.
+
+    The tree's figures are told of a program that is alone; of several, each has its own.
+    """
+    child, alone = watcher.child, len(watcher.processes.programs) == 1
+    leads = log is watcher.log
+    code = _exit_code(watcher, log, alone=alone)
+    how = ended if alone else _ended(watcher, log, ended)
+    stacks = watcher.stacks.crash(log.process.pid or child.pid)
+    return Observation(
+        program=watcher.program.name,
+        limits=watcher.limits,
+        process=log.process if log.process.pid else None,
+        ended=how,
+        exit_code=code,
+        begun=log.begun,
+        finished=log.finished,
+        garbled=(watcher.processes.garbled + bool(child.unfinished_events())) if leads else 0,
+        wall_s=(child.exited_s or time.monotonic()) - child.started_s,
+        detection_s=watcher.detected_s,
+        begun_s=log.begun_s,
+        finished_s=log.finished_s,
+        longest_silence_s=watcher.longest_s,
+        silence=_silence(watcher, log, how, alone=alone),
+        raised=log.raised,
+        steps=tuple(log.steps),
+        losses=tuple(log.losses),
+        samples=tuple(watcher.tree.samples if alone else watcher.tree.apart.get(log.process.pid, ())),
+        memory=tuple(log.memory),
+        facts=(*log.facts, *(_around(watcher) if leads else ())),
+        stacks=stacks if code is not None and code < 0 and how == "exited" else (),
+        sheet=msgspec.convert(log.sheet, Sheet, strict=False),
+        result=log.result,
+        score=log.score,
+        collectives=log.collectives,
+        evaluating_s=log.evaluating_s,
+        output_tail=child.output(),
+        left_behind=child.left if leads else (),
+    )
+
+
+def _exit_code(watcher: Watcher, log: EventLog, *, alone: bool) -> int | None:
+    """Return a process's exit code; None where nobody has told."""
+    child, pid = watcher.child, log.process.pid
+    if pid in (0, child.pid):
+        return child.exit_code
+    told = watcher.processes.statuses(child.orphans).get(pid)
+    if told is None and (word := watcher.stacks.fatal(pid)) in FATAL:
+        told = -FATAL[word]
+    if told is None and alone and (log.finished or log.left or child.exit_code):
+        return child.exit_code  # the shell's that started it
+    return told
+
+
+def _ended(watcher: Watcher, log: EventLog, ended: str) -> str:
+    """Say what ended one process of several: itself, where it had gone before the whole was ended."""
+    over = log.finished or log.status is not None or log.process.pid in watcher.processes.gone
+    return "exited" if over else "abandoned" if ended == "exited" else ended
+
+
+def _silence(watcher: Watcher, log: EventLog, ended: str, *, alone: bool) -> Silence | None:
+    """Return the silence of the whole as one process has its part in it."""
+    found = watcher.silence(ended)
+    if found is None or alone:
+        return found
+    processes = watcher.processes
+    mine = {log.process.pid, *log.pids}
+    mine |= {one.process.pid for one in processes.others if one.process.parent in mine}
+    now_s = (watcher.detected_s or time.monotonic() - watcher.child.started_s) - log.progress_s
+    stacks = tuple(stack for stack in found.stacks if stack.pid in mine)
+    return msgspec.structs.replace(found, silent_s=max(now_s, 0.0), stacks=stacks)
+
+
+def _around(watcher: Watcher) -> list[Fact]:
+    """Tell of processes that are no programs: how they ended, and how many were left out."""
+    processes, rows = watcher.processes, {log.process.pid for log in watcher.processes.programs}
+    found = [Fact(name="child ended", detail={"pid": pid, "status": code}) for pid, code in watcher.child.orphans]
+    found += [fact for log in processes.others for fact in log.facts if fact.name in OF_CHILDREN]
+    told = [fact for fact in found if fact.detail.get("pid") not in rows]
+    if processes.left_out:
+        told.append(Fact(name="processes left out", count=len(processes.left_out)))
+    others = [log.process.pid for log in processes.logs.values() if (_exit_code(watcher, log, alone=False) or 0) >= 0]
+    errors = filter(None, map(watcher.stacks.fatal, others))  # of forks, that have their parents' files
+    return [*told, *(Fact(name="fatal error", detail={"error": error}) for error in errors)]

@@ -1,0 +1,119 @@
+"""The processes of one watch: whose word is whose, which of them are programs, and which have gone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from mlxprobe.agent.roots import Roots
+from mlxprobe.supervisor.events import EventLog, Feed
+
+MOST = 64  # processes that are listened to
+
+
+class Processes(Feed):
+    """The logs of all processes that speak, by process number; 0 is one that we have started under the agent ourselves.
+
+    `programs` are those that train or belong to a group of ranks, by rank; where none does, the first that spoke; and
+    the one that we have started, alone. The first of them is the one by which a person follows the whole.
+    """
+
+    def __init__(self, started_s: float) -> None:
+        super().__init__()
+        self.started_s = started_s
+        self.roots = Roots()
+        self.logs: dict[int, EventLog] = {}
+        self.left_out: set[int] = set()
+        self.gone: set[int] = set()
+        self.above: set[int] = set()  # processes that started a program, and wait for it
+        self.programs: list[EventLog] = [self._new()]
+
+    def take(self, event: dict[str, Any]) -> bool:
+        """Hand an event to the log of the process that sent it."""
+        tag = int(event.get("p", 0))
+        if tag not in self.logs and len(self.logs) >= MOST:
+            self.left_out.add(tag)
+            return False
+        return self.logs.setdefault(tag, self._new()).take(event)
+
+    def feed(self, lines: bytes) -> bool:
+        """Take in complete lines; return whether they show progress of any process."""
+        if not lines:
+            return False
+        moved = super().feed(lines)
+        self.programs = sorted(self._programs(), key=lambda log: (log.process.rank < 0, log.process.rank))
+        return moved
+
+    def _new(self) -> EventLog:
+        return EventLog(self.started_s, self.roots)
+
+    def _programs(self) -> list[EventLog]:
+        if 0 in self.logs:
+            return [self.logs[0]]
+        told = list(self.logs.values())
+        found = [log for log in told if log.trains or log.steps or log.joined]
+        known = {log.process.rank for log in found}
+        for log in told:  # a rank that has not come so far; what it starts has its number too
+            if log.process.rank >= 0 and log.process.rank not in known and log.process.size != 1:
+                known.add(log.process.rank)
+                found.append(log)
+        return found or told[:1] or [self._new()]
+
+    @property
+    def leading(self) -> EventLog:
+        """The log by which the whole is followed."""
+        return self.programs[0]
+
+    @property
+    def others(self) -> list[EventLog]:
+        """The logs of processes that are no programs: launchers, loaders."""
+        return [log for log in self.logs.values() if log not in self.programs]
+
+    @property
+    def begun(self) -> bool:
+        """Whether any process has."""
+        return any(log.begun for log in self.logs.values())
+
+    @property
+    def running(self) -> bool:
+        """Whether any process runs its program's own lines."""
+        return any(log.running for log in self.logs.values())
+
+    @property
+    def own_threads(self) -> set[str]:
+        """The agents' threads."""
+        return set().union(*(log.own_threads for log in self.logs.values()))
+
+    @property
+    def pids(self) -> set[int]:
+        """Every process that the agent has settled in, and their forks."""
+        return {log.process.pid for log in self.logs.values()}.union(*(log.pids for log in self.logs.values()))
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether any of them computes where no system tells how busy it is."""
+        return any(log.device == "gpu" for log in self.logs.values())
+
+    def asked(self, living: Collection[int]) -> dict[int, list[int]]:
+        """Return the processes that can be asked where they stand, each with its forks that cannot themselves."""
+        settled = {log.process.pid for log in self.logs.values()}
+        return {
+            log.process.pid: [pid for pid in log.pids if pid in living and pid not in settled]
+            for log in self.logs.values()
+            if log.process.pid in living and (log in self.programs or log.process.pid not in self.above)
+        }
+
+    def statuses(self, orphans: Iterable[tuple[int, int]]) -> dict[int, int]:
+        """Return the exit codes that somebody has told: a parent that waited, the warden, or the process itself."""
+        told = dict(orphans)
+        for log in self.logs.values():
+            for fact in log.facts:
+                pid, status = fact.detail.get("pid"), fact.detail.get("status")
+                if fact.name == "child ended" and isinstance(pid, int) and isinstance(status, int):
+                    told[pid] = status
+        return told | {log.process.pid: log.status for log in self.logs.values() if log.status is not None}
+
+    def follow(self, living: Collection[int], ancestors: Collection[int]) -> None:
+        """Take in which processes live, and which are above the programs."""
+        self.gone = {log.process.pid for log in self.logs.values()} - set(living)
+        self.above = set(ancestors) - {log.process.pid for log in self.programs}

@@ -1,0 +1,64 @@
+"""Several processes of one watched program as one: what they have in common is said once, with the ranks: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mlxprobe.values.record import Finding, ProgramRecord
+from mlxprobe.values.vocabulary import Outcome
+
+
+def whole(rows: Sequence[ProgramRecord]) -> ProgramRecord:
+    """Return one row for a program: its first process's that ended badly, else its first, with all that was found."""
+    worst = next((one for one in rows if one.outcome is not Outcome.PASS), rows[0])
+    return msgspec.structs.replace(
+        worst, findings=tuple({found.same: found for one in rows for found in one.findings}.values())
+    )
+
+
+def said_once(rows: Sequence[ProgramRecord]) -> list[ProgramRecord]:
+    """Return rows each of whose findings says which processes have it, and stands in the first of them alone.
+
+    Rows of scenarios, and a program with one process, stay as they are.
+    """
+    groups: dict[str, list[ProgramRecord]] = {}
+    for one in rows:
+        groups.setdefault(one.program, []).append(one)
+    return [_first_told(one, groups[one.program]) if one.program else one for one in rows]
+
+
+def _first_told(row: ProgramRecord, rows: Sequence[ProgramRecord]) -> ProgramRecord:
+    if len(rows) < 2:
+        return row
+    before = {
+        found.same for one in rows[: next(k for k, one in enumerate(rows) if one is row)] for found in one.findings
+    }
+    told = tuple(
+        msgspec.structs.replace(found, message=f"{found.message} ({having(found, rows)})")
+        for found in row.findings
+        if found.same not in before
+    )
+    return msgspec.structs.replace(row, findings=told)
+
+
+def having(found: Finding, rows: Sequence[ProgramRecord]) -> str:
+    """Say which of a program's processes have a finding, as "ranks 0 and 2"."""
+    have = [one for one in rows if any(found.same == other.same for other in one.findings)]
+    if len(have) == len(rows):
+        return f"all {len(rows)} {'ranks' if found.ranks else 'processes'}"
+    if not found.ranks:
+        return f"{len(have)} of {len(rows)} processes"
+    *first, last = map(str, found.ranks)
+    return f"ranks {', '.join(first)} and {last}" if first else f"rank {last}"
+
+
+def heading(row: ProgramRecord, rows: Sequence[ProgramRecord]) -> list[str]:
+    """Return the lines above what is said of one process, where there are several."""
+    if len(rows) < 2:
+        return []
+    name = f"process {row.process.pid}" if row.process else row.label
+    if row.process and row.process.rank >= 0:
+        name = f"rank {row.process.rank}" + (f" of {row.process.size}" if row.process.size else "") + f", {name}"
+    return [*([""] if row is not rows[0] else []), f"{name}:"]

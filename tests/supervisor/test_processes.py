@@ -1,0 +1,81 @@
+"""Whose word is whose: processes told apart, programs among them, and how each ended."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mlxprobe.supervisor.processes import MOST, Processes
+
+
+def line(event: str, p: int = 0, **values: Any) -> bytes:
+    return json.dumps({"e": event, "t": 101.0, **({"p": p} if p else {}), **values}).encode() + b"\n"
+
+
+def process(p: int, parent: int = 1, rank: int = -1, size: int = 0) -> bytes:
+    return line("process", p, pid=p, parent=parent, rank=rank, size=size, command=["python", "train.py"])
+
+
+def step(p: int, n: int = 1) -> bytes:
+    return line("steps", p, rows=[[n, 1e6, 1, 7]], losses=[])
+
+
+PROGRAMS = [
+    ("nobody has spoken", b"", [0]),
+    ("one that does not train is one all the same", process(7), [7]),
+    ("who trains is one, and who started it is none", process(7) + process(8, 7) + step(8), [8]),
+    ("several that train, in the order of their ranks", process(7) + process(9, 7, 1) + process(8, 7, 0), [8, 9]),
+    ("without ranks in the order that they came", process(9) + process(8) + step(8) + step(9), [9, 8]),
+    ("what a rank starts has its number, and is none",
+     process(8, 7, 0) + process(9, 7, 1) + step(8) + step(9) + process(10, 9, 1), [8, 9]),
+    ("but for a rank that trains there", process(8, 7, 0) + step(8) + process(9, 7, 1) + process(10, 9, 1) + step(10),
+     [8, 10]),
+    ("a group of one is no rank", process(8, 7, 0, 1) + process(9), [8]),
+    ("what we have started is the one, whatever its forks do", process(0) + process(8) + step(8), [0]),
+    ("who joins a group is one", process(7) + process(8, 7) + line("rank", 8, rank=0, size=2), [8]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("lines", "pids"), [row[1:] for row in PROGRAMS], ids=[row[0] for row in PROGRAMS])
+def test_programs_are(lines: bytes, pids: list[int]) -> None:
+    processes = Processes(100.0)
+    processes.feed(lines)
+    assert [log.process.pid for log in processes.programs] == pids
+    assert processes.garbled == 0
+
+
+def test_each_has_its_own_steps_and_end() -> None:
+    processes = Processes(100.0)
+    processes.feed(process(7) + process(8) + step(7) + step(8, 3) + line("end", 8))
+    assert [(log.step, log.finished) for log in processes.programs] == [(1, False), (3, True)]
+
+
+def test_more_than_are_listened_to_are_counted() -> None:
+    processes = Processes(100.0)
+    processes.feed(b"".join(process(p) + step(p) for p in range(1, MOST + 4)))
+    assert (len(processes.programs), processes.left_out) == (MOST, {MOST + 1, MOST + 2, MOST + 3})
+
+
+def test_the_status_of_a_process_is_told_by_whoever_knows() -> None:
+    processes = Processes(100.0)
+    where = {"step": 0, "file": "", "line": 0, "source": "", "caller": None, "count": 1}
+    ended = line("fact", 7, name="child ended", detail={"pid": 8, "status": -9}, **where)
+    processes.feed(process(7) + process(8) + ended + process(9) + line("left", 9, code=3))
+    assert processes.statuses([(10, -11)]) == {8: -9, 9: 3, 10: -11}
+
+
+ROW = ["world", 1, "all_sum", [64], "float32", -1, 7, 0, 2_000_000, 1_500_000, None, True, False]
+SITE = line("site", 8, i=0, file="train.py", line=31, source="", caller=None)
+
+
+def test_a_collective_is_told_again_as_it_goes_on() -> None:
+    processes = Processes(100.0)
+    built = [*ROW[:9], None, None, False, False]
+    processes.feed(process(8) + SITE + line("collectives", 8, rows=[built], evaluating=None))
+    assert not processes.feed(line("collectives", 8, rows=[ROW], evaluating=1_500_000)), "an answer is no progress"
+    (one,) = processes.leading.collectives
+    assert (one.n, one.operation, one.shape, one.step, one.file, one.line) == (1, "all_sum", (64,), 7, "train.py", 31)
+    assert (one.built_s, one.begun_s, one.done_s, one.sure) == (-1.0, -0.5, None, True)
+    assert (processes.leading.evaluating_s, processes.garbled) == (-0.5, 0)
