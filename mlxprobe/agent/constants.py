@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import weakref
 from collections.abc import Callable, Iterator
@@ -27,15 +28,17 @@ class Constants:
         self._site = site
         self._given = given
         self._draws = False
-        self._held: dict[str, tuple[Callable[[], Any], list[float]]] = {}  # paths, and their values when traced
+        self._inputs: list[Any] = []  # the arrays that the trace has come in with
+        self._held: dict[str, tuple[Callable[[], Any], Any]] = {}  # by path: whose, and what the trace keeps of it
         self._replayed = 0
         self._told = False
 
     @contextlib.contextmanager
-    def drawing(self) -> Iterator[None]:
+    def drawing(self, arguments: Any) -> Iterator[None]:
         """Notice random numbers that are drawn meanwhile, of keys that are not the program's own."""
         import mlx.core as mx
 
+        self._inputs = graph.leaves([self._given[0], arguments])
         before, state = mx.random.state[0], mx.random.state
         yield
         drawn = mx.random.state is state and state[0] is not before
@@ -44,15 +47,21 @@ class Constants:
     def traced(
         self, trace: Trace, arguments: Any, result: Any, models: list[Any], reads: dict[tuple[int, str], dict[str, Any]]
     ) -> None:
-        """The function has been traced: find the arrays of models and globals that have become constants of it."""
-        known = {id(one) for one in graph.leaves([self._given[0], arguments])}
+        """The function has been traced: find the arrays of models and globals that have become constants of it.
+
+        A gradient call leaves copies in its model; what it was given of them is among its parameters.
+        """
+        known = {id(one) for one in [*self._inputs, *graph.leaves([self._given[0], arguments])]}
+        self._inputs = []
         updated = {id(one.model) for one in trace.updated}
+        given = {id(call.model): call.parameters for call in trace.calls if call.model is not None}
         candidates: dict[str, tuple[Callable[[], Any], Any]] = {}
         for model in models:
             if hasattr(model, "trainable_parameters") and id(model) not in updated:
                 reference = weakref.ref(model)
-                named = sorted(graph.named_leaves(model.trainable_parameters()), key=lambda pair: int(pair[1].size))
-                for path, one in named:
+                trees = given.get(id(model), {}).values() or [model.trainable_parameters()]
+                named = [pair for tree in trees for pair in graph.named_leaves(tree)]
+                for path, one in sorted(named, key=lambda pair: int(pair[1].size)):
                     candidates[path] = (lambda reference=reference: reference(), one)  # type: ignore[misc]
         for (_, name), variables in reads.items():
             for path, one in graph.named_leaves({name: variables.get(name)}):
@@ -67,8 +76,7 @@ class Constants:
         drawn = graph.dot(**{f"o{k}": one for k, one in enumerate(outputs)}, **arrays)
         reached = [one for k, one in enumerate(named) if f'"p{k}" -> ' in drawn]
         for path, owner, one in reached[:COMPARED]:
-            if not self._inspection.pending([one]):
-                self._held[path] = owner, graph.numbers(graph.sample(one))
+            self._held[path] = owner, copy.copy(one)  # perhaps still to be computed
 
     def called(self, *, traced: bool) -> None:
         """The program has called the function, which was traced for that or replayed."""
@@ -85,11 +93,11 @@ class Constants:
 
     def _compare(self) -> None:
         stale = []
-        for path, (owner, before) in self._held.items():
+        for path, (owner, kept) in self._held.items():
             now = dict(graph.named_leaves(owner())).get(path) if owner() is not None else None
-            if now is None or self._inspection.pending([now]):
+            if now is None or now.shape != kept.shape or self._inspection.pending([now, kept]):
                 continue
-            values = graph.numbers(graph.sample(now))
+            before, values = (graph.numbers(graph.sample(one)) for one in (kept, now))
             if values != before and not any(map(math.isnan, before)):
                 stale.append(path)
         if stale:

@@ -67,6 +67,16 @@ class LossGraph:
         made = self._made_by(name)
         return "" if made in CHECKPOINTS else made
 
+    def is_filled(self, name: str) -> bool:
+        """Tell whether an array is filled with a constant, as MLX fills the gradient of what does not reach a loss."""
+        maker = self._maker.get(name, "")
+        if self._kind.get(maker) != "Full":
+            return False
+        (source,) = self._inputs.get(maker, [""])
+        if self._kind.get(self._maker.get(source, "")) == "Broadcast":
+            (source,) = self._sources(source)
+        return bool(source) and source not in self._maker and source not in self._named
+
     def longest(self) -> int:
         """Count the operations of the longest chain."""
         depth: dict[str, int] = {}

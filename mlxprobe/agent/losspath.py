@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,6 +17,7 @@ GATHERED = 2  # losses alive and unread while another value is read: of a list o
 LOOKED_AT_ONCE = 256
 MISSES = 4  # looks at losses that nothing had evaluated: such a program's are not held any more
 ASYNCHRONOUS = 8  # gradient calls after an `async_eval`: to read then would be to wait
+LONG_PAST = 16  # gradient calls: MLX schedules no more than 10 evaluations ahead
 
 Entry = tuple[Callable[[], Any], int, int]
 
@@ -33,8 +35,10 @@ class LossPath:
         self.finite = 0  # the last gradient call with a loss that is
         self._followed: dict[int, tuple[weakref.ref[Any], int, int]] = {}
         self._newest: Any = None
+        self.is_evaluated = False  # the newest loss, when the program came for its next gradients
         self._call = 0
         self._asynchronous = -ASYNCHRONOUS
+        self._scheduled: deque[tuple[Any, Entry]] = deque(maxlen=LOOKED_AT_ONCE)
         self._hits = self._misses = 0
         self._began_s = self._spent_s = 0.0
 
@@ -68,12 +72,24 @@ class LossPath:
             _, call, stream = self._followed.pop(id(array))
             self._tell(call, float(value), stream)
 
-    def settle(self, *, lazy: bool = False) -> None:
-        """The program comes for its next gradients, or ends: read the newest loss, if that is evaluated by now."""
+    def settle(self, *, lazy: bool = False, ended: bool = False) -> None:
+        """The program comes for its next gradients, or has `ended`: read the newest loss, if that is evaluated by now.
+
+        One that is only scheduled is read later, when the device has long come past it.
+        """
         newest, self._newest = self._newest, None
         entry = self._followed.get(id(newest)) if newest is not None else None
-        if entry is not None and not lazy and self._may_look():
-            self._look([entry])
+        self.is_evaluated = newest is not None and entry is None  # the program has read it
+        if entry is not None and not lazy and self._affords():
+            if self.may_be_read:
+                self._look([entry])
+                self.is_evaluated = id(newest) not in self._followed
+            elif not graph.pending([newest]):
+                self._scheduled.append((newest, entry))
+        while self._scheduled and (ended or self._scheduled[0][1][1] <= self._call - LONG_PAST):
+            _, one = self._scheduled.popleft()
+            if self._affords():
+                self._look([one])
 
     def _tell(self, call: int, value: float, stream: int) -> None:
         self._note(call, value, stream)
@@ -88,10 +104,11 @@ class LossPath:
         return self._call - self._asynchronous >= ASYNCHRONOUS
 
     def _may_look(self) -> bool:
+        return self.may_be_read and self._affords()
+
+    def _affords(self) -> bool:
         now = time.monotonic()
         self._began_s = self._began_s or now
-        if not self.may_be_read:
-            return False
         return self._spent_s <= FREE_S + SHARE * (now - self._began_s)
 
     def _look(self, entries: Iterable[Entry]) -> None:
@@ -99,7 +116,7 @@ class LossPath:
         began = time.monotonic()
         for reference, call, stream in entries:
             loss = reference()
-            if loss is None:
+            if loss is None or id(loss) not in self._followed:
                 continue
             if graph.pending([loss]):
                 self._misses += 1

@@ -111,9 +111,9 @@ class Recorder:
         """Return the number of the losses of a model; of a gradient call without one for None."""
         return self._streams.get(0 if model is None else id(model), 0)
 
-    def _settle_losses(self) -> None:
+    def _settle_losses(self, *, ended: bool = False) -> None:
         deaf, self.deaf = self.deaf, True
-        self.losses.settle(lazy=max(self.lazy_steps, self._lazy_calls) > LAZY_AT_MOST)
+        self.losses.settle(lazy=max(self.lazy_steps, self._lazy_calls) > LAZY_AT_MOST, ended=ended)
         self.deaf = deaf
 
     def updated(self, model: Any, optimizer: Any) -> None:
@@ -206,7 +206,7 @@ class Recorder:
         for close in self.closing:
             close()
         self.inspected()
-        self._settle_losses()
+        self._settle_losses(ended=True)
         self._over = True
         if self._step_gradients or self._updated:
             self.close_step()

@@ -71,8 +71,13 @@ class Shadows:
         return ""
 
     def take(self, function: Callable[..., Any], args: Any, kwargs: Any, saved: Saved, known: set[CodeType]) -> str:
-        """Run a function eagerly; return why not, where its state is still to be computed, or it does not run so."""
-        if self._inspection.recorder.lazy_steps > 1 or self._inspection.pending(saved.arrays()):
+        """Run a function eagerly; return why not, where its state is still to be computed, or it does not run so.
+
+        Where the program evaluates each loss and no more, this step's will compute what the state waits for.
+        """
+        recorder = self._inspection.recorder
+        late = recorder.losses.is_evaluated and not recorder.lazy_steps
+        if recorder.lazy_steps > 1 or (self._inspection.pending(saved.arrays()) and not late):
             return "its state is not evaluated when it is called"
         began, self._taken = self._clocks(), self._taken + 1
         try:

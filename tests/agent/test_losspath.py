@@ -5,7 +5,8 @@ from __future__ import annotations
 import mlx.core as mx
 import pytest
 
-from mlxprobe.agent.losspath import LossPath
+from mlxprobe.agent import losspath
+from mlxprobe.agent.losspath import LONG_PAST, LossPath
 
 
 @pytest.fixture
@@ -14,7 +15,8 @@ def seen() -> list[tuple[int, float, int]]:
 
 
 @pytest.fixture
-def path(seen: list[tuple[int, float, int]]) -> LossPath:
+def path(seen: list[tuple[int, float, int]], monkeypatch: pytest.MonkeyPatch) -> LossPath:
+    monkeypatch.setattr(losspath, "FREE_S", 60.0)  # however busy the machine is
     return LossPath(lambda *reading: seen.append(reading))
 
 
@@ -72,6 +74,39 @@ def test_nothing_waits_for_what_was_only_scheduled(path: LossPath, seen: list[tu
     Core.async_eval(one)
     path.settle()
     assert seen == []
+
+
+def test_what_was_only_scheduled_is_read_when_it_is_long_past(
+    path: LossPath, seen: list[tuple[int, float, int]]
+) -> None:
+    class Core:
+        async_eval = staticmethod(mx.async_eval)
+
+    path.install(Core)
+    for call in range(1, LONG_PAST + 3):
+        one = loss(float(call))
+        path.follow(one, call, 0)
+        Core.async_eval(one)
+        path.settle()
+    assert seen == [(1, 2.0, 0), (2, 4.0, 0)]
+    path.settle(ended=True)
+    assert len(seen) == LONG_PAST + 2
+
+
+def test_a_loss_that_was_scheduled_and_then_read_is_noted_once(
+    path: LossPath, seen: list[tuple[int, float, int]]
+) -> None:
+    class Core:
+        async_eval = staticmethod(mx.async_eval)
+
+    path.install(Core)
+    one = loss(1.0)
+    path.follow(one, 1, 0)
+    Core.async_eval(one)
+    path.settle()
+    path.read(one, one.item())
+    path.settle(ended=True)
+    assert seen == [(1, 2.0, 0)]
 
 
 @pytest.mark.parametrize("value", [None, 3.0, (), {"a": 1}, mx.zeros((4,)), mx.array(3)])

@@ -8,10 +8,12 @@ from typing import Any
 from mlxprobe.agent import graph
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.lossgraph import LossGraph
 
 HELD_BYTES = 1_000_000
 HELD_SHARE = 0.05  # of all gradients: what we keep alive until the step is complete must not raise the peak
 ZERO_IS_SURE = 4
+TRACES = 4  # that are drawn
 DEAD_IS_SURE = 6  # looks in a row, of one that was not zero before
 
 
@@ -31,20 +33,37 @@ class Gradients(Inspector):
         self._updates = -1
         self._told: set[str] = set()
         self._aliases: dict[int, set[str]] = {}
+        self._traces = 0
+        self._constant: dict[str, bool] = {}  # whether all traces so far made zeros of them, whatever they are given
 
     def called(self, call: Call) -> None:
         self._site, self._loss = call.site, call.loss
-        prefix = f"{id(call.model)}:" if call.model is not None else ""
-        if call.model is not None and id(call.model) not in self._aliases:
-            self._aliases[id(call.model)] = aliases(call.model)
-        skipped = self._aliases.get(id(call.model), set())
-        named = [(prefix + path, one) for path, one in graph.named_leaves(call.gradients) if path not in skipped]
+        named = self._named(call)
         if self.inspection.inside and self.inspection.returned:
             return
         if self.inspection.inside:  # nobody else evaluates them: their extremes are all that need be
             self._held += [(path, graph.extremes(one)) for path, one in named if one.size]
         else:
             self._held = self._affordable(named)
+
+    def _named(self, call: Call) -> list[tuple[str, Any]]:
+        """List a call's gradients, each parameter's once."""
+        if call.model is not None and id(call.model) not in self._aliases:
+            self._aliases[id(call.model)] = aliases(call.model)
+        skipped = self._aliases.get(id(call.model), set())
+        prefix = f"{id(call.model)}:" if call.model is not None else ""
+        return [(prefix + path, one) for path, one in graph.named_leaves(call.gradients) if path not in skipped]
+
+    def called_in_trace(self, call: Call) -> None:
+        """Read off the graph which gradients are zeros that depend on nothing: MLX fills them where no way leads."""
+        self._traces += 1
+        if self._traces > TRACES:
+            return
+        self._site = call.site
+        named = self._named(call)
+        drawn = LossGraph(graph.dot(**{f"g{k}": one for k, (_, one) in enumerate(named)}))
+        for k, (path, one) in enumerate(named):
+            self._constant[path] = self._constant.get(path, True) and one.size > 1 and drawn.is_filled(f"g{k}")
 
     def _affordable(self, named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
         budget = max(HELD_BYTES, HELD_SHARE * sum(one.nbytes for _, one in named))
@@ -60,6 +79,7 @@ class Gradients(Inspector):
         return held
 
     def look(self, step: int) -> None:
+        self._tell_constant()
         held, loss = self._held, self._loss
         self.forget()
         if not held:
@@ -86,6 +106,9 @@ class Gradients(Inspector):
             self.inspection.looked["gradient"] = max(finite)
         self._read_loss(loss, step)
 
+    def finish(self) -> None:
+        self._tell_constant()
+
     def forget(self) -> None:
         self._held, self._loss = [], None
 
@@ -105,15 +128,19 @@ class Gradients(Inspector):
             for path, (looks, zeros) in self._looks.items()
             if zeros >= (ZERO_IS_SURE if zeros == looks else DEAD_IS_SURE)
         }
+        self._tell(zero, len(self._looks))
+
+    def _tell_constant(self) -> None:
+        seen = {path for path, (looks, zeros) in self._looks.items() if looks > zeros}
+        zero = {path for path, constant in self._constant.items() if constant} - seen
+        if self.inspection.recorder.gradients >= ZERO_IS_SURE:
+            self._tell(zero, len(self._constant))
+
+    def _tell(self, zero: set[str], of: int) -> None:
         if zero - self._told:
             self._told |= zero
-            self.inspection.recorder.fact(
-                "zero gradient",
-                self._site,
-                paths=[path.rpartition(":")[2] for path in sorted(zero)][:5],
-                count=len(zero),
-                of=len(self._looks),
-            )
+            paths = [path.rpartition(":")[2] for path in sorted(zero)][:5]
+            self.inspection.recorder.fact("zero gradient", self._site, paths=paths, count=len(zero), of=of)
 
 
 def aliases(model: Any) -> set[str]:

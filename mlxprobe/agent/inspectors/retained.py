@@ -33,7 +33,11 @@ class Retained(Inspector):
 
     def look(self, step: int) -> None:
         recorder = self.inspection.recorder
-        for name, function, site, held in variables():
+        trained = {id(one) for one in graph.leaves(recorder.live_trees())}  # what waits there is the update
+        for name, function, site, found in variables():
+            held = [one for one in found if id(one) not in trained]
+            if not held:
+                continue
             if self._rises(("arrays", function, name), step, len(held), held):
                 recorder.fact("container grows", assigned(name, site), variable=name, arrays=len(held))
             count = self.inspection.count(f"{function} {name}", held[-LISTED:])
