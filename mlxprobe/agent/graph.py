@@ -71,6 +71,14 @@ def largest(array: Any) -> float:
     return math.nan if math.isnan(low) or math.isnan(high) else max(abs(low), abs(high))
 
 
+def per_position(array: Any) -> list[list[float]]:
+    """Return the largest absolute value at each place of an array of shape (N, L, V)."""
+    import mlx.core as mx
+
+    found: list[list[float]] = mx.abs(array).max(axis=-1).astype(_float32()).tolist()
+    return found
+
+
 def extremes(array: Any) -> Any:
     """Describe the lowest and the highest value of an array that nobody has evaluated, and nothing more."""
     import mlx.core as mx

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
+CONSTANT = (bool, int, float, complex, str, bytes, type, FunctionType)
 ROOM = 100_000  # arrays and containers
 
 
@@ -131,6 +133,34 @@ def lent(tree: Any) -> Any:
     if type(tree) in (list, tuple):
         return type(tree)(lent(one) for one in tree)
     return {key: lent(one) for key, one in tree.items()} if type(tree) is dict else tree
+
+
+class SingleError(Exception):
+    """There can be only one of an object, as far as is known."""
+
+
+def doubled(tree: Any, of: Callable[[Any], Any], depth: int = 6) -> Any:
+    """Return another tree of the same values with its arrays replaced, or raise `SingleError`.
+
+    Objects that hold nothing but plain values are doubled too: a batch, a cache of keys and values.
+    """
+    if tree is None or isinstance(tree, CONSTANT):
+        return tree
+    if is_array(tree):
+        return of(tree)
+    if not depth or is_trained(tree):
+        raise SingleError
+    if type(tree) in (list, tuple):
+        return type(tree)(doubled(one, of, depth - 1) for one in tree)
+    if type(tree) is dict:
+        return {key: doubled(one, of, depth - 1) for key, one in tree.items()}
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(doubled(one, of, depth - 1) for one in tree))
+    if type(vars(tree) if hasattr(tree, "__dict__") else None) is not dict or isinstance(tree, (dict, list, set)):
+        raise SingleError
+    other = object.__new__(type(tree))
+    other.__dict__.update({key: doubled(one, of, depth - 1) for key, one in vars(tree).items()})
+    return other
 
 
 def is_array(one: Any) -> bool:

@@ -94,7 +94,7 @@ def future_leak(seen: Observation) -> Iterator[Finding]:
     """A next-token model's output depends on inputs that come later.
 
     Its targets are the ids that follow, so that it is given what it is to predict: the loss falls fast and far, and
-    nothing is learned that serves in generation. Seen by a probe: with the last id of a row changed, earlier outputs
+    nothing is learned that serves in generation. Seen by a probe: with one id of a row changed, earlier outputs
     change.
 
     Example: attention without a causal mask; a padding mask handed over as the attention mask, in the causal one's

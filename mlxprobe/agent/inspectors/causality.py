@@ -4,18 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FunctionType
 from typing import Any
 
 from mlxprobe.agent import graph
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.trees import Saved, SavedKey, is_array
+from mlxprobe.agent.inspectors.indices import RELATED
+from mlxprobe.agent.trees import Saved, SavedKey, SingleError, doubled, is_array
 
 ROWS = 2  # of the batch: the probe costs two forward passes over them
+CHOSEN_FROM = 16
 DEEPEST = 2  # modules below the one that is trained
 LEAK = 1e-3  # of the change that the changed position itself shows
 TRIES = 3  # gradient calls
 CALLS = 4
+
+
+class Made:
+    """One call of a module's `function`, and the shape of its first output of shape (N, L, V).
+
+    No dataclass: what that generates counts as a stranger's code where a compiled function is run by us.
+    """
+
+    def __init__(
+        self, module: Any, function: Callable[..., Any], args: Any, kwargs: Any, shape: tuple[int, ...]
+    ) -> None:
+        self.module = module
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs
+        self.shape = shape
 
 
 class Causality(Inspector):
@@ -29,8 +48,8 @@ class Causality(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._tries = 0
-        self._patched: list[tuple[type, Any]] = []
-        self._calls: list[tuple[Any, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = []
+        self._patched: list[tuple[type, str, Any]] = []
+        self._calls: list[Made] = []
         self._site = ("", 0)
 
     def called(self, call: Call) -> None:
@@ -48,66 +67,78 @@ class Causality(Inspector):
         """Probe once all that the program evaluates is."""
         calls = self._calls
         self.forget()
-        for module, args, kwargs, shape in calls:
-            if (leaks := probed(self.inspection, module, args, kwargs, shape)) is not None:
+        for made in calls:
+            try:
+                leaks = probed(self.inspection, made)
+            except SingleError:  # a cache, or another object, could keep what we do
+                continue
+            if leaks is not None:
                 self._tries = TRIES
-                self.inspection.recorder.fact("causality", self._site, leaks=leaks, model=type(module).__name__)
+                self.inspection.recorder.fact("causality", self._site, leaks=leaks, model=type(made.module).__name__)
                 return
 
     def finish(self) -> None:
         self._let_go()
 
     def _listen(self, model: Any) -> None:
-        """Wrap the classes of the model and of what lies right below it, for one gradient call."""
+        """Wrap what the model and the modules right below it can be called by, for one gradient call."""
         kinds = dict.fromkeys(type(one) for path, one in model.named_modules() if path.count(".") < DEEPEST)
         for kind in kinds:
-            if not kind.__module__.startswith("mlx.") and "__call__" in vars(kind):
-                original = vars(kind)["__call__"]
-                setattr(kind, "__call__", self._wrapped(original))  # noqa: B010
-                self._patched.append((kind, original))
+            if kind.__module__.startswith("mlx.") and kind is not type(model):
+                continue
+            for name, original in list(vars(kind).items()):
+                if isinstance(original, FunctionType) and (name == "__call__" or not name.startswith("_")):
+                    setattr(kind, name, self._wrapped(original))
+                    self._patched.append((kind, name, original))
 
     def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def __call__(module: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-            output = original(module, *args, **kwargs)
-            shape = shape_of(output)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            output = original(*args, **kwargs)
             listens = not self.inspection.busy and not self.inspection.tracing and len(self._calls) < CALLS
-            if listens and any(is_ids(one, shape) for one in args):
-                self._calls.append((module, args, kwargs, shape))
+            shape = shape_of(output) if listens and args else ()
+            if shape and any(is_ids(one, shape) for one in graph.leaves([args[1:], kwargs])):
+                self._calls.append(Made(args[0], original, args[1:], kwargs, shape))
             return output
 
-        return __call__
+        return call
 
     def _let_go(self) -> None:
-        for kind, original in self._patched:
-            setattr(kind, "__call__", original)  # noqa: B010
+        for kind, name, original in self._patched:
+            setattr(kind, name, original)
         self._patched.clear()
 
 
 def shape_of(output: Any) -> tuple[int, ...]:
     """Return the shape of the first output of shape (N, L, V); empty where there is none."""
-    parts = output if isinstance(output, (tuple, list)) else [output]
-    return next((tuple(one.shape) for one in parts if getattr(one, "ndim", 0) == 3), ())
+    found = outputs(output)
+    return tuple(found[0].shape) if found else ()
 
 
-def probed(
-    inspection: Inspection, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], shape: tuple[int, ...]
-) -> bool | None:
+def outputs(output: Any) -> list[Any]:
+    """List the arrays of shape (N, L, V) in what a model returns: an array, a tuple, a dict, or an object with some."""
+    parts = output if is_array(output) or isinstance(output, (tuple, list, dict)) else getattr(output, "__dict__", {})
+    return [one for one in graph.leaves(parts) if one.ndim == 3]
+
+
+def probed(inspection: Inspection, made: Made) -> bool | None:
     """Tell whether earlier outputs change with a later id; None where this call cannot tell."""
-    place = next((k for k, one in enumerate(args) if is_ids(one, shape)), None)
-    others = [*args, *kwargs.values()]
-    if place is None or not all(one is None or isinstance(one, (int, float, str)) or is_array(one) for one in others):
-        return None  # a cache, or another object, could keep what we do
-    if inspection.pending(graph.leaves([module, *others])):
-        return None
-    args, kwargs = tuple(cut(one, shape) for one in args), {name: cut(one, shape) for name, one in kwargs.items()}
-    ids, at = changed(args[place])
+    given = [made.args, made.kwargs]
+    related = inspection.looked.get(RELATED, [])
+    ids = next((one for one in graph.leaves(given) if is_ids(one, made.shape) and is_among(one, related)), None)
     if ids is None:
         return None
-    with put_back(module) as restart:
-        before = first_output(module(*args, **kwargs))
+    if inspection.pending(graph.leaves([made.module, given])) and not inspection.evaluates_each_loss:
+        return None
+    chosen = rows(ids)
+    if not chosen:
+        return None
+    with put_back(made.module) as restart:
+        before = called_again(made, chosen, ids, None)
         restart()
-        after = first_output(module(*args[:place], ids, *args[place + 1 :], **kwargs))
-        early, late = largest_change(before[:, :at], after[:, :at]), largest_change(before[:, at:], after[:, at:])
+        after = called_again(made, chosen, ids, [other for _, _, other in chosen])
+        change = graph.per_position(before - after)
+    early = max(max(line[:at], default=0.0) for line, (_, at, _) in zip(change, chosen, strict=True))
+    late = max(max(line[at:]) for line, (_, at, _) in zip(change, chosen, strict=True))
     return early > LEAK * late if late > 0 else None
 
 
@@ -118,34 +149,54 @@ def is_ids(one: Any, shape: tuple[int, ...]) -> bool:
     return is_array(one) and len(shape) == 3 and one.shape == shape[:2] and mx.issubdtype(one.dtype, mx.integer)
 
 
-def cut(one: Any, shape: tuple[int, ...]) -> Any:
-    """Take the first rows of an array that has one for each of the batch; (L, L) masks stay whole."""
-    rows = is_array(one) and one.ndim and one.shape[0] == shape[0] and one.shape != (shape[1], shape[1])
-    return one[:ROWS] if rows else one
-
-
-def changed(ids: Any) -> tuple[Any, int]:
-    """Put another id of each row in its last place; None where a row has but one, or ends in padding."""
+def is_among(ids: Any, related: list[Any]) -> bool:
+    """Tell whether ids are those that the targets are about: an encoder's may reach all of a decoder's outputs."""
     import mlx.core as mx
 
-    rows = graph.numbers(ids)
-    length = ids.shape[1]
-    lines = [[int(one) for one in rows[k * length : (k + 1) * length]] for k in range(ids.shape[0])]
-    if length < 3 or any(line[-1] == line[-2] or len(set(line)) < 2 for line in lines):
-        return None, 0
-    other = [next(one for one in line if one != line[-1]) for line in lines]
-    return mx.array([[*line[:-1], one] for line, one in zip(lines, other, strict=True)], ids.dtype), length - 1
+    return any(one.shape == ids.shape and bool(mx.array_equal(one, ids).item()) for one in related)
 
 
-def first_output(output: Any) -> Any:
-    """Return the first output of shape (N, L, V)."""
-    parts = output if isinstance(output, (tuple, list)) else [output]
-    return next(one for one in parts if getattr(one, "ndim", 0) == 3)
+def rows(ids: Any) -> list[tuple[int, int, list[int]]]:
+    """Choose the rows of most content, each with a place in its middle and the same ids with another there."""
+    found = []
+    for k, row in enumerate(ids[:CHOSEN_FROM]):
+        line = [int(one) for one in graph.numbers(row)]
+        first, last = run(line), len(line) - run(line[::-1])  # more than one at an end may be padding
+        at = (first + last) // 2
+        taboo = {line[at]} | ({line[0]} if first > 1 else set()) | ({line[-1]} if last < len(line) - 1 else set())
+        other = next((one for one in line if one not in taboo), None)
+        if at >= ROWS and last - first >= ROWS and other is not None:
+            found.append((last - first, k, at, [*line[:at], other, *line[at + 1 :]]))
+    return [one[1:] for one in sorted(found, reverse=True)[:ROWS]]
 
 
-def largest_change(before: Any, after: Any) -> float:
-    """Return the largest absolute difference of two arrays."""
-    return graph.largest(before - after)
+def run(line: list[int]) -> int:
+    """Return how many ids at the start of a row are the same."""
+    return next((k for k, one in enumerate(line) if one != line[0]), len(line))
+
+
+def called_again(
+    made: Made, chosen: list[tuple[int, int, list[int]]], ids: Any, changed: list[list[int]] | None
+) -> Any:
+    """Call a module with some rows of what it was given, perhaps with other ids; return its first output's rows."""
+    import mlx.core as mx
+
+    batch, length = made.shape[:2]
+    indices = mx.array([k for k, _, _ in chosen])
+    whole = batch == length  # then rows cannot be told from places
+
+    def part(one: Any) -> Any:
+        if one is ids and changed is not None:
+            some = mx.array(changed, ids.dtype)
+            return (
+                mx.put_along_axis(ids, mx.broadcast_to(indices[:, None], some.shape), some, axis=0) if whole else some
+            )
+        has_rows = one.ndim and one.shape[0] == batch and not whole
+        return mx.take(one, indices, axis=0) if has_rows else one
+
+    args, kwargs = doubled([made.args, made.kwargs], part)
+    output = outputs(made.function(made.module, *args, **kwargs))[0]
+    return mx.take(output, indices, axis=0) if whole else output
 
 
 @contextmanager

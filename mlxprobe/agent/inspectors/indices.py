@@ -12,6 +12,7 @@ from mlxprobe.agent.inspection import Inspection, Inspector, Stop
 HELD = 16  # arrays a step
 SAME_IS_SURE = 2
 FOLLOW = 0.9
+RELATED = "related"  # embedded ids that the targets of this step are, or follow
 EMBEDDINGS = {"mlx.nn.layers.embedding": "Embedding", "mlx.nn.layers.quantized": "QuantizedEmbedding"}
 
 
@@ -104,11 +105,13 @@ class Indices(Inspector):
 
     def _compare_with_inputs(self, inputs: list[Any], targets: Any, site: tuple[str, int]) -> None:
         """Tell what the targets are to the ids of any embedding: a decoder's inputs, whatever else is embedded."""
-        if any(relation(one, targets) == "next" for one in inputs):
+        related = [(kind, one) for one in inputs if (kind := relation(one, targets))]
+        self.inspection.looked[RELATED] = [one for _, one in related]
+        if any(kind == "next" for kind, _ in related):
             self._next += 1
             if self._next == SAME_IS_SURE:
                 self.inspection.recorder.fact("targets follow inputs", site)
-        elif found := next(filter(None, (relation(one, targets) for one in inputs)), ""):
+        elif found := next((kind for kind, _ in related), ""):
             self._same += 1
             if self._same == SAME_IS_SURE:
                 self.inspection.recorder.fact("targets are inputs", site, causal=self._causal, before=found == "before")
