@@ -15,6 +15,7 @@ class Peaks:
     def __init__(self) -> None:
         self._floor = 0
         self._hides = False
+        self._since = 0  # the peak of the window so far, up to the program's own last reset
         self._peak: Callable[[], int] = lambda: 0
         self._reset: Callable[[], None] = lambda: None
 
@@ -30,6 +31,7 @@ class Peaks:
 
         @like(self._reset)
         def reset() -> None:
+            self._since = self.since()
             self._floor = 0
             self._reset()
 
@@ -39,10 +41,21 @@ class Peaks:
         """Return the program's own peak, in bytes."""
         return self._floor if self._hides else max(self._floor, self._peak())
 
+    def since(self) -> int:
+        """Return the peak since `restart`, whatever the program has reset meanwhile."""
+        return self._since if self._hides else max(self._since, self._peak())
+
+    def restart(self) -> int:
+        """Begin another window, unseen by the program; return the peak of the one before."""
+        before, self._floor, self._since = self.since(), self.own(), 0
+        if not self._hides:
+            self._reset()
+        return before
+
     @contextlib.contextmanager
     def hidden(self) -> Iterator[None]:
         """Hide what is allocated meanwhile."""
-        self._floor, before = self.own(), self._peak()
+        self._floor, self._since, before = self.own(), self.since(), self._peak()
         self._hides = True
         try:
             yield

@@ -30,7 +30,10 @@ class Passes(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._model: Callable[[], Any] = lambda: None
-        self._row = self._evaluations = self._peak = self._looked = 0
+        self._row = self._evaluations = self._looked = 0
+        self._highest = 0  # peak of all that is no such pass
+        self._trained = False  # whether steps are among that
+        self._ended: list[tuple[int, int, tuple[str, int]]] = []  # passes, with their peaks
         self._site = ("", 0)
         self._steps: dict[str, set[int]] = {}  # by kind, at which a pass ran in training mode
 
@@ -52,6 +55,9 @@ class Passes(Inspector):
 
     def finish(self) -> None:
         self._close()
+        if self._ended:
+            self._rest()
+            self._judge()
 
     def _loss(self, original: Callable[..., Any]) -> Callable[..., Any]:
         nesting = self.inspection.nesting
@@ -59,26 +65,28 @@ class Passes(Inspector):
         @like(original)
         def loss(*args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
-            if self._model() is not None and not nesting.depth and not nesting.tracing and not self.inspection.busy:
+            if not (nesting.depth or nesting.tracing or nesting.replay or self.inspection.busy):
                 with self.inspection.at_our_cost():
-                    self._outside(result)
+                    self._alone(result)
             return result
 
         return loss
 
-    def _outside(self, result: Any) -> None:
+    def _alone(self, result: Any) -> None:
         """A loss was computed that no gradient is taken of."""
         recorder = self.inspection.recorder
         if recorder.evaluations != self._evaluations or not self._row:
             self._close()
-            self._evaluations, self._peak = recorder.evaluations, peak_bytes()
+            self._evaluations = recorder.evaluations
+            self._rest()
         self._row += 1
         if self._row in (1, MANY):
             self._site = loop() or sites.calling()
         self.inspection.wanted = self.inspection.wanted or self._row >= MANY
-        if self._looked < FIRST and recorder.lazy_steps <= 1 and draws(self._model()):
+        model = self._model()
+        if model is not None and self._looked < FIRST and recorder.lazy_steps <= 1 and draws(model):
             self._looked += 1
-            if trains(result, self._model()):
+            if trains(result, model):
                 self._passed("dropout")
 
     def _passed(self, kind: str) -> None:
@@ -103,13 +111,31 @@ class Passes(Inspector):
         return __call__
 
     def _close(self) -> None:
-        """Compare the peak with what it was before the pass, which has been evaluated by now."""
+        """End a pass, which has been evaluated by now; what comes before the first step waits for that."""
         row, self._row = self._row, 0
-        grown = peak_bytes()
-        if row >= MANY and self._peak and grown > FACTOR * self._peak + FLOOR_BYTES:
-            self.inspection.recorder.fact(
-                "unevaluated pass", self._site, losses=row, before_bytes=self._peak, peak_bytes=grown
-            )
+        if not row:
+            return
+        if row < MANY:
+            self._rest()
+        else:
+            self._ended.append((row, self.inspection.nesting.peaks.restart(), self._site))
+        self._judge()
+
+    def _rest(self) -> None:
+        """End a window of all that is no such pass."""
+        self._highest = max(self._highest, self.inspection.nesting.peaks.restart())
+        self._trained = self.inspection.recorder.gradients > 0
+
+    def _judge(self) -> None:
+        """Compare the peaks of passes with the highest of all else, where steps are among that."""
+        if not self._trained:
+            return
+        passes, self._ended = self._ended, []
+        for row, peak, site in passes:
+            if peak > FACTOR * self._highest + FLOOR_BYTES and self._highest:
+                self.inspection.recorder.fact(
+                    "unevaluated pass", site, losses=row, before_bytes=self._highest, peak_bytes=peak
+                )
 
 
 def loop() -> tuple[str, int] | None:
@@ -140,9 +166,3 @@ def trains(loss: Any, model: Any) -> bool:
     named = {f"p{k}": one for k, one in enumerate(graph.leaves(model.trainable_parameters())[:PARAMETERS])}
     drawn = LossGraph(graph.dot(loss=loss, **named), frozenset(named))
     return drawn.found and drawn.drops()
-
-
-def peak_bytes() -> int:
-    """Return MLX's peak of memory so far; 0 where it tells none."""
-    mx = sys.modules.get("mlx.core")
-    return int(mx.get_peak_memory()) if mx is not None and hasattr(mx, "get_peak_memory") else 0
