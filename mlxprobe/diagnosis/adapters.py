@@ -10,6 +10,7 @@ from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 MOST_LOST = 0.5
+MOST_NOISE = 0.71  # of the change's size: beyond, more than half of the energy in its place is wrong
 
 
 @finding("MP211", "adapter-with-base", Severity.WARNING)
@@ -71,7 +72,7 @@ def fused_away(seen: Observation) -> Iterator[Finding]:
     """Fusing an adapter into quantised weights erases most of it.
 
     A quantised weight moves in steps. Where an adapter's change is smaller than half a step, rounding takes it back,
-    or makes more noise than the change is large, and the fused model is the one from before training. Both are measured
+    or makes nearly as much noise as the change is large, and the fused model is the one from before training. Both are measured
     on some rows of the first weights: how much of the change is left along itself, and how far the rest is off.
 
     Example: `mlx_lm.fuse` of a lightly trained adapter into a 4-bit model.
@@ -80,9 +81,9 @@ def fused_away(seen: Observation) -> Iterator[Finding]:
     """
     for fact in facts(seen, "fused"):
         lost, error = float(str(fact.detail["lost"])), float(str(fact.detail["error"]))
-        if max(lost / MOST_LOST, error) <= 1:
+        if max(lost / MOST_LOST, error / MOST_NOISE) <= 1:
             continue
-        what = f"erases {min(lost, 1):.0%} of" if lost > MOST_LOST else f"adds noise {error:.1f} times the size of"
+        what = f"erases {min(lost, 1):.0%} of" if lost > MOST_LOST else f"adds noise {error:.2f} times the size of"
         message = (
             f"quantising the fused weights at {fact.detail['bits']} bits {what} what the adapter adds to them "
             f"(median of {fact.detail['weights']} weights)"
