@@ -12,6 +12,7 @@ from mlxprobe.values.vocabulary import Severity
 ENOUGH_TRACES = 12
 ENOUGH_NUMBERS = 6
 EVERY = 0.8
+MANY_TRACES, EVERY_OTHER = 24, 0.5  # so many lengths are no buckets, also where some have come back by now
 PADDED = 8  # lengths that differ by multiples of this are padded, and come back
 LONG_S, VERY_LONG_S = 0.2, 5.0
 MOST = 0.5
@@ -45,8 +46,9 @@ def retrace_every_step(seen: Observation) -> Iterator[Finding]:
     Every trace costs what compilation was to save. A new shape, another Python number among the arguments, or
     `mx.compile` called inside the loop makes a new trace.
 
-    What counts is the later half of the calls: five lengths make five traces, and then none. Where lengths are padded
-    to a multiple, and have not come back yet, this is a note.
+    What counts is the later half of the calls: five lengths make five traces, and then none. Most of that half must
+    have been traced; of two dozen traces and more, every other call. Where lengths are padded to a multiple, and have
+    not come back yet, this is a note.
 
     Example: `mx.compile(step)(batch, learning_rate)` with a Python number that changes every step.
 
@@ -56,7 +58,8 @@ def retrace_every_step(seen: Observation) -> Iterator[Finding]:
     for fact in functions.values():
         names = ("traces", "calls", "late_traces", "late_calls", "stride")
         traces, calls, late, of, stride = (float(str(fact.detail[name])) for name in names)
-        if traces < (ENOUGH_NUMBERS if fact.detail["numbers"] else ENOUGH_TRACES) or late < EVERY * of:
+        share = EVERY_OTHER if traces >= MANY_TRACES else EVERY
+        if traces < (ENOUGH_NUMBERS if fact.detail["numbers"] else ENOUGH_TRACES) or late < share * of:
             continue
         padded = stride >= PADDED and not fact.detail["numbers"]
         message = f"a compiled function was traced {traces:.0f} times in {calls:.0f} calls{why(fact, stride)}"
