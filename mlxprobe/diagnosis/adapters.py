@@ -72,8 +72,9 @@ def fused_away(seen: Observation) -> Iterator[Finding]:
     """Fusing an adapter into quantised weights erases most of it.
 
     A quantised weight moves in steps. Where an adapter's change is smaller than half a step, rounding takes it back,
-    or makes nearly as much noise as the change is large, and the fused model is the one from before training. Both are measured
-    on some rows of the first weights: how much of the change is left along itself, and how far the rest is off.
+    or makes nearly as much noise as the change is large, and the fused model is no better than before training. Both
+    are measured on some rows of the first weights: how much of the change is left along itself, and how far the rest
+    is off.
 
     Example: `mlx_lm.fuse` of a lightly trained adapter into a 4-bit model.
 
