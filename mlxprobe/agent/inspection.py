@@ -208,11 +208,6 @@ class Inspection:
         found = self.count(self._speaks, arrays)
         return 1 if found is None else found
 
-    @property
-    def evaluates_each_loss(self) -> bool:
-        """Whether what the state waits for is computed with the next loss, so that it may be computed before."""
-        return self.recorder.losses.is_evaluated and not self.recorder.lazy_steps
-
     def count(self, what: str, arrays: list[Any], *, always: bool = False, copies: bool = True) -> int | None:
         """Count the pending operations behind arrays that are known by a name; None where that would cost too much.
 

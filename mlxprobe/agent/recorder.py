@@ -82,6 +82,11 @@ class Recorder:
         """Whether gradients have been computed and not been applied yet."""
         return self._step_gradients > 0
 
+    @property
+    def evaluates_each_loss(self) -> bool:
+        """Whether the next loss computes what the state waits for: then it may be computed before."""
+        return self.losses.is_evaluated and not self.lazy_steps
+
     def gradient_begins(self) -> None:
         """A gradient call starts; whatever step was open is complete now."""
         self.phases.begins(time.monotonic())

@@ -17,7 +17,14 @@ def seen() -> list[tuple[int, float, int]]:
 @pytest.fixture
 def path(seen: list[tuple[int, float, int]], monkeypatch: pytest.MonkeyPatch) -> LossPath:
     monkeypatch.setattr(losspath, "FREE_S", 60.0)  # however busy the machine is
-    return LossPath(lambda *reading: seen.append(reading))
+    monkeypatch.setattr(Core, "async_eval", staticmethod(mx.async_eval))
+    made = LossPath(lambda *reading: seen.append(reading))
+    made.install(Core)
+    return made
+
+
+class Core:
+    async_eval = staticmethod(mx.async_eval)
 
 
 def loss(value: float) -> mx.array:
@@ -65,10 +72,6 @@ def test_what_nothing_has_evaluated_stays_unevaluated(path: LossPath, seen: list
 
 
 def test_nothing_waits_for_what_was_only_scheduled(path: LossPath, seen: list[tuple[int, float, int]]) -> None:
-    class Core:
-        async_eval = staticmethod(mx.async_eval)
-
-    path.install(Core)
     one = loss(1.0)
     path.follow(one, 1, 0)
     Core.async_eval(one)
@@ -79,10 +82,6 @@ def test_nothing_waits_for_what_was_only_scheduled(path: LossPath, seen: list[tu
 def test_what_was_only_scheduled_is_read_when_it_is_long_past(
     path: LossPath, seen: list[tuple[int, float, int]]
 ) -> None:
-    class Core:
-        async_eval = staticmethod(mx.async_eval)
-
-    path.install(Core)
     for call in range(1, LONG_PAST + 3):
         one = loss(float(call))
         path.follow(one, call, 0)
@@ -96,10 +95,6 @@ def test_what_was_only_scheduled_is_read_when_it_is_long_past(
 def test_a_loss_that_was_scheduled_and_then_read_is_noted_once(
     path: LossPath, seen: list[tuple[int, float, int]]
 ) -> None:
-    class Core:
-        async_eval = staticmethod(mx.async_eval)
-
-    path.install(Core)
     one = loss(1.0)
     path.follow(one, 1, 0)
     Core.async_eval(one)
