@@ -35,7 +35,7 @@ class LossPath:
         self.finite = 0  # the last gradient call with a loss that is
         self._followed: dict[int, tuple[weakref.ref[Any], int, int]] = {}
         self._newest: Any = None
-        self.is_evaluated = False  # the newest loss, when the program came for its next gradients
+        self.is_evaluated = False  # the newest loss, when the program comes: so will be what the next waits for
         self._call = 0
         self._asynchronous = -ASYNCHRONOUS
         self._scheduled: deque[tuple[Any, Entry]] = deque(maxlen=LOOKED_AT_ONCE)

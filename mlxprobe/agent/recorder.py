@@ -82,11 +82,6 @@ class Recorder:
         """Whether gradients have been computed and not been applied yet."""
         return self._step_gradients > 0
 
-    @property
-    def evaluates_each_loss(self) -> bool:
-        """Whether the next loss computes what the state waits for: then it may be computed before."""
-        return self.losses.is_evaluated and not self.lazy_steps
-
     def gradient_begins(self) -> None:
         """A gradient call starts; whatever step was open is complete now."""
         self.phases.begins(time.monotonic())
@@ -119,6 +114,7 @@ class Recorder:
     def _settle_losses(self, *, ended: bool = False) -> None:
         deaf, self.deaf = self.deaf, True
         self.losses.settle(lazy=max(self.lazy_steps, self._lazy_calls) > LAZY_AT_MOST, ended=ended)
+        self.losses.is_evaluated &= not self.lazy_steps
         self.deaf = deaf
 
     def updated(self, model: Any, optimizer: Any) -> None:

@@ -76,7 +76,7 @@ class Shadows:
         Where the program evaluates each loss and no more, this step's will compute what the state waits for.
         """
         inspection = self._inspection
-        waits = inspection.pending(saved.arrays()) and not inspection.recorder.evaluates_each_loss
+        waits = inspection.pending(saved.arrays()) and not inspection.recorder.losses.is_evaluated
         if inspection.recorder.lazy_steps > 1 or waits:
             return "its state is not evaluated when it is called"
         began, self._taken = self._clocks(), self._taken + 1

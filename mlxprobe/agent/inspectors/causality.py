@@ -127,7 +127,7 @@ def probed(inspection: Inspection, made: Made) -> bool | None:
     ids = next((one for one in graph.leaves(given) if is_ids(one, made.shape) and is_among(one, related)), None)
     if ids is None:
         return None
-    if inspection.pending(graph.leaves([made.module, given])) and not inspection.recorder.evaluates_each_loss:
+    if inspection.pending(graph.leaves([made.module, given])) and not inspection.recorder.losses.is_evaluated:
         return None
     chosen = rows(ids)
     if not chosen:
