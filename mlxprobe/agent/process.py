@@ -31,7 +31,7 @@ from mlxprobe.agent.shared import (
 WORDS, WORD_CHARACTERS = 12, 100  # of the command that are told
 LAYERS = (
     *(f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "normalization")),
-    *(f"mlx.nn.layers.{name}" for name in ("recurrent", "transformer")),
+    *(f"mlx.nn.layers.{name}" for name in ("linear", "recurrent", "transformer")),
     "mlx.nn.losses",
     "mlx.optimizers.schedulers",
 )

@@ -25,7 +25,7 @@ def lines(one: ProgramRecord) -> Lines:
         *(_model(sheet.model) if sheet.model else ()),
         ("optimizer", "; ".join(map(_optimizer, sheet.optimizers))),
         ("updates", _updates(sheet)),
-        ("batches", _some(sheet.batches)),
+        ("batches", _some(sheet.batches) + _again(sheet)),
         ("positions", _positions(sheet)),
         ("loss", _loss(one)),
         ("compiled", _some(f"{name}: {counted(made[0], 'trace')}, {made[1]:,} calls" for name, made in _calls(sheet))),
@@ -50,8 +50,13 @@ def _model(model: Model) -> Iterator[tuple[str, str]]:
     without = [name for name, kind in model.kinds.items() if not kind.trainable]
     yield "", f"in {_some(with_some)}" + (f"; none in {_some(without)}" if without else "")
     yield "adapters", _some(f"{number} × {name}" for name, number in model.adapters.items())
-    kinds = {"weights": tuple(model.weights), "gradients": model.gradients, "state": model.state}
-    types = [f"{what} {', '.join(names)}" for what, names in kinds.items() if names]
+    kinds = {
+        "weights": tuple(model.weights),
+        "activations": model.activations,
+        "gradients": model.gradients,
+        "state": model.state,
+    }
+    types = [f"{what} {' and '.join(names)}" for what, names in kinds.items() if names]
     yield "types", ", ".join([*types, *([f"logits {model.logits}"] if model.logits else [])])
 
 
@@ -79,6 +84,15 @@ def _updates(sheet: Sheet) -> str:
     per_update = sheet.gradients / sheet.updates
     of = f", of {per_update:.3g} gradient calls each" if abs(per_update - 1) > 0.05 else ""
     return f"{sheet.updates:,}{of}"
+
+
+def _again(sheet: Sheet) -> str:
+    """Say how many of the batches that were looked at came again."""
+    if sheet.different == sheet.compared:
+        return ""
+    if sheet.different == 1:
+        return f" (the same one in all {sheet.compared} that were looked at)"
+    return f" ({sheet.different} different ones in {sheet.compared} that were looked at)"
 
 
 def _positions(sheet: Sheet) -> str:

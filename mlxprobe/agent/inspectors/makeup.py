@@ -10,21 +10,31 @@ from mlxprobe.agent import adapters, graph
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.looks import is_landmark
+from mlxprobe.agent.trees import weak
 
 MOST = 8  # of kinds, shapes, functions and files
+LAST_STEP, COMPARED = 64, 16  # up to which batches are compared, at the same steps in each run; and values of each
 NAME_CHARACTERS = 60
+LINEAR = {"mlx.nn.layers.linear": "Linear", "mlx.nn.layers.quantized": "QuantizedLinear"}
 WRITERS = ("save", "savez", "savez_compressed", "save_safetensors", "save_gguf")
 
 
 class Makeup(Inspector):
-    """Gather shapes, types and names; nothing is evaluated for it, and no value is read."""
+    """Gather shapes, types and names; nothing is evaluated for it, and no value is read but some of a few batches."""
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._model: dict[str, Any] = {}
         self._gradients: set[str] = set()
         self._logits: dict[str, Any] = {}
+        self._activations: set[str] = set()
+        self._listens = True  # to activations, until the first gradient call is over
+        self._optimizer: Callable[[], Any] = lambda: None
         self._batches: dict[str, int] = {}
+        self._held: Any = None  # the largest array of a batch
+        self._different: set[tuple[float, ...]] = set()
+        self._compared = 0
         self._files: dict[str, dict[str, None]] = {"read": {}, "written": {}}
 
     def imported(self, name: str, module: Any) -> None:
@@ -33,6 +43,9 @@ class Makeup(Inspector):
             for writer in WRITERS:
                 if hasattr(module, writer):
                     setattr(module, writer, self._file(getattr(module, writer), "written"))
+        elif name in LINEAR and hasattr(module, LINEAR[name]):
+            kind = getattr(module, LINEAR[name])
+            kind.__call__ = self._product(kind.__call__)
         elif name == "mlx.nn.losses":
             module.cross_entropy = self._cross_entropy(module.cross_entropy)
 
@@ -56,8 +69,21 @@ class Makeup(Inspector):
 
         return cross_entropy
 
+    def _product(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def __call__(layer: Any, x: Any) -> Any:  # noqa: N807
+            if self._listens and hasattr(x, "dtype"):
+                self._activations.add(named(x))
+            return original(layer, x)
+
+        return __call__
+
     def called(self, call: Call) -> None:
+        self._listens = False
         self._note(call.data)
+
+    def called_in_trace(self, call: Call) -> None:
+        self._listens = False
 
     def given(self, args: Any) -> None:
         self._note([one for one in args if not isinstance(one, dict)])
@@ -67,6 +93,9 @@ class Makeup(Inspector):
             shape = f"{'×'.join(map(str, one.shape)) or 'scalar'} {named(one)}"
             if shape in self._batches or len(self._batches) < MOST:
                 self._batches[shape] = self._batches.get(shape, 0) + 1
+        step = self.inspection.recorder.step + 1
+        if is_landmark(step) and step <= LAST_STEP:
+            self._held = max(graph.leaves(data), key=lambda one: int(one.size), default=None)
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         self.traced(model, gradients)
@@ -78,12 +107,17 @@ class Makeup(Inspector):
     def training(self, model: Any, optimizer: Any) -> None:
         if not self._model and isinstance(model, dict):
             self._model = described(model)
-            skipped = ("learning_rate", "step")
-            state = [(path, one) for path, one in graph.named_leaves(getattr(optimizer, "state", {})) if one.size]
-            kept = {named(one) for path, one in state if path.rpartition(".")[2] not in skipped}
-            self._model["state"] = sorted(kept)
+            self._optimizer = weak(optimizer)
+            self._model["state"] = []
 
     def look(self, step: int) -> None:
+        held, self._held = self._held, None
+        if self._model and not self._model["state"]:
+            self._model["state"] = kept(self._optimizer())
+        if held is not None and held.size and not self.inspection.pending([held]):
+            values = held.reshape(-1)[:: -(-held.size // COMPARED)]
+            self._different.add((*held.shape, *graph.numbers(values)))
+            self._compared += 1
         if step & (step - 1) == 0:
             self._send()
 
@@ -95,12 +129,15 @@ class Makeup(Inspector):
         phases = recorder.phases
         totals = sorted(phases.totals.items(), key=lambda item: -item[1][0])
         if self._model:
-            model = self._model | self._logits | {"gradients": sorted(self._gradients)}
+            types = {"activations": sorted(self._activations), "gradients": sorted(self._gradients)}
+            model = self._model | self._logits | types
             recorder.channel.send("sheet", values={"model": model})
         recorder.channel.send(
             "sheet",
             values={
                 "batches": self._batches,
+                "different": len(self._different),
+                "compared": self._compared,
                 "phases": {
                     name: {"seconds": round(total, 6), "times": times, "slowest_s": round(slowest, 6)}
                     for name, (total, times, slowest) in totals
@@ -122,6 +159,12 @@ class Makeup(Inspector):
 def named(array: Any) -> str:
     """Return the name of an array's type."""
     return str(array.dtype).rpartition(".")[2]
+
+
+def kept(optimizer: Any) -> list[str]:
+    """Name the types of what an optimizer keeps for the parameters."""
+    state = [(path, one) for path, one in graph.named_leaves(getattr(optimizer, "state", {})) if one.size]
+    return sorted({named(one) for path, one in state if path.rpartition(".")[2] not in ("learning_rate", "step")})
 
 
 def described(model: Any) -> dict[str, Any]:
