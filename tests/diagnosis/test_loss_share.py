@@ -1,0 +1,57 @@
+"""A masked loss that is divided by all positions is told where its weights prove it; padding, where all of it counts."""
+
+from __future__ import annotations
+
+import making
+import pytest
+
+from mlxprobe.diagnosis.losses import loss_share
+from mlxprobe.values.observation import Fact
+from mlxprobe.values.sheet import Sheet
+
+NO_PADDING = {"padding": 0, "trained": 0, "read": 500, "tails": 1, "id": 0}
+PADDING = {"padding": 100, "trained": 100, "read": 500, "tails": 5, "id": 7}
+ONE = ["1", "1.001", "0.999"]
+
+
+def told(shares: list[str], scales: list[str], calls: int = 1, **padding: int) -> list[str]:
+    share = sum(map(float, shares)) / len(shares)
+    looks = {"positions": 1000, "carrying": round(1000 * share), "shares": shares, "scales": scales}
+    fact = Fact(name="loss share", file="train.py", line=3, detail={**looks, **(padding or NO_PADDING)})
+    seen = making.seen(facts=(fact,), sheet=Sheet(updates=20, gradients=20 * calls))
+    return [one.message.partition(",")[0].partition(":")[0] for one in loss_share(seen)]
+
+
+DIVIDED = ["the loss is divided by all positions"]
+LOOKS = [
+    ("shares that vary, and weights that do not", ["0.4", "0.6", "0.5"], ONE, 1, DIVIDED),
+    ("the weights of a mean over all of an update's calls", ["0.4", "0.6", "0.5"], ["0.25"] * 3, 4, DIVIDED),
+    ("one share, of which no simple factor makes a mean", ["0.62"] * 3, ONE, 1, DIVIDED),
+    ("one share, which a factor of a half can make a mean", ["0.5"] * 3, ONE, 1, []),
+    ("weights of what carries", ["0.4", "0.6"], ["2.5", "1.667"], 1, []),
+    ("a fourth in the weights, and one call for each update", ["0.4", "0.6", "0.5"], ["0.25"] * 3, 1, []),
+    ("weights that differ within a call", ["0.4", "0.6"], ["nan", "1"], 1, []),
+    ("nearly all", ["0.97", "0.99"], ["1", "1"], 1, []),
+    ("all", ["1", "1"], ["1", "1"], 1, []),
+    ("a single look", ["0.62"], ["1"], 1, []),
+]
+
+
+@pytest.mark.parametrize(("shares", "scales", "calls", "right"), [row[1:] for row in LOOKS], ids=[r[0] for r in LOOKS])
+def test_a_mean_of_all_is_told_where_its_weights_are(
+    shares: list[str], scales: list[str], calls: int, right: list[str]
+) -> None:
+    assert told(shares, scales, calls) == right
+
+
+TAILS = [
+    ("all of it", {}, ["padding carries loss"]),
+    ("not where a mask leaves some out", {"trained": 99}, []),
+    ("not where rows are of two lengths", {"tails": 2}, []),
+    ("not where it is next to nothing", {"read": 5000}, []),
+]
+
+
+@pytest.mark.parametrize(("change", "right"), [row[1:] for row in TAILS], ids=[row[0] for row in TAILS])
+def test_padding_that_carries_loss_is_told(change: dict[str, int], right: list[str]) -> None:
+    assert told(["1", "1"], ["1", "1"], **(PADDING | change)) == right
