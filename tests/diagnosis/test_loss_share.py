@@ -1,4 +1,4 @@
-"""A masked loss that is divided by all positions is told where its weights prove it; padding, where all of it counts."""
+"""A masked loss that is divided by all positions is told where its weights prove it; padding, where all counts."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ ONE = ["1", "1.001", "0.999"]
 
 def told(shares: list[str], scales: list[str], calls: int = 1, **padding: int) -> list[str]:
     share = sum(map(float, shares)) / len(shares)
-    looks = {"positions": 1000, "carrying": round(1000 * share), "shares": shares, "scales": scales}
-    fact = Fact(name="loss share", file="train.py", line=3, detail={**looks, **(padding or NO_PADDING)})
+    detail: dict[str, str | int | float | bool | list[str]] = {"positions": 1000, "carrying": round(1000 * share)}
+    detail |= {"shares": shares, "scales": scales, **(padding or NO_PADDING)}
+    fact = Fact(name="loss share", file="train.py", line=3, detail=detail)
     seen = making.seen(facts=(fact,), sheet=Sheet(updates=20, gradients=20 * calls))
     return [one.message.partition(",")[0].partition(":")[0] for one in loss_share(seen)]
 
