@@ -15,6 +15,7 @@ from mlxprobe.agent.trees import weak
 
 MOST = 8  # of kinds, shapes, functions and files
 LAST_STEP, COMPARED = 64, 16  # up to which batches are compared, at the same steps in each run; and values of each
+HELD_BYTES = 1 << 20  # of a batch, up to the end of its step
 NAME_CHARACTERS = 60
 LINEAR = {"mlx.nn.layers.linear": "Linear", "mlx.nn.layers.quantized": "QuantizedLinear"}
 WRITERS = ("save", "savez", "savez_compressed", "save_safetensors", "save_gguf")
@@ -95,7 +96,8 @@ class Makeup(Inspector):
                 self._batches[shape] = self._batches.get(shape, 0) + 1
         step = self.inspection.recorder.step + 1
         if is_landmark(step) and step <= LAST_STEP:
-            self._held = max(graph.leaves(data), key=lambda one: int(one.size), default=None)
+            largest = max(graph.leaves(data), key=lambda one: int(one.size), default=None)
+            self._held = largest if largest is not None and largest.nbytes <= HELD_BYTES else None
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         self.traced(model, gradients)
