@@ -152,6 +152,7 @@ class Runner:
             memory_bytes=memory,
             active_bytes=active,
             basis=basis,
+            busy_s=None if settings.stall_s else STALL_FLOOR_S[self.environment.device],  # the twin was starved as well
         )
 
     def _twin(self, entry: Entry) -> tuple[Observation, ProgramRecord]:

@@ -62,7 +62,7 @@ class Suspicion:
         self._printed_before = self._child.printed_bytes
         self._answering_s = self._answering_wanted_s = 0.0  # what our own questions cost the program
 
-    def is_proved(self, silent_s: float, limit_s: float) -> bool:
+    def is_proved(self, silent_s: float, limit_s: float, busy_s: float | None = None) -> bool:
         """Look where a look is due; an unclear silence gets a second limit's time before it counts."""
         if silent_s <= max(limit_s / 2, self._again_s):
             return False
@@ -76,7 +76,7 @@ class Suspicion:
         if silent_s <= limit_s or self._early.at_s > time.monotonic() - AGAIN_S:
             return False
         overdue = silent_s > limit_s * (STARVED_OVERDUE if self._rest.always_ready else OVERDUE)
-        found = self._classify(silent_s, limit_s, self._early, overdue)
+        found = self._classify(silent_s, limit_s, limit_s if busy_s is None else busy_s, self._early, overdue)
         if found.kind in (HangKind.DEADLOCK, HangKind.STALL) or overdue:
             self.silence = found
         return self.silence is found
@@ -91,7 +91,7 @@ class Suspicion:
         if self.silence is not None:
             self.silence = msgspec.structs.replace(self.silence, stacks=with_native(self.silence.stacks))
 
-    def _classify(self, silent_s: float, limit_s: float, early: Look, overdue: bool) -> Silence:
+    def _classify(self, silent_s: float, limit_s: float, busy_s: float, early: Look, overdue: bool) -> Silence:
         cpu_s = self._cpu_used(silent_s)
         rest_s, threads = self._rest.lasted_s(time.monotonic()), self._rest.threads
         rests = rest_s > REST_SHARE * limit_s and not self._log.on_gpu
@@ -100,7 +100,7 @@ class Suspicion:
         late = self._take_stacks(final=busy or overdue) if busy or rests or overdue else ()
         kind = HangKind.UNKNOWN
         if busy:  # what it waited for a processor is nobody's stall
-            kind = HangKind.STALL if overdue or silent_s - self._starved_s(early) > limit_s else HangKind.UNKNOWN
+            kind = HangKind.STALL if overdue or silent_s - self._starved_s(early) > busy_s else HangKind.UNKNOWN
         elif waits:
             kind = HangKind.WAITING
         elif rests and unmoved(early.stacks, late):

@@ -157,7 +157,7 @@ class Watcher:
             return "not-started" if self.silent_s > limits.startup_s else ""
         limit_s = limits.stall_s if self.processes.running else max(limits.stall_s, limits.startup_s)
         is_due = self.silent_s >= self._again_s
-        return "stalled" if is_due and self.suspicion.is_proved(self.silent_s, limit_s) else ""
+        return "stalled" if is_due and self.suspicion.is_proved(self.silent_s, limit_s, limits.busy_s) else ""
 
     def _holds_too_much(self) -> bool:
         limits, samples, memory = self.limits, self.tree.samples, self.log.memory

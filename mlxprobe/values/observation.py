@@ -34,13 +34,18 @@ class Program(Value, frozen=True):
 
 
 class Limits(Value, frozen=True):
-    """Where a program is ended; `active_bytes` is of MLX's arrays on a GPU, which RSS leaves out. 0 bytes: no limit."""
+    """Where a program is ended; `active_bytes` is of MLX's arrays on a GPU, which RSS leaves out. 0 bytes: no limit.
+
+    A busy program that has been silent for `stall_s` is stuck once that silence is longer than `busy_s` (None: than
+    `stall_s`) without what it waited for a processor.
+    """
 
     stall_s: float
     startup_s: float
     timeout_s: float
     memory_bytes: int
     active_bytes: int = 0
+    busy_s: float | None = None
     basis: str = ""
 
 

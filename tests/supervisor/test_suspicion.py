@@ -28,6 +28,7 @@ class World:
 
     cpu: float = 0.0
     wanted: float = 0.0
+    busy: float | None = None
     prints: float = 0.0
     state: str = "S"
     wakes: bool = False
@@ -85,7 +86,7 @@ def watch(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[HangKind | Non
     doubt = Suspicion(child=anything, stacks=anything, log=anything, tree=anything)
     while world.now_s < 12 * LIMIT_S:
         world.now_s += POLL_S
-        if doubt.is_proved(world.now_s, LIMIT_S):
+        if doubt.is_proved(world.now_s, LIMIT_S, world.busy):
             assert doubt.silence is not None
             world.shown = doubt.silence.stacks
             return doubt.silence.kind, world.now_s
@@ -99,6 +100,7 @@ WORLDS = [
     ("CPU is a stall", World(cpu=1.0), STALL, 1.0),
     ("a little CPU is unclear", World(cpu=0.1), UNKNOWN, 2.0),
     ("a loop that gets half a processor has longer", World(cpu=0.5, wanted=1.0), STALL, 1.4),
+    ("a limit measured beside the same load is none on CPU", World(cpu=0.5, wanted=1.0, busy=0.5), STALL, 1.0),
     ("a loop that gets a tenth of a processor has much longer", World(cpu=0.1, wanted=1.0, state="R"), STALL, 5.1),
     ("a flood of output is a stall, not a deadlock", World(prints=1e8, wakes=True), STALL, 1.0),
     ("a word now and then is no work", World(prints=100), DEADLOCK, 1.0),
