@@ -110,7 +110,7 @@ class Collectives:
         @like(original)
         def build(*args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
-            if self._size != 1:
+            if self._size != 1 and not self._recorder.deaf:
                 try:
                     note(operation, names, args, kwargs, result)
                 except Exception as error:  # a release may have other arguments
@@ -136,6 +136,7 @@ class Collectives:
         row.site = sites.calling()
         row.step = self._recorder.under_way
         row.traced = bool(self._nesting.tracing)
+        self._nesting.talks |= row.traced or self._nesting.depth > 0
         self._untold[name, n] = row
         if len(self._untold) > KEPT:
             del self._untold[next(iter(self._untold))]

@@ -102,7 +102,7 @@ class Agent:
     def _left(self, code: int | None) -> None:
         """The process leaves by `os._exit`, as every fork of multiprocessing's does, or becomes another program."""
         if os.getpid() == self.pid:
-            if self._is_fork and code is not None:
+            if code is not None and (self._is_fork or _is_worker()):
                 self.recorder.finish()
                 self.channel.send("end")
             self.channel.send("left", code=code)
@@ -175,3 +175,9 @@ def _forked(recorder: Recorder, channel: Channel) -> None:
     recorder.log.forked()
     channel.send("ready", pid=os.getpid())
     recorder.fact("fork", evaluations=recorder.evaluations, pid=os.getpid())
+
+
+def _is_worker() -> bool:
+    """Tell whether multiprocessing has started this process: then to leave by `os._exit` is its usual end."""
+    module = sys.modules.get("multiprocessing.process")
+    return module is not None and module.parent_process() is not None

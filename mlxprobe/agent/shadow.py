@@ -60,7 +60,7 @@ class Shadows:
 
     def obstacle(self, effects: Effects, saved: Saved) -> str:
         """Say why there can be no shadow of a function; empty where there can."""
-        if any(name in os.environ for name in RANKS):
+        if self._nesting.talks or any(name in os.environ for name in RANKS):
             return "it may talk to other ranks"
         if effects.found:
             return f"a second call could show: it {effects.found}"

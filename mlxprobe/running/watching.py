@@ -30,6 +30,7 @@ STALL_FACTOR = 20
 CALLS_TO_END = 3  # Ctrl-C that a program which is proved stuck gets before we end it
 LOOK_S = 1.0  # between two diagnoses of a program that runs
 LOOK_SHARE = 0.02  # of our time that they may take
+RANKS_WITHIN_S = 1.0  # of the first that has done enough steps
 TELLS_AFTER_S = 10.0  # a program's report comes soon enough where it runs no longer
 
 
@@ -72,6 +73,7 @@ class Watch:
         self._watcher: Watcher | None = None
         self._settings = settings
         self._surroundings = Surroundings()
+        self._first_s = 0.0  # when the first process said that enough was seen of it
         self._look_s = time.monotonic() + LOOK_S  # when to diagnose next
         self._erred: set[str] = set()
         self._told: object = None
@@ -156,7 +158,16 @@ class Watch:
         if self._is_stuck(watcher) and silence is not self._told:
             self._told = silence
             self.silent(watcher)
-        return watcher.log.enough or (self._errs(watcher) and self._enough.finding)
+        return self._has_seen_enough(watcher) or (self._errs(watcher) and self._enough.finding)
+
+    def _has_seen_enough(self, watcher: Watcher) -> bool:
+        """Tell whether every process has come as far as was asked for; a rank is given a moment after the first."""
+        programs = watcher.processes.programs
+        if not any(log.enough for log in programs):
+            return False
+        now_s = time.monotonic()
+        self._first_s = self._first_s or now_s
+        return all(log.enough or log.finished for log in programs) or now_s - self._first_s > RANKS_WITHIN_S
 
     def _adapt(self, watcher: Watcher) -> None:
         """Wait longer for a program whose steps take longer, unless a limit was given."""

@@ -97,10 +97,11 @@ class Suspicion:
         rests = rest_s > REST_SHARE * limit_s and not self._log.on_gpu
         waits = outside(threads, SOON * limit_s)
         busy = not rests and self._is_busy(cpu_s, silent_s, early)
-        late = self._take_stacks(final=busy or overdue) if busy or rests or overdue else ()
+        stalls = busy and (overdue or silent_s - self._starved_s(early) > busy_s)  # less what it was starved
+        late = self._take_stacks(final=stalls or overdue) if stalls or rests or overdue else ()
         kind = HangKind.UNKNOWN
-        if busy:  # what it waited for a processor is nobody's stall
-            kind = HangKind.STALL if overdue or silent_s - self._starved_s(early) > busy_s else HangKind.UNKNOWN
+        if busy:
+            kind = HangKind.STALL if stalls else HangKind.UNKNOWN
         elif waits:
             kind = HangKind.WAITING
         elif rests and unmoved(early.stacks, late):

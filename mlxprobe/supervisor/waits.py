@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import struct
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from mlxprobe.supervisor.threads import Thread
@@ -36,15 +37,16 @@ def outside(threads: Sequence[Thread], soon_s: float) -> str:
     A sleep that ends within `soon_s` is such a wait too: nobody of the tree can be stuck on it for ever.
     """
     pids = {one.pid for one in threads}
+    sockets = functools.cache(lambda pid: _outer_sockets(pid, pids))  # slow to read, and the same for all threads
     for one in threads:
         if one.tracer and one.tracer not in pids:
             return "a debugger"
-        if waits := _waits(one, pids, soon_s):
+        if waits := _waits(one, sockets, soon_s):
             return waits
     return ""
 
 
-def _waits(thread: Thread, pids: Iterable[int], soon_s: float) -> str:
+def _waits(thread: Thread, sockets: Callable[[int], set[str]], soon_s: float) -> str:
     call = _call(thread)
     if call.name in ("sleep", "clock sleep"):
         left_s = _sleeps_s(thread.pid, call)
@@ -52,7 +54,8 @@ def _waits(thread: Thread, pids: Iterable[int], soon_s: float) -> str:
     files = {_file(thread.pid, str(fd)) for fd in _descriptors(thread.pid, call)}
     if any(file.startswith(("/dev/pts/", "/dev/tty")) for file in files):
         return "input on its terminal"
-    return "the network" if files & _outer_sockets(thread.pid, pids) else ""
+    talks = any(file.startswith("socket:") for file in files)
+    return "the network" if talks and files & sockets(thread.pid) else ""
 
 
 def _call(thread: Thread) -> Call:

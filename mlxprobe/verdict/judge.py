@@ -22,7 +22,7 @@ from mlxprobe.values.measures import (
 from mlxprobe.values.observation import Observation, Silence
 from mlxprobe.values.record import Expectation, Finding, Verdict
 from mlxprobe.values.vocabulary import HangKind, Outcome, Role
-from mlxprobe.verdict.remarks import interrupted
+from mlxprobe.verdict.remarks import ASKED_TO_END, interrupted
 from mlxprobe.verdict.twin import Case, Told, differs, learned_nothing, slow
 
 IDLE_CPU_SHARE = 0.05
@@ -142,6 +142,9 @@ def _timed_out(case: Case) -> Told | None:
 def _crashed(case: Case) -> Told | None:
     seen = case.seen
     if seen.ended == "enough":
+        return None
+    asked = seen.exit_code is not None and -seen.exit_code in ASKED_TO_END
+    if seen.raised is not None and asked:  # a launcher's, who had heard of it: how it began says more
         return None
     if seen.exit_code is not None and seen.exit_code < 0:
         return Outcome.CRASH, f"ended by {signal_name(-seen.exit_code)} {where(seen)}".rstrip()

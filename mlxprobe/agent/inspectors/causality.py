@@ -65,7 +65,7 @@ class Causality(Inspector):
 
     def look(self, step: int) -> None:
         """Probe once all that the program evaluates is."""
-        calls = self._calls
+        calls = [] if self.inspection.nesting.talks else self._calls
         self.forget()
         for made in calls:
             try:

@@ -174,8 +174,9 @@ class Origin:
                     self._inspection.recorder.fact("origin", found.site, **told)
 
     def _is_news(self, call: int) -> bool:
-        """Tell whether training has gone on since the last search."""
-        return not self._sought or self._sought < self._inspection.recorder.losses.finite <= call
+        """Tell whether training has gone on since the last search, and no other rank would hear of one."""
+        lasts = not self._sought or self._sought < self._inspection.recorder.losses.finite <= call
+        return lasts and not self._inspection.nesting.talks
 
     def asked(self) -> None:
         """An eager run of a compiled function is over: seek what it has asked for."""

@@ -1,0 +1,225 @@
+"""Several processes under one watch: launched, spawned, forked, started by a shell; and what becomes of each."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import MLXPROBE, Ran, own_environment, run, watch
+from watching import MARK, commands, marked, until
+
+pytestmark = pytest.mark.slow
+
+LAUNCH = str(Path(sys.executable).with_name("mlx.launch"))
+MODEL = """
+import os, sys, time
+import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
+how = sys.argv[1] if len(sys.argv) > 1 else ""
+def trained(rank=0, average=lambda grads: grads, steps=12):
+    mx.random.seed(0)
+    model, optimizer = nn.Linear(8, 1), optim.SGD(0.05)
+    mx.random.seed(rank)
+    x = mx.random.normal((32, 8)); y = x.sum(1, keepdims=True)
+    gradients = nn.value_and_grad(model, lambda m: ((m(x) - y) ** 2).mean())
+    for step in range(1, steps + 1):
+        loss, grads = gradients(model)
+        if rank == 1 and step == 7:
+            if how == "raise": raise ValueError("rank 1 fails")
+            if how == "kill": os.kill(os.getpid(), 9)
+            if how == "crash": import ctypes; ctypes.string_at(0)
+            if how == "leave": os._exit(3)
+        if how == "alone" and rank == 0 and step == 7: mx.eval(mx.distributed.all_max(loss))
+        optimizer.update(model, average(grads))
+        mx.eval(model.parameters(), optimizer.state)
+        loss.item()
+    return loss.item()
+"""
+RANK = MODEL + "group = mx.distributed.init()\ntrained(group.rank(), nn.average_gradients)\n"
+WORKER = MODEL + "trained(int(os.environ.get('NUMBER', 0)))\n"
+
+
+def line_of(text: str) -> int:
+    return next(number for number, line in enumerate(RANK.splitlines(), 1) if text in line)
+
+
+def free_port() -> int:
+    """Return a port that is free, with the next one."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            try:
+                second.bind(("127.0.0.1", first.getsockname()[1] + 1))
+            except OSError:
+                continue
+            return int(first.getsockname()[1])
+
+
+def launch(*words: str) -> list[str]:
+    return [LAUNCH, "-n", "2", "-p", str(free_port()), sys.executable, "train.py", *words]
+
+
+def rows_of(folder: Path, *words: str, options: tuple[str, ...] = ()) -> tuple[Ran, list[dict[str, Any]]]:
+    """Watch a command, and return what came out of it with a row for each process that trains."""
+    file = folder.parent / f"{folder.name}-report.json"
+    ran = watch(folder, "--format", "json", "--output", str(file), *options, "--", *words)
+    assert file.is_file(), ran.err
+    return ran, json.loads(file.read_text())["programs"]
+
+
+def ranks(rows: list[dict[str, Any]]) -> list[int]:
+    return [row["process"].get("rank", -1) for row in rows]
+
+
+def test_both_ranks_are_watched_and_what_they_have_in_common_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(RANK)
+    ran, rows = rows_of(tmp_path, *launch())
+    assert [(row["outcome"], row["steps"]) for row in rows] == [("pass", 12)] * 2, ran.err
+    assert ranks(rows) == [0, 1]
+    assert rows[0]["losses"] != rows[1]["losses"], "each has its own data"
+    for row in rows:
+        told = [(one["n"], one["operation"], one["shape"], one["step"], one["line"]) for one in row["collectives"]]
+        assert told == [(n, "all_sum", [9], n, line_of("average(grads))")) for n in range(1, 13)]
+        assert all(one["built_s"] <= one["begun_s"] <= one["done_s"] for one in row["collectives"])
+        assert 0 < max(one["rss_bytes"] for one in row["samples"]) < 2**31
+    text = " ".join(ran.err.split())
+    assert "rank 0 of 2, process" in text and "rank 1 of 2, process" in text
+    assert text.count("not checked: MP303") == 1 and "(all 2 ranks)" in text
+    assert ran.code == 0
+
+
+ENDS = [
+    ("kill", "crash", "ended by SIGKILL"),
+    ("crash", "crash", f"ended by SIGSEGV at train.py:{line_of('ctypes')}"),
+    ("raise", "error", "ValueError: rank 1 fails"),
+    ("leave", "crash", "left with exit code 3 in the middle"),
+]
+
+
+@pytest.mark.parametrize(("how", "outcome", "reason"), ENDS, ids=[row[0] for row in ENDS])
+def test_a_rank_that_ends_badly_is_told(how: str, outcome: str, reason: str, tmp_path: Path) -> None:
+    """The launcher leaves with 0 all the same."""
+    (tmp_path / "train.py").write_text(RANK)
+    ran, rows = rows_of(tmp_path, *launch(how), options=("--fail-on", "error"))
+    assert ranks(rows) == [0, 1]
+    assert rows[1]["outcome"] == outcome
+    assert rows[1]["reason"].startswith(reason), rows[1]["reason"]
+    assert rows[0]["outcome"] in ("error", "crash")  # its peer is gone, or the launcher ends it before it notices
+    assert "healthy" not in ran.err
+    assert ran.code == 1
+
+
+def test_a_hang_shows_where_each_rank_stands_and_waits(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(RANK)
+    _, rows = rows_of(tmp_path, *launch("alone"), options=("--stall-limit", "1"))
+    assert [(row["outcome"], row["process"]["rank"], row["steps"]) for row in rows[1:]] == [("hang", 1, 6)]
+    assert rows[0]["outcome"] == "hang"
+    last = [row["collectives"][-1] for row in rows]
+    assert [(one["n"], one["operation"], one["step"]) for one in last] == [(7, "all_max", 7), (7, "all_sum", 7)]
+    assert all("done_s" not in one and one["begun_s"] > 0 for one in last), "neither has come back"
+    assert [one.get("sure", False) for one in last] == [True, False]
+    for row, text in zip(rows, ("all_max(loss)", "mx.eval(model.parameters()"), strict=True):
+        lines = [frame["line"] for stack in row["stacks"] for frame in stack["frames"]]
+        assert line_of(text) in lines
+        assert {stack["pid"] for stack in row["stacks"]} == {row["process"]["pid"]}
+
+
+SPAWNS = (
+    MODEL
+    + """
+def work(number):
+    return trained(number)
+if __name__ == "__main__":
+    import concurrent.futures, multiprocessing
+    context = multiprocessing.get_context(sys.argv[1])
+    if sys.argv[2] == "pool":
+        with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool: list(pool.map(work, [0, 2]))
+    else:
+        made = [context.Process(target=work, args=(number,)) for number in (0, 2)]
+        for one in made: one.start()
+        for one in made: one.join()
+"""
+)
+METHODS = [("spawn", "process"), ("spawn", "pool"), ("fork", "process"), ("forkserver", "process")]
+
+
+@pytest.mark.parametrize(("method", "kind"), METHODS, ids=[" ".join(row) for row in METHODS])
+def test_workers_that_train_are_programs_and_who_started_them_is_none(method: str, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(SPAWNS)
+    ran, rows = rows_of(tmp_path, sys.executable, "train.py", method, kind)
+    steps = [row["steps"] for row in rows]
+    assert sum(steps) == 24 and len(steps) in (1, 2), "a pool may give both to one"
+    assert (kind == "pool") or steps == [12, 12]
+    assert {row["outcome"] for row in rows} == {"pass"}
+    assert ran.code == 0 and "no training step" not in ran.err
+
+
+def test_a_shell_that_starts_two(tmp_path: Path) -> None:
+    """Nobody tells us how a shell's child ended: that it is gone is known, and that it had not come to its end."""
+    (tmp_path / "train.py").write_text(WORKER)
+    start = f"{sys.executable} train.py & NUMBER=1 {sys.executable} train.py kill & wait; exit 0"
+    ran, rows = rows_of(tmp_path, "sh", "-c", start)
+    found = {row["outcome"]: row for row in rows}
+    assert set(found) == {"pass", "crash"} and found["pass"]["steps"] == 12
+    assert "gone without a word at step 6" in found["crash"]["reason"]
+    assert ran.code == 0
+
+
+STARTS = """
+import os, subprocess, sys
+import mlx.core
+os.environ["PYTHONPATH"] = os.path.abspath("mine")
+order = [sys.executable, "train.py"]
+kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+for env in (None, kept, {**os.environ, "PYTHONPATH": "theirs"}):
+    assert subprocess.run(order, env=env).returncode == 0
+assert os.posix_spawn(order[0], order, kept) and os.wait()[1] == 0
+assert os.spawnve(os.P_WAIT, order[0], order, kept) == 0
+assert os.system(" ".join(order)) == 0
+del os.environ["PYTHONPATH"]
+assert os.system(" ".join(order)) == 0
+"""
+
+
+def test_whatever_way_a_program_starts_another_it_is_watched_and_sees_nothing_of_it(tmp_path: Path) -> None:
+    (tmp_path / "start.py").write_text(STARTS)
+    shown = "hidden = ('_', 'SHLVL')\nprint(sorted((k, v) for k, v in os.environ.items() if k not in hidden), sys.path)"
+    (tmp_path / "train.py").write_text(WORKER + shown)
+    bare = run([sys.executable, "start.py"], tmp_path)
+    ran, rows = rows_of(tmp_path, sys.executable, "start.py")
+    assert bare.code == ran.code == 0, ran.err
+    assert ran.out == bare.out
+    assert [(row["outcome"], row["steps"]) for row in rows] == [("pass", 12)] * 7
+
+
+ENDLESS = RANK.replace("steps=12", "steps=10**9")
+
+
+@pytest.mark.parametrize("who", ["launcher", "supervisor"])
+def test_nothing_is_left_behind_of_a_killed(who: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(ENDLESS)
+    mark = f"{who}-{os.getpid()}-{free_port()}"
+    order = [*MLXPROBE, "watch", "--", *launch()]
+    environment = own_environment(**{MARK: mark})
+    with subprocess.Popen(
+        order, cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as ours:
+        try:
+            assert until(lambda: sum("train.py" in one and "launch" not in one for one in commands(mark)) == 2, 60)
+            if who == "supervisor":
+                ours.kill()
+            else:
+                (launcher,) = [one for one in marked(mark) if "mlx.launch" in " ".join(one.cmdline()[:2])]
+                launcher.kill()
+            ours.communicate(timeout=60)
+            assert until(lambda: not commands(mark), 20), commands(mark)
+            assert ours.returncode == -signal.SIGKILL
+        finally:
+            for one in marked(mark):
+                one.kill()
