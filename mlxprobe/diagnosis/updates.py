@@ -38,12 +38,17 @@ def unaveraged_accumulation(seen: Observation) -> Iterator[Finding]:
     """The update is the sum of several micro-batches' gradients, not their mean.
 
     With k micro-batches every step is k times as long as that of the batch they stand for. Adam and its kin
-    divide by the gradient's own size and do not care; SGD does, and so does clipping.
+    divide by the gradient's own size and do not care; SGD does, and so does clipping. Where the sum is not cleared
+    after an update, each is the sum over the whole run so far, and no optimizer mends that.
 
     Example: `grads = tree_map(mx.add, grads, more)` for 8 micro-batches, then `optimizer.update(model, grads)`.
 
     Use instead: divide each loss, or the summed gradients, by the number of micro-batches.
     """
+    for fact in facts(seen, "not cleared"):
+        message = "each update is given the gradients of all before it again: what accumulates them is never cleared"
+        yield rule("MP203").at(message, fact.file, fact.line)
+        return
     for fact in facts(seen, "accumulated"):
         calls, scalings = float(str(fact.detail["calls"])), fact.detail["scalings"]
         if abs(float(str(fact.detail["share"])) - 1) > SUM or scalings != 1:

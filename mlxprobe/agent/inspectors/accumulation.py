@@ -9,6 +9,8 @@ from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 
 SMALL = 4096  # elements of the one parameter whose gradients are kept
+ELEMENTS = 3  # fewer are a multiple of whatever else by chance
+CARRIED_IS_SURE = 2
 TOLERANCE = 2e-2  # of half precision
 
 
@@ -24,6 +26,8 @@ class Accumulation(Inspector):
         self._update: tuple[list[Any], Any, str, tuple[str, int]] | None = None
         self._scalings: list[int] = []
         self._usual = 0
+        self._before: tuple[int, list[float]] = 0, []  # the last update, and what it was given
+        self._carried = 0  # updates in a row that were given all of the one before as well
 
     def called(self, call: Call) -> None:
         named = dict(graph.named_leaves(call.gradients))
@@ -37,7 +41,7 @@ class Accumulation(Inspector):
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         calls = self._calls.pop(id(model), None) or self._calls.pop(0, [])
         passed = dict(graph.named_leaves(gradients)).get(self._path)
-        if len(calls) > 1 and passed is not None and all(one.shape == passed.shape for one in calls):
+        if calls and passed is not None and all(one.shape == passed.shape for one in calls):
             self._update = calls, passed, type(optimizer).__name__, sites.calling()
 
     def forget(self) -> None:
@@ -51,6 +55,9 @@ class Accumulation(Inspector):
             return
         calls, passed, optimizer, site = update
         values, sum_ = [graph.numbers(one) for one in calls], graph.numbers(passed)
+        self._follow(values, sum_, site)
+        if len(calls) < 2:
+            return
         share = share_of_sum(values, sum_)
         if share is None and 0 < self._usual < len(calls) and share_of_sum(values[-self._usual :], sum_) is not None:
             self.inspection.recorder.fact(
@@ -66,6 +73,19 @@ class Accumulation(Inspector):
                 scalings=min(scalings, default=-1),
                 optimizer=optimizer,
             )
+
+    def _follow(self, values: list[list[float]], passed: list[float], site: tuple[str, int]) -> None:
+        """Tell of updates that are given what the one before was given, whole, and the new gradients on top of it."""
+        recorder = self.inspection.recorder
+        (updates, before), self._before = self._before, (recorder.updates, passed)
+        carried = updates + 1 == recorder.updates and len(before) == len(passed) >= ELEMENTS and any(before)
+        if carried and share_of_sum(values, passed) is None:
+            share = share_of_sum(values, [now - then for now, then in zip(passed, before, strict=True)])
+            self._carried = self._carried + 1 if share is not None and share > 0 else 0
+        else:
+            self._carried = 0
+        if self._carried == CARRIED_IS_SURE:
+            recorder.fact("not cleared", site, calls=len(values))
 
 
 def share_of_sum(calls: list[list[float]], passed: list[float]) -> float | None:
