@@ -21,6 +21,7 @@ CERTAIN = 2
 DIVERGED = 3.0
 DIVERGED_UNKNOWN = 10.0  # where nothing tells whether the loss is to fall
 UNIFORM = 1e-4  # from chance, relative: float32 has no more to say
+NEAR_CHANCE, LONG = 0.01, 100  # relative, over the last two thirds of so many readings
 LEFT = 2e-3  # from chance at first: whoever starts there may only be slow to leave
 IN_TURN = 0.2
 HIGHER = 1.645  # standard deviations: by chance one series in twenty
@@ -40,7 +41,8 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     to fall; so it is where the weights came from a file, since they may be trained. A loss that stays above three
     times (ten times, where it is not known to be supervised) its first value over the whole last third has
     diverged; one that has come to chance, the logarithm of the number of classes, to four digits, and stays there,
-    is that of a model whose outputs are all alike.
+    is that of a model whose outputs are all alike. One that lies within a hundredth of it for two thirds of a long run,
+    and falls no more, is that of a model whose inputs say nothing of its targets.
 
     Example: gradients that are never applied, labels that do not reach the loss, a learning rate of 0, or of 30.
 
@@ -63,7 +65,7 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
             continue
         start, last = values[: max(3, len(values) // 10)], values[-len(third) :]
         classes = seen.sheet.model.classes if seen.sheet.model else 0
-        if at_chance(values[0], last, classes):
+        if at_chance(values[0], last, classes) or (meant and stays_near_chance(values, classes)):
             message = f"the loss has come to chance and stays there: ln {classes:,} = {math.log(classes):.5g}"
             yield rule("MP306").at(message, *place(seen, "first gradient"), first=values[0], last=last[-1])
             continue
@@ -82,6 +84,15 @@ def at_chance(first: float, last: list[float], classes: int) -> bool:
     chance = math.log(classes) if classes > 1 else 0.0
     stays = all(abs(value - chance) <= UNIFORM * chance for value in last)
     return bool(chance) and stays and abs(first - chance) > LEFT * chance
+
+
+def stays_near_chance(values: list[float], classes: int) -> bool:
+    """Tell whether a long series lies within a hundredth of chance for most of its length, and falls no more."""
+    chance = math.log(classes) if classes > 1 else 0.0
+    rest = values[len(values) // 3 :]
+    halves = rest[: len(rest) // 2], rest[len(rest) // 2 :]
+    near = all(abs(statistics.median(half) - chance) <= NEAR_CHANCE * chance for half in halves if half)
+    return bool(chance) and len(values) >= LONG and near and trend(rest) > -HIGHER
 
 
 def supervised(seen: Observation) -> dict[int, bool]:
