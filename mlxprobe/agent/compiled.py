@@ -50,7 +50,7 @@ class Compiled:
         self._pace = Pace(self._recorder, site)
         self._times_traced = 0
         self._trained: dict[tuple[Any, ...], list[Pair]] = {}  # what each trace updates
-        self._returned: list[Returned] = []
+        self._returned: dict[tuple[Any, ...], list[Returned]] = {}  # what each trace returns of its gradient calls
         self._why = ""  # it was not looked inside
         self._gradients = 0  # calls in a trace
         self._models: list[Callable[[], Any]] = []
@@ -84,7 +84,7 @@ class Compiled:
         self._pace.traced(graph.leaves([result, self._given[1]]))
         places = {id(one): k for k, one in enumerate(graph.leaves(result))}
         returned = [Returned(call, places) for call in trace.calls]
-        self._returned = returned if all(one.is_whole for one in returned) else []
+        self._returned[branch(args, kwargs)] = returned if all(one.is_whole for one in returned) else []
         self._gradients = len(trace.calls)
         self._captured = containers([self._given[0], [call.model for call in trace.calls]])
         self._models = [weak(call.model) for call in trace.calls if call.model is not None]
@@ -116,7 +116,7 @@ class Compiled:
         if self._gradients:
             models = [model for model, _ in updates] or [one() for pairs in self._trained.values() for one, _ in pairs]
             recorder.gradient_ends(result, id(models[0]) if models else 0)
-        for returned in self._returned if inspection.due else ():
+        for returned in self._returned.get(branch(args, kwargs), ()) if inspection.due else ():
             inspection.called(functools.partial(returned.call, result))
         for model, optimizer in updates:
             recorder.updated(model, optimizer)
@@ -129,7 +129,7 @@ class Compiled:
         models += [one() for one in known]
         saved = Saved(self._given, [one for one in models if one is not None])
         why = shadows.obstacle(self._effects, saved)
-        self._inspection.returned = bool(self._returned)
+        self._inspection.returned = bool(self._returned.get(branch(args, kwargs)))
         why = why or shadows.take(self._function, args, kwargs, saved, self._effects.codes)
         if why and why != self._why:
             self._why = why

@@ -105,7 +105,7 @@ class Inspection:
         """Tell of a gradient call."""
         self.looks.began_s = self.looks.began_s or time.monotonic()
         if self.due and not self.busy and self.home.here():
-            with self.at_our_cost():
+            with self.at_our_cost(), self.recorder.carefully():
                 made = call()
                 self._weigh(made.parameters)
                 self._each(lambda one: one.called(made))

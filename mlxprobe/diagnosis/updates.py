@@ -62,13 +62,16 @@ def unaveraged_accumulation(seen: Observation) -> Iterator[Finding]:
 def dropped_gradients(seen: Observation) -> Iterator[Finding]:
     """Gradients are computed and never applied.
 
-    A window of micro-batches that the data does not fill is left over at the end of an epoch or of the run.
+    A window of micro-batches that the data does not fill is left over at the end of an epoch or of the run, unless an
+    exception ends it.
 
     Example: `if (i + 1) % 4 == 0: optimizer.update(...)` over 10 micro-batches.
 
     Use instead: apply the remainder after the loop, divided by its own number of micro-batches.
     """
     for fact in facts(seen, "gradients dropped"):
+        if fact.detail["at_end"] and seen.raised is not None:
+            continue  # what an exception leaves undone was not forgotten
         calls = float(str(fact.detail["calls"]))
         when = "when the run ends" if fact.detail["at_end"] else f"at step {fact.step}"
         message = f"{calls:.0f} gradient calls were never applied {when}"

@@ -1,0 +1,18 @@
+"""What an update is made of, and what an exception leaves undone."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlxprobe.diagnosis.updates import dropped_gradients
+from mlxprobe.values.observation import Fact, Limits, Observation, Raised
+
+LIMITS = Limits(stall_s=1.0, startup_s=1.0, timeout_s=1.0, memory_bytes=1)
+
+
+@pytest.mark.parametrize(("at_end", "raised", "told"), [(True, True, 0), (True, False, 1), (False, True, 1)])
+def test_gradients_that_an_exception_left_unapplied_were_not_forgotten(at_end: bool, raised: bool, told: int) -> None:
+    fact = Fact(name="gradients dropped", detail={"calls": 2, "of": 4, "at_end": at_end})
+    error = Raised(type="OSError", message="disk full", traceback="") if raised else None
+    seen = Observation(program="p", limits=LIMITS, facts=(fact,), raised=error)
+    assert len(list(dropped_gradients(seen))) == told
