@@ -19,7 +19,7 @@ class Network(nn.Module):
 
     def __init__(self, scale):
         super().__init__()
-        self.first, self.second = nn.Linear(8, 64), nn.Linear(64, 4)
+        self.first, self.second = nn.Linear(8, 64, bias=False), nn.Linear(64, 4, bias=False)  # runs on mlx 0.26 too
         self.scale = lambda x: x * scale
 
     def __call__(self, x):

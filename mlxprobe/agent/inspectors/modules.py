@@ -73,7 +73,7 @@ class Modules(Inspector):
             self._reached = {path for name, path in names.items() if drawn.reaches(name)}
         for path in self._reached & hidden.keys():
             one = hidden[path]
-            if graph.pending([one]):
+            if graph.pending([one], copies=False):  # before 0.30 a call leaves a copy of what its arguments hold
                 continue
             values = graph.numbers(graph.sample(one))
             before, same = self._hidden.get(path, ([], 0))
