@@ -47,6 +47,10 @@ class LossGraph:
         """Tell whether an array takes part in the loss."""
         return name in self._behind
 
+    def named_behind(self, name: str) -> set[str]:
+        """Return the named arrays, but itself, that an array is computed from."""
+        return self._ancestors(name) & self._named - {name}
+
     def drops(self) -> bool:
         """Tell whether an activation is multiplied by random numbers: one side knows the named arrays, one does not."""
         for tensor in self._behind:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
-from mlxprobe.values.measures import megabytes, pending_slope, standing, steps_done
+from mlxprobe.values.measures import growth_per_step, megabytes, pending_slope, standing, steps_done
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import HangKind, Severity
 
 GROWING = 10.0  # operations a step; the optimizer's own step counter adds one, which harms nobody
+KEPT = 256.0  # bytes a step; a few pending operations on scalars keep a tenth of that
 MANY_STEPS = 5
 ENOUGH_LOOKS, ONE_STEP = 4, 30  # looks; pending operations at each of them
 LONG_S = 0.1
@@ -89,7 +90,8 @@ def retained_graph(seen: Observation) -> Iterator[Finding]:
     """A loss, metric or gradient is accumulated without evaluation.
 
     An unevaluated array keeps the graph that it is to be computed from, and with it that step's arrays. A list or a
-    running sum of them grows in memory, and is paid for when it is read at last.
+    running sum of them grows in memory, and is paid for when it is read at last. A few operations a step that keep
+    nothing but scalars, such as a sum of evaluated losses, are a note.
 
     Example: `total = total + loss`, `losses.append(loss)`.
 
@@ -100,7 +102,10 @@ def retained_graph(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "retained"):
         count, each = float(str(fact.detail["operations"])), float(str(fact.detail["per_step"]))
         message = f"{fact.detail['variable']} keeps {count:,.0f} pending operations, {each:,.0f} more every step"
-        yield rule("MP105").at(message, fact.file, fact.line, operations=count, operations_per_step=each)
+        harmless = each < GROWING and growth_per_step(seen) < KEPT
+        severity = Severity.NOTE if harmless else Severity.WARNING
+        found = {"operations": count, "operations_per_step": each}
+        yield rule("MP105").at(message, fact.file, fact.line, severity=severity, **found)
 
 
 @finding("MP106", "evaluated-late", Severity.NOTE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import linecache
 import re
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 from mlxprobe.agent import graph, sites
 from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.lossgraph import LossGraph
 from mlxprobe.agent.roots import OWN, PACKAGE
 
 LISTED = 200  # of a long list, the last are enough to see it grow
@@ -23,31 +25,47 @@ NAMES = 200
 RISES_ARE_SURE = 5
 DEEPEST = 4
 
+Key = tuple[str, str, str]  # what, function and name
+
 
 class Retained(Inspector):
     """Count the pending operations behind each variable of the user's frames; one that grows keeps its graph."""
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._trends: dict[tuple[str, str, str], Trend] = {}  # what, function and name
+        self._trends: dict[Key, Trend] = {}
+        self._suspects: dict[Key, tuple[list[Any], float]] = {}  # what they held a step ago, and their rise per step
 
     def look(self, step: int) -> None:
         recorder = self.inspection.recorder
-        trained = {id(one) for one in graph.leaves(recorder.live_trees())}  # what waits there is the update
-        for name, function, site, found in variables():
-            held = [one for one in found if id(one) not in trained]
+        suspects, self._suspects = self._suspects, {}
+        updated = {id(one) for one in graph.leaves(recorder.live_trees())}  # whose growth is told of as the update's
+        for name, function, site, every in variables():
+            held = [one for one in every if id(one) not in updated]
             if not held:
                 continue
             if self._rises(("arrays", function, name), step, len(held), held):
                 recorder.fact("container grows", assigned(name, site), variable=name, arrays=len(held))
-            count = self.inspection.count(f"{function} {name}", held[-LISTED:])
+            count, key = self.inspection.count(f"{function} {name}", held[-LISTED:]), ("pending", function, name)
             if count is None:
                 continue
-            if trend := self._rises(("pending", function, name), step, count, held):
+            each = self._rises(key, step, count, held)
+            if key in suspects:
+                before, each = suspects[key]
+                each = each if count and is_made_of(before, held[-FEW:]) else 0.0
+                self._trends[key].rises = RISES_ARE_SURE if each else 0
+            elif each and not self._trends[key].lengthened:
+                self._suspects[key] = [copy.copy(one) for one in held[-FEW:]], each
+                self.inspection.wanted = True
+                continue
+            if each:
                 place = assigned(name, site)
-                recorder.fact("retained", place, variable=name, operations=count, per_step=trend, arrays=len(held))
+                recorder.fact("retained", place, variable=name, operations=count, per_step=each, arrays=len(held))
 
-    def _rises(self, key: tuple[str, str, str], step: int, count: int, held: list[Any]) -> float:
+    def finish(self) -> None:
+        self._suspects.clear()
+
+    def _rises(self, key: Key, step: int, count: int, held: list[Any]) -> float:
         """Return by how much a count has grown per step, at the look that makes it sure.
 
         A list of more arrays than before has grown only where it begins with the same array: else it is another.
@@ -58,6 +76,7 @@ class Retained(Inspector):
         each = (count - trend.count) / max(1, step - trend.step)
         if step > trend.step:
             trend.rises = trend.rises + 1 if each >= 1 else 0
+            trend.lengthened = len(held) > trend.arrays
             trend.step, trend.count, trend.arrays, trend.first = step, count, len(held), weakref.ref(held[0])
         return each if trend.rises == RISES_ARE_SURE and each >= 1 else 0.0
 
@@ -71,6 +90,18 @@ class Trend:
     arrays: int
     first: weakref.ref[Any]
     rises: int = 0
+    lengthened: bool = False  # since the look before: a list that begins as it did keeps what it held
+
+
+def is_made_of(before: list[Any], now: list[Any]) -> bool:
+    """Tell whether any pending array is to be computed from what was held a step ago: a sum is, a fresh value is not.
+
+    What is made anew at each step, of ever more, has as many operations behind it as a sum that nobody evaluates.
+    """
+    old = {f"before{k}": one for k, one in enumerate(before)}
+    new = {f"now{k}": one for k, one in enumerate(now)}
+    drawn = LossGraph(graph.dot(**new, **old), frozenset(old))
+    return any(drawn.named_behind(name) for name in new)
 
 
 def variables() -> Iterator[tuple[str, str, tuple[str, int], list[Any]]]:
