@@ -33,7 +33,7 @@ class Compilation:
         """Wrap what `mlx.core` offers."""
         self.shadows.install(mx)
         checkpoint = mx.checkpoint
-        mx.checkpoint = like(checkpoint)(lambda fun: self._unless_replayed(fun, checkpoint(fun)))
+        mx.checkpoint = like(checkpoint)(lambda fun: self._unless_replayed(fun, checkpoint(self._recomputed(fun))))
         mx.compile = self.wrap(mx.compile)
         for name, disables in (("disable_compile", True), ("enable_compile", False)):
             setattr(mx, name, self._switch(getattr(mx, name), disables=disables))
@@ -60,6 +60,20 @@ class Compilation:
             return function(*args, **kwargs) if nesting.replay else call(*args, **kwargs)
 
         return either
+
+    def _recomputed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Say while a function runs, forward or again for its gradient, that what it makes is not kept."""
+        nesting = self.nesting
+
+        @like(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            nesting.recomputed += 1
+            try:
+                return function(*args, **kwargs)
+            finally:
+                nesting.recomputed -= 1
+
+        return run
 
     def wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)

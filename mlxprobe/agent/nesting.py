@@ -27,6 +27,7 @@ class Nesting:
     depth: int = 0
     shadow: bool = False  # whether a compiled function is run by us, to look into it
     talks: bool = False  # to other ranks within a gradient call or a trace: taken again by us, they would hear of it
+    recomputed: int = 0  # how deep in functions under `mx.checkpoint`, whose arrays no graph keeps
     replay: bool = False  # whether a gradient call is taken again by us, operation by operation
     reached: Callable[..., None] | None = None  # told of the next gradient call, by that run of ours
     tracing: list[Trace] = field(default_factory=list)

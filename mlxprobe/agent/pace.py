@@ -10,6 +10,7 @@ from mlxprobe.agent.lossgraph import LossGraph
 from mlxprobe.agent.recorder import Recorder
 
 SLOW_S = 0.2
+UNROLLED = 3000  # operations in a chain, that are told of however fast the machine is
 DRAWN = 2  # traces: they differ in lengths
 MANY = 1000  # operations, of which the longest chain is worth its search
 
@@ -26,7 +27,7 @@ class Pace:
         self._traced_s = self._evaluation_s = self._ours_s = self._ours_before_s = 0.0  # what counting took
         self._told = 0.0
         self._drawn = self._operations = self._chain = 0
-        recorder.closing.append(self._settle)
+        recorder.closing.append(self._close)
 
     def traced(self, outputs: list[Any]) -> None:
         """The function is being traced, and returns these: count what MLX has to compile."""
@@ -63,7 +64,16 @@ class Pace:
         evaluated_s = self._recorder.evaluation_s - self._evaluated_s
         self._evaluation_s += evaluated_s if self._traced else 0.0
         self._traced = False
-        if self._traced_s + self._evaluation_s > max(SLOW_S, self._told):
+        if self._is_long() and self._traced_s + self._evaluation_s > self._told:
+            self._tell()
+
+    def _is_long(self) -> bool:
+        return self._chain >= UNROLLED or self._traced_s + self._evaluation_s > SLOW_S
+
+    def _close(self) -> None:
+        """Tell at the end how often the function was called after all."""
+        self._settle()
+        if self._told:
             self._tell()
 
     def _tell(self) -> None:

@@ -17,6 +17,7 @@ ENOUGH_LOSSES = 20
 MANY_LOSSES = 300
 FALL = 0.02
 CLEAR = 0.1
+FALLS = 0.05  # whatever its scatter, where nothing tells that it is to fall
 CERTAIN = 2
 DIVERGED = 3.0
 DIVERGED_UNKNOWN = 10.0  # where nothing tells whether the loss is to fall
@@ -38,11 +39,11 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
 
     It is a warning where the loss compares outputs with targets that it is given. Elsewhere (a generator's loss, a
     policy's, a preference's, one below zero, one inside a compiled step) it is a note, for nothing tells that it is
-    to fall; so it is where the weights came from a file, since they may be trained. A loss that stays above three
-    times (ten times, where it is not known to be supervised) its first value over the whole last third has
-    diverged; one that has come to chance, the logarithm of the number of classes, to four digits, and stays there,
-    is that of a model whose outputs are all alike. One that lies within a hundredth of it for two thirds of a long run,
-    and falls no more, is that of a model whose inputs say nothing of its targets.
+    to fall, and a median lower by a twentieth is a fall; so it is where the weights came from a file, since they may be
+    trained. A loss that stays above three times (ten times, where it is not known to be supervised) its first value
+    over the whole last third has diverged; one that has come to chance, the logarithm of the number of classes, to
+    four digits, and stays there, is that of a model whose outputs are all alike. One that lies within a hundredth of it
+    for two thirds of a long run, and falls no more, is that of a model whose inputs say nothing of its targets.
 
     Example: gradients that are never applied, labels that do not reach the loss, a learning rate of 0, or of 30.
 
@@ -70,9 +71,10 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
             yield rule("MP306").at(message, *place(seen, "first gradient"), first=values[0], last=last[-1])
             continue
         falling = falls(start, last, CERTAIN) or falls(third, last) or ranked(values[:3], last) > HIGHER
-        if not (falling or trend(values) < -SURE_TREND):
+        first, end = statistics.median(third), statistics.median(last)
+        falling = falling or trend(values) < -SURE_TREND or (not meant and first - end > FALLS * abs(first))
+        if not falling:
             severity = Severity.WARNING if meant and stream not in resumed else Severity.NOTE
-            first, end = statistics.median(third), statistics.median(last)
             message = (
                 f"the loss does not fall: {first:.4g} in the first third of {len(values)} readings, then {end:.4g}"
             )

@@ -10,28 +10,25 @@ from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
-HUGE_S = 0.15  # of Python's own time: thirty thousand operations and more
-
 
 @finding("MP108", "one-huge-graph", Severity.WARNING)
 def one_huge_graph(seen: Observation) -> Iterator[Finding]:
     """One loss call unrolls a loop into a very large graph.
 
     The gradient needs every intermediate array of the loop at once, so that an `mx.eval` inside the differentiated
-    function frees nothing. A note where describing it takes Python less than 0.15 s, as a long recurrent
-    network does.
+    function frees nothing. What counts is operators on arrays: twelve thousand and more in one call, outside of MLX's
+    own layers and of `mx.checkpoint`, and a hundred for each element of the longest axis of the data.
 
     Example: a solver of thousands of steps inside the loss.
 
     Use instead: gradients of shorter pieces (truncated backpropagation, with `mx.stop_gradient` between them);
     `mx.checkpoint` around blocks of steps, which computes them anew; or the derivative that is known in closed form.
     """
-    for fact in facts(seen, "long build"):
-        seconds, given, peak = (float(str(fact.detail[name])) for name in ("seconds", "given_bytes", "peak_bytes"))
-        severity = Severity.WARNING if seconds >= HUGE_S else Severity.NOTE
-        message = f"describing one gradient call takes {seconds:.1f} s; the peak of memory is {megabytes(peak)}"
+    for fact in facts(seen, "huge graph"):
+        operators, given, peak = (float(str(fact.detail[name])) for name in ("operators", "given_bytes", "peak_bytes"))
+        message = f"one gradient call is {operators:,.0f} operators in a loop; the peak of memory is {megabytes(peak)}"
         message += f", for {megabytes(given)} of parameters and data"
-        yield rule("MP108").at(message, fact.file, fact.line, severity=severity, seconds=seconds, peak_bytes=peak)
+        yield rule("MP108").at(message, fact.file, fact.line, operators=operators, peak_bytes=peak)
 
 
 @finding("MP109", "growing-input", Severity.WARNING)

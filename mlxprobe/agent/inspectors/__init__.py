@@ -6,7 +6,6 @@ from mlxprobe.agent.inspection import Inspector
 from mlxprobe.agent.inspectors.accumulation import Accumulation
 from mlxprobe.agent.inspectors.adapter_files import AdapterFiles
 from mlxprobe.agent.inspectors.adapters import Adapters
-from mlxprobe.agent.inspectors.builds import Builds
 from mlxprobe.agent.inspectors.causality import Causality
 from mlxprobe.agent.inspectors.checkpoints import Checkpoints
 from mlxprobe.agent.inspectors.clipping import Clipping
@@ -42,7 +41,6 @@ ALL: tuple[type[Inspector], ...] = (
     Passes,
     Sizes,
     Shares,
-    Builds,
     Retained,
     Checkpoints,
     Adapters,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import graph
+from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 
@@ -24,6 +26,20 @@ class Frozen(Inspector):
         self._told: set[int] = set()
         self._model: weakref.ref[Any] | None = None
         self._frozen: dict[str, list[float]] = {}
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.nn.layers.base":
+            module.Module.unfreeze = self._thawed(module.Module.unfreeze)
+
+    def _thawed(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Forget what was frozen: it may be trained now, and frozen again before the next look."""
+
+        @like(original)
+        def unfreeze(module: Any, *args: Any, **kwargs: Any) -> Any:
+            self._frozen = {}
+            return original(module, *args, **kwargs)
+
+        return unfreeze
 
     def look(self, step: int) -> None:
         """Compare a few frozen parameters with what they were; batch statistics are meant to change."""

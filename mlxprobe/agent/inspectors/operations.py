@@ -1,4 +1,4 @@
-"""The array operations of a step, one by one: results larger than what they are made of, lifted types, single elements.
+"""The operations of a step, one by one: results larger than operands, lifted types, single elements, how many there are.
 
 The operators of `mx.array` are wrapped from the beginning of a gradient call that is looked at to the end of its step.
 """
@@ -24,6 +24,9 @@ LEAST = 4  # of the axis that comes twice: small ones may be equal by chance
 MANY = 1000  # single elements at one line
 PART = 8  # of an array, by which a row is told from a slice of most of it
 PARAMETERS = 32  # by which it is told whether an operand is an activation
+UNROLLED = 12_000  # operators in one gradient call, in code that is not MLX's: no network is written in so many
+A_TURN = 100  # operators for each element of the data's longest axis: more than a hand-written recurrent cell takes
+LOOKS = 2
 
 
 class Operations(Inspector):
@@ -37,11 +40,15 @@ class Operations(Inspector):
         self._lifted: tuple[str, int] | None = None
         self._linear: tuple[tuple[str, int], str] | None = None
         self._singles: Counter[tuple[CodeType, int]] = Counter()
+        self._described: Counter[CodeType] = Counter()  # operators, by the code that uses them
+        self._unrolled = 0  # looks
+        self._huge: tuple[int, int, tuple[str, int]] | None = None  # operators, bytes given, and where
 
     def calling(self) -> None:
         """Wrap the operators."""
         import mlx.core as mx
 
+        self._described.clear()
         if self._originals:
             self._inside = True
             return
@@ -57,6 +64,7 @@ class Operations(Inspector):
     def called(self, call: Call) -> None:
         """Tell of what the gradient call did."""
         self._inside = False
+        self._weigh(call)
         blown, self._blown = self._blown, []
         parameters = graph.leaves(call.model.trainable_parameters()) if call.model is not None else []
         if self.inspection.recorder.lazy_steps > 1:
@@ -74,8 +82,28 @@ class Operations(Inspector):
             )
         self._linear = self._lifted = None
 
+    def _weigh(self, call: Call) -> None:
+        """See whether the call has unrolled a loop; what its graph needs is known once it has been computed."""
+        described, self._described = self._described, Counter()
+        count = sum(many for code, many in described.items() if sites.is_users(code.co_filename))
+        given = graph.leaves([call.parameters, call.data])
+        longest = max((length for one in graph.leaves(call.data) for length in one.shape), default=1)
+        self._huge = None
+        if count >= max(UNROLLED, A_TURN * longest):
+            self._unrolled += 1
+            self._huge = count, sum(one.nbytes for one in given), call.site
+
+    def _tell_huge(self) -> None:
+        huge, self._huge = self._huge, None
+        if huge is not None and self._unrolled == LOOKS:
+            mx = sys.modules["mlx.core"]
+            peak = int(mx.get_peak_memory()) if hasattr(mx, "get_peak_memory") else 0
+            operators, given, site = huge
+            self.inspection.recorder.fact("huge graph", site, operators=operators, given_bytes=given, peak_bytes=peak)
+
     def look(self, step: int) -> None:
         """Give the operators back."""
+        self._tell_huge()
         for owner, name, original in self._originals:
             setattr(owner, name, original)
         self._originals.clear()
@@ -96,7 +124,11 @@ class Operations(Inspector):
     def _binary(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         def operator(a: Any, b: Any) -> Any:
             result = original(a, b)
-            if self._inside and not self.inspection.busy and hasattr(b, "ndim"):
+            if not self._inside or self.inspection.busy:
+                return result
+            if not self.inspection.nesting.recomputed:
+                self._described[sys._getframe(1).f_code] += 1
+            if hasattr(b, "ndim"):
                 if a.ndim != b.ndim and is_blown(a.shape, b.shape) and len(self._blown) < HITS:
                     self._blown.append((a, b, result, sites.calling()))
                 elif a.dtype != b.dtype and self._lifted is None and is_lifted(a, b, result):

@@ -83,7 +83,7 @@ class Renewals(Inspector):
             type(optimizer).__name__,
             self._sites.get(optimizer),
             rates,
-            len(graph.leaves(model.trainable_parameters())),
+            tuple(path for path, _ in graph.named_leaves(model.trainable_parameters())),
         )
         updates = self.inspection.recorder.updates
         before = self._trained.get(id(model))
