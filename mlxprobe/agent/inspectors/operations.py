@@ -1,4 +1,4 @@
-"""The operations of a step, one by one: results larger than operands, lifted types, single elements, how many there are.
+"""The operations of a step, one by one: results larger than operands, lifted types, single elements, and how many.
 
 The operators of `mx.array` are wrapped from the beginning of a gradient call that is looked at to the end of its step.
 """
