@@ -69,3 +69,11 @@ def test_a_package_that_is_run_itself_is_looked_into(packages: Path, monkeypatch
     source = TRAINER + "def main(): return Trainer().fit(lambda _: list(retained.variables()))\n"
     found = module(packages / "trainer.py", source, monkeypatch).main()
     assert [(function, name) for name, function, _, _ in found] == [("<lambda>", "_.losses")]
+
+
+def test_a_sum_is_made_of_what_it_was_and_a_fresh_value_is_not() -> None:
+    kept, evaluated = mx.ones(3) * 2, mx.ones(3)
+    mx.eval(evaluated)
+    assert retained.is_made_of([kept], [evaluated * 3, mx.sum(kept + 1)])
+    assert not retained.is_made_of([kept], [mx.sum(evaluated * 2 + 1), evaluated])
+    assert not retained.is_made_of([kept], [kept])

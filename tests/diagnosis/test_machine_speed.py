@@ -1,0 +1,50 @@
+"""Verdicts that no machine's speed decides: operations, calls and bytes are counted, and times only compared."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlxprobe.diagnosis.compilation import long_trace
+from mlxprobe.diagnosis.evaluation import retained_graph
+from mlxprobe.values.observation import Fact, Limits, Observation, Step
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+LIMITS = Limits(stall_s=1.0, startup_s=1.0, timeout_s=1.0, memory_bytes=1)
+
+
+def traced(speed: float, *, chain: int, calls: int, others_s: float = 0.1) -> list[Finding]:
+    """Return what is told of a trace of 1 s on a machine of speed 1, beside the other work of the run."""
+    detail = {"seconds": 0.9 / speed, "evaluation_s": 0.1 / speed, "ours_s": 0.0, "operations": 15_000, "chain": chain}
+    fact = Fact(name="long trace", file="train.py", line=3, detail={**detail, "calls": calls, "traces": 1})
+    wall_s = (1 + others_s) / speed
+    return list(long_trace(Observation(program="p", limits=LIMITS, facts=(fact,), wall_s=wall_s)))
+
+
+@pytest.mark.parametrize("speed", [0.3, 1.0, 100.0])
+def test_an_unrolled_loop_is_told_however_fast_the_machine_is(speed: float) -> None:
+    assert [one.severity for one in traced(speed, chain=15_000, calls=1)] == [Severity.WARNING]
+    assert traced(speed, chain=15_000, calls=1, others_s=10.0) == []
+    assert traced(speed, chain=2_000, calls=1) == []
+    assert traced(speed, chain=4_000, calls=20) == []
+
+
+def kept(per_step: float, bytes_per_step: int) -> list[Severity]:
+    """Return how grave a variable is that keeps some operations and some memory more every step."""
+    detail: dict[str, str | int | float | bool | list[str]]
+    detail = {"variable": "total", "operations": 60 * per_step, "per_step": per_step}
+    steps = [Step(n=n, t_s=n, step_s=1.0, pending=0, active_bytes=1000 + n * bytes_per_step) for n in range(1, 61)]
+    facts = (Fact(name="retained", file="train.py", line=3, detail=detail),)
+    seen = Observation(program="p", limits=LIMITS, steps=tuple(steps), facts=facts)
+    return [one.severity for one in retained_graph(seen)]
+
+
+@pytest.mark.parametrize(
+    ("per_step", "bytes_per_step", "severity"),
+    [(3, 24, Severity.NOTE), (3, 70_000, Severity.WARNING), (30, 24, Severity.WARNING)],
+    ids=["scalars", "arrays", "graph"],
+)
+def test_what_is_kept_pending_is_as_grave_as_the_memory_or_the_graph_that_it_keeps(
+    per_step: float, bytes_per_step: int, severity: Severity
+) -> None:
+    assert kept(per_step, bytes_per_step) == [severity]
