@@ -15,6 +15,7 @@ from mlxprobe.running.selection import identity, own_place, relative, source_of
 from mlxprobe.values.files import finite
 from mlxprobe.values.observation import Place
 from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.together import said_once
 from mlxprobe.values.vocabulary import Outcome
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -28,7 +29,7 @@ Json = dict[str, Any]
 
 def render(record: Record) -> str:
     """Return the log: one run per program."""
-    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(record, one) for one in record.programs]}
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(record, one) for one in said_once(record.programs)]}
     return _SURROGATES.sub("�", json.dumps(finite(log), indent=2, ensure_ascii=False)) + "\n"
 
 

@@ -19,7 +19,11 @@ from mlxprobe.verdict.remarks import remarks
 
 def judged_all(seen: Sequence[Observation]) -> tuple[ProgramRecord, ...]:
     """Return a row for each process; each finding knows the ranks of all that have it."""
-    rows = [judged(one) for one in seen]
+    return ranked([judged(one) for one in seen])
+
+
+def ranked(rows: Sequence[ProgramRecord]) -> tuple[ProgramRecord, ...]:
+    """Tell the findings of several processes which ranks have the same."""
     ranks: dict[object, set[int]] = {}
     for one in rows if len(rows) > 1 else ():
         for found in one.findings:

@@ -19,7 +19,8 @@ from mlxprobe.upgrade.matrix import Matrix, cell
 from mlxprobe.upgrade.matrix import rows as matrix_rows
 from mlxprobe.values.files import finite
 from mlxprobe.values.observation import Value
-from mlxprobe.values.record import ProgramRecord, Record
+from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.together import said_once
 from mlxprobe.values.versions import MATRIX_SCHEMA_VERSION, USERS
 from mlxprobe.values.vocabulary import Outcome
 
@@ -151,10 +152,10 @@ def _section(
 ) -> Section:
     seen: Counter[str] = Counter()
     programs = []
-    for row in rows:
+    for row, told in zip(rows, said_once(rows), strict=True):
         seen[row.label] += 1
         again = [str(seen[row.label])] if seen[row.label] > 1 else []
-        programs.append(_program(row, anchor(name, row.label, *again), guide))
+        programs.append(_program(row, anchor(name, row.label, *again), guide, told.findings))
     return Section(
         name=name,
         id=anchor(name),
@@ -166,8 +167,8 @@ def _section(
     )
 
 
-def _program(row: ProgramRecord, identity: str, guide: Guide | None) -> Program:
-    found = families(row.findings)
+def _program(row: ProgramRecord, identity: str, guide: Guide | None, told: Sequence[Finding]) -> Program:
+    found = families(told)
     own = guide is not None and row.label != guide.correct
     return Program(
         row=row,
@@ -175,7 +176,7 @@ def _program(row: ProgramRecord, identity: str, guide: Guide | None) -> Program:
         pairs=tuple(pairs(guide, row.label)) if own else (),
         findings=tuple(found[:MOST_FINDINGS]),
         left_out=sum(1 + len(rest) for _, rest in found[MOST_FINDINGS:]),
-        unchecked=tuple(map(one_line, unchecked(row.findings))),
+        unchecked=tuple(map(one_line, unchecked(told))),
         facts=tuple(facts.lines(row)),
     )
 
