@@ -130,6 +130,38 @@ def test_a_hang_shows_where_each_rank_stands_and_waits(tmp_path: Path) -> None:
         assert {stack["pid"] for stack in row["stacks"]} == {row["process"]["pid"]}
 
 
+SHARED = """
+import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
+group = mx.distributed.init()
+class Shared(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.out = nn.Embedding(11, 8), nn.Linear(8, 11)
+    def __call__(self, ids): return mx.distributed.all_sum(self.out(self.embed(ids)), group=group)
+mx.random.seed(0)
+model, optimizer = Shared(), optim.SGD(0.05)
+mx.random.seed(group.rank())
+ids = mx.random.randint(0, 11, (4, 7))
+def loss_fn(model, ids, scale): return nn.losses.cross_entropy(model(ids[:, :-1]), ids[:, 1:]).mean() * mx.log(scale)
+gradients = nn.value_and_grad(model, loss_fn)
+for step in range(1, 13):
+    loss, grads = gradients(model, ids, mx.array(-1.0 if step == 5 + 2 * group.rank() else 2.0))
+    optimizer.update(model, grads)
+    mx.eval(model.parameters(), optimizer.state)
+    print(group.rank(), step, loss.item(), flush=True)
+"""
+
+
+def test_nothing_is_computed_again_where_the_other_rank_would_hear_of_it(tmp_path: Path) -> None:
+    """A search for the NaN of step 5 would send rank 1 what it takes for step 6: there its loss shows it first."""
+    (tmp_path / "train.py").write_text(SHARED)
+    bare = run(launch(), tmp_path)
+    ran, rows = rows_of(tmp_path, *launch())
+    assert sorted(ran.out.splitlines()) == sorted(bare.out.splitlines())
+    assert [row["outcome"] for row in rows] == ["nan", "nan"]
+    assert [[one["n"] for one in row["collectives"]] for row in rows] == [list(range(1, 13))] * 2
+
+
 SPAWNS = (
     MODEL
     + """

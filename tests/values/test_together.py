@@ -39,7 +39,8 @@ SAID = [
     ("figures may differ", rows((found("MP101", message="1.2 MB"),), (found("MP101", message="1.3 MB"),)),
      [["1.2 MB (all 2 ranks)"], []]),
     ("places may not", rows((A,), (found("MP101", line=4),)), [["said (rank 0)"], ["said (rank 1)"]]),
-    ("without ranks", rows((A,), (A,), (B,), ranks=False), [["said (2 of 3 processes)"], [], ["said (1 of 3 processes)"]]),
+    ("without ranks", rows((A,), (A,), (B,), ranks=False),
+     [["said (2 of 3 processes)"], [], ["said (1 of 3 processes)"]]),
 ]  # fmt: skip
 
 
