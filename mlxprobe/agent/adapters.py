@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlxprobe.agent.trees import Saved, is_array, put
 
@@ -15,8 +14,7 @@ ROWS = 4
 NEAR = 0.02  # of the adapter's own part
 
 
-@dataclass(frozen=True)
-class Matrix:
+class Matrix(NamedTuple):
     """A weight where it lies: `owner[key]`; a quantised one has the shape that it stands for."""
 
     path: str
@@ -31,8 +29,7 @@ class Matrix:
         return self.owner[self.key]
 
 
-@dataclass(frozen=True)
-class Adapter:
+class Adapter(NamedTuple):
     """A base weight and two factors in one module; `left` times `right` has the base's shape, or its transpose's."""
 
     path: str

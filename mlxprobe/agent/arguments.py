@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +18,8 @@ def described(function: Callable[..., Any], argnums: Any = None, argnames: Any =
     chosen = {0} if argnums is None and not argnames else {argnums} if isinstance(argnums, int) else set(argnums or ())
 
     def describe(args: tuple[Any, ...], kwargs: dict[str, Any], *, taken: bool = False) -> dict[str, Any]:
+        import inspect  # takes as long as a tenth of the agent, and waits for a step that is looked at
+
         try:
             names = list(inspect.signature(function).parameters)
         except (TypeError, ValueError):

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 
-@dataclass
 class Call:
     """One gradient call of the program: `parameters` are what the gradient is taken of, `data` the rest, by name."""
 
-    model: Any
-    parameters: Any
-    data: dict[str, Any]
-    loss: Any
-    gradients: Any
-    site: tuple[str, int] = ("", 0)
-    scalings: int | None = None  # of the loss of a compiled function, which its trace told
+    def __init__(
+        self,
+        *,
+        model: Any,
+        parameters: Any,
+        data: dict[str, Any],
+        loss: Any,
+        gradients: Any,
+        site: tuple[str, int],
+        scalings: int | None = None,
+    ) -> None:
+        self.model = model
+        self.parameters = parameters
+        self.data = data
+        self.loss = loss
+        self.gradients = gradients
+        self.site = site
+        self.scalings = scalings  # of the loss of a compiled function, which its trace told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from mlxprobe.agent import graph
@@ -11,20 +10,17 @@ from mlxprobe.agent import graph
 Leaves = dict[str, Any]
 
 
-@dataclass
 class Traced:
-    """An update in a trace: what it was given, and what model and state held before it."""
+    """An update in a trace: what it was given, and what model and state held before it.
 
-    model: Any
-    optimizer: Any
-    gradients: Any
-    applies: bool  # to the model itself; `apply_gradients` only returns what it has computed
-    weights: Leaves = field(default_factory=dict)
-    state: Leaves = field(default_factory=dict)
+    It `applies` to the model itself; `apply_gradients` only returns what it has computed.
+    """
 
-    def __post_init__(self) -> None:
-        self.weights = dict(graph.named_leaves(self.model))
-        self.state = dict(graph.named_leaves(self._state_now()))
+    def __init__(self, model: Any, optimizer: Any, gradients: Any, *, applies: bool) -> None:
+        self.model, self.optimizer, self.gradients = model, optimizer, gradients
+        self.applies = applies
+        self.weights: Leaves = dict(graph.named_leaves(model))
+        self.state: Leaves = dict(graph.named_leaves(self._state_now()))
 
     def _state_now(self) -> Any:
         return getattr(self.optimizer, "state", {})

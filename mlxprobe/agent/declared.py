@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlxprobe.agent.adapters import ALPHAS, RANKS, SCALES
 
@@ -14,8 +13,7 @@ LARGEST_BYTES = 262_144
 NAMED = ("adapter", "lora")
 
 
-@dataclass(frozen=True)
-class Declared:
+class Declared(NamedTuple):
     """Scale, alpha and rank by name, and who says so."""
 
     names: dict[str, float]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mlxprobe.agent import graph
@@ -67,25 +66,22 @@ class Inspector:
         """The program has come to its end."""
 
 
-@dataclass
 class Inspection:
     """Hand events to the inspectors; one that fails is told of and left out, and never fails the program."""
 
-    recorder: Recorder
-    kinds: tuple[type[Inspector], ...]
-    due: bool = True
-    wanted: bool = False  # by an inspector: the next step, whatever it costs
-    busy: bool = False
-    inside: bool = False  # of an eager run of a compiled function, which is ours: whatever is in it may be evaluated
-    returned: bool = False  # whether that function returns its gradients, and so tells of them itself
-    tracing: bool = False
-    looked: dict[str, Any] = field(default_factory=dict)
-    schedules: dict[int, tuple[str, int]] = field(default_factory=dict)  # by function: its words, and how many updates
-    nesting: Nesting = field(default_factory=Nesting)
-
-    def __post_init__(self) -> None:
-        self._inspectors = [kind(self) for kind in self.kinds]
+    def __init__(self, recorder: Recorder, kinds: Iterable[type[Inspector]]) -> None:
+        self.recorder = recorder
+        self.due = True
+        self.wanted = False  # by an inspector: the next step, whatever it costs
+        self.busy = False
+        self.inside = False  # of an eager run of a compiled function: whatever is in it is ours, and may be evaluated
+        self.returned = False  # whether that function returns its gradients, and so tells of them itself
+        self.tracing = False
+        self.looked: dict[str, Any] = {}
+        self.schedules: dict[int, tuple[str, int]] = {}  # by function: its words, and how many updates
+        self.nesting = Nesting()
         self.looks = Looks()
+        self._inspectors = [kind(self) for kind in kinds]
         self._inside: dict[str, Any] = {}
         self._functional: int | None = None
         self.home = Home()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mlxprobe.agent import graph
 
 SHARE = 0.005  # of the run so far: for all looks together, and for the dearest of them
@@ -20,15 +18,15 @@ def is_landmark(step: int) -> bool:
     return step in EARLY or step & (step - 1) == 0
 
 
-@dataclass
 class Drawing:
     """What the last drawing of one thing showed, and by how many operations it had grown per step."""
 
-    step: int
-    operations: int
-    growth: float
-    times: int = 1
-    rises: int = 0  # drawings in a row that had grown
+    def __init__(self, step: int, operations: int, growth: float) -> None:
+        self.step = step
+        self.operations = operations
+        self.growth = growth
+        self.times = 1
+        self.rises = 0  # drawings in a row that had grown
 
     def by(self, step: int) -> float:
         """Return how many operations there will be at a step, if it grows as it did."""

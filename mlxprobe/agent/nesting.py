@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from mlxprobe.agent.capture import Reach, Traced
 from mlxprobe.agent.peaks import Peaks
 
 
-@dataclass
 class Trace:
     """What happens in a compiled function while it is traced."""
 
-    reach: Reach  # what goes in and out
-    calls: list[Any] = field(default_factory=list)  # gradient calls, as `inspection.Call`
-    updated: list[Traced] = field(default_factory=list)
+    def __init__(self, reach: Reach) -> None:
+        self.reach = reach  # what goes in and out
+        self.calls: list[Any] = []  # gradient calls, as `inspection.Call`
+        self.updated: list[Traced] = []
 
 
-@dataclass
 class Nesting:
     """How deep the program is in MLX's calls of itself (`depth`), and which compiled functions are being traced."""
 
-    depth: int = 0
-    shadow: bool = False  # whether a compiled function is run by us, to look into it
-    talks: bool = False  # to other ranks within a gradient call or a trace: taken again by us, they would hear of it
-    recomputed: int = 0  # how deep in functions under `mx.checkpoint`, whose arrays no graph keeps
-    replay: bool = False  # whether a gradient call is taken again by us, operation by operation
-    reached: Callable[..., None] | None = None  # told of the next gradient call, by that run of ours
-    tracing: list[Trace] = field(default_factory=list)
-    peaks: Peaks = field(default_factory=Peaks)
+    def __init__(self) -> None:
+        self.depth = 0
+        self.shadow = False  # whether a compiled function is run by us, to look into it
+        self.talks = False  # to other ranks within a gradient call or a trace: taken again by us, they would hear of it
+        self.recomputed = 0  # how deep in functions under `mx.checkpoint`, whose arrays no graph keeps
+        self.replay = False  # whether a gradient call is taken again by us, operation by operation
+        self.reached: Callable[..., None] | None = None  # told of the next gradient call, by that run of ours
+        self.tracing: list[Trace] = []
+        self.peaks = Peaks()
 
 
 class Home:

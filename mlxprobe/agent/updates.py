@@ -48,7 +48,7 @@ class Updates:
             if inspection.due and not nesting.tracing:
                 inspection.updating(model, optimizer, gradients)
             elif nesting.tracing:
-                nesting.tracing[-1].updated.append(Traced(model, optimizer, gradients, applies))
+                nesting.tracing[-1].updated.append(Traced(model, optimizer, gradients, applies=applies))
             nesting.depth += 1
             try:
                 result = original(optimizer, *args, **kwargs)

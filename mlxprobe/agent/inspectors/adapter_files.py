@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlxprobe.agent import adapters, graph, sites
 from mlxprobe.agent.adapters import Adapter
@@ -19,8 +18,7 @@ FILES = 8  # that are written and measured
 NEAR = 0.02
 
 
-@dataclass
-class Taken:
+class Taken(NamedTuple):
     """Layers that have taken an adapter's file; where they keep their scale is read anew when they are used."""
 
     file: str

@@ -6,7 +6,6 @@ import os
 import re
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from mlxprobe.agent import graph, sites
@@ -18,15 +17,15 @@ HELD_BYTES = 65_536  # larger arrays are known by themselves alone, not kept ali
 UNUSED_AFTER = 3  # updates that a loaded array must have had no part in
 
 
-@dataclass
 class Waiting:
     """Weights that a program has loaded from a file, until one of them is evaluated."""
 
-    path: str
-    arrays: dict[str, Callable[[], Any]]
-    site: tuple[str, int]
-    updates: int
-    told: bool = False
+    def __init__(self, path: str, arrays: dict[str, Callable[[], Any]], site: tuple[str, int], updates: int) -> None:
+        self.path = path
+        self.arrays = arrays
+        self.site = site
+        self.updates = updates
+        self.told = False
 
 
 class Checkpoints(Inspector):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlxprobe.agent import sites
 from mlxprobe.agent.arguments import like
@@ -19,8 +17,7 @@ CLOSE = 0.5  # of the weight's own size, which a change of it stays below
 LOW_RANK, ENERGY = 4, 0.9  # a quarter of the rows' directions holds nearly all of an adapter's change
 
 
-@dataclass
-class Rows:
+class Rows(NamedTuple):
     """Some rows of a weight that was dequantised."""
 
     shape: tuple[int, ...]
@@ -109,6 +106,8 @@ class Fusing(Inspector):
         self._tell(1 - float((change * left).sum()) / whole, size(left - change) / size(change), bits(args, kwargs))
 
     def _tell(self, lost: float, error: float, at: str) -> None:
+        import statistics  # which few programs come to need
+
         site = sites.calling()
         kept = self._kept.setdefault(f"{site}", [])
         kept.append((lost, error))

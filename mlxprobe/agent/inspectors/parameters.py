@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from mlxprobe.agent import graph
@@ -22,15 +21,17 @@ def affordable(named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     return [pair for k, pair in enumerate(named) if not k or sizes[k] <= budget]
 
 
-@dataclass
 class Held:
     """A few parameters of one gradient call: a model's; arguments are not, until an optimizer is given them."""
 
-    key: Any
-    arrays: dict[str, Any]
-    site: tuple[str, int]
-    trained: bool
-    results: tuple[Any, list[Any]] = (None, [])  # the loss, and some of the gradients
+    def __init__(
+        self, key: Any, arrays: dict[str, Any], site: tuple[str, int], results: tuple[Any, list[Any]], *, trained: bool
+    ) -> None:
+        self.key = key
+        self.arrays = arrays
+        self.site = site
+        self.results = results  # the loss, and some of the gradients
+        self.trained = trained
 
 
 class Parameters(Inspector):
@@ -57,7 +58,7 @@ class Parameters(Inspector):
         key = call.site if call.model is None else id(call.model)
         if all(one.key != key for one in self._held):
             results = (call.loss, graph.leaves(call.gradients)[:MANY])
-            self._held.append(Held(key, dict(small), call.site, trained=call.model is not None, results=results))
+            self._held.append(Held(key, dict(small), call.site, results, trained=call.model is not None))
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         given = {id(one) for one in graph.leaves(model)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from mlxprobe.agent import graph, sites
@@ -17,30 +16,30 @@ POINTS = 32  # rates kept of an optimizer
 MOST = 3  # optimizers told of
 
 
-@dataclass
 class Schedule:
     """One schedule that the program built: its words, how many of its own steps it takes, and who has it."""
 
-    text: str
-    span: int = 0
-    warmup: int = 0
-    ends: tuple[float, ...] = ()  # the rates that it starts or ends at
-    site: tuple[str, int] = ("", 0)
-    calls: int = 0
-    given: bool = False
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.span = self.warmup = 0
+        self.ends: tuple[float, ...] = ()  # the rates that it starts or ends at
+        self.site = ("", 0)
+        self.calls = 0
+        self.given = False
 
 
-@dataclass
 class Followed:
     """One optimizer, and what its rate was after which of its updates."""
 
-    optimizer: Callable[[], Any]
-    name: str
-    decay: float
-    site: tuple[str, int]
-    schedule: Schedule | None
-    scheduled: bool
-    points: list[tuple[int, float]] = field(default_factory=list)
+    def __init__(self, optimizer: Any, schedule: Schedule | None, *, scheduled: bool) -> None:
+        decay = getattr(optimizer, "weight_decay", 0.0)
+        self.optimizer: Callable[[], Any] = weakref.ref(optimizer)
+        self.name = type(optimizer).__name__ + (" without bias correction" if is_uncorrected(optimizer) else "")
+        self.decay = float(decay) if isinstance(decay, (int, float)) else 0.0
+        self.site = sites.calling()
+        self.schedule = schedule
+        self.scheduled = scheduled
+        self.points: list[tuple[int, float]] = []
 
     def add(self, update: int, rate: float) -> None:
         """Keep a rate; of many every second one, but the first and the last."""
@@ -126,15 +125,7 @@ class Rates(Inspector):
         schedule = self._schedules.get(id(scheduler), (None, None))[1]
         if schedule is not None:
             schedule.given = True
-        decay = getattr(optimizer, "weight_decay", 0.0)
-        self._followed[id(optimizer)] = Followed(
-            weakref.ref(optimizer),
-            type(optimizer).__name__ + (" without bias correction" if is_uncorrected(optimizer) else ""),
-            float(decay) if isinstance(decay, (int, float)) else 0.0,
-            sites.calling(),
-            schedule,
-            scheduler is not None,
-        )
+        self._followed[id(optimizer)] = Followed(optimizer, schedule, scheduled=scheduler is not None)
 
     def look(self, step: int) -> None:
         self._read()

@@ -6,7 +6,6 @@ import math
 import sys
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -18,15 +17,15 @@ IS_SURE, SOONER = 3, 2  # renewals; of optimizers whose schedule each of them cu
 CUT = 0.9  # of a schedule: whoever comes to its end restarts it on purpose
 
 
-@dataclass
 class Trained:
     """A model, what its last optimizer was like, and how often one like it has followed another."""
 
-    model: Callable[[], Any]
-    like: tuple[Any, ...]
-    since: int  # updates of the run
-    renewals: int = 0
-    shortest: int = 0  # updates of an optimizer that was followed
+    def __init__(self, model: Callable[[], Any], like: tuple[Any, ...], since: int) -> None:
+        self.model = model
+        self.like = like
+        self.since = since  # updates of the run
+        self.renewals = 0
+        self.shortest = 0  # updates of an optimizer that was followed
 
 
 class Renewals(Inspector):

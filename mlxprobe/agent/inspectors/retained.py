@@ -9,7 +9,6 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
@@ -81,16 +80,16 @@ class Retained(Inspector):
         return each if trend.rises == RISES_ARE_SURE and each >= 1 else 0.0
 
 
-@dataclass
 class Trend:
     """A count at the last look, what it was of (the first array is as old as its list), and its rises in a row."""
 
-    step: int
-    count: int
-    arrays: int
-    first: weakref.ref[Any]
-    rises: int = 0
-    lengthened: bool = False  # since the look before: a list that begins as it did keeps what it held
+    def __init__(self, step: int, count: int, arrays: int, first: weakref.ref[Any]) -> None:
+        self.step = step
+        self.count = count
+        self.arrays = arrays
+        self.first = first
+        self.rises = 0
+        self.lengthened = False  # since the look before: a list that begins as it did keeps what it held
 
 
 def is_made_of(before: list[Any], now: list[Any]) -> bool:

@@ -7,8 +7,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlxprobe.agent import graph, own
 from mlxprobe.agent.inspection import Inspection
@@ -27,8 +26,7 @@ Contents = list[tuple[Any, Any]]  # dicts and lists, with what each held
 PLAIN = (list, tuple, dict, int, float, str, bool, type(None))
 
 
-@dataclass
-class Held:
+class Held(NamedTuple):
     """One gradient call: what it differentiates, and what it was given."""
 
     call: int
@@ -54,13 +52,12 @@ class Held:
         return args if self.has_parameters else (self.model().trainable_parameters(), *args)
 
 
-@dataclass
-class Room:
+class Room(NamedTuple):
     """How many calls may be held, whether with their parameters, and which of these show whether they are finite."""
 
     calls: int
     parameters: bool
-    probes: list[tuple[Any, ...]] = field(default_factory=list)  # paths
+    probes: tuple[tuple[Any, ...], ...] = ()  # paths
 
 
 class Origin:
@@ -150,9 +147,9 @@ class Origin:
         peak, active = self._inspection.recorder.phases.peak(), self._inspection.recorder.active()
         every = sum(one.nbytes for one in graph.leaves([args, kwargs]))
         data = every - sum(one.nbytes for one in graph.leaves(parameters))
-        probes = list(probed(parameters)) if self._inspection.due else []
+        probes = tuple(probed(parameters)) if self._inspection.due else ()
         if self._inspection.count("probes", [at(parameters, path) for path in probes]) != 0:
-            probes = []  # the program does not evaluate its update at each step
+            probes = ()  # the program does not evaluate its update at each step
         if every <= FREE_BYTES or every * SPARE <= peak - active:
             return Room(int(min(MOST, max(1, HELD_SHARE * peak // max(1, every)))), parameters=True, probes=probes)
         return Room(int(model is not None and data <= HELD_SHARE * peak), parameters=False)
