@@ -6,8 +6,10 @@ import os
 import sys
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from mlxprobe.supervisor.watch import Watcher
+if TYPE_CHECKING:
+    from mlxprobe.supervisor.watch import Watcher
 
 SHOWN_S = 0.25
 LEAST_ROWS = 5

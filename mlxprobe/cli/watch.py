@@ -108,7 +108,7 @@ def watch(
     from mlxprobe.cli.statusline import StatusLine
     from mlxprobe.running.selection import Selection
     from mlxprobe.running.watching import Enough, Watch
-    from mlxprobe.values.observation import Program as Watched
+    from mlxprobe.values.program import Program as Watched
 
     settings = resolve(flags)
     command = command_of(words, python, is_module=is_module, is_command=is_command)
@@ -144,7 +144,7 @@ def import_reports() -> None:
     import platform
 
     import mlxprobe.cli.display
-    import mlxprobe.reports
+    import mlxprobe.reports.diagnosis
     import mlxprobe.running.judging  # noqa: F401
 
     platform.platform()  # it asks another program, once

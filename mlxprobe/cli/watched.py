@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from mlxprobe.cli.common import JUDGED_NOT, tell
 
@@ -70,6 +69,8 @@ class Report:
 
     def record(self, running: Watch, seen: Sequence[ProgramRecord], *, complete: bool = True) -> tuple[Record, int]:
         """Put a program's rows into a record; return with it how many findings the baseline has already."""
+        from msgspec.structs import replace
+
         import mlxprobe
         from mlxprobe.values.files import SCHEMA_VERSION, now
         from mlxprobe.values.record import Record
@@ -80,9 +81,7 @@ class Report:
             mlxprobe=mlxprobe.__version__,
             time=now(),
             environment=running.environment,
-            programs=tuple(
-                msgspec.structs.replace(one, findings=kept) for one, (kept, _) in zip(seen, chosen, strict=True)
-            ),
+            programs=tuple(replace(one, findings=kept) for one, (kept, _) in zip(seen, chosen, strict=True)),
             complete=complete,
             wall_s=time.monotonic() - self._began_s,
         )

@@ -1,29 +1,32 @@
 """Record in, text out: pure. One file per format; each offers `render(record) -> str`."""
 
+import importlib
 from collections.abc import Callable
 
-from mlxprobe.reports import annotations, diagnosis, junit, markdown, sarif, text
 from mlxprobe.values.files import encode
 from mlxprobe.values.record import Record
 
 
-def _html(record: Record) -> str:
-    from mlxprobe.reports import html  # its libraries are in an extra
+def _format(file: str) -> Callable[[Record], str]:
+    """Return what renders a format, whose file is imported when it is asked for: few of them are, and HTML an extra."""
 
-    return html.render(record)
+    def render(record: Record) -> str:
+        return str(importlib.import_module(f"{__name__}.{file}").render(record))
+
+    return render
 
 
 FORMATS: dict[str, Callable[[Record], str]] = {
-    "text": text.render,
-    "markdown": markdown.render,
-    "junit": junit.render,
+    "text": _format("text"),
+    "markdown": _format("markdown"),
+    "junit": _format("junit"),
     "json": lambda record: encode(record).decode(),
 }
 WATCH_FORMATS: dict[str, Callable[[Record], str]] = {
-    "text": diagnosis.render,
+    "text": _format("diagnosis"),
     "json": FORMATS["json"],
-    "junit": junit.render,
-    "github": annotations.render,
-    "sarif": sarif.render,
-    "html": _html,
+    "junit": FORMATS["junit"],
+    "github": _format("annotations"),
+    "sarif": _format("sarif"),
+    "html": _format("html"),
 }

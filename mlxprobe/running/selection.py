@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from mlxprobe.values.errors import UsageError
-from mlxprobe.values.observation import Place, Raised, Value
-from mlxprobe.values.record import Finding, Record
+
+if TYPE_CHECKING:  # a program that is to be watched need not wait for them
+    from mlxprobe.values.observation import Place, Raised
+    from mlxprobe.values.record import Finding, Record
 
 Known = tuple[str, str, str]  # code, file relative to the root, the line's text
 
 
-class Selection(Value, frozen=True):
+@dataclass(frozen=True)
+class Selection:
     """A choice of findings by prefixes of their codes; without `select` it is all of them.
 
     Args:
@@ -65,8 +68,10 @@ def known_of(record: Record, root: Path) -> frozenset[Known]:
 
 
 def _here(found: Finding, root: Path) -> Finding:
-    caller = found.caller and msgspec.structs.replace(found.caller, file=_found_again(found.caller.file, root))
-    return msgspec.structs.replace(found, file=_found_again(found.file, root), caller=caller)
+    from msgspec.structs import replace
+
+    caller = found.caller and replace(found.caller, file=_found_again(found.caller.file, root))
+    return replace(found, file=_found_again(found.file, root), caller=caller)
 
 
 def identity(found: Finding, root: Path | None = None) -> Known:
@@ -80,16 +85,20 @@ def identity(found: Finding, root: Path | None = None) -> Known:
 
 def own_place(told: Finding | Raised) -> Place:
     """Return the user's own line: the place itself, or the one that led to it in an installed package."""
-    source = told.source if isinstance(told, Finding) else ""
+    from mlxprobe.values.observation import Place
+
+    source: str = getattr(told, "source", "")  # of an exception none was kept
     return told.caller or Place(file=told.file, line=told.line, source=source)
 
 
 def quoted(found: Finding) -> Finding:
     """Return a finding with the text of its lines: as the files have it, or as only the program could read it."""
+    from msgspec.structs import replace
+
     by = found.caller
-    caller = by and msgspec.structs.replace(by, source=source_line(by.file, by.line) or by.source)
+    caller = by and replace(by, source=source_line(by.file, by.line) or by.source)
     source = source_line(found.file, found.line) or found.source
-    return msgspec.structs.replace(found, source=source, caller=caller)
+    return replace(found, source=source, caller=caller)
 
 
 def source_of(found: Finding | Place, root: Path | None = None) -> str:

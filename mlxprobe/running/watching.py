@@ -1,6 +1,6 @@
 """Watch a program of the user's: as it is, with the agent carried in, under no limit that nobody asked for.
 
-What judges it is imported when it is needed: the program is not to wait for that.
+What watches and judges it is imported once it has been started: the program is not to wait for that.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
-
-import msgspec
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlxprobe.agent.shared import STEPS_VARIABLE
-from mlxprobe.running.surroundings import Surroundings
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
-from mlxprobe.supervisor.watch import Watcher, observe_all
-from mlxprobe.values.observation import Environment, Fact, Limits, Observation, Program, Value
+from mlxprobe.supervisor.start import Started, started
+from mlxprobe.values.program import Program
 from mlxprobe.values.vocabulary import Severity
 
 if TYPE_CHECKING:
+    from mlxprobe.supervisor.watch import Watcher
+    from mlxprobe.values.observation import Environment, Fact, Limits, Observation
     from mlxprobe.values.record import Finding, ProgramRecord
 
 FOREVER_S = 1e9
@@ -34,17 +34,19 @@ RANKS_WITHIN_S = 1.0  # of the first that has done enough steps
 TELLS_AFTER_S = 10.0  # a program's report comes soon enough where it runs no longer
 
 
-class Enough(Value, frozen=True):
+class Enough(NamedTuple):
     """When somebody has seen enough: after a number of steps, or at the first finding that is an error."""
 
     steps: int = 0
     finding: bool = False
 
 
-def limits_of(settings: Settings) -> Limits:
+def limits_of(settings: Settings, usual_stall_s: float = STALL_FLOOR_S) -> Limits:
     """Return the limits that somebody asked for, and no other but the one after which a silence is told."""
+    from mlxprobe.values.observation import Limits
+
     return Limits(
-        stall_s=settings.stall_s or STALL_FLOOR_S,
+        stall_s=settings.stall_s or usual_stall_s,
         startup_s=FOREVER_S,
         timeout_s=settings.timeout_s or FOREVER_S,
         memory_bytes=0 if settings.memory is None else memory_limit(settings.memory),
@@ -68,11 +70,9 @@ class Watch:
         self.silent: Callable[[Watcher], None] = lambda _: None
         self.short: Callable[[Fact, Watcher], None] = lambda *_: None
         self.erred: Callable[[Sequence[Finding], Watcher], None] | None = None
-        self.environment = Environment(python="", executable="", platform="")
         self.seen: tuple[Observation, ...] = ()
         self._watcher: Watcher | None = None
         self._settings = settings
-        self._surroundings = Surroundings()
         self._first_s = 0.0  # when the first process said that enough was seen of it
         self._look_s = time.monotonic() + LOOK_S  # when to diagnose next
         self._erred: set[str] = set()
@@ -86,22 +86,27 @@ class Watch:
         Raises:
             ProbeError: it could not be started.
         """
-        seen = observe_all(
-            self.program,
-            limits_of(self._settings),
-            stop=self.stop,
-            begun=self.begun,
-            progress=self._polled,
-            ends_silence=self._settings.stall_s is not None,
-        )
-        self._meet()
-        self.seen = tuple(
-            msgspec.structs.replace(one, ended="stalled") if one.ended == "interrupted" and one.silence else one
-            for one in seen
-        )
+        with started(self.program) as running:
+            self.begun()
+            self.seen = self._watched(running)
+        self.environment = environment_of(self._watcher)
         from mlxprobe.running.judging import judged_all
 
         return judged_all(self.seen)
+
+    def _watched(self, running: Started) -> tuple[Observation, ...]:
+        import msgspec
+
+        from mlxprobe.running.surroundings import Surroundings
+        from mlxprobe.supervisor.watch import watched
+
+        self._surroundings = Surroundings()
+        limits, ends_silence = limits_of(self._settings), self._settings.stall_s is not None
+        seen = watched(running, limits, stop=self.stop, progress=self._polled, ends_silence=ends_silence)
+        return tuple(
+            msgspec.structs.replace(one, ended="stalled") if one.ended == "interrupted" and one.silence else one
+            for one in seen
+        )
 
     @property
     def ended(self) -> str:
@@ -119,18 +124,8 @@ class Watch:
         """Judge what has been seen of a program that still runs: `ended` is `running`, or `stalled` where it hangs."""
         from mlxprobe.running.judging import judged_all
 
-        self._meet()
+        self.environment = environment_of(watcher)
         return judged_all(watcher.observations(ended))
-
-    def _meet(self) -> None:
-        import platform  # it asks another program, once
-
-        self.environment = msgspec.structs.replace(self.environment, platform=platform.platform())
-        if self._watcher is not None:
-            log = self._watcher.log
-            self.environment = msgspec.structs.replace(
-                self.environment, python=log.python, executable=log.executable, mlx=log.mlx, device=log.device
-            )
 
     def send(self, number: int) -> None:
         """Hand a signal on to the program."""
@@ -176,7 +171,7 @@ class Watch:
             slowest = max((step.step_s for log in logs for step in log.steps[2:]), default=0.0)
             stall_s = max(STALL_FLOOR_S, STALL_FACTOR * slowest)
             if stall_s != watcher.limits.stall_s:
-                watcher.limits = msgspec.structs.replace(watcher.limits, stall_s=stall_s)
+                watcher.limits = limits_of(self._settings, stall_s)
 
     def _errs(self, watcher: Watcher) -> bool:
         """Diagnose now and then; what is an error is proved, and need not wait for the end."""
@@ -201,4 +196,18 @@ class Watch:
 
 def with_steps(program: Program, steps: int) -> Program:
     """Return a program whose agent ends it after so many steps: who only looks from outside comes too late."""
-    return msgspec.structs.replace(program, env=program.env | {STEPS_VARIABLE: str(steps)}) if steps else program
+    return replace(program, env={**program.env, STEPS_VARIABLE: str(steps)}) if steps else program
+
+
+def environment_of(watcher: Watcher | None) -> Environment:
+    """Return what the agent has told of its interpreter, and this machine's name."""
+    import platform  # it asks another program, once
+
+    from mlxprobe.values.observation import Environment
+
+    if watcher is None:  # it had ended before it was polled
+        return Environment(python="", executable="", platform=platform.platform())
+    log = watcher.log
+    return Environment(
+        python=log.python, executable=log.executable, platform=platform.platform(), mlx=log.mlx, device=log.device
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,11 +11,6 @@ from typing import Any
 
 from mlxprobe.settings.checks import choice, folders, is_path, packages, seconds, size, whole
 from mlxprobe.values.errors import UsageError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @dataclass(frozen=True)
@@ -152,10 +146,7 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, s
     if unknown:
         known = ", ".join(sorted(setting.key for setting in TABLE))
         raise UsageError(f"{file}: [tool.mlxprobe] has no setting {sorted(unknown)[0]!r}; known are {known}")
-    variables = [setting.variable for setting in TABLE]
-    for name in sorted(set(environ) - set(variables)):
-        if name.startswith("MLXPROBE_") and (meant := difflib.get_close_matches(name, variables, n=1, cutoff=0.85)):
-            raise UsageError(f"environment variable {name}: no such setting; did you mean {meant[0]}?")
+    _check_variables(environ)
     values, projects = {}, set()
     for setting in TABLE:
         value, origin = setting.default, ""
@@ -173,6 +164,20 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, s
         values["scenarios"] = tuple(str(file.parent / entry) for entry in values["scenarios"])
     values["requirements"] = _absolute(values["requirements"], file if "requirements" in projects else None)
     return Settings(**values)
+
+
+def _check_variables(environ: Mapping[str, str]) -> None:
+    """Refuse a variable that is nearly called as a setting's.
+
+    Raises:
+        UsageError: there is one.
+    """
+    variables = [setting.variable for setting in TABLE]
+    for name in sorted(name for name in environ if name.startswith("MLXPROBE_") and name not in variables):
+        import difflib  # seldom: a program that is to be watched need not wait for it
+
+        if meant := difflib.get_close_matches(name, variables, n=1, cutoff=0.85):
+            raise UsageError(f"environment variable {name}: no such setting; did you mean {meant[0]}?")
 
 
 def _absolute(requirements: Sequence[str], file: Path | None) -> tuple[str, ...]:
@@ -199,16 +204,24 @@ def _checked(setting: Setting, value: Any, origin: str) -> Any:
 
 def project_table(start: Path) -> tuple[Path | None, dict[str, Any]]:
     """Find [tool.mlxprobe] in the pyproject.toml of `start` or the nearest folder above."""
-    for folder in (start, *start.parents):
-        file = folder / "pyproject.toml"
-        if file.is_file():
-            try:
-                table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("mlxprobe")
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-                raise UsageError(f"{file}: not a TOML file: {error}") from None
-            if table is not None:
-                return file, table
+    files = (folder / "pyproject.toml" for folder in (start, *start.parents))
+    for file in (one for one in files if one.is_file()):
+        table = _read_toml(file).get("tool", {}).get("mlxprobe")
+        if table is not None:
+            return file, table
     return None, {}
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: not a TOML file: {error}") from None
 
 
 def cache_folder() -> Path:

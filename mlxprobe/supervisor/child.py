@@ -26,11 +26,12 @@ from mlxprobe.supervisor.pipes import ReadEnd
 from mlxprobe.supervisor.sweep import sweep
 from mlxprobe.supervisor.warden import SHARED
 from mlxprobe.values.errors import ProbeError
-from mlxprobe.values.observation import Program
+from mlxprobe.values.program import Program
 
 AGENT = Path(__file__).parents[1] / "agent" / "__main__.py"
 CARRIED = AGENT.with_name("carried")
-WARDEN = Path(__file__).with_name("warden.py")
+_WARDEN = f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import warden; warden.main(sys.argv[1:])"
+WARDEN = (sys.executable, "-I", "-S", "-c", _WARDEN)  # imported: a script is compiled anew at each start
 TAIL_BYTES = 16_384
 END_WITHIN_S = 8.0
 TERM_GRACE_S = 0.3
@@ -76,7 +77,7 @@ class Child:
         events = -1 if program.command else self._events.write_fd
         session = "same" if program.terminal else "own"
         output = None if program.terminal else self._output.write_fd
-        order = [sys.executable, "-I", "-S", str(WARDEN), str(control), str(events), str(self.folder), session]
+        order = [*WARDEN, str(control), str(events), str(self.folder), session]
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SHARED)  # the warden lets them in once it can take them
         try:
             return subprocess.Popen(
@@ -93,7 +94,7 @@ class Child:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     def _environment(self, program: Program) -> dict[str, str]:
-        environment = os.environ | program.env
+        environment = os.environ | dict(program.env)
         environment[FOLDER_VARIABLE] = str(self.folder)
         environment[SUPERVISOR_VARIABLE] = str(os.getpid())
         if program.device:

@@ -10,11 +10,14 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlxprobe.agent.roots import AGENT, Roots
 from mlxprobe.agent.shared import ASK_FILE, STACK_SIGNAL, STACKS_FILE
-from mlxprobe.values.observation import Frame, Stack
 from mlxprobe.values.vocabulary import Whose
+
+if TYPE_CHECKING:
+    from mlxprobe.values.observation import Frame, Stack
 
 WAIT_S = 0.3  # for all processes together
 LAST_WAIT_S = 0.4  # when nothing is left to lose
@@ -197,6 +200,8 @@ def signal_to(pid: int) -> None:
 
 def parse(text: str, pid: int, roots: Roots) -> list[Stack]:
     """Read faulthandler's report into stacks, the agent's own thread and frames left out."""
+    from mlxprobe.values.observation import Frame, Stack  # which no program's start waits for
+
     stacks: list[Stack] = []
     thread = ""
     frames: list[Frame] = []

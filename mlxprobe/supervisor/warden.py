@@ -2,8 +2,8 @@
 
 A process of its own, with the standard library only. It starts the program in a new session, adopts whatever
 the program's tree orphans (Linux), and kills the whole tree when told to, or when its control line closes because
-the supervisor is gone. Called as `warden.py CONTROL_FD EVENTS_FD FOLDER SESSION ARGV...`: EVENTS_FD is -1 where the
-program opens its events by name, SESSION is `own`, or `same` for a program that has the supervisor's terminal.
+the supervisor is gone. Its words are `CONTROL_FD EVENTS_FD FOLDER SESSION ARGV...`: EVENTS_FD is -1 where the program
+opens its events by name, SESSION is `own`, or `same` for a program that has the supervisor's terminal.
 
 Out: `pid N`, `exit STATUS`, `orphan PID STATUS`, at last `empty` or `left PID...`. In: `term`, `kill`, `signal N`,
 `done`.
@@ -25,8 +25,9 @@ PYTHONS = (signal.SIGPIPE, signal.SIGXFSZ)  # the interpreter ignores them by it
 TWICE_S = 0.1  # a signal that we get too went to the whole process group
 
 
-def main(control: int, events: int, folder: str, session: str, argv: list[str]) -> None:
+def main(words: list[str]) -> None:
     """Start the program, obey the supervisor, leave nothing behind."""
+    control, events, (folder, session, *argv) = int(words[0]), int(words[1]), words[2:]
     ignored = [number for number in SHARED if signal.getsignal(number) is signal.SIG_IGN]  # as by nohup
     set_process_option(PR_SET_CHILD_SUBREAPER, 1)
     os.set_inheritable(control, False)  # the program could hold the line open, or speak for us
@@ -244,7 +245,3 @@ def drain(fd: int) -> bytes:
     except BlockingIOError:
         pass
     return numbers
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5:])

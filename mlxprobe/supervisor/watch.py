@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.supervisor import jit
@@ -15,9 +12,11 @@ from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import NONSENSE_IS_SURE, EventLog
 from mlxprobe.supervisor.observing import observed
 from mlxprobe.supervisor.processes import Processes
+from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.stacks import Stacks
+from mlxprobe.supervisor.start import Started, started
+from mlxprobe.supervisor.suspicion import Suspicion
 from mlxprobe.supervisor.threads import STOPPED, threads
-from mlxprobe.values.errors import ProbeError
 from mlxprobe.values.observation import Limits, Observation, Program, Silence
 
 POLL_S = 0.025
@@ -46,9 +45,6 @@ class Watcher:
         self.child = child
         self.stop = stop
         self.limits = limits
-        from mlxprobe.supervisor.sample import TreeSampler  # while the program starts: psutil takes as long to import
-        from mlxprobe.supervisor.suspicion import Suspicion
-
         self.processes = Processes(child.started_s)
         self.stacks = stacks
         stacks.roots = self.processes.roots
@@ -190,53 +186,49 @@ def observe(program: Program, limits: Limits, **how: Any) -> Observation:
     return observe_all(program, limits, **how)[0]
 
 
-def observe_all(
-    program: Program,
-    limits: Limits,
-    *,
-    jit_key: str = "",
-    begun: Callable[[], None] = lambda: None,
-    progress: Progress | None = None,
-    stop: threading.Event | None = None,
-    ends_silence: bool = True,
-) -> tuple[Observation, ...]:
+def observe_all(program: Program, limits: Limits, *, jit_key: str = "", **how: Any) -> tuple[Observation, ...]:
     """Run a program under its limits and return what was seen of each of its processes that trains, by rank.
 
     Args:
         program: what to run, and with which interpreter.
         limits: seconds without progress, to the start and in all; bytes of resident memory of the whole tree.
         jit_key: names the cache of MLX's compiled CPU kernels that this program may share; empty for none.
-        begun: called once the program has been started.
-        progress: called at every poll with the watcher; where it returns True, enough was seen.
-        stop: once it is set, the program is ended as interrupted.
-        ends_silence: False lets a program that is stuck go on; its last silence is told all the same.
+        how: what `watched` may be given.
 
     Raises:
         ProbeError: the process could not be started at all.
     """
-    with _folder() as folder:
-        jit.lend(folder, jit_key)
-        with Stacks(folder) as stacks, Child(program, folder) as child:
-            begun()
-            watcher = Watcher(program, child, stacks, limits, stop or threading.Event())
-            watcher.ends_silence = ends_silence
-            watcher.progress = progress or watcher.progress
-            ended = watcher.run()
-            watcher.tree.scan()
-            watcher.follow()
-            child.end(gently=ended in ("stalled", "timeout", "enough"))  # what eats memory gets no time to eat more
-            watcher.processes.feed(child.take_events())
-            if ended == "exited" and child.exit_code == 0 and watcher.log.finished:
-                jit.keep(child.folder, jit_key)
-            return watcher.observations("unreaped" if child.left else ended)
+    with started(program, jit_key) as running:
+        seen = watched(running, limits, **how)
+        if seen[0].ended == "exited" and running.child.exit_code == 0 and seen[0].finished:
+            jit.keep(running.child.folder, jit_key)
+        return seen
 
 
-@contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    """Make a temporary folder; we remove it, or the warden does where we are gone."""
-    try:
-        made = tempfile.TemporaryDirectory(prefix="mlxprobe-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise ProbeError(f"no temporary folder can be made: {error}") from error
-    with made as name:
-        yield Path(name)
+def watched(
+    running: Started,
+    limits: Limits,
+    *,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+    ends_silence: bool = True,
+) -> tuple[Observation, ...]:
+    """Watch a program that has been started to its end, and return what was seen as `observe_all` does.
+
+    Args:
+        running: what has been started.
+        limits: as of `observe_all`.
+        progress: called at every poll with the watcher; where it returns True, enough was seen.
+        stop: once it is set, the program is ended as interrupted.
+        ends_silence: False lets a program that is stuck go on; its last silence is told all the same.
+    """
+    child = running.child
+    watcher = Watcher(running.program, child, running.stacks, limits, stop or threading.Event())
+    watcher.ends_silence = ends_silence
+    watcher.progress = progress or watcher.progress
+    ended = watcher.run()
+    watcher.tree.scan()
+    watcher.follow()
+    child.end(gently=ended in ("stalled", "timeout", "enough"))  # what eats memory gets no time to eat more
+    watcher.processes.feed(child.take_events())
+    return watcher.observations("unreaped" if child.left else ended)

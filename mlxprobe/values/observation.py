@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlxprobe.values.base import Value as Value  # noqa: PLC0414 - the other rooms import it from here
+from mlxprobe.values.program import Program as Program  # noqa: PLC0414
 from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.vocabulary import HangKind, Whose
 
@@ -18,19 +19,6 @@ class Environment(Value, frozen=True):
     device_name: str = ""
     devices: tuple[str, ...] = ()
     problem: str = ""
-
-
-class Program(Value, frozen=True):
-    """What to run: the agent's own words, or a `command` that it is carried into (`terminal`: with our streams)."""
-
-    name: str
-    argv: tuple[str, ...] = ()
-    python: str = ""
-    command: tuple[str, ...] = ()
-    terminal: bool = False
-    cwd: str = ""
-    env: dict[str, str] = {}
-    device: str = ""
 
 
 class Limits(Value, frozen=True):

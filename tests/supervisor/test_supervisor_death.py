@@ -92,7 +92,7 @@ def test_a_warden_whose_words_nobody_read_still_ends_its_program(mark: str, fold
     folder.mkdir()
     ours, theirs = socket.socketpair()
     unused, events = os.pipe()
-    order = [sys.executable, str(WARDEN), str(theirs.fileno()), str(events), str(folder), "sleep", "1000"]
+    order = [*WARDEN, str(theirs.fileno()), str(events), str(folder), "own", "sleep", "1000"]
     environment = os.environ | {MARK: mark}
     with subprocess.Popen(order, pass_fds=(theirs.fileno(), events), env=environment, start_new_session=True):
         theirs.close()

@@ -1,0 +1,51 @@
+"""Start a program before anything is imported that only watching it needs: that can be done while it imports MLX."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from mlxprobe.supervisor import jit
+from mlxprobe.supervisor.child import Child
+from mlxprobe.supervisor.stacks import Stacks
+from mlxprobe.values.errors import ProbeError
+from mlxprobe.values.program import Program
+
+
+class Started(NamedTuple):
+    """A program that has been started, and the files that its stacks go to."""
+
+    program: Program
+    child: Child
+    stacks: Stacks
+
+
+@contextlib.contextmanager
+def started(program: Program, jit_key: str = "") -> Iterator[Started]:
+    """Start a program, and leave nothing of it behind.
+
+    Args:
+        program: what to run, and with which interpreter.
+        jit_key: names the cache of MLX's compiled CPU kernels that this program may share; empty for none.
+
+    Raises:
+        ProbeError: the process could not be started at all.
+    """
+    with _folder() as folder:
+        jit.lend(folder, jit_key)
+        with Stacks(folder) as stacks, Child(program, folder) as child:
+            yield Started(program, child, stacks)
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """Make a temporary folder; we remove it, or the warden does where we are gone."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="mlxprobe-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise ProbeError(f"no temporary folder can be made: {error}") from error
+    with made as name:
+        yield Path(name)

@@ -1,0 +1,20 @@
+"""What is run: all that a program's start needs, and so nothing else is imported for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """What to run: the agent's own words, or a `command` that it is carried into (`terminal`: with our streams)."""
+
+    name: str
+    argv: tuple[str, ...] = ()
+    python: str = ""
+    command: tuple[str, ...] = ()
+    terminal: bool = False
+    cwd: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    device: str = ""

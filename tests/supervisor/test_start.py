@@ -1,0 +1,48 @@
+"""What is imported before a program is started: modules are counted, for time depends on who else computes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlxprobe.supervisor.child import WARDEN
+
+TELL = "import sys; print(*sys.modules)"
+AFTERWARDS = {"msgspec", "rich", "psutil", "scipy", "numpy", "markdown_it", "packaging", "tomllib", "difflib", "pytest"}
+STARTED = """
+import sys
+import mlxprobe.supervisor.child as child
+def stopped(*args, **kwargs):
+    print(*sys.modules)
+    sys.exit()
+child.Child.__init__ = stopped
+sys.argv = ["mlxprobe", "watch", "train.py"]
+from mlxprobe.cli import entry_point
+entry_point()
+"""
+
+
+def told(program: str, folder: Path, *flags: str) -> set[str]:
+    """Return the modules that a program names."""
+    order = [sys.executable, *flags, "-c", program]
+    ran = subprocess.run(order, capture_output=True, text=True, check=True, timeout=60, cwd=folder)
+    return set(ran.stdout.split())
+
+
+@pytest.mark.slow
+def test_a_program_is_started_before_what_watches_and_judges_it_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("")
+    there = told(STARTED, tmp_path)
+    assert not {name for name in there if name.split(".")[0] in AFTERWARDS}
+    rooms = {name.split(".")[1] for name in there if name.startswith("mlxprobe.")}
+    assert not rooms & {"reports", "diagnosis", "verdict", "catalogue", "upgrade", "releases"}
+    assert len(there - told("import click\n" + TELL, tmp_path)) <= 75  # 64 today
+
+
+@pytest.mark.slow
+def test_a_warden_imports_next_to_nothing(tmp_path: Path) -> None:
+    flags = WARDEN[1:3]
+    program = WARDEN[-1].replace("warden.main(sys.argv[1:])", "warden.set_process_option(36, 1)\n") + TELL
+    there = told(program, tmp_path, *flags) - told(TELL, tmp_path, *flags)
+    assert len(there) <= 30, sorted(there)  # 27 today: enum and ctypes
