@@ -4,30 +4,49 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 
 import msgspec
 
 from mlxprobe.diagnosis.causes import explained
-from mlxprobe.diagnosis.registry import RULES, Rule, finding, rule
+from mlxprobe.diagnosis.registry import RULES, Rule, finding, ranks_finding, rule
 from mlxprobe.values.measures import callers
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 
-__all__ = ["RULES", "Rule", "diagnose", "finding", "rule", "unchecked"]
+__all__ = ["RULES", "Rule", "diagnose", "diagnose_ranks", "finding", "ranks_finding", "rule", "unchecked"]
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-Detector = Callable[[Observation], Iterator[Finding]]
 
+def diagnose(seen: Observation, beside: Sequence[Finding] = ()) -> tuple[Finding, ...]:
+    """Return every finding of every rule, in the order of their codes; of those with one cause the gravest.
 
-def diagnose(seen: Observation) -> tuple[Finding, ...]:
-    """Return every finding of every rule, in the order of their codes; of those with one cause the gravest."""
+    `beside` are those of all ranks together (see `diagnose_ranks`), which may explain what one of them shows.
+    """
     led, texts = callers(seen), {(one.file, one.line): one.source for one in seen.facts}
-    every = explained(one for code in sorted(RULES) for one in RULES[code].detect(seen))
+    every = explained((*(one for code in sorted(RULES) for one in RULES[code].detect(seen)), *beside))
     found = (((one.file, one.line), one) for one in every)
-    return tuple(msgspec.structs.replace(one, source=texts.get(at, ""), caller=led.get(at)) for at, one in found)
+    return tuple(
+        msgspec.structs.replace(one, source=one.source or texts.get(at, ""), caller=one.caller or led.get(at))
+        for at, one in found
+    )
+
+
+def diagnose_ranks(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    """Return what the ranks of one run show only together, each with the ranks that it names; nothing of a single one.
+
+    Of several processes of one rank, as a loader beside its trainer, the one with the most collectives counts.
+    """
+    known: dict[int, Observation] = {}
+    for one in seen:
+        rank = one.process.rank if one.process else -1
+        if rank >= 0 and (rank not in known or len(one.collectives) > len(known[rank].collectives)):
+            known[rank] = one
+    ranks = [known[rank] for rank in sorted(known)]
+    found = (one for code in sorted(RULES) for one in RULES[code].compare(ranks)) if len(ranks) > 1 else ()
+    return explained(msgspec.structs.replace(one, together=True) for one in found)
 
 
 def unchecked(seen: Observation) -> tuple[Finding, ...]:

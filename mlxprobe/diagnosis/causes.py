@@ -86,7 +86,9 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     "MP308": (Cause("MP301", padding_learned),),
     "MP404": (Cause("MP210", rate_not_finite), Cause("MP207", proved)),
     "MP505": (Cause("MP502", traced_as_often),),
-    "MP603": (Cause("MP601"),),
+    "MP603": (*map(Cause, ("MP601", "MP701", "MP702", "MP703", "MP704", "MP708")),),
+    "MP701": (Cause("MP704"),),
+    "MP707": (Cause("MP704"),),
 }
 ONE_CAUSE = {"MP204", "MP602"}  # seen at several places, these have one cause all the same
 

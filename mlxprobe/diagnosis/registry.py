@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mlxprobe.values.observation import Fact, Observation
@@ -10,18 +10,33 @@ from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 Detector = Callable[[Observation], Iterator[Finding]]
+Comparison = Callable[[Sequence[Observation]], Iterator[Finding]]
+
+
+def nothing(_: object) -> Iterator[Finding]:
+    """Find nothing: of one process alone, or of several together, where a rule is about the other."""
+    yield from ()
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One finding code: `page` is what `mlxprobe explain` shows; `needs` names what it cannot be judged without."""
+    """One finding code: `page` is what `mlxprobe explain` shows; `needs` names what it cannot be judged without.
+
+    It looks at one process (`detect`), or holds the ranks of a run against one another (`compare`), by rank.
+    """
 
     code: str
     name: str
     severity: Severity
     page: str
-    detect: Detector
+    detect: Detector = nothing
     needs: str = ""
+    compare: Comparison = nothing
+
+    @property
+    def of_ranks(self) -> bool:
+        """Whether it takes several ranks to see it."""
+        return self.compare is not nothing
 
     def at(
         self, message: str, file: str = "", line: int = 0, *, severity: Severity | None = None, **evidence: float
@@ -47,12 +62,26 @@ def finding(
     """Register a detector under its code; its docstring is the page."""
 
     def register(detect: Detector) -> Detector:
-        if code in RULES:
-            raise ValueError(f"{code} is declared twice: {RULES[code].name} and {name}")
-        RULES[code] = Rule(code, name, severity, (detect.__doc__ or "").strip(), detect, needs)
+        _register(Rule(code, name, severity, (detect.__doc__ or "").strip(), detect, needs))
         return detect
 
     return register
+
+
+def ranks_finding(code: str, name: str, severity: Severity = Severity.ERROR) -> Callable[[Comparison], Comparison]:
+    """Register a comparison of the ranks of one run under its code; its docstring is the page."""
+
+    def register(compare: Comparison) -> Comparison:
+        _register(Rule(code, name, severity, (compare.__doc__ or "").strip(), compare=compare))
+        return compare
+
+    return register
+
+
+def _register(new: Rule) -> None:
+    if new.code in RULES:
+        raise ValueError(f"{new.code} is declared twice: {RULES[new.code].name} and {new.name}")
+    RULES[new.code] = new
 
 
 def rule(code: str) -> Rule:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from mlxprobe.diagnosis import diagnose, unchecked
+from mlxprobe.diagnosis import diagnose, diagnose_ranks, unchecked
 from mlxprobe.running.selection import quoted
 from mlxprobe.values.files import row
 from mlxprobe.values.observation import Observation
-from mlxprobe.values.record import Expectation, ProgramRecord, Verdict
+from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Verdict
 from mlxprobe.values.vocabulary import Outcome
 from mlxprobe.verdict.judge import judge
 from mlxprobe.verdict.remarks import remarks
@@ -19,7 +19,8 @@ from mlxprobe.verdict.remarks import remarks
 
 def judged_all(seen: Sequence[Observation]) -> tuple[ProgramRecord, ...]:
     """Return a row for each process; each finding knows the ranks of all that have it."""
-    return ranked([judged(one) for one in seen])
+    together = diagnose_ranks(seen)
+    return ranked([judged(one, together) for one in seen])
 
 
 def ranked(rows: Sequence[ProgramRecord]) -> tuple[ProgramRecord, ...]:
@@ -27,21 +28,23 @@ def ranked(rows: Sequence[ProgramRecord]) -> tuple[ProgramRecord, ...]:
     ranks: dict[object, set[int]] = {}
     for one in rows if len(rows) > 1 else ():
         for found in one.findings:
-            if one.process is not None and one.process.rank >= 0:
+            if one.process is not None and one.process.rank >= 0 and not found.together:
                 ranks.setdefault(found.same, set()).add(one.process.rank)
     return tuple(
         msgspec.structs.replace(
             one,
             findings=tuple(
-                msgspec.structs.replace(found, ranks=tuple(sorted(ranks.get(found.same, ())))) for found in one.findings
+                msgspec.structs.replace(found, ranks=tuple(sorted(ranks.get(found.same, found.ranks))))
+                for found in one.findings
             ),
         )
         for one in rows
     )
 
 
-def judged(seen: Observation) -> ProgramRecord:
-    """Return the row of one process; what could not be checked is among the findings."""
+def judged(seen: Observation, together: Sequence[Finding] = ()) -> ProgramRecord:
+    """Return the row of one process, with what only all of them show; what could not be checked is among the findings.
+    """
     known = remarks(seen)
     if seen.ended in ("exited", "not-started") and seen.exit_code == 0 and not seen.finished:
         seen = msgspec.structs.replace(seen, finished=True)  # by os._exit, or without MLX
@@ -51,6 +54,6 @@ def judged(seen: Observation) -> ProgramRecord:
         why = "MLX was never imported (or Python ignores its environment: -I, -E, -S): nothing was watched"
         verdict = Verdict(outcome=Outcome.UNJUDGED, reason=why)
         return row(seen, (), verdict, expectation, known, program=name)
-    findings = diagnose(seen)
+    findings = diagnose(seen, together if seen.process and seen.process.rank >= 0 else ())
     verdict = judge(seen, findings, expectation)
     return row(seen, (*map(quoted, findings), *unchecked(seen)), verdict, expectation, known, program=name)

@@ -36,7 +36,7 @@ def _first_told(row: ProgramRecord, rows: Sequence[ProgramRecord]) -> ProgramRec
         found.same for one in rows[: next(k for k, one in enumerate(rows) if one is row)] for found in one.findings
     }
     told = tuple(
-        msgspec.structs.replace(found, message=f"{found.message} ({having(found, rows)})")
+        found if found.together else msgspec.structs.replace(found, message=f"{found.message} ({having(found, rows)})")
         for found in row.findings
         if found.same not in before
     )

@@ -1,0 +1,232 @@
+"""Findings about the order in which ranks build and evaluate their collectives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from mlxprobe.diagnosis.fates import at, busy, called, cut_off, lost, named, over, stands, stopped, waits
+from mlxprobe.diagnosis.lanes import Lane, key, lanes, odd_ones, parting, shifted, site
+from mlxprobe.diagnosis.messages import unmet
+from mlxprobe.diagnosis.registry import ranks_finding, rule
+from mlxprobe.values.measures import standing
+from mlxprobe.values.observation import Collective, Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+AHEAD = 8  # collectives in a row that one rank leaves out
+
+
+@ranks_finding("MP701", "rank-behind")
+def rank_behind(seen: Sequence[Observation]) -> Iterator[Finding]:
+    """A rank does not join a collective, or does not receive a message, that others wait in.
+
+    A collective takes every rank of its group. One that goes on without it, by `continue`, in a branch of one rank
+    alone, or because it stands elsewhere, leaves the others waiting: NCCL for ever, the ring until a later collective
+    takes the place of the missing one, or the connection is lost.
+
+    Example: `if group.rank() == 0: print(mx.distributed.all_sum(loss).item())`
+
+    Use instead: `total = mx.distributed.all_sum(loss)` and `mx.eval(total)` on every rank, and a branch around the
+    `print` alone; to leave out a batch, let all ranks agree on it by a collective first.
+    """
+    yield from _told(seen, "MP701")
+
+
+@ranks_finding("MP702", "collective-mismatch")
+def collective_mismatch(seen: Sequence[Observation]) -> Iterator[Finding]:
+    """Ranks run another operation, shape or type at the same place of their sequence.
+
+    Collectives have no names: the nth of one rank meets the nth of the others. Where those are not the same, ranks
+    hang, or what comes out is put together of things that do not belong together, without an error.
+
+    Example: `for name in set(grads): mx.eval(mx.distributed.all_sum(grads[name]))`, which has another order in every
+    process.
+
+    Use instead: `for name in sorted(grads)`, the same operations in the same order on every rank; pad what has another
+    length on each.
+    """
+    yield from _told(seen, "MP702")
+
+
+@ranks_finding("MP703", "collective-not-evaluated", Severity.WARNING)
+def collective_not_evaluated(seen: Sequence[Observation]) -> Iterator[Finding]:
+    """All ranks build a collective, and only some evaluate it.
+
+    MLX runs a collective when its result is evaluated, not when it is called. A rank that never reads the result never
+    takes part, and those that do wait for it.
+
+    Example: `mean = mx.distributed.all_sum(loss) / group.size()` on every rank, and `mean.item()` on rank 0 alone.
+
+    Use instead: `mx.eval(mean)` on every rank, and a branch around the `print` alone.
+    """
+    yield from _told(seen, "MP703")
+
+
+@ranks_finding("MP708", "uneven-batches")
+def uneven_batches(seen: Sequence[Observation]) -> Iterator[Finding]:
+    """Ranks have different numbers of steps, and those that have more wait for the others.
+
+    Each step has a collective, which takes every rank. A rank whose data are shorter, or that leaves out a batch, is at
+    its end while the others wait in the step that it has not: NCCL waits for ever, the ring loses the connection.
+
+    Example: `for batch in batches[rank::size]`, where the number of batches is no multiple of the number of ranks.
+
+    Use instead: `steps = mx.distributed.all_min(mx.array(len(batches))).item()`, and as many steps on every rank.
+    """
+    yield from _told(seen, "MP708")
+
+
+def _told(seen: Sequence[Observation], code: str) -> Iterator[Finding]:
+    found = [one for group in lanes(seen) if (one := _difference(group)) is not None]
+    yield from (one for one in [*found, *unmet(seen)] if one.code == code)
+
+
+def _difference(group: list[Lane]) -> Finding | None:
+    """Say how the lanes of a group part; where they do not, why some of its ranks cannot go on."""
+    stuck = any(stopped(one.seen) for one in group) and not any(lost(one.seen) for one in group)
+    if number := parting(group):
+        return _parted(group, number, stuck=stuck)
+    if not stuck or not all(one.counted for one in group):
+        return None
+    late = min(group, key=lambda one: one.last)
+    ahead = max(group, key=lambda one: (one.last, stopped(one.seen)))
+    if late.last < ahead.last:
+        return _behind(group, late, ahead)
+    return _unevaluated(group)
+
+
+def _parted(group: list[Lane], number: int, *, stuck: bool) -> Finding | None:
+    odd = odd_ones(group, number)
+    there = group[0].at(number) if not odd else odd[0].at(number)
+    here = next(one for one in group if one not in odd and (odd or key(one.at(number)) != key(there)))
+    rows = [one.at(number) for one in group]
+    sure = stuck or all(one.sure and one.done_s is not None for one in rows)
+    severity = Severity.ERROR if sure else Severity.WARNING
+    way = _way(odd[0], here, number) if odd else ""
+    involved = [one.seen for one in (odd or group)]
+    ours, theirs = named(one.rank for one in odd or group[:1]), f"rank {here.rank}"
+    after = "; ".join(stands(one.seen) for one in group[:AHEAD] if stopped(one.seen))
+    if way == "alone":
+        message = (
+            f"{ours} alone built {called(there, number)}: number {number} of {theirs} is {called(here.at(number))}"
+        )
+        return at("MP701", _joined(message, after), there, involved, severity)
+    if way == "skipped":
+        message = (
+            f"{ours} never built {called(here.at(number), number)}: it went on to {called(there, number)}"
+            f"{_skipping(odd[0])}"
+        )
+        return at("MP701", _joined(message, after), here.at(number), involved, severity)
+    message = f"{called(there, number)} of {ours} meets {called(here.at(number), number)} of {theirs}"
+    return at("MP702", _joined(message, after), there, involved, severity)
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
+
+
+def _way(odd: Lane, other: Lane, number: int) -> str:
+    """Say whether a lane has built one more than the other, or left one out; else empty."""
+    there, here = site(odd.at(number)), site(other.at(number))
+    if there == here:
+        return ""
+    alone, skipped = (
+        any(_goes_on(one, another, number, extra) for extra in range(1, AHEAD))
+        for one, another in ((odd, other), (other, odd))
+    )
+    if alone != skipped:
+        return "alone" if alone else "skipped"
+    if number < min(odd.last, other.last):  # both went on, and they are no longer the same sequence
+        return ""
+    if there not in other.sites(other.last + 1):
+        return "alone"
+    return "skipped" if here in odd.sites(number) else ""
+
+
+def _goes_on(longer: Lane, shorter: Lane, number: int, extra: int) -> bool:
+    """Tell whether all that a lane has after some extra ones is what the other has at once."""
+    both = range(number, min(shorter.last, longer.last - extra) + 1)
+    return len(both) > 0 and all(site(longer.at(n + extra)) == site(shorter.at(n)) for n in both)
+
+
+def _skipping(lane: Lane) -> str:
+    """Name the step in which a rank computed more gradients than in any other."""
+    counts = [one.gradients for one in lane.seen.steps]
+    usual = min(counts, default=0)
+    step = next((one for one in lane.seen.steps if one.gradients > usual), None)
+    return f"; its step {step.n} computed gradients {step.gradients} times, not {usual}" if step and usual else ""
+
+
+def _behind(group: list[Lane], late: Lane, ahead: Lane) -> Finding:
+    """Say why a rank has not built what others wait in."""
+    number = shifted(ahead, late)
+    missing = ahead.at(number)
+    behind = [one for one in group if one.last == late.last]
+    ranks, place = [one.seen for one in behind], called(missing, number)
+    who = named(one.rank for one in behind)
+    after = "; ".join(stands(one.seen) for one in group[:AHEAD])
+    if site(missing) not in late.sites(late.last + 1):
+        message = f"rank {ahead.rank} alone built {place}, which {who} never built"
+        return at("MP701", _joined(message, after), missing, [ahead.seen], Severity.ERROR)
+    if over(late.seen):
+        fewer = _gradients(late.seen) < _gradients(ahead.seen)
+        steps = f"{_gradients(late.seen)} against {_gradients(ahead.seen)} of rank {ahead.rank}"
+        if number > late.last and fewer:
+            message = f"{who} has fewer batches than the others ({steps}), and never built {place}"
+            return at("MP708", _joined(message, after), missing, ranks, Severity.ERROR)
+    elif waits(late.seen) and not busy(late.seen) and number > late.last:
+        return _lying(late, ahead, after)
+    message = f"{who} never built {place}{_skipping(late)}"
+    severity = Severity.WARNING if busy(late.seen) else Severity.ERROR
+    return at("MP701", _joined(message, after), missing, ranks, severity)
+
+
+def _gradients(seen: Observation) -> int:
+    return max(seen.sheet.gradients, sum(one.gradients for one in seen.steps))
+
+
+def _lying(late: Lane, ahead: Lane, after: str) -> Finding:
+    """Tell of an evaluation that waits, though all that its rank has built the other ranks have built too."""
+    message = (
+        f"rank {late.rank} waits in an evaluation for a collective that all have built (up to number {late.last}) and "
+        f"not all evaluate: rank {ahead.rank} went on"
+    )
+    made = rule("MP703").at(_joined(message, after), *standing(late.seen), number=late.last)
+    return msgspec.structs.replace(made, ranks=(late.rank,))
+
+
+def _unevaluated(group: list[Lane]) -> Finding | None:
+    """Tell of ranks that have built the same, and wait at different places or no longer."""
+    waiting = [one for one in group if stopped(one.seen)]
+    others = [one for one in group if one not in waiting]
+    after = "; ".join(stands(one.seen) for one in group[:AHEAD])
+    if not group[0].rows:
+        return None
+    last = waiting[0].at(waiting[0].last)
+    who = named(one.rank for one in others) if others else ""
+    if others and not all(over(one.seen) for one in others):
+        message = f"{who} built {called(last, waiting[0].last)} and stands elsewhere"
+        return at("MP701", _joined(message, after), last, [one.seen for one in others], Severity.WARNING)
+    if others:
+        proved = any(one.at(one.last).begun_s is None for one in others)
+        message = f"{who} built {called(last, waiting[0].last)} and came to its end without evaluating it"
+        severity = Severity.ERROR if proved else Severity.WARNING
+        return at("MP703", _joined(message, after), _asked(waiting[0], last), [one.seen for one in others], severity)
+    places = {standing(one.seen) for one in waiting if waits(one.seen)}
+    if len(places) < 2 or any(cut_off(one.seen) for one in waiting):
+        return None
+    message = f"all ranks have built the same {group[0].last} collectives, and wait in evaluations at different lines"
+    return at(
+        "MP703", _joined(message, after), _asked(waiting[0], last), [one.seen for one in waiting], Severity.WARNING
+    )
+
+
+def _asked(lane: Lane, last: Collective) -> Collective:
+    """Put a collective where its rank asked for it, if that is known."""
+    file, line = standing(lane.seen)
+    raised = lane.seen.raised
+    if not file and raised is not None:
+        file, line = raised.file, raised.line
+    return msgspec.structs.replace(last, file=file, line=line, source="", caller=None) if file else last

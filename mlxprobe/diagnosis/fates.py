@@ -1,0 +1,104 @@
+"""What became of each rank of a run, and how a report calls it: pure."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from mlxprobe.diagnosis.lanes import rank_of
+from mlxprobe.diagnosis.registry import rule
+from mlxprobe.values.measures import duration, signal_name, steps_done, where
+from mlxprobe.values.observation import Collective, Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+PEER_LOST = re.compile(r"connection to a peer was lost|nccl.*error", re.IGNORECASE | re.DOTALL)  # as MLX words it
+ENDED_BY_OTHERS = {-signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGINT}
+BUSY = 0.5  # of a processor
+
+
+def waits(seen: Observation) -> bool:
+    """Tell whether a rank stands in an evaluation of a run that does not go on."""
+    return seen.ended == "stalled" and seen.evaluating_s is not None and not over(seen)
+
+
+def cut_off(seen: Observation) -> bool:
+    """Tell whether a rank failed because of another."""
+    return seen.raised is not None and bool(PEER_LOST.search(f"{seen.raised.type} {seen.raised.message}"))
+
+
+def stopped(seen: Observation) -> bool:
+    """Tell whether a rank cannot go on because of another."""
+    return waits(seen) or cut_off(seen)
+
+
+def over(seen: Observation) -> bool:
+    """Tell whether a rank came to its end by itself, and found that right."""
+    return seen.finished or (seen.ended == "exited" and seen.exit_code == 0)
+
+
+def lost(seen: Observation) -> str:
+    """Say how a rank died by itself; empty where it did not, or was ended by who ended all."""
+    raised, code = seen.raised, seen.exit_code
+    if cut_off(seen) or over(seen):
+        return ""
+    if raised is not None and raised.type != "KeyboardInterrupt":
+        return f"raised {raised.type}: {raised.message.splitlines()[0] if raised.message else ''}".rstrip(": ")
+    if seen.ended != "exited" or code in ENDED_BY_OTHERS:
+        return ""
+    if code is None:
+        return "is gone without a word" if seen.begun else ""
+    return f"was ended by {signal_name(-code)}" if code < 0 else f"left with exit code {code}"
+
+
+def busy(seen: Observation) -> bool:
+    """Tell whether a rank computed while nothing was heard of any."""
+    if seen.silence is None or len(seen.samples) < 2:
+        return False
+    last = seen.samples[-1]
+    since = [one for one in seen.samples if one.t_s >= last.t_s - seen.silence.silent_s]
+    past_s = last.t_s - since[0].t_s
+    return past_s > 0 and last.cpu_s - since[0].cpu_s > BUSY * past_s
+
+
+def named(ranks: Iterable[int]) -> str:
+    """Name ranks, as "rank 1" or "ranks 0, 2 and 3"."""
+    *first, last = map(str, sorted(ranks))
+    return f"ranks {', '.join(first)} and {last}" if first else f"rank {last}"
+
+
+def called(one: Collective, number: int = 0) -> str:
+    """Name a collective with what it reduces, its line and its step."""
+    shape = f"({', '.join(map(str, one.shape))}{',' if len(one.shape) == 1 else ''})"
+    step = f", step {one.step}" if one.step else ""
+    return f"number {number or one.n} ({one.operation}, {shape} {one.dtype}, {line(one)}{step})"
+
+
+def line(one: Collective) -> str:
+    """Name the line that built a collective."""
+    return f"{one.file.rpartition('/')[2]}:{one.line}" if one.file else "an unknown line"
+
+
+def stands(seen: Observation) -> str:
+    """Say where a rank stands, or how it went."""
+    rank = f"rank {rank_of(seen)}"
+    if over(seen):
+        return f"{rank} came to its end after {steps_done(seen)} steps"
+    if cut_off(seen) and seen.raised is not None:
+        return f"{rank} failed for it: {seen.raised.message.splitlines()[0]}"
+    place = where(seen)
+    if not waits(seen):
+        return f"{rank} stands {place}" if place else f"{rank} does nothing that is known"
+    known_s = seen.detection_s or seen.wall_s
+    waited_s = known_s - (seen.evaluating_s or known_s)
+    since = f" since {duration(waited_s)}" if waited_s > 0 else ""
+    return f"{rank} {'computes' if busy(seen) else 'waits'} {place}{since}".replace("  ", " ")
+
+
+def at(code: str, message: str, one: Collective, seen: Sequence[Observation], severity: Severity) -> Finding:
+    """Make a finding at the line that built a collective."""
+    made = rule(code).at(message, one.file, one.line, severity=severity, number=one.n, step=one.step)
+    return msgspec.structs.replace(made, source=one.source, caller=one.caller, ranks=tuple(map(rank_of, seen)))

@@ -1,0 +1,139 @@
+"""What each rank of a group has built, side by side: where two of them part, and which way. Pure.
+
+Ranks are compared by the order in which they built. MLX runs what one evaluation holds in the order of its graph, so
+within one evaluation another order proves nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mlxprobe.values.observation import Collective, Observation
+
+WORLD = "world"
+Key = tuple[str, tuple[int, ...], str]
+Site = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Lane:
+    """The collectives of all that one rank has built in a group, numbered from `first` without a gap.
+
+    Compiled functions run again what was built in them once: where there are any, how many were built says nothing
+    (`counted`).
+    """
+
+    seen: Observation
+    rows: tuple[Collective, ...] = ()
+    first: int = 1
+    counted: bool = True
+
+    @property
+    def rank(self) -> int:
+        """The rank among all."""
+        return rank_of(self.seen)
+
+    @property
+    def last(self) -> int:
+        """The number of its last."""
+        return self.first + len(self.rows) - 1
+
+    def at(self, number: int) -> Collective:
+        """Return the one of a number."""
+        return self.rows[number - self.first]
+
+    def sites(self, until: int) -> list[Site]:
+        """List where those before a number were built."""
+        return [site(one) for one in self.rows[: max(0, until - self.first)]]
+
+
+def rank_of(seen: Observation) -> int:
+    """Return the rank of a process that has one."""
+    return seen.process.rank if seen.process else -1
+
+
+def key(one: Collective) -> Key:
+    """Return what must be alike on all ranks."""
+    return one.operation, one.shape, one.dtype
+
+
+def site(one: Collective) -> Site:
+    """Return where it was built."""
+    return one.file, one.line
+
+
+def lanes(seen: Sequence[Observation]) -> Iterator[list[Lane]]:
+    """List the lanes of every group of two ranks and more; a group is left out where not all can be numbered."""
+    for group in sorted({row.group for one in seen for row in one.collectives}):
+        members = [one for one in seen if group == WORLD or any(row.group == group for row in one.collectives)]
+        found = [lane for one in members if (lane := _lane(one, group)) is not None]
+        if len(found) == len(members) > 1 and max(one.first for one in found) <= min(one.last for one in found) + 1:
+            yield found
+
+
+def _lane(seen: Observation, group: str) -> Lane | None:
+    """Number what is of all; None where the oldest are gone, and nobody knows how many of them were of all."""
+    built = sorted((one for one in seen.collectives if one.group == group), key=lambda one: one.n)
+    whole = all(after.n == before.n + 1 for before, after in itertools.pairwise(built))
+    rows = tuple(one for one in built if one.peer < 0 and not one.traced)
+    first = built[0].n if built and len(rows) == len(built) else 1
+    if not whole or (first == 1 and built and built[0].n > 1):
+        return None
+    return Lane(seen, rows, first, counted=not any(one.traced for one in built))
+
+
+def part(a: Lane, b: Lane) -> int:
+    """Return the number at which two lanes cannot be the same sequence, whatever order each evaluation ran; or 0."""
+    first, last = max(a.first, b.first), min(a.last, b.last)
+    ours, theirs = ([one.at(number) for number in range(first, last + 1)] for one in (a, b))
+    while ours and theirs:
+        wanted = next((key(one) for one in _together(ours) if key(one) in map(key, _together(theirs))), None)
+        if wanted is None:
+            return a.rows.index(ours[0]) + a.first
+        for left in (ours, theirs):
+            left.remove(next(one for one in left if key(one) == wanted))
+    return 0
+
+
+def _together(rows: list[Collective]) -> Iterator[Collective]:
+    """List the first, and those that may run before it: built before the same evaluation."""
+    return itertools.takewhile(lambda one: (one.begun_s, one.done_s) == (rows[0].begun_s, rows[0].done_s), rows)
+
+
+def parting(group: Sequence[Lane]) -> int:
+    """Return the first number at which any two lanes part; 0 where none do."""
+    return min(filter(None, (part(group[0], one) for one in group[1:])), default=0)
+
+
+def odd_ones(group: Sequence[Lane], number: int) -> list[Lane]:
+    """Return the lanes that left the common way at a number: the fewer, or those that never went so before."""
+    groups: dict[Key, list[Lane]] = {}
+    for one in group:
+        groups.setdefault(key(one.at(number)), []).append(one)
+    sizes = sorted(map(len, groups.values()))
+    if len(sizes) < 2:
+        return []
+    if sizes[-1] > sizes[-2]:
+        return [one for some in groups.values() if len(some) < sizes[-1] for one in some]
+    known = {pair for one in group for pair in itertools.pairwise(one.sites(number))}
+    new = [some for some in groups.values() if _steps_to(some[0], number) not in known]
+    return new[0] if len(new) == 1 and len(groups) == 2 else []
+
+
+def _steps_to(lane: Lane, number: int) -> tuple[Site, Site]:
+    before = site(lane.at(number - 1)) if number > lane.first else ("", 0)
+    return before, site(lane.at(number))
+
+
+def shifted(longer: Lane, shorter: Lane) -> int:
+    """Return the number from which the longer lane is the shorter one, pushed back; behind the shorter one where not.
+
+    Ranks may build the same collective at several lines, so lines tell where one is missing, and never that one is.
+    """
+    extra, first = longer.last - shorter.last, max(longer.first, shorter.first)
+    pairs = range(first, shorter.last + 1)
+    start = next((n for n in pairs if site(longer.at(n)) != site(shorter.at(n))), shorter.last + 1)
+    moved = all(site(longer.at(n + extra)) == site(shorter.at(n)) for n in range(start, shorter.last + 1))
+    return start if moved else shorter.last + 1

@@ -1,0 +1,64 @@
+"""Messages from one rank to another: the nth that is sent meets the nth that is received. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+from mlxprobe.diagnosis.fates import at, called, lost, over, stands, stopped
+from mlxprobe.diagnosis.lanes import WORLD, rank_of
+from mlxprobe.values.observation import Collective, Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+
+def unmet(seen: Sequence[Observation]) -> Iterator[Finding]:
+    """Yield, for two ranks that send to each other, the first message whose ends do not fit or are not both there.
+
+    Which rank of all has which number in a part of the group is not known, so only messages within the whole are held
+    against each other.
+    """
+    stuck = any(map(stopped, seen)) and not any(map(lost, seen))
+    for source, target in itertools.permutations(seen, 2):
+        sent, received = _ends(source, target, sends=True), _ends(target, source, sends=False)
+        if sent is None or received is None:
+            continue
+        unlike = next(((a, b) for a, b in zip(sent, received, strict=False) if _kind(a) != _kind(b)), None)
+        if unlike is not None:
+            yield _unlike(source, target, *unlike, stuck=stuck)
+        elif len(sent) != len(received) and (stuck or (over(source) and over(target))):
+            yield _alone(source, target, sent, received, stuck=stuck)
+
+
+def _ends(seen: Observation, other: Observation, *, sends: bool) -> list[Collective] | None:
+    """List one rank's ends of its messages to or from another; None where not all are known."""
+    rows = sorted((one for one in seen.collectives if one.group == WORLD), key=lambda one: one.n)
+    numbers = [one.n for one in rows]
+    if numbers != list(range(1, len(rows) + 1)) or any(one.traced for one in rows):
+        return None
+    return [one for one in rows if one.peer == rank_of(other) and (one.operation == "send") == sends]
+
+
+def _kind(one: Collective) -> tuple[tuple[int, ...], str]:
+    return one.shape, one.dtype
+
+
+def _unlike(source: Observation, target: Observation, a: Collective, b: Collective, *, stuck: bool) -> Finding:
+    message = f"{called(a)} of rank {rank_of(source)} is received as {called(b)} of rank {rank_of(target)}"
+    return at("MP702", message, b, [source, target], Severity.ERROR if stuck else Severity.WARNING)
+
+
+def _alone(
+    source: Observation, target: Observation, sent: list[Collective], received: list[Collective], *, stuck: bool
+) -> Finding:
+    number = min(len(sent), len(received))
+    more, here, there = (sent, source, target) if len(sent) > len(received) else (received, target, source)
+    one = more[number]
+    verb, wanting = ("sends", "received") if more is sent else ("receives", "sent")
+    message = (
+        f"rank {rank_of(here)} {verb} message {number + 1} {'to' if more is sent else 'from'} rank {rank_of(there)} in "
+        f"{called(one)}, which rank {rank_of(there)} has never {wanting}: it built {number}"
+    )
+    after = "; ".join(stands(side) for side in (here, there)) if stuck else ""
+    told = f"{message}; {after}" if after else message
+    return at("MP701", told, one, [there], Severity.ERROR if stuck else Severity.WARNING)

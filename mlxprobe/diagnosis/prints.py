@@ -1,0 +1,76 @@
+"""What the parameters of each rank were at the same steps, by a few of their elements: pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlxprobe.values.observation import Observation
+
+NAME = "parameters hashed"
+
+
+@dataclass(frozen=True)
+class Print:
+    """Some parameters as a step found them: `of` names them, `bits` is of their patterns; `elements` are trained."""
+
+    of: str
+    bits: str
+    values: tuple[float, ...]
+    elements: int
+    place: tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Parting:
+    """The first step at which ranks differ, and the last before it at which they did not (0: they never were alike)."""
+
+    step: int
+    equal_at: int
+    parts: list[list[int]]
+    distance: float
+    elements: int
+    place: tuple[str, int]
+
+
+def prints(seen: Observation) -> dict[int, Print]:
+    """Return what is known of the parameters, by step."""
+    found: dict[int, Print] = {}
+    for fact in seen.facts:
+        if fact.name == NAME:
+            told = fact.detail
+            values = told["values"]
+            found[int(str(told["at"]))] = Print(
+                of=str(told["of"]),
+                bits=str(told["bits"]),
+                values=tuple(map(float, values)) if isinstance(values, list) else (),
+                elements=int(str(told["elements"])),
+                place=(fact.file, fact.line),
+            )
+    return found
+
+
+def first_apart(ranks: Mapping[int, Mapping[int, Print]]) -> Parting | None:
+    """Return where ranks first differ in the same parameters; None where they do not, or nothing can be compared."""
+    common = sorted(set.intersection(*(set(one) for one in ranks.values()))) if len(ranks) > 1 else []
+    equal_at = 0
+    for step in common:
+        here = {rank: told[step] for rank, told in ranks.items()}
+        if len({one.of for one in here.values()}) > 1:
+            return None
+        parts: dict[str, list[int]] = {}
+        for rank, one in here.items():
+            parts.setdefault(one.bits, []).append(rank)
+        if len(parts) > 1:
+            first = next(iter(here.values()))
+            distance = max(_distance(first.values, one.values) for one in here.values())
+            return Parting(step, equal_at, sorted(parts.values()), distance, first.elements, first.place)
+        equal_at = step
+    return None
+
+
+def _distance(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Return |a - b| / |a|."""
+    norm = math.sqrt(sum(x * x for x in a))
+    return math.sqrt(sum((x - y) ** 2 for x, y in zip(a, b, strict=False))) / norm if norm else math.inf

@@ -1,0 +1,183 @@
+"""Findings about ranks that die, that train apart, or that the others wait for."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from mlxprobe.diagnosis.fates import lost, named, stopped
+from mlxprobe.diagnosis.lanes import Lane, lanes, rank_of
+from mlxprobe.diagnosis.prints import Parting, first_apart, prints
+from mlxprobe.diagnosis.registry import ranks_finding, rule
+from mlxprobe.values.measures import stepped_s, steps_done
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+REDUCING = {"all_sum", "sum_scatter", "all_gather"}
+ALL_OF_THEM = 0.99  # of the trainable elements
+FEW_OF_THEM = 0.5
+ENOUGH_STEPS = 4
+ROUNDING = 1e-3
+STRAGGLES = 2.0  # times the others' own time
+COMPUTES = 0.6  # of its wall time: less, and it may wait for a processor
+IDLES = 0.3
+ENOUGH_S = 2.0
+ENOUGH_SAMPLES = 4
+
+
+@ranks_finding("MP704", "rank-lost")
+def rank_lost(seen: Sequence[Observation]) -> Iterator[Finding]:
+    """A rank dies while others go on or wait.
+
+    The others meet it in their next collective: with NCCL they wait for ever, on the ring they fail with "connection to
+    a peer was lost", which says nothing of the cause.
+
+    Example: one rank raises an exception at a bad batch, or is killed because memory is short.
+
+    Use instead: mend what ended the rank that went first; the errors of the others follow from it.
+    """
+    for one in seen:
+        how = lost(one)
+        others = [other for other in seen if other is not one and not lost(other)]
+        if not how or not others:
+            continue
+        hurt = [other for other in others if stopped(other)]
+        message = f"rank {rank_of(one)} {how}, in step {steps_done(one) + 1}"
+        if hurt:
+            message += f"; {named(map(rank_of, hurt))} could not go on without it"
+        place = (one.raised.file, one.raised.line) if one.raised else ("", 0)
+        severity = Severity.ERROR if hurt else Severity.WARNING
+        made = rule("MP704").at(message, *place, severity=severity, steps=steps_done(one))
+        caller = one.raised.caller if one.raised else None
+        yield msgspec.structs.replace(made, ranks=(rank_of(one),), caller=caller)
+
+
+@ranks_finding("MP705", "ranks-diverge")
+def ranks_diverge(seen: Sequence[Observation]) -> Iterator[Finding]:
+    """Parameters that should be equal on all ranks are not.
+
+    Where every step averages all gradients, ranks that start alike stay alike, bit for bit. Where they did not start
+    alike, or update differently, each trains a model of its own with the gradients of others, and what rank 0 saves is
+    not what was trained.
+
+    Example: `mx.random.seed(group.rank())` before the model is built.
+
+    Use instead: build the model before the seeds part, or send rank 0's parameters to all:
+    `mx.distributed.all_sum(p if rank == 0 else mx.zeros_like(p))` for each.
+    """
+    for group in lanes(seen):
+        told = {one.rank: prints(one.seen) for one in group}
+        found = first_apart(told)
+        if found is None or not _always_reduced(group, found.step, found.elements):
+            continue
+        first = f"already before the first update: {_parts(found.parts)} did not start alike"
+        later = f"at step {found.step}, though they were equal at step {found.equal_at}: {_parts(found.parts)} differ"
+        message = f"parameters differ {later if found.equal_at else first} (by {found.distance:.2g} of their length)"
+        yield _apart("MP705", message, found, Severity.ERROR if found.distance > ROUNDING else Severity.WARNING)
+
+
+@ranks_finding("MP706", "gradients-not-averaged", Severity.WARNING)
+def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
+    """Several ranks train one model from one start, and nothing lies between gradients and update.
+
+    Each rank trains on its own part of the data alone: no error, no hang, and of all that work only what rank 0 did is
+    saved.
+
+    Example: `optimizer.update(model, grads)` under `mlx.launch -n 4`.
+
+    Use instead: `grads = nn.average_gradients(grads)` before the update.
+    """
+    trains = [one for one in seen if one.process and one.process.size > 1 and len(one.steps) >= ENOUGH_STEPS]
+    if len(trains) < len(seen) or any(row.peer >= 0 for one in seen for row in one.collectives):
+        return  # parts of a pipeline have models of their own
+    found = first_apart({rank_of(one): prints(one) for one in trains})
+    if found is None or not found.equal_at:
+        return
+    most = max(max(_reduced_by_step(one, None).values(), default=0) + _traced(one, None) for one in trains)
+    if most < FEW_OF_THEM * found.elements:
+        reduced = f"at most {most} elements are reduced in a step, of {found.elements} that are trained"
+        message = (
+            f"{_parts(found.parts)} train apart: equal at step {found.equal_at}, not at step {found.step}; {reduced}"
+        )
+        yield _apart("MP706", message, found, Severity.WARNING)
+
+
+def _apart(code: str, message: str, found: Parting, severity: Severity) -> Finding:
+    made = rule(code).at(message, *found.place, severity=severity, step=found.step)
+    return msgspec.structs.replace(made, ranks=tuple(sorted(rank for one in found.parts for rank in one)))
+
+
+def _parts(parts: list[list[int]]) -> str:
+    """Name the ranks that are alike, part by part."""
+    return " and ".join(sorted(map(named, parts)))
+
+
+def _reduced_by_step(seen: Observation, group: str | None) -> dict[int, int]:
+    """Count the elements that each step reduces, in a group or in any."""
+    found: dict[int, int] = {}
+    for one in seen.collectives:
+        if one.operation in REDUCING and not one.traced and group in (None, one.group):
+            found[one.step] = found.get(one.step, 0) + math.prod(one.shape)
+    return found
+
+
+def _traced(seen: Observation, group: str | None) -> int:
+    rows = [one for one in seen.collectives if one.traced and one.operation in REDUCING and group in (None, one.group)]
+    return sum(math.prod(one.shape) for one in rows)
+
+
+def _always_reduced(group: list[Lane], step: int, elements: int) -> bool:
+    """Tell whether every step before one, as far as they are known, reduced as many elements as are trained."""
+    name = next((row.group for one in group for row in one.rows), "")
+    for one in group:
+        reduced = _reduced_by_step(one.seen, name)
+        first = min((row.step for row in one.rows if row.step), default=0) + (1 if one.first > 1 else 0)
+        known = [n for n in (row.n for row in one.seen.steps) if n >= first][: max(2, step)]
+        traced = _traced(one.seen, name)
+        if not known or any(reduced.get(n, 0) + traced < ALL_OF_THEM * elements for n in known):
+            return False
+    return True
+
+
+@ranks_finding("MP707", "straggler", Severity.WARNING)
+def straggler(seen: Sequence[Observation]) -> Iterator[Finding]:
+    """One rank computes a multiple of what the others do, and they wait for it at every step.
+
+    A collective ends when the last rank has come: all train at the pace of the slowest, and the rest of their time is
+    lost.
+
+    Example: rank 0 alone tokenises, or evaluates, or has the longest sequences.
+
+    Use instead: share the work evenly: sort by length before the batches are dealt out, and prepare data beforehand.
+    """
+    paces = [pace for one in seen if (pace := _pace(one)) is not None]
+    if len(paces) < len(seen):
+        return
+    for one, (own_s, wall_s) in zip(seen, paces, strict=True):
+        others = [pace for other, pace in zip(seen, paces, strict=True) if other is not one]
+        usual_s = statistics.median(own for own, _ in others)
+        idle = min(1 - own / wall for own, wall in others)
+        if own_s > STRAGGLES * usual_s and own_s > COMPUTES * wall_s and idle > IDLES:
+            message = (
+                f"rank {rank_of(one)} computes {1e3 * own_s:.1f} ms in each step of {1e3 * wall_s:.1f} ms, the others "
+                f"{1e3 * usual_s:.1f} ms: they wait for it"
+            )
+            made = rule("MP707").at(message, own_s=own_s, others_s=usual_s, step_s=wall_s)
+            yield msgspec.structs.replace(made, ranks=(rank_of(one),))
+
+
+def _pace(seen: Observation) -> tuple[float, float] | None:
+    """Return processor time and wall time of a step in which ranks meet; None where they cannot be told."""
+    if len(seen.steps) < ENOUGH_STEPS or not seen.collectives or stepped_s(seen) < ENOUGH_S:
+        return None
+    from_s, to_s = seen.steps[1].t_s, seen.steps[-1].t_s
+    inside = [one for one in seen.samples if from_s <= one.t_s <= to_s]
+    if len(inside) < ENOUGH_SAMPLES:
+        return None
+    wall_s, cpu_s = inside[-1].t_s - inside[0].t_s, inside[-1].cpu_s - inside[0].cpu_s
+    steps = wall_s * (len(seen.steps) - 2) / (to_s - from_s)
+    return (cpu_s / steps, wall_s / steps) if wall_s >= ENOUGH_S / 2 and steps >= 1 else None
