@@ -43,8 +43,7 @@ def ranked(rows: Sequence[ProgramRecord]) -> tuple[ProgramRecord, ...]:
 
 
 def judged(seen: Observation, together: Sequence[Finding] = ()) -> ProgramRecord:
-    """Return the row of one process, with what only all of them show; what could not be checked is among the findings.
-    """
+    """Return the row of one process, with what all of them show; what could not be checked is among the findings."""
     known = remarks(seen)
     if seen.ended in ("exited", "not-started") and seen.exit_code == 0 and not seen.finished:
         seen = msgspec.structs.replace(seen, finished=True)  # by os._exit, or without MLX

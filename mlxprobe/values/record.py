@@ -25,8 +25,8 @@ class Finding(Value, frozen=True):
 
     Where the place is in an installed package, `caller` is the line of the user's own that led there. `follows` is the
     code of another finding of the same run that explains this one. `ranks` are those of all processes of the run that
-    have the same finding (see `same`), where there are several. What it takes several ranks to see, `together`, stands in
-    the row of each, and `ranks` are those that it tells of.
+    have the same finding (see `same`), where there are several. What it takes several ranks to see, `together`, stands
+    in the row of each, and `ranks` are those that it tells of.
     """
 
     code: str
