@@ -46,7 +46,9 @@ class Collectives:
         self._recorder = recorder
         self._nesting = nesting
         self.open: list[Row] = []  # built, and no evaluation after that has returned
+        self.active = False  # whether any has been built: an evaluation may ask for one whose result lay for long
         self.began_s = 0.0  # the evaluation under way
+        self._told_began_s = 0.0
         self._untold: dict[tuple[str, int], Row] = {}
         self._counts: dict[str, int] = {}
         self._results: dict[int, tuple[weakref.ref[Any], Row]] = {}  # of open rows, by identity
@@ -144,6 +146,7 @@ class Collectives:
             self.open.append(row)
             del self.open[:-KEPT]
             self._results[id(result)] = weakref.ref(result), row
+            self.active = True
 
     def begins(self, began_s: float, given: Iterable[Any]) -> None:
         """An evaluation of some arrays begins."""
@@ -175,13 +178,15 @@ class Collectives:
             row.begun = row.begun or began_s
             self._untold[row.group, row.n] = row
         untold = list(self._untold.items())
-        for first in range(0, len(untold), AT_ONCE):
+        news = began_s != self._told_began_s
+        for first in range(0, max(len(untold), news), AT_ONCE):
             some = untold[first : first + AT_ONCE]
             rows = [self._told(row, now_s) for _, row in some]
             if not self._recorder.channel.send(
                 "collectives", at=now_s, rows=rows, evaluating=_ago(began_s, now_s), counts=dict(self._counts)
             ):
                 return
+            self._told_began_s = began_s
             for key, _ in some:
                 self._untold.pop(key, None)
 

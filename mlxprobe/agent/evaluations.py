@@ -41,7 +41,7 @@ class Evaluations:
         @like(original)
         def evaluate(*args: Any) -> None:
             began = clock()
-            talks = collectives.open and not recorder.deaf
+            talks = collectives.active and not recorder.deaf
             if talks:
                 collectives.begins(began, args)
             try:
@@ -71,10 +71,10 @@ class Evaluations:
         @like(original)
         def write(*args: Any, **kwargs: Any) -> Any:
             began = time.monotonic()
-            if self._collectives.open:
+            if self._collectives.active:
                 self._collectives.begins(began, ())
             result = original(*args, **kwargs)
-            if self._collectives.open:
+            if self._collectives.active:
                 self._collectives.returns(time.monotonic())
             self._recorder.phases.took(SAVING, began, time.monotonic())
             self._recorder.evaluated(began)
@@ -88,7 +88,7 @@ class Evaluations:
         @like(original)
         def read(array: Any, *args: Any, **kwargs: Any) -> Any:
             began = clock()
-            talks = collectives.open and not recorder.deaf
+            talks = collectives.active and not recorder.deaf
             if talks:
                 collectives.begins(began, (array,))
             try:

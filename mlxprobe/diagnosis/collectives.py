@@ -87,7 +87,7 @@ def _difference(group: list[Lane]) -> Finding | None:
     """Say how the lanes of a group part; where they do not, why some of its ranks cannot go on."""
     stuck = any(stopped(one.seen) for one in group) and not any(lost(one.seen) for one in group)
     if number := parting(group):
-        return _parted(group, number, stuck=stuck)
+        return _parted([one for one in group if one.first <= number <= one.last], number, stuck=stuck)
     if not stuck or not all(one.counted for one in group):
         return None
     late = min(group, key=lambda one: one.last)
@@ -97,16 +97,17 @@ def _difference(group: list[Lane]) -> Finding | None:
     return _unevaluated(group)
 
 
-def _parted(group: list[Lane], number: int, *, stuck: bool) -> Finding | None:
+def _parted(group: list[Lane], number: int, *, stuck: bool) -> Finding:
     odd = odd_ones(group, number)
-    there = group[0].at(number) if not odd else odd[0].at(number)
-    here = next(one for one in group if one not in odd and (odd or key(one.at(number)) != key(there)))
-    rows = [one.at(number) for one in group]
-    sure = stuck or all(one.sure and one.done_s is not None for one in rows)
+    left = min(odd or group, key=lambda one: one.onwards(number))
+    there = left.at(number)
+    others = [one for one in group if one not in odd and (odd or key(one.at(number)) != key(there))]
+    here = min(others, key=lambda one: (site(one.at(number)) != site(there), one.onwards(number)))
+    sure = stuck or all(one.at(number).sure and one.at(number).done_s is not None for one in group)
     severity = Severity.ERROR if sure else Severity.WARNING
-    way = _way(odd[0], here, number) if odd else ""
+    way = _way(left, here, number) if odd else ""
     involved = [one.seen for one in (odd or group)]
-    ours, theirs = named(one.rank for one in odd or group[:1]), f"rank {here.rank}"
+    ours, theirs = named(one.rank for one in odd or [left]), f"rank {here.rank}"
     after = "; ".join(stands(one.seen) for one in group[:AHEAD] if stopped(one.seen))
     if way == "alone":
         message = (
@@ -116,7 +117,7 @@ def _parted(group: list[Lane], number: int, *, stuck: bool) -> Finding | None:
     if way == "skipped":
         message = (
             f"{ours} never built {called(here.at(number), number)}: it went on to {called(there, number)}"
-            f"{_skipping(odd[0])}"
+            f"{_skipping(left)}"
         )
         return at("MP701", _joined(message, after), here.at(number), involved, severity)
     message = f"{called(there, number)} of {ours} meets {called(here.at(number), number)} of {theirs}"

@@ -17,12 +17,13 @@ from mlxprobe.values.vocabulary import Severity
 
 PEER_LOST = re.compile(r"connection to a peer was lost|nccl.*error", re.IGNORECASE | re.DOTALL)  # as MLX words it
 ENDED_BY_OTHERS = {-signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGINT}
+STANDING = {"stalled", "timeout"}
 BUSY = 0.5  # of a processor
 
 
 def waits(seen: Observation) -> bool:
     """Tell whether a rank stands in an evaluation of a run that does not go on."""
-    return seen.ended == "stalled" and seen.evaluating_s is not None and not over(seen)
+    return seen.ended in STANDING and seen.evaluating_s is not None and seen.silence is not None and not over(seen)
 
 
 def cut_off(seen: Observation) -> bool:

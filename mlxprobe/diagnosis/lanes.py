@@ -44,6 +44,10 @@ class Lane:
         """Return the one of a number."""
         return self.rows[number - self.first]
 
+    def onwards(self, number: int) -> list[tuple[Site, Key]]:
+        """List what it built from a number on: of several lanes, the least stands for all, whichever ranks they are."""
+        return [(site(one), key(one)) for one in self.rows[number - self.first :]]
+
     def sites(self, until: int) -> list[Site]:
         """List where those before a number were built."""
         return [site(one) for one in self.rows[: max(0, until - self.first)]]
@@ -103,8 +107,9 @@ def _together(rows: list[Collective]) -> Iterator[Collective]:
 
 
 def parting(group: Sequence[Lane]) -> int:
-    """Return the first number at which any two lanes part; 0 where none do."""
-    return min(filter(None, (part(group[0], one) for one in group[1:])), default=0)
+    """Return the first number at which any lane parts from the longest; 0 where none does."""
+    longest = max(group, key=lambda one: len(one.rows))
+    return min(filter(None, (part(longest, one) for one in group if one is not longest)), default=0)
 
 
 def odd_ones(group: Sequence[Lane], number: int) -> list[Lane]:

@@ -19,6 +19,7 @@ def unmet(seen: Sequence[Observation]) -> Iterator[Finding]:
     against each other.
     """
     stuck = any(map(stopped, seen)) and not any(map(lost, seen))
+    alone: list[tuple[Observation, Finding]] = []  # who has the end that is there
     for source, target in itertools.permutations(seen, 2):
         sent, received = _ends(source, target, sends=True), _ends(target, source, sends=False)
         if sent is None or received is None:
@@ -27,7 +28,10 @@ def unmet(seen: Sequence[Observation]) -> Iterator[Finding]:
         if unlike is not None:
             yield _unlike(source, target, *unlike, stuck=stuck)
         elif len(sent) != len(received) and (stuck or (over(source) and over(target))):
-            yield _alone(source, target, sent, received, stuck=stuck)
+            here = source if len(sent) > len(received) else target
+            alone.append((here, _alone(source, target, sent, received, stuck=stuck)))
+    stopping = [one for here, one in alone if stopped(here)]  # what else is left over follows from that
+    yield from stopping or [one for _, one in alone]
 
 
 def _ends(seen: Observation, other: Observation, *, sends: bool) -> list[Collective] | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from mlxprobe.diagnosis.fates import lost, named, stopped
+from mlxprobe.diagnosis.fates import lost, named, over
 from mlxprobe.diagnosis.lanes import Lane, lanes, rank_of
 from mlxprobe.diagnosis.prints import Parting, first_apart, prints
 from mlxprobe.diagnosis.registry import ranks_finding, rule
@@ -45,10 +45,10 @@ def rank_lost(seen: Sequence[Observation]) -> Iterator[Finding]:
         others = [other for other in seen if other is not one and not lost(other)]
         if not how or not others:
             continue
-        hurt = [other for other in others if stopped(other)]
+        hurt = [other for other in others if not over(other)]
         message = f"rank {rank_of(one)} {how}, in step {steps_done(one) + 1}"
         if hurt:
-            message += f"; {named(map(rank_of, hurt))} could not go on without it"
+            message += f"; {named(map(rank_of, hurt))} did not come to an end without it"
         place = (one.raised.file, one.raised.line) if one.raised else ("", 0)
         severity = Severity.ERROR if hurt else Severity.WARNING
         made = rule("MP704").at(message, *place, severity=severity, steps=steps_done(one))
@@ -135,7 +135,7 @@ def _always_reduced(group: list[Lane], step: int, elements: int) -> bool:
     name = next((row.group for one in group for row in one.rows), "")
     for one in group:
         reduced = _reduced_by_step(one.seen, name)
-        first = min((row.step for row in one.rows if row.step), default=0) + (1 if one.first > 1 else 0)
+        first = 1 if one.first == 1 else 1 + min((row.step for row in one.rows), default=0)
         known = [n for n in (row.n for row in one.seen.steps) if n >= first][: max(2, step)]
         traced = _traced(one.seen, name)
         if not known or any(reduced.get(n, 0) + traced < ALL_OF_THEM * elements for n in known):

@@ -20,6 +20,7 @@ from mlxprobe.agent.inspectors.modules import Modules
 from mlxprobe.agent.inspectors.operations import Operations
 from mlxprobe.agent.inspectors.parameters import Parameters
 from mlxprobe.agent.inspectors.passes import Passes
+from mlxprobe.agent.inspectors.prints import Prints
 from mlxprobe.agent.inspectors.rates import Rates
 from mlxprobe.agent.inspectors.renewals import Renewals
 from mlxprobe.agent.inspectors.retained import Retained
@@ -31,6 +32,7 @@ ALL: tuple[type[Inspector], ...] = (
     Losses,
     Gradients,
     Parameters,
+    Prints,
     Accumulation,
     Frozen,
     Indices,

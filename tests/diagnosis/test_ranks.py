@@ -1,0 +1,285 @@
+"""What several ranks show together, each beside a run that looks like it and is right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lanes import built, cut_off, elsewhere, hashed, healthy, message, process, waiting
+from making import seen
+
+from mlxprobe.diagnosis import RULES, diagnose, diagnose_ranks
+from mlxprobe.running.judging import judged_all
+from mlxprobe.values.observation import Observation, Raised, Sample, Step
+from mlxprobe.values.record import Finding
+from mlxprobe.values.together import said_once
+from mlxprobe.values.vocabulary import Severity
+
+ERROR, WARNING = Severity.ERROR, Severity.WARNING
+LEARNT = "gmgmgm"  # three steps, by which the way of the loop is known
+
+
+def told(*ranks: Observation) -> list[tuple[str, Severity, int, tuple[int, ...]]]:
+    """Return code, severity, line and ranks of what is found."""
+    return [(one.code, one.severity, one.line, one.ranks) for one in diagnose_ranks(ranks)]
+
+
+def steps(*gradients: int) -> tuple[Step, ...]:
+    return tuple(Step(n=n, t_s=0.1 * n, step_s=0.01, gradients=k) for n, k in enumerate(gradients, 1))
+
+
+HANGS = [
+    ("a rank goes on without one collective", (waiting(0, LEARNT + "g"), waiting(1, LEARNT + "m")),
+     ("MP701", ERROR, 31, (1,))),
+    ("rank 0 validates alone", (waiting(0, "gggv"), waiting(1, "gggg")), ("MP701", ERROR, 40, (0,))),
+    ("one of three goes on without", (waiting(0, "g", size=3), waiting(1, "m", size=3), waiting(2, "g", size=3)),
+     ("MP701", ERROR, 40, (1,))),
+    ("a rank stands elsewhere", (waiting(0, "ggg"), elsewhere(1, "gg")), ("MP701", ERROR, 31, (1,))),
+    ("another order from the start", (waiting(0, "g"), waiting(1, "w", collectives=built("G"))),
+     ("MP702", ERROR, 31, (0, 1))),
+    ("another shape at one line", (waiting(0, "ggg"), waiting(1, "ggG")), ("MP702", ERROR, 31, (0, 1))),
+    ("a metric read on rank 0 alone", (waiting(0, LEARNT, line=38), waiting(1, LEARNT + "g")),
+     ("MP703", WARNING, 38, (0,))),
+    ("a metric read before the update's evaluation", (waiting(0, LEARNT, line=38), waiting(1, LEARNT)),
+     ("MP703", WARNING, 38, (0, 1))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ranks", "right"), [case[1:] for case in HANGS[:2] + HANGS[3:]],
+                         ids=[case[0] for case in HANGS[:2] + HANGS[3:]])  # fmt: skip
+def test_a_hang_is_told_with_its_rank_and_its_line(ranks: Sequence[Observation], right: tuple[Any, ...]) -> None:
+    assert told(*ranks) == [right]
+
+
+def test_of_three_the_odd_one_is_told_even_at_the_first_collective() -> None:
+    found = told(waiting(0, "g", size=3), waiting(1, "m", size=3), waiting(2, "g", size=3))
+    assert [(code, ranks) for code, _, _, ranks in found] == [("MP701", (1,))]
+
+
+def test_a_hang_reads_as_a_sentence() -> None:
+    (one,) = diagnose_ranks((waiting(0, LEARNT + "g"), waiting(1, LEARNT + "m", line=34)))
+    assert one.message == (
+        "rank 1 never built number 7 (all_sum, (64,) float32, train.py:31, step 4): it went on to number 7 (all_sum, "
+        "() float32, train.py:33, step 3); rank 0 waits at train.py:35 (mx.eval(value)) since 6.0 s; rank 1 waits at "
+        "train.py:34 (mx.eval(value)) since 6.0 s"
+    )
+
+
+ENDS = [
+    ("a batch less", (cut_off(0, "gggg"), healthy(1, "ggg")), ("MP708", ERROR, 31, (1,))),
+    ("a batch less, and a hang", (waiting(0, "gggg"), healthy(1, "ggg")), ("MP708", ERROR, 31, (1,))),
+    ("a step left out after its gradient", (cut_off(0, "gggg"), healthy(1, "ggg", steps=steps(1, 2, 1))),
+     ("MP701", ERROR, 31, (1,))),
+    ("validation at the end, on rank 0 alone", (cut_off(0, "gggv"), healthy(1, "ggg")), ("MP701", ERROR, 40, (0,))),
+    ("a last metric that rank 1 never evaluates",
+     (cut_off(0, "gm"), healthy(1, "gm", collectives=(built("gm")[0], msgspec.structs.replace(
+         built("gm")[1], begun_s=None, done_s=None)))), ("MP703", ERROR, 9, (1,))),
+    ("one more in the middle, paired with what came next", (cut_off(0, "mmvmm"), healthy(1, "mmmm")),
+     ("MP701", ERROR, 40, (0,))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ranks", "right"), [case[1:] for case in ENDS], ids=[case[0] for case in ENDS])
+def test_what_the_ring_ends_with_a_lost_peer_is_told_by_its_cause(
+    ranks: Sequence[Observation], right: tuple[Any, ...]
+) -> None:
+    assert told(*ranks) == [right]
+
+
+RIGHT = [
+    ("both alike", (healthy(0, LEARNT), healthy(1, LEARNT))),
+    ("rank 0 saves and logs without a collective", (healthy(0, "ggg", wall_s=9.0), healthy(1, "ggg"))),
+    ("another order within one evaluation",
+     (healthy(0, collectives=built("gG", together=True)), healthy(1, collectives=built("Gg", together=True)))),
+    ("another order, evaluated one by one on one rank",
+     (healthy(0, collectives=built("gG")), healthy(1, collectives=built("Gg", together=True)))),
+    ("branches of their own lines for the same collective", (healthy(0, "gwg"), healthy(1, "ggg"))),
+    ("other parts of the group do other things",
+     (healthy(0, "gg"), healthy(1, "gg"),
+      *(healthy(k, collectives=(*built("gg"), *built("mmv" if k == 2 else "GGG", group=f"world/0.{k % 2}")), size=4)
+        for k in (2, 3)))),
+    ("a pipeline", (healthy(0, collectives=(message(1, "send", 1), message(2, "recv", 1))),
+                    healthy(1, collectives=(message(1, "recv", 0), message(2, "send", 0))))),
+    ("a slow rank, still behind", (healthy(0, "ggg", ended="running", finished=False, exit_code=None),
+                                   healthy(1, "gg", ended="running", finished=False, exit_code=None))),
+    ("other numbers of steps, and nothing between ranks", (healthy(0, "", steps=steps(1, 1, 1)), healthy(1, ""))),
+    ("traced again on one rank, for a last batch",
+     (cut_off(0, collectives=tuple(msgspec.structs.replace(one, traced=True) for one in built("gg")), words="gg"),
+      healthy(1, collectives=tuple(msgspec.structs.replace(one, traced=True) for one in built("g"))))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ranks", [case[1] for case in RIGHT], ids=[case[0] for case in RIGHT])
+def test_what_only_looks_odd_is_left_alone(ranks: Sequence[Observation]) -> None:
+    assert told(*ranks) == []
+
+
+def test_sequences_that_differ_are_told_where_nothing_hung_but_not_as_proved() -> None:
+    ((code, severity, line, ranks),) = told(healthy(0, "ggmg"), healthy(1, "ggGg"))
+    assert (code, severity, ranks) == ("MP702", WARNING, (0, 1)) or (code, severity, ranks)[:2] == ("MP701", WARNING)
+    assert line in {31, 33}
+
+
+def test_ranks_are_compared_by_number_where_the_oldest_are_gone() -> None:
+    cut = built("ggggggg")[2:]
+    assert told(waiting(0, "", collectives=cut), waiting(1, "ggggggg")) == []
+    ((code, _, _, _),) = told(waiting(0, "", collectives=cut), waiting(1, "ggggGgg"))
+    assert code == "MP702"
+
+
+def lost(rank: int, **changes: Any) -> Observation:
+    return healthy(rank, "gg", **{"finished": False, "exit_code": -9} | changes)
+
+
+BAD = Raised(type="ValueError", message="bad batch", file="train.py", line=22)
+DEATHS = [
+    ("killed", (cut_off(0, "ggg"), lost(1)), ("MP704", ERROR, 0, (1,))),
+    ("raises", (cut_off(0, "ggg"), lost(1, exit_code=1, raised=BAD)), ("MP704", ERROR, 22, (1,))),
+    ("raises, and the launcher ends the rest", (lost(0, exit_code=-15), lost(1, exit_code=1, raised=BAD)),
+     ("MP704", ERROR, 22, (1,))),
+    ("others wait for ever", (waiting(0, "ggg"), lost(1, exit_code=None)), ("MP704", ERROR, 0, (1,))),
+    ("others had all they needed", (healthy(0, "ggg"), lost(1, exit_code=3)), ("MP704", WARNING, 0, (1,))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ranks", "right"), [case[1:] for case in DEATHS], ids=[case[0] for case in DEATHS])
+def test_the_rank_that_went_first_is_told(ranks: Sequence[Observation], right: tuple[Any, ...]) -> None:
+    assert told(*ranks) == [right]
+
+
+def test_all_raise_the_same_and_nobody_is_lost_to_others() -> None:
+    assert told(lost(0, exit_code=1, raised=BAD), lost(1, exit_code=1, raised=BAD)) == []
+    assert told(lost(0, exit_code=-15), lost(1, exit_code=-15)) == []
+
+
+def test_messages_whose_ends_do_not_meet() -> None:
+    sent = healthy(0, collectives=(message(1, "send", 1), message(2, "send", 1)))
+    one, two = (message(k, "recv", 0) for k in (1, 2))
+    assert told(sent, healthy(1, collectives=(one,))) == [("MP701", WARNING, 51, (1,))]
+    assert told(healthy(0, collectives=sent.collectives[:1]), cut_off(1, "", collectives=(one, two))) == [
+        ("MP701", ERROR, 50, (0,))
+    ]
+    other = msgspec.structs.replace(two, shape=(8,))
+    assert told(sent, waiting(1, "", collectives=(one, other))) == [("MP702", ERROR, 50, (0, 1))]
+
+
+def with_prints(rank: int, words: str, *bits: tuple[int, str, float], **changes: Any) -> Observation:
+    return healthy(rank, words, facts=tuple(hashed(*one) for one in bits), **changes)
+
+
+def test_parameters_that_part_though_their_gradients_are_averaged() -> None:
+    start, later = (1, "a", 1.0), (2, "b", 1.5)
+    assert told(*(with_prints(rank, "gggg", start, later) for rank in (0, 1))) == []
+    apart = with_prints(1, "gggg", (1, "c", 2.0), (2, "d", 2.5))
+    assert told(with_prints(0, "gggg", start, later), apart) == [("MP705", ERROR, 30, (0, 1))]
+    rounded = with_prints(1, "gggg", start, (2, "d", 1.5 + 1e-6))
+    assert told(with_prints(0, "gggg", start, later), rounded) == [("MP705", WARNING, 30, (0, 1))]
+
+
+def test_shards_and_halves_of_a_model_are_not_meant_to_be_equal() -> None:
+    for words in ("mmmm", ""):  # what is reduced is no gradient
+        assert told(with_prints(0, words, (1, "a", 1.0)), with_prints(1, words, (1, "b", 2.0))) == []
+    other = with_prints(1, "gggg", (1, "b", 2.0))
+    renamed = msgspec.structs.replace(other, facts=(hashed(1, "b", 2.0, of="another"),))
+    assert told(with_prints(0, "gggg", (1, "a", 1.0)), renamed) == []
+
+
+def test_ranks_that_average_now_and_then_are_left_alone() -> None:
+    rows = tuple(one for one in built("gggg") if one.step == 4)
+    rows = tuple(msgspec.structs.replace(one, n=1) for one in rows)
+    ranks = [with_prints(k, "gggg", (1, "a", 1.0), (2, "bc"[k], 1.0 + k), collectives=rows) for k in (0, 1)]
+    assert told(*ranks) == []
+
+
+def test_several_train_from_one_start_and_nothing_is_averaged() -> None:
+    four = steps(1, 1, 1, 1)
+    start = (1, "a", 1.0)
+    ranks = [with_prints(k, "mm", start, (2, "bc"[k], 1.0 + k), steps=four) for k in (0, 1)]
+    assert told(*ranks) == [("MP706", WARNING, 30, (0, 1))]
+    same = [with_prints(k, "mm", start, (2, "b", 1.0), steps=four) for k in (0, 1)]
+    assert told(*same) == []  # all see the same data
+    seeds = [with_prints(k, "mm", (1, "ab"[k], 1.0 + k), steps=four) for k in (0, 1)]
+    assert told(*seeds) == []  # runs of their own, as a search for a rate has them
+    alone = [msgspec.structs.replace(one, process=process(k, size=0)) for k, one in enumerate(ranks)]
+    assert told(*alone) == []  # launched together, and no group
+
+
+def paced(rank: int, cpu_share: float, **changes: Any) -> Observation:
+    """Return a rank of 40 steps in 4 s that used a share of one processor."""
+    forty = tuple(Step(n=n, t_s=0.1 * n, step_s=0.1, gradients=1) for n in range(1, 41))
+    samples = tuple(Sample(t_s=0.1 * k, rss_bytes=1, cpu_s=0.1 * k * cpu_share) for k in range(45))
+    return healthy(rank, "g" * 40, steps=forty, samples=samples, **changes)
+
+
+def test_one_rank_computes_while_the_others_wait() -> None:
+    assert told(paced(0, 0.2), paced(1, 0.95)) == [("MP707", WARNING, 0, (1,))]
+    assert told(paced(0, 0.9), paced(1, 0.95)) == []
+    assert told(paced(0, 0.1), paced(1, 0.3)) == []  # neither got a processor
+    assert told(paced(0, 0.05), paced(1, 0.08)) == []  # they sleep
+    assert told(paced(0, 0.2), msgspec.structs.replace(paced(1, 0.95), samples=())) == []
+
+
+def test_a_rank_that_computes_in_a_hang_is_no_proof() -> None:
+    samples = tuple(Sample(t_s=0.5 * k, rss_bytes=1, cpu_s=0.5 * k) for k in range(20))
+    ((code, severity, _, ranks),) = told(waiting(0, "ggg"), waiting(1, "gg", samples=samples))
+    assert (code, severity, ranks) == ("MP701", WARNING, (1,))
+
+
+def test_a_deadlock_follows_from_the_rank_that_is_behind() -> None:
+    ranks = (waiting(0, "gggv"), waiting(1, "gggg"))
+    found = diagnose(ranks[1], diagnose_ranks(ranks))
+    assert [(one.code, one.follows) for one in found] == [("MP603", "MP701"), ("MP701", "")]
+
+
+def test_what_ranks_show_together_is_in_every_row_and_said_once() -> None:
+    rows = judged_all((waiting(0, "gggv"), waiting(1, "gggg")))
+    assert [[one.ranks for one in row.findings if one.code == "MP701"] for row in rows] == [[(0,)], [(0,)]]
+    assert [sum(one.code == "MP701" for one in row.findings) for row in said_once(rows)] == [1, 0]
+
+
+def test_one_rank_alone_shows_nothing() -> None:
+    assert diagnose_ranks((waiting(0, "gggv"),)) == ()
+    assert diagnose_ranks((seen(), seen())) == ()
+    loader = healthy(1, "")
+    assert told(healthy(0, "gg"), healthy(1, "gg"), loader) == []
+
+
+def test_every_code_of_ranks_has_its_page() -> None:
+    codes = {code for code, one in RULES.items() if one.of_ranks}
+    assert codes == {f"MP70{k}" for k in range(1, 9)}
+
+
+words = st.text(alphabet="gmvGw", min_size=0, max_size=12)
+
+
+@given(words, st.integers(2, 5), st.booleans(), st.integers(0, 8))
+def test_equal_sequences_never_give_a_finding(sequence: str, size: int, together: bool, gone: int) -> None:
+    rows = built(sequence, together=together)
+    ranks = [healthy(k, sequence, size, collectives=rows[min(gone, len(rows)) if k else 0 :]) for k in range(size)]
+    assert diagnose_ranks(ranks) == ()
+    hung = [waiting(k, sequence, size=size, collectives=rows) for k in range(size)]
+    assert [one for one in diagnose_ranks(hung) if one.code != "MP703"] == []
+
+
+@given(st.lists(words, min_size=2, max_size=4), st.data())
+def test_permuting_ranks_permutes_only_their_names(sequences: list[str], data: st.DataObject) -> None:
+    order = data.draw(st.permutations(range(len(sequences))))
+    size = len(sequences)
+
+    def found(at: Sequence[int]) -> list[tuple[str, Severity, int]]:
+        return sorted((one.code, one.severity, len(one.ranks)) for one in diagnose_ranks(
+            [waiting(rank, sequences[k], size=size) for rank, k in enumerate(at)]
+        ))  # fmt: skip
+
+    assert found(range(size)) == found(order)
+
+
+@given(st.lists(words, min_size=1, max_size=4), st.booleans())
+def test_nothing_that_ranks_build_is_too_odd_to_be_judged(sequences: list[str], ends: bool) -> None:
+    make = cut_off if ends else waiting
+    found: tuple[Finding, ...] = diagnose_ranks([make(k, one, size=9) for k, one in enumerate(sequences)])
+    assert all(one.ranks and one.together and one.message for one in found)
