@@ -14,6 +14,7 @@ FAMILIES = {
     "MP4": "Checkpoints",
     "MP5": "Compilation",
     "MP6": "Processes and threads",
+    "MP7": "Ranks",
 }
 OTHER = "Other claims"
 
