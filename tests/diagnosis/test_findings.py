@@ -73,5 +73,5 @@ def test_what_looks_odd_and_is_right_gets_no_warning(file: Path) -> None:
 def test_every_code_has_two_programs_beside_its_scenario() -> None:
     codes = [marked(file)[0] for file in FAULTY]
     assert set(codes) <= RULES.keys()
-    alone = [code for code in RULES if not RULES[code].of_ranks]  # the others take several processes: test_ranks.py
+    alone = [code for code in RULES if not RULES[code].of_ranks]  # the others: test_between_ranks.py
     assert {code: codes.count(code) for code in alone if codes.count(code) < 2} == {}
