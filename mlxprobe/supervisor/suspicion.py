@@ -34,10 +34,9 @@ AGAIN_SHARE, AGAIN_MOST_S = 0.05, 0.5  # of the limit; a program may be silent f
 
 
 class Look(NamedTuple):
-    """Where the program stood, and the CPU seconds that it had used, and wanted, by then."""
+    """Where the program stood, and the CPU seconds that it had wanted by then."""
 
     at_s: float
-    cpu_s: float
     wanted_s: float
     stacks: tuple[Stack, ...]
 
@@ -70,7 +69,7 @@ class Suspicion:
         self._again_s = again_s if silent_s > limit_s else min(again_s, limit_s)
         if self._early is None or (silent_s <= limit_s and not self._early.stacks):
             stacks = self._take_stacks(final=False)
-            self._early = Look(time.monotonic(), self._tree.sample().cpu_s, self._wanted_s(), stacks)
+            self._early = Look(time.monotonic(), self._wanted_s(), stacks)
         self._tree.scan()
         self._rest.look(self._tree.threads(self._log.own_threads, self._log.above), time.monotonic())
         if silent_s <= limit_s or self._early.at_s > time.monotonic() - AGAIN_S:
@@ -97,7 +96,8 @@ class Suspicion:
         rests = rest_s > REST_SHARE * limit_s and not self._log.on_gpu
         waits = outside(threads, SOON * limit_s)
         busy = not rests and self._is_busy(cpu_s, silent_s, early)
-        stalls = busy and (overdue or silent_s - self._starved_s(early) > busy_s)  # less what it was starved
+        wants_all = self._rest.always_ready or self._wants_all(early)  # and then it computes while it has a processor
+        stalls = busy and (overdue or (cpu_s if wants_all else silent_s) > busy_s)
         late = self._take_stacks(final=stalls or overdue) if stalls or rests or overdue else ()
         kind = HangKind.UNKNOWN
         if busy:
@@ -131,11 +131,6 @@ class Suspicion:
     def _wants_all(self, early: Look) -> bool:
         passed_s = time.monotonic() - early.at_s
         return self._wanted_s() - early.wanted_s > WANTED_CPU_SHARE * passed_s
-
-    def _starved_s(self, early: Look) -> float:
-        """Return for how long, since the early look, a tree that uses less than one processor waited for one."""
-        passed_s, used_s = time.monotonic() - early.at_s, self._tree.sample().cpu_s - early.cpu_s
-        return max(0.0, min(self._wanted_s() - early.wanted_s, passed_s) - used_s)
 
     def _prints(self, silent_s: float) -> bool:
         return self._child.printed_bytes - self._printed_before > PRINTING_BYTES_PER_S * silent_s
