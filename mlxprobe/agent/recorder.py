@@ -44,7 +44,7 @@ class Recorder:
         self.applied = False
         self.phases = Phases()
         self.traces: dict[str, list[Any]] = {}  # of compiled functions, by name
-        self.rates: dict[int, Any] = {}  # of each optimizer, after its last update
+        self.rates: dict[int, tuple[Any, Any, Any]] = {}  # of each optimizer, after its last update
         self.log = StepLog(channel)
         self.losses = LossPath(self.log.read)
         self._streams: dict[int, int] = {}  # by model: the losses of each are a path of their own
@@ -139,10 +139,10 @@ class Recorder:
         self.tick(time.monotonic())
 
     def _keep_rate(self, optimizer: Any) -> None:
-        """Keep an optimizer's last rate, which may outlive it: a function that trains takes the optimizer with it."""
-        rate = (getattr(optimizer, "_state", None) or {}).get("learning_rate")
+        """Keep an optimizer's last rate and count, which may outlive it: a function that trains takes it with it."""
+        state = getattr(optimizer, "_state", None) or {}
         if len(self.rates) < MOST_RATES or id(optimizer) in self.rates:
-            self.rates[id(optimizer)] = rate
+            self.rates[id(optimizer)] = weakref.ref(optimizer), state.get("learning_rate"), state.get("step")
 
     def evaluated(self, began_s: float) -> None:
         """An evaluation that began at `began_s` has returned."""

@@ -113,12 +113,16 @@ def _loss(seen: Observation) -> Symptom | None:
 def _looked_at(seen: Observation) -> Symptom | None:
     """Tell of what was seen at a step that was looked at, where no loss that is known tells."""
     names = {"loss not finite": "the loss", "gradient not finite": "a gradient", "origin": "what is trained"}
-    fact = next((fact for name in names for fact in seen.facts if fact.name == name), None)
+    told = [fact for name in names for fact in seen.facts if fact.name == name]
+    harmless = max((_call(fact) for fact in facts(seen, "gradients got over")), default=0.0)
+    lasting = [fact for fact in told if _call(fact) > harmless]
+    fact = next(iter(lasting or told), None)
     if fact is None:
         return None
-    call = int(_call(fact)) if fact.name == "origin" else fact.step
-    over = any(math.isfinite(one.value) and one.step > call for one in seen.losses)
+    call = int(_call(fact))
+    over = not lasting or any(math.isfinite(one.value) and one.step > call for one in seen.losses)
     subject = f"{names[fact.name]} of step {call} is not finite {listed(fact.detail.get('paths', []))}".rstrip()
+    subject += ", and training got over it" if over else ""
     return subject, call, Severity.NOTE if over else Severity.ERROR, (fact.file, fact.line)
 
 
@@ -128,8 +132,8 @@ def _origin(seen: Observation, call: int) -> Fact | None:
     return next(iter([*[one for one in origins if _call(one) <= call][::-1], *origins]), None)
 
 
-def _call(origin: Fact) -> float:
-    return float(str(origin.detail["call"]))
+def _call(fact: Fact) -> float:
+    return float(str(fact.detail.get("call", fact.step)))
 
 
 def explained(origin: Fact, call: int) -> str:

@@ -117,12 +117,14 @@ def _of(one: Optimizer) -> str:
 
 @finding("MP212", "clipped-everywhere", Severity.WARNING)
 def clipped_everywhere(seen: Observation) -> Iterator[Finding]:
-    """Most elements of the gradients sit exactly at the clipping value, step after step.
+    """Most elements of the gradients sit exactly at the clipping value, or clipping by norm changes none of them.
 
-    The update keeps the signs and loses the sizes: a small gradient counts as much as a large one, and clipping by norm
-    afterwards only scales what is left.
+    In the first case the update keeps the signs and loses the sizes: a small gradient counts as much as a large one,
+    and clipping by norm afterwards only scales what is left. In the second, the optimizer gets the very gradients that
+    were clipped, at steps where their norm is above the limit: `clip_grad_norm` returns new ones and changes none.
 
-    Example: `tree_map(lambda g: mx.clip(g, -1e-3, 1e-3), grads)`, with gradients of 0.1.
+    Example: `tree_map(lambda g: mx.clip(g, -1e-3, 1e-3), grads)`, with gradients of 0.1;
+    `optim.clip_grad_norm(grads, 1.0)` with its result dropped.
 
     Use instead: `grads, norm = optim.clip_grad_norm(grads, max_norm=1.0)`, alone.
     """
@@ -130,3 +132,10 @@ def clipped_everywhere(seen: Observation) -> Iterator[Finding]:
         share, limit = float(str(fact.detail["share"])), float(str(fact.detail["limit"]))
         message = f"{share:.0%} of the gradients' elements are exactly ±{limit:.3g} when they reach the optimizer"
         yield rule("MP212").at(message, fact.file, fact.line, share=share, limit=limit)
+    for fact in facts(seen, "clip dropped"):
+        limit, times = float(str(fact.detail["limit"])), float(str(fact.detail["times"]))
+        message = (
+            f"the optimizer gets the gradients as they were before they were clipped to a norm of {limit:g}, which is "
+            f"{times:.2g} times as large"
+        )
+        yield rule("MP212").at(message, fact.file, fact.line, limit=limit, times=times)

@@ -26,6 +26,7 @@ from mlxprobe.agent.inspectors.renewals import Renewals
 from mlxprobe.agent.inspectors.retained import Retained
 from mlxprobe.agent.inspectors.shares import Shares
 from mlxprobe.agent.inspectors.sizes import Sizes
+from mlxprobe.agent.inspectors.unclipped import Unclipped
 from mlxprobe.agent.inspectors.written import Written
 
 ALL: tuple[type[Inspector], ...] = (
@@ -50,6 +51,7 @@ ALL: tuple[type[Inspector], ...] = (
     Fusing,
     Rates,
     Clipping,
+    Unclipped,
     Makeup,
     Renewals,
     Written,

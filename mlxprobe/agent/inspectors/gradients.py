@@ -15,6 +15,7 @@ HELD_SHARE = 0.05  # of all gradients: what we keep alive until the step is comp
 ZERO_IS_SURE = 4
 TRACES = 4  # that are drawn
 DEAD_IS_SURE = 6  # looks in a row, of one that was not zero before
+STRETCHES = 16  # of gradients that are not finite: told one by one, and looked after at once
 
 
 class Gradients(Inspector):
@@ -35,10 +36,14 @@ class Gradients(Inspector):
         self._aliases: dict[int, set[str]] = {}
         self._traces = 0
         self._constant: dict[str, bool] = {}  # whether all traces so far made zeros of them, whatever they are given
+        self._bad: set[str] = set()  # what had a gradient that was not finite, and is not known to have got over it
+        self._suspects: dict[str, Any] = {}  # those, as the call under way was given them
+        self._worries = 0
 
     def called(self, call: Call) -> None:
         self._site, self._loss = call.site, call.loss
         named = self._named(call)
+        self._suspects = self._suspected(call)
         if self.inspection.inside and self.inspection.returned:
             return
         if self.inspection.inside:  # nobody else evaluates them: their extremes are all that need be
@@ -80,7 +85,7 @@ class Gradients(Inspector):
 
     def look(self, step: int) -> None:
         self._tell_constant()
-        held, loss = self._held, self._loss
+        held, loss, suspects = self._held, self._loss, self._suspects
         self.forget()
         if not held:
             return
@@ -99,9 +104,10 @@ class Gradients(Inspector):
         self._updates = recorder.updates if recorder.applied else -1
         finite = [size for size in sizes.values() if math.isfinite(size)]
         if len(finite) < len(sizes):
-            bad = [path.rpartition(":")[2] for path, size in sizes.items() if not math.isfinite(size)]
-            self.inspection.recorder.fact("gradient not finite", self._site, paths=bad[:5], count=len(bad))
-            recorder.losses.not_finite(recorder.gradients + self.inspection.inside)
+            self._worry([path for path, size in sizes.items() if not math.isfinite(size)])
+            recorder.losses.not_finite(self._call)
+        elif self._bad:
+            self._get_over(suspects)
         if finite:
             self.inspection.looked["gradient"] = max(finite)
         self._read_loss(loss, step)
@@ -110,13 +116,42 @@ class Gradients(Inspector):
         self._tell_constant()
 
     def forget(self) -> None:
-        self._held, self._loss = [], None
+        self._held, self._loss, self._suspects = [], None, {}
+
+    @property
+    def _call(self) -> int:
+        return self.inspection.recorder.gradients + self.inspection.inside
+
+    def _suspected(self, call: Call) -> dict[str, Any]:
+        """Return those parameters whose gradient was not finite, as they are given to a call."""
+        prefix = f"{id(call.model)}:" if call.model is not None else ""
+        pairs = zip(graph.named_leaves(call.gradients), graph.leaves(call.parameters), strict=False) if self._bad else ()
+        return {prefix + path: one for (path, _), one in pairs if prefix + path in self._bad}
+
+    def _worry(self, bad: list[str]) -> None:
+        """Tell of gradients that are not finite; the next look shows whether they have reached the parameters."""
+        recorder, paths = self.inspection.recorder, [path.rpartition(":")[2] for path in bad[:5]]
+        self._worries += 1
+        anew = not self._bad and self._worries <= STRETCHES
+        tell = recorder.revise if anew else recorder.fact
+        tell("gradient not finite", self._site, paths=paths, count=len(bad), call=self._call)
+        self.inspection.wanted = self.inspection.wanted or self._worries <= STRETCHES
+        self._bad |= set(bad)
+
+    def _get_over(self, suspects: dict[str, Any]) -> None:
+        """Tell that a gradient never reached what it is of: that is finite, and so are the gradients of now."""
+        arrays = list(suspects.values())
+        if suspects.keys() != self._bad or self.inspection.pending(arrays):
+            return
+        if all(math.isfinite(graph.largest(one)) for one in arrays):
+            self._bad = set()
+            self.inspection.recorder.revise("gradients got over", self._site, call=self._call)
 
     def _read_loss(self, loss: Any, step: int) -> None:
         if loss is not None and getattr(loss, "size", 0) == 1 and not self.inspection.pending([loss]):
             value = graph.number(loss)
             if not math.isfinite(value):
-                self.inspection.recorder.fact("loss not finite", self._site, value=str(value))
+                self.inspection.recorder.fact("loss not finite", self._site, value=str(value), call=self._call)
 
     def _count_zeros(self, sizes: dict[str, float]) -> None:
         for path, size in sizes.items():

@@ -41,6 +41,11 @@ class Followed:
         self.scheduled = scheduled
         self.points: list[tuple[int, float]] = []
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Where its rate is decided: where its schedule was built, or where it updates."""
+        return self.schedule.site if self.schedule is not None and self.schedule.site[1] else self.site
+
     def add(self, update: int, rate: float) -> None:
         """Keep a rate; of many every second one, but the first and the last."""
         if self.points and self.points[-1][0] == update:
@@ -138,16 +143,22 @@ class Rates(Inspector):
     def _read(self) -> None:
         import mlx.core as mx
 
-        last = self.inspection.recorder.rates
         for key, one in self._followed.items():
-            state = getattr(one.optimizer(), "state", None) or {"learning_rate": last.get(key)}
-            rate, step = state.get("learning_rate"), state.get("step")
+            rate, step = self._last(key, one)
             if not isinstance(rate, mx.array) or rate.size != 1 or self.inspection.pending([rate]):
                 continue
             value, updates = graph.known(rate), graph.known(step) if isinstance(step, mx.array) else None
             if value is not None:
                 update = self.inspection.recorder.updates if updates is None else int(updates)
                 one.add(update, float(f"{value:.6g}"))
+
+    def _last(self, key: int, one: Followed) -> tuple[Any, Any]:
+        """Return an optimizer's rate and count of updates; those that were kept, once it has gone with its function."""
+        state = getattr(one.optimizer(), "state", None)
+        if state:
+            return state.get("learning_rate"), state.get("step")
+        kept, rate, step = self.inspection.recorder.rates.get(key, (None, None, None))
+        return (rate, step) if kept is one.optimizer else (None, None)
 
     def finish(self) -> None:
         self._read()
@@ -178,8 +189,8 @@ class Rates(Inspector):
                 "span": one.schedule.span if one.schedule else 0,
                 "warmup": one.schedule.warmup if one.schedule else 0,
                 "weight_decay": one.decay,
-                "file": one.site[0],
-                "line": one.site[1],
+                "file": one.place[0],
+                "line": one.place[1],
             }
             for one in self._followed.values()
         ]
