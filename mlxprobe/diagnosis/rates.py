@@ -135,7 +135,7 @@ def clipped_everywhere(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "clip dropped"):
         limit, times = float(str(fact.detail["limit"])), float(str(fact.detail["times"]))
         message = (
-            f"the optimizer gets the gradients as they were before they were clipped to a norm of {limit:g}, which is "
-            f"{times:.2g} times as large"
+            f"the optimizer gets the gradients as they were before they were clipped, although their norm is "
+            f"{times:,.3g} times the limit of {limit:g}"
         )
         yield rule("MP212").at(message, fact.file, fact.line, limit=limit, times=times)

@@ -12,6 +12,7 @@ from mlxprobe.agent.inspectors.clipping import Clipping
 from mlxprobe.agent.inspectors.frozen import Frozen
 from mlxprobe.agent.inspectors.fusing import Fusing
 from mlxprobe.agent.inspectors.gradients import Gradients
+from mlxprobe.agent.inspectors.hidden import Hidden
 from mlxprobe.agent.inspectors.indices import Indices
 from mlxprobe.agent.inspectors.layouts import Layouts
 from mlxprobe.agent.inspectors.losses import Losses
@@ -40,6 +41,7 @@ ALL: tuple[type[Inspector], ...] = (
     Causality,
     Layouts,
     Modules,
+    Hidden,
     Operations,
     Passes,
     Sizes,

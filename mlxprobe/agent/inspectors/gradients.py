@@ -125,7 +125,9 @@ class Gradients(Inspector):
     def _suspected(self, call: Call) -> dict[str, Any]:
         """Return those parameters whose gradient was not finite, as they are given to a call."""
         prefix = f"{id(call.model)}:" if call.model is not None else ""
-        pairs = zip(graph.named_leaves(call.gradients), graph.leaves(call.parameters), strict=False) if self._bad else ()
+        pairs = (
+            zip(graph.named_leaves(call.gradients), graph.leaves(call.parameters), strict=False) if self._bad else ()
+        )
         return {prefix + path: one for (path, _), one in pairs if prefix + path in self._bad}
 
     def _worry(self, bad: list[str]) -> None:

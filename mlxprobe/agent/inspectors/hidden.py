@@ -1,0 +1,138 @@
+"""Arrays that reach the loss and are no parameters: what MLX does not walk, it does not train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FunctionType, ModuleType
+from typing import Any
+
+from mlxprobe.agent import graph, sites
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspectors.layouts import neighbours
+from mlxprobe.agent.lossgraph import LossGraph
+
+SURE = 3  # looks
+MANY = 32  # parameters, and arrays of hidden modules, that are looked at
+ENOUGH = 16  # elements, to tell noise from a table
+SMOOTH = 0.5
+LARGE = 1 << 20
+DEEP, LONG = 3, 64  # objects in objects, and what a container may hold: a data set is no model
+
+
+@dataclass(frozen=True)
+class Unowned:
+    """An array by its path, and the attribute that hides it; one of a whole module may be a teacher's."""
+
+    path: str
+    attribute: str
+    array: Any
+    of_module: bool
+
+
+class Hidden(Inspector):
+    """Follow what reaches the loss without being a parameter; what stays the same is never trained."""
+
+    shadows = True
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._values: dict[str, tuple[list[float], int]] = {}  # what an array held, and looks that found the same
+        self._reached: set[str] = set()
+
+    def called(self, call: Call) -> None:
+        """Remember hidden arrays that reach the loss."""
+        if call.model is None or call.loss is None or self.inspection.recorder.lazy_steps > 1:
+            return
+        hidden = {one.path: one for one in self._hidden(call.model) if one.array.size <= LARGE}
+        if hidden and not self._reached:
+            self._reached = reaching(call, list(hidden.values()))
+        for path in self._reached & hidden.keys():
+            self._follow(hidden[path], call.site)
+
+    def _hidden(self, model: Any) -> Iterator[Unowned]:
+        owned = {id(one) for one in graph.leaves(model.parameters())}
+        loaded = self.inspection.recorder.loaded_into
+        return (one for one in unowned(model, loaded) if id(one.array) not in owned)
+
+    def _follow(self, one: Unowned, site: tuple[str, int]) -> None:
+        if not self.inspection.inside and graph.pending([one.array], copies=False):
+            return  # before 0.30 a call leaves a copy of what its arguments hold
+        values = graph.numbers(graph.sample(one.array))
+        before, same = self._values.get(one.path, ([], 0))
+        self._values[one.path] = values, same + 1 if values == before else 0
+        if same + 1 == SURE and values == before and is_noise(one.array):
+            self.inspection.recorder.fact("array untrained", site, path=one.path)
+
+
+def reaching(call: Call, hidden: list[Unowned]) -> set[str]:
+    """Name the arrays that take part in the loss; of a module's, one, and only where it lies between parameters.
+
+    A teacher or a fixed target works on the data alone, and what it makes is compared with what is trained.
+    """
+    names = {f"h{k}": one for k, one in enumerate(hidden)}
+    trained = {f"p{k}": one for k, one in enumerate(graph.leaves(call.model.trainable_parameters())[:MANY])}
+    drawn = LossGraph(graph.dot(loss=call.loss, **trained, **{name: one.array for name, one in names.items()}))
+    found = {one.path for name, one in names.items() if not one.of_module and drawn.reaches(name)}
+    within: dict[str, str] = {}
+    for name, one in names.items():
+        if one.of_module and one.attribute not in within and drawn.weighs(name, set(trained)):
+            within[one.attribute] = one.path
+    return found | set(within.values())
+
+
+def unowned(model: Any, loaded: set[int]) -> Iterator[Unowned]:
+    """List floating-point arrays of the user's own modules that MLX takes for no parameters."""
+    import mlx.core as mx
+
+    for path, module in model.named_modules():
+        if sites.is_mlx(type(module).__module__):
+            continue
+        hides = [(name, one) for name, one in module.items() if name.startswith("_") or isinstance(one, tuple)]
+        hides += [(name, one) for name, one in vars(module).items() if not name.startswith("__")]
+        for name, value in hides:
+            attribute = ".".join(part for part in (path, name) if part)
+            left = MANY
+            for inner, one, of_module in held(value, loaded):
+                if mx.issubdtype(one.dtype, mx.floating) and one.size > 1 and left:
+                    left -= of_module
+                    yield Unowned(f"{attribute}.{inner}".rstrip("."), attribute, one, of_module)
+
+
+def held(value: Any, loaded: set[int], deep: int = 0) -> Iterator[tuple[str, Any, bool]]:
+    """List the arrays in a value by path, and whether a module holds them: of those, what is neither frozen nor loaded.
+
+    Arrays that lie right in an object of another class may be data; the modules in it are meant to be layers.
+    """
+    if hasattr(value, "nbytes") and hasattr(value, "dtype"):
+        yield from [("", value, False)] if type(value).__module__.startswith("mlx") else []
+    elif hasattr(value, "trainable_parameters"):
+        if id(value) not in loaded:
+            yield from ((path, one, True) for path, one in graph.named_leaves(value.trainable_parameters()))
+    elif deep <= DEEP:
+        for name, one in inside(value):
+            plain = not isinstance(value, (dict, list, tuple))
+            for path, array, of_module in held(one, loaded, deep + 1):
+                if of_module or not plain:
+                    yield f"{name}.{path}".rstrip("."), array, of_module
+
+
+def inside(value: Any) -> list[tuple[str, Any]]:
+    """List what a container or an object of the user's own holds."""
+    if isinstance(value, dict):
+        return [(str(key), one) for key, one in value.items()] if len(value) <= LONG else []
+    if isinstance(value, (list, tuple)):
+        return [(str(k), one) for k, one in enumerate(value)] if len(value) <= LONG else []
+    if isinstance(value, (type, FunctionType, ModuleType)) or sites.is_mlx(type(value).__module__):
+        return []
+    return list(getattr(value, "__dict__", {}).items())[:LONG]
+
+
+def is_noise(array: Any) -> bool:
+    """Tell whether an array looks drawn at random: a weight, not a table of positions, a mask or a constant."""
+    values = graph.numbers(graph.sample(array))
+    if len(values) < ENOUGH or len(set(values)) < len(values) // 2:
+        return False
+    rows = array.reshape(1, array.shape[0], -1) if array.ndim > 1 else array.reshape(1, -1, 1)
+    return abs(neighbours(rows, 1)) < SMOOTH and (rows.shape[2] < ENOUGH or abs(neighbours(rows, 2)) < SMOOTH)
