@@ -80,13 +80,20 @@ def dropped_gradients(seen: Observation) -> Iterator[Finding]:
 
 @finding("MP206", "nothing-trainable")
 def nothing_trainable(seen: Observation) -> Iterator[Finding]:
-    """The model has no trainable parameter.
+    """The model has no trainable parameter, or its adapters have none.
 
-    `freeze()` reaches every module below; a training loop then runs and changes nothing.
+    `freeze()` reaches every module below; a training loop then runs and changes nothing. Adapters that are there when
+    it is called are frozen too: with a factor of zeros they add nothing, whatever else is trained beside them.
 
-    Example: `model.freeze()` without an `unfreeze` of what is to be trained.
+    Example: `model.freeze()` without an `unfreeze` of what is to be trained, or after the adapters were put in.
 
     Use instead: `model.head.unfreeze()`, or add the adapters after `freeze()`.
     """
     for fact in facts(seen, "nothing trainable"):
         yield rule("MP206").at("the model has no trainable parameter: nothing can be learned", fact.file, fact.line)
+    for fact in facts(seen, "adapters frozen"):
+        message = (
+            f"all {fact.detail['count']} adapters are frozen, and their products are zero: "
+            f"{listed(fact.detail['paths'])}, …; {fact.detail['trained']} other arrays are trained"
+        )
+        yield rule("MP206").at(message, fact.file, fact.line, severity=Severity.WARNING)

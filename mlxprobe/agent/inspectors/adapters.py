@@ -1,4 +1,4 @@
-"""Whether the base weights of adapters are trained beside them."""
+"""Whether the base weights of adapters are trained beside them, or in their place."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from mlxprobe.agent.inspection import Inspection, Inspector
 
 MOST = 3  # adapters that are looked at
 LOOKS = 8  # until nothing more is to be expected
+SURE = 3  # looks
 
 
 class Adapters(Inspector):
@@ -21,14 +22,18 @@ class Adapters(Inspector):
         self._model: weakref.ref[Any] | None = None
         self._before: dict[str, list[list[float]]] = {}
         self._looks = 0
+        self._idle = 0  # looks left at adapters that are frozen
 
     def training(self, model: Any, optimizer: Any) -> None:
         if self._model is None and hasattr(model, "trainable_parameters"):
             self._model = weakref.ref(model)
             self._looks = 0 if with_base(model) else LOOKS
+            self._idle = SURE if frozen(model) else 0
 
     def look(self, step: int) -> None:
         model = self._model() if self._model is not None else None
+        if model is not None and self._idle:
+            self._look_at_frozen(model)
         if model is None or self._looks >= LOOKS:
             return
         self._looks += 1
@@ -41,6 +46,23 @@ class Adapters(Inspector):
         if trained and adapters.adds(trained[0]) is not None:
             self._looks = LOOKS
             self._tell(both)
+
+    def _look_at_frozen(self, model: Any) -> None:
+        """Tell of adapters that are all frozen, and whose products are all zero: they add nothing, and never will."""
+        idle = frozen(model)
+        factors = [[part.array for part in one.factors] for one in idle]
+        if not idle or self.inspection.pending(graph.leaves(factors)):
+            return
+        nothing = all(0.0 in map(graph.largest, pair) for pair in factors)
+        self._idle = self._idle - 1 if nothing else 0
+        if nothing and not self._idle and adapters.adds(idle[0]) is not None:
+            self.inspection.recorder.fact(
+                "adapters frozen",
+                self.inspection.recorder.gradient_site,
+                count=len(idle),
+                paths=[part.path for one in idle for part in one.factors][:3],
+                trained=len(graph.leaves(model.trainable_parameters())),
+            )
 
     def _tell(self, both: list[Adapter]) -> None:
         self.inspection.recorder.fact(
@@ -58,6 +80,13 @@ def with_base(model: Any) -> list[Adapter]:
     """List what has the form of an adapter and may be trained with its base."""
     trainable = {path for path, _ in graph.named_leaves(model.trainable_parameters())}
     return [one for one in adapters.find(model) if {one.base.path, *(part.path for part in one.factors)} <= trainable]
+
+
+def frozen(model: Any) -> list[Adapter]:
+    """List a model's adapters where none of their factors may be trained, and something else may."""
+    trainable = {path for path, _ in graph.named_leaves(model.trainable_parameters())}
+    found = adapters.find(model) if trainable else []
+    return [] if any(part.path in trainable for one in found for part in one.factors) else found
 
 
 def sampled(arrays: list[Any]) -> list[list[float]]:
