@@ -124,10 +124,10 @@ class Gradients(Inspector):
 
     def _suspected(self, call: Call) -> dict[str, Any]:
         """Return those parameters whose gradient was not finite, as they are given to a call."""
+        if not self._bad:
+            return {}
         prefix = f"{id(call.model)}:" if call.model is not None else ""
-        pairs = (
-            zip(graph.named_leaves(call.gradients), graph.leaves(call.parameters), strict=False) if self._bad else ()
-        )
+        pairs = zip(graph.named_leaves(call.gradients), graph.leaves(call.parameters), strict=False)
         return {prefix + path: one for (path, _), one in pairs if prefix + path in self._bad}
 
     def _worry(self, bad: list[str]) -> None:
@@ -143,7 +143,7 @@ class Gradients(Inspector):
     def _get_over(self, suspects: dict[str, Any]) -> None:
         """Tell that a gradient never reached what it is of: that is finite, and so are the gradients of now."""
         arrays = list(suspects.values())
-        if suspects.keys() != self._bad or self.inspection.pending(arrays):
+        if suspects.keys() != self._bad or (not self.inspection.inside and graph.pending(arrays, copies=False)):
             return
         if all(math.isfinite(graph.largest(one)) for one in arrays):
             self._bad = set()
