@@ -16,13 +16,18 @@ def array_without_parameter(seen: Observation) -> Iterator[Finding]:
 
     MLX takes for parameters what an attribute holds by itself, or in a list or dict. A name that begins with an
     underscore, a tuple and an object of another class hide what they hold. That is how tables of positions and masks
-    are kept from training, and none of those is told; only an array that looks drawn at random.
+    are kept from training, and none of those is told; only an array that looks drawn at random. A teacher is hidden so
+    too: of whole modules only those are told that are neither frozen nor loaded, and work on what others are trained
+    to make.
 
-    Example: `self._prototypes = mx.random.normal((10, 64))`.
+    Example: `self._prototypes = mx.random.normal((10, 64))`; `self.layers = ModuleList(...)` of a class of your own.
 
     Use instead: a name without an underscore, a list in place of a tuple, `nn.Module` as the base class.
     """
+    moved = {fact.detail["path"] for fact in facts(seen, "array moved")}
     for fact in facts(seen, "array untrained"):
+        if fact.detail["path"] in moved:
+            continue
         message = f"{fact.detail['path']} reaches the loss and is no parameter: it is never trained"
         yield rule("MP213").at(message, fact.file, fact.line)
 

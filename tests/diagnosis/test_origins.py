@@ -80,6 +80,24 @@ def test_what_training_got_over_is_a_note() -> None:
     assert found.severity is Severity.NOTE and "training got over it" in found.message
 
 
+def gradient(call: int) -> Fact:
+    return Fact(name="gradient not finite", file="a.py", line=3, detail={"paths": ["w"], "count": 1, "call": call})
+
+
+@pytest.mark.parametrize(
+    ("bad", "over", "grave", "call"),
+    [
+        pytest.param([1], [], Severity.ERROR, 1, id="nothing tells that it did not reach its parameters"),
+        pytest.param([1, 2], [3], Severity.NOTE, 1, id="its parameters and later gradients are finite"),
+        pytest.param([1, 9], [3], Severity.ERROR, 9, id="a later one does"),
+    ],
+)
+def test_a_gradient_that_no_update_got_is_a_note(bad: list[int], over: list[int], grave: Severity, call: int) -> None:
+    facts = [*map(gradient, bad), *(Fact(name="gradients got over", detail={"call": one}) for one in over)]
+    (found,) = told(seen(facts=tuple(facts)))
+    assert found.severity is grave and f"a gradient of step {call} is not finite w" in found.message
+
+
 @pytest.mark.parametrize("kind", [*KINDS, "something new"])
 def test_every_kind_has_words_and_something_instead(kind: str) -> None:
     detail: dict[str, str | int | float | bool | list[str]]

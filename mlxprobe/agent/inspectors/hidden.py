@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
@@ -18,7 +20,7 @@ MANY = 32  # parameters, and arrays of hidden modules, that are looked at
 ENOUGH = 16  # elements, to tell noise from a table
 SMOOTH = 0.5
 LARGE = 1 << 20
-DEEP, LONG = 3, 64  # objects in objects, and what a container may hold: a data set is no model
+LONG, VISITS = 64, 500  # what a container may hold, and all that is looked through: a data set is no model
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Hidden(Inspector):
         super().__init__(inspection)
         self._values: dict[str, tuple[list[float], int]] = {}  # what an array held, and looks that found the same
         self._reached: set[str] = set()
+        self._told: dict[str, tuple[Callable[[], Any], tuple[str, int]]] = {}  # of which model, and where
 
     def called(self, call: Call) -> None:
         """Remember hidden arrays that reach the loss."""
@@ -49,21 +52,32 @@ class Hidden(Inspector):
         if hidden and not self._reached:
             self._reached = reaching(call, list(hidden.values()))
         for path in self._reached & hidden.keys():
-            self._follow(hidden[path], call.site)
+            self._follow(hidden[path], call)
 
     def _hidden(self, model: Any) -> Iterator[Unowned]:
         owned = {id(one) for one in graph.leaves(model.parameters())}
         loaded = self.inspection.recorder.loaded_into
         return (one for one in unowned(model, loaded) if id(one.array) not in owned)
 
-    def _follow(self, one: Unowned, site: tuple[str, int]) -> None:
+    def finish(self) -> None:
+        """Take back what has moved since it was told: it is trained elsewhere, in its own time."""
+        for path, (model, site) in self._told.items():
+            hidden = [one.array for one in self._hidden(model()) if one.path == path] if model() is not None else []
+            if hidden and not graph.pending(hidden) and graph.numbers(graph.sample(hidden[0])) != self._values[path][0]:
+                self.inspection.recorder.fact("array moved", site, path=path)
+
+    def _follow(self, one: Unowned, call: Call) -> None:
         if not self.inspection.inside and graph.pending([one.array], copies=False):
             return  # before 0.30 a call leaves a copy of what its arguments hold
         values = graph.numbers(graph.sample(one.array))
         before, same = self._values.get(one.path, ([], 0))
         self._values[one.path] = values, same + 1 if values == before else 0
-        if same + 1 == SURE and values == before and is_noise(one.array):
-            self.inspection.recorder.fact("array untrained", site, path=one.path)
+        if values == before and same + 1 == SURE and is_noise(one.array):
+            self._told[one.path] = weakref.ref(call.model), call.site
+            self.inspection.recorder.fact("array untrained", call.site, path=one.path)
+        elif values != before and one.path in self._told:
+            del self._told[one.path]
+            self.inspection.recorder.fact("array moved", call.site, path=one.path)
 
 
 def reaching(call: Call, hidden: list[Unowned]) -> set[str]:
@@ -100,33 +114,40 @@ def unowned(model: Any, loaded: set[int]) -> Iterator[Unowned]:
                     yield Unowned(f"{attribute}.{inner}".rstrip("."), attribute, one, of_module)
 
 
-def held(value: Any, loaded: set[int], deep: int = 0) -> Iterator[tuple[str, Any, bool]]:
+def held(value: Any, loaded: set[int]) -> Iterator[tuple[str, Any, bool]]:
     """List the arrays in a value by path, and whether a module holds them: of those, what is neither frozen nor loaded.
 
     Arrays that lie right in an object of another class may be data; the modules in it are meant to be layers.
     """
-    if hasattr(value, "nbytes") and hasattr(value, "dtype"):
-        yield from [("", value, False)] if type(value).__module__.startswith("mlx") else []
-    elif hasattr(value, "trainable_parameters"):
-        if id(value) not in loaded:
-            yield from ((path, one, True) for path, one in graph.named_leaves(value.trainable_parameters()))
-    elif deep <= DEEP:
-        for name, one in inside(value):
-            plain = not isinstance(value, (dict, list, tuple))
-            for path, array, of_module in held(one, loaded, deep + 1):
-                if of_module or not plain:
-                    yield f"{name}.{path}".rstrip("."), array, of_module
+    import mlx.core as mx
+
+    waiting, known, visits = deque([("", value, False)]), {id(value)}, 0
+    while waiting and visits < VISITS:
+        (path, one, plain), visits = waiting.popleft(), visits + 1
+        if isinstance(one, mx.array):
+            yield from [] if plain else [(path, one, False)]
+        elif hasattr(type(one), "trainable_parameters"):
+            leaves = graph.named_leaves(one.trainable_parameters()) if id(one) not in loaded else []
+            yield from ((f"{path}.{below}".lstrip("."), leaf, True) for below, leaf in leaves)
+        else:
+            plain = plain or not isinstance(one, (dict, list, tuple))
+            new = [(name, child) for name, child in inside(one) if id(child) not in known]
+            known.update(id(child) for _, child in new)
+            waiting += [(f"{path}.{name}".lstrip("."), child, plain) for name, child in new]
 
 
 def inside(value: Any) -> list[tuple[str, Any]]:
-    """List what a container or an object of the user's own holds."""
+    """List what a container or an object of the user's own holds; nothing of the user's is called for that."""
     if isinstance(value, dict):
         return [(str(key), one) for key, one in value.items()] if len(value) <= LONG else []
     if isinstance(value, (list, tuple)):
         return [(str(k), one) for k, one in enumerate(value)] if len(value) <= LONG else []
     if isinstance(value, (type, FunctionType, ModuleType)) or sites.is_mlx(type(value).__module__):
         return []
-    return list(getattr(value, "__dict__", {}).items())[:LONG]
+    try:
+        return list(object.__getattribute__(value, "__dict__").items())[:LONG]
+    except AttributeError:
+        return []
 
 
 def is_noise(array: Any) -> bool:
