@@ -73,7 +73,9 @@ def _is_terminal(stream: object) -> bool:
 def status(watcher: Watcher) -> str:
     """Put step, step time, loss, memory and pending operations in one line."""
     log = watcher.log
-    parts = [f"step {log.step}" if log.begun else "before MLX is imported"]
+    steps = [one.step for one in watcher.processes.programs]
+    several = f"steps {min(steps)} to {max(steps)} in {len(steps)} processes"
+    parts = [several if len(steps) > 1 else f"step {log.step}" if log.begun else "before MLX is imported"]
     if log.steps:
         parts.append(f"{1e3 * log.steps[-1].step_s:.1f} ms a step")
     if log.losses:
