@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from mlxprobe.diagnosis.fates import at, busy, called, cut_off, lost, named, over, stands, stopped, waits
+from mlxprobe.diagnosis.fates import at, busy, called, cut_off, fates, lost, named, over, stopped, waits, what
 from mlxprobe.diagnosis.lanes import Lane, key, lanes, odd_ones, parting, shifted, site
 from mlxprobe.diagnosis.messages import unmet
 from mlxprobe.diagnosis.registry import ranks_finding, rule
@@ -108,19 +108,14 @@ def _parted(group: list[Lane], number: int, *, stuck: bool) -> Finding:
     way = _way(left, here, number) if odd else ""
     involved = [one.seen for one in (odd or group)]
     ours, theirs = named(one.rank for one in odd or [left]), f"rank {here.rank}"
-    after = "; ".join(stands(one.seen) for one in group[:AHEAD] if stopped(one.seen))
+    after = fates(one.seen for one in group if stopped(one.seen))
     if way == "alone":
-        message = (
-            f"{ours} alone built {called(there, number)}: number {number} of {theirs} is {called(here.at(number))}"
-        )
+        message = f"{ours} alone built {called(there, number)}: {theirs} built {what(here.at(number))} in its place"
         return at("MP701", _joined(message, after), there, involved, severity)
     if way == "skipped":
-        message = (
-            f"{ours} never built {called(here.at(number), number)}: it went on to {called(there, number)}"
-            f"{_skipping(left)}"
-        )
+        message = f"{ours} never built {called(here.at(number), number)}: it went on to {what(there)}{_skipping(left)}"
         return at("MP701", _joined(message, after), here.at(number), involved, severity)
-    message = f"{called(there, number)} of {ours} meets {called(here.at(number), number)} of {theirs}"
+    message = f"{called(there, number)} of {ours} meets {what(here.at(number))} of {theirs}"
     return at("MP702", _joined(message, after), there, involved, severity)
 
 
@@ -167,7 +162,7 @@ def _behind(group: list[Lane], late: Lane, ahead: Lane) -> Finding:
     behind = [one for one in group if one.last == late.last]
     ranks, place = [one.seen for one in behind], called(missing, number)
     who = named(one.rank for one in behind)
-    after = "; ".join(stands(one.seen) for one in group[:AHEAD])
+    after = fates(one.seen for one in group)
     if site(missing) not in late.sites(late.last + 1):
         message = f"rank {ahead.rank} alone built {place}, which {who} never built"
         return at("MP701", _joined(message, after), missing, [ahead.seen], Severity.ERROR)
@@ -202,7 +197,7 @@ def _unevaluated(group: list[Lane]) -> Finding | None:
     """Tell of ranks that have built the same, and wait at different places or no longer."""
     waiting = [one for one in group if stopped(one.seen)]
     others = [one for one in group if one not in waiting]
-    after = "; ".join(stands(one.seen) for one in group[:AHEAD])
+    after = fates(one.seen for one in group)
     if not group[0].rows:
         return None
     last = waiting[0].at(waiting[0].last)

@@ -10,7 +10,7 @@ import msgspec
 
 from mlxprobe.diagnosis.lanes import rank_of
 from mlxprobe.diagnosis.registry import rule
-from mlxprobe.values.measures import duration, signal_name, steps_done, where
+from mlxprobe.values.measures import counted, duration, signal_name, steps_done, where
 from mlxprobe.values.observation import Collective, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -71,11 +71,30 @@ def named(ranks: Iterable[int]) -> str:
     return f"ranks {', '.join(first)} and {last}" if first else f"rank {last}"
 
 
+def fates(ranks: Iterable[Observation]) -> str:
+    """Say where ranks stand, or how they went: those with the same lot together."""
+    lots: dict[str, list[Observation]] = {}
+    for one in ranks:
+        lots.setdefault(lot(one), []).append(one)
+    return "; ".join(_with_ranks(some) for some in lots.values())
+
+
+def _with_ranks(some: Sequence[Observation]) -> str:
+    since = max(map(waited_s, some))
+    told = f" since {duration(since)}" if since else ""
+    return f"{named(map(rank_of, some))}: {lot(some[0])}{told}"
+
+
 def called(one: Collective, number: int = 0) -> str:
-    """Name a collective with what it reduces, its line and its step."""
+    """Name a collective by its number, with what it reduces, its line and its step."""
+    return f"number {number or one.n} {what(one)}"
+
+
+def what(one: Collective) -> str:
+    """Say what a collective reduces, and where."""
     shape = f"({', '.join(map(str, one.shape))}{',' if len(one.shape) == 1 else ''})"
     step = f", step {one.step}" if one.step else ""
-    return f"number {number or one.n} ({one.operation}, {shape} {one.dtype}, {line(one)}{step})"
+    return f"({one.operation}, {shape} {one.dtype}, {line(one)}{step})"
 
 
 def line(one: Collective) -> str:
@@ -83,20 +102,23 @@ def line(one: Collective) -> str:
     return f"{one.file.rpartition('/')[2]}:{one.line}" if one.file else "an unknown line"
 
 
-def stands(seen: Observation) -> str:
+def lot(seen: Observation) -> str:
     """Say where a rank stands, or how it went."""
-    rank = f"rank {rank_of(seen)}"
     if over(seen):
-        return f"{rank} came to its end after {steps_done(seen)} steps"
+        return f"came to its end after {counted(steps_done(seen), 'step')}"
     if cut_off(seen) and seen.raised is not None:
-        return f"{rank} failed for it: {seen.raised.message.splitlines()[0]}"
+        return f"failed for it ({seen.raised.message.splitlines()[0]})"
     place = where(seen)
     if not waits(seen):
-        return f"{rank} stands {place}" if place else f"{rank} does nothing that is known"
-    known_s = seen.detection_s or seen.wall_s
-    waited_s = known_s - (seen.evaluating_s or known_s)
-    since = f" since {duration(waited_s)}" if waited_s > 0 else ""
-    return f"{rank} {'computes' if busy(seen) else 'waits'} {place}{since}".replace("  ", " ")
+        return f"stands {place}" if place else "not known"
+    return f"{'computes' if busy(seen) else 'waits'} {place}".rstrip()
+
+
+def waited_s(seen: Observation) -> float:
+    """Return for how long a rank has waited in its evaluation."""
+    if not waits(seen) or seen.evaluating_s is None:
+        return 0.0
+    return max(0.0, (seen.detection_s or seen.wall_s) - seen.evaluating_s)
 
 
 def at(code: str, message: str, one: Collective, seen: Sequence[Observation], severity: Severity) -> Finding:

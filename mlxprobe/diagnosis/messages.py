@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
-from mlxprobe.diagnosis.fates import at, called, lost, over, stands, stopped
+from mlxprobe.diagnosis.fates import at, called, fates, lost, over, stopped
 from mlxprobe.diagnosis.lanes import WORLD, rank_of
 from mlxprobe.values.observation import Collective, Observation
 from mlxprobe.values.record import Finding
@@ -63,6 +63,6 @@ def _alone(
         f"rank {rank_of(here)} {verb} message {number + 1} {'to' if more is sent else 'from'} rank {rank_of(there)} in "
         f"{called(one)}, which rank {rank_of(there)} has never {wanting}: it built {number}"
     )
-    after = "; ".join(stands(side) for side in (here, there)) if stuck else ""
+    after = fates((here, there)) if stuck else ""
     told = f"{message}; {after}" if after else message
     return at("MP701", told, one, [there], Severity.ERROR if stuck else Severity.WARNING)

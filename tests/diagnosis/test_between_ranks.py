@@ -63,8 +63,8 @@ def test_of_three_the_odd_one_is_told_even_at_the_first_collective() -> None:
 def test_a_hang_reads_as_a_sentence() -> None:
     (one,) = diagnose_ranks((waiting(0, LEARNT + "g"), waiting(1, LEARNT + "m", line=34)))
     assert one.message == (
-        "rank 1 never built number 7 (all_sum, (64,) float32, train.py:31, step 4): it went on to number 7 (all_sum, "
-        "() float32, train.py:33, step 3); rank 0 waits at train.py:35 (mx.eval(value)) since 6.0 s; rank 1 waits at "
+        "rank 1 never built number 7 (all_sum, (64,) float32, train.py:31, step 4): it went on to (all_sum, () "
+        "float32, train.py:33, step 3); rank 0: waits at train.py:35 (mx.eval(value)) since 6.0 s; rank 1: waits at "
         "train.py:34 (mx.eval(value)) since 6.0 s"
     )
 
@@ -283,3 +283,9 @@ def test_nothing_that_ranks_build_is_too_odd_to_be_judged(sequences: list[str], 
     make = cut_off if ends else waiting
     found: tuple[Finding, ...] = diagnose_ranks([make(k, one, size=9) for k, one in enumerate(sequences)])
     assert all(one.ranks and one.together and one.message for one in found)
+
+
+def test_ranks_with_the_same_lot_are_named_together() -> None:
+    (one,) = diagnose_ranks([waiting(rank, "gggg" if rank else "gggv", 36 if rank else 35, 8) for rank in range(8)])
+    assert one.message.count("waits at") == 2
+    assert "ranks 1, 2, 3, 4, 5, 6 and 7: waits at train.py:36" in one.message
