@@ -1,0 +1,61 @@
+"""Two real ranks of a ring: what goes wrong between them gets its code and its line, and what is right gets none."""
+
+from pathlib import Path
+
+import pytest
+from test_ranks import launch, rows_of
+
+pytestmark = pytest.mark.slow
+
+LOOP = """
+import sys
+import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
+how = sys.argv[1]
+group = mx.distributed.init()
+rank = group.rank()
+mx.random.seed(rank if how == "seeds" else 0)
+model, optimizer = nn.Linear(8, 4), optim.SGD(0.05)
+mx.eval(model.parameters())
+mx.random.seed(rank)
+gradients = nn.value_and_grad(model, lambda m, x: ((m(x) - x[:, :4]) ** 2).mean())
+for step in range(12 - (how == "uneven" and rank)):
+    loss, grads = gradients(model, mx.random.normal((32, 8)))
+    if how == "skips" and rank and step == 6:
+        continue
+    if how != "apart":
+        grads = nn.average_gradients(grads)  # averaged
+    optimizer.update(model, grads)
+    mx.eval(model.parameters(), optimizer.state, loss)
+    if how == "saves" and rank == 0:
+        model.save_weights("weights.safetensors")
+if how == "validates" and rank == 0:
+    print(mx.distributed.all_sum(loss).item())  # alone
+"""
+AVERAGED, ALONE, GRADIENTS = (
+    next(number for number, line in enumerate(LOOP.splitlines(), 1) if text in line)
+    for text in ("# averaged", "# alone", "gradients(model, ")
+)
+WRONG = [
+    ("skips", "MP701", AVERAGED),
+    ("validates", "MP701", ALONE),
+    ("uneven", "MP708", AVERAGED),
+    ("seeds", "MP705", GRADIENTS),
+    ("apart", "MP706", GRADIENTS),
+]
+
+
+@pytest.mark.parametrize(("how", "code", "line"), WRONG, ids=[row[0] for row in WRONG])
+def test_a_fault_between_ranks_gets_its_code_at_its_line(how: str, code: str, line: int, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(LOOP)
+    _, rows = rows_of(tmp_path, *launch(how))
+    for row in rows:
+        found = [one for one in row["findings"] if one.get("together")]
+        assert [(one["code"], one["line"]) for one in found] == [(code, line)], found
+
+
+@pytest.mark.parametrize("how", ["averaged", "saves"])
+def test_ranks_that_are_right_show_nothing_together(how: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(LOOP)
+    _, rows = rows_of(tmp_path, *launch(how))
+    assert len(rows) == 2
+    assert [one for row in rows for one in row["findings"] if one.get("together")] == []
