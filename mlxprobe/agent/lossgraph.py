@@ -60,6 +60,11 @@ class LossGraph:
                     return True
         return False
 
+    def uses(self) -> int:
+        """Count the operations that take a named array, of the one with fewest: how often a model has been run."""
+        taken = [one for inputs in self._inputs.values() for one in set(inputs) & self._named]
+        return min((taken.count(one) for one in set(taken)), default=0)
+
     def drops(self) -> bool:
         """Tell whether an activation is multiplied by random numbers: one side knows the named arrays, one does not."""
         for tensor in self._behind:

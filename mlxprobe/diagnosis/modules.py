@@ -53,7 +53,8 @@ def mode(seen: Observation) -> Iterator[Finding]:
     """Dropout or batch normalisation runs in evaluation mode while training, or in training mode while evaluating.
 
     After `model.eval()` dropout does nothing, and batch statistics stand still, until `model.train()` is called; in
-    training mode a validation loss is noisy, and batch statistics learn from the validation data.
+    training mode a validation loss is noisy, and batch statistics learn from the validation data. A compiled step keeps
+    the mode that it was traced in. A mean over several draws of dropout is meant, and not told.
 
     Example: `model.eval()` before the first validation, and no `model.train()` after it.
 

@@ -21,6 +21,8 @@ class Modules(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._modes: dict[str, int] = {}  # looks
+        self._site = ("", 0)  # of the last gradient call in a trace
+        self._traced: dict[int, tuple[dict[str, list[str]], tuple[str, int]]] = {}  # by model: idle when traced, where
         self._written = 0  # looks
         self._model: Callable[[], Any] = lambda: None
         self._clean = False
@@ -37,11 +39,25 @@ class Modules(Inspector):
             return
         self._model = weakref.ref(call.model)
         self._tell_overwritten(call)
-        for kind, paths in idle(call.model).items():
+        self._count_modes(idle(call.model), call.site)
+
+    def called_in_trace(self, call: Call) -> None:
+        self._site = call.site
+
+    def traced(self, model: Any, gradients: Any) -> None:
+        """A compiled step runs in the mode that it was traced in, whatever the model's is by then."""
+        if hasattr(model, "named_modules"):
+            self._traced[id(model)] = idle(model), self._site
+
+    def training(self, model: Any, optimizer: Any) -> None:
+        self._count_modes(*self._traced.get(id(model), ({}, self._site)))
+
+    def _count_modes(self, idle_: dict[str, list[str]], site: tuple[str, int]) -> None:
+        for kind, paths in idle_.items():
             self._modes[kind] = self._modes.get(kind, 0) + 1
             self.inspection.wanted = self.inspection.wanted or self._modes[kind] < SURE
             if self._modes[kind] == SURE:
-                self.inspection.recorder.fact("evaluation mode", call.site, kind=kind, paths=paths[:5])
+                self.inspection.recorder.fact("evaluation mode", site, kind=kind, paths=paths[:5])
 
     def _tell_overwritten(self, call: Call) -> None:
         """Look behind parameters that were evaluated before the call: nothing but MLX's own copy is there to be."""

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
-from mlxprobe.agent import graph, sites
+from mlxprobe.agent import sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.inspectors.modules import keeps
-from mlxprobe.agent.lossgraph import LossGraph
+from mlxprobe.agent.inspectors.modes import Modes, loop
 
 MANY = 8  # losses in a row that nothing evaluated
 FACTOR = 2  # of the peak before
 FLOOR_BYTES = 1_000_000
-SURE = 2  # passes in training mode
-SELDOM = 4  # steps for each pass
-FIRST = 16  # losses that are looked behind
-PARAMETERS = 64
 
 
 class Passes(Inspector):
@@ -30,12 +23,12 @@ class Passes(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._model: Callable[[], Any] = lambda: None
-        self._row = self._evaluations = self._looked = 0
+        self._row = self._evaluations = 0
+        self._modes = Modes(inspection.recorder)
         self._highest = 0  # peak of all that is no such pass
         self._trained = False  # whether steps are among that
         self._ended: list[tuple[int, int, tuple[str, int]]] = []  # passes, with their peaks
         self._site = ("", 0)
-        self._steps: dict[str, set[int]] = {}  # by kind, at which a pass ran in training mode
 
     def imported(self, name: str, module: Any) -> None:
         """Wrap MLX's loss functions."""
@@ -55,6 +48,7 @@ class Passes(Inspector):
 
     def finish(self) -> None:
         self._close()
+        self._modes.finish()
         if self._ended:
             self._rest()
             self._judge()
@@ -65,6 +59,8 @@ class Passes(Inspector):
         @like(original)
         def loss(*args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
+            if nesting.depth and self.inspection.due:
+                self._modes.within()
             if not (nesting.depth or nesting.tracing or nesting.replay or self.inspection.busy):
                 with self.inspection.at_our_cost():
                     self._alone(result)
@@ -84,18 +80,8 @@ class Passes(Inspector):
             self._site = loop() or sites.calling()
         self.inspection.wanted = self.inspection.wanted or self._row >= MANY
         model = self._model()
-        if model is not None and self._looked < FIRST and recorder.lazy_steps <= 1 and draws(model):
-            self._looked += 1
-            if trains(result, model):
-                self._passed("dropout")
-
-    def _passed(self, kind: str) -> None:
-        """Something ran in training mode outside of any gradient; at most steps a generator's statistics do."""
-        recorder = self.inspection.recorder
-        steps = self._steps.setdefault(kind, set())
-        steps.add(recorder.step)
-        if len(steps) >= SURE and len(steps) * SELDOM <= recorder.step:
-            recorder.fact("training mode", loop() or sites.calling(), kind=kind)
+        if model is not None:
+            self._modes.alone(result, model)
 
     def _normalisation(self, original: Callable[..., Any]) -> Callable[..., Any]:
         nesting = self.inspection.nesting
@@ -105,7 +91,7 @@ class Passes(Inspector):
                 model = self._model()
                 if model is not None and any(one is layer for one in model.modules()):
                     with self.inspection.at_our_cost():
-                        self._passed("batch normalisation")
+                        self._modes.passed("batch normalisation")
             return original(layer, x)
 
         return __call__
@@ -136,33 +122,3 @@ class Passes(Inspector):
                 self.inspection.recorder.fact(
                     "unevaluated pass", site, losses=row, before_bytes=self._highest, peak_bytes=peak
                 )
-
-
-def loop() -> tuple[str, int] | None:
-    """Return the innermost line of the user's that is inside a loop."""
-    import dis
-
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if sites.is_users(frame.f_code.co_filename):
-            for one in dis.get_instructions(frame.f_code):
-                backward = one.opname.startswith(("JUMP", "POP_JUMP")) and isinstance(one.argval, int)
-                if backward and one.argval <= frame.f_lasti < one.offset:
-                    return frame.f_code.co_filename, frame.f_lineno
-        frame = frame.f_back
-    return None
-
-
-def draws(model: Any) -> bool:
-    """Tell whether a model has dropout that may be active."""
-    from mlx import nn
-
-    kinds = (nn.Dropout, nn.Dropout2d, nn.Dropout3d)
-    return any(isinstance(module, kinds) and keeps(module) < 1 for module in model.modules())
-
-
-def trains(loss: Any, model: Any) -> bool:
-    """Tell whether a loss that is still to be computed is one of this model's, with dropout in it."""
-    named = {f"p{k}": one for k, one in enumerate(graph.leaves(model.trainable_parameters())[:PARAMETERS])}
-    drawn = LossGraph(graph.dot(loss=loss, **named), frozenset(named))
-    return drawn.found and drawn.drops()
