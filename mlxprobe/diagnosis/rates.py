@@ -16,6 +16,7 @@ LONG_RUN = 500  # updates: whoever makes fewer may be trying the program out
 FLOOR = 1e-3  # of the highest rate: what is done below changes nothing
 MOST = 0.5
 SAME_SPAN = 0.02
+ENOUGH_RATES, STRAIGHT = 5, 0.01
 
 
 @finding("MP210", "learning-rate", Severity.WARNING)
@@ -24,7 +25,8 @@ def learning_rate(seen: Observation) -> Iterator[Finding]:
 
     A rate that is not finite makes every parameter so. At zero, or below a thousandth of its peak for most updates,
     training goes on and changes nothing. A schedule counts updates: one that is as long as the run in iterations never
-    comes to its end where several iterations make one update. Short runs that end in their warm-up get a note.
+    comes to its end where several iterations make one update. Short runs that end in their warm-up get a note, and so
+    does a rate that is set by hand and rises evenly up to the end: that may be a search for a rate.
 
     Example: `schedule = optim.cosine_decay(1e-3, steps)` beside `optim.AdamW(learning_rate=1e-3)`; a warm-up as long as
     the run (0/0); `decay_steps` far below the number of updates.
@@ -94,8 +96,10 @@ def _other_unit(seen: Observation, one: Optimizer) -> Finding | None:
 
 def _warmup(seen: Observation, one: Optimizer) -> Finding | None:
     """Tell of a run that came to its own end within the warm-up."""
-    if not _ran_out(seen) or not one.rates or not one.warmup:
+    if not _ran_out(seen) or not one.rates:
         return None
+    if not one.warmup:
+        return _rising(one)
     updates = one.rates[-1][0]
     if updates < ENOUGH_UPDATES or updates >= one.warmup:
         return None
@@ -104,6 +108,19 @@ def _warmup(seen: Observation, one: Optimizer) -> Finding | None:
     )
     severity = Severity.WARNING if updates >= LONG_RUN else Severity.NOTE
     return rule("MP210").at(message, one.file, one.line, severity=severity, updates=updates, warmup=one.warmup)
+
+
+def _rising(one: Optimizer) -> Finding | None:
+    """Tell of a rate without a known schedule that rises by the same amount at each update, from first to last."""
+    (begins, low), (updates, high) = one.rates[0], one.rates[-1]
+    if one.span or len(one.rates) < ENOUGH_RATES or updates < ENOUGH_UPDATES or high < 2 * low:
+        return None
+    slope = (high - low) / (updates - begins)
+    far = max(STRAIGHT * high, 1.5 * slope)  # a rate may be read when it has been set for the next update
+    if any(abs(rate - low - slope * (update - begins)) > far for update, rate in one.rates):
+        return None
+    message = f"the learning rate rises evenly from {low:.2g} to {high:.2g}, up to the last of {updates:,} updates"
+    return rule("MP210").at(message, one.file, one.line, severity=Severity.NOTE, updates=updates)
 
 
 def _ran_out(seen: Observation) -> bool:
