@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import graph, sites
+from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 
@@ -26,8 +28,26 @@ class Accumulation(Inspector):
         self._update: tuple[list[Any], Any, str, tuple[str, int]] | None = None
         self._scalings: list[int] = []
         self._usual = 0
+        self._clipped: tuple[Any, Any] = None, None  # that gradient after clipping by norm, and before
         self._before: tuple[int, list[float]] = 0, []  # the last update, and what it was given
         self._carried = 0  # updates in a row that were given all of the one before as well
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.optimizers.optimizers" and hasattr(module, "clip_grad_norm"):
+            module.clip_grad_norm = self._clipping(module.clip_grad_norm)
+
+    def _clipping(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        seen = self.inspection
+
+        @like(original)
+        def clip_grad_norm(grads: Any, *args: Any, **kwargs: Any) -> Any:
+            result = original(grads, *args, **kwargs)
+            if seen.due and not seen.busy and seen.home.here() and self._path:
+                after, before = (dict(graph.named_leaves(one)).get(self._path) for one in (result[0], grads))
+                self._clipped = after, before  # its factor would hide a sum's
+            return result
+
+        return clip_grad_norm
 
     def called(self, call: Call) -> None:
         named = dict(graph.named_leaves(call.gradients))
@@ -41,12 +61,14 @@ class Accumulation(Inspector):
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         calls = self._calls.pop(id(model), None) or self._calls.pop(0, [])
         passed = dict(graph.named_leaves(gradients)).get(self._path)
+        after, before = self._clipped
+        passed = before if passed is after else passed
         if calls and passed is not None and all(one.shape == passed.shape for one in calls):
             self._update = calls, passed, type(optimizer).__name__, sites.calling()
 
     def forget(self) -> None:
         self._calls.clear()
-        self._update, self._scalings = None, []
+        self._update, self._scalings, self._clipped = None, [], (None, None)
 
     def look(self, step: int) -> None:
         update, scalings = self._update, self._scalings
