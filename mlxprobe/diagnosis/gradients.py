@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator
 
@@ -57,11 +58,13 @@ def exploding_gradients(seen: Observation) -> Iterator[Finding]:
     Use instead: a smaller learning rate, and `optim.clip_grad_norm(grads, max_norm)`.
     """
     sizes = [(step.n, step.gradient) for step in seen.steps if step.gradient is not None]
-    start = statistics.median(size for _, size in sizes[:3]) if sizes else 0.0
+    breaks = any(not math.isfinite(one.value) for one in seen.losses)
+    start = statistics.median(size for _, size in sizes[: 1 if breaks and len(sizes) < 4 else 3]) if sizes else 0.0
     climb: list[float] = []
-    for step, size in sizes:
+    for k, (step, size) in enumerate(sizes, 1):
         climb = [*climb, size] if size > CALM * start else []  # a spike has calm looks on both sides
-        if start and len(climb) >= RISES_ARE_SURE and climb[-1] == max(climb) > EXPLODED * start:
+        ends = breaks and k == len(sizes) and size > EXPLODED  # what came next was not finite
+        if start and len(climb) + ends >= RISES_ARE_SURE and climb[-1] == max(climb) > EXPLODED * start:
             message = f"the largest gradient is {size:.3g} at step {step}, after {start:.3g} at the start"
             yield rule("MP208").at(message, *place(seen, "first gradient"), step=step, largest=size, start=start)
             return

@@ -36,7 +36,11 @@ if __name__ == "__main__":
     worker = multiprocessing.get_context("fork").Process(target=work, args=(queue,))
     worker.start(); worker.join()
 """
-KEPT = CHECKED.replace("value = loss.item()", "kept.append(loss)").replace("return value", "return kept[-1].item()")
+KEPT = (
+    CHECKED.replace("(32, 4)", "(3200, 4)")
+    .replace("value = loss.item()", "kept.append(loss)")
+    .replace("return value", "return kept[-1].item()")
+)
 ADAPTED = (
     CHECKED
     + """

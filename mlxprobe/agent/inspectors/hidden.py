@@ -5,9 +5,8 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlxprobe.agent import graph, sites
 from mlxprobe.agent.call import Call
@@ -23,8 +22,7 @@ LARGE = 1 << 20
 LONG, VISITS = 64, 500  # what a container may hold, and all that is looked through: a data set is no model
 
 
-@dataclass(frozen=True)
-class Unowned:
+class Unowned(NamedTuple):
     """An array by its path, and the attribute that hides it; one of a whole module may be a teacher's."""
 
     path: str

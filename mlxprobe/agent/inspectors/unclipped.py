@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import like
@@ -15,8 +14,7 @@ from mlxprobe.agent.inspectors.gradients import HELD_BYTES
 IS_SURE = 3
 
 
-@dataclass
-class Clip:
+class Clip(NamedTuple):
     """One call of `clip_grad_norm`: some of the gradients that it was given, and its limit."""
 
     given: list[Any]
