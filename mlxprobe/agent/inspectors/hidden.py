@@ -6,7 +6,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from mlxprobe.agent import graph, sites
 from mlxprobe.agent.call import Call
@@ -22,13 +22,14 @@ LARGE = 1 << 20
 LONG, VISITS = 64, 500  # what a container may hold, and all that is looked through: a data set is no model
 
 
-class Unowned(NamedTuple):
+class Unowned:
     """An array by its path, and the attribute that hides it; one of a whole module may be a teacher's."""
 
-    path: str
-    attribute: str
-    array: Any
-    of_module: bool
+    def __init__(self, path: str, attribute: str, array: Any, of_module: bool) -> None:
+        self.path = path
+        self.attribute = attribute
+        self.array = array
+        self.of_module = of_module
 
 
 class Hidden(Inspector):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import like
@@ -14,12 +14,13 @@ from mlxprobe.agent.inspectors.gradients import HELD_BYTES
 IS_SURE = 3
 
 
-class Clip(NamedTuple):
+class Clip:
     """One call of `clip_grad_norm`: some of the gradients that it was given, and its limit."""
 
-    given: list[Any]
-    limit: float
-    site: tuple[str, int]
+    def __init__(self, given: list[Any], limit: float, site: tuple[str, int]) -> None:
+        self.given = given
+        self.limit = limit
+        self.site = site
 
 
 class Unclipped(Inspector):
