@@ -13,6 +13,7 @@ from collections.abc import Callable
 from mlxprobe.agent.channel import Channel
 from mlxprobe.agent.steps import FLUSH_S, StepLog
 
+SILENT_S = 0.3
 INTERVAL_S = 0.1  # between two looks for a question: each takes the interpreter's lock from the program for a moment
 
 
@@ -44,8 +45,12 @@ class Sampler:
                 with contextlib.suppress(Exception):  # the program goes on meanwhile
                     self._answer()
                 faulthandler.dump_traceback(file=self._stacks, all_threads=True)
-            if time.monotonic() - self._channel.sent_s > FLUSH_S:
+            silent_s = time.monotonic() - self._channel.sent_s
+            if silent_s > FLUSH_S:
                 self._log.flush()  # the program may be inside a call that it never leaves
+            if silent_s > SILENT_S:
+                with contextlib.suppress(Exception):
+                    self._answer()  # it may be ended before it is asked
 
     def count(self) -> None:
         """Send the counters where they have changed; 1 µs."""
