@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from mlxprobe.diagnosis.fates import at, busy, called, cut_off, fates, lost, named, over, stopped, waits, what
-from mlxprobe.diagnosis.lanes import Lane, key, lanes, odd_ones, parting, shifted, site
+from mlxprobe.diagnosis.lanes import Lane, course, key, lanes, odd_ones, parting, shifted, site
 from mlxprobe.diagnosis.messages import unmet
 from mlxprobe.diagnosis.registry import ranks_finding, rule
 from mlxprobe.values.measures import standing
@@ -90,8 +90,8 @@ def _difference(group: list[Lane]) -> Finding | None:
         return _parted([one for one in group if one.first <= number <= one.last], number, stuck=stuck)
     if not stuck or not all(one.counted for one in group):
         return None
-    late = min(group, key=lambda one: one.last)
-    ahead = max(group, key=lambda one: (one.last, stopped(one.seen)))
+    late = min(group, key=lambda one: (one.last, course(one)))
+    ahead = max(group, key=lambda one: (one.last, stopped(one.seen), course(one)))
     if late.last < ahead.last:
         return _behind(group, late, ahead)
     return _unevaluated(group)
@@ -99,10 +99,10 @@ def _difference(group: list[Lane]) -> Finding | None:
 
 def _parted(group: list[Lane], number: int, *, stuck: bool) -> Finding:
     odd = odd_ones(group, number)
-    left = min(odd or group, key=lambda one: one.onwards(number))
+    left = min(odd or group, key=lambda one: (one.onwards(number), course(one)))
     there = left.at(number)
     others = [one for one in group if one not in odd and (odd or key(one.at(number)) != key(there))]
-    here = min(others, key=lambda one: (site(one.at(number)) != site(there), one.onwards(number)))
+    here = min(others, key=lambda one: (site(one.at(number)) != site(there), one.onwards(number), course(one)))
     sure = stuck or all(one.at(number).sure and one.at(number).done_s is not None for one in group)
     severity = Severity.ERROR if sure else Severity.WARNING
     way = _way(left, here, number) if odd else ""

@@ -68,6 +68,11 @@ def site(one: Collective) -> Site:
     return one.file, one.line
 
 
+def course(lane: Lane) -> list[Site]:
+    """Return where all was built: of lanes that are as long, the same one is chosen whatever their ranks are."""
+    return [site(one) for one in lane.rows]
+
+
 def lanes(seen: Sequence[Observation]) -> Iterator[list[Lane]]:
     """List the lanes of every group of two ranks and more; a group is left out where not all can be numbered."""
     for group in sorted({row.group for one in seen for row in one.collectives}):
@@ -108,7 +113,7 @@ def _together(rows: list[Collective]) -> Iterator[Collective]:
 
 def parting(group: Sequence[Lane]) -> int:
     """Return the first number at which any lane parts from the longest; 0 where none does."""
-    longest = max(group, key=lambda one: len(one.rows))
+    longest = max(group, key=lambda one: (len(one.rows), course(one)))
     return min(filter(None, (part(longest, one) for one in group if one is not longest)), default=0)
 
 
