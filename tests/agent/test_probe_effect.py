@@ -31,7 +31,7 @@ COMPILED = (
 )
 LIMITS = Limits(stall_s=20.0, startup_s=60.0, timeout_s=120.0, memory_bytes=4_000_000_000)
 LEFT_ALONE = "healthy/compiled_step_with_side_effects.py"
-PEAK_SHARE = 0.05
+PEAK_SHARE = 0.1  # on a busy machine the last step's arrays may not be freed yet when we evaluate what we look at
 TELL = """
 import hashlib, runpy, sys
 import mlx.core as mx, mlx.nn as nn
