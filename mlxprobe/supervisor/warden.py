@@ -11,6 +11,7 @@ Out: `pid N`, `exit STATUS`, `orphan PID STATUS`, at last `empty` or `left PID..
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
@@ -22,7 +23,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LINUX = sys.platform == "linux"
 SHARED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 PYTHONS = (signal.SIGPIPE, signal.SIGXFSZ)  # the interpreter ignores them by itself
-TWICE_S = 0.1  # a signal that we get too went to the whole process group
+TWICE_S, LATE_S = 0.1, 2.0  # a signal that we get too went to the whole group; the supervisor may hear of it late
 
 
 def main(words: list[str]) -> None:
@@ -115,7 +116,7 @@ def hand_on(program: int, asked: dict[int, float], shared: dict[int, float]) -> 
     for number, asked_s in list(asked.items()):
         if time.monotonic() - asked_s > TWICE_S:
             del asked[number]
-            if abs(shared.get(number, -1.0) - asked_s) > 2 * TWICE_S:
+            if not -2 * TWICE_S <= asked_s - shared.get(number, -math.inf) <= LATE_S:
                 os.kill(program, number)
 
 
