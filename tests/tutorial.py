@@ -1,7 +1,7 @@
 """Do what a page of the guide says, block by block, and compare what it shows with what is printed.
 
-A `console` block is run, a `diff` block is applied to the script. `<!-- varies: REGEX -->` before a console block names
-what differs from run to run: what matches is left out on both sides, and so is how lines are folded.
+A `console` block is run, a `diff` block is applied to the script. `<!-- varies: REGEX -->` names what differs from run
+to run in the console block below it and in all after it: what matches is left out on both sides, and so are the folds.
 `<!-- stdout alone -->` leaves out progress, which a terminal does not keep.
 """
 
@@ -49,13 +49,15 @@ class Block:
 
 def blocks(page: str) -> Iterator[Block]:
     """Read a page's blocks in order."""
+    varies = ""
     for found in BLOCK.finditer(page):
-        varies = VARIES.search(found[1])
+        if told := VARIES.search(found[1]):
+            varies = told[1]
         yield Block(
             kind=found[2],
             text=found[3],
             start=found.start(3),
-            varies=varies[1] if varies else "",
+            varies=varies if found[2] == "console" else "",
             stdout_alone="<!-- stdout alone -->" in found[1],
         )
 
