@@ -2,7 +2,8 @@
 
 A `console` block is run, a `diff` block is applied to the script. `<!-- varies: REGEX -->` names what differs from run
 to run in the console block below it and in all after it: what matches is left out on both sides, and so are the folds.
-`<!-- stdout alone -->` leaves out progress, which a terminal does not keep.
+`<!-- stdout alone -->` leaves out progress, which a terminal does not keep. What is told live is left out everywhere: a
+program that is through soon is told nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 WITHIN_S = 120.0
+LIVE = "mlxprobe: "  # how a line begins that is told while the program runs
 BLOCK = re.compile(r"((?:<!--[^\n]*-->\n)*)^```(console|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 VARIES = re.compile(r"<!-- varies: (.*) -->")
 
@@ -71,7 +73,7 @@ def printed(block: Block, folder: Path) -> str:
         [sys.executable, "-m", "mlxprobe", *words], cwd=folder, env=own, text=True, timeout=WITHIN_S, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL if block.stdout_alone else subprocess.STDOUT,
     )  # fmt: skip
-    return done.stdout
+    return "".join(line for line in done.stdout.splitlines(keepends=True) if not line.startswith(LIVE))
 
 
 def apply(difference: str, text: str) -> str:
