@@ -31,7 +31,7 @@ COMPILED = (
 )
 LIMITS = Limits(stall_s=20.0, startup_s=60.0, timeout_s=120.0, memory_bytes=4_000_000_000)
 LEFT_ALONE = "healthy/compiled_step_with_side_effects.py"
-PEAK_SHARE = 0.1  # on a busy machine the last step's arrays may not be freed yet when we evaluate what we look at
+PEAK_SHARE = 0.05  # of the gradients may be held until they are looked at
 TELL = """
 import hashlib, runpy, sys
 import mlx.core as mx, mlx.nn as nn
@@ -46,12 +46,12 @@ for path, one in sorted(tree_flatten(trees), key=lambda pair: pair[0]):
     elif isinstance(one, float):
         print(path, one.hex())
 print(mx.random.normal((4,)).tolist(), [key.tolist() for key in mx.random.state])
-print(peak)
+print(max(one.nbytes for _, one in tree_flatten(trees) if isinstance(one, mx.array)), peak)
 """
 
 
 def told_twice(file: Path, folder: Path) -> tuple[list[str], list[str]]:
-    """Run a program as it is and under watch; return what each told of its results, the peak of memory last."""
+    """Run a program as it is and under watch; return what each told of its results, its largest array and peak last."""
     (folder / "tell.py").write_text(TELL)
     bare = run([sys.executable, "tell.py", str(file)], folder).out.splitlines()
     ran, row = report_of(folder, "tell.py", str(file))
@@ -63,11 +63,13 @@ def told_twice(file: Path, folder: Path) -> tuple[list[str], list[str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*(f"healthy/{name}.py" for name in PROGRAMS), *COMPILED, LEFT_ALONE])
 def test_results_are_equal_bit_for_bit_and_the_peak_is_its_own(name: str, tmp_path: Path) -> None:
-    (*bare, peak), (*ours, our_peak) = told_twice(FOLDER / name, tmp_path)
+    (*bare, told), (*ours, our_told) = told_twice(FOLDER / name, tmp_path)
     assert ours == bare
-    if int(our_peak) > int(peak):  # which differs from run to run
-        peak = max(told_twice(FOLDER / name, tmp_path)[0][-1], peak, key=int)
-    assert int(our_peak) <= (1 + PEAK_SHARE) * int(peak) + 2000  # small peaks differ by that from run to run
+    largest, peak = map(int, told.split())
+    our_peak = int(our_told.split()[1])
+    # MLX lets its CPU thread fall behind by some dispatches, counted over the whole run: after another small evaluation
+    # a busy machine may hold one temporary array more, with or without us. Small peaks differ by 2 kB from run to run.
+    assert our_peak <= (1 + PEAK_SHARE) * peak + largest + 2000
 
 
 @pytest.mark.slow
