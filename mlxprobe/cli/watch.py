@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlxprobe.running.watching import Watch
     from mlxprobe.values.record import Record
 
-FORMS = ("text", "json", "junit", "github", "sarif", "html")
+FORMS = ("text", "markdown", "json", "junit", "github", "sarif", "html")
 
 
 class Program(click.Command):

@@ -10,6 +10,7 @@ import msgspec
 
 from mlxprobe.diagnosis.causes import explained
 from mlxprobe.diagnosis.registry import RULES, Rule, finding, ranks_finding, rule
+from mlxprobe.values.again import by_rank
 from mlxprobe.values.measures import callers
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
@@ -35,16 +36,8 @@ def diagnose(seen: Observation, beside: Sequence[Finding] = ()) -> tuple[Finding
 
 
 def diagnose_ranks(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    """Return what the ranks of one run show only together, each with the ranks that it names; nothing of a single one.
-
-    Of several processes of one rank, as a loader beside its trainer, the one with the most collectives counts.
-    """
-    known: dict[int, Observation] = {}
-    for one in seen:
-        rank = one.process.rank if one.process else -1
-        if rank >= 0 and (rank not in known or len(one.collectives) > len(known[rank].collectives)):
-            known[rank] = one
-    ranks = [known[rank] for rank in sorted(known)]
+    """Return what the ranks of one run show only together, each with those that it names; nothing of a single one."""
+    ranks = by_rank(seen)
     found = (one for code in sorted(RULES) for one in RULES[code].compare(ranks)) if len(ranks) > 1 else ()
     return explained(msgspec.structs.replace(one, together=True) for one in found)
 

@@ -11,7 +11,7 @@ import msgspec
 from mlxprobe.diagnosis.lanes import rank_of
 from mlxprobe.diagnosis.registry import rule
 from mlxprobe.values.measures import counted, duration, signal_name, steps_done, where
-from mlxprobe.values.observation import Collective, Observation
+from mlxprobe.values.observation import Collective, Observation, Place
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -92,13 +92,17 @@ def called(one: Collective, number: int = 0) -> str:
 
 def what(one: Collective) -> str:
     """Say what a collective reduces, and where."""
-    shape = f"({', '.join(map(str, one.shape))}{',' if len(one.shape) == 1 else ''})"
     step = f", step {one.step}" if one.step else ""
-    return f"({one.operation}, {shape} {one.dtype}, {line(one)}{step})"
+    return f"({one.operation}, {shaped(one)}, {line(one)}{step})"
 
 
-def line(one: Collective) -> str:
-    """Name the line that built a collective."""
+def shaped(one: Collective) -> str:
+    """Write the shape and the type of what a collective reduces."""
+    return f"({', '.join(map(str, one.shape))}{',' if len(one.shape) == 1 else ''}) {one.dtype}"
+
+
+def line(one: Collective | Place) -> str:
+    """Name the line that built a collective, or another place."""
     return f"{one.file.rpartition('/')[2]}:{one.line}" if one.file else "an unknown line"
 
 

@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mlxprobe.values.again import PRINTS
 from mlxprobe.values.observation import Observation
-
-NAME = "parameters hashed"
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def prints(seen: Observation) -> dict[int, Print]:
     """Return what is known of the parameters, by step."""
     found: dict[int, Print] = {}
     for fact in seen.facts:
-        if fact.name == NAME:
+        if fact.name == PRINTS:
             told = fact.detail
             values = told["values"]
             found[int(str(told["at"]))] = Print(

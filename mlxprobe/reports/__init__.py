@@ -24,6 +24,7 @@ FORMATS: dict[str, Callable[[Record], str]] = {
 }
 WATCH_FORMATS: dict[str, Callable[[Record], str]] = {
     "text": _format("diagnosis"),
+    "markdown": FORMATS["markdown"],
     "json": FORMATS["json"],
     "junit": FORMATS["junit"],
     "github": _format("annotations"),

@@ -9,13 +9,14 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from mlxprobe.diagnosis import RULES
-from mlxprobe.reports import facts
+from mlxprobe.reports import facts, ranks
 from mlxprobe.reports.families import ORDER, families, unchecked
+from mlxprobe.reports.hanging import Hanging
 from mlxprobe.reports.words import observed, trimmed
 from mlxprobe.running.selection import relative, source_of
 from mlxprobe.values.measures import counted, duration, is_users, megabytes
@@ -51,9 +52,11 @@ def renderable(record: Record, accepted: int = 0, before: Record | None = None) 
     rows, parts = record.programs, []
     for one, told in zip(rows, said_once(rows), strict=True):
         parts += [*_bold(heading(one, rows)), *_program(one, told.findings), *sheet(one, before)]
+    for of_program in ranks.groups(rows).values():
+        parts += [Text(""), ranks.table(ranks.lines(of_program))]
     if accepted:
         parts.append(Text(f"accepted: {counted(accepted, 'finding')} that the baseline has already"))
-    parts += [_Hanging(Text(f"problem: {one_line(problem)}", "red")) for problem in record.problems]
+    parts += [Hanging(Text(f"problem: {one_line(problem)}", "red")) for problem in record.problems]
     if not record.complete:
         parts.append(Text("not complete: this is what was seen by then", "yellow"))
     return Group(*parts)
@@ -68,14 +71,14 @@ def _program(one: ProgramRecord, findings: Sequence[Finding]) -> list[Renderable
         parts += [part for stack in one.stacks for part in (*_stack(stack), Text(""))]
     if one.raised is not None and one.raised.file:
         by = f", called from {place(one.raised.caller.file, one.raised.caller.line)}" if one.raised.caller else ""
-        parts.append(_Hanging(Text(f"raised at {place(one.raised.file, one.raised.line)}{by}")))
+        parts.append(Hanging(Text(f"raised at {place(one.raised.file, one.raised.line)}{by}")))
     style = "bold red" if fails(one) else "bold yellow" if grave(one) else "bold green"
-    parts += [_Hanging(Text(figures(one))), _Hanging(Text(verdict(one), style))]
+    parts += [Hanging(Text(figures(one))), Hanging(Text(verdict(one), style))]
     shown = grave(one) if one.outcome is Outcome.PASS or interrupted(one) else ()  # in the verdict's own line
-    parts += [_Hanging(Text(f"also: {one_line(remark.message)}")) for remark in one.remarks if remark not in shown]
+    parts += [Hanging(Text(f"also: {one_line(remark.message)}")) for remark in one.remarks if remark not in shown]
     if any(remark.name == "no step" for remark in one.remarks):
         return parts  # what was not checked, and why, is all said by that
-    return [*parts, *(_Hanging(Text(one_line(line), "dim")) for line in unchecked(findings))]
+    return [*parts, *(Hanging(Text(one_line(line), "dim")) for line in unchecked(findings))]
 
 
 def sheets(record: Record, before: Record | None = None) -> RenderableType:
@@ -99,11 +102,11 @@ def _bold(lines: Sequence[str]) -> list[RenderableType]:
 
 
 def _facts(lines: facts.Lines) -> list[RenderableType]:
-    return [_Hanging(Text.assemble((f"{label:9} ", "bold"), one_line(text)), 10) for label, text in lines]
+    return [Hanging(Text.assemble((f"{label:9} ", "bold"), one_line(text)), 10) for label, text in lines]
 
 
 def _finding(found: Finding, advised: set[str]) -> list[RenderableType]:
-    parts: list[RenderableType] = [_Hanging(_head(found))]
+    parts: list[RenderableType] = [Hanging(_head(found))]
     if code := plain(source_of(found)):
         parts.append(Padding(Text(code, "cyan", no_wrap=True, overflow="ellipsis"), (0, 0, 0, 8)))
     if found.caller:
@@ -130,7 +133,7 @@ def _head(found: Finding, before: str = "") -> Text:
 
 def _hence(depth: int, found: Finding) -> RenderableType:
     """Tell in short of a finding that follows from the one above it."""
-    return Padding(_Hanging(_head(found, "hence ")), (0, 0, 0, 4 * depth))
+    return Padding(Hanging(_head(found, "hence ")), (0, 0, 0, 4 * depth))
 
 
 def _stack(stack: Stack) -> list[RenderableType]:
@@ -235,16 +238,3 @@ def plain(text: str) -> str:
         char.encode("unicode_escape").decode() if unicodedata.category(char) in HIDDEN else char
         for char in text.replace("\t", " ")
     )
-
-
-class _Hanging:
-    """A text whose second and later lines are indented."""
-
-    def __init__(self, text: Text, indent: int = 4) -> None:
-        self._text, self._indent = text, indent
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        first, *rest = self._text.wrap(console, max(options.max_width - self._indent, self._indent))
-        yield first
-        for line in rest:
-            yield Padding(line, (0, 0, 0, self._indent))

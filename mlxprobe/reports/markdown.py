@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from mlxprobe.reports import words
+from mlxprobe.reports import ranks, words
+from mlxprobe.reports.diagnosis import headline
 from mlxprobe.values.record import ProgramRecord, Record
+from mlxprobe.values.together import said_once
+from mlxprobe.values.versions import USERS
 from mlxprobe.values.vocabulary import Role
+
+VARIANT = ("variant", "role", "documented")
 
 
 def render(record: Record) -> str:
@@ -22,14 +27,13 @@ def render(record: Record) -> str:
     if not record.complete:
         lines += ["", "Interrupted: this is what was finished by then."]
     for name, rows in words.by_scenario(record.programs):
-        lines += [
-            "",
-            f"## {name}",
-            "",
-            f"{rows[0].title}.",
-            "",
-            *table(("variant", "role", "documented", "observed", "evidence"), map(_row, rows)),
-        ]
+        lines += ["", f"## {name}", "", *([f"{rows[0].title}.", ""] if rows[0].title else [])]
+        head = ("program", "observed", "evidence") if name == USERS else (*VARIANT, "observed", "evidence")
+        lines += table(head, map(_own if name == USERS else _row, rows))
+        lines += _found(rows) if name == USERS else []
+        for program, several in ranks.groups(rows).items():
+            lines += ["", f"Ranks of {program.removeprefix(f'{name}/')} ({ranks.ABOUT}):", ""]
+            lines += table(ranks.HEAD, ranks.lines(several))
     claims = ledger(record) if any(one.claims for one in record.programs) else []
     return "\n".join([*lines, "", *claims, ""])
 
@@ -53,6 +57,15 @@ def _row(one: ProgramRecord) -> tuple[str, ...]:
     return one.label, role, str(one.claims or "–"), words.observed(one) + mark, _evidence(one)
 
 
+def _own(one: ProgramRecord) -> tuple[str, ...]:
+    return one.label, words.observed(one) + ("" if one.as_expected else " ✗"), _evidence(one)
+
+
+def _found(rows: Sequence[ProgramRecord]) -> list[str]:
+    told = [found for one in said_once(rows) for found in one.findings if found.checked]
+    return ["", *(f"- {cell(headline(found))}" for found in {found.same: found for found in told}.values())]
+
+
 def _claim(one: ProgramRecord) -> tuple[str, ...]:
     documents = ", ".join(document[:3] for document in one.documents)
     said = one.says or one.summary
@@ -66,8 +79,9 @@ def _evidence(one: ProgramRecord) -> str:
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     """Return the lines of a Markdown table."""
     lines = [head, ("---",) * len(head), *rows]
-    return ["| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines]
+    return ["| " + " | ".join(cell(text) for text in line) + " |" for line in lines]
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Write a text in one line, without what Markdown would take for its own."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from mlxprobe.values.again import compared, silence
 from mlxprobe.values.errors import ProbeError, UsageError
 from mlxprobe.values.measures import stepped_s
 from mlxprobe.values.observation import Observation, Raised
@@ -59,6 +60,8 @@ def row(
         "steps_s": round(stepped_s(seen), 6),
         "step_s": tuple(round(step.step_s, 6) for step in seen.steps),
         "pending": {step.n: step.pending for step in seen.steps if step.pending is not None},
+        "silence": silence(seen),
+        "compared": compared(seen),
     }
     same = (
         "raised",
@@ -74,7 +77,10 @@ def row(
         "sheet",
         "result",
         "process",
+        "ended",
+        "finished",
         "collectives",
+        "evaluating_s",
     )
     values |= {name: getattr(seen, name) for name in same} | {"output_tail": seen.output_tail[-2000:]}
     return ProgramRecord(**values)
@@ -100,7 +106,12 @@ def _slim(one: ProgramRecord) -> ProgramRecord:
         sheet=Sheet(),
         result={},
         process=None,
+        ended="",
+        finished=False,
+        silence=None,
         collectives=(),
+        evaluating_s=None,
+        compared=None,
         output_tail="",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlxprobe.values.observation import (
     Collective,
     Environment,
+    Fact,
     Limits,
     MlxSample,
     Place,
@@ -12,6 +13,7 @@ from mlxprobe.values.observation import (
     Raised,
     Reading,
     Sample,
+    Silence,
     Stack,
     Value,
 )
@@ -93,6 +95,19 @@ class Repeat(Value, frozen=True):
     kind: HangKind | None = None
 
 
+class Compared(Value, frozen=True):
+    """What a rank is compared with others by, beside its row, also where another record has them.
+
+    The numbers of its steps, when each ended and its gradient calls, beside `step_s`; `prints` are facts of its
+    parameters.
+    """
+
+    steps: tuple[int, ...] = ()
+    ends_s: tuple[float, ...] = ()
+    gradients: tuple[int, ...] = ()
+    prints: tuple[Fact, ...] = ()
+
+
 class ProgramRecord(Value, frozen=True):
     """One program's row of a record: what was claimed, expected, observed, and the evidence.
 
@@ -100,6 +115,10 @@ class ProgramRecord(Value, frozen=True):
     `as_expected` says whether it passed, and `process` which of its processes the row is of: a watch has a row for each
     that trains. `repeats` are all its runs, the first too, where there were several; all else
     is the worst one's.
+
+    `ended`, `finished`, `silence` (its stacks are in `stacks`) and `evaluating_s` are the observation's. A rank waits
+    in an evaluation since `evaluating_s` until `detection_s`, else `wall_s`. It has built as many collectives as the
+    last one's `n` says, in each group; those without `done_s` are not finished.
     """
 
     outcome: Outcome
@@ -138,7 +157,12 @@ class ProgramRecord(Value, frozen=True):
     limits: Limits | None = None
     sheet: Sheet = Sheet()
     result: dict[str, tuple[float, ...]] = {}
+    ended: str = ""
+    finished: bool = False
+    silence: Silence | None = None
     collectives: tuple[Collective, ...] = ()
+    evaluating_s: float | None = None
+    compared: Compared | None = None
     output_tail: str = ""
     repeats: tuple[Repeat, ...] = ()
 

@@ -5,13 +5,15 @@ Version 2: a user's program has `program` and no `scenario`, `variant`, `role` o
     also empty; `sheet`, `remarks`, `repeats`, `worst_step`, `worst_step_s`, `steps_s` and a place's `caller` are new.
 Version 3: `programs` has a row for each process of a watched program that trains, by rank; `process`, `collectives` and
     a finding's `ranks` are new.
+Version 4: a row's `ended`, `finished`, `silence`, `evaluating_s` and `compared` are new: how each rank waits, and what
+    `mlxprobe merge` compares ranks of several records by.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 MATRIX_SCHEMA_VERSION = 1  # of what stands around its records, each of which tells its own version
 USERS = "programs"  # the scenario that version 1 gave to the user's own programs
 ABSENT = ("scenario", "variant", "role", "claims", "expects")
@@ -24,7 +26,7 @@ def current(record: Any) -> Any:
         record: the record as JSON has it.
     """
     rows = record.get("programs") if isinstance(record, dict) else None
-    if not isinstance(record, dict) or record.get("schema_version") not in (1, 2) or not isinstance(rows, list):
+    if not isinstance(record, dict) or record.get("schema_version") not in (1, 2, 3) or not isinstance(rows, list):
         return record
     seconds = [_second(one) for one in rows] if record["schema_version"] == 1 else rows
     return record | {"schema_version": SCHEMA_VERSION, "programs": seconds}

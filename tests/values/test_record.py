@@ -76,7 +76,7 @@ BAD = [
     (
         "another schema version is named",
         b'{"schema_version": 99}',
-        "schema version 99; this mlxprobe reads versions 1 to 3",
+        "schema version 99; this mlxprobe reads versions 1 to 4",
     ),
     ("a truncated record", records.encode(record())[:200], "not a whole mlxprobe record"),
     ("no JSON at all", b"hello", "not a whole mlxprobe record"),

@@ -1,0 +1,72 @@
+"""The table by rank, for every format: where each has come, what it waits in, and what was found of it. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from rich.table import Table
+from rich.text import Text
+
+from mlxprobe.diagnosis.standings import Standing, alike, standings
+from mlxprobe.values.again import observation
+from mlxprobe.values.measures import duration
+from mlxprobe.values.record import ProgramRecord
+from mlxprobe.values.vocabulary import Severity
+
+HEAD = ("rank", "steps", "finished", "collective", "where", "since")
+FIGURES = ("steps", "finished", "since")
+ABOUT = "finished: collectives that have run; collective: the one that a rank waits in, else the last that it has built"
+
+
+def groups(rows: Iterable[ProgramRecord]) -> dict[str, list[ProgramRecord]]:
+    """Return the rows of each program that has several ranks, by its name."""
+    found: dict[str, list[ProgramRecord]] = {}
+    for one in rows:
+        if one.process is not None and one.process.rank >= 0:
+            found.setdefault(f"{one.group}/{one.program or one.variant}", []).append(one)
+    return {name: ranks for name, ranks in found.items() if standings(list(map(observation, ranks)))}
+
+
+def lines(rows: Sequence[ProgramRecord]) -> list[tuple[str, ...]]:
+    """Return the table of a program's ranks, a line for those that are alike; nothing where there is one rank."""
+    told = standings(list(map(observation, rows)))
+    return [_cells(one) for one in alike([replace(one, codes=_codes(one.ranks, rows)) for one in told])]
+
+
+def _cells(one: Standing) -> tuple[str, ...]:
+    return (
+        numbers(one.ranks),
+        "–" if one.steps is None else f"{one.steps:,}",
+        "–" if one.finished is None else f"{one.finished:,}",
+        one.at or "–",
+        one.where + (f" [{', '.join(one.codes)}]" if one.codes else ""),
+        duration(one.since_s) if one.since_s else "–",
+    )
+
+
+def _codes(ranks: Sequence[int], rows: Sequence[ProgramRecord]) -> tuple[str, ...]:
+    """Return the codes of what is found between ranks and tells of one of these, each once."""
+    told = [found for one in rows for found in one.findings if found.together and found.severity is not Severity.NOTE]
+    return tuple(dict.fromkeys(found.code for found in told if set(found.ranks) & set(ranks)))
+
+
+def numbers(ranks: Iterable[int]) -> str:
+    """Write ranks in short: "0–3, 5"."""
+    runs = [
+        [rank for _, rank in run]
+        for _, run in itertools.groupby(enumerate(sorted(ranks)), key=lambda pair: pair[1] - pair[0])
+    ]
+    return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+
+
+def table(told: Sequence[tuple[str, ...]]) -> Table:
+    """Lay the lines out for a terminal: what is long folds, and numbers stand below one another."""
+    made = Table(*HEAD, box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
+    for name, column in zip(HEAD, made.columns, strict=True):
+        column.justify = "right" if name in FIGURES else "left"
+        column.no_wrap = name in FIGURES
+    for line in told:
+        made.add_row(*(Text(cell) for cell in line))
+    return made
