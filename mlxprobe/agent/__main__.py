@@ -1,5 +1,7 @@
 """Start a program under observation: `python .../agent/__main__.py scenario FILE FUNCTION` or `script FILE ARGS`.
 
+`launch DEVICE RANKS FILE FUNCTION` starts it on several ranks.
+
 Run by path with any interpreter that has MLX; mlxprobe itself need not be installed there.
 """
 

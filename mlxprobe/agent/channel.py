@@ -120,7 +120,7 @@ def _encode(values: dict[str, Any]) -> bytes:
     return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode(errors="replace") + b"\n"
 
 
-def open_channel() -> Channel | None:
+def open_channel(tag: int = 0) -> Channel | None:
     """Take over the descriptor that the supervisor passed; None outside a supervised run."""
     fd = os.environ.pop(FD_VARIABLE, "")
-    return Channel(int(fd)) if fd else None
+    return Channel(int(fd), tag) if fd else None

@@ -29,7 +29,12 @@ def main(arguments: list[str]) -> int | str | None:
     if arguments[0] == "describe":
         print(json.dumps(describe()))
         return 0
-    channel = open_channel()
+    kind, *rest = arguments
+    if kind == "launch":
+        from mlxprobe.agent import launch  # what it needs, no other start does
+
+        return launch.main(rest[0], int(rest[1]), rest[2:])
+    channel = open_channel(os.getpid() if kind == "rank" else 0)
     if channel is None:
         print("mlxprobe: the agent is started by the supervisor, not by hand", file=sys.stderr)
         return 2
@@ -62,6 +67,8 @@ def describe() -> dict[str, Any]:
         found["mlx"] = mx.__version__
         found["device"] = device.type.name
         found["devices"] = [name for name, kind in known.items() if available(kind)]
+        if found["device"] == "gpu":
+            found["gpus"] = mx.device_count(mx.gpu) if hasattr(mx, "device_count") else 1
         if hasattr(mx, "device_info"):
             found["device_name"] = str(mx.device_info().get("device_name", ""))
         mx.eval(mx.ones((2,)) + 1)
@@ -73,7 +80,7 @@ def describe() -> dict[str, Any]:
 def _run(arguments: list[str], recorder: Recorder, channel: Channel) -> int | str | None:
     kind, *rest = arguments
     try:
-        if kind == "scenario":
+        if kind in ("scenario", "rank"):
             _run_variant(rest[0], rest[1], recorder, channel)
         else:
             channel.send("body")

@@ -31,6 +31,7 @@ class Variant:
     raises: str = ""
     finds: tuple[str, ...] = ()
     comparable: bool = True
+    ranks: int = 0
 
 
 @dataclass
@@ -43,6 +44,8 @@ class Scenario:
         slow_factor: median step time, as a multiple of the correct twin's, from which a variant is `slow`; 0 never.
         memory_factor: memory growth, as a multiple of the correct twin's, at which a variant is ended; 0 never.
         needs: devices it can run on; elsewhere its variants are skipped.
+        ranks: processes that run each body together, unless a variant says otherwise: in a ring on the CPU, through
+            NCCL on as many GPUs.
     """
 
     documents: Sequence[str] = ()
@@ -50,6 +53,7 @@ class Scenario:
     slow_factor: float = 0.0
     memory_factor: float = 0.0
     needs: Sequence[str] = ()
+    ranks: int = 1
     variants: list[Variant] = field(default_factory=list)
     bodies: dict[str, Callable[..., Any]] = field(default_factory=dict)
     scorer: Callable[..., float] | None = None

@@ -1,9 +1,10 @@
-"""Judge what was seen of a user's program."""
+"""Judge what was seen of a user's program, or of a scenario's variant."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -14,6 +15,7 @@ from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Verdict
 from mlxprobe.values.vocabulary import Outcome
 from mlxprobe.verdict.judge import judge
+from mlxprobe.verdict.ranks import of_all_ranks
 from mlxprobe.verdict.remarks import remarks
 
 
@@ -56,3 +58,20 @@ def judged(seen: Observation, together: Sequence[Finding] = ()) -> ProgramRecord
     findings = diagnose(seen, together if seen.process and seen.process.rank >= 0 else ())
     verdict = judge(seen, findings, expectation)
     return row(seen, (*map(quoted, findings), *unchecked(seen)), verdict, expectation, known, program=name)
+
+
+def judged_variant(
+    seen: Sequence[Observation], expectation: Expectation, twin: Sequence[Observation], **names: Any
+) -> ProgramRecord:
+    """Return the row of a variant; of one that ran on several ranks, all of them together (see `of_all_ranks`)."""
+    if len(seen) == 1:
+        (one,), findings = seen, diagnose(seen[0])
+        return row(one, findings, judge(one, findings, expectation, next(iter(twin), None)), expectation, **names)
+    together = diagnose_ranks(seen)
+    each = msgspec.structs.replace(expectation, finds=(), raises="")
+    rows = []
+    for k, one in enumerate(seen):
+        findings = diagnose(one, together)
+        verdict = judge(one, findings, each, twin[k] if k < len(twin) else None)
+        rows.append(row(one, findings, verdict, expectation, **names))
+    return of_all_ranks(ranked(rows), expectation)

@@ -10,11 +10,12 @@ from typing import Protocol
 from mlxprobe.catalogue.scenario import Variant
 from mlxprobe.catalogue.scenarios import Entry
 from mlxprobe.diagnosis import diagnose
+from mlxprobe.running.judging import judged_variant
 from mlxprobe.running.programs import UserProgram, agent_words
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
 from mlxprobe.supervisor.events import EventLog
-from mlxprobe.supervisor.watch import observe
+from mlxprobe.supervisor.watch import observe_all
 from mlxprobe.values.files import row
 from mlxprobe.values.measures import growth_bytes, steady_steps
 from mlxprobe.values.observation import Environment, Limits, Observation, Program
@@ -32,7 +33,8 @@ STARTUP_S = 30.0
 TIMEOUT_S = 60.0
 ROOM_BYTES = 24_000_000  # twice what two runs of one loop were seen to differ by
 
-Run = tuple[Observation, ProgramRecord]
+Seen = tuple[Observation, ...]  # one for each rank
+Run = tuple[Seen, ProgramRecord]
 
 
 class Listener(Protocol):
@@ -64,24 +66,32 @@ class Runner:
         self.environment = environment
         self.stop = stop or threading.Event()
         self._listener = listener
-        self._twins: dict[str, tuple[Observation, ProgramRecord]] = {}
-        self._references: dict[str, Observation | None] = {}
+        self._twins: dict[str, Run] = {}
+        self._references: dict[str, Seen] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
     def variant_row(self, entry: Entry, variant: Variant) -> ProgramRecord:
         """Run one variant, after its scenario's correct loop, and return its row."""
-        if entry.scenario.needs and self.environment.device not in entry.scenario.needs:
-            return self._skipped(entry, variant)
+        if missing := self._missing(entry, variant):
+            return self._skipped(entry, variant, missing)
         if variant.role is Role.CORRECT:
             return self.correct_row(entry)
         twin, _ = self._twin(entry)
         limits = self.limits(entry, twin)
         return self._settled(lambda: self._run(entry, variant, limits, twin))[1]
 
-    def _skipped(self, entry: Entry, variant: Variant) -> ProgramRecord:
-        """Return the row of what cannot be shown on this device."""
-        reason = f"it needs {' or '.join(entry.scenario.needs)}; this is {self.environment.device}"
+    def _missing(self, entry: Entry, variant: Variant) -> str:
+        """Say what this machine lacks that a variant needs; empty where nothing."""
+        here, ranks = self.environment, ranks_of(entry, variant)
+        if entry.scenario.needs and here.device not in entry.scenario.needs:
+            return f"it needs {' or '.join(entry.scenario.needs)}; this is {here.device}"
+        if here.device == "gpu" and 1 < ranks > here.gpus:
+            return f"it needs {ranks} GPUs, one for each rank; this machine has {here.gpus}"
+        return ""
+
+    def _skipped(self, entry: Entry, variant: Variant, reason: str) -> ProgramRecord:
+        """Return the row of what cannot be shown here."""
         found = ProgramRecord(
             scenario=entry.name,
             variant=variant.name,
@@ -100,7 +110,7 @@ class Runner:
         if variant.role is not Role.CORRECT:
             return self.variant_row(entry, variant)
         self._twin(entry)
-        limits, reference = self.limits(entry, None), self._references.get(entry.name)
+        limits, reference = self.limits(entry, ()), self._references.get(entry.name, ())
         return self._settled(lambda: self._run(entry, variant, limits, reference))[1]
 
     def correct_row(self, entry: Entry) -> ProgramRecord:
@@ -123,22 +133,19 @@ class Runner:
             timeout_s=self.settings.timeout_s or user.timeout_s,
             memory_bytes=memory_limit(self.settings.memory),
         )
-        seen = self._observed(program, limits)
+        seen, *_ = self._observed(program, limits)
         findings, expectation = diagnose(seen), Expectation()
         verdict = judge(seen, findings, expectation)
         return self._told(row(seen, findings, verdict, expectation, program=user.name))
 
-    def limits(self, entry: Entry, twin: Observation | None) -> Limits:
+    def limits(self, entry: Entry, twins: Seen) -> Limits:
         """Derive a program's limits from its correct twin; a fixed stall limit is taken as it is."""
         settings, memory = self.settings, memory_limit(self.settings.memory)
-        slowest = usual_slowest(steady_steps(twin)) if twin else 0.0
-        measured = (
-            max(STALL_FLOOR_S[self.environment.device], STALL_FACTOR * slowest, SILENCE_FACTOR * twin.longest_silence_s)
-            if twin
-            else 0.0
-        )
+        slowest = max((usual_slowest(steady_steps(one)) for one in twins), default=0.0)
+        silent_s = max((one.longest_silence_s for one in twins), default=0.0)
+        measured = max(STALL_FLOOR_S[self.environment.device], STALL_FACTOR * slowest, SILENCE_FACTOR * silent_s)
         factor, active, basis = entry.scenario.memory_factor, 0, ""
-        if twin is not None and factor and twin.samples:
+        if twins and factor and (twin := twins[0]).samples:
             basis = f"{factor:g} × the correct loop's growth and {ROOM_BYTES / 1e6:g} MB"
             if self.environment.device == "gpu":  # whose memory resident memory leaves out
                 active = int(factor * max(sample.peak_bytes for sample in twin.memory)) + ROOM_BYTES
@@ -146,7 +153,7 @@ class Runner:
                 began = max(sample.rss_bytes for sample in twin.samples) - growth_bytes(twin)
                 memory = min(memory, int(began + factor * growth_bytes(twin)) + ROOM_BYTES)
         return Limits(
-            stall_s=settings.stall_s or measured or CORRECT_STALL_S[self.environment.device],
+            stall_s=settings.stall_s or (measured if twins else CORRECT_STALL_S[self.environment.device]),
             startup_s=STARTUP_S,
             timeout_s=settings.timeout_s or TIMEOUT_S,
             memory_bytes=memory,
@@ -155,20 +162,20 @@ class Runner:
             busy_s=None if settings.stall_s else STALL_FLOOR_S[self.environment.device],  # the twin was starved as well
         )
 
-    def _twin(self, entry: Entry) -> tuple[Observation, ProgramRecord]:
+    def _twin(self, entry: Entry) -> Run:
         with self._guard:
             lock = self._locks.setdefault(entry.name, threading.Lock())
         with lock:
             if entry.name not in self._twins:
-                limits = self.limits(entry, None)
+                limits = self.limits(entry, ())
                 reference = self._references[entry.name] = self._reference(entry, limits)
                 self._twins[entry.name] = self._settled(lambda: self._run(entry, entry.correct, limits, reference))
             return self._twins[entry.name]
 
-    def _reference(self, entry: Entry, limits: Limits) -> Observation | None:
+    def _reference(self, entry: Entry, limits: Limits) -> Seen:
         if not entry.reference:
-            return None
-        return observe(self._program(entry, entry.reference), limits, jit_key=self._jit_key(), stop=self.stop)
+            return ()
+        return observe_all(self._program(entry, entry.reference), limits, jit_key=self._jit_key(), stop=self.stop)
 
     def _settled(self, run: Callable[[], Run]) -> Run:
         """Run a program, and twice more where the outcome is not the expected one.
@@ -178,22 +185,30 @@ class Runner:
         runs = [run()]
         while not runs[0][1].as_expected and len(runs) <= REPEATS and not self.stop.is_set():
             runs.append(run())
-        if len(runs) > 1 and runs[-1][0].ended == "interrupted":
+        if len(runs) > 1 and runs[-1][0][0].ended == "interrupted":
             runs.pop()
         seen = next((seen for seen, found in runs if found.as_expected), runs[0][0])
         return seen, self._told(worst([found for _, found in runs]))
 
-    def _run(self, entry: Entry, variant: Variant, limits: Limits, twin: Observation | None) -> Run:
+    def _run(self, entry: Entry, variant: Variant, limits: Limits, twin: Seen) -> Run:
         expectation = expectation_of(entry.scenario, variant, self.environment)
-        seen = self._observed(self._program(entry, variant.name), limits)
-        return seen, self._row(entry, variant, seen, expectation, twin)
+        seen = self._observed(self._program(entry, variant.name, ranks_of(entry, variant)), limits)
+        names = {
+            "scenario": entry.name,
+            "variant": variant.name,
+            "title": entry.title,
+            "summary": variant.summary,
+            "documents": (variant.document,) if variant.document else tuple(entry.scenario.documents),
+            "says": variant.says,
+        }
+        return seen, judged_variant(seen, expectation, twin, **names)
 
-    def _observed(self, program: Program, limits: Limits) -> Observation:
+    def _observed(self, program: Program, limits: Limits) -> Seen:
         listener, label = self._listener, f"{self.label}{program.name}"
         if listener is None:
-            return observe(program, limits, jit_key=self._jit_key(), stop=self.stop)
+            return observe_all(program, limits, jit_key=self._jit_key(), stop=self.stop)
         listener.started(label)
-        return observe(
+        return observe_all(
             program,
             limits,
             jit_key=self._jit_key(),
@@ -201,39 +216,27 @@ class Runner:
             progress=lambda watcher: listener.moved(label, watcher.log, watcher.silent_s),
         )
 
-    def _row(
-        self, entry: Entry, variant: Variant, seen: Observation, expectation: Expectation, twin: Observation | None
-    ) -> ProgramRecord:
-        findings = diagnose(seen)
-        verdict = judge(seen, findings, expectation, twin)
-        return row(
-            seen,
-            findings,
-            verdict,
-            expectation,
-            scenario=entry.name,
-            variant=variant.name,
-            title=entry.title,
-            summary=variant.summary,
-            documents=(variant.document,) if variant.document else tuple(entry.scenario.documents),
-            says=variant.says,
-        )
-
     def _told(self, found: ProgramRecord) -> ProgramRecord:
         if self._listener is not None:
             self._listener.ended(f"{self.label}{found.name}", found)
         return found
 
-    def _program(self, entry: Entry, function: str) -> Program:
+    def _program(self, entry: Entry, function: str, ranks: int = 1) -> Program:
+        words = ("launch", self.environment.device, str(ranks)) if ranks > 1 else ("scenario",)
         return Program(
             name=f"{entry.name}/{function}",
-            argv=("scenario", str(entry.file.resolve()), function),
+            argv=(*words, str(entry.file.resolve()), function),
             python=self.environment.executable or sys.executable,
             device=self.settings.device,
         )
 
     def _jit_key(self) -> str:
         return f"mlx-{self.environment.mlx}"
+
+
+def ranks_of(entry: Entry, variant: Variant) -> int:
+    """Return how many processes run a variant together."""
+    return variant.ranks or entry.scenario.ranks
 
 
 def usual_slowest(steps_s: Sequence[float]) -> float:

@@ -39,7 +39,7 @@ def row(
     verdict: Verdict,
     expectation: Expectation,
     remarks: tuple[Remark, ...] = (),
-    **names: object,
+    **names: Any,
 ) -> ProgramRecord:
     """Put one program's observation and verdict into a row of a record; a user's `program` has no expectation's."""
     known = () if "program" in names else ("role", "claims", "expects")
@@ -112,6 +112,7 @@ def _slim(one: ProgramRecord) -> ProgramRecord:
         collectives=(),
         evaluating_s=None,
         compared=None,
+        ranks=(),
         output_tail="",
     )
 

@@ -18,6 +18,7 @@ class Environment(Value, frozen=True):
     device: str = ""
     device_name: str = ""
     devices: tuple[str, ...] = ()
+    gpus: int = 0
     problem: str = ""
 
 

@@ -113,8 +113,8 @@ class ProgramRecord(Value, frozen=True):
 
     A scenario's variant has `scenario`, `variant`, `role` and `expects`; a user's own has `program` in their place, and
     `as_expected` says whether it passed, and `process` which of its processes the row is of: a watch has a row for each
-    that trains. `repeats` are all its runs, the first too, where there were several; all else
-    is the worst one's.
+    that trains. `ranks` are the rows of a variant's ranks; all else is the worst one's. `repeats` are all its runs, the
+    first too, where there were several; all else is the worst one's.
 
     `ended`, `finished`, `silence` (its stacks are in `stacks`) and `evaluating_s` are the observation's. A rank waits
     in an evaluation since `evaluating_s` until `detection_s`, else `wall_s`. It has built as many collectives as the
@@ -164,6 +164,7 @@ class ProgramRecord(Value, frozen=True):
     evaluating_s: float | None = None
     compared: Compared | None = None
     output_tail: str = ""
+    ranks: tuple[ProgramRecord, ...] = ()
     repeats: tuple[Repeat, ...] = ()
 
     @property

@@ -1,0 +1,64 @@
+"""One rank goes on to its next batch without the collective that the others wait in.
+
+Symptom: training stands still, or ends at its last step with an error of the connection; no line of it is wrong.
+Cause: a collective ends when every rank has built it. A rank that leaves one out joins the next one instead, and the
+ranks pair what does not belong together; at the end one of them waits for a partner that has gone.
+Fix: build the same collectives on every rank: decide together (reduce the reason to skip first), or give the rank that
+has nothing a contribution of zeros.
+"""
+
+import mlx.core as mx
+import mlx.nn as nn
+from _ranks import batches, loss, network
+
+from mlxprobe import Outcome, Scenario
+
+probe = Scenario(ranks=2)
+
+
+@probe.correct
+def averaged():
+    """Average the gradients on every rank, at every step."""
+    group = mx.distributed.init()
+    model, optimizer = network()
+    loss_and_grad = nn.value_and_grad(model, loss)
+    for x, y in batches(group.rank()):
+        value, grads = loss_and_grad(model, x, y)
+        grads = nn.average_gradients(grads)
+        optimizer.update(model, grads)
+        mx.eval(model.parameters(), optimizer.state, value)
+    return model.parameters()
+
+
+@probe.broken(expects={"cpu": Outcome.ERROR, "gpu": Outcome.HANG}, finds=["MP701"], comparable=False)
+def skipped_batch():
+    """Leave out a batch on the one rank that got it."""
+    group = mx.distributed.init()
+    model, optimizer = network()
+    loss_and_grad = nn.value_and_grad(model, loss)
+    for n, (x, y) in enumerate(batches(group.rank())):
+        if group.rank() == 1 and n == 6:
+            continue
+        value, grads = loss_and_grad(model, x, y)
+        grads = nn.average_gradients(grads)
+        optimizer.update(model, grads)
+        mx.eval(model.parameters(), optimizer.state, value)
+    return model.parameters()
+
+
+@probe.broken(expects=Outcome.HANG, finds=["MP701"], comparable=False)
+def skipped_for_its_loss():
+    """Skip the update where the rank's own loss is too high, and tell the others nothing."""
+    group = mx.distributed.init()
+    model, optimizer = network()
+    loss_and_grad = nn.value_and_grad(model, loss)
+    for n, (x, y) in enumerate(batches(group.rank())):
+        value, grads = loss_and_grad(model, x, y)
+        if group.rank() == 1 and n == 6:
+            continue
+        grads = nn.average_gradients(grads)
+        optimizer.update(model, grads)
+        mx.eval(model.parameters(), optimizer.state)
+        mean = mx.distributed.all_sum(value)
+        mx.eval(mean)
+    return model.parameters()
