@@ -4,11 +4,11 @@ import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
 
-FEATURES = 8
+FEATURES, STEPS = 8, 24
 RULE = mx.random.normal((FEATURES, 1), key=mx.random.key(7))
 
 
-def batches(rank, steps=24, size=32):
+def batches(rank, steps=STEPS, size=32):
     """Return a rank's own batches."""
     keys = mx.random.split(mx.random.key(100 + rank), steps)
     points = [mx.random.normal((size, FEATURES), key=key) for key in keys]

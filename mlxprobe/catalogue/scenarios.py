@@ -35,6 +35,10 @@ class Entry:
         """The correct loop."""
         return self.variants[0]
 
+    def ranks(self, variant: Variant) -> int:
+        """Return how many processes run a variant together."""
+        return variant.ranks or self.scenario.ranks
+
     def section(self, word: str) -> str:
         """Return the docstring's paragraph that begins with `word` and a colon."""
         for paragraph in self.text.split("\n\n"):

@@ -83,7 +83,7 @@ class Runner:
 
     def _missing(self, entry: Entry, variant: Variant) -> str:
         """Say what this machine lacks that a variant needs; empty where nothing."""
-        here, ranks = self.environment, ranks_of(entry, variant)
+        here, ranks = self.environment, entry.ranks(variant)
         if entry.scenario.needs and here.device not in entry.scenario.needs:
             return f"it needs {' or '.join(entry.scenario.needs)}; this is {here.device}"
         if here.device == "gpu" and 1 < ranks > here.gpus:
@@ -192,7 +192,7 @@ class Runner:
 
     def _run(self, entry: Entry, variant: Variant, limits: Limits, twin: Seen) -> Run:
         expectation = expectation_of(entry.scenario, variant, self.environment)
-        seen = self._observed(self._program(entry, variant.name, ranks_of(entry, variant)), limits)
+        seen = self._observed(self._program(entry, variant.name, entry.ranks(variant)), limits)
         names = {
             "scenario": entry.name,
             "variant": variant.name,
@@ -232,11 +232,6 @@ class Runner:
 
     def _jit_key(self) -> str:
         return f"mlx-{self.environment.mlx}"
-
-
-def ranks_of(entry: Entry, variant: Variant) -> int:
-    """Return how many processes run a variant together."""
-    return variant.ranks or entry.scenario.ranks
 
 
 def usual_slowest(steps_s: Sequence[float]) -> float:

@@ -52,13 +52,13 @@ Scripted = Callable[..., tuple[Runner, Listener]]
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     def make(stop: threading.Event | None = None, **runs: list[Observation]) -> tuple[Runner, Listener]:
-        def observe(program: Program, limits: object, **_: Any) -> Observation:
+        def observe(program: Program, limits: object, **_: Any) -> tuple[Observation, ...]:
             found = runs[program.name.partition("/")[2]].pop(0)
             if stop is not None and found is STOPPED:
                 stop.set()
-            return msgspec.structs.replace(found, program=program.name)
+            return (msgspec.structs.replace(found, program=program.name),)
 
-        monkeypatch.setattr(running, "observe", observe)
+        monkeypatch.setattr(running, "observe_all", observe)
         listener = Listener()
         return Runner(resolve({}), HERE, listener, stop), listener
 
