@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlxprobe.cli.behind import Behind
     from mlxprobe.supervisor.watch import Watcher
 
 SHOWN_S = 0.25
@@ -23,6 +24,7 @@ class StatusLine:
         self._dim = "" if os.environ.get("NO_COLOR") else "\x1b[2m"
         self._size = (0, 0)
         self._shown_s = 0.0
+        self._behind: Behind | None = None
 
     def show(self, watcher: Watcher) -> None:
         """Show where the program is, a few times a second."""
@@ -42,8 +44,19 @@ class StatusLine:
                 return
             self._size = columns, rows
             self._write(f"\x1bD\x1b[1A\x1b7\x1b[1;{rows - 1}r\x1b8")  # room for it; the cursor keeps its column
-        text = status(watcher)[: columns - 1]
+        text = status(watcher, self._ranks(watcher))[: columns - 1]
         self._write(f"\x1b7\x1b[{rows};1H\x1b[2K{self._dim}{text}\x1b[0m\x1b8")
+
+    def _ranks(self, watcher: Watcher) -> str:
+        """Say which rank keeps the others back."""
+        programs = watcher.processes.programs
+        if len(programs) < 2:
+            return ""
+        if self._behind is None:
+            from mlxprobe.cli.behind import Behind  # what it imports, the program's start does not wait for
+
+            self._behind = Behind()
+        return self._behind.told(programs, time.monotonic() - watcher.child.started_s)
 
     def leave(self) -> None:
         """Give the last row back: before the end, a change of size, or a stop by Ctrl-Z."""
@@ -70,12 +83,15 @@ def _is_terminal(stream: object) -> bool:
     return bool(getattr(stream, "isatty", lambda: False)()) and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def status(watcher: Watcher) -> str:
-    """Put step, step time, loss, memory and pending operations in one line."""
+def status(watcher: Watcher, behind: str = "") -> str:
+    """Put step, which rank is behind, step time, loss, memory and pending operations in one line."""
     log = watcher.log
     steps = [one.step for one in watcher.processes.programs]
-    several = f"steps {min(steps)} to {max(steps)} in {len(steps)} processes"
+    span = f"step {max(steps)}" if min(steps) == max(steps) else f"steps {min(steps)} to {max(steps)}"
+    several = f"{span} in {len(steps)} {'ranks' if log.process.rank >= 0 else 'processes'}"
     parts = [several if len(steps) > 1 else f"step {log.step}" if log.begun else "before MLX is imported"]
+    if behind:
+        parts.append(behind)
     if log.steps:
         parts.append(f"{1e3 * log.steps[-1].step_s:.1f} ms a step")
     if log.losses:

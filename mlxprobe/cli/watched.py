@@ -41,6 +41,7 @@ class Report:
         self._before = before
         self._sheet = sheet
         self._began_s = time.monotonic()
+        self._said: set[object] = set()
 
     def listen(self, running: Watch) -> None:
         """Tell at once what is known for certain of a program that runs on."""
@@ -48,6 +49,8 @@ class Report:
         def silent(watcher: Watcher) -> None:
             if words := standing_still(watcher):
                 tell(words)
+                if len(watcher.processes.programs) > 1:
+                    self._ranks(running.so_far(watcher, "stalled"))
                 self._keep(running, watcher, "stalled")
 
         def short(fact: Fact, watcher: Watcher) -> None:
@@ -102,6 +105,19 @@ class Report:
             click.echo(shown(told, stderr=True), nl=False, err=True)
         else:
             click.echo(WATCH_FORMATS[self._form](record), nl=False, err=True)
+
+    def _ranks(self, rows: Sequence[ProgramRecord]) -> None:
+        """Tell of a hang which rank the others wait for, and where each stands."""
+        from mlxprobe.cli.display import shown
+        from mlxprobe.reports import ranks
+        from mlxprobe.reports.diagnosis import headline
+
+        between = {found.same: found for one in rows for found in one.findings if found.together}
+        for found in self._chosen.apply(found for same, found in between.items() if same not in self._said)[0]:
+            tell(headline(found))
+        self._said |= set(between)
+        for told in map(ranks.lines, ranks.groups(rows).values()):
+            click.echo(shown(ranks.table(told), stderr=True), nl=False, err=True)
 
     def _keep(self, running: Watch, watcher: Watcher, ended: str) -> None:
         if self._output is not None:

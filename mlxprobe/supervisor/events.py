@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -72,12 +73,19 @@ class EventLog(Feed):
         self.enough = False  # steps were seen
         self.sites: dict[int, Any] = {}
         self.evaluating_s: float | None = None  # since when
+        self.built: dict[str, int] = {}  # collectives and messages, by group, as far as it has told
         self._collectives: dict[tuple[str, int], Collective] = {}
 
     @property
     def collectives(self) -> tuple[Collective, ...]:
         """The last collectives that it has built, in their order."""
         return tuple(sorted(self._collectives.values(), key=lambda one: one.built_s))
+
+    @property
+    def awaited(self) -> Collective | None:
+        """The first collective that the evaluation may hold in which it was last heard of; those told last are last."""
+        open_ = itertools.takewhile(lambda one: one.done_s is None, reversed(self._collectives.values()))
+        return min((one for one in open_ if one.begun_s is not None), key=lambda one: one.built_s, default=None)
 
     def take(self, event: dict[str, Any]) -> bool:
         t_s = float(event["t"]) - self.started_s
@@ -104,6 +112,7 @@ class EventLog(Feed):
     def _on_collectives(self, event: dict[str, Any], t_s: float) -> None:
         """Take in rows, each as it is now; their moments are microseconds before `t`."""
         self.evaluating_s = _ago(event["evaluating"], t_s)
+        self.built |= msgspec.convert(event.get("counts", {}), dict[str, int])
         for row in event["rows"]:
             told = dict(zip(COLLECTIVE, row, strict=True))
             told |= {name: _ago(told[name], t_s) for name in ("built_s", "begun_s", "done_s")}

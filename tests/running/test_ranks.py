@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import MLXPROBE, Ran, own_environment, run, watch
+from running import MLXPROBE, Ran, Terminal, own_environment, run, watch
 from watching import MARK, commands, marked, until
 
 pytestmark = pytest.mark.slow
@@ -255,3 +255,16 @@ def test_nothing_is_left_behind_of_a_killed(who: str, tmp_path: Path) -> None:
         finally:
             for one in marked(mark):
                 one.kill()
+
+
+def test_a_hang_of_ranks_is_told_while_it_lasts(tmp_path: Path) -> None:
+    """In the status line, then with its finding and where each rank stands."""
+    (tmp_path / "train.py").write_text(RANK)
+    soon = "from mlxprobe.running import watching; watching.STALL_FLOOR_S = 4; from mlxprobe.cli import entry_point; "
+    order = [sys.executable, "-c", f"{soon}entry_point()", "watch", "--", *launch("alone")]
+    with Terminal(order, tmp_path, columns=140) as terminal:
+        alone, joined = line_of("all_max(loss)"), line_of("average(grads))")
+        places = rf"rank 0 in 7 all_max \(train.py:{alone}\); rank 1 in 7 all_sum \(train.py:{joined}\)"
+        terminal.until(rf"step 6 in 2 ranks, ranks wait \d+ s apart: {places}")
+        terminal.until(r"nothing has moved for \d+ s .*Ctrl-C[\s\S]*MP701 error rank-behind: rank 0 alone built")
+        terminal.until(rf"waits at train\.py:{alone} \[MP701\]")
