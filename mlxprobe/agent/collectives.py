@@ -174,21 +174,22 @@ class Collectives:
     def tell(self) -> None:
         """Send what the supervisor does not know; also on the agent's own thread, while the program waits for ever."""
         now_s, began_s = time.monotonic(), self.began_s
-        for row in list(self.open) if began_s else ():
-            row.begun = row.begun or began_s
-            self._untold[row.group, row.n] = row
-        untold = list(self._untold.items())
+        for row in list(self.open):
+            if row.built <= began_s:  # not after: the program goes on meanwhile
+                row.begun = row.begun or began_s
+                self._untold[row.group, row.n] = row
+        untold = list(self._untold)
         news = began_s != self._told_began_s
         for first in range(0, max(len(untold), news), AT_ONCE):
-            some = untold[first : first + AT_ONCE]
-            rows = [self._told(row, now_s) for _, row in some]
+            some = [one for key in untold[first : first + AT_ONCE] if (one := self._untold.pop(key, None))]
+            rows = [self._told(one, now_s) for one in some]  # out first: what the program does from here is news again
             if not self._recorder.channel.send(
                 "collectives", at=now_s, rows=rows, evaluating=_ago(began_s, now_s), counts=dict(self._counts)
             ):
+                for one in some:
+                    self._untold.setdefault((one.group, one.n), one)
                 return
             self._told_began_s = began_s
-            for key, _ in some:
-                self._untold.pop(key, None)
 
     def _told(self, row: Row, now_s: float) -> list[Any]:
         times = [_ago(one, now_s) for one in (row.built, row.begun, row.done)]

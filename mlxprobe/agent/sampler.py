@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from mlxprobe.agent.channel import Channel
+from mlxprobe.agent.shared import STACKS_END
 from mlxprobe.agent.steps import FLUSH_S, StepLog
 
 SILENT_S = 0.3
@@ -45,6 +46,7 @@ class Sampler:
                 with contextlib.suppress(Exception):  # the program goes on meanwhile
                     self._answer()
                 faulthandler.dump_traceback(file=self._stacks, all_threads=True)
+                os.write(self._stacks, STACKS_END)
             silent_s = time.monotonic() - self._channel.sent_s
             if silent_s > FLUSH_S:
                 self._log.flush()  # the program may be inside a call that it never leaves

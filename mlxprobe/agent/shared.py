@@ -16,6 +16,7 @@ OWN_VARIABLES = (DEVICE_VARIABLE, WITH_VARIABLE, STEPS_VARIABLE)  # of the proce
 
 STACKS_FILE = "stacks.txt"
 ASK_FILE = "stacks.ask"
+STACKS_END = b"that is all\n"  # below the stacks that the agent's own thread tells
 STACK_SIGNAL = signal.SIGURG  # ignored by who has no handler for it, and unlike SIGUSR1 no training script's own
 
 COLLECTIVE = (  # a row of the event `collectives`: fields of the value of that name, with `site` for its place

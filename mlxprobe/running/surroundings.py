@@ -14,6 +14,7 @@ LOOK_S = 0.5
 LONGEST_S = 8.0  # between two looks at a process that has been there for long
 LEFT_SHARE = 0.05  # of the memory: less of it available is running out
 HELD_SHARE = 0.5  # of what is used: who holds more is why
+FORKED_ONLY = 0x40  # Linux's PF_FORKNOEXEC
 MLX = (b"/mlx/core.", b"/libmlx.")
 
 
@@ -33,7 +34,8 @@ class Surroundings:
             return
         self._looked_s = now
         log = watcher.log
-        for pid in self._with_mlx(watcher.tree.pids - {watcher.child.pid} - watcher.processes.pids, now):
+        known = {watcher.child.pid} | watcher.processes.pids
+        for pid in self._with_mlx(watcher.tree.pids - known, known, now):
             log.facts.append(Fact(name="another process", step=log.step, detail={"pid": pid}))
         for fact in (self._machine(watcher), self._device(watcher)):
             if fact is not None and str(fact.detail["gpu"]) not in self._told:
@@ -55,13 +57,13 @@ class Surroundings:
             return None
         return _fact(watcher, max(0, total - held), total, held, gpu=True)
 
-    def _with_mlx(self, pids: Collection[int], now: float) -> Iterator[int]:
-        """Find processes that have loaded MLX; the agent did not settle in them."""
+    def _with_mlx(self, pids: Collection[int], known: Collection[int], now: float) -> Iterator[int]:
+        """Find processes that have loaded MLX; the agent did not settle in them, or in what they were forked from."""
         for pid in pids:
             first, due = self._seen.setdefault(pid, (now, now))
             if now < due:
                 continue
-            loaded = has_mlx(pid)
+            loaded = has_mlx(pid) and not is_fork(pid, known)
             self._seen[pid] = first, float("inf") if loaded else now + min(LONGEST_S, now - first)
             if loaded:
                 yield pid
@@ -76,6 +78,15 @@ def _fact(watcher: Watcher, available: int, total: int, held: int, *, gpu: bool)
     }
     t_s = time.monotonic() - watcher.child.started_s
     return Fact(name="memory nearly gone", t_s=t_s, step=watcher.log.step, detail=detail)
+
+
+def is_fork(pid: int, parents: Collection[int]) -> bool:
+    """Tell whether a process is a copy of one of these that runs no program of its own; only Linux tells."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return False
+    return int(fields[1]) in parents and bool(int(fields[6]) & FORKED_ONLY)
 
 
 def has_mlx(pid: int) -> bool:

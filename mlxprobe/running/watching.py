@@ -103,6 +103,8 @@ class Watch:
         self._surroundings = Surroundings()
         limits, ends_silence = limits_of(self._settings), self._settings.stall_s is not None
         seen = watched(running, limits, stop=self.stop, progress=self._polled, ends_silence=ends_silence)
+        if self._watcher is None or not self._is_stuck(self._watcher):  # a silence that is over explains no end
+            return seen
         return tuple(
             msgspec.structs.replace(one, ended="stalled") if one.ended == "interrupted" and one.silence else one
             for one in seen

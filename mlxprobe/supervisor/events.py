@@ -74,6 +74,7 @@ class EventLog(Feed):
         self.sites: dict[int, Any] = {}
         self.evaluating_s: float | None = None  # since when
         self.built: dict[str, int] = {}  # collectives and messages, by group, as far as it has told
+        self._heard_s = -math.inf  # of collectives
         self._collectives: dict[tuple[str, int], Collective] = {}
 
     @property
@@ -111,14 +112,15 @@ class EventLog(Feed):
 
     def _on_collectives(self, event: dict[str, Any], t_s: float) -> None:
         """Take in rows, each as it is now; their moments are microseconds before `t`."""
-        self.evaluating_s = _ago(event["evaluating"], t_s)
-        self.built |= msgspec.convert(event.get("counts", {}), dict[str, int])
+        if t_s >= self._heard_s:  # two threads tell, and the earlier word may come last
+            self._heard_s, self.evaluating_s = t_s, _ago(event["evaluating"], t_s)
+        for group, count in msgspec.convert(event.get("counts", {}), dict[str, int]).items():
+            self.built[group] = max(count, self.built.get(group, 0))
         for row in event["rows"]:
             told = dict(zip(COLLECTIVE, row, strict=True))
             told |= {name: _ago(told[name], t_s) for name in ("built_s", "begun_s", "done_s")}
             one = msgspec.convert(told | self.sites.get(told.pop("site"), {}), Collective)
-            self._collectives.pop((one.group, one.n), None)
-            self._collectives[one.group, one.n] = one
+            self._collectives[one.group, one.n] = _later(self._collectives.pop((one.group, one.n), one), one)
         while len(self._collectives) > MOST_COLLECTIVES:
             del self._collectives[next(iter(self._collectives))]
 
@@ -218,6 +220,15 @@ class EventLog(Feed):
 
     def _on_dropped(self, event: dict[str, Any], t_s: float) -> None:
         self.facts.append(Fact(name="event dropped", t_s=t_s, detail={"event": str(event["event"])}))
+
+
+def _later(one: Collective, other: Collective) -> Collective:
+    """Put two words on one collective together, in whatever order they came: what has begun or come back stays so."""
+    begun = [told.begun_s for told in (one, other) if told.begun_s is not None]
+    done = [told.done_s for told in (one, other) if told.done_s is not None]
+    return msgspec.structs.replace(
+        other, begun_s=min(begun, default=None), done_s=min(done, default=None), sure=one.sure or other.sure
+    )
 
 
 def _ago(microseconds: int | None, t_s: float) -> float | None:

@@ -8,12 +8,14 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlxprobe.agent.roots import AGENT, Roots
-from mlxprobe.agent.shared import ASK_FILE, STACK_SIGNAL, STACKS_FILE
+from mlxprobe.agent.shared import ASK_FILE, STACK_SIGNAL, STACKS_END, STACKS_FILE
+from mlxprobe.supervisor.patience import LOOK_S, Patience
+from mlxprobe.supervisor.threads import any_ready
 from mlxprobe.values.vocabulary import Whose
 
 if TYPE_CHECKING:
@@ -23,8 +25,7 @@ WAIT_S = 0.3  # for all processes together
 LAST_WAIT_S = 0.4  # when nothing is left to lose
 ANSWER_S = 0.15  # for the agent's own thread, which needs the interpreter's lock
 EACH_S = 0.02  # more for every one that is asked
-QUIET_S = 0.03  # a report that stops in the middle has been preempted, or has come to its end
-LOOK_S = 0.004
+QUIET_LOOKS = 8  # at which a report has not grown: it has been preempted, or has come to its end
 _AGENT = AGENT + os.sep
 _THREAD = re.compile(r"^(?:Current thread|Thread) (0x[0-9a-f]+)(?: \[(.*?)\])?.*:$")
 _FRAME = re.compile(r'^  File "(.+)", line (\d+) in (.+)$')
@@ -50,21 +51,29 @@ class Stacks:
         self._own = StackFile(folder)
         self._files: dict[int, StackFile] = {}
         self.roots = Roots()
+        self.own_threads: Callable[[], Collection[str]] = set  # the agents', which answer
 
     def take(self, programs: Mapping[int, Iterable[int]], *, final: bool = False) -> tuple[Stack, ...]:
         """Ask processes all at once, then their forks one after the other; return the stacks of those that answered."""
-        deadline = time.monotonic() + (LAST_WAIT_S if final else WAIT_S) + EACH_S * len(programs)
+        limit_s = (LAST_WAIT_S if final else WAIT_S) + EACH_S * len(programs)
         before = {pid: self.of(pid).size() for pid in programs if listens(pid)}
         answered = self._answered(before)
+        patience, signalled = Patience(limit_s, lambda: self._are_ready(answered)), Patience(limit_s)
         found: list[Stack] = []
         for pid in programs:
-            if pid in before and (pid in answered or self._signalled(pid, final=final)):
-                found += parse(self.of(pid).new_text(before[pid], deadline), pid, self.roots)
+            if pid in answered:
+                found += parse(self.of(pid).told(before[pid], patience), pid, self.roots)
+            elif pid in before and self._signalled(pid, final=final):
+                found += parse(self.of(pid).new_text(before[pid], signalled), pid, self.roots)
             for fork in programs[pid]:
                 size = self.of(pid).size()
-                if time.monotonic() < deadline and listens(fork) and self._signalled(fork, final=final):
-                    found += parse(self.of(pid).new_text(size, deadline), fork, self.roots)
+                if signalled.left_s > 0 and listens(fork) and self._signalled(fork, final=final):
+                    found += parse(self.of(pid).new_text(size, signalled), fork, self.roots)
         return tuple(found)
+
+    def _are_ready(self, pids: Iterable[int]) -> bool:
+        """Tell whether any agent's thread is about to answer: what it lacks is a processor, not the lock."""
+        return any_ready(pids, self.own_threads())
 
     def of(self, pid: int) -> StackFile:
         """Return the file that a process writes to: its own, or the one that it has from whom we started."""
@@ -75,9 +84,9 @@ class Stacks:
     def _answered(self, pids: Iterable[int]) -> set[int]:
         """Leave a request for each, and return those whose agent's thread took it."""
         left = [pid for pid in pids if self.of(pid).asks()]
-        waiting, deadline = set(left), time.monotonic() + ANSWER_S + EACH_S * len(left)
-        while waiting and time.monotonic() < deadline:
-            time.sleep(LOOK_S)
+        waiting = set(left)
+        patience = Patience(ANSWER_S + EACH_S * len(left), lambda: self._are_ready(waiting))
+        while waiting and patience.lasts():
             waiting = {pid for pid in waiting if not self.of(pid).was_heard()}
         return {pid for pid in left if pid not in waiting or self.of(pid).takes_back()}
 
@@ -133,16 +142,22 @@ class StackFile:
             return self._ask.parent.exists()
         return False
 
-    def new_text(self, before: int, deadline: float) -> str:
-        """Wait for a report, and return it."""
-        size, grew_s = before, time.monotonic()
-        while (now_s := time.monotonic()) < deadline:
-            time.sleep(LOOK_S)
+    def told(self, before: int, patience: Patience) -> str:
+        """Wait until the agent's thread has told all, and return it."""
+        while STACKS_END not in self._since(before) and patience.lasts():
+            pass
+        return self._since(before).decode(errors="replace")
+
+    def new_text(self, before: int, patience: Patience) -> str:
+        """Wait for a report that a signal asked for, and return it."""
+        size, quiet = before, 0
+        while patience.lasts():
+            quiet += 1
             if self.size() > size:
-                size, grew_s = self.size(), now_s
+                size, quiet = self.size(), 0
                 if _BOTTOM.search(self._since(max(before, size - 300))):
                     break
-            elif size > before and now_s - grew_s > QUIET_S:
+            elif size > before and quiet > QUIET_LOOKS:
                 break
         return self._since(before).decode(errors="replace")
 

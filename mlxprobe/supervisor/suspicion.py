@@ -27,7 +27,7 @@ STARVED_CPU_SHARE = 0.05
 WANTED_CPU_SHARE = 0.6  # used or waited for, where others use the machine too
 PRINTING_BYTES_PER_S = 1e6  # who prints more is held back by the full pipe, and busy however little CPU that takes
 OVERDUE = 2.0  # limits, after which an unclear silence counts too
-STARVED_OVERDUE = 10.0  # where some thread was always about to move: it got no processor, or its disk is slow
+STARVED_OVERDUE = 10.0  # where some thread was mostly about to move: it got no processor, or its disk is slow
 SOON = 10.0  # limits: no sleep that ends by then is a deadlock
 AGAIN_S = 0.1  # from one look at a silence to the next, at the least
 AGAIN_SHARE, AGAIN_MOST_S = 0.05, 0.5  # of the limit; a program may be silent for hours, and must not keep us busy
@@ -74,7 +74,8 @@ class Suspicion:
         self._rest.look(self._tree.threads(self._log.own_threads, self._log.above), time.monotonic())
         if silent_s <= limit_s or self._early.at_s > time.monotonic() - AGAIN_S:
             return False
-        overdue = silent_s > limit_s * (STARVED_OVERDUE if self._rest.always_ready else OVERDUE)
+        starved = self._rest.always_ready or self._wants_all(self._early)
+        overdue = silent_s > limit_s * (STARVED_OVERDUE if starved else OVERDUE)
         found = self._classify(silent_s, limit_s, limit_s if busy_s is None else busy_s, self._early, overdue)
         if found.kind in (HangKind.DEADLOCK, HangKind.STALL) or overdue:
             self.silence = found

@@ -36,6 +36,12 @@ def threads(pids: Iterable[int], but: Collection[str] = ()) -> list[Thread]:
     return found
 
 
+def any_ready(pids: Iterable[int], numbers: Iterable[str]) -> bool:
+    """Tell whether any of these threads runs or is about to; a number that is no thread of these processes is none."""
+    found = (_thread(pid, number) for pid in pids for number in numbers)
+    return any(one is not None and one.state in READY for one in found)
+
+
 def _thread(pid: int, number: str) -> Thread | None:
     try:
         with open(f"/proc/{pid}/task/{number}/status", encoding="utf-8", errors="replace") as file:

@@ -48,6 +48,7 @@ class Watcher:
         self.processes = Processes(child.started_s)
         self.stacks = stacks
         stacks.roots = self.processes.roots
+        stacks.own_threads = lambda: self.processes.own_threads
         self.tree = TreeSampler(child.warden_pid, child.started_s)
         self.silent_s = 0.0
         self.longest_s = 0.0
@@ -79,11 +80,12 @@ class Watcher:
             if self.progress(self):
                 return "enough"
             if ending := self._limit_reached():
-                self._poll(0)  # it may have moved or ended in this very poll
+                detected_s = time.monotonic() - self.child.started_s
+                if ending == "stalled":
+                    self.suspicion.look_inside()
+                self._poll(0)  # it may have moved or ended while we looked
                 if self._still(ending):
-                    self.detected_s = time.monotonic() - self.child.started_s
-                    if ending == "stalled":
-                        self.suspicion.look_inside()
+                    self.detected_s = detected_s
                     if self.ends_silence or ending != "stalled":
                         return ending
                     self._again_s = 2 * self.silent_s  # looks cost the program time, and it may only be slow

@@ -106,10 +106,10 @@ def _stalled(case: Case) -> Told | None:
     parts = [f"{kind}: silent for {silence.silent_s:.1f} s {where(seen)}{_after_its_end(seen)}".rstrip()]
     if kind is HangKind.DEADLOCK:
         parts.append(_asleep(silence))
-    elif silence.waits:
-        parts.append(f"it waits for {silence.waits}")
     elif kind is HangKind.STALL:
         parts.append(f"{silence.cpu_s:.1f} s of CPU used")
+    if silence.waits:
+        parts.append(f"it waits for {silence.waits}")
     if calls := native_calls(silence.stacks):
         parts.append(f"it stands in {calls}")
     if work := pending_work(seen):

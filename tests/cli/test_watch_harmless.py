@@ -213,6 +213,24 @@ def test_an_error_is_told_and_kept_while_the_program_runs(tmp_path: Path, monkey
     assert "MP210" in {one.code for one in kept[0].findings}
 
 
+RESUMES = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\nwhile True: train(1); time.sleep(0.01)"
+
+
+def test_who_is_interrupted_long_after_a_silence_was_not_stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "STALL_FLOOR_S", 0.5)
+    (tmp_path / "train.py").write_text(PRELUDE + RESUMES)
+    running = Watch(Program(name="train.py", command=(sys.executable, "train.py"), cwd=str(tmp_path)), resolve({}, {}))
+
+    def shown(watcher: Any) -> None:
+        if watcher.log.step > 40:
+            running.stop.set()
+
+    running.silent, running.shown = lambda _: (tmp_path / "go").touch(), shown
+    (row,) = running.run()
+    assert (tmp_path / "go").exists(), "it was told to be stuck"
+    assert (row.outcome, row.reason.split(",")[0][:11]) == (Outcome.UNJUDGED, "interrupted")
+
+
 def test_a_killed_watch_leaves_its_report(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(
         PRELUDE + "import threading; threading.Lock().acquire(); l = threading.Lock(); l.acquire(); l.acquire()"

@@ -117,7 +117,7 @@ def test_a_rank_that_ends_badly_is_told(how: str, outcome: str, reason: str, tmp
 
 def test_a_hang_shows_where_each_rank_stands_and_waits(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(RANK)
-    _, rows = rows_of(tmp_path, *launch("alone"), options=("--stall-limit", "3"))
+    _, rows = rows_of(tmp_path, *launch("alone"), options=("--stall-limit", "1"))
     assert [(row["outcome"], row["process"]["rank"], row["steps"]) for row in rows[1:]] == [("hang", 1, 6)]
     assert rows[0]["outcome"] == "hang"
     last = [row["collectives"][-1] for row in rows]

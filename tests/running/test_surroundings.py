@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.running.surroundings import Surroundings, has_mlx
+from mlxprobe.running.surroundings import Surroundings, has_mlx, is_fork
 from mlxprobe.settings.machine import available_bytes, memory_bytes
 from mlxprobe.values.observation import Fact, MlxSample, Sample
 
@@ -65,3 +66,23 @@ def test_a_process_with_mlx_is_known_from_outside() -> None:
             assert list(Surroundings(lambda: GB, lambda: GB).look(one)) == []
             assert [fact.detail for fact in one.log.facts] == [{"pid": process.pid}] * has
             process.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_a_fork_that_has_not_spoken_yet_has_its_parents_agent() -> None:
+    """A busy machine lets it wait; it is seen from outside before it can say a word."""
+    held, let_go = os.pipe()
+    if not (fork := os.fork()):
+        os.close(let_go)
+        os.read(held, 1)
+        os._exit(0)
+    try:
+        assert is_fork(fork, {os.getpid()}) and not is_fork(fork, set())
+        assert not is_fork(os.getpid(), {os.getppid()}), "a program of its own"
+        one = watcher(pids=frozenset({fork}))
+        one.child.pid = os.getpid()
+        assert list(Surroundings(lambda: GB, lambda: GB).look(one)) == []
+        assert one.log.facts == []
+    finally:
+        os.close(let_go)
+        os.waitpid(fork, 0)

@@ -20,6 +20,25 @@ def step(n: int, step_s: float = 0.1, losses: Any = None, seen: tuple[Any, ...] 
     return line("steps", 100.0 + n, rows=rows, losses=[[n, 0.5, 0]] if losses is None else losses, **values)
 
 
+def told(begun: int | None, done: int | None, *, sure: bool = False) -> list[Any]:
+    return ["world", 1, "all_sum", [3], "float32", -1, 1, -1, 900_000, begun, done, sure, False]
+
+
+WORDS = [
+    line("collectives", 101.0, rows=[told(500_000, None)], evaluating=500_000, counts={}),
+    line("collectives", 101.25, rows=[told(750_000, 125_000, sure=True)], evaluating=None, counts={}),
+]
+
+
+@pytest.mark.parametrize("order", [WORDS, WORDS[::-1]], ids=["in order", "the earlier word last"])
+def test_what_two_threads_tell_of_a_collective_may_come_in_any_order(order: list[bytes]) -> None:
+    """The agent's own thread may lose the processor between looking and speaking; the program goes on."""
+    log = EventLog(100.0)
+    log.feed(b"".join(order))
+    (one,) = log.collectives
+    assert (one.begun_s, one.done_s, one.sure, log.evaluating_s) == (0.5, 1.125, True, None)
+
+
 MEMORY = line("memory", active=1, cache=2, peak=3)
 RAISED: dict[str, Any] = {"type": "ValueError", "message": "no", "file": "train.py", "line": 3, "traceback": ""}
 LINES = [

@@ -41,6 +41,25 @@ probe = Scenario()
 def nothing():
     """Do nothing."""
 '''
+WAITS = '''"""Wait for ever."""
+import threading
+
+from mlxprobe import Outcome, Scenario
+
+probe = Scenario()
+
+
+@probe.correct
+def comes_back():
+    """Do nothing, or wait."""
+    {}
+
+
+@probe.broken(expects=Outcome.HANG)
+def waits():
+    """Wait."""
+    threading.Event().wait()
+'''
 needs_mlx = pytest.mark.skipif(importlib.util.find_spec("mlx.core") is None, reason="MLX is not installed")
 
 
@@ -107,17 +126,21 @@ def test_a_warden_whose_words_nobody_read_still_ends_its_program(mark: str, fold
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
-    ("number", "variant", "had"),
-    [(signal.SIGTERM, "parameters_and_state_evaluated", set()),
-     (signal.SIGINT, "nothing_evaluated", {"parameters_and_state_evaluated"})],
+    ("number", "correct", "variant", "had"),
+    [(signal.SIGTERM, "threading.Event().wait()", "comes_back", set()),
+     (signal.SIGINT, "pass", "waits", {"comes_back"})],
     ids=["SIGTERM while the correct loop runs", "Ctrl-C while the broken loop runs"],
 )  # fmt: skip
 def test_an_interrupted_run_ends_its_children_and_keeps_what_there_is(
-    number: signal.Signals, variant: str, had: set[str], mark: str, tmp_path: Path, folders: Path
+    number: signal.Signals, correct: str, variant: str, had: set[str], mark: str, tmp_path: Path, folders: Path
 ) -> None:
-    order = [sys.executable, "-m", "mlxprobe", "run", "--scenario", "step2-hang/nothing_evaluated"]
+    """The program that is interrupted waits for it: however late it comes, there is something to end."""
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "waiting.py").write_text(WAITS.format(correct))
+    order = [sys.executable, "-m", "mlxprobe", "run", "--scenarios", "scenarios", "--scenario", "waiting"]
     cli = subprocess.Popen(
-        [*order, "--reports", str(tmp_path / "reports")],
+        [*order, "--stall-limit", "60", "--reports", str(tmp_path / "reports")],
+        cwd=tmp_path,
         env=os.environ | {"TMPDIR": str(folders), MARK: mark},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

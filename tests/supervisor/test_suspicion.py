@@ -100,6 +100,7 @@ WORLDS = [
     ("CPU is a stall", World(cpu=1.0), STALL, 1.0),
     ("a little CPU is unclear", World(cpu=0.1), UNKNOWN, 2.0),
     ("a loop that gets half a processor has longer", World(cpu=0.5, wanted=1.0), STALL, 2.0),
+    ("who got a tenth of a processor, and slept at a look, has much longer", World(cpu=0.1, wanted=0.9), STALL, 10.0),
     ("a limit measured beside the same load is none on CPU", World(cpu=0.5, wanted=1.0, busy=0.5), STALL, 1.0),
     ("a loop that gets a tenth of a processor has much longer", World(cpu=0.1, wanted=1.0, state="R"), STALL, 10.0),
     ("a flood of output is a stall, not a deadlock", World(prints=1e8, wakes=True), STALL, 1.0),
