@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from lanes import built, waiting
 from making import HERE, STACK, record, record_row
 
 from mlxprobe.reports.html import Guide
+from mlxprobe.running.judging import judged_all
 from mlxprobe.values.files import load
-from mlxprobe.values.observation import Frame, Limits, MlxSample, Raised, Stack
+from mlxprobe.values.observation import Frame, Limits, MlxSample, Process, Raised, Stack
 from mlxprobe.values.record import Finding, ProgramRecord, Record
 from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
 
@@ -77,6 +79,13 @@ def toy(**changes: Any) -> Record:
     return record(correct(), hung(), **changes)
 
 
+def ranks() -> Record:
+    """Return a record of a hang of two ranks, the second of which went on without a collective."""
+    late: dict[str, Any] = {"evaluating_s": 0.71, "detection_s": 6.71}
+    seen = (waiting(0, "gmgmgmg", **late), waiting(1, "gmgmgmm", line=34, **late))
+    return record(*judged_all(seen))
+
+
 def hostile() -> Record:
     """Return a record whose every text is an attack, with 10 MB of output."""
     frame = Frame(file=HOSTILE, line=1, function=HOSTILE, code=HOSTILE)
@@ -99,6 +108,8 @@ def hostile() -> Record:
             ),
         )
         * 1000,
+        "process": Process(pid=1, rank=0, size=2, command=(HOSTILE,)),
+        "collectives": (msgspec.structs.replace(built("g")[0], operation=HOSTILE, dtype=HOSTILE, file=HOSTILE),),
         "output_tail": (HOSTILE + "\n") * 120_000,
     }
     rows = [

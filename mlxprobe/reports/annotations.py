@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mlxprobe.reports.diagnosis import fails, grave, headline, one_line, place, plain, verdict
+from mlxprobe.reports.diagnosis import fails, grave, headline, place, verdict
 from mlxprobe.reports.families import ORDER, Family, families
+from mlxprobe.reports.words import one_line, plain
 from mlxprobe.running.selection import own_place, relative
 from mlxprobe.values.record import ProgramRecord, Record
 from mlxprobe.values.together import said_once

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import statistics
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
@@ -17,7 +16,7 @@ from mlxprobe.diagnosis import RULES
 from mlxprobe.reports import facts, ranks
 from mlxprobe.reports.families import ORDER, families, unchecked
 from mlxprobe.reports.hanging import Hanging
-from mlxprobe.reports.words import observed, trimmed
+from mlxprobe.reports.words import observed, one_line, plain, trimmed
 from mlxprobe.running.selection import relative, source_of
 from mlxprobe.values.measures import counted, duration, is_users, megabytes
 from mlxprobe.values.observation import Stack
@@ -26,7 +25,6 @@ from mlxprobe.values.together import heading, said_once
 from mlxprobe.values.vocabulary import Outcome, Severity
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
-HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, formats such as bidirectional ones, surrogates, separators
 FRAMES = 20
 ADVICE = "Use instead:"
 
@@ -224,17 +222,4 @@ def fails(one: ProgramRecord) -> bool:
         return False
     return one.outcome is not Outcome.PASS or any(
         found.checked and found.severity is not Severity.NOTE for found in one.findings
-    )
-
-
-def one_line(text: str) -> str:
-    """Write a text in one line, without anything that a terminal would obey."""
-    return plain(" ".join(text.split()))
-
-
-def plain(text: str) -> str:
-    """Spell out characters that a terminal would obey, or that hide or reorder others; a tab becomes a space."""
-    return "".join(
-        char.encode("unicode_escape").decode() if unicodedata.category(char) in HIDDEN else char
-        for char in text.replace("\t", " ")
     )

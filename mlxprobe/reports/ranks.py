@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxprobe.diagnosis.standings import Standing, alike, standings
+from mlxprobe.reports.words import one_line
 from mlxprobe.values.again import observation
 from mlxprobe.values.measures import duration
 from mlxprobe.values.record import ProgramRecord
@@ -40,8 +41,8 @@ def _cells(one: Standing) -> tuple[str, ...]:
         numbers(one.ranks),
         "–" if one.steps is None else f"{one.steps:,}",
         "–" if one.finished is None else f"{one.finished:,}",
-        one.at or "–",
-        one.where + (f" [{', '.join(one.codes)}]" if one.codes else ""),
+        one_line(one.at) or "–",
+        one_line(one.where) + (f" [{', '.join(one.codes)}]" if one.codes else ""),
         duration(one.since_s) if one.since_s else "–",
     )
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mlxprobe.diagnosis import RULES, Rule
-from mlxprobe.reports.diagnosis import interrupted, one_line, plain
+from mlxprobe.reports.diagnosis import interrupted
 from mlxprobe.reports.families import cause_among, ordered
+from mlxprobe.reports.words import one_line, plain
 from mlxprobe.running.selection import identity, own_place, relative, source_of
 from mlxprobe.values.files import finite
 from mlxprobe.values.observation import Place

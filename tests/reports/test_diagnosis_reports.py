@@ -448,8 +448,8 @@ def test_any_text_makes_valid_sarif(text: str, value: float, line: int) -> None:
 
 @given(st.text(st.characters(codec=None)))
 def test_plain_text_has_nothing_that_a_terminal_obeys(text: str) -> None:
-    assert harmless(diagnosis.plain(text))
-    assert diagnosis.one_line(text).splitlines() in ([], [diagnosis.one_line(text)])
+    assert harmless(words.plain(text))
+    assert words.one_line(text).splitlines() in ([], [words.one_line(text)])
 
 
 CAUSE = finding(line=5, message="it grows")

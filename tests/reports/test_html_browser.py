@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from making import record
-from pages import GUIDE, baselines, browsing, hostile, toy
+from pages import GUIDE, baselines, browsing, hostile, ranks, toy
 
 from mlxprobe.cli import guides
 from mlxprobe.reports.html import render, render_all
@@ -78,12 +78,12 @@ def test_a_hostile_page_runs_nothing(tmp_path: Path) -> None:
     [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": {"width": 360, "height": 740}}],
     ids=["light", "dark", "phone"],
 )
-@pytest.mark.parametrize("scenario", ["toy", "programs"])
+@pytest.mark.parametrize("scenario", ["toy", "programs", "ranks"])
 def test_everybody_can_use_a_page(tmp_path: Path, look: dict[str, object], scenario: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is in the extra `test`")
     file = tmp_path / "report.html"
     rows = [one if scenario == "toy" else msgspec.structs.replace(one, scenario=scenario) for one in toy().programs]
-    made = record(*rows)
+    made = ranks() if scenario == "ranks" else record(*rows)
     file.write_text(render_all([made] * (1 + (scenario == "toy")), [GUIDE]))
     with browsing(file, **look) as (page, troubles):
         page.evaluate("drawAll()")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from mlxprobe.reports import diagnosis, words
+from mlxprobe.reports import diagnosis, ranks, words
 from mlxprobe.reports.html import library
 from mlxprobe.reports.html.guide import Guide
 from mlxprobe.reports.html.page import data, page
@@ -50,8 +50,9 @@ def render_all(
     """
     template = _environment().get_template("page.html")
     shown = page(records, guides, skipped or {})
-    spec = json.dumps(json.loads(_static("charts.json")), separators=(",", ":"))
-    own = "".join(_static(name) for name in ("charts.js", "filters.js", "page.js"))
+    specs = {name: json.loads(_static(file)) for name, file in (("lines", "charts.json"), ("ranks", "ranks.json"))}
+    spec = json.dumps(specs, separators=(",", ":"))
+    own = "".join(_static(name) for name in ("charts.js", "ranks.js", "filters.js", "page.js"))
     scripts = [library.inlined(one) for one in (script or library.bundle(), own)]
     return template.render(
         page=shown,
@@ -93,7 +94,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= FILTERS
-    environment.globals |= {"Outcome": Outcome}
+    environment.globals |= {"Outcome": Outcome, "ranks": ranks}
     return environment
 
 

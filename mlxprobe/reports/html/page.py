@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlxprobe.diagnosis import RULES, Rule
-from mlxprobe.reports import facts, words
-from mlxprobe.reports.diagnosis import one_line
+from mlxprobe.reports import facts, ranks, words
 from mlxprobe.reports.families import Family, families, unchecked
 from mlxprobe.reports.html.difference import Pair, pairs
 from mlxprobe.reports.html.guide import Guide
 from mlxprobe.reports.html.series import charts, trends
+from mlxprobe.reports.html.timeline import timeline
 from mlxprobe.reports.html.visible import anchor
+from mlxprobe.reports.words import one_line
 from mlxprobe.upgrade.matrix import Matrix, cell
 from mlxprobe.upgrade.matrix import rows as matrix_rows
 from mlxprobe.values.files import finite
@@ -44,6 +45,14 @@ class Program(Value, frozen=True):
         return " ".join(dict.fromkeys(one.code for one in self.row.findings if one.checked))
 
 
+class Ranks(Value, frozen=True):
+    """The ranks of a program: a line of the table for those that are alike, and their timeline where there is one."""
+
+    name: str
+    lines: tuple[tuple[str, ...], ...]
+    chart: Json | None = None
+
+
 class Section(Value, frozen=True):
     """A scenario with its programs, the correct one first, and its charts."""
 
@@ -54,6 +63,11 @@ class Section(Value, frozen=True):
     charts: tuple[Json, ...]
     guide: Guide | None = None
     trends: tuple[Json, ...] = ()
+    ranks: tuple[Ranks, ...] = ()
+
+    @property
+    def timelines(self) -> list[Json]:
+        return [one.chart for one in self.ranks if one.chart]
 
 
 class Cell(Value, frozen=True):
@@ -164,6 +178,10 @@ def _section(
         charts=tuple(charts(rows)),
         guide=guide,
         trends=tuple(trends([table[row.name] for row in rows], releases)) if table else (),
+        ranks=tuple(
+            Ranks(name.partition("/")[2], tuple(ranks.lines(several)), timeline(several))
+            for name, several in ranks.groups(rows).items()
+        ),
     )
 
 
@@ -190,6 +208,6 @@ def _cells(row: Sequence[ProgramRecord | None]) -> Iterable[Cell]:
 
 def data(shown: Page) -> str:
     """Return the charts' figures as JSON that can stand inside an HTML element."""
-    plain = {section.id: [*section.charts, *section.trends] for section in shown.sections}
+    plain = {section.id: [*section.charts, *section.trends, *section.timelines] for section in shown.sections}
     text = json.dumps(finite(plain), separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,5 +1,6 @@
 "use strict";
-// Charts are Vega-Lite's: the one specification in charts.json, filled with a chart's figures when it comes into view.
+// Charts are Vega-Lite's: the specification in charts.json (of ranks: ranks.json), filled with a chart's figures when it
+// comes into view.
 const specification = JSON.parse(document.getElementById("spec").textContent);
 const figures = JSON.parse(document.getElementById("data").textContent);
 const LINES = 8; // as many as style.css has
@@ -21,7 +22,7 @@ function marks(chart, names) {
 }
 
 function filled(chart, names) {
-  const spec = structuredClone(specification);
+  const spec = structuredClone(specification.lines);
   const points = rows(chart, names);
   const [rule, line, dots, words] = spec.layer;
   spec.datasets = { points, marks: marks(chart, names) };
@@ -48,7 +49,8 @@ async function draw(figure) {
   const options = { actions: false, renderer: "svg", ast: true, defaultStyle: false };
   try {
     const plot = figure.querySelector(".plot"); // it has the words for those who cannot see the drawing
-    await vegaEmbed(plot, filled(figures[section][chart], names), options);
+    const shown = figures[section][chart];
+    await vegaEmbed(plot, shown.key === "ranks" ? filledRanks(shown) : filled(shown, names), options);
     plot.querySelector("svg").setAttribute("aria-hidden", "true");
     figure.dataset.drawn = "done";
   } catch (error) {
