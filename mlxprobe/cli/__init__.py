@@ -20,6 +20,7 @@ main.files = {  # each is imported when it is asked for: the program to be watch
     "merge": "matrix",
     "bisect": "matrix",
     "watch": "watch",
+    "attach": "attach",
     "isolate": "isolate",
     "report": "report",
     "docs": "docs",

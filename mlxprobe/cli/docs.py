@@ -40,6 +40,7 @@ def docs(out: Path, files: tuple[Path, ...], **flags: Any) -> None:
     from mlxprobe.reports.docs import Material, Source, pages
     from mlxprobe.upgrade.history import read
     from mlxprobe.values.files import write
+    from mlxprobe.values.live import Attached
     from mlxprobe.values.record import Record
 
     entries, broken = scenarios.find(resolve(flags).scenarios)
@@ -53,6 +54,7 @@ def docs(out: Path, files: tuple[Path, ...], **flags: Any) -> None:
         commands=commands(),
         settings=TABLE,
         schema=msgspec.json.schema(Record),
+        live_schema=msgspec.json.schema(Attached),
         words=words(),
     )
     made = pages(material)

@@ -135,18 +135,21 @@ def _hence(depth: int, found: Finding) -> RenderableType:
 
 
 def _stack(stack: Stack) -> list[RenderableType]:
-    """Show a stack from the user's innermost frame on; all of it where no frame is the user's."""
+    head = Text(f"process {stack.pid}, thread {plain(stack.thread)}, innermost call first:", "bold")
+    return [head, *(Padding(Text(line, no_wrap=True, overflow="ellipsis"), (0, 0, 0, 4)) for line in calls(stack))]
+
+
+def calls(stack: Stack) -> list[str]:
+    """Write a stack from the user's innermost frame on; all of it where no frame is the user's."""
     inner = next((k for k, frame in enumerate(stack.frames) if is_users(frame)), 0)
     frames = stack.frames[inner : inner + FRAMES]
-    head = Text(f"process {stack.pid}, thread {plain(stack.thread)}, innermost call first:", "bold")
     lines = [f"{plain(frame.file.rpartition('/')[2])} in {plain(frame.function)}" for frame in stack.native]
     lines += [
         f"{place(frame.file, frame.line)} in {plain(frame.function)}{f': {plain(frame.code)}' if frame.code else ''}"
         for frame in frames
     ]
     left = len(stack.frames) - inner - len(frames)
-    lines += [f"… and {counted(left, 'outer call')}"] * bool(left)
-    return [head, *(Padding(Text(line, no_wrap=True, overflow="ellipsis"), (0, 0, 0, 4)) for line in lines)]
+    return lines + [f"… and {counted(left, 'outer call')}"] * bool(left)
 
 
 def place(file: str, line: int) -> str:

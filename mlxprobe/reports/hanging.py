@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.text import Text
 
@@ -18,3 +18,8 @@ class Hanging:
         yield first
         for line in rest:
             yield Padding(line, (0, 0, 0, self._indent))
+
+
+def hanging(text: str, style: str = "") -> RenderableType:
+    """Return such a text in one style."""
+    return Hanging(Text(text, style))

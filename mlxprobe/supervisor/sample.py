@@ -22,10 +22,11 @@ COMPILERS = {"g++", "c++", "cc1plus", "clang", "clang++", "as", "ld", "collect2"
 
 
 class TreeSampler:
-    """Sample the descendants of a warden. The tree is listed anew only now and then: that is what costs."""
+    """Sample the descendants of a process. The tree is listed anew only now and then: that is what costs."""
 
-    def __init__(self, warden_pid: int, started_s: float) -> None:
-        self._warden_pid = warden_pid
+    def __init__(self, root_pid: int, started_s: float, *, with_root: bool = False) -> None:
+        self._root_pid = root_pid  # a warden, which is none of the program's; or the program itself
+        self._with_root = with_root
         self._started_s = started_s
         self._tree: dict[int, psutil.Process] = {}
         self._cpu: dict[int, float] = {}
@@ -69,7 +70,7 @@ class TreeSampler:
         """List the tree anew, keeping what is known of processes already seen; return its process numbers."""
         self.scanned_s = time.monotonic()
         known, self._tree = self._tree, {}
-        for pid in descendants(self._warden_pid):
+        for pid in [self._root_pid] * self._with_root + descendants(self._root_pid):
             try:
                 self._tree[pid] = known.get(pid) or psutil.Process(pid)
             except psutil.Error:
@@ -80,6 +81,10 @@ class TreeSampler:
     def pids(self) -> set[int]:
         """The processes of the tree, as it was listed last."""
         return set(self._tree)
+
+    def process(self, pid: int) -> psutil.Process | None:
+        """Return a process of the tree, as it was listed last."""
+        return self._tree.get(pid)
 
     def nears(self, limit_bytes: int) -> bool:
         """Tell whether memory that goes on growing as it does now is over the limit before two more samples."""

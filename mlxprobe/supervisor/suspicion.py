@@ -6,16 +6,13 @@ Its threads are looked at up to ten times a second in between: that costs the pr
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
-from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.native import with_native
-from mlxprobe.supervisor.processes import Processes
 from mlxprobe.supervisor.sample import TreeSampler
-from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.threads import STOPPED, Rest
 from mlxprobe.supervisor.waits import outside
 from mlxprobe.values.observation import Silence, Stack
@@ -41,10 +38,46 @@ class Look(NamedTuple):
     stacks: tuple[Stack, ...]
 
 
+class Begun(Protocol):
+    """Who is silent: a child that we have started, or a process that ran already."""
+
+    started_s: float
+    printed_bytes: int
+
+
+class Taker(Protocol):
+    """Who takes stacks: an agent's, or those that are read from outside."""
+
+    def take(self, programs: Mapping[int, Iterable[int]], *, final: bool = False) -> tuple[Stack, ...]:
+        """Return the stacks of those that answered."""
+
+
+class Members(Protocol):
+    """What is known of a tree's processes beside what the system tells."""
+
+    @property
+    def own_threads(self) -> Collection[str]:
+        """The threads that do not count."""
+
+    @property
+    def above(self) -> Collection[int]:
+        """The processes that only wait for others."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether any computes where no system tells how busy it is."""
+
+    def asked(self, living: Collection[int]) -> Mapping[int, Iterable[int]]:
+        """Return whom to ask for stacks, each with its forks."""
+
+
 class Suspicion:
     """The present silence of one program. `silence` is the last one that was classified."""
 
-    def __init__(self, child: Child, stacks: Stacks, log: Processes, tree: TreeSampler) -> None:
+    def __init__(
+        self, child: Begun, stacks: Taker, log: Members, tree: TreeSampler, soon_s: float | None = None
+    ) -> None:
+        self._soon_s = soon_s  # no sleep that ends by then is a deadlock; None: as the limit says
         self.stacks = stacks
         self.silence: Silence | None = None
         self._child = child
@@ -95,7 +128,7 @@ class Suspicion:
         cpu_s = self._cpu_used(silent_s)
         rest_s, threads = self._rest.lasted_s(time.monotonic()), self._rest.threads
         rests = rest_s > REST_SHARE * limit_s and not self._log.on_gpu
-        waits = outside(threads, SOON * limit_s)
+        waits = outside(threads, SOON * limit_s if self._soon_s is None else self._soon_s)
         busy = not rests and self._is_busy(cpu_s, silent_s, early)
         wants_all = self._rest.always_ready or self._wants_all(early)  # and then it computes while it has a processor
         stalls = busy and (overdue or (cpu_s if wants_all else silent_s) > busy_s)

@@ -14,9 +14,13 @@ from mlxprobe.supervisor.threads import Thread
 
 NUMBERS = {  # of Linux's system calls; those of one name take the same arguments on both
     "x86_64": {0: "read", 45: "read", 47: "read", 43: "read", 288: "read", 7: "poll", 271: "poll", 23: "select",
-               270: "select", 35: "sleep", 230: "clock sleep"},
+               270: "select", 35: "sleep", 230: "clock sleep", 232: "epoll", 281: "epoll", 441: "epoll", 1: "write",
+               20: "write", 44: "write", 46: "write", 202: "futex", 61: "wait", 247: "wait", 73: "lock", 72: "lock",
+               34: "signal", 128: "signal", 130: "signal", 42: "connect"},
     "aarch64": {63: "read", 207: "read", 212: "read", 202: "read", 242: "read", 73: "poll", 72: "select",
-                101: "sleep", 115: "clock sleep"},
+                101: "sleep", 115: "clock sleep", 22: "epoll", 441: "epoll", 64: "write", 66: "write", 206: "write",
+                211: "write", 98: "futex", 260: "wait", 95: "wait", 32: "lock", 25: "lock", 133: "signal",
+                137: "signal", 203: "connect"},
 }  # fmt: skip
 MANY_DESCRIPTORS = 64
 CLOCKS = {0: time.CLOCK_REALTIME, 1: time.CLOCK_MONOTONIC}
@@ -37,7 +41,7 @@ def outside(threads: Sequence[Thread], soon_s: float) -> str:
     A sleep that ends within `soon_s` is such a wait too: nobody of the tree can be stuck on it for ever.
     """
     pids = {one.pid for one in threads}
-    sockets = functools.cache(lambda pid: _outer_sockets(pid, pids))  # slow to read, and the same for all threads
+    sockets = functools.cache(lambda pid: outer_sockets(pid, pids))  # slow to read, and the same for all threads
     for one in threads:
         if one.tracer and one.tracer not in pids:
             return "a debugger"
@@ -47,18 +51,18 @@ def outside(threads: Sequence[Thread], soon_s: float) -> str:
 
 
 def _waits(thread: Thread, sockets: Callable[[int], set[str]], soon_s: float) -> str:
-    call = _call(thread)
+    call = call_of(thread)
     if call.name in ("sleep", "clock sleep"):
-        left_s = _sleeps_s(thread.pid, call)
+        left_s = sleeps_s(thread.pid, call)
         return f"the end of a sleep, in {left_s:.0f} s" if 0 <= left_s < soon_s else ""
-    files = {_file(thread.pid, str(fd)) for fd in _descriptors(thread.pid, call)}
+    files = {file_of(thread.pid, str(fd)) for fd in descriptors(thread.pid, call)}
     if any(file.startswith(("/dev/pts/", "/dev/tty")) for file in files):
         return "input on its terminal"
     talks = any(file.startswith("socket:") for file in files)
     return "the network" if talks and files & sockets(thread.pid) else ""
 
 
-def _call(thread: Thread) -> Call:
+def call_of(thread: Thread) -> Call:
     """Return the call that a thread sleeps in; nameless where it may not be read."""
     try:
         with open(f"/proc/{thread.pid}/task/{thread.number}/syscall", encoding="ascii") as file:
@@ -69,21 +73,22 @@ def _call(thread: Thread) -> Call:
         return Call("", ())
 
 
-def _descriptors(pid: int, call: Call) -> Sequence[int]:
+def descriptors(pid: int, call: Call) -> Sequence[int]:
+    """Return the files that a call is about."""
     if call.name == "read":
         return call.arguments[:1]
     if call.name == "select":  # the first only: where one asks readline(3) for a line
         return [0] if call.arguments[0] == 1 else []
     if call.name == "poll" and call.arguments[1] <= MANY_DESCRIPTORS:
-        data = _memory(pid, call.arguments[0], 8 * call.arguments[1])
+        data = memory(pid, call.arguments[0], 8 * call.arguments[1])
         return [fd for fd, _, _ in struct.iter_unpack("=ihh", data)]
     return []
 
 
-def _sleeps_s(pid: int, call: Call) -> float:
+def sleeps_s(pid: int, call: Call) -> float:
     """Return how long a sleep still takes at most; -1 where that cannot be read."""
     plain = call.name == "sleep"
-    data = _memory(pid, call.arguments[0 if plain else 2], 16)
+    data = memory(pid, call.arguments[0 if plain else 2], 16)
     if len(data) < 16:
         return -1.0
     seconds, nanoseconds = struct.unpack("=qq", data)
@@ -94,7 +99,8 @@ def _sleeps_s(pid: int, call: Call) -> float:
     return -1.0 if clock is None else max(0.0, until_s - time.clock_gettime(clock))
 
 
-def _memory(pid: int, address: int, count: int) -> bytes:
+def memory(pid: int, address: int, count: int) -> bytes:
+    """Read another process's memory; nothing where that is not allowed."""
     try:
         with open(f"/proc/{pid}/mem", "rb", buffering=0) as file:
             file.seek(address)
@@ -103,22 +109,24 @@ def _memory(pid: int, address: int, count: int) -> bytes:
         return b""
 
 
-def _file(pid: int, fd: str) -> str:
+def file_of(pid: int, fd: str) -> str:
+    """Return what a descriptor of a process is; empty where that is not told."""
     try:
         return os.readlink(f"/proc/{pid}/fd/{fd}")
     except OSError:
         return ""
 
 
-def _outer_sockets(pid: int, pids: Iterable[int]) -> set[str]:
+def outer_sockets(pid: int, pids: Iterable[int]) -> set[str]:
     """List the network sockets that a process sees, without those whose other end is in the tree too."""
-    rows = [row for kind in INET for row in _rows(f"/proc/{pid}/net/{kind}")]
+    rows = [row for kind in INET for row in rows_of(f"/proc/{pid}/net/{kind}")]
     ends = {(row[1], row[2]): f"socket:[{row[9]}]" for row in rows}
-    ours = {_file(one, fd) for one in pids for fd in _listed(f"/proc/{one}/fd")}
+    ours = {file_of(one, fd) for one in pids for fd in listed(f"/proc/{one}/fd")}
     return {socket for (here, there), socket in ends.items() if ends.get((there, here)) not in ours}
 
 
-def _rows(table: str) -> list[list[str]]:
+def rows_of(table: str) -> list[list[str]]:
+    """Read a table of the kernel's connections."""
     try:
         with open(table, encoding="ascii") as file:
             return [line.split() for line in file.readlines()[1:]]
@@ -126,7 +134,8 @@ def _rows(table: str) -> list[list[str]]:
         return []
 
 
-def _listed(folder: str) -> list[str]:
+def listed(folder: str) -> list[str]:
+    """List a folder; nothing where it may not be read."""
     try:
         return os.listdir(folder)
     except OSError:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from mlxprobe.values.again import compared, silence
+from mlxprobe.values.base import Value
 from mlxprobe.values.errors import ProbeError, UsageError
 from mlxprobe.values.measures import stepped_s
 from mlxprobe.values.observation import Observation, Raised
@@ -127,8 +128,8 @@ def _base(file: str) -> str:
     return file.rpartition("/")[2]
 
 
-def encode(record: Record, indent: int = 2) -> bytes:
-    """Return a record as JSON; values that are not finite are written "nan", "inf" and "-inf"."""
+def encode(record: Value, indent: int = 2) -> bytes:
+    """Return a record, or any other value, as JSON; values that are not finite are written "nan", "inf" and "-inf"."""
     plain = finite(msgspec.to_builtins(record, str_keys=True))
     return msgspec.json.format(msgspec.json.encode(plain), indent=indent) + b"\n"
 

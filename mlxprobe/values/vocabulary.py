@@ -38,6 +38,16 @@ class HangKind(Word):
     UNKNOWN = "unknown"
 
 
+class Live(Word):
+    """What is said of a process that was running already when it was looked at."""
+
+    ALIVE = "alive"
+    IDLE = "idle"
+    DEADLOCK = "deadlock"
+    STALL = "stall"
+    UNJUDGED = "unjudged"
+
+
 class Whose(Word):
     """Whose code a line is; generated code is what a library made of a text, as `dataclass` does."""
 

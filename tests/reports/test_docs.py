@@ -24,8 +24,9 @@ from mlxprobe.reports.docs.schema import told
 from mlxprobe.settings.table import TABLE
 from mlxprobe.testing.marker import ARGUMENTS, Wanted
 from mlxprobe.values.files import encode, load
+from mlxprobe.values.live import Attached
 from mlxprobe.values.record import Finding, Record
-from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
+from mlxprobe.values.vocabulary import HangKind, Live, Outcome, Role, Severity
 
 ROOT = Path(__file__).parents[2]
 BASELINES = [load(file) for file in sorted((ROOT / "reports" / "baselines").glob("*.json"))]
@@ -40,6 +41,7 @@ def material(*records: Record) -> Material:
         commands=commands(),
         settings=TABLE,
         schema=msgspec.json.schema(Record),
+        live_schema=msgspec.json.schema(Attached),
         words=words(),
     )
 
@@ -115,7 +117,7 @@ def test_prose(text: str, shown: str) -> None:
 
 
 def test_every_word_has_its_meaning() -> None:
-    assert set(reference.MEANINGS) == {*Outcome, *HangKind, *Role}
+    assert set(reference.MEANINGS) == {*Outcome, *HangKind, *Live, *Role}
 
 
 def test_every_command_setting_and_argument_is_in_the_reference() -> None:

@@ -54,6 +54,7 @@ class Material:
     commands: Sequence[Command]
     settings: Sequence[Setting]
     schema: dict[str, Any]
+    live_schema: dict[str, Any]
     words: Words
     programs: dict[tuple[str, str], list[Row]] = field(init=False)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from mlxprobe.reports.docs.material import Command, Material, Words
 from mlxprobe.reports.docs.prose import code, prose, table
 from mlxprobe.settings.table import Setting
-from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Word
+from mlxprobe.values.vocabulary import HangKind, Live, Outcome, Role, Word
 
 NAV = [
     {"Command line": "cli.md"},
@@ -16,6 +16,7 @@ NAV = [
     {"Outcomes and exit codes": "outcomes.md"},
     {"In tests and from Python": "python.md"},
     {"Records": "record.md"},
+    {"What attach writes": "attach.md"},
 ]
 MEANINGS: dict[Word, str] = {
     Outcome.PASS: "It came to its end, and nothing is wrong with its result.",
@@ -33,6 +34,11 @@ MEANINGS: dict[Word, str] = {
     HangKind.STALL: "Busy inside one evaluation.",
     HangKind.WAITING: "It waits for what is not in its hands: a person, the network, a debugger, a sleep's end.",
     HangKind.UNKNOWN: "It cannot be told, such as while waiting for a GPU whose load cannot be read.",
+    Live.ALIVE: "Its Python code moves, or it computes, or a compiler works for it.",
+    Live.IDLE: "It waits for what is not in its hands: input, a sleep's end, a connection, a signal to go on.",
+    Live.DEADLOCK: "All threads that matter sleep without a time limit, and only they could wake each other.",
+    Live.STALL: "One evaluation runs the work of many steps; with `--stall-limit`, one call has lasted that long.",
+    Live.UNJUDGED: "It cannot be told, such as where its stacks may not be read; what is needed is said.",
     Role.CORRECT: "The loop that is right; every scenario has exactly one.",
     Role.BROKEN: "A loop with the fault.",
     Role.DOCUMENTED_FIX: "A document's own repaired code, which may itself be broken.",
@@ -48,6 +54,11 @@ EXIT_CODES = (
 WATCH_CODES = (
     "`mlxprobe watch` ends with the program's own exit code, and by the same signal. It is 1 where mlxprobe ended "
     "the program (`--stall-limit`, `--timeout`, `--memory-limit`), and where it ended well and `--fail-on` says so."
+)
+
+ATTACH_CODES = (
+    "`mlxprobe attach` ends with 0 where the process is alive or idle, with 1 at a deadlock or a stall, and with 2 "
+    "where that could not be judged: no such process, no right to read it, or nothing that tells."
 )
 
 
@@ -93,12 +104,12 @@ def _setting(one: Setting) -> tuple[str, ...]:
 
 def _outcomes() -> Iterator[str]:
     yield "# Outcomes and exit codes\n\nOne vocabulary for `run`, `watch`, `gate`, `matrix`, `bisect` and pytest."
-    for title, kind in (("Outcomes", Outcome), ("Kinds of hang", HangKind), ("Roles", Role)):
+    for title, kind in (("Outcomes", Outcome), ("Kinds of hang", HangKind), ("Roles", Role), ("Words of attach", Live)):
         yield f"\n## {title}"
         yield from table((title.split()[0].lower().rstrip("s"), "meaning"), ((f"`{o}`", MEANINGS[o]) for o in kind))
     yield "## Exit codes"
     yield from table(("exit code", "meaning"), EXIT_CODES)
-    yield WATCH_CODES
+    yield f"{WATCH_CODES}\n\n{ATTACH_CODES}"
 
 
 def _python(words: Words) -> Iterator[str]:

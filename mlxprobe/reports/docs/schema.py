@@ -10,21 +10,37 @@ from mlxprobe.reports.docs.material import Material
 from mlxprobe.reports.docs.prose import prose, table
 
 FILE = "record.schema.json"
+LIVE_FILE = "attach.schema.json"
+SHARED = (
+    "A field that has its default is left out. Names carry their units, "
+    'and `"nan"`, `"inf"` and `"-inf"` stand for the numbers that JSON does not have. '
+    "A reader needs only codes and names, never the texts of messages."
+)
 NOT_FINITE = {"enum": ["nan", "inf", "-inf"]}
 
 
 def pages(material: Material) -> dict[str, str]:
-    """Return the schema and its page."""
-    schema = told(material.schema)
+    """Return the schemas and their pages."""
+    schema, live = told(material.schema), told(material.live_schema, "mlxprobe attach")
+    intro = (
+        "`--format json` of `run` and `watch` writes a record; the committed baselines are records without their time "
+        f"series. [{FILE}]({FILE}) is its JSON Schema. Times are seconds since the program's start. {SHARED}"
+    )
+    live_intro = (
+        f"`mlxprobe attach --format json` writes this. [{LIVE_FILE}]({LIVE_FILE}) is its JSON Schema, "
+        f"`live_schema_version` its version. Times are seconds since the look began. {SHARED}"
+    )
     return {
         f"reference/{FILE}": json.dumps(schema, indent=2) + "\n",
-        "reference/record.md": "\n".join(_page(schema)),
+        "reference/record.md": "\n".join(_page("Records", intro, schema)),
+        f"reference/{LIVE_FILE}": json.dumps(live, indent=2) + "\n",
+        "reference/attach.md": "\n".join(_page("What attach writes", live_intro, live)),
     }
 
 
-def told(schema: dict[str, Any]) -> dict[str, Any]:
+def told(schema: dict[str, Any], title: str = "mlxprobe record") -> dict[str, Any]:
     """Return a JSON Schema as records are written: numbers that JSON does not have are words."""
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mlxprobe record"}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
     return head | {key: _spoken(one) for key, one in schema.items()}
 
 
@@ -36,14 +52,9 @@ def _spoken(value: Any) -> Any:
     return [_spoken(one) for one in value] if isinstance(value, list) else value
 
 
-def _page(schema: dict[str, Any]) -> Iterator[str]:
-    yield "# Records\n"
-    yield (
-        "`--format json` of `run` and `watch` writes a record; the committed baselines are records without their time "
-        f"series. [{FILE}]({FILE}) is its JSON Schema. A field that has its default is left out. Names carry their "
-        'units, times are seconds since the program\'s start, and `"nan"`, `"inf"` and `"-inf"` stand for the numbers '
-        "that JSON does not have. A reader needs only codes and names, never the texts of messages."
-    )
+def _page(title: str, intro: str, schema: dict[str, Any]) -> Iterator[str]:
+    yield f"# {title}\n"
+    yield intro
     for name, kind in schema["$defs"].items():
         yield f"\n## {name}\n\n{prose(kind.get('description', ''))}\n"
         if "enum" in kind:

@@ -1,0 +1,43 @@
+"""`mlxprobe attach`: a process that runs or hangs now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import psutil
+
+from mlxprobe.cli.common import JUDGED_NOT, deliver, leave, with_report, with_settings
+from mlxprobe.settings.table import resolve
+from mlxprobe.values.errors import UsageError
+from mlxprobe.values.vocabulary import Live
+
+FORMS = ("text", "json", "markdown")
+CODES = {Live.ALIVE: 0, Live.IDLE: 0, Live.DEADLOCK: 1, Live.STALL: 1, Live.UNJUDGED: JUDGED_NOT}
+
+
+@click.command()
+@click.argument("pid", type=click.IntRange(1))
+@with_report(FORMS)
+@with_settings(stall_s="1.2s; busy is stuck only where the evidence says so")
+def attach(pid: int, form: str, output: Path | None, **flags: Any) -> None:
+    """Say of a process that runs or hangs now what it does, and where.
+
+    Looks at PID and all below it for two or three seconds, from outside: stacks, threads, memory, connections. Exit
+    code 0: alive or idle; 1: deadlock or stall; 2: that could not be judged.
+    """
+    from mlxprobe.cli.display import shown
+    from mlxprobe.reports import live
+    from mlxprobe.running.attaching import attach as look_at
+    from mlxprobe.values.files import check_writable
+
+    settings = resolve(flags)
+    check_writable(output)
+    if not psutil.pid_exists(pid):
+        raise UsageError(f"{pid}: there is no such process; `ps -e` lists all")
+    seen = look_at(pid, settings.stall_s)
+    deliver(
+        form, output, lambda name: live.FORMATS[name](seen), lambda: click.echo(shown(live.renderable(seen)), nl=False)
+    )
+    leave(CODES[seen.state])

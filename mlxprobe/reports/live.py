@@ -1,0 +1,137 @@
+"""What `mlxprobe attach` says, for a terminal and as Markdown: pure."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from mlxprobe.reports.diagnosis import calls
+from mlxprobe.reports.hanging import hanging
+from mlxprobe.reports.words import one_line, plain, trimmed
+from mlxprobe.values.files import encode
+from mlxprobe.values.live import Attached, Connection, LiveProcess, LiveThread
+from mlxprobe.values.measures import counted, duration, megabytes, untemplated
+from mlxprobe.values.vocabulary import Live
+
+STYLES = {Live.ALIVE: "bold green", Live.IDLE: "bold green", Live.UNJUDGED: "bold yellow"}
+STATES = {"R": "runs", "S": "asleep", "D": "waits for a disk", "T": "stopped", "t": "traced"}
+SHOWN = 6  # connections of a process
+
+
+def render(seen: Attached, width: int = 80) -> str:
+    """Return the report without colours, `width` columns wide."""
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None, highlight=False).print(renderable(seen))
+    return trimmed(out.getvalue())
+
+
+def renderable(seen: Attached) -> RenderableType:
+    """Return the report for any rich console: the verdict comes last, as that of `watch` does."""
+    parts: list[RenderableType] = []
+    for one in seen.looked.processes:
+        parts += [
+            hanging(_head(one), "bold"),
+            *(Padding(hanging(line), (0, 0, 0, 4)) for line in _figures(one)),
+            *_threads(one),
+            Text(""),
+        ]
+    style = STYLES.get(seen.state, "bold red")
+    return Group(*parts, *(hanging(line) for line in _told(seen)), hanging(verdict(seen), style))
+
+
+def verdict(seen: Attached) -> str:
+    """Say in one line what the process does."""
+    return f"{seen.state}: {one_line(seen.reason)}"
+
+
+def markdown(seen: Attached) -> str:
+    """Return the report as Markdown."""
+    lines = [f"# Process {seen.pid}: {seen.state}", "", f"{one_line(seen.reason)}.", ""]
+    lines += [f"- {line}" for line in _told(seen)]
+    for one in seen.looked.processes:
+        lines += ["", f"## {_head(one)}", "", *(f"- {line}" for line in _figures(one)), "", "```text"]
+        told = [line for thread in one.threads if thread.stack for line in (_thread(thread), *_calls(thread))]
+        lines += [line.replace("```", "'''") for line in (*told, *_others(one))]
+        lines += ["```"]
+    return "\n".join([*lines, ""])
+
+
+FORMATS: dict[str, Callable[[Attached], str]] = {
+    "text": render,
+    "markdown": markdown,
+    "json": lambda seen: encode(seen).decode(),
+}
+
+
+def _told(seen: Attached) -> Iterator[str]:
+    if seen.standing:
+        yield f"MLX: {one_line(untemplated(seen.standing))}"
+    for known in seen.upstream:
+        yield f"reported before: {known.name}: {known.message}; {known.thread}"
+    for problem in seen.looked.problems:
+        yield f"not seen: {one_line(problem)}"
+
+
+def _head(one: LiveProcess) -> str:
+    rank = f", rank {one.rank}" if one.rank >= 0 else ""
+    return f"process {one.pid}{rank}: {one_line(' '.join(one.command)) or '?'}"
+
+
+def _figures(one: LiveProcess) -> Iterator[str]:
+    span_s = one.samples[-1].t_s - one.samples[0].t_s if one.samples else 0.0
+    growth = f" ({'+' if one.growth_bytes >= 0 else '−'}{megabytes(abs(one.growth_bytes))} in {duration(span_s)})"
+    parts = [f"for {duration(one.age_s)}", f"{one.cpu_share:.2f} processors", f"{megabytes(one.rss_bytes)}{growth}"]
+    parts += [f"{megabytes(one.swap_bytes)} in swap"] * bool(one.swap_bytes)
+    parts += [f"{one.read_pages:,} pages read"] * bool(one.read_pages)
+    yield ", ".join(parts)
+    for link in one.connections[:SHOWN]:
+        yield _link(link)
+    if len(one.connections) > SHOWN:
+        yield f"… and {counted(len(one.connections) - SHOWN, 'connection')} more"
+
+
+def _link(one: Connection) -> str:
+    peer = f" (process {one.peer_pid})" if one.peer_pid else ""
+    held = ", ".join(
+        f"{count:,} bytes {word}"
+        for count, word in ((one.unread_bytes, "unread"), (one.unsent_bytes, "unsent"))
+        if count
+    )
+    return f"connection {one.local} → {one.remote}{peer}: {one.state}{held and ', '}{held}"
+
+
+def _threads(one: LiveProcess) -> Iterator[RenderableType]:
+    for thread in (each for each in one.threads if each.stack):
+        yield Padding(hanging(_thread(thread)), (0, 0, 0, 4))
+        for line in _calls(thread):
+            yield Padding(Text(line.lstrip(), no_wrap=True, overflow="ellipsis"), (0, 0, 0, 8))
+    yield from (Padding(hanging(line), (0, 0, 0, 4)) for line in _others(one))
+
+
+def _others(one: LiveProcess) -> list[str]:
+    """Tell of the threads that run no Python, those alike in one line."""
+    alike = Counter((each.state, each.waits) for each in one.threads if not each.stack)
+    busy = {kind: sum(each.cpu_share for each in one.threads if (each.state, each.waits) == kind) for kind in alike}
+    return [
+        f"{counted(number, 'thread')} without Python: {STATES.get(kind[0], kind[0])}, {busy[kind]:.2f} processors"
+        + (f", {'wait' if number > 1 else 'waits'} for {kind[1]}" if kind[1] else "")
+        for kind, number in alike.items()
+    ]
+
+
+def _calls(one: LiveThread) -> list[str]:
+    return [f"    {line}" for line in calls(one.stack)] if one.stack else []
+
+
+def _thread(one: LiveThread) -> str:
+    named = "" if one.name.startswith("0x") else f" {plain(one.name)}"
+    slept = f" for {duration(one.slept_s)}" if one.slept_s is not None and one.state == "S" else ""
+    waits = f", waits for {one.waits}" if one.waits else ""
+    return (
+        f"thread {one.number}{named}: {STATES.get(one.state, one.state)}{slept}, {one.cpu_share:.2f} processors{waits}"
+    )

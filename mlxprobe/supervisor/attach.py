@@ -1,0 +1,214 @@
+"""Look at a process that runs already, and at all below it, for some seconds; nothing in it is changed.
+
+Whether it is stuck `Suspicion` decides, as for a program under `watch`. What the agent tells there is read off the
+stacks here: a Python stack that changes is progress.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import psutil
+
+from mlxprobe.supervisor import anatomy
+from mlxprobe.supervisor.awaited import awaited
+from mlxprobe.supervisor.film import Film
+from mlxprobe.supervisor.native import program
+from mlxprobe.supervisor.portrait import Rested, Sitter
+from mlxprobe.supervisor.rights import forbidden
+from mlxprobe.supervisor.sample import TreeSampler
+from mlxprobe.supervisor.spied import MISSING, Spied
+from mlxprobe.supervisor.suspicion import Suspicion
+from mlxprobe.supervisor.threads import threads
+from mlxprobe.values.live import Looked
+from mlxprobe.values.observation import Stack
+
+POLL_S = 0.05
+STACKS_S = 0.25  # from one look at the stacks to the next
+LIMIT_S = 1.2  # a silence that lasts as long is looked into
+LONGEST = 2.2  # limits: a silence that is not clear by then stays so
+ALIVE_S = 1.0  # of looking, at the least: how fast memory grows takes a while to see
+IDLE_CPU_SHARE = 0.05
+REST_CPU_S = 0.02  # since a look began
+MOST = 32  # processes whose stacks are read
+
+
+class Strangers:
+    """The processes of a tree that carry no agent, as `Suspicion` asks for them."""
+
+    above: Collection[int] = ()
+
+    def __init__(self, spied: Spied) -> None:
+        self._spied = spied
+        self.pythons: set[int] = set()
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether any has a GPU's driver loaded."""
+        return any(map(anatomy.on_gpu, self.pythons))
+
+    @property
+    def own_threads(self) -> set[str]:
+        """The bystanders: threads that what stands in MLX does not wait for."""
+        numbers = self._spied.numbers
+        return {str(numbers[key]) for key in self._spied.bystanders if key in numbers}
+
+    def asked(self, living: Collection[int]) -> dict[int, Iterable[int]]:
+        """Return the processes that run Python."""
+        return dict.fromkeys(sorted(self.pythons & set(living))[:MOST], ())
+
+
+class Attachment:
+    """One look at a process and all below it."""
+
+    printed_bytes = 0  # nobody sees what it prints
+
+    def __init__(self, pid: int, limit_s: float | None = None) -> None:
+        self.pid = pid
+        self.limit_s = limit_s or LIMIT_S
+        self.started_s = time.monotonic()
+        self.spied = Spied()
+        self.members = Strangers(self.spied)
+        self.tree = TreeSampler(pid, self.started_s, with_root=True)
+        self.suspicion = Suspicion(self, self.spied, self.members, self.tree, soon_s=math.inf)
+        self.moved: set[int] = set()
+        self.stacks: tuple[Stack, ...] = ()
+        self.compiles = False
+        self._given = limit_s is not None
+        self._rest = Rested({})
+        self._silent_since_s = self._stacked_s = self.started_s
+        self._inside = self._filmed = False
+
+    def look(self) -> Looked:
+        """Look until it is clear what the process does, or the time is up."""
+        self._meet()
+        pages = {pid: anatomy.pages_read(pid) for pid in self.tree.pids}
+        self._rest = Rested(anatomy.readings(self.tree.pids))
+        with Film(self._busiest()) as film:
+            self.stacks = self._take()
+            while not self._is_clear(film) and self._passed_s < self.limit_s * LONGEST and self.tree.pids:
+                time.sleep(POLL_S)
+                self._meet()
+                self.compiles = self.tree.compiling() or self.compiles
+                if time.monotonic() - self._stacked_s > STACKS_S:
+                    self._compare()
+            return self._looked(pages, film)
+
+    def _is_clear(self, film: Film) -> bool:
+        """Tell whether enough was seen; do what is due to see more."""
+        if not self._filmed and film.is_over():
+            self._filmed = True
+            self._note({(pid, self.spied.name(pid, number)) for pid, number in film.moved()})
+        if self.moved:
+            return self._passed_s > ALIVE_S
+        silent_s = time.monotonic() - self._silent_since_s
+        if not self._inside and silent_s > self.limit_s / 3 and (self._filmed or self._rests()):
+            self._look_inside()
+        if not self._filmed and not self._rests():
+            return False
+        return self.suspicion.is_proved(silent_s, self.limit_s) or (silent_s > self.limit_s and self._waits())
+
+    def _busiest(self) -> list[int]:
+        """Order the processes that run Python by what they have done in their lives."""
+        used = {pid: samples[-1].cpu_s for pid, samples in self.tree.apart.items() if samples}
+        return sorted(self.members.pythons, key=lambda pid: -used.get(pid, 0.0))
+
+    def _rests(self) -> bool:
+        """Tell whether next to nothing has run since the look began: who sleeps can be stopped without harm."""
+        samples = self.tree.samples
+        return len(samples) > 1 and samples[-1].cpu_s - samples[0].cpu_s < REST_CPU_S
+
+    @property
+    def _passed_s(self) -> float:
+        return time.monotonic() - self.started_s
+
+    def _waits(self) -> bool:
+        """Tell whether the main thread waits for what is outside, and nothing else is busy: more looks tell no more."""
+        mains = [one for one in threads([self.pid]) if one.number == self.pid]
+        used_s = self.tree.cpu_since(self._silent_since_s - self.started_s)
+        return used_s < IDLE_CPU_SHARE * self.limit_s and any(awaited(one, self.tree.pids).outer for one in mains)
+
+    def _look_inside(self) -> None:
+        """Ask once for native calls: that stops the processes, and so wakes what sleeps."""
+        self._inside = True
+        with self._rest.disturbed(self.tree.pids):
+            self.spied.look_inside(self.stacks)
+        self.suspicion.drop()
+
+    def _note(self, moved: set[tuple[int, str]]) -> None:
+        """Take in which threads have moved. A main one that sleeps all the time may stand in MLX, and not care."""
+        mains = {(pid, self.spied.name(pid, pid)) for pid in self.members.pythons}
+        if moved and not moved & mains and not self._inside and not any(map(self._ran, self.members.pythons)):
+            self._look_inside()
+        if mattering := moved - self.spied.bystanders:
+            self.moved |= {pid for pid, _ in mattering}
+            self._silent_since_s = time.monotonic()
+            self.suspicion.drop()
+
+    def _ran(self, pid: int) -> bool:
+        """Tell whether a process's main thread was on a processor since the look began."""
+        now, before = anatomy.readings([pid]).get((pid, pid)), self._rest.before.get((pid, pid))
+        return now is None or before is None or now.thread.switches != before.thread.switches
+
+    def _meet(self) -> None:
+        """Sample the tree, and take in who has come."""
+        self.tree.sample_if_due()
+        for pid in self.tree.pids - self.tree.apart.keys():
+            self.tree.apart[pid] = []
+            if (process := self.tree.process(pid)) and anatomy.is_python(process):
+                self.members.pythons.add(pid)
+                anatomy.roots_of(pid, self.spied.roots)
+
+    def _take(self) -> tuple[Stack, ...]:
+        self._stacked_s = time.monotonic()
+        return self.spied.take(self.members.asked(self.tree.pids))
+
+    def _compare(self) -> None:
+        """Take the stacks anew: whose have changed has moved."""
+        before, self.stacks = self.stacks, self._take()
+        known = {(one.pid, one.thread): _position(one) for one in before}
+        self._note(
+            {
+                (one.pid, one.thread)
+                for one in self.stacks
+                if known.get((one.pid, one.thread), _position(one)) != _position(one)
+            }
+        )
+
+    def _looked(self, pages: Mapping[int, int], film: Film) -> Looked:
+        silence, looked_s = self.suspicion.silence, self._passed_s
+        self.tree.sample()
+        sitter = Sitter(self.tree, self.spied, self._rest, film.looks())
+        return Looked(
+            pid=self.pid,
+            looked_s=looked_s,
+            limit_s=self.limit_s,
+            limit_given=self._given,
+            ended=not psutil.pid_exists(self.pid) or not self.tree.pids,
+            moved=tuple(sorted(self.moved)),
+            compiles=self.compiles,
+            kind=silence.kind if silence else None,
+            silent_s=time.monotonic() - self._silent_since_s,
+            rest_s=silence.rest_s if silence else 0.0,
+            processes=sitter.processes(pages),
+            samples=tuple(self.tree.samples),
+            problems=tuple(self._problems()),
+        )
+
+    def _problems(self) -> Iterator[str]:
+        """Say what could not be seen, and what would be needed for it."""
+        if not program():
+            yield MISSING
+        refused = [pid for pid in sorted(self.members.pythons & self.tree.pids) if not anatomy.readable(pid)]
+        if refused or self.spied.refused:
+            yield forbidden(refused or sorted(self.spied.refused))
+        elif program() and (unread := sorted(self.spied.silent & self.tree.pids)):
+            yield f"no Python stacks of process {', '.join(map(str, unread))}: py-spy cannot read this interpreter"
+        if not self.members.pythons:
+            yield f"process {self.pid} runs no Python, nor does one below it"
+
+
+def _position(stack: Stack) -> tuple[tuple[str, int], ...]:
+    return tuple((frame.file, frame.line) for frame in stack.frames)

@@ -1,0 +1,97 @@
+"""Many looks at the Python stacks of a few processes in one second, as py-spy takes them without stopping anybody.
+
+A loop whose every step is spent on one line shows the same stack at most looks. It is told from a single call by the
+few looks that find it elsewhere, or with the interpreter's lock in hand: MLX evaluates without that.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from mlxprobe.supervisor.native import program
+
+RATE = 200
+LASTS_S = 1
+LATE_S = 3.0  # a busy machine starts it late
+MOST = 4  # processes
+_THREAD = re.compile(r"\(((?:0x)?[0-9a-fA-F]+)\)$")
+
+
+class Film:
+    """What was seen of the threads of some processes, by process and the system's number of the thread.
+
+    `places` counts the looks at each thread, by where it stood; `held` those that found it with the lock in hand.
+    """
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self._began_s = time.monotonic()
+        self._folder = tempfile.TemporaryDirectory(prefix="mlxprobe-")
+        self.places: dict[tuple[int, int], dict[str, int]] = {}
+        self.held: dict[tuple[int, int], int] = {}
+        self._running = {
+            (pid, how): self._started(pid, how)
+            for pid in list(pids)[:MOST] * bool(program())
+            for how in ("idle", "gil")
+        }
+
+    def _started(self, pid: int, how: str) -> subprocess.Popen[bytes]:
+        words = [program(), "record", "--nonblocking", "--threads", "--full-filenames", f"--{how}"]
+        words += ["--format", "raw", "--rate", str(RATE), "--duration", str(LASTS_S), "--pid", str(pid)]
+        words += ["--output", str(self._file(pid, how))]
+        return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def _file(self, pid: int, how: str) -> Path:
+        return Path(self._folder.name) / f"{pid}.{how}"
+
+    def is_over(self) -> bool:
+        """Tell whether all is recorded; what comes late is given up."""
+        if time.monotonic() - self._began_s > LATE_S:
+            self._end()
+        for key in [key for key, process in self._running.items() if process.poll() is not None]:
+            del self._running[key]
+            self._read(*key)
+        return not self._running
+
+    def moved(self) -> set[tuple[int, int]]:
+        """Return the threads that were seen in more than one place, or with the lock and without it."""
+        found = {thread for thread, places in self.places.items() if len(places) > 1}
+        return found | {
+            one for one, held in self.held.items() if 0 < held < 0.9 * sum(self.places.get(one, {}).values())
+        }
+
+    def looks(self) -> dict[tuple[int, int], int]:
+        """Return how often each thread was looked at."""
+        return {thread: sum(places.values()) for thread, places in self.places.items()}
+
+    def _read(self, pid: int, how: str) -> None:
+        file = self._file(pid, how)
+        for line in file.read_text(errors="replace").splitlines() if file.exists() else ():
+            head, _, rest = line.partition(";")
+            place, _, count = rest.rpartition(" ")
+            if (named := _THREAD.search(head)) and count.isdigit():
+                self._add((pid, int(named[1], 0)), place, int(count), how)
+
+    def _add(self, thread: tuple[int, int], place: str, count: int, how: str) -> None:
+        if how == "gil":
+            self.held[thread] = self.held.get(thread, 0) + count
+        else:
+            places = self.places.setdefault(thread, {})
+            places[place] = places.get(place, 0) + count
+
+    def _end(self) -> None:
+        for process in self._running.values():
+            process.kill()
+            process.wait()
+        self._running = {}
+
+    def __enter__(self) -> Film:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+        self._folder.cleanup()

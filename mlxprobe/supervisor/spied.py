@@ -1,0 +1,156 @@
+"""The Python stacks of processes that carry no agent, as py-spy reads them from outside.
+
+`--nonblocking` reads memory alone: nobody is stopped, and a report that was read while frames changed is no report.
+Native calls need a stop of some hundredths of a second, so they are asked for only once nothing has moved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import linecache
+import subprocess
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import msgspec
+
+from mlxprobe.agent.roots import Roots
+from mlxprobe.supervisor.native import Inside, native, program
+from mlxprobe.values.observation import Frame, Stack
+from mlxprobe.values.vocabulary import Whose
+
+WITHIN_S = 1.0  # for all processes at one look
+NATIVE_WITHIN_S = 1.5
+AT_ONCE = 8
+MISSING = (
+    "no Python stacks: py-spy is not installed; `pip install 'mlxprobe[native]'` where mlxprobe is, and attach again"
+)
+MLX = ("libmlx", "mlx/core")  # in the path of a native frame's library
+_REFUSED = ("permission", "operation not permitted", "eperm", "sudo")
+
+
+class _Frame(msgspec.Struct):
+    name: str
+    filename: str
+    line: int = 0
+    module: str | None = None
+
+
+class _Thread(msgspec.Struct):
+    thread_id: int
+    frames: list[_Frame]
+    thread_name: str | None = None
+    os_thread_id: int | None = None
+
+
+class Spied:
+    """The stacks of some processes; `numbers` are the system's numbers of their threads, by process and name.
+
+    `refused` are the processes that may not be read, `silent` those in which there is nothing to read.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: dict[tuple[int, str], int] = {}
+        self.refused: set[int] = set()
+        self.silent: set[int] = set()
+        self.bystanders: set[tuple[int, str]] = set()
+        self.latest: dict[tuple[int, str], Stack] = {}
+        self.within: set[int] = set()  # processes of which a thread stands in MLX
+        self._inside: list[Inside] = []
+        self.roots = Roots()
+
+    def take(self, programs: Mapping[int, Iterable[int]], *, final: bool = False) -> tuple[Stack, ...]:
+        """Read the Python stacks of processes, without those of bystanders; a process's main thread comes last."""
+        asked = sorted({*programs, *(fork for forks in programs.values() for fork in forks)} - self.refused)
+        read = (stack for start in range(0, len(asked), AT_ONCE) for stack in self._read(asked[start:][:AT_ONCE]))
+        found = [self._with_native(one) for one in read]
+        self.latest |= {(one.pid, one.thread): one for one in found}
+        return tuple(one for one in found if (one.pid, one.thread) not in self.bystanders)
+
+    def name(self, pid: int, number: int) -> str:
+        """Return how a thread is called that the system has given a number; empty where it is not known."""
+        return next((name for (of, name), its in self.numbers.items() if (of, its) == (pid, number)), "")
+
+    def look_inside(self, stacks: Sequence[Stack]) -> list[Inside]:
+        """Ask for the native calls of processes that stand still; what is told of them from now on has these."""
+        deadline = time.monotonic() + NATIVE_WITHIN_S
+        self._inside = []
+        for pid in sorted({one.pid for one in stacks}, reverse=True):
+            self._inside += native(pid, deadline - time.monotonic())
+        self.bystanders = self._not_in_mlx()
+        return self._inside
+
+    def _not_in_mlx(self) -> set[tuple[int, str]]:
+        """Return the threads that stand elsewhere, where a thread of their process stands in MLX: they do not matter.
+
+        What MLX waits for only its own threads do, and other ranks: no thread that beats, draws a bar or serves.
+        """
+        self.within = {one.pid for one in self._inside if in_mlx(one.frames)}
+        return {(one.pid, name_of(one)) for one in self._inside if one.pid in self.within and not in_mlx(one.frames)}
+
+    def _read(self, pids: Sequence[int]) -> list[Stack]:
+        if not program():
+            return []
+        running = {pid: _started(pid) for pid in pids}
+        deadline = time.monotonic() + WITHIN_S
+        found: list[Stack] = []
+        for pid, process in running.items():
+            try:
+                out, told = process.communicate(timeout=max(deadline - time.monotonic(), 0.01))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                continue
+            if process.returncode:
+                self._note(pid, told)
+            else:
+                found += self._parsed(out, pid)
+        return found
+
+    def _note(self, pid: int, told: bytes) -> None:
+        words = told.decode(errors="replace").lower()
+        if any(word in words for word in _REFUSED):
+            self.refused.add(pid)
+        else:
+            self.silent.add(pid)
+
+    def _parsed(self, report: bytes, pid: int) -> list[Stack]:
+        stacks: list[Stack] = []
+        with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError):
+            for thread in msgspec.json.decode(report, type=list[_Thread]):
+                name = thread.thread_name or f"0x{thread.thread_id:016x}"
+                main = thread.os_thread_id == pid
+                self.numbers[pid, name] = thread.os_thread_id or 0
+                frames = tuple(self._frame(one) for one in thread.frames)
+                stack = Stack(pid=pid, thread=name, frames=frames)
+                stacks.insert(len(stacks) if main else 0, stack)
+            self.silent.discard(pid)
+        return stacks
+
+    def _frame(self, one: _Frame) -> Frame:
+        code = linecache.getline(one.filename, one.line).strip()
+        whose = Whose(self.roots.whose(one.filename))
+        return Frame(file=one.filename, line=one.line, function=one.name, code=code, whose=whose)
+
+    def _with_native(self, stack: Stack) -> Stack:
+        inside = (one.frames for one in self._inside if (one.pid, name_of(one)) == (stack.pid, stack.thread))
+        return msgspec.structs.replace(stack, native=next(inside, ()))
+
+
+def name_of(one: Inside) -> str:
+    """Return a thread's name, or its number where it has none."""
+    return one.name or one.thread
+
+
+def in_mlx(frames: Collection[Frame]) -> bool:
+    """Tell whether native calls go through MLX."""
+    return any(library in frame.file for frame in frames for library in MLX)
+
+
+def _started(pid: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [program(), "dump", "--nonblocking", "--json", "--pid", str(pid)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )

@@ -1,0 +1,148 @@
+"""What a look at a process that runs already means: alive, idle, deadlock, stall, or not to be judged. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mlxprobe.values.live import LiveProcess, LiveThread, Looked
+from mlxprobe.values.measures import calling_frame, duration, standing_frame, told_place
+from mlxprobe.values.vocabulary import HangKind, Live
+from mlxprobe.verdict.standing import in_mlx
+
+GRAPH_CPU_S = 0.2  # of the thread that evaluates: sending off one step's operations takes it some hundredths
+LOOKS = 40  # a loop of short steps is found outside of its evaluations at some of so many
+IDLE_CPU_SHARE = 0.1
+PAGES_PER_S = 200.0
+THEM = ("it", "them")
+
+
+def judge(looked: Looked) -> tuple[Live, str]:
+    """Return the verdict on a look, and its reason in one line."""
+    for rule in (_unseen, _moves, _rests, _stops, _waits, _computes):
+        if found := rule(looked):
+            return found
+    return Live.UNJUDGED, f"nothing moved for {duration(looked.silent_s)}, and why cannot be seen"
+
+
+def _unseen(looked: Looked) -> tuple[Live, str] | None:
+    if looked.ended:
+        return Live.UNJUDGED, f"process {looked.pid} ended while it was looked at"
+    stopped = [one for one in each(looked) if one.state in "tT" and one.state]
+    if stopped:
+        return Live.IDLE, f"it waits for {stopped[0].waits}"
+    if not any(one.stack for one in each(looked)):
+        return Live.UNJUDGED, f"no Python stack could be read, so progress cannot be seen; {_from_outside(looked)}"
+    return None
+
+
+def _from_outside(looked: Looked) -> str:
+    """Say what the system tells of a process that nobody may read."""
+    share = sum(one.cpu_share for one in looked.processes)
+    slept = [one.slept_s for one in each(looked) if one.slept_s is not None]
+    if share < IDLE_CPU_SHARE and slept:
+        return f"all its threads sleep, the last since {duration(min(slept))}"
+    return f"it uses {share:.1f} processors"
+
+
+def _moves(looked: Looked) -> tuple[Live, str] | None:
+    if looked.moved:
+        return Live.ALIVE, f"its Python code moves; last seen {place(looked)}"
+    if looked.compiles:
+        return Live.ALIVE, f"a compiler works below it, {place(looked)}"
+    return None
+
+
+def _rests(looked: Looked) -> tuple[Live, str] | None:
+    """Judge what sleeps: dead where nothing but itself could wake it."""
+    within = [one for one in looked.processes if stuck_in_mlx(one)]
+    counted = [thread for one in within or looked.processes for thread in one.threads if not thread.bystander]
+    rests = bool(within) or looked.kind is HangKind.DEADLOCK
+    if not rests or any(one.outer for one in counted) or any(one.gpu for one in within):
+        return None
+    slept = [one.slept_s for one in counted if one.slept_s is not None]
+    since = f" for {duration(min(slept))} at the least" if slept else ""
+    words = f"all {len(counted)} threads sleep" if len(counted) > 1 else "its thread sleeps"
+    return Live.DEADLOCK, f"{words}{since}, and nothing outside can wake {THEM[len(counted) > 1]}: {place(looked)}"
+
+
+def stuck_in_mlx(one: LiveProcess) -> bool:
+    """Tell whether a thread of a process stands in MLX, and none that it could wait for was on a processor."""
+    counted = [thread for thread in one.threads if not thread.bystander]
+    asleep = all(thread.state == "S" and not thread.switches and not thread.cpu_share for thread in counted)
+    return asleep and any(thread.stack and in_mlx(thread.stack) for thread in counted)
+
+
+def _stops(looked: Looked) -> tuple[Live, str] | None:
+    """Judge what is busy in one place."""
+    for process, thread in _busy(looked):
+        stack, over = thread.stack, looked.limit_given
+        assert stack is not None
+        told = f"for all of {duration(looked.silent_s)} {place(looked)}, with {process.cpu_share:.1f} processors"
+        if in_mlx(stack) and (over or (thread.cpu_s > GRAPH_CPU_S and thread.looks >= LOOKS)):
+            return Live.STALL, f"one evaluation has run {told}{'' if over else '; it is the work of many steps'}"
+        if over:
+            return Live.STALL, f"one call has run {told}"
+    return None
+
+
+def _busy(looked: Looked) -> Iterator[tuple[LiveProcess, LiveThread]]:
+    """List the threads that may be where a busy process stands: of the busiest process first."""
+    for process in sorted(looked.processes, key=lambda one: -one.cpu_share):
+        if process.cpu_share > IDLE_CPU_SHARE or (looked.kind is HangKind.STALL and process.python):
+            found = [one for one in process.threads if one.stack and not one.bystander]
+            inside = [one for one in found if one.stack and in_mlx(one.stack)]
+            yield from ((process, one) for one in inside or sorted(found, key=lambda one: -one.cpu_share)[:1])
+
+
+def _waits(looked: Looked) -> tuple[Live, str] | None:
+    """Judge what waits for others."""
+    pages = sum(one.read_pages for one in looked.processes)
+    if pages > PAGES_PER_S * looked.looked_s:
+        return Live.ALIVE, f"it waits for memory that is fetched from a disk or swap, {pages:,} pages in this look"
+    if sum(one.cpu_share for one in looked.processes) > IDLE_CPU_SHARE:
+        return None
+    known = [*mains(looked), *(one for one in each(looked) if one.stack), *each(looked)]
+    if waiting := next((one for one in known if one.outer), None):
+        return Live.IDLE, f"it waits for {waiting.waits}{_at(waiting)}"
+    return None
+
+
+def _at(one: LiveThread) -> str:
+    stacks = [one.stack] if one.stack else []
+    frame = standing_frame(stacks)
+    return f", {told_place(frame, calling_frame(stacks))}" if frame else ""
+
+
+def _computes(looked: Looked) -> tuple[Live, str] | None:
+    for process, thread in _busy(looked):
+        told = f"computes {place(looked)}, with {process.cpu_share:.1f} processors"
+        if thread.stack and in_mlx(thread.stack):
+            if process.rank >= 0 and process.connections:
+                return Live.UNJUDGED, f"rank {process.rank} {told}, or waits for its peers; attach to their launcher"
+            again = "a step that takes longer looks the same: --stall-limit 60s looks as long"
+            return Live.ALIVE, f"one evaluation of few, large operations {told}; {again}"
+        return Live.ALIVE, f"it {told}"
+    return None
+
+
+def each(looked: Looked) -> list[LiveThread]:
+    """List all threads."""
+    return [thread for one in looked.processes for thread in one.threads]
+
+
+def mains(looked: Looked) -> list[LiveThread]:
+    """List the main threads of the processes that run Python, the oldest process's first."""
+    return [thread for one in looked.processes if one.python for thread in one.threads if thread.number == one.pid]
+
+
+def place(looked: Looked) -> str:
+    """Say where the process stands: where MLX is, else its main thread."""
+    stacks = [one.stack for one in standing_threads(looked)[:1] if one.stack]
+    frame = standing_frame(stacks)
+    return told_place(frame, calling_frame(stacks)) if frame else "at a place that could not be read"
+
+
+def standing_threads(looked: Looked) -> Sequence[LiveThread]:
+    """List the threads by which a tree is placed: those in MLX, else the main threads of what runs Python."""
+    within = [one for one in each(looked) if one.stack and in_mlx(one.stack)]
+    return within or [one for one in mains(looked) if one.stack]

@@ -1,0 +1,176 @@
+"""`mlxprobe attach`: real processes, idle, busy and dead, looked at from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+from click.testing import CliRunner
+from running import MLXPROBE, Ran, own_environment
+from watching import TOYS, until
+
+from mlxprobe.cli import main
+from mlxprobe.reports.docs.schema import told
+from mlxprobe.supervisor import native
+from mlxprobe.supervisor.threads import threads
+from mlxprobe.values.live import Attached
+
+NEEDS_SPY = pytest.mark.skipif(
+    sys.platform != "linux" or not native.program(), reason="py-spy is in the extra `native`"
+)
+WITHIN_S = 120
+READY = 'print("ready", flush=True)\n'
+TRAINS = """
+import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
+mx.random.seed(0)
+model, optimizer = nn.Linear(4, 1), optim.SGD(0.1)
+x = mx.random.normal((32, 4))
+y = x.sum(1, keepdims=True)
+gradients = nn.value_and_grad(model, lambda m: ((m(x) - y) ** 2).mean())
+"""
+LOOP = """
+while True:
+    loss, grads = gradients(model)
+    optimizer.update(model, grads)
+    mx.eval(model.parameters(), optimizer.state)
+"""
+PROGRAMS = {
+    "a healthy loop": ("alive", TRAINS + READY + LOOP),
+    "one line that trains": ("alive", TRAINS + READY + "while True: mx.eval(gradients(model))\n"),
+    "sleep between steps": ("idle", TRAINS + READY + LOOP + "    import time; time.sleep(600)\n"),
+    "input": ("idle", READY + "input()\n"),
+    "a loader that sleeps": ("idle", """
+import queue, threading, time
+batches = queue.Queue()
+threading.Thread(target=lambda: time.sleep(600), daemon=True).start()
+""" + READY + "batches.get()\n"),
+    "an event loop": ("idle", """
+import asyncio
+async def serve():
+    server = await asyncio.start_server(print, "127.0.0.1", 0)
+""" + f"    {READY}" + """    await server.serve_forever()
+asyncio.run(serve())
+"""),
+    "a child that sleeps": ("idle", "import subprocess\n" + READY + "subprocess.run(['sleep', '600'])\n"),
+    "a lock in Python": ("deadlock", "import threading\nlock = threading.Lock()\nlock.acquire()\n" + READY
+                         + "lock.acquire()\n"),
+    "a forked worker in MLX, beside a beating thread": ("deadlock", TRAINS + """
+import os, threading, time
+def beat():
+    while True:
+        time.sleep(0.05)
+mx.eval(gradients(model))
+if os.fork() == 0:
+    threading.Thread(target=beat, daemon=True).start()
+    mx.eval(gradients(model))
+""" + READY + "os.wait()\n"),
+    "the work of many steps": ("stall", TRAINS + """
+for _ in range(int(2e5)):
+    loss, grads = gradients(model)
+    optimizer.update(model, grads)
+""" + READY + "loss.item()\n"),
+}  # fmt: skip
+
+
+@contextmanager
+def running(folder: Path, text: str) -> Iterator[int]:
+    """Run a program, with a pipe for its input, until it has said that it is ready."""
+    file = folder / "train.py"
+    file.write_text(text)
+    with subprocess.Popen(
+        [sys.executable, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=own_environment(), cwd=folder,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            yield process.pid
+        finally:
+            os.killpg(process.pid, 9)
+
+
+def attach(pid: int, *words: str, folder: Path | None = None) -> Ran:
+    done = subprocess.run(
+        [*MLXPROBE, "attach", str(pid), *words], capture_output=True, text=True, timeout=WITHIN_S, check=False,
+        env=own_environment(), cwd=folder,
+    )  # fmt: skip
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def seen(pid: int, *words: str) -> tuple[int, dict[str, Any]]:
+    ran = attach(pid, "--format", "json", *words)
+    assert ran.out, ran.err
+    return ran.code, json.loads(ran.out)
+
+
+@pytest.mark.slow
+@NEEDS_SPY
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_process_is_told_for_what_it_is(name: str, tmp_path: Path) -> None:
+    wanted, text = PROGRAMS[name]
+    with running(tmp_path, text) as pid:
+        code, told_ = seen(pid)
+        assert told_["state"] == wanted, told_["reason"]
+        assert code == {"deadlock": 1, "stall": 1}.get(wanted, 0)
+        assert "train.py" in told_["reason"] or name == "a child that sleeps"
+
+
+@pytest.mark.slow
+@NEEDS_SPY
+@pytest.mark.parametrize(
+    "toy", ["blocked_with_gil", "blocked_without_gil", "hangs_at_exit", "hangs_in_atexit", "waits"]
+)
+def test_a_toy_that_hangs_is_a_deadlock(toy: str) -> None:
+    with subprocess.Popen([sys.executable, str(TOYS / f"{toy}.py")]) as hung:
+        try:
+            assert until(lambda: _sleeps(hung.pid), WITHIN_S)
+            code, told_ = seen(hung.pid)
+            assert (code, told_["state"]) == (1, "deadlock"), told_["reason"]
+            assert [one.state for one in threads([hung.pid])] in (["S"], ["S", "S"])  # it was let go
+        finally:
+            hung.kill()
+
+
+def _sleeps(pid: int) -> bool:
+    return Path(f"/proc/{pid}/wchan").read_text().startswith("futex")
+
+
+@pytest.mark.slow
+@NEEDS_SPY
+def test_the_forms_tell_the_same(tmp_path: Path) -> None:
+    with running(tmp_path, PROGRAMS["a lock in Python"][1]) as pid:
+        text = attach(pid, folder=tmp_path)
+        assert text.code == 1
+        assert f"process {pid}" in text.out
+        assert "train.py:5 in <module>: lock.acquire()" in text.out
+        assert "deadlock: its thread sleeps" in text.out
+        page = attach(pid, "--format", "markdown", "--output", str(tmp_path / "page.md"))
+        assert "deadlock" in page.out
+        assert (tmp_path / "page.md").read_text().startswith(f"# Process {pid}: deadlock")
+        jsonschema.Draft202012Validator(told(msgspec.json.schema(Attached))).validate(seen(pid)[1])
+
+
+@pytest.mark.slow
+def test_without_py_spy_one_sentence_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("native", "film", "spied", "attach"):
+        monkeypatch.setattr(f"mlxprobe.supervisor.{name}.program", lambda: "")
+    with running(tmp_path, PROGRAMS["a lock in Python"][1]) as pid:
+        result = CliRunner().invoke(main, ["attach", str(pid)])
+        assert result.exit_code == 2
+        assert "pip install 'mlxprobe[native]'" in " ".join(result.output.split())
+        assert "waits for a lock" in " ".join(result.output.split()) or sys.platform != "linux"
+
+
+def test_a_process_that_is_not_there_is_wrong_usage() -> None:
+    result = CliRunner().invoke(main, ["attach", "99999999"])
+    assert result.exit_code == 2
+    assert "99999999: there is no such process" in result.output
