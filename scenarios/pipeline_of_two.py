@@ -12,24 +12,23 @@ from _ranks import FEATURES, STEPS, batches
 
 from mlxprobe import Outcome, Scenario
 
-probe = Scenario(ranks=2)
+probe = Scenario(ranks=2, needs=["cpu"])  # CUDA has no Send up to 0.32.4
 
 
-def first_half(steps=STEPS, receive=True):
+def first_half(steps=STEPS):
     mx.random.seed(0)
     layer, optimizer = nn.Linear(FEATURES, 16), optim.SGD(0.05)
     for x, _ in batches(0, steps):
         mx.eval(mx.distributed.send(nn.tanh(layer(x)), 1))
-        if receive:
-            cotangent = mx.distributed.recv((32, 16), mx.float32, 1)
-            mx.eval(cotangent)
+        cotangent = mx.distributed.recv((32, 16), mx.float32, 1)
+        mx.eval(cotangent)
 
-            def pulled(layer, x, cotangent):
-                return mx.sum(nn.tanh(layer(x)) * cotangent)
+        def pulled(layer, x, cotangent):
+            return mx.sum(nn.tanh(layer(x)) * cotangent)
 
-            _, grads = nn.value_and_grad(layer, pulled)(layer, x, cotangent)
-            optimizer.update(layer, grads)
-            mx.eval(layer.parameters(), optimizer.state)
+        _, grads = nn.value_and_grad(layer, pulled)(layer, x, cotangent)
+        optimizer.update(layer, grads)
+        mx.eval(layer.parameters(), optimizer.state)
     return layer.parameters()
 
 
@@ -61,9 +60,3 @@ def both_ways():
 def one_send_less():
     """Receive once more than is sent."""
     return second_half() if mx.distributed.init().rank() else first_half(STEPS - 1)
-
-
-@probe.broken(expects={"cpu": Outcome.ERROR, "gpu": Outcome.HANG}, finds=["MP701"], comparable=False)
-def send_without_receive():
-    """Send back gradients that the first half never receives."""
-    return second_half() if mx.distributed.init().rank() else first_half(receive=False)

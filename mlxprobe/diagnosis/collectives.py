@@ -167,9 +167,9 @@ def _behind(group: list[Lane], late: Lane, ahead: Lane) -> Finding:
         message = f"rank {ahead.rank} alone built {place}, which {who} never built"
         return at("MP701", _joined(message, after), missing, [ahead.seen], Severity.ERROR)
     if over(late.seen):
-        fewer = _gradients(late.seen) < _gradients(ahead.seen)
-        steps = f"{_gradients(late.seen)} against {_gradients(ahead.seen)} of rank {ahead.rank}"
-        if number > late.last and fewer:
+        ours, theirs = _gradients(late.seen), max(_gradients(ahead.seen), missing.step)  # what is under way counts
+        steps = f"{ours} against {theirs} of rank {ahead.rank}"
+        if number > late.last and ours < theirs:
             message = f"{who} has fewer batches than the others ({steps}), and never built {place}"
             return at("MP708", _joined(message, after), missing, ranks, Severity.ERROR)
     elif waits(late.seen) and not busy(late.seen) and number > late.last:
@@ -210,10 +210,16 @@ def _unevaluated(group: list[Lane]) -> Finding | None:
         message = f"{who} built {called(last, waiting[0].last)} and came to its end without evaluating it"
         severity = Severity.ERROR if proved else Severity.WARNING
         return at("MP703", _joined(message, after), _asked(waiting[0], last), [one.seen for one in others], severity)
-    places = {standing(one.seen) for one in waiting if waits(one.seen)}
-    if len(places) < 2 or any(cut_off(one.seen) for one in waiting):
+    places = {standing(one.seen) for one in waiting}
+    if any(not waits(one.seen) for one in waiting):
         return None
-    message = f"all ranks have built the same {group[0].last} collectives, and wait in evaluations at different lines"
+    message = f"all ranks have built the same {group[0].last} collectives, and wait in evaluations at "
+    if len(places) > 1:
+        message += "different lines"
+    elif len({site(one) for one in group[0].rows}) > 1:  # of one place alone, none can lie where others go on
+        message += "one line: some have evaluated one that others let lie, or the backend itself stands still"
+    else:
+        return None
     return at(
         "MP703", _joined(message, after), _asked(waiting[0], last), [one.seen for one in waiting], Severity.WARNING
     )

@@ -289,3 +289,15 @@ def test_ranks_with_the_same_lot_are_named_together() -> None:
     (one,) = diagnose_ranks([waiting(rank, "gggg" if rank else "gggv", 36 if rank else 35, 8) for rank in range(8)])
     assert one.message.count("waits at") == 2
     assert "ranks 1, 2, 3, 4, 5, 6 and 7: waits at train.py:36" in one.message
+
+
+def test_where_all_wait_at_one_line_one_that_lies_may_be_why() -> None:
+    """Seen with NCCL: a metric that rank 0 alone read took the place of the others' next gradients."""
+    assert told(waiting(0, "gmgmg"), waiting(1, "gmgmg")) == [("MP703", Severity.WARNING, 35, (0, 1))]
+    assert told(waiting(0, "ggggg"), waiting(1, "ggggg")) == []
+
+
+def test_a_step_that_is_under_way_counts_as_a_batch() -> None:
+    """Seen with NCCL: the rank that waits in its last step has not told of that step's gradients."""
+    (found,) = told(waiting(0, "gggg", steps=healthy(0, "ggg").steps), healthy(1, "ggg"))
+    assert found[0] == "MP708"

@@ -59,6 +59,8 @@ def _page(source: Source, material: Material) -> Iterator[str]:
     yield "## Documented and observed"
     head = ("variant", "role", "documented", "observed")
     yield from table(head, (_observed_row(entry.name, one, material) for one in entry.variants))
+    if (ranks := entry.scenario.ranks) > 1:
+        yield f"Each runs on {ranks} ranks: in a ring on the CPU, through NCCL on as many GPUs.\n"
     yield f"Run it with `mlxprobe run --scenario {entry.name}`."
     correct, *rest = entry.variants
     yield f"\n## The correct loop: {correct.name} {{ #{correct.name} }}\n\n{prose(correct.summary)}\n"
