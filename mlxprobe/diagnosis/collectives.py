@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from mlxprobe.diagnosis.fates import at, busy, called, cut_off, fates, lost, named, over, stopped, waits, what
+from mlxprobe.diagnosis.fates import at, busy, called, fates, lost, named, over, stopped, waits, what
 from mlxprobe.diagnosis.lanes import Lane, course, key, lanes, odd_ones, parting, shifted, site
 from mlxprobe.diagnosis.messages import unmet
 from mlxprobe.diagnosis.registry import ranks_finding, rule

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -78,7 +79,7 @@ def listed() -> list[str]:
         ProbeError: the index does not answer.
     """
     package = "mlx" if sys.platform == "darwin" else "mlx-cpu"
-    order = [sys.executable, "-m", "pip", "index", "versions", package, "--pre", "--disable-pip-version-check"]
+    order = [*_pip(), "index", "versions", package, "--pre", "--disable-pip-version-check"]
     try:
         done = subprocess.run(order, capture_output=True, text=True, timeout=LIST_WITHIN_S, check=False)
     except subprocess.TimeoutExpired:
@@ -88,6 +89,17 @@ def listed() -> list[str]:
         last = done.stderr.strip().rpartition("\n")[2]
         raise ProbeError(f"the package index does not list {package} ({last}); name the releases instead of a range")
     return sorted((one for one in found[1].split(", ") if Version(one) >= OLDEST), key=Version)
+
+
+def _pip() -> list[str]:
+    """Return the words that run pip with this interpreter; an environment that uv made has none of its own."""
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    try:
+        from uv import find_uv_bin
+    except ImportError:
+        raise ProbeError("releases are listed with pip or uv, and neither is installed here: pip install uv") from None
+    return [find_uv_bin(), "run", "--isolated", "--no-project", "--python", sys.executable, "--with", "pip", "pip"]
 
 
 def ordered(releases: Sequence[Release]) -> list[Release]:

@@ -183,6 +183,22 @@ def test_an_index_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) 
         index.listed()
 
 
+@pytest.mark.parametrize(("has_pip", "order"), [(True, "-m pip index"), (False, "--with pip pip index")])
+def test_releases_are_listed_with_pip_or_where_uv_made_the_environment_with_uv(
+    has_pip: bool, order: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def run(words: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.extend(words)
+        return subprocess.CompletedProcess([], 0, "Available versions: 0.32.4, 0.27.0, 0.1.0", "")
+
+    monkeypatch.setattr("subprocess.run", run)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: has_pip or None)
+    assert index.listed() == ["0.27.0", "0.32.4"]
+    assert order in " ".join(asked)
+
+
 def test_the_key_differs_with_what_decides_the_contents() -> None:
     keys = {
         environments.key_of(ONE),
