@@ -216,13 +216,19 @@ def _unevaluated(group: list[Lane]) -> Finding | None:
     message = f"all ranks have built the same {group[0].last} collectives, and wait in evaluations at "
     if len(places) > 1:
         message += "different lines"
-    elif len({site(one) for one in group[0].rows}) > 1:  # of one place alone, none can lie where others go on
+    elif any(_may_lie(one) for one in group):
         message += "one line: some have evaluated one that others let lie, or the backend itself stands still"
     else:
         return None
     return at(
         "MP703", _joined(message, after), _asked(waiting[0], last), [one.seen for one in waiting], Severity.WARNING
     )
+
+
+def _may_lie(lane: Lane) -> bool:
+    """Tell whether a rank may have gone on past a collective that it never evaluated: not where it has but one line."""
+    passed = any(one.done_s is not None and not one.sure for one in lane.rows)
+    return passed and len({site(one) for one in lane.rows}) > 1
 
 
 def _asked(lane: Lane, last: Collective) -> Collective:
