@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlxprobe.agent import sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.channel import Channel
 from mlxprobe.agent.imports import when_imported
+from mlxprobe.agent.remotes import remote
 
 MOST_TOLD = 100
+MOST_LOOKED = 1000
 # Who keeps a child's status, and the methods after which it is there; the rest ask these, or `os.waitpid`.
 HOLDERS = {
     "subprocess": ("wait", "poll"),
@@ -27,6 +30,7 @@ class Children:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._known: set[int] = set()
+        self._looked: set[int] = set()
         self._told = 0
         for name in HOLDERS:
             if name in sys.modules:
@@ -44,6 +48,7 @@ class Children:
         @like(original)
         def ask(popen: Any, *args: Any, **kwargs: Any) -> Any:
             before = popen.returncode
+            self._asked_of(popen)
             try:
                 return original(popen, *args, **kwargs)
             finally:
@@ -51,6 +56,15 @@ class Children:
                     self._ended(popen.pid, popen.returncode, worker=worker)
 
         return ask
+
+    def _asked_of(self, popen: Any) -> None:
+        """Look once at what a process was started for: ssh may have started a rank elsewhere."""
+        pid = popen.pid
+        if pid not in self._looked and len(self._looked) < MOST_LOOKED:
+            self._looked.add(pid)
+            with contextlib.suppress(Exception):  # words of any kind
+                if found := remote(getattr(popen, "args", None)):
+                    self._tell("remote rank", found)
 
     def _waits(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
@@ -74,5 +88,5 @@ class Children:
             self._told += 1
             self._tell("child ended", {"pid": pid, "status": status, "worker": worker})
 
-    def _tell(self, name: str, detail: dict[str, int]) -> None:
+    def _tell(self, name: str, detail: Mapping[str, str | int]) -> None:
         self._channel.send("fact", name=name, step=0, **sites.told(sites.NOWHERE), count=1, detail=detail)

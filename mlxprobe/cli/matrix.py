@@ -77,10 +77,27 @@ def matrix(
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @with_report(("text", "markdown", "json", "html"))
 def merge(files: tuple[Path, ...], form: str, output: Path | None) -> None:
-    """Join the matrix files of several shards."""
-    from mlxprobe.upgrade import matrix
+    """Join the matrix files of several shards, or the records of ranks that were watched on several hosts."""
+    from mlxprobe.upgrade import history, matrix
 
-    _deliver(matrix.merge(matrix.load(file) for file in files), form, output)
+    if not any(map(history.is_matrix, files)):
+        from mlxprobe.running.joining import joined
+        from mlxprobe.values.files import load
+
+        return _deliver_ranks(joined({str(file): load(file) for file in files}), form, output)
+    return _deliver(matrix.merge(matrix.load(file) for file in files), form, output)
+
+
+def _deliver_ranks(found: Any, form: str, output: Path | None) -> None:
+    from mlxprobe.cli.display import shown
+    from mlxprobe.reports import WATCH_FORMATS, diagnosis
+
+    deliver(
+        form,
+        output,
+        lambda name: WATCH_FORMATS[name](found),
+        lambda: click.echo(shown(diagnosis.renderable(found)), nl=False),
+    )
 
 
 def _deliver(found: Any, form: str, output: Path | None) -> None:

@@ -37,12 +37,17 @@ def standings(seen: Sequence[Observation]) -> list[Standing]:
 
     Ranks that its size says there are, and nobody has seen, come last.
     """
-    known = by_rank(seen)
-    size = max((one.process.size for one in known if one.process), default=0)
-    missing = tuple(sorted(set(range(size)) - set(map(rank_of, known))))
+    known, missing = by_rank(seen), unwatched(seen)
     if len(known) + len(missing) < 2:
         return []
     return [*map(_standing, known), *([Standing(ranks=missing, where=UNWATCHED)] if missing else [])]
+
+
+def unwatched(seen: Sequence[Observation]) -> tuple[int, ...]:
+    """Return the ranks that the size of a group says there are, and nobody has seen."""
+    known = by_rank(seen)
+    size = max((one.process.size for one in known if one.process), default=0)
+    return tuple(sorted(set(range(size)) - set(map(rank_of, known))))
 
 
 def alike(told: Sequence[Standing]) -> list[Standing]:

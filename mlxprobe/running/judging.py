@@ -9,20 +9,35 @@ from typing import Any
 import msgspec
 
 from mlxprobe.diagnosis import diagnose, diagnose_ranks, unchecked
+from mlxprobe.diagnosis.fates import named
+from mlxprobe.diagnosis.standings import unwatched
 from mlxprobe.running.selection import quoted
 from mlxprobe.values.files import row
 from mlxprobe.values.observation import Observation
-from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Verdict
+from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Remark, Verdict
 from mlxprobe.values.vocabulary import Outcome
 from mlxprobe.verdict.judge import judge
 from mlxprobe.verdict.ranks import of_all_ranks
-from mlxprobe.verdict.remarks import remarks
+from mlxprobe.verdict.remarks import REMOTE, UNWATCHED, remarks
 
 
 def judged_all(seen: Sequence[Observation]) -> tuple[ProgramRecord, ...]:
     """Return a row for each process; each finding knows the ranks of all that have it."""
     together = diagnose_ranks(seen)
-    return ranked([judged(one, together) for one in seen])
+    first, *others = ranked([judged(one, together) for one in seen])
+    return with_unwatched(first, seen), *others
+
+
+def with_unwatched(row: ProgramRecord, seen: Sequence[Observation]) -> ProgramRecord:
+    """Return a row with a remark of the ranks that nobody has seen, unless it is known already where they run."""
+    missing = unwatched(seen)
+    if not missing or any(one.name == REMOTE for one in row.remarks):
+        return row
+    size = max(one.process.size for one in seen if one.process)
+    were = "was" if len(missing) == 1 else "were"
+    told = f"{named(missing)} of {size} {were} not watched: on another host, or too soon gone"
+    remark = Remark(name=UNWATCHED, message=told, detail={"ranks": len(missing)})
+    return msgspec.structs.replace(row, remarks=(*row.remarks, remark))
 
 
 def ranked(rows: Sequence[ProgramRecord]) -> tuple[ProgramRecord, ...]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlxprobe.supervisor.events import EventLog
     from mlxprobe.supervisor.watch import Watcher
 
-OF_CHILDREN = ("child ended", "children", "fork")
+OF_CHILDREN = ("child ended", "children", "fork", "remote rank")
 FATAL = {  # as faulthandler writes them
     "Segmentation fault": signal.SIGSEGV,
     "Aborted": signal.SIGABRT,

@@ -28,7 +28,7 @@ def read(files: Sequence[Path]) -> tuple[list[Record], dict[str, str]]:
     records: list[Record] = []
     skipped: dict[str, str] = {}
     for file in files:
-        if _is_matrix(file):
+        if is_matrix(file):
             found = matrix.load(file)
             records += found.records
             skipped |= found.skipped
@@ -44,7 +44,8 @@ def _age(one: Record) -> tuple[list[int], str, str]:
     return matrix.release_key(one.environment.mlx), one.environment.device, one.time
 
 
-def _is_matrix(file: Path) -> bool:
+def is_matrix(file: Path) -> bool:
+    """Tell whether a file holds a matrix; False also where it cannot be read."""
     try:
         shape = msgspec.json.decode(file.read_bytes(), type=_Shape)
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):

@@ -118,7 +118,8 @@ class ProgramRecord(Value, frozen=True):
 
     `ended`, `finished`, `silence` (its stacks are in `stacks`) and `evaluating_s` are the observation's. A rank waits
     in an evaluation since `evaluating_s` until `detection_s`, else `wall_s`. It has built as many collectives as the
-    last one's `n` says, in each group; those without `done_s` are not finished.
+    last one's `n` says, in each group; those without `done_s` are not finished. Where records were joined, `clock_s`
+    added to its times makes them the first rank's, as nearly as is known.
     """
 
     outcome: Outcome
@@ -163,6 +164,7 @@ class ProgramRecord(Value, frozen=True):
     collectives: tuple[Collective, ...] = ()
     evaluating_s: float | None = None
     compared: Compared | None = None
+    clock_s: float = 0.0
     output_tail: str = ""
     ranks: tuple[ProgramRecord, ...] = ()
     repeats: tuple[Repeat, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from collections.abc import Iterator
 
@@ -11,11 +12,14 @@ from mlxprobe.values.record import Remark
 
 ASKED_TO_END = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE}  # how programs end their own children
 SHELL_SIGNAL = 128  # what a shell adds to the number of the signal that ended its command
+REMOTE, UNWATCHED = OF_RANKS = "remote ranks", "ranks not watched"
 
 
 def remarks(seen: Observation) -> tuple[Remark, ...]:
     """Return what else is known of a user's program; while one of them is grave, it cannot be called healthy."""
-    return tuple(one for tell in (_interrupt, _steps, _processes, _children, _ending, _memory) for one in tell(seen))
+    return tuple(
+        one for tell in (_interrupt, _steps, _processes, _remote, _children, _ending, _memory) for one in tell(seen)
+    )
 
 
 def interrupted(seen: Observation) -> bool:
@@ -45,6 +49,29 @@ def _processes(seen: Observation) -> Iterator[Remark]:
     for fact in _all(seen, "processes left out"):
         message = f"of {fact.count} further processes with MLX nothing was taken in: they are too many"
         yield Remark(name="processes left out", message=message, detail={"processes": fact.count})
+
+
+def _remote(seen: Observation) -> Iterator[Remark]:
+    """Tell of ranks that a launcher has started on other hosts, and how they are watched there."""
+    known = {int(figure(fact, "rank")): fact.detail for fact in _all(seen, "remote rank")}
+    if not known:
+        return
+    ranks = ", ".join(map(str, sorted(known)))
+    hosts = ", ".join(sorted({str(one.get("host")) for one in known.values()}))
+    program = next((str(one["command"]) for one in known.values() if one.get("command")), "python train.py")
+    run = f"rank {ranks} runs" if len(known) == 1 else f"ranks {ranks} run"
+    message = (
+        f"{run} on {hosts}, reached by ssh, and cannot be watched from here; to have every rank watched on its own "
+        f"host, give the launcher, in place of the program: {there(program)}; then join the files: "
+        "mlxprobe merge rank-0.json rank-1.json"
+    )
+    yield Remark(name=REMOTE, message=message, detail={"ranks": len(known)})
+
+
+def there(program: str) -> str:
+    """Return the words for a launcher that have each rank watched on its own host; `program` as a shell reads it."""
+    order = f"exec mlxprobe watch --format json --output rank-$MLX_RANK.json -- {program}"
+    return f"bash -c {shlex.quote(order)}"
 
 
 def _children(seen: Observation) -> Iterator[Remark]:

@@ -20,6 +20,12 @@ FATAL = Fact(name="fatal error", detail={"error": "Segmentation fault"})
 FULL = {"available_bytes": 10**9, "total_bytes": 24 * 10**9, "held_bytes": 20 * 10**9}
 MACHINE = Fact(name="memory nearly gone", step=7, detail={**FULL, "gpu": False})
 DEVICE = Fact(name="memory nearly gone", step=7, detail={**FULL, "gpu": True})
+FAR = [Fact(name="remote rank", detail={"rank": k, "host": f"studio{k}", "command": "python a.py"}) for k in (1, 2)]
+THERE = (
+    "reached by ssh, and cannot be watched from here; to have every rank watched on its own host, give the launcher, "
+    "in place of the program: bash -c 'exec mlxprobe watch --format json --output rank-$MLX_RANK.json -- python a.py'; "
+    "then join the files: mlxprobe merge rank-0.json rank-1.json"
+)
 SAID = [
     ("a healthy run", seen(), []),
     ("no step", seen(steps=()), ["no training step was seen: nothing can be said of training"]),
@@ -28,6 +34,8 @@ SAID = [
     ("two of them", seen(facts=(other(8), other(7))), ["processes 7, 8 imported MLX too, and were not watched"]),
     ("too many processes", seen(facts=(Fact(name="processes left out", count=3),)),
      ["of 3 further processes with MLX nothing was taken in: they are too many"]),
+    ("a rank on another host", seen(facts=(FAR[0], FAR[0])), [f"rank 1 runs on studio1, {THERE}"]),
+    ("two of them there", seen(facts=(*FAR,)), [f"ranks 1, 2 run on studio1, studio2, {THERE}"]),
     ("a child that crashed", seen(facts=(child(7, -11),)), ["1 child process, one ended by SIGSEGV"]),
     ("told twice, as waitpid and its caller do", seen(facts=(child(7, -11), child(7, -11, worker=True))),
      ["1 child process, one ended by SIGSEGV"]),

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from mlxprobe.diagnosis.fates import over
 from mlxprobe.diagnosis.lanes import rank_of
 from mlxprobe.diagnosis.standings import at, awaited, finished, where
@@ -48,7 +50,8 @@ class Lane(Value, frozen=True):
 
 def timeline(rows: Sequence[ProgramRecord]) -> Json | None:
     """Return the timeline of a program's ranks; None where no collective has its time."""
-    lanes = [_lane(one) for one in by_rank([observation(one) for one in rows])]
+    clocks = {one.process.rank: one.clock_s for one in rows if one.process}
+    lanes = [_lane(one, clocks[rank_of(one)]) for one in by_rank([observation(one) for one in rows])]
     if not any(one.rows for one in lanes):
         return None
     first_s, last_s = _first(lanes), max(one.last_s for one in lanes)
@@ -67,16 +70,16 @@ def timeline(rows: Sequence[ProgramRecord]) -> Json | None:
     }
 
 
-def _lane(seen: Observation) -> Lane:
+def _lane(seen: Observation, clock_s: float) -> Lane:
     one, more = awaited(seen)
-    done, waits = finished(seen), _waits(seen)
+    done, waits = finished(seen), _waits(seen, clock_s)
     ran = "collectives in compiled functions" if done is None else f"{counted(done, 'collective')} finished"
     fate = where(seen) + (f" in {at(one, more)}" if one and waits else "")
     since = f" since {duration(waits[1] - waits[0])}" if waits else ""
     rows = sorted((one for one in seen.collectives if not one.traced), key=lambda one: (one.built_s, one.n))
     return Lane(
         name=f"rank {rank_of(seen)}",
-        rows=tuple(rows),
+        rows=tuple(_shifted(one, clock_s) for one in rows),
         fate=fate,
         ends_well=over(seen),
         waits=waits,
@@ -85,13 +88,18 @@ def _lane(seen: Observation) -> Lane:
     )
 
 
-def _waits(seen: Observation) -> tuple[float, float] | None:
+def _shifted(one: Collective, clock_s: float) -> Collective:
+    done_s = None if one.done_s is None else one.done_s + clock_s
+    return msgspec.structs.replace(one, built_s=one.built_s + clock_s, done_s=done_s)
+
+
+def _waits(seen: Observation, clock_s: float) -> tuple[float, float] | None:
     """Return from when to when a rank of a hang waits in an evaluation, or was not heard of."""
     silence, until_s = seen.silence, seen.detection_s or seen.wall_s
     if silence is None or over(seen) or seen.ended == "exited":
         return None
     begun_s = until_s - silence.silent_s if seen.evaluating_s is None else seen.evaluating_s
-    return max(begun_s, 0.0), max(begun_s, until_s, 0.0)
+    return max(begun_s, 0.0) + clock_s, max(begun_s, until_s, 0.0) + clock_s
 
 
 def _first(lanes: Sequence[Lane]) -> float:

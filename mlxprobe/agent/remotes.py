@@ -1,0 +1,27 @@
+"""Ranks that a launcher starts on other hosts by ssh: our variables do not reach them, and so nobody watches them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Any
+
+RANK = re.compile(r"\bMLX_RANK=(\d+)")
+COMMAND = re.compile(r"\bcmd=\((.*)\); exec ", re.DOTALL)  # as mlx.launch has it in its script
+CHARACTERS = 400
+
+
+def remote(args: Any) -> dict[str, str | int] | None:
+    """Return host, rank and command of a rank that these words of a new process start elsewhere; None if they do not.
+
+    Args:
+        args: as of `subprocess.Popen`: a list, or a shell's line.
+    """
+    text = args if isinstance(args, str) else " ".join(map(str, args)) if isinstance(args, (list, tuple)) else ""
+    rank = RANK.search(text) if text.lstrip().startswith("ssh ") else None
+    if rank is None:
+        return None
+    words = shlex.split(text) if isinstance(args, str) else list(map(str, args))
+    command = COMMAND.search(words[-1])
+    told = command[1] if command else ""
+    return {"host": words[-2][:CHARACTERS], "rank": int(rank[1]), "command": told if len(told) < CHARACTERS else ""}
