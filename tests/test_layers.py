@@ -16,6 +16,7 @@ FLOORS = (  # from the ground; a room imports from itself and from floors below
     {"supervisor", "verdict"},
     {"releases", "running"},
     {"upgrade", "api"},
+    {"fuzz"},
     {"reports"},
     {"testing"},
     {"cli"},
@@ -26,6 +27,11 @@ PURE = (
     "values/vocabulary.py",
     "values/measures.py",
     "diagnosis/",
+    "fuzz/contents.py",
+    "fuzz/derivatives.py",
+    "fuzz/oracles.py",
+    "fuzz/reference.py",
+    "fuzz/script.py",
     "verdict/",
     "reports/",
     "upgrade/bisect_search.py",
@@ -34,6 +40,8 @@ PURE = (
     "upgrade/matrix.py",
     "upgrade/quantities.py",
 )
+INSIDE = "fuzz/inside/"  # runs in the watched process, as the agent does
+INSIDE_MODULE = "mlxprobe.fuzz.inside"
 DOES_IO = {"subprocess", "socket", "tempfile", "shutil", "psutil", "threading", "urllib", "os", "time"}
 
 
@@ -75,9 +83,9 @@ def test_every_room_stands_on_a_floor() -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=place)
-def test_only_the_agent_imports_mlx(file: Path) -> None:
+def test_only_what_runs_inside_the_child_imports_mlx(file: Path) -> None:
     uses_mlx = any(name.split(".")[0] == "mlx" for name in imported(file))
-    assert not uses_mlx or place(file).startswith("agent/")
+    assert not uses_mlx or place(file).startswith(("agent/", INSIDE))
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if place(file).startswith("agent/")], ids=place)
@@ -85,6 +93,14 @@ def test_the_agent_imports_the_standard_library_and_mlx_alone(file: Path) -> Non
     roots = {name.split(".")[0] for name in imported(file)} - sys.stdlib_module_names - {"mlx"}
     assert roots <= {"mlxprobe"}
     assert rooms_of(file) <= {"agent"}
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if place(file).startswith(INSIDE)], ids=place)
+def test_what_runs_cases_has_what_an_environment_of_a_release_has(file: Path) -> None:
+    """That is MLX and NumPy; and it is no part of the agent, which imports neither cases nor NumPy."""
+    roots = {name.split(".")[0] for name in imported(file)} - sys.stdlib_module_names - {"mlx", "numpy"}
+    assert roots <= {"mlxprobe"}
+    assert all(name.startswith(INSIDE_MODULE) for name in imported(file) if name.startswith("mlxprobe"))
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if place(file).startswith(PURE)], ids=place)

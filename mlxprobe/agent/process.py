@@ -79,7 +79,7 @@ class Agent:
         rank, size = ranks.declared()
         words = [word[:WORD_CHARACTERS] for word in sys.orig_argv[:WORDS]]
         self.channel.send("process", parent=os.getppid(), pid=os.getpid(), command=words, rank=rank, size=size)
-        return _keep_stacks(self._file(STACKS_FILE), self.channel)
+        return keep_stacks(self._file(STACKS_FILE), self.channel)
 
     def _sampled(self) -> Sampler:
         answer = self._hooks.collectives.tell
@@ -152,7 +152,7 @@ class Agent:
         self._interventions.imported(name, module)
 
 
-def _keep_stacks(name: str, channel: Channel) -> int:
+def keep_stacks(name: str, channel: Channel) -> int:
     """Let a signal write every thread's stack to a file, even while C code holds the interpreter's lock."""
     file = lifted(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
     faulthandler.enable(file=file)

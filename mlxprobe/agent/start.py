@@ -10,7 +10,7 @@ import sys
 import traceback  # here: an import after an unhandled Ctrl-C would change how the interpreter ends
 from typing import Any
 
-from mlxprobe.agent import results, sites, tracing
+from mlxprobe.agent import bare, results, sites, tracing
 from mlxprobe.agent.channel import Channel, open_channel
 from mlxprobe.agent.imports import when_imported
 from mlxprobe.agent.process import Agent
@@ -40,6 +40,8 @@ def main(arguments: list[str]) -> int | str | None:
         return 2
     tracing.allow(os.environ.pop(SUPERVISOR_VARIABLE, ""))
     folder = os.environ.pop(FOLDER_VARIABLE)
+    if arguments[0] == "bare":
+        return bare.run(arguments[1:], channel, folder)
     agent = Agent(channel, folder, {name: os.environ.pop(name) for name in OWN_VARIABLES if name in os.environ})
     when_imported("mlx.core", agent.hook_core)
     channel.send("begin")

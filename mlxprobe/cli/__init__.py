@@ -22,6 +22,7 @@ main.files = {  # each is imported when it is asked for: the program to be watch
     "watch": "watch",
     "attach": "attach",
     "isolate": "isolate",
+    "fuzz": "fuzz",
     "report": "report",
     "docs": "docs",
 }

@@ -1,0 +1,23 @@
+"""Run a module of mlxprobe's own under the supervisor with no hook in MLX; it tells of its progress itself."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+from mlxprobe.agent.channel import Channel
+from mlxprobe.agent.process import keep_stacks
+from mlxprobe.agent.shared import STACKS_FILE
+
+
+def run(words: list[str], channel: Channel, folder: str) -> int:
+    """Call `main(words, moved)` of the module that the first word names; `moved(n)` tells that it goes on."""
+    channel.send("process", parent=os.getppid(), pid=os.getpid(), command=sys.orig_argv[:3], rank=-1, size=0)
+    keep_stacks(os.path.join(folder, STACKS_FILE), channel)
+    channel.send("begin")
+    module = importlib.import_module(words[0])
+    channel.send("body")
+    module.main(words[1:], lambda number: channel.send("tick", n=number))
+    channel.send("end")
+    return 0

@@ -1,0 +1,1 @@
+"""Random programs: generated, run in watched processes, held against references, reduced."""

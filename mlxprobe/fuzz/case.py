@@ -1,0 +1,76 @@
+"""A case: one random program as pure data, which can be run, changed, stored and told."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from mlxprobe.values.observation import Value
+
+FLOATS = ("float32", "float16", "bfloat16")
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+
+
+class Array(Value, frozen=True):
+    """An argument: `kind` says which values it may have, `layout` how it lies in memory, `special` what is put in."""
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    kind: str = "real"
+    layout: str = "plain"
+    seed: int = 0
+    special: tuple[str, ...] = ()
+    bound: int = 0  # of indices
+
+    @property
+    def is_float(self) -> bool:
+        """Tell whether it can be differentiated."""
+        return self.dtype in FLOATS
+
+
+class Step(Value, frozen=True):
+    """One call of a function of `mlx.core`.
+
+    Among the arguments {"array": 0} is the case's first array, {"result": 0} the last step's result, {"dtype": "int8"}
+    a dtype; everything else is itself.
+    """
+
+    function: str
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any] = {}
+
+
+class Case(Value, frozen=True):
+    """Arrays, the calls that are made with them one after the other, and along which axes they are batched by vmap."""
+
+    id: str
+    arrays: tuple[Array, ...]
+    steps: tuple[Step, ...]
+    axes: tuple[int | None, ...] = ()
+
+    @property
+    def operation(self) -> str:
+        """The function that it is about; the further ones are composed with it."""
+        return self.steps[0].function
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Say how complicated it is: what is reduced becomes smaller by this."""
+        return (
+            len(self.steps),
+            sum(one.layout != "plain" for one in self.arrays) + sum(axis is not None for axis in self.axes),
+            sum(len(one.special) for one in self.arrays),
+            sum(max(1, *one.shape, 1) for one in self.arrays) + sum(len(one.shape) for one in self.arrays),
+            sum(one.dtype != "float32" for one in self.arrays),
+            sum(len(step.keywords) for step in self.steps),
+            sum(one.seed != 0 for one in self.arrays),
+        )
+
+
+def fingerprint(case: Case) -> str:
+    """Name a case's contents."""
+    plain: Mapping[str, Any] = msgspec.to_builtins(msgspec.structs.replace(case, id=""))
+    return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest()[:8]

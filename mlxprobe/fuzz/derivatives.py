@@ -1,0 +1,134 @@
+"""Forward mode, reverse mode and finite differences, each against the others; half precision against float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlxprobe.fuzz.case import Case
+from mlxprobe.fuzz.contents import Numbers
+from mlxprobe.fuzz.discrepancy import Discrepancy
+from mlxprobe.fuzz.reference import FEW, LARGEST, UNIT, slope, terms, unit
+
+Seen = dict[str, Any]
+Finds = Callable[..., Discrepancy]
+SURE = 0.05  # of the derivative, so precise must differences be to tell which mode is wrong
+BEYOND = 1e15  # no derivative of a healthy case
+
+
+def judged(case: Case, seen: Seen, found: Finds, raises: Callable[[Any], bool]) -> Iterator[Discrepancy]:
+    """Judge the derivatives of a case, in float64 where MLX has it, else in float32."""
+    narrow, wide = seen.get("derivative"), seen.get("wide")
+    if narrow is None or raises(narrow):
+        return
+    has_wide = wide is not None and not raises(wide)
+    if has_wide or unit(case) == UNIT["float32"]:
+        base = wide if has_wide else narrow
+        wrong = list(_modes(case, base, found, raises))
+        yield from wrong
+        if has_wide and not wrong:
+            yield from _precision(case, narrow, wide, found, raises)
+
+
+def _modes(case: Case, seen: Seen, found: Finds, raises: Callable[[Any], bool]) -> Iterator[Discrepancy]:
+    """Hold both modes against finite differences of the reference, and against each other."""
+    forward, reverse = seen["jvp"], seen["vjp"]
+    has_forward, has_reverse = not raises(forward), not raises(reverse)
+    ways, weights = _flat(seen["ways"]), _flat(seen["weights"])
+    exact = slope(case, seen["smooth"], [_shaped(one) for one in seen["ways"]])
+    sides: list[Discrepancy] = []
+    if exact is not None:
+        right, vague = exact
+        vague = vague + UNIT["float32"] * terms(case) * (1 + np.abs(right))
+        sides += _forward(_flat(forward), right, vague, found) if has_forward else ()
+        sides += _reverse(_flat(reverse), ways, weights, right, vague, found) if has_reverse else ()
+    if has_forward and has_reverse and not sides:
+        sides += _dot(case, _flat(forward), _flat(reverse), ways, weights, found)
+    yield from sides
+
+
+def _shaped(array: Seen) -> Numbers:
+    return np.array(array["values"], dtype=float).reshape(array["shape"])
+
+
+def _forward(forward: Numbers, slope: Numbers, vague: Numbers, found: Finds) -> Iterator[Discrepancy]:
+    if forward.shape != slope.shape or not _usable(forward, slope, vague):
+        return
+    excess = np.abs(forward - slope) / vague
+    if excess.size and (worst := int(np.argmax(excess))) is not None and _proves(forward, slope, vague, worst):
+        told = f"jvp gives {forward[worst]:.9g} at element {worst}; differences give {slope[worst]:.9g}"
+        yield found("forward mode", "numbers", told, float(excess[worst]))
+
+
+def _reverse(
+    reverse: Numbers, ways: Numbers, weights: Numbers, slope: Numbers, vague: Numbers, found: Finds
+) -> Iterator[Discrepancy]:
+    if len(weights) != len(slope) or len(reverse) != len(ways) or not _usable(reverse, slope, vague):
+        return
+    ours, right = np.array([reverse @ ways]), np.array([weights @ slope])
+    off = np.array([np.abs(weights) @ vague + 4 * UNIT["float32"] * (np.abs(reverse) @ np.abs(ways))])
+    if _proves(ours, right, off, 0):
+        told = f"vjp along the direction gives {ours[0]:.9g}; differences give {right[0]:.9g}"
+        yield found("reverse mode", "numbers", told, float(abs(ours[0] - right[0]) / off[0]))
+
+
+def _dot(
+    case: Case, forward: Numbers, reverse: Numbers, ways: Numbers, weights: Numbers, found: Finds
+) -> Iterator[Discrepancy]:
+    """Compare ⟨u, Jv⟩ with ⟨Jᵀu, v⟩: they are equal for every linear map, whatever the function."""
+    if len(forward) != len(weights) or len(reverse) != len(ways):
+        yield found("forward against reverse", "shape", f"{len(forward)} and {len(reverse)} numbers come back")
+        return
+    if not _usable(forward, reverse):
+        return
+    ahead, back = float(weights @ forward), float(reverse @ ways)
+    allowed = UNIT["float32"] * terms(case) * (np.abs(weights) @ np.abs(forward) + np.abs(reverse) @ np.abs(ways))
+    allowed += 1e-12
+    if abs(ahead - back) > allowed:
+        told = f"⟨u, Jv⟩ is {ahead:.9g}, ⟨Jᵀu, v⟩ is {back:.9g}"
+        yield found("forward against reverse", "numbers", told, abs(ahead - back) / allowed)
+
+
+def _precision(
+    case: Case, narrow: Seen, wide: Seen, found: Finds, raises: Callable[[Any], bool]
+) -> Iterator[Discrepancy]:
+    """Hold derivatives in the case's dtype against those in float64."""
+    dtype = max((one.dtype for one in case.arrays), key=lambda name: UNIT.get(name, 0.0))
+    for name, oracle in (("jvp", "forward mode"), ("vjp", "reverse mode")):
+        if raises(narrow[name]) or raises(wide[name]):
+            continue
+        given, right = _flat(narrow[name]), _flat(wide[name])
+        sides = [_flat(one[name]) for one in wide["moved"] if not raises(one[name])]
+        if given.shape != right.shape or any(one.shape != right.shape for one in sides):
+            yield found(oracle, "shape", f"{name} has {given.size} numbers; in float64 {right.size}")
+            continue
+        if not _usable(right, *sides) or float(np.max(np.abs(right), initial=0.0)) > LARGEST.get(dtype, 1.0) / 16:
+            continue
+        drift = sum(np.abs(one - right) for one in sides) * FEW * unit(case) / UNIT["float32"]
+        largest = max(1.0, float(np.max(np.abs(right), initial=0.0)), _largest(wide["value"]))
+        allowed = unit(case) * terms(case) * largest + drift
+        excess = np.where(np.isfinite(given), np.abs(given - right), np.inf) / allowed
+        if excess.size and excess[worst := int(np.argmax(excess))] > 1:
+            kind = "precision" if np.isfinite(given[worst]) else "not finite"
+            told = f"{name} in {dtype} gives {given[worst]:.6g} at element {worst}; in float64 {right[worst]:.6g}"
+            yield found(oracle, kind, told, float(excess[worst]))
+
+
+def _largest(arrays: Sequence[Seen]) -> float:
+    return float(np.max(np.abs(_flat(arrays)), initial=0.0))
+
+
+def _flat(arrays: Sequence[Seen]) -> Numbers:
+    return np.array([number for one in arrays for number in one["values"]], dtype=float)
+
+
+def _usable(*numbers: Numbers) -> bool:
+    return all(np.isfinite(one).all() and np.all(np.abs(one) < BEYOND) for one in numbers)
+
+
+def _proves(given: Numbers, right: Numbers, vague: Numbers, place: int) -> bool:
+    """Tell whether a difference is beyond doubt: larger than what is vague, and that is small against the whole."""
+    off = abs(given[place] - right[place])
+    return bool(off > vague[place] and vague[place] < SURE * max(abs(given[place]), abs(right[place])) + 1e-9)

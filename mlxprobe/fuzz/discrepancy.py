@@ -1,0 +1,48 @@
+"""What a case has shown to be wrong, and what it could not be asked."""
+
+from __future__ import annotations
+
+from mlxprobe.values.observation import Value
+
+UNSUPPORTED = (
+    "not implemented",
+    "not yet implemented",
+    "unsupported",
+    "not supported",
+    "has no attribute",
+    "cannot calculate vjp",
+    "cannot vmap",
+    "can only handle",
+    "incompatible function arguments",
+    "unexpected keyword argument",
+)
+
+
+class Discrepancy(Value, frozen=True):
+    """One oracle's word against one case.
+
+    Args:
+        oracle: which comparison failed: value, forward mode, reverse mode, compiled, vmap, copy, memory, crash …
+        kind: how: numbers, nan, shape, dtype, raises, or how the process ended.
+        message: what was seen, and what is right, in numbers.
+        excess: by how many times the difference is larger than rounding can explain; 0 where that is no question.
+        proved: a reference says who is right; False where two ways only differ.
+    """
+
+    case: str
+    operation: str
+    oracle: str
+    kind: str
+    message: str
+    excess: float = 0.0
+    proved: bool = True
+
+    @property
+    def cause(self) -> tuple[str, str, str]:
+        """What is told once, however many cases show it."""
+        return self.operation, self.oracle, self.kind
+
+
+def is_unsupported(error: str) -> bool:
+    """Tell whether MLX says of itself that it has not got something: that is no finding."""
+    return any(words in error.lower() for words in UNSUPPORTED)

@@ -1,0 +1,161 @@
+"""One case in every mode: eager, compiled, batched, from copies, differentiated forwards and backwards."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+
+from mlxprobe.fuzz.inside.calls import Function, function_of, made, told, values_of
+
+FLOATS = ("float32", "float16", "bfloat16")
+GOLDEN = 0.6180339887498949
+EPS = 2.0**-24
+REPEATS = 3
+
+Seen = dict[str, Any]
+
+
+def measured(job: dict[str, Any]) -> Seen:
+    """Run a case in every mode that it asks for; what a mode raises is its result."""
+    one = _Case(job)
+    seen: Seen = {}
+    for name, mode in (
+        ("value", one.value),
+        ("copy", one.copy),
+        ("compiled", one.compiled),
+        ("vmap", one.vmap),
+        ("loop", one.loop),
+        ("grows", one.grows),
+        ("derivative", one.derivative),
+        ("wide", one.wide),
+    ):
+        if name in job["modes"]:
+            try:
+                seen[name] = mode()
+            except Exception as error:  # it is data: what one mode raises and another does not
+                seen[name] = {"error": f"{type(error).__name__}: {error}"[:300]}
+    return seen
+
+
+class _Case:
+    """The arrays of one case, and its modes."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self.job = job
+        self.function: Function = function_of(job["steps"])
+        self.plain = [values_of(one) for one in job["arrays"]]
+        self.others = [values_of({**one, "values": other}) for one, other in self._pairs()]
+        self.smooth = [k for k, one in enumerate(job["arrays"]) if one["dtype"] in FLOATS and one["smooth"]]
+
+    def _pairs(self) -> list[tuple[dict[str, Any], list[Any]]]:
+        return list(zip(self.job["arrays"], self.job["others"], strict=True))
+
+    def _arrays(self, dtype: str = "", values: Sequence[Any] | None = None, *, views: bool = True) -> list[Any]:
+        rows = self.job["arrays"]
+        return [
+            made(value, one, dtype if one["dtype"] in FLOATS else "", one["layout"] if views else "plain")
+            for one, value in zip(rows, self.plain if values is None else values, strict=True)
+        ]
+
+    def value(self) -> Any:
+        return told(_evaluated(self.function(*self._arrays())))
+
+    def copy(self) -> Any:
+        return told(_evaluated(self.function(*self._arrays(views=False))))
+
+    def compiled(self) -> Any:
+        return told(_evaluated(mx.compile(self.function)(*self._arrays())))
+
+    def vmap(self) -> Any:
+        rows = zip(self.job["arrays"], self.plain, self.others, self.job["axes"], strict=True)
+        stacked = [
+            made(value, one) if axis is None else made(np.stack([value, other], axis), one)
+            for one, value, other, axis in rows
+        ]
+        return told(_evaluated(mx.vmap(self.function, in_axes=tuple(self.job["axes"]))(*stacked)))
+
+    def loop(self) -> Any:
+        second = [
+            value if axis is None else other
+            for value, other, axis in zip(self.plain, self.others, self.job["axes"], strict=True)
+        ]
+        each = [self.function(*self._arrays(values=values, views=False)) for values in (self.plain, second)]
+        return told(_evaluated([mx.stack(pair) for pair in zip(*each, strict=True)]))
+
+    def grows(self) -> Any:
+        """Return the bytes that MLX holds more after further calls of which nothing is kept, three times."""
+        arrays = self._arrays()
+        held = []
+        for _ in range(REPEATS + 1):
+            _evaluated(self.function(*arrays))
+            held.append(int(mx.get_active_memory()))
+        return [after - before for before, after in itertools.pairwise(held)]
+
+    def derivative(self) -> Any:
+        return self._derived("", self.plain)
+
+    def wide(self) -> Any:
+        """Differentiate in float64, which tells derivation from rounding; and beside the point too."""
+        found = self._derived("float64", self.plain)
+        found["moved"] = [
+            self._derived("float64", [self._beside(k, value, sign) for k, value in enumerate(self.plain)], few=True)
+            for sign in (1, -1)
+        ]
+        return found
+
+    def _beside(self, index: int, value: Any, sign: int) -> Any:
+        if index not in self.smooth or value.dtype.kind != "f":
+            return value
+        wide = value.astype(np.float64)
+        return wide * (1 + sign * EPS * np.sign(_direction(wide.shape, 7 + index)))
+
+    def _derived(self, dtype: str, values: Sequence[Any], *, few: bool = False) -> Seen:
+        arrays = self._arrays(dtype, values)
+        chosen = [arrays[k] for k in self.smooth]
+
+        def function(*free: Any) -> list[Any]:
+            whole = list(arrays)
+            for k, one in zip(self.smooth, free, strict=True):
+                whole[k] = one
+            return [one for one in self.function(*whole) if mx.issubdtype(one.dtype, mx.floating)]
+
+        ways = [_like(one, 1 + k) for k, one in enumerate(chosen)]
+        value = _evaluated(function(*chosen))
+        weights = [_like(one, 101 + k) for k, one in enumerate(value)]
+        seen: Seen = {"value": told(value)}
+        seen["jvp"] = _try(lambda: told(_evaluated(mx.jvp(function, chosen, ways)[1])))
+        seen["vjp"] = _try(lambda: told(_evaluated(mx.vjp(function, chosen, weights)[1])))
+        if not few:
+            seen |= {"ways": told(ways), "weights": told(weights), "smooth": self.smooth}
+        return seen
+
+
+def _try(mode: Callable[[], Any]) -> Any:
+    try:
+        return mode()
+    except Exception as error:  # forwards may work where backwards does not
+        return {"error": f"{type(error).__name__}: {error}"[:300]}
+
+
+def _evaluated(arrays: Sequence[Any]) -> list[Any]:
+    mx.eval(arrays)
+    return list(arrays)
+
+
+def _direction(shape: Sequence[int], number: int) -> Any:
+    """Return numbers between -1 and 1, each another, the same on every machine."""
+    count = int(np.prod(shape, dtype=int))
+    return (2 * np.modf(GOLDEN * (np.arange(count) + 1) + 0.137 * number)[0] - 1).reshape(shape)
+
+
+def _like(array: Any, number: int) -> Any:
+    way = _direction(array.shape, number)
+    return (
+        mx.array(way, dtype=mx.float64)
+        if array.dtype == mx.float64
+        else mx.array(way.astype(np.float32)).astype(array.dtype)
+    )

@@ -1,0 +1,172 @@
+"""Functions of each element."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from scipy import special
+
+from mlxprobe.fuzz.operations.registry import operation, operations
+from mlxprobe.fuzz.strategies import Draw, Drawn, any_dtype, array, floating, given, integer, shape, shapes
+
+
+def of_one(kind: str, *, put: bool = True) -> Callable[[Draw], Drawn]:
+    """Return a builder of one floating array."""
+    return lambda draw: given(array(draw, shape(draw), floating(draw), kind, special=put))
+
+
+def of_two(first: str, second: str = "", *, put: bool = False) -> Callable[[Draw], Drawn]:
+    """Return a builder of two floating arrays of one dtype that are broadcast."""
+
+    def build(draw: Draw) -> Drawn:
+        left, right = shapes(draw, 2)
+        dtype = floating(draw)
+        return given(array(draw, left, dtype, first, special=put), array(draw, right, dtype, second or first))
+
+    return build
+
+
+def of_any(draw: Draw) -> Drawn:
+    """Draw two arrays of any one dtype."""
+    left, right = shapes(draw, 2)
+    dtype = any_dtype(draw)
+    return given(array(draw, left, dtype, special=True), array(draw, right, dtype, special=True))
+
+
+def of_dtype(pick: Callable[[Draw], str], second: str = "real", count: int = 2) -> Callable[[Draw], Drawn]:
+    """Return a builder of arrays of one drawn dtype."""
+
+    def build(draw: Draw) -> Drawn:
+        dtype = pick(draw)
+        kinds = ("real", second)[:count]
+        return given(*(array(draw, one, dtype, kind) for one, kind in zip(shapes(draw, count), kinds, strict=True)))
+
+    return build
+
+
+def truth(draw: Draw) -> str:
+    """Choose truth values."""
+    return "bool"
+
+
+def _select(draw: Draw) -> Drawn:
+    which, left, right = shapes(draw, 3)
+    dtype = floating(draw)
+    return given(array(draw, which, "bool"), array(draw, left, dtype), array(draw, right, dtype))
+
+
+def _clip(draw: Draw) -> Drawn:
+    low, high = draw(st.sampled_from(((-1.21, 1.37), (0.17, 2.41), (None, 0.47), (-0.57, None))))
+    return given(array(draw, shape(draw), floating(draw)), after=(low, high))
+
+
+def _clipped(a: Any, low: float | None, high: float | None) -> Any:
+    return np.clip(a, low, high)
+
+
+def _close(draw: Draw) -> Drawn:
+    left, right = shapes(draw, 2)
+    return given(array(draw, left), array(draw, right), rtol=0.3, atol=0.2)
+
+
+operations(
+    (
+        ("arctan", np.arctan),
+        ("arcsinh", np.arcsinh),
+        ("cos", np.cos),
+        ("cosh", np.cosh),
+        ("degrees", np.degrees),
+        ("erf", special.erf),
+        ("exp", np.exp),
+        ("expm1", np.expm1),
+        ("negative", np.negative),
+        ("radians", np.radians),
+        ("reciprocal", np.reciprocal),
+        ("sigmoid", special.expit),
+        ("sin", np.sin),
+        ("sinh", np.sinh),
+        ("square", np.square),
+        ("tan", np.tan),
+        ("tanh", np.tanh),
+    ),
+    of_one("real"),
+)
+operations(
+    (("log", np.log), ("log10", np.log10), ("log1p", np.log1p), ("log2", np.log2), ("sqrt", np.sqrt),
+     ("rsqrt", lambda a: 1 / np.sqrt(a))),
+    of_one("positive"),
+)  # fmt: skip
+operations(
+    (("arccos", np.arccos), ("arcsin", np.arcsin), ("arctanh", np.arctanh), ("erfinv", special.erfinv)),
+    of_one("unit", put=False),
+)
+operation("arccosh", of_one("above", put=False), np.arccosh)
+operations(
+    (("abs", np.abs), ("ceil", np.ceil), ("floor", np.floor), ("round", np.round), ("trunc", np.trunc),
+     ("sign", np.sign), ("positive", np.positive)),
+    of_one("real"),
+    exact=True,
+)  # fmt: skip
+operation("stop_gradient", of_one("real"), lambda a: a, exact=True, smooth=False)
+operations(
+    (("isnan", np.isnan), ("isinf", np.isinf), ("isfinite", np.isfinite), ("isneginf", np.isneginf),
+     ("isposinf", np.isposinf)),
+    of_one("real"),
+    exact=True,
+    smooth=False,
+)  # fmt: skip
+operation("nan_to_num", lambda draw: given(array(draw, shape(draw), floating(draw), special=True), posinf=9.0,
+          neginf=-9.0),
+          lambda a, posinf, neginf: np.nan_to_num(a, posinf=posinf, neginf=neginf), exact=True)  # fmt: skip
+operations(
+    (("real", np.real), ("imag", np.imag), ("conjugate", np.conjugate)),
+    lambda draw: given(array(draw, shape(draw), "complex64")),
+    exact=True,
+    smooth=False,
+)
+operations((("bitwise_invert", np.invert),), of_dtype(integer, count=1), exact=True, smooth=False)
+operations((("logical_not", np.logical_not),), of_dtype(truth, count=1), exact=True, smooth=False)
+
+operations(
+    (("add", np.add), ("subtract", np.subtract), ("multiply", np.multiply), ("maximum", np.maximum),
+     ("minimum", np.minimum)),
+    of_two("real", put=True),
+)  # fmt: skip
+operations((("divide", np.divide),), of_two("real", "positive", put=True))
+operations((("arctan2", np.arctan2), ("logaddexp", np.logaddexp)), of_two("real", put=True))
+operations((("power", np.power),), of_two("positive", "real"))
+operations((("floor_divide", np.floor_divide), ("remainder", np.remainder)), of_two("real", "positive"), smooth=False)
+operations(
+    (("equal", np.equal), ("not_equal", np.not_equal), ("less", np.less), ("less_equal", np.less_equal),
+     ("greater", np.greater), ("greater_equal", np.greater_equal)),
+    of_any,
+    exact=True,
+    smooth=False,
+)  # fmt: skip
+operations(
+    (("bitwise_and", np.bitwise_and), ("bitwise_or", np.bitwise_or), ("bitwise_xor", np.bitwise_xor)),
+    of_dtype(integer),
+    exact=True,
+    smooth=False,
+)
+operations(
+    (("left_shift", np.left_shift), ("right_shift", np.right_shift)),
+    of_dtype(integer, "shift"),
+    exact=True,
+    smooth=False,
+)
+operations(
+    (("logical_and", np.logical_and), ("logical_or", np.logical_or), ("logical_xor", np.logical_xor)),
+    of_dtype(truth),
+    exact=True,
+    smooth=False,
+)
+operation("divmod", of_dtype(integer, "positive"), np.divmod, exact=True, smooth=False)
+operation("isclose", _close, np.isclose, exact=True, smooth=False)
+operation("allclose", _close, np.allclose, exact=True, smooth=False, without=("vmap",))
+operation("array_equal", of_any, np.array_equal, exact=True, smooth=False, without=("vmap",))
+operation("where", _select, np.where, exact=True)
+operation("clip", _clip, _clipped)

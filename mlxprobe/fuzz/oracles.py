@@ -1,0 +1,210 @@
+"""Hold what a case gave in each mode against the reference, and the modes against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlxprobe.fuzz import derivatives
+from mlxprobe.fuzz.case import Case
+from mlxprobe.fuzz.contents import Numbers
+from mlxprobe.fuzz.discrepancy import Discrepancy, is_unsupported
+from mlxprobe.fuzz.reference import REFUSALS, UNIT, Expected, expected, is_exact, terms, unit
+
+Seen = dict[str, Any]
+
+
+class Judge:
+    """Judge one case by what was seen of it."""
+
+    def __init__(self, case: Case, seen: Seen) -> None:
+        self.case = case
+        self.seen = seen
+        self.unsupported: list[str] = []
+
+    def judge(self) -> list[Discrepancy]:
+        """Return everything that is wrong with it."""
+        if "fate" in self.seen:
+            return [self._found(self.seen["fate"], self.seen["word"], f"the process ended: {self.seen['word']}")]
+        found = list(self._beside())
+        truth = _reference(self.case)
+        value = self.seen.get("value")
+        if self._raises(value):
+            return [*found, *self._refused(value, truth)]
+        if truth is not None:
+            found += self._compared("value", arrays_of(value), truth)
+        found += self._modes(arrays_of(value), truth)
+        found += self._grown()
+        if truth is not None and len(self.case.steps) == 1:
+            found += self._doubled(truth)
+        found += derivatives.judged(self.case, self.seen, self._found, self._raises)
+        return found
+
+    def _beside(self) -> Iterator[Discrepancy]:
+        if beside := self.seen.get("beside"):
+            told = f"after {', '.join(beside['with'])} the process ended: {beside['word']}"
+            yield self._found(beside["fate"], beside["word"], told)
+
+    def _raises(self, mode: Any) -> bool:
+        """Tell whether a mode raised; note what MLX has not got."""
+        if not isinstance(mode, dict) or "error" not in mode:
+            return False
+        if is_unsupported(mode["error"]):
+            self.unsupported.append(mode["error"])
+        return True
+
+    def _refused(self, value: Seen, truth: Expected | None) -> Iterator[Discrepancy]:
+        if truth is not None and not is_unsupported(value["error"]):
+            yield self._found("value", "raises", f"it raises {value['error']}; NumPy has a result")
+
+    def _modes(self, value: Sequence[Seen], truth: Expected | None) -> Iterator[Discrepancy]:
+        """Hold copies, the compiled function and vmap against what is eager, each allowed as much as against exact."""
+        for name, right in (("copy", value), ("compiled", value), ("vmap", self.seen.get("loop"))):
+            mode = self.seen.get(name)
+            if mode is None or right is None or (self._raises(mode) and is_unsupported(mode["error"])):
+                continue
+            if self._raises(right):
+                continue
+            if self._raises(mode):
+                yield self._found(name, "raises", f"it raises {mode['error']}; without it there is a result")
+                continue
+            exact = self._stacked() if name == "vmap" else truth
+            shapes = [one["shape"] for one in arrays_of(right)]
+            allowed = exact.allowed if exact is not None else ()
+            if [list(np.shape(one)) for one in allowed] != shapes:
+                allowed = tuple(self._usual(one) for one in arrays_of(right))
+            yield from self._alike(name, arrays_of(mode), arrays_of(right), allowed)
+
+    def _stacked(self) -> Expected | None:
+        """Return what both contents must give that vmap sees."""
+        first = _reference(self.case)
+        second = _reference(self.case, 1, [k for k, axis in enumerate(self.case.axes) if axis is not None])
+        if first is None or second is None:
+            return None
+        pairs = [zip(getattr(first, name), getattr(second, name), strict=True) for name in ("results", "allowed")]
+        results, allowed = (tuple(np.stack(pair) for pair in each) for each in pairs)
+        return Expected(results=results, allowed=allowed)
+
+    def _usual(self, right: Seen) -> Numbers:
+        """Return what rounding explains where there is no reference: all terms' errors, of the largest element."""
+        values = numbers_of(right)
+        if is_exact(self.case) or values.dtype.kind not in "fc":
+            return np.zeros(values.shape)
+        finite = np.abs(values[np.isfinite(values)])
+        return np.full(values.shape, unit(self.case) * terms(self.case) * (1 + float(finite.max(initial=0.0))))
+
+    def _alike(
+        self, oracle: str, mode: Sequence[Seen], right: Sequence[Seen], allowed: Sequence[Numbers]
+    ) -> Iterator[Discrepancy]:
+        if [one["dtype"] for one in mode] != [one["dtype"] for one in right]:
+            told = f"it gives {_words(mode, 'dtype')}; without it {_words(right, 'dtype')}"
+            yield self._found(oracle, "dtype", told)
+        twice = Expected(
+            results=tuple(numbers_of(one) for one in right), allowed=tuple(2 * np.asarray(one) for one in allowed)
+        )
+        yield from self._compared(oracle, mode, twice)
+
+    def _compared(self, oracle: str, given: Sequence[Seen], truth: Expected) -> Iterator[Discrepancy]:
+        """Compare results with what they must be."""
+        shapes = [list(np.shape(one)) for one in truth.results]
+        if [one["shape"] for one in given] != shapes:
+            yield self._found(oracle, "shape", f"its shape is {_words(given, 'shape')}; right is {shapes}")
+            return
+        for one, right, allowed in zip(given, truth.results, truth.allowed, strict=True):
+            worst = furthest(numbers_of(one), as_dtype(np.asarray(right), one["dtype"]), np.asarray(allowed))
+            if worst is not None:
+                place, excess, kind = worst
+                told = f"element {[int(k) for k in place]} is {numbers_of(one)[place]}; right is {np.asarray(right)[place]}"
+                yield self._found(oracle, kind, told, excess)
+                return
+
+    def _doubled(self, truth: Expected) -> Iterator[Discrepancy]:
+        """Hold the results in float64 against the reference, as precisely as that allows."""
+        wide = self.seen.get("wide")
+        if wide is None or self._raises(wide) or any(one["dtype"] != "float64" for one in wide["value"]):
+            return
+        share = UNIT["float64"] / unit(self.case)
+        exact = [k for k, one in enumerate(truth.results) if np.asarray(one).dtype.kind == "f"]
+        if len(exact) == len(wide["value"]) == len(truth.results):
+            finer = Expected(results=truth.results, allowed=tuple(one * share for one in truth.allowed))
+            yield from self._compared("float64", wide["value"], finer)
+
+    def _grown(self) -> Iterator[Discrepancy]:
+        grows = self.seen.get("grows")
+        if isinstance(grows, list) and min(grows, default=0) > 0:
+            yield self._found("memory", "grows", f"MLX holds {grows[-1]} bytes more after every further call")
+
+    def _found(self, oracle: str, kind: str, message: str, excess: float = 0.0, *, proved: bool = True) -> Discrepancy:
+        return Discrepancy(
+            case=self.case.id,
+            operation=self.case.operation,
+            oracle=oracle,
+            kind=kind,
+            message=message,
+            excess=excess,
+            proved=proved,
+        )
+
+
+def between(case: Case, before: Seen, after: Seen) -> list[Discrepancy]:
+    """Compare what two releases gave where no reference tells who is right."""
+    one, other = Judge(case, before), Judge(case, after)
+    values = before.get("value"), after.get("value")
+    if _reference(case) is not None or any(not isinstance(value, list) for value in values):
+        return []
+    old, new = values
+    assert isinstance(old, list) and isinstance(new, list)
+    allowed = [one._usual(right) for right in old]
+    found = list(other._alike("releases", new, old, allowed))
+    return [Discrepancy(case=each.case, operation=each.operation, oracle="releases", kind=each.kind,
+                        message=each.message, excess=each.excess, proved=False) for each in found]  # fmt: skip
+
+
+def _reference(case: Case, other: int = 0, second: Sequence[int] = ()) -> Expected | None:
+    try:
+        return expected(case, other, second)
+    except REFUSALS:
+        return None
+
+
+def arrays_of(mode: Any) -> list[Seen]:
+    """Return the arrays that a mode gave."""
+    return mode if isinstance(mode, list) else []
+
+
+def numbers_of(array: Seen) -> Numbers:
+    """Return an array's numbers as they were told."""
+    if array["dtype"] == "complex64":
+        pairs = np.array(array["values"], dtype=float).reshape(-1, 2)
+        return (pairs[:, 0] + 1j * pairs[:, 1]).reshape(array["shape"])
+    kind = bool if array["dtype"] == "bool" else array["dtype"] if "int" in array["dtype"] else float
+    return np.array(array["values"], dtype=kind).reshape(array["shape"])
+
+
+def as_dtype(values: Numbers, dtype: str) -> Numbers:
+    """Return exact results as a dtype of whole numbers holds them: those wrap around."""
+    with np.errstate(all="ignore"):
+        return values.astype(dtype) if "int" in dtype or dtype == "bool" else values
+
+
+def furthest(given: Numbers, right: Numbers, allowed: Numbers) -> tuple[tuple[int, ...], float, str] | None:
+    """Return the place that is off the furthest, by how many times what is allowed, and how; None where none is."""
+    if given.dtype.kind not in "fc" and right.dtype.kind not in "fc":
+        wrong = np.argwhere(given != right)
+        return (tuple(wrong[0]), 0.0, "numbers") if len(wrong) else None
+    with np.errstate(all="ignore"):
+        finite = np.isfinite(given) & np.isfinite(right)
+        same = (given == right) | (np.isnan(given) & np.isnan(right)) | np.isinf(allowed)
+        other = np.argwhere(~finite & ~same)
+        if len(other):
+            return tuple(other[0]), 0.0, "not finite"
+        off = np.where(finite & ~same, np.abs(given - right), 0.0)
+        excess = np.where(off > allowed, off / np.maximum(allowed, 1e-300), 0.0)
+    place = np.unravel_index(int(np.argmax(excess)), excess.shape) if excess.size else ()
+    return (tuple(map(int, place)), float(excess[place]), "numbers") if excess.size and excess[place] > 1 else None
+
+
+def _words(given: Sequence[Seen], what: str) -> str:
+    return str([one[what] for one in given])

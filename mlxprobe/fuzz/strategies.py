@@ -1,0 +1,83 @@
+"""What random arguments are made of: Hypothesis strategies for shapes, axes, dtypes and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
+
+from mlxprobe.fuzz.case import FLOATS, INTEGERS, Array
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+Shape = tuple[int, ...]
+LAYOUTS = ("plain", "transposed", "strided", "reversed", "offset", "broadcast")
+SPECIALS = ("nan", "inf", "-inf", "-0", "huge", "tiny", "0")
+SPREAD = ("real", "positive", "unit", "above", "share")  # kinds whose values may all be the same
+
+
+class Drawn(NamedTuple):
+    """Arrays, and how a function is called with them (see `case.Step`)."""
+
+    arrays: tuple[Array, ...]
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any] = {}
+
+
+def given(*arrays: Array, after: Sequence[Any] = (), **keywords: Any) -> Drawn:
+    """Call a function with arrays in their order, then further arguments, then named ones."""
+    return Drawn(arrays, (*({"array": k} for k in range(len(arrays))), *after), keywords)
+
+
+def shape(draw: Draw, low: int = 0, high: int = 3, side: int = 5, *, empty: bool = True) -> Shape:
+    """Draw a shape of `low` to `high` axes; one in eight may have axes of no length, where `empty` allows it."""
+    least = draw(st.sampled_from((0, *(1,) * 7))) if empty else 1
+    found: Shape = draw(array_shapes(min_dims=low, max_dims=high, min_side=least, max_side=side))
+    return found
+
+
+def shapes(draw: Draw, count: int) -> Sequence[Shape]:
+    """Draw shapes that can be broadcast against each other."""
+    found = draw(mutually_broadcastable_shapes(num_shapes=count, max_dims=3, min_side=1, max_side=5))
+    return tuple(found.input_shapes)
+
+
+def floating(draw: Draw) -> str:
+    """Draw a floating dtype, mostly float32."""
+    return str(draw(st.sampled_from(("float32", "float32", *FLOATS))))
+
+
+def integer(draw: Draw) -> str:
+    """Draw an integer dtype."""
+    return str(draw(st.sampled_from(INTEGERS)))
+
+
+def any_dtype(draw: Draw) -> str:
+    """Draw any dtype, half of the time a floating one."""
+    return floating(draw) if draw(st.booleans()) else str(draw(st.sampled_from((*INTEGERS, "bool"))))
+
+
+def array(
+    draw: Draw, of: Shape, dtype: str = "float32", kind: str = "real", *, bound: int = 0, special: bool = False
+) -> Array:
+    """Draw how an array of this shape lies in memory, its values' number, and what is put into it."""
+    layouts = LAYOUTS if kind in SPREAD else LAYOUTS[:-1]
+    put = draw(st.lists(st.sampled_from(SPECIALS), max_size=2, unique=True)) if special and dtype in FLOATS else ()
+    lies = draw(st.sampled_from(("plain", "plain", *layouts)))
+    seed = draw(st.integers(0, 999))
+    return Array(shape=of, dtype=dtype, kind=kind, layout=lies, seed=seed, special=tuple(put), bound=bound)
+
+
+def axis(draw: Draw, ndim: int) -> int:
+    """Draw an axis, from either end."""
+    return int(draw(st.integers(-ndim, ndim - 1)))
+
+
+def some_axes(draw: Draw, ndim: int) -> Any:
+    """Draw None (all axes), one axis or a list of several."""
+    if ndim == 0 or draw(st.booleans()):
+        return None
+    if ndim == 1 or draw(st.booleans()):
+        return axis(draw, ndim)
+    return list(draw(st.permutations(range(ndim))))[: draw(st.integers(1, ndim))]

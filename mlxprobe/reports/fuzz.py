@@ -1,0 +1,76 @@
+"""What random programs have shown, in text, Markdown and JSON. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from mlxprobe.fuzz.fuzzing import Finding, FuzzReport
+from mlxprobe.reports.markdown import table
+from mlxprobe.values.files import finite
+from mlxprobe.values.measures import counted
+
+
+def text(report: FuzzReport) -> str:
+    """Return a finding a paragraph, then what was met."""
+    lines = [line for one in report.findings if not one.accepted for line in _told(report, one)]
+    return "\n".join([*lines, *summary(report)]) + "\n"
+
+
+def _told(report: FuzzReport, one: Finding) -> list[str]:
+    holds = f"  on mlx {', '.join(one.releases)}" if len(report.environments) > 1 else ""
+    head = f"{one.operation}: {one.oracle}, {one.kind}{holds}  ({counted(one.cases, 'case')}, --replay {one.case})"
+    return [head, f"    {one.message}", ""]
+
+
+def summary(report: FuzzReport) -> list[str]:
+    """Count programs, findings and what was met, and name what could not be asked."""
+    told = [one for one in report.findings if not one.accepted]
+    names = " and ".join(f"mlx {one.mlx}" for one in report.environments)
+    total = len(report.met) + len(report.unmet)
+    found = (
+        f"{counted(len(told), 'finding')}, {len(report.new)} of them new"
+        if len(report.environments) > 1
+        else counted(len(told), "finding")
+    )
+    lines = [
+        f"{counted(report.programs, 'program')} with seed {report.seed} on {names}, "
+        f"{report.environments[-1].device}: {found}, {report.wall_s:.0f} s.",
+        f"Met: {len(report.met)} of {total} public functions of mlx.core ({len(report.met) / max(total, 1):.0%}).",
+    ]
+    if known := [one for one in report.findings if one.accepted]:
+        lines.append("Known and accepted: " + "; ".join(f"{one.operation} ({one.accepted})" for one in known) + ".")
+    if report.unrepeated:
+        lines.append(f"Ended once and not again: {'; '.join(report.unrepeated)}.")
+    return lines if report.complete else [*lines, "Interrupted: this is what was finished by then."]
+
+
+def markdown(report: FuzzReport) -> str:
+    """Return a report that can be filed as it is: every finding with its script."""
+    lines = ["# mlxprobe fuzz", "", *summary(report), ""]
+    for one in (one for one in report.findings if not one.accepted):
+        holds = f"mlx {', '.join(one.releases)}, {report.environments[-1].device}"
+        lines += [f"## {one.operation}: {one.oracle}, {one.kind}", "", f"{one.message}.", ""]
+        lines += [f"On {holds}; {counted(one.cases, 'case')}, first `--replay {one.case}`.", ""]
+        lines += ["```python", one.script.rstrip(), "```", ""]
+    reasons: dict[str, list[str]] = {}
+    for name, why in report.unmet.items():
+        reasons.setdefault(why, []).append(f"`{name}`")
+    lines += [
+        "## Not met",
+        "",
+        *table(("why", "functions"), ((why, ", ".join(names)) for why, names in reasons.items())),
+    ]
+    has_not = [(f"`{name}`", "; ".join(told)) for name, told in report.unsupported.items()]
+    lines += ["", "## What MLX says that it has not", "", *table(("operation", "it says"), has_not)]
+    return "\n".join(lines) + "\n"
+
+
+def encoded(report: FuzzReport) -> str:
+    """Return the report as JSON."""
+    plain = finite(msgspec.to_builtins(report, str_keys=True))
+    return msgspec.json.format(msgspec.json.encode(plain), indent=2).decode() + "\n"
+
+
+FUZZ_FORMATS: dict[str, Callable[[FuzzReport], str]] = {"text": text, "json": encoded, "markdown": markdown}
