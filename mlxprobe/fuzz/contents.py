@@ -57,14 +57,16 @@ def _values(array: Array, count: int, draw: random.Random) -> list[Any]:
         low = 0 if array.dtype.startswith("u") or array.kind in ("positive", "shift") else -9
         return [draw.randint(max(low, 1) if array.kind == "positive" else low, 5 if array.kind == "shift" else 9)
                 for _ in range(count)]  # fmt: skip
-    low, high = RANGES.get(array.kind, RANGES["real"])
+    lowest, highest = RANGES.get(array.kind, RANGES["real"])
     if array.dtype == "complex64":
-        return [complex(_away(draw.uniform(low, high)), _away(draw.uniform(low, high))) for _ in range(count)]
-    return [_away(draw.uniform(low, high)) for _ in range(count)]
+        return [
+            complex(_away(draw.uniform(lowest, highest)), _away(draw.uniform(lowest, highest))) for _ in range(count)
+        ]
+    return [_away(draw.uniform(lowest, highest)) for _ in range(count)]
 
 
 def _away(value: float) -> float:
-    whole = round(value)
+    whole = float(round(value))
     return value if abs(value - whole) > AROUND else whole + (AROUND if value >= whole else -AROUND)
 
 
@@ -84,14 +86,14 @@ def _matrix(kind: str, rows: int, columns: int, draw: random.Random) -> Numbers:
     values = np.array([1.0 + 2.0 * (k + 0.4 * draw.random()) / max(few, 1) for k in range(few)])
     left, right = _orthogonal(rows, draw)[:, :few], _orthogonal(columns, draw)[:, :few]
     if kind == "spd":
-        return (left * values) @ left.T
+        return np.asarray((left * values) @ left.T)
     if kind == "symmetric":
-        return (left * (values * np.array([(-1.0) ** k for k in range(few)]))) @ left.T
+        return np.asarray((left * (values * np.array([(-1.0) ** k for k in range(few)]))) @ left.T)
     if kind in ("lower", "upper"):
         dense = np.array([[0.5 * draw.uniform(-1, 1) for _ in range(columns)] for _ in range(rows)])
         strict = np.tril(dense, -1) if kind == "lower" else np.triu(dense, 1)
-        return strict + np.diag(values)
-    return (left * values) @ right.T
+        return np.asarray(strict + np.diag(values))
+    return np.asarray((left * values) @ right.T)
 
 
 def _orthogonal(size: int, draw: random.Random) -> Numbers:

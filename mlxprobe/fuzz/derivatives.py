@@ -24,11 +24,11 @@ def judged(case: Case, seen: Seen, found: Finds, raises: Callable[[Any], bool]) 
     if narrow is None or raises(narrow):
         return
     has_wide = wide is not None and not raises(wide)
+    base = wide if wide is not None and has_wide else narrow
     if has_wide or unit(case) == UNIT["float32"]:
-        base = wide if has_wide else narrow
         wrong = list(_modes(case, base, found, raises))
         yield from wrong
-        if has_wide and not wrong:
+        if wide is not None and has_wide and not wrong:
             yield from _precision(case, narrow, wide, found, raises)
 
 

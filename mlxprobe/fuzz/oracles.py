@@ -30,7 +30,7 @@ class Judge:
             return [self._found(self.seen["fate"], self.seen["word"], f"the process ended: {self.seen['word']}")]
         found = list(self._beside())
         truth = _reference(self.case)
-        value = self.seen.get("value")
+        value = self.seen["value"]
         if self._raises(value):
             return [*found, *self._refused(value, truth)]
         if truth is not None:
@@ -116,7 +116,8 @@ class Judge:
             worst = furthest(numbers_of(one), as_dtype(np.asarray(right), one["dtype"]), np.asarray(allowed))
             if worst is not None:
                 place, excess, kind = worst
-                told = f"element {[int(k) for k in place]} is {numbers_of(one)[place]}; right is {np.asarray(right)[place]}"
+                where = [int(k) for k in place]
+                told = f"element {where} is {numbers_of(one)[place]}; right is {np.asarray(right)[place]}"
                 yield self._found(oracle, kind, told, excess)
                 return
 

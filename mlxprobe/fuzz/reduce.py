@@ -19,7 +19,10 @@ PLACED = ("index", "unique")  # kinds whose values a smaller array may not hold
 def reduced(case: Case, shown: Discrepancy, batches: Batches) -> tuple[Case, Discrepancy]:
     """Return the smallest case found that shows the same by the same oracle, and what is seen of it."""
     for _ in range(ROUNDS):
-        named = [msgspec.structs.replace(one, id=f"{case.id}/{k}") for k, one in enumerate(list(smaller(case))[:MOST])]
+        named = [
+            msgspec.structs.replace(one, id=f"{case.id}/{k}")
+            for k, one in enumerate([one for one in smaller(case) if one.size < case.size][:MOST])
+        ]
         seen = batches.run(named)
         kept = [(one, found) for one in named if one.id in seen and (found := same(one, seen[one.id], shown))]
         if not kept or batches.stop.is_set():

@@ -148,7 +148,7 @@ def _moved(values: Numbers, size: Any, draw: random.Random) -> Numbers:
     if values.dtype.kind not in "fc":
         return values
     shares = np.array([draw.uniform(-1, 1) for _ in range(values.size)]).reshape(values.shape)
-    return values + shares * size
+    return np.asarray(values + shares * size)
 
 
 def _largest(values: Numbers) -> float:

@@ -96,8 +96,7 @@ def _softmax(a: Any, axis: Any = None, precise: bool = False) -> Any:
 
 
 def _lse(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    with np.errstate(divide="ignore"):
-        return np.logaddexp.reduce(a, axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims)
+    return special.logsumexp(a, axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims)
 
 
 def _search(draw: Draw) -> Drawn:

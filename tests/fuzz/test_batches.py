@@ -1,0 +1,102 @@
+"""Batches in watched processes: numbers come back, a crash is pinned, nothing is lost."""
+
+import sys
+from collections.abc import Sequence
+from itertools import islice
+
+import pytest
+from click.testing import CliRunner
+
+from mlxprobe.cli.common import main
+from mlxprobe.cli.fuzz import fuzz
+from mlxprobe.fuzz.batch import Batches, Seen
+from mlxprobe.fuzz.case import Array, Case, Step
+from mlxprobe.fuzz.generate import cases
+from mlxprobe.fuzz.operations import OPERATIONS
+from mlxprobe.fuzz.operations.registry import Operation
+from mlxprobe.fuzz.oracles import Judge
+from mlxprobe.fuzz.strategies import Drawn
+from mlxprobe.settings.table import resolve
+from mlxprobe.values.observation import Environment
+
+HERE = Environment(python="", executable=sys.executable, platform="", mlx="here")
+CRASH = {"fate": "crash", "word": "SIGSEGV"}
+
+
+class Scripted(Batches):
+    """Die at a case, where another one has run before it in the same process."""
+
+    def __init__(self, culprit: str, needs: str = "") -> None:
+        super().__init__(HERE, resolve({}))
+        self.culprit, self.needs, self.runs = culprit, needs, 0
+
+    def _once(self, chosen: Sequence[Case]) -> tuple[dict[str, Seen], Seen]:
+        self.runs += 1
+        found: dict[str, Seen] = {}
+        for one in chosen:
+            if one.id == self.culprit and (not self.needs or self.needs in found):
+                return found, dict(CRASH)
+            found[one.id] = {"value": []}
+        return found, {"fate": "error", "word": ""}
+
+
+MANY = list(islice(cases(0, ["sin", "cos"]), 16))
+
+
+def test_a_crash_is_pinned_to_its_case_and_nothing_else_is_lost() -> None:
+    found = Scripted(MANY[5].id).run(MANY)
+    assert found[MANY[5].id] == CRASH
+    assert all(found[one.id] == {"value": []} for one in MANY if one is not MANY[5])
+
+
+def test_a_crash_that_needs_an_earlier_case_is_pinned_by_halving() -> None:
+    batches = Scripted(MANY[9].id, needs=MANY[2].id)
+    found = batches.run(MANY)
+    assert found[MANY[9].id]["beside"] == CRASH | {"with": [MANY[2].id]}
+    assert len(found) == len(MANY)
+
+
+def test_an_end_that_does_not_come_again_is_told_and_is_no_finding() -> None:
+    class Once(Scripted):
+        def _once(self, chosen: Sequence[Case]) -> tuple[dict[str, Seen], Seen]:
+            self.culprit = "" if self.runs else self.culprit
+            return super()._once(chosen)
+
+    batches = Once(MANY[5].id)
+    found = batches.run(MANY)
+    assert all(one == {"value": []} for one in found.values())
+    assert batches.unrepeated == [f"{MANY[5].id}: SIGSEGV"]
+
+
+@pytest.mark.slow
+def test_a_real_crash_is_told_by_its_signal_and_the_others_have_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(OPERATIONS, "as_strided", Operation(name="as_strided", build=lambda _: Drawn((), ())))
+    array = Array(shape=(4,))
+    far = Case(
+        id="far",
+        arrays=(array,),
+        steps=(Step(function="as_strided", arguments=({"array": 0}, [8], [10**13])),),
+        axes=(0,),
+    )
+    near = Case(id="near", arrays=(array,), steps=(Step(function="negative", arguments=({"array": 0},)),), axes=(0,))
+    after = Case(id="after", arrays=(array,), steps=(Step(function="square", arguments=({"array": 0},)),), axes=(0,))
+    found = Batches(HERE, resolve({})).run([near, far, after])
+    assert (found["far"]["fate"], found["far"]["word"]) == ("crash", "SIGSEGV")
+    for one in (near, after):
+        assert Judge(one, found[one.id]).judge() == []
+        assert found[one.id]["wide"]["value"][0]["dtype"] == "float64"
+
+
+@pytest.mark.slow
+def test_the_command_ends_with_0_where_nothing_is_found() -> None:
+    done = CliRunner().invoke(main, ["fuzz", "--programs", "3", "--ops", "add", "--seed", "1"])
+    assert done.exit_code == 0, done.output
+    assert "3 programs with seed 1" in done.output
+    assert "0 findings" in done.output
+
+
+def test_a_time_that_is_none_is_refused() -> None:
+    done = CliRunner().invoke(main, ["fuzz", "--for", "soon"])
+    assert done.exit_code == 2
+    assert "--for: 'soon' is not a time" in done.output
+    assert fuzz.name == "fuzz"

@@ -1,0 +1,104 @@
+"""Cases: the same from the same seed, right for their references, and smaller ones stay cases."""
+
+import subprocess
+import sys
+from itertools import islice
+
+import msgspec
+import numpy as np
+import pytest
+
+from mlxprobe.fuzz.case import Array, Case, Step
+from mlxprobe.fuzz.contents import contents, rounded
+from mlxprobe.fuzz.discrepancy import Discrepancy
+from mlxprobe.fuzz.generate import cases, named, replayed
+from mlxprobe.fuzz.operations import OPERATIONS
+from mlxprobe.fuzz.reduce import smaller
+from mlxprobe.fuzz.reference import expected
+from mlxprobe.fuzz.script import script
+from mlxprobe.values.errors import UsageError
+
+OF_SINES = (
+    "from mlxprobe.fuzz.generate import cases; from itertools import islice; print(list(islice(cases(3, ['sin']), 3)))"
+)
+SIN = Case(
+    id="sin:0:0",
+    arrays=(Array(shape=(2, 3), dtype="float16", layout="transposed", special=("nan",)),),
+    steps=(Step(function="sin", arguments=({"array": 0},)), Step(function="sum", arguments=({"result": 0},))),
+    axes=(-1,),
+)
+
+
+def test_a_seed_gives_the_same_cases_in_every_process_whatever_constants_it_has_imported() -> None:
+    ours = str(list(islice(cases(3, ["sin"]), 3)))
+    theirs = subprocess.run([sys.executable, "-c", OF_SINES], capture_output=True, text=True, check=True, timeout=60)
+    assert theirs.stdout.strip() == ours
+
+
+def test_a_case_is_replayed_by_its_id() -> None:
+    for one in islice(cases(7, ["linalg.*"]), 20):
+        assert replayed(one.id) == one
+
+
+@pytest.mark.parametrize("identity", ["sin", "sin:x:1", "no_such:0:1", "sin:0:-1"])
+def test_an_id_that_names_no_case_is_refused(identity: str) -> None:
+    with pytest.raises(UsageError, match="OPERATION:SEED:NUMBER"):
+        replayed(identity)
+
+
+def test_a_glob_that_fits_nothing_is_refused() -> None:
+    with pytest.raises(UsageError, match="fits no operation"):
+        named(["nothing*"])
+
+
+def test_a_case_survives_json() -> None:
+    one = next(cases(1, ["conv2d"]))
+    assert msgspec.json.decode(msgspec.json.encode(one), type=Case) == one
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, one in OPERATIONS.items() if one.reference is not None])
+def test_a_reference_takes_what_is_drawn_for_it(name: str) -> None:
+    """A reference that refuses its arguments judges nothing, and nobody would notice; one in three may be refused."""
+    known = list(islice(cases(0, [name.replace("[", "[[]") if name[0] == "[" else name.replace("[]", "[[]]")]), 6))
+    assert sum(_is_judged(one) for one in known) >= 4
+
+
+def _is_judged(case: Case) -> bool:
+    try:
+        return expected(case) is not None
+    except (ValueError, IndexError, TypeError):
+        return False
+
+
+def test_contents_are_what_the_dtype_can_hold() -> None:
+    third = np.array([1 / 3])
+    assert rounded(third, "float16")[0] == float(np.float16(1 / 3))
+    assert rounded(third, "bfloat16")[0] == 0.333984375  # 2731 / 8192: eight bits
+    assert np.isnan(rounded(np.array([np.nan]), "bfloat16")[0])
+
+
+def test_values_keep_away_from_whole_numbers_where_kinks_are() -> None:
+    values = contents(Array(shape=(500,)))
+    assert np.min(np.abs(values - np.round(values))) > 0.02
+
+
+def test_matrices_are_well_conditioned() -> None:
+    for kind in ("spd", "regular", "symmetric", "lower", "upper"):
+        for seed in range(5):
+            assert np.linalg.cond(contents(Array(shape=(4, 4), kind=kind, seed=seed))) < 30
+
+
+def test_smaller_cases_are_smaller() -> None:
+    found = [one for one in smaller(SIN) if one.size < SIN.size]
+    assert len(found) > 6
+    assert {len(one.steps) for one in found} == {1, 2}
+    assert (1, 3) in {one.arrays[0].shape for one in found}
+
+
+@pytest.mark.parametrize("oracle", ["value", "vmap", "compiled", "copy", "memory", "forward mode", "reverse mode"])
+def test_a_script_is_short_and_runs(oracle: str) -> None:
+    shown = Discrepancy(case="", operation="sin", oracle=oracle, kind="numbers", message="it is wrong")
+    text = script(msgspec.structs.replace(SIN, arrays=(Array(shape=(2, 3), layout="transposed"),)), shown)
+    assert len(text.splitlines()) <= 15
+    compile(text, "script", "exec")
