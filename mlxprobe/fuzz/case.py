@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import msgspec
-
 from mlxprobe.values.observation import Value
 
 FLOATS = ("float32", "float16", "bfloat16")
