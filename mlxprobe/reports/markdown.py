@@ -31,7 +31,8 @@ def render(record: Record) -> str:
         head = ("program", "observed", "evidence") if name == USERS else (*VARIANT, "observed", "evidence")
         lines += table(head, map(_own if name == USERS else _row, rows))
         lines += _found(rows) if name == USERS else []
-        for program, several in ranks.groups(rows).items():
+        unexpected = {one.label: one.ranks for one in rows if one.ranks and not one.as_expected}
+        for program, several in (ranks.groups(rows) | unexpected).items():
             lines += ["", f"Ranks of {program.removeprefix(f'{name}/')} ({ranks.ABOUT}):", ""]
             lines += table(ranks.HEAD, ranks.lines(several))
     claims = ledger(record) if any(one.claims for one in record.programs) else []

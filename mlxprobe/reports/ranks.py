@@ -21,8 +21,8 @@ FIGURES = ("steps", "finished", "since")
 ABOUT = "finished: collectives that have run; collective: the one that a rank waits in, else the last that it has built"
 
 
-def groups(rows: Iterable[ProgramRecord]) -> dict[str, list[ProgramRecord]]:
-    """Return the rows of each program that has several ranks, by its name."""
+def groups(rows: Iterable[ProgramRecord]) -> dict[str, Sequence[ProgramRecord]]:
+    """Return the rows of each program that has several ranks, a row each, by its name."""
     found: dict[str, list[ProgramRecord]] = {}
     for one in rows:
         if one.process is not None and one.process.rank >= 0:

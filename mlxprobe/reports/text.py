@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mlxprobe.reports import words
+from mlxprobe.reports import ranks, words
 from mlxprobe.values.record import ProgramRecord, Record
 from mlxprobe.values.vocabulary import Outcome, Role
 
@@ -77,4 +77,7 @@ def _evidence(one: ProgramRecord) -> list[RenderableType]:
     lines.append(Text(one.reason, style="dim" if one.outcome is Outcome.PASS else ""))
     if one.findings:
         lines.append(Text(words.codes(one), style="magenta"))
-    return [Padding(line, (0, 0, 0, 4)) for line in lines]
+    parts: list[RenderableType] = list(lines)
+    if not one.as_expected and (told := ranks.lines(one.ranks)):
+        parts.append(ranks.table(told))
+    return [Padding(part, (0, 0, 0, 4)) for part in parts]

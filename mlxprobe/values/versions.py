@@ -5,8 +5,8 @@ Version 2: a user's program has `program` and no `scenario`, `variant`, `role` o
     also empty; `sheet`, `remarks`, `repeats`, `worst_step`, `worst_step_s`, `steps_s` and a place's `caller` are new.
 Version 3: `programs` has a row for each process of a watched program that trains, by rank; `process`, `collectives` and
     a finding's `ranks` are new.
-Version 4: a row's `ended`, `finished`, `silence`, `evaluating_s`, `compared` and `clock_s` are new: how a rank waits,
-    and what `mlxprobe merge` compares ranks of several records by.
+Version 4: a row's `ranks`, `ended`, `finished`, `silence`, `evaluating_s`, `compared` and `clock_s` are new: how a
+    rank waits, and what `mlxprobe merge` compares ranks of several records by.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from lanes import built, cut_off, elsewhere, hashed, healthy, message, waiting
 from making import record, record_row
 
 from mlxprobe.diagnosis import diagnose_ranks
-from mlxprobe.reports import diagnosis, markdown, ranks
+from mlxprobe.reports import diagnosis, markdown, ranks, text
 from mlxprobe.running.judging import judged_all
 from mlxprobe.values.again import observation
 from mlxprobe.values.files import decode, encode
@@ -84,6 +84,13 @@ def test_the_text_ends_with_the_table() -> None:
         "0         4         6  7 all_sum (64,) float32, train.py:31  waits at train.py:35          6.0 s",
         "1         3         6  7 all_sum () float32, train.py:33     waits at train.py:34 [MP701]  6.0 s",
     ]
+
+
+def test_a_variant_with_ranks_has_its_table_where_it_is_not_as_expected() -> None:
+    for right in (True, False):
+        made = record(record_row(as_expected=right, ranks=of(SKIPS)))
+        for told in (text.render(made, width=120), markdown.render(made)):
+            assert ("waits at train.py:34 [MP701]" in told) is not right
 
 
 def test_a_single_process_has_no_table() -> None:

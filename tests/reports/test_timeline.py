@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from lanes import built, cut_off, elsewhere, healthy, waiting
-from making import record
+from making import record, record_row
 from pages import hostile, ranks
 
 from mlxprobe.reports.html import render
@@ -88,6 +88,11 @@ def test_a_page_has_the_table_and_the_timeline_before_the_programs() -> None:
     main = shown.split("<main")[1]
     assert main.index("waits at train.py:34 [MP701]") < main.index('data-key="ranks"') < main.index("<details")
     assert '"words":[{"rank":"rank 0"' in shown
+
+
+def test_a_variant_with_ranks_has_its_table_among_its_evidence() -> None:
+    shown = render(record(record_row(ranks=ranks().programs)), (), LIBRARY).split("<details")[1]
+    assert shown.index("<h4>Ranks</h4>") < shown.index("waits at train.py:34 [MP701]")
 
 
 def test_hostile_names_stay_texts() -> None:

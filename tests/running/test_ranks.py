@@ -260,7 +260,7 @@ def test_nothing_is_left_behind_of_a_killed(who: str, tmp_path: Path) -> None:
 def test_a_hang_of_ranks_is_told_while_it_lasts(tmp_path: Path) -> None:
     """In the status line, then with its finding and where each rank stands."""
     (tmp_path / "train.py").write_text(RANK)
-    soon = "from mlxprobe.running import watching; watching.STALL_FLOOR_S = 4; from mlxprobe.cli import entry_point; "
+    soon = "from mlxprobe.running import watching; watching.STALL_FLOOR_S = 3; from mlxprobe.cli import entry_point; "
     order = [sys.executable, "-c", f"{soon}entry_point()", "watch", "--", *launch("alone")]
     with Terminal(order, tmp_path, columns=140) as terminal:
         alone, joined = line_of("all_max(loss)"), line_of("average(grads))")

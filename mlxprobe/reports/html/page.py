@@ -39,6 +39,7 @@ class Program(Value, frozen=True):
     left_out: int = 0
     unchecked: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
+    ranks: tuple[tuple[str, ...], ...] = ()  # where they stand, of a variant with several
 
     @property
     def codes(self) -> str:
@@ -196,6 +197,7 @@ def _program(row: ProgramRecord, identity: str, guide: Guide | None, told: Seque
         left_out=sum(1 + len(rest) for _, rest in found[MOST_FINDINGS:]),
         unchecked=tuple(map(one_line, unchecked(told))),
         facts=tuple(facts.lines(row)),
+        ranks=tuple(ranks.lines(row.ranks)),
     )
 
 
