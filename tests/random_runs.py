@@ -22,7 +22,7 @@ from mlxprobe.values.vocabulary import Severity
 
 MARK = re.compile(r"^\s*[^#\s].*# (MP\d+)$", re.MULTILINE)
 MODULE = (0, 0)
-SETTINGS = {"timeout_s": 90.0, "stall_s": 5.0}
+SETTINGS = {"timeout_s": 600.0, "stall_s": 5.0}
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from watching import GUARD_S
+
 from mlxprobe.reports import diagnosis
 from mlxprobe.values.files import load
 
-WITHIN_S = 60.0
 MLXPROBE = (sys.executable, "-m", "mlxprobe")
 PRELUDE = """
 import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
@@ -56,13 +57,21 @@ def own_environment(**changes: str) -> dict[str, str]:
 def run(command: list[str], folder: Path, stdin: str = "", **changes: str) -> Ran:
     done = subprocess.run(
         command, cwd=folder, input=stdin, env=own_environment(**changes), capture_output=True, text=True,
-        timeout=WITHIN_S, check=False,
+        timeout=GUARD_S, check=False,
     )  # fmt: skip
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
 def watch(folder: Path, *words: str, stdin: str = "", **changes: str) -> Ran:
     return run([*MLXPROBE, "watch", *words], folder, stdin, **changes)
+
+
+def start_s(folder: Path) -> float:
+    """Return how long a healthy watched program takes here and now, all in all: no time that is up may be less."""
+    (folder / "healthy.py").write_text(PRELUDE)
+    began_s = time.monotonic()
+    assert watch(folder, "healthy.py").code == 0
+    return time.monotonic() - began_s
 
 
 def report_of(folder: Path, *words: str, stdin: str = "", **changes: str) -> tuple[Ran, dict[str, Any]]:
@@ -106,16 +115,24 @@ class Terminal:
     def write(self, text: str) -> None:
         os.write(self.fd, text.encode())
 
-    def until(self, pattern: str, start: int = 0, within_s: float = WITHIN_S) -> re.Match[str]:
+    def until(self, pattern: str, start: int = 0, within_s: float = GUARD_S) -> re.Match[str]:
         deadline = time.monotonic() + within_s
         while not (found := re.search(pattern, self.told[start:])):
             assert time.monotonic() < deadline, f"no {pattern!r} in {self.told!r}"
             assert self._read(), f"it ended without {pattern!r}: {self.told!r}"
         return found
 
+    def ends(self, within_s: float) -> bool:
+        """Tell whether it ends soon."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            if not self._read():
+                return True
+        return False
+
     def end(self) -> int:
         """Wait for the end, and return the exit code, less than 0 for a signal."""
-        deadline = time.monotonic() + WITHIN_S
+        deadline = time.monotonic() + GUARD_S
         while self._read():
             assert time.monotonic() < deadline, self.told
         self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])

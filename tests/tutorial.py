@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-WITHIN_S = 120.0
+from watching import GUARD_S
+
 LIVE = "mlxprobe: "  # how a line begins that is told while the program runs
 BLOCK = re.compile(r"((?:<!--[^\n]*-->\n)*)^```(console|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 VARIES = re.compile(r"<!-- varies: (.*) -->")
@@ -70,7 +71,7 @@ def printed(block: Block, folder: Path) -> str:
     assert program == "mlxprobe", block.command
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "MLXPROBE", "FORCE_"))}
     done = subprocess.run(
-        [sys.executable, "-m", "mlxprobe", *words], cwd=folder, env=own, text=True, timeout=WITHIN_S, check=False,
+        [sys.executable, "-m", "mlxprobe", *words], cwd=folder, env=own, text=True, timeout=GUARD_S, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL if block.stdout_alone else subprocess.STDOUT,
     )  # fmt: skip
     return "".join(line for line in done.stdout.splitlines(keepends=True) if not line.startswith(LIVE))

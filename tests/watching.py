@@ -10,6 +10,7 @@ import psutil
 
 TOYS = Path(__file__).with_name("toys")
 MARK = "MARK_OF_THE_TEST"
+GUARD_S = 600.0  # no measure of anything: a test that waits for what never comes ends, however busy the machine is
 
 
 def toy(name: str) -> str:
@@ -37,6 +38,14 @@ def environment(process: psutil.Process) -> str:
     return Path(f"/proc/{process.pid}/task/{process.threads()[-1].id}/environ").read_text(errors="replace")
 
 
+def is_ready(process: psutil.Process) -> bool:
+    """Tell whether a process runs, or waits for a processor or a disk."""
+    try:
+        return process.status() in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
+    except psutil.Error:
+        return True
+
+
 def commands(mark: str) -> list[str]:
     """List the command lines of marked processes; what a failing assertion shows."""
     found = []
@@ -50,7 +59,7 @@ def commands(mark: str) -> list[str]:
     return found
 
 
-def until(condition: Callable[[], object], within_s: float) -> bool:
+def until(condition: Callable[[], object], within_s: float = GUARD_S) -> bool:
     """Poll until a condition holds; return whether it did in time."""
     deadline = time.monotonic() + within_s
     while not condition():

@@ -4,12 +4,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from watching import GUARD_S
 
 from mlxprobe.diagnosis.prints import Print, first_apart, prints
 from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.observation import Limits, Observation, Program
 
-LIMITS = Limits(stall_s=20.0, startup_s=60.0, timeout_s=120.0, memory_bytes=4_000_000_000)
+LIMITS = Limits(stall_s=20.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
 LOOP = """
 import sys
 import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from running import report_of, run
+from watching import GUARD_S
 
 from mlxprobe.diagnosis import unchecked
 from mlxprobe.supervisor.watch import observe
@@ -29,7 +30,7 @@ COMPILED = (
     "healthy/compiled_pure_function.py",
     "healthy/compiled_step_that_skips.py",
 )
-LIMITS = Limits(stall_s=20.0, startup_s=60.0, timeout_s=120.0, memory_bytes=4_000_000_000)
+LIMITS = Limits(stall_s=20.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
 LEFT_ALONE = "healthy/compiled_step_with_side_effects.py"
 PEAK_SHARE = 0.05  # of the gradients may be held until they are looked at
 TELL = """

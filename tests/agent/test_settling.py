@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from watching import GUARD_S
 
 from mlxprobe.agent import __file__ as package
 from mlxprobe.agent.shared import FOLDER_VARIABLE
@@ -17,7 +18,7 @@ HEAVY = {"ast", "ctypes", "dataclasses", "inspect", "statistics", "decimal", "ra
 def told(program: str, *flags: str, **environ: str) -> set[str]:
     """Return the modules that a program names."""
     order = [sys.executable, *flags, "-c", program]
-    ran = subprocess.run(order, capture_output=True, text=True, check=True, timeout=60, env=environ)
+    ran = subprocess.run(order, capture_output=True, text=True, check=True, timeout=GUARD_S, env=environ)
     return set(ran.stdout.split())
 
 

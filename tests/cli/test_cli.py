@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from watching import GUARD_S
 
 from mlxprobe.catalogue import scenarios
 from mlxprobe.cli import main
@@ -139,7 +140,7 @@ def test_run_writes_the_report_and_always_the_latest_record(tmp_path: Path) -> N
     done = subprocess.run(
         [sys.executable, "-m", "mlxprobe", "run", "--scenario", "step2-hang/only_the_loss_evaluated", "--format",
          "json", "--output", str(out), "--scenarios", str(scenarios)],
-        cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1"}, timeout=120, check=False,
+        cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1"}, timeout=GUARD_S, check=False,
     )  # fmt: skip
     assert done.returncode == 2, done.stderr  # for the broken file; the others' results are there all the same
     assert "broken_file.py" in done.stderr

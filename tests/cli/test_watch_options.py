@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from running import MLXPROBE, PRELUDE, report_of, run, watch
+from running import MLXPROBE, PRELUDE, report_of, run, start_s, watch
 
 pytestmark = pytest.mark.slow
 
@@ -26,9 +26,8 @@ CODES = [
     ("enough healthy steps", ENDLESS, ["--steps", "30", "--fail-on", "warning"], 0),
     ("enough steps with errors", ENDLESS.replace("0.1)", "0.0)"), ["--steps", "60", "--fail-on", "error"], 1),
     ("a finding waited for", ENDLESS.replace("0.1)", "0.0)"), ["--until-finding", "--fail-on", "error"], 1),
-    ("time that is up", ENDLESS, ["--timeout", "3"], 1),
-    ("a silence over its limit", HEALTHY + "import time; time.sleep(60)", ["--stall-limit", "1"], 1),
-    ("memory over it", HEALTHY + "import time; k = b'x' * 4 * 10**8; time.sleep(9)", ["--memory-limit", "300MB"], 1),
+    ("a silence over its limit", HEALTHY + "import time; time.sleep(9999)", ["--stall-limit", "1"], 1),
+    ("memory over it", HEALTHY + "import time; k = b'x' * 4 * 10**8; time.sleep(9999)", ["--memory-limit", "300MB"], 1),
     ("what cannot be judged", "print(1)", ["--fail-on", "error"], 0),
 ]  # fmt: skip
 
@@ -38,6 +37,12 @@ def test_the_exit_code_of(source: str, options: list[str], code: int, tmp_path: 
     (tmp_path / "train.py").write_text(source)
     ran = watch(tmp_path, *options, "train.py")
     assert ran.code == code, ran.err
+
+
+def test_the_exit_code_of_time_that_is_up(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(ENDLESS)
+    ran = watch(tmp_path, "--timeout", f"{1 + 2 * start_s(tmp_path):.1f}", "train.py")
+    assert ran.code == 1, ran.err
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from watching import GUARD_S
 
 from mlxprobe.diagnosis import RULES, diagnose
 from mlxprobe.supervisor.watch import observe
@@ -17,7 +18,7 @@ PROGRAMS = Path(__file__).parents[1] / "programs"
 FAULTY = sorted((PROGRAMS / "faulty").glob("*.py"))
 HEALTHY = sorted((PROGRAMS / "healthy").glob("*.py"))
 MARK = re.compile(r"# (MP\d+)$")
-LIMITS = Limits(stall_s=8.0, startup_s=60.0, timeout_s=120.0, memory_bytes=4_000_000_000)
+LIMITS = Limits(stall_s=8.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
 
 pytestmark = pytest.mark.slow
 

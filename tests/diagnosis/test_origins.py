@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from watching import GUARD_S
 
 from mlxprobe.diagnosis import diagnose
 from mlxprobe.diagnosis.origins import KINDS
@@ -14,7 +15,7 @@ from mlxprobe.values.observation import Fact, Limits, Observation, Program, Read
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
-LIMITS = Limits(stall_s=3.0, startup_s=60.0, timeout_s=120.0, memory_bytes=4_000_000_000)
+LIMITS = Limits(stall_s=3.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
 FAULTY = Path(__file__).parents[1] / "programs" / "faulty"
 CAUSES = [  # what each program's finding says of its cause, and of what serves instead
     (

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 from making import record, record_row, seen
+from watching import GUARD_S
 
 from mlxprobe.catalogue import scenarios
 from mlxprobe.cli import main
@@ -162,7 +163,7 @@ def test_mkdocs_builds_them_without_a_warning(tmp_path: Path) -> None:
         file.write_text(text)
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"],
-        cwd=tmp_path, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, timeout=120,
+        cwd=tmp_path, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, timeout=GUARD_S,
         check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import HERE, record_row
 from running import MLXPROBE, PRELUDE, own_environment, run
+from watching import GUARD_S
 
 from mlxprobe.agent import interventions
 from mlxprobe.diagnosis import RULES
@@ -207,7 +208,7 @@ def test_an_interrupt_keeps_what_there_is(tmp_path: Path) -> None:
     ) as ran:
         assert ran.stderr is not None and ran.stderr.readline() == "ok   as it is: pass\n"
         ran.send_signal(signal.SIGINT)
-        out, _ = ran.communicate(timeout=60)
+        out, _ = ran.communicate(timeout=GUARD_S)
     found = json.loads((tmp_path / "out.json").read_text())
     assert ran.returncode == 130
     assert found["complete"] is False and 1 <= len(found["trials"]) < len(INTERVENTIONS)

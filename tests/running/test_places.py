@@ -165,7 +165,7 @@ def test_an_installed_trainer_that_raises_is_told_with_the_scripts_line(installe
 
 def test_where_an_installed_trainer_hangs_both_lines_are_told(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "train ü.py").write_text("import trainer\n\ntrainer.fit(stuck=True)\n")
-    row = watched(installed, tmp_path, "--stall-limit", "1", "--timeout", "4", "train ü.py")
+    row = watched(installed, tmp_path, "--stall-limit", "1", "train ü.py")
     assert [frame.get("whose", "own") for frame in row["stacks"][-1]["frames"]] == ["package", "own"]
     assert f"at __init__.py:{line_of('MP603')} (lock.acquire()  # MP603), called from train ü.py:3" in row["reason"]
     (hang,) = [one for one in row["findings"] if one["code"] == "MP603"]

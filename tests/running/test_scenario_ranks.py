@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from running import MLXPROBE, own_environment
-from watching import MARK, commands, marked, until
+from watching import GUARD_S, MARK, commands, marked, until
 
 from mlxprobe.catalogue.scenarios import Entry, read
 from mlxprobe.running.runner import Runner
@@ -92,10 +92,10 @@ def test_nothing_is_left_of_ranks_whose_launcher_is_killed(entry: Entry, tmp_pat
         [*order, "--output", str(report)], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
     ) as ours:
         try:
-            assert until(lambda: len(list(tmp_path.glob("ready-*"))) == 2, 120)
+            assert until(lambda: len(list(tmp_path.glob("ready-*"))) == 2)
             psutil.Process(named(mark, "endless", "rank")[0]).parent().kill()
-            ours.wait(60)
-            assert until(lambda: not commands(mark), 20), commands(mark)
+            ours.wait(GUARD_S)
+            assert until(lambda: not commands(mark)), commands(mark)
         finally:
             for one in marked(mark):
                 with suppress(psutil.NoSuchProcess):

@@ -79,7 +79,7 @@ def test_no_native_stacks_are_no_failure(text: str | None, tmp_path: Path, monke
 def test_a_hang_in_c_is_told_by_its_native_call() -> None:
     with subprocess.Popen([sys.executable, toy("blocked_without_gil")]) as hung:
         try:
-            assert until(lambda: Path(f"/proc/{hung.pid}/wchan").read_text().startswith("futex"), 30)
+            assert until(lambda: Path(f"/proc/{hung.pid}/wchan").read_text().startswith("futex"))
             found = native.native(hung.pid, 10)
             assert any("mutex_lock" in frame.function for one in found for frame in one.frames), found
             assert [one.state for one in threads([hung.pid])] == ["S"]  # it was let go

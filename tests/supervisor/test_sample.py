@@ -54,7 +54,7 @@ def tree() -> Iterator[tuple[int, int]]:
     """A process and its child, both asleep."""
     with subprocess.Popen(["sh", "-c", "sleep 60 & wait"], start_new_session=True) as top:
         process = psutil.Process(top.pid)
-        assert until(process.children, 30)
+        assert until(process.children)
         (child,) = process.children()
         yield top.pid, child.pid
         child.kill()

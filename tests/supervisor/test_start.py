@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from watching import GUARD_S
 
 from mlxprobe.supervisor.child import WARDEN
 
@@ -26,7 +27,7 @@ entry_point()
 def told(program: str, folder: Path, *flags: str) -> set[str]:
     """Return the modules that a program names."""
     order = [sys.executable, *flags, "-c", program]
-    ran = subprocess.run(order, capture_output=True, text=True, check=True, timeout=60, cwd=folder)
+    ran = subprocess.run(order, capture_output=True, text=True, check=True, timeout=GUARD_S, cwd=folder)
     return set(ran.stdout.split())
 
 

@@ -43,7 +43,7 @@ def python(code: str, *words: str, stdin: int = subprocess.DEVNULL) -> subproces
 
 def test_a_busy_thread_is_seen_beside_a_main_thread_that_sleeps(started: list[subprocess.Popen[bytes]]) -> None:
     started.append(python(BUSY))
-    assert until(lambda: {one.state for one in threads([started[0].pid])} == {"S", "R"}, 30)
+    assert until(lambda: {one.state for one in threads([started[0].pid])} == {"S", "R"})
 
 
 def test_a_thread_that_waits_where_no_signal_reaches_it_is_not_asleep(
@@ -53,7 +53,7 @@ def test_a_thread_that_waits_where_no_signal_reaches_it_is_not_asleep(
     os.mkfifo(tmp_path / "fifo")
     started.append(python(SPAWN, str(tmp_path / "fifo")))
     try:
-        assert until(lambda: [one.state for one in threads([started[0].pid])] == ["D"], 30)
+        assert until(lambda: [one.state for one in threads([started[0].pid])] == ["D"])
         assert "D" in READY
     finally:
         os.close(os.open(tmp_path / "fifo", os.O_RDWR))
@@ -80,7 +80,7 @@ def test_who_reads_a_terminal_waits_for_a_person(code: str, started: list[subpro
     ours, theirs = pty.openpty()
     started.append(python(code, stdin=theirs))
     try:
-        assert until(lambda: waits(started[0].pid) == "input on its terminal", 30)
+        assert until(lambda: waits(started[0].pid) == "input on its terminal")
     finally:
         os.close(ours)
         os.close(theirs)
@@ -95,7 +95,7 @@ def test_who_reads_a_socket_waits_for_the_network(code: str, started: list[subpr
         started.append(python(NETWORK + code, str(server.getsockname()[1])))
         answer, _ = server.accept()
         with answer:
-            assert until(lambda: waits(started[0].pid) == "the network", 30)
+            assert until(lambda: waits(started[0].pid) == "the network")
             assert waits(started[0].pid, os.getpid()) != "the network"  # the other end is in the tree
 
 
@@ -113,8 +113,8 @@ def test_who_reads_a_socket_waits_for_the_network(code: str, started: list[subpr
 def test_a_wait_is_told_by_its_end(code: str, said: str, started: list[subprocess.Popen[bytes]]) -> None:
     started.append(python(code))
     pid = started[0].pid
-    assert until(lambda: Path(f"/proc/{pid}/syscall").read_text().split()[0] in {"0", "230", "202", "45", "35"}, 30)
-    assert until(lambda: waits(pid)[:25] == said[:25], 30)
+    assert until(lambda: Path(f"/proc/{pid}/syscall").read_text().split()[0] in {"0", "230", "202", "45", "35"})
+    assert until(lambda: waits(pid)[:25] == said[:25])
 
 
 def test_a_debugger_is_what_a_traced_program_waits_for() -> None:

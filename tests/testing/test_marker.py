@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import time
 import typing
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -107,7 +108,7 @@ NEEDS = [
     ("growth", "max_growth='0.1MB/step'", GROWS, "memory grows by 0."),
     ("growth that is allowed", "max_growth='1MB/step', allow=['MP1']", GROWS, ""),
     ("a hang", "stall_s=1", "train(); time.sleep(60)", "hang: deadlock: silent for"),
-    ("a long test", "timeout_s=12", "while True: train(1); time.sleep(0.01)", "slow: still moving"),
+    ("a long test", "timeout_s={enough_s}", "while True: train(1); time.sleep(0.01)", "slow: still moving"),
     ("a crash", "", "import os; train(); os.kill(os.getpid(), 11)", "crash: ended by SIGSEGV"),
     ("a pytest within", "", "import os, subprocess, sys; train()\n"
      "open('test_inner.py', 'w').write('def test_inner(): assert 0')\n"
@@ -117,8 +118,13 @@ NEEDS = [
 
 @slow
 def test_a_marked_test_fails_for_what_mlxprobe_finds(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=HELP + "@pytest.mark.mlxprobe\ndef test_it(): train()\n")
+    began_s = time.monotonic()
+    pytester.runpytest_subprocess("-n", "1").assert_outcomes(passed=1)
+    enough_s = 3 + 3 * (time.monotonic() - began_s)  # three run at a time
     tests = [
-        f"@pytest.mark.mlxprobe({marks})\ndef test_{k}():\n" + "".join(f"    {line}\n" for line in body.split("\n"))
+        f"@pytest.mark.mlxprobe({marks.format(enough_s=enough_s)})\ndef test_{k}():\n"
+        + "".join(f"    {line}\n" for line in body.split("\n"))
         for k, (_, marks, body, _) in enumerate(NEEDS)
     ]
     pytester.makepyfile(test_it=HELP + "\n".join(tests))
@@ -206,9 +212,11 @@ def test_a_program_is_watched_from_python(tmp_path: Path) -> None:
 def test_a_program_is_watched_until_enough_is_seen(tmp_path: Path) -> None:
     endless = tmp_path / "train.py"
     endless.write_text(PRELUDE.replace("0.1", "0.0") + "import time\nwhile True: train(1); time.sleep(0.01)")
+    began_s = time.monotonic()
     assert mlxprobe.watch(endless, steps=30).outcome is Outcome.PASS
+    took_s = time.monotonic() - began_s
     assert mlxprobe.watch(endless, until_finding=True).grave
-    assert mlxprobe.watch(endless, timeout_s=2).outcome is Outcome.SLOW
+    assert mlxprobe.watch(endless, timeout_s=1 + 2 * took_s).outcome is Outcome.SLOW
 
 
 ASKED = [

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from making import HERE
+from watching import GUARD_S
 
 from mlxprobe.reports.gate import GATE_FORMATS, GATE_SCHEMA_VERSION, GateReport, annotation, answer
 from mlxprobe.running.programs import ad_hoc, agent_words, declared
@@ -102,7 +103,7 @@ def test_what_a_command_means_to_the_agent(tmp_path: Path, monkeypatch: pytest.M
 def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "mlxprobe", *arguments],
-        cwd=folder, capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1"}, timeout=300, check=False,
+        cwd=folder, capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1"}, timeout=GUARD_S, check=False,
     )  # fmt: skip
 
 
