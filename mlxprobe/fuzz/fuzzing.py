@@ -80,12 +80,17 @@ class Fuzzing:
     def run(self, cases: Iterable[Case], seed: int, programs: int | None, seconds: float | None) -> FuzzReport:
         """Run so many programs, or for so long, and return what they have shown."""
         began_s, left = time.monotonic(), iter(cases)
-        while not self.stop.is_set() and (programs is None or self._ran < programs):
-            if seconds is not None and time.monotonic() - began_s > seconds:
-                break
-            size = SIZE if programs is None else min(SIZE, programs - self._ran)
-            self._batch(list(islice(left, size)))
-        findings, public = self._findings(), self.sides[-1].public
+        try:
+            while not self.stop.is_set() and (programs is None or self._ran < programs):
+                size = SIZE if programs is None else min(SIZE, programs - self._ran)
+                if (seconds and time.monotonic() - began_s > seconds) or not (batch := list(islice(left, size))):
+                    break
+                self._batch(batch)
+            findings = self._findings()
+        except KeyboardInterrupt:
+            self.stop.set()
+            findings = self._findings()
+        public = self.sides[-1].public
         return FuzzReport(
             schema_version=FUZZ_SCHEMA_VERSION,
             seed=seed,

@@ -108,7 +108,11 @@ def _asked(case: Case, shown: Discrepancy, names: str, *, wide: bool) -> list[st
     answers = {
         "compiled": [f"print(f({listed}), mx.compile(f)({listed}))"],
         "copy": [f"print(f({listed}), f({', '.join(plain)}))"],
-        "memory": ["for _ in range(3):", f"    mx.eval(f({listed}))", "    print(mx.get_active_memory())"],
+        "memory": [
+            "for _ in range(3):",
+            f"    {_repeated(shown.kind, listed, free)}",
+            "    print(mx.get_active_memory())",
+        ],
         "forward mode": [
             f"g, h = {inner}, {'1e-4' if wide else '1e-2'}",
             f"print(mx.jvp(g, [{free}], {ways})[1])",
@@ -128,6 +132,16 @@ def _asked(case: Case, shown: Discrepancy, names: str, *, wide: bool) -> list[st
         "print(ahead[0].sum(), sum(one.sum() for one in back))",
     ]
     return answers.get(shown.oracle, [f"print(f({listed}))"])
+
+
+def _repeated(way: str, listed: str, free: str) -> str:
+    """Return the line that is repeated where memory grows."""
+    if way == "compiled":
+        return f"mx.eval(mx.compile(lambda *same: f(*same))({listed}))"
+    if way == "derivative":
+        inner = f"lambda {free}: f({listed})"
+        return f"mx.eval(mx.vjp({inner}, [{free}], [mx.ones_like(f({listed}))])[1])"
+    return f"mx.eval(f({listed}))"
 
 
 def _moved(names: list[str], sign: str) -> str:

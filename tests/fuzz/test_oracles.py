@@ -84,8 +84,8 @@ def test_what_only_moves_numbers_must_be_exact() -> None:
 
 
 def test_memory_that_every_call_adds_to_is_found() -> None:
-    assert judged(ONE, value=told(X**2), grows=[64, 64, 64]) == {("memory", "grows")}
-    assert judged(ONE, value=told(X**2), grows=[64, 0, 64]) == set()
+    assert judged(ONE, value=told(X**2), grows={"eager": [64, 64, 64]}) == {("memory", "eager")}
+    assert judged(ONE, value=told(X**2), grows={"eager": [64, 0, 64]}) == set()
 
 
 def test_a_process_that_ended_is_a_finding() -> None:

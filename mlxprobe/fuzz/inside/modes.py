@@ -87,13 +87,17 @@ class _Case:
         return told(_evaluated([mx.stack(pair) for pair in zip(*each, strict=True)]))
 
     def grows(self) -> Any:
-        """Return the bytes that MLX holds more after further calls of which nothing is kept, three times."""
+        """Return the bytes that MLX holds more after further calls of which nothing is kept, three times a way."""
         arrays = self._arrays()
-        held = []
-        for _ in range(REPEATS + 1):
-            _evaluated(self.function(*arrays))
-            held.append(int(mx.get_active_memory()))
-        return [after - before for before, after in itertools.pairwise(held)]
+        ways: dict[str, Callable[[], Any]] = {
+            "eager": lambda: _evaluated(self.function(*arrays)),
+            "compiled": lambda: (
+                "compiled" in self.job["modes"] and _evaluated(mx.compile(function_of(self.job["steps"]))(*arrays))
+            ),
+        }
+        if self.smooth:
+            ways["derivative"] = lambda: self._derived("", self.plain)
+        return {name: _growth(way) for name, way in ways.items()}
 
     def derivative(self) -> Any:
         return self._derived("", self.plain)
@@ -132,6 +136,14 @@ class _Case:
         if not few:
             seen |= {"ways": told(ways), "weights": told(weights), "smooth": self.smooth}
         return seen
+
+
+def _growth(way: Callable[[], Any]) -> list[int]:
+    held = []
+    for _ in range(REPEATS + 1):
+        way()
+        held.append(int(mx.get_active_memory()))
+    return [after - before for before, after in itertools.pairwise(held)]
 
 
 def _try(mode: Callable[[], Any]) -> Any:
