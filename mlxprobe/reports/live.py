@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 from rich.console import Console, Group, RenderableType
@@ -115,13 +114,24 @@ def _threads(one: LiveProcess) -> Iterator[RenderableType]:
 
 def _others(one: LiveProcess) -> list[str]:
     """Tell of the threads that run no Python, those alike in one line."""
-    alike = Counter((each.state, each.waits) for each in one.threads if not each.stack)
-    busy = {kind: sum(each.cpu_share for each in one.threads if (each.state, each.waits) == kind) for kind in alike}
-    return [
-        f"{counted(number, 'thread')} without Python: {STATES.get(kind[0], kind[0])}, {busy[kind]:.2f} processors"
-        + (f", {'wait' if number > 1 else 'waits'} for {kind[1]}" if kind[1] else "")
-        for kind, number in alike.items()
-    ]
+    alike: dict[tuple[str, str, str], list[LiveThread]] = {}
+    for each in one.threads:
+        if not each.stack:
+            alike.setdefault((each.state, _innermost(each), each.waits), []).append(each)
+    lines = []
+    for (state, inside, waits), threads in alike.items():
+        told = f"{counted(len(threads), 'thread')} without Python: {STATES.get(state, state)}"
+        told += f", {sum(each.cpu_share for each in threads):.2f} processors" + (f", in {inside}" if inside else "")
+        lines.append(
+            told + (f", {'wait' if len(threads) > 1 else 'waits'} for {waits}" if waits and not inside else "")
+        )
+    return lines
+
+
+def _innermost(one: LiveThread) -> str:
+    """Name the innermost call in MLX, or the innermost of all."""
+    names = [frame.function for frame in one.native]
+    return plain(next((name for name in names if name.startswith("mlx::")), names[0] if names else ""))
 
 
 def _calls(one: LiveThread) -> list[str]:

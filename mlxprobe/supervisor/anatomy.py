@@ -94,8 +94,10 @@ def readable(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/mem", "rb"), open(f"/proc/{pid}/task/{pid}/syscall", "rb"):
             return True
-    except OSError:
-        return not Path("/proc/self").exists()
+    except PermissionError:
+        return False
+    except OSError:  # it has just ended, or the system has no such files
+        return True
 
 
 def connections(pids: Iterable[int]) -> dict[int, list[Connection]]:

@@ -13,10 +13,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 import psutil
 
 from mlxprobe.supervisor import anatomy
+from mlxprobe.supervisor.anatomy import Readings
 from mlxprobe.supervisor.awaited import awaited
 from mlxprobe.supervisor.film import Film
 from mlxprobe.supervisor.native import program
-from mlxprobe.supervisor.portrait import Rested, Sitter
+from mlxprobe.supervisor.portrait import Sitter
 from mlxprobe.supervisor.rights import forbidden
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.spied import MISSING, Spied
@@ -38,11 +39,15 @@ MOST = 32  # processes whose stacks are read
 class Strangers:
     """The processes of a tree that carry no agent, as `Suspicion` asks for them."""
 
-    above: Collection[int] = ()
-
     def __init__(self, spied: Spied) -> None:
         self._spied = spied
         self.pythons: set[int] = set()
+        self.ranks: set[int] = set()
+
+    @property
+    def above(self) -> set[int]:
+        """The launcher of ranks, which only waits for them."""
+        return self.pythons - self.ranks if self.ranks else set()
 
     @property
     def on_gpu(self) -> bool:
@@ -56,8 +61,8 @@ class Strangers:
         return {str(numbers[key]) for key in self._spied.bystanders if key in numbers}
 
     def asked(self, living: Collection[int]) -> dict[int, Iterable[int]]:
-        """Return the processes that run Python."""
-        return dict.fromkeys(sorted(self.pythons & set(living))[:MOST], ())
+        """Return the processes that run Python; of a launcher, its ranks."""
+        return dict.fromkeys(sorted((self.pythons - self.above) & set(living))[:MOST], ())
 
 
 class Attachment:
@@ -77,17 +82,18 @@ class Attachment:
         self.stacks: tuple[Stack, ...] = ()
         self.compiles = False
         self._given = limit_s is not None
-        self._rest = Rested({})
+        self._before: Readings = {}
         self._silent_since_s = self._stacked_s = self.started_s
-        self._inside = self._filmed = False
+        self._filmed = False
 
     def look(self) -> Looked:
         """Look until it is clear what the process does, or the time is up."""
         self._meet()
         pages = {pid: anatomy.pages_read(pid) for pid in self.tree.pids}
-        self._rest = Rested(anatomy.readings(self.tree.pids))
+        self._before = anatomy.readings(self.tree.pids)
         with Film(self._busiest()) as film:
             self.stacks = self._take()
+            self._look_inside()
             while not self._is_clear(film) and self._passed_s < self.limit_s * LONGEST and self.tree.pids:
                 time.sleep(POLL_S)
                 self._meet()
@@ -104,8 +110,6 @@ class Attachment:
         if self.moved:
             return self._passed_s > ALIVE_S
         silent_s = time.monotonic() - self._silent_since_s
-        if not self._inside and silent_s > self.limit_s / 3 and (self._filmed or self._rests()):
-            self._look_inside()
         if not self._filmed and not self._rests():
             return False
         return self.suspicion.is_proved(silent_s, self.limit_s) or (silent_s > self.limit_s and self._waits())
@@ -113,10 +117,10 @@ class Attachment:
     def _busiest(self) -> list[int]:
         """Order the processes that run Python by what they have done in their lives."""
         used = {pid: samples[-1].cpu_s for pid, samples in self.tree.apart.items() if samples}
-        return sorted(self.members.pythons, key=lambda pid: -used.get(pid, 0.0))
+        return sorted(self.members.pythons - self.members.above, key=lambda pid: -used.get(pid, 0.0))
 
     def _rests(self) -> bool:
-        """Tell whether next to nothing has run since the look began: who sleeps can be stopped without harm."""
+        """Tell whether next to nothing has run since the look began."""
         samples = self.tree.samples
         return len(samples) > 1 and samples[-1].cpu_s - samples[0].cpu_s < REST_CPU_S
 
@@ -131,26 +135,17 @@ class Attachment:
         return used_s < IDLE_CPU_SHARE * self.limit_s and any(awaited(one, self.tree.pids).outer for one in mains)
 
     def _look_inside(self) -> None:
-        """Ask once for native calls: that stops the processes, and so wakes what sleeps."""
-        self._inside = True
-        with self._rest.disturbed(self.tree.pids):
-            self.spied.look_inside(self.stacks)
-        self.suspicion.drop()
-
-    def _note(self, moved: set[tuple[int, str]]) -> None:
-        """Take in which threads have moved. A main one that sleeps all the time may stand in MLX, and not care."""
-        mains = {(pid, self.spied.name(pid, pid)) for pid in self.members.pythons}
-        if moved and not moved & mains and not self._inside and not any(map(self._ran, self.members.pythons)):
-            self._look_inside()
-        if mattering := moved - self.spied.bystanders:
-            self.moved |= {pid for pid, _ in mattering}
-            self._silent_since_s = time.monotonic()
+        """Read native calls. Who stands in MLX does not wait for the other threads: from now on they do not count."""
+        if self.spied.look_inside(sorted(self.members.asked(self.tree.pids))):
             self.suspicion.drop()
 
-    def _ran(self, pid: int) -> bool:
-        """Tell whether a process's main thread was on a processor since the look began."""
-        now, before = anatomy.readings([pid]).get((pid, pid)), self._rest.before.get((pid, pid))
-        return now is None or before is None or now.thread.switches != before.thread.switches
+    def _note(self, moved: set[tuple[int, str]]) -> None:
+        """Take in which threads have moved."""
+        if mattering := moved - self.spied.bystanders:
+            self.moved |= {pid for pid, _ in mattering}
+            self.spied.forget(mattering)
+            self._silent_since_s = time.monotonic()
+            self.suspicion.drop()
 
     def _meet(self) -> None:
         """Sample the tree, and take in who has come."""
@@ -160,6 +155,8 @@ class Attachment:
             if (process := self.tree.process(pid)) and anatomy.is_python(process):
                 self.members.pythons.add(pid)
                 anatomy.roots_of(pid, self.spied.roots)
+                if anatomy.rank(pid) >= 0:
+                    self.members.ranks.add(pid)
 
     def _take(self) -> tuple[Stack, ...]:
         self._stacked_s = time.monotonic()
@@ -168,19 +165,16 @@ class Attachment:
     def _compare(self) -> None:
         """Take the stacks anew: whose have changed has moved."""
         before, self.stacks = self.stacks, self._take()
+        self._look_inside()
         known = {(one.pid, one.thread): _position(one) for one in before}
-        self._note(
-            {
-                (one.pid, one.thread)
-                for one in self.stacks
-                if known.get((one.pid, one.thread), _position(one)) != _position(one)
-            }
-        )
+        now = {(one.pid, one.thread): _position(one) for one in self.stacks}
+        self._note({key for key, place in now.items() if known.get(key, place) != place})
 
     def _looked(self, pages: Mapping[int, int], film: Film) -> Looked:
         silence, looked_s = self.suspicion.silence, self._passed_s
         self.tree.sample()
-        sitter = Sitter(self.tree, self.spied, self._rest, film.looks())
+        self._look_inside()
+        sitter = Sitter(self.tree, self.spied, self._before, film.looks())
         return Looked(
             pid=self.pid,
             looked_s=looked_s,

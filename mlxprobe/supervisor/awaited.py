@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import time
 from collections.abc import Collection
@@ -25,6 +26,7 @@ from mlxprobe.supervisor.waits import (
 PRIVATE, CLOCK, COMMAND = 128, 256, 127  # of a futex call's operation
 RELATIVE = (0,)  # FUTEX_WAIT: all others take the time at which they end
 LONG_S = 1e8
+_FLAGS = re.compile(r"^flags:\s*(\d+)", re.MULTILINE)
 TERMINALS = ("/dev/pts/", "/dev/tty", "/dev/console")
 
 
@@ -84,16 +86,35 @@ def _of_files(pid: int, files: Collection[str], pids: Collection[int], *, writes
         inner = sockets & _network(pids) - outer_sockets(pid, pids)  # both ends are in the tree
         return Awaited("a connection", outer=not inner)
     if pipes := {file for file in files if file.startswith("pipe:")}:
-        outer = bool(pipes & _held_outside(pids))
+        outer = bool(pipes & _held_outside(pids)) or not pipes <= _held(pids, writing=not writes)
         words = "somebody to read the pipe that it writes to" if writes else "what comes through a pipe"
         return Awaited(words, outer=outer)
     return Awaited("a file or device", outer=True) if files else Awaited()
 
 
 def _held_outside(pids: Collection[int]) -> set[str]:
-    """List the pipes that processes outside of the tree hold too."""
-    others = (pid for pid in listed("/proc") if pid.isdigit() and int(pid) not in pids and int(pid) != os.getpid())
+    """List what processes outside of the tree hold too, as far as that may be read."""
+    others = (pid for pid in listed("/proc") if pid.isdigit() and int(pid) not in pids)
     return {held for pid in others for fd in listed(f"/proc/{pid}/fd") if (held := file_of(int(pid), fd))}
+
+
+def _held(pids: Collection[int], *, writing: bool) -> set[str]:
+    """List what the tree's processes hold for writing, or for reading."""
+    found = set()
+    for pid in pids:
+        for fd in listed(f"/proc/{pid}/fd"):
+            told = _FLAGS.search(_text(f"/proc/{pid}/fdinfo/{fd}"))
+            if told and (int(told[1], 8) & os.O_ACCMODE != os.O_RDONLY) is writing:
+                found.add(file_of(pid, fd))
+    return found
+
+
+def _text(file: str) -> str:
+    try:
+        with open(file, encoding="ascii", errors="replace") as opened:
+            return opened.read()
+    except OSError:
+        return ""
 
 
 def _network(pids: Collection[int]) -> set[str]:

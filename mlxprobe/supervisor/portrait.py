@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import psutil
@@ -17,43 +16,16 @@ from mlxprobe.supervisor.spied import Spied
 from mlxprobe.values.live import LiveProcess, LiveThread
 
 
-class Rested:
-    """The threads from the start of a look on. We wake what sleeps when we stop it, and that must not count."""
-
-    def __init__(self, first: Readings) -> None:
-        self._since_s = time.monotonic()
-        self._first = self.before = first
-        self._disturbed: Readings = {}
-        self.from_s = self._since_s  # what is counted, is counted from here on
-
-    @contextlib.contextmanager
-    def disturbed(self, pids: Collection[int]) -> Iterator[None]:
-        """Leave out of every count what happens meanwhile."""
-        self._disturbed = anatomy.readings(pids)
-        yield
-        self.before, self.from_s = anatomy.readings(pids), time.monotonic()
-
-    def slept_s(self, key: tuple[int, int], now: Reading) -> float | None:
-        """Return for how long a thread has slept, but for being woken by us."""
-        first, middle, last = (some.get(key) for some in (self._first, self._disturbed, self.before))
-        if None in (now.slept_s, first, middle, last) or first is None or middle is None or last is None:
-            return now.slept_s
-        woken = last.thread.switches != now.thread.switches or first.thread.switches != middle.thread.switches
-        if woken or first.slept_s is None:
-            return now.slept_s
-        return first.slept_s + time.monotonic() - self._since_s
-
-
 class Sitter:
     """Who is portrayed: the processes of a tree, with the stacks that were read of them."""
 
-    def __init__(self, tree: TreeSampler, spied: Spied, rested: Rested, looks: Mapping[tuple[int, int], int]) -> None:
+    def __init__(self, tree: TreeSampler, spied: Spied, before: Readings, looks: Mapping[tuple[int, int], int]) -> None:
         self._tree = tree
         self._spied = spied
-        self._rested = rested
+        self._before = before
         self._looks = looks
-        self._counted_s = max(time.monotonic() - rested.from_s, 1e-3)
-        self._stacks = {(key[0], spied.numbers.get(key, 0)): stack for key, stack in spied.latest.items()}
+        self._looked_s = max(time.monotonic() - tree.started_s, 1e-3)
+        self._stacks = spied.known()
         self._pids = tree.pids
 
     def processes(self, pages: Mapping[int, int]) -> tuple[LiveProcess, ...]:
@@ -96,7 +68,7 @@ class Sitter:
 
     def _thread(self, now: Reading) -> LiveThread:
         key = now.thread.pid, now.thread.number
-        then, slept_s = self._rested.before.get(key), self._rested.slept_s(key, now)
+        then = self._before.get(key)
         ran_s = now.cpu_s - then.cpu_s if then else 0.0
         stack = self._stacks.get(key)
         waits = awaited(now.thread, self._pids)
@@ -107,11 +79,12 @@ class Sitter:
             python=stack is not None,
             bystander=stack is not None and (key[0], stack.thread) in self._spied.bystanders,
             cpu_s=round(ran_s, 4),
-            cpu_share=round(ran_s / self._counted_s, 3),
+            cpu_share=round(ran_s / self._looked_s, 3),
             switches=now.thread.switches - then.thread.switches if then else 0,
-            slept_s=None if slept_s is None else round(slept_s, 3),
+            slept_s=None if now.slept_s is None else round(now.slept_s, 3),
             looks=self._looks.get(key, 0),
             waits=waits.words,
             outer=waits.outer,
             stack=stack,
+            native=() if stack else self._spied.inside.get(key, ()),
         )

@@ -27,7 +27,7 @@ class TreeSampler:
     def __init__(self, root_pid: int, started_s: float, *, with_root: bool = False) -> None:
         self._root_pid = root_pid  # a warden, which is none of the program's; or the program itself
         self._with_root = with_root
-        self._started_s = started_s
+        self.started_s = started_s
         self._tree: dict[int, psutil.Process] = {}
         self._cpu: dict[int, float] = {}
         self.scanned_s = 0.0
@@ -61,7 +61,7 @@ class TreeSampler:
         return self._add(self.samples, now, resident, sum(self._cpu.values()))
 
     def _add(self, samples: list[Sample], now: float, rss_bytes: int, cpu_s: float) -> Sample:
-        sample = Sample(t_s=now - self._started_s, rss_bytes=rss_bytes, cpu_s=cpu_s)
+        sample = Sample(t_s=now - self.started_s, rss_bytes=rss_bytes, cpu_s=cpu_s)
         samples.append(sample)
         thin(samples, lambda one: one.rss_bytes)
         return sample

@@ -1,7 +1,6 @@
 """The Python stacks of processes that carry no agent, as py-spy reads them from outside.
 
 `--nonblocking` reads memory alone: nobody is stopped, and a report that was read while frames changed is no report.
-Native calls need a stop of some hundredths of a second, so they are asked for only once nothing has moved.
 """
 
 from __future__ import annotations
@@ -15,12 +14,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from mlxprobe.agent.roots import Roots
-from mlxprobe.supervisor.native import Inside, native, program
+from mlxprobe.supervisor.native import program
+from mlxprobe.supervisor.threads import threads
+from mlxprobe.supervisor.unstopped import Memory
 from mlxprobe.values.observation import Frame, Stack
 from mlxprobe.values.vocabulary import Whose
 
 WITHIN_S = 1.0  # for all processes at one look
-NATIVE_WITHIN_S = 1.5
 AT_ONCE = 8
 MISSING = (
     "no Python stacks: py-spy is not installed; `pip install 'mlxprobe[native]'` where mlxprobe is, and attach again"
@@ -55,38 +55,49 @@ class Spied:
         self.silent: set[int] = set()
         self.bystanders: set[tuple[int, str]] = set()
         self.latest: dict[tuple[int, str], Stack] = {}
-        self.within: set[int] = set()  # processes of which a thread stands in MLX
-        self._inside: list[Inside] = []
+        self.inside: dict[tuple[int, int], tuple[Frame, ...]] = {}  # the native calls of threads
         self.roots = Roots()
 
     def take(self, programs: Mapping[int, Iterable[int]], *, final: bool = False) -> tuple[Stack, ...]:
         """Read the Python stacks of processes, without those of bystanders; a process's main thread comes last."""
         asked = sorted({*programs, *(fork for forks in programs.values() for fork in forks)} - self.refused)
         read = (stack for start in range(0, len(asked), AT_ONCE) for stack in self._read(asked[start:][:AT_ONCE]))
-        found = [self._with_native(one) for one in read]
+        found = list(read)
         self.latest |= {(one.pid, one.thread): one for one in found}
+        found = [self._with_native(one) for one in found]
         return tuple(one for one in found if (one.pid, one.thread) not in self.bystanders)
 
     def name(self, pid: int, number: int) -> str:
         """Return how a thread is called that the system has given a number; empty where it is not known."""
         return next((name for (of, name), its in self.numbers.items() if (of, its) == (pid, number)), "")
 
-    def look_inside(self, stacks: Sequence[Stack]) -> list[Inside]:
-        """Ask for the native calls of processes that stand still; what is told of them from now on has these."""
-        deadline = time.monotonic() + NATIVE_WITHIN_S
-        self._inside = []
-        for pid in sorted({one.pid for one in stacks}, reverse=True):
-            self._inside += native(pid, deadline - time.monotonic())
-        self.bystanders = self._not_in_mlx()
-        return self._inside
+    def known(self) -> dict[tuple[int, int], Stack]:
+        """Return the last stack of each thread, by process and number."""
+        return {(key[0], self.numbers.get(key, 0)): self._with_native(one) for key, one in self.latest.items()}
+
+    def look_inside(self, pids: Iterable[int]) -> bool:
+        """Read the native calls of what sleeps now; return whether that has changed who are bystanders."""
+        for pid in pids:
+            memory = Memory(pid)
+            for one in threads([pid]):
+                if calls := memory.calls(one.number):
+                    self.inside[pid, one.number] = calls
+        before, self.bystanders = self.bystanders, self._not_in_mlx()
+        return before != self.bystanders
+
+    def forget(self, moved: Iterable[tuple[int, str]]) -> None:
+        """Drop the native calls of threads that have gone on since."""
+        for key in moved:
+            self.inside.pop((key[0], self.numbers.get(key, 0)), None)
 
     def _not_in_mlx(self) -> set[tuple[int, str]]:
         """Return the threads that stand elsewhere, where a thread of their process stands in MLX: they do not matter.
 
         What MLX waits for only its own threads do, and other ranks: no thread that beats, draws a bar or serves.
         """
-        self.within = {one.pid for one in self._inside if in_mlx(one.frames)}
-        return {(one.pid, name_of(one)) for one in self._inside if one.pid in self.within and not in_mlx(one.frames)}
+        within = {key for key, number in self.numbers.items() if in_mlx(self.inside.get((key[0], number), ()))}
+        pids = {pid for pid, _ in within}
+        return {key for key in self.numbers if key[0] in pids and key not in within}
 
     def _read(self, pids: Sequence[int]) -> list[Stack]:
         if not program():
@@ -133,13 +144,8 @@ class Spied:
         return Frame(file=one.filename, line=one.line, function=one.name, code=code, whose=whose)
 
     def _with_native(self, stack: Stack) -> Stack:
-        inside = (one.frames for one in self._inside if (one.pid, name_of(one)) == (stack.pid, stack.thread))
-        return msgspec.structs.replace(stack, native=next(inside, ()))
-
-
-def name_of(one: Inside) -> str:
-    """Return a thread's name, or its number where it has none."""
-    return one.name or one.thread
+        number = self.numbers.get((stack.pid, stack.thread), 0)
+        return msgspec.structs.replace(stack, native=self.inside.get((stack.pid, number), ()))
 
 
 def in_mlx(frames: Collection[Frame]) -> bool:

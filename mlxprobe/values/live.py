@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxprobe.values.observation import Sample, Stack, Value
+from mlxprobe.values.observation import Frame, Sample, Stack, Value
 from mlxprobe.values.vocabulary import HangKind, Live
 
 LIVE_SCHEMA_VERSION = 1
@@ -11,12 +11,11 @@ LIVE_SCHEMA_VERSION = 1
 class LiveThread(Value, frozen=True):
     """A thread at the end of a look: `state` is the kernel's letter, `cpu_s` what it has computed.
 
-    That is counted since the look began, or since the process was stopped for its native calls; `cpu_share` is which
-    part of a processor it was. `looks` is how often its Python stack was read, in vain, for a change.
-
-    `slept_s` is for how long it had slept by then, also before the look, where the kernel tells (None otherwise);
-    `waits` names what it sleeps for, `outer` says that this is not in the hands of the tree alone. `python` says
-    whether it runs Python: MLX's own threads do not. What stands in MLX does not wait for a `bystander`.
+    That is counted since the look began; `cpu_share` is which part of a processor it was. `looks` is how often its
+    Python stack was read, in vain, for a change. `slept_s` is for how long it had slept by then, also before the look,
+    where the kernel tells (None otherwise); `waits` names what it sleeps for, `outer` says that this is not in the
+    hands of the tree alone. `python` says whether it runs Python: MLX's own threads do not, and have their `native`
+    calls alone. What stands in MLX does not wait for a `bystander`.
     """
 
     number: int
@@ -32,6 +31,7 @@ class LiveThread(Value, frozen=True):
     waits: str = ""
     outer: bool = False
     stack: Stack | None = None
+    native: tuple[Frame, ...] = ()
 
 
 class Connection(Value, frozen=True):

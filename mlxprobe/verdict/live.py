@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from mlxprobe.values.live import LiveProcess, LiveThread, Looked
 from mlxprobe.values.measures import calling_frame, duration, standing_frame, told_place
 from mlxprobe.values.vocabulary import HangKind, Live
-from mlxprobe.verdict.standing import in_mlx
+from mlxprobe.verdict.standing import in_collective, in_mlx
 
 GRAPH_CPU_S = 0.2  # of the thread that evaluates: sending off one step's operations takes it some hundredths
 LOOKS = 40  # a loop of short steps is found outside of its evaluations at some of so many
@@ -18,7 +18,7 @@ THEM = ("it", "them")
 
 def judge(looked: Looked) -> tuple[Live, str]:
     """Return the verdict on a look, and its reason in one line."""
-    for rule in (_unseen, _moves, _rests, _stops, _waits, _computes):
+    for rule in (_unseen, _moves, _ranks, _rests, _stops, _waits, _computes):
         if found := rule(looked):
             return found
     return Live.UNJUDGED, f"nothing moved for {duration(looked.silent_s)}, and why cannot be seen"
@@ -52,9 +52,35 @@ def _moves(looked: Looked) -> tuple[Live, str] | None:
     return None
 
 
+def _ranks(looked: Looked) -> tuple[Live, str] | None:
+    """Judge ranks that wait for each other: no single one of them is stuck."""
+    ranks = [one for one in looked.processes if one.rank >= 0 and one.python]
+    waiting = [one for one in ranks if in_collective(one)]
+    missing = [one for one in ranks if one not in waiting]
+    if not waiting:
+        return None
+    told = ", ".join(f"rank {one.rank} {_placed(one)}" for one in waiting)
+    if len(ranks) == 1:
+        return Live.IDLE, f"{told} waits in a collective for ranks that are not seen: attach to their launcher"
+    if not missing:
+        return Live.DEADLOCK, f"all {len(ranks)} ranks wait in a collective for each other: {told}"
+    theirs = [thread for one in missing for thread in one.threads if thread.number == one.pid and thread.outer]
+    if len(theirs) == len(missing):
+        late = ", ".join(f"rank {one.rank} {_placed(one)}" for one in missing)
+        return Live.IDLE, f"{told} waits in a collective; {late} has not come to it, and waits for {theirs[0].waits}"
+    return None
+
+
+def _placed(one: LiveProcess) -> str:
+    """Say where a process stands: in MLX, else where its main thread is."""
+    threads = [each for each in one.threads if each.stack and (each.number == one.pid or in_mlx(each.stack))]
+    best = sorted(threads, key=lambda each: not (each.stack and in_mlx(each.stack)))
+    return _at(best[0]).removeprefix(", ") if best else ""
+
+
 def _rests(looked: Looked) -> tuple[Live, str] | None:
     """Judge what sleeps: dead where nothing but itself could wake it."""
-    within = [one for one in looked.processes if stuck_in_mlx(one)]
+    within = [one for one in looked.processes if stuck_in_mlx(one) and not in_collective(one)]
     counted = [thread for one in within or looked.processes for thread in one.threads if not thread.bystander]
     rests = bool(within) or looked.kind is HangKind.DEADLOCK
     if not rests or any(one.outer for one in counted) or any(one.gpu for one in within):
@@ -117,8 +143,6 @@ def _computes(looked: Looked) -> tuple[Live, str] | None:
     for process, thread in _busy(looked):
         told = f"computes {place(looked)}, with {process.cpu_share:.1f} processors"
         if thread.stack and in_mlx(thread.stack):
-            if process.rank >= 0 and process.connections:
-                return Live.UNJUDGED, f"rank {process.rank} {told}, or waits for its peers; attach to their launcher"
             again = "a step that takes longer looks the same: --stall-limit 60s looks as long"
             return Live.ALIVE, f"one evaluation of few, large operations {told}; {again}"
         return Live.ALIVE, f"it {told}"

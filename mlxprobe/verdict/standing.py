@@ -32,11 +32,14 @@ PLACES = (  # what is innermost decides; of one call the first row
 WAITS = re.compile(r"cond_\w*wait|condition_variable.*wait|futex|psynch")
 
 
+COLLECTIVE = re.compile(r"distributed::(?!.*SocketThread)|ncclAll|ncclSend|ncclRecv|MPI_\w+|RingGroup")
+
+
 class _Row(NamedTuple):
     name: str
     thread: str
     message: str
-    fits: Callable[[LiveProcess, Sequence[str], Live], bool]
+    fits: Callable[[Looked], bool]
 
 
 def in_mlx(stack: Stack) -> bool:
@@ -48,12 +51,13 @@ def standing(looked: Looked, threads: Sequence[LiveThread]) -> str:
     """Say where MLX stands; empty where no thread's native calls are known to be MLX's."""
     if looked.compiles:
         return "a compiler builds a kernel for MLX"
-    stacks = [one.stack for one in threads if one.stack and in_mlx(one.stack)]
-    return next(filter(None, (_place(stack) for stack in stacks)), "")
+    every = [each for one in looked.processes if in_collective(one) for each in one.threads]
+    asleep = [names for each in every if COLLECTIVE.search(" ".join(names := _names(each)))]
+    inside = [_names(one) for one in threads if one.stack and in_mlx(one.stack)]
+    return next(filter(None, map(_place, (*asleep, *inside))), "")
 
 
-def _place(stack: Stack) -> str:
-    names = [frame.function for frame in stack.native]
+def _place(names: Sequence[str]) -> str:
     waits = any(map(WAITS.search, names[:3]))
     does = "it waits for what it has sent off" if waits else "it walks a graph and sends off its operations"
     for name in names:
@@ -63,44 +67,62 @@ def _place(stack: Stack) -> str:
     return ""
 
 
+def in_collective(one: LiveProcess) -> bool:
+    """Tell whether a process waits in a collective: a thread of it has slept there all the time."""
+    asleep = [each for each in one.threads if each.state == "S" and not each.switches]
+    return any(COLLECTIVE.search(name) for each in asleep for name in _names(each))
+
+
 def upstream(looked: Looked, state: Live) -> tuple[Upstream, ...]:
-    """Return the reported hangs that a look may be one of."""
-    return tuple(
-        Upstream(name=row.name, thread=row.thread, message=row.message)
-        for row in KNOWN
-        if any(row.fits(one, _names(one), state) for one in looked.processes)
-    )
+    """Return the reported hangs that a look may be one of; none of a process that does not hang."""
+    if state is not Live.DEADLOCK:
+        return ()
+    fitting = (row for row in KNOWN if row.fits(looked))
+    return tuple(Upstream(name=row.name, thread=row.thread, message=row.message) for row in fitting)
 
 
-def _names(process: LiveProcess) -> list[str]:
-    return [frame.function for one in process.threads if one.stack for frame in one.stack.native]
+def _names(one: LiveThread) -> list[str]:
+    return [frame.function for frame in (one.stack.native if one.stack else one.native)]
+
+
+def _python(looked: Looked) -> list[list[str]]:
+    """List the native calls of the threads that run Python and stand in MLX."""
+    return [_names(each) for one in looked.processes for each in one.threads if each.stack and in_mlx(each.stack)]
 
 
 def _has(names: Sequence[str], pattern: str) -> bool:
     return any(re.search(pattern, name) for name in names)
 
 
-def _unsignalled(_: LiveProcess, names: Sequence[str], state: Live) -> bool:
-    waits = _has(names, WAITS.pattern) and _has(names, r"eval_impl") and not _has(names, r"Event::wait|distributed")
-    return state is Live.DEADLOCK and waits
+def _unsignalled(looked: Looked) -> bool:
+    return any(
+        _has(names[:3], WAITS.pattern) and _has(names, r"eval_impl") and not _has(names, r"Event::wait|distributed")
+        for names in _python(looked)
+    )
 
 
-def _ring(process: LiveProcess, names: Sequence[str], state: Live) -> bool:
-    spins = process.cpu_share > 0.0 and state is not Live.ALIVE
-    return _is_ring(process, names) and spins and state is not Live.IDLE
+def _ring(looked: Looked) -> bool:
+    """All ranks wait in one and the same call, and a thread of theirs works at what never comes."""
+    waiting = [one for one in looked.processes if one.rank >= 0 and in_collective(one)]
+    places = {each.stack.frames[0] for one in waiting for each in one.threads if each.stack and in_mlx(each.stack)}
+    spins = any(each.cpu_s > 0 and not each.python for one in waiting for each in one.threads)
+    return len(waiting) > 1 and len(places) == 1 and spins
 
 
-def _ring_dead(process: LiveProcess, names: Sequence[str], state: Live) -> bool:
-    return _is_ring(process, names) and not process.cpu_share and state is Live.DEADLOCK
+def _ring_dead(looked: Looked) -> bool:
+    ranks = [one for one in looked.processes if one.rank >= 0 and one.python]
+    ended = any(in_collective(one) and not _sockets(one) for one in ranks)
+    return ended and not any(each.cpu_s for one in ranks for each in one.threads)
 
 
-def _is_ring(process: LiveProcess, names: Sequence[str]) -> bool:
-    return process.rank >= 0 and bool(process.connections) and _has(names, r"Event::wait|array::wait|ring::")
+def _sockets(one: LiveProcess) -> bool:
+    """Tell whether a ring's socket threads live; one that runs at the moment cannot be read."""
+    return any(each.state != "S" or _has(_names(each), "SocketThread") for each in one.threads if not each.python)
 
 
-def _lock(_: LiveProcess, names: Sequence[str], state: Live) -> bool:
-    waits = _has(names, r"clear_streams|mlx::core::synchronize")
-    return state is Live.DEADLOCK and waits and not _has(names, r"eval_impl")
+def _lock(looked: Looked) -> bool:
+    pattern = r"clear_streams|mlx::core::synchronize"
+    return any(_has(names, pattern) and not _has(names, r"eval_impl") for names in _python(looked))
 
 
 KNOWN = (

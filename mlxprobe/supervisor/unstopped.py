@@ -1,0 +1,108 @@
+"""The native calls of threads that sleep, read without stopping anybody.
+
+A sleeping thread's stack does not change. The kernel tells where it ends; what lies on it and points behind a call in
+a library is a return address. What a function left there unused may do so too, so such a list can hold a call too many.
+"""
+
+from __future__ import annotations
+
+import bisect
+import platform
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from mlxprobe.supervisor.symbols import library
+from mlxprobe.supervisor.waits import memory
+from mlxprobe.values.observation import Frame
+
+DEEP_BYTES = 48 << 10
+MOST = 24
+INTERPRETER = (
+    "_PyEval_",
+    "PyEval_",
+    "_PyFunction_",
+    "PyObject_",
+    "_PyObject_",
+    "cfunction_",
+    "drop_gil",
+    "start_thread",
+)
+
+
+class Mapped(NamedTuple):
+    """A part of a process's memory."""
+
+    start: int
+    end: int
+    runs: bool
+    offset: int
+    file: str
+
+
+class Memory:
+    """The memory of one process, as it was mapped when this was made."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._parts = _mapped(pid)
+        self._starts = [one.start for one in self._parts]
+
+    def calls(self, number: int) -> tuple[Frame, ...]:
+        """Return the native calls of a thread that sleeps, innermost first, up to Python's; none of one that runs."""
+        try:
+            with open(f"/proc/{self._pid}/task/{number}/syscall", encoding="ascii") as file:
+                *_, top, here = (int(word, 16) for word in file.read().split()[1:])
+        except (OSError, ValueError):
+            return ()
+        found: list[Frame] = []
+        for address in (here, *self._returns(top)):
+            frame = self._frame(address)
+            if frame is None or frame in found:
+                continue
+            if frame.function.startswith(INTERPRETER) or len(found) >= MOST:
+                break
+            found.append(frame)
+        return tuple(found)
+
+    def _at(self, address: int) -> Mapped | None:
+        found = bisect.bisect_right(self._starts, address) - 1
+        return self._parts[found] if found >= 0 and address < self._parts[found].end else None
+
+    def _returns(self, top: int) -> Iterator[int]:
+        """List what lies on a stack and points behind a call."""
+        stack = self._at(top)
+        size = min(stack.end - top, DEEP_BYTES) & ~7 if stack else 0
+        for (word,) in struct.iter_unpack("=Q", memory(self._pid, top, size)[:size]):
+            part = self._at(word)
+            if part and part.runs and part.file.startswith("/") and is_call(memory(self._pid, word - 8, 8)):
+                yield word
+
+    def _frame(self, address: int) -> Frame | None:
+        part = self._at(address)
+        name = library(part.file).name(address - 1 - part.start + part.offset) if part and part.runs else ""
+        return Frame(file=part.file, line=0, function=name) if part and name else None
+
+
+def is_call(before: bytes) -> bool:
+    """Tell whether the code that ends here is a call."""
+    if len(before) < 8:
+        return False
+    if platform.machine() == "aarch64":
+        word = int.from_bytes(before[4:], "little")
+        return word & 0xFC000000 == 0x94000000 or word & 0xFFFFFC1F == 0xD63F0000
+    indirect = any(before[-k] == 0xFF and before[1 - k] & 0x38 == 0x10 for k in (2, 3, 4, 6, 7))
+    return before[-5] == 0xE8 or indirect
+
+
+def _mapped(pid: int) -> list[Mapped]:
+    found = []
+    try:
+        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                span, rights, offset, _, _, *path = line.split(maxsplit=5)
+                start, end = (int(one, 16) for one in span.split("-"))
+                found.append(Mapped(start, end, "x" in rights, int(offset, 16), path[0].strip() if path else ""))
+    except (OSError, ValueError):
+        return []
+    return found

@@ -1,0 +1,148 @@
+"""What is read of a process from outside: native calls without a stop, what threads wait for, missing rights."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from watching import TOYS, until
+
+from mlxprobe.agent.roots import Roots
+from mlxprobe.supervisor import anatomy, rights
+from mlxprobe.supervisor.awaited import awaited
+from mlxprobe.supervisor.symbols import library, plain
+from mlxprobe.supervisor.threads import threads
+from mlxprobe.supervisor.unstopped import Memory, is_call
+from mlxprobe.values.vocabulary import Whose
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells what threads do")
+WITHIN_S = 60
+
+
+@contextmanager
+def sleeping(*command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program and wait until it sleeps; its input and output are pipes."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def waits_for(pid: int) -> str:
+    return awaited(threads([pid])[0], {pid}).words
+
+
+@LINUX
+@pytest.mark.slow
+def test_native_calls_of_a_sleeper_are_read_without_a_stop() -> None:
+    with sleeping(sys.executable, str(TOYS / "blocked_without_gil.py")) as hung:
+        assert until(lambda: waits_for(hung.pid).startswith("a lock"), WITHIN_S)
+        before = threads([hung.pid])
+        names = [frame.function for frame in Memory(hung.pid).calls(hung.pid)]
+        assert any("lock" in name for name in names), names
+        assert threads([hung.pid]) == before  # a stop would have been a switch
+
+
+PROGRAMS = [
+    ("a lock", "import threading; threading.Event().wait()", "a lock or condition, without a time limit", False),
+    (
+        "a lock with a limit",
+        "import threading; threading.Event().wait(900)",
+        "a lock or condition, for a limited",
+        True,
+    ),
+    ("a sleep", "import time; time.sleep(900)", "the end of a sleep: 9", True),
+    ("input", "input()", "what comes through a pipe", True),
+    ("a full pipe", "import os; os.write(1, bytes(10**6))", "somebody to read the pipe", True),
+    ("an epoll", "import select; select.epoll().poll(900)", "events of its connections and files", True),
+    ("a child", "import subprocess; subprocess.run(['sleep', '900'])", "a child's end", False),
+    ("a signal", "import signal; signal.pause()", "a signal", True),
+]
+
+
+@LINUX
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "words", "outer"), [case[1:] for case in PROGRAMS], ids=[case[0] for case in PROGRAMS]
+)
+def test_what_a_thread_waits_for_is_told(text: str, words: str, outer: bool) -> None:
+    with sleeping(sys.executable, "-c", text) as process:
+        assert until(lambda: waits_for(process.pid).startswith(words), WITHIN_S), waits_for(process.pid)
+        assert awaited(threads([process.pid])[0], {process.pid}).outer is outer
+
+
+@LINUX
+@pytest.mark.slow
+def test_a_thread_is_known_to_have_slept_before_the_look() -> None:
+    with sleeping(sys.executable, "-c", "import time; time.sleep(900)") as process:
+        assert until(lambda: waits_for(process.pid).startswith("the end of a sleep"), WITHIN_S)
+        key = process.pid, process.pid
+        first = anatomy.readings([process.pid])[key].slept_s
+        if first is None:
+            pytest.skip("this kernel does not tell when a thread last ran")
+        assert until(lambda: (anatomy.readings([process.pid])[key].slept_s or 0) > first + 0.05, WITHIN_S)
+
+
+@LINUX
+def test_whose_code_is_whose_is_read_off_the_process() -> None:
+    roots = Roots()
+    anatomy.roots_of(os.getpid(), roots)
+    assert Whose(roots.whose(os.__file__)) is Whose.LIBRARY
+    assert Whose(roots.whose(pytest.__file__)) is Whose.PACKAGE
+    assert Whose(roots.whose("/home/me/train.py")) is Whose.OWN
+
+
+@pytest.mark.parametrize(
+    ("mangled", "told"),
+    [(b"_ZN3mlx4core5Event4waitERKNS0_6StreamE", "mlx::core::Event::wait"),
+     (b"_ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE", "std::condition_variable::wait"),
+     (b"_ZNK3mlx4core5array4itemIfEET_v", "mlx::core::array::item"),
+     (b"pthread_cond_wait@@GLIBC_2.3.2", "pthread_cond_wait")],
+)  # fmt: skip
+def test_a_name_of_cpp_is_told_with_its_scopes(mangled: bytes, told: str) -> None:
+    assert plain(mangled) == told
+
+
+def test_what_is_no_library_has_no_functions(tmp_path: Path) -> None:
+    (tmp_path / "text.so").write_text("no library at all, but long enough for a header of one" * 3)
+    assert library(str(tmp_path / "text.so")).name(0) == ""
+    assert library(str(tmp_path / "missing.so")).name(0) == ""
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="calls look otherwise elsewhere")
+def test_only_code_behind_a_call_is_returned_to() -> None:
+    assert is_call(bytes.fromhex("909090e811223344"))
+    assert is_call(bytes.fromhex("909090909090ffd0"))
+    assert not is_call(bytes.fromhex("9090909090909090"))
+    assert not is_call(b"")
+
+
+RIGHTS = [
+    ("another user's", 1000, 0, "0", "of the user root: run this as that user, or as root"),
+    ("Yama for parents alone", 1000, 1000, "1", "kernel.yama.ptrace_scope=0"),
+    ("Yama for administrators", 1000, 1000, "2", "run this as root"),
+    ("Yama for nobody", 1000, 1000, "3", "only a restart"),
+    ("a container", 0, 0, "0", "--cap-add=SYS_PTRACE"),
+]
+
+
+@LINUX
+@pytest.mark.parametrize(
+    ("mine", "its", "scope", "words"), [case[1:] for case in RIGHTS], ids=[case[0] for case in RIGHTS]
+)
+def test_one_sentence_says_which_right_is_missing(
+    mine: int, its: int, scope: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scope").write_text(scope)
+    monkeypatch.setattr(rights, "SCOPE", tmp_path / "scope")
+    monkeypatch.setattr(os, "geteuid", lambda: mine)
+    monkeypatch.setattr(rights, "_owner", lambda pid: its)
+    told = rights.forbidden([7])
+    assert words in told
+    assert told.startswith("no stacks of process 7: ")
