@@ -28,6 +28,7 @@ class Reading(NamedTuple):
 
     thread: Thread
     cpu_s: float
+    waited_s: float  # for a processor
     slept_s: float | None
 
 
@@ -41,7 +42,7 @@ def readings(pids: Iterable[int]) -> Readings:
     for one in threads(pids):
         ran_ms = _last_ran_ms(one.pid, one.number)
         slept_s = max(now_ms - ran_ms, 0.0) / 1e3 if now_ms and ran_ms and one.state == "S" else None
-        found[one.pid, one.number] = Reading(one, _cpu_s(one), slept_s)
+        found[one.pid, one.number] = Reading(one, *_times(one), slept_s)
     return found
 
 
@@ -50,9 +51,9 @@ def _last_ran_ms(pid: int | str, number: int | str) -> float:
     return float(told[1]) if told else 0.0
 
 
-def _cpu_s(one: Thread) -> float:
+def _times(one: Thread) -> tuple[float, float]:
     words = _text(f"/proc/{one.pid}/task/{one.number}/schedstat").split()
-    return int(words[0]) / 1e9 if words else 0.0
+    return (int(words[0]) / 1e9, int(words[1]) / 1e9) if len(words) > 1 else (0.0, 0.0)
 
 
 def swap_bytes(pid: int) -> int:

@@ -20,7 +20,7 @@ from mlxprobe.supervisor.native import program
 from mlxprobe.supervisor.portrait import Sitter
 from mlxprobe.supervisor.rights import forbidden
 from mlxprobe.supervisor.sample import TreeSampler
-from mlxprobe.supervisor.spied import MISSING, Spied
+from mlxprobe.supervisor.spied import MISSING, Spied, in_mlx
 from mlxprobe.supervisor.suspicion import Suspicion
 from mlxprobe.supervisor.threads import threads
 from mlxprobe.values.live import Looked
@@ -29,6 +29,8 @@ from mlxprobe.values.observation import Stack
 POLL_S = 0.05
 STACKS_S = 0.25  # from one look at the stacks to the next
 LIMIT_S = 1.2  # a silence that lasts as long is looked into
+MORE_S = 20.0  # for a busy machine
+TRIED_CPU_S = 0.02  # in a second: less is no thread that sends off a large graph
 LONGEST = 2.2  # limits: a silence that is not clear by then stays so
 ALIVE_S = 1.0  # of looking, at the least: how fast memory grows takes a while to see
 IDLE_CPU_SHARE = 0.05
@@ -94,7 +96,9 @@ class Attachment:
         with Film(self._busiest()) as film:
             self.stacks = self._take()
             self._look_inside()
-            while not self._is_clear(film) and self._passed_s < self.limit_s * LONGEST and self.tree.pids:
+            while (
+                not self._is_clear(film) and self.tree.pids and (self._passed_s < self._longest_s or self._films(film))
+            ):
                 time.sleep(POLL_S)
                 self._meet()
                 self.compiles = self.tree.compiling() or self.compiles
@@ -113,6 +117,20 @@ class Attachment:
         if not self._filmed and not self._rests():
             return False
         return self.suspicion.is_proved(silent_s, self.limit_s) or (silent_s > self.limit_s and self._waits())
+
+    def _goes_on(self, film: Film) -> bool:
+        return not self._is_clear(film) and self._passed_s < self.limit_s * LONGEST
+
+    def _films(self, film: Film) -> bool:
+        """Go on looking at what may be one long evaluation, until it got the processor to show otherwise."""
+        if self.moved or self._passed_s > self.limit_s * LONGEST + MORE_S:
+            return False
+        inside = [key for key, calls in self.spied.inside.items() if in_mlx(calls) and film.looks().get(key)]
+        busy = [key for key in inside if film.cpu_s.get(key, 0.0) > TRIED_CPU_S]
+        if film.is_over() and busy and not any(map(film.proves, busy)):
+            self._filmed = False
+            film.go_on()
+        return not film.is_over()
 
     def _busiest(self) -> list[int]:
         """Order the processes that run Python by what they have done in their lives."""
@@ -174,7 +192,7 @@ class Attachment:
         silence, looked_s = self.suspicion.silence, self._passed_s
         self.tree.sample()
         self._look_inside()
-        sitter = Sitter(self.tree, self.spied, self._before, film.looks())
+        sitter = Sitter(self.tree, self.spied, self._before, film)
         return Looked(
             pid=self.pid,
             looked_s=looked_s,

@@ -13,7 +13,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from mlxprobe.supervisor import anatomy
 from mlxprobe.supervisor.native import program
+from mlxprobe.values.live import proves
 
 RATE = 200
 LASTS_S = 1
@@ -26,22 +28,30 @@ class Film:
     """What was seen of the threads of some processes, by process and the system's number of the thread.
 
     `places` counts the looks at each thread, by where it stood; `held` those that found it with the lock in hand.
+    `cpu_s` is what it has computed meanwhile, and `waited_s` for how long its process has waited for a processor: who
+    gets none shows nothing, however often one looks.
     """
 
     def __init__(self, pids: Iterable[int]) -> None:
-        self._began_s = time.monotonic()
+        self._pids = list(pids)[:MOST] * bool(program())
         self._folder = tempfile.TemporaryDirectory(prefix="mlxprobe-")
         self.places: dict[tuple[int, int], dict[str, int]] = {}
         self.held: dict[tuple[int, int], int] = {}
-        self._running = {
-            (pid, how): self._started(pid, how)
-            for pid in list(pids)[:MOST] * bool(program())
-            for how in ("idle", "gil")
-        }
+        self.cpu_s: dict[tuple[int, int], float] = {}
+        self.waited_s: dict[int, float] = {}
+        self._running: dict[tuple[int, str], subprocess.Popen[bytes]] = {}
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Look for another second."""
+        self._began_s = time.monotonic()
+        self._before = anatomy.readings(self._pids)
+        self._running = {(pid, how): self._started(pid, how) for pid in self._pids for how in ("idle", "gil")}
 
     def _started(self, pid: int, how: str) -> subprocess.Popen[bytes]:
         words = [program(), "record", "--nonblocking", "--threads", "--full-filenames", f"--{how}"]
         words += ["--format", "raw", "--rate", str(RATE), "--duration", str(LASTS_S), "--pid", str(pid)]
+        self._file(pid, how).unlink(missing_ok=True)
         words += ["--output", str(self._file(pid, how))]
         return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -50,12 +60,23 @@ class Film:
 
     def is_over(self) -> bool:
         """Tell whether all is recorded; what comes late is given up."""
+        if not self._running:
+            return True
         if time.monotonic() - self._began_s > LATE_S:
             self._end()
         for key in [key for key, process in self._running.items() if process.poll() is not None]:
             del self._running[key]
             self._read(*key)
+        if not self._running:
+            for thread, now in anatomy.readings(self._pids).items():
+                before = self._before.get(thread, now)
+                self.cpu_s[thread] = self.cpu_s.get(thread, 0.0) + now.cpu_s - before.cpu_s
+                self.waited_s[thread[0]] = self.waited_s.get(thread[0], 0.0) + now.waited_s - before.waited_s
         return not self._running
+
+    def proves(self, thread: tuple[int, int]) -> bool:
+        """Tell whether a thread that was seen in one place alone has been there all the time."""
+        return proves(self.cpu_s.get(thread, 0.0), self.waited_s.get(thread[0], 0.0))
 
     def moved(self) -> set[tuple[int, int]]:
         """Return the threads that were seen in more than one place, or with the lock and without it."""

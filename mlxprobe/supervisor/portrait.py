@@ -11,6 +11,7 @@ import psutil
 from mlxprobe.supervisor import anatomy
 from mlxprobe.supervisor.anatomy import Reading, Readings
 from mlxprobe.supervisor.awaited import awaited
+from mlxprobe.supervisor.film import Film
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.spied import Spied
 from mlxprobe.values.live import LiveProcess, LiveThread
@@ -19,11 +20,11 @@ from mlxprobe.values.live import LiveProcess, LiveThread
 class Sitter:
     """Who is portrayed: the processes of a tree, with the stacks that were read of them."""
 
-    def __init__(self, tree: TreeSampler, spied: Spied, before: Readings, looks: Mapping[tuple[int, int], int]) -> None:
+    def __init__(self, tree: TreeSampler, spied: Spied, before: Readings, film: Film) -> None:
         self._tree = tree
         self._spied = spied
         self._before = before
-        self._looks = looks
+        self._film, self._looks = film, film.looks()
         self._looked_s = max(time.monotonic() - tree.started_s, 1e-3)
         self._stacks = spied.known()
         self._pids = tree.pids
@@ -83,6 +84,7 @@ class Sitter:
             switches=now.thread.switches - then.thread.switches if then else 0,
             slept_s=None if now.slept_s is None else round(now.slept_s, 3),
             looks=self._looks.get(key, 0),
+            proved=self._film.proves(key),
             waits=waits.words,
             outer=waits.outer,
             stack=stack,

@@ -6,16 +6,26 @@ from mlxprobe.values.observation import Frame, Sample, Stack, Value
 from mlxprobe.values.vocabulary import HangKind, Live
 
 LIVE_SCHEMA_VERSION = 1
+PROOF_CPU_S = (
+    0.2  # of one thread in one evaluation: sending off one step's operations takes some hundredths of a second
+)
+STARVED_PROOF_CPU_S = 1.0  # on a busy machine, where who looks and who is looked at seldom run at the same time
+STARVED = 0.5  # of what it has computed, waited for a processor
+
+
+def proves(cpu_s: float, waited_s: float) -> bool:
+    """Tell whether a thread that was never seen elsewhere, while it computed and waited so long, was nowhere else."""
+    return cpu_s > (STARVED_PROOF_CPU_S if waited_s > STARVED * cpu_s else PROOF_CPU_S)
 
 
 class LiveThread(Value, frozen=True):
     """A thread at the end of a look: `state` is the kernel's letter, `cpu_s` what it has computed.
 
     That is counted since the look began; `cpu_share` is which part of a processor it was. `looks` is how often its
-    Python stack was read, in vain, for a change. `slept_s` is for how long it had slept by then, also before the look,
-    where the kernel tells (None otherwise); `waits` names what it sleeps for, `outer` says that this is not in the
-    hands of the tree alone. `python` says whether it runs Python: MLX's own threads do not, and have their `native`
-    calls alone. What stands in MLX does not wait for a `bystander`.
+    Python stack was read, in vain, for a change, and `proved` whether it got the processor to show one. `slept_s` is
+    for how long it had slept by then, also before the look, where the kernel tells (None otherwise); `waits` names what
+    it sleeps for, `outer` says that this is not in the hands of the tree alone. `python` says whether it runs Python:
+    MLX's own threads do not, and have their `native` calls alone. What stands in MLX does not wait for a `bystander`.
     """
 
     number: int
@@ -27,6 +37,7 @@ class LiveThread(Value, frozen=True):
     cpu_s: float = 0.0
     switches: int = 0
     looks: int = 0
+    proved: bool = False
     slept_s: float | None = None
     waits: str = ""
     outer: bool = False

@@ -9,7 +9,6 @@ from mlxprobe.values.measures import calling_frame, duration, standing_frame, to
 from mlxprobe.values.vocabulary import HangKind, Live
 from mlxprobe.verdict.standing import in_collective, in_mlx
 
-GRAPH_CPU_S = 0.2  # of the thread that evaluates: sending off one step's operations takes it some hundredths
 LOOKS = 40  # a loop of short steps is found outside of its evaluations at some of so many
 IDLE_CPU_SHARE = 0.1
 PAGES_PER_S = 200.0
@@ -104,7 +103,7 @@ def _stops(looked: Looked) -> tuple[Live, str] | None:
         stack, over = thread.stack, looked.limit_given
         assert stack is not None
         told = f"for all of {duration(looked.silent_s)} {place(looked)}, with {process.cpu_share:.1f} processors"
-        if in_mlx(stack) and (over or (thread.cpu_s > GRAPH_CPU_S and thread.looks >= LOOKS)):
+        if in_mlx(stack) and (over or (thread.proved and thread.looks >= LOOKS)):
             return Live.STALL, f"one evaluation has run {told}{'' if over else '; it is the work of many steps'}"
         if over:
             return Live.STALL, f"one call has run {told}"
@@ -143,8 +142,8 @@ def _computes(looked: Looked) -> tuple[Live, str] | None:
     for process, thread in _busy(looked):
         told = f"computes {place(looked)}, with {process.cpu_share:.1f} processors"
         if thread.stack and in_mlx(thread.stack):
-            again = "a step that takes longer looks the same: --stall-limit 60s looks as long"
-            return Live.ALIVE, f"one evaluation of few, large operations {told}; {again}"
+            again = "one step's work or many steps' could not be told: --stall-limit 60s looks as long"
+            return Live.ALIVE, f"an evaluation {told}; {again}"
         return Live.ALIVE, f"it {told}"
     return None
 
