@@ -120,7 +120,8 @@ def _others(one: LiveProcess) -> list[str]:
             alike.setdefault((each.state, _innermost(each), each.waits), []).append(each)
     lines = []
     for (state, inside, waits), threads in alike.items():
-        told = f"{counted(len(threads), 'thread')} without Python: {STATES.get(state, state)}"
+        other = " without Python" if one.python else ""
+        told = f"{counted(len(threads), 'thread')}{other}: {STATES.get(state, state)}"
         told += f", {sum(each.cpu_share for each in threads):.2f} processors" + (f", in {inside}" if inside else "")
         lines.append(
             told + (f", {'wait' if len(threads) > 1 else 'waits'} for {waits}" if waits and not inside else "")

@@ -96,9 +96,7 @@ class Attachment:
         with Film(self._busiest()) as film:
             self.stacks = self._take()
             self._look_inside()
-            while (
-                not self._is_clear(film) and self.tree.pids and (self._passed_s < self._longest_s or self._films(film))
-            ):
+            while self.tree.pids and (self._goes_on(film) or self._films(film)):
                 time.sleep(POLL_S)
                 self._meet()
                 self.compiles = self.tree.compiling() or self.compiles

@@ -22,6 +22,7 @@ from mlxprobe.values.vocabulary import Whose
 
 WITHIN_S = 1.0  # for all processes at one look
 AT_ONCE = 8
+TRIES, TRY_S = 40, 0.002
 MISSING = (
     "no Python stacks: py-spy is not installed; `pip install 'mlxprobe[native]'` where mlxprobe is, and attach again"
 )
@@ -77,11 +78,16 @@ class Spied:
 
     def look_inside(self, pids: Iterable[int]) -> bool:
         """Read the native calls of what sleeps now; return whether that has changed who are bystanders."""
+        python = {(pid, number) for (pid, _), number in self.numbers.items()}
         for pid in pids:
             memory = Memory(pid)
             for one in threads([pid]):
-                if calls := memory.calls(one.number):
-                    self.inside[pid, one.number] = calls
+                tries = TRIES if (pid, one.number) in python and (pid, one.number) not in self.inside else 1
+                for _ in range(tries):  # one that works sleeps for a moment now and then
+                    if calls := memory.calls(one.number):
+                        self.inside[pid, one.number] = calls
+                        break
+                    time.sleep(TRY_S if tries > 1 else 0)
         before, self.bystanders = self.bystanders, self._not_in_mlx()
         return before != self.bystanders
 

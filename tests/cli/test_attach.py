@@ -76,7 +76,7 @@ if os.fork() == 0:
 """ + READY + "os.wait()\n"),
     "the work of many steps": ("stall", TRAINS + """
 import time
-while time.process_time() < 5:  # to evaluate it takes longer still, however fast the machine is
+while time.process_time() < 8:  # to evaluate it takes longer still, however fast the machine is
     loss, grads = gradients(model)
     optimizer.update(model, grads)
 """ + READY + "loss.item()\n"),
@@ -121,6 +121,10 @@ def test_a_process_is_told_for_what_it_is(name: str, tmp_path: Path) -> None:
     wanted, text = PROGRAMS[name]
     with running(tmp_path, text) as pid:
         code, told_ = seen(pid)
+        for _ in range(4 * (wanted == "stall")):  # while it only walks the graph it is never seen to sleep: alive
+            if told_["state"] != "alive":
+                break
+            code, told_ = seen(pid)
         assert told_["state"] == wanted, told_["reason"]
         assert code == {"deadlock": 1, "stall": 1}.get(wanted, 0)
         assert "train.py" in told_["reason"] or name == "a child that sleeps"
@@ -198,7 +202,7 @@ def test_without_py_spy_one_sentence_says_what_is_missing(tmp_path: Path, monkey
         result = CliRunner().invoke(main, ["attach", str(pid)])
         assert result.exit_code == 2
         assert "pip install 'mlxprobe[native]'" in " ".join(result.output.split())
-        assert "waits for a lock" in " ".join(result.output.split()) or sys.platform != "linux"
+        assert "asleep" in result.output or sys.platform != "linux"
 
 
 def test_a_process_that_is_not_there_is_wrong_usage() -> None:
