@@ -71,6 +71,17 @@ def test_modes_are_held_against_what_is_eager() -> None:
     assert judged(ONE, value=right, compiled=told(X**2, "float16")) == {("compiled", "dtype")}
 
 
+def test_numbers_that_come_of_whole_ones_may_be_rounded_too() -> None:
+    drawn = Case(
+        id="random.gumbel:0:0",
+        arrays=(Array(shape=(2,), dtype="uint32", kind="positive"),),
+        steps=(Step(function="random.gumbel", arguments=(), keywords={"shape": [1], "key": {"array": 0}}),),
+        axes=(0,),
+    )
+    assert judged(drawn, value=told([1.4012969]), compiled=told([1.4012972])) == set()
+    assert judged(drawn, value=told([1.4012969]), compiled=told([1.41])) == {("compiled", "numbers")}
+
+
 def test_vmap_is_held_against_the_loop() -> None:
     pair = np.stack([X**2, contents(ONE.arrays[0], 1) ** 2])
     assert judged(ONE, value=told(X**2), loop=told(pair), vmap=told(pair)) == set()

@@ -126,9 +126,9 @@ operations(
 )
 operation("sort", along_axis("distinct"), np.sort, exact=True)
 operation("argsort", along_axis("distinct"), np.argsort, exact=True, smooth=False)
-operation("partition", _chosen, None, exact=True, smooth=False)
-operation("argpartition", _chosen, None, exact=True, smooth=False)
-operation("topk", _most, None, exact=True, smooth=False)
+operation("partition", _chosen, None, exact=True, smooth=False, without=("releases",))
+operation("argpartition", _chosen, None, exact=True, smooth=False, without=("releases",))
+operation("topk", _most, None, exact=True, smooth=False, without=("releases",))
 operation("searchsorted", _search, lambda a, v, side: np.searchsorted(a, v, side=side), exact=True, smooth=False)
 operation("cumsum", along_axis("real", scan=True), scanned(np.cumsum, 0), bound=scanned(np.cumsum, 0), accumulates=True)
 operation(
