@@ -59,7 +59,7 @@ class Constants:
         for model in models:
             if hasattr(model, "trainable_parameters") and id(model) not in updated:
                 reference = weakref.ref(model)
-                trees = given.get(id(model), {}).values() or [model.trainable_parameters()]
+                trees = given.get(id(model), {}).values() or [model.parameters()]  # a frozen one may follow another
                 named = [pair for tree in trees for pair in graph.named_leaves(tree)]
                 for path, one in sorted(named, key=lambda pair: int(pair[1].size)):
                     candidates[path] = (lambda reference=reference: reference(), one)  # type: ignore[misc]

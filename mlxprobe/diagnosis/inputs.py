@@ -7,15 +7,21 @@ from collections.abc import Iterator
 from mlxprobe.diagnosis.registry import facts, finding, rule
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+ENOUGH_LOOKS = 2
 
 
 @finding("MP304", "id-out-of-range", needs="ids")
 def id_out_of_range(seen: Observation) -> Iterator[Finding]:
     """An index is beyond the embedding or the logits.
 
-    MLX checks no bounds: it reads whatever lies there, and the loss looks plausible.
+    MLX checks no bounds: it reads whatever lies there, and the loss looks plausible. An id below zero counts from the
+    end of the table: a mark such as -100, which other frameworks leave out of the loss, is trained as a class like any
+    other. That is a warning, where positions with such a mark carry loss.
 
-    Example: a tokenizer with 32,001 ids before an embedding of 32,000 rows.
+    Example: a tokenizer with 32,001 ids before an embedding of 32,000 rows; `cross_entropy(logits, labels)` with labels
+    of -100.
 
     Use instead: as many rows as the tokenizer has ids; a mask for ids that mean "ignore".
     """
@@ -24,6 +30,12 @@ def id_out_of_range(seen: Observation) -> Iterator[Finding]:
         worst = high if high >= limit else low
         message = f"{fact.detail['kind']} id {worst:.0f} is beyond a table of {limit:.0f}"
         yield rule("MP304").at(message, fact.file, fact.line, id=worst, table=limit)
+    for fact in facts(seen, "loss share"):
+        mark, classes, marked = (float(str(fact.detail.get(name, 0))) for name in ("mark", "classes", "marked"))
+        if marked >= ENOUGH_LOOKS:
+            message = f"targets of {mark:.0f} carry loss, and count from the end: as class {classes + mark:.0f}"
+            message += f" of {classes:.0f}"
+            yield rule("MP304").at(message, fact.file, fact.line, severity=Severity.WARNING, id=mark, table=classes)
 
 
 @finding("MP305", "channel-layout")

@@ -43,7 +43,8 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     trained. A loss that stays above three times (ten times, where it is not known to be supervised) its first value
     over the whole last third has diverged; one that has come to chance, the logarithm of the number of classes, to
     four digits, and stays there, is that of a model whose outputs are all alike. One that lies within a hundredth of it
-    for two thirds of a long run, and falls no more, is that of a model whose inputs say nothing of its targets.
+    for two thirds of a long run, and falls no more, is that of a model whose inputs say nothing of its targets; targets
+    that are zeros and ones are two classes.
 
     Example: gradients that are never applied, labels that do not reach the loss, a learning rate of 0, or of 30.
 
@@ -53,6 +54,7 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
         return  # losses of micro-batches: so few updates show no trend
     resumed = {fact.detail["stream"] for fact in seen.facts if fact.name == "resumed"}
     to_fall = supervised(seen)
+    binary = {fact.detail["stream"] for fact in seen.facts if fact.name == "two classes"}
     for stream in sorted({one.stream for one in seen.losses}):
         values = [one.value for one in seen.losses if one.stream == stream and math.isfinite(one.value)]
         if len(values) < ENOUGH_LOSSES:
@@ -66,7 +68,9 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
             continue
         start, last = values[: max(3, len(values) // 10)], values[-len(third) :]
         classes = seen.sheet.model.classes if seen.sheet.model else 0
-        if at_chance(values[0], last, classes) or (meant and stays_near_chance(values, classes)):
+        come = at_chance(values[0], last, classes)
+        classes = classes or 2 * (stream in binary)
+        if come or (meant and stays_near_chance(values, classes)):
             message = f"the loss has come to chance and stays there: ln {classes:,} = {math.log(classes):.5g}"
             yield rule("MP306").at(message, *place(seen, "first gradient"), first=values[0], last=last[-1])
             continue

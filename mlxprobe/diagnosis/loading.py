@@ -66,7 +66,8 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
     The moments start again from zero, and with them the first steps are as large as at the very beginning. Optimizers
     that one line makes count where they have the same rate and parameters, and nobody sets state or weights in between.
     With a schedule they count where each is replaced before the schedule's end: it begins anew, and is never followed.
-    Whoever restarts a schedule at its end does so on purpose; after a long phase without one this is a note.
+    Whoever restarts a schedule at its end does so on purpose; after a long phase without one this is a note. So is what
+    goes on from a file of weights alone, unless the same schedule begins anew with it, long before its end.
 
     Example: `model.load_weights("step100/model.safetensors")` beside an `optimizer.safetensors` that nobody reads.
 
@@ -85,9 +86,16 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "optimizer state wiped"):
         message = f"{fact.detail['file']} was read, and the optimizer begins at step 0 all the same"
         yield rule("MP402").at(message, fact.file, fact.line)
+    begun = [fact for fact in seen.facts if fact.name == "schedule begun anew"]
     for fact in facts(seen, "optimizer state not saved"):
         message = (
             f"training goes on from {fact.detail['weights']}, which this program saved after {fact.detail['updates']} "
             "updates, with a new optimizer"
         )
-        yield rule("MP402").at(message, fact.file, fact.line, severity=Severity.NOTE)
+        cut = next((one.detail for one in begun if one.detail["updates"] == fact.detail["updates"]), None)
+        if cut is None:
+            yield rule("MP402").at(message, fact.file, fact.line, severity=Severity.NOTE)
+        else:
+            made, span = float(str(cut["made"])), float(str(cut["span"]))
+            message += f" like its last, whose schedule begins anew after {made:,.0f} of {span:,.0f} updates"
+            yield rule("MP402").at(message, fact.file, fact.line, updates=made, span=span)

@@ -106,7 +106,9 @@ class Watch:
         if self._watcher is None or not self._is_stuck(self._watcher):  # a silence that is over explains no end
             return seen
         return tuple(
-            msgspec.structs.replace(one, ended="stalled") if one.ended == "interrupted" and one.silence else one
+            msgspec.structs.replace(one, ended="stalled")
+            if one.ended in ("interrupted", "timeout") and one.silence
+            else one
             for one in seen
         )
 

@@ -114,6 +114,12 @@ class Suspicion:
             self.silence = found
         return self.silence is found
 
+    def now(self, silent_s: float) -> Silence:
+        """Say how a program rests whose end is decided: as was proved of this silence, or else where it stands."""
+        if self.silence is not None and silent_s >= self.silence.silent_s:
+            return msgspec.structs.replace(self.silence, silent_s=silent_s)
+        return self.described(silent_s)
+
     def described(self, silent_s: float) -> Silence:
         """Say how busy a program is and where it stands, whose end is decided: nothing is proved by it."""
         cpu_s, stacks = self._cpu_used(silent_s), self._take_stacks(final=True)

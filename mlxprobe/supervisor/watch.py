@@ -147,7 +147,7 @@ class Watcher:
         if self._is_lost():
             return "lost"
         if now_s > limits.timeout_s:
-            self.rest = self.suspicion.described(self.silent_s) if self.silent_s > IDLE_S else None
+            self.rest = self.suspicion.now(self.silent_s) if self.silent_s > IDLE_S else None
             return "timeout"
         if self.child.silenced:
             return ""  # it is being reaped, or about to count as lost; its silence says nothing

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from running import MLXPROBE, PRELUDE, own_environment, report_of, run, start_s, watch
 from watching import until
@@ -251,3 +252,16 @@ def test_a_killed_watch_leaves_its_report(tmp_path: Path) -> None:
     record = files.load(tmp_path / "out.json")
     assert not record.complete
     assert record.programs[0].outcome is Outcome.HANG and record.programs[0].stacks
+
+
+def test_when_the_time_is_up_of_a_program_that_is_stuck_its_deadlock_is_still_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "STALL_FLOOR_S", 0.5)
+    (tmp_path / "train.py").write_text(PRELUDE + "import queue\ntrain(3)\nqueue.Queue().get()")
+    program = Program(name="train.py", command=(sys.executable, "train.py"), cwd=str(tmp_path))
+    running = Watch(program, resolve({"timeout_s": "30"}, {}, tmp_path))
+    running.silent = lambda watcher: setattr(watcher, "limits", msgspec.structs.replace(watcher.limits, timeout_s=0.0))
+    (row,) = running.run()
+    assert row.outcome is Outcome.HANG and row.reason.startswith("deadlock: "), row.reason
+    assert "MP603" in {one.code for one in row.findings}

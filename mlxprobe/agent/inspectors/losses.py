@@ -25,6 +25,8 @@ class Losses(Inspector):
         super().__init__(inspection)
         self._unreached: dict[str, int] = {}
         self._supervised: dict[int, bool] = {}  # by the number of their losses
+        self._target: tuple[int, Any, tuple[str, int]] | None = None  # what outputs were compared with, and whose
+        self._of_two: set[int] = set()  # losses with targets of zeros and ones
         self._label_free = 0
         self._seen = False
         self._log_site = ("", 0)
@@ -95,9 +97,22 @@ class Losses(Inspector):
         amounts = [one for one in others if is_amount(one) and not self._is_mask(one)]
         supervised = len(indices) + len(amounts) == 1 or (len(others) == 1 and not indices and not amounts)
         stream = recorder.stream(call.model)
+        if len(others) == 1 and not indices and stream not in self._of_two:
+            self._target = stream, others[0], call.site
         if self._supervised.get(stream) is not supervised:
             self._supervised[stream] = supervised
             recorder.revise("supervision", call.site, stream=stream, supervised=supervised)
+
+    def forget(self) -> None:
+        self._target = None
+
+    def look(self, step: int) -> None:
+        """Tell of targets that are zeros and ones, once they are evaluated."""
+        target = self._target
+        self.forget()
+        if target is not None and self._is_mask(target[1]):
+            self._of_two.add(target[0])
+            self.inspection.recorder.fact("two classes", target[2], stream=target[0])
 
     def _is_mask(self, one: Any) -> bool:
         """Tell whether an array holds nothing but zeros and ones, where that can be read."""

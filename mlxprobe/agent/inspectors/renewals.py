@@ -37,6 +37,7 @@ class Renewals(Inspector):
         self._restored: weakref.WeakSet[Any] = weakref.WeakSet()
         self._reset: set[int] = set()  # models whose parameters were set by hand since their last new optimizer
         self._trained: dict[int, Trained] = {}
+        self._latest: Trained | None = None
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.optimizers.optimizers":
@@ -85,12 +86,14 @@ class Renewals(Inspector):
             tuple(path for path, _ in graph.named_leaves(model.trainable_parameters())),
         )
         updates = self.inspection.recorder.updates
-        before = self._trained.get(id(model))
-        if before is None or before.model() is not model:
-            self._trained[id(model)] = Trained(weakref.ref(model), like, updates)
-            return
-        made, span = updates - before.since, max(span for _, span in schedules)
+        before, latest, span = self._trained.get(id(model)), self._latest, max(span for _, span in schedules)
         knows = any(getattr(one, "momentum", 1) != 0 for one in parts)  # plain SGD has nothing to lose
+        if before is None or before.model() is not model:
+            self._latest = self._trained[id(model)] = Trained(weakref.ref(model), like, updates)
+            if latest is not None and latest.like == like and knows and optimizer not in self._restored:
+                self._tell_begun_anew(updates - latest.since, span, updates - 1)
+            return
+        self._latest, made = before, updates - before.since
         lost = before.like == like and knows and None not in rates and made < (CUT * span or math.inf)
         lost = lost and optimizer not in self._restored and id(model) not in self._reset
         self._reset.discard(id(model))
@@ -100,6 +103,11 @@ class Renewals(Inspector):
         if before.renewals >= (SOONER if span else IS_SURE):
             detail = {"times": before.renewals, "optimizer": like[0], "updates": before.shortest, "span": span}
             self.inspection.recorder.fact("optimizer renewed", like[1], **detail)
+
+    def _tell_begun_anew(self, made: int, span: int, updates: int) -> None:
+        """Another model has a new optimizer like the last one's: where it goes on from a file, that is a resumption."""
+        if made < CUT * span:
+            self.inspection.recorder.fact("schedule begun anew", None, made=made, span=span, updates=updates)
 
 
 def _schedule(optimizer: Any) -> Any:

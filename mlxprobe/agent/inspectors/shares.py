@@ -45,6 +45,9 @@ class Share:
         self.read = 0  # positions that padding was looked for among
         self.tails: set[int] = set()
         self.id: int | None = None
+        self.classes = 0
+        self.marked = 0  # looks at which ids below zero carried loss, beside others
+        self.mark = 0  # that id, where it is always the same
 
 
 class Shares(Inspector):
@@ -154,6 +157,25 @@ class Shares(Inspector):
         for tap in taps[:1]:
             if tap.ids is not None and not self.inspection.pending([tap.ids]):
                 self._find_padding(share, tap, shapes)
+                self._find_mark(share, tap)
+
+    def _find_mark(self, share: Share, tap: Tap) -> None:
+        """Look for one id below zero, among others, that carries loss: MLX takes it for a class, counted from the end.
+
+        A gather of the last place of all rows (-1 and nothing else) is no choice among classes.
+        """
+        import mlx.core as mx
+
+        ids = tap.ids.reshape(-1)
+        if ids.size != tap.weights.size or not mx.issubdtype(ids.dtype, mx.signedinteger):
+            return
+        below = ids < 0
+        carried = mx.sum(below & (tap.weights.reshape(-1) != 0))
+        low, high = mx.min(ids), mx.max(mx.where(below, ids, mx.min(ids)))
+        count, least, most, largest = (int(one) for one in graph.numbers(mx.stack([carried, low, high, mx.max(ids)])))
+        share.classes = tap.classes
+        if count and least == most and largest >= 0 and share.mark in (0, least):
+            share.marked, share.mark = share.marked + 1, least
 
     def _find_padding(self, share: Share, tap: Tap, shapes: set[tuple[int, ...]]) -> None:
         """Count the positions in tails of one id: padding, but for its first in each row.
@@ -192,6 +214,9 @@ class Shares(Inspector):
                 read=one.read,
                 tails=len(one.tails),
                 id=-1 if one.id is None else one.id,
+                marked=one.marked,
+                mark=one.mark,
+                classes=one.classes,
             )
         known = self._known.values()
         totals = {"positions": sum(one.positions for one in known), "carrying": sum(one.carrying for one in known)}
