@@ -62,6 +62,7 @@ def mode(seen: Observation) -> Iterator[Finding]:
     """
     for fact in facts(seen, "evaluation mode"):
         message = f"{fact.detail['kind']} ({listed(fact.detail['paths'])}) is in evaluation mode while training"
+        message += f", since {fact.detail['since']}" if fact.detail.get("since") else ""
         yield rule("MP215").at(message, fact.file, fact.line)
     for fact in facts(seen, "training mode"):
         message = f"{fact.detail['kind']} is in training mode where the model is evaluated, outside of any gradient"

@@ -257,7 +257,7 @@ def test_a_killed_watch_leaves_its_report(tmp_path: Path) -> None:
 def test_when_the_time_is_up_of_a_program_that_is_stuck_its_deadlock_is_still_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "STALL_FLOOR_S", 0.5)
+    monkeypatch.setattr(watching, "STALL_FLOOR_S", 1.5)
     (tmp_path / "train.py").write_text(PRELUDE + "import queue\ntrain(3)\nqueue.Queue().get()")
     program = Program(name="train.py", command=(sys.executable, "train.py"), cwd=str(tmp_path))
     running = Watch(program, resolve({"timeout_s": "30"}, {}, tmp_path))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import graph, sites
+from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.lossgraph import LossGraph
@@ -26,6 +28,21 @@ class Modules(Inspector):
         self._written = 0  # looks
         self._model: Callable[[], Any] = lambda: None
         self._clean = False
+        self._idle_since = ""  # the line that last called for evaluation mode
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.nn.layers.base":
+            module.Module.train = self._train(module.Module.train)
+
+    def _train(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def train(module: Any, mode: bool = True) -> Any:
+            if not mode:
+                file, line = sites.calling()
+                self._idle_since = f"{os.path.basename(file)}:{line}"
+            return original(module, mode)
+
+        return train
 
     def calling(self) -> None:
         """See whether the parameters are evaluated."""
@@ -57,7 +74,8 @@ class Modules(Inspector):
             self._modes[kind] = self._modes.get(kind, 0) + 1
             self.inspection.wanted = self.inspection.wanted or self._modes[kind] < SURE
             if self._modes[kind] == SURE:
-                self.inspection.recorder.fact("evaluation mode", site, kind=kind, paths=paths[:5])
+                since = self._idle_since
+                self.inspection.recorder.fact("evaluation mode", site, kind=kind, paths=paths[:5], since=since)
 
     def _tell_overwritten(self, call: Call) -> None:
         """Look behind parameters that were evaluated before the call: nothing but MLX's own copy is there to be."""

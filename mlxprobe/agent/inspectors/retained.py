@@ -191,7 +191,22 @@ def assigned(name: str, site: tuple[str, int]) -> tuple[str, int]:
         rf"\b{word}\b(\[.*\])?(\s*\+=|\.(append|extend)\(|\s*=.*\b{word}\b.*\+|\s*=.*\+.*\b{word}\b)"
         rf"|\b{word}\[.*\]\s*=[^=]"
     )
-    for number, line in enumerate(linecache.getlines(site[0]), 1):
-        if adds.search(line):
-            return sites.moved(site, number)
-    return site
+    lines = linecache.getlines(site[0])
+    one_line = (number for number, line in enumerate(lines, 1) if adds.search(line))
+    number = next(one_line, 0) or renewed("".join(lines), word)
+    return sites.moved(site, number) if number else site
+
+
+def renewed(source: str, word: str) -> int:
+    """Return the first line that makes a variable of what it was, over however many lines; 0 for none."""
+    import ast
+
+    def is_it(node: ast.AST) -> bool:
+        return word in (getattr(node, "id", ""), getattr(node, "attr", ""))
+
+    try:
+        nodes = [one for one in ast.walk(ast.parse(source)) if isinstance(one, ast.Assign)]
+    except (SyntaxError, ValueError, RecursionError):
+        return 0
+    makes = (one.lineno for one in nodes if any(map(is_it, one.targets)) and any(map(is_it, ast.walk(one.value))))
+    return next(makes, 0)
