@@ -97,7 +97,7 @@ class Losses(Inspector):
         amounts = [one for one in others if is_amount(one) and not self._is_mask(one)]
         supervised = len(indices) + len(amounts) == 1 or (len(others) == 1 and not indices and not amounts)
         stream = recorder.stream(call.model)
-        if len(others) == 1 and not indices and stream not in self._of_two:
+        if len(others) == 1 and not (indices or self.inspection.tracing or stream in self._of_two):
             self._target = stream, others[0], call.site
         if self._supervised.get(stream) is not supervised:
             self._supervised[stream] = supervised
