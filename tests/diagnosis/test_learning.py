@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlxprobe.diagnosis.learning import not_learning
-from mlxprobe.values.observation import Limits, Observation, Reading
+from mlxprobe.values.observation import Fact, Limits, Observation, Reading
 from mlxprobe.values.sheet import Model, Sheet
 
 LIMITS = Limits(stall_s=1.0, startup_s=1.0, timeout_s=1.0, memory_bytes=1)
@@ -50,3 +50,14 @@ def test_a_loss_that_has_come_to_chance_is_told_though_it_fell() -> None:
 )
 def test_a_loss_near_chance_that_moves_is_not_told_as_one_that_stands_there(values: list[float]) -> None:
     assert messages(values, 126) == []
+
+
+@pytest.mark.parametrize(("names", "told"), [(("supervision", "two classes"), 1), (("supervision",), 0)])
+def test_targets_of_zeros_and_ones_have_a_chance_level_whatever_the_loss_began_with(
+    names: tuple[str, ...], told: int
+) -> None:
+    values = [0.75, 0.72, 0.71, *(0.6931 + 0.002 * ((step * 7) % 5 - 2) for step in range(200))]
+    losses = tuple(Reading(step=step, value=value) for step, value in enumerate(values, 1))
+    facts = tuple(Fact(name=name, detail={"stream": 0, "supervised": True}) for name in names)
+    found = list(not_learning(Observation(program="p", limits=LIMITS, losses=losses, facts=facts)))
+    assert [one.message.partition(":")[0] for one in found] == ["the loss has come to chance and stays there"] * told
