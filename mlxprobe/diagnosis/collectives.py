@@ -172,7 +172,7 @@ def _behind(group: list[Lane], late: Lane, ahead: Lane) -> Finding:
         if number > late.last and ours < theirs:
             message = f"{who} has fewer batches than the others ({steps}), and never built {place}"
             return at("MP708", _joined(message, after), missing, ranks, Severity.ERROR)
-    elif waits(late.seen) and not busy(late.seen) and number > late.last:
+    elif waits(late.seen) and not busy(late.seen, ahead.seen) and number > late.last:
         return _lying(late, ahead, after)
     message = f"{who} never built {place}{_skipping(late)}"
     severity = Severity.WARNING if busy(late.seen) else Severity.ERROR

@@ -19,6 +19,7 @@ PEER_LOST = re.compile(r"connection to a peer was lost|nccl.*error", re.IGNORECA
 ENDED_BY_OTHERS = {-signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGINT}
 STANDING = {"stalled", "timeout"}
 BUSY = 0.5  # of a processor
+OUTDOES = 1.5
 
 
 def waits(seen: Observation) -> bool:
@@ -55,14 +56,23 @@ def lost(seen: Observation) -> str:
     return f"was ended by {signal_name(-code)}" if code < 0 else f"left with exit code {code}"
 
 
-def busy(seen: Observation) -> bool:
-    """Tell whether a rank computed while nothing was heard of any."""
+def busy(seen: Observation, beside: Observation | None = None) -> bool:
+    """Tell whether a rank computed while nothing was heard of any.
+
+    A ring spins while it waits: to use no more than another that surely waits, `beside` it, proves nothing.
+    """
+    used = _processors(seen)
+    return used > BUSY and (beside is None or used > OUTDOES * _processors(beside))
+
+
+def _processors(seen: Observation) -> float:
+    """Return how many processors a rank used while nothing was heard of any; 0 where nobody knows."""
     if seen.silence is None or len(seen.samples) < 2:
-        return False
+        return 0.0
     last = seen.samples[-1]
     since = [one for one in seen.samples if one.t_s >= last.t_s - seen.silence.silent_s]
     past_s = last.t_s - since[0].t_s
-    return past_s > 0 and last.cpu_s - since[0].cpu_s > BUSY * past_s
+    return (last.cpu_s - since[0].cpu_s) / past_s if past_s > 0 else 0.0
 
 
 def named(ranks: Iterable[int]) -> str:

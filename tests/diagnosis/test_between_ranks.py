@@ -301,3 +301,13 @@ def test_a_step_that_is_under_way_counts_as_a_batch() -> None:
     """Seen with NCCL: the rank that waits in its last step has not told of that step's gradients."""
     (found,) = told(waiting(0, "gggg", steps=healthy(0, "ggg").steps), healthy(1, "ggg"))
     assert found[0] == "MP708"
+
+
+def test_a_ring_spins_while_it_waits_and_that_is_no_work() -> None:
+    """Seen on a quiet machine: both ranks of a lazy metric used half a processor and more."""
+    spins = tuple(Sample(t_s=0.5 * k, rss_bytes=1, cpu_s=0.45 * k) for k in range(20))
+    (found,) = told(waiting(0, "gm", samples=spins), waiting(1, "gmg", samples=spins))
+    assert found[0] == "MP703"
+    works = tuple(Sample(t_s=0.5 * k, rss_bytes=1, cpu_s=1.5 * k) for k in range(20))
+    (found,) = told(waiting(0, "gm", samples=works), waiting(1, "gmg", samples=spins))
+    assert found[:2] == ("MP701", Severity.WARNING)
