@@ -12,7 +12,7 @@ import mlx.core as mx
 from mlxprobe import Outcome, Scenario
 
 probe = Scenario()
-TURNS, DECAY = 6000, 0.999
+TURNS, DECAY = 3000, 0.999
 
 
 def turn(level, value):

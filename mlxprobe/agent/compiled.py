@@ -107,7 +107,8 @@ class Compiled:
         recorder.tick(time.monotonic())
         self._pace.ends(traced=self._times_traced > times)
         self.traces.called()
-        self._constants.called(traced=self._times_traced > times)
+        with recorder.carefully():
+            self._constants.called(traced=self._times_traced > times)
         updates = [(one(), other()) for one, other in self._trained.get(branch(args, kwargs), ())]
         if not (self._gradients or any(self._trained.values())):
             recorder.phases.goes_on()

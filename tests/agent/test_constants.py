@@ -1,0 +1,34 @@
+"""What a compiled function keeps of the weights is compared with them, and what a trace left behind is no value."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import mlx.core as mx
+
+from mlxprobe.agent.constants import Constants
+
+
+def compared(kept: Any, now: Any) -> list[str]:
+    told: list[str] = []
+    recorder = SimpleNamespace(fact=lambda name, *_, **__: told.append(name))
+    inspection: Any = SimpleNamespace(recorder=recorder, pending=lambda _: 0)
+    constants = Constants(inspection, ("train.py", 1), [None, None])
+    constants._held = {"weight": (lambda: {"weight": now}, kept)}
+    constants._compare()
+    return told
+
+
+def test_weights_that_have_changed_since_the_trace_are_told() -> None:
+    assert compared(mx.ones((3,)), mx.zeros((3,))) == ["baked in"]
+    assert compared(mx.ones((3,)), mx.ones((3,))) == []
+
+
+def test_a_placeholder_that_a_trace_left_behind_fails_nobody() -> None:
+    left: list[mx.array] = []
+
+    def step(x: mx.array) -> mx.array:
+        left.append(x)
+        return x + 1
+
+    mx.eval(mx.compile(step)(mx.ones((3,))))
+    assert compared(left[0], mx.ones((3,))) == []
