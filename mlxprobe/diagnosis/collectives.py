@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from mlxprobe.diagnosis.fates import at, busy, called, fates, lost, named, over, stopped, waits, what
+from mlxprobe.diagnosis.fates import at, busy, called, cut_short, fates, lost, named, over, stopped, waits, what
 from mlxprobe.diagnosis.lanes import Lane, course, key, lanes, odd_ones, parting, shifted, site
 from mlxprobe.diagnosis.messages import unmet
 from mlxprobe.diagnosis.registry import ranks_finding, rule
@@ -90,11 +90,12 @@ def _difference(group: list[Lane]) -> Finding | None:
         return _parted([one for one in group if one.first <= number <= one.last], number, stuck=stuck)
     if not stuck or not all(one.counted for one in group):
         return None
-    late = min(group, key=lambda one: (one.last, course(one)))
     ahead = max(group, key=lambda one: (one.last, stopped(one.seen), course(one)))
+    left = [one for one in group if not cut_short(one.seen)]
+    late = min(left, key=lambda one: (one.last, course(one)))
     if late.last < ahead.last:
-        return _behind(group, late, ahead)
-    return _unevaluated(group)
+        return _behind(left, late, ahead)
+    return _unevaluated(left)
 
 
 def _parted(group: list[Lane], number: int, *, stuck: bool) -> Finding:

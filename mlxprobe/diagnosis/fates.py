@@ -56,6 +56,12 @@ def lost(seen: Observation) -> str:
     return f"was ended by {signal_name(-code)}" if code < 0 else f"left with exit code {code}"
 
 
+def cut_short(seen: Observation) -> bool:
+    """Tell whether others ended a rank, as a launcher does where one fails: what it has not built says nothing."""
+    gone = seen.ended in ("exited", "abandoned")
+    return gone and not over(seen) and not cut_off(seen) and not lost(seen)
+
+
 def busy(seen: Observation, beside: Observation | None = None) -> bool:
     """Tell whether a rank computed while nothing was heard of any.
 

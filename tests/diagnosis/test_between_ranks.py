@@ -16,6 +16,7 @@ from mlxprobe.diagnosis import RULES, diagnose, diagnose_ranks
 from mlxprobe.running.judging import judged_all
 from mlxprobe.values.observation import Observation, Raised, Sample, Step
 from mlxprobe.values.record import Finding
+from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.together import said_once
 from mlxprobe.values.vocabulary import Severity
 
@@ -311,3 +312,11 @@ def test_a_ring_spins_while_it_waits_and_that_is_no_work() -> None:
     works = tuple(Sample(t_s=0.5 * k, rss_bytes=1, cpu_s=1.5 * k) for k in range(20))
     (found,) = told(waiting(0, "gm", samples=works), waiting(1, "gmg", samples=spins))
     assert found[:2] == ("MP701", Severity.WARNING)
+
+
+def test_a_rank_that_the_launcher_ended_is_not_behind() -> None:
+    """Seen on a ring of eight: three ranks were ended on their way, after the others had failed for a fourth."""
+    ended = healthy(0, "gg", size=4, ended="exited", exit_code=-15, finished=False)
+    others = [cut_off(rank, "gggg", size=4) for rank in (1, 2)]
+    ((code, _, _, ranks),) = told(ended, *others, healthy(3, "ggg", size=4, sheet=Sheet(gradients=4)))
+    assert (code, ranks) == ("MP701", (3,))
