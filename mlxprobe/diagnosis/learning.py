@@ -28,6 +28,8 @@ IN_TURN = 0.2
 HIGHER = 1.645  # standard deviations: by chance one series in twenty
 SURE_TREND = 2.6  # standard deviations: by chance one series in two hundred
 
+Told = tuple[str, Severity, dict[str, float]]
+
 
 @finding("MP306", "not-learning", Severity.WARNING, needs="losses")
 def not_learning(seen: Observation) -> Iterator[Finding]:
@@ -55,34 +57,54 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     resumed = {fact.detail["stream"] for fact in seen.facts if fact.name == "resumed"}
     to_fall = supervised(seen)
     binary = {fact.detail["stream"] for fact in seen.facts if fact.name == "two classes"}
+    classes = seen.sheet.model.classes if seen.sheet.model else 0
     for stream in sorted({one.stream for one in seen.losses}):
         values = [one.value for one in seen.losses if one.stream == stream and math.isfinite(one.value)]
         if len(values) < ENOUGH_LOSSES:
             continue
-        third = values[: len(values) // 3]
         meant = to_fall.get(stream) if min(values) >= 0 else False
-        lowest = min(values[-len(third) :])
-        if meant is not False and lowest > (DIVERGED if meant else DIVERGED_UNKNOWN) * values[0] > 0:
-            message = f"the loss has diverged: {values[0]:.4g} at first, and never below {lowest:.4g} in the last third"
-            yield rule("MP306").at(message, *place(seen, "first gradient"), first=values[0], lowest=lowest)
-            continue
-        start, last = values[: max(3, len(values) // 10)], values[-len(third) :]
-        classes = seen.sheet.model.classes if seen.sheet.model else 0
-        come = at_chance(values[0], last, classes)
-        classes = classes or 2 * (stream in binary)
-        if come or (meant and stays_near_chance(values, classes)):
-            message = f"the loss has come to chance and stays there: ln {classes:,} = {math.log(classes):.5g}"
-            yield rule("MP306").at(message, *place(seen, "first gradient"), first=values[0], last=last[-1])
-            continue
-        falling = falls(start, last, CERTAIN) or falls(third, last) or ranked(values[:3], last) > HIGHER
-        first, end = statistics.median(third), statistics.median(last)
-        falling = falling or trend(values) < -SURE_TREND or (not meant and first - end > FALLS * abs(first))
-        if not falling:
-            severity = Severity.WARNING if meant and stream not in resumed else Severity.NOTE
-            message = (
-                f"the loss does not fall: {first:.4g} in the first third of {len(values)} readings, then {end:.4g}"
-            )
-            yield rule("MP306").at(message, *place(seen, "first gradient"), severity=severity, first=first, last=end)
+        sure = meant and stream not in resumed
+        told = (
+            _diverged(values, meant)
+            or _come_to_chance(values, classes, meant=bool(meant), binary=stream in binary)
+            or _flat(values, Severity.WARNING if sure else Severity.NOTE, meant=bool(meant))
+        )
+        if told:
+            message, severity, evidence = told
+            file, line = place(seen, "first gradient")
+            yield rule("MP306").at(message, file, line, severity=severity, **evidence)
+
+
+def _diverged(values: list[float], meant: bool | None) -> Told | None:
+    """Tell of a loss that stays far above its first value; not of one that is not meant to fall."""
+    lowest = min(values[-(len(values) // 3) :])
+    if meant is False or not lowest > (DIVERGED if meant else DIVERGED_UNKNOWN) * values[0] > 0:
+        return None
+    message = f"the loss has diverged: {values[0]:.4g} at first, and never below {lowest:.4g} in the last third"
+    return message, Severity.WARNING, {"first": values[0], "lowest": lowest}
+
+
+def _come_to_chance(values: list[float], classes: int, *, meant: bool, binary: bool) -> Told | None:
+    """Tell of a loss that has come to what outputs without a word on the targets give."""
+    last = values[-(len(values) // 3) :]
+    come = at_chance(values[0], last, classes)
+    classes = classes or 2 * binary
+    if not (come or (meant and stays_near_chance(values, classes))):
+        return None
+    message = f"the loss has come to chance and stays there: ln {classes:,} = {math.log(classes):.5g}"
+    return message, Severity.WARNING, {"first": values[0], "last": last[-1]}
+
+
+def _flat(values: list[float], severity: Severity, *, meant: bool) -> Told | None:
+    """Tell of a loss that does not fall by more than its scatter."""
+    third, start = values[: len(values) // 3], values[: max(3, len(values) // 10)]
+    last = values[-len(third) :]
+    first, end = statistics.median(third), statistics.median(last)
+    falling = falls(start, last, CERTAIN) or falls(third, last) or ranked(values[:3], last) > HIGHER
+    if falling or trend(values) < -SURE_TREND or (not meant and first - end > FALLS * abs(first)):
+        return None
+    message = f"the loss does not fall: {first:.4g} in the first third of {len(values)} readings, then {end:.4g}"
+    return message, severity, {"first": first, "last": end}
 
 
 def at_chance(first: float, last: list[float], classes: int) -> bool:

@@ -22,6 +22,25 @@ from mlxprobe.values.versions import SCHEMA_VERSION, current
 
 __all__ = ["SCHEMA_VERSION", "check_writable", "decode", "encode", "finite", "load", "now", "row", "slim", "write"]
 
+SAME = (  # of an observation and of its row
+    "raised",
+    "losses",
+    "score",
+    "samples",
+    "memory",
+    "begun_s",
+    "wall_s",
+    "exit_code",
+    "detection_s",
+    "limits",
+    "sheet",
+    "result",
+    "process",
+    "ended",
+    "finished",
+    "collectives",
+    "evaluating_s",
+)
 Told = TypeVar("Told", Finding, Raised)
 
 
@@ -64,26 +83,7 @@ def row(
         "silence": silence(seen),
         "compared": compared(seen),
     }
-    same = (
-        "raised",
-        "losses",
-        "score",
-        "samples",
-        "memory",
-        "begun_s",
-        "wall_s",
-        "exit_code",
-        "detection_s",
-        "limits",
-        "sheet",
-        "result",
-        "process",
-        "ended",
-        "finished",
-        "collectives",
-        "evaluating_s",
-    )
-    values |= {name: getattr(seen, name) for name in same} | {"output_tail": seen.output_tail[-2000:]}
+    values |= {name: getattr(seen, name) for name in SAME} | {"output_tail": seen.output_tail[-2000:]}
     return ProgramRecord(**values)
 
 
