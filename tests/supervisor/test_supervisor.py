@@ -170,25 +170,36 @@ def feed(pid: int) -> None:
         os.sched_setaffinity(thread, os.sched_getaffinity(0))
 
 
+BUSY = "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nwhile True: pass"
+
+
+def starved_for_a_while(mark: str, silent_s: float) -> Observation:
+    """Watch a program whose worker waits for a core that two others keep busy; they end after so much silence."""
+    with contextlib.ExitStack() as ends:
+        busy = [ends.enter_context(subprocess.Popen([sys.executable, "-c", BUSY])) for _ in range(2)]
+        for one in busy:
+            ends.callback(one.kill)
+        assert until(lambda: all(sum(psutil.Process(one.pid).cpu_times()[:2]) > 0.1 for one in busy))
+
+        def let_go(watcher: Watcher) -> None:
+            if watcher.silent_s > silent_s and any(one.poll() is None for one in busy):
+                for one in busy:
+                    one.kill()
+                feed(watcher.child.pid)
+
+        return observe(program("is_starved", mark), LIMITS, progress=let_go)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="SCHED_IDLE")
 def test_a_worker_that_gets_no_processor_is_no_deadlock(mark: str) -> None:
     """CPU times and main threads cannot tell: a thread's wait enters them only once it has been given a processor."""
-    loop = "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nwhile True: pass"
-    with subprocess.Popen([sys.executable, "-c", loop]) as busy:
-
-        def let_go(watcher: Watcher) -> None:
-            if watcher.silent_s > 3 * STALL_S and busy.poll() is None:
-                busy.kill()
-                feed(watcher.child.pid)
-
-        try:
-            assert until(lambda: sum(psutil.Process(busy.pid).cpu_times()[:2]) > 0.1)
-            seen = observe(program("is_starved", mark), LIMITS, progress=let_go)
-        finally:
-            busy.kill()
-    assert verdict(seen, PASS).as_expected, verdict(seen, PASS).reason
-    assert seen.longest_silence_s > 3 * STALL_S
+    for _ in range(5):  # a kernel may give the worker a core all the same: then nothing was tried
+        seen = starved_for_a_while(mark, 3 * STALL_S)
+        assert verdict(seen, PASS).as_expected, verdict(seen, PASS).reason
+        if seen.longest_silence_s > 3 * STALL_S:
+            return
+    pytest.fail("the worker was never starved")
 
 
 @pytest.mark.slow
