@@ -52,16 +52,26 @@ def show(name: str, **flags: Any) -> None:
 @click.command()
 @click.argument("code", default="")
 def explain(code: str) -> None:
-    """Explain a finding by its code or name, such as MP101 or zero-gradient; list those of MP1, or all."""
+    """Explain a finding by its code or name, such as MP101 or zero-gradient; list those of MP1, or all.
+
+    Or an error of one of MLX's backends, by its text or name: mlxprobe explain "[metal::malloc] Resource limit …".
+    """
     from mlxprobe.cli.display import shown
     from mlxprobe.diagnosis import RULES
+    from mlxprobe.diagnosis.errors import KNOWN, known
     from mlxprobe.reports import page
     from mlxprobe.values.errors import UsageError
 
     meant = meant_by(code)
+    error = known(code) or next((row for row in KNOWN if row.name == code.lower()), None)
+    if error and not meant:
+        click.echo(shown(page.error(error)), nl=False)
+        return
     if not meant:
-        close = difflib.get_close_matches(code.lower(), [rule.name for rule in RULES.values()], n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(RULES))}"
+        names = [*(rule.name for rule in RULES.values()), *(row.name for row in KNOWN)]
+        close = difflib.get_close_matches(code.lower(), names, n=1)
+        all_known = f"known are {', '.join(sorted(RULES))}, and {len(KNOWN)} errors by their text"
+        hint = f"did you mean {close[0]}?" if close else all_known
         raise UsageError(f"no finding has the code or name {code!r}; {hint}")
     if len(meant) == 1:
         click.echo(shown(page.finding(meant[0])), nl=False)

@@ -64,7 +64,9 @@ def _own(one: ProgramRecord) -> tuple[str, ...]:
 
 def _found(rows: Sequence[ProgramRecord]) -> list[str]:
     told = [found for one in said_once(rows) for found in one.findings if found.checked]
-    return ["", *(f"- {cell(headline(found))}" for found in {found.same: found for found in told}.values())]
+    known = dict.fromkeys(remark.message for one in rows for remark in one.remarks)
+    lines = [headline(found) for found in {found.same: found for found in told}.values()]
+    return ["", *(f"- {cell(line)}" for line in (*lines, *(f"also: {message}" for message in known)))]
 
 
 def _claim(one: ProgramRecord) -> tuple[str, ...]:

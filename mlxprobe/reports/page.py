@@ -11,6 +11,7 @@ from rich.text import Text
 from mlxprobe.catalogue.scenario import Variant
 from mlxprobe.catalogue.scenarios import SECTIONS, Entry
 from mlxprobe.diagnosis import Rule
+from mlxprobe.diagnosis.errors import Known, address
 from mlxprobe.reports.code import side_by_side
 from mlxprobe.values.vocabulary import Outcome, Role
 
@@ -40,3 +41,12 @@ def finding(rule: Rule) -> RenderableType:
     head = Text.assemble((f"{rule.code} {rule.name}", "bold"), f"  ({rule.severity})")
     paragraphs = [" ".join(paragraph.split()) for paragraph in rule.page.split("\n\n")]
     return Group(head, *(Padding(Text(paragraph), (1, 0, 0, 2)) for paragraph in paragraphs))
+
+
+def error(row: Known) -> RenderableType:
+    """Show what an error means, its usual causes, what to do, and where it was reported."""
+    causes = [f"  {number}. {cause}" for number, cause in enumerate(row.causes, 1)]
+    places = [f"  {address(thread)}" for thread in row.threads]
+    lines = [f"{row.means}.", "", "Usual causes, the best confirmed first:", *causes, "", f"What to do: {row.do}."]
+    told = [Padding(Text(line), (0, 0, 0, 2)) for line in ("", *lines, "", "Reported in:", *places)]
+    return Group(Text.assemble((row.name, "bold"), f"  ({row.backend})"), *told)

@@ -77,6 +77,7 @@ def _evidence(one: ProgramRecord) -> list[RenderableType]:
     lines.append(Text(one.reason, style="dim" if one.outcome is Outcome.PASS else ""))
     if one.findings:
         lines.append(Text(words.codes(one), style="magenta"))
+    lines += [Text(f"also: {words.one_line(remark.message)}", style="dim") for remark in one.remarks]
     parts: list[RenderableType] = list(lines)
     if not one.as_expected and (told := ranks.lines(one.ranks)):
         parts.append(ranks.table(told))

@@ -6,6 +6,7 @@ import mlxprobe
 from mlxprobe.supervisor.attach import Attachment
 from mlxprobe.values.files import now
 from mlxprobe.values.live import LIVE_SCHEMA_VERSION, Attached, Looked
+from mlxprobe.verdict.errors import in_log
 from mlxprobe.verdict.live import judge, standing_threads
 from mlxprobe.verdict.standing import standing, upstream
 
@@ -27,5 +28,5 @@ def told(looked: Looked) -> Attached:
         reason=reason,
         looked=looked,
         standing=standing(looked, standing_threads(looked)),
-        upstream=upstream(looked, state),
+        upstream=(*upstream(looked, state), *in_log(looked)),
     )

@@ -16,6 +16,7 @@ from mlxprobe.values.files import row
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Remark, Verdict
 from mlxprobe.values.vocabulary import Outcome
+from mlxprobe.verdict.errors import known_error
 from mlxprobe.verdict.judge import judge
 from mlxprobe.verdict.ranks import of_all_ranks
 from mlxprobe.verdict.remarks import REMOTE, UNWATCHED, remarks
@@ -81,12 +82,13 @@ def judged_variant(
     """Return the row of a variant; of one that ran on several ranks, all of them together (see `of_all_ranks`)."""
     if len(seen) == 1:
         (one,), findings = seen, diagnose(seen[0])
-        return row(one, findings, judge(one, findings, expectation, next(iter(twin), None)), expectation, **names)
+        verdict = judge(one, findings, expectation, next(iter(twin), None))
+        return row(one, findings, verdict, expectation, tuple(known_error(one)), **names)
     together = diagnose_ranks(seen)
     each = msgspec.structs.replace(expectation, finds=(), raises="")
     rows = []
     for k, one in enumerate(seen):
         findings = diagnose(one, together)
         verdict = judge(one, findings, each, twin[k] if k < len(twin) else None)
-        rows.append(row(one, findings, verdict, expectation, **names))
+        rows.append(row(one, findings, verdict, expectation, tuple(known_error(one)), **names))
     return of_all_ranks(ranked(rows), expectation)

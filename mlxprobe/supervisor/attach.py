@@ -17,6 +17,7 @@ from mlxprobe.supervisor.anatomy import Readings
 from mlxprobe.supervisor.awaited import awaited
 from mlxprobe.supervisor.film import Film
 from mlxprobe.supervisor.native import program
+from mlxprobe.supervisor.pipes import tail_of
 from mlxprobe.supervisor.portrait import Sitter
 from mlxprobe.supervisor.rights import forbidden
 from mlxprobe.supervisor.sample import TreeSampler
@@ -204,6 +205,7 @@ class Attachment:
             rest_s=silence.rest_s if silence else 0.0,
             processes=sitter.processes(pages),
             samples=tuple(self.tree.samples),
+            said=next(filter(None, (tail_of(f"/proc/{pid}/fd/2") for pid in sorted(self.tree.pids)[:MOST])), ""),
             problems=tuple(self._problems()),
         )
 

@@ -22,7 +22,7 @@ from mlxprobe.agent.shared import (
     PATH_VARIABLE,
     SUPERVISOR_VARIABLE,
 )
-from mlxprobe.supervisor.pipes import ReadEnd
+from mlxprobe.supervisor.pipes import OWN_STDERR, TAIL_BYTES, ReadEnd, tail_of, written
 from mlxprobe.supervisor.sweep import sweep
 from mlxprobe.supervisor.warden import SHARED
 from mlxprobe.values.errors import ProbeError
@@ -32,7 +32,6 @@ AGENT = Path(__file__).parents[1] / "agent" / "__main__.py"
 CARRIED = AGENT.with_name("carried")
 _WARDEN = f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import warden; warden.main(sys.argv[1:])"
 WARDEN = (sys.executable, "-I", "-S", "-c", _WARDEN)  # imported: a script is compiled anew at each start
-TAIL_BYTES = 16_384
 END_WITHIN_S = 8.0
 TERM_GRACE_S = 0.3
 ORPHANS_ESCAPE = sys.platform != "linux"  # elsewhere no warden can adopt what detaches itself
@@ -55,6 +54,7 @@ class Child:
         self.orphans: list[tuple[int, int]] = []  # process and status of those that nobody but the warden reaped
         self.printed_bytes = 0
         self.tail = b""
+        self._before = written(OWN_STDERR) if program.terminal else -1  # bytes in the file that our stderr is, if any
         self._lines = b""
         self._heard = ""
         self._events = ReadEnd(folder / EVENTS_FILE if program.command else None)
@@ -145,8 +145,11 @@ class Child:
         return len(self._lines)
 
     def output(self) -> str:
-        """Return the last of what the program printed, both streams as they came."""
-        return self.tail.decode(errors="replace")
+        """Return the last of what the program printed, both streams as they came.
+
+        Of one that has our own streams it is what has come into the file that our stderr is; nothing of a terminal's.
+        """
+        return tail_of(OWN_STDERR, self._before) if self._before >= 0 else self.tail.decode(errors="replace")
 
     def send(self, number: int) -> None:
         """Hand a signal on to the program, unless it went to the program's whole process group anyway."""

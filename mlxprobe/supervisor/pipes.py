@@ -1,13 +1,16 @@
-"""The reading end of a child's pipe: emptied at every poll, never waited for."""
+"""The reading end of a child's pipe: emptied at every poll, never waited for; and the ends of files."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 PIPE_BYTES = 1 << 20  # room for what comes between two polls; also the most that is read in one
 CHUNK_BYTES = 1 << 16
+OWN_STDERR = "/dev/fd/2"
+TAIL_BYTES = 16_384
 _SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 0)  # Linux only
 
 
@@ -46,3 +49,27 @@ class ReadEnd:
     def close(self) -> None:
         """Close the reading end."""
         os.close(self._fd)
+
+
+def written(descriptor: str) -> int:
+    """Return how large the file is that a descriptor's name stands for; -1 for a terminal, a pipe or nothing."""
+    try:
+        found = os.stat(descriptor)
+    except OSError:
+        return -1
+    return found.st_size if stat.S_ISREG(found.st_mode) else -1
+
+
+def tail_of(descriptor: str, after: int = 0) -> str:
+    """Return the end of what the file has that a descriptor's name stands for, past its first `after` bytes.
+
+    Empty where that is no file, or may not be read, as where macOS hands out what was opened for writing.
+    """
+    if (size := written(descriptor)) <= after:
+        return ""
+    try:
+        with open(descriptor, "rb") as file:
+            file.seek(max(after, size - TAIL_BYTES))
+            return file.read(TAIL_BYTES).decode(errors="replace")
+    except OSError:
+        return ""

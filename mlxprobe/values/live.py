@@ -88,6 +88,7 @@ class Looked(Value, frozen=True):
 
     `moved` says which processes' Python stacks changed, `compiles` that a compiler worked below it, `kind` how a
     silence was classified, as `watch` does it, and `problems` what could not be seen, each with what would be needed.
+    `said` is the end of the file that the stderr of one of them is; empty where it is none.
     """
 
     pid: int
@@ -102,6 +103,7 @@ class Looked(Value, frozen=True):
     rest_s: float = 0.0
     processes: tuple[LiveProcess, ...] = ()
     samples: tuple[Sample, ...] = ()
+    said: str = ""
     problems: tuple[str, ...] = ()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from mlxprobe.values.measures import megabytes, signal_name, steps_done
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Remark
+from mlxprobe.verdict.errors import known_error
 
 ASKED_TO_END = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE}  # how programs end their own children
 SHELL_SIGNAL = 128  # what a shell adds to the number of the signal that ended its command
@@ -17,9 +18,8 @@ REMOTE, UNWATCHED = OF_RANKS = "remote ranks", "ranks not watched"
 
 def remarks(seen: Observation) -> tuple[Remark, ...]:
     """Return what else is known of a user's program; while one of them is grave, it cannot be called healthy."""
-    return tuple(
-        one for tell in (_interrupt, _steps, _processes, _remote, _children, _ending, _memory) for one in tell(seen)
-    )
+    tellers = (_interrupt, _steps, _processes, _remote, _children, _ending, _memory, known_error)
+    return tuple(one for tell in tellers for one in tell(seen))
 
 
 def interrupted(seen: Observation) -> bool:

@@ -14,6 +14,7 @@ NAV = [
     {"Command line": "cli.md"},
     {"Settings": "settings.md"},
     {"Outcomes and exit codes": "outcomes.md"},
+    {"Errors of MLX's backends": "errors.md"},
     {"In tests and from Python": "python.md"},
     {"Records": "record.md"},
     {"What attach writes": "attach.md"},
