@@ -97,7 +97,7 @@ ORDINARY = (
     "FileNotFoundError: [Errno 2] No such file or directory: 'weights.safetensors'",
     "ConnectionRefusedError: [Errno 111] Connection refused", "TimeoutError: timed out", "Iter 1: Val loss 4.472",
     "ImportError: libcublas.so.12: cannot open shared object file: No such file or directory",
-    "TypeError: missing 2 required positional arguments: 'x' and 'y'", "ValueError: Missing parameters file config.yaml",
+    "TypeError: missing 2 required positional arguments: 'x' and 'y'", "ValueError: Missing parameters file a.yaml",
     "warnings.warn('resource_tracker: There appear to be %d leaked semaphore objects')", "out of memory",
     "AssertionError: the GPU hangs now and then", "loss is nan", "[INFO] Loading", "error: internal error",
     "torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.87 GiB",
