@@ -92,6 +92,8 @@ def _fuzzed(
     programs = [replayed(replay)] if replay else cases(seed, ops)
     with Display() as display:
         runners = Runners(settings, display)
-        sides = [Batches(runners.runner(one).environment, settings, runners.stop) for one in releases]
+        there = [runners.runner(one).environment for one in releases]
+        again = " again" if len({one.mlx for one in there}) < len(there) else ""
+        sides = [Batches(one, settings, runners.stop, one.mlx + again * k) for k, one in enumerate(there)]
         fuzzing = Fuzzing(sides, settings.jobs, display.say)
         return fuzzing.run(programs, seed, 1 if replay else count, limit_s)

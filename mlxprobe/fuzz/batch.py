@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import tempfile
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mlxprobe.fuzz.case import Case
 from mlxprobe.fuzz.contents import contents
+from mlxprobe.fuzz.inside.packed import packed
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
@@ -22,27 +22,47 @@ from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.observation import Environment, Limits, Observation, Program
 
 Seen = dict[str, Any]
-SIZE = 40
+SIZE = 150
+COMPILED = 6
+SHARES = {"eager": 1, "compiled": 1, "vmap": 3, "derivative": 4}  # one case in so many is asked for leaks
+NEEDED = {  # modes by oracle
+    "value": ("value",),
+    "copy": ("value", "copy"),
+    "compiled": ("value", "compiled"),
+    "vmap": ("value", "vmap", "loop"),
+    "memory": ("value", "grows"),
+    "float64": ("value", "wide"),
+    "releases": ("value",),
+} | dict.fromkeys(("forward mode", "reverse mode", "forward against reverse"), ("value", "derivative", "wide"))
+LARGE = 4000  # elements: with these a case is slow enough without hundreds of calls
 STALL_S = 60.0  # for one case, compilers not counted: all its modes take some milliseconds
 STARTUP_S = 60.0
 TIMEOUT_S = 1800.0  # a batch tells of its progress; this is for what tells it without end
-FATES = {"stalled": "hang", "timeout": "hang", "memory": "memory"}
+FATES = {"stalled": "hang", "timeout": "hang", "memory": "memory limit"}
 
 
 class Batches:
-    """Run cases in one environment."""
+    """Run cases in one environment; `name` tells it from the others, its release's where it is empty."""
 
-    def __init__(self, environment: Environment, settings: Settings, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self, environment: Environment, settings: Settings, stop: threading.Event | None = None, name: str = ""
+    ) -> None:
         self.environment = environment
+        self.name = name or environment.mlx
         self.stop = stop or threading.Event()
         self._settings = settings
         self.died = 0
         self.unrepeated: list[str] = []
         self.public: tuple[str, ...] = ()
 
-    def run(self, cases: Sequence[Case]) -> dict[str, Seen]:
-        """Return what was seen of each case, by ID; where its process ended first, {"fate": ..., "word": ...}."""
-        found, fate = self._once(cases)
+    def run(self, cases: Sequence[Case], asked: Mapping[str, str] = {}) -> dict[str, Seen]:
+        """Return what was seen of each case, by ID; where its process ended first, {"fate": ..., "word": ...}.
+
+        Args:
+            cases: what is run, one after the other.
+            asked: the oracles that are asked, by ID; all by default.
+        """
+        found, fate = self._once(cases, asked)
         left = [one for one in cases if one.id not in found]
         if not left or self.stop.is_set():
             return found
@@ -50,14 +70,14 @@ class Batches:
         if len(cases) == 1:
             return {cases[0].id: fate}
         culprit, *others = left  # what began last; nothing after it was begun
-        alone = self.run([culprit])
+        alone = self.run([culprit], asked)
         if "fate" not in alone.get(culprit.id, {"fate": ""}):
             before = self._halved([one for one in cases if one.id in found], culprit)
             if before:
                 alone[culprit.id]["beside"] = fate | {"with": [one.id for one in before]}
             else:
                 self.unrepeated.append(f"{culprit.id}: {fate['word']}")
-        return found | alone | (self.run(others) if others else {})
+        return found | alone | (self.run(others, asked) if others else {})
 
     def _halved(self, before: Sequence[Case], culprit: Case) -> Sequence[Case]:
         """Return the fewest of the cases before it, found by halving, after which a case takes its process down.
@@ -79,10 +99,10 @@ class Batches:
     def _dies(self, before: Sequence[Case], culprit: Case) -> bool:
         return culprit.id not in self._once([*before, culprit])[0]
 
-    def _once(self, cases: Sequence[Case]) -> tuple[dict[str, Seen], Seen]:
+    def _once(self, cases: Sequence[Case], asked: Mapping[str, str] = {}) -> tuple[dict[str, Seen], Seen]:
         with tempfile.TemporaryDirectory(prefix="mlxprobe-fuzz-") as folder:
             given, told = Path(folder) / "cases.json", Path(folder) / "told.jsonl"
-            given.write_text(json.dumps([job(one) for one in cases]), encoding="utf-8")
+            given.write_text(json.dumps([job(one, asked.get(one.id, "")) for one in cases]), encoding="utf-8")
             words = ("bare", "mlxprobe.fuzz.inside.main", str(given), str(told))
             program = Program(name="fuzz", argv=words, python=self.environment.executable, device=self._settings.device)
             seen = observe(program, self._limits(), jit_key=f"mlx-{self.environment.mlx}", stop=self.stop)
@@ -119,17 +139,20 @@ def fate_of(seen: Observation) -> Seen:
     return {"fate": "error", "word": last[:200] or f"exit code {code}"}
 
 
-def job(case: Case) -> Seen:
-    """Put a case into the words of the process that runs it."""
+def job(case: Case, oracle: str = "") -> Seen:
+    """Put a case into the words of the process that runs it, with all modes or those that one oracle asks."""
     operation = OPERATIONS[case.operation]
     arrays, others = [], []
     for k, one in enumerate(case.arrays):
         smooth = operation.smooth if isinstance(operation.smooth, bool) else k in operation.smooth
-        row = {"dtype": one.dtype, "shape": one.shape, "layout": one.layout, "smooth": smooth and not one.special}
-        arrays.append({**row, "values": flat(contents(one))})
-        others.append(flat(contents(one, 1)))
+        moves = smooth and not one.special and k not in case.still
+        row = {"dtype": one.dtype, "shape": one.shape, "layout": one.layout, "smooth": moves}
+        arrays.append({**row, "values": packed(contents(one), one.dtype)})
+        others.append(packed(contents(one, 1), one.dtype))
     steps = [{"function": one.function, "arguments": one.arguments, "keywords": one.keywords} for one in case.steps]
-    return {"id": case.id, "arrays": arrays, "others": others, "steps": steps, "axes": case.axes, "modes": modes(case)}
+    told = {"id": case.id, "arrays": arrays, "others": others, "steps": steps, "axes": case.axes}
+    there = [name for name in modes(case) if name in NEEDED.get(oracle, (name,))]
+    return {**told, "modes": there, "grows": ways(case)}
 
 
 def modes(case: Case) -> list[str]:
@@ -138,21 +161,28 @@ def modes(case: Case) -> list[str]:
     found = ["value", "grows", *(["compiled"] if compiles(case) else [])]
     found += ["copy"] if any(one.layout != "plain" for one in case.arrays) else []
     found += ["vmap", "loop"] if case.arrays else []
-    smooth = operation.smooth and any(one.is_float for one in case.arrays)
+    smooth = operation.smooth and any(one.is_smooth for one in case.arrays)
     found += ["derivative", "wide"] if smooth and not any(one.special for one in case.arrays) else []
     return [
         name for name in found if name not in operation.without and not (name == "loop" and "vmap" in operation.without)
     ]
 
 
+def ways(case: Case) -> list[str]:
+    """List the ways of calling of which it is asked whether they leave memory behind; each is some hundred calls."""
+    there, large = modes(case), sum(math.prod(one.shape) for one in case.arrays) > LARGE
+    known = {"eager": True, "compiled": "compiled" in there, "vmap": "vmap" in there, "derivative": "wide" in there}
+    return [name for name, share in SHARES.items() if known[name] and not large and is_chosen(case, share)]
+
+
 def compiles(case: Case) -> bool:
-    """Tell whether a case is compiled too: each composition needs a compiler for seconds, so one in four is."""
-    return len(case.steps) == 1 or "/" in case.id or zlib.crc32(case.id.encode()) % 4 == 0
+    """Tell whether a case is compiled too.
+
+    One in six is, for most need a C++ compiler for half a second, and all that return several arrays.
+    """
+    return OPERATIONS[case.operation].several or is_chosen(case, COMPILED)
 
 
-def flat(values: Any) -> list[Any]:
-    """Return numbers in a row; a complex one is two."""
-    if values.dtype.kind == "c":
-        values = np.stack([values.real, values.imag], -1)
-    found: list[Any] = values.reshape(-1).tolist()
-    return found
+def is_chosen(case: Case, share: int) -> bool:
+    """Choose one case in so many, always the same ones, and what is made smaller."""
+    return "/" in case.id or zlib.crc32(case.id.encode()) % share == 0

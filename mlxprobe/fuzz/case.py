@@ -24,15 +24,20 @@ class Array(Value, frozen=True):
 
     @property
     def is_float(self) -> bool:
-        """Tell whether it can be differentiated."""
+        """Tell whether it holds real numbers."""
         return self.dtype in FLOATS
+
+    @property
+    def is_smooth(self) -> bool:
+        """Tell whether it can be differentiated."""
+        return self.is_float or self.dtype == "complex64"
 
 
 class Step(Value, frozen=True):
     """One call of a function of `mlx.core`.
 
     Among the arguments {"array": 0} is the case's first array, {"result": 0} the last step's result, {"dtype": "int8"}
-    a dtype; everything else is itself.
+    a dtype, {"pieces": 0} all results, each flat; everything else is itself.
     """
 
     function: str
@@ -41,12 +46,18 @@ class Step(Value, frozen=True):
 
 
 class Case(Value, frozen=True):
-    """Arrays, the calls that are made with them one after the other, and along which axes they are batched by vmap."""
+    """Arrays and the calls that are made with them one after the other.
+
+    Args:
+        axes: along which each array is batched by vmap.
+        still: the arrays by which it is not differentiated, although it could be.
+    """
 
     id: str
     arrays: tuple[Array, ...]
     steps: tuple[Step, ...]
     axes: tuple[int | None, ...] = ()
+    still: tuple[int, ...] = ()
 
     @property
     def operation(self) -> str:

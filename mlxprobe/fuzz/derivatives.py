@@ -10,6 +10,7 @@ import numpy as np
 from mlxprobe.fuzz.case import Case
 from mlxprobe.fuzz.contents import Numbers
 from mlxprobe.fuzz.discrepancy import Discrepancy
+from mlxprobe.fuzz.inside.packed import numbers_of
 from mlxprobe.fuzz.reference import FEW, LARGEST, UNIT, slope, terms, unit
 
 Seen = dict[str, Any]
@@ -37,7 +38,7 @@ def _modes(case: Case, seen: Seen, found: Finds, raises: Callable[[Any], bool]) 
     forward, reverse = seen["jvp"], seen["vjp"]
     has_forward, has_reverse = not raises(forward), not raises(reverse)
     ways, weights = _flat(seen["ways"]), _flat(seen["weights"])
-    exact = slope(case, seen["smooth"], [_shaped(one) for one in seen["ways"]])
+    exact = slope(case, seen["smooth"], [numbers_of(one) for one in seen["ways"]])
     sides: list[Discrepancy] = []
     if exact is not None:
         right, vague = exact
@@ -49,16 +50,12 @@ def _modes(case: Case, seen: Seen, found: Finds, raises: Callable[[Any], bool]) 
     yield from sides
 
 
-def _shaped(array: Seen) -> Numbers:
-    return np.array(array["values"], dtype=float).reshape(array["shape"])
-
-
 def _forward(forward: Numbers, slope: Numbers, vague: Numbers, found: Finds) -> Iterator[Discrepancy]:
     if forward.shape != slope.shape or not _usable(forward, slope, vague):
         return
     excess = np.abs(forward - slope) / vague
     if excess.size and (worst := int(np.argmax(excess))) is not None and _proves(forward, slope, vague, worst):
-        told = f"jvp gives {forward[worst]:.9g} at element {worst}; differences give {slope[worst]:.9g}"
+        told = f"jvp gives {_said(forward[worst])} at element {worst}; differences give {_said(slope[worst])}"
         yield found("forward mode", "numbers", told, float(excess[worst]))
 
 
@@ -67,7 +64,7 @@ def _reverse(
 ) -> Iterator[Discrepancy]:
     if len(weights) != len(slope) or len(reverse) != len(ways) or not _usable(reverse, slope, vague):
         return
-    ours, right = np.array([reverse @ ways]), np.array([weights @ slope])
+    ours, right = np.array([_along(reverse, ways)]), np.array([_along(weights, slope)])
     off = np.array([np.abs(weights) @ vague + 4 * UNIT["float32"] * (np.abs(reverse) @ np.abs(ways))])
     if _proves(ours, right, off, 0):
         told = f"vjp along the direction gives {ours[0]:.9g}; differences give {right[0]:.9g}"
@@ -77,13 +74,16 @@ def _reverse(
 def _dot(
     case: Case, forward: Numbers, reverse: Numbers, ways: Numbers, weights: Numbers, found: Finds
 ) -> Iterator[Discrepancy]:
-    """Compare ⟨u, Jv⟩ with ⟨Jᵀu, v⟩: they are equal for every linear map, whatever the function."""
+    """Compare ⟨u, Jv⟩ with ⟨Jᵀu, v⟩: they are equal for every linear map, whatever the function.
+
+    Of complex numbers the real part is: so they are for maps that are linear in real and imaginary parts alone.
+    """
     if len(forward) != len(weights) or len(reverse) != len(ways):
         yield found("forward against reverse", "shape", f"{len(forward)} and {len(reverse)} numbers come back")
         return
     if not _usable(forward, reverse):
         return
-    ahead, back = float(weights @ forward), float(reverse @ ways)
+    ahead, back = _along(weights, forward), _along(reverse, ways)
     allowed = UNIT["float32"] * terms(case) * (np.abs(weights) @ np.abs(forward) + np.abs(reverse) @ np.abs(ways))
     allowed += 1e-12
     if abs(ahead - back) > allowed:
@@ -121,7 +121,15 @@ def _largest(arrays: Sequence[Seen]) -> float:
 
 
 def _flat(arrays: Sequence[Seen]) -> Numbers:
-    return np.array([number for one in arrays for number in one["values"]], dtype=float)
+    return np.concatenate([np.zeros(0), *(numbers_of(one).reshape(-1) for one in arrays)])
+
+
+def _along(left: Numbers, right: Numbers) -> float:
+    return float(np.vdot(left, right).real)
+
+
+def _said(number: Any) -> str:
+    return f"{number:.9g}"
 
 
 def _usable(*numbers: Numbers) -> bool:

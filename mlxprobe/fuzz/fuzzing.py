@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 import msgspec
@@ -15,12 +17,12 @@ from mlxprobe.fuzz.case import Case
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.operations import coverage
 from mlxprobe.fuzz.oracles import Judge, between
-from mlxprobe.fuzz.reduce import reduced
+from mlxprobe.fuzz.reduce import Reducing, Shown
 from mlxprobe.fuzz.script import script
 from mlxprobe.values.observation import Environment, Value
 
 FUZZ_SCHEMA_VERSION = 1
-MOST_REDUCED = 40  # causes; the others are told as they were found
+MOST_REDUCED = 60  # causes; the others are told as they were found
 
 
 class Finding(Value, frozen=True):
@@ -33,6 +35,7 @@ class Finding(Value, frozen=True):
     case: str
     cases: int
     releases: tuple[str, ...]
+    others: tuple[str, ...] = ()
     proved: bool = True
     excess: float = 0.0
     accepted: str = ""
@@ -47,6 +50,7 @@ class FuzzReport(Value, frozen=True):
     seed: int
     programs: int
     environments: tuple[Environment, ...]
+    names: tuple[str, ...]
     findings: tuple[Finding, ...]
     met: tuple[str, ...] = ()
     unmet: dict[str, str] = {}
@@ -58,7 +62,7 @@ class FuzzReport(Value, frozen=True):
     @property
     def new(self) -> list[Finding]:
         """What the release that is judged shows, and the one before it did not; all, where there is no other."""
-        last = self.environments[-1].mlx
+        last = self.names[-1]
         alone = len(self.environments) == 1
         told = [one for one in self.findings if last in one.releases and not one.accepted]
         return [one for one in told if alone or one.releases == (last,)]
@@ -79,18 +83,15 @@ class Fuzzing:
         self._told = told
         self._shown: dict[tuple[str, str, str], dict[str, list[tuple[Case, Discrepancy]]]] = {}
         self._unsupported: dict[str, set[str]] = {}
+        self._unrepeated: list[str] = []
         self._met: set[str] = set()
         self._ran = 0
 
     def run(self, cases: Iterable[Case], seed: int, programs: int | None, seconds: float | None) -> FuzzReport:
         """Run so many programs, or for so long, and return what they have shown."""
-        began_s, left = time.monotonic(), iter(cases)
+        began_s = time.monotonic()
         try:
-            while not self.stop.is_set() and (programs is None or self._ran < programs):
-                size = SIZE if programs is None else min(SIZE, programs - self._ran)
-                if (seconds and time.monotonic() - began_s > seconds) or not (batch := list(islice(left, size))):
-                    break
-                self._batch(batch)
+            self._run(iter(cases), programs, began_s + seconds if seconds else math.inf)
             findings = self._findings()
         except KeyboardInterrupt:
             self.stop.set()
@@ -101,18 +102,34 @@ class Fuzzing:
             seed=seed,
             programs=self._ran,
             environments=tuple(side.environment for side in self.sides),
+            names=tuple(side.name for side in self.sides),
             findings=tuple(findings),
             met=tuple(sorted(self._met.intersection(public))),
             unmet={name: coverage.reason(name) for name in public if name not in self._met},
             unsupported={name: tuple(sorted(told)) for name, told in sorted(self._unsupported.items())},
-            unrepeated=tuple(one for side in self.sides for one in side.unrepeated),
+            unrepeated=(*self._unrepeated, *(one for side in self.sides for one in side.unrepeated)),
             complete=not self.stop.is_set(),
             wall_s=time.monotonic() - began_s,
         )
 
-    def _batch(self, cases: Sequence[Case]) -> None:
+    def _run(self, left: Iterator[Case], programs: int | None, until_s: float) -> None:
+        """Keep every worker busy with a batch, and judge, in their order, those that have come back."""
+        waiting: deque[tuple[list[Case], list[Future[dict[str, Seen]]]]] = deque()
+        begun, width = 0, max(1, self._jobs // len(self.sides)) + 1
         with ThreadPoolExecutor(self._jobs) as pool:
-            seen = list(pool.map(lambda side: side.run(cases), self.sides))
+            while not self.stop.is_set():
+                while len(waiting) < width and time.monotonic() < until_s:
+                    size = SIZE if programs is None else min(SIZE, -(-programs // width), programs - begun)
+                    if not (batch := list(islice(left, size))):
+                        break
+                    begun += len(batch)
+                    waiting.append((batch, [pool.submit(side.run, batch) for side in self.sides]))
+                if not waiting:
+                    break
+                batch, running = waiting.popleft()
+                self._judged(batch, [one.result() for one in running])
+
+    def _judged(self, cases: Sequence[Case], seen: Sequence[dict[str, Seen]]) -> None:
         for case in cases:
             if not all(case.id in each for each in seen):
                 continue  # interrupted
@@ -121,9 +138,9 @@ class Fuzzing:
                 continue  # from one of the releases: they have nothing to be compared in
             self._met |= {step.function for step in case.steps}
             for side, each in zip(self.sides, seen, strict=True):
-                self._judge(case, each[case.id], side.environment.mlx)
+                self._judge(case, each[case.id], side.name)
             if len(seen) > 1:
-                self._take(between(case, seen[0][case.id], seen[-1][case.id]), case, self.sides[-1].environment.mlx)
+                self._take(between(case, seen[0][case.id], seen[-1][case.id]), case, self.sides[-1].name)
         self._told(f"{self._ran} programs, {len(self._shown)} causes")
 
     def _judge(self, case: Case, seen: Seen, release: str) -> None:
@@ -137,39 +154,47 @@ class Fuzzing:
             self._shown.setdefault(one.cause, {}).setdefault(release, []).append((case, one))
 
     def _findings(self) -> list[Finding]:
+        """Make what was shown smaller, on the last release that shows it, and put together what has become the same."""
         made: dict[tuple[str, str, str, tuple[str, ...]], Finding] = {}
-        for count, by_release in enumerate(self._shown.values()):
-            one = self._finding(by_release, reduces=count < MOST_REDUCED)
-            known = made.get(key := (one.operation, one.oracle, one.kind, one.releases))
-            made[key] = one if known is None else msgspec.structs.replace(known, cases=known.cases + one.cases)
-        order = {side.environment.mlx: k for k, side in enumerate(self.sides)}
+        for side in self.sides:
+            mine = [by_side for by_side in self._shown.values() if self._last(by_side) == side.name]
+            cases = [min(by_side[side.name], key=lambda pair: pair[0].size) for by_side in mine]
+            for by_side, first, small in zip(mine, cases, self._smaller(side, cases), strict=True):
+                if small is None:
+                    self._unrepeated.append(f"{first[0].id}: {first[1].oracle}, {first[1].message}")
+                    continue
+                one = self._finding(by_side, first, small, side.name)
+                known = made.get(key := (one.operation, one.oracle, one.kind, one.releases))
+                made[key] = one if known is None else msgspec.structs.replace(known, cases=known.cases + one.cases)
+        order = {side.name: k for k, side in enumerate(self.sides)}
         return sorted(
             made.values(), key=lambda one: (-max(order[name] for name in one.releases), one.operation, one.oracle)
         )
 
-    def _finding(self, shown: dict[str, list[tuple[Case, Discrepancy]]], *, reduces: bool) -> Finding:
-        """Reduce what one cause has shown, on the last release that shows it, and ask the others about the result."""
-        release = [side.environment.mlx for side in self.sides if side.environment.mlx in shown][-1]
-        case, found = min(shown[release], key=lambda pair: pair[0].size)
-        original, releases = case.id, tuple(name for name in (s.environment.mlx for s in self.sides) if name in shown)
-        why = accepted.reason(found)
-        if reduces and not why and not self.stop.is_set() and found.oracle != "releases":
-            self._told(f"reducing {found.operation}, {found.oracle}: {found.kind}")
-            side = next(one for one in self.sides if one.environment.mlx == release)
-            case, found = reduced(case, found, side)
-            operation = " → ".join(step.function for step in case.steps)
-            found = msgspec.structs.replace(found, operation=operation)
+    def _last(self, by_side: Mapping[str, object]) -> str:
+        return [side.name for side in self.sides if side.name in by_side][-1]
+
+    def _smaller(self, side: Batches, cases: Sequence[Shown]) -> list[Shown | None]:
+        """Reduce what one side has shown; what only differs between releases, or is accepted, stays as it is."""
+        chosen = [k for k, (_, one) in enumerate(cases) if one.oracle != "releases" and not accepted.reason(one)]
+        few = chosen[:MOST_REDUCED]
+        found = dict(zip(few, Reducing(side, self._told).reduced([cases[k] for k in few]), strict=True))
+        return [found.get(k, one) for k, one in enumerate(cases)]
+
+    def _finding(self, by_side: Mapping[str, Sequence[Shown]], first: Shown, small: Shown, side: str) -> Finding:
+        case, found = small
         return Finding(
-            operation=found.operation,
+            operation=found.operation if small is first else " → ".join(step.function for step in case.steps),
+            others=tuple(sorted({one.operation for _, one in by_side[side]} - {case.operation})),
             oracle=found.oracle,
             kind=found.kind,
             message=found.message,
-            case=original,
-            cases=max(len(pairs) for pairs in shown.values()),
-            releases=releases,
+            case=first[0].id,
+            cases=max(len(pairs) for pairs in by_side.values()),
+            releases=tuple(one.name for one in self.sides if one.name in by_side),
             proved=found.proved,
             excess=found.excess,
-            accepted=why,
+            accepted=accepted.reason(first[1]),
             reduced=case,
             script=script(case, found),
         )

@@ -9,16 +9,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
+from hypothesis.control import BuildContext
+from hypothesis.errors import StopTest, UnsatisfiedAssumption
+from hypothesis.internal.conjecture.data import ConjectureData
+from hypothesis.internal.conjecture.providers import HypothesisProvider
 
 from mlxprobe.fuzz.case import Case, Step
 from mlxprobe.fuzz.operations import OPERATIONS, Operation
-from mlxprobe.fuzz.strategies import Draw
+from mlxprobe.fuzz.strategies import Draw, Drawn
 from mlxprobe.values.errors import UsageError
 
-BLOCK = 8  # cases that are drawn together: one operation's, of one seed
+ATTEMPTS = 20
 DEEPEST = 5  # further calls
 UNARY = (
     "sin",
@@ -34,6 +36,11 @@ UNARY = (
     "mean",
     "softmax",
 )
+ENDS: tuple[list[Step], ...] = (  # of what returns several arrays: as they are, all used, one of them alone
+    [],
+    [Step(function="concatenate", arguments=({"pieces": 0},))],
+    [Step(function="flatten", arguments=({"result": -1},))],
+)
 
 
 class Provider(HypothesisProvider):
@@ -41,9 +48,6 @@ class Provider(HypothesisProvider):
 
     def _maybe_draw_constant(self, *_: Any, **__: Any) -> Any:
         return None
-
-
-AVAILABLE_PROVIDERS["mlxprobe"] = f"{__name__}.Provider"
 
 
 def named(globs: Sequence[str]) -> list[str]:
@@ -62,13 +66,9 @@ def cases(number: int, globs: Sequence[str] = ()) -> Iterator[Case]:
     """Yield cases without end: every operation once, in an order of the seed's, then every one again."""
     names, turn = named(globs), 0
     random.Random(number).shuffle(names)  # noqa: S311 - the same order everywhere
-    blocks: dict[str, list[Case]] = {}
     while True:
         for name in names:
-            if turn % BLOCK == 0:
-                blocks[name] = block(name, number, turn // BLOCK)
-            if turn % BLOCK < len(blocks[name]):
-                yield blocks[name][turn % BLOCK]
+            yield case_of(name, number, turn)
         turn += 1
 
 
@@ -80,50 +80,51 @@ def replayed(identity: str) -> Case:
     """
     found = re.fullmatch(r"(.+):(\d+):(\d+)", identity)
     if found and found[1] in OPERATIONS:
-        turn = int(found[3])
-        drawn = block(found[1], int(found[2]), turn // BLOCK)
-        if turn % BLOCK < len(drawn):
-            return drawn[turn % BLOCK]
+        return case_of(found[1], int(found[2]), int(found[3]))
     raise UsageError(f"--replay {identity}: no such case; an ID is OPERATION:SEED:NUMBER, as softmax:0:3")
 
 
-def block(name: str, number: int, turn: int) -> list[Case]:
-    """Draw some cases of one operation; the first that Hypothesis gives is always its simplest, and is left out."""
-    found: list[Case] = []
+def case_of(name: str, number: int, turn: int) -> Case:
+    """Draw one case from Hypothesis' own source of choices; its engine, which looks for the next, costs 30 times that.
 
-    @seed(int.from_bytes(f"{name}:{number}:{turn}".encode(), "big"))
-    @settings(
-        backend="mlxprobe",
-        max_examples=BLOCK + 1,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(st.data())
-    def collect(data: st.DataObject) -> None:
-        found.append(drawn(data.draw, OPERATIONS[name]))
-
-    collect()
-    return [
-        msgspec.structs.replace(one, id=f"{name}:{number}:{turn * BLOCK + k}")
-        for k, one in enumerate(found[1 : BLOCK + 1])
-    ]
+    Raises:
+        RuntimeError: the strategies of an operation never come to an end.
+    """
+    for attempt in range(ATTEMPTS):
+        choices = random.Random(f"{name}:{number}:{turn}:{attempt}")  # noqa: S311
+        data = ConjectureData(random=choices, provider=Provider)
+        try:
+            with BuildContext(data, is_final=False, wrapped_test=case_of):
+                made = drawn(data.draw, OPERATIONS[name])
+        except (StopTest, UnsatisfiedAssumption):
+            continue
+        return msgspec.structs.replace(made, id=f"{name}:{number}:{turn}")
+    raise RuntimeError(f"{name}: no case in {ATTEMPTS} attempts")
 
 
 def drawn(draw: Draw, operation: Operation) -> Case:
     """Draw one case: the operation's arguments, what is composed with it, axes for vmap."""
     made = operation.build(draw)
     steps = [Step(function=operation.name, arguments=made.arguments, keywords=made.keywords)]
-    if operation.name.startswith("fft.") and any(one.is_float for one in made.arrays):
-        steps += [] if "irfft" in operation.name or "shift" in operation.name else [_then(draw, ("real", "imag"))]
-    elif operation.smooth and any(one.is_float for one in made.arrays) and not any(one.special for one in made.arrays):
-        depth = draw(st.sampled_from((0, 0, 1, 2, DEEPEST)))
-        steps += [_then(draw, UNARY) for _ in range(depth)]
+    plain = not any(one.special for one in made.arrays)
+    if operation.several:
+        steps += draw(st.sampled_from(ENDS))
+    elif operation.smooth and any(one.is_float for one in made.arrays) and plain and operation.name[:4] != "fft.":
+        steps += [_then(draw, UNARY) for _ in range(draw(st.sampled_from((0, 0, 1, 2, DEEPEST))))]
     axes: list[int | None] = [draw(st.sampled_from((0, 0, -1, None))) for _ in made.arrays]
     if axes and all(axis is None for axis in axes):
         axes[0] = 0
-    return Case(id="", arrays=made.arrays, steps=tuple(steps), axes=tuple(axes))
+    return Case(id="", arrays=made.arrays, steps=tuple(steps), axes=tuple(axes), still=_still(draw, operation, made))
+
+
+def _still(draw: Draw, operation: Operation, made: Drawn) -> tuple[int, ...]:
+    """Choose the arrays that are held still: derivatives by one argument alone take other paths than by all."""
+    named = range(len(made.arrays)) if isinstance(operation.smooth, bool) else operation.smooth
+    free = [k for k in named if made.arrays[k].is_smooth]
+    if len(free) < 2 or draw(st.booleans()):
+        return ()
+    moves = draw(st.sampled_from(free))
+    return tuple(k for k in free if k != moves)
 
 
 def _then(draw: Draw, names: Sequence[str]) -> Step:

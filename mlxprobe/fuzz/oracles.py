@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from mlxprobe.fuzz import derivatives
 from mlxprobe.fuzz.case import Case
 from mlxprobe.fuzz.contents import Numbers
-from mlxprobe.fuzz.discrepancy import Discrepancy, is_unsupported
+from mlxprobe.fuzz.discrepancy import ROUGH, Discrepancy, is_unsupported
+from mlxprobe.fuzz.inside.packed import numbers_of
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.reference import REFUSALS, UNIT, Expected, expected, is_exact, terms, unit
 
@@ -128,17 +131,22 @@ class Judge:
         wide = self.seen.get("wide")
         if wide is None or self._raises(wide) or any(one["dtype"] != "float64" for one in wide["value"]):
             return
-        share = UNIT["float64"] / unit(self.case)
-        exact = [k for k, one in enumerate(truth.results) if np.asarray(one).dtype.kind == "f"]
-        if len(exact) == len(wide["value"]) == len(truth.results):
+        if any(np.asarray(one).dtype.kind != "f" for one in truth.results) or len(truth.results) != len(wide["value"]):
+            return
+        for share, kind in ((UNIT["float32"] / unit(self.case), ""), (UNIT["float64"] / unit(self.case), ROUGH)):
             finer = Expected(results=truth.results, allowed=tuple(one * share for one in truth.allowed))
-            yield from self._compared("float64", wide["value"], finer)
+            found = list(self._compared("float64", wide["value"], finer))
+            yield from (msgspec.structs.replace(one, kind=kind or one.kind) for one in found)
+            if found:
+                return
 
     def _grown(self) -> Iterator[Discrepancy]:
         grows = self.seen.get("grows", {})
-        for way, more in grows.items() if not self._raises(grows) else ():
-            if min(more, default=0) > 0:
-                yield self._found("memory", way, f"MLX holds {more[-1]} bytes more after every further {way} call")
+        for way, held in grows.items() if not self._raises(grows) else ():
+            for what, more in held.items() if not self._raises(held) else ():
+                if (least := min(more, default=0)) > 0:
+                    told = f"every further {way} call leaves about {least:.0f} bytes behind, in the {what}"
+                    yield self._found("memory", f"{way}, {what}, about {2 ** round(math.log2(least))} bytes", told)
 
     def _found(self, oracle: str, kind: str, message: str, excess: float = 0.0, *, proved: bool = True) -> Discrepancy:
         return Discrepancy(
@@ -180,15 +188,6 @@ def _reference(case: Case, other: int = 0, second: Sequence[int] = ()) -> Expect
 def arrays_of(mode: Any) -> list[Seen]:
     """Return the arrays that a mode gave."""
     return mode if isinstance(mode, list) else []
-
-
-def numbers_of(array: Seen) -> Numbers:
-    """Return an array's numbers as they were told."""
-    if array["dtype"] == "complex64":
-        pairs = np.array(array["values"], dtype=float).reshape(-1, 2)
-        return (pairs[:, 0] + 1j * pairs[:, 1]).reshape(array["shape"])
-    kind = bool if array["dtype"] == "bool" else array["dtype"] if "int" in array["dtype"] else float
-    return np.array(array["values"], dtype=kind).reshape(array["shape"])
 
 
 def as_dtype(values: Numbers, dtype: str) -> Numbers:

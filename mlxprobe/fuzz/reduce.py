@@ -1,38 +1,99 @@
-"""Make a case smaller while it still shows the same: in rounds, each one batch, and so crashes too."""
+"""Make cases smaller while they still show the same: in rounds, each one batch, and so crashes too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from mlxprobe.fuzz.batch import Batches
+from mlxprobe.fuzz.batch import SIZE, Batches, Seen
 from mlxprobe.fuzz.case import Array, Case, Step
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.oracles import Judge
 
+Shown = tuple[Case, Discrepancy]
 ROUNDS = 8
+REPEATS = 3
 MOST = 30  # attempts a round
+FEW_COMPILED = 6  # where each needs a compiler
+FATAL = ("crash", "hang", "memory limit", "error")  # each attempt ends its process
 PLACED = ("index", "unique")  # kinds whose values a smaller array may not hold
 
 
-def reduced(case: Case, shown: Discrepancy, batches: Batches) -> tuple[Case, Discrepancy]:
-    """Return the smallest case found that shows the same by the same oracle, and what is seen of it."""
-    for _ in range(ROUNDS):
-        named = [
-            msgspec.structs.replace(one, id=f"{case.id}/{k}")
-            for k, one in enumerate([one for one in smaller(case) if one.size < case.size][:MOST])
-        ]
-        seen = batches.run(named)
-        kept = [(one, found) for one in named if one.id in seen and (found := same(one, seen[one.id], shown))]
-        if not kept or batches.stop.is_set():
-            break
-        case, shown = min(kept, key=lambda pair: pair[0].size)
-        case = msgspec.structs.replace(case, id=shown.case.partition("/")[0])
-    return case, msgspec.structs.replace(shown, case=case.id)
+class Reducing:
+    """Make what was found smaller, all of it in step: a round is one batch, and one process starts for all."""
+
+    def __init__(self, batches: Batches, told: Callable[[str], None]) -> None:
+        self._batches, self._told = batches, told
+
+    def reduced(self, shown: Sequence[Shown]) -> list[Shown | None]:
+        """Return the smallest case found for each that shows the same; None for what is not shown a second time."""
+        fatal = [one for one in shown if one[1].oracle in FATAL]
+        found = dict(zip(map(_key, fatal), (self._rounds([one])[0] for one in fatal), strict=True))
+        others = [one for one in shown if one[1].oracle not in FATAL]
+        found |= dict(zip(map(_key, others), self._rounds(others), strict=True))
+        return [found[_key(one)] for one in shown]
+
+    def _rounds(self, shown: Sequence[Shown]) -> list[Shown | None]:
+        now: list[Shown | None] = self._repeated(shown)
+        going = {k for k, one in enumerate(now) if one}
+        for number in range(ROUNDS):
+            if not going or self._batches.stop.is_set():
+                break
+            self._told(f"making {len(going)} cases smaller, round {number + 1} of at most {ROUNDS}")
+            tried = {k: _attempts(k, one) for k in sorted(going) if (one := now[k])}
+            seen = self._run([(one, shown[k][1]) for k, cases in tried.items() for one in cases])
+            for k, cases in tried.items():
+                if best := _smallest(cases, seen, shown[k][1]):
+                    now[k] = best
+                else:
+                    going.discard(k)
+        return [one and _renamed(one, old[0].id) for one, old in zip(now, shown, strict=True)]
+
+    def _repeated(self, shown: Sequence[Shown]) -> list[Shown | None]:
+        """Run every case again in a fresh process, up to three times: what does not come again is no finding."""
+        now: list[Shown | None] = [None] * len(shown)
+        for _ in range(REPEATS):
+            missing = [k for k, one in enumerate(now) if one is None]
+            if not missing or self._batches.stop.is_set():
+                break
+            again = {k: msgspec.structs.replace(shown[k][0], id=f"{shown[k][0].id}/r{k}") for k in missing}
+            seen = self._run([(one, shown[k][1]) for k, one in again.items()])
+            for k, one in again.items():
+                now[k] = _smallest([one], seen, shown[k][1])
+        return now
+
+    def _run(self, asked: Sequence[Shown]) -> dict[str, Seen]:
+        seen: dict[str, Seen] = {}
+        for begin in range(0, len(asked), SIZE):
+            part = asked[begin : begin + SIZE]
+            seen |= self._batches.run([one for one, _ in part], {one.id: found.oracle for one, found in part})
+        return seen
 
 
-def same(case: Case, seen: dict[str, object], shown: Discrepancy) -> Discrepancy | None:
+def _key(shown: Shown) -> tuple[str, ...]:
+    return (shown[0].id, *shown[1].cause)
+
+
+def _attempts(number: int, shown: Shown) -> list[Case]:
+    case, found = shown
+    few = FEW_COMPILED if found.oracle == "compiled" or found.kind.startswith("compiled") else MOST
+    rows = [one for one in smaller(case) if one.size < case.size][:few]
+    root = case.id.partition("/")[0]
+    return [msgspec.structs.replace(one, id=f"{root}/{number}.{k}") for k, one in enumerate(rows)]
+
+
+def _smallest(cases: Sequence[Case], seen: Mapping[str, Seen], shown: Discrepancy) -> Shown | None:
+    kept = [(one, found) for one in cases if one.id in seen and (found := same(one, seen[one.id], shown))]
+    return min(kept, key=lambda pair: pair[0].size) if kept else None
+
+
+def _renamed(shown: Shown, identity: str) -> Shown:
+    change = msgspec.structs.replace
+    return change(shown[0], id=identity), change(shown[1], case=identity)
+
+
+def same(case: Case, seen: Seen, shown: Discrepancy) -> Discrepancy | None:
     """Return what a case shows by the same oracle in the same way."""
     found = [one for one in Judge(case, seen).judge() if (one.oracle, one.kind) == (shown.oracle, shown.kind)]
     return found[0] if found else None
@@ -54,6 +115,8 @@ def smaller(case: Case) -> Iterator[Case]:
         for other in (None, 0):
             if axis != other and any(one is not None for j, one in enumerate(case.axes) if j != k or other == 0):
                 yield change(axes=(*case.axes[:k], other, *case.axes[k + 1 :]))
+    if case.still:
+        yield change(still=())
     for name in case.steps[0].keywords:
         kept = {key: value for key, value in case.steps[0].keywords.items() if key != name}
         yield change(steps=(msgspec.structs.replace(case.steps[0], keywords=kept), *case.steps[1:]))

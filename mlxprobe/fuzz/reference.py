@@ -97,7 +97,7 @@ def slope(case: Case, smooth: Sequence[int], ways: Sequence[Numbers]) -> tuple[N
         moved = list(arrays)
         for k, way in zip(smooth, ways, strict=True):
             moved[k] = arrays[k] + length * way
-        real = [one.reshape(-1) for one in _run(case, moved, None) if one.dtype.kind == "f"]
+        real = [one.reshape(-1) for one in _run(case, moved, None) if one.dtype.kind in "fc"]
         return np.concatenate(real) if real else np.zeros(0)
 
     with np.errstate(all="ignore"), contextlib.suppress(*REFUSALS):
@@ -134,6 +134,8 @@ def _meant(word: Any, arrays: Sequence[Numbers], results: Sequence[Numbers]) -> 
         return arrays[word["array"]]
     if isinstance(word, dict) and "result" in word:
         return results[word["result"]]
+    if isinstance(word, dict) and "pieces" in word:
+        return [one.reshape(-1) for one in results]
     return word
 
 

@@ -55,7 +55,7 @@ def _word(word: Any, names: str) -> str:
         return f"slice({', '.join(map(repr, value))})"
     if kind == "dtype":
         return f"mx.{value}_" if value == "bool" else f"mx.{value}"
-    return "x" if value == 0 else f"x[{value}]"
+    return "[one.reshape(-1) for one in x]" if kind == "pieces" else "x" if value == 0 else f"x[{value}]"
 
 
 def _array(array: Array, other: int = 0, *, wide: bool = False) -> str:

@@ -20,14 +20,18 @@ def text(report: FuzzReport) -> str:
 
 def _told(report: FuzzReport, one: Finding) -> list[str]:
     holds = f"  on mlx {', '.join(one.releases)}" if len(report.environments) > 1 else ""
-    head = f"{one.operation}: {one.oracle}, {one.kind}{holds}  ({counted(one.cases, 'case')}, --replay {one.case})"
+    head = f"{_named(one)}: {one.oracle}, {one.kind}{holds}  ({counted(one.cases, 'case')}, --replay {one.case})"
     return [head, f"    {one.message}", ""]
+
+
+def _named(one: Finding) -> str:
+    return f"{one.operation} (and {counted(len(one.others), 'other operation')})" if one.others else one.operation
 
 
 def summary(report: FuzzReport) -> list[str]:
     """Count programs, findings and what was met, and name what could not be asked."""
     told = [one for one in report.findings if not one.accepted]
-    names = " and ".join(f"mlx {one.mlx}" for one in report.environments)
+    names = " and ".join(f"mlx {name}" for name in report.names)
     total = len(report.met) + len(report.unmet)
     found = (
         f"{counted(len(told), 'finding')}, {len(report.new)} of them new"
@@ -51,7 +55,7 @@ def markdown(report: FuzzReport) -> str:
     lines = ["# mlxprobe fuzz", "", *summary(report), ""]
     for one in (one for one in report.findings if not one.accepted):
         holds = f"mlx {', '.join(one.releases)}, {report.environments[-1].device}"
-        lines += [f"## {one.operation}: {one.oracle}, {one.kind}", "", f"{one.message}.", ""]
+        lines += [f"## {_named(one)}: {one.oracle}, {one.kind}", "", f"{one.message}.", ""]
         lines += [f"On {holds}; {counted(one.cases, 'case')}, first `--replay {one.case}`.", ""]
         lines += ["```python", one.script.rstrip(), "```", ""]
     reasons: dict[str, list[str]] = {}

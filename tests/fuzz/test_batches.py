@@ -11,10 +11,12 @@ from mlxprobe.cli.common import main
 from mlxprobe.cli.fuzz import fuzz
 from mlxprobe.fuzz.batch import Batches, Seen
 from mlxprobe.fuzz.case import Array, Case, Step
+from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.generate import cases
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.operations.registry import Operation
 from mlxprobe.fuzz.oracles import Judge
+from mlxprobe.fuzz.reduce import Reducing
 from mlxprobe.fuzz.strategies import Drawn
 from mlxprobe.settings.table import resolve
 from mlxprobe.values.observation import Environment
@@ -30,7 +32,7 @@ class Scripted(Batches):
         super().__init__(HERE, resolve({}))
         self.culprit, self.needs, self.runs = culprit, needs, 0
 
-    def _once(self, chosen: Sequence[Case]) -> tuple[dict[str, Seen], Seen]:
+    def _once(self, chosen: Sequence[Case], _: object = None) -> tuple[dict[str, Seen], Seen]:
         self.runs += 1
         found: dict[str, Seen] = {}
         for one in chosen:
@@ -58,7 +60,7 @@ def test_a_crash_that_needs_an_earlier_case_is_pinned_by_halving() -> None:
 
 def test_an_end_that_does_not_come_again_is_told_and_is_no_finding() -> None:
     class Once(Scripted):
-        def _once(self, chosen: Sequence[Case]) -> tuple[dict[str, Seen], Seen]:
+        def _once(self, chosen: Sequence[Case], _: object = None) -> tuple[dict[str, Seen], Seen]:
             self.culprit = "" if self.runs else self.culprit
             return super()._once(chosen)
 
@@ -100,3 +102,24 @@ def test_a_time_that_is_none_is_refused() -> None:
     assert done.exit_code == 2
     assert "--for: 'soon' is not a time" in done.output
     assert fuzz.name == "fuzz"
+
+
+def test_all_that_was_found_is_made_smaller_in_step_and_what_does_not_come_again_is_dropped() -> None:
+    class Wrong(Scripted):
+        def _once(self, chosen: Sequence[Case], _: object = None) -> tuple[dict[str, Seen], Seen]:
+            self.runs += 1
+            value = {"error": "ValueError: wrong"}
+            return {one.id: {"value": value} if one.operation == "sin" else {"value": []} for one in chosen}, {}
+
+    batches = Wrong("")
+    shown = [
+        (one, Discrepancy(case=one.id, operation=one.operation, oracle="value", kind="raises", message=""))
+        for one in MANY[:2]
+    ]
+    small = dict(
+        zip((one.operation for one, _ in shown), Reducing(batches, lambda _: None).reduced(shown), strict=True)
+    )
+    assert small["cos"] is None
+    assert small["sin"] is not None
+    assert small["sin"][0].size <= min(one.size for one, _ in shown if one.operation == "sin")
+    assert batches.runs < 12

@@ -8,7 +8,8 @@ import pytest
 from mlxprobe.fuzz import accepted
 from mlxprobe.fuzz.case import Array, Case, Step
 from mlxprobe.fuzz.contents import contents
-from mlxprobe.fuzz.discrepancy import Discrepancy
+from mlxprobe.fuzz.discrepancy import ROUGH, Discrepancy
+from mlxprobe.fuzz.inside.packed import packed
 from mlxprobe.fuzz.oracles import Judge
 
 SHAPE = (3,)
@@ -25,7 +26,7 @@ def case(function: str = "square", dtype: str = "float32", **array: Any) -> Case
 
 def told(values: Any, dtype: str = "float32") -> list[dict[str, Any]]:
     values = np.asarray(values)
-    return [{"shape": list(values.shape), "dtype": dtype, "values": values.reshape(-1).tolist()}]
+    return [{"shape": list(values.shape), "dtype": dtype, "values": packed(values, dtype)}]
 
 
 def judged(one: Case, **seen: Any) -> set[tuple[str, str]]:
@@ -94,9 +95,19 @@ def test_what_only_moves_numbers_must_be_exact() -> None:
     assert judged(flipped, value=told(X * (1 + 2.0**-23))) == {("value", "numbers")}
 
 
-def test_memory_that_every_call_adds_to_is_found() -> None:
-    assert judged(ONE, value=told(X**2), grows={"eager": [64, 64, 64]}) == {("memory", "eager")}
-    assert judged(ONE, value=told(X**2), grows={"eager": [64, 0, 64]}) == set()
+def test_memory_that_every_call_adds_to_is_found_and_is_one_cause_for_all_operations() -> None:
+    grows = {"compiled": {"buffers": [0.0, 0.0, 0.0], "heap": [48.0, 51.0, 47.5]}}
+    assert judged(ONE, value=told(X**2), grows=grows) == {("memory", "compiled, heap, about 64 bytes")}
+    assert judged(ONE, value=told(X**2), grows={"eager": {}, "compiled": {"heap": [64, 0, 64]}}) == set()
+    (found,) = Judge(ONE, {"value": told(X**2), "grows": grows}).judge()
+    assert found.cause == ("", "memory", found.kind)
+
+
+def test_float64_that_is_as_rough_as_float32_is_another_cause_than_float64_that_is_wrong() -> None:
+    wide = {"jvp": {"error": "x"}, "vjp": {"error": "x"}, "ways": [], "weights": [], "smooth": []}
+    rough, wrong = (wide | {"value": told(X**2 * (1 + off), "float64")} for off in (1e-8, 1e-3))
+    assert judged(ONE, value=told(X**2), wide=rough) == {("float64", ROUGH)}
+    assert judged(ONE, value=told(X**2), wide=wrong) == {("float64", "numbers")}
 
 
 def test_a_process_that_ended_is_a_finding() -> None:

@@ -8,17 +8,17 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
+from mlxprobe.fuzz.inside.packed import packed, unpacked
+
 Function = Callable[..., list[Any]]
 
 
 def values_of(array: dict[str, Any]) -> Any:
     """Return an array's contents for NumPy."""
-    flat = array["values"]
-    if array["dtype"] == "complex64":
-        flat = [complex(*flat[k : k + 2]) for k in range(0, len(flat), 2)]
+    wide = unpacked(array["values"], array["dtype"], array["shape"])
     dtype = {"complex64": np.complex64, "bool": np.bool_, "bfloat16": np.float32}.get(array["dtype"], array["dtype"])
     with np.errstate(over="ignore"):
-        return np.array(flat, dtype=dtype).reshape(array["shape"])
+        return wide.astype(dtype)
 
 
 def made(values: Any, array: dict[str, Any], dtype: str = "", layout: str = "plain") -> Any:
@@ -81,6 +81,8 @@ def _meant(word: Any, arrays: Sequence[Any], result: Sequence[Any]) -> Any:
     if not isinstance(word, dict):
         return word
     kind, value = next(iter(word.items()))
+    if kind == "pieces":
+        return [one.reshape(-1) for one in result]
     if kind == "array":
         return arrays[value]
     if kind == "result":
@@ -99,16 +101,13 @@ def _flat(found: Any) -> list[Any]:
 
 
 def told(arrays: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return shape, dtype and numbers of evaluated arrays; a complex number is two."""
+    """Return shape, dtype and numbers of evaluated arrays."""
     return [_told(one) for one in arrays]
 
 
 def _told(array: Any) -> dict[str, Any]:
     name = str(array.dtype).rpartition(".")[2].replace("bool_", "bool")
-    plain = numbers(array)
-    flat = plain.reshape(-1)
-    flat = np.stack([flat.real, flat.imag], -1).reshape(-1) if plain.dtype.kind == "c" else flat
-    return {"shape": list(array.shape), "dtype": name, "values": flat.tolist()}
+    return {"shape": list(array.shape), "dtype": name, "values": packed(numbers(array), name)}
 
 
 def numbers(array: Any) -> Any:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
 
 from mlxprobe.fuzz.inside.calls import Function, function_of, made, told, values_of
+from mlxprobe.fuzz.inside.heap import growth
 
 FLOATS = ("float32", "float16", "bfloat16")
+SMOOTH = (*FLOATS, "complex64")
 GOLDEN = 0.6180339887498949
 EPS = 2.0**-24
-REPEATS = 3
 
 Seen = dict[str, Any]
 
@@ -49,7 +50,7 @@ class _Case:
         self.function: Function = function_of(job["steps"])
         self.plain = [values_of(one) for one in job["arrays"]]
         self.others = [values_of({**one, "values": other}) for one, other in self._pairs()]
-        self.smooth = [k for k, one in enumerate(job["arrays"]) if one["dtype"] in FLOATS and one["smooth"]]
+        self.smooth = [k for k, one in enumerate(job["arrays"]) if one["dtype"] in SMOOTH and one["smooth"]]
 
     def _pairs(self) -> list[tuple[dict[str, Any], list[Any]]]:
         return list(zip(self.job["arrays"], self.job["others"], strict=True))
@@ -71,12 +72,14 @@ class _Case:
         return told(_evaluated(mx.compile(self.function)(*self._arrays())))
 
     def vmap(self) -> Any:
+        return told(_evaluated(mx.vmap(self.function, in_axes=tuple(self.job["axes"]))(*self._stacked())))
+
+    def _stacked(self) -> list[Any]:
         rows = zip(self.job["arrays"], self.plain, self.others, self.job["axes"], strict=True)
-        stacked = [
+        return [
             made(value, one) if axis is None else made(np.stack([value, other], axis), one)
             for one, value, other, axis in rows
         ]
-        return told(_evaluated(mx.vmap(self.function, in_axes=tuple(self.job["axes"]))(*stacked)))
 
     def loop(self) -> Any:
         second = [
@@ -87,17 +90,16 @@ class _Case:
         return told(_evaluated([mx.stack(pair) for pair in zip(*each, strict=True)]))
 
     def grows(self) -> Any:
-        """Return the bytes that MLX holds more after further calls of which nothing is kept, three times a way."""
-        arrays = self._arrays()
+        """Return what further calls leave behind, a way of calling at a time (see `heap.growth`)."""
+        arrays, steps = self._arrays(), self.job["steps"]
         ways: dict[str, Callable[[], Any]] = {
             "eager": lambda: _evaluated(self.function(*arrays)),
-            "compiled": lambda: (
-                "compiled" in self.job["modes"] and _evaluated(mx.compile(function_of(self.job["steps"]))(*arrays))
-            ),
+            "compiled": lambda: _evaluated(mx.compile(function_of(steps))(*arrays)),
+            "vmap": lambda: _evaluated(mx.vmap(function_of(steps), in_axes=tuple(self.job["axes"]))(*stacked)),
+            "derivative": lambda: self._derived("", self.plain),
         }
-        if self.smooth:
-            ways["derivative"] = lambda: self._derived("", self.plain)
-        return {name: _growth(way) for name, way in ways.items()}
+        stacked = self._stacked()
+        return {name: _try(partial(growth, way)) for name, way in ways.items() if name in self.job["grows"]}
 
     def derivative(self) -> Any:
         return self._derived("", self.plain)
@@ -125,7 +127,7 @@ class _Case:
             whole = list(arrays)
             for k, one in zip(self.smooth, free, strict=True):
                 whole[k] = one
-            return [one for one in self.function(*whole) if mx.issubdtype(one.dtype, mx.floating)]
+            return [one for one in self.function(*whole) if mx.issubdtype(one.dtype, mx.inexact)]
 
         ways = [_like(one, 1 + k) for k, one in enumerate(chosen)]
         value = _evaluated(function(*chosen))
@@ -136,14 +138,6 @@ class _Case:
         if not few:
             seen |= {"ways": told(ways), "weights": told(weights), "smooth": self.smooth}
         return seen
-
-
-def _growth(way: Callable[[], Any]) -> list[int]:
-    held = []
-    for _ in range(REPEATS + 1):
-        way()
-        held.append(int(mx.get_active_memory()))
-    return [after - before for before, after in itertools.pairwise(held)]
 
 
 def _try(mode: Callable[[], Any]) -> Any:
@@ -166,6 +160,8 @@ def _direction(shape: Sequence[int], number: int) -> Any:
 
 def _like(array: Any, number: int) -> Any:
     way = _direction(array.shape, number)
+    if array.dtype == mx.complex64:
+        return mx.array((way + 1j * _direction(array.shape, number + 53)).astype(np.complex64))
     return (
         mx.array(way, dtype=mx.float64)
         if array.dtype == mx.float64

@@ -98,18 +98,18 @@ FREE: dict[str, Any] = {"without": ("releases",)}  # vectors have either sign, v
 operation("linalg.inv", of_matrix("regular"), np.linalg.inv, accumulates=True)
 operation("linalg.pinv", of_matrix("regular", square=False), np.linalg.pinv, accumulates=True)
 operation("linalg.det", of_matrix("regular"), np.linalg.det, accumulates=True)
-operation("linalg.slogdet", of_matrix("regular"), np.linalg.slogdet, accumulates=True)
+operation("linalg.slogdet", of_matrix("regular"), np.linalg.slogdet, accumulates=True, several=True)
 operation("linalg.cholesky", of_matrix("spd"), np.linalg.cholesky, accumulates=True)
 operation("linalg.cholesky_inv", of_matrix("lower"), _batched(lambda one: np.linalg.inv(one @ one.T)), accumulates=True)
 operation("linalg.tri_inv", of_matrix("lower"), np.linalg.inv, accumulates=True)
 operation("linalg.eigvalsh", of_matrix("symmetric"), np.linalg.eigvalsh, accumulates=True)
 operation("linalg.eigvals", of_matrix("regular"), None, smooth=False, accumulates=True, **FREE)
-operation("linalg.eigh", of_matrix("symmetric"), None, smooth=False, accumulates=True, **FREE)
+operation("linalg.eigh", of_matrix("symmetric"), None, smooth=False, accumulates=True, several=True, **FREE)
 operation("linalg.eig", of_matrix("regular"), None, smooth=False, accumulates=True, **FREE)
-operation("linalg.qr", of_matrix("regular", square=False), None, smooth=False, accumulates=True, **FREE)
+operation("linalg.qr", of_matrix("regular", square=False), None, smooth=False, accumulates=True, several=True, **FREE)
 operation("linalg.svd", of_matrix("regular", square=False, compute_uv=False),
           lambda a, compute_uv: np.linalg.svd(a, compute_uv=compute_uv), accumulates=True)  # fmt: skip
-operation("linalg.lu", of_matrix("regular"), None, smooth=False, accumulates=True, **FREE)
+operation("linalg.lu", of_matrix("regular"), None, smooth=False, accumulates=True, several=True, **FREE)
 operation("linalg.lu_factor", of_matrix("regular"), None, smooth=False, accumulates=True, **FREE)
 operation("linalg.solve", _system("regular"), np.linalg.solve, accumulates=True)
 operation(

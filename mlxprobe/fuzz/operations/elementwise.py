@@ -184,7 +184,7 @@ operations(
     exact=True,
     smooth=False,
 )
-operation("divmod", _divided, whole(np.divmod), exact=True, smooth=False)
+operation("divmod", _divided, whole(np.divmod), exact=True, smooth=False, several=True)
 operation("isclose", _close, np.isclose, exact=True, smooth=False)
 operation("allclose", _close, np.allclose, exact=True, smooth=False, without=("vmap",))
 operation("array_equal", of_any, np.array_equal, exact=True, smooth=False, without=("vmap",))

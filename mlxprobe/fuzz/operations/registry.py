@@ -26,7 +26,7 @@ class Operation:
             the reference itself.
         solves: it accumulates as many rounding errors as its arrays have elements.
         without: modes that it has not.
-        first: the results that count; eigenvectors and the like are not unique.
+        several: it returns more than one array.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Operation:
     bound: Reference | None = None
     accumulates: bool = False
     without: tuple[str, ...] = ()
+    several: bool = False
 
 
 def operation(name: str, build: Callable[[Draw], Drawn], reference: Reference | None = None, **what: Any) -> None:

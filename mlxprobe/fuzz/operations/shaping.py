@@ -159,8 +159,9 @@ operation("tile", lambda draw: given(array(draw, shape(draw, 1), any_dtype(draw)
           after=([draw(st.integers(1, 3)) for _ in range(2)],)), np.tile, exact=True)  # fmt: skip
 operation("concatenate", joined, np.concatenate, exact=True)
 operation("stack", stacked, np.stack, exact=True)
-operation("split", _sections, np.split, exact=True)
-operation("unstack", with_axis(), lambda a, axis: [np.take(a, k, axis) for k in range(a.shape[axis])], exact=True)
+operation("split", _sections, np.split, exact=True, several=True)
+operation("unstack", with_axis(), lambda a, axis: [np.take(a, k, axis) for k in range(a.shape[axis])], exact=True,
+          several=True)  # fmt: skip
 operation("pad", padded, lambda a, widths, mode: np.pad(a, widths, mode=mode), exact=True)
 operation("diag", _diag, np.diag, exact=True)
 operation("diagonal", with_matrix(offset=SMALL), np.diagonal, exact=True)
@@ -171,7 +172,7 @@ operation("diff", of_differences, np.diff, accumulates=True)
 operation("atleast_1d", lambda draw: given(array(draw, shape(draw))), np.atleast_1d, exact=True)
 operation("atleast_2d", lambda draw: given(array(draw, shape(draw))), np.atleast_2d, exact=True)
 operation("atleast_3d", lambda draw: given(array(draw, shape(draw))), np.atleast_3d, exact=True)
-operation("meshgrid", _grid, np.meshgrid, exact=True)
+operation("meshgrid", _grid, np.meshgrid, exact=True, several=True)
 operation(
     "matrix_transpose", with_matrix(), np.matrix_transpose if hasattr(np, "matrix_transpose") else None, exact=True
 )
@@ -183,4 +184,4 @@ operation(
     "full_like", lambda draw: given(array(draw, shape(draw)), after=(2.5,)), np.full_like, exact=True, smooth=False
 )
 operation("broadcast_arrays", lambda draw: given(*(array(draw, one) for one in shapes(draw, 2))),
-          np.broadcast_arrays, exact=True)  # fmt: skip
+          np.broadcast_arrays, exact=True, several=True)  # fmt: skip
