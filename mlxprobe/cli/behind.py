@@ -30,21 +30,11 @@ class Behind:
             programs: the logs of the ranks.
             now_s: the time since the program's start.
         """
-        ranks = [log for log in programs if log.process.rank >= 0]
-        going = [log for log in ranks if log.begun and not log.finished and log.status is None]
-        if len(ranks) < 2 or not going:
-            return ""
-        waits = [log for log in going if waited_s(log, now_s) > WAITS_S and log.awaited]
-        if not waits:
-            return self._lagging(going, now_s)
-        self._lags = [], 0.0
-        since = f"{min(waited_s(log, now_s) for log in waits):.0f} s"
-        first = max(waits, key=lambda log: log.awaited.n if log.awaited else 0)
-        if late := _late(ranks, waits, first.awaited):
-            others = [log for log in waits if log not in late]
-            waiting = f"{_named(others)} {'waits' if len(others) == 1 else 'wait'}"
-            return f"{_named(late)} {_are(late)} behind: {waiting} {since} in {_at(first.awaited)}"
-        return _apart(waits, since)
+        if waiting(programs, now_s, WAITS_S):
+            self._lags = [], 0.0
+            return held_up(programs, now_s, WAITS_S)
+        going = list(filter(_goes_on, programs))
+        return self._lagging(going, now_s) if len(_ranks(programs)) > 1 and going else ""
 
     def _lagging(self, going: Sequence[EventLog], now_s: float) -> str:
         """Say which ranks make fewer steps than the others, for a while."""
@@ -56,6 +46,33 @@ class Behind:
         if not late or now_s - self._lags[1] < LAGS_S:
             return ""
         return f"{_named(late)} {_are(late)} behind: step {min(log.step for log in late)} of {most}"
+
+
+def held_up(programs: Sequence[EventLog], now_s: float, waits_s: float) -> str:
+    """Say who is behind where ranks have waited for longer than some seconds in an evaluation; else nothing."""
+    ranks, waits = _ranks(programs), waiting(programs, now_s, waits_s)
+    if len(ranks) < 2 or not waits:
+        return ""
+    since = f"{min(waited_s(log, now_s) for log in waits):.0f} s"
+    first = max(waits, key=lambda log: log.awaited.n if log.awaited else 0)
+    if late := _late(ranks, waits, first.awaited):
+        others = [log for log in waits if log not in late]
+        verb = "waits" if len(others) == 1 else "wait"
+        return f"{_named(late)} {_are(late)} behind: {_named(others)} {verb} {since} in {_at(first.awaited)}"
+    return _apart(waits, since)
+
+
+def waiting(programs: Sequence[EventLog], now_s: float, waits_s: float) -> list[EventLog]:
+    """List the ranks that have waited for longer than some seconds, in an evaluation that may hold a collective."""
+    return [log for log in _ranks(programs) if _goes_on(log) and waited_s(log, now_s) > waits_s and log.awaited]
+
+
+def _ranks(programs: Sequence[EventLog]) -> list[EventLog]:
+    return [log for log in programs if log.process.rank >= 0]
+
+
+def _goes_on(log: EventLog) -> bool:
+    return log.process.rank >= 0 and log.begun and not log.finished and log.status is None
 
 
 def waited_s(log: EventLog, now_s: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import sys
@@ -62,13 +63,18 @@ class Report:
         def erred(found: Sequence[Finding], watcher: Watcher) -> None:
             from mlxprobe.reports.diagnosis import headline
 
-            wanted = self._chosen.apply(found)[0]
+            wanted = [one for one in self._chosen.apply(found)[0] if one.same not in self._said]
+            self._said |= {one.same for one in wanted}
             for one in wanted:
                 tell(headline(one))
             if wanted:
                 self._keep(running, watcher, "running")
 
-        running.silent, running.short, running.erred = silent, short, erred
+        def parted(watcher: Watcher) -> None:
+            if not watcher.suspicion.silence:
+                self._tell_wait(watcher)
+
+        running.silent, running.short, running.erred, running.parted = silent, short, erred, parted
 
     def record(self, running: Watch, seen: Sequence[ProgramRecord], *, complete: bool = True) -> tuple[Record, int]:
         """Put a program's rows into a record; return with it how many findings the baseline has already."""
@@ -119,6 +125,16 @@ class Report:
         for told in map(ranks.lines, ranks.groups(rows).values()):
             click.echo(shown(ranks.table(told), stderr=True), nl=False, err=True)
 
+    def _tell_wait(self, watcher: Watcher) -> None:
+        """Say once of each wait that is as long as a silence whom it is for: others go on, and may well come to it."""
+        from mlxprobe.cli.behind import held_up
+
+        now_s = time.monotonic() - watcher.child.started_s
+        told = held_up(watcher.processes.programs, now_s, watcher.limits.stall_s)
+        if told and (same := re.sub(r"\b\d+ s ", "", told)) not in self._said:
+            self._said.add(same)
+            tell(told)
+
     def _keep(self, running: Watch, watcher: Watcher, ended: str) -> None:
         if self._output is not None:
             self._write(self.record(running, running.so_far(watcher, ended), complete=False)[0])
@@ -142,9 +158,8 @@ def standing_still(watcher: Watcher) -> str:
     where = f" at {frame.file}:{frame.line} ({frame.code})" if frame else ""
     if caller := calling_frame(silence.stacks):
         where += f", called from {caller.file}:{caller.line}"
-    return (
-        f"{silence.kind}: nothing has moved for {silence.silent_s:.0f} s{where}; Ctrl-C, three times at most, ends it"
-    )
+    how = "it is ended" if watcher.ends_silence else "Ctrl-C, three times at most, ends it"
+    return f"{silence.kind}: nothing has moved for {silence.silent_s:.0f} s{where}; {how}"
 
 
 def exit_code(seen: Sequence[ProgramRecord], fail_on: str, ended: str, code: int | None) -> int:

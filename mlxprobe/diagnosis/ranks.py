@@ -17,6 +17,7 @@ from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
+GOING_ON = ("running", "enough")
 REDUCING = {"all_sum", "sum_scatter", "all_gather"}
 ALL_OF_THEM = 0.99  # of the trainable elements
 FEW_OF_THEM = 0.5
@@ -45,7 +46,7 @@ def rank_lost(seen: Sequence[Observation]) -> Iterator[Finding]:
         others = [other for other in seen if other is not one and not lost(other)]
         if not how or not others:
             continue
-        hurt = [other for other in others if not over(other)]
+        hurt = [other for other in others if not over(other) and other.ended not in GOING_ON]
         message = f"rank {rank_of(one)} {how}, in step {steps_done(one) + 1}"
         if hurt:
             message += f"; {named(map(rank_of, hurt))} did not come to an end without it"

@@ -58,7 +58,7 @@ class Watch:
 
     `begun` is called once it has been started, `shown` at every poll, `silent` once for every silence that is proved,
     `short` once where memory runs out, `erred` with findings that are errors, each once, of a program that has run for
-    a while.
+    a while, `parted` now and then where there are several ranks.
     """
 
     def __init__(self, program: Program, settings: Settings, enough: Enough | None = None) -> None:
@@ -70,13 +70,15 @@ class Watch:
         self.silent: Callable[[Watcher], None] = lambda _: None
         self.short: Callable[[Fact, Watcher], None] = lambda *_: None
         self.erred: Callable[[Sequence[Finding], Watcher], None] | None = None
+        self.parted: Callable[[Watcher], None] = lambda _: None
         self.seen: tuple[Observation, ...] = ()
         self._watcher: Watcher | None = None
         self._settings = settings
         self._first_s = 0.0  # when the first process said that enough was seen of it
         self._look_s = time.monotonic() + LOOK_S  # when to diagnose next
+        self._ranks_s = 0.0  # when ranks were looked at last
         self._erred: set[str] = set()
-        self._told: object = None
+        self._told_s = -1.0  # the silence that was told last
         self._signals: list[int] = []
         self._calls = 0  # Ctrl-C that a program which is stuck did not hear
 
@@ -102,12 +104,14 @@ class Watch:
 
         self._surroundings = Surroundings()
         limits, ends_silence = limits_of(self._settings), self._settings.stall_s is not None
-        seen = watched(running, limits, stop=self.stop, progress=self._polled, ends_silence=ends_silence)
+        seen = watched(
+            running, limits, stop=self.stop, progress=self._polled, hung=self._hung, ends_silence=ends_silence
+        )
         if self._watcher is None or not self._is_stuck(self._watcher):  # a silence that is over explains no end
             return seen
         return tuple(
             msgspec.structs.replace(one, ended="stalled")
-            if one.ended in ("interrupted", "timeout") and one.silence
+            if one.ended in ("interrupted", "timeout", "enough") and one.silence
             else one
             for one in seen
         )
@@ -153,11 +157,27 @@ class Watch:
         self.shown(watcher)
         for fact in self._surroundings.look(watcher):
             self.short(fact, watcher)
-        silence = watcher.suspicion.silence
-        if self._is_stuck(watcher) and silence is not self._told:
-            self._told = silence
-            self.silent(watcher)
+        if self._is_stuck(watcher):
+            self._tell(watcher)
+        self._look_at_ranks(watcher)
         return self._has_seen_enough(watcher) or (self._errs(watcher) and self._enough.finding)
+
+    def _hung(self, watcher: Watcher) -> None:
+        """Tell of ranks at once: to look into all of them takes its time, and to end them too."""
+        if watcher.processes.of_group:
+            self._tell(watcher)
+
+    def _tell(self, watcher: Watcher) -> None:
+        silence = watcher.suspicion.silence
+        if silence is not None and silence.silent_s != self._told_s:
+            self._told_s = silence.silent_s
+            self.silent(watcher)
+
+    def _look_at_ranks(self, watcher: Watcher) -> None:
+        now_s = time.monotonic()
+        if watcher.processes.of_group and now_s - self._ranks_s > LOOK_S:
+            self._ranks_s = now_s
+            self.parted(watcher)
 
     def _has_seen_enough(self, watcher: Watcher) -> bool:
         """Tell whether every process has come as far as was asked for; a rank is given a moment after the first."""
@@ -183,11 +203,11 @@ class Watch:
         lasts = began_s - watcher.child.started_s > TELLS_AFTER_S
         if began_s < self._look_s or not (self._enough.finding or (self.erred and lasts)):
             return False
-        from mlxprobe.diagnosis import diagnose
+        from mlxprobe.diagnosis import diagnose, diagnose_ranks
 
-        found = [
-            one for seen in watcher.observations("enough") for one in diagnose(seen) if one.severity is Severity.ERROR
-        ]
+        seen = watcher.observations("stalled" if self._is_stuck(watcher) else "enough")
+        every = [*(one for each in seen for one in diagnose(each)), *diagnose_ranks(seen)]
+        found = [one for one in every if one.severity is Severity.ERROR]
         now = time.monotonic()
         self._look_s = now + max(LOOK_S, (now - began_s) / LOOK_SHARE)
         new = [one for one in found if one.code not in self._erred]

@@ -58,6 +58,11 @@ class Strangers:
         return any(map(anatomy.on_gpu, self.pythons))
 
     @property
+    def of_group(self) -> tuple[int, ...]:
+        """Nothing: what they have built, nobody tells."""
+        return ()
+
+    @property
     def own_threads(self) -> set[str]:
         """The bystanders: threads that what stands in MLX does not wait for."""
         numbers = self._spied.numbers

@@ -67,6 +67,17 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
     )
 
 
+def keeping(watcher: Watcher) -> list[int] | None:
+    """Return the processes of those ranks without whose move the others cannot go on; None where it has no ranks."""
+    if not watcher.processes.of_group:
+        return None
+    from mlxprobe.diagnosis import standoff  # what a start does not wait for
+
+    ranks = standoff.keeping(watcher.observations("stalled"))
+    programs = {log.process.rank: log.process.pid for log in watcher.processes.programs}
+    return None if ranks is None else [programs[rank] for rank in ranks]
+
+
 def _exit_code(watcher: Watcher, log: EventLog, *, alone: bool) -> int | None:
     """Return a process's exit code; None where nobody has told."""
     child, pid = watcher.child, log.process.pid

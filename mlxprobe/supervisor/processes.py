@@ -94,6 +94,12 @@ class Processes(Feed):
         """Whether any of them computes where no system tells how busy it is."""
         return any(log.device == "gpu" for log in self.logs.values())
 
+    @property
+    def of_group(self) -> list[int]:
+        """The processes of a group of several ranks."""
+        found = [log.process.pid for log in self.programs if log.process.rank >= 0]
+        return found if len(found) > 1 else []
+
     def asked(self, living: Collection[int]) -> dict[int, list[int]]:
         """Return the processes that can be asked where they stand, each with its forks that cannot themselves."""
         settled = {log.process.pid for log in self.logs.values()}

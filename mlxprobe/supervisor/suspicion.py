@@ -6,11 +6,12 @@ Its threads are looked at up to ten times a second in between: that costs the pr
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
 
+from mlxprobe.supervisor.crew import Crew, Spent, looked_at
 from mlxprobe.supervisor.native import with_native
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.threads import STOPPED, Rest
@@ -31,11 +32,12 @@ AGAIN_SHARE, AGAIN_MOST_S = 0.05, 0.5  # of the limit; a program may be silent f
 
 
 class Look(NamedTuple):
-    """Where the program stood, and the CPU seconds that it had wanted by then."""
+    """Where the program stood, the CPU seconds that it had wanted by then, and what its ranks had."""
 
     at_s: float
     wanted_s: float
     stacks: tuple[Stack, ...]
+    ranks: Mapping[int, Spent]
 
 
 class Begun(Protocol):
@@ -67,6 +69,10 @@ class Members(Protocol):
     def on_gpu(self) -> bool:
         """Whether any computes where no system tells how busy it is."""
 
+    @property
+    def of_group(self) -> Collection[int]:
+        """The processes of a group of several ranks."""
+
     def asked(self, living: Collection[int]) -> Mapping[int, Iterable[int]]:
         """Return whom to ask for stacks, each with its forks."""
 
@@ -94,25 +100,58 @@ class Suspicion:
         self._printed_before = self._child.printed_bytes
         self._answering_s = self._answering_wanted_s = 0.0  # what our own questions cost the program
 
-    def is_proved(self, silent_s: float, limit_s: float, busy_s: float | None = None) -> bool:
-        """Look where a look is due; an unclear silence gets a second limit's time before it counts."""
+    def is_proved(
+        self,
+        silent_s: float,
+        limit_s: float,
+        busy_s: float | None = None,
+        keeping: Callable[[], Collection[int] | None] = lambda: None,
+    ) -> bool:
+        """Look where a look is due; an unclear silence gets a second limit's time before it counts.
+
+        `keeping` names the ranks without whose move the others cannot go on; None where there are not several.
+        """
         if silent_s <= max(limit_s / 2, self._again_s):
             return False
         again_s = silent_s + min(max(AGAIN_S, AGAIN_SHARE * limit_s), AGAIN_MOST_S)
         self._again_s = again_s if silent_s > limit_s else min(again_s, limit_s)
         if self._early is None or (silent_s <= limit_s and not self._early.stacks):
             stacks = self._take_stacks(final=False)
-            self._early = Look(time.monotonic(), self._wanted_s(), stacks)
+            ranks = looked_at(self._log.of_group, self._log.own_threads)
+            self._early = Look(time.monotonic(), self._wanted_s(), stacks, ranks)
         self._tree.scan()
         self._rest.look(self._tree.threads(self._log.own_threads, self._log.above), time.monotonic())
         if silent_s <= limit_s or self._early.at_s > time.monotonic() - AGAIN_S:
             return False
+        busy_s = limit_s if busy_s is None else busy_s
+        late = keeping()
+        if late is not None:
+            return self._is_proved_of(late, silent_s, limit_s, busy_s, self._early)
         starved = self._rest.always_ready or self._wants_all(self._early)
         overdue = silent_s > limit_s * (STARVED_OVERDUE if starved else OVERDUE)
-        found = self._classify(silent_s, limit_s, limit_s if busy_s is None else busy_s, self._early, overdue)
+        found = self._classify(silent_s, limit_s, busy_s, self._early, overdue)
         if found.kind in (HangKind.DEADLOCK, HangKind.STALL) or overdue:
             self.silence = found
         return self.silence is found
+
+    def _is_proved_of(
+        self, ranks: Collection[int], silent_s: float, limit_s: float, busy_s: float, early: Look
+    ) -> bool:
+        """Tell whether ranks hang: whoever has to move could have for longer than a limit, or nobody's move helps."""
+        late = looked_at(ranks, self._log.own_threads)
+        crew = Crew(early.ranks, late, time.monotonic() - early.at_s)
+        waits = outside(crew.sleeping, self._soon(limit_s))
+        overdue = silent_s > limit_s * (STARVED_OVERDUE if crew.starved else OVERDUE)
+        if not overdue and (waits or crew.had_s(silent_s) <= busy_s):
+            return False
+        found = self._classify(silent_s, limit_s, 0.0, early, overdue or not early.stacks)
+        if waits:
+            found = msgspec.structs.replace(found, kind=HangKind.WAITING, waits=waits)
+        self.silence = found
+        return True
+
+    def _soon(self, limit_s: float) -> float:
+        return SOON * limit_s if self._soon_s is None else self._soon_s
 
     def now(self, silent_s: float) -> Silence:
         """Say how a program rests whose end is decided: as was proved of this silence, or else where it stands."""
@@ -134,7 +173,7 @@ class Suspicion:
         cpu_s = self._cpu_used(silent_s)
         rest_s, threads = self._rest.lasted_s(time.monotonic()), self._rest.threads
         rests = rest_s > REST_SHARE * limit_s and not self._log.on_gpu
-        waits = outside(threads, SOON * limit_s if self._soon_s is None else self._soon_s)
+        waits = outside(threads, self._soon(limit_s))
         busy = not rests and self._is_busy(cpu_s, silent_s, early)
         wants_all = self._rest.always_ready or self._wants_all(early)  # and then it computes while it has a processor
         stalls = busy and (overdue or (cpu_s if wants_all else silent_s) > busy_s)

@@ -10,7 +10,7 @@ from typing import Any
 from mlxprobe.supervisor import jit
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import NONSENSE_IS_SURE, EventLog
-from mlxprobe.supervisor.observing import observed
+from mlxprobe.supervisor.observing import keeping, observed
 from mlxprobe.supervisor.processes import Processes
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.stacks import Stacks
@@ -60,6 +60,7 @@ class Watcher:
         self._programs: set[int] = set()
         self._above: set[int] = set()
         self.progress: Progress = lambda _: False
+        self.hung: Callable[[Watcher], None] = lambda _: None
         self._polled_s = time.monotonic()
 
     @property
@@ -82,6 +83,7 @@ class Watcher:
             if ending := self._limit_reached():
                 detected_s = time.monotonic() - self.child.started_s
                 if ending == "stalled":
+                    self.hung(self)
                     self.suspicion.look_inside()
                 self._poll(0)  # it may have moved or ended while we looked
                 if self._still(ending):
@@ -154,8 +156,9 @@ class Watcher:
         if not self.processes.begun:
             return "not-started" if self.silent_s > limits.startup_s else ""
         limit_s = limits.stall_s if self.processes.running else max(limits.stall_s, limits.startup_s)
-        is_due = self.silent_s >= self._again_s
-        return "stalled" if is_due and self.suspicion.is_proved(self.silent_s, limit_s, limits.busy_s) else ""
+        due = self.silent_s >= self._again_s
+        proved = due and self.suspicion.is_proved(self.silent_s, limit_s, limits.busy_s, lambda: keeping(self))
+        return "stalled" if proved else ""
 
     def _holds_too_much(self) -> bool:
         limits, samples, memory = self.limits, self.tree.samples, self.log.memory
@@ -212,6 +215,7 @@ def watched(
     limits: Limits,
     *,
     progress: Progress | None = None,
+    hung: Callable[[Watcher], None] | None = None,
     stop: threading.Event | None = None,
     ends_silence: bool = True,
 ) -> tuple[Observation, ...]:
@@ -221,13 +225,14 @@ def watched(
         running: what has been started.
         limits: as of `observe_all`.
         progress: called at every poll with the watcher; where it returns True, enough was seen.
+        hung: called where it is proved to be stuck, before it is looked into.
         stop: once it is set, the program is ended as interrupted.
         ends_silence: False lets a program that is stuck go on; its last silence is told all the same.
     """
     child = running.child
     watcher = Watcher(running.program, child, running.stacks, limits, stop or threading.Event())
     watcher.ends_silence = ends_silence
-    watcher.progress = progress or watcher.progress
+    watcher.progress, watcher.hung = progress or watcher.progress, hung or watcher.hung
     ended = watcher.run()
     watcher.tree.scan()
     watcher.follow()

@@ -63,6 +63,8 @@ class World:
     def on_gpu(self) -> bool:
         return self.device == "gpu"
 
+    of_group: tuple[int, ...] = ()
+
     def asked(self, living: object) -> dict[int, list[int]]:
         return {7: []}
 

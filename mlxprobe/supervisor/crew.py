@@ -1,0 +1,83 @@
+"""How ranks have spent a silence: asleep, on a processor, or in want of one.
+
+Ranks that only wait for others spin too, so a tree's time on processors says nothing of the one that they wait for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mlxprobe.supervisor.sample import descendants
+from mlxprobe.supervisor.threads import ASLEEP, Thread, threads
+
+STARVED = 0.6  # of a processor, used or waited for
+
+
+class Spent(NamedTuple):
+    """What a rank, with all below it, has used of processors and waited for them so far; and its threads."""
+
+    used_s: float
+    wanted_s: float
+    threads: Sequence[Thread]
+
+
+def spent(pid: int, but: Collection[str] = ()) -> Spent:
+    """Look at a rank and all below it; without some threads."""
+    found = threads([pid, *descendants(pid)], but)
+    used, waited = map(sum, zip(*map(_times_ns, found), strict=True)) if found else (0, 0)
+    return Spent(used / 1e9, (used + waited) / 1e9, sorted(found))
+
+
+def _times_ns(one: Thread) -> tuple[int, int]:
+    try:
+        used, waited, _ = Path(f"/proc/{one.pid}/task/{one.number}/schedstat").read_text().split()
+    except (OSError, ValueError):
+        return 0, 0
+    return int(used), int(waited)
+
+
+class Crew:
+    """Some ranks between two looks; those who were not there at both have had no time at all."""
+
+    def __init__(self, early: Mapping[int, Spent], late: Mapping[int, Spent], passed_s: float) -> None:
+        self._pairs = [(early.get(pid), now) for pid, now in late.items()]
+        self._passed_s = passed_s
+
+    @property
+    def sleeping(self) -> list[Thread]:
+        """The threads of all, where every one of them has slept all the time; else none."""
+        rests = all(map(_slept, self._pairs))
+        return [one for _, now in self._pairs for one in now.threads] if rests else []
+
+    @property
+    def starved(self) -> bool:
+        """Whether any of them wanted a processor all the time, and may only not have had it."""
+        return any(
+            not _slept(pair) and (pair[0] is None or pair[1].wanted_s - pair[0].wanted_s > STARVED * self._passed_s)
+            for pair in self._pairs
+        )
+
+    def had_s(self, silent_s: float) -> float:
+        """Return for how long of a silence each of them could have moved, at the least; who sleeps always could."""
+        return min((self._had_s(pair, silent_s) for pair in self._pairs), default=math.inf)
+
+    def _had_s(self, pair: tuple[Spent | None, Spent], silent_s: float) -> float:
+        early, late = pair
+        if _slept(pair):
+            return silent_s
+        used_s = late.used_s - early.used_s if early else 0.0
+        return silent_s * min(1.0, used_s / self._passed_s)
+
+
+def _slept(pair: tuple[Spent | None, Spent]) -> bool:
+    """Tell whether no thread has left its sleep between two looks."""
+    early, late = pair
+    return early is not None and early.threads == late.threads and all(one.state == ASLEEP for one in late.threads)
+
+
+def looked_at(pids: Iterable[int], but: Collection[str] = ()) -> dict[int, Spent]:
+    """Look at some ranks."""
+    return {pid: spent(pid, but) for pid in pids}
