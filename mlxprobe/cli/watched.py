@@ -71,7 +71,7 @@ class Report:
                 self._keep(running, watcher, "running")
 
         def parted(watcher: Watcher) -> None:
-            if not watcher.suspicion.silence:
+            if watcher.silent_s < watcher.limits.stall_s / 2:  # else nobody moves
                 self._tell_wait(watcher)
 
         running.silent, running.short, running.erred, running.parted = silent, short, erred, parted

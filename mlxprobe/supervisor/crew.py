@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mlxprobe.supervisor.sample import descendants
 from mlxprobe.supervisor.threads import ASLEEP, Thread, threads
 
-STARVED = 0.6  # of a processor, used or waited for
+WANTED = 0.6  # of a processor, used or waited for
 
 
 class Spent(NamedTuple):
@@ -53,12 +53,16 @@ class Crew:
         return [one for _, now in self._pairs for one in now.threads] if rests else []
 
     @property
-    def starved(self) -> bool:
-        """Whether any of them wanted a processor all the time, and may only not have had it."""
-        return any(
-            not _slept(pair) and (pair[0] is None or pair[1].wanted_s - pair[0].wanted_s > STARVED * self._passed_s)
-            for pair in self._pairs
-        )
+    def wants(self) -> bool:
+        """Whether any of them wanted a processor all the time, had or not."""
+        return any(map(self._wants, self._pairs))
+
+    def _wants(self, pair: tuple[Spent | None, Spent]) -> bool:
+        early, late = pair
+        if early is None or _slept(pair):
+            return early is None
+        ready = early.threads == late.threads  # what it waits for now enters its times later
+        return ready or late.wanted_s - early.wanted_s > WANTED * self._passed_s
 
     def had_s(self, silent_s: float) -> float:
         """Return for how long of a silence each of them could have moved, at the least; who sleeps always could."""

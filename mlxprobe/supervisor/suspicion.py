@@ -141,7 +141,7 @@ class Suspicion:
         late = looked_at(ranks, self._log.own_threads)
         crew = Crew(early.ranks, late, time.monotonic() - early.at_s)
         waits = outside(crew.sleeping, self._soon(limit_s))
-        overdue = silent_s > limit_s * (STARVED_OVERDUE if crew.starved else OVERDUE)
+        overdue = silent_s > limit_s * (STARVED_OVERDUE if crew.wants else OVERDUE)
         if not overdue and (waits or crew.had_s(silent_s) <= busy_s):
             return False
         found = self._classify(silent_s, limit_s, 0.0, early, overdue or not early.stacks)

@@ -260,12 +260,50 @@ def test_nothing_is_left_behind_of_a_killed(who: str, tmp_path: Path) -> None:
                 one.kill()
 
 
+SOON = (
+    "from mlxprobe.running import watching; watching.STALL_FLOOR_S = 3; watching.STALL_FACTOR = 0; "
+    "from mlxprobe.cli import entry_point; entry_point()"
+)
+
+
+def test_a_hang_of_ranks_ends_the_watch_for_a_finding(tmp_path: Path) -> None:
+    """No single rank shows it."""
+    (tmp_path / "train.py").write_text(RANK)
+    file = tmp_path / "report.json"
+    order = ["watch", "--until-finding", "--format", "json", "--output", str(file), "--", *launch("alone")]
+    ran = run([sys.executable, "-c", SOON, *order], tmp_path)
+    rows = json.loads(file.read_text())["programs"]
+    assert [row["outcome"] for row in rows] == ["hang", "hang"]
+    for row in rows:
+        assert [one["line"] for one in row["findings"] if one["code"] == "MP701"] == [line_of("all_max(loss)")]
+    assert ran.code == 1
+
+
+def test_a_hang_of_ranks_is_in_the_file_while_it_lasts(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(RANK)
+    file, mark = tmp_path / "report.json", f"lasts-{os.getpid()}-{free_port()}"
+    order = ["watch", "--format", "json", "--output", str(file), "--", *launch("alone")]
+    with subprocess.Popen(
+        [sys.executable, "-c", SOON, *order], cwd=tmp_path, env=own_environment(**{MARK: mark}),
+        stderr=subprocess.DEVNULL,
+    ) as ours:  # fmt: skip
+        try:
+            assert until(file.is_file)
+            told = json.loads(file.read_text())
+            assert ours.poll() is None
+            assert told["complete"] is False
+            for row in told["programs"]:
+                assert {one["line"] for one in row["findings"] if one["code"] == "MP701"} == {line_of("all_max(loss)")}
+        finally:
+            ours.kill()
+            ours.wait(GUARD_S)
+            assert until(lambda: not commands(mark)), commands(mark)
+
+
 def test_a_hang_of_ranks_is_told_while_it_lasts(tmp_path: Path) -> None:
     """In the status line, then with its finding and where each rank stands."""
     (tmp_path / "train.py").write_text(RANK)
-    soon = "from mlxprobe.running import watching; watching.STALL_FLOOR_S = 3; watching.STALL_FACTOR = 0; "
-    soon += "from mlxprobe.cli import entry_point; "
-    order = [sys.executable, "-c", f"{soon}entry_point()", "watch", "--", *launch("alone")]
+    order = [sys.executable, "-c", SOON, "watch", "--", *launch("alone")]
     with Terminal(order, tmp_path, columns=140) as terminal:
         alone, joined = line_of("all_max(loss)"), line_of("average(grads))")
         places = rf"rank 0 in 7 all_max \(train.py:{alone}\); rank 1 in 7 all_sum \(train.py:{joined}\)"

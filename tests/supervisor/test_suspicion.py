@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mlxprobe.supervisor import suspicion
+from mlxprobe.supervisor.crew import Spent
 from mlxprobe.supervisor.suspicion import Suspicion, unmoved
 from mlxprobe.supervisor.threads import Rest, Thread
 from mlxprobe.values.observation import Frame, Sample, Stack
@@ -64,6 +65,7 @@ class World:
         return self.device == "gpu"
 
     of_group: tuple[int, ...] = ()
+    late: tuple[int, ...] | None = None
 
     def asked(self, living: object) -> dict[int, list[int]]:
         return {7: []}
@@ -83,12 +85,12 @@ class World:
 def watch(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[HangKind | None, float]:
     """Poll a silent world for twelve limits; return the kind of its hang, and when it was proved."""
     monkeypatch.setattr("mlxprobe.supervisor.suspicion.time", SimpleNamespace(monotonic=lambda: world.now_s))
-    monkeypatch.setattr("mlxprobe.supervisor.suspicion.outside", lambda threads, soon_s: world.waits)
+    monkeypatch.setattr("mlxprobe.supervisor.suspicion.outside", lambda threads, soon_s: world.waits if threads else "")
     anything: Any = world
     doubt = Suspicion(child=anything, stacks=anything, log=anything, tree=anything)
     while world.now_s < 12 * LIMIT_S:
         world.now_s += POLL_S
-        if doubt.is_proved(world.now_s, LIMIT_S, world.busy):
+        if doubt.is_proved(world.now_s, LIMIT_S, world.busy, lambda: world.late):
             assert doubt.silence is not None
             world.shown = doubt.silence.stacks
             return doubt.silence.kind, world.now_s
@@ -151,6 +153,40 @@ def test_a_limit_shorter_than_a_pause_of_ours_still_gets_two_looks(monkeypatch: 
     found, _ = watch(world, monkeypatch)
     assert found is DEADLOCK
     assert world.asked_at_s[1] - world.asked_at_s[0] >= suspicion.AGAIN_S
+
+
+IN_ALL = [
+    ("what no move helps hangs at the limit, however little they had", [], "", STALL, 1.0),
+    ("the one that they wait for sleeps", [(0.0, "S")], "", STALL, 1.0),
+    ("it waits for a person", [(0.0, "S")], "input on its terminal", WAITING, 2.0),
+    ("it computes", [(1.0, "R")], "", STALL, 1.0),
+    ("it has got half a processor", [(0.5, "R")], "", STALL, 2.0),
+    ("it wants all, and gets a twentieth", [(0.05, "R")], "", STALL, 10.0),
+    ("of two that must move one got little", [(1.0, "R"), (0.05, "R")], "", STALL, 10.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ranks", "waits", "kind", "proved_s"), [case[1:] for case in IN_ALL], ids=[case[0] for case in IN_ALL]
+)
+def test_ranks_hang_by_the_one_that_they_wait_for(
+    ranks: list[tuple[float, str]], waits: str, kind: HangKind, proved_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others spin while they wait."""
+    world = World(cpu=2.0, wanted=8.0, of_group=tuple(range(len(ranks))))
+
+    def looked_at(pids: object, but: object) -> dict[int, Spent]:
+        found = {}
+        for pid, (used, state) in enumerate(ranks):
+            wanted, switches = (world.now_s if state == "R" else 0.0), round(100 * used * world.now_s)
+            found[pid] = Spent(used * world.now_s, wanted, [Thread(pid, pid, state, switches, 0)])
+        return found
+
+    monkeypatch.setattr("mlxprobe.supervisor.suspicion.looked_at", looked_at)
+    world.waits, world.late = waits, world.of_group
+    found, at_s = watch(world, monkeypatch)
+    assert found is kind
+    assert proved_s < at_s < proved_s + 3 * POLL_S
 
 
 def rested_s(*looks: tuple[str, int]) -> float:
