@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import traceback
 from collections.abc import Sequence
+from pathlib import PurePath
 
 import msgspec
 
@@ -14,6 +16,7 @@ from mlxprobe.values.again import by_rank
 from mlxprobe.values.measures import callers
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
 
 __all__ = ["RULES", "Rule", "diagnose", "diagnose_ranks", "finding", "ranks_finding", "rule", "unchecked"]
 
@@ -27,12 +30,22 @@ def diagnose(seen: Observation, beside: Sequence[Finding] = ()) -> tuple[Finding
     `beside` are those of all ranks together (see `diagnose_ranks`), which may explain what one of them shows.
     """
     led, texts = callers(seen), {(one.file, one.line): one.source for one in seen.facts}
-    every = explained((*(one for code in sorted(RULES) for one in RULES[code].detect(seen)), *beside))
+    every = explained((*(one for code in sorted(RULES) for one in _found(RULES[code], seen)), *beside))
     found = (((one.file, one.line), one) for one in every)
     return tuple(
         msgspec.structs.replace(one, source=one.source or texts.get(at, ""), caller=one.caller or led.get(at))
         for at, one in found
     )
+
+
+def _found(one: Rule, seen: Observation) -> tuple[Finding, ...]:
+    """Return what a rule finds; where it fails itself, that it was not checked: hours of a run are worth a report."""
+    try:
+        return tuple(one.detect(seen))
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        why = f"the rule failed: {error!r} at {PurePath(where.filename).name}:{where.lineno}"
+        return (Finding(code=one.code, name=one.name, severity=Severity.NOTE, message=why, checked=False),)
 
 
 def diagnose_ranks(seen: Sequence[Observation]) -> tuple[Finding, ...]:

@@ -32,6 +32,8 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "argument unreached"):
         names = fact.detail["names"] if isinstance(fact.detail["names"], list) else []
         labels = [name for name in names if LABELS.search(name)]
+        if not names:
+            continue  # what was told has reached a later loss
         if labels:
             yield rule("MP301").at(f"{listed(labels)} takes no part in the loss", fact.file, fact.line)
         else:

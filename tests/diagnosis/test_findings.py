@@ -27,7 +27,9 @@ def watched(file: Path) -> tuple[Observation, tuple[Finding, ...]]:
     program = Program(name=file.stem, argv=("script", str(file)), python=sys.executable)
     seen = observe(program, LIMITS, jit_key="tests")
     assert [fact.detail for fact in seen.facts if fact.name == "inspector failed"] == []
-    return seen, diagnose(seen)
+    findings = diagnose(seen)
+    assert [one for one in findings if not one.checked] == []  # a rule that failed
+    return seen, findings
 
 
 def marked(file: Path) -> tuple[str, int]:

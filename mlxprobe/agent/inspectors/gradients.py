@@ -15,6 +15,8 @@ HELD_SHARE = 0.05  # of all gradients: what we keep alive until the step is comp
 ZERO_IS_SURE = 4
 TRACES = 4  # that are drawn
 DEAD_IS_SURE = 6  # looks in a row, of one that was not zero before
+TURNS = 16  # looks in a row before a part of them is told: several tasks may take turns, and landmarks are mostly even
+ASKED = 32  # steps in a row, at most, that are looked at for that
 STRETCHES = 16  # of gradients that are not finite: told one by one, and looked after at once
 
 
@@ -33,6 +35,7 @@ class Gradients(Inspector):
         self._looks: dict[str, list[int]] = {}  # path: looks, and how many in a row found it zero
         self._updates = -1
         self._told: set[str] = set()
+        self._asked = 0
         self._aliases: dict[int, set[str]] = {}
         self._traces = 0
         self._constant: dict[str, bool] = {}  # whether all traces so far made zeros of them, whatever they are given
@@ -99,7 +102,8 @@ class Gradients(Inspector):
         sizes = {path: graph.largest(one) for path, one in held}
         recorder = self.inspection.recorder
         stands_still = recorder.updates == self._updates or not (recorder.applied or recorder.changed)
-        if not stands_still or not any(sizes.values()):  # the same parameters again would tell nothing new
+        value = self._read(loss)
+        if self._tells(sizes, value, stands_still):
             self._count_zeros(sizes)
         self._updates = recorder.updates if recorder.applied else -1
         finite = [size for size in sizes.values() if math.isfinite(size)]
@@ -110,10 +114,13 @@ class Gradients(Inspector):
             self._get_over(suspects)
         if finite:
             self.inspection.looked["gradient"] = max(finite)
-        self._read_loss(loss, step)
+        if value is not None and not math.isfinite(value):
+            recorder.fact("loss not finite", self._site, value=str(value), call=self._call)
 
     def finish(self) -> None:
         self._tell_constant()
+        never = {path for path, (looks, zeros) in self._looks.items() if looks == zeros >= ZERO_IS_SURE}
+        self._tell(never, len(self._looks))
 
     def forget(self) -> None:
         self._held, self._loss, self._suspects = [], None, {}
@@ -149,23 +156,43 @@ class Gradients(Inspector):
             self._bad = set()
             self.inspection.recorder.revise("gradients got over", self._site, call=self._call)
 
-    def _read_loss(self, loss: Any, step: int) -> None:
-        if loss is not None and getattr(loss, "size", 0) == 1 and not self.inspection.pending([loss]):
-            value = graph.number(loss)
-            if not math.isfinite(value):
-                self.inspection.recorder.fact("loss not finite", self._site, value=str(value), call=self._call)
+    def _tells(self, sizes: dict[str, float], loss: float | None, stands_still: bool) -> bool:
+        """Tell whether zeros would say anything: the same parameters again do not, nor does a loss of zero.
+
+        That is no reward so far, or a hinge that is met; no way to the parameters need be cut. Neither is it where one
+        has been seen, and the loss cannot be read.
+        """
+        if any(sizes.values()):
+            return not stands_still
+        return loss != 0 and not (loss is None and self._led())
+
+    def _read(self, loss: Any) -> float | None:
+        """Return a loss that the program has evaluated."""
+        known = loss is not None and getattr(loss, "size", 0) == 1 and not self.inspection.pending([loss])
+        return graph.number(loss) if known else None
 
     def _count_zeros(self, sizes: dict[str, float]) -> None:
         for path, size in sizes.items():
             counts = self._looks.setdefault(path, [0, 0])
             counts[0] += 1
             counts[1] = counts[1] + 1 if size == 0.0 else 0
-        zero = {
-            path
-            for path, (looks, zeros) in self._looks.items()
-            if zeros >= (ZERO_IS_SURE if zeros == looks else DEAD_IS_SURE)
-        }
+        zero = self._zero()
+        if zero - self._told and (self._led() or len(zero) < len(self._looks)):
+            self._asked += 1
+            self.inspection.wanted = self.inspection.wanted or self._asked <= ASKED
+            zero = {path for path in zero if self._looks[path][1] >= TURNS}
         self._tell(zero, len(self._looks))
+
+    def _led(self) -> bool:
+        """Tell whether any gradient has been anything but zero."""
+        return any(looks > zeros for looks, zeros in self._looks.values())
+
+    def _zero(self) -> set[str]:
+        """List what has been zero at all looks, or at the last of them."""
+        enough = {
+            path: ZERO_IS_SURE if zeros == looks else DEAD_IS_SURE for path, (looks, zeros) in self._looks.items()
+        }
+        return {path for path, (_, zeros) in self._looks.items() if zeros >= enough[path]}
 
     def _tell_constant(self) -> None:
         seen = {path for path, (looks, zeros) in self._looks.items() if looks > zeros}

@@ -12,7 +12,7 @@ from mlxprobe.agent.inspection import Inspection, Inspector, Stop
 HELD = 16  # arrays a step
 SAME_IS_SURE = 2
 FOLLOW = 0.9
-RELATED = "related"  # embedded ids that the targets of this step are, or follow
+RELATED = "related"  # embedded ids that the targets of this step follow; if there are none, those that they are
 EMBEDDINGS = {"mlx.nn.layers.embedding": "Embedding", "mlx.nn.layers.quantized": "QuantizedEmbedding"}
 
 
@@ -106,8 +106,9 @@ class Indices(Inspector):
     def _compare_with_inputs(self, inputs: list[Any], targets: Any, site: tuple[str, int]) -> None:
         """Tell what the targets are to the ids of any embedding: a decoder's inputs, whatever else is embedded."""
         related = [(kind, one) for one in inputs if (kind := relation(one, targets))]
-        self.inspection.looked[RELATED] = [one for _, one in related]
-        if any(kind == "next" for kind, _ in related):
+        following = [one for kind, one in related if kind == "next"]  # an encoder may well be given the targets
+        self.inspection.looked[RELATED] = following or [one for _, one in related]
+        if following:
             self._next += 1
             if self._next == SAME_IS_SURE:
                 self.inspection.recorder.fact("targets follow inputs", site)

@@ -23,7 +23,9 @@ class Losses(Inspector):
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._unreached: dict[str, int] = {}
+        self._unreached: dict[tuple[Any, str], int] = {}  # by gradient call and argument
+        self._reached: set[tuple[Any, str]] = set()
+        self._told: dict[Any, set[str]] = {}
         self._supervised: dict[int, bool] = {}  # by the number of their losses
         self._target: tuple[int, Any, tuple[str, int]] | None = None  # what outputs were compared with, and whose
         self._of_two: set[int] = set()  # losses with targets of zeros and ones
@@ -121,11 +123,19 @@ class Losses(Inspector):
         return not self.inspection.pending([one]) and set(graph.numbers(graph.sample(one))) <= {0.0, 1.0}
 
     def _tell_unreached(self, call: Call, names: list[str], reached: list[str], weight: int) -> None:
-        before = {name: self._unreached.get(name, 0) for name in names}
-        self._unreached |= {name: count + weight for name, count in before.items()}
-        sure = [name for name, count in before.items() if count < UNREACHED_IS_SURE <= count + weight]
-        if sure:
-            self.inspection.recorder.fact("argument unreached", call.site, names=sure, reached=reached)
+        """Tell of arguments that reach no loss; one that has reached a single one never counts, nor any longer.
+
+        A loss of several tasks takes the labels of one at a time.
+        """
+        site = call.site
+        self._reached |= {(site, name) for name in reached}
+        told, before = self._told.get(site, set()), {name: self._unreached.get((site, name), 0) for name in names}
+        self._unreached |= {(site, name): count + weight for name, count in before.items()}
+        sure = {name for name, count in before.items() if count + weight >= UNREACHED_IS_SURE}
+        sure = {name for name in told | sure if (site, name) not in self._reached}
+        if sure != told:
+            self._told[site] = sure
+            self.inspection.recorder.revise("argument unreached", site, names=sorted(sure), reached=reached)
 
 
 def is_amount(one: Any) -> bool:

@@ -201,7 +201,8 @@ class Shares(Inspector):
 
     def _tell(self) -> None:
         recorder = self.inspection.recorder
-        for site, one in self._known.items():
+        known = {site: one for site, one in self._known.items() if one.positions}  # none of the others has carried loss
+        for site, one in known.items():
             recorder.revise(
                 "loss share",
                 site,
@@ -218,8 +219,7 @@ class Shares(Inspector):
                 mark=one.mark,
                 classes=one.classes,
             )
-        known = self._known.values()
-        totals = {"positions": sum(one.positions for one in known), "carrying": sum(one.carrying for one in known)}
+        totals = {name: sum(getattr(one, name) for one in known.values()) for name in ("positions", "carrying")}
         recorder.channel.send("sheet", values=totals)
 
 
