@@ -3,15 +3,35 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlxprobe.api import Diagnosis, watch
+    from mlxprobe.api import Diagnosis, Seen, watch, watching
     from mlxprobe.catalogue.scenario import Scenario
+    from mlxprobe.running.beside import disable, enable
     from mlxprobe.values.vocabulary import Outcome
 
 __version__ = "0.1.0"
-__all__ = ["Diagnosis", "Outcome", "Scenario", "__version__", "watch"]
+__all__ = [
+    "Diagnosis",
+    "Outcome",
+    "Scenario",
+    "Seen",
+    "__version__",
+    "disable",
+    "enable",
+    "watch",
+    "watching",
+]
 
 
-_ROOMS = {"Diagnosis": "api", "watch": "api", "Scenario": "catalogue.scenario", "Outcome": "values.vocabulary"}
+_ROOMS = {
+    "Diagnosis": "api",
+    "Seen": "api",
+    "watch": "api",
+    "watching": "api",
+    "enable": "running.beside",
+    "disable": "running.beside",
+    "Scenario": "catalogue.scenario",
+    "Outcome": "values.vocabulary",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from mlxprobe.running.beside import log_finding, watched_block
 from mlxprobe.running.watching import Enough, Watch
 from mlxprobe.settings.table import resolve
+from mlxprobe.values.files import decode
 from mlxprobe.values.observation import Program
 from mlxprobe.values.record import Finding, ProgramRecord, Verdict
+from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.together import whole
 from mlxprobe.values.vocabulary import Severity
 
@@ -75,6 +79,46 @@ def watch(
     settings = replace(resolve({}), stall_s=stall_s, timeout_s=timeout_s)
     started = Program(name=command[-1 - len(arguments)], command=command, cwd=str(cwd or ""), env=dict(env or {}))
     return diagnosis_of(whole(Watch(started, settings, Enough(steps=steps, finding=until_finding)).run()))
+
+
+class Seen:
+    """What `watching` has seen; empty while its block runs, and where somebody else watches."""
+
+    def __init__(self) -> None:
+        self.diagnosis: Diagnosis | None = None
+
+    def take(self, record: str) -> None:
+        """Take in a record as JSON, and log what it has found."""
+        self.diagnosis = diagnosis_of(whole(decode(record.encode(), "what was seen").programs))
+        for one in self.diagnosis.grave:
+            log_finding(one.severity, one.code, one.message, f"{one.file}:{one.line}")
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found; those with `checked=False` could not be judged."""
+        return self.diagnosis.findings if self.diagnosis else ()
+
+    @property
+    def sheet(self) -> Sheet:
+        """The facts of the run: model, optimizers, data, phases."""
+        return self.diagnosis.record.sheet if self.diagnosis else Sheet()
+
+
+@contextmanager
+def watching(*, stall_s: float | None = None) -> Iterator[Seen]:
+    """Watch a block of this very process: `with mlxprobe.watching() as seen: train()`.
+
+    Errors and warnings are logged (`logging.getLogger("mlxprobe")`), what is proved at once, the rest at the end.
+
+    Args:
+        stall_s: seconds without progress that are told, as of `enable`. Nothing is ended.
+
+    Raises:
+        ProbeError: the process that watches could not be started; UsageError for a setting that is none.
+    """
+    seen = Seen()
+    with watched_block(seen.take, stall_s):
+        yield seen
 
 
 def diagnosis_of(seen: ProgramRecord) -> Diagnosis:

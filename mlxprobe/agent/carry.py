@@ -31,6 +31,11 @@ class NamedChannel(Channel):
             self._pipe = identity(self._fd)
         return super()._write(line, patient=patient)
 
+    def close(self) -> None:
+        """Send nothing any more, and never open it again."""
+        self._file = ""
+        super().close()
+
     def _is_open(self) -> bool:
         try:
             return identity(self._fd) == self._pipe
@@ -51,29 +56,29 @@ def settle(mx: Any, given: Mapping[str, str]) -> None:
     except OSError:  # the supervisor is gone
         return
     agent = Agent(channel, folder, given)
-    _show_tracebacks_without_us()
+    show_tracebacks_without_us()
     agent.hook_core(mx)
     channel.send("begin")
     channel.send("body")
-    atexit.register(_finish, agent)
+    atexit.register(finish, agent)
 
 
-def _show_tracebacks_without_us() -> None:
+def show_tracebacks_without_us() -> None:
     """Take our wrappers' frames out of the tracebacks that Python prints at the end of the program or of a thread."""
     shown, shown_of_thread = sys.excepthook, threading.excepthook
 
     def show(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        _cut(error)
+        cut(error)
         shown(kind, error, error.__traceback__ if error is not None else trace)
 
     def show_of_thread(args: Any) -> None:
-        _cut(args.exc_value)
+        cut(args.exc_value)
         shown_of_thread(args)
 
     sys.excepthook, threading.excepthook = show, show_of_thread
 
 
-def _cut(error: BaseException | None) -> None:
+def cut(error: BaseException | None) -> None:
     """Cut our frames out of an exception and of those that led to it."""
     done: set[int] = set()
     todo = [error]
@@ -96,7 +101,7 @@ def _cut_trace(trace: TracebackType | None) -> TracebackType | None:
     return kept[0] if kept else None
 
 
-def _finish(agent: Agent) -> None:
+def finish(agent: Agent) -> None:
     """The interpreter ends: after its last line, an exception that nobody caught, or `sys.exit`."""
     if os.getpid() != agent.pid:
         return

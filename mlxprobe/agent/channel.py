@@ -61,6 +61,11 @@ class Channel:
             self.sent_s = now
         return sent
 
+    def close(self) -> None:
+        """Send nothing any more."""
+        fd, self._fd = self._fd, -1
+        os.close(fd)
+
     def _write(self, line: bytes, *, patient: bool) -> bool:
         if identity(self._fd) != self._pipe:  # a program that closes every descriptor gets the number for its own file
             return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from mlxprobe.agent import sites
 from mlxprobe.agent.arguments import like
@@ -18,7 +18,12 @@ from mlxprobe.agent.traces import Made
 
 
 class Compilation:
-    """Tell what compiled functions do, from what their traces did and what an eager run of them shows."""
+    """Tell what compiled functions do, from what their traces did and what an eager run of them shows.
+
+    They stay with the program, and ask who is there when they are called (see `GradientCalls`).
+    """
+
+    here: ClassVar[Compilation | None] = None
 
     def __init__(self, recorder: Recorder, inspection: Inspection, nesting: Nesting, origin: Origin) -> None:
         self._origin = origin
@@ -31,12 +36,17 @@ class Compilation:
 
     def install(self, mx: Any) -> None:
         """Wrap what `mlx.core` offers."""
+        Compilation.here = self
         self.shadows.install(mx)
         checkpoint = mx.checkpoint
         mx.checkpoint = like(checkpoint)(lambda fun: self._unless_replayed(fun, checkpoint(self._recomputed(fun))))
         mx.compile = self.wrap(mx.compile)
         for name, disables in (("disable_compile", True), ("enable_compile", False)):
             setattr(mx, name, self._switch(getattr(mx, name), disables=disables))
+
+    def leave(self) -> None:
+        """Listen no more."""
+        Compilation.here = None
 
     def _switch(self, original: Callable[[], None], *, disables: bool) -> Callable[[], None]:
         @like(original)
@@ -91,18 +101,22 @@ class Compilation:
 
             @like(fun)
             def traced(*fargs: Any, **fkwargs: Any) -> Any:
-                return fun(*fargs, **fkwargs) if self.runs else function.trace(fargs, fkwargs)
+                here = Compilation.here
+                if here is None or here.runs:
+                    return fun(*fargs, **fkwargs)
+                return function.known_to(here.inspection, here._origin).trace(fargs, fkwargs)
 
             call = original(traced, *args, **kwargs)
 
             @like(call)
             def compiled(*fargs: Any, **fkwargs: Any) -> Any:
-                if self.nesting.replay:
+                here = Compilation.here
+                if here is not None and here.nesting.replay:
                     return fun(*fargs, **fkwargs)
-                if self.runs:
+                if here is None or here.runs:
                     return call(*fargs, **fkwargs)
                 made.calls += 1
-                return function.call(call, fargs, fkwargs, self.shadows)
+                return function.known_to(here.inspection, here._origin).call(call, fargs, fkwargs, here.shadows)
 
             return compiled
 

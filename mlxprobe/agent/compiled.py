@@ -37,23 +37,30 @@ class Compiled:
         origin: Origin,
     ) -> None:
         self._function = function
-        self._origin = origin
         self._captured = containers(given[0])
         self._given = given  # its inputs and outputs, as `mx.compile` was told
         self._site = site
-        self._inspection = inspection
-        self._recorder = inspection.recorder
-        self._nesting = inspection.nesting
         self._effects = Effects()
-        self._constants = Constants(inspection, site, given)
-        self.traces = Traces(self._recorder)
-        self._pace = Pace(self._recorder, site)
+        self._introduce(inspection, origin)
         self._times_traced = 0
         self._trained: dict[tuple[Any, ...], list[Pair]] = {}  # what each trace updates
         self._returned: dict[tuple[Any, ...], list[Returned]] = {}  # what each trace returns of its gradient calls
         self._why = ""  # it was not looked inside
         self._gradients = 0  # calls in a trace
         self._models: list[Callable[[], Any]] = []
+
+    def _introduce(self, inspection: Inspection, origin: Origin) -> None:
+        self._inspection, self._origin = inspection, origin
+        self._recorder, self._nesting = inspection.recorder, inspection.nesting
+        self._constants = Constants(inspection, self._site, self._given)
+        self.traces = Traces(self._recorder)
+        self._pace = Pace(self._recorder, self._site)
+
+    def known_to(self, inspection: Inspection, origin: Origin) -> Compiled:
+        """Return this, known to who looks now: what it was traced to do it does for ever."""
+        if inspection is not self._inspection:
+            self._introduce(inspection, origin)
+        return self
 
     def trace(self, args: Any, kwargs: Any) -> Any:
         """Run the function for MLX, which traces it."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import gc
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType
+from typing import Any, ClassVar
 
 from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import described, like
@@ -11,11 +13,19 @@ from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.origin.held import Origin
+from mlxprobe.agent.patches import Patches
 from mlxprobe.agent.recorder import Recorder
+
+HELD = "value_grad_fn"  # as `nn.value_and_grad` names the function that it returns a closure of
 
 
 class GradientCalls:
-    """Tell of every gradient call, with its model where `nn.value_and_grad` made it."""
+    """Tell of every gradient call, with its model where `nn.value_and_grad` made it.
+
+    What wrapped functions return stays with the program: it asks who is there now, and is plain where nobody is.
+    """
+
+    here: ClassVar[GradientCalls | None] = None
 
     def __init__(self, recorder: Recorder, inspection: Inspection, nesting: Nesting, origin: Origin) -> None:
         self._recorder = recorder
@@ -23,35 +33,55 @@ class GradientCalls:
         self._nesting = nesting
         self._origin = origin
         self._models: list[tuple[Any, Callable[..., Any]]] = []  # whose gradients `nn.value_and_grad` is computing
+        self._made_by: Any = None
 
     def install(self, mx: Any) -> None:
         """Wrap what `mlx.core` offers."""
+        GradientCalls.here = self
         for name in ("value_and_grad", "grad"):
             setattr(mx, name, self._maker(getattr(mx, name), with_value=name == "value_and_grad"))
 
+    def leave(self) -> None:
+        """Listen no more."""
+        GradientCalls.here = None
+
     def install_module_gradients(self, utils: Any) -> None:
         """Wrap `nn.value_and_grad` (`mlx.nn.utils`), which knows the model."""
-        original, models = utils.value_and_grad, self._models
+        original = self._made_by = utils.value_and_grad
 
         @like(original)
         def value_and_grad(model: Any, fn: Callable[..., Any]) -> Callable[..., Any]:
-            call = original(model, fn)
-
-            @like(fn)
-            def gradients(*args: Any, **kwargs: Any) -> Any:
-                models.append((model, fn))
-                try:
-                    return call(*args, **kwargs)
-                except ValueError:
-                    if not graph.leaves(model.trainable_parameters()):
-                        self._recorder.fact("nothing trainable")
-                    raise
-                finally:
-                    models.pop()
-
-            return gradients
+            return self._of_model(model, fn, original(model, fn))
 
         utils.value_and_grad = value_and_grad
+
+    def _of_model(self, model: Any, fn: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
+        @like(fn)
+        def gradients(*args: Any, **kwargs: Any) -> Any:
+            here = GradientCalls.here
+            if here is None:
+                return call(*args, **kwargs)
+            here._models.append((model, fn))
+            try:
+                return call(*args, **kwargs)
+            except ValueError:
+                if not graph.leaves(model.trainable_parameters()):
+                    here._recorder.fact("nothing trainable")
+                raise
+            finally:
+                here._models.pop()
+
+        return gradients
+
+    def adopt(self, patches: Patches) -> None:
+        """Listen to functions that `nn.value_and_grad` made before we came: each holds MLX's own in its closure."""
+        for function in made_by(self._made_by):
+            held = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+            call, model, fn = held[HELD].cell_contents, held["model"].cell_contents, unwrapped(function)
+            if type(call) is not FunctionType:  # which MLX's own says it is an instance of
+                inner = with_parameters(model, fn)
+                made = self._wrapped(inner, call, True, described(inner))
+                patches.fill(held[HELD], self._of_model(model, fn, made))
 
     def _maker(self, original: Callable[..., Any], *, with_value: bool) -> Callable[..., Any]:
         @like(original)
@@ -67,10 +97,12 @@ class GradientCalls:
         with_value: bool,
         describe: Callable[..., dict[str, Any]],
     ) -> Callable[..., Any]:
-        recorder, inspection, nesting, models = self._recorder, self._inspection, self._nesting, self._models
-
         @like(call)
         def gradients(*args: Any, **kwargs: Any) -> Any:
+            here = GradientCalls.here
+            if here is None:
+                return call(*args, **kwargs)
+            recorder, inspection, nesting, models = here._recorder, here._inspection, here._nesting, here._models
             if nesting.reached is not None:
                 nesting.reached(function, args, kwargs, models[-1] if models else (None, None))
             if nesting.depth:
@@ -81,24 +113,24 @@ class GradientCalls:
                     result = call(*args, **kwargs)
                 finally:
                     nesting.depth -= 1
-                self._inside(lambda: self._described(result, with_value, describe, args, kwargs))
+                here._inside(lambda: here._described(result, with_value, describe, args, kwargs))
                 return result
             recorder.gradient_begins()
             if inspection.due:
                 inspection.calling()
             if inspection.home.here():
-                self._origin.hold(function, args, kwargs, models[-1] if models else None)
+                here._origin.hold(function, args, kwargs, models[-1] if models else None)
             nesting.depth += 1
             try:
                 result = call(*args, **kwargs)
             except Exception as error:
-                self._failed(error)
+                here._failed(error)
                 raise
             finally:
                 nesting.depth -= 1
             recorder.gradient_ends(result[0] if with_value else None, id(models[-1][0]) if models else 0)
             if inspection.due:
-                inspection.called(lambda: self._described(result, with_value, describe, args, kwargs))
+                inspection.called(lambda: here._described(result, with_value, describe, args, kwargs))
             return result
 
         return gradients
@@ -139,3 +171,30 @@ class GradientCalls:
             gradients=gradients,
             site=sites.calling(),
         )
+
+
+def made_by(maker: Any) -> Iterator[FunctionType]:
+    """List the functions that `nn.value_and_grad` has made and somebody keeps; none of a release that makes others."""
+    while hasattr(maker, "__wrapped__"):
+        maker = maker.__wrapped__
+    consts = maker.__code__.co_consts if isinstance(maker, FunctionType) else ()
+    for code in [one for one in consts if isinstance(one, CodeType)]:
+        if {HELD, "model"} <= set(code.co_freevars):
+            every = [one for one in gc.get_objects() if type(one) is FunctionType]
+            yield from (one for one in every if one.__code__ is code and hasattr(one, "__wrapped__"))
+
+
+def unwrapped(function: Any) -> Callable[..., Any]:
+    """Return the function that another one was made of."""
+    found: Callable[..., Any] = function.__wrapped__
+    return found
+
+
+def with_parameters(model: Any, fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what MLX takes the gradient of: a function of the parameters."""
+
+    def inner(params: Any, *args: Any, **kwargs: Any) -> Any:
+        model.update(params)
+        return fn(*args, **kwargs)
+
+    return inner

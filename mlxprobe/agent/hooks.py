@@ -10,6 +10,7 @@ from mlxprobe.agent.evaluations import Evaluations
 from mlxprobe.agent.gradients import GradientCalls
 from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.origin.held import Origin
+from mlxprobe.agent.patches import Patches
 from mlxprobe.agent.recorder import Recorder
 from mlxprobe.agent.updates import Updates
 
@@ -30,6 +31,15 @@ class Hooks:
             "mlx.nn.utils": self._gradients.install_module_gradients,
             "mlx.optimizers.optimizers": self._updates.install_optimizers,
         }
+
+    def adopt(self, patches: Patches) -> None:
+        """Take in the gradient functions that were made before anybody looked."""
+        self._gradients.adopt(patches)
+
+    def leave(self) -> None:
+        """Listen no more to the functions that the program keeps."""
+        self._gradients.leave()
+        self._compilation.leave()
 
     def _install_core(self, mx: Any) -> None:
         self._evaluations.install(mx)

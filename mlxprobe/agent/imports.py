@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from importlib.abc import Loader
 
 Callback = Callable[[Any], None]
+Around = Callable[[Any], contextlib.AbstractContextManager[None]]
 
 
 class _Loader:
@@ -33,7 +35,8 @@ class _Loader:
         self._loader.exec_module(module)
         module.__loader__ = self._loader
         _finder.callbacks.pop(module.__name__, None)  # once is enough, also where it is loaded again
-        self._callback(module)
+        with _finder.around(module):
+            self._callback(module)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
@@ -42,6 +45,7 @@ class _Loader:
 class _Finder:
     def __init__(self) -> None:
         self.callbacks: dict[str, Callback] = {}
+        self.around: Around = contextlib.nullcontext  # of every callback
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -66,3 +70,30 @@ def when_imported(name: str, callback: Callback) -> None:
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
     _finder.callbacks[name] = callback
+
+
+def surround(around: Around) -> None:
+    """Have every callback called within a context that is made of its module."""
+    _finder.around = around
+
+
+def catch_up() -> None:
+    """Call back for modules that were imported before anybody asked, in the order of their imports."""
+    for name in [name for name in sys.modules if name in _finder.callbacks]:
+        callback, module = _finder.callbacks.pop(name), sys.modules[name]
+        with _finder.around(module):
+            callback(module)
+
+
+def forget(names: Iterable[str] | None = None) -> None:
+    """Call nobody back any more."""
+    for name in list(_finder.callbacks) if names is None else names:
+        _finder.callbacks.pop(name, None)
+    if not _finder.callbacks:
+        _finder.around = contextlib.nullcontext
+        sys.meta_path[:] = [one for one in sys.meta_path if one is not _finder]
+
+
+def is_watched() -> bool:
+    """Tell whether another copy of us, which somebody has carried in, listens in this process."""
+    return any(type(one).__module__ == __name__ and one is not _finder for one in sys.meta_path)

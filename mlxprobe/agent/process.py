@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import sys
+import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from mlxprobe.agent.imports import when_imported
 from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.inspectors import ALL
 from mlxprobe.agent.interventions import Interventions
+from mlxprobe.agent.patches import Patches
 from mlxprobe.agent.recorder import Recorder
 from mlxprobe.agent.sampler import Sampler
 from mlxprobe.agent.shared import (
@@ -40,13 +42,14 @@ LAYERS = (
 class Agent:
     """Recorder, hooks, inspectors and sampler of one process, with the variables that it was `given`."""
 
-    def __init__(self, channel: Channel, folder: str, given: Mapping[str, str]) -> None:
+    def __init__(self, channel: Channel, folder: str, given: Mapping[str, str], *, takes_crashes: bool = True) -> None:
         self.pid = os.getpid()
+        self._takes_crashes = takes_crashes
         self.channel = channel
         self._folder = folder
         self._roots: dict[str, str] = {}
         self._mlx: dict[str, Any] = {}
-        self._is_fork = False
+        self._is_fork = self.has_left = False
         self._stacks = self._introduced()
         self._tell_roots(roots.pythons())
         self.recorder = Recorder(channel)
@@ -64,7 +67,8 @@ class Agent:
         for name in (*self._hooks.by_module, *LAYERS):
             if name != "mlx.core":
                 when_imported(name, self._imported)
-        os.register_at_fork(after_in_child=lambda: _forked(self.recorder, channel))
+        at_fork = weakref.ref(self)  # nobody can be told that an agent has gone
+        os.register_at_fork(after_in_child=lambda: _forked(at_fork()))
         channel.settles = self._settles
         self._sampler = self._sampled()
         self._children = Children(channel)
@@ -79,7 +83,7 @@ class Agent:
         rank, size = ranks.declared()
         words = [word[:WORD_CHARACTERS] for word in sys.orig_argv[:WORDS]]
         self.channel.send("process", parent=os.getppid(), pid=os.getpid(), command=words, rank=rank, size=size)
-        return keep_stacks(self._file(STACKS_FILE), self.channel)
+        return keep_stacks(self._file(STACKS_FILE), self.channel, takes_crashes=self._takes_crashes)
 
     def _sampled(self) -> Sampler:
         answer = self._hooks.collectives.tell
@@ -106,6 +110,21 @@ class Agent:
                 self.recorder.finish()
                 self.channel.send("end")
             self.channel.send("left", code=code)
+
+    def adopt(self, patches: Patches) -> None:
+        """Take in what the program made before anybody looked."""
+        self._hooks.adopt(patches)
+
+    def leave(self) -> None:
+        """End our thread, and close what is open; the wrappers are somebody else's to take away."""
+        self.has_left = True
+        self._sampler.stop()
+        faulthandler.unregister(STACK_SIGNAL)
+        if self._takes_crashes:
+            faulthandler.disable()
+        self._hooks.leave()
+        self.channel.close()
+        os.close(self._stacks)
 
     def _look(self, step: int, now_s: float) -> dict[str, Any] | None:
         seen = self._inspection.look(step, now_s)
@@ -152,10 +171,14 @@ class Agent:
         self._interventions.imported(name, module)
 
 
-def keep_stacks(name: str, channel: Channel) -> int:
-    """Let a signal write every thread's stack to a file, even while C code holds the interpreter's lock."""
+def keep_stacks(name: str, channel: Channel, *, takes_crashes: bool = True) -> int:
+    """Let a signal write every thread's stack to a file, even while C code holds the interpreter's lock.
+
+    A crash does so too, where it `takes_crashes` from whoever else would tell of them.
+    """
     file = lifted(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-    faulthandler.enable(file=file)
+    if takes_crashes:
+        faulthandler.enable(file=file)
     faulthandler.register(STACK_SIGNAL, file=file, all_threads=True)
     channel.send("ready", pid=os.getpid())
     return file
@@ -170,11 +193,13 @@ def _device_memory(mx: Any) -> int:
         return 0
 
 
-def _forked(recorder: Recorder, channel: Channel) -> None:
+def _forked(agent: Agent | None) -> None:
     """Tell of a fork, from the new child; with what had been evaluated before, it may never evaluate again."""
-    recorder.log.forked()
-    channel.send("ready", pid=os.getpid())
-    recorder.fact("fork", evaluations=recorder.evaluations, pid=os.getpid())
+    if agent is None or agent.has_left:
+        return
+    agent.recorder.log.forked()
+    agent.channel.send("ready", pid=os.getpid())
+    agent.recorder.fact("fork", evaluations=agent.recorder.evaluations, pid=os.getpid())
 
 
 def _is_worker() -> bool:

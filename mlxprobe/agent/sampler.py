@@ -15,6 +15,7 @@ from mlxprobe.agent.shared import STACKS_END
 from mlxprobe.agent.steps import FLUSH_S, StepLog
 
 SILENT_S = 0.3
+STOPS_WITHIN_S = 5.0
 INTERVAL_S = 0.1  # between two looks for a question: each takes the interpreter's lock from the program for a moment
 
 
@@ -35,13 +36,13 @@ class Sampler:
         self._answer = answer
         self._last = (0, 0, 0)
         self._over = False
-        thread = threading.Thread(target=self._run, name="mlxprobe sampler", daemon=True)
-        thread.start()
-        channel.send("thread", id=thread.native_id)  # from here: it may never get the interpreter's lock
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mlxprobe sampler", daemon=True)
+        self._thread.start()
+        channel.send("thread", id=self._thread.native_id)  # from here: it may never get the interpreter's lock
 
     def _run(self) -> None:
-        while True:
-            time.sleep(INTERVAL_S)
+        while not self._stopped.wait(INTERVAL_S):
             if _asked(self._ask):
                 with contextlib.suppress(Exception):  # the program goes on meanwhile
                     self._answer()
@@ -63,6 +64,11 @@ class Sampler:
         if counters != self._last:
             self._channel.send("memory", active=counters[0], cache=counters[1], peak=counters[2])
             self._last = counters
+
+    def stop(self) -> None:
+        """End our thread."""
+        self._stopped.set()
+        self._thread.join(STOPS_WITHIN_S)
 
     def finish(self) -> None:
         """Send the counters a last time: the peak of a program is then exact, and its measuring is not its own."""

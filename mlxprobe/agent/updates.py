@@ -45,6 +45,8 @@ class Updates:
             if nesting.depth:
                 return original(optimizer, *args, **kwargs)
             model, gradients = _trees(args, kwargs, applies=applies)
+            if not (recorder.gradients or nesting.tracing or nesting.shadow):
+                recorder.gradient_begins()  # by a function that was made before anybody looked
             if inspection.due and not nesting.tracing:
                 inspection.updating(model, optimizer, gradients)
             elif nesting.tracing:

@@ -21,6 +21,7 @@ main.files = {  # each is imported when it is asked for: the program to be watch
     "bisect": "matrix",
     "watch": "watch",
     "attach": "attach",
+    "beside": "beside",
     "isolate": "isolate",
     "fuzz": "fuzz",
     "report": "report",

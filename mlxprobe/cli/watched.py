@@ -8,7 +8,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlxprobe.values.observation import Fact
     from mlxprobe.values.record import Finding, ProgramRecord, Record
 
+ENDED_BY = "; Ctrl-C, three times at most, ends it"
 SEVERITIES = ("never", "error", "warning", "note")
 
 
@@ -44,12 +45,12 @@ class Report:
         self._began_s = time.monotonic()
         self._said: set[object] = set()
 
-    def listen(self, running: Watch) -> None:
-        """Tell at once what is known for certain of a program that runs on."""
+    def listen(self, running: Watch, say: Callable[[str], None] = tell, advice: str = ENDED_BY) -> None:
+        """Tell at once what is known for certain of a program that runs on; of a silence with some `advice`."""
 
         def silent(watcher: Watcher) -> None:
             if words := standing_still(watcher):
-                tell(words)
+                say(words + ("; it is ended" if watcher.ends_silence else advice))
                 if len(watcher.processes.programs) > 1:
                     self._ranks(running.so_far(watcher, "stalled"))
                 self._keep(running, watcher, "stalled")
@@ -57,7 +58,7 @@ class Report:
         def short(fact: Fact, watcher: Watcher) -> None:
             from mlxprobe.verdict.remarks import nearly_gone
 
-            tell(f"{nearly_gone(fact)}; it is left alone")
+            say(f"{nearly_gone(fact)}; it is left alone")
             self._keep(running, watcher, "running")
 
         def erred(found: Sequence[Finding], watcher: Watcher) -> None:
@@ -66,7 +67,7 @@ class Report:
             wanted = [one for one in self._chosen.apply(found)[0] if one.same not in self._said]
             self._said |= {one.same for one in wanted}
             for one in wanted:
-                tell(headline(one))
+                say(headline(one))
             if wanted:
                 self._keep(running, watcher, "running")
 
@@ -155,11 +156,10 @@ def standing_still(watcher: Watcher) -> str:
     if silence is None:
         return ""
     frame = standing_frame(silence.stacks)
-    where = f" at {frame.file}:{frame.line} ({frame.code})" if frame else ""
+    where = f" at {frame.file}:{frame.line}" + (f" ({frame.code})" if frame.code else "") if frame else ""
     if caller := calling_frame(silence.stacks):
         where += f", called from {caller.file}:{caller.line}"
-    how = "it is ended" if watcher.ends_silence else "Ctrl-C, three times at most, ends it"
-    return f"{silence.kind}: nothing has moved for {silence.silent_s:.0f} s{where}; {how}"
+    return f"{silence.kind}: nothing has moved for {silence.silent_s:.0f} s{where}"
 
 
 def exit_code(seen: Sequence[ProgramRecord], fail_on: str, ended: str, code: int | None) -> int:

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 FOREVER_S = 1e9
 STALL_FLOOR_S = 60.0
 STALL_FACTOR = 20
+REST_FLOOR_S = 10.0  # of a process that was not started to be watched
 CALLS_TO_END = 3  # Ctrl-C that a program which is proved stuck gets before we end it
 LOOK_S = 1.0  # between two diagnoses of a program that runs
 LOOK_SHARE = 0.02  # of our time that they may take
@@ -41,15 +43,32 @@ class Enough(NamedTuple):
     finding: bool = False
 
 
-def limits_of(settings: Settings, usual_stall_s: float = STALL_FLOOR_S) -> Limits:
+def limits_of(settings: Settings, slowest_s: float = 0.0) -> Limits:
     """Return the limits that somebody asked for, and no other but the one after which a silence is told."""
     from mlxprobe.values.observation import Limits
 
     return Limits(
-        stall_s=settings.stall_s or usual_stall_s,
+        stall_s=settings.stall_s or max(STALL_FLOOR_S, STALL_FACTOR * slowest_s),
         startup_s=FOREVER_S,
         timeout_s=settings.timeout_s or FOREVER_S,
         memory_bytes=0 if settings.memory is None else memory_limit(settings.memory),
+    )
+
+
+def limits_within(settings: Settings, slowest_s: float = 0.0, *, on_gpu: bool = False) -> Limits:
+    """Return the limits of a process that asked to be watched: nothing ends it.
+
+    Somebody sits before it: a tree that sleeps is told of sooner than a busy one, unless a GPU works, which none sees.
+    """
+    from mlxprobe.values.observation import Limits
+
+    floor_s = STALL_FLOOR_S if on_gpu else REST_FLOOR_S
+    return Limits(
+        stall_s=settings.stall_s or max(floor_s, STALL_FACTOR * slowest_s),
+        busy_s=settings.stall_s or max(STALL_FLOOR_S, STALL_FACTOR * slowest_s),
+        startup_s=FOREVER_S,
+        timeout_s=FOREVER_S,
+        memory_bytes=0,
     )
 
 
@@ -61,7 +80,16 @@ class Watch:
     a while, `parted` now and then where there are several ranks.
     """
 
-    def __init__(self, program: Program, settings: Settings, enough: Enough | None = None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        settings: Settings,
+        enough: Enough | None = None,
+        start: Callable[[Program], AbstractContextManager[Started]] | None = None,
+    ) -> None:
+        self._start = start or started
+        self._ends = start is None and settings.stall_s is not None
+        self._is_within = start is not None
         self._enough = enough or Enough()
         self.program = with_steps(program, self._enough.steps)
         self.stop = threading.Event()
@@ -88,7 +116,7 @@ class Watch:
         Raises:
             ProbeError: it could not be started.
         """
-        with started(self.program) as running:
+        with self._start(self.program) as running:
             self.begun()
             self.seen = self._watched(running)
         self.environment = environment_of(self._watcher)
@@ -103,9 +131,8 @@ class Watch:
         from mlxprobe.supervisor.watch import watched
 
         self._surroundings = Surroundings()
-        limits, ends_silence = limits_of(self._settings), self._settings.stall_s is not None
         seen = watched(
-            running, limits, stop=self.stop, progress=self._polled, hung=self._hung, ends_silence=ends_silence
+            running, self._limits(), stop=self.stop, progress=self._polled, hung=self._hung, ends_silence=self._ends
         )
         if self._watcher is None or not self._is_stuck(self._watcher):  # a silence that is over explains no end
             return seen
@@ -192,10 +219,13 @@ class Watch:
         """Wait longer for a program whose steps take longer, unless a limit was given."""
         if self._settings.stall_s is None and watcher.log.steps:
             logs = watcher.processes.programs
-            slowest = max((step.step_s for log in logs for step in log.steps[2:]), default=0.0)
-            stall_s = max(STALL_FLOOR_S, STALL_FACTOR * slowest)
-            if stall_s != watcher.limits.stall_s:
-                watcher.limits = limits_of(self._settings, stall_s)
+            slowest_s = max((step.step_s for log in logs for step in log.steps[2:]), default=0.0)
+            watcher.limits = self._limits(slowest_s, on_gpu=watcher.processes.on_gpu)
+
+    def _limits(self, slowest_s: float = 0.0, *, on_gpu: bool = False) -> Limits:
+        if self._is_within:
+            return limits_within(self._settings, slowest_s, on_gpu=on_gpu)
+        return limits_of(self._settings, slowest_s)
 
     def _errs(self, watcher: Watcher) -> bool:
         """Diagnose now and then; what is an error is proved, and need not wait for the end."""

@@ -18,13 +18,13 @@ from mlxprobe.agent.shared import (
     EVENTS_FILE,
     FD_VARIABLE,
     FOLDER_VARIABLE,
-    LINE_BYTES,
     PATH_VARIABLE,
     SUPERVISOR_VARIABLE,
 )
 from mlxprobe.supervisor.pipes import OWN_STDERR, TAIL_BYTES, ReadEnd, tail_of, written
 from mlxprobe.supervisor.sweep import sweep
 from mlxprobe.supervisor.warden import SHARED
+from mlxprobe.supervisor.watched import Watched
 from mlxprobe.values.errors import ProbeError
 from mlxprobe.values.program import Program
 
@@ -37,27 +37,18 @@ TERM_GRACE_S = 0.3
 ORPHANS_ESCAPE = sys.platform != "linux"  # elsewhere no warden can adopt what detaches itself
 
 
-class Child:
+class Child(Watched):
     """Start a program under its warden; leave nothing of it behind on exit.
 
     `empty` is the warden's word that the tree is gone; `lost` says that the warden itself is.
     """
 
     def __init__(self, program: Program, folder: Path) -> None:
-        self.started_s = time.monotonic()
-        self.folder = folder
-        self.pid = 0
-        self.exit_code: int | None = None
-        self.exited_s = 0.0
-        self.empty = self.lost = False
-        self.left: tuple[int, ...] = ()
-        self.orphans: list[tuple[int, int]] = []  # process and status of those that nobody but the warden reaped
-        self.printed_bytes = 0
+        super().__init__(folder, ReadEnd(folder / EVENTS_FILE if program.command else None))
+        self.empty = False
         self.tail = b""
         self._before = written(OWN_STDERR) if program.terminal else -1  # bytes in the file that our stderr is, if any
-        self._lines = b""
         self._heard = ""
-        self._events = ReadEnd(folder / EVENTS_FILE if program.command else None)
         self._output = ReadEnd()
         self._control, theirs = socket.socketpair()
         self._control.setblocking(False)
@@ -111,13 +102,15 @@ class Child:
         return environment
 
     @property
-    def warden_pid(self) -> int:
-        """The process whose descendants are the program's tree."""
+    def above_pid(self) -> int:
         return self._warden.pid
 
     @property
+    def over(self) -> bool:
+        return self.exit_code is not None
+
+    @property
     def silenced(self) -> bool:
-        """Whether the program, which still runs, has closed the descriptor for its events."""
         return self._events.ended and self.exit_code is None
 
     def pump(self, timeout_s: float) -> None:
@@ -132,31 +125,17 @@ class Child:
         self.printed_bytes += len(printed)
         self.tail = (self.tail + printed)[-TAIL_BYTES:]
 
-    def take_events(self) -> bytes:
-        """Return the complete event lines that have come in, and forget them."""
-        end = self._lines.rfind(b"\n") + 1
-        if len(self._lines) - end > LINE_BYTES:  # no line of the agent's is that long
-            end = len(self._lines)
-        lines, self._lines = self._lines[:end], self._lines[end:]
-        return lines
-
-    def unfinished_events(self) -> int:
-        """Return how many bytes wait for the end of their line."""
-        return len(self._lines)
-
     def output(self) -> str:
-        """Return the last of what the program printed, both streams as they came.
-
-        Of one that has our own streams it is what has come into the file that our stderr is; nothing of a terminal's.
-        """
+        """Of one that has our own streams it is what has come into the file that our stderr is; nothing of a terminal's."""
         return tail_of(OWN_STDERR, self._before) if self._before >= 0 else self.tail.decode(errors="replace")
 
+    def leave(self) -> None:
+        raise RuntimeError("a child is ended, never left")
+
     def send(self, number: int) -> None:
-        """Hand a signal on to the program, unless it went to the program's whole process group anyway."""
         self._order(f"signal {int(number)}")
 
     def end(self, *, gently: bool) -> None:
-        """Take the tree down: SIGTERM first where there is reason to, then SIGKILL until nothing is left."""
         if gently and self.exit_code is None:
             self._order("term")
             self._pump_until(lambda: self.exit_code is not None, TERM_GRACE_S)

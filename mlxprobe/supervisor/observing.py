@@ -81,7 +81,7 @@ def keeping(watcher: Watcher) -> list[int] | None:
 def _exit_code(watcher: Watcher, log: EventLog, *, alone: bool) -> int | None:
     """Return a process's exit code; None where nobody has told."""
     child, pid = watcher.child, log.process.pid
-    if pid in (0, child.pid):
+    if pid in (0, child.pid) and child.above_pid:  # else nobody but itself tells
         return child.exit_code
     told = watcher.processes.statuses(child.orphans).get(pid)
     if told is None and (word := watcher.stacks.fatal(pid)) in FATAL:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mlxprobe.supervisor import jit
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.stacks import Stacks
+from mlxprobe.supervisor.watched import Watched
 from mlxprobe.values.errors import ProbeError
 from mlxprobe.values.program import Program
 
@@ -19,7 +20,7 @@ class Started(NamedTuple):
     """A program that has been started, and the files that its stacks go to."""
 
     program: Program
-    child: Child
+    child: Watched
     stacks: Stacks
 
 
@@ -34,18 +35,36 @@ def started(program: Program, jit_key: str = "") -> Iterator[Started]:
     Raises:
         ProbeError: the process could not be started at all.
     """
-    with _folder() as folder:
+    with private_folder() as folder:
         jit.lend(folder, jit_key)
         with Stacks(folder) as stacks, Child(program, folder) as child:
             yield Started(program, child, stacks)
 
 
 @contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    """Make a temporary folder; we remove it, or the warden does where we are gone."""
+def private_folder() -> Iterator[Path]:
+    """Make a temporary folder of this user's own; we remove it, or the warden does where we are gone."""
     try:
         made = tempfile.TemporaryDirectory(prefix="mlxprobe-", ignore_cleanup_errors=True)
     except OSError as error:
         raise ProbeError(f"no temporary folder can be made: {error}") from error
     with made as name:
         yield Path(name)
+
+
+@contextlib.contextmanager
+def hosted(program: Program, pid: int, ears: Sequence[int]) -> Iterator[Started]:
+    """Take in a process that runs already, for one stay of the agent in it.
+
+    Args:
+        program: what it is called.
+        pid: the process.
+        ears: descriptors on which it, or its user, may speak to whoever watches.
+
+    Raises:
+        ProbeError: there can be no folder for what it tells.
+    """
+    from mlxprobe.supervisor.host import Host
+
+    with private_folder() as folder, Stacks(folder) as stacks, contextlib.closing(Host(pid, folder, ears)) as host:
+        yield Started(program, host, stacks)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.supervisor import jit
-from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import NONSENSE_IS_SURE, EventLog
 from mlxprobe.supervisor.observing import keeping, observed
 from mlxprobe.supervisor.processes import Processes
@@ -17,6 +16,7 @@ from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.start import Started, started
 from mlxprobe.supervisor.suspicion import Suspicion
 from mlxprobe.supervisor.threads import STOPPED, threads
+from mlxprobe.supervisor.watched import Watched
 from mlxprobe.values.observation import Limits, Observation, Program, Silence
 
 POLL_S = 0.025
@@ -36,7 +36,7 @@ class Watcher:
     def __init__(
         self,
         program: Program,
-        child: Child,
+        child: Watched,
         stacks: Stacks,
         limits: Limits,
         stop: threading.Event,
@@ -49,7 +49,7 @@ class Watcher:
         self.stacks = stacks
         stacks.roots = self.processes.roots
         stacks.own_threads = lambda: self.processes.own_threads
-        self.tree = TreeSampler(child.warden_pid, child.started_s)
+        self.tree = TreeSampler(child.above_pid or child.pid, child.started_s, with_root=not child.above_pid)
         self.silent_s = 0.0
         self.longest_s = 0.0
         self.suspicion = Suspicion(child, stacks, self.processes, self.tree)
@@ -73,7 +73,7 @@ class Watcher:
         while True:
             hurries = self.limits.memory_bytes > 0 and self.tree.nears(self.limits.memory_bytes)
             self._poll(HURRY_S if hurries else POLL_S)
-            if self.child.exit_code is not None:
+            if self.child.over:
                 self._poll(0)
                 return "exited" if self.processes.begun else "not-started"
             if self.stop.is_set():

@@ -1,0 +1,65 @@
+"""The agent in a process that asked for it while it ran: it comes at once, and leaves no wrapper behind."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+import threading
+
+from mlxprobe.agent import carry, imports, start, tracing
+from mlxprobe.agent.carry import NamedChannel
+from mlxprobe.agent.channel import Channel
+from mlxprobe.agent.children import HOLDERS
+from mlxprobe.agent.patches import Patches
+from mlxprobe.agent.process import Agent
+from mlxprobe.agent.shared import EVENTS_FILE
+
+
+class Guest:
+    """One stay of the agent: `leave` takes it out again, `finish` is for the end of the process.
+
+    Raises:
+        OSError: nobody reads the events.
+    """
+
+    def __init__(self, folder: str, supervisor: int) -> None:
+        channel = NamedChannel(os.path.join(folder, EVENTS_FILE))
+        tracing.allow(str(supervisor))
+        self._patches = Patches()
+        imports.surround(self._patches.noted)
+        holders = [sys.modules[name] for name in HOLDERS if name in sys.modules]
+        with self._patches.noted(os, sys, threading, *holders):
+            self.agent = Agent(channel, folder, {}, takes_crashes=not faulthandler.is_enabled())
+            carry.show_tracebacks_without_us()
+        self._settle(channel)
+
+    def _settle(self, channel: Channel) -> None:
+        imports.when_imported("mlx.core", self.agent.hook_core)
+        imports.catch_up()
+        if "mlx.core" in sys.modules:
+            self._patches.spread()
+            self.agent.adopt(self._patches)
+        channel.send("begin")
+        channel.send("body")
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the process that it came to, and no fork of it."""
+        return os.getpid() == self.agent.pid
+
+    def finish(self) -> None:
+        """Tell of the end of the process."""
+        carry.finish(self.agent)
+
+    def leave(self, error: BaseException | None = None) -> None:
+        """Tell how what was watched has ended, and leave the process as it was."""
+        self.agent.recorder.finish()
+        if error is not None:
+            carry.cut(error)
+            start.send_exception(error, self.agent.channel)
+        else:
+            self.agent.channel.send("end")
+        self._patches.undo()
+        imports.forget()
+        self.agent.leave()

@@ -1,0 +1,168 @@
+"""`mlxprobe beside`: what `mlxprobe.enable` starts. It watches the process that asked for it, and ends with it."""
+
+from __future__ import annotations
+
+import linecache
+import logging
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import click
+import psutil
+
+from mlxprobe.agent.line import Line
+from mlxprobe.settings.table import Settings, resolve
+from mlxprobe.supervisor.start import Started, hosted
+from mlxprobe.values.errors import ProbeError
+from mlxprobe.values.program import Program
+
+if TYPE_CHECKING:
+    from mlxprobe.running.watching import Watch
+    from mlxprobe.supervisor.watch import Watcher
+    from mlxprobe.values.record import ProgramRecord
+
+HEARD_WITHIN_S = 2.0  # else what is said goes to stderr: the interpreter is stuck
+UNCLEAR_S = 120.0  # for which a silence that is no proved hang is none of anybody's business
+LOOK_S = 0.5
+
+
+@click.command(hidden=True)
+@click.argument("pid", type=int)
+@click.argument("control", type=int)
+@click.argument("wake", type=int)
+def beside(pid: int, control: int, wake: int) -> None:
+    """Watch the process PID, which speaks on the descriptors CONTROL and WAKE."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # they are the process's: we end with it
+    os.set_blocking(wake, False)
+    Watching(pid, Line(socket.socket(fileno=control)), wake).run()
+
+
+class Watching:
+    """Serve one process, one stay of the agent after the other, until it is gone."""
+
+    def __init__(self, pid: int, line: Line, wake: int) -> None:
+        self._pid = pid
+        self._process = psutil.Process(pid)
+        self._line = line
+        self._wake = wake
+        self._orders: list[dict[str, Any]] = []
+        self._said: dict[int, tuple[float, str]] = {}  # what nobody has heard so far, and until when they should
+        self._number = 0
+
+    def run(self) -> None:
+        """Serve until nobody is there any more."""
+        from mlxprobe.supervisor.host import lives
+
+        ear = select.poll()
+        ear.register(self._line.fileno(), select.POLLIN)
+        while not self._line.closed and lives(self._process):
+            if ear.poll(1000 * LOOK_S):
+                self._hear()
+            for order in self._taken():
+                if "begin" in order:
+                    self._serve(order)
+
+    def _hear(self) -> None:
+        """Take in what was said; what is only a word of thanks is done with."""
+        for message in self._line.hear():
+            if "heard" in message:
+                self._said.pop(message["heard"], None)
+            else:
+                self._orders.append(message)
+
+    def _taken(self) -> list[dict[str, Any]]:
+        orders, self._orders = self._orders, []
+        return orders
+
+    def _serve(self, order: dict[str, Any]) -> None:
+        """Watch for one stay, and give an account of it."""
+        try:
+            os.chdir(order["cwd"])
+            settings = resolve({"stall_s": order["stall_s"] and f"{order['stall_s']}s"})
+            with hosted(Program(name=order["begin"]), self._pid, (self._line.fileno(), self._wake)) as running:
+                self._line.send(folder=str(running.child.folder), pid=os.getpid())
+                self._watch(running, settings, order)
+        except (OSError, ProbeError) as error:
+            self._line.send(failed=str(error))
+
+    def _watch(self, started: Started, settings: Settings, order: dict[str, Any]) -> None:
+        from mlxprobe.cli.watched import Report
+        from mlxprobe.running.selection import Selection
+        from mlxprobe.running.watching import Watch
+        from mlxprobe.values.files import encode
+
+        remember(order.get("sources", {}))
+        running = Watch(started.program, settings, start=lambda _: nullcontext(started))
+        report = Report("text", None, Selection())
+        report.listen(running, self._say, advice="")
+        running.silent = only_clear(running.silent)
+        running.shown = lambda watcher: self._polled(running, report, watcher)
+        seen = running.run()
+        record, accepted = report.record(running, seen)
+        if order["report"] == "always" or (order["report"] and worth_telling(seen)):
+            report.deliver(record, accepted)
+        self._line.send(record=encode(record).decode())
+
+    def _polled(self, running: Watch, report: Any, watcher: Watcher) -> None:
+        self._speak_up()
+        if select.select([self._line.fileno()], [], [], 0)[0]:
+            self._hear()
+        calls = self._calls()
+        for order in self._taken():
+            calls |= "report" in order
+            if "end" in order or self._line.closed:
+                watcher.child.leave()
+            remember(order.get("sources", {}))
+        if calls:
+            report.deliver(*report.record(running, running.so_far(watcher, "running"), complete=False))
+
+    def _calls(self) -> bool:
+        """Tell whether the process was sent a signal that asks for a report."""
+        try:
+            return int(signal.SIGUSR2) in os.read(self._wake, 1024)
+        except OSError:
+            return False
+
+    def _say(self, text: str, level: int = logging.WARNING) -> None:
+        """Say something to the process; where it does not hear, `_speak_up` does."""
+        self._number += 1
+        self._said[self._number] = time.monotonic() + HEARD_WITHIN_S, text
+        self._line.send(say=text, level=level, n=self._number)
+
+    def _speak_up(self) -> None:
+        """Tell on stderr what the process should have heard."""
+        now_s = time.monotonic()
+        for number, (until_s, text) in list(self._said.items()):
+            if now_s > until_s:
+                del self._said[number]
+                click.echo(f"mlxprobe: {text}", err=True)
+
+
+def only_clear(silent: Callable[[Watcher], None]) -> Callable[[Watcher], None]:
+    """Leave out silences that may be anything, until they are long."""
+    from mlxprobe.values.vocabulary import HangKind
+
+    def told(watcher: Watcher) -> None:
+        silence = watcher.suspicion.silence
+        if silence and (silence.kind in (HangKind.DEADLOCK, HangKind.STALL) or silence.silent_s > UNCLEAR_S):
+            silent(watcher)
+
+    return told
+
+
+def worth_telling(seen: Sequence[ProgramRecord]) -> bool:
+    """Tell whether anything was trained, or found."""
+    return any(one.steps or any(found.checked for found in one.findings) for one in seen)
+
+
+def remember(sources: Mapping[str, str]) -> None:
+    """Keep the text of what has no file, for whoever asks for its lines."""
+    for name, text in sources.items():
+        linecache.cache[name] = len(text), None, text.splitlines(keepends=True), name

@@ -1,0 +1,77 @@
+"""Whom we watch, as everything else of this room asks for it: a child of ours, or a process that asked for us."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from mlxprobe.agent.shared import LINE_BYTES
+from mlxprobe.supervisor.pipes import ReadEnd
+
+
+class Watched:
+    """A program that tells of itself in a pipe of `events`.
+
+    `lost` says that nobody can tell of it any more, `left` who below it could not be ended; `orphans` are process and
+    status of those that nobody but we have reaped.
+    """
+
+    def __init__(self, folder: Path, events: ReadEnd) -> None:
+        self.started_s = time.monotonic()
+        self.folder = folder
+        self.pid = 0
+        self.exit_code: int | None = None
+        self.exited_s = 0.0
+        self.lost = False
+        self.left: tuple[int, ...] = ()
+        self.orphans: list[tuple[int, int]] = []
+        self.printed_bytes = 0
+        self._events = events
+        self._lines = b""
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        raise NotImplementedError
+
+    @property
+    def above_pid(self) -> int:
+        """The process whose descendants are the program's tree; 0 where it is the program itself."""
+        raise NotImplementedError
+
+    @property
+    def silenced(self) -> bool:
+        """Whether the program, which still runs, has closed the descriptor for its events."""
+        raise NotImplementedError
+
+    def pump(self, timeout_s: float) -> None:
+        """Wait for at most `timeout_s` for news, then read what has come in."""
+        raise NotImplementedError
+
+    def take_events(self) -> bytes:
+        """Return the complete event lines that have come in, and forget them."""
+        end = self._lines.rfind(b"\n") + 1
+        if len(self._lines) - end > LINE_BYTES:  # no line of the agent's is that long
+            end = len(self._lines)
+        lines, self._lines = self._lines[:end], self._lines[end:]
+        return lines
+
+    def unfinished_events(self) -> int:
+        """Return how many bytes wait for the end of their line."""
+        return len(self._lines)
+
+    def output(self) -> str:
+        """Return the last of what the program printed, both streams as they came."""
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """Take what is to be seen of a process that goes on for seen."""
+        raise NotImplementedError
+
+    def send(self, number: int) -> None:
+        """Hand a signal on to the program, unless it went to the program's whole process group anyway."""
+        raise NotImplementedError
+
+    def end(self, *, gently: bool) -> None:
+        """Take the tree down: SIGTERM first where there is reason to, then SIGKILL until nothing is left."""
+        raise NotImplementedError
