@@ -31,6 +31,8 @@ _ROOMS = {
     "disable": "running.beside",
     "Scenario": "catalogue.scenario",
     "Outcome": "values.vocabulary",
+    "load_ipython_extension": "integrations.notebook",
+    "unload_ipython_extension": "integrations.notebook",
 }
 
 

@@ -6,6 +6,8 @@ import faulthandler
 import os
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from mlxprobe.agent import carry, imports, start, tracing
 from mlxprobe.agent.carry import NamedChannel
@@ -23,6 +25,8 @@ class Guest:
         OSError: nobody reads the events.
     """
 
+    trained: ClassVar[dict[int, Callable[[], Any]]] = {}  # during earlier stays, by identity
+
     def __init__(self, folder: str, supervisor: int) -> None:
         channel = NamedChannel(os.path.join(folder, EVENTS_FILE))
         tracing.allow(str(supervisor))
@@ -32,6 +36,7 @@ class Guest:
         with self._patches.noted(os, sys, threading, *holders):
             self.agent = Agent(channel, folder, {}, takes_crashes=not faulthandler.is_enabled())
             carry.show_tracebacks_without_us()
+        self.agent.recorder.trained_before = Guest.trained
         self._settle(channel)
 
     def _settle(self, channel: Channel) -> None:
@@ -60,6 +65,8 @@ class Guest:
             start.send_exception(error, self.agent.channel)
         else:
             self.agent.channel.send("end")
+        known: dict[int, Callable[[], Any]] = {**Guest.trained, **self.agent.recorder.trees}
+        Guest.trained = {key: one for key, one in known.items() if one() is not None}
         self._patches.undo()
         imports.forget()
         self.agent.leave()

@@ -33,7 +33,8 @@ class Hooks:
         }
 
     def adopt(self, patches: Patches) -> None:
-        """Take in the gradient functions that were made before anybody looked."""
+        """Take in the gradient functions that were made before anybody looked, and what may have been trained."""
+        self._updates.comes_late = True
         self._gradients.adopt(patches)
 
     def leave(self) -> None:

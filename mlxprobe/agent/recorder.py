@@ -48,10 +48,11 @@ class Recorder:
         self.log = StepLog(channel)
         self.losses = LossPath(self.log.read)
         self._streams: dict[int, int] = {}  # by model: the losses of each are a path of their own
-        self._trees: dict[int, weakref.ref[Any]] = {}
+        self.trees: dict[int, weakref.ref[Any]] = {}
         self._facts: dict[tuple[str, str, int], int] = {}
         self.gradient_site = self.update_site = ("", 0)
         self.loaded = False  # whether weights were, from a file
+        self.trained_before: dict[int, Callable[[], Any]] = {}  # models, by identity
         self.loaded_into: set[int] = set()  # modules that were
         self.changed = False  # whether any parameter ever did
         self.deaf = False  # to what we evaluate and read ourselves
@@ -102,13 +103,13 @@ class Recorder:
         stream = self._streams.get(model)
         if stream is None:
             stream = self._streams[model] = len(self._streams)
-            if self.loaded:
+            if self.loaded or (model in self.trained_before and self.trained_before[model]()):
                 self.fact("resumed", self.gradient_site, stream=stream)
         self.losses.follow(value, self.gradients, stream)
         self.tick(time.monotonic())
 
     def stream(self, model: Any) -> int:
-        """Return the number of the losses of a model; of a gradient call without one for None."""
+        """Return the number of a model's losses; for None of those without one."""
         return self._streams.get(0 if model is None else id(model), 0)
 
     def _settle_losses(self, *, ended: bool = False) -> None:
@@ -128,10 +129,9 @@ class Recorder:
         self.phases.updated()
         self._keep_rate(optimizer)
         for tree in (model, optimizer):
-            known = self._trees.get(id(tree))
-            if known is None or known() is None:
+            if self.trees.get(id(tree), lambda: None)() is None:
                 try:
-                    self._trees[id(tree)] = weakref.ref(tree)
+                    self.trees[id(tree)] = weakref.ref(tree)
                 except TypeError:
                     continue
                 if tree is optimizer:
@@ -247,4 +247,4 @@ class Recorder:
 
     def live(self) -> list[Any]:
         """Return every model and optimizer that was updated."""
-        return [tree for tree in (reference() for reference in self._trees.values()) if tree is not None]
+        return [tree for tree in (reference() for reference in self.trees.values()) if tree is not None]

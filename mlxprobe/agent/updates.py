@@ -22,6 +22,8 @@ class Updates:
         self._recorder = recorder
         self._inspection = inspection
         self._nesting = nesting
+        self.comes_late = False  # there may have been updates before
+        self._met: set[int] = set()
 
     def install_modules(self, base: Any) -> None:
         """Wrap what a module does to its parameters (`mlx.nn.layers.base`)."""
@@ -47,6 +49,8 @@ class Updates:
             model, gradients = _trees(args, kwargs, applies=applies)
             if not (recorder.gradients or nesting.tracing or nesting.shadow):
                 recorder.gradient_begins()  # by a function that was made before anybody looked
+            if self.comes_late and id(optimizer) not in self._met:
+                self._meet(optimizer, model)
             if inspection.due and not nesting.tracing:
                 inspection.updating(model, optimizer, gradients)
             elif nesting.tracing:
@@ -63,6 +67,15 @@ class Updates:
             return result
 
         return update
+
+    def _meet(self, optimizer: Any, model: Any) -> None:
+        """Tell of training that had begun before we came; only where its count is at hand."""
+        self._met.add(id(optimizer))
+        parts = getattr(optimizer, "optimizers", [optimizer])
+        with self._inspection.at_our_cost(), contextlib.suppress(Exception):
+            counts = [one.state["step"] for one in parts if "step" in one.state]
+            if not graph.pending(counts) and any(int(one.item()) for one in counts):
+                self._recorder.fact("resumed", None, stream=self._recorder.stream(model))
 
     def _module_update(self, original: Callable[..., Any]) -> Callable[..., Any]:
         inspection, nesting = self._inspection, self._nesting

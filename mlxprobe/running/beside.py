@@ -53,6 +53,7 @@ class Beside:
             os.close(wake)
         self.line = Line(ours)
         self.listener = Listener(self.line, logged)
+        self.others: set[int] = set()  # threads that are none of what is watched: a notebook's kernel has some
         self._guest: Guest | None = None
         self._called: tuple[int, object] | None = None
 
@@ -82,7 +83,8 @@ class Beside:
         except OSError as error:
             self.close()
             raise ProbeError(f"the process that is to watch from beside is gone: {error}") from error
-        self._guest.agent.channel.send("thread", id=self.listener.thread.native_id)
+        for number in (self.listener.thread.native_id, *self.others):
+            self._guest.agent.channel.send("thread", id=number)
 
     def end(self, error: BaseException | None = None) -> str:
         """Have the agent leave; return the record as JSON, empty where nobody can give it."""
