@@ -36,6 +36,21 @@ _ROOMS = {
 }
 
 
+def enable_with_mlx() -> None:
+    """Have this process watched once it imports MLX, as `MLXPROBE_ENABLE=1` asks; a report comes where it trains."""
+    from mlxprobe.agent.imports import when_imported
+
+    def begin(_: Any) -> None:
+        try:
+            __getattr__("enable")(report="steps")
+        except Exception as error:  # the program did not ask for us
+            import sys
+
+            sys.stderr.write(f"mlxprobe: this process is not watched: {error}\n")
+
+    when_imported("mlx.core", begin)
+
+
 def __getattr__(name: str) -> Any:
     """Import what is asked for, and nothing else: watched programs import this package too."""
     if name not in _ROOMS:
