@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlxprobe.agent.shared import STEPS_VARIABLE
-from mlxprobe.settings.machine import memory_limit
+from mlxprobe.running.limits import limits_of, limits_within
 from mlxprobe.settings.table import Settings
 from mlxprobe.supervisor.start import Started, started
 from mlxprobe.values.program import Program
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from mlxprobe.values.observation import Environment, Fact, Limits, Observation
     from mlxprobe.values.record import Finding, ProgramRecord
 
-FOREVER_S = 1e9
-STALL_FLOOR_S = 60.0
-STALL_FACTOR = 20
-REST_FLOOR_S = 10.0  # of a process that was not started to be watched
 CALLS_TO_END = 3  # Ctrl-C that a program which is proved stuck gets before we end it
 LOOK_S = 1.0  # between two diagnoses of a program that runs
 LOOK_SHARE = 0.02  # of our time that they may take
@@ -41,35 +37,6 @@ class Enough(NamedTuple):
 
     steps: int = 0
     finding: bool = False
-
-
-def limits_of(settings: Settings, slowest_s: float = 0.0) -> Limits:
-    """Return the limits that somebody asked for, and no other but the one after which a silence is told."""
-    from mlxprobe.values.observation import Limits
-
-    return Limits(
-        stall_s=settings.stall_s or max(STALL_FLOOR_S, STALL_FACTOR * slowest_s),
-        startup_s=FOREVER_S,
-        timeout_s=settings.timeout_s or FOREVER_S,
-        memory_bytes=0 if settings.memory is None else memory_limit(settings.memory),
-    )
-
-
-def limits_within(settings: Settings, slowest_s: float = 0.0, *, on_gpu: bool = False) -> Limits:
-    """Return the limits of a process that asked to be watched: nothing ends it.
-
-    Somebody sits before it: a tree that sleeps is told of sooner than a busy one, unless a GPU works, which none sees.
-    """
-    from mlxprobe.values.observation import Limits
-
-    floor_s = STALL_FLOOR_S if on_gpu else REST_FLOOR_S
-    return Limits(
-        stall_s=settings.stall_s or max(floor_s, STALL_FACTOR * slowest_s),
-        busy_s=settings.stall_s or max(STALL_FLOOR_S, STALL_FACTOR * slowest_s),
-        startup_s=FOREVER_S,
-        timeout_s=FOREVER_S,
-        memory_bytes=0,
-    )
 
 
 class Watch:

@@ -126,7 +126,7 @@ class Child(Watched):
         self.tail = (self.tail + printed)[-TAIL_BYTES:]
 
     def output(self) -> str:
-        """Of one that has our own streams it is what has come into the file that our stderr is; nothing of a terminal's."""
+        """Of one that has our own streams: what has come into the file that our stderr is; nothing of a terminal's."""
         return tail_of(OWN_STDERR, self._before) if self._before >= 0 else self.tail.decode(errors="replace")
 
     def leave(self) -> None:

@@ -1,0 +1,45 @@
+"""After how long a silence is told, and where a program is ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlxprobe.settings.machine import memory_limit
+from mlxprobe.settings.table import Settings
+
+if TYPE_CHECKING:
+    from mlxprobe.values.observation import Limits
+
+FOREVER_S = 1e9
+STALL_FLOOR_S = 60.0
+STALL_FACTOR = 20
+REST_FLOOR_S = 10.0  # of a process that was not started to be watched
+
+
+def limits_of(settings: Settings, slowest_s: float = 0.0) -> Limits:
+    """Return the limits that somebody asked for, and no other but the one after which a silence is told."""
+    from mlxprobe.values.observation import Limits  # which no program's start waits for
+
+    return Limits(
+        stall_s=settings.stall_s or max(STALL_FLOOR_S, STALL_FACTOR * slowest_s),
+        startup_s=FOREVER_S,
+        timeout_s=settings.timeout_s or FOREVER_S,
+        memory_bytes=0 if settings.memory is None else memory_limit(settings.memory),
+    )
+
+
+def limits_within(settings: Settings, slowest_s: float = 0.0, *, on_gpu: bool = False) -> Limits:
+    """Return the limits of a process that asked to be watched: nothing ends it.
+
+    Somebody sits before it: a tree that sleeps is told of sooner than a busy one, unless a GPU works, which none sees.
+    """
+    from mlxprobe.values.observation import Limits
+
+    floor_s = STALL_FLOOR_S if on_gpu else REST_FLOOR_S
+    return Limits(
+        stall_s=settings.stall_s or max(floor_s, STALL_FACTOR * slowest_s),
+        busy_s=settings.stall_s or max(STALL_FLOOR_S, STALL_FACTOR * slowest_s),
+        startup_s=FOREVER_S,
+        timeout_s=FOREVER_S,
+        memory_bytes=0,
+    )
