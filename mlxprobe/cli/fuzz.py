@@ -28,7 +28,7 @@ PROGRAMS = 300
 @click.option("--on", "release", metavar="RELEASE", default="current", help="The release to judge (default: current).")
 @click.option("--replay", metavar="ID", help="Run this one program again.")
 @with_report(("text", "json", "markdown"))
-@with_settings("jobs", "memory", "device", "requirements", timeout_s="30min a batch of 40", stall_s="60s")
+@with_settings("jobs", "memory", "device", "requirements", timeout_s="30min a batch of 150", stall_s="10s")
 def fuzz(
     programs: int | None,
     duration: str | None,

@@ -35,7 +35,7 @@ NEEDED = {  # modes by oracle
     "releases": ("value",),
 } | dict.fromkeys(("forward mode", "reverse mode", "forward against reverse"), ("value", "derivative", "wide"))
 LARGE = 4000  # elements: with these a case is slow enough without hundreds of calls
-STALL_S = 60.0  # for one case, compilers not counted: all its modes take some milliseconds
+STALL_S = 10.0  # for one case, compilers not counted: all its modes take some milliseconds
 STARTUP_S = 60.0
 TIMEOUT_S = 1800.0  # a batch tells of its progress; this is for what tells it without end
 FATES = {"stalled": "hang", "timeout": "hang", "memory": "memory limit"}
@@ -70,6 +70,8 @@ class Batches:
         if len(cases) == 1:
             return {cases[0].id: fate}
         culprit, *others = left  # what began last; nothing after it was begun
+        if fate["fate"] == "hang":  # to run it again takes as long again, and what is shown is repeated anyway
+            return found | {culprit.id: fate} | (self.run(others, asked) if others else {})
         alone = self.run([culprit], asked)
         if "fate" not in alone.get(culprit.id, {"fate": ""}):
             before = self._halved([one for one in cases if one.id in found], culprit)

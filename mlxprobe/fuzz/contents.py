@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlxprobe.fuzz.case import Array
+from mlxprobe.fuzz.inside import layouts
 
 Numbers = npt.NDArray[Any]
 
@@ -33,8 +34,8 @@ def contents(array: Array, other: int = 0) -> Numbers:
     for word in array.special if other == 0 else ():
         if found.size:
             found.reshape(-1)[draw.randrange(found.size)] = SPECIAL[word]
-    if array.layout == "broadcast" and found.ndim:
-        found = np.broadcast_to(found[:1], found.shape).copy() if found.size else found
+    if array.layout in layouts.ALIKE and (laid := layouts.of(array.layout, found)):
+        found = np.broadcast_to(laid.stored(found), found.shape).copy()
     return rounded(found, array.dtype)
 
 

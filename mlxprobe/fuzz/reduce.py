@@ -15,7 +15,7 @@ Shown = tuple[Case, Discrepancy]
 ROUNDS = 8
 REPEATS = 3
 MOST = 30  # attempts a round
-FEW_COMPILED = 6  # where each needs a compiler
+FEW = 6  # where each needs a compiler, or a process
 FATAL = ("crash", "hang", "memory limit", "error")  # each attempt ends its process
 PLACED = ("index", "unique")  # kinds whose values a smaller array may not hold
 
@@ -29,10 +29,25 @@ class Reducing:
     def reduced(self, shown: Sequence[Shown]) -> list[Shown | None]:
         """Return the smallest case found for each that shows the same; None for what is not shown a second time."""
         fatal = [one for one in shown if one[1].oracle in FATAL]
-        found = dict(zip(map(_key, fatal), (self._rounds([one])[0] for one in fatal), strict=True))
+        found = dict(zip(map(_key, fatal), map(self._fatal, fatal), strict=True))
         others = [one for one in shown if one[1].oracle not in FATAL]
         found |= dict(zip(map(_key, others), self._rounds(others), strict=True))
         return [found[_key(one)] for one in shown]
+
+    def _fatal(self, shown: Shown) -> Shown | None:
+        """Make smaller what ends its process, an attempt a process: the first that does so too is kept."""
+        (now,) = self._repeated([shown])
+        for _ in range(ROUNDS if now and shown[1].oracle != "hang" else 1):
+            if not now or self._batches.stop.is_set():
+                break
+            self._told(f"making {now[0].id} smaller, which ends its process")
+            for one in _attempts(0, now)[:FEW]:
+                if best := _smallest([one], self._run([(one, shown[1])]), shown[1]):
+                    now = best
+                    break
+            else:
+                break
+        return now and _renamed(now, shown[0].id)
 
     def _rounds(self, shown: Sequence[Shown]) -> list[Shown | None]:
         now: list[Shown | None] = self._repeated(shown)
@@ -61,7 +76,7 @@ class Reducing:
             seen = self._run([(one, shown[k][1]) for k, one in again.items()])
             for k, one in again.items():
                 now[k] = _smallest([one], seen, shown[k][1])
-        return now
+        return [one or shown[k] for k, one in enumerate(now)] if self._batches.stop.is_set() else now
 
     def _run(self, asked: Sequence[Shown]) -> dict[str, Seen]:
         seen: dict[str, Seen] = {}
@@ -77,7 +92,7 @@ def _key(shown: Shown) -> tuple[str, ...]:
 
 def _attempts(number: int, shown: Shown) -> list[Case]:
     case, found = shown
-    few = FEW_COMPILED if found.oracle == "compiled" or found.kind.startswith("compiled") else MOST
+    few = FEW if found.oracle == "compiled" or found.kind.startswith("compiled") else MOST
     rows = [one for one in smaller(case) if one.size < case.size][:few]
     root = case.id.partition("/")[0]
     return [msgspec.structs.replace(one, id=f"{root}/{number}.{k}") for k, one in enumerate(rows)]

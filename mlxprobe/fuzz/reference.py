@@ -134,6 +134,8 @@ def _meant(word: Any, arrays: Sequence[Numbers], results: Sequence[Numbers]) -> 
         return arrays[word["array"]]
     if isinstance(word, dict) and "result" in word:
         return results[word["result"]]
+    if isinstance(word, dict) and "whole" in word:
+        return word["whole"]
     if isinstance(word, dict) and "pieces" in word:
         return [one.reshape(-1) for one in results]
     return word

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from mlxprobe.fuzz.case import Array, Case, Step
 from mlxprobe.fuzz.contents import Numbers, contents
 from mlxprobe.fuzz.discrepancy import Discrepancy
+from mlxprobe.fuzz.inside import layouts
 
 LETTERS = "abcdefgh"
 
@@ -39,7 +38,11 @@ def _call(step: Step, names: str) -> str:
         return f"{words[0]}[{words[1].strip('[]')}]"
     if step.function == "at[].add":
         return f"{words[0]}.at[{words[1]}].add({words[2]})"
-    words += [f"{name}={_word(one, names)}" for name, one in step.keywords.items()]
+    named = {name: _word(one, names) for name, one in step.keywords.items()}
+    how = ", ".join(f"{name}={one}" for name, one in named.items() if name != "transpose")
+    if step.function in ("dequantize", "quantized_matmul"):
+        words[-1] = f"*mx.quantize({words[-1]}, {how})"
+    words += [f"{name}={one}" for name, one in named.items()]
     return f"mx.{step.function}({', '.join(words)})"
 
 
@@ -53,6 +56,8 @@ def _word(word: Any, names: str) -> str:
         return names[value]
     if kind == "slice":
         return f"slice({', '.join(map(repr, value))})"
+    if kind == "whole":
+        return f"mx.array({value})"
     if kind == "dtype":
         return f"mx.{value}_" if value == "bool" else f"mx.{value}"
     return "[one.reshape(-1) for one in x]" if kind == "pieces" else "x" if value == 0 else f"x[{value}]"
@@ -60,16 +65,8 @@ def _word(word: Any, names: str) -> str:
 
 def _array(array: Array, other: int = 0, *, wide: bool = False) -> str:
     values = contents(array, other)
-    if array.layout == "transposed" and values.ndim > 1:
-        return f"mx.transpose({_made(values.transpose(), array, wide=wide)})"
-    if array.layout == "strided" and values.ndim:
-        return f"{_made(np.repeat(values, 2, -1), array, wide=wide)}[..., ::2]"
-    if array.layout == "reversed" and values.ndim:
-        return f"{_made(values[::-1], array, wide=wide)}[::-1]"
-    if array.layout == "offset" and values.ndim and len(values):
-        return f"{_made(np.concatenate([values[:1], values]), array, wide=wide)}[1:]"
-    if array.layout == "broadcast" and values.ndim and len(values):
-        return f"mx.broadcast_to({_made(values[:1], array, wide=wide)}, {values.shape})"
+    if laid := layouts.of(array.layout, values):
+        return laid.text.format(_made(laid.stored(values), array, wide=wide), values.shape)
     return _made(values, array, wide=wide)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -9,10 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 
 from mlxprobe.fuzz.case import FLOATS, INTEGERS, Array
+from mlxprobe.fuzz.inside.layouts import ALIKE, LAYOUTS
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Shape = tuple[int, ...]
-LAYOUTS = ("plain", "transposed", "strided", "reversed", "offset", "broadcast")
+LONG = (17, 33, 65, 129, 257, 1025, 4097)  # one more than blocks of kernels have
+MOST = 9000  # elements
 SPECIALS = ("nan", "inf", "-inf", "-0", "huge", "tiny", "0")
 SPREAD = ("real", "positive", "unit", "above", "share")  # kinds whose values may all be the same
 
@@ -31,10 +34,17 @@ def given(*arrays: Array, after: Sequence[Any] = (), **keywords: Any) -> Drawn:
 
 
 def shape(draw: Draw, low: int = 0, high: int = 3, side: int = 5, *, empty: bool = True) -> Shape:
-    """Draw a shape of `low` to `high` axes; one in eight may have axes of no length, where `empty` allows it."""
+    """Draw a shape of `low` to `high` axes; one in eight may have axes of no length, where `empty` allows it.
+
+    Of those that may be larger than four, one in twelve has a long axis.
+    """
     least = draw(st.sampled_from((0, *(1,) * 7))) if empty else 1
     found: Shape = draw(array_shapes(min_dims=low, max_dims=high, min_side=least, max_side=side))
-    return found
+    if not found or side < 5 or draw(st.integers(0, 11)):
+        return found
+    place, length = draw(st.integers(0, len(found) - 1)), draw(st.sampled_from(LONG))
+    longer = (*found[:place], length, *found[place + 1 :])
+    return longer if math.prod(longer) < MOST else found
 
 
 def shapes(draw: Draw, count: int) -> Sequence[Shape]:
@@ -58,11 +68,23 @@ def any_dtype(draw: Draw) -> str:
     return floating(draw) if draw(st.booleans()) else str(draw(st.sampled_from((*INTEGERS, "bool"))))
 
 
+def number(draw: Draw) -> str:
+    """Draw a dtype with which one can reckon: half of the time a floating one, complex now and then."""
+    return any_dtype(draw) if draw(st.integers(0, 5)) else "complex64"
+
+
+def inexact(draw: Draw) -> str:
+    """Draw a floating dtype, or the complex one now and then."""
+    return floating(draw) if draw(st.integers(0, 5)) else "complex64"
+
+
 def array(
     draw: Draw, of: Shape, dtype: str = "float32", kind: str = "real", *, bound: int = 0, special: bool = False
 ) -> Array:
     """Draw how an array of this shape lies in memory, its values' number, and what is put into it."""
-    layouts = LAYOUTS if kind in SPREAD else LAYOUTS[:-1]
+    layouts = [one for one in LAYOUTS if kind in SPREAD or one not in ALIKE]
+    if kind == "distinct" and math.prod(of) > 100:  # so many numbers the others have not
+        dtype = "float32" if dtype in FLOATS else "int32"
     put = draw(st.lists(st.sampled_from(SPECIALS), max_size=2, unique=True)) if special and dtype in FLOATS else ()
     lies = draw(st.sampled_from(("plain", "plain", *layouts)))
     seed = draw(st.integers(0, 999))

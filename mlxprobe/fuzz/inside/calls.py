@@ -8,9 +8,16 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
+from mlxprobe.fuzz.inside import layouts
 from mlxprobe.fuzz.inside.packed import packed, unpacked
 
 Function = Callable[..., list[Any]]
+QUANTIZED: dict[str, Callable[[Any, Any, dict[str, Any]], Any]] = {  # what they take is what `quantize` gives
+    "dequantize": lambda given, _, how: mx.dequantize(*mx.quantize(given[0], **how), **how),
+    "quantized_matmul": lambda given, transpose, how: mx.quantized_matmul(
+        given[0], *mx.quantize(given[1], **how), transpose=transpose, **how
+    ),
+}
 
 
 def values_of(array: dict[str, Any]) -> Any:
@@ -31,23 +38,10 @@ def made(values: Any, array: dict[str, Any], dtype: str = "", layout: str = "pla
         own = np.array(part, order="C")  # MLX may look into an array of NumPy's, and takes not every one
         return mx.array(own, dtype=kind) if name == "float64" else mx.array(own).astype(kind)
 
-    found = _laid(wide, layout, whole)
+    laid = layouts.of(layout, wide)
+    found = laid.view(mx, whole(laid.stored(wide)), wide.shape) if laid else whole(wide)
     mx.eval(found)
     return found
-
-
-def _laid(values: Any, layout: str, whole: Callable[[Any], Any]) -> Any:
-    if layout == "transposed" and values.ndim > 1:
-        return mx.transpose(whole(values.transpose()))
-    if layout == "strided" and values.ndim:
-        return whole(np.repeat(values, 2, axis=-1))[..., ::2]
-    if layout == "reversed" and values.ndim:
-        return whole(values[::-1])[::-1]
-    if layout == "offset" and values.ndim:
-        return whole(np.concatenate([values[:1], values]))[1:] if len(values) else whole(values)
-    if layout == "broadcast" and values.ndim:
-        return mx.broadcast_to(whole(values[:1]), values.shape) if len(values) else whole(values)
-    return whole(values)
 
 
 def function_of(steps: Sequence[dict[str, Any]]) -> Function:
@@ -69,6 +63,8 @@ def _called(name: str) -> Callable[..., Any]:
         return lambda array, index: array[tuple(index) if isinstance(index, list) else index]
     if name == "at[].add":
         return lambda array, index, values: array.at[index].add(values)
+    if name in QUANTIZED:
+        return lambda *given, transpose=None, **how: QUANTIZED[name](given, transpose, how)
     found: Any = mx
     for part in name.split("."):
         found = getattr(found, part)
@@ -89,6 +85,8 @@ def _meant(word: Any, arrays: Sequence[Any], result: Sequence[Any]) -> Any:
         return result[value]
     if kind == "slice":
         return slice(*value)
+    if kind == "whole":
+        return mx.array(value, dtype=mx.int32)
     if kind == "tuple":
         return tuple(_meant(one, arrays, result) for one in value)
     return mx.bool_ if value == "bool" else getattr(mx, value)

@@ -2,7 +2,16 @@
 
 from dataclasses import replace
 
-from mlxprobe.fuzz.operations import algebra, elementwise, fused, indexing, products, reductions, shaping
+from mlxprobe.fuzz.operations import (
+    algebra,
+    elementwise,
+    fused,
+    indexing,
+    products,
+    reductions,
+    shaping,
+    special,
+)
 from mlxprobe.fuzz.operations.registry import OPERATIONS, Operation
 
 ALIASES = {
@@ -34,4 +43,5 @@ __all__ = [
     "products",
     "reductions",
     "shaping",
+    "special",
 ]

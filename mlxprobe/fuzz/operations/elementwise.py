@@ -10,21 +10,36 @@ from hypothesis import strategies as st
 from scipy import special
 
 from mlxprobe.fuzz.operations.registry import operation, operations
-from mlxprobe.fuzz.strategies import Draw, Drawn, any_dtype, array, floating, given, integer, shape, shapes
+from mlxprobe.fuzz.strategies import (
+    Draw,
+    Drawn,
+    any_dtype,
+    array,
+    floating,
+    given,
+    inexact,
+    integer,
+    number,
+    shape,
+    shapes,
+)
 
 
-def of_one(kind: str, *, put: bool = True) -> Callable[[Draw], Drawn]:
-    """Return a builder of one floating array."""
-    return lambda draw: given(array(draw, shape(draw), floating(draw), kind, special=put))
+def of_one(kind: str, *, put: bool = True, dtype: Callable[[Draw], str] = floating) -> Callable[[Draw], Drawn]:
+    """Return a builder of one array, floating or of a dtype that is drawn."""
+    return lambda draw: given(array(draw, shape(draw), dtype(draw), kind, special=put))
 
 
-def of_two(first: str, second: str = "", *, put: bool = False) -> Callable[[Draw], Drawn]:
-    """Return a builder of two floating arrays of one dtype that are broadcast."""
+def of_two(
+    first: str, second: str = "", *, put: bool = False, dtype: Callable[[Draw], str] = floating
+) -> Callable[[Draw], Drawn]:
+    """Return a builder of two arrays, of one dtype or now and then of two, that are broadcast."""
 
     def build(draw: Draw) -> Drawn:
         left, right = shapes(draw, 2)
-        dtype = floating(draw)
-        return given(array(draw, left, dtype, first, special=put), array(draw, right, dtype, second or first))
+        one = dtype(draw)
+        other = one if draw(st.integers(0, 3)) else dtype(draw)
+        return given(array(draw, left, one, first, special=put), array(draw, right, other, second or first))
 
     return build
 
@@ -54,7 +69,7 @@ def truth(draw: Draw) -> str:
 
 def _select(draw: Draw) -> Drawn:
     which, left, right = shapes(draw, 3)
-    dtype = floating(draw)
+    dtype = number(draw)
     return given(array(draw, which, "bool"), array(draw, left, dtype), array(draw, right, dtype))
 
 
@@ -90,42 +105,45 @@ def _close(draw: Draw) -> Drawn:
 
 operations(
     (
-        ("arctan", np.arctan),
-        ("arcsinh", np.arcsinh),
-        ("cos", np.cos),
-        ("cosh", np.cosh),
         ("degrees", np.degrees),
         ("erf", special.erf),
-        ("exp", np.exp),
-        ("expm1", np.expm1),
-        ("negative", np.negative),
         ("radians", np.radians),
-        ("reciprocal", np.reciprocal),
         ("sigmoid", special.expit),
-        ("sin", np.sin),
-        ("sinh", np.sinh),
-        ("square", np.square),
-        ("tan", np.tan),
-        ("tanh", np.tanh),
     ),
     of_one("real"),
 )
 operations(
+    (
+        ("arctan", np.arctan),
+        ("arcsinh", np.arcsinh),
+        ("cos", np.cos),
+        ("cosh", np.cosh),
+        ("exp", np.exp),
+        ("expm1", np.expm1),
+        ("reciprocal", lambda a: 1 / a.astype(complex if a.dtype.kind == "c" else float)),
+        ("sin", np.sin),
+        ("sinh", np.sinh),
+        ("tan", np.tan),
+        ("tanh", np.tanh),
+    ),
+    of_one("real", dtype=inexact),
+)
+operations((("negative", np.negative), ("square", np.square)), of_one("real", dtype=number))
+operations(
     (("log", np.log), ("log10", np.log10), ("log1p", np.log1p), ("log2", np.log2), ("sqrt", np.sqrt),
      ("rsqrt", lambda a: 1 / np.sqrt(a))),
-    of_one("positive"),
+    of_one("positive", dtype=inexact),
 )  # fmt: skip
 operations(
-    (("arccos", np.arccos), ("arcsin", np.arcsin), ("arctanh", np.arctanh), ("erfinv", special.erfinv)),
-    of_one("unit", put=False),
+    (("arccos", np.arccos), ("arcsin", np.arcsin), ("arctanh", np.arctanh)), of_one("unit", put=False, dtype=inexact)
 )
+operation("erfinv", of_one("unit", put=False), special.erfinv)
 operation("arccosh", of_one("above", put=False), np.arccosh)
 operations(
-    (("abs", np.abs), ("ceil", np.ceil), ("floor", np.floor), ("round", np.round), ("trunc", np.trunc),
-     ("sign", np.sign), ("positive", np.positive)),
-    of_one("real"),
-    exact=True,
-)  # fmt: skip
+    (("ceil", np.ceil), ("floor", np.floor), ("round", np.round), ("trunc", np.trunc)), of_one("real"), exact=True
+)
+operations((("sign", np.sign), ("abs", np.abs)), of_one("real", dtype=number))
+operation("positive", of_one("real", dtype=number), lambda a: a, exact=True)
 operation("stop_gradient", of_one("real"), lambda a: a, exact=True, smooth=False)
 operations(
     (("isnan", np.isnan), ("isinf", np.isinf), ("isfinite", np.isfinite), ("isneginf", np.isneginf),
@@ -141,17 +159,15 @@ operations(
     (("real", np.real), ("imag", np.imag), ("conjugate", np.conjugate)),
     lambda draw: given(array(draw, shape(draw), "complex64")),
     exact=True,
-    smooth=False,
 )
 operations((("bitwise_invert", np.invert),), of_dtype(integer, count=1), exact=True, smooth=False)
 operations((("logical_not", np.logical_not),), of_dtype(truth, count=1), exact=True, smooth=False)
 
 operations(
-    (("add", np.add), ("subtract", np.subtract), ("multiply", np.multiply), ("maximum", np.maximum),
-     ("minimum", np.minimum)),
-    of_two("real", put=True),
-)  # fmt: skip
-operations((("divide", np.divide),), of_two("real", "positive", put=True))
+    (("add", np.add), ("subtract", np.subtract), ("multiply", np.multiply)), of_two("real", put=True, dtype=number)
+)
+operations((("maximum", np.maximum), ("minimum", np.minimum)), of_two("real", put=True, dtype=any_dtype))
+operations((("divide", whole(np.divide)),), of_two("real", "positive", put=True, dtype=number))
 operations((("arctan2", np.arctan2), ("logaddexp", np.logaddexp)), of_two("real", put=True))
 operations((("power", np.power),), of_two("positive", "real"))
 operations(

@@ -9,32 +9,39 @@ import numpy as np
 from hypothesis import strategies as st
 
 from mlxprobe.fuzz.operations.registry import operation
-from mlxprobe.fuzz.strategies import Draw, Drawn, Shape, array, floating, given, shape
+from mlxprobe.fuzz.strategies import Draw, Drawn, Shape, array, floating, given, inexact, shape
 
 Sides = Callable[[Draw], tuple[Shape, ...]]
 
 
-def of_shapes(sides: Sides, **named: Any) -> Callable[[Draw], Drawn]:
-    """Return a builder of floating arrays of one dtype whose shapes fit."""
+def of_shapes(sides: Sides, dtypes: Callable[[Draw], str], **named: Any) -> Callable[[Draw], Drawn]:
+    """Return a builder of arrays of one dtype whose shapes fit."""
 
     def build(draw: Draw) -> Drawn:
-        dtype = floating(draw)
+        dtype = dtypes(draw)
         return given(*(array(draw, one, dtype) for one in sides(draw)), **named)
 
     return build
 
 
-def product(name: str, sides: Sides, reference: Callable[..., Any], **named: Any) -> None:
+def product(
+    name: str, sides: Sides, reference: Callable[..., Any], dtypes: Callable[[Draw], str] = floating, **named: Any
+) -> None:
     """Take in a sum of products."""
-    operation(name, of_shapes(sides, **named), reference, bound=reference, accumulates=True)
+    operation(name, of_shapes(sides, dtypes, **named), reference, bound=reference, accumulates=True)
 
 
 def _side(draw: Draw, high: int = 5) -> int:
     return int(draw(st.integers(1, high)))
 
 
+def _wide(draw: Draw, high: int) -> int:
+    """Draw a side that is longer than a kernel's block now and then."""
+    return _side(draw, high) if draw(st.integers(0, 5)) else int(draw(st.sampled_from((33, 65, 130))))
+
+
 def _matrices(draw: Draw) -> tuple[Shape, ...]:
-    rows, inner, columns = _side(draw, 9), _side(draw, 17), _side(draw, 9)
+    rows, inner, columns = _wide(draw, 9), _wide(draw, 17), _wide(draw, 9)
     batch = shape(draw, 0, 2, 3, empty=False)
     forms: Sequence[tuple[Shape, ...]] = (
         ((*batch, rows, inner), (*batch, inner, columns)),
@@ -149,9 +156,9 @@ def spread(a: Any, w: Any, stride: int = 1, padding: int = 0, dilation: int = 1)
     return found[(slice(None), *middle)]
 
 
-product("matmul", _matrices, np.matmul)
-product("inner", _last, np.inner)
-product("outer", _lines, np.outer)
+product("matmul", _matrices, np.matmul, inexact)
+product("inner", _last, np.inner, inexact)
+product("outer", _lines, np.outer, inexact)
 product("vecdot", _same, lambda a, b: np.sum(a * b, -1))
 product("kron", _squares, np.kron)
 product("tensordot", _inner_pair, np.tensordot, axes=1)

@@ -10,11 +10,28 @@ from hypothesis import strategies as st
 from scipy import special
 
 from mlxprobe.fuzz.operations.registry import operation, operations
-from mlxprobe.fuzz.strategies import Draw, Drawn, array, axis, floating, given, shape, some_axes
+from mlxprobe.fuzz.strategies import (
+    Draw,
+    Drawn,
+    any_dtype,
+    array,
+    axis,
+    floating,
+    given,
+    integer,
+    number,
+    shape,
+    some_axes,
+)
 
 
 def over_axes(
-    kind: str = "real", *, dtype: str = "", empty: bool = True, several: bool = True, keeps: bool = True
+    kind: str = "real",
+    *,
+    dtype: Callable[[Draw], str] = floating,
+    empty: bool = True,
+    several: bool = True,
+    keeps: bool = True,
 ) -> Callable[[Draw], Drawn]:
     """Return a builder of one array that is reduced."""
 
@@ -23,12 +40,12 @@ def over_axes(
         along = some_axes(draw, len(of))
         along = along if several or not isinstance(along, list) else along[0]
         named = {"axis": along} | ({"keepdims": draw(st.booleans())} if keeps else {})
-        return given(array(draw, of, dtype or floating(draw), kind), **named)
+        return given(array(draw, of, dtype(draw), kind), **named)
 
     return build
 
 
-def along_axis(kind: str, *, scan: bool = False, dtype: str = "") -> Callable[[Draw], Drawn]:
+def along_axis(kind: str, *, scan: bool = False, dtype: Callable[[Draw], str] = floating) -> Callable[[Draw], Drawn]:
     """Return a builder of one array and one of its axes."""
 
     def build(draw: Draw) -> Drawn:
@@ -36,9 +53,14 @@ def along_axis(kind: str, *, scan: bool = False, dtype: str = "") -> Callable[[D
         named: dict[str, Any] = {"axis": axis(draw, len(of))}
         if scan:
             named |= {"reverse": draw(st.booleans()), "inclusive": draw(st.booleans())}
-        return given(array(draw, of, dtype or floating(draw), kind), **named)
+        return given(array(draw, of, dtype(draw), kind), **named)
 
     return build
+
+
+def ordered(draw: Draw) -> str:
+    """Draw a dtype of numbers that can all be different."""
+    return floating(draw) if draw(st.booleans()) else integer(draw)
 
 
 def plural(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -105,35 +127,33 @@ def _search(draw: Draw) -> Drawn:
     return given(steps, array(draw, shape(draw), "float32"), side=draw(st.sampled_from(("left", "right"))))
 
 
-operation("sum", over_axes(), plural(np.sum), bound=plural(np.sum), accumulates=True)
-operation("mean", over_axes(empty=False), plural(np.mean), bound=plural(np.mean), accumulates=True)
-operation("prod", over_axes(), plural(np.prod), bound=plural(np.prod), accumulates=True)
+operation("sum", over_axes(dtype=number), plural(np.sum), bound=plural(np.sum), accumulates=True)
+operation("mean", over_axes(empty=False, dtype=number), plural(np.mean), bound=plural(np.mean), accumulates=True)
+operation("prod", over_axes(dtype=number), plural(np.prod), bound=plural(np.prod), accumulates=True)
 operation("var", _spread, plural(np.var), bound=_squares(_mean_square), accumulates=True)
 operation("std", _spread, plural(np.std), bound=_squares(_mean_square), accumulates=True, smooth=False)
-operation("max", over_axes("distinct", empty=False), plural(np.max), exact=True)
-operation("min", over_axes("distinct", empty=False), plural(np.min), exact=True)
+operation("max", over_axes("distinct", empty=False, dtype=any_dtype), plural(np.max), exact=True)
+operation("min", over_axes("distinct", empty=False, dtype=any_dtype), plural(np.min), exact=True)
 operation("median", over_axes("distinct", empty=False), plural(np.median))
 operation("logsumexp", over_axes(empty=False), _lse, accumulates=True)
 operation("softmax", over_axes(empty=False, keeps=False), _softmax, accumulates=True)
-operation("all", over_axes(dtype="bool"), plural(np.all), exact=True, smooth=False)
-operation("any", over_axes(dtype="bool"), plural(np.any), exact=True, smooth=False)
-operation("count_nonzero", over_axes(dtype="int32"), plural(np.count_nonzero), exact=True, smooth=False)
+operation("all", over_axes(dtype=any_dtype), plural(np.all), exact=True, smooth=False)
+operation("any", over_axes(dtype=any_dtype), plural(np.any), exact=True, smooth=False)
+operation("count_nonzero", over_axes(dtype=integer), plural(np.count_nonzero), exact=True, smooth=False)
 operations(
     (("argmax", np.argmax), ("argmin", np.argmin)),
-    over_axes("distinct", empty=False, several=False),
+    over_axes("distinct", empty=False, several=False, dtype=ordered),
     exact=True,
     smooth=False,
 )
-operation("sort", along_axis("distinct"), np.sort, exact=True)
-operation("argsort", along_axis("distinct"), np.argsort, exact=True, smooth=False)
+operation("sort", along_axis("distinct", dtype=ordered), np.sort, exact=True)
+operation("argsort", along_axis("distinct", dtype=ordered), np.argsort, exact=True, smooth=False)
 operation("partition", _chosen, None, exact=True, smooth=False, without=("releases",))
 operation("argpartition", _chosen, None, exact=True, smooth=False, without=("releases",))
 operation("topk", _most, None, exact=True, smooth=False, without=("releases",))
 operation("searchsorted", _search, lambda a, v, side: np.searchsorted(a, v, side=side), exact=True, smooth=False)
-operation("cumsum", along_axis("real", scan=True), scanned(np.cumsum, 0), bound=scanned(np.cumsum, 0), accumulates=True)
-operation(
-    "cumprod", along_axis("real", scan=True), scanned(np.cumprod, 1), bound=scanned(np.cumprod, 1), accumulates=True
-)
+for name, scan in (("cumsum", scanned(np.cumsum, 0)), ("cumprod", scanned(np.cumprod, 1))):
+    operation(name, along_axis("real", scan=True, dtype=number), scan, bound=scan, accumulates=True)
 operation("cummax", along_axis("distinct", scan=True), scanned(np.maximum.accumulate, -np.inf), exact=True)
 operation("cummin", along_axis("distinct", scan=True), scanned(np.minimum.accumulate, np.inf), exact=True)
 operation("logcumsumexp", along_axis("real", scan=True), scanned(np.logaddexp.accumulate, -np.inf), accumulates=True)
