@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import io
 import math
+from collections import Counter
 from typing import Any
 
 # Export recurses once per operation in a chain; beyond some 60,000 it can overflow an 8 MB stack.
 DEPTH_LIMIT = 40_000
 SAMPLED = 256  # elements of a parameter
+PATHS = 64  # to the same container: a module may be shared by many
 
 
 def named_leaves(tree: Any) -> list[tuple[str, Any]]:
-    """List the arrays of a nested dict, list, tuple or module with their dotted paths, in order."""
+    """List the arrays of a nested dict, list, tuple or module with their dotted paths, in order.
+
+    A program's own may lead back into itself: a trie with links to where a mismatch goes on.
+    """
     import mlx.core as mx
 
     found: list[tuple[str, Any]] = []
-    waiting = [("", tree)]
+    waiting, times = [("", tree)], Counter[int]()
+    kinds = mx.array, dict, list, tuple
     while waiting:
         path, node = waiting.pop()
         if isinstance(node, mx.array):
             found.append((path, node))
-        elif isinstance(node, dict):
-            waiting.extend((f"{path}.{key}".lstrip("."), value) for key, value in reversed(node.items()))
+            continue
+        times[id(node)] += 1
+        if times[id(node)] > PATHS:
+            continue
+        parts: list[tuple[Any, Any]] = []
+        if isinstance(node, dict):
+            parts = [(key, one) for key, one in reversed(node.items()) if isinstance(one, kinds)]
         elif isinstance(node, (list, tuple)):
-            waiting.extend((f"{path}.{k}".lstrip("."), node[k]) for k in range(len(node) - 1, -1, -1))
+            parts = [(k, node[k]) for k in range(len(node) - 1, -1, -1) if isinstance(node[k], kinds)]
+        waiting.extend((f"{path}.{key}".lstrip("."), one) for key, one in parts)
     return found
 
 
