@@ -92,8 +92,9 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
         if seen.raised is None:
             calls = fact.detail["gradients"]
             message = f"{calls} gradient calls and not one update"
+            severity = Severity.WARNING if seen.losses else Severity.NOTE  # whoever trains reads a loss
             gradients = float(str(calls))
-            yield rule("MP205").at(message, fact.file, fact.line, severity=Severity.WARNING, gradients=gradients)
+            yield rule("MP205").at(message, fact.file, fact.line, severity=severity, gradients=gradients)
 
 
 @finding("MP209", "swallowed-gradient-error")
