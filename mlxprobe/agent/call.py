@@ -18,6 +18,7 @@ class Call:
         gradients: Any,
         site: tuple[str, int],
         scalings: int | None = None,
+        function: Any = None,
     ) -> None:
         self.model = model
         self.parameters = parameters
@@ -25,4 +26,5 @@ class Call:
         self.loss = loss
         self.gradients = gradients
         self.site = site
+        self.function = function  # that the gradient is of
         self.scalings = scalings  # of the loss of a compiled function, which its trace told

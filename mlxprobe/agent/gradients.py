@@ -113,7 +113,7 @@ class GradientCalls:
                     result = call(*args, **kwargs)
                 finally:
                     nesting.depth -= 1
-                here._inside(lambda: here._described(result, with_value, describe, args, kwargs))
+                here._inside(lambda: here._described(function, describe, (args, kwargs), result, with_value))
                 return result
             recorder.gradient_begins()
             if inspection.due:
@@ -130,7 +130,7 @@ class GradientCalls:
                 nesting.depth -= 1
             recorder.gradient_ends(result[0] if with_value else None, id(models[-1][0]) if models else 0)
             if inspection.due:
-                inspection.called(lambda: here._described(result, with_value, describe, args, kwargs))
+                inspection.called(lambda: here._described(function, describe, (args, kwargs), result, with_value))
             return result
 
         return gradients
@@ -154,13 +154,19 @@ class GradientCalls:
         )
 
     def _described(
-        self, result: Any, with_value: bool, describe: Callable[..., dict[str, Any]], args: Any, kwargs: Any
+        self,
+        taken_of: Callable[..., Any],
+        describe: Callable[..., dict[str, Any]],
+        given: tuple[Any, Any],
+        result: Any,
+        with_value: bool,
     ) -> Call:
         """Put together what the inspectors are told of a gradient call."""
+        args, kwargs = given
         model, function = self._models[-1] if self._models else (None, None)
         parameters = describe(args, kwargs, taken=True)
         if function is not None:
-            describe, args = described(function, ()), args[1:]
+            taken_of, describe, args = function, described(function, ()), args[1:]
         value, gradients = result if with_value else (None, result)
         loss = value[0] if isinstance(value, (tuple, list)) and value else value
         return Call(
@@ -170,6 +176,7 @@ class GradientCalls:
             loss=loss,
             gradients=gradients,
             site=sites.calling(),
+            function=taken_of,
         )
 
 

@@ -89,6 +89,20 @@ def text(site: Site) -> str:
     return linecache.getline(file, line, vars(module) if module else None).strip()[:TEXT_CHARACTERS]
 
 
+def brief(site: Site) -> str:
+    """Name a place in few characters."""
+    return f"{os.path.basename(site[0])}:{site[1]}" if site[1] else ""
+
+
+def blamed(cause: Site, shown: Site) -> tuple[Site, str]:
+    """Return where a fact is to be told, and beside it where it was seen: at the same place, if no cause is known."""
+    if not cause[1] or cause == shown:
+        return shown, ""
+    if whose(cause[0]) == PACKAGE:
+        _callers.setdefault(cause, _callers.get(shown, shown))
+    return cause, brief(shown)
+
+
 def moved(site: Site, line: int) -> Site:
     """Return another line of the same file, that the same caller led to."""
     if site in _callers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, rule
+from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -35,18 +35,18 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
         if not names:
             continue  # what was told has reached a later loss
         if labels:
-            yield rule("MP301").at(f"{listed(labels)} takes no part in the loss", fact.file, fact.line)
+            yield rule("MP301").at(f"{listed(labels)} takes no part in the loss{seen_at(fact)}", fact.file, fact.line)
         else:
             reached = fact.detail["reached"]
             pair = (
                 len(names) == 1 and isinstance(reached, list) and len(reached) == 1
             )  # inputs, and what else but labels
-            message = f"the argument {listed(names)} takes no part in the loss"
+            message = f"the argument {listed(names)} takes no part in the loss{seen_at(fact)}"
             severity = Severity.WARNING if pair else Severity.NOTE
             yield rule("MP301").at(message, fact.file, fact.line, severity=severity)
     for fact in facts(seen, "no labels"):
         message = "the loss is one of log-probabilities, and its ids choose embedding rows alone: no label picks any"
-        yield rule("MP301").at(message, fact.file, fact.line, severity=Severity.WARNING)
+        yield rule("MP301").at(message + seen_at(fact), fact.file, fact.line, severity=Severity.WARNING)
 
 
 @finding("MP302", "hand-written-log-softmax", Severity.WARNING, needs="loss graph")

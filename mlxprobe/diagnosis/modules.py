@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, rule
+from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -28,7 +28,7 @@ def array_without_parameter(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "array untrained"):
         if fact.detail["path"] in moved:
             continue
-        message = f"{fact.detail['path']} reaches the loss and is no parameter: it is never trained"
+        message = f"{fact.detail['path']} reaches the loss and is no parameter: it is never trained{seen_at(fact)}"
         yield rule("MP213").at(message, fact.file, fact.line)
 
 
@@ -44,7 +44,7 @@ def parameter_overwritten(seen: Observation) -> Iterator[Finding]:
     Use instead: a new array, `weight = mx.where(mask, self.weight, 0)`; what is no parameter behind an underscore.
     """
     for fact in facts(seen, "parameter overwritten"):
-        message = f"the loss function writes into {listed(fact.detail['paths'])}"
+        message = f"the loss function writes into {listed(fact.detail['paths'])}{seen_at(fact)}"
         yield rule("MP214").at(message, fact.file, fact.line)
 
 
@@ -62,7 +62,7 @@ def mode(seen: Observation) -> Iterator[Finding]:
     """
     for fact in facts(seen, "evaluation mode"):
         message = f"{fact.detail['kind']} ({listed(fact.detail['paths'])}) is in evaluation mode while training"
-        message += f", since {fact.detail['since']}" if fact.detail.get("since") else ""
+        message += f", since here{seen_at(fact)}" if fact.detail["seen"] else ""
         yield rule("MP215").at(message, fact.file, fact.line)
     for fact in facts(seen, "training mode"):
         message = f"{fact.detail['kind']} is in training mode where the model is evaluated, outside of any gradient"

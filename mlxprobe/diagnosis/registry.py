@@ -107,3 +107,8 @@ def place(seen: Observation, *names: str) -> tuple[str, int]:
 def listed(names: object) -> str:
     """Put names in a row."""
     return ", ".join(map(str, names)) if isinstance(names, list) else str(names)
+
+
+def seen_at(fact: Fact) -> str:
+    """Return words for where a fault was seen, if its cause is at another line."""
+    return f"; seen at {fact.detail['seen']}" if fact.detail.get("seen") else ""

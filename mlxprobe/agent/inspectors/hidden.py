@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
-from mlxprobe.agent import graph, sites
+from mlxprobe.agent import graph, own, sites
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.layouts import neighbours
@@ -25,9 +25,10 @@ LONG, VISITS = 64, 500  # what a container may hold, and all that is looked thro
 class Unowned:
     """An array by its path, and the attribute that hides it; one of a whole module may be a teacher's."""
 
-    def __init__(self, path: str, attribute: str, array: Any, of_module: bool) -> None:
+    def __init__(self, path: str, attribute: str, owner: tuple[Any, str], array: Any, of_module: bool) -> None:
         self.path = path
         self.attribute = attribute
+        self.owner = owner  # the module that has the attribute, and what it calls that
         self.array = array
         self.of_module = of_module
 
@@ -73,10 +74,19 @@ class Hidden(Inspector):
         self._values[one.path] = values, same + 1 if values == before else 0
         if values == before and same + 1 == SURE and is_noise(one.array):
             self._told[one.path] = weakref.ref(call.model), call.site
-            self.inspection.recorder.fact("array untrained", call.site, path=one.path)
+            site, seen = sites.blamed(set_at(one, call.site), call.site)
+            self.inspection.recorder.fact("array untrained", site, path=one.path, seen=seen)
         elif values != before and one.path in self._told:
             del self._told[one.path]
             self.inspection.recorder.fact("array moved", call.site, path=one.path)
+
+
+def set_at(one: Unowned, shown: tuple[str, int]) -> tuple[str, int]:
+    """Return the line that sets the attribute."""
+    with own.importable():
+        from mlxprobe.agent import authored
+
+    return authored.assignment(*one.owner, shown[0])
 
 
 def reaching(call: Call, hidden: list[Unowned]) -> set[str]:
@@ -110,7 +120,7 @@ def unowned(model: Any, loaded: set[int]) -> Iterator[Unowned]:
             for inner, one, of_module in held(value, loaded):
                 if mx.issubdtype(one.dtype, mx.floating) and one.size > 1 and left:
                     left -= of_module
-                    yield Unowned(f"{attribute}.{inner}".rstrip("."), attribute, one, of_module)
+                    yield Unowned(f"{attribute}.{inner}".rstrip("."), attribute, (module, name), one, of_module)
 
 
 def held(value: Any, loaded: set[int]) -> Iterator[tuple[str, Any, bool]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, sites
+from mlxprobe.agent import graph, own, sites
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.lossgraph import LossGraph
@@ -80,7 +80,8 @@ class Losses(Inspector):
         if arrays.keys() == integers and drawn.label_free(integers):
             self._label_free += weight
             if self._label_free >= UNREACHED_IS_SURE > self._label_free - weight:
-                self.inspection.recorder.fact("no labels", call.site)
+                site, seen = sites.blamed(made_at(call, ""), call.site)
+                self.inspection.recorder.fact("no labels", site, seen=seen)
         if kind := drawn.hand_written():
             self.inspection.recorder.fact(
                 "hand-written log-softmax", self._log_site if self._log_site[1] else call.site, kind=kind
@@ -135,7 +136,16 @@ class Losses(Inspector):
         sure = {name for name in told | sure if (site, name) not in self._reached}
         if sure != told:
             self._told[site] = sure
-            self.inspection.recorder.revise("argument unreached", site, names=sorted(sure), reached=reached)
+            place, seen = sites.blamed(made_at(call, min(sure | told)), site)
+            self.inspection.recorder.revise("argument unreached", place, names=sorted(sure), reached=reached, seen=seen)
+
+
+def made_at(call: Call, name: str) -> tuple[str, int]:
+    """Return the line of the user's that makes a call's loss, where the argument of a name is left out."""
+    with own.importable():
+        from mlxprobe.agent import authored
+
+    return authored.loses(call.function, name.partition(".")[0])
 
 
 def is_amount(one: Any) -> bool:

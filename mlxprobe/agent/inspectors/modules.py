@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +10,13 @@ from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspectors.writes import Writes
 from mlxprobe.agent.lossgraph import LossGraph
 
 SURE = 3  # looks
 MANY = 32  # parameters that are looked behind
+KEPT = 16  # calls for evaluation mode
+Idle = dict[str, dict[str, int]]  # by kind, the modules that are in evaluation mode, by path
 
 
 class Modules(Inspector):
@@ -24,11 +26,12 @@ class Modules(Inspector):
         super().__init__(inspection)
         self._modes: dict[str, int] = {}  # looks
         self._site = ("", 0)  # of the last gradient call in a trace
-        self._traced: dict[int, tuple[dict[str, list[str]], tuple[str, int]]] = {}  # by model: idle when traced, where
+        self._traced: dict[int, tuple[Idle, tuple[str, int]]] = {}  # by model: idle when traced, where
+        self._writes = Writes()
         self._written = 0  # looks
         self._model: Callable[[], Any] = lambda: None
         self._clean = False
-        self._idle_since = ""  # the line that last called for evaluation mode
+        self._set: list[tuple[Callable[[], Any], tuple[str, int]]] = []  # to evaluation mode: what, and where
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.nn.layers.base":
@@ -38,8 +41,7 @@ class Modules(Inspector):
         @like(original)
         def train(module: Any, mode: bool = True) -> Any:
             if not mode:
-                file, line = sites.calling()
-                self._idle_since = f"{os.path.basename(file)}:{line}"
+                self._set = [*self._set[1 - KEPT :], (weakref.ref(module), sites.calling())]
             return original(module, mode)
 
         return train
@@ -49,9 +51,12 @@ class Modules(Inspector):
         model = self._model()
         lazy = model is None or self.inspection.recorder.lazy_steps > 0
         self._clean = not lazy and not self.inspection.pending(graph.leaves(model.trainable_parameters())[:MANY])
+        if self._written == 1:
+            self._writes.follow(model)
 
     def called(self, call: Call) -> None:
         """Look at the model between its gradients and its update."""
+        self._writes.stop()
         if call.model is None:
             return
         self._model = weakref.ref(call.model)
@@ -69,13 +74,24 @@ class Modules(Inspector):
     def training(self, model: Any, optimizer: Any) -> None:
         self._count_modes(*self._traced.get(id(model), ({}, self._site)))
 
-    def _count_modes(self, idle_: dict[str, list[str]], site: tuple[str, int]) -> None:
-        for kind, paths in idle_.items():
+    def look(self, step: int) -> None:
+        """A gradient call that raised has not come back."""
+        self._writes.stop()
+
+    def _count_modes(self, idle_: Idle, site: tuple[str, int]) -> None:
+        for kind, modules in idle_.items():
             self._modes[kind] = self._modes.get(kind, 0) + 1
             self.inspection.wanted = self.inspection.wanted or self._modes[kind] < SURE
             if self._modes[kind] == SURE:
-                since = self._idle_since
-                self.inspection.recorder.fact("evaluation mode", site, kind=kind, paths=paths[:5], since=since)
+                place, seen = sites.blamed(self._since(set(modules.values())), site)
+                paths = list(modules)[:5]
+                self.inspection.recorder.fact("evaluation mode", place, kind=kind, paths=paths, seen=seen)
+
+    def _since(self, modules: set[int]) -> tuple[str, int]:
+        """Return the line that last called for evaluation mode of what holds any of these modules."""
+        known = [(made(), site) for made, site in reversed(self._set)]
+        holds = (site for one, site in known if one is not None and modules & set(map(id, one.modules())))
+        return next(holds, sites.NOWHERE)
 
     def _tell_overwritten(self, call: Call) -> None:
         """Look behind parameters that were evaluated before the call: nothing but MLX's own copy is there to be."""
@@ -85,21 +101,28 @@ class Modules(Inspector):
         drawn = LossGraph(graph.dot(**arrays))
         paths = [path for path, _ in graph.named_leaves(call.model.trainable_parameters())[:MANY]]
         written = [path for path, name in zip(paths, arrays, strict=True) if drawn.operation(name)]
-        self._written += bool(written)
-        if self._written == SURE - 1:
-            self.inspection.recorder.fact("parameter overwritten", call.site, paths=written[:5])
+        if not written:
+            return
+        self._written += 1
+        if self._written == 1:
+            self.inspection.wanted = True
+        elif self._written == SURE - 1:
+            cause = next((self._writes.sites[path] for path in written if path in self._writes.sites), sites.NOWHERE)
+            site, seen = sites.blamed(cause, call.site)
+            self.inspection.recorder.fact("parameter overwritten", site, paths=written[:5], seen=seen)
 
 
-def idle(model: Any) -> dict[str, list[str]]:
+def idle(model: Any) -> Idle:
     """List by kind what is in evaluation mode and would do something else in training: dropout, unfrozen statistics."""
     from mlx import nn
 
-    found: dict[str, list[str]] = {}
+    found: Idle = {}
     for path, module in model.named_modules():
         if isinstance(module, (nn.Dropout, nn.Dropout2d, nn.Dropout3d)):
-            found.setdefault("dropout", []).append(path) if not module.training and keeps(module) < 1 else None
+            if not module.training and keeps(module) < 1:
+                found.setdefault("dropout", {})[path] = id(module)
         elif isinstance(module, nn.BatchNorm) and not module.training and module.trainable_parameters():
-            found.setdefault("batch normalisation", []).append(path)
+            found.setdefault("batch normalisation", {})[path] = id(module)
     return found
 
 
