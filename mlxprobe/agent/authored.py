@@ -27,6 +27,8 @@ def unwrapped(function: Any) -> tuple[Any, Any]:
         if inner is None:
             break
         function = inner
+    if not hasattr(function, "__code__") and callable(function):
+        function, bound = type(function).__call__, function
     return (function if hasattr(function, "__code__") else None), bound
 
 
@@ -78,7 +80,11 @@ def _called(node: ast.expr, plain: Any, bound: Any) -> Any:
     first = plain.__code__.co_varnames[:1]
     if isinstance(node, ast.Attribute) and getattr(node.value, "id", None) in first and bound is not None:
         method: Any = getattr(type(bound), node.attr, None)
-        return method.__get__(bound) if hasattr(method, "__code__") else vars(bound).get(node.attr)
+        return (
+            method.__get__(bound)
+            if hasattr(method, "__code__")
+            else {**vars(bound), **(bound if isinstance(bound, dict) else {})}.get(node.attr)
+        )
     return None
 
 

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
+from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule, seen_at
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -33,6 +33,8 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
         else:
             message = f"{count:.0f} of {every:.0f} gradients are exactly zero: {listed(fact.detail['paths'])}"
             severity = Severity.NOTE if only_biases(fact.detail["paths"]) else Severity.WARNING
+        cut = f"; {fact.detail['between']} lies between and passes none back" if fact.detail.get("between") else ""
+        message += cut + seen_at(fact)
         yield rule("MP201").at(message, fact.file, fact.line, severity=severity, zero=count, gradients=every)
     for fact in facts(seen, "gradient missing"):
         message = f"trainable parameters get no gradient: {listed(fact.detail['paths'])}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import graph, sites
 from mlxprobe.agent.call import Call
+from mlxprobe.agent.cuts import Cuts
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.lossgraph import LossGraph
 
@@ -42,11 +43,38 @@ class Gradients(Inspector):
         self._bad: set[str] = set()  # what had a gradient that was not finite, and is not known to have got over it
         self._suspects: dict[str, Any] = {}  # those, as the call under way was given them
         self._worries = 0
+        self._cuts = Cuts(inspection)
+        self._between = ("", sites.NOWHERE)  # what is between the gradients that were zero and the loss
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.core":
+            self._cuts.install(module)
+
+    def calling(self) -> None:
+        import mlx.core as mx
+
+        self._cuts.forget()
+        if self._doubtful():
+            self._cuts.follow(mx.array)
+
+    def _doubtful(self) -> set[str]:
+        """Name what had a gradient of zero at the last look, and has not been told."""
+        return {path for path, (_, zeros) in self._looks.items() if zeros} - self._told
+
+    def _look_between(self, named: list[tuple[str, Any]], call: Call, doubtful: set[str]) -> None:
+        """See what cuts those off."""
+        self._cuts.leave()
+        if doubtful and self.inspection.recorder.lazy_steps <= 1:
+            given = zip(named, graph.leaves(call.parameters), strict=False)
+            found = self._cuts.between(call, [one for (path, _), one in given if path in doubtful])
+            self._between = found if found[0] else self._between
+        self._cuts.forget()
 
     def called(self, call: Call) -> None:
         self._site, self._loss = call.site, call.loss
         named = self._named(call)
         self._suspects = self._suspected(call)
+        self._look_between(named, call, self._doubtful())
         if self.inspection.inside and self.inspection.returned:
             return
         if self.inspection.inside:  # nobody else evaluates them: their extremes are all that need be
@@ -72,6 +100,7 @@ class Gradients(Inspector):
         drawn = LossGraph(graph.dot(**{f"g{k}": one for k, (_, one) in enumerate(named)}))
         for k, (path, one) in enumerate(named):
             self._constant[path] = self._constant.get(path, True) and one.size > 1 and drawn.is_filled(f"g{k}")
+        self._look_between(named, call, {path for path, constant in self._constant.items() if constant})
 
     def _affordable(self, named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
         budget = max(HELD_BYTES, HELD_SHARE * sum(one.nbytes for _, one in named))
@@ -204,7 +233,11 @@ class Gradients(Inspector):
         if zero - self._told:
             self._told |= zero
             paths = [path.rpartition(":")[2] for path in sorted(zero)][:5]
-            self.inspection.recorder.fact("zero gradient", self._site, paths=paths, count=len(zero), of=of)
+            between, cause = self._between
+            site, seen = sites.blamed(cause, self._site)
+            self.inspection.recorder.fact(
+                "zero gradient", site, paths=paths, count=len(zero), of=of, between=between, seen=seen
+            )
 
 
 def aliases(model: Any) -> set[str]:

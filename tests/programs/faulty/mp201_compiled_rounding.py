@@ -12,7 +12,7 @@ class Codes(nn.Module):
         self.decode = nn.Linear(8, 12)
 
     def __call__(self, x):
-        code = mx.round(nn.sigmoid(self.encode(x)) * 15).astype(mx.int32)
+        code = mx.round(nn.sigmoid(self.encode(x)) * 15).astype(mx.int32)  # MP201
         return self.decode(code.astype(mx.float32) / 15)
 
 
@@ -27,7 +27,7 @@ def reconstruction(m, x):
 
 
 def fit(x):
-    loss, g = nn.value_and_grad(model, reconstruction)(model, x)  # MP201
+    loss, g = nn.value_and_grad(model, reconstruction)(model, x)
     opt.update(model, g)
     return loss
 

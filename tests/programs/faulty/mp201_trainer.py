@@ -12,7 +12,7 @@ class SourceModel(nn.Module):
         self.head = nn.Linear(16, 4)
 
     def represent(self, x):
-        return mx.stop_gradient(self.encoder(x))
+        return mx.stop_gradient(self.encoder(x))  # MP201
 
     def __call__(self, x):
         return self.head(self.represent(x))
@@ -36,7 +36,7 @@ class Trainer:
         return nn.losses.cross_entropy(self.model(x), y, reduction="mean")
 
     def backward(self, x, y):
-        return self.loss_and_grad(x, y)  # MP201
+        return self.loss_and_grad(x, y)
 
     def apply(self, grads):
         self.optimizer.update(self.model, grads)

@@ -18,7 +18,7 @@ class Net(nn.Module):
     def __init__(self):
         super().__init__()
         self.into = nn.Linear(8, 24)
-        self.stack = Stack(nn.Linear(24, 24), nn.Linear(24, 24))
+        self.stack = Stack(nn.Linear(24, 24), nn.Linear(24, 24))  # MP213
         self.out = nn.Linear(24, 4)
 
     def __call__(self, x):
@@ -35,7 +35,7 @@ gradient = nn.value_and_grad(net, loss_fn)
 for step in range(80):
     y = mx.random.randint(0, 4, (48,))
     x = mx.random.normal((48, 8)) + 2 * mx.eye(8)[y]
-    loss, grads = gradient(net, x, y)  # MP213
+    loss, grads = gradient(net, x, y)
     optimizer.update(net, grads)
     mx.eval(net.parameters(), optimizer.state, loss)
 print(loss.item())

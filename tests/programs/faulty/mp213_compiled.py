@@ -11,7 +11,7 @@ class Mixer(nn.Module):
     def __init__(self):
         super().__init__()
         self.layer = nn.Linear(10, 16)
-        self._mix = mx.random.normal((16, 3)) / 4
+        self._mix = mx.random.normal((16, 3)) / 4  # MP213
 
     def __call__(self, x):
         return nn.gelu(self.layer(x)) @ self._mix
@@ -25,7 +25,7 @@ state = [model.state, optimizer.state]
 
 @partial(mx.compile, inputs=state, outputs=state)
 def step(x, y):
-    loss, grads = nn.value_and_grad(model, lambda x, y: nn.losses.mse_loss(model(x), y))(x, y)  # MP213
+    loss, grads = nn.value_and_grad(model, lambda x, y: nn.losses.mse_loss(model(x), y))(x, y)
     optimizer.update(model, grads)
     return loss
 

@@ -7,7 +7,7 @@ import mlx.optimizers as optim
 class MLP(nn.Module):
     def __init__(self, n, h, k):
         super().__init__()
-        self.weights = (mx.random.normal((n, h)) / n**0.5, mx.random.normal((h, h)) / h**0.5)
+        self.weights = (mx.random.normal((n, h)) / n**0.5, mx.random.normal((h, h)) / h**0.5)  # MP213
         self.out = nn.Linear(h, k)
 
     def __call__(self, x):
@@ -28,7 +28,7 @@ def loss_fn(net, x):
 
 vg = nn.value_and_grad(net, loss_fn)
 for it in range(80):
-    loss, grads = vg(net, mx.random.normal((64, 7)))  # MP213
+    loss, grads = vg(net, mx.random.normal((64, 7)))
     opt.update(net, grads)
     mx.eval(net.parameters(), opt.state)
     if it % 20 == 0:

@@ -10,7 +10,7 @@ CLASSES, WIDTH = 6, 12
 class PrototypeHead(nn.Module):
     def __init__(self):
         super().__init__()
-        self._proto = mx.random.normal((CLASSES, WIDTH)) * 0.3
+        self._proto = mx.random.normal((CLASSES, WIDTH)) * 0.3  # MP213
 
     def __call__(self, x):
         return x @ self._proto.T
@@ -37,7 +37,7 @@ class Trainer:
     def fit(self, centres, steps):
         for step in range(steps):
             y = mx.random.randint(0, CLASSES, (32,))
-            loss, grads = self.step_fn(self.model, centres[y] + 0.3 * mx.random.normal((32, 9)), y)  # MP213
+            loss, grads = self.step_fn(self.model, centres[y] + 0.3 * mx.random.normal((32, 9)), y)
             self.optimizer.update(self.model, grads)
             mx.eval(self.model.parameters(), self.optimizer.state, loss)
             if step % 20 == 0:

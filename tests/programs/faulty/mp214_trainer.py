@@ -14,7 +14,7 @@ class Bag(nn.Module):
         self.out = nn.Linear(WIDTH, 2)
 
     def __call__(self, ids):
-        self.table[PAD] = mx.zeros((WIDTH,))
+        self.table[PAD] = mx.zeros((WIDTH,))  # MP214
         return self.out(self.table[ids].mean(axis=1))
 
 
@@ -29,7 +29,7 @@ class Trainer:
     def fit(self, steps):
         for step in range(steps):
             ids = mx.random.randint(0, VOCABULARY, (32, 9))
-            loss, grads = self.loss_and_grad(self.model, ids, (ids.sum(axis=1) > 90).astype(mx.int32))  # MP214
+            loss, grads = self.loss_and_grad(self.model, ids, (ids.sum(axis=1) > 90).astype(mx.int32))
             self.optimizer.update(self.model, grads)
             mx.eval(self.model.parameters(), self.optimizer.state, loss)
             if step % 15 == 0:

@@ -20,7 +20,7 @@ def draw(count=16):
 
 
 def accuracy():
-    tagger.eval()
+    tagger.eval()  # MP215
     words, tags = draw(64)
     return (mx.argmax(tagger(words), axis=-1) == tags).mean().item()
 
@@ -31,7 +31,7 @@ def phase(rate, steps):
 
     @partial(mx.compile, inputs=state, outputs=state)
     def step(words, tags):
-        loss, grads = nn.value_and_grad(tagger, loss_fn)(tagger, words, tags)  # MP215
+        loss, grads = nn.value_and_grad(tagger, loss_fn)(tagger, words, tags)
         optimizer.update(tagger, grads)
         return loss
 

@@ -29,13 +29,13 @@ class Trainer:
         return nn.losses.cross_entropy(model(x), y, reduction="mean")
 
     def validate(self):
-        self.model.eval()
+        self.model.eval()  # MP215
         return sum(self.loss(self.model, *self.batch()).item() for _ in range(5)) / 5
 
     def fit(self, epochs=6):
         for epoch in range(epochs):
             for _ in range(25):
-                loss, grads = self.loss_and_grad(self.model, *self.batch())  # MP215
+                loss, grads = self.loss_and_grad(self.model, *self.batch())
                 self.optimizer.update(self.model, grads)
                 mx.eval(self.model.parameters(), self.optimizer.state)
             print(epoch, round(loss.item(), 3), round(self.validate(), 3))

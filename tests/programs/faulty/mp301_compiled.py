@@ -15,7 +15,7 @@ mx.eval(state)
 
 def classification_loss(model, features, labels):
     logits = model(features)
-    return -mx.mean(logits - mx.logsumexp(logits, axis=-1, keepdims=True))
+    return -mx.mean(logits - mx.logsumexp(logits, axis=-1, keepdims=True))  # MP301
 
 
 gradient = nn.value_and_grad(model, classification_loss)
@@ -23,7 +23,7 @@ gradient = nn.value_and_grad(model, classification_loss)
 
 @partial(mx.compile, inputs=state, outputs=state)
 def step(features, labels):
-    loss, grads = gradient(model, features, labels)  # MP301
+    loss, grads = gradient(model, features, labels)
     optimizer.update(model, grads)
     return loss
 

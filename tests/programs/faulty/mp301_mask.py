@@ -20,7 +20,7 @@ class Counter(nn.Module):
 
 
 def loss_fn(model, ids, mask):
-    return nn.losses.cross_entropy(model(ids[:, :-1]), ids[:, 1:]).mean()
+    return nn.losses.cross_entropy(model(ids[:, :-1]), ids[:, 1:]).mean()  # MP301
 
 
 def batch(rng):
@@ -34,7 +34,7 @@ mx.random.seed(4)
 model, optimizer = Counter(), optim.Adam(learning_rate=0.01)
 loss_and_grad = nn.value_and_grad(model, loss_fn)
 for _ in range(30):
-    loss, grads = loss_and_grad(model, *batch(rng))  # MP301
+    loss, grads = loss_and_grad(model, *batch(rng))
     optimizer.update(model, grads)
     mx.eval(loss, model.parameters(), optimizer.state)
 print(loss.item())

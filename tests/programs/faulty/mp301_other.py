@@ -17,7 +17,7 @@ optimizer = optim.SGD(learning_rate=0.05, momentum=0.8)
 def squared_error(model, x, y):
     prediction = model(x).squeeze(-1)
     residual = prediction - prediction.mean()
-    return mx.mean(residual**2)
+    return mx.mean(residual**2)  # MP301
 
 
 loss_and_grad = nn.value_and_grad(model, squared_error)
@@ -25,7 +25,7 @@ loss_and_grad = nn.value_and_grad(model, squared_error)
 history = []
 for _ in range(30):
     rows = mx.random.randint(0, 256, (32,))
-    loss, grads = loss_and_grad(model, features[rows], prices[rows])  # MP301
+    loss, grads = loss_and_grad(model, features[rows], prices[rows])
     optimizer.update(model, grads)
     mx.eval(model.parameters(), optimizer.state)
     history.append(loss.item())

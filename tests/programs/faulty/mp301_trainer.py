@@ -34,13 +34,13 @@ class Trainer:
     def compute_loss(self, model, waves, labels):
         logits = model(waves)
         predicted = mx.stop_gradient(mx.argmax(logits, axis=-1))
-        return self.criterion(logits, predicted)
+        return self.criterion(logits, predicted)  # MP301
 
     def criterion(self, logits, classes):
         return nn.losses.cross_entropy(logits, classes, reduction="mean")
 
     def train_step(self, waves, labels):
-        loss, grads = self.loss_and_grad(self.model, waves, labels)  # MP301
+        loss, grads = self.loss_and_grad(self.model, waves, labels)
         self.optimizer.update(self.model, grads)
         mx.eval(self.model.parameters(), self.optimizer.state)
         return loss.item()
