@@ -76,17 +76,27 @@ def retrace_every_step(seen: Observation) -> Iterator[Finding]:
 
 @finding("MP503", "uncaptured-random-state", Severity.WARNING)
 def uncaptured_random_state(seen: Observation) -> Iterator[Finding]:
-    """Random numbers are drawn in a compiled function that was not told of their state: every call draws the same.
+    """Every step draws the same random numbers: a compiled function was not told of their state, or it is set anew.
 
-    The trace keeps the key that it met. Dropout then drops the same units at every step, and noise is a constant.
+    The trace keeps the key that it met, and a seed that is set in the step begins each one alike. Dropout then drops
+    the same units at every step, and noise is a constant. One key for every step's gradient is a note: it may be meant.
 
-    Example: `@partial(mx.compile, inputs=[model.state, optimizer.state], outputs=[…])` over a step with `nn.Dropout`.
+    Example: `@partial(mx.compile, inputs=[model.state, optimizer.state], outputs=[…])` over a step with `nn.Dropout`;
+    `mx.random.seed(0)` inside the loop.
 
-    Use instead: put `mx.random.state` among inputs and outputs, or pass a key: `mx.random.normal(shape, key=key)`.
+    Use instead: put `mx.random.state` among inputs and outputs, or pass a key: `mx.random.normal(shape, key=key)`;
+    set the seed once, before the loop, and `mx.random.split` a key before each use.
     """
     for fact in facts(seen, "draws repeat"):
         message = "the compiled function draws random numbers, the same at every call: mx.random.state is not captured"
         yield rule("MP503").at(message, fact.file, fact.line)
+    for fact in facts(seen, "seeded"):
+        if fact.detail["what"] == "seed":
+            message = f"the seed is set to {fact.detail['value']} at every step: each draws the same random numbers"
+            yield rule("MP503").at(message, fact.file, fact.line)
+        else:
+            message = "every step's gradient draws random numbers with the same key"
+            yield rule("MP503").at(message, fact.file, fact.line, severity=Severity.NOTE)
 
 
 @finding("MP504", "baked-in-state")

@@ -9,6 +9,7 @@ from mlxprobe.agent.inspectors.adapters import Adapters
 from mlxprobe.agent.inspectors.causality import Causality
 from mlxprobe.agent.inspectors.checkpoints import Checkpoints
 from mlxprobe.agent.inspectors.clipping import Clipping
+from mlxprobe.agent.inspectors.draws import Draws
 from mlxprobe.agent.inspectors.frozen import Frozen
 from mlxprobe.agent.inspectors.fusing import Fusing
 from mlxprobe.agent.inspectors.gradients import Gradients
@@ -57,4 +58,5 @@ ALL: tuple[type[Inspector], ...] = (
     Makeup,
     Renewals,
     Written,
+    Draws,
 )

@@ -1,0 +1,108 @@
+"""Random numbers that come again: the seed set, or one key used, at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent import sites
+from mlxprobe.agent.arguments import like
+from mlxprobe.agent.inspection import Inspection, Inspector
+
+DRAWING = (
+    *("normal", "uniform", "bernoulli", "randint", "categorical", "gumbel"),
+    *("truncated_normal", "permutation", "laplace", "multivariate_normal"),
+)
+SURE = 4  # steps in a row
+PLACES = 32
+
+
+class Run:
+    """A value that was used at one line, in how many steps in a row."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.step = -1
+        self.steps = 0
+        self.drawn = False  # after it, within a gradient: what is drawn elsewhere may be a validation's
+
+
+class Draws(Inspector):
+    """Count the steps in a row at which one line sets the same seed, or draws with the same key within a gradient."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._seeds: dict[tuple[str, int], Run] = {}
+        self._keys: dict[tuple[str, int], Run] = {}
+        self._traced: dict[tuple[str, int], Run] = {}  # seeds that are set in compiled functions
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.core":
+            module.random.seed = self._seed(module.random.seed)
+            for one in DRAWING:
+                if hasattr(module.random, one):
+                    setattr(module.random, one, self._draw(getattr(module.random, one)))
+
+    def _seed(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def seed(*args: Any, **kwargs: Any) -> Any:
+            seen = self.inspection
+            if not seen.busy and not seen.inside and seen.recorder.gradients:
+                self._set([*args, *kwargs.values()][0])
+            elif seen.tracing:
+                self._traced[sites.calling()] = Run([*args, *kwargs.values()][0])
+            return original(*args, **kwargs)
+
+        return seed
+
+    def _set(self, value: Any) -> None:
+        run = follow(self._seeds, sites.calling(), value, self.inspection.recorder.step, lambda a, b: bool(a == b))
+        if run is not None:
+            self._tell(run, "seed")
+
+    def _draw(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def draw(*args: Any, **kwargs: Any) -> Any:
+            seen, key = self.inspection, kwargs.get("key")
+            within = seen.nesting.depth and not (seen.busy or seen.inside)
+            if within and key is None:
+                for run in [*self._seeds.values(), *self._traced.values()]:
+                    run.drawn = True
+            elif within and not seen.tracing:
+                used = follow(self._keys, sites.calling(), key, seen.recorder.step, lambda a, b: a is b)
+                if used is not None:
+                    used.drawn = True
+                    self._tell(used, "key")
+            return original(*args, **kwargs)
+
+        return draw
+
+    def _tell(self, run: Run, what: str) -> None:
+        if run.steps >= SURE and run.drawn:
+            run.steps = -(10**9)  # once is enough
+            value = str(run.value) if what == "seed" else ""
+            self.inspection.recorder.fact("seeded", sites.calling(), what=what, value=value)
+
+    def finish(self) -> None:
+        for site, run in self._traced.items() if self.inspection.recorder.step >= SURE else ():
+            if run.drawn:
+                self.inspection.recorder.fact("seeded", site, what="seed", value=str(run.value))
+
+
+def follow(
+    runs: dict[tuple[str, int], Run],
+    site: tuple[str, int],
+    value: Any,
+    step: int,
+    same: Callable[[Any, Any], bool],
+) -> Run | None:
+    """Count one more step at a place, where the value is the one of the step before; None within the same step."""
+    run = runs.get(site)
+    broken = run is None or not same(run.value, value) or not 0 <= step - run.step <= 1
+    if broken and (len(runs) < PLACES or site in runs):
+        runs[site] = run = Run(value)
+    if run is None or run.step == step:
+        return None
+    run.step = step
+    run.steps += 1
+    return run
