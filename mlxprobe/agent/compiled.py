@@ -21,6 +21,7 @@ from mlxprobe.agent.shadow import Shadows
 from mlxprobe.agent.traces import Traces
 from mlxprobe.agent.trees import Saved, weak
 
+KEPT_BYTES = 50_000_000  # of state that one call keeps alive: what is larger is looked into from the second call on
 CONSTANTS = (bool, int, float, str, type(None))
 Pair = tuple[Callable[[], Any], Callable[[], Any]]
 
@@ -109,10 +110,14 @@ class Compiled:
                 self._look_inside(args, kwargs, shadows)
                 self._origin.asked()
         times = self._times_traced
+        before = self._kept(shadows) if not times else None
         self._pace.begins()
         result = call(*args, **kwargs)
         recorder.tick(time.monotonic())
         self._pace.ends(traced=self._times_traced > times)
+        if before is not None and self._gradients:
+            with recorder.carefully():
+                self._look_back(before, args, kwargs, shadows)
         self.traces.called()
         with recorder.carefully():
             self._constants.called(traced=self._times_traced > times)
@@ -131,15 +136,33 @@ class Compiled:
             inspection.training(model, optimizer)
         return result
 
-    def _look_inside(self, args: Any, kwargs: Any, shadows: Shadows) -> None:
+    def _kept(self, shadows: Shadows) -> Saved | None:
+        """Keep what a first call is given: only its trace tells what there is to look into."""
+        if self._times_traced or not shadows.is_due(self._recorder.step + 1):
+            return None
+        saved = Saved(self._given)
+        return saved if sum(one.nbytes for one in saved.arrays()) <= KEPT_BYTES else None
+
+    def _look_back(self, before: Saved, args: Any, kwargs: Any, shadows: Shadows) -> None:
+        """Look into the first call, from the state that it began with; its random numbers cannot be drawn again."""
+        if self._constants.drawn:
+            return
+        now = Saved(self._given)
+        before.put_back()
+        try:
+            self._look_inside(args, kwargs, shadows, draws=False)
+        finally:
+            now.put_back()
+
+    def _look_inside(self, args: Any, kwargs: Any, shadows: Shadows, *, draws: bool = True) -> None:
         known: list[Callable[[], Any]] = [*self._models, *self._effects.roots]
         models = [one() for pairs in self._trained.values() for pair in pairs for one in pair]
         models += [one() for one in known]
         saved = Saved(self._given, [one for one in models if one is not None])
         why = shadows.obstacle(self._effects, saved)
         self._inspection.returned = bool(self._returned.get(branch(args, kwargs)))
-        why = why or shadows.take(self._function, args, kwargs, saved, self._effects.codes)
-        if why and why != self._why:
+        why = why or shadows.take(self._function, (args, kwargs), saved, self._effects.codes, draws=draws)
+        if why and why != self._why and draws:  # of a first call: an optimizer may not have set up its state
             self._why = why
             self._recorder.fact("not looked inside", self._site, why=why)
 

@@ -27,6 +27,7 @@ class Constants:
         self._recorder = inspection.recorder
         self._site = site
         self._given = given
+        self.drawn = False  # whether the trace has drawn random numbers
         self._draws = False
         self._inputs: list[Any] = []  # the arrays that the trace has come in with
         self._held: dict[str, tuple[Callable[[], Any], Any]] = {}  # by path: whose, and what the trace keeps of it
@@ -41,8 +42,8 @@ class Constants:
         self._inputs = graph.leaves([self._given[0], arguments])
         before, state = mx.random.state[0], mx.random.state
         yield
-        drawn = mx.random.state is state and state[0] is not before
-        self._draws = drawn and not all(holds(one, state) for one in self._given)
+        self.drawn = mx.random.state is state and state[0] is not before
+        self._draws = self.drawn and not all(holds(one, state) for one in self._given)
 
     def traced(
         self, trace: Trace, arguments: Any, result: Any, models: list[Any], reads: dict[tuple[int, str], dict[str, Any]]

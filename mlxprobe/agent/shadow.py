@@ -71,7 +71,9 @@ class Shadows:
             return "an eager run would need too much memory"
         return ""
 
-    def take(self, function: Callable[..., Any], args: Any, kwargs: Any, saved: Saved, known: set[CodeType]) -> str:
+    def take(
+        self, function: Callable[..., Any], given: tuple[Any, Any], saved: Saved, known: set[CodeType], *, draws: bool
+    ) -> str:
         """Run a function eagerly; return why not, where its state is still to be computed, or it does not run so.
 
         Where the program evaluates each loss and no more, this step's will compute what the state waits for.
@@ -82,8 +84,13 @@ class Shadows:
             return "its state is not evaluated when it is called"
         began, self._taken = self._clocks(), self._taken + 1
         try:
-            with self._inspection.shadow(), self._eager(saved), guarded(known), self._nesting.peaks.hidden():
-                function(*lent(args), **lent(kwargs))
+            with (
+                self._inspection.shadow(),
+                self._eager(saved, draws=draws),
+                guarded(known),
+                self._nesting.peaks.hidden(),
+            ):
+                function(*lent(given[0]), **lent(given[1]))
                 self._inspection.look_inside()
         except Stop:
             return ""
@@ -99,15 +106,16 @@ class Shadows:
         return (time.monotonic(), time.process_time()) if self._on_cpu() else (time.monotonic(),)
 
     @contextlib.contextmanager
-    def _eager(self, saved: Saved) -> Iterator[None]:
-        random = SavedKey()
+    def _eager(self, saved: Saved, *, draws: bool) -> Iterator[None]:
+        random = SavedKey() if draws else None
         self._nesting.shadow = True
         self._disable()
         try:
             saved.lend()
             yield
         finally:
-            random.put_back()
+            if random is not None:
+                random.put_back()
             saved.put_back()
             self._enable()
             self._nesting.shadow = False
