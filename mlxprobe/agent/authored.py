@@ -98,6 +98,18 @@ def assignment(module: Any, attribute: str, elsewhere: str = "") -> Site:
     return found[0] if len(found) == 1 else NOWHERE
 
 
+def drops_first(site: Site) -> bool:
+    """Tell whether a line takes a result apart, and throws its first part away on purpose: `_, norm = …`, `…[1]`."""
+    for one in ast.walk(_tree(site[0])):
+        if isinstance(one, (ast.Assign, ast.Subscript)) and one.lineno <= site[1] <= (one.end_lineno or 0):
+            if isinstance(one, ast.Subscript) and isinstance(one.value, ast.Call):
+                return isinstance(one.slice, (ast.Constant, ast.UnaryOp)) and ast.unparse(one.slice) in ("1", "-1")
+            first = one.targets[0] if isinstance(one, ast.Assign) else None
+            if isinstance(first, ast.Tuple) and getattr(first.elts[0], "id", "").startswith("_"):
+                return True
+    return False
+
+
 def _methods(kind: type) -> list[Any]:
     """List the functions of a user's class, its constructor first."""
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)

@@ -72,7 +72,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     "MP204": (Cause("MP205"),),
     "MP205": (Cause("MP209"), Cause("MP206"), Cause("MP501"), Cause("MP504"), Cause("MP201", proved), Cause("MP207")),
     "MP207": (Cause("MP210", rate_not_finite), Cause("MP302"), Cause("MP304"), Cause("MP208", earlier)),
-    "MP208": (Cause("MP203"),),
+    "MP208": (Cause("MP203"), Cause("MP403"), Cause("MP401", proved)),
     "MP209": (Cause("MP206"),),
     "MP210": (Cause("MP402", schedule_restarted),),
     "MP301": (Cause("MP303"),),

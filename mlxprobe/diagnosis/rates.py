@@ -155,4 +155,5 @@ def clipped_everywhere(seen: Observation) -> Iterator[Finding]:
             f"the optimizer gets the gradients as they were before they were clipped, although their norm is "
             f"{times:,.3g} times the limit of {limit:g}"
         )
-        yield rule("MP212").at(message, fact.file, fact.line, limit=limit, times=times)
+        severity = Severity.NOTE if fact.detail["meant"] else Severity.WARNING
+        yield rule("MP212").at(message, fact.file, fact.line, severity=severity, limit=limit, times=times)

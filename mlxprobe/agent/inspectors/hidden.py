@@ -42,6 +42,7 @@ class Hidden(Inspector):
         super().__init__(inspection)
         self._values: dict[str, tuple[list[float], int]] = {}  # what an array held, and looks that found the same
         self._reached: set[str] = set()
+        self._drawn: dict[str, bool] = {}  # whether one of few elements was drawn at random, as its graph said
         self._told: dict[str, tuple[Callable[[], Any], tuple[str, int]]] = {}  # of which model, and where
 
     def called(self, call: Call) -> None:
@@ -49,6 +50,9 @@ class Hidden(Inspector):
         if call.model is None or call.loss is None or self.inspection.recorder.lazy_steps > 1:
             return
         hidden = {one.path: one for one in self._hidden(call.model) if one.array.size <= LARGE}
+        for one in hidden.values():
+            if one.array.size < ENOUGH and one.path not in self._drawn and len(self._drawn) < MANY:
+                self._drawn[one.path] = "RandomBits" in graph.drawn([one.array])
         if hidden and not self._reached:
             self._reached = reaching(call, list(hidden.values()))
         for path in self._reached & hidden.keys():
@@ -72,7 +76,7 @@ class Hidden(Inspector):
         values = graph.numbers(graph.sample(one.array))
         before, same = self._values.get(one.path, ([], 0))
         self._values[one.path] = values, same + 1 if values == before else 0
-        if values == before and same + 1 == SURE and is_noise(one.array):
+        if values == before and same + 1 == SURE and (self._drawn.get(one.path) or is_noise(one.array)):
             self._told[one.path] = weakref.ref(call.model), call.site
             site, seen = sites.blamed(set_at(one, call.site), call.site)
             self.inspection.recorder.fact("array untrained", site, path=one.path, seen=seen)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, sites
+from mlxprobe.agent import graph, own, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.gradients import HELD_BYTES
@@ -67,7 +67,10 @@ class Unclipped(Inspector):
             self._seen.append(norm / clip.limit)
         if len(self._seen) == IS_SURE:
             times = sorted(self._seen)[IS_SURE // 2]
-            self.inspection.recorder.fact("clip dropped", clip.site, limit=clip.limit, times=times)
+            with own.importable():
+                from mlxprobe.agent import authored
+            meant = authored.drops_first(clip.site)
+            self.inspection.recorder.fact("clip dropped", clip.site, limit=clip.limit, times=times, meant=meant)
 
     def forget(self) -> None:
         self._clip = self._passed = None

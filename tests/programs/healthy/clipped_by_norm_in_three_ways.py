@@ -1,4 +1,4 @@
-"""Clipping by norm: applied, with a limit that is never reached, and for the norm alone."""
+"""Clipping by norm: applied, with a limit that is never reached, and for the norm alone, in two ways."""
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -24,7 +24,15 @@ def logged(grads):
     return grads
 
 
+def logged_beside(grads):
+    norms.append(optim.clip_grad_norm(grads, 1.0)[1].item())
+    _, norm = optim.clip_grad_norm(grads, max_norm=0.5)
+    norms.append(norm.item())
+    return grads
+
+
 norms: list[float] = []
 print(train(1, lambda grads: optim.clip_grad_norm(grads, 8.0)[0]))
 print(train(2, lambda grads: optim.clip_grad_norm(grads, 1e6)[0]))
 print(train(3, logged), max(norms))
+print(train(4, logged_beside), max(norms))
