@@ -5,11 +5,13 @@ from __future__ import annotations
 import faulthandler
 import os
 import sys
+import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mlxprobe.agent import ranks, roots, sites
+from mlxprobe.agent.arguments import like
 from mlxprobe.agent.channel import Channel, lifted
 from mlxprobe.agent.children import Children
 from mlxprobe.agent.enough import stand_still
@@ -31,6 +33,7 @@ from mlxprobe.agent.shared import (
 )
 
 WORDS, WORD_CHARACTERS = 12, 100  # of the command that are told
+THREAD_CHARACTERS = 200  # of an exception's words
 LAYERS = (
     *(f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "normalization")),
     *(f"mlx.nn.layers.{name}" for name in ("linear", "recurrent", "transformer")),
@@ -70,6 +73,7 @@ class Agent:
         at_fork = weakref.ref(self)  # nobody can be told that an agent has gone
         os.register_at_fork(after_in_child=lambda: _forked(at_fork()))
         channel.settles = self._settles
+        threading.excepthook = told_of(threading.excepthook, self.recorder)
         self._sampler = self._sampled()
         self._children = Children(channel)
         self.recorder.at_end = self._finish
@@ -169,6 +173,20 @@ class Agent:
         if name in self._hooks.by_module:
             self._hooks.by_module[name](module)
         self._interventions.imported(name, module)
+
+
+def told_of(original: Callable[[Any], Any], recorder: Recorder) -> Callable[[Any], Any]:
+    """Tell of threads that end by an exception: whoever waits for one waits for ever."""
+
+    @like(original)
+    def hook(args: Any) -> Any:
+        if args.exc_type is not SystemExit:
+            name, error = getattr(args.thread, "name", ""), args.exc_type.__name__
+            site, message = sites.raising(args.exc_traceback), str(args.exc_value)[:THREAD_CHARACTERS]
+            recorder.fact("thread ended", site, thread=name, type=error, message=message)
+        return original(args)
+
+    return hook
 
 
 def keep_stacks(name: str, channel: Channel, *, takes_crashes: bool = True) -> int:

@@ -74,7 +74,7 @@ def fused_away(seen: Observation) -> Iterator[Finding]:
     A quantised weight moves in steps. Where an adapter's change is smaller than half a step, rounding takes it back,
     or makes nearly as much noise as the change is large, and the fused model is no better than before training. Both
     are measured on some rows of the first weights: how much of the change is left along itself, and how far the rest
-    is off.
+    is off. Weights that are quantised again as they were, beside a trained adapter of theirs, have nothing of it.
 
     Example: `mlx_lm.fuse` of a lightly trained adapter into a 4-bit model.
 
@@ -90,3 +90,8 @@ def fused_away(seen: Observation) -> Iterator[Finding]:
             f"(median of {fact.detail['weights']} weights)"
         )
         yield rule("MP405").at(message, fact.file, fact.line, lost=lost, error=error)
+    for fact in facts(seen, "fused nothing"):
+        message = (
+            f"{fact.detail['weights']} weights are quantised again as they were: nothing of their adapters is in them"
+        )
+        yield rule("MP405").at(message, fact.file, fact.line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePath
 
 from mlxprobe.diagnosis.registry import facts, finding, rule
 from mlxprobe.values.measures import standing, where
@@ -56,12 +57,21 @@ def deadlock(seen: Observation) -> Iterator[Finding]:
 
     Example: a forked child that evaluates, while its parent waits for it.
 
-    Use instead: see the finding beside it for the cause; the stacks show who waits where.
+    Use instead: see the finding beside it for the cause; the stacks show who waits where. A thread that has ended by an
+    exception puts nothing more into its queue: catch it there, and hand it on.
     """
     silence = seen.silence
     if silence is not None and silence.kind is HangKind.DEADLOCK:
         yield rule("MP603").at(
-            f"nothing has moved for {silence.silent_s:.1f} s {where(seen)}",
+            f"nothing has moved for {silence.silent_s:.1f} s {where(seen)}{_ended(seen)}",
             *standing(seen),
             silent_s=silence.silent_s,
         )
+
+
+def _ended(seen: Observation) -> str:
+    """Say which thread has ended by an exception, the last one."""
+    for fact in reversed([fact for fact in seen.facts if fact.name == "thread ended"]):
+        place = f" at {PurePath(fact.file).name}:{fact.line}" if fact.file else ""
+        return f"; the thread {fact.detail['thread']} has ended{place}: {fact.detail['type']}: {fact.detail['message']}"
+    return ""

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mlxprobe.agent import sites
+from mlxprobe.agent import adapters, graph, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.trees import weak
 
 ROWS = 64
 KEPT = 64  # dequantised weights to compare with: some rows of each
@@ -18,10 +19,11 @@ LOW_RANK, ENERGY = 4, 0.9  # a quarter of the rows' directions holds nearly all 
 
 
 class Rows(NamedTuple):
-    """Some rows of a weight that was dequantised."""
+    """Some rows of a weight that was dequantised, and which that was."""
 
     shape: tuple[int, ...]
     values: Any
+    packed: int
 
 
 class Fusing(Inspector):
@@ -36,7 +38,12 @@ class Fusing(Inspector):
         self._rows: list[Rows] = []
         self._kept: dict[str, list[tuple[float, float]]] = {}
         self._known: set[int] = set()
-        self._measured = 0
+        self._measured = self._unchanged = 0
+        self._model: Callable[[], Any] = lambda: None
+
+    def training(self, model: Any, optimizer: Any) -> None:
+        if hasattr(model, "named_modules"):
+            self._model = weak(model)
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.core":
@@ -84,7 +91,7 @@ class Fusing(Inspector):
         values = self._read(*parts, **{key: some(one) if hasattr(one, "ndim") else one for key, one in kwargs.items()})
         values = values.astype(mx.float32)
         mx.eval(values)
-        self._rows.append(Rows(tuple(made.shape), values))
+        self._rows.append(Rows(tuple(made.shape), values, id(args[0])))
 
     def _measure(self, args: tuple[Any, ...], kwargs: dict[str, Any], made: Any) -> None:
         """Compare what a weight has become with the old one that it is closest to."""
@@ -97,13 +104,23 @@ class Fusing(Inspector):
         mx.eval(wanted, *made)
         options = {key: one for key, one in kwargs.items() if key != "stream"}
         got = self._read(*(some(one) for one in made), *args[1:], **options).astype(mx.float32)
-        old = min((one.values for one in alike), key=lambda values: size(wanted - values))
+        nearest = min(alike, key=lambda one: size(wanted - one.values))
+        old = nearest.values
         change, left = wanted - old, got - old
+        if not size(change) and self._is_adapted(nearest.packed):
+            self._unchanged += 1
+            self.inspection.recorder.revise("fused nothing", sites.calling(), weights=self._unchanged)
         if not 0 < size(change) < CLOSE * size(old) or not is_low_rank(wanted, old):
             return
         self._measured += 1
         whole = float((change * change).sum())
         self._tell(1 - float((change * left).sum()) / whole, size(left - change) / size(change), bits(args, kwargs))
+
+    def _is_adapted(self, packed: int) -> bool:
+        """Tell whether a quantised weight is the base of an adapter in the trained model that adds something to it."""
+        found = [one for one in adapters.find(self._model() or {}) if id(one.base.array) == packed]
+        factors = [part.array for one in found for part in one.factors]
+        return bool(factors) and not graph.pending(factors) and all(map(graph.largest, factors))
 
     def _tell(self, lost: float, error: float, at: str) -> None:
         import statistics  # which few programs come to need
