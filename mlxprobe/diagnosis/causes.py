@@ -49,6 +49,11 @@ def traced_as_often(cause: Finding, effect: Finding) -> bool:
     return effect.evidence.get("traces", 0) >= max(2.0, 0.5 * cause.evidence.get("traces", math.inf))
 
 
+def rows_kept(cause: Finding, effect: Finding) -> bool:
+    """Tell whether what is given has more rows at every call, those before among them: each is another shape."""
+    return "last_rows" in cause.evidence
+
+
 def nothing_kept(cause: Finding, effect: Finding) -> bool:
     """Tell whether no container grows with the memory: each trace keeps its constants."""
     return "arrays" not in effect.evidence
@@ -85,7 +90,8 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     ),
     "MP308": (Cause("MP301", padding_learned),),
     "MP404": (Cause("MP210", rate_not_finite), Cause("MP207", proved)),
-    "MP505": (Cause("MP502", traced_as_often),),
+    "MP502": (Cause("MP109", rows_kept),),
+    "MP505": (Cause("MP109", rows_kept), Cause("MP502", traced_as_often)),
     "MP603": (*map(Cause, ("MP601", "MP701", "MP702", "MP703", "MP704", "MP708")),),
     "MP701": (Cause("MP704"),),
     "MP707": (Cause("MP704"),),

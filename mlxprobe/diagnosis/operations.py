@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, rule
+from mlxprobe.diagnosis.registry import facts, finding, rule, seen_at
 from mlxprobe.values.measures import megabytes
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
@@ -16,8 +16,9 @@ def one_huge_graph(seen: Observation) -> Iterator[Finding]:
     """One loss call unrolls a loop into a very large graph.
 
     The gradient needs every intermediate array of the loop at once, so that an `mx.eval` inside the differentiated
-    function frees nothing. What counts is operators on arrays: twelve thousand and more in one call, outside of MLX's
-    own layers and of `mx.checkpoint`, and a hundred for each element of the longest axis of the data.
+    function frees nothing. What counts is operators on arrays outside of MLX's own layers and of `mx.checkpoint`: a
+    hundred for each element of the longest axis of the data, and twelve thousand and more in one call; or three
+    thousand, where the loss is a chain of as many operations, one after the other.
 
     Example: a solver of thousands of steps inside the loss.
 
@@ -27,7 +28,7 @@ def one_huge_graph(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "huge graph"):
         operators, given, peak = (float(str(fact.detail[name])) for name in ("operators", "given_bytes", "peak_bytes"))
         message = f"one gradient call is {operators:,.0f} operators in a loop; the peak of memory is {megabytes(peak)}"
-        message += f", for {megabytes(given)} of parameters and data"
+        message += f", for {megabytes(given)} of parameters and data{seen_at(fact)}"
         yield rule("MP108").at(message, fact.file, fact.line, operators=operators, peak_bytes=peak)
 
 

@@ -14,6 +14,7 @@ UNREACHED_IS_SURE = 2
 WHAT = "loss"
 LAZY = 1  # steps without an evaluation: beyond, every loss holds all of them
 READ_COSTS = 3.0  # times what drawing does
+LONGEST, MANY = "longest chain", 3000  # operations of a loss, among which the longest chain is looked for, once
 
 
 class Losses(Inspector):
@@ -30,7 +31,7 @@ class Losses(Inspector):
         self._target: tuple[int, Any, tuple[str, int]] | None = None  # what outputs were compared with, and whose
         self._of_two: set[int] = set()  # losses with targets of zeros and ones
         self._label_free = 0
-        self._seen = False
+        self._seen = self._measured = False
         self._log_site = ("", 0)
 
     def imported(self, name: str, module: Any) -> None:
@@ -73,6 +74,9 @@ class Losses(Inspector):
             self._seen = True
             self.inspection.recorder.fact("loss graph", call.site)
         self.inspection.looked["scalings"] = drawn.scalings()
+        if drawn.operations >= MANY and not self._measured:
+            self._measured = True
+            self.inspection.looked[LONGEST] = drawn.longest()
         self._tell_supervision(call, drawn, arrays)
         reached = [name for k, (name, _) in enumerate(named) if drawn.reaches(f"a{k}")]
         self._tell_unreached(call, [name for name, _ in named if name not in reached], reached, weight)

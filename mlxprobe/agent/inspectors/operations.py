@@ -15,16 +15,19 @@ from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspectors import modes
+from mlxprobe.agent.inspectors.losses import LONGEST
 from mlxprobe.agent.lossgraph import LossGraph
 
 BINARY = ("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__")
-SINGLE = ("__getitem__", "item", "__float__", "__int__")
+SINGLE = ("__getitem__", "__iter__", "item", "__float__", "__int__")
 HITS = 4  # results to be looked at behind
 LEAST = 4  # of the axis that comes twice: small ones may be equal by chance
 MANY = 1000  # single elements at one line
 PART = 8  # of an array, by which a row is told from a slice of most of it
 PARAMETERS = 32  # by which it is told whether an operand is an activation
 UNROLLED = 12_000  # operators in one gradient call, in code that is not MLX's: no network is written in so many
+CHAIN = 3000  # operations one after the other: no network is so deep
 A_TURN = 100  # operators for each element of the data's longest axis: more than a hand-written recurrent cell takes
 LOOKS = 2
 
@@ -41,6 +44,9 @@ class Operations(Inspector):
         self._linear: tuple[tuple[str, int], str] | None = None
         self._singles: Counter[tuple[CodeType, int]] = Counter()
         self._described: Counter[CodeType] = Counter()  # operators, by the code that uses them
+        self._longest = 0  # axis of what has been indexed in a gradient call
+        self._loop = sites.NOWHERE  # that has used so many operators
+        self._deep = False  # whether a loss has been a chain that long
         self._unrolled = 0  # looks
         self._huge: tuple[int, int, tuple[str, int]] | None = None  # operators, bytes given, and where
 
@@ -49,6 +55,7 @@ class Operations(Inspector):
         import mlx.core as mx
 
         self._described.clear()
+        self._longest = 1
         if self._originals:
             self._inside = True
             return
@@ -89,7 +96,8 @@ class Operations(Inspector):
         given = graph.leaves([call.parameters, call.data])
         longest = max((length for one in graph.leaves(call.data) for length in one.shape), default=1)
         self._huge = None
-        if count >= max(UNROLLED, A_TURN * longest):
+        self._deep = self._deep or self.inspection.looked.get(LONGEST, 0) >= CHAIN
+        if count >= max(CHAIN if self._deep else UNROLLED, A_TURN * max(longest, self._longest)):
             self._unrolled += 1
             self._huge = count, sum(one.nbytes for one in given), call.site
 
@@ -98,8 +106,11 @@ class Operations(Inspector):
         if huge is not None and self._unrolled == LOOKS:
             mx = sys.modules["mlx.core"]
             peak = int(mx.get_peak_memory()) if hasattr(mx, "get_peak_memory") else 0
-            operators, given, site = huge
-            self.inspection.recorder.fact("huge graph", site, operators=operators, given_bytes=given, peak_bytes=peak)
+            operators, given, shown = huge
+            site, seen = sites.blamed(self._loop, shown)
+            self.inspection.recorder.fact(
+                "huge graph", site, operators=operators, given_bytes=given, peak_bytes=peak, seen=seen
+            )
 
     def look(self, step: int) -> None:
         """Give the operators back."""
@@ -127,7 +138,10 @@ class Operations(Inspector):
             if not self._inside or self.inspection.busy:
                 return result
             if not self.inspection.nesting.recomputed:
-                self._described[sys._getframe(1).f_code] += 1
+                code = sys._getframe(1).f_code
+                self._described[code] += 1
+                if self._described[code] == MANY:
+                    self._loop = modes.loop() or sites.NOWHERE
             if hasattr(b, "ndim"):
                 if a.ndim != b.ndim and is_blown(a.shape, b.shape) and len(self._blown) < HITS:
                     self._blown.append((a, b, result, sites.calling()))
@@ -148,6 +162,8 @@ class Operations(Inspector):
     def _single(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def single(array: Any, *args: Any) -> Any:
             result = original(array, *args)
+            if self._inside:
+                self._longest = max(self._longest, *array.shape, 1)
             if not self.inspection.busy and getattr(result, "size", 0) * PART <= array.size:
                 frame = sys._getframe(1)
                 self._singles[frame.f_code, frame.f_lineno] += 1

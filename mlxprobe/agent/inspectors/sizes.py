@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import graph, sites
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 
@@ -30,8 +30,15 @@ class Sizes(Inspector):
         self._kept = 0  # looks in a row that found those again
 
     def called(self, call: Call) -> None:
+        if arrays := graph.leaves(call.data):
+            self._compare(arrays, call.site)
+
+    def given(self, args: Any) -> None:
+        if arrays := graph.leaves([one for one in args if not hasattr(one, "trainable_parameters")]):
+            self._compare(arrays, sites.calling())
+
+    def _compare(self, arrays: list[Any], site: tuple[str, int]) -> None:
         """Compare with the last look; one that has not more begins anew."""
-        arrays = graph.leaves(call.data)
         now = sum(one.size for one in arrays), max((one.shape[0] for one in arrays if one.ndim), default=0)
         if now[0] > self._last[0] > 0:
             self._rises += 1
@@ -42,7 +49,7 @@ class Sizes(Inspector):
             largest = max((one.size for one in arrays if one.ndim and one.shape[0] == now[1]), default=0)
             self._held = (
                 [one for one in arrays if one.ndim and one.size == largest and one.shape[0] == now[1]],
-                call.site,
+                site,
             )
 
     def look(self, step: int) -> None:

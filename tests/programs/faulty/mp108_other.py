@@ -10,7 +10,7 @@ start = mx.exp(-200 * (x - 0.5) ** 2)
 def solve(k):
     u = start
     for _ in range(STEPS):
-        u = u + k * (mx.roll(u, 1) - 2 * u + mx.roll(u, -1))
+        u = u + k * (mx.roll(u, 1) - 2 * u + mx.roll(u, -1))  # MP108
     return u
 
 
@@ -24,7 +24,7 @@ params = {"k": mx.array(0.1)}
 opt = optim.Adam(learning_rate=0.02)
 grad = mx.value_and_grad(loss_fn)
 for it in range(3):
-    loss, grads = grad(params)  # MP108
+    loss, grads = grad(params)
     params = opt.apply_gradients(grads, params)
     mx.eval(params, opt.state, loss)
     print(it, loss.item(), params["k"].item())

@@ -24,7 +24,7 @@ class Pendulum:
         state, cost = self.state, mx.array(0.0)
         for _ in range(STEPS):
             angle, speed = state[:, :1], state[:, 1:]
-            speed = speed + DT * (mx.sin(angle) - 0.1 * speed + 2 * controller(state))
+            speed = speed + DT * (mx.sin(angle) - 0.1 * speed + 2 * controller(state))  # MP108
             angle = angle + DT * speed
             state = mx.concatenate([angle, speed], axis=1)
             cost = cost + mx.mean(angle**2)
@@ -38,7 +38,7 @@ class Trainer:
 
     def run(self, episodes):
         for episode in range(episodes):
-            cost, grads = self.loss_and_grad(self.controller, Pendulum(64))  # MP108
+            cost, grads = self.loss_and_grad(self.controller, Pendulum(64))
             self.optimizer.update(self.controller, grads)
             mx.eval(self.controller.parameters(), self.optimizer.state, cost)
             print(episode, round(cost.item(), 4))
