@@ -56,6 +56,11 @@ EXPLAINED = [
      {"MP103": "MP502", "MP502": ""}),
     ("not by these where a list grows", (finding("MP103", WARNING, arrays=40), finding("MP502", WARNING)),
      {"MP103": "", "MP502": ""}),
+    ("an explosion by an adapter in layers of another scale", (finding("MP208", WARNING), finding("MP403")),
+     {"MP208": "MP403", "MP403": ""}),
+    ("new shapes by a buffer that is kept", (finding("MP109", WARNING, last_rows=90), finding("MP502", WARNING)),
+     {"MP109": "", "MP502": "MP109"}),
+    ("not by rows that get longer", (finding("MP109", NOTE), finding("MP502", WARNING)), {"MP109": "", "MP502": ""}),
     ("nothing by itself", (finding("MP306"),), {"MP306": ""}),
 ]  # fmt: skip
 
