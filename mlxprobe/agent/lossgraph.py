@@ -12,6 +12,7 @@ CARRIERS |= {"Contiguous", "Transpose", "Slice", "Negative"}
 LAYERS = {"Matmul", "AddMM", "Convolution", "QuantizedMatmul", "GatherMM", "GatherQMM", "BlockMaskedMM"}
 LAYERS |= {"ScaledDotProductAttention", "RMSNorm", "LayerNorm", "RoPE"}
 CHECKPOINTS = {"Depends", "CustomTransforms"}
+SQUASHES = {"LogSumExp": "Softmax", "LogAddExp": "Sigmoid"}  # by what a loss of logits takes of them
 UNKNOWN = -1
 DEEPEST = 40
 
@@ -143,14 +144,26 @@ class LossGraph:
 
     def past_layers(self) -> set[str]:
         """Name the arrays that reach the loss on a way without any layer: what outputs are compared with."""
-        found, seen, waiting = set(), {"loss"}, ["loss"]
+        return self._near() & self._named
+
+    def squashed(self) -> str:
+        """Name what a loss of logits takes a second time: a softmax or a sigmoid; empty where it does not."""
+        for tensor in self._near():
+            wanted = SQUASHES.get(self._kind.get(self._maker.get(tensor, ""), ""))
+            for one in self._sources(tensor) if wanted else ():
+                shifted = self._made_by(one) == "Subtract"  # by the maximum
+                if self._made_by(self._sources(self._carried(one))[0] if shifted else one) == wanted:
+                    return str(wanted).lower()
+        return ""
+
+    def _near(self) -> set[str]:
+        seen, waiting = {"loss"}, ["loss"]
         while waiting:
             tensor = waiting.pop()
-            found |= {tensor} & self._named
             sources = [] if tensor in self._named or self._is_layer(tensor) else self._sources(tensor)
             waiting += [one for one in sources if one not in seen]
             seen.update(sources)
-        return found
+        return seen
 
     def indices(self) -> set[str]:
         """Name the arrays that choose among computed values, such as class labels among logits."""

@@ -87,6 +87,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
         ),
         Cause("MP201", proved),
         Cause("MP110"),
+        Cause("MP302"),
     ),
     "MP308": (Cause("MP301", padding_learned),),
     "MP404": (Cause("MP210", rate_not_finite), Cause("MP207", proved)),

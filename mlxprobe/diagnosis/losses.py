@@ -51,12 +51,15 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
 
 @finding("MP302", "hand-written-log-softmax", Severity.WARNING, needs="loss graph")
 def hand_written_log_softmax(seen: Observation) -> Iterator[Finding]:
-    """A log-softmax is built by hand of exp, sum and log.
+    """A log-softmax is built by hand of exp, sum and log, or taken of what is a softmax already.
 
     Without the maximum subtracted, exp overflows above 88 in float32 and the loss is infinite or NaN; the logarithm of
     a softmax underflows to minus infinity. Where the maximum is subtracted, this is a note: it is right, and slower.
+    A loss of logits that is given probabilities squashes them a second time: it never comes near zero, and its
+    gradients are small.
 
-    Example: `mx.log(mx.sum(mx.exp(logits), axis=-1))`, `mx.log(mx.softmax(logits, axis=-1))`.
+    Example: `mx.log(mx.sum(mx.exp(logits), axis=-1))`, `mx.log(mx.softmax(logits, axis=-1))`;
+    `cross_entropy(mx.softmax(logits), labels)`.
 
     Use instead: `nn.losses.cross_entropy(logits, labels)`, or `logits - mx.logsumexp(logits, axis=-1, keepdims=True)`.
     """
@@ -65,6 +68,10 @@ def hand_written_log_softmax(seen: Observation) -> Iterator[Finding]:
         how = "with its maximum subtracted" if stable else f"by hand, {fact.detail['kind']}: it overflows or underflows"
         severity = Severity.NOTE if stable else Severity.WARNING
         yield rule("MP302").at(f"the loss takes a log-softmax {how}", fact.file, fact.line, severity=severity)
+
+    for fact in facts(seen, "squashed twice"):
+        message = f"the loss is one of logits, and is given what is a {fact.detail['kind']} already{seen_at(fact)}"
+        yield rule("MP302").at(message, fact.file, fact.line)
 
 
 @finding("MP303", "unshifted-labels", needs="ids")

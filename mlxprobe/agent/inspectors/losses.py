@@ -90,6 +90,9 @@ class Losses(Inspector):
             self.inspection.recorder.fact(
                 "hand-written log-softmax", self._log_site if self._log_site[1] else call.site, kind=kind
             )
+        if kind := drawn.squashed():
+            site, seen = sites.blamed(made_at(call, ""), call.site)
+            self.inspection.recorder.fact("squashed twice", site, kind=kind, seen=seen)
         return drawn.operations
 
     def _tell_supervision(self, call: Call, drawn: LossGraph, arrays: dict[str, Any]) -> None:
