@@ -40,16 +40,24 @@ def id_out_of_range(seen: Observation) -> Iterator[Finding]:
 
 @finding("MP305", "channel-layout")
 def channel_layout(seen: Observation) -> Iterator[Finding]:
-    """Data with its channels first reaches a layer that wants them last.
+    """Data with its channels, or its time, first reaches a layer that wants the batch first and the channels last.
 
     MLX's convolutions take (batch, length, channels). Where length and channels are the same number no layer can
     tell; then this finding rests on the data: neighbours along the last axis resemble each other, neighbours in time
-    do not.
+    do not. A recurrent layer takes (batch, length, channels) too: given (length, batch, channels) it runs along the
+    batch, and each moment starts anew. That is a warning, where neighbours along the first axis resemble each other.
 
-    Example: PyTorch's (batch, channels, length) given to `nn.Conv1d`.
+    Example: PyTorch's (batch, channels, length) given to `nn.Conv1d`, its (length, batch, channels) to `nn.GRU`.
 
-    Use instead: `x.swapaxes(1, 2)` before the layer.
+    Use instead: `x.swapaxes(1, 2)` before a convolution, `x.swapaxes(0, 1)` before a recurrent layer.
     """
+    for fact in facts(seen, "time first"):
+        time, rows = float(str(fact.detail["time"])), float(str(fact.detail["channels"]))
+        message = (
+            f"data of shape {fact.detail['shape']} seems to have its time first: neighbours correlate by {rows:.2f} "
+            f"along the first axis and by {time:.2f} along the second, which the layer takes for time"
+        )
+        yield rule("MP305").at(message, fact.file, fact.line, severity=Severity.WARNING, first_axis=rows, time=time)
     for fact in facts(seen, "channels first"):
         if "channels" in fact.detail and "time" not in fact.detail:
             message = f"data of shape {fact.detail['shape']} reaches a layer of {fact.detail['channels']} channels"

@@ -1,4 +1,4 @@
-"""Inputs of one-dimensional convolutions whose layout the layer cannot check."""
+"""Inputs of convolutions and recurrent layers whose layout the layer cannot check."""
 
 from __future__ import annotations
 
@@ -10,29 +10,49 @@ from mlxprobe.agent.inspection import Inspection, Inspector
 
 SMOOTH, ROUGH = 0.5, 0.25
 ENOUGH_LENGTH = 4
+ENOUGH_ROWS = 8  # and moments, to tell one from the other
+RECURRENT = ("RNN", "GRU", "LSTM")
 SURE = 2
 LARGE = 1_000_000  # elements, of which a copy is not worth its memory
 
 
 class Layouts(Inspector):
-    """Where length and channels are the same number, tell by the data: neighbours in time resemble each other."""
+    """Where length and channels are the same number, tell by the data: neighbours in time resemble each other.
+
+    So they do where a recurrent layer is given time first, and takes that for the rows of a batch.
+    """
 
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._held: list[tuple[Any, tuple[str, int]]] = []
+        self._held: list[tuple[Any, tuple[str, int], int]] = []  # with the axis that time may lie along
         self._seen = 0
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.nn.layers.convolution":
             module.Conv1d.__call__ = self._convolution(module.Conv1d.__call__)
+        elif name == "mlx.nn.layers.recurrent":
+            for kind in RECURRENT:
+                layer = getattr(module, kind)
+                layer.__call__ = self._recurrent(layer.__call__)
+
+    def _listens(self) -> bool:
+        seen = self.inspection
+        return seen.due and not seen.busy and not seen.tracing and not self._held
+
+    def _recurrent(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def __call__(layer: Any, x: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+            if self._listens() and getattr(x, "ndim", 0) == 3 and min(x.shape[:2]) >= ENOUGH_ROWS and x.size <= LARGE:
+                self._held.append((x, sites.calling(), 0))
+            return original(layer, x, *args, **kwargs)
+
+        return __call__
 
     def _convolution(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def __call__(layer: Any, x: Any) -> Any:  # noqa: N807
-            seen = self.inspection
-            if seen.due and not seen.busy and not seen.tracing and not self._held and is_square(x):
-                self._held.append((x, sites.calling()))
+            if self._listens() and is_square(x):
+                self._held.append((x, sites.calling(), 2))
             try:
                 return original(layer, x)
             except ValueError:
@@ -50,16 +70,16 @@ class Layouts(Inspector):
     def look(self, step: int) -> None:
         held = self._held
         self.forget()
-        for x, site in held:
+        for x, site, axis in held:
             if self.inspection.pending([x]):
                 continue
-            time, channels = neighbours(x, 1), neighbours(x, 2)
-            if channels > SMOOTH and time < ROUGH:
+            # rows that come in the order of their levels are no moments
+            time, other = neighbours(x, 1), neighbours(x if axis else x - x.mean(axis=1, keepdims=True), axis)
+            if other > SMOOTH and time < ROUGH:
                 self._seen += 1
                 if self._seen == SURE:
-                    self.inspection.recorder.fact(
-                        "channels first", site, shape=str(tuple(x.shape)), time=time, channels=channels
-                    )
+                    name = "channels first" if axis else "time first"
+                    self.inspection.recorder.fact(name, site, shape=str(tuple(x.shape)), time=time, channels=other)
 
 
 def is_square(x: Any) -> bool:
