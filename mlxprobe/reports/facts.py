@@ -24,6 +24,7 @@ def lines(one: ProgramRecord) -> Lines:
     told = [
         *(_model(sheet.model) if sheet.model else ()),
         ("optimizer", "; ".join(map(_optimizer, sheet.optimizers))),
+        ("clipping", _clipping(sheet)),
         ("updates", _updates(sheet)),
         ("batches", _some(sheet.batches) + _again(sheet)),
         ("positions", _positions(sheet)),
@@ -84,6 +85,11 @@ def _updates(sheet: Sheet) -> str:
     per_update = sheet.gradients / sheet.updates
     of = f", of {per_update:.3g} gradient calls each" if abs(per_update - 1) > 0.05 else ""
     return f"{sheet.updates:,}{of}"
+
+
+def _clipping(sheet: Sheet) -> str:
+    looks = f"{sheet.clipped} of {sheet.clip_looks} updates that were looked at"
+    return f"by norm, to {sheet.clip_norm:.3g}, in {looks}" if sheet.clipped else ""
 
 
 def _again(sheet: Sheet) -> str:

@@ -1,7 +1,8 @@
-"""Gradients that were clipped element by element, as the optimizer gets them."""
+"""Gradients that were clipped element by element, or by their norm, as the optimizer gets them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from mlxprobe.agent.inspectors.gradients import HELD_BYTES
 
 MOST_ELEMENTS = 0.5
 IS_SURE = 4
+SAME, LESS = 0.01, 0.999  # of norms: that are one limit, and that were changed
 
 
 class Clipping(Inspector):
@@ -24,6 +26,10 @@ class Clipping(Inspector):
         self._held: list[Any] = []
         self._site = ("", 0)
         self._signs = self._wants_signs = False  # whether the program has asked for signs since its gradients
+        self._given: dict[str, Any] = {}  # a call's gradients, where all of them may be held
+        self._pairs: list[tuple[Any, Any]] = []  # those, and what the optimizer got for them
+        self._norms: list[float] = []  # of gradients that were scaled down as one
+        self._updates = 0  # looks
         self._looks: list[tuple[float, float]] = []  # the largest value, and the share of elements that have it
 
     def imported(self, name: str, module: Any) -> None:
@@ -41,8 +47,12 @@ class Clipping(Inspector):
     def called(self, call: Call) -> None:
         self._signs = False
         self._raw = {id(one) for one in graph.leaves(call.gradients)}
+        named = graph.named_leaves(call.gradients)
+        self._given = dict(named) if sum(one.nbytes for _, one in named) <= HELD_BYTES else {}
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        got, given, self._given = dict(graph.named_leaves(gradients)), self._given, {}
+        self._pairs = [(given[path], one) for path, one in got.items()] if got.keys() == given.keys() else []
         budget, self._held = HELD_BYTES, []
         for one in sorted(graph.leaves(gradients), key=lambda one: int(one.nbytes)):
             budget -= one.nbytes
@@ -53,6 +63,7 @@ class Clipping(Inspector):
 
     def look(self, step: int) -> None:
         held, self._held = self._held, []
+        self._follow_norm()
         if not held or self.inspection.pending(held):
             return
         import mlx.core as mx
@@ -64,6 +75,23 @@ class Clipping(Inspector):
         at_limit = sum(graph.number((size == limit).sum()) for size in sizes)
         between = sum(graph.number(((size > 0) & (size < limit)).sum()) for size in sizes)
         self._judge(limit, at_limit / sum(one.size for one in held), between)
+
+    def _follow_norm(self) -> None:
+        """See whether all gradients were scaled by one factor, and whether to the norm of the looks before."""
+        pairs, self._pairs = self._pairs, []
+        if not pairs or self.inspection.pending([one for pair in pairs for one in pair]):
+            return
+        before, after = (math.sqrt(sum(map(square, side))) for side in zip(*pairs, strict=True))
+        self._updates += 1
+        if not 0 < after < LESS * before < math.inf:
+            return
+        factor = after / before
+        if all(abs(root - factor * of) <= SAME * after for of, root in [roots(pair) for pair in pairs]):
+            self._norms.append(after)
+        last = self._norms[-IS_SURE:]
+        if len(last) == IS_SURE and max(last) - min(last) <= SAME * max(last):
+            values = {"clip_norm": last[-1], "clipped": len(self._norms), "clip_looks": self._updates}
+            self.inspection.recorder.channel.send("sheet", values=values)
 
     def _judge(self, limit: float, share: float, between: float) -> None:
         """Remember looks at one limit; where no element lies between, these may be signs that the program wants."""
@@ -77,3 +105,15 @@ class Clipping(Inspector):
             self.inspection.recorder.fact(
                 "clipped everywhere", self._site, limit=limit, share=share, looks=len(self._looks)
             )
+
+
+def square(array: Any) -> float:
+    """Return the sum of squares."""
+    import mlx.core as mx
+
+    return graph.number((array.astype(mx.float32) ** 2).sum())
+
+
+def roots(pair: tuple[Any, Any]) -> list[float]:
+    """Return the norms of a gradient, and of what has become of it."""
+    return [math.sqrt(square(one)) for one in pair]
