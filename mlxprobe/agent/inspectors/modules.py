@@ -51,7 +51,7 @@ class Modules(Inspector):
         model = self._model()
         lazy = model is None or self.inspection.recorder.lazy_steps > 0
         self._clean = not lazy and not self.inspection.pending(graph.leaves(model.trainable_parameters())[:MANY])
-        if self._written == 1:
+        if self._written == 1 and model is not None:
             self._writes.follow(model)
 
     def called(self, call: Call) -> None:
