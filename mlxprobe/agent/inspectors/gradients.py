@@ -147,6 +147,7 @@ class Gradients(Inspector):
             recorder.fact("loss not finite", self._site, value=str(value), call=self._call)
 
     def finish(self) -> None:
+        self._cuts.leave()
         self._tell_constant()
         never = {path for path, (looks, zeros) in self._looks.items() if looks == zeros >= ZERO_IS_SURE}
         self._tell(never, len(self._looks))

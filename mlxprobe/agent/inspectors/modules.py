@@ -78,6 +78,9 @@ class Modules(Inspector):
         """A gradient call that raised has not come back."""
         self._writes.stop()
 
+    def finish(self) -> None:
+        self._writes.stop()
+
     def _count_modes(self, idle_: Idle, site: tuple[str, int]) -> None:
         for kind, modules in idle_.items():
             self._modes[kind] = self._modes.get(kind, 0) + 1
