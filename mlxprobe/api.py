@@ -87,10 +87,12 @@ class Seen:
     def __init__(self) -> None:
         self.diagnosis: Diagnosis | None = None
 
-    def take(self, record: str) -> None:
-        """Take in a record as JSON, and log what it has found."""
+    def take(self, record: str, *, log: bool = True) -> None:
+        """Take in a record as JSON, and log what it has found; nothing where nobody could give it."""
+        if not record:
+            return
         self.diagnosis = diagnosis_of(whole(decode(record.encode(), "what was seen").programs))
-        for one in self.diagnosis.grave:
+        for one in self.diagnosis.grave if log else ():
             log_finding(one.severity, one.code, one.message, f"{one.file}:{one.line}")
 
     @property

@@ -39,6 +39,7 @@ def train(steps=25):
     return value
 train()
 """
+UNTRAINED = PRELUDE.replace("\ntrain()\n", "\n")
 
 
 class Ran(NamedTuple):

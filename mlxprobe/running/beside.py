@@ -164,12 +164,19 @@ def enable(*, stall_s: float | None = None, report: str = "always") -> None:
 
 def disable() -> None:
     """Watch this process no more: the report is written, and every wrapper is taken away."""
+    stop()
+
+
+def stop() -> str:
+    """Do as `disable` does; return the record as JSON, empty where nobody watched."""
     global _beside
     made, _beside = present(), None
-    if made is not None:
-        atexit.unregister(_at_exit)
-        made.end()
-        made.close()
+    if made is None:
+        return ""
+    atexit.unregister(_at_exit)
+    record = made.end()
+    made.close()
+    return record
 
 
 def _at_exit() -> None:

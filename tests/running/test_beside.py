@@ -11,12 +11,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from running import PRELUDE, own_environment, run
+from running import PRELUDE, UNTRAINED, own_environment, run
 from watching import GUARD_S, MARK, marked, until
 
 pytestmark = pytest.mark.slow
 
-UNTRAINED = PRELUDE.replace("\ntrain()\n", "\n")
 ENABLED = PRELUDE + "import mlxprobe\nmlxprobe.enable({})\n"
 LOCKED = (
     "import threading\nlock = threading.Lock()\nlock.acquire()\nprint('stands', flush=True)\nlock.acquire()  # here\n"

@@ -261,7 +261,7 @@ def test_nothing_is_left_behind_of_a_killed(who: str, tmp_path: Path) -> None:
 
 
 SOON = (
-    "from mlxprobe.running import watching; watching.STALL_FLOOR_S = 3; watching.STALL_FACTOR = 0; "
+    "from mlxprobe.running import limits; limits.STALL_FLOOR_S = 3; limits.STALL_FACTOR = 0; "
     "from mlxprobe.cli import entry_point; entry_point()"
 )
 
