@@ -16,13 +16,15 @@ import click
 
 from mlxprobe.cli.common import INTERRUPTED, leave, with_report, with_settings
 from mlxprobe.cli.watched import SEVERITIES, Report, exit_code
-from mlxprobe.settings.table import resolve
+from mlxprobe.settings.checks import seconds
+from mlxprobe.settings.table import SECONDS_WORDS, resolve
 from mlxprobe.supervisor.warden import SHARED
 from mlxprobe.values.errors import UsageError
 
 if TYPE_CHECKING:
     from mlxprobe.cli.statusline import StatusLine
     from mlxprobe.running.watching import Watch
+    from mlxprobe.supervisor.watch import Watcher
     from mlxprobe.values.record import Record
 
 FORMS = ("text", "markdown", "json", "junit", "github", "sarif", "html")
@@ -79,6 +81,7 @@ def command_of(words: Sequence[str], python: str, *, is_module: bool, is_command
     "--fail-on", type=click.Choice(SEVERITIES), default="never", help="Exit 1 at findings this grave (default: never)."
 )
 @click.option("--sheet", is_flag=True, help="Show the facts of the run alone.")
+@click.option("--every", metavar="TIME", help="Write --output anew after each such time, such as 10min.")
 @click.option("--live/--no-live", default=True, help="Show a status line in a terminal.")
 @with_report(FORMS)
 @with_settings("device", timeout_s="none", stall_s="60s or 20 slow steps, and then it is not ended", memory="none")
@@ -98,6 +101,7 @@ def watch(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     baseline: Path | None,
+    every: str | None,
     **flags: Any,
 ) -> None:
     """Run a training script unchanged, and name what is wrong with it.
@@ -113,18 +117,40 @@ def watch(
     settings = resolve(flags)
     command = command_of(words, python, is_module=is_module, is_command=is_command)
     before, known = read_baseline(output, baseline)
-    report = Report(form, output, Selection(select=select, ignore=ignore, known=known), before, sheet=sheet)
+    chosen = Selection(select=select, ignore=ignore, known=known)
+    report = Report(form, output, chosen, before, sheet=sheet, every_s=every_s(every, output))
     program = Watched(name=words[0], command=command, terminal=True, device=settings.device)
     running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
     running.begun = threading.Thread(target=import_reports, daemon=True).start
     with StatusLine(wanted=live) as line, own_signals(running), stops_cleanly(line):
-        running.shown = line.show
+
+        def shown(watcher: Watcher) -> None:
+            line.show(watcher)
+            report.renew(running, watcher)
+
+        running.shown = shown
         report.listen(running)
         seen = running.run()
     record, accepted = report.record(running, seen)
     report.deliver(record, accepted)
     code = exit_code(record.programs, fail_on, running.ended, running.exit_code)
     leave(INTERRUPTED if running.stop.is_set() else code)
+
+
+def every_s(told: str | None, output: Path | None) -> float:
+    """Return after how many seconds a report is written anew; never where nobody asks.
+
+    Raises:
+        UsageError: it is no time, or there is no file to write.
+    """
+    if told is None:
+        return float("inf")
+    if output is None:
+        raise UsageError("--every writes --output anew, and there is none")
+    try:
+        return seconds(told)
+    except ValueError:
+        raise UsageError(f"--every: {told!r} is not {SECONDS_WORDS}") from None
 
 
 def read_baseline(output: Path | None, baseline: Path | None) -> tuple[Record | None, frozenset[Any]]:

@@ -8,14 +8,15 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from mlxprobe.cli.common import JUDGED_NOT, tell
+from mlxprobe.values.errors import ProbeError
 
 if TYPE_CHECKING:
     from mlxprobe.running.selection import Selection
@@ -35,14 +36,22 @@ class Report:
     """
 
     def __init__(
-        self, form: str, output: Path | None, chosen: Selection, before: Record | None = None, *, sheet: bool = False
+        self,
+        form: str,
+        output: Path | None,
+        chosen: Selection,
+        before: Record | None = None,
+        *,
+        sheet: bool = False,
+        every_s: float = float("inf"),
     ) -> None:
         self._form = form
         self._output = output
         self._chosen = chosen
         self._before = before
         self._sheet = sheet
-        self._began_s = time.monotonic()
+        self._every_s = every_s
+        self._began_s = self._kept_s = time.monotonic()
         self._said: set[object] = set()
 
     def listen(self, running: Watch, say: Callable[[str], None] = tell, advice: str = ENDED_BY) -> None:
@@ -102,10 +111,24 @@ class Report:
 
         stdout is the program's.
         """
+        with self._written_last(record):
+            self._show(record, accepted)
+
+    @contextmanager
+    def _written_last(self, record: Record) -> Iterator[None]:
+        """Write the file, and fail for it only after the rest: what cannot be written is at least to be seen."""
+        try:
+            self._write(record)
+        except ProbeError:
+            yield
+            raise
+        else:
+            yield
+
+    def _show(self, record: Record, accepted: int) -> None:
         from mlxprobe.cli.display import shown
         from mlxprobe.reports import WATCH_FORMATS, diagnosis
 
-        self._write(record)
         if self._output is not None or self._form == "text":
             whole = diagnosis.renderable(record, accepted, self._before)
             told = diagnosis.sheets(record, self._before) if self._sheet else whole
@@ -136,9 +159,22 @@ class Report:
             self._said.add(same)
             tell(told)
 
+    def renew(self, running: Watch, watcher: Watcher) -> None:
+        """Write the file anew where that is due, of a program that runs."""
+        if time.monotonic() - self._kept_s > self._every_s and watcher.processes.begun:
+            self._keep(running, watcher, "running")
+
     def _keep(self, running: Watch, watcher: Watcher, ended: str) -> None:
-        if self._output is not None:
+        """Write what is known so far. A disk that is full is told of once: the program is not to be ended by it."""
+        if self._output is None:
+            return
+        try:
             self._write(self.record(running, running.so_far(watcher, ended), complete=False)[0])
+        except ProbeError as error:
+            if (said := str(error)) not in self._said:
+                self._said.add(said)
+                tell(said)
+        self._kept_s = time.monotonic()
 
     def _write(self, record: Record) -> None:
         from mlxprobe.reports import WATCH_FORMATS

@@ -109,6 +109,11 @@ class Page(Value, frozen=True):
         return all(one.name == USERS for one in self.sections)
 
     @property
+    def goes_on(self) -> bool:
+        """Whether a program of it still runs: whoever writes the page will write it anew."""
+        return any(one.ended == "running" for one in self.programs)
+
+    @property
     def programs(self) -> list[ProgramRecord]:
         return [one.row for section in self.sections for one in section.programs]
 
