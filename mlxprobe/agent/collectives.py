@@ -6,6 +6,7 @@ be asked without drawing its graph; so what is told are the evaluations that cam
 
 from __future__ import annotations
 
+import os
 import time
 import weakref
 from collections.abc import Callable, Iterable
@@ -75,9 +76,11 @@ class Collectives:
     def _initialized(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
         def init(*args: Any, **kwargs: Any) -> Any:
+            before = () if self._size else _threads()
             group = original(*args, **kwargs)
             if not self._size:
                 self._joined(group)
+                self._carried(before)
             return group
 
         return init
@@ -88,6 +91,11 @@ class Collectives:
         if self._size > 1:
             self._recorder.channel.send("rank", rank=int(group.rank()), size=self._size)
         return self._size > 1
+
+    def _carried(self, before: Iterable[str]) -> None:
+        """Tell which threads the group has brought: they carry messages, and spin while they wait for one."""
+        if self._size > 1:
+            self._recorder.channel.send("carriers", ids=sorted(map(int, {*_threads()} - {*before})))
 
     def _split(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
@@ -204,6 +212,14 @@ class Collectives:
             known = self._sites[site] = len(self._sites)
             self._recorder.channel.send("site", i=known, **sites.told(site))
         return -1 if known is None else known
+
+
+def _threads() -> list[str]:
+    """List this process's threads; none where the system does not tell."""
+    try:
+        return os.listdir("/proc/self/task")
+    except OSError:
+        return []
 
 
 def _ago(moment_s: float, now_s: float) -> int | None:

@@ -78,7 +78,8 @@ def _processors(seen: Observation) -> float:
     last = seen.samples[-1]
     since = [one for one in seen.samples if one.t_s >= last.t_s - seen.silence.silent_s]
     past_s = last.t_s - since[0].t_s
-    return (last.cpu_s - since[0].cpu_s) / past_s if past_s > 0 else 0.0
+    used_s = last.own_s - since[0].own_s if since[0].own_s else last.cpu_s - since[0].cpu_s
+    return used_s / past_s if past_s > 0 else 0.0
 
 
 def named(ranks: Iterable[int]) -> str:

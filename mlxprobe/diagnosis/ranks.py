@@ -1,9 +1,8 @@
-"""Findings about ranks that die, that train apart, or that the others wait for."""
+"""Findings about ranks that die, or that train apart."""
 
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -12,7 +11,7 @@ from mlxprobe.diagnosis.fates import lost, named, over
 from mlxprobe.diagnosis.lanes import Lane, lanes, rank_of
 from mlxprobe.diagnosis.prints import Parting, first_apart, prints
 from mlxprobe.diagnosis.registry import ranks_finding, rule
-from mlxprobe.values.measures import stepped_s, steps_done
+from mlxprobe.values.measures import steps_done
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -23,11 +22,6 @@ ALL_OF_THEM = 0.99  # of the trainable elements
 FEW_OF_THEM = 0.5
 ENOUGH_STEPS = 4
 ROUNDING = 1e-3
-STRAGGLES = 2.0  # times the others' own time
-COMPUTES = 0.6  # of its wall time: less, and it may wait for a processor
-IDLES = 0.3
-ENOUGH_S = 2.0
-ENOUGH_SAMPLES = 4
 
 
 @ranks_finding("MP704", "rank-lost")
@@ -142,43 +136,3 @@ def _always_reduced(group: list[Lane], step: int, elements: int) -> bool:
         if not known or any(reduced.get(n, 0) + traced < ALL_OF_THEM * elements for n in known):
             return False
     return True
-
-
-@ranks_finding("MP707", "straggler", Severity.WARNING)
-def straggler(seen: Sequence[Observation]) -> Iterator[Finding]:
-    """One rank computes a multiple of what the others do, and they wait for it at every step.
-
-    A collective ends when the last rank has come: all train at the pace of the slowest, and the rest of their time is
-    lost.
-
-    Example: rank 0 alone tokenises, or evaluates, or has the longest sequences.
-
-    Use instead: share the work evenly: sort by length before the batches are dealt out, and prepare data beforehand.
-    """
-    paces = [pace for one in seen if (pace := _pace(one)) is not None]
-    if len(paces) < len(seen):
-        return
-    for one, (own_s, wall_s) in zip(seen, paces, strict=True):
-        others = [pace for other, pace in zip(seen, paces, strict=True) if other is not one]
-        usual_s = statistics.median(own for own, _ in others)
-        idle = min(1 - own / wall for own, wall in others)
-        if own_s > STRAGGLES * usual_s and own_s > COMPUTES * wall_s and idle > IDLES:
-            message = (
-                f"rank {rank_of(one)} computes {1e3 * own_s:.1f} ms in each step of {1e3 * wall_s:.1f} ms, the others "
-                f"{1e3 * usual_s:.1f} ms: they wait for it"
-            )
-            made = rule("MP707").at(message, own_s=own_s, others_s=usual_s, step_s=wall_s)
-            yield msgspec.structs.replace(made, ranks=(rank_of(one),))
-
-
-def _pace(seen: Observation) -> tuple[float, float] | None:
-    """Return processor time and wall time of a step in which ranks meet; None where they cannot be told."""
-    if len(seen.steps) < ENOUGH_STEPS or not seen.collectives or stepped_s(seen) < ENOUGH_S:
-        return None
-    from_s, to_s = seen.steps[1].t_s, seen.steps[-1].t_s
-    inside = [one for one in seen.samples if from_s <= one.t_s <= to_s]
-    if len(inside) < ENOUGH_SAMPLES:
-        return None
-    wall_s, cpu_s = inside[-1].t_s - inside[0].t_s, inside[-1].cpu_s - inside[0].cpu_s
-    steps = wall_s * (len(seen.steps) - 2) / (to_s - from_s)
-    return (cpu_s / steps, wall_s / steps) if wall_s >= ENOUGH_S / 2 and steps >= 1 else None

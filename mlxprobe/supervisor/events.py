@@ -60,6 +60,7 @@ class EventLog(Feed):
         self.step = 0
         self.pids: list[int] = []
         self.own_threads: set[str] = set()  # the agent's
+        self.carriers: set[str] = set()  # threads that carry messages between ranks
         self.roots = roots or Roots()
         self.raised: Raised | None = None
         self.score: float | None = None
@@ -129,6 +130,9 @@ class EventLog(Feed):
 
     def _on_thread(self, event: dict[str, Any], t_s: float) -> None:
         self.own_threads.add(str(int(event["id"])))
+
+    def _on_carriers(self, event: dict[str, Any], t_s: float) -> None:
+        self.carriers |= {str(int(one)) for one in event["ids"]}
 
     def _on_root(self, event: dict[str, Any], t_s: float) -> None:
         self.roots.add(str(event["folder"]), Whose(event["whose"]))

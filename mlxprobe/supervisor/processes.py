@@ -94,6 +94,14 @@ class Processes(Feed):
         """Whether any of them computes where no system tells how busy it is."""
         return any(log.device == "gpu" for log in self.logs.values())
 
+    def bystanders(self, pid: int) -> set[str]:
+        """Return the threads of a rank that do no work of its own: the agent's, and those that carry its messages.
+
+        Nothing of one whose carriers nobody has told.
+        """
+        log = next((one for one in self.programs if one.process.pid == pid), None)
+        return log.own_threads | log.carriers if log and log.carriers else set()
+
     @property
     def of_group(self) -> list[int]:
         """The processes of a group of several ranks."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import psutil
@@ -35,6 +36,8 @@ class TreeSampler:
         self._compiled_s = -BETWEEN_KERNELS_S
         self.samples: list[Sample] = []
         self.apart: dict[int, list[Sample]] = {}  # of processes that are looked at by themselves too
+        self.bystanders: Callable[[int], Collection[str]] = lambda _: ()  # threads that do no work of their own
+        self._own: dict[int, tuple[float, tuple[float, float]]] = {}  # when, and what a rank had used and wanted
 
     def sample_if_due(self, within_s: float = SAMPLE_S) -> None:
         """Take a sample when the last one is this old."""
@@ -55,13 +58,25 @@ class TreeSampler:
                 resident += held  # a compiler's memory is not the program's
                 self._cpu[pid] = times.user + times.system
                 if pid in self.apart:
-                    self._add(self.apart[pid], now, held, self._cpu[pid])
+                    self._add(self.apart[pid], now, held, self._cpu[pid], self._own_s(pid, now))
             except psutil.Error:
                 del self._tree[pid]
         return self._add(self.samples, now, resident, sum(self._cpu.values()))
 
-    def _add(self, samples: list[Sample], now: float, rss_bytes: int, cpu_s: float) -> Sample:
-        sample = Sample(t_s=now - self.started_s, rss_bytes=rss_bytes, cpu_s=cpu_s)
+    def _own_s(self, pid: int, now: float) -> tuple[float, float]:
+        """Return what a rank has used for work of its own, and wanted; read now and then, for it is many files."""
+        at_s, known = self._own.get(pid, (-math.inf, (0.0, 0.0)))
+        if now - at_s > RESCAN_S and (but := self.bystanders(pid)):
+            found = _times_ns(pid, but)
+            known = sum(used for used, _ in found) / 1e9, sum(map(sum, found)) / 1e9
+            self._own[pid] = now, known
+        return known
+
+    def _add(
+        self, samples: list[Sample], now: float, rss_bytes: int, cpu_s: float, own: tuple[float, float] = (0.0, 0.0)
+    ) -> Sample:
+        own_s, wanted_s = own
+        sample = Sample(t_s=now - self.started_s, rss_bytes=rss_bytes, cpu_s=cpu_s, own_s=own_s, wanted_s=wanted_s)
         samples.append(sample)
         thin(samples, lambda one: one.rss_bytes)
         return sample
@@ -127,7 +142,7 @@ class TreeSampler:
 
         On a busy machine a loop may get little time, but it always wants all.
         """
-        return sum(_wanted_ns(pid, but) for pid in self._tree) / 1e9
+        return sum(used + waited for pid in self._tree for used, waited in _times_ns(pid, but)) / 1e9
 
 
 def _name(process: psutil.Process) -> str:
@@ -137,13 +152,14 @@ def _name(process: psutil.Process) -> str:
         return ""
 
 
-def _wanted_ns(pid: int, but: Collection[str]) -> int:
+def _times_ns(pid: int, but: Collection[str]) -> list[tuple[int, int]]:
+    """List what each thread of a process has used of processors, and waited for them; nothing where nobody tells."""
     try:
         threads = os.listdir(f"/proc/{pid}/task")
         texts = [Path(f"/proc/{pid}/task/{thread}/schedstat").read_text() for thread in threads if thread not in but]
     except OSError:
-        return 0
-    return sum(int(used) + int(waited) for used, waited, _ in map(str.split, texts))
+        return []
+    return [(int(used), int(waited)) for used, waited, _ in map(str.split, texts)]
 
 
 def descendants(pid: int) -> list[int]:

@@ -50,6 +50,7 @@ class Watcher:
         stacks.roots = self.processes.roots
         stacks.own_threads = lambda: self.processes.own_threads
         self.tree = TreeSampler(child.above_pid or child.pid, child.started_s, with_root=not child.above_pid)
+        self.tree.bystanders = self.processes.bystanders
         self.silent_s = 0.0
         self.longest_s = 0.0
         self.suspicion = Suspicion(child, stacks, self.processes, self.tree)

@@ -59,11 +59,17 @@ class Reading(Value, frozen=True):
 
 
 class Sample(Value, frozen=True):
-    """The process tree from outside, with the CPU time that it has used so far."""
+    """The process tree from outside, with the CPU time that it has used so far.
+
+    Of a rank also what it has used for work of its own, not to wait for others (`own_s`), and for how long its threads
+    have wanted a processor for that, had or not (`wanted_s`); 0 where nobody knows, and up to 0.25 s old.
+    """
 
     t_s: float
     rss_bytes: int
     cpu_s: float
+    own_s: float = 0.0
+    wanted_s: float = 0.0
 
 
 class MlxSample(Value, frozen=True):

@@ -209,19 +209,50 @@ def test_several_train_from_one_start_and_nothing_is_averaged() -> None:
     assert told(*alone) == []  # launched together, and no group
 
 
-def paced(rank: int, cpu_share: float, **changes: Any) -> Observation:
-    """Return a rank of 40 steps in 4 s that used a share of one processor."""
-    forty = tuple(Step(n=n, t_s=0.1 * n, step_s=0.1, gradients=1) for n in range(1, 41))
-    samples = tuple(Sample(t_s=0.1 * k, rss_bytes=1, cpu_s=0.1 * k * cpu_share) for k in range(45))
-    return healthy(rank, "g" * 40, steps=forty, samples=samples, **changes)
+def paced(rank: int, own: float, wanted: float = 0.0, late_s: float = 0.0, **changes: Any) -> Observation:
+    """Return a rank of 40 steps in 4 s: which share of a processor it used for itself, and wanted; its ring spins."""
+    calls = changes.pop("calls", 1)
+    forty = tuple(Step(n=n, t_s=0.1 * n, step_s=0.1, gradients=calls) for n in range(1, 41))
+    samples = tuple(
+        Sample(t_s=0.1 * k, rss_bytes=1, cpu_s=0.1 * k, own_s=0.1 * k * own, wanted_s=0.1 * k * (wanted or own))
+        for k in range(45)
+    )
+    rows = tuple(msgspec.structs.replace(one, begun_s=one.built_s + late_s) for one in built("g" * 40))
+    return healthy(rank, "g" * 40, **{"steps": forty, "samples": samples, "collectives": rows} | changes)
 
 
-def test_one_rank_computes_while_the_others_wait() -> None:
-    assert told(paced(0, 0.2), paced(1, 0.95)) == [("MP707", WARNING, 0, (1,))]
-    assert told(paced(0, 0.9), paced(1, 0.95)) == []
-    assert told(paced(0, 0.1), paced(1, 0.3)) == []  # neither got a processor
-    assert told(paced(0, 0.05), paced(1, 0.08)) == []  # they sleep
-    assert told(paced(0, 0.2), msgspec.structs.replace(paced(1, 0.95), samples=())) == []
+IN_TURN = tuple(
+    msgspec.structs.replace(one, begun_s=one.built_s + (0.15 if one.n % 2 else -0.1)) for one in built("g" * 40)
+)
+STRAGGLES, FINE = [("MP707", WARNING, 31, (1,))], list[Any]()
+PACES = [
+    ("one computes, the other waits", (paced(0, 0.2), paced(1, 0.95)), STRAGGLES),
+    ("on a machine that is short of processors, too", (paced(0, 0.05, 0.3), paced(1, 0.2, 0.95)), STRAGGLES),
+    ("one of three", (paced(0, 0.2, size=3), paced(1, 0.95, size=3), paced(2, 0.2, size=3)), STRAGGLES),
+    ("both compute", (paced(0, 0.9), paced(1, 0.95)), FINE),
+    ("both want a processor, and one gets it", (paced(0, 0.2, 0.9), paced(1, 0.7, 0.9)), FINE),
+    ("one has a little more to do", (paced(0, 0.1), paced(1, 0.3)), FINE),
+    ("they sleep", (paced(0, 0.05), paced(1, 0.08)), FINE),
+    ("one sleeps before each collective", (paced(0, 0.05), paced(1, 0.05, late_s=0.06)), STRAGGLES),
+    ("one gets no processor before each", (paced(0, 0.05), paced(1, 0.05, 0.65, late_s=0.06)), FINE),
+    ("one comes a little later", (paced(0, 0.05), paced(1, 0.05, late_s=0.02)), FINE),
+    ("it asks for it later, and both compute", (paced(0, 0.9), paced(1, 0.9, late_s=0.05)), FINE),
+    ("now one is late, now the other", (paced(0, 0.05), paced(1, 0.05, collectives=IN_TURN)), FINE),
+    ("nobody knows", (paced(0, 0.2), msgspec.structs.replace(paced(1, 0.95), samples=())), FINE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ranks", "right"), [case[1:] for case in PACES], ids=[case[0] for case in PACES])
+def test_one_rank_is_slow_by_its_own_work(ranks: Sequence[Observation], right: list[Any]) -> None:
+    assert told(*ranks) == right
+
+
+def test_a_straggler_is_told_with_what_it_does_more() -> None:
+    (one,) = diagnose_ranks((paced(0, 0.2), paced(1, 0.95, calls=4)))
+    assert one.message == (
+        "rank 1 computes 95.0 ms in each step of 100.0 ms, the others 20.0 ms: they wait for it at train.py:31; a step "
+        "of it has 4 gradient calls, theirs 1"
+    )
 
 
 def test_a_rank_that_computes_in_a_hang_is_no_proof() -> None:

@@ -1,0 +1,138 @@
+"""Findings about a rank that the others wait for at every step.
+
+What a rank computes is seen by its own threads' time on processors: those that carry messages spin while they wait.
+What keeps it otherwise is seen by when it comes to a collective. Time that it waited for a processor is the machine's.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from mlxprobe.diagnosis.fates import line
+from mlxprobe.diagnosis.lanes import Lane, lanes, rank_of
+from mlxprobe.diagnosis.registry import ranks_finding, rule
+from mlxprobe.values.measures import duration, stepped_s
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+STRAGGLES = 2.0  # times the others' own time
+WORKS = 0.6  # of its wall time: on a processor, or in want of one
+IDLES = 0.3  # of the others'
+LAST = 0.9  # of the collectives: less is chance
+ENOUGH_S = 1.0
+ENOUGH_STEPS = 4
+ENOUGH_SAMPLES = 4
+ENOUGH_MEETINGS = 8
+
+
+class Pace(NamedTuple):
+    """What a step of a rank takes: on processors for work of its own, in want of one for that, and in all."""
+
+    seen: Observation
+    own_s: float
+    wanted_s: float
+    wall_s: float
+
+    @property
+    def waited_s(self) -> float:
+        """For how long of it the rank got no processor."""
+        return self.wanted_s - self.own_s
+
+    @property
+    def idles(self) -> bool:
+        """Whether it neither computes nor wants to for a part of it."""
+        return self.wanted_s < (1 - IDLES) * self.wall_s
+
+
+@ranks_finding("MP707", "straggler", Severity.WARNING)
+def straggler(seen: Sequence[Observation]) -> Iterator[Finding]:
+    """One rank takes a multiple of the others' time for each step, and they wait for it.
+
+    A collective ends when the last rank has come: all train at the pace of the slowest, and the rest of their time is
+    lost.
+
+    Example: rank 0 alone tokenises, or evaluates, or has the longest sequences, or four micro-batches to one.
+
+    Use instead: share the work evenly: sort by length before the batches are dealt out, and prepare data beforehand.
+    """
+    paces = [pace for one in seen if (pace := _pace(one)) is not None]
+    if len(paces) < len(seen) or len(paces) < 2:
+        return
+    for one in paces:
+        others = [other for other in paces if other is not one]
+        if all(other.idles for other in others) and (message := _computes(one, others) or _comes_late(one, seen)):
+            usual_s = statistics.median(other.own_s for other in others)
+            last = one.seen.collectives[-1]
+            made = rule("MP707").at(
+                f"{message}: they wait for it at {line(last)}{_more(one, others)}", last.file, last.line,
+                own_s=one.own_s, others_s=usual_s, step_s=one.wall_s,
+            )  # fmt: skip
+            yield msgspec.structs.replace(made, ranks=(rank_of(one.seen),), source=last.source, caller=last.caller)
+
+
+def _computes(one: Pace, others: Sequence[Pace]) -> str:
+    """Say how much longer a rank computes than the others, where it does so all the time."""
+    usual_s = statistics.median(other.own_s for other in others)
+    if one.own_s < STRAGGLES * usual_s or one.wanted_s < WORKS * one.wall_s:
+        return ""
+    return (
+        f"rank {rank_of(one.seen)} computes {duration(one.own_s)} in each step of {duration(one.wall_s)}, the others "
+        f"{duration(usual_s)}"
+    )
+
+
+def _comes_late(one: Pace, seen: Sequence[Observation]) -> str:
+    """Say how much later than the others a rank comes to its collectives, where it is nearly always the last."""
+    for group in lanes(seen):
+        lane = next((each for each in group if each.seen is one.seen), None)
+        late = _lateness_s(lane, [each for each in group if each is not lane]) if lane else []
+        last = [each for each in late if each > 0]
+        usual_s = statistics.median(late) if late else 0.0
+        if len(last) < max(ENOUGH_MEETINGS, LAST * len(late)):
+            continue
+        if sum(late) - one.waited_s * len(one.seen.steps) > IDLES * stepped_s(one.seen):
+            return f"rank {rank_of(one.seen)} comes last to {len(last)} of {len(late)}, {duration(usual_s)} late"
+    return ""
+
+
+def _lateness_s(lane: Lane, others: Sequence[Lane]) -> list[float]:
+    """List how much later than all others a rank asked for what they met in; less than 0 where it was not the last."""
+    numbers = range(max(one.first for one in (lane, *others)), min(one.last for one in (lane, *others)) + 1)
+    found: dict[float, float] = {}
+    for n in numbers:
+        its, theirs = lane.at(n).begun_s, [one.at(n).begun_s for one in others]
+        known = [each for each in theirs if each is not None]
+        if its is not None and len(known) == len(theirs):
+            found.setdefault(its, its - max(known))  # the first of an evaluation
+    return list(found.values())
+
+
+def _more(one: Pace, others: Sequence[Pace]) -> str:
+    """Say of how many gradient calls each step of it is made, where that is not so with the others."""
+    its, theirs = _calls(one.seen), statistics.median(map(_calls, [other.seen for other in others]))
+    return f"; a step of it has {its:g} gradient calls, theirs {theirs:g}" if its > theirs else ""
+
+
+def _calls(seen: Observation) -> float:
+    return statistics.median(step.gradients for step in seen.steps)
+
+
+def _pace(seen: Observation) -> Pace | None:
+    """Return the pace of a rank; None where it cannot be told."""
+    if len(seen.steps) < ENOUGH_STEPS or not seen.collectives or stepped_s(seen) < ENOUGH_S:
+        return None
+    from_s, to_s = seen.steps[1].t_s, seen.steps[-1].t_s
+    inside = [one for one in seen.samples if from_s <= one.t_s <= to_s and one.wanted_s]
+    if len(inside) < ENOUGH_SAMPLES:
+        return None
+    first, last = inside[0], inside[-1]
+    wall_s = last.t_s - first.t_s
+    steps = wall_s * (len(seen.steps) - 2) / (to_s - from_s)
+    if wall_s < ENOUGH_S / 2 or steps < 1:
+        return None
+    return Pace(seen, (last.own_s - first.own_s) / steps, (last.wanted_s - first.wanted_s) / steps, wall_s / steps)
