@@ -29,6 +29,11 @@ def earlier(cause: Finding, effect: Finding) -> bool:
     return cause.evidence.get("step", 0) <= effect.evidence.get("step", 0)
 
 
+def before(cause: Finding, effect: Finding) -> bool:
+    """Tell whether the cause was seen before the step of its effect."""
+    return cause.evidence.get("step", math.inf) < effect.evidence.get("step", 0)
+
+
 def rate_not_finite(cause: Finding, effect: Finding) -> bool:
     """Tell whether a learning rate was NaN or infinite."""
     return proved(cause, effect) and "update" in cause.evidence
@@ -95,6 +100,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     "MP505": (Cause("MP109", rows_kept), Cause("MP502", traced_as_often)),
     "MP603": (*map(Cause, ("MP601", "MP701", "MP702", "MP703", "MP704", "MP708")),),
     "MP701": (Cause("MP704"),),
+    "MP705": (Cause("MP702", before), Cause("MP701", before)),
     "MP707": (Cause("MP704"),),
 }
 ONE_CAUSE = {"MP204", "MP602"}  # seen at several places, these have one cause all the same

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -151,7 +152,7 @@ def _goes_on(longer: Lane, shorter: Lane, number: int, extra: int) -> bool:
 def _skipping(lane: Lane) -> str:
     """Name the step in which a rank computed more gradients than in any other."""
     counts = [one.gradients for one in lane.seen.steps]
-    usual = min(counts, default=0)
+    usual = statistics.mode(counts) if counts else 0
     step = next((one for one in lane.seen.steps if one.gradients > usual), None)
     return f"; its step {step.n} computed gradients {step.gradients} times, not {usual}" if step and usual else ""
 

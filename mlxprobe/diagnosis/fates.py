@@ -39,7 +39,7 @@ def stopped(seen: Observation) -> bool:
 
 def over(seen: Observation) -> bool:
     """Tell whether a rank came to its end by itself, and found that right."""
-    return seen.finished or (seen.ended == "exited" and seen.exit_code == 0)
+    return (seen.finished and (seen.exit_code or 0) <= 0) or (seen.ended == "exited" and seen.exit_code == 0)
 
 
 def lost(seen: Observation) -> str:

@@ -38,9 +38,9 @@ def keeping(seen: Sequence[Observation]) -> set[int] | None:
 
 
 def _never_meet(group: list[Lane]) -> bool:
-    """Tell whether ranks wait in what is not the same, or for one that came to its end without it."""
+    """Tell whether ranks wait in what is not the same, or for one that has ended without it."""
     if number := parting(group):
         return any(one.first <= number <= one.last and one.at(number).done_s is None for one in group)
     ahead = max(group, key=lambda one: one.last)
-    ended = [one for one in group if over(one.seen) and one.counted and one.last < ahead.last]
+    ended = [one for one in group if (over(one.seen) or lost(one.seen)) and one.counted and one.last < ahead.last]
     return bool(ended) and ahead.counted and ahead.at(ahead.last).done_s is None and waits(ahead.seen)

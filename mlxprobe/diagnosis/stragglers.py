@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from mlxprobe.diagnosis.fates import line
-from mlxprobe.diagnosis.lanes import Lane, lanes, rank_of
+from mlxprobe.diagnosis.lanes import Lane, lanes, parting, rank_of
 from mlxprobe.diagnosis.registry import ranks_finding, rule
 from mlxprobe.values.measures import duration, stepped_s
 from mlxprobe.values.observation import Observation
@@ -61,8 +61,8 @@ def straggler(seen: Sequence[Observation]) -> Iterator[Finding]:
     Use instead: share the work evenly: sort by length before the batches are dealt out, and prepare data beforehand.
     """
     paces = [pace for one in seen if (pace := _pace(one)) is not None]
-    if len(paces) < len(seen) or len(paces) < 2:
-        return
+    if len(paces) < len(seen) or len(paces) < 2 or any(map(parting, lanes(seen))):
+        return  # of ranks that pair what does not belong together, none waits for its own
     for one in paces:
         others = [other for other in paces if other is not one]
         if all(other.idles for other in others) and (message := _computes(one, others) or _comes_late(one, seen)):

@@ -91,6 +91,22 @@ def test_what_the_ring_ends_with_a_lost_peer_is_told_by_its_cause(
     assert told(*ranks) == [right]
 
 
+def test_who_leaves_with_a_code_is_lost_however_orderly() -> None:
+    left = healthy(1, "ggg", exit_code=1)
+    assert told(cut_off(0, "gggg"), left) == [("MP704", ERROR, 0, (1,))]
+
+
+def test_what_a_mismatch_makes_of_parameters_follows_from_it() -> None:
+    ranks = [with_prints(k, "gg" + "gG"[k] + "g", (2, "a", 1.0), (4, "bc"[k], 1.0 + k)) for k in (0, 1)]
+    found = diagnose_ranks(ranks)
+    assert [(one.code, one.follows) for one in found] == [("MP702", ""), ("MP705", "MP702")], found
+
+
+def test_a_step_of_more_gradients_is_one_among_many() -> None:
+    found = diagnose_ranks((cut_off(0, "gggggv"), healthy(1, "ggggg", steps=steps(1, 4, 4, 4, 4))))
+    assert "not" not in found[0].message.partition("never built")[2], found
+
+
 RIGHT = [
     ("both alike", (healthy(0, LEARNT), healthy(1, LEARNT))),
     ("rank 0 saves and logs without a collective", (healthy(0, "ggg", wall_s=9.0), healthy(1, "ggg"))),
@@ -238,6 +254,8 @@ PACES = [
     ("one comes a little later", (paced(0, 0.05), paced(1, 0.05, late_s=0.02)), FINE),
     ("it asks for it later, and both compute", (paced(0, 0.9), paced(1, 0.9, late_s=0.05)), FINE),
     ("now one is late, now the other", (paced(0, 0.05), paced(1, 0.05, collectives=IN_TURN)), FINE),
+    ("what they meet in is not the same",
+     (paced(0, 0.2), paced(1, 0.95, collectives=built("g" * 39 + "G"))), [("MP702", WARNING, 31, (0, 1))]),
     ("nobody knows", (paced(0, 0.2), msgspec.structs.replace(paced(1, 0.95), samples=())), FINE),
 ]  # fmt: skip
 
