@@ -22,6 +22,8 @@ for step in range(12 - (how == "uneven" and rank)):
     loss, grads = gradients(model, mx.random.normal((32, 8)))
     if how == "skips" and rank and step == 6:
         continue
+    if how == "leaves" and rank and step == 6:
+        sys.exit("out of data")
     if how != "apart":
         grads = nn.average_gradients(grads)  # averaged
     optimizer.update(model, grads)
@@ -39,6 +41,7 @@ WRONG = [
     ("skips", "MP701", AVERAGED),
     ("validates", "MP701", ALONE),
     ("uneven", "MP708", AVERAGED),
+    ("leaves", "MP704", 0),
     ("seeds", "MP705", GRADIENTS),
     ("apart", "MP706", GRADIENTS),
 ]
@@ -50,7 +53,7 @@ def test_a_fault_between_ranks_gets_its_code_at_its_line(how: str, code: str, li
     _, rows = rows_of(tmp_path, *launch(how))
     for row in rows:
         found = [one for one in row["findings"] if one.get("together")]
-        assert [(one["code"], one["line"]) for one in found] == [(code, line)], found
+        assert [(one["code"], one.get("line", 0)) for one in found] == [(code, line)], found
 
 
 @pytest.mark.parametrize("how", ["averaged", "saves"])

@@ -279,6 +279,26 @@ def test_a_hang_of_ranks_ends_the_watch_for_a_finding(tmp_path: Path) -> None:
     assert ran.code == 1
 
 
+GOES_ON = (
+    MODEL
+    + """
+group = mx.distributed.init()
+if group.rank() == 1: mx.eval(mx.distributed.all_max(mx.array(1.0)))  # alone
+trained(steps=10**9)
+"""
+)
+
+
+def test_who_waits_for_a_rank_that_goes_on_is_told(tmp_path: Path) -> None:
+    """There is no silence."""
+    (tmp_path / "train.py").write_text(GOES_ON)
+    line = next(number for number, text in enumerate(GOES_ON.splitlines(), 1) if "# alone" in text)
+    with Terminal(
+        [sys.executable, "-c", SOON, "watch", "--no-live", "--", *launch()], tmp_path, columns=140
+    ) as terminal:
+        terminal.until(rf"mlxprobe: rank 0 is behind: rank 1 waits \d+ s in 1 all_max \(train\.py:{line}\)")
+
+
 def test_a_hang_of_ranks_is_in_the_file_while_it_lasts(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(RANK)
     file, mark = tmp_path / "report.json", f"lasts-{os.getpid()}-{free_port()}"
