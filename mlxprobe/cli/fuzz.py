@@ -46,17 +46,13 @@ def fuzz(
     Results are held against NumPy and SciPy in float64, derivatives against differences, and compiled, batched and
     strided calls against plain ones. With --against, only what that release does not show counts.
     """
-    if importlib.util.find_spec("hypothesis") is None:
-        raise UsageError(
-            "fuzz draws its programs with Hypothesis, which is not installed here: pip install 'mlxprobe[fuzz]'"
-        )
     from mlxprobe.reports.fuzz import FUZZ_FORMATS
     from mlxprobe.values.files import check_writable
 
     settings, limit_s = resolve(flags), _seconds(duration)
     check_writable(output)
     count = programs or (None if limit_s else PROGRAMS)
-    report = _fuzzed(settings, [one for one in (against, release) if one], seed, ops, replay, count, limit_s)
+    report = fuzzed(settings, [one for one in (against, release) if one], seed, ops, replay, count, limit_s)
     deliver(
         form,
         output,
@@ -73,7 +69,7 @@ def _seconds(duration: str | None) -> float | None:
         raise UsageError(f"--for: {duration!r} is not a time above zero, such as 90, 1.5s or 2min") from None
 
 
-def _fuzzed(
+def fuzzed(
     settings: Settings,
     releases: list[str],
     seed: int,
@@ -82,6 +78,15 @@ def _fuzzed(
     count: int | None,
     limit_s: float | None,
 ) -> FuzzReport:
+    """Run random programs on the releases, the last of which is judged.
+
+    Raises:
+        UsageError: Hypothesis is missing, or nothing fits `ops`.
+    """
+    if importlib.util.find_spec("hypothesis") is None:
+        raise UsageError(
+            "random programs are drawn with Hypothesis, which is not installed here: pip install 'mlxprobe[fuzz]'"
+        )
     from mlxprobe.cli.display import Display
     from mlxprobe.fuzz.batch import Batches
     from mlxprobe.fuzz.fuzzing import Fuzzing

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 @click.option("--baseline", required=True, metavar="FILE|RELEASE", help="A record, or the release in use.")
 @click.option("--candidate", default="current", metavar="RELEASE", help="The release to judge (default: current).")
 @click.option("--allow", "allowed", multiple=True, metavar="PROGRAM[:WHAT]=REASON", help="Accept a known regression.")
+@click.option("--random", "programs", type=click.IntRange(1), help="So many random programs too (see `fuzz`).")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Draw other random programs (default: 0).")
 @with_scenarios
 @with_report(("text", "json", "markdown", "junit", "github", "html"))
 @with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "reports", "requirements")
@@ -34,6 +36,8 @@ def gate(
     baseline: str,
     candidate: str,
     allowed: tuple[str, ...],
+    programs: int | None,
+    seed: int,
     patterns: tuple[str, ...],
     form: str,
     output: Path | None,
@@ -43,6 +47,7 @@ def gate(
     """Compare two MLX releases; exit 1 on a regression.
 
     Programs are the scenarios and [tool.mlxprobe.programs], or those chosen by --scenario, or the COMMAND after `--`.
+    With --random, random programs are run on both releases too: what only the candidate shows is a regression.
     """
     from mlxprobe.reports.gate import GATE_FORMATS
     from mlxprobe.upgrade import allowances
@@ -55,7 +60,10 @@ def gate(
     for file in (output, kept):
         check_writable(file)
     tasks = tasks_of(settings, patterns, command)
-    report = _allowed(_gated(settings, baseline, candidate, tasks), allowing, everything)
+    report = _gated(settings, baseline, candidate, tasks)
+    if programs and not report.skipped:
+        report = _with_random(report, settings, (baseline, candidate), programs, seed)
+    report = _allowed(report, allowing, everything)
     deliver(
         form,
         output,
@@ -66,6 +74,30 @@ def gate(
         summarise(GATE_FORMATS["markdown"](report))
     write(kept, GATE_FORMATS["json"](report).encode())
     leave(int(bool(regressions(report.comparisons))) if report.complete else INTERRUPTED)
+
+
+def _with_random(
+    report: GateReport, settings: Settings, releases: tuple[str, str], programs: int, seed: int
+) -> GateReport:
+    """Run the same random programs on both releases, and add what differs.
+
+    Raises:
+        UsageError: the baseline is a record, on which nothing can be run.
+    """
+    import msgspec
+
+    from mlxprobe.cli.fuzz import fuzzed
+    from mlxprobe.fuzz.sides import comparisons
+
+    if recorded(releases[0]) is not None:
+        raise UsageError(f"--random: {releases[0]} is a record; right is a release, on which programs can be run")
+    told = fuzzed(settings, list(releases), seed, (), None, programs, None)
+    return msgspec.structs.replace(
+        report,
+        comparisons=(*report.comparisons, *comparisons(told)),
+        complete=report.complete and told.complete,
+        wall_s=report.wall_s + told.wall_s,
+    )
 
 
 def _allowed(report: GateReport, allowing: Sequence[Allowance], everything: bool) -> GateReport:

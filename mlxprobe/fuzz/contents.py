@@ -75,7 +75,9 @@ def _matrices(found: Numbers, array: Array, draw: random.Random) -> Numbers:
     """Make the last two axes matrices of a kind; singular values of all of them lie between 1 and 3."""
     if array.kind not in ("spd", "regular", "symmetric", "lower", "upper") or found.size == 0:
         return found
-    rows, columns = found.shape[-2:]
+    rows, columns = found.shape[-2:] if found.ndim > 1 else (0, 0)
+    if rows == 0 or (rows != columns and array.kind != "regular"):  # made smaller, it is no matrix of the kind any more
+        return found
     many = found.reshape(-1, rows, columns)
     made = np.stack([_matrix(array.kind, rows, columns, draw) for _ in many])
     return made.reshape(found.shape)

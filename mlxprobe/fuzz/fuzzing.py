@@ -136,7 +136,7 @@ class Fuzzing:
             self._ran += 1
             if any(_is_absent(each[case.id]) for each in seen):
                 continue  # from one of the releases: they have nothing to be compared in
-            self._met |= {step.function for step in case.steps}
+            self._met |= {step.function for step in case.steps} | coverage.used(case)
             for side, each in zip(self.sides, seen, strict=True):
                 self._judge(case, each[case.id], side.name)
             if len(seen) > 1:

@@ -10,6 +10,8 @@ from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.inside import layouts
 
 LETTERS = "abcdefgh"
+WORDS = ("array", "result", "pieces", "slice", "whole", "dtype")
+ROOMS = ("nn", "init", "optimizers", "train")
 
 
 def script(case: Case, shown: Discrepancy) -> str:
@@ -19,6 +21,8 @@ def script(case: Case, shown: Discrepancy) -> str:
     wide = shown.oracle in ("float64", "forward mode", "reverse mode", "forward against reverse")
     wide = wide and shown.kind == "numbers"
     lines = ["import mlx.core as mx"]
+    if any(step.function.partition(".")[0] in ROOMS for step in case.steps):
+        lines += ["from mlxprobe.fuzz.inside.modules import called"]
     lines += ["mx.set_default_device(mx.cpu)"] if wide else []
     lines += [f"{name} = {_array(one, wide=wide)}" for name, one in kinds.items()]
     lines += ["", f"def f({', '.join(names)}):", *(f"    {line}" for line in _body(case, names)), ""]
@@ -43,6 +47,9 @@ def _call(step: Step, names: str) -> str:
     if step.function in ("dequantize", "quantized_matmul"):
         words[-1] = f"*mx.quantize({words[-1]}, {how})"
     words += [f"{name}={one}" for name, one in named.items()]
+    room = step.function.partition(".")[0]
+    if room in ROOMS:  # how its parameters are filled is told in `inside/modules.py`
+        return f"called({step.function!r})({', '.join(words)})"
     return f"mx.{step.function}({', '.join(words)})"
 
 
@@ -50,6 +57,8 @@ def _word(word: Any, names: str) -> str:
     if isinstance(word, (list, tuple)):
         return f"[{', '.join(_word(one, names) for one in word)}]"
     if not isinstance(word, dict):
+        return repr(word)
+    if not word or next(iter(word)) not in WORDS:
         return repr(word)
     kind, value = next(iter(word.items()))
     if kind == "array":

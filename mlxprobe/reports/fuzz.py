@@ -11,6 +11,8 @@ from mlxprobe.reports.markdown import table
 from mlxprobe.values.files import finite
 from mlxprobe.values.measures import counted
 
+TRAINED = ("nn.", "init.", "optimizers.")
+
 
 def text(report: FuzzReport) -> str:
     """Return a finding a paragraph, then what was met."""
@@ -24,6 +26,11 @@ def _told(report: FuzzReport, one: Finding) -> list[str]:
     return [head, f"    {one.message}", ""]
 
 
+def _share(report: FuzzReport, *, core: bool) -> str:
+    met, unmet = (sum(name.startswith(TRAINED) != core for name in names) for names in (report.met, report.unmet))
+    return f"{met} of {met + unmet} public functions ({met / max(met + unmet, 1):.0%})"
+
+
 def _named(one: Finding) -> str:
     return f"{one.operation} (and {counted(len(one.others), 'other operation')})" if one.others else one.operation
 
@@ -32,7 +39,6 @@ def summary(report: FuzzReport) -> list[str]:
     """Count programs, findings and what was met, and name what could not be asked."""
     told = [one for one in report.findings if not one.accepted]
     names = " and ".join(f"mlx {name}" for name in report.names)
-    total = len(report.met) + len(report.unmet)
     found = (
         f"{counted(len(told), 'finding')}, {len(report.new)} of them new"
         if len(report.environments) > 1
@@ -41,7 +47,7 @@ def summary(report: FuzzReport) -> list[str]:
     lines = [
         f"{counted(report.programs, 'program')} with seed {report.seed} on {names}, "
         f"{report.environments[-1].device}: {found}, {report.wall_s:.0f} s.",
-        f"Met: {len(report.met)} of {total} public functions of mlx.core ({len(report.met) / max(total, 1):.0%}).",
+        f"Met: {_share(report, core=True)} of mlx.core, {_share(report, core=False)} of mlx.nn and mlx.optimizers.",
     ]
     if known := [one for one in report.findings if one.accepted]:
         lines.append("Known and accepted: " + "; ".join(f"{one.operation} ({one.accepted})" for one in known) + ".")

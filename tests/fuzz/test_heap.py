@@ -25,3 +25,11 @@ def test_arrays_that_are_never_evaluated_are_seen_in_the_heap_although_they_have
 def test_what_grows_once_is_no_leak() -> None:
     kept: dict[int, mx.array] = {}
     assert growth(lambda: mx.eval(kept.setdefault(len(kept) % 20, mx.sin(X)))) == {}
+
+
+def test_what_only_the_collector_of_cycles_frees_is_no_leak() -> None:
+    def cycle() -> None:
+        one: dict[str, object] = {"array": mx.sin(X)}
+        one["itself"] = one
+
+    assert growth(cycle) == {}

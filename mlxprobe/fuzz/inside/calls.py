@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from mlxprobe.fuzz.inside import layouts
 from mlxprobe.fuzz.inside.packed import packed, unpacked
 
 Function = Callable[..., list[Any]]
+WORDS = ("array", "result", "pieces", "slice", "whole", "tuple", "dtype")
+ROOMS = ("nn", "init", "optimizers", "train")
 QUANTIZED: dict[str, Callable[[Any, Any, dict[str, Any]], Any]] = {  # what they take is what `quantize` gives
     "dequantize": lambda given, _, how: mx.dequantize(*mx.quantize(given[0], **how), **how),
     "quantized_matmul": lambda given, transpose, how: mx.quantized_matmul(
@@ -65,6 +68,8 @@ def _called(name: str) -> Callable[..., Any]:
         return lambda array, index, values: array.at[index].add(values)
     if name in QUANTIZED:
         return lambda *given, transpose=None, **how: QUANTIZED[name](given, transpose, how)
+    if name.partition(".")[0] in ROOMS:
+        return importlib.import_module("mlxprobe.fuzz.inside.modules").called(name)  # type: ignore[no-any-return]
     found: Any = mx
     for part in name.split("."):
         found = getattr(found, part)
@@ -75,6 +80,8 @@ def _meant(word: Any, arrays: Sequence[Any], result: Sequence[Any]) -> Any:
     if isinstance(word, list):
         return [_meant(one, arrays, result) for one in word]
     if not isinstance(word, dict):
+        return word
+    if not word or next(iter(word)) not in WORDS:
         return word
     kind, value = next(iter(word.items()))
     if kind == "pieces":

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
 
 from mlxprobe.fuzz.inside.modes import measured
 
@@ -26,11 +29,26 @@ def main(words: list[str], moved: Callable[[int], object]) -> None:
 
 def public() -> list[str]:
     """List the public functions of `mlx.core` and of its parts that compute."""
-    parts = {"": mx, **{f"{name}.": getattr(mx, name) for name in ("linalg", "fft", "fast", "random")}}
+    parts: dict[str, Any] = {"": mx, **{f"{name}.": getattr(mx, name) for name in ("linalg", "fft", "fast", "random")}}
     return [
         prefix + name
         for prefix, part in parts.items()
         for name in sorted(vars(part))
         if not name.startswith("_")
         and type(getattr(part, name)).__name__ in ("nb_func", "builtin_function_or_method", "function")
-    ]
+    ] + trained()
+
+
+def trained() -> list[str]:
+    """List the public layers, functions and losses of `mlx.nn`, its initialisers, optimizers and schedules."""
+    rooms = {"nn": (nn, nn.Module), "init": (nn.init, ()), "optimizers": (optim, optim.Optimizer)}
+    found = [f"nn.{name}" for name in vars(nn.losses) if name[0] != "_" and _is_own(vars(nn.losses)[name])]
+    for room, (part, base) in rooms.items():
+        for name, one in vars(part).items():
+            kept = issubclass(one, base) if isinstance(one, type) else _is_own(one)
+            found += [f"{room}.{name}"] * (kept and name[0] != "_")
+    return sorted({*found} - {"nn.Module", "optimizers.Optimizer"})
+
+
+def _is_own(one: Any) -> bool:
+    return callable(one) and str(getattr(one, "__module__", "mlx.nn")).startswith(("mlx.nn", "mlx.optimizers"))

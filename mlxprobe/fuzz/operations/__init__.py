@@ -3,14 +3,17 @@
 from dataclasses import replace
 
 from mlxprobe.fuzz.operations import (
+    activations,
     algebra,
     elementwise,
     fused,
     indexing,
+    layers,
     products,
     reductions,
     shaping,
     special,
+    trainings,
 )
 from mlxprobe.fuzz.operations.registry import OPERATIONS, Operation
 
@@ -36,12 +39,15 @@ OPERATIONS.update({name: replace(OPERATIONS[one], name=name) for name, one in AL
 __all__ = [
     "OPERATIONS",
     "Operation",
+    "activations",
     "algebra",
     "elementwise",
     "fused",
     "indexing",
+    "layers",
     "products",
     "reductions",
     "shaping",
     "special",
+    "trainings",
 ]

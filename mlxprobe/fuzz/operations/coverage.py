@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlxprobe.fuzz.case import Case
 from mlxprobe.fuzz.operations.registry import OPERATIONS
 
 STATE = "it changes or tells the state of the process, and returns no numbers of its own"
@@ -11,6 +12,8 @@ TRANSFORMS = "it transforms functions: an oracle, not an operation"
 DEVICE = "it needs a device or a compiler that a CPU has not"
 SAME = "its results are free to differ (uninitialised, or random in another way)"
 UNDRAWN = "this run was too short for it"
+RANDOM = "it draws random numbers by a generator of its own, and has no key"
+RANKS = "it needs several ranks"
 LATER = "no right arguments are known yet"
 
 REASONS: dict[str, tuple[str, ...]] = {
@@ -65,7 +68,42 @@ REASONS: dict[str, tuple[str, ...]] = {
     TRANSFORMS: ("checkpoint", "compile", "grad", "jvp", "value_and_grad", "vjp", "vmap"),
     DEVICE: ("fast.cuda_kernel", "fast.metal_kernel", "fast.precompiled_cuda_kernel", "qqmm", "gather_qqmm"),
     SAME: ("empty", "empty_like"),
+    RANDOM: tuple(
+        f"init.{name}"
+        for name in (
+            "glorot_normal",
+            "glorot_uniform",
+            "he_normal",
+            "he_uniform",
+            "normal",
+            "orthogonal",
+            "sparse",
+            "uniform",
+        )
+    ),
+    RANKS: (
+        "nn.AllToShardedLinear",
+        "nn.FullyShardedModule",
+        "nn.QuantizedAllToShardedLinear",
+        "nn.QuantizedShardedToAllLinear",
+        "nn.ShardedToAllLinear",
+        "nn.average_gradients",
+        "nn.fully_shard",
+    ),
 }
+
+
+def used(case: Case) -> set[str]:
+    """Name what a training is made of, and what its modes and oracles call."""
+    found = {"eval", "synchronize", "get_active_memory", "jvp", "vjp", "vmap"}
+    for step in case.steps:
+        if step.function.startswith("train."):
+            found |= {f"optimizers.{step.keywords['optimizer']}", "nn.value_and_grad", "nn.Sequential"}
+            found |= {"optimizers.clip_grad_norm"} if step.keywords["clips"] else set()
+            found |= (
+                {"optimizers.join_schedules"} if isinstance(step.keywords["named"]["learning_rate"], list) else set()
+            )
+    return found
 
 
 def reason(name: str) -> str:

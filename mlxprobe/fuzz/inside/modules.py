@@ -1,0 +1,165 @@
+"""Layers, initialisers, optimizers and short trainings as functions of arrays alone: nothing in them is random."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
+import numpy as np
+from mlx.utils import tree_flatten, tree_map, tree_unflatten
+
+GOLDEN = 0.6180339887498949
+UPDATES = 6
+
+
+def called(name: str) -> Callable[..., Any]:
+    """Return what a case calls under a name that begins with nn, init, optimizers or train."""
+    room, _, rest = name.partition(".")
+    if room == "nn":
+        found = getattr(nn, rest, None) or getattr(nn.losses, rest)
+        return _layer(found) if isinstance(found, type) else found
+    if room == "init":
+        return lambda a, **how: getattr(nn.init, rest)(**how)(a)
+    if room == "train":
+        return TRAININGS[rest]
+    found = getattr(optim, rest)
+    return _optimizer(found) if isinstance(found, type) else lambda step, made: found(*made)(step)
+
+
+def _layer(kind: type[nn.Module]) -> Callable[..., Any]:
+    """Return a function of a layer's inputs and of a factor of its parameters, by which it is differentiated too."""
+
+    def run(
+        *given: Any, made: Sequence[Any] = (), named: dict[str, Any] | None = None, evaluates: bool = True, **how: Any
+    ) -> Any:
+        *inputs, factor = given
+        mx.random.seed(0)  # numbers that are drawn and never used would make a chain of keys that grows with every call
+        module = kind(*made, **(named or {}))
+        _fill(module, factor)
+        module.train(not evaluates)
+        return module(*inputs, **how)
+
+    return run
+
+
+def _fill(module: nn.Module, factor: Any = None) -> None:
+    """Put numbers into all parameters that are the same everywhere: between a third and two, where they scale."""
+    filled = []
+    for number, (name, one) in enumerate(tree_flatten(module.parameters())):
+        if not mx.issubdtype(one.dtype, mx.floating):  # quantized weights: any bits will do
+            filled.append(
+                (name, (mx.arange(one.size, dtype=mx.uint32) * 2654435761).reshape(one.shape).astype(one.dtype))
+            )
+            continue
+        fresh = np.modf(GOLDEN * (np.arange(one.size) + 1) + 0.137 * number)[0].reshape(one.shape)
+        fresh = fresh + 0.4 if name.endswith("running_var") else fresh - 0.37
+        value = mx.array(fresh.astype(np.float32))
+        filled.append((name, value if factor is None else value.astype(factor.dtype) * factor))
+    module.update(tree_unflatten(filled))
+
+
+def _optimizer(kind: type[optim.Optimizer]) -> Callable[..., Any]:
+    def run(parameter: Any, *gradients: Any, named: dict[str, Any]) -> Any:
+        optimizer, now = kind(**named), {"w": parameter}
+        for gradient in gradients:
+            now = optimizer.apply_gradients({"w": gradient}, now)
+        return now["w"]
+
+    return run
+
+
+class _Training:
+    """A small network, its optimizer and its batches, from a case's numbers."""
+
+    def __init__(
+        self, x: Any, y: Any, optimizer: str, named: dict[str, Any], layers: Sequence[str], clips: bool
+    ) -> None:
+        self.x, self.y, self.clips = x, y, clips
+        mx.random.seed(0)
+        width = int(x.shape[-1])
+        parts = {
+            "linear": lambda: nn.Linear(width, width),
+            "norm": lambda: nn.LayerNorm(width),
+            "rms": lambda: nn.RMSNorm(width),
+            "tanh": nn.Tanh,
+            "gelu": nn.GELU,
+        }
+        self.model = nn.Sequential(*(parts[name]() for name in layers), nn.Linear(width, 1))
+        _fill(self.model)
+        self.model.set_dtype(x.dtype)
+        how = {name: _schedule(value) if name == "learning_rate" else value for name, value in named.items()}
+        self.optimizer = getattr(optim, optimizer)(**how)
+        self.gradients = nn.value_and_grad(self.model, self.loss)
+
+    def loss(self, x: Any, y: Any) -> Any:
+        return mx.mean(mx.square(self.model(x)[..., 0] - y).astype(mx.float32))
+
+    def update(self, grads: Any) -> None:
+        if self.clips:
+            grads = optim.clip_grad_norm(grads, max_norm=1.0)[0]
+        self.optimizer.update(self.model, grads)
+
+    def step(self) -> Any:
+        loss, grads = self.gradients(self.x, self.y)
+        self.update(grads)
+        return loss
+
+    def run(self, step: Callable[[], Any], updates: int = UPDATES) -> list[Any]:
+        losses = []
+        for _ in range(updates):
+            losses.append(step())
+            mx.eval(losses[-1], self.model.state, self.optimizer.state)
+        return losses
+
+
+def _schedule(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return optim.join_schedules([optim.linear_schedule(0.0, value[0], 2), optim.cosine_decay(value[0], 6)], [2])
+
+
+def _plain(x: Any, y: Any, **how: Any) -> Any:
+    training = _Training(x, y, **how)
+    return mx.stack(training.run(training.step))
+
+
+def _compiled(x: Any, y: Any, **how: Any) -> Any:
+    """Return by how much the losses of a compiled step are off."""
+    training = _Training(x, y, **how)
+    state = [training.model.state, training.optimizer.state]
+    return _plain(x, y, **how) - mx.stack(training.run(mx.compile(training.step, inputs=state, outputs=state)))
+
+
+def _accumulated(x: Any, y: Any, **how: Any) -> Any:
+    """Return by how much the losses are off where gradients of two halves are averaged."""
+    training = _Training(x, y, **how)
+
+    def step() -> Any:
+        half = len(x) // 2
+        (one, first), (two, second) = (training.gradients(x[k], y[k]) for k in (slice(half), slice(half, None)))
+        training.update(tree_map(lambda a, b: (a + b) / 2, first, second))
+        return (one + two) / 2
+
+    return _plain(x, y, **how) - mx.stack(training.run(step))
+
+
+def _resumed(x: Any, y: Any, **how: Any) -> Any:
+    """Return by how much the losses are off after a checkpoint that is written and read: nothing."""
+    first, second = _Training(x, y, **how), _Training(x, y, **how)
+    losses = first.run(first.step, UPDATES // 2)
+    with tempfile.TemporaryDirectory() as folder:
+        weights, state = (str(Path(folder) / f"{name}.safetensors") for name in ("weights", "state"))
+        first.model.save_weights(weights)
+        mx.save_safetensors(state, dict(tree_flatten(first.optimizer.state)))
+        second.model.load_weights(weights)
+        second.optimizer.state = tree_unflatten(list(mx.load(state).items()))
+        losses += second.run(second.step, UPDATES - UPDATES // 2)
+    return _plain(x, y, **how) - mx.stack(losses)
+
+
+TRAININGS = {"plain": _plain, "compiled": _compiled, "accumulated": _accumulated, "resumed": _resumed}

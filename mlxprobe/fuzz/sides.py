@@ -1,0 +1,25 @@
+"""What random programs show on two releases, as a gate judges it: the new is a regression, what is gone is fixed."""
+
+from __future__ import annotations
+
+from mlxprobe.fuzz.fuzzing import Finding, FuzzReport
+from mlxprobe.upgrade.changes import Change, Comparison, Difference
+
+
+def comparisons(report: FuzzReport) -> list[Comparison]:
+    """Return a row per finding that one side alone shows, and one for everything else.
+
+    What only differs between releases, and no reference tells who is right, is a change and stops no upgrade.
+    """
+    rows = [one for one in report.findings if not one.accepted and len(one.releases) == 1]
+    found = [
+        Comparison(program=f"random/{one.case}", differences=(_difference(one, report.names[-1]),)) for one in rows
+    ]
+    alike = report.programs - len({one.case for one in rows})
+    return [*found, Comparison(program=f"random/{alike} other programs")]
+
+
+def _difference(one: Finding, candidate: str) -> Difference:
+    here = candidate in one.releases
+    change = Change.FIXED if not here else Change.REGRESSION if one.proved else Change.CHANGED
+    return Difference(what=f"{one.oracle}: {one.kind}", change=change, text=f"{one.operation}: {one.message}")
