@@ -124,7 +124,7 @@ def test_a_hang_is_told_while_it_lasts(tmp_path: Path, stands: str) -> None:
 
 
 def test_a_process_that_is_killed_takes_nobody_with_it_and_leaves_nobody(tmp_path: Path) -> None:
-    with Hosted(tmp_path, ENABLED.format("") + "print('stands', flush=True)\ninput()") as hosted:
+    with Hosted(tmp_path, ENABLED.format("") + "import signal\nprint('stands', flush=True)\nsignal.pause()") as hosted:
         hosted.until_it_says("stands")
         hosted.program.kill()
         assert until(lambda: not hosted.beside)
