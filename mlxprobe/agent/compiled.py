@@ -13,6 +13,7 @@ from mlxprobe.agent.capture import Reach
 from mlxprobe.agent.constants import Constants
 from mlxprobe.agent.effects import Effects, followed
 from mlxprobe.agent.inspection import Inspection
+from mlxprobe.agent.kept import Kept
 from mlxprobe.agent.nesting import Trace
 from mlxprobe.agent.origin.held import Origin, containers
 from mlxprobe.agent.pace import Pace
@@ -55,6 +56,7 @@ class Compiled:
         self._recorder, self._nesting = inspection.recorder, inspection.nesting
         self._constants = Constants(inspection, self._site, self._given)
         self.traces = Traces(self._recorder)
+        self._buffers = Kept(self.traces)
         self._pace = Pace(self._recorder, self._site)
 
     def known_to(self, inspection: Inspection, origin: Origin) -> Compiled:
@@ -111,6 +113,8 @@ class Compiled:
                 self._origin.asked()
         times = self._times_traced
         before = self._kept(shadows) if not times else None
+        with recorder.carefully():
+            given = self._buffers.calling(self._given[0], self._models, args, kwargs)
         self._pace.begins()
         result = call(*args, **kwargs)
         recorder.tick(time.monotonic())
@@ -121,6 +125,9 @@ class Compiled:
         self.traces.called()
         with recorder.carefully():
             self._constants.called(traced=self._times_traced > times)
+            if self._times_traced > times and not inspection.busy:
+                with inspection.at_our_cost():
+                    self._buffers.traced(given, [result, self._given[1]], self._pace.operations)
         updates = [(one(), other()) for one, other in self._trained.get(branch(args, kwargs), ())]
         if not (self._gradients or any(self._trained.values())):
             recorder.phases.goes_on()

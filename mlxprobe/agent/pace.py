@@ -43,6 +43,11 @@ class Pace:
             self._chain = LossGraph(text).longest()
         self._ours_s += time.monotonic() - began
 
+    @property
+    def operations(self) -> int:
+        """How many operations the largest trace had that was drawn."""
+        return self._operations
+
     def begins(self) -> None:
         """The program calls the function; whatever it evaluated since the call before belongs to that."""
         self._settle()

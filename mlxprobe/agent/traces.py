@@ -35,6 +35,7 @@ class Traces:
         self._last: Signature = {}
         self._numbers: dict[str, set[Any]] = {}  # of each argument that is one
         self._strides: dict[str, int] = {}  # of each length that varies: what all its differences are multiples of
+        self._ranges: dict[str, Range] = {}  # of each length
         self._marks = [(0, 0)]  # calls and traces, at every power of two
         self._revise_at = 0
         self._told = False
@@ -55,10 +56,30 @@ class Traces:
                 self._numbers.setdefault(path, set()).add(one)
         self._last = signature
 
+    @property
+    def site(self) -> tuple[str, int]:
+        """The line that called the function when it was first traced."""
+        return self._site
+
+    @property
+    def room(self) -> int:
+        """How many traces there will be at the most, of lengths within what was seen; 0 where nothing bounds them.
+
+        Lengths that only ever grow have no bounds, and numbers have none.
+        """
+        if any(len(values) >= WORTH_TELLING for values in self._numbers.values()):
+            return 0
+        if any(one.records > HALF * self.traces for one in self._ranges.values()):
+            return 0
+        varying = ((one.most - one.least) // self._strides.get(path, 1) + 1 for path, one in self._ranges.items())
+        return max(self.traces, *varying, 1)
+
     def _compare_lengths(self, path: str, lengths: tuple[Any, ...], before: Any) -> None:
         for axis, (now, then) in enumerate(zip(lengths[:-1], before[:-1], strict=False)):
+            key = f"{path}:{axis}"
+            if now != then or key in self._ranges:
+                self._ranges.setdefault(key, Range(then)).take(now)
             if now != then:
-                key = f"{path}:{axis}"
                 self._strides[key] = math.gcd(self._strides.get(key, 0), now - then)
 
     def called(self) -> None:
@@ -88,6 +109,19 @@ class Traces:
             numbers=[path for path, values in self._numbers.items() if len(values) >= WORTH_TELLING],
             stride=min(self._strides.values(), default=0),
         )
+
+
+class Range:
+    """The least and the most that a length was, and how often it was more, or less, than ever before."""
+
+    def __init__(self, first: int) -> None:
+        self.least = self.most = first
+        self.records = 0
+
+    def take(self, length: int) -> None:
+        """Take in a length."""
+        self.records += not self.least <= length <= self.most
+        self.least, self.most = min(self.least, length), max(self.most, length)
 
 
 class Made:

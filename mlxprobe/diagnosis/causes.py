@@ -64,6 +64,11 @@ def nothing_kept(cause: Finding, effect: Finding) -> bool:
     return "arrays" not in effect.evidence
 
 
+def kept_by_traces(cause: Finding, effect: Finding) -> bool:
+    """Tell whether most of the arrays that become more are those of traces."""
+    return effect.evidence.get("traced_per_step", 0) > effect.evidence.get("per_step", 0) / 2
+
+
 @dataclass(frozen=True)
 class Cause:
     """A code that explains another; `when` is asked with both findings."""
@@ -78,6 +83,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     "MP101": (Cause("MP104"), Cause("MP501")),
     "MP102": (Cause("MP101"), Cause("MP105")),
     "MP103": (Cause("MP105"), Cause("MP109"), Cause("MP101"), Cause("MP502", nothing_kept)),
+    "MP114": (Cause("MP101"), Cause("MP105"), Cause("MP502", kept_by_traces)),
     "MP201": (Cause("MP206"), Cause("MP207")),
     "MP204": (Cause("MP205"),),
     "MP205": (Cause("MP209"), Cause("MP206"), Cause("MP501"), Cause("MP504"), Cause("MP201", proved), Cause("MP207")),

@@ -6,6 +6,7 @@ from mlxprobe.agent.inspection import Inspector
 from mlxprobe.agent.inspectors.accumulation import Accumulation
 from mlxprobe.agent.inspectors.adapter_files import AdapterFiles
 from mlxprobe.agent.inspectors.adapters import Adapters
+from mlxprobe.agent.inspectors.buffers import Buffers
 from mlxprobe.agent.inspectors.causality import Causality
 from mlxprobe.agent.inspectors.checkpoints import Checkpoints
 from mlxprobe.agent.inspectors.clipping import Clipping
@@ -48,6 +49,7 @@ ALL: tuple[type[Inspector], ...] = (
     Sizes,
     Shares,
     Retained,
+    Buffers,
     Checkpoints,
     Adapters,
     AdapterFiles,
