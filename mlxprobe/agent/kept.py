@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,9 @@ from mlxprobe.agent.traces import Traces
 FORMS = 4096  # of arguments that are remembered
 PARTS = 16
 MOST_DRAWN = 10_000  # operations
+STEADY = 0.8
+SPARSE = 1.25
+HALF = 0.5
 
 
 class Kept:
@@ -22,18 +26,27 @@ class Kept:
     those arrays as leaves. What is counted of some traces is taken to hold for those between.
     """
 
-    def __init__(self, traces: Traces) -> None:
+    def __init__(self, traces: Traces, owner: object) -> None:
         self.traces = traces
+        self._owner = weakref.ref(owner)
         self.per_trace = self.times = 0
         self.arrays = 0
         self._forms: set[int] = set()
-        LIVING.add(self)
+        KNOWN.append(self)
 
-    def calling(self, captured: Any, models: list[Callable[[], Any]], args: Any, kwargs: Any) -> list[Any] | None:
+    @property
+    def lives(self) -> bool:
+        """Whether the function does: what its traces keep goes with it."""
+        return self._owner() is not None
+
+    def calling(
+        self, step: int, captured: Any, models: list[Callable[[], Any]], args: Any, kwargs: Any
+    ) -> list[Any] | None:
         """The function is called: return the arrays that a trace only refers to, where this looks like one to count.
 
         They are what it is given, what it has captured, and what its models have.
         """
+        TRACED.until = step
         form = hash((outline(args), outline(tuple(kwargs.items()))))
         if form in self._forms or len(self._forms) >= FORMS:
             return None
@@ -42,15 +55,61 @@ class Kept:
             return None
         return graph.leaves([args, kwargs, captured, [model() for model in models]])
 
-    def traced(self, before: list[Any] | None, returned: Any, operations: int) -> None:
+    def traced(self, before: list[Any] | None, returned: Any, operations: int, step: int) -> None:
         """The call was traced, and nothing of it is evaluated yet: hold it against what was there `before`."""
         self.times += 1
         if before is not None and operations <= MOST_DRAWN:
             self.per_trace = sources([*before, *graph.leaves(returned)]) - sources(before)
         self.arrays += self.per_trace
+        TRACED.mark(step, alive())
 
 
-LIVING: weakref.WeakSet[Kept] = weakref.WeakSet()
+class Growth:
+    """A count at some of the steps, ever fewer."""
+
+    def __init__(self) -> None:
+        self._marks: list[tuple[int, int]] = []
+        self.until = 0  # so far the last count holds, as somebody knows
+
+    def mark(self, step: int, count: int) -> None:
+        """Take in a count; of marks close to each other the later stays."""
+        marks = self._marks
+        if marks and (marks[-1][0] in (step, 0) or (len(marks) > 1 and marks[-1][0] < SPARSE * marks[-2][0])):
+            marks.pop()
+        marks.append((step, count))
+
+    def holds(self) -> None:
+        """Nothing more is known than that the last count still held."""
+        if self._marks:
+            self.mark(max(self.until, self._marks[-1][0]), self._marks[-1][1])
+
+    def by(self, step: int) -> int:
+        """Return the count at a step, as the last one and the growth since have it."""
+        last, count = self._marks[-1] if self._marks else (step, 0)
+        return round(count + self.per_step * (step - last))
+
+    @property
+    def per_step(self) -> float:
+        """By how much it grew per step in the later half; 0 where it did not do so before, or no longer does."""
+        last = self._marks[-1] if self._marks else (0, 0)
+        half = self._before(last[0])
+        quarter = self._before(half[0]) if half else None
+        if half is None or quarter is None:
+            return 0.0
+        late, early = ((b[1] - a[1]) / (b[0] - a[0]) for a, b in ((half, last), (quarter, half)))
+        return late if late >= STEADY * early > 0 else 0.0
+
+    def _before(self, step: int) -> tuple[int, int] | None:
+        return next((mark for mark in reversed(self._marks) if 0 < mark[0] <= HALF * step), None)
+
+
+KNOWN: deque[Kept] = deque(maxlen=FORMS)
+TRACED = Growth()  # of what all traces keep
+
+
+def alive() -> int:
+    """Count the arrays that traces keep now."""
+    return sum(one.arrays for one in KNOWN if one.lives)
 
 
 def sources(arrays: list[Any]) -> int:

@@ -15,10 +15,10 @@ from mlxprobe.agent.phases import Phases
 from mlxprobe.agent.steps import StepLog, number
 
 TICK_S = 0.02
-COUNT_S = 0.1
+COUNT_S, COUNT_SHARE = 0.1, 0.05  # between two counts of memory: of a short run so far, a share
 LONG_EVALUATION_S = 0.1
 MOST_RATES = 8
-MANY_STEPS = 10
+MANY_STEPS, BEGAN_S = 10, time.monotonic()
 LAZY_AT_MOST = 3  # steps without an evaluation: the graph of a loss then holds all of them
 
 
@@ -175,7 +175,7 @@ class Recorder:
             self.channel.send("tick", n=self.step)
 
     def _count_if_due(self, now_s: float) -> None:
-        if now_s - self._counted_s > COUNT_S:
+        if now_s - self._counted_s > min(COUNT_S, COUNT_SHARE * (now_s - BEGAN_S)):
             self._counted_s = now_s
             self.count()
 

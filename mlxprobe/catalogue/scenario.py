@@ -30,6 +30,7 @@ class Variant:
     expects: Expected = Outcome.PASS
     raises: str = ""
     finds: tuple[str, ...] = ()
+    found_on: tuple[str, ...] = ()
     comparable: bool = True
     ranks: int = 0
 
@@ -66,7 +67,8 @@ class Scenario:
         """Mark a broken loop, with the outcome measured and, as `claims` and `says`, the document's.
 
         Where an error is expected, `raises` is a part of the exception's type or message. A loop that takes another
-        number of steps than the correct one is not `comparable` with it.
+        number of steps than the correct one is not `comparable` with it. What it `finds` may need one of the conditions
+        `found_on`, such as `gpu` or `mlx>=0.32`.
         """
         return self._note(Role.BROKEN, expects=expects, **notes)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
+import math
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.evaluation import GROWING
 from mlxprobe.diagnosis.registry import facts, finding, place, rule
-from mlxprobe.values.measures import active_floors, growth_per_step, pending_slope
+from mlxprobe.values.measures import active_floors, growth_per_step, megabytes, pending_slope
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -16,6 +18,12 @@ ENOUGH_STEPS = 16
 MANY_STEPS = 32
 GROWTH_BYTES = 100_000
 GROWTH_SHARE = 0.1
+PARTS, LATER, BEFORE = 8, 3, 1  # parts of a run: the end of its first half, and of its first quarter
+CACHE_STEPS = 64  # fewer lengths than these are buckets that have not come back so far
+STEADY = 0.5  # of the growth before: what is kept now and then fits
+PADDED = 8  # lengths that differ by multiples of this are padded, and come back
+CACHE_BYTES = 64e6  # the CPU's cache holds half as much at the most, unless it is told otherwise
+NOTED, WARNED = 2, 4  # times the peak
 KEPT_BY = {"kept": "kept by the program", "traced": "by traces of compiled functions", "pending": "by a pending graph"}
 MOST_STEPS = 100_000  # of a run that lasts
 SEEN_SHARE = 0.01  # of the way to the limit, that the growth is to have gone on
@@ -47,6 +55,66 @@ def memory_growth(seen: Observation) -> Iterator[Finding]:
         yield rule("MP103").at(message, file, line, severity=Severity.WARNING, **evidence)
 
 
+@finding("MP113", "cache-growth", Severity.WARNING)
+def cache_growth(seen: Observation) -> Iterator[Finding]:
+    """MLX's cache of freed buffers grows to the end, while the memory of arrays is flat: sizes that never come back.
+
+    A freed buffer is kept for an array of nearly its size. Where each batch has another length, hardly any fits, and
+    the cache takes what the machine has; on unified memory that is what makes a Mac swap. Below four times the peak of
+    the arrays, and where no batches of free lengths were seen, it is a note.
+
+    Example: `batch = mx.array(pad(samples, max(map(len, samples))))` at each step.
+
+    Use instead: `mx.set_cache_limit(n)`, with n about the peak of a step; or pad to multiples of 64, so that sizes come
+    back; or `mx.clear_cache()` every so many steps.
+    """
+    floors, active = cache_floors(seen), active_floors(seen, PARTS)
+    peak = max((one.peak_bytes for one in seen.memory), default=0)
+    if len(seen.steps) < CACHE_STEPS or not floors or not active or floors[-1] < max(CACHE_BYTES, NOTED * peak):
+        return
+    per_part = len(seen.steps) / PARTS
+    late = (floors[-1] - floors[LATER]) / (PARTS - 1 - LATER)
+    early = (floors[LATER] - floors[BEFORE]) / (LATER - BEFORE)
+    rises = [after - before for before, after in itertools.pairwise(floors[LATER:])]
+    if (
+        min(rises) <= 0
+        or late < STEADY * early
+        or active[-1] - active[LATER] > GROWTH_SHARE * (floors[-1] - floors[LATER])
+    ):
+        return
+    free = free_lengths(seen)
+    lengths = f"; its batches had lengths such as {', '.join(map(str, free[:4]))}" if free else ""
+    message = (
+        f"MLX's cache grows by {megabytes(late / per_part)} a step, to {megabytes(floors[-1])}, while its arrays never "
+        f"need more than {megabytes(peak)}{lengths}"
+    )
+    severity = Severity.WARNING if free and floors[-1] >= WARNED * peak else Severity.NOTE
+    file, line = place(seen, "first gradient", "first update")
+    evidence = {"cache_bytes": floors[-1], "bytes_per_step": late / per_part, "peak_bytes": float(peak)}
+    yield rule("MP113").at(message, file, line, severity=severity, **evidence)
+
+
+def free_lengths(seen: Observation) -> list[int]:
+    """Return lengths of batches that are no multiples of what they are padded to; nothing where they are."""
+    shapes = [tuple(map(int, name.split()[0].split("×"))) for name in seen.sheet.batches if name[:1].isdigit()]
+    for axes in zip(*(one for one in shapes if len(one) == len(shapes[0])), strict=True):
+        found = sorted(set(axes))
+        if len(found) > 1 and math.gcd(*(after - before for before, after in itertools.pairwise(found))) < PADDED:
+            return found
+    return []
+
+
+def cache_floors(seen: Observation) -> list[float]:
+    """Return the least that the cache held in each eighth of the steps; nothing where too little was seen of it."""
+    ends = [step.t_s for step in seen.steps]
+    parts: list[list[int]] = [[] for _ in range(PARTS)]
+    for sample in seen.memory:
+        number = bisect.bisect_left(ends, sample.t_s)
+        if number < len(ends):
+            parts[number * PARTS // len(ends)].append(sample.cache_bytes)
+    return [float(min(part)) for part in parts] if all(parts) else []
+
+
 @finding("MP114", "buffer-count", Severity.WARNING)
 def buffer_count(seen: Observation) -> Iterator[Finding]:
     """Arrays with data of their own become more at every step, whatever their size: Metal holds 499,000 and no more.
@@ -67,7 +135,8 @@ def buffer_count(seen: Observation) -> Iterator[Finding]:
         if each <= 0 or now >= of["limit"]:
             continue
         end = step + (of["limit"] - now) / each
-        bounded = growth["traced"] > each / 2 and 0 < of["most_traced"] + now - of["traced"] < of["limit"]
+        most = now - of["traced"] + of["most_traced"] if of["most_traced"] else math.inf
+        bounded = growth["traced"] > each / 2 and most < of["limit"]
         if bounded or end > MOST_STEPS or step < max(MANY_STEPS, SEEN_SHARE * end):
             continue
         parts = ", ".join(f"{rise:.3g} {KEPT_BY[name]}" for name, rise in growth.items() if rise)

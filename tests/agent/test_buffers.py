@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from watching import GUARD_S
 
-from mlxprobe.agent.inspectors.buffers import Growth
-from mlxprobe.agent.kept import outline
+from mlxprobe.agent.kept import Growth, outline
 from mlxprobe.agent.traces import Range
 from mlxprobe.diagnosis import diagnose
 from mlxprobe.supervisor.watch import observe

@@ -1,0 +1,91 @@
+"""What is said of the cache, and of arrays that become more: the rules on series."""
+
+import pytest
+from making import seen
+
+from mlxprobe.diagnosis import RULES
+from mlxprobe.values.observation import Fact, MlxSample, Observation, Step
+from mlxprobe.values.record import Finding
+from mlxprobe.values.sheet import Optimizer, Sheet
+from mlxprobe.values.vocabulary import Severity
+
+MB = 1_000_000
+FREE = {f"8×{length} int32": 1 for length in (71, 88, 130, 345)}
+PADDED = {f"8×{length} int32": 1 for length in (64, 128, 192, 384)}
+
+
+def run(cache_mb: list[float], batches: dict[str, int], peak_mb: int = 20, active_mb: float = 1.0) -> Observation:
+    """Return a run whose cache had these sizes, step by step; its arrays grow by `active_mb` in all."""
+    count = len(cache_mb)
+    steps = tuple(
+        Step(n=n, t_s=0.1 * n, step_s=0.1, pending=0, active_bytes=round(MB * (1 + active_mb * n / count)))
+        for n in range(1, count + 1)
+    )
+    memory = tuple(
+        MlxSample(t_s=0.1 * n, active_bytes=MB, cache_bytes=round(MB * one), peak_bytes=peak_mb * MB)
+        for n, one in enumerate(cache_mb, 1)
+    )
+    return seen(steps=steps, memory=memory, sheet=Sheet(batches=batches))
+
+
+def found(code: str, observed: Observation) -> list[Finding]:
+    return list(RULES[code].detect(observed))
+
+
+GROWING = [4.0 * n for n in range(128)]
+CACHES = [
+    ("lengths that never come back", run(GROWING, FREE), [Severity.WARNING]),
+    ("twice the peak", run(GROWING, FREE, peak_mb=200), [Severity.NOTE]),
+    ("less than that", run(GROWING, FREE, peak_mb=400), []),
+    ("padded lengths that have not come back yet", run(GROWING, PADDED), [Severity.NOTE]),
+    ("one length", run([300.0] * 128, {"8×64 int32": 9}), []),
+    ("buckets that have come back", run([min(300.0, 30.0 * n) for n in range(128)], PADDED), []),
+    ("a limit", run([min(60.0, 4.0 * n) for n in range(128)], FREE), []),
+    ("cleared every twenty steps", run([20.0 * (n % 20) for n in range(128)], FREE), []),
+    ("the cache of the CPU", run([min(33.0, 4.0 * n) for n in range(128)], FREE), []),
+    ("arrays grow too", run(GROWING, FREE, active_mb=300.0), []),
+    ("too few steps", run(GROWING[:48], FREE), []),
+]
+
+
+@pytest.mark.parametrize(("observed", "right"), [case[1:] for case in CACHES], ids=[case[0] for case in CACHES])
+def test_growth_of_the_cache(observed: Observation, right: list[Severity]) -> None:
+    assert [one.severity for one in found("MP113", observed)] == right
+
+
+def test_the_lengths_and_the_figures_are_told() -> None:
+    (one,) = found("MP113", run(GROWING, FREE))
+    assert "its batches had lengths such as 71, 88, 130, 345" in one.message
+    assert one.evidence["bytes_per_step"] == pytest.approx(4.0 * MB, rel=0.1)
+
+
+def buffers(step: int = 64, span: int = 0, **changes: float) -> Observation:
+    """Return a run with what the agent tells of buffers: 18 more at each step, by traces."""
+    detail = {
+        "kept": 100, "traced": 18 * step, "pending": 0, "kept_per_step": 0.0, "traced_per_step": 18.0,
+        "pending_per_step": 0.0, "per_trace": 18, "most_traced": 0, "limit": 499_000, "metal": False,
+    } | changes  # fmt: skip
+    sheet = Sheet(optimizers=(Optimizer(name="AdamW", span=span),))
+    return seen(facts=(Fact(name="buffers", step=step, detail=detail),), sheet=sheet)  # type: ignore[arg-type]
+
+
+COUNTS = [
+    ("a schedule as long", buffers(step=64, traced_per_step=490.0, span=2000), [Severity.WARNING]),
+    ("nobody knows how long", buffers(step=64, traced_per_step=490.0), [Severity.NOTE]),
+    ("too little was seen of it", buffers(step=64), []),
+    ("enough was", buffers(step=600), [Severity.NOTE]),
+    ("few lengths are left", buffers(step=600, most_traced=40_000), []),
+    ("enough are left", buffers(step=600, most_traced=600_000), [Severity.NOTE]),
+    ("one array a step", buffers(step=5000, traced_per_step=1.0), []),
+    ("it has come to a rest", buffers(step=600, traced_per_step=0.0), []),
+]
+
+
+@pytest.mark.parametrize(("observed", "right"), [case[1:] for case in COUNTS], ids=[case[0] for case in COUNTS])
+def test_the_number_of_buffers(observed: Observation, right: list[Severity]) -> None:
+    assert [one.severity for one in found("MP114", observed)] == right
+
+
+def test_where_it_ends_is_told_by_the_system() -> None:
+    assert "on a Mac this run would end near step 27,717" in found("MP114", buffers(step=600))[0].message
+    assert "this run ends near" in found("MP114", buffers(step=600, metal=True))[0].message
