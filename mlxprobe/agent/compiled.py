@@ -12,7 +12,7 @@ from mlxprobe.agent.call import Call
 from mlxprobe.agent.capture import Reach
 from mlxprobe.agent.constants import Constants
 from mlxprobe.agent.effects import Effects, followed
-from mlxprobe.agent.inspection import Inspection
+from mlxprobe.agent.inspection import LAZY_AT_MOST, Inspection
 from mlxprobe.agent.kept import Kept
 from mlxprobe.agent.nesting import Trace
 from mlxprobe.agent.origin.held import Origin, containers
@@ -56,7 +56,7 @@ class Compiled:
         self._recorder, self._nesting = inspection.recorder, inspection.nesting
         self._constants = Constants(inspection, self._site, self._given)
         self.traces = Traces(self._recorder)
-        self._buffers = Kept(self.traces)
+        self._buffers = Kept(self.traces, self)
         self._pace = Pace(self._recorder, self._site)
 
     def known_to(self, inspection: Inspection, origin: Origin) -> Compiled:
@@ -114,7 +114,7 @@ class Compiled:
         times = self._times_traced
         before = self._kept(shadows) if not times else None
         with recorder.carefully():
-            given = self._buffers.calling(self._given[0], self._models, args, kwargs)
+            given = self._buffers.calling(recorder.step, self._given[0], self._models, args, kwargs)
         self._pace.begins()
         result = call(*args, **kwargs)
         recorder.tick(time.monotonic())
@@ -127,7 +127,8 @@ class Compiled:
             self._constants.called(traced=self._times_traced > times)
             if self._times_traced > times and not inspection.busy:
                 with inspection.at_our_cost():
-                    self._buffers.traced(given, [result, self._given[1]], self._pace.operations)
+                    drawn, outputs = given if recorder.lazy_steps <= LAZY_AT_MOST else None, [result, self._given[1]]
+                    self._buffers.traced(drawn, outputs, self._pace.operations, recorder.step)
         updates = [(one(), other()) for one, other in self._trained.get(branch(args, kwargs), ())]
         if not (self._gradients or any(self._trained.values())):
             recorder.phases.goes_on()

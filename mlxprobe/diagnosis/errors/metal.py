@@ -10,7 +10,7 @@ ROWS = (
         "resource-limit", "Metal", r"\[metal::malloc\] Resource limit \(\d+\) exceeded",
         "more buffers are alive than MLX allows on Metal (499,000, unless the system names another number); it counts "
         "them, whatever their size, so memory may look flat all the time",
-        ("a compiled function is traced anew for every length, and each trace keeps its constants for ever (MP502)",
+        ("a compiled function is traced anew for every length, and each trace keeps its constants for ever (MP114)",
          "arrays of every step are kept: batches made in advance, outputs, caches",
          "a lazy graph is carried from step to step and never evaluated"),
         "pad to few lengths; let no compiled function see all of them; keep numbers, not arrays; mx.clear_cache() "
@@ -24,7 +24,7 @@ ROWS = (
         "ones abort",
         ("a sequence or a batch longer than all before: look for the longest of the data",
          "Metal's working set is smaller than the machine's memory, and others use it too: a second model, a browser",
-         "MLX's cache of freed buffers, which grows where lengths vary"),
+         "MLX's cache of freed buffers, which grows where lengths vary (MP113)"),
         "smaller batches, shorter sequences, gradient checkpointing; mx.set_cache_limit; compare mx.get_peak_memory() "
         "with max_recommended_working_set_size of mx.device_info()",
         ("ml-explore/mlx#479", "ml-explore/mlx-lm#236", "ml-explore/mlx-examples#481", "ml-explore/mlx#3539",
