@@ -106,7 +106,8 @@ def _precision(
             continue
         if not _usable(right, *sides) or float(np.max(np.abs(right), initial=0.0)) > LARGEST.get(dtype, 1.0) / 16:
             continue
-        drift = sum(np.abs(one - right) for one in sides) * FEW * unit(case) / UNIT["float32"]
+        errors = terms(case) if len(case.steps) > 1 else FEW  # what one call rounds, the next ones may magnify
+        drift = sum(np.abs(one - right) for one in sides) * errors * unit(case) / UNIT["float32"]
         largest = max(1.0, float(np.max(np.abs(right), initial=0.0)), _largest(wide["value"]))
         allowed = unit(case) * terms(case) * largest + drift
         excess = np.where(np.isfinite(given), np.abs(given - right), np.inf) / allowed
