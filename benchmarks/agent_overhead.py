@@ -1,10 +1,13 @@
 """What watching costs a healthy loop: step time, start-up and CPU, beside py-spy, memray and cProfile, interleaved.
 
-`python -m benchmarks.agent_overhead [ROUNDS] [--only NAME]`: medians of 15 rounds, or of as many as are given. py-spy
-and memray are left out where they are not installed; `--only mlxprobe` leaves all others out.
+`python -m benchmarks.agent_overhead [ROUNDS] [--only NAME] [--loop NAME]`: medians of 15 rounds, or of as many as are
+given. py-spy and memray are left out where they are not installed; `--only mlxprobe` leaves all others out. `--loop`
+takes those whose names begin so, `start` among them. Of the loop on four ranks the first rank tells.
 """
 
 import argparse
+import os
+import random
 import re
 import shutil
 import statistics
@@ -16,12 +19,17 @@ from pathlib import Path
 
 PROGRAMS = Path(__file__).parent / "programs"
 LOOPS = {
-    "steps of 0.1 ms": ("short_steps.py", "10000"),
+    "steps of 0.1 ms": ("short_steps.py", "10000", "1"),
+    "steps of 0.2 ms": ("short_steps.py", "8000", "3"),
     "short steps": ("healthy_loop.py", "200", "4"),
+    "steps of 6 ms": ("healthy_loop.py", "1200", "4"),
     "long steps": ("healthy_loop.py", "40", "96"),
     "never evaluated": ("never_evaluates.py", "400"),
+    "four ranks": ("healthy_loop.py", "400", "2", "4"),  # the last is how many
 }
-FIGURES = re.compile(r"cpu_ms ([\d.]+)\s+median_ms ([\d.]+)")
+FIGURES = re.compile(r"cpu_ms ([\d.]+)\s+mean_ms ([\d.]+)\s+median_ms ([\d.]+)")
+UNITS = ("CPU, ms", "mean, ms", "step, ms")
+PORTS = range(20_000, 30_000, 8)
 NOTHING = "import mlx.core, mlx.nn, mlx.optimizers"
 
 
@@ -40,11 +48,30 @@ def tools(folder: str) -> dict[str, list[str]]:
     return found
 
 
-def step_figures(order: list[str], loop: tuple[str, ...]) -> tuple[float, float] | None:
-    """Return the median step and its CPU time in ms; None where the tool cannot run here."""
-    words = [*order, str(PROGRAMS / loop[0]), *loop[1:]]
-    found = FIGURES.search(subprocess.run(words, capture_output=True, text=True, check=False).stdout)
-    return (float(found[2]), float(found[1])) if found else None
+def words_of(order: list[str], loop: tuple[str, ...]) -> list[str]:
+    """Return the words that run a loop under a tool; of those that cannot watch a command, none for several ranks."""
+    script = [str(PROGRAMS / loop[0]), *loop[1:]]
+    if len(loop) <= 3:
+        return [*order, *script]
+    if order[1:] and "mlxprobe" not in order:
+        return []
+    launch = [str(Path(sys.executable).with_name("mlx.launch")), "-n", loop[3], "--backend", "ring"]
+    launch += ["--starting-port", str(random.choice(PORTS))]
+    return [*([*order, "--"] if order[1:] else []), *launch, sys.executable, *script]
+
+
+def step_figures(order: list[str], loop: tuple[str, ...]) -> tuple[float, ...] | None:
+    """Return a step's CPU time, its mean and its median in ms; None where the tool cannot run here."""
+    words = words_of(order, loop)
+    if not words:
+        return None
+    found = FIGURES.search(subprocess.run(words, capture_output=True, text=True, check=False, env=installed()).stdout)
+    return tuple(map(float, found.groups())) if found else None
+
+
+def installed() -> dict[str, str]:
+    """Return an environment in which Python keeps what it has compiled, as it does where a user has installed it."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def row(name: str, tool: str, values: list[float], unit: str, plain: float) -> None:
@@ -56,18 +83,20 @@ def row(name: str, tool: str, values: list[float], unit: str, plain: float) -> N
 
 def compare(name: str, loop: tuple[str, ...], rounds: int, orders: dict[str, list[str]]) -> None:
     """Print each tool's ratio to the plain run of the same round, of a step's time and of its CPU time."""
-    pairs: dict[str, list[tuple[float, float]]] = {}
+    pairs: dict[str, list[tuple[float, ...]]] = {}
     plains = []
     for number in range(rounds):
         order = list(orders.items())
         order = order[number % len(order) :] + order[: number % len(order)]
         seen = {tool: figures for tool, words in order if (figures := step_figures(words, loop)) is not None}
-        plain = seen.pop("plain")
+        plain = seen.pop("plain", None)
+        if plain is None:
+            continue
         plains.append(plain)
-        for tool, (step_ms, cpu_ms) in seen.items():
-            pairs.setdefault(tool, []).append((step_ms / plain[0], cpu_ms / plain[1]))
+        for tool, figures in seen.items():
+            pairs.setdefault(tool, []).append(tuple(one / other for one, other in zip(figures, plain, strict=True)))
     for tool, ratios in pairs.items():
-        for k, unit in enumerate(("step, ms", "CPU, ms")):
+        for k, unit in enumerate(UNITS):
             row(name, tool, [one[k] for one in ratios], unit, statistics.median(one[k] for one in plains))
 
 
@@ -79,7 +108,7 @@ def start_up(rounds: int, folder: str, orders: dict[str, list[str]]) -> None:
     for _ in range(rounds):
         for tool, words in orders.items():
             began = time.perf_counter()
-            subprocess.run([*words, str(script)], capture_output=True, check=False)
+            subprocess.run([*words, str(script)], capture_output=True, check=False, env=installed())
             took.setdefault(tool, []).append(time.perf_counter() - began)
     plain = took.pop("plain")
     for tool, times in took.items():
@@ -92,15 +121,18 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("rounds", nargs="?", type=int, default=15)
     parser.add_argument("--only", default="", help="the tools whose names begin so")
+    parser.add_argument("--loop", default="", help="the loops whose names begin so")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         orders = {
             tool: words for tool, words in tools(folder).items() if tool == "plain" or tool.startswith(given.only)
         }
         print(f"{'loop':16} {'tool':15} {'figure':9} {'plain':>9} {'median':>7} quarters (extremes), {given.rounds} ×")
-        start_up(given.rounds, folder, orders)
+        if "start and end".startswith(given.loop):
+            start_up(given.rounds, folder, orders)
         for name, loop in LOOPS.items():
-            compare(name, loop, given.rounds, orders)
+            if name.startswith(given.loop):
+                compare(name, loop, given.rounds, orders)
 
 
 if __name__ == "__main__":

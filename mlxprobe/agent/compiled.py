@@ -84,10 +84,10 @@ class Compiled:
             self._inspection.tracing = False
             self._trained[branch(args, kwargs)] = [(weak(one.model), weak(one.optimizer)) for one in trace.updated]
             self._times_traced += 1
-        self._recorder.tick(time.monotonic())
+        self._recorder.tick()
         with self._recorder.carefully():
             self._remember(trace, args, kwargs, result)
-        self._recorder.tick(time.monotonic())
+        self._recorder.tick()
         return result
 
     def _remember(self, trace: Trace, args: Any, kwargs: Any, result: Any) -> None:
@@ -117,7 +117,7 @@ class Compiled:
             given = self._buffers.calling(recorder.step, self._given[0], self._models, args, kwargs)
         self._pace.begins()
         result = call(*args, **kwargs)
-        recorder.tick(time.monotonic())
+        recorder.tick()
         self._pace.ends(traced=self._times_traced > times)
         if before is not None and self._gradients:
             with recorder.carefully():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import CodeType, FunctionType
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from mlxprobe.agent.origin.held import Origin
 from mlxprobe.agent.patches import Patches
 from mlxprobe.agent.recorder import Recorder
 
+Bound = tuple[Any, Callable[..., Any]] | None  # the model, and the function that `nn.value_and_grad` was given
 HELD = "value_grad_fn"  # as `nn.value_and_grad` names the function that it returns a closure of
 
 
@@ -32,7 +34,7 @@ class GradientCalls:
         self._inspection = inspection
         self._nesting = nesting
         self._origin = origin
-        self._models: list[tuple[Any, Callable[..., Any]]] = []  # whose gradients `nn.value_and_grad` is computing
+        self._making: Bound = None  # for which `nn.value_and_grad` asks `mx.value_and_grad` now
         self._made_by: Any = None
 
     def install(self, mx: Any) -> None:
@@ -51,27 +53,13 @@ class GradientCalls:
 
         @like(original)
         def value_and_grad(model: Any, fn: Callable[..., Any]) -> Callable[..., Any]:
-            return self._of_model(model, fn, original(model, fn))
+            before, self._making = self._making, (model, fn)
+            try:
+                return original(model, fn)  # type: ignore[no-any-return]
+            finally:
+                self._making = before
 
         utils.value_and_grad = value_and_grad
-
-    def _of_model(self, model: Any, fn: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
-        @like(fn)
-        def gradients(*args: Any, **kwargs: Any) -> Any:
-            here = GradientCalls.here
-            if here is None:
-                return call(*args, **kwargs)
-            here._models.append((model, fn))
-            try:
-                return call(*args, **kwargs)
-            except ValueError:
-                if not graph.leaves(model.trainable_parameters()):
-                    here._recorder.fact("nothing trainable")
-                raise
-            finally:
-                here._models.pop()
-
-        return gradients
 
     def adopt(self, patches: Patches) -> None:
         """Listen to functions that `nn.value_and_grad` made before we came: each holds MLX's own in its closure."""
@@ -80,13 +68,14 @@ class GradientCalls:
             call, model, fn = held[HELD].cell_contents, held["model"].cell_contents, unwrapped(function)
             if type(call) is not FunctionType:  # which MLX's own says it is an instance of
                 inner = with_parameters(model, fn)
-                made = self._wrapped(inner, call, True, described(inner))
-                patches.fill(held[HELD], self._of_model(model, fn, made))
+                patches.fill(held[HELD], self._wrapped(inner, call, True, described(inner), (model, fn)))
 
     def _maker(self, original: Callable[..., Any], *, with_value: bool) -> Callable[..., Any]:
         @like(original)
         def make(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
-            return self._wrapped(fun, original(fun, *args, **kwargs), with_value, described(fun, *args, **kwargs))
+            bound, self._making = self._making, None
+            call = original(fun, *args, **kwargs)
+            return self._wrapped(fun, call, with_value, described(fun, *args, **kwargs), bound)
 
         return make
 
@@ -96,44 +85,66 @@ class GradientCalls:
         call: Callable[..., Any],
         with_value: bool,
         describe: Callable[..., dict[str, Any]],
+        bound: Bound,
     ) -> Callable[..., Any]:
+        told: GradientCalls | None = None  # who was there at the last call
+        hold: Callable[[Any, Any], None]
+        model = id(bound[0]) if bound else 0
+
+        def describe_call(result: Any, args: Any, kwargs: Any) -> Call:
+            made = _described(result if with_value else (None, result), describe, bound, args, kwargs)
+            made.function = bound[1] if bound else function
+            return made
+
         @like(call)
         def gradients(*args: Any, **kwargs: Any) -> Any:
+            nonlocal told, hold
             here = GradientCalls.here
             if here is None:
                 return call(*args, **kwargs)
-            recorder, inspection, nesting, models = here._recorder, here._inspection, here._nesting, here._models
+            recorder, inspection, nesting = here._recorder, here._inspection, here._nesting
             if nesting.reached is not None:
-                nesting.reached(function, args, kwargs, models[-1] if models else (None, None))
-            if nesting.depth:
-                return call(*args, **kwargs)
-            if nesting.tracing or nesting.shadow:
-                nesting.depth += 1
-                try:
-                    result = call(*args, **kwargs)
-                finally:
-                    nesting.depth -= 1
-                here._inside(lambda: here._described(function, describe, (args, kwargs), result, with_value))
-                return result
+                nesting.reached(function, args, kwargs, bound or (None, None))
+            if nesting.depth or nesting.tracing or nesting.shadow:
+                return here._within(call, args, kwargs, bound, describe_call)
             recorder.gradient_begins()
-            if inspection.due:
-                inspection.calling()
+            inspection.calling()
             if inspection.home.here():
-                here._origin.hold(function, args, kwargs, models[-1] if models else None)
+                if told is not here:
+                    told, hold = here, here._origin.holding(function, bound)
+                hold(args, kwargs)
             nesting.depth += 1
             try:
                 result = call(*args, **kwargs)
             except Exception as error:
-                here._failed(error)
+                here._failed(error, bound)
                 raise
             finally:
                 nesting.depth -= 1
-            recorder.gradient_ends(result[0] if with_value else None, id(models[-1][0]) if models else 0)
+            recorder.gradient_ends(result[0] if with_value else None, model)
             if inspection.due:
-                inspection.called(lambda: here._described(function, describe, (args, kwargs), result, with_value))
+                inspection.called(partial(describe_call, result, args, kwargs))
             return result
 
         return gradients
+
+    def _within(
+        self, call: Callable[..., Any], args: Any, kwargs: Any, bound: Bound, described: Callable[..., Call]
+    ) -> Any:
+        """Make a gradient call within another call of MLX's; tell of it where that is a compiled function's."""
+        nesting = self._nesting
+        tells = not nesting.depth
+        nesting.depth += 1
+        try:
+            result = call(*args, **kwargs)
+        except ValueError:
+            self._tell_untrainable(bound)
+            raise
+        finally:
+            nesting.depth -= 1
+        if tells:
+            self._inside(partial(described, result, args, kwargs))
+        return result
 
     def _inside(self, described: Callable[[], Call]) -> None:
         """Tell of a gradient call in a compiled function, which is being traced, or run by us to look into it."""
@@ -145,39 +156,38 @@ class GradientCalls:
             self._nesting.tracing[-1].calls.append(made)
             self._inspection.called_in_trace(made)
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, bound: Bound) -> None:
         self._recorder.fact(
             "gradient failed",
             at=":".join(map(str, sites.raising(error.__traceback__))),
             type=type(error).__name__,
             message=str(error)[:300],
         )
+        if isinstance(error, ValueError):
+            self._tell_untrainable(bound)
 
-    def _described(
-        self,
-        taken_of: Callable[..., Any],
-        describe: Callable[..., dict[str, Any]],
-        given: tuple[Any, Any],
-        result: Any,
-        with_value: bool,
-    ) -> Call:
-        """Put together what the inspectors are told of a gradient call."""
-        args, kwargs = given
-        model, function = self._models[-1] if self._models else (None, None)
-        parameters = describe(args, kwargs, taken=True)
-        if function is not None:
-            taken_of, describe, args = function, described(function, ()), args[1:]
-        value, gradients = result if with_value else (None, result)
-        loss = value[0] if isinstance(value, (tuple, list)) and value else value
-        return Call(
-            model=model,
-            parameters=parameters,
-            data=describe(args, kwargs),
-            loss=loss,
-            gradients=gradients,
-            site=sites.calling(),
-            function=taken_of,
-        )
+    def _tell_untrainable(self, bound: Bound) -> None:
+        if bound and not graph.leaves(bound[0].trainable_parameters()):
+            self._recorder.fact("nothing trainable")
+
+
+def _described(
+    result: tuple[Any, Any], describe: Callable[..., dict[str, Any]], bound: Bound, args: Any, kwargs: Any
+) -> Call:
+    """Put together what the inspectors are told of a gradient call."""
+    parameters = describe(args, kwargs, taken=True)
+    if bound:
+        describe, args = described(bound[1], ()), args[1:]
+    value, gradients = result
+    loss = value[0] if isinstance(value, (tuple, list)) and value else value
+    return Call(
+        model=bound[0] if bound else None,
+        parameters=parameters,
+        data=describe(args, kwargs),
+        loss=loss,
+        gradients=gradients,
+        site=sites.calling(),
+    )
 
 
 def made_by(maker: Any) -> Iterator[FunctionType]:

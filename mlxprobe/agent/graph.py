@@ -20,29 +20,38 @@ def named_leaves(tree: Any) -> list[tuple[str, Any]]:
     """
     import mlx.core as mx
 
+    array, kinds = mx.array, (mx.array, dict, list, tuple)
     found: list[tuple[str, Any]] = []
     waiting, times = [("", tree)], Counter[int]()
-    kinds = mx.array, dict, list, tuple
     while waiting:
         path, node = waiting.pop()
-        if isinstance(node, mx.array):
+        if isinstance(node, array):
             found.append((path, node))
-            continue
-        times[id(node)] += 1
-        if times[id(node)] > PATHS:
-            continue
-        parts: list[tuple[Any, Any]] = []
-        if isinstance(node, dict):
-            parts = [(key, one) for key, one in reversed(node.items()) if isinstance(one, kinds)]
-        elif isinstance(node, (list, tuple)):
-            parts = [(k, node[k]) for k in range(len(node) - 1, -1, -1) if isinstance(node[k], kinds)]
-        waiting.extend((f"{path}.{key}".lstrip("."), one) for key, one in parts)
+        elif isinstance(node, (dict, list, tuple)) and times[id(node)] < PATHS:
+            times[id(node)] += 1
+            pairs = node.items() if isinstance(node, dict) else list(enumerate(node))
+            above = f"{path}." if path else ""
+            waiting += [
+                (f"{above}{key}" if above else str(key), one) for key, one in reversed(pairs) if isinstance(one, kinds)
+            ]
     return found
 
 
 def leaves(tree: Any) -> list[Any]:
     """List the arrays of a nested dict, list, tuple or module."""
-    return [one for _, one in named_leaves(tree)]
+    import mlx.core as mx
+
+    array = mx.array
+    found: list[Any] = []
+    waiting, times = [tree], Counter[int]()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, array):
+            found.append(node)
+        elif isinstance(node, (dict, list, tuple)) and times[id(node)] < PATHS:
+            times[id(node)] += 1
+            waiting += reversed(node.values() if isinstance(node, dict) else node)
+    return found
 
 
 def pending(arrays: list[Any], *, copies: bool = True) -> int:
@@ -75,12 +84,17 @@ def dot(**arrays: Any) -> str:
 
 def largest(array: Any) -> float:
     """Return the largest absolute value of an evaluated array; NaN where there is one. Nothing large is made."""
+    return largest_each([array])[0]
+
+
+def largest_each(arrays: list[Any]) -> list[float]:
+    """Return the largest absolute value of each of some evaluated arrays, all in one evaluation."""
     import mlx.core as mx
 
-    if not array.size:
-        return 0.0
-    low, high = number(mx.min(array)), number(mx.max(array))
-    return math.nan if math.isnan(low) or math.isnan(high) else max(abs(low), abs(high))
+    pairs = [(mx.min(one), mx.max(one)) if one.size else (mx.array(0.0),) * 2 for one in arrays]
+    mx.eval(pairs)
+    ends = [(number(low), number(high)) for low, high in pairs]
+    return [math.nan if math.isnan(low) or math.isnan(high) else max(abs(low), abs(high)) for low, high in ends]
 
 
 def per_position(array: Any) -> list[list[float]]:
@@ -122,6 +136,19 @@ def numbers(array: Any) -> list[float]:
     """Return the values of a small array, flat."""
     values: list[float] = array.astype(_float32()).reshape(-1).tolist()
     return values
+
+
+def rows(array: Any) -> list[list[float]]:
+    """Return the values of a small matrix."""
+    values: list[list[float]] = array.astype(_float32()).tolist()
+    return values
+
+
+def numbers_each(arrays: list[Any]) -> list[list[float]]:
+    """Return the values of each of some small arrays, all in one evaluation."""
+    flat = [one.astype(_float32()).reshape(-1) for one in arrays]
+    evaluate(flat)
+    return [one.tolist() for one in flat]
 
 
 def _float32() -> Any:

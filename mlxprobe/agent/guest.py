@@ -65,7 +65,7 @@ class Guest:
             start.send_exception(error, self.agent.channel)
         else:
             self.agent.channel.send("end")
-        known: dict[int, Callable[[], Any]] = {**Guest.trained, **self.agent.recorder.trees}
+        known: dict[int, Callable[[], Any]] = {**Guest.trained, **self.agent.recorder.trained.known}
         Guest.trained = {key: one for key, one in known.items() if one() is not None}
         self._patches.undo()
         imports.forget()

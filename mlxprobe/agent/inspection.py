@@ -9,7 +9,7 @@ from typing import Any
 
 from mlxprobe.agent import graph
 from mlxprobe.agent.call import Call
-from mlxprobe.agent.looks import Looks, is_landmark
+from mlxprobe.agent.looks import Looks, is_landmark, next_landmark
 from mlxprobe.agent.nesting import Home, Nesting
 from mlxprobe.agent.recorder import Recorder
 
@@ -79,8 +79,11 @@ class Inspection:
         self.tracing = False
         self.looked: dict[str, Any] = {}
         self.schedules: dict[int, tuple[str, int]] = {}  # by function: its words, and how many updates
+        self.setting: Callable[[Any], None] = lambda _: None  # told of a module whose parameters are set, by MLX or not
+        self.took: Callable[[Any], None] | None = None  # told of a module that has got some, within no call of MLX's
         self.nesting = Nesting()
         self.looks = Looks()
+        self._idle = 0, 0  # from a step to before another: no landmark is among them
         self._inspectors = [kind(self) for kind in kinds]
         self._inside: dict[str, Any] = {}
         self._functional: int | None = None
@@ -145,6 +148,9 @@ class Inspection:
 
         `update` is the number of pending operations of parameters and state.
         """
+        first, until = self._idle
+        if first <= step < until and now_s < self.looks.paid_s and not (self.due or self.wanted):
+            return None
         looked, inside, self._inside = None, self._inside, {}
         if is_landmark(step):
             self.looks.refresh(now_s)  # whatever the other inspectors cost, growth is to be proved
@@ -159,6 +165,7 @@ class Inspection:
                 looked = {UPDATE: self._update()}
         self.due = self.wanted or self.looks.is_due(step + 1, now_s)
         self.wanted = False
+        self._idle = step + 1, next_landmark(step + 1) - 1
         return looked
 
     def _weigh(self, parameters: Any) -> None:
@@ -171,7 +178,7 @@ class Inspection:
         if not self.recorder.applied:
             counted, self._functional = self._functional, None
             return counted or None  # of micro-batches before the first update it says nothing
-        trees = self.recorder.live_trees()
+        trees = self.recorder.trained.trees()
         if not trees or self.looks.has_proved(UPDATE):
             return None
         return self.count(UPDATE, graph.leaves(trees), always=True)

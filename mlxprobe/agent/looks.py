@@ -18,6 +18,11 @@ def is_landmark(step: int) -> bool:
     return step in EARLY or step & (step - 1) == 0
 
 
+def next_landmark(step: int) -> int:
+    """Return the first landmark that is not before a step."""
+    return min(one for one in (*EARLY, 1 << max(0, step - 1).bit_length()) if one >= step)
+
+
 class Drawing:
     """What the last drawing of one thing showed, and by how many operations it had grown per step."""
 
@@ -39,7 +44,7 @@ class Looks:
     def __init__(self) -> None:
         self.began_s = 0.0  # the first gradient call
         self._spent_s = 0.0
-        self._paid_s = 0.0  # when the run will have paid for what was spent
+        self.paid_s = 0.0  # when the run will have paid for what was spent
         self._this_s = 0.0  # spent on the look under way
         self._usual_s = 0.0  # the lesser of the last two looks: what else the machine does only adds to one
         self._before_s = 0.0
@@ -51,11 +56,11 @@ class Looks:
         """A part of a look took this long."""
         self._this_s += seconds
         self._spent_s += seconds
-        self._paid_s = self.began_s + self._spent_s / SHARE
+        self.paid_s = self.began_s + self._spent_s / SHARE
 
     def is_due(self, step: int, now_s: float) -> bool:
         """Tell whether to look at a step that is about to begin."""
-        if now_s >= self._paid_s:
+        if now_s >= self.paid_s:
             return True
         a_step_s = (now_s - self.began_s) / step  # as slow as the machine is, as a look is
         return is_landmark(step) and self._usual_s <= max(self._allowed_s(now_s), a_step_s)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 
 NODE = re.compile(r'\{ (\d+) \[label ="([^"]*)"')
-INTO = re.compile(r'^"([^"]+)" -> (\d+)$')
-OUT_OF = re.compile(r'^(\d+) -> "([^"]+)"$')
 CARRIERS = {"Squeeze", "Reshape", "ExpandDims", "AsType", "Broadcast", "Flatten", "Unflatten", "StopGradient", "Copy"}
 CARRIERS |= {"Contiguous", "Transpose", "Slice", "Negative"}
 LAYERS = {"Matmul", "AddMM", "Convolution", "QuantizedMatmul", "GatherMM", "GatherQMM", "BlockMaskedMM"}
@@ -25,12 +23,14 @@ class LossGraph:
         self._inputs: dict[str, list[str]] = {}
         self._maker: dict[str, str] = {}
         for line in dot.splitlines():
-            if found := NODE.search(line):
-                self._kind[found[1]] = found[2]
-            elif found := INTO.match(line):
-                self._inputs.setdefault(found[2], []).append(found[1])
-            elif found := OUT_OF.match(line):
-                self._maker[found[2]] = found[1]
+            start, arrow, end = line.partition(" -> ")
+            if not arrow:
+                if found := NODE.match(line):
+                    self._kind[found[1]] = found[2]
+            elif start[0] == '"':
+                self._inputs.setdefault(end, []).append(start[1:-1])
+            else:
+                self._maker[end[1:-1]] = start
         self._named = named
         self._behind = self._ancestors("loss")
 
@@ -115,10 +115,10 @@ class LossGraph:
         seen, waiting = {tensor}, [tensor]
         while waiting:
             tensor = waiting.pop()
-            for source in self._sources(tensor) if tensor not in self._named else ():
-                if source not in seen:
-                    seen.add(source)
-                    waiting.append(source)
+            if tensor not in self._named:
+                fresh = [one for one in self._sources(tensor) if one not in seen]
+                seen.update(fresh)
+                waiting += fresh
         return seen
 
     def _sources(self, tensor: str) -> list[str]:

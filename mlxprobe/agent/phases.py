@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 STEPS, BETWEEN, OTHER, SAVING, TRACING = "steps", "between steps", "other evaluations", "saving", "tracing"
 WORTH_S = 5e-4  # an evaluation that is shorter only reads a value
@@ -12,7 +13,7 @@ class Phases:
     """Give each stretch of time to a step (gradients, update, evaluation), to another evaluation, or to neither."""
 
     def __init__(self) -> None:
-        self.totals: dict[str, tuple[float, int, float]] = {}  # seconds, times, the slowest
+        self.totals: dict[str, list[Any]] = {}  # seconds, times, the slowest
         self.peak: Callable[[], int] = lambda: 0
         self.peak_bytes = 0
         self.peak_in = ""
@@ -53,8 +54,13 @@ class Phases:
         self._last_s = now_s
 
     def _add(self, name: str, seconds: float) -> None:
-        total, times, slowest = self.totals.get(name, (0.0, 0, 0.0))
-        self.totals[name] = total + seconds, times + 1, max(slowest, seconds)
+        total = self.totals.get(name)
+        if total is None:
+            total = self.totals[name] = [0.0, 0, 0.0]
+        total[0] += seconds
+        total[1] += 1
+        if seconds > total[2]:  # noqa: PLR1730 - at each step, twice: `max` takes longer
+            total[2] = seconds
         peak = self.peak()
         if peak > self.peak_bytes:
             self.peak_bytes, self.peak_in = peak, name

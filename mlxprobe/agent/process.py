@@ -59,9 +59,9 @@ class Agent:
         self.recorder.log.flush_at_leaving(self._left)
         inspection = Inspection(self.recorder, ALL)
         self.recorder.inspected = inspection.finish
-        self.recorder.began = inspection.began
+        self.recorder.trained.began = inspection.began
         self._hooks, self._inspection = Hooks(self.recorder, inspection), inspection
-        self.recorder.look = self._look
+        self.recorder.look, self.recorder.looked = inspection.look, self._hooks.collectives.tell
         self.recorder.closing.append(self._hooks.collectives.tell)
         self.recorder.enough_steps = int(given.get(STEPS_VARIABLE, "0"))
         self.recorder.enough = lambda: stand_still(self.recorder, self.pid)
@@ -129,12 +129,6 @@ class Agent:
         self._hooks.leave()
         self.channel.close()
         os.close(self._stacks)
-
-    def _look(self, step: int, now_s: float) -> dict[str, Any] | None:
-        seen = self._inspection.look(step, now_s)
-        if seen is not None:
-            self._hooks.collectives.tell()
-        return seen
 
     def _finish(self) -> None:
         self._sampler.finish()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,11 +12,11 @@ from mlxprobe.agent.channel import Channel
 from mlxprobe.agent.losspath import LossPath
 from mlxprobe.agent.phases import Phases
 from mlxprobe.agent.steps import StepLog, number
+from mlxprobe.agent.trained import Trained
 
 TICK_S = 0.02
 COUNT_S, COUNT_SHARE = 0.1, 0.05  # between two counts of memory: of a short run so far, a share
 LONG_EVALUATION_S = 0.1
-MOST_RATES = 8
 MANY_STEPS, BEGAN_S = 10, time.monotonic()
 LAZY_AT_MOST = 3  # steps without an evaluation: the graph of a loss then holds all of them
 
@@ -44,11 +43,10 @@ class Recorder:
         self.applied = False
         self.phases = Phases()
         self.traces: dict[str, list[Any]] = {}  # of compiled functions, by name
-        self.rates: dict[int, tuple[Any, Any, Any]] = {}  # of each optimizer, after its last update
+        self.trained = Trained()
         self.log = StepLog(channel)
         self.losses = LossPath(self.log.read)
         self._streams: dict[int, int] = {}  # by model: the losses of each are a path of their own
-        self.trees: dict[int, weakref.ref[Any]] = {}
         self._facts: dict[tuple[str, str, int], int] = {}
         self.gradient_site = self.update_site = ("", 0)
         self.loaded = False  # whether weights were, from a file
@@ -57,12 +55,12 @@ class Recorder:
         self.changed = False  # whether any parameter ever did
         self.deaf = False  # to what we evaluate and read ourselves
         self.look: Callable[[int, float], dict[str, Any] | None] = lambda *_: None
+        self.looked: Callable[[], None] = lambda: None
         self._over = False
         self.active: Callable[[], int] = lambda: 0
-        self.began: Callable[[Any, Any], None] = lambda _, __: None
         self.inspected: Callable[[], None] = lambda: None
         self.count: Callable[[], None] = lambda: None
-        self._counted_s = 0.0
+        self._count_at_s = 0.0
         self.at_end: Callable[[], None] = lambda: None
         self.enough_steps = 0  # whoever watches wants no more; 0 for the program's own end
         self.enough: Callable[[], None] = lambda: None
@@ -85,12 +83,13 @@ class Recorder:
 
     def gradient_begins(self) -> None:
         """A gradient call starts; whatever step was open is complete now."""
-        self.phases.begins(time.monotonic())
-        self._settle_losses()
+        now_s = time.monotonic()
+        self.phases.begins(now_s)
+        self._settle_losses(now_s)
         if self._updated or (self._step_gradients and not self.applied):
-            self.close_step()
+            self.close_step(now_s)
         elif not self._open_since:
-            self._open_since = time.monotonic()
+            self._open_since = now_s
 
     def gradient_ends(self, value: Any, model: int = 0) -> None:
         """A gradient call of a `model` returned `value`, the loss (or a tuple that starts with it)."""
@@ -106,15 +105,17 @@ class Recorder:
             if self.loaded or (model in self.trained_before and self.trained_before[model]()):
                 self.fact("resumed", self.gradient_site, stream=stream)
         self.losses.follow(value, self.gradients, stream)
-        self.tick(time.monotonic())
+        if time.monotonic() - self.channel.sent_s > TICK_S:
+            self.tick()
 
     def stream(self, model: Any) -> int:
         """Return the number of a model's losses; for None of those without one."""
         return self._streams.get(0 if model is None else id(model), 0)
 
-    def _settle_losses(self, *, ended: bool = False) -> None:
+    def _settle_losses(self, now_s: float, *, ended: bool = False) -> None:
         deaf, self.deaf = self.deaf, True
-        self.losses.settle(lazy=max(self.lazy_steps, self._lazy_calls) > LAZY_AT_MOST, ended=ended)
+        lazy = self.lazy_steps > LAZY_AT_MOST or self._lazy_calls > LAZY_AT_MOST
+        self.losses.settle(now_s, lazy=lazy, ended=ended)
         self.losses.is_evaluated &= not self.lazy_steps
         self.deaf = deaf
 
@@ -127,22 +128,9 @@ class Recorder:
         self.lazy_steps += 1
         self._updated = self.applied = True
         self.phases.updated()
-        self._keep_rate(optimizer)
-        for tree in (model, optimizer):
-            if self.trees.get(id(tree), lambda: None)() is None:
-                try:
-                    self.trees[id(tree)] = weakref.ref(tree)
-                except TypeError:
-                    continue
-                if tree is optimizer:
-                    self.began(model, optimizer)
-        self.tick(time.monotonic())
-
-    def _keep_rate(self, optimizer: Any) -> None:
-        """Keep an optimizer's last rate and count, which may outlive it: a function that trains takes it with it."""
-        state = getattr(optimizer, "_state", None) or {}
-        if len(self.rates) < MOST_RATES or id(optimizer) in self.rates:
-            self.rates[id(optimizer)] = weakref.ref(optimizer), state.get("learning_rate"), state.get("step")
+        self.trained.updated(model, optimizer)
+        if time.monotonic() - self.channel.sent_s > TICK_S:
+            self.tick()
 
     def evaluated(self, began_s: float) -> None:
         """An evaluation that began at `began_s` has returned."""
@@ -152,15 +140,18 @@ class Recorder:
         took_s = now_s - began_s
         if took_s > LONG_EVALUATION_S or self.lazy_steps >= MANY_STEPS:
             self.fact("long evaluation", seconds=took_s, lazy_steps=self.lazy_steps)
-        if self._lazy_calls >= MANY_STEPS and not self.applied:
-            self.fact("long evaluation by hand", seconds=took_s, lazy_steps=self._lazy_calls)
-        self._lazy_calls = 0
+        if self._lazy_calls:
+            if self._lazy_calls >= MANY_STEPS and not self.applied:
+                self.fact("long evaluation by hand", seconds=took_s, lazy_steps=self._lazy_calls)
+            self._lazy_calls = 0
         self.evaluations += 1
         self.evaluation_s += took_s
         self.lazy_steps = 0
         self.phases.evaluated(began_s, now_s)
-        self._count_if_due(now_s)
-        self.tick(now_s)
+        if now_s > self._count_at_s:
+            self._count(now_s)
+        if now_s - self.channel.sent_s > TICK_S:
+            self.tick()
 
     def read(self, array: Any, value: Any) -> None:
         """The program read `value` from `array`; when that is a loss, note it."""
@@ -169,20 +160,19 @@ class Recorder:
             self.losses.read(array, value)
             self.deaf = False
 
-    def tick(self, now_s: float) -> None:
-        """Tell the supervisor that the program moves, at most once in `TICK_S`."""
-        if now_s - self.channel.sent_s > TICK_S and not self.log.flush():
+    def tick(self) -> None:
+        """Tell the supervisor that the program moves, where it has not heard of it for `TICK_S`."""
+        if time.monotonic() - self.channel.sent_s > TICK_S and not self.log.flush():
             self.channel.send("tick", n=self.step)
 
-    def _count_if_due(self, now_s: float) -> None:
-        if now_s - self._counted_s > min(COUNT_S, COUNT_SHARE * (now_s - BEGAN_S)):
-            self._counted_s = now_s
-            self.count()
+    def _count(self, now_s: float) -> None:
+        self._count_at_s = now_s + min(COUNT_S, COUNT_SHARE * (now_s - BEGAN_S))
+        self.count()
 
-    def close_step(self) -> None:
+    def close_step(self, now_s: float) -> None:
         """Note the step that is complete, and begin the next."""
-        now_s = time.monotonic()
-        self._count_if_due(now_s)
+        if now_s > self._count_at_s:
+            self._count(now_s)
         step = self.updates if self.applied else self.gradients
         closed = step, now_s - self._open_since, self._step_gradients, self.active(), now_s
         seen = self.look(step, now_s)
@@ -190,6 +180,7 @@ class Recorder:
             self.log.add(*closed)
             self._open_since = now_s
         else:
+            self.looked()
             self.log.add(*closed, seen.get("update"), number(seen.get("gradient")))
             self._open_since = time.monotonic()
         if self._updated:
@@ -207,10 +198,10 @@ class Recorder:
         for close in self.closing:
             close()
         self.inspected()
-        self._settle_losses(ended=True)
+        self._settle_losses(time.monotonic(), ended=True)
         self._over = True
         if self._step_gradients or self._updated:
-            self.close_step()
+            self.close_step(time.monotonic())
         self.log.flush(patient=True)
         self.at_end()
 
@@ -240,11 +231,3 @@ class Recorder:
         except Exception as error:
             told = f"{type(error).__name__}: {error}"[:200]
             self.fact("inspector failed", None, inspector="Compiled", error=told)
-
-    def live_trees(self) -> list[Any]:
-        """Return parameters and states of every model and optimizer that was updated."""
-        return [tree if isinstance(tree, dict) else getattr(tree, "state", []) for tree in self.live()]
-
-    def live(self) -> list[Any]:
-        """Return every model and optimizer that was updated."""
-        return [tree for tree in (reference() for reference in self.trees.values()) if tree is not None]

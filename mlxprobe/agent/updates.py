@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mlxprobe.agent import graph
@@ -84,10 +85,15 @@ class Updates:
         def update(module: Any, parameters: Any, *args: Any, **kwargs: Any) -> Any:
             if nesting.tracing:
                 nesting.tracing[-1].reach.fills(module, parameters)
+            if inspection.due or not nesting.depth:
+                inspection.setting(module)
             if inspection.due and not nesting.depth:
                 strict = args[0] if args else kwargs.get("strict", True)
-                self._compare(module, lambda: dict(graph.named_leaves(parameters)), strict=strict, partial=True)
-            return original(module, parameters, *args, **kwargs)
+                self._compare(module, partial(_named, parameters), strict=strict, partial=True)
+            taken = original(module, parameters, *args, **kwargs)
+            if inspection.took is not None and not nesting.depth:
+                inspection.took(module)
+            return taken
 
         return update
 
@@ -120,6 +126,10 @@ def _weights(file_or_weights: Any) -> dict[str, Any]:
     import mlx.core as mx
 
     return mx.load(file_or_weights) if isinstance(file_or_weights, str) else dict(file_or_weights)
+
+
+def _named(tree: Any) -> dict[str, Any]:
+    return dict(graph.named_leaves(tree))
 
 
 def _trees(args: tuple[Any, ...], kwargs: dict[str, Any], *, applies: bool) -> tuple[Any, Any]:

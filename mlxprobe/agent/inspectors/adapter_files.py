@@ -47,8 +47,7 @@ class AdapterFiles(Inspector):
             for writer in ("save_safetensors", "savez", "savez_compressed"):
                 setattr(module, writer, self._save(getattr(module, writer)))
         elif name == "mlx.nn.layers.base":
-            module.Module.load_weights = self._takes(module.Module.load_weights, outermost=True)
-            module.Module.update = self._takes(module.Module.update, outermost=False)
+            module.Module.load_weights = self._takes(module.Module.load_weights)
 
     def training(self, model: Any, optimizer: Any) -> None:
         known = any(one() is model for one in self._models)
@@ -67,6 +66,7 @@ class AdapterFiles(Inspector):
                 path = os.path.abspath(os.fspath(file))
                 self._loaded |= {id(one): (weakref.ref(one), path) for one in graph.leaves(loaded)}
                 self._keys |= dict.fromkeys(loaded, path) if isinstance(loaded, dict) else {}
+                self.inspection.took = self._took  # which would cost each step of a program that loads nothing
             return loaded
 
         return load
@@ -90,19 +90,21 @@ class AdapterFiles(Inspector):
         if layers and (scales := effective(layers[0])):
             self._written[path] = Declared({"scale": min(scales)} if len(scales) == 1 else {}, "as this run saved it")
 
-    def _takes(self, original: Callable[..., Any], *, outermost: bool) -> Callable[..., Any]:
-        nesting = self.inspection.nesting
-
+    def _takes(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
         def take(module: Any, given: Any, *args: Any, **kwargs: Any) -> Any:
             taken = original(module, given, *args, **kwargs)
-            inside = nesting.tracing or self.inspection.busy or (nesting.depth and not outermost)
-            if (self._loaded or (outermost and self._keys)) and not inside:
-                pairs = given if outermost and isinstance(given, (list, tuple)) else []
+            if (self._loaded or self._keys) and not (self.inspection.nesting.tracing or self.inspection.busy):
+                pairs = given if isinstance(given, (list, tuple)) else []
                 self._safely(lambda: self._follow(module, {name for name, _ in pairs} & self._keys.keys()))
             return taken
 
         return take
+
+    def _took(self, module: Any) -> None:
+        """A module was given parameters, by no gradient call or optimizer."""
+        if self._loaded and not (self.inspection.nesting.tracing or self.inspection.busy):
+            self._safely(lambda: self._follow(module, set()))
 
     def _safely(self, look: Callable[[], None]) -> None:
         with self.inspection.at_our_cost():

@@ -54,7 +54,8 @@ class Frozen(Inspector):
         ][:FROZEN]
         if not frozen or self.inspection.pending([one for _, one in frozen]):
             return
-        values = {path: graph.numbers(graph.sample(one)) for path, one in frozen}
+        some = graph.numbers_each([graph.sample(one) for _, one in frozen])
+        values = dict(zip([path for path, _ in frozen], some, strict=True))
         changed = [path for path in values if path in self._frozen and values[path] != self._frozen[path]]
         self._frozen = values
         if changed:

@@ -128,7 +128,7 @@ class Gradients(Inspector):
             return
         if self.inspection.inside:
             graph.evaluate([loss, *(one for _, one in held)])
-        sizes = {path: graph.largest(one) for path, one in held}
+        sizes = dict(zip([path for path, _ in held], graph.largest_each([one for _, one in held]), strict=True))
         recorder = self.inspection.recorder
         stands_still = recorder.updates == self._updates or not (recorder.applied or recorder.changed)
         value = self._read(loss)

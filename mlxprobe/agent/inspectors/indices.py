@@ -44,16 +44,20 @@ class Indices(Inspector):
             masks.create_additive_causal_mask = staticmethod(self._causal_call(masks.create_additive_causal_mask))
 
     def _embedding(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        seen = self.inspection
+
         def __call__(module: Any, x: Any) -> Any:  # noqa: N807
-            if self._listens():
+            if seen.due and self._listens():
                 self._hold("embedding", x, module.weight.shape[0])
             return original(module, x)
 
         return __call__
 
     def _targets(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        seen = self.inspection
+
         def targets(logits: Any, indices: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._listens():
+            if seen.due and self._listens():
                 axis = args[0] if args else kwargs.get("axis", -1)
                 self._hold("target", indices, logits.shape[axis if isinstance(axis, int) else -1])
             return original(logits, indices, *args, **kwargs)

@@ -74,7 +74,8 @@ class Parameters(Inspector):
                 if pending and one.trained:
                     self._waiting.append((self.inspection.recorder.gradients, pending / len(arrays)))
                 continue
-            values = {path: graph.numbers(graph.sample(array)) for path, array in arrays.items()}
+            some = graph.numbers_each([graph.sample(array) for array in arrays.values()])
+            values = dict(zip(arrays, some, strict=True))
             before = self._before.get(one.key)
             self._before[one.key] = values
             if before is not None:

@@ -157,7 +157,7 @@ class Rates(Inspector):
         state = getattr(one.optimizer(), "state", None)
         if state:
             return state.get("learning_rate"), state.get("step")
-        kept, rate, step = self.inspection.recorder.rates.get(key, (None, None, None))
+        kept, rate, step = self.inspection.recorder.trained.rates.get(key, (None, None, None))
         return (rate, step) if kept is one.optimizer else (None, None)
 
     def finish(self) -> None:

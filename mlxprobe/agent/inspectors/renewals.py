@@ -38,6 +38,7 @@ class Renewals(Inspector):
         self._reset: set[int] = set()  # models whose parameters were set by hand since their last new optimizer
         self._trained: dict[int, Trained] = {}
         self._latest: Trained | None = None
+        inspection.setting = self._set
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.optimizers.optimizers":
@@ -46,8 +47,7 @@ class Renewals(Inspector):
             if isinstance(getattr(base, "state", None), property):
                 base.state = base.state.setter(self._restore(base.state.fset))
         elif name == "mlx.nn.layers.base":
-            for method in ("update", "load_weights"):
-                setattr(module.Module, method, self._by_hand(getattr(module.Module, method)))
+            module.Module.load_weights = self._load_weights(module.Module.load_weights)
 
     def _made(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
@@ -64,14 +64,17 @@ class Renewals(Inspector):
 
         return state
 
-    def _by_hand(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
-        def call(module: Any, *args: Any, **kwargs: Any) -> Any:
-            if id(module) in self._trained and not _is_inner(sys._getframe(1)):
-                self._reset.add(id(module))
+        def load_weights(module: Any, *args: Any, **kwargs: Any) -> Any:
+            self._set(module)
             return original(module, *args, **kwargs)
 
-        return call
+        return load_weights
+
+    def _set(self, module: Any) -> None:
+        if id(module) in self._trained and not _is_inner(sys._getframe(1)):
+            self._reset.add(id(module))
 
     def began(self, model: Any, optimizer: Any) -> None:
         if not hasattr(model, "trainable_parameters"):

@@ -38,7 +38,7 @@ class Retained(Inspector):
     def look(self, step: int) -> None:
         recorder = self.inspection.recorder
         suspects, self._suspects = self._suspects, {}
-        updated = {id(one) for one in graph.leaves(recorder.live_trees())}  # whose growth is told of as the update's
+        updated = {id(one) for one in graph.leaves(recorder.trained.trees())}  # whose growth is told of as the update's
         for name, function, site, every in variables():
             held = [one for one in every if id(one) not in updated]
             if not held:

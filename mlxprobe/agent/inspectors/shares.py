@@ -94,14 +94,12 @@ class Shares(Inspector):
         return reduce
 
     def _listens(self, values: Any) -> bool:
-        import mlx.core as mx
-
         seen = self.inspection
-        in_gradients = seen.nesting.depth > 0 and not (seen.tracing or seen.nesting.replay)
-        if not (seen.due and in_gradients and not seen.busy and len(self._taps) < MOST_TAPS and seen.home.here()):
+        in_gradients = seen.due and seen.nesting.depth > 0 and not (seen.tracing or seen.nesting.replay)
+        if not (in_gradients and not seen.busy and len(self._taps) < MOST_TAPS and seen.home.here()):
             return False
         step = seen.recorder.step + 1
-        return is_landmark(step) and step <= LAST_STEP and 1 < values.size <= MOST_ELEMENTS and _is_float(mx, values)
+        return is_landmark(step) and step <= LAST_STEP and 1 < values.size <= MOST_ELEMENTS and _is_float(values)
 
     def _tapped(self, values: Any, classes: int, ids: Any) -> Any:
         import mlx.core as mx
@@ -185,8 +183,8 @@ class Shares(Inspector):
         rows = rows_of(tap.ids, shapes)
         if not rows:
             return
-        ids = [[int(one) for one in graph.numbers(row)] for row in tap.ids.reshape(rows, -1)[:ROWS, :LENGTH]]
-        weights = [graph.numbers(row) for row in tap.weights.reshape(rows, -1)[:ROWS, :LENGTH]]
+        given, weights = (graph.rows(one.reshape(rows, -1)[:ROWS, :LENGTH]) for one in (tap.ids, tap.weights))
+        ids = [[int(one) for one in row] for row in given]
         share.read += sum(map(len, ids))
         share.id = longest_tail(ids) if share.id is None else share.id
         tails = [tail(row, share.id) for row in ids]
@@ -223,7 +221,9 @@ class Shares(Inspector):
         recorder.channel.send("sheet", values=totals)
 
 
-def _is_float(mx: Any, array: Any) -> bool:
+def _is_float(array: Any) -> bool:
+    import mlx.core as mx
+
     return isinstance(array, mx.array) and bool(mx.issubdtype(array.dtype, mx.floating))
 
 

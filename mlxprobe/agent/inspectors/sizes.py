@@ -81,7 +81,7 @@ def values(array: Any, rows: int, start: int) -> list[list[float]]:
     """Return some values of so many rows of an evaluated array, spread over them all."""
     flat = array[start : start + rows].reshape(rows, -1)
     some = flat[:: -(-rows // ROWS), :: -(-flat.shape[1] // COLUMNS)]
-    return [graph.numbers(row) for row in some]
+    return graph.rows(some)
 
 
 def tells(some: list[list[float]]) -> bool:

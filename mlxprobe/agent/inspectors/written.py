@@ -65,6 +65,6 @@ class Written(Inspector):
 
     def _are_trained(self, bad: dict[str, Any]) -> bool:
         """Tell whether any of the arrays is what the program trains: itself, or one of the same name."""
-        live = [pair for tree in self.inspection.recorder.live_trees() for pair in graph.named_leaves(tree)]
+        live = [pair for tree in self.inspection.recorder.trained.trees() for pair in graph.named_leaves(tree)]
         known, ids = {path for path, _ in live}, {id(one) for _, one in live}
         return any(id(one) in ids or path in known for path, one in bad.items())

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import math
-import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mlxprobe.agent import graph, own
 from mlxprobe.agent.inspection import Inspection
+from mlxprobe.agent.origin.probes import at, is_broken, probed
 from mlxprobe.agent.steps import number
-from mlxprobe.agent.trees import ROOM, is_array, weak
+from mlxprobe.agent.trees import ROOM, is_array, random_state, weak
 
 FREE_BYTES = 1_000_000  # of one call, which nobody notices
 HELD_SHARE = 0.02  # of the program's peak, for calls whose parameters have been replaced
 SPARE = 3  # times what is held: where the peak, which gradients make, lies so far above the rest, the update does not
 MOST = 4  # calls
-SMALL_BYTES, READ, PROBES = 16_384, 32, 2  # parameters that are looked at between two steps
 TRIES = 3  # searches
 MOST_KINDS = 64
-EXPONENTS = {2: 0x7C00}  # by size: bits that are all set in what is not finite; bfloat16 has more of them
+Names = tuple[Callable[[], Any], Callable[[], Any], Callable[[], Any]]  # function, model, what the user gave
 Contents = list[tuple[Any, Any]]  # dicts and lists, with what each held
 PLAIN = (list, tuple, dict, int, float, str, bool, type(None))
 
@@ -58,6 +56,7 @@ class Room(NamedTuple):
     calls: int
     parameters: bool
     probes: tuple[tuple[Any, ...], ...] = ()  # paths
+    modules: tuple[int, ...] = ()  # which arguments are some
 
 
 class Origin:
@@ -72,23 +71,31 @@ class Origin:
         self._held: deque[Held] = deque(maxlen=MOST)
         self._rooms: dict[int, Room] = {}  # by model, or by compiled function
         self._left = TRIES
-        self._thread = self._asked = self._sought = 0
+        self._random: Any = None
+        self._asked = self._sought = 0
         inspection.recorder.losses.not_finite = self.seek
 
-    def hold(self, function: Any, args: Any, kwargs: Any, model: tuple[Any, Any] | None) -> None:
-        """Hold a call that is about to be made; parameters that would raise the peak are not."""
-        try:
-            self._hold(function, args, kwargs, model)
-        except Exception as error:
-            self._fail(error)
+    def holding(self, function: Any, bound: tuple[Any, Any] | None) -> Callable[[Any, Any], None]:
+        """Return what holds a call of a function that is about to be made; parameters that raise the peak are not."""
+        trained, users = bound or (None, None)
+        names, key = (weak(function), weak(trained), weak(users)), id(trained)
+        rooms, inspection = self._rooms, self._inspection
 
-    def _hold(self, function: Any, args: Any, kwargs: Any, model: tuple[Any, Any] | None) -> None:
-        trained, users = model or (None, None)
-        room = self._room(id(trained), args[:1], args, kwargs, trained)
-        if self._makes_room(room, args):
-            held = tuple(map(loose, args if room.parameters else args[1:]))
-            more = {"has_parameters": room.parameters}
-            self._held.append(self._made(function, held, kwargs, weak(trained), weak(users), **more))
+        def hold(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            try:
+                room = rooms.get(key)
+                if room is None or inspection.due:
+                    room = self._room(key, args[:1], args, kwargs, trained)
+                if self._makes_room(room, args):
+                    held = list(args)
+                    for k in room.modules:
+                        held[k] = loose(held[k])
+                    some = held if room.parameters else held[1:]
+                    self._held.append(self._made(names, tuple(some), kwargs, room.parameters))
+            except Exception as error:
+                self._fail(error)
+
+        return hold
 
     def hold_compiled(self, function: Any, args: Any, kwargs: Any, containers: list[Any]) -> None:
         """Hold a call of a compiled function, with what is in the containers that it captures."""
@@ -98,11 +105,14 @@ class Origin:
             self._fail(error)
 
     def _hold_compiled(self, function: Any, args: Any, kwargs: Any, containers: list[Any]) -> None:
-        room = self._room(id(function), (containers,), (containers, *args), kwargs, None)
+        room = self._rooms.get(id(function))
+        if room is None or self._inspection.due:
+            room = self._room(id(function), (containers,), (containers, *args), kwargs, None)
         if self._makes_room(room, (containers,)):
             held = tuple(map(loose, args))
             state = [(one, dict(one) if isinstance(one, dict) else list(one)) for one in containers]
-            self._held.append(self._made(function, held, kwargs, weak(None), weak(None), state=state))
+            names = weak(function), weak(None), weak(None)
+            self._held.append(self._made(names, held, kwargs, has_parameters=True, state=state))
 
     def _fail(self, error: Exception) -> None:
         """Hold nothing any more, and tell why: the program goes on."""
@@ -116,26 +126,25 @@ class Origin:
         if not self._left:
             self._held.clear()
             return False
-        recorder = self._inspection.recorder
-        evaluated = self._held and not recorder.lazy_steps and recorder.losses.may_be_read
-        if evaluated and any(is_broken(parameters, path) for path in room.probes):
-            self.seek(self._held[-1].call, after=True)
-        while len(self._held) > max(0, room.calls - 1):
-            self._held.popleft()
-        self._thread = threading.get_ident()
-        return bool(room.calls)
+        recorder, held = self._inspection.recorder, self._held
+        if held and not recorder.lazy_steps and recorder.losses.may_be_read:
+            for path in room.probes:
+                if is_broken(parameters, path):
+                    self.seek(held[-1].call, after=True)
+                    break
+        while len(held) >= room.calls and held:
+            held.popleft()
+        return room.calls > 0
 
-    def _made(self, function: Any, args: Any, kwargs: Any, model: Any, users: Any, **more: Any) -> Held:
-        import mlx.core as mx
-
-        call, key = self._inspection.recorder.gradients + 1, mx.random.state[0]
-        return Held(call, weak(function), args, kwargs, model, users, key, **more)
+    def _made(self, names: Names, args: Any, kwargs: Any, has_parameters: bool, state: Contents | None = None) -> Held:
+        if self._random is None:
+            self._random = random_state()  # the same object for ever, slow to find
+        function, model, users = names
+        call = self._inspection.recorder.gradients + 1
+        return Held(call, function, args, kwargs, model, users, self._random[0], has_parameters, state)
 
     def _room(self, key: int, parameters: Any, args: tuple[Any, ...], kwargs: dict[str, Any], model: Any) -> Room:
         """Say what may be held of calls of one kind, anew at each step that is looked at."""
-        room = self._rooms.get(key)
-        if room is not None and not self._inspection.due:
-            return room
         if len(self._rooms) > MOST_KINDS:
             self._rooms.clear()
         room = self._rooms[key] = self._measured(parameters, args, kwargs, model)
@@ -147,19 +156,20 @@ class Origin:
         peak, active = self._inspection.recorder.phases.peak(), self._inspection.recorder.active()
         every = sum(one.nbytes for one in graph.leaves([args, kwargs]))
         data = every - sum(one.nbytes for one in graph.leaves(parameters))
+        modules = tuple(k for k, one in enumerate(args) if hasattr(one, "trainable_parameters"))
         probes = tuple(probed(parameters)) if self._inspection.due else ()
         if self._inspection.count("probes", [at(parameters, path) for path in probes]) != 0:
             probes = ()  # the program does not evaluate its update at each step
         if every <= FREE_BYTES or every * SPARE <= peak - active:
-            return Room(int(min(MOST, max(1, HELD_SHARE * peak // max(1, every)))), parameters=True, probes=probes)
-        return Room(int(model is not None and data <= HELD_SHARE * peak), parameters=False)
+            return Room(int(min(MOST, max(1, HELD_SHARE * peak // max(1, every)))), True, probes, modules)
+        return Room(int(model is not None and data <= HELD_SHARE * peak), False, (), modules)
 
     def seek(self, call: int, *, after: bool = False) -> None:
         """A value of gradient call `call`, or of the parameters `after` it, is not finite: tell where that arose."""
         nesting = self._inspection.nesting
         if nesting.shadow:
             self._asked = call
-        elif self._left and not nesting.replay and threading.get_ident() == self._thread and self._is_news(call):
+        elif self._left and not nesting.replay and self._inspection.home.here() and self._is_news(call):
             self._left -= 1
             self._sought = call
             with own.importable():
@@ -194,47 +204,6 @@ def containers(trees: Any) -> list[Any]:
         elif isinstance(one, tuple):
             waiting += one
     return found
-
-
-def probed(parameters: Any) -> Iterator[tuple[Any, ...]]:
-    """Choose some small parameters, from first to last: the gradient of one in the middle reaches those before it."""
-    small = [(path, one.ndim) for path, one in paths(parameters) if 0 < one.nbytes <= SMALL_BYTES and is_float(one)]
-    flat = [path for path, dimensions in small if dimensions == 1] or [path for path, _ in small]
-    yield from {small[0][0], *flat[:: max(1, -(-len(flat) // PROBES))]} if small else ()
-
-
-def is_float(array: Any) -> bool:
-    """Tell whether an array is of floating-point numbers."""
-    return "float" in str(array.dtype)
-
-
-def paths(tree: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """List the arrays of a tree with the keys that lead to them."""
-    if is_array(tree):
-        yield above, tree
-    elif isinstance(tree, (dict, list, tuple)):
-        for key, one in tree.items() if isinstance(tree, dict) else enumerate(tree):
-            yield from paths(one, (*above, key))
-
-
-def at(tree: Any, path: tuple[Any, ...]) -> Any:
-    """Return what is at the end of a path."""
-    for key in path:
-        tree = tree[key]
-    return tree
-
-
-def is_broken(tree: Any, path: tuple[Any, ...]) -> bool:
-    """Tell whether any of some elements of a small evaluated array is not finite: in microseconds, by its bytes."""
-    try:
-        array = at(tree, path)
-        raw: Any = memoryview(memoryview(array).tobytes())
-        exponent = EXPONENTS.get(array.itemsize, 0)
-        some = raw.cast("H" if exponent else "f")
-        some = some[:: max(1, len(some) // READ)]
-        return any(one & exponent == exponent for one in some) if exponent else not math.isfinite(sum(some))
-    except (LookupError, TypeError, ValueError, RuntimeError, BufferError):
-        return False
 
 
 def loose(one: Any) -> Any:

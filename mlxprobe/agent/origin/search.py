@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
@@ -60,7 +59,7 @@ def updated(held: Held, inspection: Inspection) -> Found:
     """Tell of an update that made parameters not finite, with a loss and gradients that were."""
     recorder = inspection.recorder
     site = recorder.update_site if recorder.update_site[1] else recorder.gradient_site
-    optimizers = [one for one in recorder.live() if hasattr(one, "apply_gradients")]
+    optimizers = [one for one in recorder.trained.live() if hasattr(one, "apply_gradients")]
     told: dict[str, Any] = {"kind": "update", "call": held.call}
     for one in optimizers[:1]:
         rate = one.state.get("learning_rate")
@@ -182,7 +181,7 @@ class Replay:
         if not tape.whole:
             raise NotTakenError("its gradient needs more memory than there is to spare")
         parameters = [tape.number(one) for one in graph.leaves(self._given[0][:1])]
-        broken = first_broken(tape, number, parameters, lambda: self._recorder.tick(time.monotonic()))
+        broken = first_broken(tape, number, parameters, self._recorder.tick)
         if broken is None:
             return None
         operation, told = causes.backward(tape, broken.operation, broken.largest)

@@ -50,7 +50,7 @@ class Tape:
     """The operations of one run, in order."""
 
     room_bytes: float
-    tick: Callable[[float], None]
+    tick: Callable[[], None]
     operations: list[Operation] = field(default_factory=list)
     producer: dict[int, Operation] = field(default_factory=dict)
     values: dict[int, Any] = field(default_factory=dict)
@@ -128,7 +128,7 @@ class Tape:
         now = time.monotonic()
         if now > self._until_s:
             raise NotTakenError(f"it takes longer than {DEADLINE_S:g} s, operation by operation")
-        self.tick(now)
+        self.tick()
         outputs = [self._name(one) for one in results]
         broken = any(self.states[one] for one in outputs)
         self._broken += broken

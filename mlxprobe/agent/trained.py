@@ -1,0 +1,56 @@
+"""The models and optimizers that were updated, as long as they live, and the last rate of each optimizer."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+MOST_RATES = 8
+
+
+class Trained:
+    """Know who has updated, without keeping it alive."""
+
+    def __init__(self) -> None:
+        self.began: Callable[[Any, Any], None] = lambda _, __: None  # told of a model and its new optimizer
+        self.rates: dict[int, list[Any]] = {}  # of each optimizer: itself, its rate and its count of updates
+        self.known: dict[int, weakref.ref[Any]] = {}
+        self._last: tuple[Callable[[], Any], Callable[[], Any], list[Any]] = (lambda: self, lambda: self, [])
+
+    def updated(self, model: Any, optimizer: Any) -> None:
+        """An optimizer has updated; its rate and count may outlive it: a function that trains takes it with it."""
+        one, other, kept = self._last
+        if one() is not model or other() is not optimizer:
+            kept = self._learn(model, optimizer)
+        get = (getattr(optimizer, "_state", None) or {}).get
+        kept[1], kept[2] = get("learning_rate"), get("step")
+
+    def _learn(self, model: Any, optimizer: Any) -> list[Any]:
+        """Take in who updates now, and return what is kept of the optimizer."""
+        for tree in (model, optimizer):
+            known = self.known.get(id(tree))
+            if known is None or known() is None:
+                self._meet(tree, model, optimizer)
+        kept = self.rates.get(id(optimizer), [None] * 3)
+        if id(model) in self.known and id(optimizer) in self.known:
+            self._last = self.known[id(model)], self.known[id(optimizer)], kept
+        return kept
+
+    def _meet(self, tree: Any, model: Any, optimizer: Any) -> None:
+        try:
+            known = self.known[id(tree)] = weakref.ref(tree)
+        except TypeError:  # a plain dict
+            return
+        if tree is optimizer:
+            if len(self.rates) < MOST_RATES or id(tree) in self.rates:
+                self.rates[id(tree)] = [known, None, None]
+            self.began(model, optimizer)
+
+    def trees(self) -> list[Any]:
+        """Return parameters and states of every model and optimizer that was updated."""
+        return [tree if isinstance(tree, dict) else getattr(tree, "state", []) for tree in self.live()]
+
+    def live(self) -> list[Any]:
+        """Return every model and optimizer that was updated."""
+        return [tree for tree in (reference() for reference in self.known.values()) if tree is not None]
