@@ -46,7 +46,7 @@ class Buffers(Inspector):
         if operations >= PENDING:
             if not looks.affords(what, step, self.inspection.recorder.lazy_steps):
                 return
-            found = sources(graph.leaves(self.inspection.recorder.live_trees()))
+            found = sources(graph.leaves(self.inspection.recorder.trained.trees()))
             looks.drawn(what, step, operations)
         self._growths["pending"].mark(step, found)
 
