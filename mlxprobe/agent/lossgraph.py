@@ -52,10 +52,10 @@ class LossGraph:
         """Return the named arrays, but itself, that an array is computed from."""
         return self._ancestors(name) & self._named - {name}
 
-    def weighs(self, name: str, others: set[str]) -> bool:
-        """Tell whether an array is a layer's weight there, with an input that knows any of `others`."""
+    def weighs(self, name: str, others: set[str], *, anywhere: bool = False) -> bool:
+        """Tell whether an array is a layer's weight, or `anywhere`, and another input there knows any of `others`."""
         for node, sources in self._inputs.items():
-            if self._kind.get(node) in LAYERS and any(self._carried(one) == name for one in sources):
+            if (anywhere or self._kind.get(node) in LAYERS) and any(self._carried(one) == name for one in sources):
                 rest = [one for one in sources if self._carried(one) != name]
                 if any(one in self._behind and self._ancestors(one) & others for one in rest):
                     return True

@@ -16,9 +16,9 @@ def array_without_parameter(seen: Observation) -> Iterator[Finding]:
 
     MLX takes for parameters what an attribute holds by itself, or in a list or dict. A name that begins with an
     underscore, a tuple and an object of another class hide what they hold. That is how tables of positions and masks
-    are kept from training, and none of those is told; only an array that looks drawn at random. A teacher is hidden so
-    too: of whole modules only those are told that are neither frozen nor loaded, and work on what others are trained
-    to make.
+    are kept from training, and none of those is told; only an array that looks drawn at random, as a note where it
+    works on the data alone: random features are meant to stay. A teacher is hidden so too: of whole modules only those
+    are told that are neither frozen nor loaded, and work on what others are trained to make.
 
     Example: `self._prototypes = mx.random.normal((10, 64))`; `self.layers = ModuleList(...)` of a class of your own.
 
@@ -29,7 +29,8 @@ def array_without_parameter(seen: Observation) -> Iterator[Finding]:
         if fact.detail["path"] in moved:
             continue
         message = f"{fact.detail['path']} reaches the loss and is no parameter: it is never trained{seen_at(fact)}"
-        yield rule("MP213").at(message, fact.file, fact.line)
+        severity = Severity.WARNING if fact.detail.get("joins", True) else Severity.NOTE
+        yield rule("MP213").at(message, fact.file, fact.line, severity=severity)
 
 
 @finding("MP214", "parameter-overwritten", Severity.WARNING)

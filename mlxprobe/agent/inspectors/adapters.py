@@ -83,10 +83,13 @@ def with_base(model: Any) -> list[Adapter]:
 
 
 def frozen(model: Any) -> list[Adapter]:
-    """List a model's adapters where none of their factors may be trained, and something else may."""
+    """List a model's adapters where neither they nor their bases may be trained, and something else may.
+
+    Who trains the bases first has the adapters wait for it.
+    """
     trainable = {path for path, _ in graph.named_leaves(model.trainable_parameters())}
     found = adapters.find(model) if trainable else []
-    return [] if any(part.path in trainable for one in found for part in one.factors) else found
+    return [] if any(part.path in trainable for one in found for part in (one.base, *one.factors)) else found
 
 
 def sampled(arrays: list[Any]) -> list[list[float]]:

@@ -41,7 +41,7 @@ class Hidden(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._values: dict[str, tuple[list[float], int]] = {}  # what an array held, and looks that found the same
-        self._reached: set[str] = set()
+        self._reached: dict[str, bool] = {}  # and whether the array joins what parameters have made
         self._drawn: dict[str, bool] = {}  # whether one of few elements was drawn at random, as its graph said
         self._told: dict[str, tuple[Callable[[], Any], tuple[str, int]]] = {}  # of which model, and where
 
@@ -55,7 +55,7 @@ class Hidden(Inspector):
                 self._drawn[one.path] = "RandomBits" in graph.drawn([one.array])
         if hidden and not self._reached:
             self._reached = reaching(call, list(hidden.values()))
-        for path in self._reached & hidden.keys():
+        for path in self._reached.keys() & hidden.keys():
             self._follow(hidden[path], call)
 
     def _hidden(self, model: Any) -> Iterator[Unowned]:
@@ -79,7 +79,8 @@ class Hidden(Inspector):
         if values == before and same + 1 == SURE and (self._drawn.get(one.path) or is_noise(one.array)):
             self._told[one.path] = weakref.ref(call.model), call.site
             site, seen = sites.blamed(set_at(one, call.site), call.site)
-            self.inspection.recorder.fact("array untrained", site, path=one.path, seen=seen)
+            joins = self._reached[one.path]
+            self.inspection.recorder.fact("array untrained", site, path=one.path, seen=seen, joins=joins)
         elif values != before and one.path in self._told:
             del self._told[one.path]
             self.inspection.recorder.fact("array moved", call.site, path=one.path)
@@ -93,20 +94,22 @@ def set_at(one: Unowned, shown: tuple[str, int]) -> tuple[str, int]:
     return authored.assignment(*one.owner, shown[0])
 
 
-def reaching(call: Call, hidden: list[Unowned]) -> set[str]:
-    """Name the arrays that take part in the loss; of a module's, one, and only where it lies between parameters.
+def reaching(call: Call, hidden: list[Unowned]) -> dict[str, bool]:
+    """Name the arrays that take part in the loss, and say whether each joins what parameters have made.
 
-    A teacher or a fixed target works on the data alone, and what it makes is compared with what is trained.
+    Random features of the data do not. Of a module's arrays one is named, and only where it lies between parameters: a
+    teacher or a fixed target works on the data alone, and what it makes is compared with what is trained.
     """
     names = {f"h{k}": one for k, one in enumerate(hidden)}
     trained = {f"p{k}": one for k, one in enumerate(graph.leaves(call.model.trainable_parameters())[:MANY])}
     drawn = LossGraph(graph.dot(loss=call.loss, **trained, **{name: one.array for name, one in names.items()}))
-    found = {one.path for name, one in names.items() if not one.of_module and drawn.reaches(name)}
+    alone = {name: one for name, one in names.items() if not one.of_module and drawn.reaches(name)}
+    found = {one.path: drawn.weighs(name, set(trained), anywhere=True) for name, one in alone.items()}
     within: dict[str, str] = {}
     for name, one in names.items():
         if one.of_module and one.attribute not in within and drawn.weighs(name, set(trained)):
             within[one.attribute] = one.path
-    return found | set(within.values())
+    return found | dict.fromkeys(within.values(), True)
 
 
 def unowned(model: Any, loaded: set[int]) -> Iterator[Unowned]:
