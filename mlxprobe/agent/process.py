@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mlxprobe.agent import ranks, roots, sites
+from mlxprobe.agent import ranks, readers, roots, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.channel import Channel, lifted
 from mlxprobe.agent.children import Children
@@ -133,6 +133,8 @@ class Agent:
     def _finish(self) -> None:
         self._sampler.finish()
         self._children.finish()
+        if self.recorder.loaded:
+            readers.let_go()
 
     def hook_core(self, mx: Any) -> None:
         """Wrap `mlx.core`, which has just been imported."""
