@@ -96,9 +96,13 @@ class Suspicion:
         """The program has moved."""
         self._early = None
         self._rest = Rest()
-        self._again_s = 0.0
+        self._again_s = self._from_s = 0.0
         self._printed_before = self._child.printed_bytes
         self._answering_s = self._answering_wanted_s = 0.0  # what our own questions cost the program
+
+    def again(self, silent_s: float) -> None:
+        """Prove it anew, by looks that begin when the silence has lasted so long: nobody looks at it until then."""
+        self._early, self._rest, self._from_s = None, Rest(), silent_s
 
     def is_proved(
         self,
@@ -111,24 +115,25 @@ class Suspicion:
 
         `keeping` names the ranks without whose move the others cannot go on; None where there are not several.
         """
-        if silent_s <= max(limit_s / 2, self._again_s):
+        limit_end_s = self._from_s + limit_s
+        if silent_s <= max(self._from_s + limit_s / 2, self._again_s):
             return False
         again_s = silent_s + min(max(AGAIN_S, AGAIN_SHARE * limit_s), AGAIN_MOST_S)
-        self._again_s = again_s if silent_s > limit_s else min(again_s, limit_s)
-        if self._early is None or (silent_s <= limit_s and not self._early.stacks):
+        self._again_s = again_s if silent_s > limit_end_s else min(again_s, limit_end_s)
+        if self._early is None or (silent_s <= limit_end_s and not self._early.stacks):
             stacks = self._take_stacks(final=False)
             ranks = looked_at(self._log.of_group, self._log.own_threads)
             self._early = Look(time.monotonic(), self._wanted_s(), stacks, ranks)
         self._tree.scan()
         self._rest.look(self._tree.threads(self._log.own_threads, self._log.above), time.monotonic())
-        if silent_s <= limit_s or self._early.at_s > time.monotonic() - AGAIN_S:
+        if silent_s <= limit_end_s or self._early.at_s > time.monotonic() - AGAIN_S:
             return False
         busy_s = limit_s if busy_s is None else busy_s
         late = keeping()
         if late is not None:
             return self._is_proved_of(late, silent_s, limit_s, busy_s, self._early)
         starved = self._rest.always_ready or self._wants_all(self._early)
-        overdue = silent_s > limit_s * (STARVED_OVERDUE if starved else OVERDUE)
+        overdue = silent_s - self._from_s > limit_s * (STARVED_OVERDUE if starved else OVERDUE)
         found = self._classify(silent_s, limit_s, busy_s, self._early, overdue)
         if found.kind in (HangKind.DEADLOCK, HangKind.STALL) or overdue:
             self.silence = found
@@ -141,7 +146,7 @@ class Suspicion:
         late = looked_at(ranks, self._log.own_threads)
         crew = Crew(early.ranks, late, time.monotonic() - early.at_s)
         waits = outside(crew.sleeping, self._soon(limit_s))
-        overdue = silent_s > limit_s * (STARVED_OVERDUE if crew.wants else OVERDUE)
+        overdue = silent_s - self._from_s > limit_s * (STARVED_OVERDUE if crew.wants else OVERDUE)
         if not overdue and (waits or crew.had_s(silent_s) <= busy_s):
             return False
         found = self._classify(silent_s, limit_s, 0.0, early, overdue or not early.stacks)

@@ -92,6 +92,7 @@ class Watcher:
                     if self.ends_silence or ending != "stalled":
                         return ending
                     self._again_s = 2 * self.silent_s  # looks cost the program time, and it may only be slow
+                    self.suspicion.again(self._again_s)
 
     def _still(self, ending: str) -> bool:
         if ending in ("stalled", "not-started") and not self.silent_s:

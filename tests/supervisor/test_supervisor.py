@@ -340,3 +340,14 @@ def test_a_temporary_folder_that_cannot_be_made_is_told(monkeypatch: pytest.Monk
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
     with pytest.raises(ProbeError, match=r"no temporary folder can be made: .*/nowhere"):
         observe(Program(name="toy", argv=("script", "x.py"), python=sys.executable), LIMITS)
+
+
+@pytest.mark.slow
+def test_a_deadlock_that_nobody_ends_is_proved_again(mark: str) -> None:
+    def twice(watcher: Watcher) -> bool:
+        silence = watcher.suspicion.silence
+        return silence is not None and silence.silent_s > 2 * STALL_S
+
+    seen = observe(program("waits", mark), LIMITS, progress=twice, ends_silence=False)
+    assert seen.silence is not None
+    assert seen.silence.kind is DEADLOCK
