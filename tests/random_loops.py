@@ -9,7 +9,7 @@ from random_plans import Plan
 
 UPDATES = 36
 MARKED_AT_THE_GRADIENT = (
-    "stopped gradient", "remainder dropped", "everything frozen", "rate times 10,000", "labels ignored",
+    "remainder dropped", "everything frozen", "rate times 10,000",
 )  # fmt: skip
 
 

@@ -133,7 +133,7 @@ class Net(nn.Module):
 
     def __call__(self, x):
         x = self.stem({given}){self.at("id beyond the table")}
-        x = {body}
+        x = {body}{self.at("stopped gradient")}
         return self.head(x{pool}){".astype(mx.float32)" if plan.half else ""}
 """
 
@@ -170,7 +170,7 @@ class Net(nn.Module):
         if plan.task == "next token" and not y:
             outputs = "model(x[:, :-1])"
             classes = "x[:, :-1]" if self.fault == "unshifted" else "x[:, 1:]"
-        lines.append(f"outputs = {outputs}")
+        lines.append(f"outputs = {outputs}{self.at('labels ignored')}")
         if plan.task in ("regression", "autoencoder"):
             error = "outputs" if self.fault == "labels ignored" else f"(outputs - {y or 'x'})"
             lines.append(f"value = mx.mean({error} ** 2)")

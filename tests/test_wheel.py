@@ -90,7 +90,8 @@ def test_the_sdist_builds_the_same_wheel(built: Path, tmp_path: Path) -> None:
     assert {name for name in names if "/_scenarios/" in name} == {
         f"mlxprobe/_scenarios/{one.name}" for one in (ROOT / "scenarios").glob("*.py")
     }
-    assert not [name for name in names if name.split("/")[0] not in ("mlxprobe", f"mlxprobe-{version()}.dist-info")]
+    places = {"mlxprobe", f"mlxprobe-{version()}.dist-info", "mlxprobe-enable.pth"}
+    assert {name.split("/")[0] for name in names} == places
     with tarfile.open(sdist) as archive:
         packed = {name.partition("/")[2] for name in archive.getnames()}
     assert {"Makefile", "tox.ini", "tests/test_wheel.py", "scenarios/step2_hang.py"} <= packed

@@ -93,7 +93,7 @@ def leaves_nothing() -> None:
         assert len([key for key, one in everything().items() if before.get(key) is not one]) > 50
         assert space["gradients"].__closure__[1].cell_contents is not cells[1]
     after = everything()
-    assert not [key for key, one in before.items() if after.get(key) is not one]
+    assert [key for key, one in before.items() if after.get(key) is not one] == []
     assert sys.excepthook is hooks and meta == sys.meta_path and len(os.listdir("/dev/fd")) == len(descriptors)
     assert all(cell.cell_contents is one for cell, one in zip(space["gradients"].__closure__, cells, strict=True))
     assert [one.name for one in threading.enumerate()] == ["MainThread"]

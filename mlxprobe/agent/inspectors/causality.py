@@ -19,6 +19,7 @@ DEEPEST = 2  # modules below the one that is trained
 LEAK = 1e-3  # of the change that the changed position itself shows
 TRIES = 3  # gradient calls
 CALLS = 4
+CONTAINERS = "mlx.nn.layers.containers"  # of MLX's own, what may take ids and give logits
 
 
 class Made:
@@ -84,7 +85,7 @@ class Causality(Inspector):
         """Wrap what the model and the modules right below it can be called by, for one gradient call."""
         kinds = dict.fromkeys(type(one) for path, one in model.named_modules() if path.count(".") < DEEPEST)
         for kind in kinds:
-            if kind.__module__.startswith("mlx.") and kind is not type(model):
+            if kind.__module__.startswith("mlx.") and (kind is not type(model) or kind.__module__ != CONTAINERS):
                 continue
             for name, original in list(vars(kind).items()):
                 if isinstance(original, FunctionType) and (name == "__call__" or not name.startswith("_")):

@@ -74,7 +74,7 @@ loss("huber_loss", lambda a, b, delta: delta * _small(a, b, delta), "real", "rea
 loss("log_cosh_loss", lambda a, b: np.log(np.cosh(a - b)), "real", "real")
 loss("hinge_loss", lambda a, b: np.maximum(1 - a * b, 0), "real", "real")
 loss("kl_div_loss", lambda a, b: np.sum(np.exp(b) * (b - a), -1), "real", "real")
-loss("margin_ranking_loss", lambda a, b, t: np.maximum(0.3 - t * (a - b), 0), "real", "real", "real", margin=0.3)
+loss("margin_ranking_loss", lambda a, b, t, margin: np.maximum(margin - t * (a - b), 0), *3 * ("real",), margin=0.3)
 loss("cosine_similarity_loss", _cosine, "positive", "positive", axis=1)
 loss("triplet_loss", _triplet, "real", "real", "real")
 loss("gaussian_nll_loss", lambda a, b, v: 0.5 * (np.log(v) + (a - b) ** 2 / v), "real", "real", "positive")
@@ -83,7 +83,7 @@ operation("nn.cross_entropy", _classes, _cross_entropy, accumulates=True, smooth
 operation("nn.nll_loss", _nll, lambda a, k: -np.take_along_axis(a, k[:, None] % a.shape[-1], -1)[:, 0], smooth=(0,))
 
 operation("init.constant", lambda draw: Drawn((array(draw, shape(draw)),), ({"array": 0},), {"value": 0.25}),
-          np.full_like, exact=True, smooth=False)  # fmt: skip
+          lambda a, **by: np.full_like(a, by["value"]), exact=True, smooth=False)  # fmt: skip
 operation("init.identity", lambda draw: Drawn((array(draw, (draw(st.integers(1, 4)),) * 2),), ({"array": 0},)),
           lambda a: np.eye(len(a)), exact=True, smooth=False)  # fmt: skip
 

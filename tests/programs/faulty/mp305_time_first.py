@@ -37,3 +37,5 @@ for step in range(40):
     optimizer.update(model, grads)
     mx.eval(model.parameters(), optimizer.state, loss)
 print(loss.item())
+
+# also: MP306
