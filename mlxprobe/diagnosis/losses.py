@@ -23,7 +23,7 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
     """The labels do not reach the loss.
 
     The loss function takes them and leaves them out, so that the loss settles at a value that knows nothing of the
-    task.
+    task. Where it compares its inputs with themselves, as an autoencoder's does, that is a note.
 
     Example: `loss = -mx.mean(log_softmax(logits))`.
 
@@ -35,7 +35,9 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
         if not names:
             continue  # what was told has reached a later loss
         if labels:
-            yield rule("MP301").at(f"{listed(labels)} takes no part in the loss{seen_at(fact)}", fact.file, fact.line)
+            severity = Severity.NOTE if fact.detail.get("itself") else Severity.ERROR
+            message = f"{listed(labels)} takes no part in the loss{seen_at(fact)}"
+            yield rule("MP301").at(message, fact.file, fact.line, severity=severity)
         else:
             reached = fact.detail["reached"]
             pair = (

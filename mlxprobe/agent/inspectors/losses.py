@@ -26,7 +26,7 @@ class Losses(Inspector):
         super().__init__(inspection)
         self._unreached: dict[tuple[Any, str], int] = {}  # by gradient call and argument
         self._reached: set[tuple[Any, str]] = set()
-        self._told: dict[Any, set[str]] = {}
+        self._told: dict[Any, tuple[set[str], tuple[str, int], str]] = {}
         self._supervised: dict[int, bool] = {}  # by the number of their losses
         self._target: tuple[int, Any, tuple[str, int]] | None = None  # what outputs were compared with, and whose
         self._of_two: set[int] = set()  # losses with targets of zeros and ones
@@ -79,7 +79,9 @@ class Losses(Inspector):
             self.inspection.looked[LONGEST] = drawn.longest()
         self._tell_supervision(call, drawn, arrays)
         reached = [name for k, (name, _) in enumerate(named) if drawn.reaches(f"a{k}")]
-        self._tell_unreached(call, [name for name, _ in named if name not in reached], reached, weight)
+        past = {named[int(name[1:])][0] for name in drawn.past_layers()}
+        missing = [name for name, _ in named if name not in reached]
+        self._tell_unreached(call, missing, reached, weight, itself=bool(reached) and past.issuperset(reached))
         integers = {name for name, one in arrays.items() if mx.issubdtype(one.dtype, mx.integer)}
         if arrays.keys() == integers and drawn.label_free(integers):
             self._label_free += weight
@@ -130,21 +132,24 @@ class Losses(Inspector):
             return False
         return not self.inspection.pending([one]) and set(graph.numbers(graph.sample(one))) <= {0.0, 1.0}
 
-    def _tell_unreached(self, call: Call, names: list[str], reached: list[str], weight: int) -> None:
+    def _tell_unreached(self, call: Call, names: list[str], reached: list[str], weight: int, *, itself: bool) -> None:
         """Tell of arguments that reach no loss; one that has reached a single one never counts, nor any longer.
 
-        A loss of several tasks takes the labels of one at a time.
+        A loss of several tasks takes the labels of one at a time. One that compares an input with `itself` needs none.
         """
         site = call.site
         self._reached |= {(site, name) for name in reached}
-        told, before = self._told.get(site, set()), {name: self._unreached.get((site, name), 0) for name in names}
+        told, place, seen = self._told.get(site, (set(), sites.NOWHERE, ""))
+        before = {name: self._unreached.get((site, name), 0) for name in names}
         self._unreached |= {(site, name): count + weight for name, count in before.items()}
         sure = {name for name, count in before.items() if count + weight >= UNREACHED_IS_SURE}
         sure = {name for name in told | sure if (site, name) not in self._reached}
         if sure != told:
-            self._told[site] = sure
-            place, seen = sites.blamed(made_at(call, min(sure | told)), site)
-            self.inspection.recorder.revise("argument unreached", place, names=sorted(sure), reached=reached, seen=seen)
+            if not told:  # what is taken back is taken back there
+                place, seen = sites.blamed(made_at(call, min(sure)), site)
+            self._told[site] = sure, place, seen
+            detail = {"names": sorted(sure), "reached": reached, "itself": itself, "seen": seen}
+            self.inspection.recorder.revise("argument unreached", place, **detail)
 
 
 def made_at(call: Call, name: str) -> tuple[str, int]:
