@@ -78,6 +78,11 @@ class Growth:
             marks.pop()
         marks.append((step, count))
 
+    def ends(self, step: int, count: int) -> None:
+        """Take in the count at the end of the program, unless what was counted has gone with its frames."""
+        if self._marks and count >= self._marks[-1][1]:
+            self.mark(step, count)
+
     def holds(self) -> None:
         """Nothing more is known than that the last count still held."""
         if self._marks:

@@ -34,8 +34,10 @@ class Buffers(Inspector):
         self._tell(step)
 
     def finish(self) -> None:
+        step = self.inspection.recorder.step
+        self._growths["kept"].ends(step, alive())
         TRACED.holds()  # the functions may be gone, with the frame that had them
-        self._tell(self.inspection.recorder.step)
+        self._tell(step)
 
     def _pend(self, step: int) -> None:
         """Count what waits in the graph of parameters and state."""

@@ -7,7 +7,7 @@ import numpy as np
 
 mx.random.seed(5)
 rng = np.random.default_rng(5)
-WORDS, TAGS, CHUNK, STEPS = 32, 5, 2, 10_000
+WORDS, TAGS, CHUNK, STEPS = 32, 5, 8, 10_000
 
 model = nn.Sequential(nn.Embedding(WORDS, 8), nn.Linear(8, TAGS))
 optimizer = optim.AdamW(optim.linear_schedule(3e-3, 1e-4, STEPS))
