@@ -60,7 +60,7 @@ class Recorder:
         self.active: Callable[[], int] = lambda: 0
         self.inspected: Callable[[], None] = lambda: None
         self.count: Callable[[], None] = lambda: None
-        self._count_at_s = 0.0
+        self._count_at_s, self._trains_since_s = 0.0, BEGAN_S
         self.at_end: Callable[[], None] = lambda: None
         self.enough_steps = 0  # whoever watches wants no more; 0 for the program's own end
         self.enough: Callable[[], None] = lambda: None
@@ -89,7 +89,7 @@ class Recorder:
         if self._updated or (self._step_gradients and not self.applied):
             self.close_step(now_s)
         elif not self._open_since:
-            self._open_since = now_s
+            self._open_since = self._trains_since_s = now_s
 
     def gradient_ends(self, value: Any, model: int = 0) -> None:
         """A gradient call of a `model` returned `value`, the loss (or a tuple that starts with it)."""
@@ -166,7 +166,7 @@ class Recorder:
             self.channel.send("tick", n=self.step)
 
     def _count(self, now_s: float) -> None:
-        self._count_at_s = now_s + min(COUNT_S, COUNT_SHARE * (now_s - BEGAN_S))
+        self._count_at_s = now_s + min(COUNT_S, COUNT_SHARE * (now_s - self._trains_since_s))
         self.count()
 
     def close_step(self, now_s: float) -> None:
