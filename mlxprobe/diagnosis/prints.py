@@ -70,6 +70,7 @@ def first_apart(ranks: Mapping[int, Mapping[int, Print]]) -> Parting | None:
 
 
 def _distance(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    """Return |a - b| / |a|."""
+    """Return |a - b| / |a|; infinity where one of them is not finite."""
     norm = math.sqrt(sum(x * x for x in a))
-    return math.sqrt(sum((x - y) ** 2 for x, y in zip(a, b, strict=False))) / norm if norm else math.inf
+    apart = math.sqrt(sum((x - y) ** 2 for x, y in zip(a, b, strict=False)))
+    return apart / norm if norm and math.isfinite(apart) else math.inf

@@ -71,7 +71,8 @@ def ranks_diverge(seen: Sequence[Observation]) -> Iterator[Finding]:
             continue
         first = f"already before the first update: {_parts(found.parts)} did not start alike"
         later = f"at step {found.step}, though they were equal at step {found.equal_at}: {_parts(found.parts)} differ"
-        message = f"parameters differ {later if found.equal_at else first} (by {found.distance:.2g} of their length)"
+        far = f" (by {found.distance:.2g} of their length)" if math.isfinite(found.distance) else ""
+        message = f"parameters differ {later if found.equal_at else first}{far}"
         yield _apart("MP705", message, found, Severity.ERROR if found.distance > ROUNDING else Severity.WARNING)
 
 
