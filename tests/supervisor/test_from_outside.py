@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from watching import TOYS, until
 
@@ -31,7 +32,8 @@ def sleeping(*command: str) -> Iterator[subprocess.Popen[bytes]]:
         try:
             yield process
         finally:
-            process.kill()
+            for one in (process, *psutil.Process(process.pid).children()):
+                one.kill()
 
 
 def waits_for(pid: int) -> str:
