@@ -165,14 +165,16 @@ def test_the_forms_tell_the_same(tmp_path: Path) -> None:
         jsonschema.Draft202012Validator(told(msgspec.json.schema(Attached))).validate(seen(pid)[1])
 
 
+# Whole numbers: of 24 runs of these losses, with nobody near and four at once, five rounded otherwise somewhere.
 BITS = """
 import hashlib
-digest = hashlib.sha256()
+digest, numbers = hashlib.sha256(), mx.arange(4096, dtype=mx.uint32)
 for step in range(int(sys.argv[1])):
     loss, grads = gradients(model)
     optimizer.update(model, grads)
-    mx.eval(model.parameters(), optimizer.state)
-    digest.update(loss.item().hex().encode())
+    numbers = numbers * 1664525 + 1013904223
+    mx.eval(model.parameters(), optimizer.state, numbers, loss)
+    digest.update(bytes(memoryview(numbers)))
     if step == 0:
         print("ready", flush=True)
 print(digest.hexdigest(), mx.random.normal().item().hex())
@@ -181,7 +183,7 @@ print(digest.hexdigest(), mx.random.normal().item().hex())
 
 @pytest.mark.slow
 @NEEDS_SPY
-def test_a_training_that_is_attached_to_again_and_again_stays_bit_equal(tmp_path: Path) -> None:
+def test_what_a_program_computes_stays_equal_however_often_it_is_attached_to(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(f"import sys{TRAINS}{BITS}")
     order, environment = [sys.executable, str(tmp_path / "train.py"), "40000"], own_environment()
     alone = subprocess.run(order, capture_output=True, text=True, timeout=WITHIN_S, check=True, env=environment)
