@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlxprobe.platform import MAC, PORTABLE, VARIABLE
+from mlxprobe.settings.address import RIGHT, Address, address
 from mlxprobe.settings.checks import choice, folders, is_path, packages, seconds, size, whole
 from mlxprobe.values.errors import UsageError
 
@@ -118,6 +120,15 @@ TABLE = (
         right="a list of requirements other than MLX, such as transformers>=4.40 or ./my_package",
         help="Install this package beside every MLX release too; repeatable",
     ),
+    Setting(
+        name="on",
+        flag="--on",
+        default=None,
+        check=address,
+        right=RIGHT,
+        help="Run on the workers of this Dask cluster, dask://HOST:PORT",
+        usual="this machine",
+    ),
 )
 
 
@@ -133,6 +144,7 @@ class Settings:
     scenarios: tuple[str, ...]
     reports: str
     requirements: tuple[str, ...] = ()
+    on: Address | None = None
 
 
 def resolve(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, start: Path | None = None) -> Settings:
@@ -167,13 +179,15 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, s
 
 
 def _check_variables(environ: Mapping[str, str]) -> None:
-    """Refuse a variable that is nearly called as a setting's.
+    """Refuse a variable that is nearly called as a setting's, and a platform that there is not.
 
     Raises:
         UsageError: there is one.
     """
     variables = [setting.variable for setting in TABLE]
-    for name in sorted(name for name in environ if name.startswith("MLXPROBE_") and name not in variables):
+    if (given := environ.get(VARIABLE, "")) not in ("", PORTABLE):
+        raise UsageError(f"environment variable {VARIABLE}: {given!r} is not right; it takes {PORTABLE!r}, or nothing")
+    for name in sorted(name for name in environ if name.startswith("MLXPROBE_") and name not in (VARIABLE, *variables)):
         import difflib  # seldom: a program that is to be watched need not wait for it
 
         if meant := difflib.get_close_matches(name, variables, n=1, cutoff=0.85):
@@ -226,6 +240,6 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 def cache_folder() -> Path:
     """Return the user's cache folder for mlxprobe."""
-    if sys.platform == "darwin":
+    if MAC:
         return Path.home() / "Library" / "Caches" / "mlxprobe"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlxprobe"

@@ -12,29 +12,29 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import psutil
 
+from mlxprobe.platform.system import system
 from mlxprobe.supervisor import anatomy
 from mlxprobe.supervisor.anatomy import Readings
-from mlxprobe.supervisor.awaited import awaited
 from mlxprobe.supervisor.film import Film
 from mlxprobe.supervisor.native import program
 from mlxprobe.supervisor.pipes import tail_of
 from mlxprobe.supervisor.portrait import Sitter
-from mlxprobe.supervisor.rights import forbidden
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.spied import MISSING, Spied, in_mlx
 from mlxprobe.supervisor.suspicion import Suspicion
-from mlxprobe.supervisor.threads import threads
 from mlxprobe.values.live import Looked
 from mlxprobe.values.observation import Stack
 
 POLL_S = 0.05
+LONGEST_TURN_S = 0.25
 STACKS_S = 0.25  # from one look at the stacks to the next
 LIMIT_S = 1.2  # a silence that lasts as long is looked into
-MORE_S = 20.0  # for a busy machine
+MORE_S = 60.0  # for a busy machine
 TRIED_CPU_S = 0.02  # in a second: less is no thread that sends off a large graph
 LONGEST = 2.2  # limits: a silence that is not clear by then stays so
 ALIVE_S = 1.0  # of looking, at the least: how fast memory grows takes a while to see
 IDLE_CPU_SHARE = 0.05
+STARVED_SHARE = 0.5
 REST_CPU_S = 0.02  # since a look began
 MOST = 32  # processes whose stacks are read
 
@@ -93,22 +93,31 @@ class Attachment:
         self._before: Readings = {}
         self._silent_since_s = self._stacked_s = self.started_s
         self._filmed = False
+        self._wanted_s = self._counted_s = 0.0
+        self._turned_s = self.started_s
 
     def look(self) -> Looked:
         """Look until it is clear what the process does, or the time is up."""
         self._meet()
-        pages = {pid: anatomy.pages_read(pid) for pid in self.tree.pids}
-        self._before = anatomy.readings(self.tree.pids)
+        pages = {pid: system.pages_read(pid) for pid in self.tree.pids}
+        self._before, self._wanted_s = anatomy.readings(self.tree.pids), self.tree.wanted_s()
         with Film(self._busiest()) as film:
             self.stacks = self._take()
             self._look_inside()
             while self.tree.pids and (self._goes_on(film) or self._films(film)):
-                time.sleep(POLL_S)
+                self._pause()
                 self._meet()
                 self.compiles = self.tree.compiling() or self.compiles
                 if time.monotonic() - self._stacked_s > STACKS_S:
                     self._compare()
             return self._looked(pages, film)
+
+    def _pause(self) -> None:
+        """Wait for the next turn. Where we are starved ourselves, a turn counts for no longer than one does else."""
+        time.sleep(POLL_S)
+        now_s = time.monotonic()
+        self._counted_s += min(now_s - self._turned_s, LONGEST_TURN_S)
+        self._turned_s = now_s
 
     def _is_clear(self, film: Film) -> bool:
         """Tell whether enough was seen; do what is due to see more."""
@@ -123,7 +132,15 @@ class Attachment:
         return self.suspicion.is_proved(silent_s, self.limit_s) or (silent_s > self.limit_s and self._waits())
 
     def _goes_on(self, film: Film) -> bool:
-        return not self._is_clear(film) and self._passed_s < self.limit_s * LONGEST
+        lasts_s = self.limit_s * LONGEST
+        lasts = self._counted_s < lasts_s or self._is_starved()
+        return not self._is_clear(film) and lasts and self._passed_s < lasts_s + MORE_S
+
+    def _is_starved(self) -> bool:
+        """Tell whether it wants a processor most of the time, and others have it: then it cannot be seen to move."""
+        wanted_s = self.tree.wanted_s() - self._wanted_s
+        used_s = self.tree.cpu_since(0.0)
+        return wanted_s > STARVED_SHARE * self._passed_s and used_s < STARVED_SHARE * wanted_s
 
     def _films(self, film: Film) -> bool:
         """Go on looking at what may be one long evaluation, until it got the processor to show otherwise."""
@@ -134,7 +151,7 @@ class Attachment:
         if film.is_over() and busy and not any(map(film.proves, busy)):
             self._filmed = False
             film.go_on()
-        return not film.is_over()
+        return not film.is_over() or not self._filmed  # what it shows is to be taken in
 
     def _busiest(self) -> list[int]:
         """Order the processes that run Python by what they have done in their lives."""
@@ -152,9 +169,11 @@ class Attachment:
 
     def _waits(self) -> bool:
         """Tell whether the main thread waits for what is outside, and nothing else is busy: more looks tell no more."""
-        mains = [one for one in threads([self.pid]) if one.number == self.pid]
+        mains = [one for one in system.threads([self.pid]) if one.number == self.pid]
         used_s = self.tree.cpu_since(self._silent_since_s - self.started_s)
-        return used_s < IDLE_CPU_SHARE * self.limit_s and any(awaited(one, self.tree.pids).outer for one in mains)
+        return used_s < IDLE_CPU_SHARE * self.limit_s and any(
+            system.awaited(one, self.tree.pids).outer for one in mains
+        )
 
     def _look_inside(self) -> None:
         """Read native calls. Who stands in MLX does not wait for the other threads: from now on they do not count."""
@@ -210,7 +229,7 @@ class Attachment:
             rest_s=silence.rest_s if silence else 0.0,
             processes=sitter.processes(pages),
             samples=tuple(self.tree.samples),
-            said=next(filter(None, (tail_of(f"/proc/{pid}/fd/2") for pid in sorted(self.tree.pids)[:MOST])), ""),
+            said=next(filter(None, (tail_of(system.stderr(pid)) for pid in sorted(self.tree.pids)[:MOST])), ""),
             problems=tuple(self._problems()),
         )
 
@@ -218,9 +237,9 @@ class Attachment:
         """Say what could not be seen, and what would be needed for it."""
         if not program():
             yield MISSING
-        refused = [pid for pid in sorted(self.members.pythons & self.tree.pids) if not anatomy.readable(pid)]
+        refused = [pid for pid in sorted(self.members.pythons & self.tree.pids) if not system.readable(pid)]
         if refused or self.spied.refused:
-            yield forbidden(refused or sorted(self.spied.refused))
+            yield system.forbidden(refused or sorted(self.spied.refused))
         elif program() and (unread := sorted(self.spied.silent & self.tree.pids)):
             yield f"no Python stacks of process {', '.join(map(str, unread))}: py-spy cannot read this interpreter"
         if not self.members.pythons:

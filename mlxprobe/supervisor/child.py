@@ -21,6 +21,7 @@ from mlxprobe.agent.shared import (
     PATH_VARIABLE,
     SUPERVISOR_VARIABLE,
 )
+from mlxprobe.platform.kin import kin
 from mlxprobe.supervisor.pipes import OWN_STDERR, TAIL_BYTES, ReadEnd, tail_of, written
 from mlxprobe.supervisor.sweep import sweep
 from mlxprobe.supervisor.warden import SHARED
@@ -30,11 +31,17 @@ from mlxprobe.values.program import Program
 
 AGENT = Path(__file__).parents[1] / "agent" / "__main__.py"
 CARRIED = AGENT.with_name("carried")
-_WARDEN = f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import warden; warden.main(sys.argv[1:])"
+_WARDEN = f"""
+import sys
+package = sys.modules["mlxprobe"] = type(sys)("mlxprobe")  # without what its own file imports
+package.__path__ = [{str(Path(__file__).parents[1])!r}]
+from mlxprobe.supervisor import warden
+warden.main(sys.argv[1:])
+"""
 WARDEN = (sys.executable, "-I", "-S", "-c", _WARDEN)  # imported: a script is compiled anew at each start
 END_WITHIN_S = 8.0
 TERM_GRACE_S = 0.3
-ORPHANS_ESCAPE = sys.platform != "linux"  # elsewhere no warden can adopt what detaches itself
+MOST_ORPHANS = 1000  # that are told of
 
 
 class Child(Watched):
@@ -141,7 +148,7 @@ class Child(Watched):
             self._pump_until(lambda: self.exit_code is not None, TERM_GRACE_S)
         self._order("kill")
         self._pump_until(lambda: self.empty, END_WITHIN_S)
-        if not self.empty or ORPHANS_ESCAPE:
+        if not self.empty or not kin.adopts:  # what detaches itself has escaped the warden
             self.left = sweep(self.folder, self.pid)
             self.empty = True
         self.pump(0)
@@ -170,6 +177,7 @@ class Child(Watched):
             elif word == "orphan":
                 pid, status = rest.split()
                 self.orphans.append((int(pid), int(status)))
+                del self.orphans[:-MOST_ORPHANS]
             elif word == "exit":
                 self.exit_code, self.exited_s = int(rest), time.monotonic()
             else:

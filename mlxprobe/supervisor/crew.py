@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from mlxprobe.supervisor.sample import descendants
-from mlxprobe.supervisor.threads import ASLEEP, Thread, threads
+from mlxprobe.platform.interface import ASLEEP, Thread
+from mlxprobe.platform.system import system
 
 WANTED = 0.6  # of a processor, used or waited for
 
@@ -26,17 +25,10 @@ class Spent(NamedTuple):
 
 def spent(pid: int, but: Collection[str] = ()) -> Spent:
     """Look at a rank and all below it; without some threads."""
-    found = threads([pid, *descendants(pid)], but)
-    used, waited = map(sum, zip(*map(_times_ns, found), strict=True)) if found else (0, 0)
-    return Spent(used / 1e9, (used + waited) / 1e9, sorted(found))
-
-
-def _times_ns(one: Thread) -> tuple[int, int]:
-    try:
-        used, waited, _ = Path(f"/proc/{one.pid}/task/{one.number}/schedstat").read_text().split()
-    except (OSError, ValueError):
-        return 0, 0
-    return int(used), int(waited)
+    pids = [pid, *system.descendants(pid)]
+    times = [times for one in pids for times in system.times(one, but).values()]
+    used_ns = sum(one.used_ns for one in times)
+    return Spent(used_ns / 1e9, sum(map(sum, times)) / 1e9, sorted(system.threads(pids, but)))
 
 
 class Crew:

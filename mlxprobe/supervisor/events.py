@@ -18,6 +18,8 @@ from mlxprobe.values.vocabulary import Whose
 NONSENSE_IS_SURE = 100  # lines; no more of them is read then, for they may come without end
 NO_PROGRESS = {"memory", "collectives", "site"}  # they come of themselves, or because we asked
 MOST_COLLECTIVES = 2000
+MOST_FACTS = 10_000
+MOST_FORKS = 1000  # those that live are among the last
 
 
 class Feed:
@@ -127,6 +129,7 @@ class EventLog(Feed):
 
     def _on_ready(self, event: dict[str, Any], t_s: float) -> None:
         self.pids.append(int(event["pid"]))
+        del self.pids[:-MOST_FORKS]
 
     def _on_thread(self, event: dict[str, Any], t_s: float) -> None:
         self.own_threads.add(str(int(event["id"])))
@@ -199,6 +202,7 @@ class EventLog(Feed):
         told = {"t_s": t_s, **{field: event[field] for field in fields}}
         self.trains |= event["name"] == "first gradient"
         self.facts.append(msgspec.convert(told, Fact))
+        thin(self.facts, lambda one: one.count, MOST_FACTS)
 
     def _on_sheet(self, event: dict[str, Any], t_s: float) -> None:
         """Take in some fields of the sheet; each comes anew as it grows."""

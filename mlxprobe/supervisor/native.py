@@ -1,7 +1,8 @@
 """Native stacks of a process, as py-spy reads them from outside, where it is installed (`mlxprobe[native]`).
 
-py-spy stops the process for some hundredths of a second, so it is asked only when a hang is about to be told. It tells
-of the threads that run Python; on Linux it must be allowed to trace (see `agent.tracing`).
+They are those of the threads that run Python; on Linux py-spy must be allowed to trace (see `inside.allow_tracing`).
+Where all of them sleep, nobody is stopped. To read one that runs, py-spy stops the process for some hundredths of a
+second, so it is asked only when a hang is about to be told.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from mlxprobe.supervisor.threads import STOPPED, threads
+from mlxprobe.platform.system import system
 from mlxprobe.values.observation import Frame, Stack
 
 WITHIN_S = 2.0  # for all processes of a tree together
@@ -35,6 +36,7 @@ class _Thread(msgspec.Struct):
     thread_id: int
     frames: list[_Frame]
     thread_name: str | None = None
+    os_thread_id: int = 0
 
 
 class Inside(msgspec.Struct, frozen=True):
@@ -58,20 +60,37 @@ def with_native(stacks: Sequence[Stack], within_s: float = WITHIN_S) -> tuple[St
 def native(pid: int, within_s: float) -> list[Inside]:
     """Ask py-spy for the native stacks of one process; none where it is missing, not allowed, or not done in time."""
     spy = program()
-    if not spy or within_s <= 0 or any(one.state in STOPPED for one in threads([pid])):
+    if not spy or within_s <= 0 or system.stopped(pid):
         return []
+    deadline = time.monotonic() + within_s
     try:
-        done = subprocess.run(
-            [spy, "dump", "--native", "--json", "--pid", str(pid)], capture_output=True, timeout=within_s, check=True
-        )
-        return parse(done.stdout, pid)
+        if found := asleep(_dumped(pid, within_s, "--nonblocking"), pid):
+            return found
+        return parse(_dumped(pid, deadline - time.monotonic(), "--native"), pid)
     except subprocess.TimeoutExpired:
-        if any(one.state in STOPPED for one in threads([pid])):  # who traced it was killed, and left it so
+        if system.stopped(pid):  # who traced it was killed, and left it so
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGCONT)
     except (OSError, subprocess.CalledProcessError, msgspec.DecodeError, msgspec.ValidationError):
         pass
     return []
+
+
+def _dumped(pid: int, within_s: float, how: str) -> bytes:
+    words = [program(), "dump", how, "--json", "--pid", str(pid)]
+    return subprocess.run(words, capture_output=True, timeout=max(within_s, 0.01), check=True).stdout
+
+
+def asleep(report: bytes, pid: int) -> list[Inside]:
+    """Read the native calls of a process whose threads that run Python all sleep; nothing where one does not."""
+    inner = system.inner(pid)
+    found = [(one, inner.calls(one.os_thread_id)) for one in msgspec.json.decode(report, type=list[_Thread])]
+    if not all(calls for _, calls in found):
+        return []
+    return [
+        _inside(pid, thread, (Frame(file=call.file, line=0, function=call.function) for call in calls))
+        for thread, calls in found
+    ]
 
 
 def program() -> str:
@@ -90,8 +109,12 @@ def parse(report: bytes, pid: int) -> list[Inside]:
                 break
             if not frame.name.startswith(NAMELESS):
                 inner.append(Frame(file=frame.module, line=0, function=frame.name))
-        found.append(Inside(pid, f"0x{thread.thread_id:016x}", thread.thread_name or "", tuple(inner)))
+        found.append(_inside(pid, thread, inner))
     return found
+
+
+def _inside(pid: int, thread: _Thread, frames: Iterable[Frame]) -> Inside:
+    return Inside(pid, f"0x{thread.thread_id:016x}", thread.thread_name or "", tuple(frames))
 
 
 def _of(stack: Stack, found: Iterable[Inside]) -> tuple[Frame, ...]:

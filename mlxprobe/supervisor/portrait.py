@@ -8,9 +8,9 @@ from typing import Any
 
 import psutil
 
+from mlxprobe.platform.system import system
 from mlxprobe.supervisor import anatomy
 from mlxprobe.supervisor.anatomy import Reading, Readings
-from mlxprobe.supervisor.awaited import awaited
 from mlxprobe.supervisor.film import Film
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.spied import Spied
@@ -47,8 +47,8 @@ class Sitter:
                     gpu=anatomy.on_gpu(pid),
                     rss_bytes=samples[-1].rss_bytes if samples else 0,
                     growth_bytes=samples[-1].rss_bytes - samples[0].rss_bytes if samples else 0,
-                    swap_bytes=anatomy.swap_bytes(pid),
-                    read_pages=anatomy.pages_read(pid) - pages.get(pid, anatomy.pages_read(pid)),
+                    swap_bytes=system.swap_bytes(pid),
+                    read_pages=system.pages_read(pid) - pages.get(pid, system.pages_read(pid)),
                     cpu_share=round(ran_s / over_s, 3) if over_s > 0 else 0.0,
                     threads=tuple(threads),
                     connections=tuple(connected.get(pid, ())),
@@ -72,7 +72,8 @@ class Sitter:
         then = self._before.get(key)
         ran_s = now.cpu_s - then.cpu_s if then else 0.0
         stack = self._stacks.get(key)
-        waits = awaited(now.thread, self._pids)
+        line = stack.frames[0].code if stack and stack.frames else ""
+        waits = system.awaited(now.thread, self._pids, line)
         return LiveThread(
             number=now.thread.number,
             state=now.thread.state,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import time
 from collections.abc import Callable, Collection, Iterable
-from pathlib import Path
 
 import psutil
 
+from mlxprobe.platform.interface import Thread
+from mlxprobe.platform.system import system
 from mlxprobe.supervisor.thin import thin
-from mlxprobe.supervisor.threads import Thread, threads
 from mlxprobe.values.observation import Sample
 
 SAMPLE_S = 0.05
@@ -31,6 +30,7 @@ class TreeSampler:
         self.started_s = started_s
         self._tree: dict[int, psutil.Process] = {}
         self._cpu: dict[int, float] = {}
+        self._cpu_before_s = 0.0  # of processes that are gone for good
         self.scanned_s = 0.0
         self._sampled_s = 0.0
         self._compiled_s = -BETWEEN_KERNELS_S
@@ -54,21 +54,21 @@ class TreeSampler:
             try:
                 with process.oneshot():
                     times = process.cpu_times()
-                    held = 0 if process.name() in COMPILERS else process.memory_info().rss
+                    held = 0 if process.name() in COMPILERS else system.resident_bytes(process)
                 resident += held  # a compiler's memory is not the program's
                 self._cpu[pid] = times.user + times.system
                 if pid in self.apart:
                     self._add(self.apart[pid], now, held, self._cpu[pid], self._own_s(pid, now))
             except psutil.Error:
                 del self._tree[pid]
-        return self._add(self.samples, now, resident, sum(self._cpu.values()))
+        return self._add(self.samples, now, resident, self._cpu_before_s + sum(self._cpu.values()))
 
     def _own_s(self, pid: int, now: float) -> tuple[float, float]:
         """Return what a rank has used for work of its own, and wanted; read now and then, for it is many files."""
         at_s, known = self._own.get(pid, (-math.inf, (0.0, 0.0)))
-        if now - at_s > RESCAN_S and (but := self.bystanders(pid)):
-            found = _times_ns(pid, but)
-            known = sum(used for used, _ in found) / 1e9, sum(map(sum, found)) / 1e9
+        if system.knows_threads and now - at_s > RESCAN_S and (but := self.bystanders(pid)):
+            found = system.times(pid, but).values()
+            known = sum(one.used_ns for one in found) / 1e9, sum(map(sum, found)) / 1e9
             self._own[pid] = now, known
         return known
 
@@ -85,11 +85,13 @@ class TreeSampler:
         """List the tree anew, keeping what is known of processes already seen; return its process numbers."""
         self.scanned_s = time.monotonic()
         known, self._tree = self._tree, {}
-        for pid in [self._root_pid] * self._with_root + descendants(self._root_pid):
+        for pid in [self._root_pid] * self._with_root + system.descendants(self._root_pid):
             try:
                 self._tree[pid] = known.get(pid) or psutil.Process(pid)
             except psutil.Error:
                 continue
+        for pid in [pid for pid in self._cpu.keys() - self._tree.keys() if not psutil.pid_exists(pid)]:
+            self._cpu_before_s += self._cpu.pop(pid)
         return set(self._tree)
 
     @property
@@ -120,7 +122,7 @@ class TreeSampler:
 
     def threads(self, but: Collection[str] = (), without: Collection[int] = ()) -> list[Thread]:
         """List the tree's threads, without some processes'."""
-        return threads(self._tree.keys() - set(without), but)
+        return system.threads(self._tree.keys() - set(without), but)
 
     def ancestors(self, pids: Iterable[int]) -> set[int]:
         """Return the processes of the tree that others of it descend from."""
@@ -142,7 +144,7 @@ class TreeSampler:
 
         On a busy machine a loop may get little time, but it always wants all.
         """
-        return sum(used + waited for pid in self._tree for used, waited in _times_ns(pid, but)) / 1e9
+        return sum(sum(one) for pid in self._tree for one in system.times(pid, but).values()) / 1e9
 
 
 def _name(process: psutil.Process) -> str:
@@ -150,38 +152,3 @@ def _name(process: psutil.Process) -> str:
         return str(process.name())
     except psutil.Error:
         return ""
-
-
-def _times_ns(pid: int, but: Collection[str]) -> list[tuple[int, int]]:
-    """List what each thread of a process has used of processors, and waited for them; nothing where nobody tells."""
-    try:
-        threads = os.listdir(f"/proc/{pid}/task")
-        texts = [Path(f"/proc/{pid}/task/{thread}/schedstat").read_text() for thread in threads if thread not in but]
-    except OSError:
-        return []
-    return [(int(used), int(waited)) for used, waited, _ in map(str.split, texts)]
-
-
-def descendants(pid: int) -> list[int]:
-    """List the processes below one: from Linux's own lists of children, else from the list of all processes."""
-    found: list[int] = []
-    waiting = [pid]
-    try:
-        while waiting:
-            children = _children(waiting.pop())
-            found += children
-            waiting += children
-    except OSError:  # not Linux, a kernel without these lists, or a process that ended just now
-        try:
-            return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-        except psutil.Error:
-            return []
-    return found
-
-
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-            found += map(int, file.read().split())
-    return found

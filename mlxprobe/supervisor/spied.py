@@ -14,13 +14,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from mlxprobe.agent.roots import Roots
+from mlxprobe.platform.system import system
 from mlxprobe.supervisor.native import program
-from mlxprobe.supervisor.threads import threads
-from mlxprobe.supervisor.unstopped import Memory
+from mlxprobe.supervisor.patience import Patience
 from mlxprobe.values.observation import Frame, Stack
 from mlxprobe.values.vocabulary import Whose
 
-WITHIN_S = 1.0  # for all processes at one look
+WITHIN_S = 1.0  # for all processes at one look, while py-spy has a processor
+WAIT_S = 0.02
 AT_ONCE = 8
 TRIES, TRY_S = 40, 0.002
 MISSING = (
@@ -80,12 +81,13 @@ class Spied:
         """Read the native calls of what sleeps now; return whether that has changed who are bystanders."""
         python = {(pid, number) for (pid, _), number in self.numbers.items()}
         for pid in pids:
-            memory = Memory(pid)
-            for one in threads([pid]):
+            inner = system.inner(pid)
+            for one in system.threads([pid]):
                 tries = TRIES if (pid, one.number) in python and (pid, one.number) not in self.inside else 1
                 for _ in range(tries):  # one that works sleeps for a moment now and then
-                    if calls := memory.calls(one.number):
-                        self.inside[pid, one.number] = calls
+                    if calls := inner.calls(one.number):
+                        frames = (Frame(file=call.file, line=0, function=call.function) for call in calls)
+                        self.inside[pid, one.number] = tuple(frames)
                         break
                     time.sleep(TRY_S if tries > 1 else 0)
         before, self.bystanders = self.bystanders, self._not_in_mlx()
@@ -109,19 +111,15 @@ class Spied:
         if not program():
             return []
         running = {pid: _started(pid) for pid in pids}
-        deadline = time.monotonic() + WITHIN_S
+        spies = {one.pid: str(one.pid) for one in running.values()}
+        patience = Patience(WITHIN_S, lambda: system.any_ready(spies, spies.values()))
         found: list[Stack] = []
         for pid, process in running.items():
-            try:
-                out, told = process.communicate(timeout=max(deadline - time.monotonic(), 0.01))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-                continue
-            if process.returncode:
-                self._note(pid, told)
-            else:
+            out, told = _ended(process, patience)
+            if process.returncode == 0:
                 found += self._parsed(out, pid)
+            elif process.returncode > 0:  # less: we have ended it
+                self._note(pid, told)
         return found
 
     def _note(self, pid: int, told: bytes) -> None:
@@ -152,6 +150,18 @@ class Spied:
     def _with_native(self, stack: Stack) -> Stack:
         number = self.numbers.get((stack.pid, stack.thread), 0)
         return msgspec.structs.replace(stack, native=self.inside.get((stack.pid, number), ()))
+
+
+def _ended(process: subprocess.Popen[bytes], patience: Patience) -> tuple[bytes, bytes]:
+    """Wait for what a process prints; nothing where that takes too long."""
+    while True:
+        try:
+            return process.communicate(timeout=WAIT_S)
+        except subprocess.TimeoutExpired:
+            if not patience.lasts():
+                process.kill()
+                process.communicate()
+                return b"", b""
 
 
 def in_mlx(frames: Collection[Frame]) -> bool:

@@ -6,7 +6,6 @@ import contextlib
 import linecache
 import os
 import re
-import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from mlxprobe.agent.roots import AGENT, Roots
 from mlxprobe.agent.shared import ASK_FILE, STACK_SIGNAL, STACKS_END, STACKS_FILE
+from mlxprobe.platform.system import system
 from mlxprobe.supervisor.patience import LOOK_S, Patience
-from mlxprobe.supervisor.threads import any_ready
 from mlxprobe.values.vocabulary import Whose
 
 if TYPE_CHECKING:
@@ -32,9 +31,6 @@ _FRAME = re.compile(r'^  File "(.+)", line (\d+) in (.+)$')
 _ESCAPED = re.compile(r"\\(?:x[0-9a-f]{2}|u(?!d[89a-f])[0-9a-f]{4}|U[0-9a-f]{8})")
 _FATAL = re.compile(r"^Fatal Python error: (.*)$", re.MULTILINE)
 _BOTTOM = re.compile(rb'agent.__main__\.py", line \d+ in <module>\n$')  # the main thread's, which comes last
-_CAUGHT = re.compile(r"^SigCgt:\s*([0-9a-f]+)$", re.MULTILINE)
-_STOPPED = re.compile(r"^State:\s*[TtZX]", re.MULTILINE)
-_RUNNING = re.compile(r"\) R [^)]*$")
 
 
 class Stacks:
@@ -67,13 +63,13 @@ class Stacks:
                 found += parse(self.of(pid).new_text(before[pid], signalled), pid, self.roots)
             for fork in programs[pid]:
                 size = self.of(pid).size()
-                if signalled.left_s > 0 and listens(fork) and self._signalled(fork, final=final):
+                if signalled.left_s > 0 and listens(fork, pid) and self._signalled(fork, final=final):
                     found += parse(self.of(pid).new_text(size, signalled), fork, self.roots)
         return tuple(found)
 
     def _are_ready(self, pids: Iterable[int]) -> bool:
         """Tell whether any agent's thread is about to answer: what it lacks is a processor, not the lock."""
-        return any_ready(pids, self.own_threads())
+        return system.any_ready(pids, self.own_threads())
 
     def of(self, pid: int) -> StackFile:
         """Return the file that a process writes to: its own, or the one that it has from whom we started."""
@@ -177,34 +173,21 @@ class StackFile:
         return os.pread(self._file.fileno(), self.size() - start, start)
 
 
-def listens(pid: int) -> bool:
+def listens(pid: int, like: int = 0) -> bool:
     """Tell whether a process can answer: one that is stopped, or has become another program, cannot."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(errors="replace")
-    except OSError:
-        return sys.platform != "linux"
-    caught = _CAUGHT.search(status)
-    handled = caught is not None and int(caught[1], 16) >> (STACK_SIGNAL - 1) & 1
-    return bool(handled) and not _STOPPED.search(status)
+    return system.handles(pid, STACK_SIGNAL, like)
 
 
 def runs(pid: int) -> bool:
-    """Tell whether a process is running, or waits for a processor, at three looks in a row; only Linux tells.
+    """Tell whether a process is running, or waits for a processor, at three looks in a row.
 
     At one look it may be the agent's thread, which wakes every few milliseconds to ask for the lock.
     """
     for look in range(3):
         time.sleep(look * LOOK_S / 4)
-        if not _any_runs(Path(f"/proc/{pid}/task")):
+        if not system.runs(pid):
             return False
     return True
-
-
-def _any_runs(threads: Path) -> bool:
-    try:
-        return any(_RUNNING.search(status.read_text()) for status in threads.glob("*/stat"))
-    except OSError:  # one has just ended
-        return True
 
 
 def signal_to(pid: int) -> None:
@@ -232,6 +215,11 @@ def parse(text: str, pid: int, roots: Roots) -> list[Stack]:
             code = linecache.getline(file, number).strip()
             frames.append(Frame(file=file, line=number, function=function, code=code, whose=Whose(roots.whose(file))))
     return stacks
+
+
+def lines_of(stacks: Iterable[Stack]) -> set[str]:
+    """Return the lines that threads stand on."""
+    return {stack.frames[0].code for stack in stacks if stack.frames}
 
 
 def _spelled(text: str) -> str:

@@ -11,11 +11,13 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from mlxprobe.platform.interface import STOPPED
+from mlxprobe.platform.system import system
 from mlxprobe.supervisor.crew import Crew, Spent, looked_at
 from mlxprobe.supervisor.native import with_native
+from mlxprobe.supervisor.rest import Rest
 from mlxprobe.supervisor.sample import TreeSampler
-from mlxprobe.supervisor.threads import STOPPED, Rest
-from mlxprobe.supervisor.waits import outside
+from mlxprobe.supervisor.stacks import lines_of
 from mlxprobe.values.observation import Silence, Stack
 from mlxprobe.values.vocabulary import HangKind
 
@@ -145,7 +147,7 @@ class Suspicion:
         """Tell whether ranks hang: whoever has to move could have for longer than a limit, or nobody's move helps."""
         late = looked_at(ranks, self._log.own_threads)
         crew = Crew(early.ranks, late, time.monotonic() - early.at_s)
-        waits = outside(crew.sleeping, self._soon(limit_s))
+        waits = system.outside(crew.sleeping, self._soon(limit_s), lines_of(early.stacks))
         overdue = silent_s - self._from_s > limit_s * (STARVED_OVERDUE if crew.wants else OVERDUE)
         if not overdue and (waits or crew.had_s(silent_s) <= busy_s):
             return False
@@ -177,8 +179,8 @@ class Suspicion:
     def _classify(self, silent_s: float, limit_s: float, busy_s: float, early: Look, overdue: bool) -> Silence:
         cpu_s = self._cpu_used(silent_s)
         rest_s, threads = self._rest.lasted_s(time.monotonic()), self._rest.threads
-        rests = rest_s > REST_SHARE * limit_s and not self._log.on_gpu
-        waits = outside(threads, self._soon(limit_s))
+        rests = rest_s > REST_SHARE * limit_s and not (self._log.on_gpu or self._prints(silent_s))
+        waits = system.outside(threads, self._soon(limit_s), lines_of(early.stacks))
         busy = not rests and self._is_busy(cpu_s, silent_s, early)
         wants_all = self._rest.always_ready or self._wants_all(early)  # and then it computes while it has a processor
         stalls = busy and (overdue or (cpu_s if wants_all else silent_s) > busy_s)

@@ -20,6 +20,7 @@ def sweep(folder: Path, session: int) -> tuple[int, ...]:
     """Kill what carries the temporary folder in its environment or is in the session; return what would not die.
 
     A process that detached itself, was given an empty environment and outlived its warden is not found.
+    A session that is not known is 0, which is also that of what entered a container from outside.
     """
     import psutil  # here, where it is seldom needed: it takes as long to import as a short program does to run
 
@@ -43,7 +44,7 @@ def _marked(folder: str, session: int) -> Iterator[psutil.Process]:
                 continue
             environment = process.environ()
             marked = folder in (environment.get("TMPDIR"), environment.get(FOLDER_VARIABLE))
-            if os.getsid(process.pid) == session or marked:
+            if marked or (session and os.getsid(process.pid) == session):
                 yield process
         except (psutil.Error, OSError):  # ended meanwhile, or another user's
             continue

@@ -1,6 +1,6 @@
 """The parent of one watched program, and the one who ends what is left of it.
 
-A process of its own, with the standard library only. It starts the program in a new session, adopts whatever
+A process of its own, with what imports at once only. It starts the program in a new session, adopts whatever
 the program's tree orphans (Linux), and kills the whole tree when told to, or when its control line closes because
 the supervisor is gone. Its words are `CONTROL_FD EVENTS_FD FOLDER SESSION ARGV...`: EVENTS_FD is -1 where the program
 opens its events by name, SESSION is `own`, or `same` for a program that has the supervisor's terminal.
@@ -15,12 +15,11 @@ import math
 import os
 import select
 import signal
-import sys
 import time
 
+from mlxprobe.platform.kin import kin
+
 END_WITHIN_S = 5.0
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-LINUX = sys.platform == "linux"
 SHARED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 PYTHONS = (signal.SIGPIPE, signal.SIGXFSZ)  # the interpreter ignores them by itself
 TWICE_S, LATE_S = 0.1, 2.0  # a signal that we get too went to the whole group; the supervisor may hear of it late
@@ -30,7 +29,7 @@ def main(words: list[str]) -> None:
     """Start the program, obey the supervisor, leave nothing behind."""
     control, events, (folder, session, *argv) = int(words[0]), int(words[1]), words[2:]
     ignored = [number for number in SHARED if signal.getsignal(number) is signal.SIG_IGN]  # as by nohup
-    set_process_option(PR_SET_CHILD_SUBREAPER, 1)
+    kin.adopt(folder)
     os.set_inheritable(control, False)  # the program could hold the line open, or speak for us
     wake = wake_on_sigchld()
     program = start(argv, events, session, ignored)
@@ -57,13 +56,16 @@ def wake_on_sigchld() -> int:
 
 def start(argv: list[str], events: int, session: str, ignored: list[signal.Signals]) -> int:
     """Fork and execute the program, mostly in its own session, with our starter's signals; it dies with us (Linux)."""
+    warden = os.getpid()
     pid = os.fork()
     if pid:
         return pid
     try:
         if session == "own":
             os.setsid()
-        set_process_option(PR_SET_PDEATHSIG, signal.SIGKILL)
+        kin.die_with_parent(signal.SIGKILL)
+        if os.getppid() != warden:  # it was gone before that was asked for
+            os._exit(127)
         for number in (*SHARED, *PYTHONS, signal.SIGCHLD):
             signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -155,7 +157,7 @@ def kill_all(control: int, program: int) -> list[int]:
     deadline = time.monotonic() + END_WITHIN_S
     while True:
         childless = reap(control, program, ending=True)
-        living = [] if childless and LINUX else descendants(program)
+        living = [] if childless and kin.adopts else descendants(program)
         if (childless and not living) or time.monotonic() > deadline:
             return living
         signal_all(program, living, signal.SIGSTOP)  # what is stopped cannot fork while the others are killed
@@ -178,7 +180,7 @@ def signal_all(program: int, living: list[int], number: int) -> None:
 
 def descendants(program: int) -> list[int]:
     """List the living processes below this one; where orphans cannot be adopted, with those of the program's group."""
-    parents = parents_on_linux() if LINUX else parents_by_ps(program)
+    parents = kin.parents(program)
     found = {os.getpid()}
     grew = True
     while grew:
@@ -186,47 +188,6 @@ def descendants(program: int) -> list[int]:
         found |= more
         grew = bool(more)
     return sorted(found - {os.getpid()})
-
-
-def parents_on_linux() -> dict[int, int]:
-    """Map every process to its parent, zombies left out; one whose main thread alone has ended is none."""
-    parents = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                with open(f"/proc/{entry}/stat", "rb") as file:
-                    fields = file.read().rpartition(b")")[2].split()
-            except OSError:
-                continue
-            state, parent, threads = fields[0], int(fields[1]), int(fields[17])
-            if state != b"Z" or threads > 1:
-                parents[int(entry)] = parent
-    return parents
-
-
-def parents_by_ps(program: int) -> dict[int, int]:
-    """Map every process to its parent with ps(1), for systems without /proc (macOS); zombies left out.
-
-    The program's process group counts as our children, whoever adopted them.
-    """
-    import subprocess
-
-    order = ["ps", "-A", "-o", "pid=,ppid=,pgid=,stat="]
-    with subprocess.Popen(order, stdout=subprocess.PIPE, text=True) as ps:
-        rows = [line.split() for line in ps.communicate(timeout=5)[0].splitlines()]
-    return {
-        int(pid): os.getpid() if int(group) == program else int(parent)
-        for pid, parent, group, state in rows
-        if not state.startswith("Z") and int(pid) != ps.pid
-    }
-
-
-def set_process_option(option: int, value: int) -> None:
-    """Call prctl(2): adopt orphaned descendants, so that none escapes by detaching itself; or die with the parent."""
-    if LINUX:
-        import ctypes
-
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def tell(control: int, message: str) -> None:

@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from mlxprobe.platform.system import system
 from mlxprobe.supervisor import jit
 from mlxprobe.supervisor.events import NONSENSE_IS_SURE, EventLog
 from mlxprobe.supervisor.observing import keeping, observed
+from mlxprobe.supervisor.pauses import Pauses
 from mlxprobe.supervisor.processes import Processes
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.start import Started, started
 from mlxprobe.supervisor.suspicion import Suspicion
-from mlxprobe.supervisor.threads import STOPPED, threads
 from mlxprobe.supervisor.watched import Watched
 from mlxprobe.values.observation import Limits, Observation, Program, Silence
 
@@ -62,7 +63,7 @@ class Watcher:
         self._above: set[int] = set()
         self.progress: Progress = lambda _: False
         self.hung: Callable[[Watcher], None] = lambda _: None
-        self._polled_s = time.monotonic()
+        self.pauses = Pauses(child.started_s)
 
     @property
     def log(self) -> EventLog:
@@ -102,8 +103,7 @@ class Watcher:
 
     def _poll(self, timeout_s: float) -> None:
         self.child.pump(timeout_s)
-        now = time.monotonic()
-        gap_s, self._polled_s = min(now - self._polled_s, LONGEST_GAP_S), now
+        gap_s = min(self.pauses.passed_s(), LONGEST_GAP_S)
         known = len(self.processes.logs)
         if self.processes.feed(self.child.take_events()):
             self.silent_s = self._again_s = self._held_s = 0.0
@@ -138,7 +138,7 @@ class Watcher:
 
     def _is_held(self, gap_s: float) -> bool:
         """Tell whether somebody has stopped the program, a short while ago: a batch system does, and lets it go on."""
-        if self._held_s > HELD_S or not any(one.state in STOPPED for one in threads([self.child.pid])):
+        if self._held_s > HELD_S or not system.stopped(self.child.pid):
             return False
         self._held_s += gap_s
         return True

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.supervisor.events import NONSENSE_IS_SURE, EventLog
+from mlxprobe.supervisor.events import MOST_FACTS, MOST_FORKS, NONSENSE_IS_SURE, EventLog
 from mlxprobe.supervisor.thin import HEAD, KEEP, RECENT, thin
 
 
@@ -110,3 +110,18 @@ def test_a_short_series_is_kept_whole() -> None:
     values = list(range(KEEP))
     thin(values, lambda one: one)
     assert values == list(range(KEEP))
+
+
+FACT: dict[str, Any] = {"name": "clip", "step": 1, "file": "made.py", "source": "", "caller": None, "detail": {}}
+
+
+def test_however_much_a_program_tells_only_so_much_is_kept() -> None:
+    log = EventLog(100.0)
+    for k in range(MOST_FACTS + 1000):
+        log.feed(line("fact", **FACT, line=k, count=1))
+        log.feed(line("memory", 101.0 + k, active=k, cache=2, peak=k))
+        log.feed(line("ready", pid=k))
+    assert log.garbled == 0
+    assert len(log.facts) <= MOST_FACTS and len(log.memory) <= KEEP and len(log.pids) == MOST_FORKS
+    assert log.facts[0].line == 0 and log.facts[-1].line == log.pids[-1] == log.memory[-1].active_bytes
+    assert log.memory[-1].peak_bytes == MOST_FACTS + 999

@@ -8,12 +8,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from watching import toy, until
 
+from mlxprobe.platform import LINUX
+from mlxprobe.platform.interface import Native
+from mlxprobe.platform.system import system
 from mlxprobe.supervisor import native
-from mlxprobe.supervisor.threads import threads
 from mlxprobe.values.observation import Frame, Stack
 
 LIBMLX = "/opt/mlx/lib/libmlx.so"
@@ -56,6 +59,30 @@ def tool(folder: Path, text: str) -> Callable[[], str]:
     return lambda: str(file)
 
 
+class Recorded:
+    """What reads stacks, and the ways in which it was asked to."""
+
+    def __init__(self, reads: Callable[[int, float, str], bytes]) -> None:
+        self._reads = reads
+        self.ways: list[str] = []
+
+    def __call__(self, pid: int, within_s: float, how: str) -> bytes:
+        self.ways.append(how)
+        return self._reads(pid, within_s, how)
+
+
+def test_where_one_thread_runs_the_process_is_stopped_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = {7: (Native("/lib/libc.so.6", "futex_wait"),), 8: ()}
+    inner = SimpleNamespace(calls=lambda number: calls[number])
+    monkeypatch.setattr(native, "system", SimpleNamespace(inner=lambda _: inner))
+    assert native.asleep(REPORT, 7) == []
+    calls[8] = (Native("/lib/libc.so.6", "poll"),)
+    assert [(one.thread, one.frames[0].function) for one in native.asleep(REPORT, 7)] == [
+        (f"0x{0x7F02:016x}", "futex_wait"),
+        (f"0x{0x7F03:016x}", "poll"),
+    ]
+
+
 NONE = [
     ("is not installed", None),
     ("is not allowed", "echo 'Permission denied' >&2; exit 1"),
@@ -75,13 +102,16 @@ def test_no_native_stacks_are_no_failure(text: str | None, tmp_path: Path, monke
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux" or not native.program(), reason="py-spy is in the extra `native`")
-def test_a_hang_in_c_is_told_by_its_native_call() -> None:
+@pytest.mark.skipif(not LINUX or not native.program(), reason="py-spy is in the extra `native`")
+def test_a_hang_in_c_is_told_by_its_native_call_and_nobody_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen([sys.executable, toy("blocked_without_gil")]) as hung:
         try:
             assert until(lambda: Path(f"/proc/{hung.pid}/wchan").read_text().startswith("futex"))
+            dumped = Recorded(native._dumped)
+            monkeypatch.setattr(native, "_dumped", dumped)
             found = native.native(hung.pid, 10)
+            assert dumped.ways == ["--nonblocking"]  # it sleeps: nobody stops it
             assert any("mutex_lock" in frame.function for one in found for frame in one.frames), found
-            assert [one.state for one in threads([hung.pid])] == ["S"]  # it was let go
+            assert [one.state for one in system.threads([hung.pid])] == ["S"]  # it was let go
         finally:
             hung.kill()

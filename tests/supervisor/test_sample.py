@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from collections.abc import Iterator
 
 import psutil
 import pytest
 from watching import until
 
-from mlxprobe.supervisor import sample, warden
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.values.observation import Sample
 
@@ -49,53 +46,13 @@ def test_cpu_time_since(samples: list[tuple[float, int, float]], since_s: float,
     assert sampler(*samples).cpu_since(since_s) == wanted_s
 
 
-@pytest.fixture
-def tree() -> Iterator[tuple[int, int]]:
-    """A process and its child, both asleep."""
+def test_a_sample_sums_the_tree() -> None:
     with subprocess.Popen(["sh", "-c", "sleep 60 & wait"], start_new_session=True) as top:
         process = psutil.Process(top.pid)
         assert until(process.children)
         (child,) = process.children()
-        yield top.pid, child.pid
+        made = TreeSampler(os.getpid(), 0.0)
+        assert {top.pid, child.pid} <= made.scan()
+        assert made.sample().rss_bytes > process.memory_info().rss
         child.kill()
         top.kill()
-
-
-def test_the_tree_has_children_and_their_children(tree: tuple[int, int]) -> None:
-    assert set(tree) <= set(sample.descendants(os.getpid()))
-    assert sample.descendants(tree[0]) == [tree[1]]
-
-
-def test_the_tree_is_found_without_linuxs_lists_of_children(
-    tree: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing(pid: int) -> list[int]:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(sample, "_children", missing)
-    assert set(tree) <= set(sample.descendants(os.getpid()))
-
-
-def test_who_has_ended_has_no_tree() -> None:
-    with subprocess.Popen(["sleep", "0"]) as ended:
-        ended.wait()
-    assert sample.descendants(ended.pid) == []
-
-
-@pytest.mark.parametrize("linux", [sys.platform == "linux", False], ids=["as on this system", "with ps, as on macOS"])
-def test_the_warden_sees_the_same_tree(linux: bool, tree: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warden, "LINUX", linux)
-    assert set(tree) <= set(warden.descendants(tree[0]))
-    assert os.getpid() not in warden.descendants(tree[0])
-
-
-def test_the_group_is_ours_whoever_adopted_it(tree: tuple[int, int]) -> None:
-    parents = warden.parents_by_ps(tree[0])
-    assert parents[tree[0]] == parents[tree[1]] == os.getpid()
-    assert parents[os.getpid()] == os.getppid()
-
-
-def test_a_sample_sums_the_tree(tree: tuple[int, int]) -> None:
-    made = TreeSampler(os.getpid(), 0.0)
-    assert set(tree) <= made.scan()
-    assert made.sample().rss_bytes > psutil.Process(tree[0]).memory_info().rss

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from mlxprobe.agent.roots import AGENT, Roots
 from mlxprobe.agent.shared import STACKS_FILE
+from mlxprobe.platform import LINUX
 from mlxprobe.supervisor.stacks import Stacks, parse
 
 SAMPLER = f"""Thread 0x00007f01 (most recent call first):
@@ -73,7 +73,7 @@ def test_without_a_crash_there_are_no_stacks(tmp_path: Path) -> None:
         assert stacks.crash(7) == ()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which signals a process handles")
+@pytest.mark.skipif(not LINUX, reason="only Linux tells which signals a process handles")
 def test_who_cannot_answer_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """We have no handler for the signal ourselves, and the other process has ended."""
     monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("was asked"))

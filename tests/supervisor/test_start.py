@@ -38,12 +38,12 @@ def test_a_program_is_started_before_what_watches_and_judges_it_is_imported(tmp_
     assert not {name for name in there if name.split(".")[0] in AFTERWARDS}
     rooms = {name.split(".")[1] for name in there if name.startswith("mlxprobe.")}
     assert not rooms & {"reports", "diagnosis", "verdict", "catalogue", "upgrade", "releases"}
-    assert len(there - told("import click\n" + TELL, tmp_path)) <= 75  # 64 today
+    assert len(there - told("import click\n" + TELL, tmp_path)) <= 80  # 75 today, one more on the portable platform
 
 
 @pytest.mark.slow
 def test_a_warden_imports_next_to_nothing(tmp_path: Path) -> None:
     flags = WARDEN[1:3]
-    program = WARDEN[-1].replace("warden.main(sys.argv[1:])", "warden.set_process_option(36, 1)\n") + TELL
+    program = WARDEN[-1].replace("warden.main(sys.argv[1:])", "warden.kin.adopt('')\n") + TELL
     there = told(program, tmp_path, *flags) - told(TELL, tmp_path, *flags)
-    assert len(there) <= 30, sorted(there)  # 27 today: enum and ctypes
+    assert len(there) <= 34, sorted(there)  # 31 today: enum and ctypes

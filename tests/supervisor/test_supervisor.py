@@ -14,7 +14,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -22,83 +21,19 @@ import pytest
 from watching import GUARD_S, MARK, commands, marked, starved_s, toy, until
 
 from mlxprobe.diagnosis import diagnose
+from mlxprobe.selftest import hostile
+from mlxprobe.selftest.hostile import CHILDREN, CRASH, DEADLOCK, HANG, LIMITS, PASS, STALL_S, UNJUDGED, UNKNOWN
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import EventLog
 from mlxprobe.supervisor.stacks import Stacks
-from mlxprobe.supervisor.watch import HELD_S, Watcher, observe
+from mlxprobe.supervisor.watch import Watcher, observe
 from mlxprobe.values.errors import ProbeError
-from mlxprobe.values.observation import Limits, Observation, Program
+from mlxprobe.values.observation import Observation, Program
 from mlxprobe.values.record import Expectation, Verdict
-from mlxprobe.values.vocabulary import HangKind, Outcome
+from mlxprobe.values.vocabulary import Outcome
 from mlxprobe.verdict.judge import judge
 
-STALL_S = 1.0
 LATE_S = 0.5
-MEMORY_BYTES = 300_000_000
-LIMITS = Limits(stall_s=STALL_S, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=MEMORY_BYTES)
-PASS, HANG, CRASH, ERROR, UNJUDGED = Outcome.PASS, Outcome.HANG, Outcome.CRASH, Outcome.ERROR, Outcome.UNJUDGED
-DEADLOCK, STALL, UNKNOWN = HangKind.DEADLOCK, HangKind.STALL, HangKind.UNKNOWN
-
-
-@dataclass(frozen=True)
-class Row:
-    """A toy, what becomes of it, and the text of the line that its stack must name."""
-
-    sentence: str
-    toy: str
-    outcome: Outcome
-    kind: HangKind | None = None
-    stands_at: str = ""
-    says: str = ""
-    ends_within_s: float = 15.0
-    held_s: float = 0.0
-
-
-WAITING, LOCKING = "threading.Event().wait()", "libc.pthread_mutex_lock(mutex)"
-AT_EXIT, MIDDLE, NONSENSE = "after the program's end, at exit", "in the middle", "made no sense"
-ROWS = [
-    Row("a deadlock in C without the lock is a hang", "blocked_without_gil", HANG, DEADLOCK, LOCKING),
-    Row("a deadlock in C with the lock held is a hang", "blocked_with_gil", HANG, DEADLOCK, LOCKING),
-    Row("a sleep in C that signals interrupt is a hang", "sleeps_in_c", HANG, DEADLOCK, "libc.sleep(1000)"),
-    Row("a wait in Python is a hang", "waits", HANG, DEADLOCK, WAITING),
-    Row("a busy loop is a stall", "busy_loop", HANG, STALL, "while True:"),
-    Row("threads that compute are a stall", "computes_in_threads", HANG, STALL, "ctypes.CDLL(None).sleep(1000)"),
-    Row("output is no progress", "prints_for_ever", HANG, STALL, 'print("still here")'),
-    Row("a flood of output is no progress, and no deadlock", "floods_stdout", HANG, STALL, "os.write(1, block)"),
-    Row("closed output streams end no watch", "closes_stdout", HANG, DEADLOCK, WAITING),
-    Row("an ignored SIGTERM delays the end, not the verdict", "ignores_sigterm", HANG, DEADLOCK, WAITING),
-    Row("a stopped program is a hang without stacks", "stops_itself", HANG, UNKNOWN, held_s=HELD_S),
-    Row("a thread left running hangs at exit", "hangs_at_exit", HANG, DEADLOCK, says=AT_EXIT),
-    Row("an exit handler that waits hangs at exit", "hangs_in_atexit", HANG, DEADLOCK,
-        "atexit.register(lambda: threading.Event().wait())", AT_EXIT),
-    Row("a hang beside a detached grandchild is a hang", "waits_with_a_grandchild", HANG, DEADLOCK, "time.sleep(1000)"),
-    Row("a fork that looks like a zombie is ended too", "ends_its_main_thread", HANG, DEADLOCK, "time.sleep(1000)"),
-    Row("a hang on twenty forks is seen in time", "forks_twenty", HANG, DEADLOCK, "os.wait()"),
-    Row("asking for stacks does not kill a fork that became another program", "forks_and_execs", HANG, DEADLOCK,
-        "os.waitpid(pid, 0)"),
-    Row("stacks are had from a program that deleted its folder", "deletes_its_folder", HANG, DEADLOCK,
-        WAITING),
-    Row("a stopped warden is replaced", "stops_its_warden", HANG, DEADLOCK, WAITING, ends_within_s=30),
-    Row("memory has a limit", "eats_memory", Outcome.MEMORY),
-    Row("an exit in the middle is a crash, although its code is 0", "exits_in_the_middle", CRASH, says=MIDDLE),
-    Row("a fork that runs to the end does not end the program", "fork_ends_first", CRASH, says=MIDDLE),
-    Row("a segmentation fault is a crash with its place", "segfaults", CRASH, None, "ctypes.string_at(0)", "SIGSEGV"),
-    Row("a SIGKILL from nowhere is a crash", "kills_itself", CRASH, says="SIGKILL"),
-    Row("an exception is an error, in any script", "raises", ERROR, says="ValueError: 学习率"),
-    Row("words at exit are an error that tells them", "exits_with_words", ERROR, says="train: no such data set"),
-    Row("events that make no sense are no pass", "garbles_events", UNJUDGED, says=NONSENSE),
-    Row("a flood on the events' descriptor is no pass", "floods_events", UNJUDGED, says=NONSENSE),
-    Row("a flood of lines on the events' descriptor is no pass", "floods_lines", UNJUDGED, says=NONSENSE),
-    Row("a program that closes our descriptor is no hang and no pass", "closes_every_descriptor", UNJUDGED),
-    Row("a program that kills its warden is no pass", "kills_its_warden", UNJUDGED),
-    Row("a program that always moves may outlast the stall limit", "succeeds_slowly", PASS),
-    Row("kernels being built are no silence, however short each takes", "builds_kernels", PASS),
-    Row("a program has no line to its warden", "has_no_sockets", PASS),
-    Row("a detached grandchild that holds the pipes changes no pass", "leaves_a_grandchild", PASS),
-    Row("closing Python's own streams changes no pass", "closes_stdout_object", PASS),
-    Row("an exception in a fork is not the program's", "fork_raises", PASS),
-    Row("asking for stacks does not reach the program's own signal handler", "handles_sigusr1", PASS),
-]  # fmt: skip
 
 
 @pytest.fixture
@@ -125,16 +60,6 @@ def verdict(seen: Observation, outcome: Outcome) -> Verdict:
     return judge(seen, diagnose(seen), Expectation(expects=outcome))
 
 
-def places(seen: Observation, name: str) -> set[tuple[int, str]]:
-    """Return the lines of the toy that stacks name, with the text that is really there."""
-    lines = Path(toy(name)).read_text().splitlines()
-    stacks = seen.silence.stacks if seen.silence else seen.stacks
-    frames = [frame for stack in stacks for frame in stack.frames if frame.file == toy(name)]
-    return {
-        (frame.line, lines[frame.line - 1].strip()) for frame in frames if frame.code == lines[frame.line - 1].strip()
-    }
-
-
 def starved_tree_s(watcher: Watcher) -> float:
     """Return how long the threads of the program's tree have waited for a processor so far."""
     samples = watcher.tree.samples
@@ -143,22 +68,21 @@ def starved_tree_s(watcher: Watcher) -> float:
 
 @pytest.mark.slow
 @pytest.mark.timeout(GUARD_S)
-@pytest.mark.parametrize("row", ROWS, ids=[row.sentence for row in ROWS])
-def test_hostile_child(row: Row, mark: str) -> None:
+@pytest.mark.parametrize("child", CHILDREN, ids=[child.sentence for child in CHILDREN])
+def test_hostile_child(child: hostile.Child, mark: str) -> None:
     began_s, starved_before_s, trees_s = time.monotonic(), starved_s(), [0.0]
-    seen = observe(program(row.toy, mark), LIMITS, progress=lambda one: trees_s.append(starved_tree_s(one)))
+    seen = observe(program(child.name, mark), LIMITS, progress=lambda one: trees_s.append(starved_tree_s(one)))
     took_s, allowance_s = time.monotonic() - began_s, starved_s() - starved_before_s + max(trees_s)
-    found = verdict(seen, row.outcome)
-    assert (found.outcome, found.kind, found.as_expected) == (row.outcome, row.kind, True), found.reason
-    assert row.says in found.reason
-    assert not row.stands_at or row.stands_at in {text for _, text in places(seen, row.toy)}
-    assert took_s < row.ends_within_s + allowance_s
-    if row.outcome is HANG:
-        limit_s = 2 * STALL_S if row.kind is UNKNOWN else STALL_S
+    found = hostile.verdict(child, seen)
+    assert (found.outcome, found.kind, found.as_expected) == (child.outcome, child.kind, True), found.reason
+    assert list(hostile.lacks(child, seen, found)) == []
+    assert took_s < child.ends_within_s + allowance_s
+    if child.outcome is HANG:
+        limit_s = 2 * STALL_S if child.kind is UNKNOWN else STALL_S
         assert seen.detection_s is not None and seen.silence is not None
         assert seen.silence.silent_s < limit_s + LATE_S + allowance_s
         took_s = seen.detection_s - max(seen.begun_s, seen.finished_s)
-        assert took_s < limit_s + LATE_S + row.held_s + allowance_s
+        assert took_s < limit_s + LATE_S + child.held_s + allowance_s
 
 
 def feed(pid: int) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from mlxprobe.platform.interface import Thread
+from mlxprobe.platform.system import system
 from mlxprobe.supervisor import suspicion
 from mlxprobe.supervisor.crew import Spent
+from mlxprobe.supervisor.rest import Rest
 from mlxprobe.supervisor.suspicion import Suspicion, unmoved
-from mlxprobe.supervisor.threads import Rest, Thread
 from mlxprobe.values.observation import Frame, Sample, Stack
 from mlxprobe.values.vocabulary import HangKind
 
@@ -85,7 +87,7 @@ class World:
 def watch(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[HangKind | None, float]:
     """Poll a silent world for twelve limits; return the kind of its hang, and when it was proved."""
     monkeypatch.setattr("mlxprobe.supervisor.suspicion.time", SimpleNamespace(monotonic=lambda: world.now_s))
-    monkeypatch.setattr("mlxprobe.supervisor.suspicion.outside", lambda threads, soon_s: world.waits if threads else "")
+    monkeypatch.setattr(system, "outside", lambda threads, soon_s, lines: world.waits if threads else "")
     anything: Any = world
     doubt = Suspicion(child=anything, stacks=anything, log=anything, tree=anything)
     while world.now_s < 12 * LIMIT_S:

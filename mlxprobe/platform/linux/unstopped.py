@@ -12,9 +12,10 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mlxprobe.supervisor.symbols import library
-from mlxprobe.supervisor.waits import memory
-from mlxprobe.values.observation import Frame
+from mlxprobe.platform.interface import Native
+from mlxprobe.platform.linux.files import text_of
+from mlxprobe.platform.linux.symbols import library
+from mlxprobe.platform.linux.waits import memory
 
 DEEP_BYTES = 48 << 10
 MOST = 24
@@ -48,14 +49,14 @@ class Memory:
         self._parts = _mapped(pid)
         self._starts = [one.start for one in self._parts]
 
-    def calls(self, number: int) -> tuple[Frame, ...]:
+    def calls(self, number: int) -> tuple[Native, ...]:
         """Return the native calls of a thread that sleeps, innermost first, up to Python's; none of one that runs."""
         try:
             with open(f"/proc/{self._pid}/task/{number}/syscall", encoding="ascii") as file:
                 *_, top, here = (int(word, 16) for word in file.read().split()[1:])
         except (OSError, ValueError):
             return ()
-        found: list[Frame] = []
+        found: list[Native] = []
         for address in (here, *self._returns(top)):
             frame = self._frame(address)
             if frame is None or frame in found:
@@ -78,10 +79,10 @@ class Memory:
             if part and part.runs and part.file.startswith("/") and is_call(memory(self._pid, word - 8, 8)):
                 yield word
 
-    def _frame(self, address: int) -> Frame | None:
+    def _frame(self, address: int) -> Native | None:
         part = self._at(address)
         name = library(part.file).name(address - 1 - part.start + part.offset) if part and part.runs else ""
-        return Frame(file=part.file, line=0, function=name) if part and name else None
+        return Native(part.file, name) if part and name else None
 
 
 def is_call(before: bytes) -> bool:
@@ -97,12 +98,8 @@ def is_call(before: bytes) -> bool:
 
 def _mapped(pid: int) -> list[Mapped]:
     found = []
-    try:
-        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
-            for line in file:
-                span, rights, offset, _, _, *path = line.split(maxsplit=5)
-                start, end = (int(one, 16) for one in span.split("-"))
-                found.append(Mapped(start, end, "x" in rights, int(offset, 16), path[0].strip() if path else ""))
-    except (OSError, ValueError):
-        return []
+    for line in text_of(f"/proc/{pid}/maps").splitlines():
+        span, rights, offset, _, _, *path = line.split(maxsplit=5)
+        start, end = (int(one, 16) for one in span.split("-"))
+        found.append(Mapped(start, end, "x" in rights, int(offset, 16), path[0].strip() if path else ""))
     return found

@@ -14,14 +14,16 @@ import pytest
 from watching import TOYS, until
 
 from mlxprobe.agent.roots import Roots
-from mlxprobe.supervisor import anatomy, rights
-from mlxprobe.supervisor.awaited import awaited
-from mlxprobe.supervisor.symbols import library, plain
-from mlxprobe.supervisor.threads import threads
-from mlxprobe.supervisor.unstopped import Memory, is_call
+from mlxprobe.platform import LINUX
+from mlxprobe.platform.linux import rights
+from mlxprobe.platform.linux.awaited import awaited
+from mlxprobe.platform.linux.symbols import library, plain
+from mlxprobe.platform.linux.threads import threads
+from mlxprobe.platform.linux.unstopped import Memory, is_call
+from mlxprobe.supervisor import anatomy
 from mlxprobe.values.vocabulary import Whose
 
-LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells what threads do")
+ON_LINUX = pytest.mark.skipif(not LINUX, reason="Linux alone tells what threads do")
 WITHIN_S = 60
 
 
@@ -40,7 +42,7 @@ def waits_for(pid: int) -> str:
     return awaited(threads([pid])[0], {pid}).words
 
 
-@LINUX
+@ON_LINUX
 @pytest.mark.slow
 def test_native_calls_of_a_sleeper_are_read_without_a_stop() -> None:
     with sleeping(sys.executable, str(TOYS / "blocked_without_gil.py")) as hung:
@@ -68,7 +70,7 @@ PROGRAMS = [
 ]
 
 
-@LINUX
+@ON_LINUX
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "words", "outer"), [case[1:] for case in PROGRAMS], ids=[case[0] for case in PROGRAMS]
@@ -79,7 +81,7 @@ def test_what_a_thread_waits_for_is_told(text: str, words: str, outer: bool) -> 
         assert awaited(threads([process.pid])[0], {process.pid}).outer is outer
 
 
-@LINUX
+@ON_LINUX
 @pytest.mark.slow
 def test_a_thread_is_known_to_have_slept_before_the_look() -> None:
     with sleeping(sys.executable, "-c", "import time; time.sleep(900)") as process:
@@ -91,7 +93,7 @@ def test_a_thread_is_known_to_have_slept_before_the_look() -> None:
         assert until(lambda: (anatomy.readings([process.pid])[key].slept_s or 0) > first + 0.05, WITHIN_S)
 
 
-@LINUX
+@ON_LINUX
 def test_whose_code_is_whose_is_read_off_the_process() -> None:
     roots = Roots()
     anatomy.roots_of(os.getpid(), roots)
@@ -134,7 +136,7 @@ RIGHTS = [
 ]
 
 
-@LINUX
+@ON_LINUX
 @pytest.mark.parametrize(
     ("mine", "its", "scope", "words"), [case[1:] for case in RIGHTS], ids=[case[0] for case in RIGHTS]
 )

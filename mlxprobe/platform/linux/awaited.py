@@ -7,16 +7,15 @@ import re
 import struct
 import time
 from collections.abc import Collection
-from typing import NamedTuple
 
-from mlxprobe.supervisor.threads import STOPPED, Thread
-from mlxprobe.supervisor.waits import (
+from mlxprobe.platform.interface import STOPPED, Awaited, Thread
+from mlxprobe.platform.linux.files import listed, text_of
+from mlxprobe.platform.linux.waits import (
     INET,
     Call,
     call_of,
     descriptors,
     file_of,
-    listed,
     memory,
     outer_sockets,
     rows_of,
@@ -28,13 +27,6 @@ RELATIVE = (0,)  # FUTEX_WAIT: all others take the time at which they end
 LONG_S = 1e8
 _FLAGS = re.compile(r"^flags:\s*(\d+)", re.MULTILINE)
 TERMINALS = ("/dev/pts/", "/dev/tty", "/dev/console")
-
-
-class Awaited(NamedTuple):
-    """In words what a thread sleeps for; `outer` where it is not in the hands of the tree alone."""
-
-    words: str = ""
-    outer: bool = False
 
 
 def awaited(thread: Thread, pids: Collection[int]) -> Awaited:
@@ -103,18 +95,10 @@ def _held(pids: Collection[int], *, writing: bool) -> set[str]:
     found = set()
     for pid in pids:
         for fd in listed(f"/proc/{pid}/fd"):
-            told = _FLAGS.search(_text(f"/proc/{pid}/fdinfo/{fd}"))
+            told = _FLAGS.search(text_of(f"/proc/{pid}/fdinfo/{fd}"))
             if told and (int(told[1], 8) & os.O_ACCMODE != os.O_RDONLY) is writing:
                 found.add(file_of(pid, fd))
     return found
-
-
-def _text(file: str) -> str:
-    try:
-        with open(file, encoding="ascii", errors="replace") as opened:
-            return opened.read()
-    except OSError:
-        return ""
 
 
 def _network(pids: Collection[int]) -> set[str]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-import os
 import platform
 import struct
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from mlxprobe.supervisor.threads import Thread
+from mlxprobe.platform.interface import Thread
+from mlxprobe.platform.linux.files import listed, target, text_of
 
 NUMBERS = {  # of Linux's system calls; those of one name take the same arguments on both
     "x86_64": {0: "read", 45: "read", 47: "read", 43: "read", 288: "read", 7: "poll", 271: "poll", 23: "select",
@@ -111,10 +111,7 @@ def memory(pid: int, address: int, count: int) -> bytes:
 
 def file_of(pid: int, fd: str) -> str:
     """Return what a descriptor of a process is; empty where that is not told."""
-    try:
-        return os.readlink(f"/proc/{pid}/fd/{fd}")
-    except OSError:
-        return ""
+    return target(f"/proc/{pid}/fd/{fd}")
 
 
 def outer_sockets(pid: int, pids: Iterable[int]) -> set[str]:
@@ -127,16 +124,4 @@ def outer_sockets(pid: int, pids: Iterable[int]) -> set[str]:
 
 def rows_of(table: str) -> list[list[str]]:
     """Read a table of the kernel's connections."""
-    try:
-        with open(table, encoding="ascii") as file:
-            return [line.split() for line in file.readlines()[1:]]
-    except OSError:
-        return []
-
-
-def listed(folder: str) -> list[str]:
-    """List a folder; nothing where it may not be read."""
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
+    return [line.split() for line in text_of(table).splitlines()[1:]]

@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 from watching import until
 
-from mlxprobe.supervisor.threads import READY, Thread, threads
-from mlxprobe.supervisor.waits import outside
+from mlxprobe.platform import LINUX
+from mlxprobe.platform.interface import READY, Thread
+from mlxprobe.platform.linux.threads import threads
+from mlxprobe.platform.linux.waits import outside
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of threads"),
+    pytest.mark.skipif(not LINUX, reason="only Linux tells of threads"),
 ]
 BUSY = (
     "import os, threading; threading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start(); threading.Event().wait()"

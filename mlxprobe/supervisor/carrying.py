@@ -1,0 +1,58 @@
+"""Carry the agent into a process that runs: from Python 3.14 on, one may ask another to run a file (PEP 768).
+
+It does so between two lines of its main thread; one that is stuck in a call never comes to it. The files lie in a
+folder of this user's own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mlxprobe.values.errors import ProbeError, UsageError
+
+PACKAGES = str(Path(__file__).parents[2])
+COME = """import sys
+sys.path.append({packages!r})
+from mlxprobe.agent import guest
+guest.come({folder!r}, {supervisor})
+"""
+GO = "from mlxprobe.agent import guest\nguest.go()\n"
+
+
+class Carried:
+    """The agent's stay in one process.
+
+    Raises:
+        UsageError: this Python cannot ask for it.
+    """
+
+    def __init__(self, pid: int, folder: Path) -> None:
+        ask: Callable[..., Any] | None = getattr(sys, "remote_exec", None)
+        if ask is None:
+            version = ".".join(map(str, sys.version_info[:2]))
+            raise UsageError(
+                f"--agent takes Python 3.14 or later, here and in the process that it goes to, and this is {version}; "
+                "`mlxprobe attach` without it looks from outside, `mlxprobe.enable()` has a program watched from within"
+            )
+        self._ask = ask
+        self._pid = pid
+        self._folder = folder
+
+    def come(self, supervisor: int) -> None:
+        """Have the agent come; raises ProbeError where that is refused."""
+        self._runs("come.py", COME.format(packages=PACKAGES, folder=str(self._folder), supervisor=supervisor))
+
+    def go(self) -> None:
+        """Have it leave, and every wrapper with it."""
+        self._runs("go.py", GO)
+
+    def _runs(self, name: str, text: str) -> None:
+        file = self._folder / name
+        file.write_text(text)
+        try:
+            self._ask(self._pid, str(file))
+        except (OSError, RuntimeError) as error:  # no right to, another version, or switched off in the process
+            raise ProbeError(f"process {self._pid} cannot be asked to run anything: {error}") from error
