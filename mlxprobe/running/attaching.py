@@ -1,4 +1,7 @@
-"""Attach to a process: look at it, and say what that means."""
+"""Attach to a process: look at it, and say what that means.
+
+What only judges is imported after the look, or while it waits.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,6 @@ import mlxprobe
 from mlxprobe.supervisor.attach import Attachment
 from mlxprobe.values.files import now
 from mlxprobe.values.live import LIVE_SCHEMA_VERSION, Attached, Looked
-from mlxprobe.verdict.errors import in_log
-from mlxprobe.verdict.live import judge, standing_threads
-from mlxprobe.verdict.standing import standing, upstream
 
 
 def attach(pid: int, limit_s: float | None = None) -> Attached:
@@ -18,6 +18,10 @@ def attach(pid: int, limit_s: float | None = None) -> Attached:
 
 def told(looked: Looked) -> Attached:
     """Say what a look means."""
+    from mlxprobe.verdict.errors import in_log
+    from mlxprobe.verdict.live import judge, standing_threads
+    from mlxprobe.verdict.standing import standing, upstream
+
     state, reason = judge(looked)
     return Attached(
         live_schema_version=LIVE_SCHEMA_VERSION,

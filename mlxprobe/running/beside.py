@@ -142,7 +142,8 @@ def enable(*, stall_s: float | None = None, report: str = "always") -> None:
 
     What is found for certain is logged at once (`logging.getLogger("mlxprobe")`), a hang also where the interpreter is
     stuck; the report comes on stderr at the end, or at SIGUSR2 where the program has no handler for it. Where it is
-    watched already, nothing is changed.
+    watched already, nothing is changed; nor in a worker of multiprocessing for which the script that says this is only
+    read again: the report names those that import MLX.
 
     Args:
         stall_s: seconds without progress that are told; by default 10 where all of it sleeps, else a minute, or 20
@@ -153,13 +154,25 @@ def enable(*, stall_s: float | None = None, report: str = "always") -> None:
         ProbeError: the process beside this one could not be started; UsageError for a setting that is none.
     """
     global _beside  # noqa: PLW0603 - a process has one interpreter to watch, as for `faulthandler.enable`
-    if present() is not None or is_watched():
+    if present() is not None or is_watched() or (report == "always" and prepares_worker()):
         return
     made = Beside()
-    made.begin(name_of_program(), stall_s, report=report)
+    made.begin(name_of_program(), stall_s, report=report, worker=is_worker())
     made.on_call()
     _beside = made
     atexit.register(_at_exit)
+
+
+def prepares_worker() -> bool:
+    """Tell whether multiprocessing runs the main script again to prepare a worker: that line of it is its parent's."""
+    module = sys.modules.get("multiprocessing.process")
+    return module is not None and bool(getattr(module.current_process(), "_inheriting", False))
+
+
+def is_worker() -> bool:
+    """Tell whether multiprocessing has started this process: its parent may end it at any time."""
+    module = sys.modules.get("multiprocessing.process")
+    return module is not None and (module.parent_process() is not None or prepares_worker())
 
 
 def disable() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import mlxprobe
 from mlxprobe.agent.shared import WITH_VARIABLE
 from mlxprobe.running.isolation import AND, ISOLATION_SCHEMA_VERSION, Isolation, Trial, known_names, plausible
-from mlxprobe.running.runner import Listener
+from mlxprobe.running.listening import Listener, doing
 from mlxprobe.running.watching import Enough, Watch
 from mlxprobe.settings.table import Settings
 from mlxprobe.values.files import now
@@ -72,7 +72,7 @@ class Trials:
             env={WITH_VARIABLE: ",".join(applied)},
         )
         watch = Watch(program, self._settings, Enough(steps=self._steps))
-        watch.shown = lambda watcher: self._listener.moved(label, watcher.log, watcher.silent_s)
+        watch.shown = lambda watcher: self._listener.moved(label, doing(watcher.log, watcher.silent_s))
         self._listener.started(label)
         seen = whole(watch.run())
         self._environment = watch.environment

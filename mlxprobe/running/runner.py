@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import Protocol
+
+import msgspec
 
 from mlxprobe.catalogue.scenario import Variant
 from mlxprobe.catalogue.scenarios import Entry
 from mlxprobe.diagnosis import diagnose
 from mlxprobe.running.judging import judged_variant
+from mlxprobe.running.listening import Listener, doing
 from mlxprobe.running.programs import UserProgram, agent_words
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
-from mlxprobe.supervisor.events import EventLog
 from mlxprobe.supervisor.watch import observe_all
 from mlxprobe.values.files import row
 from mlxprobe.values.measures import growth_bytes, steady_steps
@@ -37,21 +38,8 @@ Seen = tuple[Observation, ...]  # one for each rank
 Run = tuple[Seen, ProgramRecord]
 
 
-class Listener(Protocol):
-    """Who wants to hear of programs as they run; called from the threads that watch them."""
-
-    def started(self, name: str) -> None:
-        """A program starts."""
-
-    def moved(self, name: str, log: EventLog, silent_s: float) -> None:
-        """A program was polled."""
-
-    def ended(self, name: str, row: ProgramRecord) -> None:
-        """A program has its verdict."""
-
-
 class Runner:
-    """Run variants in one environment, each scenario's correct loop once."""
+    """Run variants in one environment, each scenario's correct loop once; `host` is what rows call the machine."""
 
     def __init__(
         self,
@@ -60,12 +48,15 @@ class Runner:
         listener: Listener | None = None,
         stop: threading.Event | None = None,
         label: str = "",
+        *,
+        host: str = "",
     ) -> None:
         self.label = label
+        self.host = host
         self.settings = settings
         self.environment = environment
         self.stop = stop or threading.Event()
-        self._listener = listener
+        self.listener = listener
         self._twins: dict[str, Run] = {}
         self._references: dict[str, Seen] = {}
         self._locks: dict[str, threading.Lock] = {}
@@ -79,7 +70,17 @@ class Runner:
             return self.correct_row(entry)
         twin, _ = self._twin(entry)
         limits = self.limits(entry, twin)
-        return self._settled(lambda: self._run(entry, variant, limits, twin))[1]
+        return self._settled(
+            lambda: self._run(entry, variant, limits, twin),
+            lambda: self._run(entry, variant, limits, self._beside(entry, twin)),
+        )[1]
+
+    def _beside(self, entry: Entry, twin: Seen) -> Seen:
+        """Return what a repetition is held against: where steps are timed, the correct loop as the machine is now."""
+        if not entry.scenario.slow_factor:
+            return twin
+        program, limits = self._program(entry, entry.correct.name), self.limits(entry, ())
+        return observe_all(program, limits, jit_key=self._jit_key(), stop=self.stop)
 
     def _missing(self, entry: Entry, variant: Variant) -> str:
         """Say what this machine lacks that a variant needs; empty where nothing."""
@@ -103,7 +104,7 @@ class Runner:
             findings=(),
             reason=reason,
         )
-        return self._told(found)
+        return self.told(found)
 
     def repeated_row(self, entry: Entry, variant: Variant) -> ProgramRecord:
         """Run one variant once more, the correct loop too, judged as it was the first time."""
@@ -133,10 +134,10 @@ class Runner:
             timeout_s=self.settings.timeout_s or user.timeout_s,
             memory_bytes=memory_limit(self.settings.memory),
         )
-        seen, *_ = self._observed(program, limits)
+        seen, *_ = self.observed(program, limits)
         findings, expectation = diagnose(seen), Expectation()
         verdict = judge(seen, findings, expectation)
-        return self._told(row(seen, findings, verdict, expectation, program=user.name))
+        return self.told(row(seen, findings, verdict, expectation, program=user.name))
 
     def limits(self, entry: Entry, twins: Seen) -> Limits:
         """Derive a program's limits from its correct twin; a fixed stall limit is taken as it is."""
@@ -177,22 +178,22 @@ class Runner:
             return ()
         return observe_all(self._program(entry, entry.reference), limits, jit_key=self._jit_key(), stop=self.stop)
 
-    def _settled(self, run: Callable[[], Run]) -> Run:
-        """Run a program, and twice more where the outcome is not the expected one.
+    def _settled(self, run: Callable[[], Run], again: Callable[[], Run] | None = None) -> Run:
+        """Run a program, and twice more (`again`) where the outcome is not the expected one.
 
         The row is the worst of them; what was seen is of a run that went as expected, if any did.
         """
         runs = [run()]
         while not runs[0][1].as_expected and len(runs) <= REPEATS and not self.stop.is_set():
-            runs.append(run())
+            runs.append((again or run)())
         if len(runs) > 1 and runs[-1][0][0].ended == "interrupted":
             runs.pop()
         seen = next((seen for seen, found in runs if found.as_expected), runs[0][0])
-        return seen, self._told(worst([found for _, found in runs]))
+        return seen, self.told(worst([found for _, found in runs]))
 
     def _run(self, entry: Entry, variant: Variant, limits: Limits, twin: Seen) -> Run:
         expectation = expectation_of(entry.scenario, variant, self.environment)
-        seen = self._observed(self._program(entry, variant.name, entry.ranks(variant)), limits)
+        seen = self.observed(self._program(entry, variant.name, entry.ranks(variant)), limits)
         names = {
             "scenario": entry.name,
             "variant": variant.name,
@@ -203,8 +204,9 @@ class Runner:
         }
         return seen, judged_variant(seen, expectation, twin, **names)
 
-    def _observed(self, program: Program, limits: Limits) -> Seen:
-        listener, label = self._listener, f"{self.label}{program.name}"
+    def observed(self, program: Program, limits: Limits) -> Seen:
+        """Run a program, and let the listener hear of it."""
+        listener, label = self.listener, f"{self.label}{program.name}"
         if listener is None:
             return observe_all(program, limits, jit_key=self._jit_key(), stop=self.stop)
         listener.started(label)
@@ -213,12 +215,14 @@ class Runner:
             limits,
             jit_key=self._jit_key(),
             stop=self.stop,
-            progress=lambda watcher: listener.moved(label, watcher.log, watcher.silent_s),
+            progress=lambda watcher: listener.moved(label, doing(watcher.log, watcher.silent_s)),
         )
 
-    def _told(self, found: ProgramRecord) -> ProgramRecord:
-        if self._listener is not None:
-            self._listener.ended(f"{self.label}{found.name}", found)
+    def told(self, found: ProgramRecord) -> ProgramRecord:
+        """Let the listener hear of a row, and return it with the machine's name."""
+        found = msgspec.structs.replace(found, host=self.host)
+        if self.listener is not None:
+            self.listener.ended(f"{self.label}{found.name}", found)
         return found
 
     def _program(self, entry: Entry, function: str, ranks: int = 1) -> Program:

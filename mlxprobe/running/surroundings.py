@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator
-from pathlib import Path
 
-from mlxprobe.settings.machine import available_bytes, memory_bytes
+from mlxprobe.diagnosis.metal import ON_METAL
+from mlxprobe.platform import MAC
+from mlxprobe.platform.system import system
 from mlxprobe.supervisor.watch import Watcher
 from mlxprobe.values.observation import Fact
 
 LOOK_S = 0.5
+MOST_SEEN = 1000  # processes, before those are forgotten that have ended
 LONGEST_S = 8.0  # between two looks at a process that has been there for long
 LEFT_SHARE = 0.05  # of the memory: less of it available is running out
 HELD_SHARE = 0.5  # of what is used: who holds more is why
-FORKED_ONLY = 0x40  # Linux's PF_FORKNOEXEC
-MLX = (b"/mlx/core.", b"/libmlx.")
+MLX = ("/mlx/core.", "/libmlx.")
 
 
 class Surroundings:
     """Look around now and then, and add what is seen to the program's facts, each once."""
 
-    def __init__(self, available: Callable[[], int] = available_bytes, total: Callable[[], int] = memory_bytes) -> None:
+    def __init__(
+        self, available: Callable[[], int] = system.available_bytes, total: Callable[[], int] = system.memory_bytes
+    ) -> None:
         self._available, self._total = available, total
         self._looked_s = 0.0
         self._told: set[str] = set()
@@ -34,7 +37,11 @@ class Surroundings:
             return
         self._looked_s = now
         log = watcher.log
+        if MAC and log.device == "gpu" and not any(fact.name == ON_METAL for fact in log.facts):
+            log.facts.append(Fact(name=ON_METAL))
         known = {watcher.child.pid} | watcher.processes.pids
+        if len(self._seen) > MOST_SEEN:
+            self._seen = {pid: seen for pid, seen in self._seen.items() if pid in watcher.tree.pids}
         for pid in self._with_mlx(watcher.tree.pids - known, known, now):
             log.facts.append(Fact(name="another process", step=log.step, detail={"pid": pid}))
         for fact in (self._machine(watcher), self._device(watcher)):
@@ -63,7 +70,7 @@ class Surroundings:
             first, due = self._seen.setdefault(pid, (now, now))
             if now < due:
                 continue
-            loaded = has_mlx(pid) and not is_fork(pid, known)
+            loaded = has_mlx(pid) and not system.is_fork(pid, known)
             self._seen[pid] = first, float("inf") if loaded else now + min(LONGEST_S, now - first)
             if loaded:
                 yield pid
@@ -80,19 +87,6 @@ def _fact(watcher: Watcher, available: int, total: int, held: int, *, gpu: bool)
     return Fact(name="memory nearly gone", t_s=t_s, step=watcher.log.step, detail=detail)
 
 
-def is_fork(pid: int, parents: Collection[int]) -> bool:
-    """Tell whether a process is a copy of one of these that runs no program of its own; only Linux tells."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return False
-    return int(fields[1]) in parents and bool(int(fields[6]) & FORKED_ONLY)
-
-
 def has_mlx(pid: int) -> bool:
-    """Tell whether a process has loaded MLX; only Linux tells."""
-    try:
-        maps = Path(f"/proc/{pid}/maps").read_bytes()
-    except OSError:
-        return False
-    return any(name in maps for name in MLX)
+    """Tell whether a process has loaded MLX."""
+    return any(name in file for file in system.mapped(pid) for name in MLX)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlxprobe.agent.shared import STEPS_VARIABLE
-from mlxprobe.running.limits import limits_of, limits_within
+from mlxprobe.running.limits import Slowest, limits_of, limits_within
 from mlxprobe.settings.table import Settings
 from mlxprobe.supervisor.start import Started, started
 from mlxprobe.values.program import Program
@@ -44,7 +44,7 @@ class Watch:
 
     `begun` is called once it has been started, `shown` at every poll, `silent` once for every silence that is proved,
     `short` once where memory runs out, `erred` with findings that are errors, each once, of a program that has run for
-    a while, `parted` now and then where there are several ranks.
+    a while, `parted` now and then where there are several ranks, `failed` where we fail ourselves: that ends nothing.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Watch:
         self.short: Callable[[Fact, Watcher], None] = lambda *_: None
         self.erred: Callable[[Sequence[Finding], Watcher], None] | None = None
         self.parted: Callable[[Watcher], None] = lambda _: None
+        self.failed: Callable[[Exception], None] = lambda _: None
         self.seen: tuple[Observation, ...] = ()
         self._watcher: Watcher | None = None
         self._settings = settings
@@ -74,6 +75,7 @@ class Watch:
         self._ranks_s = 0.0  # when ranks were looked at last
         self._erred: set[str] = set()
         self._told_s = -1.0  # the silence that was told last
+        self._slowest = Slowest()
         self._signals: list[int] = []
         self._calls = 0  # Ctrl-C that a program which is stuck did not hear
 
@@ -143,23 +145,37 @@ class Watch:
 
     def _polled(self, watcher: Watcher) -> bool:
         self._watcher = watcher
-        if not self._is_stuck(watcher):
-            self._calls = 0
+        self._calls = self._calls if self._is_stuck(watcher) else 0
         while self._signals:
             watcher.child.send(self._signals.pop(0))
         self._adapt(watcher)
-        self.shown(watcher)
-        for fact in self._surroundings.look(watcher):
-            self.short(fact, watcher)
-        if self._is_stuck(watcher):
-            self._tell(watcher)
-        self._look_at_ranks(watcher)
-        return self._has_seen_enough(watcher) or (self._errs(watcher) and self._enough.finding)
+        return self._has_seen_enough(watcher) or (self._looks(watcher) and self._enough.finding)
+
+    def _looks(self, watcher: Watcher) -> bool:
+        """Tell what there is to tell; return whether an error was found."""
+        with self._unharmed():
+            self.shown(watcher)
+            for fact in self._surroundings.look(watcher):
+                self.short(fact, watcher)
+            if self._is_stuck(watcher):
+                self._tell(watcher)
+            self._look_at_ranks(watcher)
+            return self._errs(watcher)
+        return False
+
+    @contextmanager
+    def _unharmed(self) -> Iterator[None]:
+        """Keep what we fail at from a program that may have run for days."""
+        try:
+            yield
+        except Exception as error:
+            self.failed(error)
 
     def _hung(self, watcher: Watcher) -> None:
         """Tell of ranks at once: to look into all of them takes its time, and to end them too."""
-        if watcher.processes.of_group:
-            self._tell(watcher)
+        with self._unharmed():
+            if watcher.processes.of_group:
+                self._tell(watcher)
 
     def _tell(self, watcher: Watcher) -> None:
         silence = watcher.suspicion.silence
@@ -185,8 +201,7 @@ class Watch:
     def _adapt(self, watcher: Watcher) -> None:
         """Wait longer for a program whose steps take longer, unless a limit was given."""
         if self._settings.stall_s is None and watcher.log.steps:
-            logs = watcher.processes.programs
-            slowest_s = max((step.step_s for log in logs for step in log.steps[2:]), default=0.0)
+            slowest_s = self._slowest.step_s(watcher.processes.programs, watcher.pauses.took_s)
             watcher.limits = self._limits(slowest_s, on_gpu=watcher.processes.on_gpu)
 
     def _limits(self, slowest_s: float = 0.0, *, on_gpu: bool = False) -> Limits:
@@ -202,6 +217,7 @@ class Watch:
             return False
         from mlxprobe.diagnosis import diagnose, diagnose_ranks
 
+        self._look_s = float("inf")  # one that fails would fail again
         seen = watcher.observations("stalled" if self._is_stuck(watcher) else "enough")
         every = [*(one for each in seen for one in diagnose(each)), *diagnose_ranks(seen)]
         found = [one for one in every if one.severity is Severity.ERROR]

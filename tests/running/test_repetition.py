@@ -15,12 +15,12 @@ from mlxprobe.catalogue.scenarios import Entry, read
 from mlxprobe.running import runner as running
 from mlxprobe.running.runner import Runner, exit_code
 from mlxprobe.settings.table import resolve
-from mlxprobe.supervisor.events import EventLog
-from mlxprobe.values.observation import Observation, Program
+from mlxprobe.values.observation import Observation, Program, Step
 from mlxprobe.values.record import ProgramRecord
 from mlxprobe.values.vocabulary import Outcome
 
 GOOD, BAD = seen(), raised()
+SLOWER = seen(steps=tuple(Step(n=n, t_s=n, step_s=0.05) for n in range(1, 21)))
 LOST = seen(begun=False, ended="not-started")
 STOPPED = seen(ended="interrupted")
 
@@ -35,7 +35,7 @@ class Listener:
     def started(self, name: str) -> None:
         self.starts.append(name)
 
-    def moved(self, name: str, log: EventLog, silent_s: float) -> None: ...
+    def moved(self, name: str, what: str) -> None: ...
 
     def ended(self, name: str, row: ProgramRecord) -> None:
         self.ends.append(row)
@@ -97,6 +97,18 @@ def test_a_correct_loop_is_repeated_too_and_variants_are_held_against_a_good_run
     runner, _ = scripted(right=[BAD, GOOD, GOOD], wrong=[GOOD])
     assert runner.variant_row(entry, entry.variants[1]).as_expected
     assert runner.variant_row(entry, entry.correct).intermittent == "1 of 3"
+
+
+def test_where_steps_are_timed_a_repetition_has_the_correct_loop_run_beside_it(
+    tmp_path: Path, scripted: Scripted
+) -> None:
+    file = scenario(tmp_path, "timed")
+    file.write_text(file.read_text().replace("Scenario()", "Scenario(slow_factor=2)"))
+    timed = read(file)
+    runner, listener = scripted(right=[GOOD, SLOWER, SLOWER], wrong=[SLOWER, SLOWER, SLOWER])
+    row = runner.variant_row(timed, timed.variants[1])
+    assert [one.outcome for one in row.repeats] == [Outcome.SLOW, Outcome.PASS, Outcome.PASS]
+    assert len(listener.starts) == 4  # the loop beside is none of the programs that are told
 
 
 def test_ctrl_c_between_repetitions_leaves_what_was_seen(entry: Entry, scripted: Scripted) -> None:

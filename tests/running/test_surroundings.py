@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.running.surroundings import Surroundings, has_mlx, is_fork
-from mlxprobe.settings.machine import available_bytes, memory_bytes
+from mlxprobe.platform import LINUX
+from mlxprobe.platform.system import system
+from mlxprobe.running.surroundings import Surroundings, has_mlx
 from mlxprobe.values.observation import Fact, MlxSample, Sample
 
 GB = 10**9
@@ -50,11 +51,11 @@ def test_memory_is_told_where(one: Any, left: int, told: int) -> None:
 
 
 def test_what_this_machine_has_is_known() -> None:
-    assert 0 < available_bytes() <= memory_bytes()
+    assert 0 < system.available_bytes() <= system.memory_bytes()
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+@pytest.mark.skipif(not LINUX, reason="only Linux tells")
 def test_a_process_with_mlx_is_known_from_outside() -> None:
     wait = "; print(flush=True); input()"
     for code, has in (("import mlx.core", True), ("import json", False)):
@@ -68,7 +69,7 @@ def test_a_process_with_mlx_is_known_from_outside() -> None:
             process.kill()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+@pytest.mark.skipif(not LINUX, reason="only Linux tells")
 def test_a_fork_that_has_not_spoken_yet_has_its_parents_agent() -> None:
     """A busy machine lets it wait; it is seen from outside before it can say a word."""
     held, let_go = os.pipe()
@@ -77,8 +78,8 @@ def test_a_fork_that_has_not_spoken_yet_has_its_parents_agent() -> None:
         os.read(held, 1)
         os._exit(0)
     try:
-        assert is_fork(fork, {os.getpid()}) and not is_fork(fork, set())
-        assert not is_fork(os.getpid(), {os.getppid()}), "a program of its own"
+        assert system.is_fork(fork, {os.getpid()}) and not system.is_fork(fork, set())
+        assert not system.is_fork(os.getpid(), {os.getppid()}), "a program of its own"
         one = watcher(pids=frozenset({fork}))
         one.child.pid = os.getpid()
         assert list(Surroundings(lambda: GB, lambda: GB).look(one)) == []

@@ -1,0 +1,57 @@
+"""Runners for releases: what programs are run by, one release or several side by side."""
+
+from __future__ import annotations
+
+import threading
+
+from mlxprobe.machines.place import Place
+from mlxprobe.releases import index
+from mlxprobe.releases.environments import NotInstallableError, UnmetRequirementError
+from mlxprobe.releases.index import Release, parse_one
+from mlxprobe.running.listening import Listener
+from mlxprobe.running.runner import Runner
+from mlxprobe.values.errors import UsageError
+
+
+class Runners:
+    """Make runners that share a place and a listener."""
+
+    def __init__(self, place: Place, listener: Listener) -> None:
+        self.place = place
+        self._listener = listener
+
+    @property
+    def stop(self) -> threading.Event:
+        """What ends all of them."""
+        return self.place.stop
+
+    def runner(self, spec: str) -> Runner:
+        """Return the runner of the release that a user named.
+
+        Raises:
+            UsageError: there is no such release.
+            NotInstallableError: there is, but it cannot be installed there.
+        """
+        release = parse_one(spec, index.listed)
+        try:
+            return self.of(release)
+        except UnmetRequirementError:
+            raise
+        except NotInstallableError:
+            if release.version and release.version not in (known := index.listed()):
+                raise UsageError(
+                    f"there is no release {release.version} of MLX; the index has {', '.join(known)}"
+                ) from None
+            raise
+
+    def of(self, release: Release) -> Runner:
+        """Return the runner of a release, its environment built if need be."""
+        here = self.place.environment(release)
+        label = f"[{' '.join(filter(None, (here.mlx, self.place.name)))}] "
+        return Runner(self.place.settings, here, self._listener, self.stop, label)
+
+    def current(self) -> Runner:
+        """Return the runner of the MLX that mlxprobe itself runs on."""
+        (release,) = index.parse(index.CURRENT, index.listed)
+        found = self.place.environment(release)
+        return Runner(self.place.settings, found, self._listener, self.stop)
