@@ -22,8 +22,10 @@ main.files = {  # each is imported when it is asked for: the program to be watch
     "watch": "watch",
     "attach": "attach",
     "beside": "beside",
+    "cell": "cell",
     "isolate": "isolate",
     "fuzz": "fuzz",
+    "selftest": "selftest",
     "report": "report",
     "docs": "docs",
 }

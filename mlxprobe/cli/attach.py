@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,15 @@ CODES = {Live.ALIVE: 0, Live.IDLE: 0, Live.DEADLOCK: 1, Live.STALL: 1, Live.UNJU
 
 @click.command()
 @click.argument("pid", type=click.IntRange(1))
+@click.option("--agent", is_flag=True, help="Go into it, and on as `watch` does; Python 3.14 and later. Ctrl-C leaves.")
 @with_report(FORMS)
 @with_settings(stall_s="1.2s; busy is stuck only where the evidence says so")
-def attach(pid: int, form: str, output: Path | None, **flags: Any) -> None:
+def attach(pid: int, agent: bool, form: str, output: Path | None, **flags: Any) -> None:
     """Say of a process that runs or hangs now what it does, and where.
 
     Looks at PID and all below it for two or three seconds, from outside: stacks, threads, memory, connections. Exit
     code 0: alive or idle; 1: deadlock or stall; 2: that could not be judged.
     """
-    from mlxprobe.cli.display import shown
-    from mlxprobe.reports import live
     from mlxprobe.running.attaching import attach as look_at
     from mlxprobe.values.files import check_writable
 
@@ -36,8 +36,23 @@ def attach(pid: int, form: str, output: Path | None, **flags: Any) -> None:
     check_writable(output)
     if not psutil.pid_exists(pid):
         raise UsageError(f"{pid}: there is no such process; `ps -e` lists all")
+    if agent:
+        from mlxprobe.cli.within import watch_within
+
+        leave(watch_within(pid, settings, form, output))
+    threading.Thread(target=import_reports, daemon=True).start()  # a look is mostly waiting
     seen = look_at(pid, settings.stall_s)
+    from mlxprobe.cli.display import shown
+    from mlxprobe.reports import live
+
     deliver(
         form, output, lambda name: live.FORMATS[name](seen), lambda: click.echo(shown(live.renderable(seen)), nl=False)
     )
     leave(CODES[seen.state])
+
+
+def import_reports() -> None:
+    """Import what only tells: it takes as long as half a look."""
+    import mlxprobe.cli.display
+    import mlxprobe.reports.live
+    import mlxprobe.verdict.errors  # noqa: F401

@@ -17,6 +17,7 @@ import click
 import psutil
 
 from mlxprobe.agent.line import Line
+from mlxprobe.cli.common import tell
 from mlxprobe.settings.table import Settings, resolve
 from mlxprobe.supervisor.start import Started, hosted
 from mlxprobe.values.errors import ProbeError
@@ -106,7 +107,7 @@ class Watching:
         running.shown = lambda watcher: self._polled(running, report, watcher)
         seen = running.run()
         record, accepted = report.record(running, seen)
-        if order["report"] == "always" or (order["report"] and worth_telling(seen)):
+        if order["report"] == "always" or (order["report"] and worth_telling(seen, order.get("worker", False))):
             report.deliver(record, accepted)
         self._line.send(record=encode(record).decode())
 
@@ -142,7 +143,7 @@ class Watching:
         for number, (until_s, text) in list(self._said.items()):
             if now_s > until_s:
                 del self._said[number]
-                click.echo(f"mlxprobe: {text}", err=True)
+                tell(text)
 
 
 def only_clear(silent: Callable[[Watcher], None]) -> Callable[[Watcher], None]:
@@ -157,9 +158,10 @@ def only_clear(silent: Callable[[Watcher], None]) -> Callable[[Watcher], None]:
     return told
 
 
-def worth_telling(seen: Sequence[ProgramRecord]) -> bool:
-    """Tell whether anything was trained, or found."""
-    return any(one.steps or any(found.checked for found in one.findings) for one in seen)
+def worth_telling(seen: Sequence[ProgramRecord], worker: bool) -> bool:
+    """Tell whether anything was found, or trained; a `worker` that is gone without a word its parent has ended."""
+    trained = any(one.steps and (one.finished or not worker) for one in seen)
+    return trained or any(found.checked for one in seen for found in one.findings)
 
 
 def remember(sources: Mapping[str, str]) -> None:

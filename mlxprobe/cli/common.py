@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -153,7 +154,13 @@ def latest(settings: Settings, *, everything: bool) -> Path:
 
 def tell(problem: str) -> None:
     """Say something on stderr."""
-    click.echo(f"mlxprobe: {problem}", err=True)
+    show(f"mlxprobe: {problem}\n")
+
+
+def show(text: str) -> None:
+    """Write on stderr; a terminal that was closed, a reader who has gone and a full disk lose it, and end nothing."""
+    with suppress(OSError):
+        click.echo(text, nl=False, err=True)
 
 
 def leave(code: int) -> None:

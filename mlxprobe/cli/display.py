@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import threading
 import time
 from types import TracebackType
+from typing import IO
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -13,7 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxprobe.reports.words import observed, repeated, trimmed
-from mlxprobe.supervisor.events import EventLog
 from mlxprobe.values.record import ProgramRecord
 
 
@@ -26,9 +27,23 @@ def console(*, stderr: bool = False) -> Console:
 def shown(what: RenderableType, *, stderr: bool = False) -> str:
     """Return what a console makes of something, without spaces at the ends of lines."""
     here = console(stderr=stderr)
+    here.file = _Unwritten(here.file)
     with here.capture() as capture:
         here.print(what)
     return trimmed(capture.get())
+
+
+class _Unwritten(io.StringIO):
+    """A stream of the same kind that takes everything: rich writes to what it captures from, full or gone."""
+
+    def __init__(self, like: IO[str]) -> None:
+        super().__init__()
+        self.isatty = like.isatty  # type: ignore[method-assign]
+        self._encoding = getattr(like, "encoding", "utf-8")
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return str(self._encoding)
 
 
 class Display:
@@ -49,11 +64,9 @@ class Display:
         with self._lock:
             self._running[name] = "starting"
 
-    def moved(self, name: str, log: EventLog, silent_s: float) -> None:
+    def moved(self, name: str, what: str) -> None:
         """Show what a program does."""
-        loss = f", loss {log.losses[-1].value:.3f}" if log.losses else ""
-        silent = f", silent for {silent_s:.1f} s" if silent_s > 0.3 else ""
-        self._running[name] = f"step {log.step}{loss}{silent}" if log.begun else "starting"
+        self._running[name] = what
 
     def ended(self, name: str, row: ProgramRecord) -> None:
         """Take a program away; outside a terminal, tell its outcome instead."""
@@ -62,7 +75,8 @@ class Display:
             self._done += 1
         if not self._is_live:
             mark = "ok  " if row.as_expected else "FAIL"
-            self.say(f"{mark} {name}: {', '.join(filter(None, [observed(row), repeated(row)]))}")
+            where = row.host and f"on {row.host}"
+            self.say(f"{mark} {name}: {', '.join(filter(None, [observed(row), repeated(row), where]))}")
 
     def say(self, line: str) -> None:
         """Print a line above what is live."""
@@ -73,9 +87,13 @@ class Display:
         with self._lock:
             for name, what in self._running.items():
                 grid.add_row(Text("…", style="cyan"), Text(name), Text(what, style="dim"))
-            passed_s = time.monotonic() - self._began_s
-            grid.add_row("", Text(f"{self._done}{self._of_total} done, {passed_s:.0f} s", style="dim"), "")
+            grid.add_row("", Text(f"{self._done}{self._of_total} done, {self.passed_s:.0f} s", style="dim"), "")
         return grid
+
+    @property
+    def passed_s(self) -> float:
+        """How long it has been shown."""
+        return time.monotonic() - self._began_s
 
     def __enter__(self) -> Display:
         if self._is_live:

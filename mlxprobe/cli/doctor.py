@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import sys
 
 import psutil
 
+from mlxprobe.diagnosis import metal
+from mlxprobe.platform import MAC
+from mlxprobe.platform.system import system
 from mlxprobe.running.runner import TIMEOUT_S
-from mlxprobe.settings.machine import memory_bytes, memory_limit
+from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
 from mlxprobe.supervisor import native
 from mlxprobe.values.measures import counted
 from mlxprobe.values.observation import Environment
+
+
+def lines(here: Environment, settings: Settings) -> list[str]:
+    """Return all that there is to tell."""
+    told = [*facts(here, settings), *(metal.known_here(here.device_limits, os.environ) if MAC else ())]
+    return [
+        *(f"{name:12} {value}".rstrip() for name, value in told),
+        *(f"{'not measured':12} {gap}" for gap in gaps(here)),
+    ]
 
 
 def facts(here: Environment, settings: Settings) -> list[tuple[str, str]]:
@@ -27,7 +39,7 @@ def facts(here: Environment, settings: Settings) -> list[tuple[str, str]]:
         ("processors", f"{psutil.cpu_count()} ({counted(settings.jobs, 'program')} at a time)"),
         (
             "memory",
-            f"{memory_bytes() / 1e9:.1f} GB; a program is ended at {memory_limit(settings.memory) / 1e9:.1f} GB",
+            f"{system.memory_bytes() / 1e9:.1f} GB; a program is ended at {memory_limit(settings.memory) / 1e9:.1f} GB",
         ),
         ("stall limit", stall),
         ("timeout", f"{settings.timeout_s or TIMEOUT_S:g} s a program"),
@@ -41,10 +53,7 @@ def gaps(here: Environment) -> list[str]:
         found.append("GPU load cannot be read: a program that waits for the GPU hangs with the kind `unknown`")
     if not native.program():
         found.append("no py-spy (`pip install mlxprobe[native]`): where in C++ a program hangs is not told")
-    if sys.platform == "darwin":
-        found.append("Metal: mlxprobe was written for it from the documentation and has never been run on it")
-        found.append("a process that detaches itself twice can escape: macOS lets no parent adopt orphans")
-        found.append("resident memory leaves Metal buffers out; MLX's own counters have them")
-    elif not shutil.which("g++") and here.device == "cpu":
+    found += system.gaps()
+    if not MAC and not shutil.which("g++") and here.device == "cpu":
         found.append("no g++: MLX builds the kernels of compiled functions with it, so those programs will fail")
     return found

@@ -54,7 +54,8 @@ def show(name: str, **flags: Any) -> None:
 def explain(code: str) -> None:
     """Explain a finding by its code or name, such as MP101 or zero-gradient; list those of MP1, or all.
 
-    Or an error of one of MLX's backends, by its text or name: mlxprobe explain "[metal::malloc] Resource limit …".
+    Or an error of one of MLX's backends, by its text or name: mlxprobe explain "[metal::malloc] Resource limit …". And
+    `mlxprobe explain metal` tells what is peculiar to Metal.
     """
     from mlxprobe.cli.display import shown
     from mlxprobe.diagnosis import RULES
@@ -62,6 +63,9 @@ def explain(code: str) -> None:
     from mlxprobe.reports import page
     from mlxprobe.values.errors import UsageError
 
+    if code.lower() == "metal":
+        click.echo(shown(page.metal()), nl=False)
+        return
     meant = meant_by(code)
     error = known(code) or next((row for row in KNOWN if row.name == code.lower()), None)
     if error and not meant:
@@ -99,7 +103,4 @@ def doctor(**flags: Any) -> None:
 
     settings = resolve(flags)
     here = interpreter.usable(device=settings.device)
-    for name, value in checks.facts(here, settings):
-        click.echo(f"{name:12} {value}".rstrip())
-    for gap in checks.gaps(here):
-        click.echo(f"{'not measured':12} {gap}")
+    click.echo("\n".join(checks.lines(here, settings)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ from mlxprobe.settings.table import Settings, resolve
 from mlxprobe.values.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlxprobe.fuzz.fuzzing import FuzzReport
+    from mlxprobe.cli.display import Display
+    from mlxprobe.fuzz.finding import FuzzReport
+    from mlxprobe.machines.runners import Runners
 
 PROGRAMS = 300
 
@@ -25,17 +28,19 @@ PROGRAMS = 300
 @click.option("--seed", type=click.IntRange(0), default=0, help="Draw other programs (default: 0).")
 @click.option("--ops", multiple=True, metavar="GLOB", help="Only these operations, as 'linalg.*'; repeatable.")
 @click.option("--against", metavar="RELEASE", help="Run the same programs on this release too: what is new counts.")
-@click.option("--on", "release", metavar="RELEASE", default="current", help="The release to judge (default: current).")
+@click.option("--candidate", default="current", metavar="RELEASE", help="The release to judge (default: current).")
+@click.option("--bisect", "bisects", is_flag=True, help="Look for the releases between which each finding holds.")
 @click.option("--replay", metavar="ID", help="Run this one program again.")
 @with_report(("text", "json", "markdown"))
-@with_settings("jobs", "memory", "device", "requirements", timeout_s="30min a batch of 150", stall_s="10s")
+@with_settings("jobs", "memory", "device", "requirements", "on", timeout_s="30min a batch of 150", stall_s="10s")
 def fuzz(
     programs: int | None,
     duration: str | None,
     seed: int,
     ops: tuple[str, ...],
     against: str | None,
-    release: str,
+    candidate: str,
+    bisects: bool,
     replay: str | None,
     form: str,
     output: Path | None,
@@ -52,7 +57,8 @@ def fuzz(
     settings, limit_s = resolve(flags), _seconds(duration)
     check_writable(output)
     count = programs or (None if limit_s else PROGRAMS)
-    report = fuzzed(settings, [one for one in (against, release) if one], seed, ops, replay, count, limit_s)
+    releases = [one for one in (against, candidate) if one]
+    report = fuzzed(settings, releases, seed, ops, replay, count, limit_s, bisects=bisects)
     deliver(
         form,
         output,
@@ -77,8 +83,10 @@ def fuzzed(
     replay: str | None,
     count: int | None,
     limit_s: float | None,
+    *,
+    bisects: bool = False,
 ) -> FuzzReport:
-    """Run random programs on the releases, the last of which is judged.
+    """Run random programs on the releases, the last of which is judged; bisect what they show.
 
     Raises:
         UsageError: Hypothesis is missing, or nothing fits `ops`.
@@ -91,14 +99,34 @@ def fuzzed(
     from mlxprobe.fuzz.batch import Batches
     from mlxprobe.fuzz.fuzzing import Fuzzing
     from mlxprobe.fuzz.generate import cases, named, replayed
-    from mlxprobe.upgrade.runners import Runners
+    from mlxprobe.machines.place import place
+    from mlxprobe.machines.runners import Runners
 
     named(ops)
     programs = [replayed(replay)] if replay else cases(seed, ops)
-    with Display() as display:
-        runners = Runners(settings, display)
+    with Display() as display, place(settings, display) as where:
+        runners = Runners(where, display)
         there = [runners.runner(one).environment for one in releases]
         again = " again" if len({one.mlx for one in there}) < len(there) else ""
-        sides = [Batches(one, settings, runners.stop, one.mlx + again * k) for k, one in enumerate(there)]
-        fuzzing = Fuzzing(sides, settings.jobs, display.say)
-        return fuzzing.run(programs, seed, 1 if replay else count, limit_s)
+        sides = [Batches(one, where, one.mlx + again * k) for k, one in enumerate(there)]
+        fuzzing = Fuzzing(sides, where.width, display.say)
+        report = fuzzing.run(programs, seed, 1 if replay else count, limit_s)
+        return _bisected(report, runners, display) if bisects and report.findings and report.complete else report
+
+
+def _bisected(report: FuzzReport, runners: Runners, display: Display) -> FuzzReport:
+    """Look up to the release that was judged for those between which the findings hold."""
+    import msgspec
+
+    from mlxprobe.fuzz.batch import Batches
+    from mlxprobe.fuzz.ranges import Ranges
+    from mlxprobe.releases.index import Release, listed
+
+    def batches(name: str) -> Batches:
+        return Batches(runners.of(Release(name=name, version=name)).environment, runners.place)
+
+    last, began_s = report.environments[-1].mlx, time.monotonic()
+    known = listed()
+    names = known[: known.index(last) + 1] if last in known else known
+    found = Ranges(names, batches, display.say).of(report.findings)
+    return msgspec.structs.replace(report, findings=tuple(found), wall_s=report.wall_s + time.monotonic() - began_s)

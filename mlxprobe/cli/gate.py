@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0), default=0, help="Draw other random programs (default: 0).")
 @with_scenarios
 @with_report(("text", "json", "markdown", "junit", "github", "html"))
-@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "reports", "requirements")
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "reports", "requirements", "on")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def gate(
     baseline: str,
@@ -61,7 +61,7 @@ def gate(
         check_writable(file)
     tasks = tasks_of(settings, patterns, command)
     report = _gated(settings, baseline, candidate, tasks)
-    if programs and not report.skipped:
+    if programs and report.complete and not report.skipped:
         report = _with_random(report, settings, (baseline, candidate), programs, seed)
     report = _allowed(report, allowing, everything)
     deliver(
@@ -88,6 +88,7 @@ def _with_random(
 
     from mlxprobe.cli.fuzz import fuzzed
     from mlxprobe.fuzz.sides import comparisons
+    from mlxprobe.reports.fuzz import summary
 
     if recorded(releases[0]) is not None:
         raise UsageError(f"--random: {releases[0]} is a record; right is a release, on which programs can be run")
@@ -97,6 +98,7 @@ def _with_random(
         comparisons=(*report.comparisons, *comparisons(told)),
         complete=report.complete and told.complete,
         wall_s=report.wall_s + told.wall_s,
+        notes=tuple(f"Random programs: {line}" for line in summary(told)),
     )
 
 
@@ -122,27 +124,30 @@ def recorded(baseline: str) -> Record | None:
     from mlxprobe.values.files import load
 
     file = Path(baseline)
-    if file.suffix == ".json" and not file.is_dir():
+    if file.suffix in (".json", ".zip") and not file.is_dir():
         return load(file)
     if is_spec(baseline):
         return None
     there = "is a folder; " if file.is_dir() else "is a file of another kind; " if file.exists() else ""
     found = f"{there}neither a record nor a release was found"
-    raise UsageError(f"--baseline {baseline}: {found}; right is a record (FILE.json), or {ACCEPTED}")
+    raise UsageError(
+        f"--baseline {baseline}: {found}; right is a record (FILE.json, or selftest's FILE.zip), or {ACCEPTED}"
+    )
 
 
 def _gated(settings: Settings, baseline: str, candidate: str, tasks: Sequence[Task]) -> GateReport:
     """Run both sides, or the candidate alone where the baseline is a record, and compare."""
     from mlxprobe.cli.display import Display
+    from mlxprobe.machines.place import place
+    from mlxprobe.machines.runners import Runners
     from mlxprobe.releases.environments import NotInstallableError, UnmetRequirementError
     from mlxprobe.reports.gate import GATE_SCHEMA_VERSION, GateReport
     from mlxprobe.upgrade import gate as gating
-    from mlxprobe.upgrade.runners import Runners
     from mlxprobe.values.record import Record
 
     began, record = time.monotonic(), recorded(baseline)
-    with Display() as display:
-        runners = Runners(settings, display)
+    with Display() as display, place(settings, display) as where:
+        runners = Runners(where, display)
         try:
             after, before = runners.runner(candidate), record or runners.runner(baseline)
         except UnmetRequirementError:
@@ -154,9 +159,9 @@ def _gated(settings: Settings, baseline: str, candidate: str, tasks: Sequence[Ta
         name = f"mlx {before.environment.mlx}"
         if isinstance(before, Record):
             name += f" ({Path(baseline).name})"
-            found = gating.against(before, after, tasks, settings.jobs, display.say)
+            found = gating.against(before, after, tasks, where, display.say)
         else:
-            found = gating.between(before, after, tasks, settings.jobs, display.say)
+            found = gating.between(before, after, tasks, where, display.say)
     return GateReport(
         schema_version=GATE_SCHEMA_VERSION,
         baseline=name,

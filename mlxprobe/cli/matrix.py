@@ -38,7 +38,7 @@ NOT_FOUND = 1
 @click.option("--pre", is_flag=True, help="Let ranges include pre-releases.")
 @with_scenarios
 @with_report(("text", "markdown", "json", "html"))
-@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "requirements")
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "requirements", "on")
 def matrix(
     releases: tuple[str, ...],
     file: Path,
@@ -53,24 +53,24 @@ def matrix(
 ) -> None:
     """Run programs on many releases and show where outcomes change."""
     from mlxprobe.cli.display import Display
+    from mlxprobe.machines.place import places
+    from mlxprobe.machines.runners import Runners
     from mlxprobe.releases.index import listed, ordered, parse
     from mlxprobe.upgrade import matrix, matrix_run
-    from mlxprobe.upgrade.runners import Runners
-    from mlxprobe.values.files import encode, slim, write
+    from mlxprobe.values.files import keep_baseline
 
     settings = resolve(flags)
     tasks = tasks_of(settings, patterns, ())
     wanted = ordered([one for spec in releases for one in parse(spec, listed, pre=pre)])
     known = matrix.load(file) if file.exists() and not fresh else matrix.empty()
-    with Display() as display:
-        runners = Runners(settings, display)
+    with Display() as display, places(settings, display) as found:
+        runners = [Runners(where, display) for where in found]
         filled = matrix_run.fill(known, wanted, tasks, runners, part=matrix.shard(part), file=file)
     _deliver(filled, form, output)
     if records is not None:
         for record in filled.records:
-            name = f"mlx-{record.environment.mlx}-{record.environment.device}.json"
-            write(records / name, encode(slim(record), indent=0))
-    leave(INTERRUPTED if runners.stop.is_set() else 0)
+            keep_baseline(record, records)
+    leave(INTERRUPTED if runners[0].stop.is_set() else 0)
 
 
 @click.command()
@@ -130,7 +130,7 @@ def _deliver(found: Any, form: str, output: Path | None) -> None:
 @click.option(
     "--find-fix", is_flag=True, help="Find the first release without the trouble: --bad is the older one then."
 )
-@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "requirements")
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "requirements", "on")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def bisect(
     good: str,
@@ -144,10 +144,11 @@ def bisect(
 ) -> None:
     """Find the first MLX release that shows a behaviour."""
     from mlxprobe.cli.display import Display
+    from mlxprobe.machines.place import place
+    from mlxprobe.machines.runners import Runners
     from mlxprobe.releases.index import listed, parse_one
     from mlxprobe.reports.bisection import render
     from mlxprobe.upgrade import bisect
-    from mlxprobe.upgrade.runners import Runners
 
     if bool(scenario) == bool(command):
         raise UsageError("bisect needs one program: --scenario NAME/VARIANT, or a command after --")
@@ -155,8 +156,8 @@ def bisect(
     tasks = tasks_of(settings, (scenario,) if scenario else (), command)
     task = bisect.only(tasks, scenario)
     span = bisect.span(parse_one(good, listed), parse_one(bad, listed), listed(), find_fix=find_fix)
-    with Display() as display:
-        runners = Runners(settings, display)
+    with Display() as display, place(settings, display) as where:
+        runners = Runners(where, display)
         search = bisect.BisectRun(
             runners=runners,
             task=task,

@@ -1,8 +1,10 @@
-"""`mlxprobe report`: one HTML file of one record or many."""
+"""`mlxprobe report`: one HTML file of one record or many, or their text."""
 
 from __future__ import annotations
 
 import webbrowser
+import zipfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +13,69 @@ import click
 from mlxprobe.cli.common import tell, with_settings
 from mlxprobe.settings.table import resolve
 
+PAGE = Path("report.html")
+
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RECORD...")
 @click.option(
+    "--format",
+    "form",
+    type=click.Choice(("html", "text", "markdown", "json")),
+    default="html",
+    help="Form of the report (default: html).",
+)
+@click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("report.html"),
-    show_default=True,
-    help="Write the page to this file.",
+    help=f"Write the report to this file (default: {PAGE} for html, else the terminal).",
 )
-@click.option("--open", "opened", is_flag=True, help="Open it in the browser.")
+@click.option("--open", "opened", is_flag=True, help="Open the page in the browser.")
+@click.option(
+    "--records",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write each record to this folder too, as a baseline for `mlxprobe gate`.",
+)
 @with_settings("scenarios")
-def report(files: tuple[Path, ...], output: Path, opened: bool, **flags: Any) -> None:
-    """Make one HTML page of records.
+def report(
+    files: tuple[Path, ...], form: str, output: Path | None, opened: bool, folder: Path | None, **flags: Any
+) -> None:
+    """Make one HTML page of records, or show their text.
 
-    RECORD is JSON of `run`, `watch` or `matrix`, or a baseline of `gate`. The page needs nothing from outside; of
-    several records it shows where outcomes change, and how time and memory do.
+    RECORD is JSON of `run`, `watch` or `matrix`, a baseline of `gate`, or the bundle of `selftest`. The page needs
+    nothing from outside; of several records it shows where outcomes change, and how time and memory do.
     """
     from mlxprobe.cli import guides
+    from mlxprobe.reports import FORMATS
     from mlxprobe.upgrade.history import read
-    from mlxprobe.values.files import check_writable, write
+    from mlxprobe.values.files import check_writable, keep_baseline, write
 
+    output = output or (PAGE if form == "html" else None)
     check_writable(output)
     records, skipped = read(files)
-    page = guides.page(records, resolve(flags).scenarios, skipped)
+    if folder is not None:
+        for record in records:
+            keep_baseline(record, folder)
+    if form == "html":
+        page = guides.page(records, resolve(flags).scenarios, skipped)
+    else:
+        page = "\n".join([*said_by_doctor(files, form), *map(FORMATS[form], records)])
+    if output is None:
+        click.echo(page, nl=False)
+        return
     write(output, page.encode())
     tell(f"{output}: {len(page) / 1e6:.1f} MB")
-    if opened:
+    if opened and form == "html":
         webbrowser.open(output.resolve().as_uri())
+
+
+def said_by_doctor(files: Sequence[Path], form: str) -> Iterator[str]:
+    """Yield what `doctor` said on the machines that bundles are from."""
+    from mlxprobe.selftest.bundle import DOCTOR
+    from mlxprobe.values.files import contents
+
+    for file in files if form != "json" else ():
+        if zipfile.is_zipfile(file):
+            said = contents(file, DOCTOR).decode()
+            yield f"```text\n{said}```\n" if form == "markdown" else said

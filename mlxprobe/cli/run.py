@@ -28,15 +28,16 @@ from mlxprobe.settings.table import resolve
 @with_scenarios
 @with_report(("text", "json", "markdown", "junit", "html"))
 @click.option("--open", "opened", is_flag=True, help="Show the HTML report in the browser.")
-@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "reports")
+@with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "reports", "on")
 def run(patterns: tuple[str, ...], form: str, output: Path | None, opened: bool, **flags: Any) -> None:
     """Run scenarios and say which failure modes are real here."""
     from mlxprobe.catalogue import scenarios
     from mlxprobe.cli import guides
     from mlxprobe.cli.display import Display, shown
-    from mlxprobe.releases import interpreter
+    from mlxprobe.machines.place import place
+    from mlxprobe.machines.runners import Runners
     from mlxprobe.reports import FORMATS, text
-    from mlxprobe.running.runner import Runner, exit_code
+    from mlxprobe.running.runner import exit_code
     from mlxprobe.running.schedule import flat, scenario_tasks, side_by_side
     from mlxprobe.values.files import SCHEMA_VERSION, check_writable, now, write
     from mlxprobe.values.record import Record
@@ -49,17 +50,16 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, opened: bool,
     kept = latest(settings, everything=not patterns)
     for file in (output, kept / "record.json"):
         check_writable(file)
-    here = interpreter.usable(device=settings.device)
     began = time.monotonic()
     tasks = scenario_tasks(chosen)
-    with Display(total=len(flat(tasks))) as display:
-        runner = Runner(settings, here, display)
-        (rows,) = side_by_side([runner], tasks, settings.jobs)
+    with Display(total=len(flat(tasks))) as display, place(settings, display) as where:
+        runner = Runners(where, display).current()
+        (rows,) = side_by_side([runner], tasks, where)
     record = Record(
         schema_version=SCHEMA_VERSION,
         mlxprobe=mlxprobe.__version__,
         time=now(),
-        environment=here,
+        environment=runner.environment,
         programs=tuple(rows.values()),
         complete=not runner.stop.is_set(),
         wall_s=time.monotonic() - began,

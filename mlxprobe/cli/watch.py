@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlxprobe.cli.common import INTERRUPTED, leave, with_report, with_settings
-from mlxprobe.cli.watched import SEVERITIES, Report, exit_code
+from mlxprobe.cli.ending import SEVERITIES, exit_code
+from mlxprobe.cli.watched import Report
 from mlxprobe.settings.checks import seconds
 from mlxprobe.settings.table import SECONDS_WORDS, resolve
 from mlxprobe.supervisor.warden import SHARED
@@ -122,19 +123,23 @@ def watch(
     program = Watched(name=words[0], command=command, terminal=True, device=settings.device)
     running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
     running.begun = threading.Thread(target=import_reports, daemon=True).start
-    with StatusLine(wanted=live) as line, own_signals(running), stops_cleanly(line):
+    with own_signals(running):
+        with StatusLine(wanted=live) as line, stops_cleanly(line):
 
-        def shown(watcher: Watcher) -> None:
-            line.show(watcher)
-            report.renew(running, watcher)
+            def shown(watcher: Watcher) -> None:
+                line.show(watcher)
+                report.renew(running, watcher)
 
-        running.shown = shown
-        report.listen(running)
-        seen = running.run()
-    record, accepted = report.record(running, seen)
-    report.deliver(record, accepted)
+            running.shown = shown
+            report.listen(running)
+            seen = running.run()
+        record, accepted = report.record(running, seen)
+        report.deliver(record, accepted)  # one Ctrl-C too many is not to cost the report
     code = exit_code(record.programs, fail_on, running.ended, running.exit_code)
-    leave(INTERRUPTED if running.stop.is_set() else code)
+    if running.stop.is_set():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who had to ask three times asks on
+        code = INTERRUPTED
+    leave(code)
 
 
 def every_s(told: str | None, output: Path | None) -> float:
@@ -178,10 +183,15 @@ def import_reports() -> None:
 
 @contextmanager
 def own_signals(running: Watch) -> Iterator[None]:
-    """Hand on what was sent to us alone; what we ignore (as under nohup) the program ignores too."""
+    """Hand on what was sent to us alone; what we ignore (as under nohup) the program ignores too.
+
+    That its terminal was closed a program hears where it would without us: from the shell, or the system.
+    """
+    had_terminal = has_terminal()
 
     def hand_on(number: int, _: FrameType | None) -> None:
-        running.send(number)
+        if number != signal.SIGHUP or not had_terminal or has_terminal():
+            running.send(number)
 
     handed_on = [number for number in SHARED if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, hand_on) for number in handed_on}
@@ -190,6 +200,15 @@ def own_signals(running: Watch) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def has_terminal() -> bool:
+    """Tell whether we belong to a terminal that is open."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

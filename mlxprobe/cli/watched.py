@@ -1,21 +1,16 @@
-"""What `mlxprobe watch` says of a program, while it runs and at its end, and the exit code that it leaves with."""
+"""What `mlxprobe watch` says of a program, while it runs and at its end."""
 
 from __future__ import annotations
 
-import os
 import re
-import resource
-import signal
-import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from mlxprobe.cli.common import JUDGED_NOT, tell
+from mlxprobe.cli.common import show, tell
 from mlxprobe.values.errors import ProbeError
 
 if TYPE_CHECKING:
@@ -26,7 +21,8 @@ if TYPE_CHECKING:
     from mlxprobe.values.record import Finding, ProgramRecord, Record
 
 ENDED_BY = "; Ctrl-C, three times at most, ends it"
-SEVERITIES = ("never", "error", "warning", "note")
+FIGURES = re.compile(r"\d+ s( in \d+)?")  # that grow while the same lasts: seconds, the number of a collective
+MUCH_LONGER = 10  # times, after which it is told again
 
 
 class Report:
@@ -53,16 +49,19 @@ class Report:
         self._every_s = every_s
         self._began_s = self._kept_s = time.monotonic()
         self._said: set[object] = set()
+        self._lasted_s: dict[str, float] = {}  # what was said of what lasts, and for how long it had
 
     def listen(self, running: Watch, say: Callable[[str], None] = tell, advice: str = ENDED_BY) -> None:
         """Tell at once what is known for certain of a program that runs on; of a silence with some `advice`."""
 
         def silent(watcher: Watcher) -> None:
-            if words := standing_still(watcher):
+            if not (words := standing_still(watcher)):
+                return
+            if self._is_news(words, watcher.silent_s):
                 say(words + ("; it is ended" if watcher.ends_silence else advice))
                 if len(watcher.processes.programs) > 1:
                     self._ranks(running.so_far(watcher, "stalled"))
-                self._keep(running, watcher, "stalled")
+            self._keep(running, watcher, "stalled")
 
         def short(fact: Fact, watcher: Watcher) -> None:
             from mlxprobe.verdict.remarks import nearly_gone
@@ -80,11 +79,8 @@ class Report:
             if wanted:
                 self._keep(running, watcher, "running")
 
-        def parted(watcher: Watcher) -> None:
-            if watcher.silent_s < watcher.limits.stall_s / 2:  # else nobody moves
-                self._tell_wait(watcher)
-
-        running.silent, running.short, running.erred, running.parted = silent, short, erred, parted
+        running.silent, running.short, running.erred, running.parted = silent, short, erred, self._tell_wait
+        running.failed = lambda error: self._say_once(fault(error), say)
 
     def record(self, running: Watch, seen: Sequence[ProgramRecord], *, complete: bool = True) -> tuple[Record, int]:
         """Put a program's rows into a record; return with it how many findings the baseline has already."""
@@ -132,9 +128,9 @@ class Report:
         if self._output is not None or self._form == "text":
             whole = diagnosis.renderable(record, accepted, self._before)
             told = diagnosis.sheets(record, self._before) if self._sheet else whole
-            click.echo(shown(told, stderr=True), nl=False, err=True)
+            show(shown(told, stderr=True))
         else:
-            click.echo(WATCH_FORMATS[self._form](record), nl=False, err=True)
+            show(WATCH_FORMATS[self._form](record))
 
     def _ranks(self, rows: Sequence[ProgramRecord]) -> None:
         """Tell of a hang which rank the others wait for, and where each stands."""
@@ -147,16 +143,25 @@ class Report:
             tell(headline(found))
         self._said |= set(between)
         for told in map(ranks.lines, ranks.groups(rows).values()):
-            click.echo(shown(ranks.table(told), stderr=True), nl=False, err=True)
+            show(shown(ranks.table(told), stderr=True))
+
+    def _is_news(self, words: str, lasted_s: float) -> bool:
+        """Tell whether something that lasts has not been said so, or lasts much longer now than when it was."""
+        same = FIGURES.sub("", words)
+        if lasted_s < MUCH_LONGER * self._lasted_s.get(same, 0.0):
+            return False
+        self._lasted_s[same] = lasted_s
+        return True
 
     def _tell_wait(self, watcher: Watcher) -> None:
         """Say once of each wait that is as long as a silence whom it is for: others go on, and may well come to it."""
         from mlxprobe.cli.behind import held_up
 
+        if watcher.silent_s > watcher.limits.stall_s / 2:  # nobody moves
+            return
         now_s = time.monotonic() - watcher.child.started_s
         told = held_up(watcher.processes.programs, now_s, watcher.limits.stall_s)
-        if told and (same := re.sub(r"\b\d+ s ", "", told)) not in self._said:
-            self._said.add(same)
+        if told and self._is_news(told, watcher.limits.stall_s):
             tell(told)
 
     def renew(self, running: Watch, watcher: Watcher) -> None:
@@ -168,13 +173,16 @@ class Report:
         """Write what is known so far. A disk that is full is told of once: the program is not to be ended by it."""
         if self._output is None:
             return
+        self._kept_s = time.monotonic()
         try:
             self._write(self.record(running, running.so_far(watcher, ended), complete=False)[0])
         except ProbeError as error:
-            if (said := str(error)) not in self._said:
-                self._said.add(said)
-                tell(said)
-        self._kept_s = time.monotonic()
+            self._say_once(str(error))
+
+    def _say_once(self, words: str, say: Callable[[str], None] = tell) -> None:
+        if words not in self._said:
+            self._said.add(words)
+            say(words)
 
     def _write(self, record: Record) -> None:
         from mlxprobe.reports import WATCH_FORMATS
@@ -182,6 +190,13 @@ class Report:
 
         if self._output is not None:
             write(self._output, WATCH_FORMATS[self._form](record).encode())
+
+
+def fault(error: Exception) -> str:
+    """Say where we have failed."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    what = traceback.format_exception_only(error)[-1].strip()
+    return f"a fault of mlxprobe's own, at {last.filename}:{last.lineno}: {what}; the program goes on"
 
 
 def standing_still(watcher: Watcher) -> str:
@@ -196,36 +211,3 @@ def standing_still(watcher: Watcher) -> str:
     if caller := calling_frame(silence.stacks):
         where += f", called from {caller.file}:{caller.line}"
     return f"{silence.kind}: nothing has moved for {silence.silent_s:.0f} s{where}"
-
-
-def exit_code(seen: Sequence[ProgramRecord], fail_on: str, ended: str, code: int | None) -> int:
-    """Return the program's own exit `code`; 1 where we ended it, or where it ended well and was found too bad.
-
-    The code is of the process that was started, which may be none of those that were seen.
-    """
-    from mlxprobe.values.vocabulary import Outcome, Severity
-
-    graver = list(Severity)[: SEVERITIES.index(fail_on)]
-    failed = any(found.checked and found.severity in graver for one in seen for found in one.findings)
-    if ended == "enough":
-        return int(failed)
-    outcomes = {one.outcome for one in seen}
-    if outcomes & {Outcome.HANG, Outcome.MEMORY, Outcome.SLOW}:
-        return 1
-    if code is None:
-        return JUDGED_NOT
-    if code < 0:
-        die_alike(-code)
-    if fail_on != "never" and Outcome.UNJUDGED in outcomes and any(one.begun_s for one in seen):
-        return code or JUDGED_NOT
-    badly = fail_on != "never" and len(seen) > 1 and bool(outcomes - {Outcome.PASS})
-    return code or int(failed or badly)
-
-
-def die_alike(number: int) -> None:
-    """End by the signal that ended the program, so that whoever started us sees what it would have seen."""
-    sys.stderr.flush()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError):  # SIGKILL is what it is
-        signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)

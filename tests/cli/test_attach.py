@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from running import MLXPROBE, Ran, own_environment
 from watching import TOYS, until
 
 from mlxprobe.cli import main
+from mlxprobe.platform.system import system
 from mlxprobe.reports.docs.schema import told
 from mlxprobe.supervisor import native
-from mlxprobe.supervisor.threads import threads
 from mlxprobe.values.live import Attached
 
 NEEDS_SPY = pytest.mark.skipif(
@@ -114,34 +115,57 @@ def seen(pid: int, *words: str) -> tuple[int, dict[str, Any]]:
     return ran.code, json.loads(ran.out)
 
 
+ASLEEP = [name for name, (wanted, _) in PROGRAMS.items() if wanted == "idle"]
+
+
 @pytest.mark.slow
 @NEEDS_SPY
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if name not in ASLEEP])
 def test_a_process_is_told_for_what_it_is(name: str, tmp_path: Path) -> None:
+    told_for_what_it_is(name, tmp_path)
+
+
+@pytest.mark.slow
+@NEEDS_SPY
+def test_processes_that_wait_for_what_is_outside_are_idle(tmp_path: Path) -> None:
+    all_at_once(lambda name: told_for_what_it_is(name, tmp_path), ASLEEP)
+
+
+def told_for_what_it_is(name: str, parent: Path) -> None:
     wanted, text = PROGRAMS[name]
-    with running(tmp_path, text) as pid:
+    folder = parent / name
+    folder.mkdir()
+    with running(folder, text) as pid:
         code, told_ = seen(pid)
         for _ in range(4 * (wanted == "stall")):  # while it only walks the graph it is never seen to sleep: alive
             if told_["state"] != "alive":
                 break
             code, told_ = seen(pid)
-        assert told_["state"] == wanted, told_["reason"]
+        assert told_["state"] == wanted, (name, told_["reason"])
         assert code == {"deadlock": 1, "stall": 1}.get(wanted, 0)
         assert "train.py" in told_["reason"] or name == "a child that sleeps"
 
 
+def all_at_once(what: Callable[[str], None], names: Sequence[str]) -> None:
+    """Do something with each, for most of it is waiting."""
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(what, names))
+
+
 @pytest.mark.slow
 @NEEDS_SPY
-@pytest.mark.parametrize(
-    "toy", ["blocked_with_gil", "blocked_without_gil", "hangs_at_exit", "hangs_in_atexit", "waits"]
-)
-def test_a_toy_that_hangs_is_a_deadlock(toy: str) -> None:
+def test_a_toy_that_hangs_is_a_deadlock() -> None:
+    toys = ["blocked_with_gil", "blocked_without_gil", "hangs_at_exit", "hangs_in_atexit", "waits"]
+    all_at_once(told_to_be_dead, toys)
+
+
+def told_to_be_dead(toy: str) -> None:
     with subprocess.Popen([sys.executable, str(TOYS / f"{toy}.py")]) as hung:
         try:
             assert until(lambda: _sleeps(hung.pid), WITHIN_S)
             code, told_ = seen(hung.pid)
-            assert (code, told_["state"]) == (1, "deadlock"), told_["reason"]
-            assert [one.state for one in threads([hung.pid])] in (["S"], ["S", "S"])  # it was let go
+            assert (code, told_["state"]) == (1, "deadlock"), (toy, told_["reason"])
+            assert [one.state for one in system.threads([hung.pid])] in (["S"], ["S", "S"])  # it was let go
         finally:
             hung.kill()
 

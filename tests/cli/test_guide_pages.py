@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from running import own_environment
+from running import PRELUDE, UNTRAINED, own_environment, run
 from watching import GUARD_S
 
 from mlxprobe.supervisor.native import program
@@ -52,3 +52,44 @@ def test_the_cells_on_the_page_are_those_of_the_example() -> None:
     cells = ["".join(one["source"]) for one in example["cells"] if one["cell_type"] == "code"]
     shown = [one.rstrip("\n") for one in blocks("notebook.md", "python") if one.startswith("%")]
     assert len(shown) == 3 and set(shown) <= set(cells)
+
+
+def orders(page: str) -> list[tuple[list[str], list[str]]]:
+    """Return the commands of a page, each with the lines that it shows."""
+    lines = [one for block in blocks(page, "console") for one in block.splitlines()]
+    starts = [k for k, line in enumerate(lines) if line.startswith("$ ")]
+    ends = [*starts[1:], len(lines)]
+    return [(lines[start].split()[2:], lines[start + 1 : end]) for start, end in zip(starts, ends, strict=True)]
+
+
+def rounded(line: str) -> str:
+    """Leave out how many thousands of operations: a slope over more looks where the machine is faster."""
+    return re.sub(r"\b\d,\d{3}\b", "…", line)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "codes"), [("before.md", [1]), ("ci.md", [1, 1, 0]), ("days.md", [0])])
+def test_what_a_page_says_is_what_its_commands_print(page: str, codes: list[int], tmp_path: Path) -> None:
+    shutil.copy(GUIDE / "tutorial" / "train.py", tmp_path)
+    if page == "days.md":
+        pytest.importorskip("jinja2")
+        (tmp_path / "train.py").write_text(PRELUDE)
+    found = []
+    for words, shown in orders(page):
+        order = [sys.executable, "-m", "mlxprobe", *words]
+        done = subprocess.run(
+            order, cwd=tmp_path, env=own_environment(), capture_output=True, text=True, timeout=GUARD_S, check=False
+        )
+        assert {*map(rounded, shown)} <= {*map(rounded, done.stderr.splitlines())}, done.stderr
+        found.append(done.returncode)
+    assert found == codes
+    assert (tmp_path / "report.html").exists() is (page == "days.md")
+
+
+@pytest.mark.slow
+def test_what_the_page_says_of_any_program_runs_as_it_is_written(tmp_path: Path) -> None:
+    whole, part = (one for one in blocks("notebook.md", "python") if "import mlxprobe\n" in one or "watching()" in one)
+    (tmp_path / "program.py").write_text(f"{UNTRAINED}{whole}train(30)\nmlxprobe.disable()\n{part}")
+    ran = run([sys.executable, "program.py"], tmp_path)
+    assert ran.code == 0 and "healthy: no finding" in ran.err and "30 steps" in ran.err
+    assert "Sheet(" in ran.out and "MP303" in ran.out

@@ -84,7 +84,7 @@ HELD = "import numpy; held = numpy.ones(120_000_000, 'b'); import time; time.sle
 def test_memory_has_no_limit_unless_one_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(PRELUDE + HELD)
     (tmp_path / "small.py").write_text(
-        "from mlxprobe.settings import machine; machine.memory_bytes = lambda: 10**8\n"
+        "from mlxprobe.platform.system import system; system.memory_bytes = lambda: 10**8\n"
         "from mlxprobe.cli import main; main()"
     )
     order = [sys.executable, "small.py", "watch", "train.py"]

@@ -111,6 +111,17 @@ def test_ctrl_c_at_last_ends_a_program_that_is_stuck_in_native_code(tmp_path: Pa
         assert re.search(r"hang \((stall|unknown)\): silent for .* at train\.py", terminal.told)
 
 
+def test_ctrl_c_while_the_report_is_written_does_not_cost_it(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(PRELUDE)
+    late = "import os; from mlxprobe.cli import entry_point, watched; shown = watched.Report._show; "
+    late += "watched.Report._show = lambda *given: (os.kill(os.getpid(), 2), shown(*given)); entry_point()"
+    done = subprocess.run(
+        [sys.executable, "-c", late, "watch", "train.py"], cwd=tmp_path, env=own_environment(), capture_output=True,
+        text=True, timeout=GUARD_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and "healthy: no finding" in done.stderr, done.stderr
+
+
 def test_a_program_asks_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(
         PRELUDE + "import sys; print('hello', input('name? '), sys.stdin.isatty(), sys.stdout.isatty())"

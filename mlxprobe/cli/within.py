@@ -1,0 +1,69 @@
+"""`mlxprobe attach --agent`: the agent goes into a process that runs, and it is watched from then on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlxprobe.cli.common import tell
+from mlxprobe.settings.table import Settings
+
+if TYPE_CHECKING:
+    from mlxprobe.supervisor.watch import Watcher
+
+COMES_WITHIN_S = 10.0
+
+
+def watch_within(pid: int, settings: Settings, form: str, output: Path | None) -> int:
+    """Watch a process until its end, or until Ctrl-C, which leaves it as it was; return 1 where an error was found."""
+    from mlxprobe.cli.watched import Report
+    from mlxprobe.running.selection import Selection
+    from mlxprobe.running.watching import Watch
+    from mlxprobe.supervisor.carrying import Carried
+    from mlxprobe.supervisor.start import hosted
+    from mlxprobe.values.program import Program
+    from mlxprobe.values.vocabulary import Outcome, Severity
+
+    with hosted(Program(name=f"process {pid}"), pid, ()) as started:
+        carried = Carried(pid, started.child.folder)
+        running = Watch(started.program, settings, start=lambda _: nullcontext(started))
+        report = Report(form, output, Selection())
+        report.listen(running, advice="")
+        running.shown = Patience().shown
+        asked: list[int] = []
+
+        def leave(number: int, _: object) -> None:
+            if not asked:
+                carried.go()
+            else:
+                started.child.leave()  # it does not come to it
+            asked.append(number)
+
+        before = signal.signal(signal.SIGINT, leave)
+        try:
+            carried.come(os.getpid())
+            seen = running.run()
+        finally:
+            signal.signal(signal.SIGINT, before)
+        report.deliver(*report.record(running, seen))
+        errs = any(found.checked and found.severity is Severity.ERROR for one in seen for found in one.findings)
+        return int(errs or any(one.outcome is Outcome.HANG for one in seen))
+
+
+class Patience:
+    """Say once that the agent has not come."""
+
+    def __init__(self) -> None:
+        self._until_s = time.monotonic() + COMES_WITHIN_S
+
+    def shown(self, watcher: Watcher) -> None:
+        """Look whether it has, and is still there."""
+        if watcher.log.finished:
+            watcher.child.leave()
+        if not watcher.processes.begun and time.monotonic() > self._until_s:
+            self._until_s = float("inf")
+            tell("the agent has not come so far: it comes once the main thread leaves the call that it is in")

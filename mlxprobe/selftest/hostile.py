@@ -1,0 +1,167 @@
+"""Hostile children: programs that hang, crash, flood and escape, and what the supervisor must say of each. No MLX."""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from mlxprobe.diagnosis import diagnose
+from mlxprobe.running.runner import Runner
+from mlxprobe.running.schedule import Task
+from mlxprobe.supervisor.watch import HELD_S
+from mlxprobe.values.files import row
+from mlxprobe.values.observation import Limits, Observation, Program
+from mlxprobe.values.record import Expectation, ProgramRecord, Verdict
+from mlxprobe.values.versions import HOSTILE
+from mlxprobe.values.vocabulary import HangKind, Outcome
+from mlxprobe.verdict.judge import judge
+
+TITLE = "Programs that hang, crash, flood and escape"
+FOLDER = Path(__file__).parent / "programs" / "hostile"
+MARK = "MLXPROBE_SELFTEST"
+STALL_S = 1.0
+ENDS_S = 600.0  # no measure of anything: what never comes ends, however busy the machine is
+GONE_S = 5.0
+LIMITS = Limits(stall_s=STALL_S, startup_s=ENDS_S, timeout_s=ENDS_S, memory_bytes=300_000_000)
+# CUDA's library takes seconds to load, and 330 MB.
+LIMITS_ON = {"cpu": LIMITS, "gpu": msgspec.structs.replace(LIMITS, stall_s=5.0, memory_bytes=2_000_000_000)}
+PASS, HANG, CRASH, ERROR, UNJUDGED = Outcome.PASS, Outcome.HANG, Outcome.CRASH, Outcome.ERROR, Outcome.UNJUDGED
+DEADLOCK, STALL, UNKNOWN = HangKind.DEADLOCK, HangKind.STALL, HangKind.UNKNOWN
+
+
+@dataclass(frozen=True)
+class Child:
+    """A program, what becomes of it, and the text of the line that its stack must name."""
+
+    sentence: str
+    name: str
+    outcome: Outcome
+    kind: HangKind | None = None
+    stands_at: str = ""
+    says: str = ""
+    ends_within_s: float = 15.0
+    held_s: float = 0.0
+
+    @property
+    def file(self) -> Path:
+        """Where it is."""
+        return FOLDER / f"{self.name}.py"
+
+
+WAITING, LOCKING = "threading.Event().wait()", "libc.pthread_mutex_lock(mutex)"
+AT_EXIT, MIDDLE, NONSENSE = "after the program's end, at exit", "in the middle", "made no sense"
+CHILDREN = (
+    Child("a deadlock in C without the lock is a hang", "blocked_without_gil", HANG, DEADLOCK, LOCKING),
+    Child("a deadlock in C with the lock held is a hang", "blocked_with_gil", HANG, DEADLOCK, LOCKING),
+    Child("a sleep in C that signals interrupt is a hang", "sleeps_in_c", HANG, DEADLOCK, "libc.sleep(1000)"),
+    Child("a wait in Python is a hang", "waits", HANG, DEADLOCK, WAITING),
+    Child("a busy loop is a stall", "busy_loop", HANG, STALL, "while True:"),
+    Child("threads that compute are a stall", "computes_in_threads", HANG, STALL, "ctypes.CDLL(None).sleep(1000)"),
+    Child("output is no progress", "prints_for_ever", HANG, STALL, 'print("still here")'),
+    Child("a flood of output is no progress, and no deadlock", "floods_stdout", HANG, STALL, "os.write(1, block)"),
+    Child("closed output streams end no watch", "closes_stdout", HANG, DEADLOCK, WAITING),
+    Child("an ignored SIGTERM delays the end, not the verdict", "ignores_sigterm", HANG, DEADLOCK, WAITING),
+    Child("a stopped program is a hang without stacks", "stops_itself", HANG, UNKNOWN, held_s=HELD_S),
+    Child("a thread left running hangs at exit", "hangs_at_exit", HANG, DEADLOCK, says=AT_EXIT),
+    Child("an exit handler that waits hangs at exit", "hangs_in_atexit", HANG, DEADLOCK,
+        "atexit.register(lambda: threading.Event().wait())", AT_EXIT),
+    Child("a hang beside a detached grandchild is a hang", "waits_with_a_grandchild", HANG, DEADLOCK,
+        "time.sleep(1000)"),
+    Child("a fork that looks like a zombie is ended too", "ends_its_main_thread", HANG, DEADLOCK, "time.sleep(1000)"),
+    Child("a hang on twenty forks is seen in time", "forks_twenty", HANG, DEADLOCK, "os.wait()"),
+    Child("asking for stacks does not kill a fork that became another program", "forks_and_execs", HANG, DEADLOCK,
+        "os.waitpid(pid, 0)"),
+    Child("stacks are had from a program that deleted its folder", "deletes_its_folder", HANG, DEADLOCK,
+        WAITING),
+    Child("a stopped warden is replaced", "stops_its_warden", HANG, DEADLOCK, WAITING, ends_within_s=30),
+    Child("memory has a limit", "eats_memory", Outcome.MEMORY),
+    Child("an exit in the middle is a crash, although its code is 0", "exits_in_the_middle", CRASH, says=MIDDLE),
+    Child("a fork that runs to the end does not end the program", "fork_ends_first", CRASH, says=MIDDLE),
+    Child("a segmentation fault is a crash with its place", "segfaults", CRASH, None, "ctypes.string_at(0)", "SIGSEGV"),
+    Child("a SIGKILL from nowhere is a crash", "kills_itself", CRASH, says="SIGKILL"),
+    Child("an exception is an error, in any script", "raises", ERROR, says="ValueError: 学习率"),
+    Child("words at exit are an error that tells them", "exits_with_words", ERROR, says="train: no such data set"),
+    Child("events that make no sense are no pass", "garbles_events", UNJUDGED, says=NONSENSE),
+    Child("a flood on the events' descriptor is no pass", "floods_events", UNJUDGED, says=NONSENSE),
+    Child("a flood of lines on the events' descriptor is no pass", "floods_lines", UNJUDGED, says=NONSENSE),
+    Child("a program that closes our descriptor is no hang and no pass", "closes_every_descriptor", UNJUDGED),
+    Child("a program that kills its warden is no pass", "kills_its_warden", UNJUDGED),
+    Child("a program that always moves may outlast the stall limit", "succeeds_slowly", PASS),
+    Child("kernels being built are no silence, however short each takes", "builds_kernels", PASS),
+    Child("a program has no line to its warden", "has_no_sockets", PASS),
+    Child("a detached grandchild that holds the pipes changes no pass", "leaves_a_grandchild", PASS),
+    Child("closing Python's own streams changes no pass", "closes_stdout_object", PASS),
+    Child("an exception in a fork is not the program's", "fork_raises", PASS),
+    Child("asking for stacks does not reach the program's own signal handler", "handles_sigusr1", PASS),
+)  # fmt: skip
+
+
+def tasks() -> list[Task]:
+    """Make a task of each child."""
+    return [Task(name=f"{HOSTILE}/{one.name}", run=(run := partial(_row, child=one)), again=run) for one in CHILDREN]
+
+
+def _row(runner: Runner, child: Child) -> ProgramRecord:
+    mark = uuid.uuid4().hex
+    program = Program(
+        name=f"{HOSTILE}/{child.name}", argv=("script", str(child.file)), python=sys.executable, env={MARK: mark}
+    )
+    seen, *_ = runner.observed(program, LIMITS_ON[runner.environment.device])
+    expectation, found = Expectation(expects=child.outcome), verdict(child, seen)
+    missing = [*lacks(child, seen, found), *ended(mark)]
+    if missing:
+        reason = "; ".join([found.reason, *missing])
+        found = msgspec.structs.replace(found, reason=reason, as_expected=False)
+    names = {"scenario": HOSTILE, "variant": child.name, "title": TITLE, "summary": child.sentence}
+    return runner.told(row(seen, (), found, expectation, (), **names))
+
+
+def verdict(child: Child, seen: Observation) -> Verdict:
+    """Judge what was seen of a child."""
+    return judge(seen, diagnose(seen), Expectation(expects=child.outcome))
+
+
+def lacks(child: Child, seen: Observation, found: Verdict) -> Iterator[str]:
+    """Say what was expected of a child besides its outcome and did not come; a kind that is not known is no lie."""
+    if found.outcome is HANG is child.outcome and found.kind not in (child.kind, UNKNOWN):
+        yield f"expected: {child.kind}, not {found.kind}"
+    if child.says not in found.reason:
+        yield f"expected to be told: {child.says}"
+    if child.stands_at and child.stands_at not in places(child, seen):
+        yield f"expected to stand at: {child.stands_at}"
+
+
+def places(child: Child, seen: Observation) -> set[str]:
+    """Return the lines of a child that its stacks name, where such a line really is at that place."""
+    lines = child.file.read_text(encoding="utf-8").splitlines()
+    stacks = seen.silence.stacks if seen.silence else seen.stacks
+    frames = [frame for stack in stacks for frame in stack.frames if frame.file == str(child.file)]
+    return {frame.code for frame in frames if frame.code == lines[frame.line - 1].strip()}
+
+
+def ended(mark: str) -> Iterator[str]:
+    """Say what a child has left running, and end that: nothing of it may stay on the machine."""
+    deadline = time.monotonic() + GONE_S
+    while (left := list(_marked(mark))) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for process in left:
+        process.kill()
+    if left:
+        yield f"left running: {len(left)}"
+
+
+def _marked(mark: str) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark:
+                yield process
+        except (psutil.Error, OSError):
+            continue

@@ -1,0 +1,89 @@
+"""The parts of a self-test, the short ones first; what fails in one of them is a row, and loses nothing else."""
+
+from __future__ import annotations
+
+import fnmatch
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from mlxprobe.catalogue import scenarios
+from mlxprobe.catalogue.scenarios import Entry
+from mlxprobe.machines.place import Here
+from mlxprobe.running.runner import Runner
+from mlxprobe.running.schedule import Task, flat, scenario_tasks, side_by_side
+from mlxprobe.selftest import healthy, hostile, overhead
+from mlxprobe.values.record import ProgramRecord
+from mlxprobe.values.vocabulary import Outcome
+
+
+@dataclass(frozen=True)
+class Part:
+    """Programs that run together, at most so many at a time."""
+
+    tasks: list[Task]
+    jobs: int
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(flat(self.tasks))
+
+
+def parts(entries: Sequence[Entry], patterns: Sequence[str], jobs: int) -> list[Part]:
+    """Return the parts, all of them or what the patterns choose of them.
+
+    Raises:
+        UsageError: a pattern matches nothing.
+    """
+    own = [(healthy.tasks(), jobs), (hostile.tasks(), jobs), (overhead.tasks(), 1)]  # who measures is alone
+    names = {task.name for tasks, _ in own for task in tasks}
+    rest = [one for one in patterns if not any(_fits(name, one) for name in names)]
+    chosen = scenarios.select(entries, rest) if rest or not patterns else []
+    found = [([one for one in tasks if not patterns or _chosen(one.name, patterns)], most) for tasks, most in own]
+    return [Part([guarded(one) for one in tasks], most) for tasks, most in (*found, (scenario_tasks(chosen), jobs))]
+
+
+def _chosen(name: str, patterns: Sequence[str]) -> bool:
+    return any(_fits(name, one) for one in patterns)
+
+
+def _fits(name: str, pattern: str) -> bool:
+    whole = pattern if "/" in pattern else f"{pattern}/*"
+    return fnmatch.fnmatchcase(name.replace("_", "-"), whole.replace("_", "-"))
+
+
+def run(runner: Runner, chosen: Sequence[Part]) -> Iterator[list[ProgramRecord]]:
+    """Run part after part, and yield all rows that there are after each; Ctrl-C ends the one that runs."""
+    rows: list[ProgramRecord] = []
+    for one in chosen:
+        if one.tasks and not runner.stop.is_set():
+            with Here(replace(runner.settings, jobs=one.jobs)) as pool:
+                (found,) = side_by_side([runner], one.tasks, pool)
+            rows += found.values()
+            yield rows
+
+
+def guarded(task: Task) -> Task:
+    """Return a task that gives a row also where mlxprobe itself fails at it."""
+
+    def run(runner: Runner) -> ProgramRecord:
+        try:
+            return task.run(runner)
+        except Exception as error:
+            return runner.told(_failed(task.name, error))
+
+    return replace(task, run=run, again=run, then=tuple(map(guarded, task.then)))
+
+
+def _failed(name: str, error: Exception) -> ProgramRecord:
+    group, _, variant = name.partition("/")
+    return ProgramRecord(
+        outcome=Outcome.UNJUDGED,
+        reason=f"mlxprobe failed: {type(error).__name__}: {error}",
+        as_expected=False,
+        findings=(),
+        scenario=group,
+        variant=variant,
+        output_tail="".join(traceback.format_exception(error))[-2000:],
+    )

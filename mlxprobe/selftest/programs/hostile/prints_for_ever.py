@@ -1,0 +1,4 @@
+"""Print lines for ever: output is no progress."""
+
+while True:
+    print("still here")

@@ -1,0 +1,5 @@
+"""Wait for ever in plain Python."""
+
+import threading
+
+threading.Event().wait()
