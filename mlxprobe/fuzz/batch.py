@@ -9,6 +9,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from mlxprobe.fuzz.case import Case
 from mlxprobe.fuzz.contents import contents
 from mlxprobe.fuzz.inside.packed import packed
 from mlxprobe.fuzz.operations import OPERATIONS
+from mlxprobe.fuzz.plans.source import keywords
+from mlxprobe.machines.place import Place
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
 from mlxprobe.supervisor.watch import observe
@@ -34,6 +37,16 @@ NEEDED = {  # modes by oracle
     "float64": ("value", "wide"),
     "releases": ("value",),
 } | dict.fromkeys(("forward mode", "reverse mode", "forward against reverse"), ("value", "derivative", "wide"))
+NEEDED |= {  # and by the mode in which a process ended
+    "mode value": ("value",),
+    "mode copy": ("value", "copy"),
+    "mode compiled": ("value", "compiled"),
+    "mode vmap": ("value", "vmap"),
+    "mode loop": ("value", "loop"),
+    "mode grows": ("value", "grows"),
+    "mode forward": ("value", "derivative", "wide"),
+    "mode reverse": ("value", "derivative", "wide"),
+}
 LARGE = 4000  # elements: with these a case is slow enough without hundreds of calls
 STALL_S = 10.0  # for one case, compilers not counted: all its modes take some milliseconds
 STARTUP_S = 60.0
@@ -44,13 +57,11 @@ FATES = {"stalled": "hang", "timeout": "hang", "memory": "memory limit"}
 class Batches:
     """Run cases in one environment; `name` tells it from the others, its release's where it is empty."""
 
-    def __init__(
-        self, environment: Environment, settings: Settings, stop: threading.Event | None = None, name: str = ""
-    ) -> None:
+    def __init__(self, environment: Environment, place: Place, name: str = "") -> None:
         self.environment = environment
         self.name = name or environment.mlx
-        self.stop = stop or threading.Event()
-        self._settings = settings
+        self.place = place
+        self.stop = place.stop
         self.died = 0
         self.unrepeated: list[str] = []
         self.public: tuple[str, ...] = ()
@@ -102,24 +113,36 @@ class Batches:
         return culprit.id not in self._once([*before, culprit])[0]
 
     def _once(self, cases: Sequence[Case], asked: Mapping[str, str] = {}) -> tuple[dict[str, Seen], Seen]:
-        with tempfile.TemporaryDirectory(prefix="mlxprobe-fuzz-") as folder:
-            given, told = Path(folder) / "cases.json", Path(folder) / "told.jsonl"
-            given.write_text(json.dumps([job(one, asked.get(one.id, "")) for one in cases]), encoding="utf-8")
-            words = ("bare", "mlxprobe.fuzz.inside.main", str(given), str(told))
-            program = Program(name="fuzz", argv=words, python=self.environment.executable, device=self._settings.device)
-            seen = observe(program, self._limits(), jit_key=f"mlx-{self.environment.mlx}", stop=self.stop)
-            lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
-        rows = [row for line in lines if (row := _read(line))]
+        jobs = json.dumps([job(one, asked.get(one.id, "")) for one in cases])
+        try:
+            told, fate = self.place.submit(run, jobs, self.environment, self.place.settings, self.stop).result()
+        except CancelledError:
+            return {}, {}
+        rows = [row for line in told.splitlines() if (row := _read(line))]
         self.public = next((tuple(row["public"]) for row in rows if "public" in row), self.public)
-        return {row["id"]: row["seen"] for row in rows if "id" in row}, fate_of(seen)
+        found = {row["id"]: row["seen"] for row in rows if "id" in row}
+        return found, fate | {"mode": rows[-1].get("mode", "") if rows else ""}
 
-    def _limits(self) -> Limits:
-        return Limits(
-            stall_s=self._settings.stall_s or STALL_S,
-            startup_s=STARTUP_S,
-            timeout_s=self._settings.timeout_s or TIMEOUT_S,
-            memory_bytes=memory_limit(self._settings.memory),
-        )
+
+def run(jobs: str, environment: Environment, settings: Settings, stop: threading.Event) -> tuple[str, Seen]:
+    """Run a batch in a watched process of its own; return what it has told, and its fate."""
+    with tempfile.TemporaryDirectory(prefix="mlxprobe-fuzz-") as folder:
+        given, told = Path(folder) / "cases.json", Path(folder) / "told.jsonl"
+        given.write_text(jobs, encoding="utf-8")
+        words = ("bare", "mlxprobe.fuzz.inside.main", str(given), str(told))
+        program = Program(name="fuzz", argv=words, python=environment.executable, device=settings.device)
+        seen = observe(program, limits(settings), jit_key=f"mlx-{environment.mlx}", stop=stop)
+        return told.read_text(encoding="utf-8") if told.exists() else "", fate_of(seen)
+
+
+def limits(settings: Settings) -> Limits:
+    """Return where a batch is ended."""
+    return Limits(
+        stall_s=settings.stall_s or STALL_S,
+        startup_s=STARTUP_S,
+        timeout_s=settings.timeout_s or TIMEOUT_S,
+        memory_bytes=memory_limit(settings.memory),
+    )
 
 
 def _read(line: str) -> Seen:
@@ -151,7 +174,7 @@ def job(case: Case, oracle: str = "") -> Seen:
         row = {"dtype": one.dtype, "shape": one.shape, "layout": one.layout, "smooth": moves}
         arrays.append({**row, "values": packed(contents(one), one.dtype)})
         others.append(packed(contents(one, 1), one.dtype))
-    steps = [{"function": one.function, "arguments": one.arguments, "keywords": one.keywords} for one in case.steps]
+    steps = [{"function": one.function, "arguments": one.arguments, "keywords": keywords(one)} for one in case.steps]
     told = {"id": case.id, "arrays": arrays, "others": others, "steps": steps, "axes": case.axes}
     there = [name for name in modes(case) if name in NEEDED.get(oracle, (name,))]
     return {**told, "modes": there, "grows": ways(case)}

@@ -16,6 +16,7 @@ UNSUPPORTED = (
     "cannot calculate vjp",
     "cannot vmap",
     "can only handle",
+    "can only serialize",
     "incompatible function arguments",
     "unexpected keyword argument",
 )
@@ -30,6 +31,7 @@ class Discrepancy(Value, frozen=True):
         kind: how: numbers, nan, shape, dtype, raises, or how the process ended.
         message: what was seen, and what is right, in numbers.
         excess: by how many times the difference is larger than rounding can explain; 0 where that is no question.
+        mode: in which a process ended; empty where none did.
         proved: a reference says who is right; False where two ways only differ.
     """
 
@@ -39,7 +41,13 @@ class Discrepancy(Value, frozen=True):
     kind: str
     message: str
     excess: float = 0.0
+    mode: str = ""
     proved: bool = True
+
+    @property
+    def asks(self) -> str:
+        """What a case must be asked to show it again."""
+        return f"mode {self.mode}" if self.mode else self.oracle
 
     @property
     def cause(self) -> tuple[str, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections import deque
@@ -15,57 +16,14 @@ from mlxprobe.fuzz import accepted
 from mlxprobe.fuzz.batch import SIZE, Batches, Seen
 from mlxprobe.fuzz.case import Case
 from mlxprobe.fuzz.discrepancy import Discrepancy
+from mlxprobe.fuzz.finding import FUZZ_SCHEMA_VERSION, Finding, FuzzReport
 from mlxprobe.fuzz.operations import coverage
 from mlxprobe.fuzz.oracles import Judge, between
+from mlxprobe.fuzz.ranges import shown_by
 from mlxprobe.fuzz.reduce import Reducing, Shown
 from mlxprobe.fuzz.script import script
-from mlxprobe.values.observation import Environment, Value
 
-FUZZ_SCHEMA_VERSION = 1
 MOST_REDUCED = 60  # causes; the others are told as they were found
-
-
-class Finding(Value, frozen=True):
-    """One cause: which operation, which oracle, how; the smallest case that shows it, and on which releases."""
-
-    operation: str
-    oracle: str
-    kind: str
-    message: str
-    case: str
-    cases: int
-    releases: tuple[str, ...]
-    others: tuple[str, ...] = ()
-    proved: bool = True
-    excess: float = 0.0
-    accepted: str = ""
-    reduced: Case | None = None
-    script: str = ""
-
-
-class FuzzReport(Value, frozen=True):
-    """What random programs have shown, the last release's findings and those of the one before it."""
-
-    schema_version: int
-    seed: int
-    programs: int
-    environments: tuple[Environment, ...]
-    names: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    met: tuple[str, ...] = ()
-    unmet: dict[str, str] = {}
-    unsupported: dict[str, tuple[str, ...]] = {}
-    unrepeated: tuple[str, ...] = ()
-    complete: bool = True
-    wall_s: float = 0.0
-
-    @property
-    def new(self) -> list[Finding]:
-        """What the release that is judged shows, and the one before it did not; all, where there is no other."""
-        last = self.names[-1]
-        alone = len(self.environments) == 1
-        told = [one for one in self.findings if last in one.releases and not one.accepted]
-        return [one for one in told if alone or one.releases == (last,)]
 
 
 def _is_absent(seen: Seen) -> bool:
@@ -116,7 +74,7 @@ class Fuzzing:
         """Keep every worker busy with a batch, and judge, in their order, those that have come back."""
         waiting: deque[tuple[list[Case], list[Future[dict[str, Seen]]]]] = deque()
         begun, width = 0, max(1, self._jobs // len(self.sides)) + 1
-        with ThreadPoolExecutor(self._jobs) as pool:
+        with ThreadPoolExecutor(self._jobs) as pool, self._stopping():
             while not self.stop.is_set():
                 while len(waiting) < width and time.monotonic() < until_s:
                     size = SIZE if programs is None else min(SIZE, -(-programs // width), programs - begun)
@@ -128,6 +86,15 @@ class Fuzzing:
                     break
                 batch, running = waiting.popleft()
                 self._judged(batch, [one.result() for one in running])
+
+    @contextlib.contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """End what runs where somebody interrupts: the pool waits for it."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.stop.set()
+            raise
 
     def _judged(self, cases: Sequence[Case], seen: Sequence[dict[str, Seen]]) -> None:
         for case in cases:
@@ -167,9 +134,21 @@ class Fuzzing:
                 known = made.get(key := (one.operation, one.oracle, one.kind, one.releases))
                 made[key] = one if known is None else msgspec.structs.replace(known, cases=known.cases + one.cases)
         order = {side.name: k for k, side in enumerate(self.sides)}
-        return sorted(
-            made.values(), key=lambda one: (-max(order[name] for name in one.releases), one.operation, one.oracle)
-        )
+        found = self._everywhere([*made.values()])
+        return sorted(found, key=lambda one: (-max(order[name] for name in one.releases), one.operation, one.oracle))
+
+    def _everywhere(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Ask the other side for the smallest case as well: what one side has shown alone may be chance."""
+        found = list(findings)
+        for side in self.sides if not self.stop.is_set() else ():
+            alone = [k for k, one in enumerate(found) if side.name not in one.releases and one.reduced and one.proved]
+            if alone:
+                self._told(f"asking mlx {side.name} for {len(alone)} findings that it has not shown")
+            for k, too in zip(alone, shown_by(side, [found[k] for k in alone]), strict=True):
+                names = {*found[k].releases, *[side.name] * too}
+                there = tuple(one.name for one in self.sides if one.name in names)
+                found[k] = msgspec.structs.replace(found[k], releases=there)
+        return found
 
     def _last(self, by_side: Mapping[str, object]) -> str:
         return [side.name for side in self.sides if side.name in by_side][-1]
@@ -197,4 +176,5 @@ class Fuzzing:
             accepted=accepted.reason(first[1]),
             reduced=case,
             script=script(case, found),
+            asks=found.asks,
         )

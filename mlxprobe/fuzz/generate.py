@@ -6,6 +6,7 @@ import fnmatch
 import random
 import re
 from collections.abc import Iterator, Sequence
+from itertools import count, islice
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from mlxprobe.values.errors import UsageError
 
 ATTEMPTS = 20
 DEEPEST = 5  # further calls
+SHARE = 6  # programs, of which one is a training
 UNARY = (
     "sin",
     "cos",
@@ -63,13 +65,22 @@ def named(globs: Sequence[str]) -> list[str]:
 
 
 def cases(number: int, globs: Sequence[str] = ()) -> Iterator[Case]:
-    """Yield cases without end: every operation once, in an order of the seed's, then every one again."""
-    names, turn = named(globs), 0
-    random.Random(number).shuffle(names)  # noqa: S311 - the same order everywhere
+    """Yield cases without end: of six programs one is a training, where `globs` allow both."""
+    names = named(globs)
+    trained, others = ([one for one in names if one.startswith("train.") is kept] for kept in (True, False))
+    if not trained or not others:
+        yield from _in_turn(number, names)
+    trainings, calls = _in_turn(number, trained), _in_turn(number, others)
     while True:
-        for name in names:
-            yield case_of(name, number, turn)
-        turn += 1
+        yield from islice(calls, SHARE - 1)
+        yield next(trainings)
+
+
+def _in_turn(number: int, names: Sequence[str]) -> Iterator[Case]:
+    """Yield a case of every operation, in an order of the seed's, then again one of every one."""
+    order = list(names)
+    random.Random(number).shuffle(order)  # noqa: S311 - the same order everywhere
+    return (case_of(name, number, turn) for turn in count() for name in order)
 
 
 def replayed(identity: str) -> Case:

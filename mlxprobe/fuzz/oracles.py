@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -32,10 +31,11 @@ class Judge:
     def judge(self) -> list[Discrepancy]:
         """Return everything that is wrong with it."""
         if "fate" in self.seen:
-            return [self._found(self.seen["fate"], self.seen["word"], f"the process ended: {self.seen['word']}")]
+            return [self._ended(self.seen, "")]
         found = list(self._beside())
         truth = _reference(self.case)
-        value = self.seen["value"]
+        if (value := self.seen.get("value")) is None:  # it was not asked
+            return found
         if self._raises(value):
             return [*found, *self._refused(value, truth)]
         if truth is not None:
@@ -49,8 +49,14 @@ class Judge:
 
     def _beside(self) -> Iterator[Discrepancy]:
         if beside := self.seen.get("beside"):
-            told = f"after {', '.join(beside['with'])} the process ended: {beside['word']}"
-            yield self._found(beside["fate"], beside["word"], told)
+            yield self._ended(beside, f"after {', '.join(beside['with'])} ")
+
+    def _ended(self, fate: Seen, after: str) -> Discrepancy:
+        mode = fate.get("mode", "")
+        words = {"forward": "in forward mode", "reverse": "in reverse mode", "grows": "after many calls"}
+        where = f", {words.get(mode, f'in {mode} mode')}" if mode not in ("", "value") else ""
+        found = self._found(fate["fate"], fate["word"], f"{after}the process ended{where}: {fate['word']}")
+        return msgspec.structs.replace(found, mode=mode)
 
     def _raises(self, mode: Any) -> bool:
         """Tell whether a mode raised; note what MLX has not got."""
@@ -146,7 +152,8 @@ class Judge:
             for what, more in held.items() if not self._raises(held) else ():
                 if (least := min(more, default=0)) > 0:
                     told = f"every further {way} call leaves about {least:.0f} bytes behind, in the {what}"
-                    yield self._found("memory", f"{way}, {what}, about {2 ** round(math.log2(least))} bytes", told)
+                    size = "bytes" if least < 1024 else "kilobytes" if least < 2**20 else "megabytes"
+                    yield self._found("memory", f"{way}, {what}, {size}", told)
 
     def _found(self, oracle: str, kind: str, message: str, excess: float = 0.0, *, proved: bool = True) -> Discrepancy:
         return Discrepancy(
@@ -155,7 +162,7 @@ class Judge:
             oracle=oracle,
             kind=kind,
             message=message,
-            excess=excess,
+            excess=float(excess),
             proved=proved,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -13,8 +14,9 @@ from mlxprobe.fuzz.oracles import Judge
 
 Shown = tuple[Case, Discrepancy]
 ROUNDS = 8
+FATAL_ROUNDS = 5
 REPEATS = 3
-MOST = 30  # attempts a round
+MOST = 20  # attempts a round
 FEW = 6  # where each needs a compiler, or a process
 FATAL = ("crash", "hang", "memory limit", "error")  # each attempt ends its process
 PLACED = ("index", "unique")  # kinds whose values a smaller array may not hold
@@ -37,7 +39,7 @@ class Reducing:
     def _fatal(self, shown: Shown) -> Shown | None:
         """Make smaller what ends its process, an attempt a process: the first that does so too is kept."""
         (now,) = self._repeated([shown])
-        for _ in range(ROUNDS if now and shown[1].oracle != "hang" else 1):
+        for _ in range(FATAL_ROUNDS if now and shown[1].oracle != "hang" else 1):
             if not now or self._batches.stop.is_set():
                 break
             self._told(f"making {now[0].id} smaller, which ends its process")
@@ -68,21 +70,23 @@ class Reducing:
     def _repeated(self, shown: Sequence[Shown]) -> list[Shown | None]:
         """Run every case again in a fresh process, up to three times: what does not come again is no finding."""
         now: list[Shown | None] = [None] * len(shown)
-        for _ in range(REPEATS):
+        for attempt in range(REPEATS):
             missing = [k for k, one in enumerate(now) if one is None]
             if not missing or self._batches.stop.is_set():
                 break
             again = {k: msgspec.structs.replace(shown[k][0], id=f"{shown[k][0].id}/r{k}") for k in missing}
-            seen = self._run([(one, shown[k][1]) for k, one in again.items()])
+            seen = self._run([(one, shown[k][1]) for k, one in again.items()], whole=attempt > 0)
             for k, one in again.items():
                 now[k] = _smallest([one], seen, shown[k][1])
         return [one or shown[k] for k, one in enumerate(now)] if self._batches.stop.is_set() else now
 
-    def _run(self, asked: Sequence[Shown]) -> dict[str, Seen]:
+    def _run(self, asked: Sequence[Shown], *, whole: bool = False) -> dict[str, Seen]:
+        """Run cases in the modes that show what is looked for, or in all: what went before may matter."""
         seen: dict[str, Seen] = {}
         for begin in range(0, len(asked), SIZE):
             part = asked[begin : begin + SIZE]
-            seen |= self._batches.run([one for one, _ in part], {one.id: found.oracle for one, found in part})
+            asks = {} if whole else {one.id: found.asks for one, found in part}
+            seen |= self._batches.run([one for one, _ in part], asks)
         return seen
 
 
@@ -92,7 +96,7 @@ def _key(shown: Shown) -> tuple[str, ...]:
 
 def _attempts(number: int, shown: Shown) -> list[Case]:
     case, found = shown
-    few = FEW if found.oracle == "compiled" or found.kind.startswith("compiled") else MOST
+    few = FEW if found.oracle in ("compiled", "memory") else MOST
     rows = [one for one in smaller(case) if one.size < case.size][:few]
     root = case.id.partition("/")[0]
     return [msgspec.structs.replace(one, id=f"{root}/{number}.{k}") for k, one in enumerate(rows)]
@@ -132,9 +136,16 @@ def smaller(case: Case) -> Iterator[Case]:
                 yield change(axes=(*case.axes[:k], other, *case.axes[k + 1 :]))
     if case.still:
         yield change(still=())
-    for name in case.steps[0].keywords:
-        kept = {key: value for key, value in case.steps[0].keywords.items() if key != name}
+    for kept in _fewer(case.steps[0].keywords):
         yield change(steps=(msgspec.structs.replace(case.steps[0], keywords=kept), *case.steps[1:]))
+
+
+def _fewer(named: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield named arguments without one of them, and without one part of those that have parts."""
+    for name, value in named.items():
+        yield {key: other for key, other in named.items() if key != name}
+        for part in value if isinstance(value, dict) else ():
+            yield {**named, name: {key: other for key, other in value.items() if key != part}}
 
 
 def _simpler(case: Case) -> Iterator[tuple[Array, ...]]:

@@ -2,74 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from mlxprobe.fuzz.case import Array, Case, Step
+from mlxprobe.fuzz.case import Array, Case
 from mlxprobe.fuzz.contents import Numbers, contents
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.inside import layouts
+from mlxprobe.fuzz.script_calls import body, defined, imports, program
 
 LETTERS = "abcdefgh"
-WORDS = ("array", "result", "pieces", "slice", "whole", "dtype")
-ROOMS = ("nn", "init", "optimizers", "train")
+LINES = 15
+ENDED = {"forward": "forward mode", "reverse": "reverse mode", "compiled": "compiled", "grows": "memory"}
+DERIVED = ("forward mode", "reverse mode", "forward against reverse")
 
 
 def script(case: Case, shown: Discrepancy) -> str:
     """Return the script of a case and the oracle that it fails."""
+    if case.operation == "train.program":
+        return program(case, shown.message)
     names = LETTERS[: len(case.arrays)]
     kinds = dict(zip(names, case.arrays, strict=True))
-    wide = shown.oracle in ("float64", "forward mode", "reverse mode", "forward against reverse")
-    wide = wide and shown.kind == "numbers"
-    lines = ["import mlx.core as mx"]
-    if any(step.function.partition(".")[0] in ROOMS for step in case.steps):
-        lines += ["from mlxprobe.fuzz.inside.modules import called"]
-    lines += ["mx.set_default_device(mx.cpu)"] if wide else []
-    lines += [f"{name} = {_array(one, wide=wide)}" for name, one in kinds.items()]
-    lines += ["", f"def f({', '.join(names)}):", *(f"    {line}" for line in _body(case, names)), ""]
-    lines += _asked(case, shown, names, wide=wide)
-    lines += [f"# {shown.message}"]
-    return "\n".join(lines) + "\n"
-
-
-def _body(case: Case, names: str) -> list[str]:
-    lines = [f"x = {_call(step, names)}" for step in case.steps]
-    return [*lines[:-1], f"return {lines[-1][4:]}"]
-
-
-def _call(step: Step, names: str) -> str:
-    words = [_word(one, names) for one in step.arguments]
-    if step.function == "[]":
-        return f"{words[0]}[{words[1].strip('[]')}]"
-    if step.function == "at[].add":
-        return f"{words[0]}.at[{words[1]}].add({words[2]})"
-    named = {name: _word(one, names) for name, one in step.keywords.items()}
-    how = ", ".join(f"{name}={one}" for name, one in named.items() if name != "transpose")
-    if step.function in ("dequantize", "quantized_matmul"):
-        words[-1] = f"*mx.quantize({words[-1]}, {how})"
-    words += [f"{name}={one}" for name, one in named.items()]
-    room = step.function.partition(".")[0]
-    if room in ROOMS:  # how its parameters are filled is told in `inside/modules.py`
-        return f"called({step.function!r})({', '.join(words)})"
-    return f"mx.{step.function}({', '.join(words)})"
-
-
-def _word(word: Any, names: str) -> str:
-    if isinstance(word, (list, tuple)):
-        return f"[{', '.join(_word(one, names) for one in word)}]"
-    if not isinstance(word, dict):
-        return repr(word)
-    if not word or next(iter(word)) not in WORDS:
-        return repr(word)
-    kind, value = next(iter(word.items()))
-    if kind == "array":
-        return names[value]
-    if kind == "slice":
-        return f"slice({', '.join(map(repr, value))})"
-    if kind == "whole":
-        return f"mx.array({value})"
-    if kind == "dtype":
-        return f"mx.{value}_" if value == "bool" else f"mx.{value}"
-    return "[one.reshape(-1) for one in x]" if kind == "pieces" else "x" if value == 0 else f"x[{value}]"
+    wide = shown.oracle == "float64" or (shown.oracle in DERIVED and shown.kind == "numbers")
+    lines = ["import mlx.core as mx", *imports(case)]
+    lines += ["import resource"] * ("memory" in (shown.oracle, ENDED.get(shown.mode)))
+    lines += ["mx.set_default_device(mx.cpu)"] * wide
+    values = [_array(one, wide=wide) for one in kinds.values()]
+    called = [*defined(case), f"def f({', '.join(names)}):", *(f"    {line}" for line in body(case, names))]
+    asked = [*_asked(case, shown, names, wide=wide), f"# {shown.message}"]
+    given = [f"{name} = {one}" for name, one in zip(names, values, strict=True)]
+    room = LINES - len(lines) - len(called) - len(asked)
+    if len(given) > room:
+        given = [f"{', '.join(names)} = {', '.join(values)}"] * bool(given)
+    apart = [""] * (room - len(given) >= 2)
+    return "\n".join([*lines, *given, *apart, *called, *apart, *asked]) + "\n"
 
 
 def _array(array: Array, other: int = 0, *, wide: bool = False) -> str:
@@ -98,7 +61,7 @@ def _asked(case: Case, shown: Discrepancy, names: str, *, wide: bool) -> list[st
     free = ", ".join(smooth)
     inner = f"lambda {free}: f({listed})"
     plain = [f"mx.contiguous({name})" for name in names]
-    if shown.oracle == "vmap":
+    if "vmap" in (shown.oracle, shown.mode):
         stacked = [
             f"mx.stack([{name}, {_array(one, 1)}], {axis})" if axis is not None else name
             for name, one, axis in zip(names, case.arrays, case.axes, strict=True)
@@ -108,16 +71,17 @@ def _asked(case: Case, shown: Discrepancy, names: str, *, wide: bool) -> list[st
             for name, one, axis in zip(names, case.arrays, case.axes, strict=True)
         ]
         return [
-            f"print(f({listed}), f({', '.join(second)}))",
+            *[f"print(f({listed}), f({', '.join(second)}))"] * (shown.oracle == "vmap"),
             f"print(mx.vmap(f, in_axes={tuple(case.axes)})({', '.join(stacked)}))",
         ]
     answers = {
         "compiled": [f"print(f({listed}), mx.compile(f)({listed}))"],
         "copy": [f"print(f({listed}), f({', '.join(plain)}))"],
         "memory": [
-            "for _ in range(3):",
-            f"    {_repeated(shown.kind, listed, free)}",
-            "    print(mx.get_active_memory())",
+            "for call in range(30001):",
+            f"    {_repeated(shown.kind.partition(',')[0], listed, free, case.axes)}",
+            "    if call % 10000 == 0:",
+            "        print(mx.get_active_memory(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 'kB')",
         ],
         "forward mode": [
             f"g, h = {inner}, {'1e-4' if wide else '1e-2'}",
@@ -127,9 +91,7 @@ def _asked(case: Case, shown: Discrepancy, names: str, *, wide: bool) -> list[st
     }
     answers["reverse mode"] = [
         f"g, h = {inner}, {'1e-4' if wide else '1e-2'}",
-        f"y = g({free})",
-        f"back = mx.vjp(g, [{free}], [mx.ones_like(y)])[1]",
-        "print(sum(one.sum() for one in back))",
+        f"print(sum(one.sum() for one in mx.vjp(g, [{free}], [mx.ones_like(g({free}))])[1]))",
         f"print(((g({_moved(smooth, '+')}) - g({_moved(smooth, '-')})) / (2 * h)).sum())",
     ]
     answers["forward against reverse"] = [
@@ -137,11 +99,18 @@ def _asked(case: Case, shown: Discrepancy, names: str, *, wide: bool) -> list[st
         f"ahead, back = mx.jvp(g, [{free}], {ways})[1], mx.vjp(g, [{free}], [mx.ones_like(g({free}))])[1]",
         "print(ahead[0].sum(), sum(one.sum() for one in back))",
     ]
-    return answers.get(shown.oracle, [f"print(f({listed}))"])
+    oracle = ENDED.get(shown.mode, shown.oracle)
+    return answers.get(oracle, [f"print(f({listed}))"])
 
 
-def _repeated(way: str, listed: str, free: str) -> str:
+def _repeated(way: str, listed: str, free: str, axes: tuple[int | None, ...]) -> str:
     """Return the line that is repeated where memory grows."""
+    if way == "vmap":
+        both = ", ".join(
+            name if axis is None else f"mx.stack([{name}, {name}], {axis})"
+            for name, axis in zip(listed.split(", "), axes, strict=True)
+        )
+        return f"mx.eval(mx.vmap(f, in_axes={tuple(axes)})({both}))"
     if way == "compiled":
         return f"mx.eval(mx.compile(lambda *same: f(*same))({listed}))"
     if way == "derivative":

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from mlxprobe.fuzz.fuzzing import Finding, FuzzReport
+from mlxprobe.fuzz.finding import Finding, FuzzReport
 from mlxprobe.upgrade.changes import Change, Comparison, Difference
 
 
 def comparisons(report: FuzzReport) -> list[Comparison]:
-    """Return a row per finding that one side alone shows, and one for everything else.
+    """Return a row per program with what one side alone shows, and one for all other programs.
 
     What only differs between releases, and no reference tells who is right, is a change and stops no upgrade.
     """
     rows = [one for one in report.findings if not one.accepted and len(one.releases) == 1]
-    found = [
-        Comparison(program=f"random/{one.case}", differences=(_difference(one, report.names[-1]),)) for one in rows
-    ]
-    alike = report.programs - len({one.case for one in rows})
-    return [*found, Comparison(program=f"random/{alike} other programs")]
+    by_case: dict[str, list[Difference]] = {}
+    for one in rows:
+        by_case.setdefault(one.case, []).append(_difference(one, report.names[-1]))
+    found = [Comparison(program=f"random/{case}", differences=tuple(told)) for case, told in by_case.items()]
+    return [*found, Comparison(program=f"random/{report.programs - len(by_case)} other programs")]
 
 
 def _difference(one: Finding, candidate: str) -> Difference:

@@ -12,12 +12,14 @@ from mlxprobe.cli.fuzz import fuzz
 from mlxprobe.fuzz.batch import Batches, Seen
 from mlxprobe.fuzz.case import Array, Case, Step
 from mlxprobe.fuzz.discrepancy import Discrepancy
+from mlxprobe.fuzz.fuzzing import Fuzzing
 from mlxprobe.fuzz.generate import cases
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.operations.registry import Operation
 from mlxprobe.fuzz.oracles import Judge
 from mlxprobe.fuzz.reduce import Reducing
 from mlxprobe.fuzz.strategies import Drawn
+from mlxprobe.machines.place import Here
 from mlxprobe.settings.table import resolve
 from mlxprobe.values.observation import Environment
 
@@ -29,7 +31,7 @@ class Scripted(Batches):
     """Die at a case, where another one has run before it in the same process."""
 
     def __init__(self, culprit: str, needs: str = "") -> None:
-        super().__init__(HERE, resolve({}))
+        super().__init__(HERE, Here(resolve({})))
         self.culprit, self.needs, self.runs = culprit, needs, 0
 
     def _once(self, chosen: Sequence[Case], _: object = None) -> tuple[dict[str, Seen], Seen]:
@@ -82,8 +84,8 @@ def test_a_real_crash_is_told_by_its_signal_and_the_others_have_their_numbers(mo
     )
     near = Case(id="near", arrays=(array,), steps=(Step(function="negative", arguments=({"array": 0},)),), axes=(0,))
     after = Case(id="after", arrays=(array,), steps=(Step(function="square", arguments=({"array": 0},)),), axes=(0,))
-    found = Batches(HERE, resolve({})).run([near, far, after])
-    assert (found["far"]["fate"], found["far"]["word"]) == ("crash", "SIGSEGV")
+    found = Batches(HERE, Here(resolve({}))).run([near, far, after])
+    assert found["far"] == {"fate": "crash", "word": "SIGSEGV", "mode": "value"}
     for one in (near, after):
         assert Judge(one, found[one.id]).judge() == []
         assert found[one.id]["wide"]["value"][0]["dtype"] == "float64"
@@ -123,3 +125,18 @@ def test_all_that_was_found_is_made_smaller_in_step_and_what_does_not_come_again
     assert small["sin"] is not None
     assert small["sin"][0].size <= min(one.size for one, _ in shown if one.operation == "sin")
     assert batches.runs < 12
+
+
+def test_what_one_side_shows_by_chance_is_asked_of_the_other_too() -> None:
+    class Chance(Scripted):
+        def _once(self, chosen: Sequence[Case], _: object = None) -> tuple[dict[str, Seen], Seen]:
+            self.runs += 1
+            wrong = {"value": {"error": "ValueError: wrong"}}
+            shown = self.name == "one" or any("/b" in one.id for one in chosen)
+            return {one.id: wrong if shown else {"value": {"error": "not implemented"}} for one in chosen}, {}
+
+    sides = [Chance(""), Chance("")]
+    sides[0].name, sides[1].name = "one", "other"
+    report = Fuzzing(sides, 2).run(iter(MANY[:1]), 0, 1, None)
+    assert [one.releases for one in report.findings] == [("one", "other")]
+    assert report.new == []

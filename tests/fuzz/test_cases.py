@@ -102,3 +102,16 @@ def test_a_script_is_short_and_runs(oracle: str) -> None:
     text = script(msgspec.structs.replace(SIN, arrays=(Array(shape=(2, 3), layout="transposed"),)), shown)
     assert len(text.splitlines()) <= 15
     compile(text, "script", "exec")
+
+
+@pytest.mark.parametrize(("mode", "line"), [("forward", "mx.jvp"), ("vmap", "mx.vmap"), ("reverse", "mx.vjp")])
+def test_the_script_of_what_ends_its_process_calls_the_mode_in_which_it_does(mode: str, line: str) -> None:
+    shown = Discrepancy(case="", operation="sin", oracle="crash", kind="SIGSEGV", message="it ended", mode=mode)
+    assert line in script(SIN, shown)
+
+
+def test_memory_that_grows_is_shown_in_its_mode() -> None:
+    shown = Discrepancy(
+        case="", operation="sin", oracle="memory", kind="vmap, heap, about 64 bytes", message="it grows"
+    )
+    assert "mx.vmap(f, in_axes=(-1,))" in script(SIN, shown)

@@ -97,7 +97,7 @@ def test_what_only_moves_numbers_must_be_exact() -> None:
 
 def test_memory_that_every_call_adds_to_is_found_and_is_one_cause_for_all_operations() -> None:
     grows = {"compiled": {"buffers": [0.0, 0.0, 0.0], "heap": [48.0, 51.0, 47.5]}}
-    assert judged(ONE, value=told(X**2), grows=grows) == {("memory", "compiled, heap, about 64 bytes")}
+    assert judged(ONE, value=told(X**2), grows=grows) == {("memory", "compiled, heap, bytes")}
     assert judged(ONE, value=told(X**2), grows={"eager": {}, "compiled": {"heap": [64, 0, 64]}}) == set()
     (found,) = Judge(ONE, {"value": told(X**2), "grows": grows}).judge()
     assert found.cause == ("", "memory", found.kind)

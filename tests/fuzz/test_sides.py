@@ -1,6 +1,8 @@
 """Random programs in a gate: what only the candidate shows is a regression."""
 
-from mlxprobe.fuzz.fuzzing import Finding, FuzzReport
+import msgspec
+
+from mlxprobe.fuzz.finding import Finding, FuzzReport
 from mlxprobe.fuzz.sides import comparisons
 from mlxprobe.upgrade.changes import Change, regressions
 
@@ -41,3 +43,8 @@ def test_a_difference_that_no_reference_judges_stops_no_upgrade() -> None:
         findings=(finding("random.randint", NEW, proved=False),),
     )  # fmt: skip
     assert regressions(comparisons(report)) == []
+
+
+def test_what_one_program_shows_twice_is_one_row() -> None:
+    twice = [finding("sin", NEW), msgspec.structs.replace(finding("sin", NEW), oracle="vmap")]
+    assert changes(*twice) == {"random/sin:0:0": Change.REGRESSION, "random/8 other programs": Change.SAME}

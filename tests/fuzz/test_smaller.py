@@ -1,12 +1,15 @@
 """Whatever a case is made smaller to can be put into words and judged."""
 
 from itertools import islice
+from typing import Any
 
+import mlx.core as mx
 import pytest
 
 from mlxprobe.fuzz.batch import job
 from mlxprobe.fuzz.discrepancy import Discrepancy
-from mlxprobe.fuzz.generate import cases
+from mlxprobe.fuzz.generate import case_of, cases
+from mlxprobe.fuzz.inside.calls import function_of
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.oracles import Judge
 from mlxprobe.fuzz.reduce import smaller
@@ -22,8 +25,25 @@ def test_every_smaller_case_has_contents_and_a_reference_that_answers_or_refuses
 
 
 @pytest.mark.slow
-def test_every_operation_has_a_script_that_is_python() -> None:
-    shown = Discrepancy(case="", operation="", oracle="value", kind="numbers", message="it is wrong")
+@pytest.mark.parametrize("oracle", ["value", "reverse mode"])
+def test_every_operation_has_a_short_script_that_is_python(oracle: str) -> None:
+    shown = Discrepancy(case="", operation="", oracle=oracle, kind="numbers", message="it is wrong")
     for case in islice(cases(0), len(OPERATIONS)):
+        if oracle != "value" and not OPERATIONS[case.operation].smooth:
+            continue
         text = script(case, shown)
         compile(text, case.id, "exec")
+        assert len(text.splitlines()) <= 15 or case.operation.startswith("train."), text
+
+
+@pytest.mark.parametrize(
+    "name", ["nn.BatchNorm", "nn.QuantizedLinear", "nn.mse_loss", "optimizers.Adam", "init.constant"]
+)
+def test_a_script_without_mlxprobe_gives_what_the_case_gives(name: str) -> None:
+    case = case_of(name, 0, 0)
+    shown = Discrepancy(case="", operation=name, oracle="value", kind="numbers", message="it is wrong")
+    there: dict[str, Any] = {}
+    exec(script(case, shown), there)
+    given = [there[letter] for letter in "abcdefgh"[: len(case.arrays)]]
+    told = function_of(job(case)["steps"])(*given)
+    assert mx.array_equal(there["f"](*given), told[0]).item()

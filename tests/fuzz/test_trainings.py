@@ -1,11 +1,15 @@
 """Layers, optimizers and short trainings, with MLX itself."""
 
+from dataclasses import replace
 from typing import Any
 
 import mlx.core as mx
 import pytest
 
+from mlxprobe.fuzz.case import Step
 from mlxprobe.fuzz.inside.modules import TRAININGS, called
+from mlxprobe.fuzz.plans.plans import Plan, words
+from mlxprobe.fuzz.plans.source import keywords, source
 
 X = mx.array([[0.5, -1.0, 0.25], [1.0, 0.75, -0.5], [-0.25, 0.5, 1.5], [0.1, 0.2, -0.3]])
 Y = mx.array([1.0, -1.0, 0.5, 0.0])
@@ -36,6 +40,16 @@ def test_a_checkpoint_that_loses_numbers_is_seen(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(mx, "save_safetensors", lossy)
     assert mx.abs(TRAININGS["resumed"](X, Y, **HOW)).max().item() > 1e-3
+
+
+def test_a_program_learns_the_same_in_another_dress() -> None:
+    plan, look = Plan(layers=("linear", "dropout"), optimizer="Adam", clips=True), {"style": "class", "reads": "sum"}
+    step = Step(function="train.program", arguments=(), keywords={"plan": words(plan), "dress": look})
+    texts = keywords(step)
+    assert "class Trainer" in texts["other"] and "class Trainer" not in texts["source"]
+    assert TRAININGS["program"](**texts).item() == 0.0
+    faster = source(replace(plan, optimizer="SGD"))
+    assert TRAININGS["program"](source=texts["source"], other=faster).item() > 1e-4
 
 
 def test_a_layer_is_a_function_of_its_input_and_of_a_factor_of_its_parameters() -> None:

@@ -10,6 +10,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlxprobe.fuzz.inside import layouts
+from mlxprobe.fuzz.inside.files import WAYS
 from mlxprobe.fuzz.inside.packed import packed, unpacked
 
 Function = Callable[..., list[Any]]
@@ -66,6 +67,8 @@ def _called(name: str) -> Callable[..., Any]:
         return lambda array, index: array[tuple(index) if isinstance(index, list) else index]
     if name == "at[].add":
         return lambda array, index, values: array.at[index].add(values)
+    if name in WAYS:
+        return WAYS[name]
     if name in QUANTIZED:
         return lambda *given, transpose=None, **how: QUANTIZED[name](given, transpose, how)
     if name.partition(".")[0] in ROOMS:

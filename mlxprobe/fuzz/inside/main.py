@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -21,10 +21,14 @@ def main(words: list[str], moved: Callable[[int], object]) -> None:
         file.write(json.dumps({"public": public()}) + "\n")
         for number, job in enumerate(jobs):
             moved(number)
-            file.write(json.dumps({"begins": job["id"]}) + "\n")
-            file.flush()
-            file.write(json.dumps({"id": job["id"], "seen": measured(job)}) + "\n")
-            file.flush()
+            _tell(file, {"begins": job["id"]})
+            seen = measured(job, lambda mode: _tell(file, {"mode": mode}))  # in which its process may end
+            _tell(file, {"id": job["id"], "seen": seen})
+
+
+def _tell(file: TextIO, row: dict[str, Any]) -> None:
+    file.write(json.dumps(row) + "\n")
+    file.flush()
 
 
 def public() -> list[str]:

@@ -20,9 +20,9 @@ EPS = 2.0**-24
 Seen = dict[str, Any]
 
 
-def measured(job: dict[str, Any]) -> Seen:
-    """Run a case in every mode that it asks for; what a mode raises is its result."""
-    one = _Case(job)
+def measured(job: dict[str, Any], began: Callable[[str], object] = lambda _: None) -> Seen:
+    """Run a case in every mode that it asks for, telling which one begins; what a mode raises is its result."""
+    one = _Case(job, began)
     seen: Seen = {}
     for name, mode in (
         ("value", one.value),
@@ -35,6 +35,7 @@ def measured(job: dict[str, Any]) -> Seen:
         ("wide", one.wide),
     ):
         if name in job["modes"]:
+            began(name)
             try:
                 seen[name] = mode()
             except Exception as error:  # it is data: what one mode raises and another does not
@@ -45,8 +46,9 @@ def measured(job: dict[str, Any]) -> Seen:
 class _Case:
     """The arrays of one case, and its modes."""
 
-    def __init__(self, job: dict[str, Any]) -> None:
+    def __init__(self, job: dict[str, Any], began: Callable[[str], object]) -> None:
         self.job = job
+        self.began = began
         self.function: Function = function_of(job["steps"])
         self.plain = [values_of(one) for one in job["arrays"]]
         self.others = [values_of({**one, "values": other}) for one, other in self._pairs()]
@@ -133,7 +135,9 @@ class _Case:
         value = _evaluated(function(*chosen))
         weights = [_like(one, 101 + k) for k, one in enumerate(value)]
         seen: Seen = {"value": told(value)}
+        self.began("forward")
         seen["jvp"] = _try(lambda: told(_evaluated(mx.jvp(function, chosen, ways)[1])))
+        self.began("reverse")
         seen["vjp"] = _try(lambda: told(_evaluated(mx.vjp(function, chosen, weights)[1])))
         if not few:
             seen |= {"ways": told(ways), "weights": told(weights), "smooth": self.smooth}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,10 +12,9 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
-import numpy as np
-from mlx.utils import tree_flatten, tree_map, tree_unflatten
+from mlx.utils import tree_flatten, tree_map, tree_map_with_path, tree_unflatten
 
-GOLDEN = 0.6180339887498949
+GOLDEN = 0.618034
 UPDATES = 6
 
 
@@ -24,11 +25,16 @@ def called(name: str) -> Callable[..., Any]:
         found = getattr(nn, rest, None) or getattr(nn.losses, rest)
         return _layer(found) if isinstance(found, type) else found
     if room == "init":
-        return lambda a, **how: getattr(nn.init, rest)(**how)(a)
+        return lambda a, **how: _initialised(getattr(nn.init, rest)(**how), a)
     if room == "train":
         return TRAININGS[rest]
     found = getattr(optim, rest)
     return _optimizer(found) if isinstance(found, type) else lambda step, made: found(*made)(step)
+
+
+def _initialised(initialiser: Callable[[Any], Any], a: Any) -> Any:
+    mx.random.seed(0)
+    return initialiser(a)
 
 
 def _layer(kind: type[nn.Module]) -> Callable[..., Any]:
@@ -49,18 +55,16 @@ def _layer(kind: type[nn.Module]) -> Callable[..., Any]:
 
 def _fill(module: nn.Module, factor: Any = None) -> None:
     """Put numbers into all parameters that are the same everywhere: between a third and two, where they scale."""
-    filled = []
-    for number, (name, one) in enumerate(tree_flatten(module.parameters())):
+
+    def fresh(name: str, one: Any) -> Any:
         if not mx.issubdtype(one.dtype, mx.floating):  # quantized weights: any bits will do
-            filled.append(
-                (name, (mx.arange(one.size, dtype=mx.uint32) * 2654435761).reshape(one.shape).astype(one.dtype))
-            )
-            continue
-        fresh = np.modf(GOLDEN * (np.arange(one.size) + 1) + 0.137 * number)[0].reshape(one.shape)
-        fresh = fresh + 0.4 if name.endswith("running_var") else fresh - 0.37
-        value = mx.array(fresh.astype(np.float32))
-        filled.append((name, value if factor is None else value.astype(factor.dtype) * factor))
-    module.update(tree_unflatten(filled))
+            return (mx.arange(one.size, dtype=mx.uint32) * 2654435761).reshape(one.shape).astype(one.dtype)
+        low = 0.4 if name.endswith("running_var") else -0.37
+        values = [(GOLDEN * k + 0.137 * len(name)) % 1 + low for k in range(one.size)]
+        value = mx.array(values, dtype=mx.float32).reshape(one.shape)
+        return value if factor is None else value.astype(factor.dtype) * factor
+
+    module.update(tree_map_with_path(fresh, module.parameters()))
 
 
 def _optimizer(kind: type[optim.Optimizer]) -> Callable[..., Any]:
@@ -162,4 +166,34 @@ def _resumed(x: Any, y: Any, **how: Any) -> Any:
     return _plain(x, y, **how) - mx.stack(losses)
 
 
-TRAININGS = {"plain": _plain, "compiled": _compiled, "accumulated": _accumulated, "resumed": _resumed}
+def _program(*, source: str, other: str) -> Any:
+    """Return by how much the parameters are off, at the most, that two programs have learned which must be the same."""
+    first, second = _learned(source), _learned(other)
+    return mx.max(mx.stack([mx.max(mx.abs(one - second[name])).astype(mx.float32) for name, one in first.items()]))
+
+
+def _learned(text: str) -> dict[str, Any]:
+    """Run a program, and return the parameters of the model of which it asks for gradients last."""
+    models: list[nn.Module] = []
+    gradients = nn.value_and_grad
+
+    def noted(model: nn.Module, loss: Callable[..., Any]) -> Any:
+        models.append(model)
+        return gradients(model, loss)
+
+    nn.value_and_grad = noted
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(text, "program", "exec"), {"__name__": "__main__"})  # noqa: S102 - our own text
+    finally:
+        nn.value_and_grad = gradients
+    return dict(tree_flatten(models[-1].parameters()))
+
+
+TRAININGS: dict[str, Callable[..., Any]] = {
+    "program": _program,
+    "plain": _plain,
+    "compiled": _compiled,
+    "accumulated": _accumulated,
+    "resumed": _resumed,
+}

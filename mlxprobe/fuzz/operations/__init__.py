@@ -5,6 +5,7 @@ from dataclasses import replace
 from mlxprobe.fuzz.operations import (
     activations,
     algebra,
+    around,
     elementwise,
     fused,
     indexing,
@@ -41,6 +42,7 @@ __all__ = [
     "Operation",
     "activations",
     "algebra",
+    "around",
     "elementwise",
     "fused",
     "indexing",

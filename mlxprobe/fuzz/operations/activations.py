@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from mlxprobe.fuzz.operations.registry import operation
-from mlxprobe.fuzz.strategies import Draw, Drawn, Shape, array, floating, shape
+from mlxprobe.fuzz.strategies import Draw, Drawn, Shape, array, floating, given, shape
 
 
 def activation(
@@ -71,9 +71,11 @@ activation("HardTanh", lambda a: np.clip(a, -1, 1), function="hard_tanh")
 activation("HardShrink", lambda a: np.where(np.abs(a) > 0.5, a, 0), "above", function="hard_shrink")
 activation("Softshrink", lambda a: np.where(np.abs(a) > 0.5, a - np.sign(a) * 0.5, 0), "above", function="softshrink")
 activation("Hardswish", lambda a: a * np.clip(a + 3, 0, 6) / 6, function="hardswish")
-activation("Sigmoid", special.expit)
-activation("Tanh", np.tanh)
+activation("Sigmoid", special.expit, function="sigmoid")
+activation("Tanh", np.tanh, function="tanh")
 activation("Softmax", lambda a: special.softmax(a, -1))
+operation("nn.softmax", lambda draw: given(array(draw, shape(draw, 1, empty=False), floating(draw)), axis=-1),
+          special.softmax, accumulates=True)  # fmt: skip
 activation("Softmin", lambda a: special.softmax(-a, -1), function="softmin")
 activation("LogSoftmax", lambda a: special.log_softmax(a, -1), function="log_softmax")
 operation("nn.step", lambda draw: Drawn((array(draw, shape(draw), floating(draw)),), ({"array": 0},)),

@@ -118,6 +118,13 @@ def _embedded(draw: Draw) -> Drawn:
     )
 
 
+def _embedded_bits(draw: Draw) -> Drawn:
+    words, how = draw(st.integers(1, 6)), {"group_size": 32, "bits": draw(st.sampled_from((4, 8)))}
+    places = array(draw, shape(draw, 1, 2, 4, empty=False), "int32", "index", bound=words)
+    return Drawn((places, array(draw, (), "float32", "share")), ({"array": 0}, {"array": 1}),
+                 {"made": [words, 64], "named": how})  # fmt: skip
+
+
 def _quantized(draw: Draw) -> Drawn:
     named = {"bias": draw(st.booleans()), "group_size": 32, "bits": draw(st.sampled_from((4, 8)))}
     arrays = (array(draw, (draw(st.integers(1, 4)), 64)), array(draw, (), "float32", "share"))
@@ -126,6 +133,8 @@ def _quantized(draw: Draw) -> Drawn:
 
 LAYERS: dict[str, Callable[[Draw], Any]] = {
     "Linear": _linear,
+    "AllToShardedLinear": _linear,  # a group of one rank
+    "ShardedToAllLinear": _linear,
     "Bilinear": _bilinear,
     **{f"Conv{axes}d": _conv(axes) for axes in (1, 2, 3)},
     **{f"ConvTranspose{axes}d": _conv(axes, transposed=True) for axes in (1, 2, 3)},
@@ -164,7 +173,9 @@ for name, build in LAYERS.items():
     layer(name, build, **({"smooth": False} if name in KINKS else {}))
 layer("BatchNorm", _features(low=2), modes=True, without=("vmap",))
 operation("nn.Embedding", _embedded, None, accumulates=True, smooth=(1,))
-operation("nn.QuantizedLinear", _quantized, None, accumulates=True, smooth=False)
+operation("nn.QuantizedEmbedding", _embedded_bits, None, accumulates=True, smooth=False)
+for name in ("QuantizedLinear", "QuantizedAllToShardedLinear", "QuantizedShardedToAllLinear"):
+    operation(f"nn.{name}", _quantized, None, accumulates=True, smooth=False)
 operation("nn.SinusoidalPositionalEncoding", lambda draw: Drawn(
     (array(draw, (draw(st.integers(1, 5)),)), array(draw, (), "float32", "share")), ({"array": 0}, {"array": 1}),
     {"made": [6], "named": {}}), None, accumulates=True, smooth=False)  # fmt: skip

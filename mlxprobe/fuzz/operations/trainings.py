@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from mlxprobe.fuzz.operations.registry import operation
+from mlxprobe.fuzz.plans.plans import DRESS, plans, words
 from mlxprobe.fuzz.strategies import Draw, Drawn, array, floating, given, shape
 
 ALONE: dict[str, Any] = {"smooth": False, "without": ("vmap", "copy")}
@@ -159,8 +160,15 @@ def _drifts(x: Any, y: Any, **_: Any) -> Any:
     return np.full(UPDATES, (4 + np.mean(np.abs(y)) ** 2 + np.max(np.abs(x))) * UPDATES**2)
 
 
+def _program(draw: Draw) -> Drawn:
+    """Draw a whole program, and how it may look otherwise; on a CPU, dozens of kernels of a step take a minute."""
+    plan, other = draw(plans(compiled=(False,))), draw(plans())
+    return Drawn((), (), {"plan": words(plan), "dress": {name: getattr(other, name) for name in DRESS}})
+
+
 UPDATES = 6
 WHOLE: dict[str, Any] = {"smooth": False, "without": ("vmap", "compiled", "copy", "grows")}
+operation("train.program", _program, lambda **_: 0.0, exact=True, **WHOLE)
 operation("train.plain", training, None, accumulates=True, **WHOLE)
 operation("train.resumed", lambda draw: training(draw, tuple(OPTIMIZERS)), _nothing, exact=True, **WHOLE)
 for way in ("compiled", "accumulated"):

@@ -1,0 +1,1 @@
+"""Random training programs: plans, drawn by Hypothesis, and the programs that they describe, as text."""
