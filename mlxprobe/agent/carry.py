@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from mlxprobe.agent import start, tracing
+from mlxprobe.agent import start
 from mlxprobe.agent.channel import Channel, identity, lifted
 from mlxprobe.agent.process import Agent
 from mlxprobe.agent.shared import EVENTS_FILE, FOLDER_VARIABLE, SUPERVISOR_VARIABLE
+from mlxprobe.platform import inside
 
 OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -50,7 +51,7 @@ def _opened(file: str) -> int:
 def settle(mx: Any, given: Mapping[str, str]) -> None:
     """Watch this process, which has just imported MLX; `given` are our variables (see `lineage`)."""
     folder = given.get(FOLDER_VARIABLE, "")
-    tracing.allow(given.get(SUPERVISOR_VARIABLE, ""))
+    inside.allow_tracing(given.get(SUPERVISOR_VARIABLE, ""))
     try:
         channel = NamedChannel(os.path.join(folder, EVENTS_FILE))
     except OSError:  # the supervisor is gone

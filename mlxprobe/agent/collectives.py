@@ -6,7 +6,6 @@ be asked without drawing its graph; so what is told are the evaluations that cam
 
 from __future__ import annotations
 
-import os
 import time
 import weakref
 from collections.abc import Callable, Iterable
@@ -16,6 +15,7 @@ from mlxprobe.agent import sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.recorder import Recorder
+from mlxprobe.platform import inside
 
 COLLECTIVES = ("all_sum", "all_gather", "all_max", "all_min", "sum_scatter")
 MESSAGES = {"send": ("x", "dst"), "recv": ("shape", "dtype", "src"), "recv_like": ("x", "src")}
@@ -76,7 +76,7 @@ class Collectives:
     def _initialized(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
         def init(*args: Any, **kwargs: Any) -> Any:
-            before = () if self._size else _threads()
+            before = () if self._size else inside.threads()
             group = original(*args, **kwargs)
             if not self._size:
                 self._joined(group)
@@ -95,7 +95,7 @@ class Collectives:
     def _carried(self, before: Iterable[str]) -> None:
         """Tell which threads the group has brought: they carry messages, and spin while they wait for one."""
         if self._size > 1:
-            self._recorder.channel.send("carriers", ids=sorted(map(int, {*_threads()} - {*before})))
+            self._recorder.channel.send("carriers", ids=sorted(map(int, {*inside.threads()} - {*before})))
 
     def _split(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
@@ -212,14 +212,6 @@ class Collectives:
             known = self._sites[site] = len(self._sites)
             self._recorder.channel.send("site", i=known, **sites.told(site))
         return -1 if known is None else known
-
-
-def _threads() -> list[str]:
-    """List this process's threads; none where the system does not tell."""
-    try:
-        return os.listdir("/proc/self/task")
-    except OSError:
-        return []
 
 
 def _ago(moment_s: float, now_s: float) -> int | None:

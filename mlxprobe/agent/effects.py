@@ -18,6 +18,7 @@ from mlxprobe.agent.trees import is_trained
 # modules whose functions change nothing that is not handed to them
 HARMLESS = {"mlx", "math", "cmath", "functools", "operator", "itertools", "typing", "collections", "copy", "numpy"}
 HARMLESS |= {"dataclasses", "contextlib", "types", "enum", "inspect", "abc", "numbers", "fractions", "re", "time"}
+HARMLESS |= {"weakref"}  # whose callbacks come whenever something is let go of
 HARMLESS |= {"_collections_abc", "reprlib", "textwrap", "string", "annotationlib"}
 STANDARD = os.path.join(os.path.dirname(os.__file__), "")
 

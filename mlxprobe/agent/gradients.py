@@ -12,6 +12,7 @@ from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import described, like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection
+from mlxprobe.agent.mapped import MADE_OF, mapper
 from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.origin.held import Origin
 from mlxprobe.agent.patches import Patches
@@ -42,6 +43,11 @@ class GradientCalls:
         GradientCalls.here = self
         for name in ("value_and_grad", "grad"):
             setattr(mx, name, self._maker(getattr(mx, name), with_value=name == "value_and_grad"))
+        mx.vmap = mapper(mx.vmap, self._looker, self._wrapped)
+
+    @staticmethod
+    def _looker() -> Inspection | None:
+        return GradientCalls.here._inspection if GradientCalls.here is not None else None
 
     def leave(self) -> None:
         """Listen no more."""
@@ -86,6 +92,8 @@ class GradientCalls:
         with_value: bool,
         describe: Callable[..., dict[str, Any]],
         bound: Bound,
+        *,
+        held: bool = True,
     ) -> Callable[..., Any]:
         told: GradientCalls | None = None  # who was there at the last call
         hold: Callable[[Any, Any], None]
@@ -103,13 +111,14 @@ class GradientCalls:
             if here is None:
                 return call(*args, **kwargs)
             recorder, inspection, nesting = here._recorder, here._inspection, here._nesting
-            if nesting.reached is not None:
+            holds = held and not nesting.mapped
+            if nesting.reached is not None and holds:
                 nesting.reached(function, args, kwargs, bound or (None, None))
             if nesting.depth or nesting.tracing or nesting.shadow:
                 return here._within(call, args, kwargs, bound, describe_call)
             recorder.gradient_begins()
             inspection.calling()
-            if inspection.home.here():
+            if holds and inspection.home.here():
                 if told is not here:
                     told, hold = here, here._origin.holding(function, bound)
                 hold(args, kwargs)
@@ -121,11 +130,12 @@ class GradientCalls:
                 raise
             finally:
                 nesting.depth -= 1
-            recorder.gradient_ends(result[0] if with_value else None, model)
+            recorder.gradient_ends(result[0] if with_value and not nesting.mapped else None, model)
             if inspection.due:
                 inspection.called(partial(describe_call, result, args, kwargs))
             return result
 
+        setattr(gradients, MADE_OF, (function, with_value, describe, bound))
         return gradients
 
     def _within(
@@ -133,7 +143,7 @@ class GradientCalls:
     ) -> Any:
         """Make a gradient call within another call of MLX's; tell of it where that is a compiled function's."""
         nesting = self._nesting
-        tells = not nesting.depth
+        tells = not (nesting.depth or nesting.mapped)
         nesting.depth += 1
         try:
             result = call(*args, **kwargs)

@@ -60,8 +60,17 @@ def pending(arrays: list[Any], *, copies: bool = True) -> int:
     No attribute of an array tells whether it is evaluated; the exported graph draws each pending operation as
     a rectangle. Without `copies`: every gradient call makes one of each parameter.
     """
-    text = drawn(arrays) if arrays else ""
+    return operations(drawn(arrays), copies=copies) if arrays else 0
+
+
+def operations(text: str, *, copies: bool = True) -> int:
+    """Count the pending operations of a graph that was drawn."""
     return text.count("shape=rectangle") - (0 if copies else text.count('[label ="Copy"'))
+
+
+def sources(text: str) -> int:
+    """Count the arrays with data of their own in a graph that was drawn."""
+    return text.count("rank=source")
 
 
 def drawn(arrays: list[Any]) -> str:
@@ -160,3 +169,11 @@ def _float32() -> Any:
 def sample(array: Any) -> Any:
     """Take some elements from all over an array."""
     return array if array.size <= SAMPLED else array.reshape(-1)[:: array.size // SAMPLED]
+
+
+def aliases(model: Any) -> set[str]:
+    """List the paths of parameters that the model has under another path too: only one of them gets the gradient."""
+    paths: dict[int, list[str]] = {}
+    for path, one in named_leaves(model.parameters()):
+        paths.setdefault(id(one), []).append(path)
+    return {path for same in paths.values() if len(same) > 1 for path in same}

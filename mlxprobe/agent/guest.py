@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import os
 import sys
@@ -9,13 +10,14 @@ import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from mlxprobe.agent import carry, imports, start, tracing
+from mlxprobe.agent import carry, imports, start
 from mlxprobe.agent.carry import NamedChannel
 from mlxprobe.agent.channel import Channel
 from mlxprobe.agent.children import HOLDERS
 from mlxprobe.agent.patches import Patches
 from mlxprobe.agent.process import Agent
 from mlxprobe.agent.shared import EVENTS_FILE
+from mlxprobe.platform import inside
 
 
 class Guest:
@@ -29,7 +31,7 @@ class Guest:
 
     def __init__(self, folder: str, supervisor: int) -> None:
         channel = NamedChannel(os.path.join(folder, EVENTS_FILE))
-        tracing.allow(str(supervisor))
+        inside.allow_tracing(str(supervisor))
         self._patches = Patches()
         imports.surround(self._patches.noted)
         holders = [sys.modules[name] for name in HOLDERS if name in sys.modules]
@@ -70,3 +72,26 @@ class Guest:
         self._patches.undo()
         imports.forget()
         self.agent.leave()
+
+
+_carried: list[Guest] = []  # whom somebody has sent here, while this process ran
+
+
+def come(folder: str, supervisor: int) -> None:
+    """Come as somebody outside has asked (see `supervisor.carrying`); not where another watches already."""
+    if not imports.is_watched() and not _carried:
+        _carried.append(Guest(folder, supervisor))
+        atexit.register(_at_exit)
+
+
+def go() -> None:
+    """Leave again."""
+    atexit.unregister(_at_exit)
+    while _carried:
+        _carried.pop().leave()
+
+
+def _at_exit() -> None:
+    for one in _carried:
+        if one.is_here:
+            one.finish()

@@ -17,10 +17,6 @@ LAZY_AT_MOST = 3  # steps without an evaluation: beyond, every graph holds all o
 UPDATE = "update"
 
 
-class Stop(BaseException):
-    """An eager run of a compiled function is to end here: no `except Exception` of the program's may hold it."""
-
-
 class Inspector:
     """Something to look at. What an inspector holds of a step it must let go of in `look`."""
 
@@ -78,6 +74,7 @@ class Inspection:
         self.returned = False  # whether that function returns its gradients, and so tells of them itself
         self.tracing = False
         self.looked: dict[str, Any] = {}
+        self.sources = 0  # arrays with data of their own behind parameters and state, when those were last drawn
         self.schedules: dict[int, tuple[str, int]] = {}  # by function: its words, and how many updates
         self.setting: Callable[[Any], None] = lambda _: None  # told of a module whose parameters are set, by MLX or not
         self.took: Callable[[Any], None] | None = None  # told of a module that has got some, within no call of MLX's
@@ -223,8 +220,11 @@ class Inspection:
             return None
         if not self.looks.affords(what, step, 0 if always else lazy_steps):
             return None
-        found = graph.pending(arrays, copies=copies)
+        text = graph.drawn(arrays)
+        found = graph.operations(text, copies=copies)
         self.looks.drawn(what, step, found)
+        if what == UPDATE:
+            self.sources = graph.sources(text)
         return found
 
     @contextlib.contextmanager

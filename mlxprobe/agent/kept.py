@@ -119,7 +119,7 @@ def alive() -> int:
 
 def sources(arrays: list[Any]) -> int:
     """Count the arrays with data of their own behind some arrays, themselves included."""
-    return graph.drawn(arrays).count("rank=source") if arrays else 0
+    return graph.sources(graph.drawn(arrays)) if arrays else 0
 
 
 def outline(values: Any) -> tuple[Any, ...]:

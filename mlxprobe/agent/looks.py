@@ -6,6 +6,7 @@ from mlxprobe.agent import graph
 
 SHARE = 0.005  # of the run so far: for all looks together, and for the dearest of them
 ONE_LOOK_S = 0.02  # what a look may cost before the run so far pays for it
+FIRST_S = 0.1  # what the first looks may cost together: what is found must not hang on how fast a machine is
 DRAWN_PER_S = 8e5  # operations. A figure that were measured would make what is found depend on who else computes
 EARLY = {3, 6, 12}
 SURE = 3  # drawings that show growth
@@ -48,7 +49,7 @@ class Looks:
         self._this_s = 0.0  # spent on the look under way
         self._usual_s = 0.0  # the lesser of the last two looks: what else the machine does only adds to one
         self._before_s = 0.0
-        self._to_draw_s = ONE_LOOK_S  # left for drawing at this look
+        self._to_draw_s = self._allows_s = ONE_LOOK_S  # left for drawing at this look, and what each may take
         self._drawings: dict[str, Drawing] = {}
         self._per_step = 0.0  # operations, by the thing that grew most
 
@@ -63,7 +64,8 @@ class Looks:
         if now_s >= self.paid_s:
             return True
         a_step_s = (now_s - self.began_s) / step  # as slow as the machine is, as a look is
-        return is_landmark(step) and self._usual_s <= max(self._allowed_s(now_s), a_step_s)
+        affordable = self._spent_s < FIRST_S or self._usual_s <= max(self._allowed_s(now_s), a_step_s)
+        return is_landmark(step) and affordable
 
     def complete(self, now_s: float) -> None:
         """A look is complete; the first makes and imports what the others find."""
@@ -73,7 +75,7 @@ class Looks:
 
     def refresh(self, now_s: float) -> None:
         """Allow drawing anew."""
-        self._to_draw_s = self._allowed_s(now_s)
+        self._to_draw_s = self._allows_s = self._allowed_s(now_s)
 
     def has_proved(self, what: str) -> bool:
         """Tell whether something has grown for so long that drawing it would tell nothing new."""
@@ -88,6 +90,10 @@ class Looks:
         operations = self._expected(what, step, lazy_steps)
         affordable = weight * operations / DRAWN_PER_S <= self._to_draw_s
         return operations <= FEW or (affordable and operations <= graph.DEPTH_LIMIT)
+
+    def spares(self, seconds: float) -> bool:
+        """Tell whether a look may take so long for one thing, whatever it has drawn."""
+        return seconds <= self._allows_s
 
     def drawn(self, what: str, step: int, operations: int, weight: float = 1.0) -> None:
         """Remember a drawing."""

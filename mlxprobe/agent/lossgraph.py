@@ -10,7 +10,6 @@ CARRIERS |= {"Contiguous", "Transpose", "Slice", "Negative"}
 LAYERS = {"Matmul", "AddMM", "Convolution", "QuantizedMatmul", "GatherMM", "GatherQMM", "BlockMaskedMM"}
 LAYERS |= {"ScaledDotProductAttention", "RMSNorm", "LayerNorm", "RoPE"}
 CHECKPOINTS = {"Depends", "CustomTransforms"}
-SQUASHES = {"LogSumExp": "Softmax", "LogAddExp": "Sigmoid"}  # by what a loss of logits takes of them
 UNKNOWN = -1
 DEEPEST = 40
 
@@ -64,7 +63,7 @@ class LossGraph:
     def uses(self) -> int:
         """Count the operations that take a named array, of the one with fewest: how often a model has been run."""
         taken = [one for inputs in self._inputs.values() for one in set(inputs) & self._named]
-        return min((taken.count(one) for one in set(taken)), default=0)
+        return min(map(taken.count, taken), default=0)
 
     def drops(self) -> bool:
         """Tell whether an activation is multiplied by random numbers: one side knows the named arrays, one does not."""
@@ -146,16 +145,6 @@ class LossGraph:
         """Name the arrays that reach the loss on a way without any layer: what outputs are compared with."""
         return self._near() & self._named
 
-    def squashed(self) -> str:
-        """Name what a loss of logits takes a second time: a softmax or a sigmoid; empty where it does not."""
-        for tensor in self._near():
-            wanted = SQUASHES.get(self._kind.get(self._maker.get(tensor, ""), ""))
-            for one in self._sources(tensor) if wanted else ():
-                shifted = self._made_by(one) == "Subtract"  # by the maximum
-                if self._made_by(self._sources(self._carried(one))[0] if shifted else one) == wanted:
-                    return str(wanted).lower()
-        return ""
-
     def _near(self) -> set[str]:
         seen, waiting = {"loss"}, ["loss"]
         while waiting:
@@ -196,55 +185,3 @@ class LossGraph:
         if kind in ("Multiply", "Divide"):
             return 1 + known[0] if known else UNKNOWN
         return min(known) if known else UNKNOWN
-
-    def hand_written(self) -> str:
-        """Name the log-softmax that was built by hand: `unstable`, `stable`, or empty for none."""
-        found = ""
-        for tensor in self._behind:
-            if self._kind.get(self._maker.get(tensor, "")) != "Log":
-                continue
-            kind = self._log_of(self._sources(tensor)[0])
-            found = kind if kind == "unstable" or not found else found
-        return found
-
-    def label_free(self, integers: set[str]) -> bool:
-        """Tell whether a loss of log-probabilities sees the named ids through the rows that they choose alone."""
-        kinds = {self._kind[self._maker[tensor]] for tensor in self._behind if tensor in self._maker}
-        if not (self.hand_written() or "LogSumExp" in kinds) or "GatherAxis" in kinds:
-            return False
-        uses = [
-            node
-            for node, sources in self._inputs.items()
-            if self._kind[node] not in CARRIERS
-            for source in sources
-            if self._carried(source) in integers and source in self._behind
-        ]
-        return bool(uses) and all(self._kind[node] == "Gather" for node in uses)
-
-    def _log_of(self, tensor: str) -> str:
-        """Tell what the logarithm is of: a sum of exponentials, or a softmax."""
-        tensor = self._past_constants(tensor)
-        kind, sources = self._made_by(tensor), self._sources(self._carried(tensor))
-        if kind == "Softmax":
-            return "stable"
-        if kind == "GatherAxis":
-            return self._log_of(sources[0])
-        if kind == "Divide" and self._made_by(sources[0]) == "Exp":
-            return self._stability(sources[0])
-        if kind in ("Sum", "Reduce") and self._made_by(self._past_constants(sources[0])) == "Exp":
-            return self._stability(self._past_constants(sources[0]))
-        return ""
-
-    def _past_constants(self, tensor: str) -> str:
-        """Look through a constant that is added, such as an epsilon."""
-        carried = self._carried(tensor)
-        sources = self._sources(carried)
-        if self._made_by(carried) in ("Add", "Maximum") and len(sources) == 2:
-            computed = [one for one in sources if self._carried(one) in self._maker]
-            return computed[0] if len(computed) == 1 else tensor
-        return tensor
-
-    def _stability(self, exponential: str) -> str:
-        inner = self._sources(self._carried(exponential))
-        shifted = bool(inner) and self._made_by(inner[0]) == "Subtract"
-        return "stable" if shifted else "unstable"

@@ -124,8 +124,11 @@ class LossPath:
         return self._spent_s <= FREE_S + SHARE * (now - self._began_s)
 
     def _look(self, entries: Iterable[Followed]) -> None:
-        """Read losses up to the first that is not evaluated: what came later is not either."""
-        began = time.monotonic()
+        """Read losses up to the first that is not evaluated: what came later is not either.
+
+        What it costs is processor time: a machine that is busy must not use up what may be spent.
+        """
+        began = time.thread_time()
         for one in entries:
             loss = one()
             if loss is None or id(loss) not in self._followed:
@@ -136,7 +139,7 @@ class LossPath:
             self._hits += 1
             self._followed.pop(id(loss), None)
             self._tell(one.call, float(loss.item()), one.stream)
-        self._spent_s += time.monotonic() - began
+        self._spent_s += time.thread_time() - began
 
 
 def loss_in(value: Any) -> Any:

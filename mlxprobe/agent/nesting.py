@@ -10,6 +10,10 @@ from mlxprobe.agent.capture import Reach, Traced
 from mlxprobe.agent.peaks import Peaks
 
 
+class Stop(BaseException):
+    """An eager run of a compiled function is to end here: no `except Exception` of the program's may hold it."""
+
+
 class Trace:
     """What happens in a compiled function while it is traced."""
 
@@ -27,6 +31,7 @@ class Nesting:
         self.shadow = False  # whether a compiled function is run by us, to look into it
         self.talks = False  # to other ranks within a gradient call or a trace: taken again by us, they would hear of it
         self.recomputed = 0  # how deep in functions under `mx.checkpoint`, whose arrays no graph keeps
+        self.mapped = 0  # how deep in functions of `mx.vmap`, whose arrays have no values
         self.replay = False  # whether a gradient call is taken again by us, operation by operation
         self.reached: Callable[..., None] | None = None  # told of the next gradient call, by that run of ours
         self.tracing: list[Trace] = []

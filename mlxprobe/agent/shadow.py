@@ -7,7 +7,6 @@ costs is paid from the inspection's share of time; functions whose second call c
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import sys
 import time
@@ -16,10 +15,11 @@ from types import CodeType, FrameType
 from typing import Any
 
 from mlxprobe.agent.effects import Effects, is_library
-from mlxprobe.agent.inspection import Inspection, Stop
+from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.looks import SHARE, is_landmark
-from mlxprobe.agent.nesting import Nesting
+from mlxprobe.agent.nesting import Nesting, Stop
 from mlxprobe.agent.trees import Saved, SavedKey, lent
+from mlxprobe.platform import inside
 
 FIRST = 4  # shadows that are not paid for, where each takes less than `CHEAP_S`
 CHEAP_S = 0.1
@@ -27,7 +27,6 @@ POWERS_SHARE = 0.02  # of the time so far, for those at landmarks; and `CHEAP_S`
 SMALL_SHARE = 0.1  # of the machine's memory: the peak of a program of which an eager run fits in
 OWN = __name__.rpartition(".")[0] + "."
 RANKS = ("MLX_RANK", "MLX_HOSTFILE", "MLX_WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
-CGROUP = "/sys/fs/cgroup/memory.max"
 
 
 class Shadows:
@@ -67,7 +66,7 @@ class Shadows:
             return f"a second call could show: it {effects.found}"
         if any(one not in saved for one in effects.changed):
             return "it writes to a module that is not captured"
-        if self._nesting.peaks.own() > SMALL_SHARE * memory_bytes():
+        if self._nesting.peaks.own() > SMALL_SHARE * inside.memory_bytes():
             return "an eager run would need too much memory"
         return ""
 
@@ -137,13 +136,3 @@ def guarded(known: set[CodeType]) -> Iterator[None]:
         yield
     finally:
         sys.setprofile(before)
-
-
-def memory_bytes() -> float:
-    """Return what the machine, or our share of it, has."""
-    with contextlib.suppress(OSError, ValueError), open(CGROUP) as limit:
-        return float(int(limit.read()))
-    try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (OSError, ValueError):
-        return math.inf

@@ -53,6 +53,20 @@ def calling() -> Site:
     return innermost(sys._getframe(1))
 
 
+def deciding(name: str) -> Site:
+    """Return the innermost line of the user's own in a function that is not given an argument of a name itself."""
+    frame: FrameType | None = sys._getframe(1)
+    found = NOWHERE
+    while frame is not None:
+        code = frame.f_code
+        if whose(code.co_filename) == OWN:
+            found = code.co_filename, frame.f_lineno
+            if name not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+                return found
+        frame = frame.f_back
+    return found
+
+
 def innermost(frame: FrameType | None) -> Site:
     """Return file and line of the innermost of these frames that is somebody's code; generated code if all is."""
     made = NOWHERE

@@ -10,7 +10,7 @@ import sys
 import traceback  # here: an import after an unhandled Ctrl-C would change how the interpreter ends
 from typing import Any
 
-from mlxprobe.agent import bare, results, sites, tracing
+from mlxprobe.agent import bare, results, sites
 from mlxprobe.agent.channel import Channel, open_channel
 from mlxprobe.agent.imports import when_imported
 from mlxprobe.agent.process import Agent
@@ -20,6 +20,7 @@ from mlxprobe.agent.shared import (
     OWN_VARIABLES,
     SUPERVISOR_VARIABLE,
 )
+from mlxprobe.platform import inside
 
 MESSAGE_CHARACTERS = 600
 
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int | str | None:
     if channel is None:
         print("mlxprobe: the agent is started by the supervisor, not by hand", file=sys.stderr)
         return 2
-    tracing.allow(os.environ.pop(SUPERVISOR_VARIABLE, ""))
+    inside.allow_tracing(os.environ.pop(SUPERVISOR_VARIABLE, ""))
     folder = os.environ.pop(FOLDER_VARIABLE)
     if arguments[0] == "bare":
         return bare.run(arguments[1:], channel, folder)
@@ -72,7 +73,9 @@ def describe() -> dict[str, Any]:
         if found["device"] == "gpu":
             found["gpus"] = mx.device_count(mx.gpu) if hasattr(mx, "device_count") else 1
         if hasattr(mx, "device_info"):
-            found["device_name"] = str(mx.device_info().get("device_name", ""))
+            told = mx.device_info()
+            found["device_name"] = str(told.get("device_name", ""))
+            found["device_limits"] = {name: value for name, value in told.items() if isinstance(value, int)}
         mx.eval(mx.ones((2,)) + 1)
     except Exception as error:  # whatever an incomplete installation raises is the answer
         found["problem"] = f"{type(error).__name__}: {error}"

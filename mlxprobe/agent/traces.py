@@ -11,7 +11,7 @@ from mlxprobe.agent import graph, sites
 from mlxprobe.agent.recorder import Recorder
 
 WORTH_TELLING = 5
-HALF = 0.5
+HALF, FIFTH = 0.5, 0.2
 OFTEN = 1.1  # what has been told is revised when there are so many times as many calls
 KEPT = 4096
 SERIALS = count(1)
@@ -95,7 +95,8 @@ class Traces:
         self._revise_at = int(OFTEN * self.calls) + 1
         calls, traces = next(mark for mark in reversed(self._marks) if mark[0] <= HALF * self.calls)
         late_calls, late_traces = self.calls - calls, self.traces - traces
-        if late_traces < HALF * late_calls and not self._told:
+        numbers = [path for path, values in self._numbers.items() if len(values) >= WORTH_TELLING]
+        if late_traces < (FIFTH if numbers else HALF) * late_calls and not self._told:
             return
         self._told = True
         self._recorder.revise(
@@ -106,7 +107,7 @@ class Traces:
             calls=self.calls,
             late_traces=late_traces,
             late_calls=late_calls,
-            numbers=[path for path, values in self._numbers.items() if len(values) >= WORTH_TELLING],
+            numbers=numbers,
             stride=min(self._strides.values(), default=0),
         )
 

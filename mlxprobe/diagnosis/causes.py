@@ -84,7 +84,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     "MP102": (Cause("MP101"), Cause("MP105")),
     "MP103": (Cause("MP105"), Cause("MP109"), Cause("MP101"), Cause("MP502", nothing_kept)),
     "MP114": (Cause("MP101"), Cause("MP105"), Cause("MP502", kept_by_traces)),
-    "MP201": (Cause("MP206"), Cause("MP207")),
+    "MP201": (Cause("MP206"), Cause("MP207"), Cause("MP216"), Cause("MP309")),
     "MP204": (Cause("MP205"),),
     "MP205": (Cause("MP209"), Cause("MP206"), Cause("MP501"), Cause("MP504"), Cause("MP201", proved), Cause("MP207")),
     "MP207": (Cause("MP210", rate_not_finite), Cause("MP302"), Cause("MP304"), Cause("MP208", earlier)),
@@ -94,7 +94,23 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     "MP301": (Cause("MP303"),),
     "MP306": (
         *map(
-            Cause, ("MP205", "MP209", "MP206", "MP501", "MP504", "MP207", "MP208", "MP210", "MP301", "MP303", "MP305")
+            Cause,
+            (
+                "MP205",
+                "MP209",
+                "MP206",
+                "MP501",
+                "MP504",
+                "MP207",
+                "MP208",
+                "MP210",
+                "MP216",
+                "MP301",
+                "MP303",
+                "MP305",
+                "MP309",
+                "MP310",
+            ),
         ),
         Cause("MP201", proved),
         Cause("MP110"),

@@ -11,7 +11,7 @@ from mlxprobe.values.vocabulary import Severity
 
 ENOUGH_TRACES = 12
 ENOUGH_NUMBERS = 6
-EVERY = 0.8
+EVERY, EVERY_FIFTH = 0.8, 0.2
 MANY_TRACES, EVERY_OTHER = 24, 0.5  # so many lengths are no buckets, also where some have come back by now
 PADDED = 8  # lengths that differ by multiples of this are padded, and come back
 VERY_LONG_S = 5.0
@@ -48,8 +48,8 @@ def retrace_every_step(seen: Observation) -> Iterator[Finding]:
     `mx.compile` called inside the loop makes a new trace.
 
     What counts is the later half of the calls: five lengths make five traces, and then none. Most of that half must
-    have been traced; of two dozen traces and more, every other call. Where lengths are padded to a multiple, and have
-    not come back yet, this is a note.
+    have been traced; of two dozen traces and more, every other call; of a dozen for numbers, which do not come back,
+    one call in five. Where lengths are padded to a multiple, and have not come back yet, this is a note.
 
     Example: `mx.compile(step)(batch, learning_rate)` with a Python number that changes every step.
 
@@ -60,6 +60,8 @@ def retrace_every_step(seen: Observation) -> Iterator[Finding]:
         names = ("traces", "calls", "late_traces", "late_calls", "stride")
         traces, calls, late, of, stride = (float(str(fact.detail[name])) for name in names)
         share = EVERY_OTHER if traces >= MANY_TRACES else EVERY
+        if fact.detail["numbers"] and traces >= ENOUGH_TRACES:
+            share = EVERY_FIFTH
         if traces < (ENOUGH_NUMBERS if fact.detail["numbers"] else ENOUGH_TRACES) or late < share * of:
             continue
         padded = stride >= PADDED and not fact.detail["numbers"]

@@ -130,7 +130,7 @@ def unevaluated_pass(seen: Observation) -> Iterator[Finding]:
     """A validation or test pass builds one graph of all its batches.
 
     Nothing is computed until its result is read; then every batch's arrays are in memory at once, and the peak is far
-    above that of a training step.
+    above that of a training step. Below a megabyte that is a note.
 
     Example: `sum(loss_fn(model, x, y) for x, y in batches).item()`.
 
@@ -140,4 +140,5 @@ def unevaluated_pass(seen: Observation) -> Iterator[Finding]:
         losses, before, peak = (float(str(fact.detail[name])) for name in ("losses", "before_bytes", "peak_bytes"))
         rise = f"from {megabytes(before)} to {megabytes(peak)}"
         message = f"a pass of {losses:.0f} losses is one graph: the peak of memory goes {rise}"
-        yield rule("MP107").at(message, fact.file, fact.line, losses=losses, peak_bytes=peak)
+        severity = Severity.NOTE if fact.detail.get("small") else Severity.WARNING
+        yield rule("MP107").at(message, fact.file, fact.line, severity=severity, losses=losses, peak_bytes=peak)

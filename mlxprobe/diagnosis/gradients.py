@@ -20,7 +20,8 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
     """All gradients, or those of one trainable parameter, are exactly zero or missing.
 
     The loss does not depend on that parameter: it is not used in the forward pass, or a `stop_gradient`, a copy or an
-    integer conversion lies between. Where it is all of them this is an error; where it is biases alone, a note.
+    integer conversion lies between. Where it is all of them this is an error; where it is biases alone, a note, and so
+    it is where the loss is never evaluated and may be zero itself: no reward so far.
 
     Example: `mx.value_and_grad(loss)(params)` with a loss that uses `model` and not `params`.
 
@@ -30,6 +31,8 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
         count, every = float(str(fact.detail["count"])), float(str(fact.detail["of"]))
         if count == every:
             message, severity = f"all {every:.0f} gradients are exactly zero", Severity.ERROR
+            if not fact.detail.get("known", True):
+                message, severity = f"{message}, and so may be their loss, which is not evaluated", Severity.NOTE
         else:
             message = f"{count:.0f} of {every:.0f} gradients are exactly zero: {listed(fact.detail['paths'])}"
             severity = Severity.NOTE if only_biases(fact.detail["paths"]) else Severity.WARNING

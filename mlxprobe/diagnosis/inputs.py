@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, rule
+from mlxprobe.diagnosis.registry import facts, finding, listed, rule
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -69,3 +69,37 @@ def channel_layout(seen: Observation) -> Iterator[Finding]:
                 f"{channels:.2f} along the last axis and by {time:.2f} in time"
             )
             yield rule("MP305").at(message, fact.file, fact.line, last_axis=channels, time=time)
+
+
+@finding("MP309", "repeated-data", Severity.WARNING)
+def repeated_data(seen: Observation) -> Iterator[Finding]:
+    """The batches hold the same again: one batch at every step, or one row in all places of a batch.
+
+    The same batch is told where it is made anew for each step, and is a part of a larger array that the program holds:
+    whoever fits one batch on purpose, or the whole set at once, does neither; where a line takes the first rows of that
+    array (`x[:32]`) it may be on purpose too, and this is a note. Rows are told where all of a batch's are
+    equal, in each of its inputs, and go from step to step to other values: entries of a list that are one and the same
+    array, which has been written to since; or where the targets beside them differ, so that no input tells them apart.
+
+    Example: `next(iter(loader))` inside the loop; `buffer.append(state)` of a NumPy array that is then changed in
+    place.
+
+    Use instead: one iterator, made before the loop; `buffer.append(state.copy())`.
+    """
+    for fact in facts(seen, "same batch"):
+        message = (
+            f"each step is given the same rows as {fact.detail['argument']}: made anew every time, the same at all "
+            f"{fact.detail['looks']} looks, and a part of {fact.detail['whole']}, which has {fact.detail['rows']} rows"
+        )
+        severity = Severity.NOTE if fact.detail["cut"] else Severity.WARNING
+        yield rule("MP309").at(message, fact.file, fact.line, severity=severity)
+    supervised = any(fact.detail["supervised"] for fact in seen.facts if fact.name == "supervision")
+    varied = any(one.name == "constant level" and float(str(one.detail["level"])) > 0 for one in seen.facts)
+    for fact in facts(seen, "rows alike"):
+        names = listed(fact.detail["names"])
+        message = f"all rows of {names} are equal at each of {fact.detail['looks']} looks"
+        if fact.detail["moves"]:
+            message += ", to other values each time: are they one array, changed in place?"
+            yield rule("MP309").at(message, fact.file, fact.line)
+        elif supervised and varied:
+            yield rule("MP309").at(f"{message}, and their targets are not", fact.file, fact.line)

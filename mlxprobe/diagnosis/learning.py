@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from mlxprobe.diagnosis.registry import finding, place, rule
 from mlxprobe.values.measures import steps_done
@@ -24,6 +24,8 @@ DIVERGED_UNKNOWN = 10.0  # where nothing tells whether the loss is to fall
 UNIFORM = 1e-4  # from chance, relative: float32 has no more to say
 NEAR_CHANCE, LONG = 0.01, 100  # relative, over the last two thirds of so many readings
 LEFT = 2e-3  # from chance at first: whoever starts there may only be slow to leave
+NO_BETTER, MUCH_WORSE, READ = 0.02, 0.15, 200  # relative to a constant's loss; targets that were read
+SEVERAL = 60  # readings
 IN_TURN = 0.2
 HIGHER = 1.645  # standard deviations: by chance one series in twenty
 SURE_TREND = 2.6  # standard deviations: by chance one series in two hundred
@@ -40,13 +42,14 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     always enough, and so is a falling trend that chance makes once in two hundred (Mann-Kendall).
 
     It is a warning where the loss compares outputs with targets that it is given. Elsewhere (a generator's loss, a
-    policy's, a preference's, one below zero, one inside a compiled step) it is a note, for nothing tells that it is
-    to fall, and a median lower by a twentieth is a fall; so it is where the weights came from a file, since they may be
-    trained. A loss that stays above three times (ten times, where it is not known to be supervised) its first value
-    over the whole last third has diverged; one that has come to chance, the logarithm of the number of classes, to
-    four digits, and stays there, is that of a model whose outputs are all alike. One that lies within a hundredth of it
-    for two thirds of a long run, and falls no more, is that of a model whose inputs say nothing of its targets; targets
-    that are zeros and ones are two classes.
+    preference's, one below zero, one inside a compiled step) it is a note, for nothing tells that it is to fall, and a
+    median lower by a twentieth is a fall; so it is where the weights came from a file, since they may be trained. Of a
+    policy's loss nothing is said. A loss that stays above three times (ten times, where it is not known to be
+    supervised) its first value over the whole last third has diverged; one that has come to chance, the logarithm of
+    the number of classes, to four digits, and stays there, is that of a model whose outputs are all alike. One that
+    lies within a hundredth of it for two thirds of a long run, and falls no more, is that of a model whose inputs say
+    nothing of its targets; targets that are zeros and ones are two classes. So is one that lies at the loss of the best
+    constant, or a little above: the entropy of the classes among the targets that were read, or their variance.
 
     Example: gradients that are never applied, labels that do not reach the loss, a learning rate of 0, or of 30.
 
@@ -58,6 +61,8 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     to_fall = supervised(seen)
     binary = {fact.detail["stream"] for fact in seen.facts if fact.name == "two classes"}
     classes = seen.sheet.model.classes if seen.sheet.model else 0
+    chooses = any(fact.name == "worth" for fact in seen.facts)  # a policy, whose loss says nothing
+    levels = {fact.detail["stream"]: fact.detail for fact in seen.facts if fact.name == "constant level"}
     for stream in sorted({one.stream for one in seen.losses}):
         values = [one.value for one in seen.losses if one.stream == stream and math.isfinite(one.value)]
         if len(values) < ENOUGH_LOSSES:
@@ -67,9 +72,10 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
         told = (
             _diverged(values, meant)
             or _come_to_chance(values, classes, meant=bool(meant), binary=stream in binary)
+            or _no_better(values, levels.get(stream, {}), meant=bool(meant))
             or _flat(values, Severity.WARNING if sure else Severity.NOTE, meant=bool(meant))
         )
-        if told:
+        if told and not (chooses and told[1] is Severity.NOTE):
             message, severity, evidence = told
             file, line = place(seen, "first gradient")
             yield rule("MP306").at(message, file, line, severity=severity, **evidence)
@@ -93,6 +99,22 @@ def _come_to_chance(values: list[float], classes: int, *, meant: bool, binary: b
         return None
     message = f"the loss has come to chance and stays there: ln {classes:,} = {math.log(classes):.5g}"
     return message, Severity.WARNING, {"first": values[0], "last": last[-1]}
+
+
+def _no_better(values: list[float], known: Mapping[str, object], *, meant: bool) -> Told | None:
+    """Tell of a loss that is no lower than that of the best constant, and falls no more."""
+    level, error, read = (float(str(known.get(name, 0))) for name in ("level", "error", "read"))
+    rest = values[len(values) // 3 :]
+    halves = [statistics.median(half) for half in (rest[: len(rest) // 2], rest[len(rest) // 2 :])]
+    low, high = level - 2 * error - NO_BETTER * level, (1 + MUCH_WORSE) * level
+    at_level = read >= READ and level > 0 and all(low <= half <= high for half in halves)
+    if not (meant and at_level and len(values) >= SEVERAL and trend(rest) > -HIGHER):
+        return None
+    message = (
+        f"the loss stays at {halves[1]:.4g}, and a constant that looks at no input has {level:.4g} on the {read:.0f} "
+        f"targets that were read: nothing is learned of what the inputs say about them"
+    )
+    return message, Severity.WARNING, {"first": values[0], "last": values[-1], "constant": level}
 
 
 def _flat(values: list[float], severity: Severity, *, meant: bool) -> Told | None:

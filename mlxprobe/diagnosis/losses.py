@@ -113,11 +113,15 @@ def future_leak(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `mask="causal"`, or the causal mask and the padding mask added up.
     """
-    leaks = any(fact.name == "causality" and fact.detail["leaks"] for fact in seen.facts)
-    for fact in facts(seen, "targets follow inputs") if leaks else ():
-        model = next(fact.detail["model"] for fact in seen.facts if fact.name == "causality")
-        message = f"{model}: outputs change with an id that comes after them, and the targets are the ids that follow"
-        yield rule("MP307").at(message, fact.file, fact.line)
+    leak = next((fact for fact in seen.facts if fact.name == "causality" and fact.detail["leaks"]), None)
+    for fact in facts(seen, "targets follow inputs"):
+        if leak is None:
+            return
+        message = (
+            f"{leak.detail['model']}: outputs change with an id that comes after them, and the targets are the ids"
+        )
+        place = leak if leak.detail.get("seen") else fact
+        yield rule("MP307").at(f"{message} that follow{seen_at(leak)}", place.file, place.line)
 
 
 @finding("MP308", "loss-share", Severity.NOTE)
@@ -126,7 +130,8 @@ def loss_share(seen: Observation) -> Iterator[Finding]:
 
     Divided by all, the same text weighs less the more padding stands beside it, and the rate falls with the share that
     carries loss. Padding that carries loss is what the model learns first, and what its loss then mostly tells of. Seen
-    by the gradient of the loss by each position's own; the sheet tells which share of them carries any.
+    by the gradient of the loss by each position's own; the sheet tells which share of them carries any. Where padding
+    alone carries loss, and no other position ever does, the mask is the wrong way round: that is a warning.
 
     Example: `(cross_entropy(logits, targets) * mask).mean()`; `cross_entropy(logits, targets, reduction="mean")` over
     padded rows.
@@ -140,9 +145,36 @@ def loss_share(seen: Observation) -> Iterator[Finding]:
             yield rule("MP308").at(message, fact.file, fact.line, share=share)
         padding, trained, read = (float(str(fact.detail[name])) for name in ("padding", "trained", "read"))
         tails = float(str(fact.detail["tails"]))
+        padded, looks = (float(str(fact.detail.get(name, 0))) for name in ("padded", "looks"))
+        if padded == looks >= ENOUGH_TAILS:
+            message = (
+                f"padding alone carries loss: the id {fact.detail['id']} at the end of a row, and no position before"
+            )
+            message += " it; is the mask the wrong way round?"
+            yield rule("MP308").at(message, fact.file, fact.line, severity=Severity.WARNING, looks=looks)
+            continue
         if trained == padding > MUCH_PADDING * read and tails >= ENOUGH_TAILS:
             message = f"padding carries loss: {padding / read:.0%} of the targets are the id {fact.detail['id']} again"
             yield rule("MP308").at(f"{message} at the end of a row", fact.file, fact.line, padding=padding / read)
+
+
+@finding("MP310", "reversed-sign", Severity.WARNING)
+def reversed_sign(seen: Observation) -> Iterator[Finding]:
+    """A policy's loss makes less likely what turned out well.
+
+    What the loss is multiplied by says how good each choice was, and the gradient by the likelihood of that choice has
+    the same sign: the update takes from good choices and gives to bad ones. The loss falls all the same, without end.
+    Seen at every look, in an argument that is called an advantage, a return, a reward or a score.
+
+    Example: `loss = mx.mean(log_prob * advantages)`.
+
+    Use instead: `loss = -mx.mean(log_prob * advantages)`.
+    """
+    for fact in facts(seen, "worth"):
+        looks, worse = (float(str(fact.detail[name])) for name in ("looks", "worse"))
+        if worse == looks >= ENOUGH_TAILS:
+            message = f"what has high {fact.detail['argument']} is made less likely, at each of {looks:.0f} looks"
+            yield rule("MP310").at(message, fact.file, fact.line, looks=looks)
 
 
 def _divided_by_all(fact: Fact, calls: int) -> bool:

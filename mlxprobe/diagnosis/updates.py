@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, rule
+from mlxprobe.values.measures import fall
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 SCALE_FREE = {"Adam", "AdamW", "Adamax", "Lion", "Adafactor", "RMSprop", "Adagrad", "AdaDelta", "Muon"}
 SUM = 0.02
+DECAYS = 0.05  # of a weight, at each update
+BETTER = 0.5  # of the first losses
 
 
 @finding("MP202", "frozen-updated", needs="updates")
@@ -97,3 +100,31 @@ def nothing_trainable(seen: Observation) -> Iterator[Finding]:
             f"{listed(fact.detail['paths'])}, …; {fact.detail['trained']} other arrays are trained"
         )
         yield rule("MP206").at(message, fact.file, fact.line, severity=Severity.WARNING)
+
+
+@finding("MP216", "shrinking-weights", Severity.WARNING)
+def shrinking_weights(seen: Observation) -> Iterator[Finding]:
+    """The weights shrink to nothing: each update takes a good part of them away.
+
+    Weight decay takes the rate times the decay of each weight at every update. At a twentieth half of a weight is gone
+    after fourteen updates, whatever the gradients say, and the outputs come to those of a model that knows nothing.
+    Told where rate and decay say so, or where all of the largest matrices have less than a tenth of their size left and
+    the loss has not become better: the best weights may be small ones.
+
+    Example: `optim.AdamW(learning_rate=3e-3, weight_decay=100)`.
+
+    Use instead: a decay of 0.01 to 0.1, for the rates that are usual.
+    """
+    for one in seen.sheet.optimizers:
+        rates = sorted(rate for _, rate in one.rates)
+        share = one.weight_decay * rates[len(rates) // 2] if rates else 0.0
+        if share >= DECAYS:
+            message = f"each update takes {min(1.0, share):.0%} of every weight away: a decay of {one.weight_decay:g}"
+            message += f" at a rate of {rates[len(rates) // 2]:.3g}"
+            yield rule("MP216").at(message, one.file, one.line, share=share)
+            return
+    path = fall(seen)
+    for fact in facts(seen, "weights left"):
+        if fact.detail["gone"] and path is not None and path[1] > BETTER * path[0] > 0:
+            message = f"the largest matrices have {float(str(fact.detail['share'])):.2g} of their first size left"
+            yield rule("MP216").at(message, fact.file, fact.line, left=float(str(fact.detail["share"])))

@@ -85,3 +85,15 @@ def test_a_new_thing_may_hold_what_grows_beside_it() -> None:
         looks.drawn("update", step, 8000 * step)
         looks.complete(100.0)
     assert not looks.affords("total", 5, lazy_steps=0)
+
+
+def test_the_first_looks_are_made_also_where_a_slow_machine_takes_a_little_longer_for_each() -> None:
+    looks, looked = Looks(), []
+    looks.began_s = 100.0
+    for step in range(1, 20):
+        if looks.is_due(step, 100.0 + 0.001 * step):
+            looked.append(step)
+            looks.spend(1.2 * ONE_LOOK_S)
+            looks.complete(100.0 + 0.001 * step)
+    assert looked[:5] == [1, 2, 3, 4, 6]
+    assert len(looked) == 5

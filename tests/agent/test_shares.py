@@ -6,8 +6,8 @@ import mlx.core as mx
 import pytest
 
 from mlxprobe.agent import graph
-from mlxprobe.agent.inspectors.shares import longest_run, longest_tail, rows_of, tail
-from mlxprobe.agent.lossgraph import LossGraph
+from mlxprobe.agent.losskind import LossKind
+from mlxprobe.agent.tails import longest_run, longest_tail, rows_of, tail
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_an_identity_with_a_gradient_of_its_own_hides_nothing_of_a_loss() -> Non
         return -mx.log(chosen if told is None else same(chosen, told)).mean()
 
     told: list[mx.array] = []
-    found = [LossGraph(graph.dot(loss=loss(logits, one), a=logits), frozenset("a")) for one in (None, told)]
+    found = [LossKind(graph.dot(loss=loss(logits, one), a=logits), frozenset("a")) for one in (None, told)]
     assert [one.hand_written() for one in found] == ["stable", "stable"]
     assert [one.scalings() for one in found] == [found[0].scalings()] * 2
     ours, theirs = (mx.grad(loss)(logits, one) for one in (told, None))

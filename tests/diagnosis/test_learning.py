@@ -61,3 +61,39 @@ def test_targets_of_zeros_and_ones_have_a_chance_level_whatever_the_loss_began_w
     facts = tuple(Fact(name=name, detail={"stream": 0, "supervised": True}) for name in names)
     found = list(not_learning(Observation(program="p", limits=LIMITS, losses=losses, facts=facts)))
     assert [one.message.partition(":")[0] for one in found] == ["the loss has come to chance and stays there"] * told
+
+
+def constant(values: list[float], *, supervised: bool = True) -> list[str]:
+    told: dict[str, str | int | float | bool | list[str]] = {"stream": 0, "level": 1.5, "error": 0.01, "read": 640}
+    facts = (Fact("supervision", detail={"stream": 0, "supervised": supervised}), Fact("constant level", detail=told))
+    losses = tuple(Reading(step=step, value=value) for step, value in enumerate(values, 1))
+    seen = Observation(program="p", limits=LIMITS, losses=losses, facts=facts)
+    return [one.message for one in not_learning(seen) if "constant" in one.message]
+
+
+AT_LEVEL = [9.0 / step for step in range(1, 6)] + [1.52 + 0.05 * ((7 * step) % 5 - 2) for step in range(100)]
+
+
+def test_a_loss_that_has_fallen_to_that_of_a_constant_and_stays_there_has_learned_nothing() -> None:
+    (message,) = constant(AT_LEVEL)
+    assert message.startswith(
+        "the loss stays at 1.52, and a constant that looks at no input has 1.5 on the 640 targets"
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [one - 0.2 for one in AT_LEVEL],  # lower than a constant's
+        [one + 0.5 for one in AT_LEVEL],  # of another scale
+        [2.0 - 0.005 * step for step in range(100)],  # on its way
+        AT_LEVEL[:40],
+    ],
+    ids=["lower", "another scale", "falling", "short"],
+)
+def test_a_loss_that_is_elsewhere_or_falls_is_not_held_against_a_constant(values: list[float]) -> None:
+    assert constant(values) == []
+
+
+def test_a_loss_that_compares_with_no_target_is_not_held_against_a_constant() -> None:
+    assert constant(AT_LEVEL, supervised=False) == []

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from random_plans import FAULTS, Plan, plans
-from random_programs import source
 from random_runs import Answer, watched
+
+from mlxprobe.fuzz.plans.plans import FAULTS, Plan, plans
+from mlxprobe.fuzz.plans.source import source
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mlxprobe.diagnosis.updates import dropped_gradients
+from mlxprobe.diagnosis.updates import dropped_gradients, shrinking_weights
 from mlxprobe.values.observation import Fact, Limits, Observation, Raised
+from mlxprobe.values.sheet import Optimizer, Sheet
 
 LIMITS = Limits(stall_s=1.0, startup_s=1.0, timeout_s=1.0, memory_bytes=1)
 
@@ -16,3 +17,10 @@ def test_gradients_that_an_exception_left_unapplied_were_not_forgotten(at_end: b
     error = Raised(type="OSError", message="disk full", traceback="") if raised else None
     seen = Observation(program="p", limits=LIMITS, facts=(fact,), raised=error)
     assert len(list(dropped_gradients(seen))) == told
+
+
+@pytest.mark.parametrize(("decay", "told"), [(100.0, ["each update takes 30% of every weight away"]), (0.1, [])])
+def test_decay_is_told_by_what_it_takes_at_each_update(decay: float, told: list[str]) -> None:
+    one = Optimizer(name="AdamW", rates=((1, 3e-3), (50, 3e-3)), weight_decay=decay)
+    seen = Observation(program="p", limits=LIMITS, sheet=Sheet(optimizers=(one,)))
+    assert [one.message.partition(":")[0] for one in shrinking_weights(seen)] == told

@@ -10,6 +10,7 @@ from mlxprobe.agent.inspectors.buffers import Buffers
 from mlxprobe.agent.inspectors.causality import Causality
 from mlxprobe.agent.inspectors.checkpoints import Checkpoints
 from mlxprobe.agent.inspectors.clipping import Clipping
+from mlxprobe.agent.inspectors.data import Data
 from mlxprobe.agent.inspectors.draws import Draws
 from mlxprobe.agent.inspectors.frozen import Frozen
 from mlxprobe.agent.inspectors.fusing import Fusing
@@ -20,6 +21,7 @@ from mlxprobe.agent.inspectors.layouts import Layouts
 from mlxprobe.agent.inspectors.losses import Losses
 from mlxprobe.agent.inspectors.makeup import Makeup
 from mlxprobe.agent.inspectors.modules import Modules
+from mlxprobe.agent.inspectors.norms import Norms
 from mlxprobe.agent.inspectors.operations import Operations
 from mlxprobe.agent.inspectors.parameters import Parameters
 from mlxprobe.agent.inspectors.passes import Passes
@@ -30,15 +32,18 @@ from mlxprobe.agent.inspectors.retained import Retained
 from mlxprobe.agent.inspectors.shares import Shares
 from mlxprobe.agent.inspectors.sizes import Sizes
 from mlxprobe.agent.inspectors.unclipped import Unclipped
+from mlxprobe.agent.inspectors.worths import Worths
 from mlxprobe.agent.inspectors.written import Written
 
 ALL: tuple[type[Inspector], ...] = (
     Losses,
     Gradients,
     Parameters,
+    Norms,
     Prints,
     Accumulation,
     Frozen,
+    Data,
     Indices,
     Causality,
     Layouts,
@@ -48,6 +53,7 @@ ALL: tuple[type[Inspector], ...] = (
     Passes,
     Sizes,
     Shares,
+    Worths,
     Retained,
     Buffers,
     Checkpoints,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import operator
+import time
 from typing import Any
 
-from mlxprobe.agent import graph, kept
+from mlxprobe.agent import kept
 from mlxprobe.agent.inspection import UPDATE, Inspection, Inspector
-from mlxprobe.agent.kept import HALF, KNOWN, TRACED, Growth, Kept, sources
+from mlxprobe.agent.kept import HALF, KNOWN, TRACED, Growth, Kept
 
 LIMIT = 499_000  # MLX's own, where the system names no other
 MANY_STEPS = 32
@@ -26,9 +27,13 @@ class Buffers(Inspector):
         super().__init__(inspection)
         self._growths = {"kept": Growth(), "traced": TRACED, "pending": Growth()}
         self._told = False
+        self._counted_s = 0.0  # what the last count of all that Python keeps took: it has millions of objects at times
 
     def look(self, step: int) -> None:
-        self._growths["kept"].mark(step, alive())
+        if self.inspection.looks.spares(self._counted_s):
+            began_s = time.thread_time()
+            self._growths["kept"].mark(step, alive())
+            self._counted_s = time.thread_time() - began_s
         self._pend(step)
         TRACED.mark(step, kept.alive())
         self._tell(step)
@@ -41,16 +46,9 @@ class Buffers(Inspector):
 
     def _pend(self, step: int) -> None:
         """Count what waits in the graph of parameters and state."""
-        looks, operations = self.inspection.looks, self.inspection.looked.get(UPDATE)
-        if operations is None:
-            return
-        found, what = 0, type(self).__name__
-        if operations >= PENDING:
-            if not looks.affords(what, step, self.inspection.recorder.lazy_steps):
-                return
-            found = sources(graph.leaves(self.inspection.recorder.trained.trees()))
-            looks.drawn(what, step, operations)
-        self._growths["pending"].mark(step, found)
+        operations = self.inspection.looked.get(UPDATE)
+        if operations is not None:
+            self._growths["pending"].mark(step, self.inspection.sources if operations >= PENDING else 0)
 
     def _tell(self, step: int) -> None:
         functions = sorted(KNOWN, key=lambda one: one.arrays)

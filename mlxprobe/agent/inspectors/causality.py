@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from types import FunctionType
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import graph, sites
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.inspectors.indices import RELATED
+from mlxprobe.agent.inspectors.indices import ATTENDS, RELATED
 from mlxprobe.agent.trees import Saved, SavedKey, SingleError, doubled, is_array
 
 ROWS = 2  # of the batch: the probe costs two forward passes over them
@@ -71,11 +71,16 @@ class Causality(Inspector):
         for made in calls:
             try:
                 leaks = probed(self.inspection, made)
-            except SingleError:  # a cache, or another object, could keep what we do
+            except (
+                SingleError,
+                ValueError,
+            ):  # a cache could keep what we do, or is of whole batches
                 continue
             if leaks is not None:
                 self._tries = TRIES
-                self.inspection.recorder.fact("causality", self._site, leaks=leaks, model=type(made.module).__name__)
+                site, seen = sites.blamed(self.inspection.looked.get(ATTENDS, sites.NOWHERE), self._site)
+                model = type(made.module).__name__
+                self.inspection.recorder.fact("causality", site, leaks=leaks, model=model, seen=seen)
                 return
 
     def finish(self) -> None:

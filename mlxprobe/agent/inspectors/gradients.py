@@ -44,6 +44,8 @@ class Gradients(Inspector):
         self._suspects: dict[str, Any] = {}  # those, as the call under way was given them
         self._worries = 0
         self._cuts = Cuts(inspection)
+        self._fillings = 0  # times that gradients were drawn, to see whether they are filled
+        self._known = False  # that they are zeros whatever the loss is, or beside one that is not zero
         self._between = ("", sites.NOWHERE)  # what is between the gradients that were zero and the loss
 
     def imported(self, name: str, module: Any) -> None:
@@ -75,6 +77,7 @@ class Gradients(Inspector):
         named = self._named(call)
         self._suspects = self._suspected(call)
         self._look_between(named, call, self._doubtful())
+        self._look_for_fillings(named, self._doubtful())
         if self.inspection.inside and self.inspection.returned:
             return
         if self.inspection.inside:  # nobody else evaluates them: their extremes are all that need be
@@ -85,10 +88,17 @@ class Gradients(Inspector):
     def _named(self, call: Call) -> list[tuple[str, Any]]:
         """List a call's gradients, each parameter's once."""
         if call.model is not None and id(call.model) not in self._aliases:
-            self._aliases[id(call.model)] = aliases(call.model)
+            self._aliases[id(call.model)] = graph.aliases(call.model)
         skipped = self._aliases.get(id(call.model), set())
         prefix = f"{id(call.model)}:" if call.model is not None else ""
         return [(prefix + path, one) for path, one in graph.named_leaves(call.gradients) if path not in skipped]
+
+    def _look_for_fillings(self, named: list[tuple[str, Any]], doubtful: set[str]) -> None:
+        """See whether gradients that were zero are filled with zeros."""
+        arrays = {f"g{k}": one for k, (path, one) in enumerate(named) if path in doubtful}
+        if arrays and not self._known and self._fillings < TRACES and self.inspection.recorder.lazy_steps <= 1:
+            self._fillings += 1
+            self._known = all(map(LossGraph(graph.dot(**arrays)).is_filled, arrays))
 
     def called_in_trace(self, call: Call) -> None:
         """Read off the graph which gradients are zeros that depend on nothing: MLX fills them where no way leads."""
@@ -141,8 +151,7 @@ class Gradients(Inspector):
             recorder.losses.not_finite(self._call)
         elif self._bad:
             self._get_over(suspects)
-        if finite:
-            self.inspection.looked["gradient"] = max(finite)
+        self.inspection.looked |= {"gradient": max(finite)} if finite else {}
         if value is not None and not math.isfinite(value):
             recorder.fact("loss not finite", self._site, value=str(value), call=self._call)
 
@@ -194,6 +203,7 @@ class Gradients(Inspector):
         """
         if any(sizes.values()):
             return not stands_still
+        self._known = self._known or bool(loss) or self.inspection.inside
         return loss != 0 and not (loss is None and self._led())
 
     def _read(self, loss: Any) -> float | None:
@@ -219,10 +229,8 @@ class Gradients(Inspector):
 
     def _zero(self) -> set[str]:
         """List what has been zero at all looks, or at the last of them."""
-        enough = {
-            path: ZERO_IS_SURE if zeros == looks else DEAD_IS_SURE for path, (looks, zeros) in self._looks.items()
-        }
-        return {path for path, (_, zeros) in self._looks.items() if zeros >= enough[path]}
+        counts = self._looks.items()
+        return {path for path, (all_, zeros) in counts if zeros >= (ZERO_IS_SURE if zeros == all_ else DEAD_IS_SURE)}
 
     def _tell_constant(self) -> None:
         seen = {path for path, (looks, zeros) in self._looks.items() if looks > zeros}
@@ -236,14 +244,7 @@ class Gradients(Inspector):
             paths = [path.rpartition(":")[2] for path in sorted(zero)][:5]
             between, cause = self._between
             site, seen = sites.blamed(cause, self._site)
+            known = self._known or bool(between) or zero <= self._constant.keys()
             self.inspection.recorder.fact(
-                "zero gradient", site, paths=paths, count=len(zero), of=of, between=between, seen=seen
+                "zero gradient", site, paths=paths, count=len(zero), of=of, between=between, seen=seen, known=known
             )
-
-
-def aliases(model: Any) -> set[str]:
-    """List the paths of parameters that the model has under another path too: only one of them gets the gradient."""
-    paths: dict[int, list[str]] = {}
-    for path, one in graph.named_leaves(model.parameters()):
-        paths.setdefault(id(one), []).append(path)
-    return {path for same in paths.values() if len(same) > 1 for path in same}

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import graph, sites
-from mlxprobe.agent.inspection import Inspection, Inspector, Stop
+from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.nesting import Stop
 
 HELD = 16  # arrays a step
 SAME_IS_SURE = 2
 FOLLOW = 0.9
+ATTENDS = "attends"  # where the mask of the first attention is decided
 RELATED = "related"  # embedded ids that the targets of this step follow; if there are none, those that they are
 EMBEDDINGS = {"mlx.nn.layers.embedding": "Embedding", "mlx.nn.layers.quantized": "QuantizedEmbedding"}
 
@@ -25,6 +27,7 @@ class Indices(Inspector):
         super().__init__(inspection)
         self._held: list[tuple[str, Any, int, tuple[str, int]]] = []
         self._causal = False
+        self._attends = sites.NOWHERE
         self._same = self._next = 0  # looks
         self._seen = False
 
@@ -67,6 +70,8 @@ class Indices(Inspector):
     def _attention(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def attention(*args: Any, **kwargs: Any) -> Any:
             mask = kwargs.get("mask")
+            if self._listens() and not self._attends[1]:
+                self._attends = sites.deciding("mask")
             self._causal = self._causal or (isinstance(mask, str) and mask == "causal")
             return original(*args, **kwargs)
 
@@ -111,6 +116,7 @@ class Indices(Inspector):
         """Tell what the targets are to the ids of any embedding: a decoder's inputs, whatever else is embedded."""
         related = [(kind, one) for one in inputs if (kind := relation(one, targets))]
         following = [one for kind, one in related if kind == "next"]  # an encoder may well be given the targets
+        self.inspection.looked[ATTENDS] = self._attends
         self.inspection.looked[RELATED] = following or [one for _, one in related]
         if following:
             self._next += 1

@@ -8,10 +8,11 @@ from typing import Any
 from mlxprobe.agent import graph, own, sites
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.lossgraph import LossGraph
+from mlxprobe.agent.losskind import LossKind
 
 UNREACHED_IS_SURE = 2
 WHAT = "loss"
+TARGETS = "targets"  # what outputs are compared with: the stream of losses, how, and the array
 LAZY = 1  # steps without an evaluation: beyond, every loss holds all of them
 READ_COSTS = 3.0  # times what drawing does
 LONGEST, MANY = "longest chain", 3000  # operations of a loss, among which the longest chain is looked for, once
@@ -67,7 +68,7 @@ class Losses(Inspector):
 
         named = unique(call.data)
         arrays = {f"a{k}": one for k, (_, one) in enumerate(named)}
-        drawn = LossGraph(graph.dot(loss=call.loss, **arrays), frozenset(arrays))
+        drawn = LossKind(graph.dot(loss=call.loss, **arrays), frozenset(arrays))
         if not drawn.found:
             return drawn.operations  # evaluated inside the function
         if not self._seen:
@@ -97,7 +98,7 @@ class Losses(Inspector):
             self.inspection.recorder.fact("squashed twice", site, kind=kind, seen=seen)
         return drawn.operations
 
-    def _tell_supervision(self, call: Call, drawn: LossGraph, arrays: dict[str, Any]) -> None:
+    def _tell_supervision(self, call: Call, drawn: LossKind, arrays: dict[str, Any]) -> None:
         """Tell whether outputs are compared with one given target; the last look holds, with all weights evaluated.
 
         A policy's actions come with their returns, a preference with another text: their loss need not fall.
@@ -109,6 +110,9 @@ class Losses(Inspector):
         amounts = [one for one in others if is_amount(one) and not self._is_mask(one)]
         supervised = len(indices) + len(amounts) == 1 or (len(others) == 1 and not indices and not amounts)
         stream = recorder.stream(call.model)
+        kind, targets = drawn.compares(classes=bool(indices)), [arrays[name] for name in indices] or amounts
+        if supervised and len(targets) == 1 and kind and not self.inspection.tracing:
+            self.inspection.looked.setdefault(TARGETS, []).append((stream, kind, targets[0]))
         if len(others) == 1 and not (indices or self.inspection.tracing or stream in self._of_two):
             self._target = stream, others[0], call.site
         if self._supervised.get(stream) is not supervised:

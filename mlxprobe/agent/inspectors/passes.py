@@ -118,7 +118,8 @@ class Passes(Inspector):
             return
         passes, self._ended = self._ended, []
         for row, peak, site in passes:
-            if peak > FACTOR * self._highest + FLOOR_BYTES and self._highest:
+            if peak > FACTOR * self._highest > 0:
+                small = peak <= FACTOR * self._highest + FLOOR_BYTES
                 self.inspection.recorder.fact(
-                    "unevaluated pass", site, losses=row, before_bytes=self._highest, peak_bytes=peak
+                    "unevaluated pass", site, losses=row, before_bytes=self._highest, peak_bytes=peak, small=small
                 )

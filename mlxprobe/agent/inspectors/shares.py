@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from itertools import groupby
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.arguments import like
+from mlxprobe.agent import graph
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.looks import is_landmark
+from mlxprobe.agent.tails import longest_run, longest_tail, rows_of, tail
+from mlxprobe.agent.taps import Tap, Taps
 
-LAST_STEP = 64  # that is looked at: of the same run, the same steps
-MOST_TAPS = 64  # of a gradient call: a loss in chunks
-MOST_ELEMENTS = 1 << 20
+TAPS = "taps"  # what the losses of the call under way were reduced from
 SAME = 0.02  # weights that differ by less are equal: half precision rounds
 ROWS, LENGTH = 16, 2048  # of targets that are read for padding
-
-
-class Tap:
-    """A loss for each position (`classes` is 0 where none was chosen by an id), and what came back for it.
-
-    No dataclass: an eager run of a compiled function stops at generated code, whosever it is.
-    """
-
-    def __init__(self, classes: int, ids: Any) -> None:
-        self.classes = classes
-        self.ids = ids
-        self.site = sites.calling()
-        self.weights: Any = None
 
 
 class Share:
@@ -48,86 +31,41 @@ class Share:
         self.classes = 0
         self.marked = 0  # looks at which ids below zero carried loss, beside others
         self.mark = 0  # that id, where it is always the same
+        self.padded = 0  # looks at which nothing but such tails carried loss, beside others that carried none
 
 
 class Shares(Inspector):
-    """Lead what the loss is reduced from through an identity whose gradient we see: no operation is added to that.
-
-    What comes back is a part of the program's own gradient, and is read once the program has evaluated that.
-    """
+    """Weigh the positions that a loss is reduced from, once the program has evaluated what came back for them."""
 
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._taps: list[Tap] = []
+        self._taps = Taps(inspection)
         self._calls: list[tuple[list[Tap], set[tuple[int, ...]]]] = []
         self._known: dict[tuple[str, int], Share] = {}
 
     def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.core":
-            module.take_along_axis = self._chosen(module.take_along_axis, 1)
-            if hasattr(module.fast, "cross_entropy"):
-                module.fast.cross_entropy = self._chosen(module.fast.cross_entropy, None)
-        elif name == "mlx.nn.losses" and hasattr(module, "_reduce"):
-            module._reduce = self._reduced(module._reduce)
-
-    def _chosen(self, original: Callable[..., Any], along: int | None) -> Callable[..., Any]:
-        """Tap what ids choose: one of the values `along` an axis, or of those on the last."""
-
-        @like(original)
-        def choose(values: Any, ids: Any, *args: Any, **kwargs: Any) -> Any:
-            result = original(values, ids, *args, **kwargs)
-            axis = kwargs.get("axis", args[0] if args else -1) if along else -1
-            if not self._listens(result) or not isinstance(axis, int):
-                return result
-            one_each = along is None or ids.shape[axis] == along
-            return self._tapped(result, values.shape[axis], ids) if one_each else result
-
-        return choose
-
-    def _reduced(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def reduce(loss: Any, *args: Any, **kwargs: Any) -> Any:
-            return original(self._tapped(loss, 0, None) if self._listens(loss) else loss, *args, **kwargs)
-
-        return reduce
-
-    def _listens(self, values: Any) -> bool:
-        seen = self.inspection
-        in_gradients = seen.due and seen.nesting.depth > 0 and not (seen.tracing or seen.nesting.replay)
-        if not (in_gradients and not seen.busy and len(self._taps) < MOST_TAPS and seen.home.here()):
-            return False
-        step = seen.recorder.step + 1
-        return is_landmark(step) and step <= LAST_STEP and 1 < values.size <= MOST_ELEMENTS and _is_float(values)
-
-    def _tapped(self, values: Any, classes: int, ids: Any) -> Any:
-        import mlx.core as mx
-
-        tap = Tap(classes, ids)
-        same = mx.custom_function(lambda one: one)
-
-        @same.vjp  # type: ignore[untyped-decorator]
-        def back(_: Any, cotangent: Any, __: Any) -> Any:
-            tap.weights = cotangent
-            return cotangent
-
-        self._taps.append(tap)
-        return same(values)
+        self._taps.install(name, module)
 
     def calling(self) -> None:
-        self._taps = []
+        self._taps.begin()
 
     def called(self, call: Call) -> None:
-        taps, self._taps = [one for one in self._taps if one.weights is not None], []
+        taps = self._taps.taken()
         chosen = [one for one in taps if one.classes]
         taps = [one for one in chosen if one.classes == chosen[-1].classes] or taps  # a router's choices come first
         if taps:
             shapes = {tuple(one.shape) for one in graph.leaves(call.data) if one.ndim == 2}
             self._calls.append((taps, shapes))
+            self.inspection.looked[TAPS] = taps
+
+    def finish(self) -> None:
+        self._taps.leave()
 
     def forget(self) -> None:
-        self._taps, self._calls = [], []
+        self._taps.taken()
+        self._calls = []
 
     def look(self, step: int) -> None:
         calls = self._calls
@@ -191,6 +129,8 @@ class Shares(Inspector):
         text = [row[: len(row) - length] for row, length in zip(ids, tails, strict=True)]
         if any(share.id in row for row in text) or 2 * max(map(longest_run, text)) > max(tails):
             return
+        before = [any(row[: len(row) - length]) for row, length in zip(weights, tails, strict=True)]
+        share.padded += not any(before) and any(map(any, weights)) and len({one for row in text for one in row}) > 1
         share.tails.update(tails)
         for row, length in zip(weights, tails, strict=True):
             padding = row[len(row) - length + 1 :] if length else []
@@ -215,36 +155,9 @@ class Shares(Inspector):
                 id=-1 if one.id is None else one.id,
                 marked=one.marked,
                 mark=one.mark,
+                padded=one.padded,
+                looks=len(one.shares),
                 classes=one.classes,
             )
         totals = {name: sum(getattr(one, name) for one in known.values()) for name in ("positions", "carrying")}
         recorder.channel.send("sheet", values=totals)
-
-
-def _is_float(array: Any) -> bool:
-    import mlx.core as mx
-
-    return isinstance(array, mx.array) and bool(mx.issubdtype(array.dtype, mx.floating))
-
-
-def rows_of(ids: Any, shapes: set[tuple[int, ...]]) -> int:
-    """Return how many rows flat ids come from: their own, or those of an argument as long, or longer by one."""
-    own = [size for size in ids.shape if size > 1]
-    if len(own) == 2:
-        return int(own[0])
-    return next((rows for rows, length in sorted(shapes) if ids.size in (rows * length, rows * (length - 1))), 0)
-
-
-def tail(row: list[int], one: int | None) -> int:
-    """Count how often a row repeats an id at its end."""
-    return next((k for k, other in enumerate(reversed(row)) if other != one), len(row))
-
-
-def longest_tail(rows: list[list[int]]) -> int:
-    """Return the id that the row ends in that repeats its last one most often."""
-    return max(rows, key=lambda row: tail(row, row[-1]))[-1]
-
-
-def longest_run(row: list[int]) -> int:
-    """Return how often in a row the same id follows itself at most, the first included."""
-    return max((sum(1 for _ in same) for _, same in groupby(row)), default=0)

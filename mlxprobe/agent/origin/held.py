@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from mlxprobe.agent import graph, own
 from mlxprobe.agent.inspection import Inspection
-from mlxprobe.agent.origin.probes import at, is_broken, probed
+from mlxprobe.agent.origin.probes import at, at_hand, is_broken, probed
 from mlxprobe.agent.steps import number
 from mlxprobe.agent.trees import ROOM, is_array, random_state, weak
 
@@ -157,7 +157,7 @@ class Origin:
         every = sum(one.nbytes for one in graph.leaves([args, kwargs]))
         data = every - sum(one.nbytes for one in graph.leaves(parameters))
         modules = tuple(k for k, one in enumerate(args) if hasattr(one, "trainable_parameters"))
-        probes = tuple(probed(parameters)) if self._inspection.due else ()
+        probes = tuple(probed(parameters)) if self._inspection.due and at_hand() else ()
         if self._inspection.count("probes", [at(parameters, path) for path in probes]) != 0:
             probes = ()  # the program does not evaluate its update at each step
         if every <= FREE_BYTES or every * SPARE <= peak - active:

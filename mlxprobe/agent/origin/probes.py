@@ -19,6 +19,17 @@ def probed(parameters: Any) -> Iterator[tuple[Any, ...]]:
     yield from {small[0][0], *flat[:: max(1, -(-len(flat) // PROBES))]} if small else ()
 
 
+def at_hand() -> bool:
+    """Tell whether evaluated bytes can be read where they are; CUDA would fetch them from its device, and move them.
+
+    An error on that way, in a buffer protocol that knows no exceptions, would be the program's end.
+    """
+    import mlx.core as mx
+
+    cuda = getattr(mx, "cuda", None)
+    return mx.default_device() == mx.cpu or cuda is None or not cuda.is_available()
+
+
 def is_float(array: Any) -> bool:
     """Tell whether an array is of floating-point numbers."""
     return "float" in str(array.dtype)

@@ -12,7 +12,8 @@ from typing import Any
 
 from mlxprobe.agent import graph
 from mlxprobe.agent.effects import Effects, is_library
-from mlxprobe.agent.inspection import Inspection, Stop
+from mlxprobe.agent.inspection import Inspection
+from mlxprobe.agent.nesting import Stop
 from mlxprobe.agent.origin import causes
 from mlxprobe.agent.origin.backward import first_broken
 from mlxprobe.agent.origin.held import Held

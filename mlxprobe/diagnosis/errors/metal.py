@@ -45,8 +45,10 @@ ROWS = (
         "memory",
         ("a step that is too large for one command buffer: a long sequence, a large batch",
          "the screen and other programs want the same GPU"),
-        "a batch of one, shorter sequences, evaluation in parts; close what else uses the GPU",
-        ("jundot/omlx#1387", "Mcourtyard/m-courtyard#8", "Acelogic/LTX-2-MLX#5"),
+        "a batch of one, shorter sequences, evaluation in parts; let the screen sleep or train over ssh; "
+        "AGX_RELAX_CDM_CTXSTORE_TIMEOUT=1 before MLX is imported, undocumented, helped many and not all",
+        ("ml-explore/mlx#3267", "jundot/omlx#1387", "dgrauet/ltx-2-mlx#75", "Mcourtyard/m-courtyard#8",
+         "Acelogic/LTX-2-MLX#5"),
     ),
     Known(
         "internal-error", "Metal", FAILED + r"Internal Error",

@@ -38,7 +38,7 @@ class Model(nn.Module):
         lengths = batch["lengths"]
         inside = mx.arange(ids.shape[1])[None] < lengths[:, None]
         x = self.tokens(ids) + self.places(mx.arange(ids.shape[1]))
-        mask = mx.where(inside, 0.0, -1e9)[:, None, None, :]
+        mask = mx.where(inside, 0.0, -1e9)[:, None, None, :]  # MP307
         for b in self.blocks:
             x = b.forward(x, mask)
         return {"hidden": None, "logits": self.out(x), "caches": caches}
@@ -49,7 +49,7 @@ def loss_fn(model, batch):
         {"input_ids": batch["ids"][:, :-1], "lengths": batch["lengths"] - 1}, [KeyValues(), KeyValues()]
     )["logits"]
     weight = mx.arange(1, batch["ids"].shape[1])[None] < batch["lengths"][:, None]
-    ce = nn.losses.cross_entropy(logits, batch["ids"][:, 1:])  # MP307
+    ce = nn.losses.cross_entropy(logits, batch["ids"][:, 1:])
     return (ce * weight).sum() / weight.sum()
 
 

@@ -1,0 +1,194 @@
+"""What batches hold: whether they come again, whether rows differ, and what a constant knows of the targets."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections import Counter
+from typing import Any
+
+from mlxprobe.agent import graph, own
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspectors.losses import TARGETS, unique
+
+MOST = 8  # arrays of a batch
+HELD_BYTES = 1 << 20  # of each, up to the end of its step
+LOOKS = 40
+ENOUGH_ROWS, ENOUGH_LOOKS = 4, 3
+SAME_IS_SURE = 8  # looks, the first four of them one after another
+MOST_TARGETS, COLUMNS = 4096, 256  # values that are read of a batch's targets, and columns of them
+TINY = 1e-12
+
+
+class Seen:
+    """One argument of the gradient calls of one place."""
+
+    def __init__(self) -> None:
+        self.looks = self.size = 0
+        self.same = 0  # looks that found what the first found
+        self.first: tuple[float, ...] = ()
+        self.anew = 0  # of these, those at which it was another object than at the look before
+        self.last: Any = None
+        self.called: set[str] = set()  # what the program calls it
+        self.alike = 0  # looks at which all rows were equal, and no constant
+        self.rows: set[tuple[float, ...]] = set()  # the first row of each
+        self.inputs = False  # whether it has several numbers a row, and is no target
+        self.whole: tuple[str, int, bool] | None = (
+            None  # what it is but a part of, its rows, and whether cut off by a line
+        )
+
+
+class Targets:
+    """All targets that were read of one stream of losses: ids, or columns of numbers."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.counts: Counter[float] = Counter()
+        self.sums: list[float] = []
+        self.squares: list[float] = []
+        self.read = 0
+
+    def add(self, target: Any) -> None:
+        """Take in the targets of one batch, or the first of them."""
+        if self.kind == "square":
+            self._add_columns(target)
+        else:
+            values = graph.numbers(target.reshape(-1)[:MOST_TARGETS])
+            self.counts.update(values)
+            self.read += len(values)
+
+    def _add_columns(self, target: Any) -> None:
+        wide = target.ndim > 1
+        columns = int(target.size // target.shape[0]) if wide else 1
+        rows = graph.rows(target.reshape(-1, columns)[: MOST_TARGETS // columns]) if columns <= COLUMNS else []
+        if rows and len(self.sums) in (0, columns):
+            by_column = list(zip(*rows, strict=True))
+            before = list(zip(self.sums, self.squares, strict=True)) or [(0.0, 0.0)] * columns
+            self.sums = [old + sum(new) for (old, _), new in zip(before, by_column, strict=True)]
+            self.squares = [old + sum(x * x for x in new) for (_, old), new in zip(before, by_column, strict=True)]
+            self.read += len(rows)
+
+    def level(self) -> tuple[float, float]:
+        """Return the loss of the best constant, and how far it may be off by chance (a standard deviation)."""
+        if self.kind == "square":
+            variances = [
+                max(0.0, b / self.read - (a / self.read) ** 2) for a, b in zip(self.sums, self.squares, strict=True)
+            ]
+            level = sum(variances) / max(1, len(variances))
+            return level, level * math.sqrt(2 / max(1, self.read))
+        shares = [count / self.read for count in self.counts.values()]
+        level = -sum(share * math.log(share) for share in shares)
+        spread = math.sqrt(max(0.0, sum(share * math.log(share) ** 2 for share in shares) - level**2) / self.read)
+        return level + (len(shares) - 1) / (2 * self.read), spread
+
+
+class Data(Inspector):
+    """Hold what a gradient call is given until it is evaluated, and read a little of it at a few steps."""
+
+    shadows = True
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._held: list[tuple[dict[str, Any], list[tuple[int, str, Any]], tuple[str, int]]] = []
+        self._known: dict[tuple[str, int], dict[str, Seen]] = {}
+        self._targets: dict[int, Targets] = {}
+        self._looks = 0
+
+    def called(self, call: Call) -> None:
+        if self._looks >= LOOKS or self._held:
+            return
+        arrays = {name: one for name, one in unique(call.data)[:MOST] if one.nbytes <= HELD_BYTES and one.size}
+        targets = [one for one in self.inspection.looked.get(TARGETS, []) if one[2].nbytes <= HELD_BYTES]
+        ids = {id(one) for _, _, one in targets}
+        known = self._known.setdefault(call.site, {})
+        for name, one in arrays.items():
+            seen = known.setdefault(name, Seen())
+            seen.inputs = one.ndim > 1 and id(one) not in ids and one.size > one.shape[0]
+            last = seen.last() if seen.last is not None else None
+            seen.anew += last is not one
+            seen.last = weakref.ref(one)
+            if seen.same == SAME_IS_SURE - 1 and seen.anew >= SAME_IS_SURE and one.ndim and not self.inspection.inside:
+                seen.called = self._within().names(one)
+        self._held.append((arrays, targets, call.site))
+
+    def forget(self) -> None:
+        self._held = []
+
+    def look(self, step: int) -> None:
+        held = self._held
+        self.forget()
+        for arrays, targets, site in held:
+            if self.inspection.pending([*arrays.values(), *(one for _, _, one in targets)]):
+                continue
+            self._looks += 1
+            for name, one in arrays.items():
+                self._read(self._known[site][name], one)
+            self._look_for_whole(self._known[site], arrays)
+            for stream, kind, one in targets:
+                self._targets.setdefault(stream, Targets(kind)).add(one)
+            if self._looks & (self._looks - 1) == 0:
+                self._tell()
+
+    def _look_for_whole(self, known: dict[str, Seen], arrays: dict[str, Any]) -> None:
+        """Look among what the program's functions hold for arrays with more rows, this batch's among them."""
+        if self.inspection.inside or any(one.same != one.looks for one in known.values()):
+            return
+        for name, one in arrays.items():
+            if known[name].same == SAME_IS_SURE and known[name].anew >= SAME_IS_SURE and one.ndim:
+                known[name].whole = self._within().find(one, known[name].called)
+
+    @staticmethod
+    def _within() -> Any:
+        with own.importable():
+            from mlxprobe.agent import within
+        return within
+
+    def finish(self) -> None:
+        self._tell()
+
+    def _read(self, seen: Seen, one: Any) -> None:
+        import mlx.core as mx
+
+        some = graph.sample(one).reshape(-1)[:64].astype(mx.float32)
+        parts = [some, mx.sum(one.astype(mx.float32)).reshape(1)]
+        rows = one.shape[0] if one.ndim > 1 else 0
+        if rows >= ENOUGH_ROWS:
+            first = one[0].reshape(-1).astype(mx.float32)
+            parts += [mx.max(mx.abs(one[1:] - one[:1]).astype(mx.float32)).reshape(1), mx.max(first) - mx.min(first)]
+        graph.evaluate(parts)
+        content = (*map(float, one.shape), *some.tolist(), parts[1].item())
+        seen.looks, seen.size = seen.looks + 1, int(one.size)
+        seen.first = seen.first or content
+        seen.same += content == seen.first
+        if rows >= ENOUGH_ROWS and parts[2].item() == 0:
+            seen.alike += 1
+            seen.rows.add(tuple(first[:64].tolist()) if parts[3].item() > 0 else ())
+
+    def _tell(self) -> None:
+        recorder = self.inspection.recorder
+        for site, known in self._known.items():
+            inputs = {name: one for name, one in known.items() if one.inputs and one.looks >= ENOUGH_LOOKS}
+            alike = [name for name, one in inputs.items() if one.alike == one.looks]
+            if alike and len(alike) == len(inputs):
+                moves = any(len(inputs[name].rows - {()}) >= ENOUGH_LOOKS for name in alike)
+                recorder.revise("rows alike", site, names=alike, looks=inputs[alike[0]].looks, moves=moves)
+            parts = [(one.size, name) for name, one in known.items() if one.whole is not None]
+            if parts and all(one.same == one.looks for one in known.values()):
+                name = max(parts)[1]
+                whole, rows, cut = known[name].whole or ("", 0, True)
+                told = {"argument": name, "looks": known[name].looks, "whole": whole, "rows": rows, "cut": cut}
+                recorder.revise("same batch", site, **told)
+        for stream, targets in self._targets.items():
+            if targets.read:
+                level, error = targets.level()
+                recorder.revise(
+                    "constant level",
+                    recorder.gradient_site,
+                    stream=stream,
+                    level=level,
+                    error=error,
+                    kind=targets.kind,
+                    read=targets.read,
+                    different=len(targets.counts),
+                )

@@ -1,0 +1,50 @@
+"""How large the weights are, from the first look to the last."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from mlxprobe.agent import graph
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
+
+MOST = 4  # matrices
+ENOUGH_LOOKS, LOOKS = 4, 40
+GONE = 0.1  # of what it was
+
+
+class Norms(Inspector):
+    """Read some elements of the largest matrices that are trained, where they are evaluated."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._first: dict[tuple[tuple[str, int], str], float] = {}
+        self._looks = 0
+        self._told = False
+
+    def called(self, call: Call) -> None:
+        if self._looks >= LOOKS or call.parameters is None:
+            return
+        named = [(path, one) for path, one in graph.named_leaves(call.parameters) if one.ndim > 1]
+        largest = sorted(named, key=lambda pair: -int(pair[1].size))[:MOST]
+        if largest and self.inspection.count("norms", [one for _, one in largest], copies=False) == 0:
+            self._compare(call, {path: size(one) for path, one in largest})
+
+    def _compare(self, call: Call, sizes: dict[str, float]) -> None:
+        self._looks += 1
+        shares = []
+        for path, now in sizes.items():
+            first = self._first.setdefault((call.site, path), now)
+            shares.append(now / first if first > 0 else math.inf)
+        is_gone = self._looks >= ENOUGH_LOOKS and all(share < GONE for share in shares)  # of what is not finite none is
+        if is_gone or self._told:
+            self._told = True
+            share = max(shares) if is_gone else 1.0
+            self.inspection.recorder.revise("weights left", call.site, share=share, gone=len(shares) * is_gone)
+
+
+def size(array: Any) -> float:
+    """Return the root mean square of some elements."""
+    values = graph.numbers(graph.sample(array))
+    return math.sqrt(sum(one * one for one in values) / len(values)) if values else 0.0

@@ -1,0 +1,65 @@
+"""Whether what turned out well is made more likely: the gradient by each choice's likelihood, and how good it was."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from mlxprobe.agent import graph
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspectors.losses import is_amount, unique
+from mlxprobe.agent.inspectors.shares import TAPS
+
+GOOD = re.compile(r"adv|return|reward|gain|score|benefit", re.IGNORECASE)
+BAD = re.compile(r"cost|loss|penal|regret|old|ref|log|prob|neg", re.IGNORECASE)
+CLEAR = 0.5  # correlation
+
+
+class Worths(Inspector):
+    """Hold what came back for the likelihood of each choice beside the argument that says how good it was."""
+
+    shadows = True
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._held: list[tuple[Any, str, Any]] = []
+        self._looks: dict[tuple[str, int], list[float]] = {}
+
+    def called(self, call: Call) -> None:
+        taps = [one for one in self.inspection.looked.pop(TAPS, []) if one.sign]
+        for name, one in unique(call.data) if taps else ():
+            if GOOD.search(name) and not BAD.search(name) and is_amount(one) and one.size > 1:
+                self._held += [(tap, name, one) for tap in taps[-1:]]
+
+    def forget(self) -> None:
+        self._held = []
+
+    def look(self, step: int) -> None:
+        held = self._held
+        self.forget()
+        for tap, name, worth in held:
+            if not self.inspection.pending([tap.weights, worth]):
+                self._compare(tap, name, worth)
+
+    def _compare(self, tap: Any, name: str, worth: Any) -> None:
+        weights, worths = graph.numbers(tap.weights), graph.numbers(worth)
+        each = len(weights) // len(worths)
+        if len(weights) % len(worths):
+            return
+        weights = [sum(weights[k * each : (k + 1) * each]) for k in range(len(worths))]
+        sizes = sum(one * one for one in weights), sum(one * one for one in worths)
+        if not all(0 < one < math.inf for one in sizes):
+            return
+        along = sum(a * b for a, b in zip(weights, worths, strict=True)) / math.sqrt(sizes[0] * sizes[1])
+        looks = self._looks.setdefault(tap.site, [])
+        looks.append(-tap.sign * along)
+        self.inspection.recorder.revise(
+            "worth",
+            tap.site,
+            argument=name,
+            looks=len(looks),
+            better=sum(one > CLEAR for one in looks),
+            worse=sum(one < -CLEAR for one in looks),
+        )

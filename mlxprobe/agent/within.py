@@ -1,0 +1,109 @@
+"""What a batch is a part of: a larger array that the program's own functions hold, with the batch's rows in it."""
+
+from __future__ import annotations
+
+import linecache
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from mlxprobe.agent import sites
+from mlxprobe.agent.roots import OWN
+from mlxprobe.agent.trees import is_array
+
+MOST_BYTES = 64_000_000
+DEEPEST = 2
+PARTS = 64
+
+
+def names(batch: Any) -> set[str]:
+    """Name what a batch is called where it is used: that is given the next one."""
+    return {name for name, one in held() if one is batch}
+
+
+def find(batch: Any, called: set[str]) -> tuple[str, int, bool] | None:
+    """Return the name and the rows of such an array, and whether a line cuts rows off it; read once in a run.
+
+    A batch that lies there whole besides, and not as what it is `called`, is what is trained on.
+    """
+    found = None
+    for name, one in held():
+        if name not in called and one is not batch and tuple(one.shape) == tuple(batch.shape) and contains(one, batch):
+            return None
+        if found is None and is_larger(one, batch) and contains(one, batch):
+            found = name, int(one.shape[0]), is_cut_off(name)
+    return found
+
+
+def is_cut_off(name: str) -> bool:
+    """Tell whether a line of the functions that are being executed takes the first rows of an array: `x[:32]`."""
+    first = re.compile(rf"\b{re.escape(name.rpartition('.')[2])}\[\s*0?\s*:\s*[\w.]+\s*\]")
+    return any(first.search(line) for file in files() for line in linecache.getlines(file))
+
+
+def files() -> set[str]:
+    """List the user's files among those of the functions that are being executed."""
+    found, frame = set(), sys._getframe()
+    while frame is not None:
+        found |= {frame.f_code.co_filename} if sites.is_users(frame.f_code.co_filename) else set()
+        frame = frame.f_back  # type: ignore[assignment]
+    return found
+
+
+def held() -> Iterator[tuple[str, Any]]:
+    """List what the functions that are being executed hold, and their modules, and what lies in that."""
+    seen: set[int] = set()
+    frame = sys._getframe()
+    while frame is not None:
+        if sites.is_users(frame.f_code.co_filename):
+            for scope in (frame.f_locals, frame.f_globals):
+                if id(scope) not in seen:
+                    seen.add(id(scope))
+                    for name, one in list(scope.items()):
+                        yield from inside(name, one, DEEPEST, seen)
+        frame = frame.f_back  # type: ignore[assignment]
+
+
+def inside(name: str, one: Any, depth: int, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """List an object, and what lies in it, by their paths."""
+    if id(one) in seen or isinstance(one, type):
+        return
+    if hasattr(one, "shape") and hasattr(one, "nbytes"):
+        seen.add(id(one))
+        yield name, one
+    elif depth and not isinstance(one, type(sys)):
+        seen.add(id(one))
+        parts = one if isinstance(one, dict) else dict(enumerate(one)) if isinstance(one, (list, tuple)) else state(one)
+        for key, part in list(parts.items())[:PARTS]:
+            yield from inside(f"{name}.{key}", part, depth - 1, seen)
+
+
+def state(one: Any) -> dict[str, Any]:
+    """Return what an object of the user's own, or a function's closure, holds."""
+    frame = getattr(one, "gi_frame", None)
+    if frame is not None:
+        return dict(frame.f_locals)
+    is_own = sites.whose_module(type(one).__module__) == OWN and not isinstance(one, (dict, type))
+    return dict(vars(one)) if is_own and hasattr(one, "__dict__") else {}
+
+
+def is_larger(one: Any, batch: Any) -> bool:
+    """Tell whether an array, of MLX's or NumPy's, has the form of a batch, and more rows."""
+    shape = tuple(one.shape)
+    return shape[1:] == tuple(batch.shape[1:]) and shape[:1] > tuple(batch.shape[:1]) and one.nbytes <= MOST_BYTES
+
+
+def contains(one: Any, batch: Any) -> bool:
+    """Tell whether the first row of a batch and its last are in an array."""
+    import mlx.core as mx
+
+    from mlxprobe.agent import graph
+
+    whole = one if is_array(one) else mx.array(one)
+    if graph.pending([whole]) and is_array(one):
+        return False
+    ends = [batch[:1], batch[-1:]]
+    found = [mx.any(mx.all((whole == end).reshape(whole.shape[0], -1), axis=1)) for end in ends]
+    graph.evaluate(found)
+    return all(bool(flag.item()) for flag in found)
