@@ -9,16 +9,25 @@ else
 EXTRAS := test,$(BACKEND)
 endif
 
+# of the tests that the portable platform passes, the most telling
+TELLING := platform or (hostile and (lock or busy or zombie or grandchild or moves)) or (takes_its_children and KILL)
+
 RELEASES := 0.26.5 0.28.0 0.29.4 0.30.6 0.31.2 0.32.0 0.32.4
 
-.PHONY: run test lint format claims baselines report picture docs clean
+.PHONY: run test test-portable lint format claims baselines report picture cluster docs clean
 
 run: .venv/installed
 	$(BIN)/mlxprobe run
 
 test: .venv/installed lint
 	$(BIN)/pytest tests -n 2
+	MLXPROBE_PLATFORM=portable $(BIN)/pytest tests/platform tests/supervisor -n 2 -k "$(TELLING)"
 	$(BIN)/pytest scenarios -n 2
+
+# What other systems than Linux have, on this one: README tells the limits.
+test-portable: .venv/installed
+	MLXPROBE_PLATFORM=portable $(BIN)/pytest tests/platform tests/supervisor tests/diagnosis/test_findings.py -n 2
+	MLXPROBE_PLATFORM=portable $(BIN)/pytest scenarios -n 2 -k "not one_has_four"
 
 lint: .venv/installed
 	$(BIN)/ruff check
@@ -45,6 +54,14 @@ docs: .venv/installed
 	$(BIN)/mlxprobe docs build/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo build/site/index.html
+
+cluster: .venv/installed
+	@trap 'kill 0' INT TERM EXIT; \
+	$(BIN)/dask scheduler --host 127.0.0.1 --port 8786 --no-dashboard & \
+	for name in one two three; do \
+		$(BIN)/dask worker tcp://127.0.0.1:8786 --name $$name --resources CPU=1 --nthreads 1 --no-dashboard & \
+	done; \
+	wait
 
 picture: .venv/installed
 	$(BIN)/python -m benchmarks.capture

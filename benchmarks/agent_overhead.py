@@ -6,28 +6,29 @@ takes those whose names begin so, `start` among them. Of the loop on four ranks 
 """
 
 import argparse
-import os
 import random
-import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from functools import partial
 from pathlib import Path
+
+from mlxprobe.selftest.overhead import SHORT_STEPS, Figures, installed, interleaved
 
 PROGRAMS = Path(__file__).parent / "programs"
 LOOPS = {
-    "steps of 0.1 ms": ("short_steps.py", "10000", "1"),
-    "steps of 0.2 ms": ("short_steps.py", "8000", "3"),
+    "steps of 0.1 ms": (SHORT_STEPS, "10000", "1"),
+    "steps of 0.2 ms": (SHORT_STEPS, "8000", "3"),
     "short steps": ("healthy_loop.py", "200", "4"),
     "steps of 6 ms": ("healthy_loop.py", "1200", "4"),
     "long steps": ("healthy_loop.py", "40", "96"),
     "never evaluated": ("never_evaluates.py", "400"),
     "four ranks": ("healthy_loop.py", "400", "2", "4"),  # the last is how many
 }
-FIGURES = re.compile(r"cpu_ms ([\d.]+)\s+mean_ms ([\d.]+)\s+median_ms ([\d.]+)")
 UNITS = ("CPU, ms", "mean, ms", "step, ms")
 PORTS = range(20_000, 30_000, 8)
 NOTHING = "import mlx.core, mlx.nn, mlx.optimizers"
@@ -60,20 +61,6 @@ def words_of(order: list[str], loop: tuple[str, ...]) -> list[str]:
     return [*([*order, "--"] if order[1:] else []), *launch, sys.executable, *script]
 
 
-def step_figures(order: list[str], loop: tuple[str, ...]) -> tuple[float, ...] | None:
-    """Return a step's CPU time, its mean and its median in ms; None where the tool cannot run here."""
-    words = words_of(order, loop)
-    if not words:
-        return None
-    found = FIGURES.search(subprocess.run(words, capture_output=True, text=True, check=False, env=installed()).stdout)
-    return tuple(map(float, found.groups())) if found else None
-
-
-def installed() -> dict[str, str]:
-    """Return an environment in which Python keeps what it has compiled, as it does where a user has installed it."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-
-
 def row(name: str, tool: str, values: list[float], unit: str, plain: float) -> None:
     """Print one line of the table: median, quarters and extremes of a figure relative to the plain run's."""
     low, median, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
@@ -83,12 +70,10 @@ def row(name: str, tool: str, values: list[float], unit: str, plain: float) -> N
 
 def compare(name: str, loop: tuple[str, ...], rounds: int, orders: dict[str, list[str]]) -> None:
     """Print each tool's ratio to the plain run of the same round, of a step's time and of its CPU time."""
-    pairs: dict[str, list[tuple[float, ...]]] = {}
+    pairs: dict[str, list[Figures]] = {}
     plains = []
-    for number in range(rounds):
-        order = list(orders.items())
-        order = order[number % len(order) :] + order[: number % len(order)]
-        seen = {tool: figures for tool, words in order if (figures := step_figures(words, loop)) is not None}
+    words = {tool: partial(words_of, order, loop) for tool, order in orders.items()}
+    for seen in interleaved(words, rounds, threading.Event()):
         plain = seen.pop("plain", None)
         if plain is None:
             continue

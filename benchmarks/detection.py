@@ -19,12 +19,12 @@ from typing import NamedTuple
 
 import psutil
 
+from mlxprobe.selftest.hostile import FOLDER as TOYS
 from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.measures import where
 from mlxprobe.values.observation import Limits, Program
 
 ROOT = Path(__file__).parents[1]
-TOYS = ROOT / "tests" / "toys"
 LIMIT_S = 2.0
 PATIENCE_S = 8.0
 PROGRAMS = {

@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from random_plans import FAULTS, faulty, plans
-from random_programs import source
 from random_runs import Answer, watched
+
+from mlxprobe.fuzz.plans.plans import FAULTS, faulty, plans
+from mlxprobe.fuzz.plans.source import source
 
 UNCHECKED = list(HealthCheck)
 DEFAULTS = {"healthy": "100", "faulty": "200", "seed": "0", "into": "", "folder": ""}

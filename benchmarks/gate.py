@@ -11,8 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
+from mlxprobe.machines.place import Here
 from mlxprobe.releases import interpreter
 from mlxprobe.running.programs import UserProgram
 from mlxprobe.running.runner import Runner
@@ -34,11 +36,11 @@ def false_alarms(gates: int) -> None:
     alarms, ratios = 0, []
     for number in range(1, gates + 1):
         began = time.monotonic()
-        side_by_side([Runner(settings, here)], tasks, settings.jobs)
+        side_by_side([Runner(settings, here)], tasks, Here(settings))
         once_s = time.monotonic() - began
         began = time.monotonic()
         said: list[str] = []
-        found = gate.between(Runner(settings, here), Runner(settings, here), tasks, settings.jobs, said.append)
+        found = gate.between(Runner(settings, here), Runner(settings, here), tasks, Here(settings), said.append)
         wrong = [one for one in found if one.change in (Change.REGRESSION, Change.FIXED, Change.CANNOT_TELL)]
         alarms += any(one.change is Change.REGRESSION for one in wrong)
         ratio = (time.monotonic() - began) / once_s
@@ -75,7 +77,7 @@ def _finds(settings: Settings, python: str, what: str) -> bool:
     program = UserProgram(name="loop", command=("python", str(LOOP)), folder=str(LOOP.parent))
     before = Runner(settings, interpreter.usable())
     after = Runner(settings, interpreter.usable(python))
-    (one,) = gate.between(before, after, user_tasks([program]), 1, lambda _: None)
+    (one,) = gate.between(before, after, user_tasks([program]), Here(replace(settings, jobs=1)), lambda _: None)
     return _regressed(one, what)
 
 

@@ -16,7 +16,7 @@ hypothesis.settings.register_profile("steady", deadline=None)  # how busy a mach
 hypothesis.settings.load_profile("steady")
 
 pytest_plugins = ["pytester"]
-collect_ignore_glob = ["pages.py", "programs/*", "snapshots/*", "toys/*"]  # told by name, or scenarios by their looks
+collect_ignore_glob = ["pages.py", "programs/*", "snapshots/*"]  # told by name, or scenarios by their looks
 
 
 @pytest.fixture

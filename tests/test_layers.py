@@ -1,6 +1,7 @@
 """The walls between the rooms, read off the imports."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -9,13 +10,16 @@ import pytest
 import mlxprobe
 
 PACKAGE = Path(mlxprobe.__file__).parent
-FILES = sorted(file for file in PACKAGE.rglob("*.py") if "_scenarios" not in file.parts)
+PROGRAMS = {"_scenarios", "programs"}  # folders of what is run, and is no part of any room
+FILES = sorted(file for file in PACKAGE.rglob("*.py") if not PROGRAMS & {*file.relative_to(PACKAGE).parts[:-1]})
 FLOORS = (  # from the ground; a room imports from itself and from floors below
+    {"platform"},
     {"values", "agent"},
     {"diagnosis", "catalogue", "settings"},
     {"supervisor", "verdict"},
     {"releases", "running"},
-    {"upgrade", "api"},
+    {"machines"},
+    {"upgrade", "selftest", "api"},
     {"fuzz"},
     {"reports"},
     {"testing", "integrations"},
@@ -42,6 +46,7 @@ PURE = (
 )
 INSIDE = "fuzz/inside/"  # runs in the watched process, as the agent does
 INSIDE_MODULE = "mlxprobe.fuzz.inside"
+OF_ONE_SYSTEM = r"sys\.platform|platform\.system\(|\buname\(|/proc\b|/sys/|prctl|[\"'](?:darwin|linux)[\"']"
 DOES_IO = {"subprocess", "socket", "tempfile", "shutil", "psutil", "threading", "urllib", "os", "time"}
 
 
@@ -92,7 +97,22 @@ def test_only_what_runs_inside_the_child_imports_mlx(file: Path) -> None:
 def test_the_agent_imports_the_standard_library_and_mlx_alone(file: Path) -> None:
     roots = {name.split(".")[0] for name in imported(file)} - sys.stdlib_module_names - {"mlx"}
     assert roots <= {"mlxprobe"}
-    assert rooms_of(file) <= {"agent"}
+    assert rooms_of(file) <= {"agent", "platform"}
+    assert {name for name in imported(file) if name.startswith("mlxprobe.platform.")} <= {"mlxprobe.platform.inside"}
+
+
+@pytest.mark.parametrize("name", ["__init__", "inside", "kin"])
+def test_what_agents_and_wardens_ask_of_the_system_needs_the_standard_library_alone(name: str) -> None:
+    file = PACKAGE / "platform" / f"{name}.py"
+    ours = {name for name in imported(file) if name.startswith("mlxprobe")}
+    assert ours <= {"mlxprobe.platform", "mlxprobe.platform.LINUX", "mlxprobe.platform.MAC"}
+    assert {name.split(".")[0] for name in imported(file) - ours} <= sys.stdlib_module_names
+    assert "typing" not in imported(file)  # a warden would wait for it
+
+
+@pytest.mark.parametrize("file", [one for one in FILES if not place(one).startswith("platform/")], ids=place)
+def test_nothing_but_the_platform_asks_which_system_this_is(file: Path) -> None:
+    assert not re.findall(OF_ONE_SYSTEM, file.read_text())
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if place(file).startswith(INSIDE)], ids=place)

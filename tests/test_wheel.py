@@ -90,6 +90,10 @@ def test_the_sdist_builds_the_same_wheel(built: Path, tmp_path: Path) -> None:
     assert {name for name in names if "/_scenarios/" in name} == {
         f"mlxprobe/_scenarios/{one.name}" for one in (ROOT / "scenarios").glob("*.py")
     }
+    programs = ROOT / "mlxprobe" / "selftest" / "programs"
+    assert {name for name in names if "/selftest/programs/" in name} == {
+        one.relative_to(ROOT).as_posix() for one in programs.rglob("*.py")
+    }
     places = {"mlxprobe", f"mlxprobe-{version()}.dist-info", "mlxprobe-enable.pth"}
     assert {name.split("/")[0] for name in names} == places
     with tarfile.open(sdist) as archive:
@@ -114,6 +118,14 @@ def test_all_scenarios_end_as_expected(installed: Installed) -> None:
     assert code == 0, told
     scenarios = {one.stem.replace("_", "-") for one in (ROOT / "scenarios").glob("[!_]*.py")}
     assert {one["scenario"] for one in rows} == scenarios
+
+
+def test_a_self_test_needs_nothing_but_the_wheel(installed: Installed) -> None:
+    chosen = ("--scenario", "hostile-children/raises", "--scenario", "healthy-trainers/adapters")
+    code, told = installed("selftest", "--bundle", "out.zip", *chosen)
+    assert code == 0, told
+    assert "2 programs, all as expected" in told
+    assert contents(installed.empty / "out.zip").keys() == {"record.json", "doctor.txt", "versions.txt", "log.txt"}
 
 
 def test_a_broken_script_is_told_with_its_line(installed: Installed) -> None:

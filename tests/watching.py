@@ -8,7 +8,9 @@ from pathlib import Path
 
 import psutil
 
-TOYS = Path(__file__).with_name("toys")
+from mlxprobe.selftest import hostile
+
+TOYS = hostile.FOLDER
 MARK = "MARK_OF_THE_TEST"
 GUARD_S = 600.0  # no measure of anything: a test that waits for what never comes ends, however busy the machine is
 

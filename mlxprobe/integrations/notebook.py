@@ -11,16 +11,16 @@ import linecache
 import re
 import sys
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from mlxprobe.agent import carry
 from mlxprobe.agent.imports import is_watched
+from mlxprobe.platform import inside
 from mlxprobe.running.beside import Beside, logged, present
 from mlxprobe.values.errors import ProbeError
 
 MAGIC = "%%watch"
+ZMQ = "ZMQ"  # how the threads are called that carry the kernel's messages
 HEIGHT = 640  # of the report beneath a cell, in pixels; it scrolls
 USAGE = "%mlxprobe on | off, or %%watch as a cell's first line; both take --stall-limit SECONDS"
 _LIMIT = re.compile(r"--stall-limit[ =]([\d.]+)s?$")
@@ -78,7 +78,7 @@ class Notebook:
         limit_s = limit_of(first.partition(" ")[2]) or self._limit_s
         try:
             beside = self._beside or self._start()
-            beside.others = self._threads | set(zmq_threads())
+            beside.others = self._threads | set(inside.named(ZMQ))
             beside.begin("cell", limit_s, sources=self._sources(info.raw_cell))
             self._runs = True
         except ProbeError as error:
@@ -134,16 +134,6 @@ def tell(problem: str) -> None:
 def uncovered(lines: list[str]) -> list[str]:
     """Make a comment of the magic's line: all others keep their numbers."""
     return [f"# {lines[0]}", *lines[1:]] if lines and lines[0].split(" ")[0].rstrip() == MAGIC else lines
-
-
-def zmq_threads() -> Iterator[int]:
-    """List the threads that carry the kernel's messages; only Linux tells."""
-    for task in Path("/proc/self/task").glob("*/comm"):
-        try:
-            if task.read_text().startswith("ZMQ"):
-                yield int(task.parent.name)
-        except OSError:  # it has just ended
-            continue
 
 
 def limit_of(words: str) -> float | None:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import msgspec
 
+from mlxprobe.platform import MAC, NAME
 from mlxprobe.releases import interpreter
 from mlxprobe.releases.index import Release
 from mlxprobe.settings.table import cache_folder
@@ -92,7 +93,7 @@ def root() -> Path:
 def key_of(release: Release, requirements: Sequence[str] = ()) -> str:
     """Name an environment by what decides its contents."""
     version = f"{sys.implementation.name}-{platform.python_version()}"
-    parts = [version, sys.platform, platform.machine(), release.wheel, *sorted(requirements)]
+    parts = [version, NAME, platform.machine(), release.wheel, *sorted(requirements)]
     for local in filter(is_local, [release.wheel, *sorted(requirements)]):
         parts += [str(file.stat().st_mtime_ns) for file in _deciding(Path(local))]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:10]
@@ -172,7 +173,7 @@ def _build(folder: Path, release: Release, requirements: Sequence[str]) -> Envir
 
 
 def _install(folder: Path, release: Release, requirements: Sequence[str]) -> None:
-    backend = "" if sys.platform == "darwin" else "[cpu]"
+    backend = "" if MAC else "[cpu]"
     mlx = f"mlx{backend} @ {Path(release.wheel).as_uri()}" if release.wheel else f"mlx{backend}=={release.version}"
     _uv("venv", "--quiet", "--relocatable", "--allow-existing", "--python", sys.executable, str(folder))
     install = ("pip", "install", "--quiet", "--python", str(python_of(folder)), mlx, "numpy")

@@ -13,10 +13,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from mlxprobe.platform import MAC
 from mlxprobe.values.errors import ProbeError, UsageError
 from mlxprobe.values.observation import Value
 
 ACCEPTED = "a release (0.31.2), mlx==0.31.2, a range (>=0.30,<0.32), latest, current, a wheel file, or python=PATH"
+CURRENT = "current"  # the interpreter that runs mlxprobe, on whichever machine
 OLDEST = Version("0.26.5")  # the first release whose Linux wheels import
 LIST_WITHIN_S = 60
 
@@ -44,8 +46,8 @@ def parse(spec: str, listing: Listing, *, pre: bool = False) -> list[Release]:
         UsageError: it is none of the accepted forms, or the index has nothing for it.
     """
     spec = spec.strip()
-    if spec == "current":
-        return [Release(name="current", python=sys.executable)]
+    if spec == CURRENT:
+        return [Release(name=CURRENT, python=sys.executable)]
     if spec.startswith("python="):
         return [_interpreter(spec.removeprefix("python="))]
     if spec.endswith(".whl"):
@@ -59,7 +61,7 @@ def parse(spec: str, listing: Listing, *, pre: bool = False) -> list[Release]:
 
 def is_spec(text: str) -> bool:
     """Tell whether a text has the form of a release, whether or not there is one."""
-    if text in ("current", "latest") or text.startswith("python=") or text.endswith(".whl"):
+    if text in (CURRENT, "latest") or text.startswith("python=") or text.endswith(".whl"):
         return True
     try:
         return bool(str(_specifier(text)))
@@ -78,7 +80,7 @@ def listed() -> list[str]:
     Raises:
         ProbeError: the index does not answer.
     """
-    package = "mlx" if sys.platform == "darwin" else "mlx-cpu"
+    package = "mlx" if MAC else "mlx-cpu"
     order = [*_pip(), "index", "versions", package, "--pre", "--disable-pip-version-check"]
     try:
         done = subprocess.run(order, capture_output=True, text=True, timeout=LIST_WITHIN_S, check=False)

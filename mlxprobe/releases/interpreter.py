@@ -7,6 +7,7 @@ import sys
 
 import msgspec
 
+from mlxprobe.platform import MAC
 from mlxprobe.supervisor.child import AGENT
 from mlxprobe.values.errors import MissingEnvironmentError, UsageError
 from mlxprobe.values.observation import Environment
@@ -47,11 +48,20 @@ def usable(python: str = sys.executable, device: str = "") -> Environment:
     found = describe(python)
     if found.problem:
         advice = "pip install 'mlxprobe[cpu]', or 'mlxprobe[cuda]' for an NVIDIA GPU"
-        if sys.platform == "darwin":
+        if MAC:
             advice = "pip install mlx"
         raise MissingEnvironmentError(
             f"{python}: mlx.core does not import ({found.problem}); install a backend: {advice}"
         )
+    return on_device(found, device)
+
+
+def on_device(found: Environment, device: str) -> Environment:
+    """Return the environment as it is on a device; on MLX's own where none is asked for.
+
+    Raises:
+        UsageError: `device` does not exist there.
+    """
     if device and device not in found.devices:
         raise UsageError(f"--device: MLX {found.mlx} has no {device} here; it has {', '.join(found.devices)}")
     return msgspec.structs.replace(found, device=device) if device else found

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mlxprobe.fuzz.fuzzing import Finding, FuzzReport
+from mlxprobe.fuzz.finding import Finding, FuzzReport
 from mlxprobe.reports.markdown import table
 from mlxprobe.values.files import finite
 from mlxprobe.values.measures import counted
@@ -21,7 +21,8 @@ def text(report: FuzzReport) -> str:
 
 
 def _told(report: FuzzReport, one: Finding) -> list[str]:
-    holds = f"  on mlx {', '.join(one.releases)}" if len(report.environments) > 1 else ""
+    there = f"  on mlx {', '.join(one.releases)}" if len(report.environments) > 1 else ""
+    holds = there + (f"  ({one.holds})" if one.holds else "")
     head = f"{_named(one)}: {one.oracle}, {one.kind}{holds}  ({counted(one.cases, 'case')}, --replay {one.case})"
     return [head, f"    {one.message}", ""]
 
@@ -60,9 +61,12 @@ def markdown(report: FuzzReport) -> str:
     """Return a report that can be filed as it is: every finding with its script."""
     lines = ["# mlxprobe fuzz", "", *summary(report), ""]
     for one in (one for one in report.findings if not one.accepted):
-        holds = f"mlx {', '.join(one.releases)}, {report.environments[-1].device}"
+        holds = f"mlx {', '.join(one.releases)}" + (f" ({one.holds})" if one.holds else "")
         lines += [f"## {_named(one)}: {one.oracle}, {one.kind}", "", f"{one.message}.", ""]
-        lines += [f"On {holds}; {counted(one.cases, 'case')}, first `--replay {one.case}`.", ""]
+        lines += [
+            f"On {holds}, {report.environments[-1].device}; {counted(one.cases, 'case')}, first `--replay {one.case}`.",
+            "",
+        ]
         lines += ["```python", one.script.rstrip(), "```", ""]
     reasons: dict[str, list[str]] = {}
     for name, why in report.unmet.items():

@@ -32,6 +32,7 @@ class GateReport(Value, frozen=True):
     skipped: str = ""
     complete: bool = True
     wall_s: float = 0.0
+    notes: tuple[str, ...] = ()  # on random programs: how many there were, and which functions they met
 
 
 def answer(report: GateReport) -> str:
@@ -59,7 +60,7 @@ def text(report: GateReport) -> str:
             )
             lines += [f"    {found.what}: {found.text}{' (advice)' if found.advice else ''}" for found in shown]
     lines += ["interrupted: this is what was finished by then"] * (not report.complete)
-    return trimmed("\n".join([*lines, *[""] * bool(lines), answer(report)]) + "\n")
+    return trimmed("\n".join([*lines, *[""] * bool(lines), *report.notes, answer(report)]) + "\n")
 
 
 def markdown(report: GateReport) -> str:
@@ -71,7 +72,9 @@ def markdown(report: GateReport) -> str:
         if not found.suspected
     ]
     head = ("program", "change", "what", "evidence", "allowed because")
-    return "\n".join(["## mlxprobe gate", "", answer(report) + ".", "", *(table(head, rows) if rows else []), ""])
+    return "\n".join(
+        ["## mlxprobe gate", "", answer(report) + ".", *report.notes, "", *(table(head, rows) if rows else []), ""]
+    )
 
 
 def junit(report: GateReport) -> str:

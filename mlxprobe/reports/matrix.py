@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mlxprobe.reports.markdown import table
 from mlxprobe.reports.words import trimmed
-from mlxprobe.upgrade.matrix import Matrix, cell, encode, rows
+from mlxprobe.upgrade.matrix import Matrix, along, cell, encode, labels, rows
 from mlxprobe.values.record import ProgramRecord
 
 CHANGED = "▸"
@@ -15,29 +15,22 @@ WIDTH = 80
 
 def grid(matrix: Matrix) -> list[tuple[str, ...]]:
     """Return the head and a row per program; a cell that differs from its left neighbour is marked."""
-    head = ("program", *(record.environment.mlx for record in matrix.records))
-    return [head, *((name, *_cells(found)) for name, found in rows(matrix))]
+    head = ("program", *labels(matrix.records))
+    return [head, *((name, *_cells(matrix, found)) for name, found in rows(matrix))]
 
 
-def _cells(found: list[ProgramRecord | None]) -> list[str]:
-    cells = []
-    before: ProgramRecord | None = None
-    for one in found:
-        text, changed = cell(before, one)
-        cells.append(CHANGED + text if changed else text)
-        before = one or before
-    return cells
+def _cells(matrix: Matrix, found: list[ProgramRecord | None]) -> list[str]:
+    cells = (cell(before, one) for _, before, one in along(matrix.records, found))
+    return [CHANGED + text if changed else text for text, changed in cells]
 
 
 def changes(matrix: Matrix) -> list[str]:
     """Say of every change where it is and what is seen after it."""
     told = []
     for name, found in rows(matrix):
-        before: ProgramRecord | None = None
-        for record, one in zip(matrix.records, found, strict=True):
+        for label, before, one in along(matrix.records, found):
             if cell(before, one)[1] and one is not None and before is not None:
-                told.append(f"{name}: {before.outcome} → {one.outcome} at {record.environment.mlx}: {one.reason}")
-            before = one or before
+                told.append(f"{name}: {before.outcome} → {one.outcome} at {label}: {one.reason}")
     return told
 
 

@@ -12,6 +12,7 @@ from mlxprobe.catalogue.scenario import Variant
 from mlxprobe.catalogue.scenarios import SECTIONS, Entry
 from mlxprobe.diagnosis import Rule
 from mlxprobe.diagnosis.errors import Known, address
+from mlxprobe.diagnosis.metal import FACTS, NEVER_RUN
 from mlxprobe.reports.code import side_by_side
 from mlxprobe.values.vocabulary import Outcome, Role
 
@@ -50,3 +51,13 @@ def error(row: Known) -> RenderableType:
     lines = [f"{row.means}.", "", "Usual causes, the best confirmed first:", *causes, "", f"What to do: {row.do}."]
     told = [Padding(Text(line), (0, 0, 0, 2)) for line in ("", *lines, "", "Reported in:", *places)]
     return Group(Text.assemble((row.name, "bold"), f"  ({row.backend})"), *told)
+
+
+def metal() -> RenderableType:
+    """Show what is peculiar to Metal."""
+    parts: list[RenderableType] = [Text.assemble(("metal", "bold"), f"  ({NEVER_RUN})")]
+    for one in FACTS:
+        lines = [f"{one.says[0].upper()}{one.says[1:]}.", f"What to do: {one.do}."]
+        parts += [Text(""), Text(one.name, style="bold"), *(Padding(Text(line), (0, 0, 0, 2)) for line in lines)]
+        parts += [Padding(Text(source, style="dim"), (0, 0, 0, 4)) for source in one.sources]
+    return Group(*parts)

@@ -12,14 +12,14 @@ import msgspec
 
 import mlxprobe
 from mlxprobe.diagnosis import RULES
+from mlxprobe.machines.runners import Runners
 from mlxprobe.releases.environments import NotInstallableError
 from mlxprobe.releases.index import Release
-from mlxprobe.running.schedule import Task, flat
+from mlxprobe.running.schedule import Task, flat, side_by_side
 from mlxprobe.settings.table import cache_folder
 from mlxprobe.upgrade.bisect_search import Answer, Bisection
 from mlxprobe.upgrade.compare import compare
 from mlxprobe.upgrade.quantities import peak_bytes
-from mlxprobe.upgrade.runners import Runners
 from mlxprobe.values.errors import ProbeError, UsageError
 from mlxprobe.values.files import finite, write
 from mlxprobe.values.observation import Value
@@ -177,7 +177,9 @@ class BisectRun:
         file = cache_folder() / "bisect" / f"{digest}.json"
         rows = _cached(file)
         while len(rows) < self.repeat:
-            rows.append(self.task.again(runner))
+            host = next((one.host for seen in self._rows.values() for one in seen), "")  # one machine's figures
+            (again,) = side_by_side([runner], [self.task.repeated()], self.runners.place, {self.task.name: host})
+            rows += again.values()
             if self.runners.stop.is_set():
                 raise KeyboardInterrupt
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from mlxprobe.running.runner import Runner
-from mlxprobe.running.schedule import Task, flat, side_by_side
+from mlxprobe.running.schedule import Pool, Task, flat, side_by_side
 from mlxprobe.upgrade.changes import Comparison
 from mlxprobe.upgrade.compare import compare
 from mlxprobe.upgrade.quantities import ENOUGH_RUNS
@@ -16,17 +16,19 @@ Told = Callable[[str], None]
 Pair = tuple[list[ProgramRecord], list[ProgramRecord]]
 
 
-def between(before: Runner, after: Runner, tasks: Sequence[Task], jobs: int, told: Told) -> list[Comparison]:
-    """Compare two releases on one machine: a pair of runs each, then rounds of pairs for what looks different."""
-    old, new = side_by_side([before, after], tasks, jobs)
-    pairs = {task: ([old[task.name]], [new[task.name]]) for task in flat(tasks) if task.name in old | new}
+def between(before: Runner, after: Runner, tasks: Sequence[Task], pool: Pool, told: Told) -> list[Comparison]:
+    """Compare two releases: a pair of runs each, then rounds of pairs on that machine for what looks different."""
+    old, new = side_by_side([before, after], tasks, pool)
+    both = [task for task in flat(tasks) if task.name in old and task.name in new]
+    pairs = {task: ([old[task.name]], [new[task.name]]) for task in both}
     found = {task: _compared(task, rows) for task, rows in pairs.items()}
     waiting = _unsure(found, pairs)
     while waiting and not before.stop.is_set():
         if told_of := [task for task in waiting if found[task].suspected and len(pairs[task][0]) == 1]:
             told("; ".join(f"{task.name}: {suspicion(found[task])}" for task in told_of) + "; running again")
         turn = -1 if len(pairs[waiting[0]][0]) % 2 else 1
-        old, new = side_by_side([before, after][::turn], [task.repeated() for task in waiting], jobs)[::turn]
+        again, hosts = [task.repeated() for task in waiting], {task.name: pairs[task][0][0].host for task in waiting}
+        old, new = side_by_side([before, after][::turn], again, pool, hosts)[::turn]
         for task in (one for one in waiting if one.name in old and one.name in new):
             pairs[task][0].append(old[task.name])
             pairs[task][1].append(new[task.name])
@@ -52,7 +54,7 @@ def suspicion(result: Comparison) -> str:
     return next(one.text for one in result.differences if one.suspected)
 
 
-def against(baseline: Record, after: Runner, tasks: Sequence[Task], jobs: int, told: Told) -> list[Comparison]:
+def against(baseline: Record, after: Runner, tasks: Sequence[Task], pool: Pool, told: Told) -> list[Comparison]:
     """Compare a release with a record from elsewhere: only what is comparable across machines decides.
 
     Raises:
@@ -66,14 +68,15 @@ def against(baseline: Record, after: Runner, tasks: Sequence[Task], jobs: int, t
             f"{after.environment.device}; a baseline of the same device is right"
         )
     old = {one.name: [one] for one in baseline.programs}
-    (new,) = side_by_side([after], tasks, jobs)
+    (new,) = side_by_side([after], tasks, pool)
     found = []
     for task in flat(tasks):
         rows = [new[task.name]] if task.name in new else []
         result = compare(task.name, old.get(task.name, []), rows, same_machine=False, aspects=task.compares)
         while not after.stop.is_set() and result.suspected and len(rows) < 3:
             told(f"{task.name}: {suspicion(result)}; running it again")
-            rows.append(task.again(after))
+            (again,) = side_by_side([after], [task.repeated()], pool, {task.name: rows[0].host})
+            rows += again.values()
             result = compare(task.name, old.get(task.name, []), rows, same_machine=False, aspects=task.compares)
         found.append(result)
     return found

@@ -1,9 +1,10 @@
-"""Programs × releases: a record per release, in one file that can be resumed, sharded and merged."""
+"""Programs × releases × devices: a record per release and device, in one file that can be resumed, sharded, merged."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 
 from mlxprobe.values.errors import UsageError
 from mlxprobe.values.files import finite
-from mlxprobe.values.observation import Value
+from mlxprobe.values.observation import Environment, Value
 from mlxprobe.values.record import ProgramRecord, Record
 from mlxprobe.values.versions import MATRIX_SCHEMA_VERSION, current
 
@@ -19,7 +20,7 @@ Shard = tuple[int, int]
 
 
 class Matrix(Value, frozen=True):
-    """The records of several releases, the oldest first, and the releases that were skipped, with the reason."""
+    """The records of several releases, device by device, the oldest first; and what was skipped, with the reason."""
 
     schema_version: int
     records: tuple[Record, ...] = ()
@@ -29,6 +30,34 @@ class Matrix(Value, frozen=True):
 def empty() -> Matrix:
     """Return a matrix without cells."""
     return Matrix(schema_version=MATRIX_SCHEMA_VERSION)
+
+
+def key(environment: Environment) -> tuple[str, list[int], str]:
+    """Return what tells a record from the others, and what they are sorted by: the device, then the release."""
+    return environment.kind, release_key(environment.mlx), environment.mlx
+
+
+def labels(records: Sequence[Record]) -> list[str]:
+    """Name each record by its release; where that is not enough, by its device and its number too."""
+    devices = len({record.environment.kind for record in records}) > 1
+    names = [f"{one.mlx} {one.kind}" if devices else one.mlx for one in (record.environment for record in records)]
+    seen: Counter[str] = Counter()
+    told = []
+    for name in names:
+        seen[name] += 1
+        told.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return told
+
+
+def along(
+    records: Sequence[Record], found: Sequence[ProgramRecord | None]
+) -> Iterator[tuple[str, ProgramRecord | None, ProgramRecord | None]]:
+    """Yield record by record its label, the program's row of the release before it on the same device, and its own."""
+    before: dict[str, ProgramRecord | None] = {}
+    for record, label, one in zip(records, labels(records), found, strict=True):
+        kind = record.environment.kind
+        yield label, before.get(kind), one
+        before[kind] = one or before.get(kind)
 
 
 def cell(before: ProgramRecord | None, one: ProgramRecord | None) -> tuple[str, bool]:
@@ -49,11 +78,11 @@ def rows(matrix: Matrix) -> list[tuple[str, list[ProgramRecord | None]]]:
 
 
 def add(matrix: Matrix, record: Record) -> Matrix:
-    """Return the matrix with one release's record put in, or joined with what is there of it."""
-    records = {one.environment.mlx: one for one in matrix.records}
-    there = records.get(record.environment.mlx)
-    records[record.environment.mlx] = join(there, record) if there else record
-    ordered = sorted(records.values(), key=lambda one: release_key(one.environment.mlx))
+    """Return the matrix with one record put in, or joined with what is there of its release and device."""
+    there = [one for one in matrix.records if key(one.environment) == key(record.environment)]
+    others = [one for one in matrix.records if one not in there]
+    joined = join(there[0], record) if there else record
+    ordered = sorted([*others, joined], key=lambda one: key(one.environment))
     return msgspec.structs.replace(matrix, records=tuple(ordered))
 
 
@@ -71,18 +100,12 @@ def join(first: Record, second: Record) -> Record:
 
 
 def merge(matrices: Iterable[Matrix]) -> Matrix:
-    """Return one matrix of all shards.
-
-    Raises:
-        UsageError: two shards are of different devices.
-    """
+    """Return one matrix of all shards."""
     merged = empty()
     for one in matrices:
         for record in one.records:
             merged = add(merged, record)
         merged = msgspec.structs.replace(merged, skipped=merged.skipped | one.skipped)
-    if len(devices := {record.environment.device for record in merged.records}) > 1:
-        raise UsageError(f"shards of different devices cannot be merged: {', '.join(sorted(devices))}")
     return merged
 
 

@@ -6,6 +6,8 @@ import datetime
 import math
 import os
 import tempfile
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +20,7 @@ from mlxprobe.values.measures import stepped_s
 from mlxprobe.values.observation import Observation, Raised
 from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Record, Remark, Verdict
 from mlxprobe.values.sheet import Sheet
-from mlxprobe.values.versions import SCHEMA_VERSION, current
+from mlxprobe.values.versions import SCHEMA_VERSION, SELFTEST, current
 
 __all__ = ["SCHEMA_VERSION", "check_writable", "decode", "encode", "finite", "load", "now", "row", "slim", "write"]
 
@@ -41,6 +43,7 @@ SAME = (  # of an observation and of its row
     "collectives",
     "evaluating_s",
 )
+RECORD = "record.json"  # in a self-test's bundle
 Told = TypeVar("Told", Finding, Raised)
 
 
@@ -88,9 +91,16 @@ def row(
 
 
 def slim(record: Record) -> Record:
-    """Return a record with what a comparison needs alone: no series, no stacks, no paths of the machine it is from."""
+    """Return a record with what a comparison needs alone: no series, stacks or paths, nothing of a self-test's own."""
     here = msgspec.structs.replace(record.environment, executable="")
-    return msgspec.structs.replace(record, environment=here, programs=tuple(_slim(one) for one in record.programs))
+    compared = tuple(_slim(one) for one in record.programs if one.group not in SELFTEST)
+    return msgspec.structs.replace(record, environment=here, programs=compared)
+
+
+def keep_baseline(record: Record, folder: Path) -> None:
+    """Write a record to a folder as a baseline, under the names of its release and device."""
+    name = f"mlx-{record.environment.mlx}-{record.environment.kind}.json"
+    write(folder / name, encode(slim(record), indent=0))
 
 
 def _slim(one: ProgramRecord) -> ProgramRecord:
@@ -165,11 +175,25 @@ def decode(data: bytes, origin: str) -> Record:
 
 
 def load(path: Path) -> Record:
-    """Read a record from a file; raises UsageError as `decode` does, or when it cannot be read."""
+    """Read a record from a file, or from a self-test's bundle; raises UsageError as `decode` does, or if that fails."""
+    return decode(contents(path, RECORD), str(path))
+
+
+def contents(path: Path, name: str) -> bytes:
+    """Return what is in a file; of a bundle, what is in the file of this name in it.
+
+    Raises:
+        UsageError: it cannot be read, or a bundle has no such file.
+    """
     try:
-        return decode(path.read_bytes(), str(path))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        if not zipfile.is_zipfile(path):
+            return path.read_bytes()
+        with zipfile.ZipFile(path) as bundle:
+            return bundle.read(name)
+    except KeyError:
+        raise UsageError(f"{path}: no bundle of `mlxprobe selftest`: there is no {name} in it") from None
+    except (OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def check_writable(path: Path | None) -> None:

@@ -9,7 +9,7 @@ from mlxprobe.values.vocabulary import HangKind, Whose
 
 
 class Environment(Value, frozen=True):
-    """The interpreter and the MLX in it, as the agent found them."""
+    """The interpreter and the MLX in it, as the agent found them; `device_limits` are the numbers of its device."""
 
     python: str
     executable: str
@@ -19,7 +19,13 @@ class Environment(Value, frozen=True):
     device_name: str = ""
     devices: tuple[str, ...] = ()
     gpus: int = 0
+    device_limits: dict[str, int] = {}
     problem: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The kind of its device; MLX calls Metal's and CUDA's alike."""
+        return "metal" if self.device == "gpu" and self.platform.startswith("macOS") else self.device
 
 
 class Limits(Value, frozen=True):

@@ -119,7 +119,8 @@ class ProgramRecord(Value, frozen=True):
     `ended`, `finished`, `silence` (its stacks are in `stacks`) and `evaluating_s` are the observation's. A rank waits
     in an evaluation since `evaluating_s` until `detection_s`, else `wall_s`. It has built as many collectives as the
     last one's `n` says, in each group; those without `done_s` are not finished. Where records were joined, `clock_s`
-    added to its times makes them the first rank's, as nearly as is known.
+    added to its times makes them the first rank's, as nearly as is known. Where it ran on a cluster, `host` is its
+    worker's name.
     """
 
     outcome: Outcome
@@ -165,6 +166,7 @@ class ProgramRecord(Value, frozen=True):
     evaluating_s: float | None = None
     compared: Compared | None = None
     clock_s: float = 0.0
+    host: str = ""
     output_tail: str = ""
     ranks: tuple[ProgramRecord, ...] = ()
     repeats: tuple[Repeat, ...] = ()

@@ -6,7 +6,7 @@ Version 2: a user's program has `program` and no `scenario`, `variant`, `role` o
 Version 3: `programs` has a row for each process of a watched program that trains, by rank; `process`, `collectives` and
     a finding's `ranks` are new.
 Version 4: a row's `ranks`, `ended`, `finished`, `silence`, `evaluating_s`, `compared` and `clock_s` are new: how a
-    rank waits, and what `mlxprobe merge` compares ranks of several records by.
+    rank waits, and what `mlxprobe merge` compares ranks of several records by; and its `host`, where it ran elsewhere.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 SCHEMA_VERSION = 4
 MATRIX_SCHEMA_VERSION = 1  # of what stands around its records, each of which tells its own version
 USERS = "programs"  # the scenario that version 1 gave to the user's own programs
+HEALTHY, HOSTILE, OVERHEAD = SELFTEST = ("healthy-trainers", "hostile-children", "overhead")  # no scenarios
 ABSENT = ("scenario", "variant", "role", "claims", "expects")
 
 

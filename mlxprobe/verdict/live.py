@@ -17,7 +17,7 @@ THEM = ("it", "them")
 
 def judge(looked: Looked) -> tuple[Live, str]:
     """Return the verdict on a look, and its reason in one line."""
-    for rule in (_unseen, _moves, _ranks, _rests, _stops, _waits, _computes):
+    for rule in (_unseen, _moves, _ranks, _rests, _stops, _waits, _computes, _starves):
         if found := rule(looked):
             return found
     return Live.UNJUDGED, f"nothing moved for {duration(looked.silent_s)}, and why cannot be seen"
@@ -145,6 +145,13 @@ def _computes(looked: Looked) -> tuple[Live, str] | None:
             again = "one step's work or many steps' could not be told: --stall-limit 60s looks as long"
             return Live.ALIVE, f"an evaluation {told}; {again}"
         return Live.ALIVE, f"it {told}"
+    return None
+
+
+def _starves(looked: Looked) -> tuple[Live, str] | None:
+    """Judge what would run: on a busy machine it may not have had a processor for all of a look."""
+    if any(one.state == "R" for one in each(looked)):
+        return Live.ALIVE, f"it runs, with next to no processor: others use them; last seen {place(looked)}"
     return None
 
 

@@ -6,6 +6,7 @@ import shlex
 import signal
 from collections.abc import Iterator
 
+from mlxprobe.diagnosis import metal
 from mlxprobe.values.measures import megabytes, signal_name, steps_done
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Remark
@@ -18,7 +19,7 @@ REMOTE, UNWATCHED = OF_RANKS = "remote ranks", "ranks not watched"
 
 def remarks(seen: Observation) -> tuple[Remark, ...]:
     """Return what else is known of a user's program; while one of them is grave, it cannot be called healthy."""
-    tellers = (_interrupt, _steps, _processes, _remote, _children, _ending, _memory, known_error)
+    tellers = (_interrupt, _steps, _processes, _remote, _children, _ending, _memory, _long_steps, known_error)
     return tuple(one for tell in tellers for one in tell(seen))
 
 
@@ -118,6 +119,10 @@ def _memory(seen: Observation) -> Iterator[Remark]:
             message=nearly_gone(fact),
             detail={name: figure(fact, name) for name in fact.detail},
         )
+
+
+def _long_steps(seen: Observation) -> Iterator[Remark]:
+    return metal.long_steps(seen, on_metal=bool(_all(seen, metal.ON_METAL)))
 
 
 def nearly_gone(fact: Fact) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import HERE, record_row
 
+from mlxprobe.machines.place import Here
 from mlxprobe.releases.environments import NotInstallableError
 from mlxprobe.releases.index import Release
 from mlxprobe.reports.bisection import render
 from mlxprobe.running.schedule import Task
+from mlxprobe.settings.table import resolve
 from mlxprobe.upgrade import bisect
 from mlxprobe.upgrade.bisect import BisectRun, Found, condition, span
 from mlxprobe.upgrade.bisect_search import Answer, Bisection, BoundaryError
@@ -153,12 +154,13 @@ class Scripted:
     """Releases that answer from a script, by version; None cannot be installed."""
 
     def __init__(self, script: dict[str, ProgramRecord | None]) -> None:
-        self.script, self.stop, self.asked = script, threading.Event(), list[str]()
+        self.script, self.place, self.asked = script, Here(resolve({})), list[str]()
+        self.stop = self.place.stop
 
     def of(self, release: Release) -> Any:
         if self.script[release.name] is None:
             raise NotInstallableError(f"no wheel of {release.name}")
-        return SimpleNamespace(environment=msgspec.structs.replace(HERE, mlx=release.name))
+        return SimpleNamespace(environment=msgspec.structs.replace(HERE, mlx=release.name), stop=self.stop)
 
     def again(self, runner: Any) -> ProgramRecord | None:
         self.asked.append(runner.environment.mlx)

@@ -1,6 +1,5 @@
 """The matrix: cells, changes, shards, merging, and files that cannot be used."""
 
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,10 +8,12 @@ import msgspec
 import pytest
 from making import HERE, record, record_row
 
+from mlxprobe.machines.place import Here
 from mlxprobe.releases.environments import NotInstallableError
 from mlxprobe.releases.index import Release
 from mlxprobe.reports.matrix import MATRIX_FORMATS
 from mlxprobe.running.schedule import Task
+from mlxprobe.settings.table import resolve
 from mlxprobe.upgrade import matrix
 from mlxprobe.upgrade.matrix import Matrix, add, empty
 from mlxprobe.upgrade.matrix_run import fill, narrowed
@@ -60,7 +61,7 @@ def test_no_line_ends_in_spaces(form: str) -> None:
 
 
 def test_the_asked_part_of_a_matrix_is_in_the_order_asked() -> None:
-    (one, *_) = narrowed(filled(), {"0.9.0"}, ["toy/eager", "toy/lazy"], set()).records
+    (one, *_) = narrowed(filled(), [of("0.9.0").environment], ["toy/eager", "toy/lazy"], ()).records
     assert [row.name for row in one.programs] == ["toy/eager", "toy/lazy"]
 
 
@@ -68,12 +69,13 @@ class Runners:
     """Releases of which one can be installed from the second time on."""
 
     def __init__(self, *missing: str) -> None:
-        self.missing, self.stop, self.settings = missing, threading.Event(), SimpleNamespace(jobs=1)
+        self.missing, self.place = missing, Here(resolve({}))
+        self.stop = self.place.stop
 
     def of(self, release: Release) -> Any:
         if release.name in self.missing:
             raise NotInstallableError("no wheel")
-        return SimpleNamespace(environment=msgspec.structs.replace(HERE, mlx=release.name))
+        return SimpleNamespace(environment=msgspec.structs.replace(HERE, mlx=release.name), stop=self.stop)
 
 
 def test_a_release_is_skipped_until_it_can_be_installed(tmp_path: Path) -> None:
@@ -82,7 +84,7 @@ def test_a_release_is_skipped_until_it_can_be_installed(tmp_path: Path) -> None:
     found = empty()
     for missing, skipped, count in ((("0.31.2",), {"0.31.2": "no wheel"}, 1), ((), {}, 2)):
         runners: Any = Runners(*missing)
-        found = fill(found, wanted, [task], runners, part=(1, 1), file=tmp_path / "matrix.json")
+        found = fill(found, wanted, [task], [runners], part=(1, 1), file=tmp_path / "matrix.json")
         assert (found.skipped, len(found.records)) == (skipped, count)
 
 
@@ -95,9 +97,13 @@ def test_shards_cover_every_cell_once_and_merge_into_the_whole() -> None:
     assert [one.variant for one in merged.records[0].programs] == ["lazy", "eager"]
 
 
-def test_shards_of_different_devices_do_not_merge() -> None:
-    with pytest.raises(UsageError, match="different devices"):
-        matrix.merge([add(empty(), of("0.31.2", LAZY)), add(empty(), of("0.32.0", LAZY, device="gpu"))])
+def test_devices_stand_side_by_side_and_changes_are_those_of_one_device() -> None:
+    metal = msgspec.structs.replace(HERE, mlx="0.32.0", device="gpu", platform="macOS-15")
+    shards = [of("0.32.0", LAZY), of("0.31.2", LAZY_RAISES, device="gpu"), of("0.32.0", LAZY_RAISES, device="gpu"),
+              of("0.31.2", LAZY), record(LAZY_RAISES, environment=metal)]  # fmt: skip
+    report = MATRIX_FORMATS["markdown"](matrix.merge(add(empty(), one) for one in shards))
+    head = "| program | 0.31.2 cpu | 0.32.0 cpu | 0.31.2 gpu | 0.32.0 gpu | 0.32.0 metal |"
+    assert head in report and "▸" not in report and "no outcome changes" in report
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "2", "a/b"])

@@ -63,6 +63,7 @@ CASES: list[tuple[str, Live, Looked]] = [
     ("asleep in MLX while the GPU may compute", Live.UNJUDGED, looked(process(thread(*WAITS), gpu=True))),
     ("all at rest in Python", Live.DEADLOCK, looked(process(thread()), kind=DEAD)),
     ("at rest, and nothing was proved", Live.UNJUDGED, looked(process(thread()))),
+    ("about to run, on a machine that others use", Live.ALIVE, looked(process(thread(**BUSY), cpu_share=0.05))),
     ("at rest while a thread sleeps for a time", Live.IDLE,
      looked(process(thread(), thread(number=8, **SLEEP)), kind=DEAD)),
     ("asleep in a sleep", Live.IDLE, looked(process(thread(**SLEEP)), kind=DEAD)),

@@ -87,6 +87,14 @@ def test_without_a_true_loss_the_losses_that_were_read_decide() -> None:
     assert short.outcome is Outcome.WRONG
 
 
+def test_losses_that_were_only_taken_in_late_are_held_against_where_the_correct_loop_starts() -> None:
+    falling = tuple(Reading(step=n, value=max(0.1, 14.0 - n)) for n in range(1, 51))
+    late = judge(seen(score=None, losses=falling[20:]), (), ANY, seen(score=None, losses=falling))
+    assert late.outcome is Outcome.PASS
+    high = tuple(Reading(step=n, value=14.0) for n in range(21, 51))
+    assert judge(seen(score=None, losses=high), (), ANY, seen(score=None, losses=falling)).outcome is not Outcome.PASS
+
+
 def test_a_true_loss_without_any_loss_read_is_judged_too() -> None:
     assert judge(seen(losses=()), (), ANY, None).outcome is Outcome.PASS
 

@@ -15,6 +15,7 @@ NAV = [
     {"Settings": "settings.md"},
     {"Outcomes and exit codes": "outcomes.md"},
     {"Errors of MLX's backends": "errors.md"},
+    {"Metal": "metal.md"},
     {"In tests and from Python": "python.md"},
     {"Records": "record.md"},
     {"What attach writes": "attach.md"},

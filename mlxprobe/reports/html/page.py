@@ -16,7 +16,7 @@ from mlxprobe.reports.html.series import charts, trends
 from mlxprobe.reports.html.timeline import timeline
 from mlxprobe.reports.html.visible import anchor
 from mlxprobe.reports.words import one_line
-from mlxprobe.upgrade.matrix import Matrix, cell
+from mlxprobe.upgrade.matrix import Matrix, along, cell, labels
 from mlxprobe.upgrade.matrix import rows as matrix_rows
 from mlxprobe.values.files import finite
 from mlxprobe.values.observation import Value
@@ -138,7 +138,7 @@ def page(records: Sequence[Record], guides: Iterable[Guide], skipped: Mapping[st
         rules=tuple(RULES[code] for code in sorted(found) if code in RULES),
         summary=words.summary(shown),
         releases=tuple(releases),
-        lines=tuple(Line(name, ids[name].id, ids[name].codes, tuple(_cells(row))) for name, row in table),
+        lines=tuple(Line(name, ids[name].id, ids[name].codes, tuple(_cells(records, row))) for name, row in table),
         skipped=dict(skipped),
     )
 
@@ -149,18 +149,6 @@ def grouped(rows: Iterable[ProgramRecord]) -> dict[str, list[ProgramRecord]]:
     for one in rows:
         groups.setdefault(one.group, []).append(one)
     return groups
-
-
-def labels(records: Sequence[Record]) -> list[str]:
-    """Name each record by its release; where that is not enough, by its device and its number too."""
-    devices = len({record.environment.device for record in records}) > 1
-    names = [f"{r.environment.mlx} {r.environment.device}" if devices else r.environment.mlx for r in records]
-    seen: Counter[str] = Counter()
-    told = []
-    for name in names:
-        seen[name] += 1
-        told.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return told
 
 
 def _section(
@@ -206,11 +194,9 @@ def _program(row: ProgramRecord, identity: str, guide: Guide | None, told: Seque
     )
 
 
-def _cells(row: Sequence[ProgramRecord | None]) -> Iterable[Cell]:
-    before: ProgramRecord | None = None
-    for one in row:
+def _cells(records: Sequence[Record], row: Sequence[ProgramRecord | None]) -> Iterable[Cell]:
+    for _, before, one in along(records, row):
         yield Cell(one, cell(before, one)[1])
-        before = one or before
 
 
 def data(shown: Page) -> str:

@@ -1,5 +1,0 @@
-"""Read from address 0."""
-
-import ctypes
-
-ctypes.string_at(0)

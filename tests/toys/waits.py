@@ -1,5 +1,0 @@
-"""Wait for ever in plain Python."""
-
-import threading
-
-threading.Event().wait()
