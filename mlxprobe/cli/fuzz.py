@@ -16,10 +16,12 @@ from mlxprobe.values.errors import UsageError
 
 if TYPE_CHECKING:
     from mlxprobe.cli.display import Display
+    from mlxprobe.fuzz.batch import Batches
     from mlxprobe.fuzz.finding import FuzzReport
     from mlxprobe.machines.runners import Runners
 
 PROGRAMS = 300
+DEVICES = ("cpu", "gpu")
 
 
 @click.command()
@@ -27,12 +29,16 @@ PROGRAMS = 300
 @click.option("--for", "duration", metavar="TIME", help="Run for this long instead, such as 10min.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Draw other programs (default: 0).")
 @click.option("--ops", multiple=True, metavar="GLOB", help="Only these operations, as 'linalg.*'; repeatable.")
-@click.option("--against", metavar="RELEASE", help="Run the same programs on this release too: what is new counts.")
+@click.option(
+    "--against",
+    metavar="RELEASE|cpu|gpu",
+    help="Run the same programs on this release, or this device, too: what is new counts.",
+)
 @click.option("--candidate", default="current", metavar="RELEASE", help="The release to judge (default: current).")
 @click.option("--bisect", "bisects", is_flag=True, help="Look for the releases between which each finding holds.")
 @click.option("--replay", metavar="ID", help="Run this one program again.")
 @with_report(("text", "json", "markdown"))
-@with_settings("jobs", "memory", "device", "requirements", "on", timeout_s="30min a batch of 150", stall_s="10s")
+@with_settings("jobs", "memory", "device", "requirements", "on", timeout_s="30min a batch of 50", stall_s="10s")
 def fuzz(
     programs: int | None,
     duration: str | None,
@@ -49,7 +55,7 @@ def fuzz(
     """Run random programs of MLX's operations; exit 1 where something is wrong.
 
     Results are held against NumPy and SciPy in float64, derivatives against differences, and compiled, batched and
-    strided calls against plain ones. With --against, only what that release does not show counts.
+    strided calls against plain ones. With --against, only what that release or device does not show counts.
     """
     from mlxprobe.reports.fuzz import FUZZ_FORMATS
     from mlxprobe.values.files import check_writable
@@ -96,7 +102,6 @@ def fuzzed(
             "random programs are drawn with Hypothesis, which is not installed here: pip install 'mlxprobe[fuzz]'"
         )
     from mlxprobe.cli.display import Display
-    from mlxprobe.fuzz.batch import Batches
     from mlxprobe.fuzz.fuzzing import Fuzzing
     from mlxprobe.fuzz.generate import cases, named, replayed
     from mlxprobe.machines.place import place
@@ -106,12 +111,24 @@ def fuzzed(
     programs = [replayed(replay)] if replay else cases(seed, ops)
     with Display() as display, place(settings, display) as where:
         runners = Runners(where, display)
-        there = [runners.runner(one).environment for one in releases]
-        again = " again" if len({one.mlx for one in there}) < len(there) else ""
-        sides = [Batches(one, where, one.mlx + again * k) for k, one in enumerate(there)]
+        sides = _sides(releases, runners)
         fuzzing = Fuzzing(sides, where.width, display.say)
         report = fuzzing.run(programs, seed, 1 if replay else count, limit_s)
         return _bisected(report, runners, display) if bisects and report.findings and report.complete else report
+
+
+def _sides(names: list[str], runners: Runners) -> list[Batches]:
+    """Return what runs cases on each release, the last of which may stand beside a device of its own."""
+    from mlxprobe.fuzz.batch import Batches
+    from mlxprobe.releases.interpreter import on_device
+
+    last = runners.runner(names[-1]).environment
+    there = [on_device(last, one) if one in DEVICES else runners.runner(one).environment for one in names[:-1]]
+    there += [last]
+    if len({one.device for one in there}) > 1:
+        return [Batches(one, runners.place, f"{one.mlx} on {one.device}") for one in there]
+    again = " again" if len({one.mlx for one in there}) < len(there) else ""
+    return [Batches(one, runners.place, one.mlx + again * k) for k, one in enumerate(there)]
 
 
 def _bisected(report: FuzzReport, runners: Runners, display: Display) -> FuzzReport:

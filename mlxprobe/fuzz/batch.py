@@ -25,7 +25,7 @@ from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.observation import Environment, Limits, Observation, Program
 
 Seen = dict[str, Any]
-SIZE = 150
+SIZE = 50  # at most: starting a process takes as long as a few cases
 COMPILED = 6
 SHARES = {"eager": 1, "compiled": 1, "vmap": 3, "derivative": 4}  # one case in so many is asked for leaks
 NEEDED = {  # modes by oracle
@@ -35,7 +35,7 @@ NEEDED = {  # modes by oracle
     "vmap": ("value", "vmap", "loop"),
     "memory": ("value", "grows"),
     "float64": ("value", "wide"),
-    "releases": ("value",),
+    "other side": ("value",),
 } | dict.fromkeys(("forward mode", "reverse mode", "forward against reverse"), ("value", "derivative", "wide"))
 NEEDED |= {  # and by the mode in which a process ended
     "mode value": ("value",),
@@ -48,7 +48,8 @@ NEEDED |= {  # and by the mode in which a process ended
     "mode reverse": ("value", "derivative", "wide"),
 }
 LARGE = 4000  # elements: with these a case is slow enough without hundreds of calls
-STALL_S = 10.0  # for one case, compilers not counted: all its modes take some milliseconds
+STALL_S = {"gpu": 60.0}  # for one case; kernels are compiled inside its process
+USUAL_STALL_S = 10.0  # compilers not counted: all its modes take some milliseconds
 STARTUP_S = 60.0
 TIMEOUT_S = 1800.0  # a batch tells of its progress; this is for what tells it without end
 FATES = {"stalled": "hang", "timeout": "hang", "memory": "memory limit"}
@@ -130,15 +131,15 @@ def run(jobs: str, environment: Environment, settings: Settings, stop: threading
         given, told = Path(folder) / "cases.json", Path(folder) / "told.jsonl"
         given.write_text(jobs, encoding="utf-8")
         words = ("bare", "mlxprobe.fuzz.inside.main", str(given), str(told))
-        program = Program(name="fuzz", argv=words, python=environment.executable, device=settings.device)
-        seen = observe(program, limits(settings), jit_key=f"mlx-{environment.mlx}", stop=stop)
+        program = Program(name="fuzz", argv=words, python=environment.executable, device=environment.device)
+        seen = observe(program, limits(settings, environment.device), jit_key=f"mlx-{environment.mlx}", stop=stop)
         return told.read_text(encoding="utf-8") if told.exists() else "", fate_of(seen)
 
 
-def limits(settings: Settings) -> Limits:
+def limits(settings: Settings, device: str) -> Limits:
     """Return where a batch is ended."""
     return Limits(
-        stall_s=settings.stall_s or STALL_S,
+        stall_s=settings.stall_s or STALL_S.get(device, USUAL_STALL_S),
         startup_s=STARTUP_S,
         timeout_s=settings.timeout_s or TIMEOUT_S,
         memory_bytes=memory_limit(settings.memory),

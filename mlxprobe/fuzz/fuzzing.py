@@ -18,11 +18,12 @@ from mlxprobe.fuzz.case import Case
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.finding import FUZZ_SCHEMA_VERSION, Finding, FuzzReport
 from mlxprobe.fuzz.operations import coverage
-from mlxprobe.fuzz.oracles import Judge, between
+from mlxprobe.fuzz.oracles import OTHER, Judge, between
 from mlxprobe.fuzz.ranges import shown_by
 from mlxprobe.fuzz.reduce import Reducing, Shown
 from mlxprobe.fuzz.script import script
 
+Waiting = deque[tuple[list[Case], list[Future[dict[str, Seen]]]]]
 MOST_REDUCED = 60  # causes; the others are told as they were found
 
 
@@ -72,9 +73,9 @@ class Fuzzing:
 
     def _run(self, left: Iterator[Case], programs: int | None, until_s: float) -> None:
         """Keep every worker busy with a batch, and judge, in their order, those that have come back."""
-        waiting: deque[tuple[list[Case], list[Future[dict[str, Seen]]]]] = deque()
+        waiting: Waiting = deque()
         begun, width = 0, max(1, self._jobs // len(self.sides)) + 1
-        with ThreadPoolExecutor(self._jobs) as pool, self._stopping():
+        with ThreadPoolExecutor(self._jobs) as pool, self._stopping(waiting):
             while not self.stop.is_set():
                 while len(waiting) < width and time.monotonic() < until_s:
                     size = SIZE if programs is None else min(SIZE, -(-programs // width), programs - begun)
@@ -84,16 +85,20 @@ class Fuzzing:
                     waiting.append((batch, [pool.submit(side.run, batch) for side in self.sides]))
                 if not waiting:
                     break
-                batch, running = waiting.popleft()
-                self._judged(batch, [one.result() for one in running])
+                batch, running = waiting[0]
+                seen = [one.result() for one in running]
+                waiting.popleft()
+                self._judged(batch, seen)
 
     @contextlib.contextmanager
-    def _stopping(self) -> Iterator[None]:
-        """End what runs where somebody interrupts: the pool waits for it."""
+    def _stopping(self, waiting: Waiting) -> Iterator[None]:
+        """End what runs where somebody interrupts, and judge what it has told by then."""
         try:
             yield
         except KeyboardInterrupt:
             self.stop.set()
+            for batch, running in waiting:
+                self._judged(batch, [one.result() for one in running])
             raise
 
     def _judged(self, cases: Sequence[Case], seen: Sequence[dict[str, Seen]]) -> None:
@@ -107,7 +112,8 @@ class Fuzzing:
             for side, each in zip(self.sides, seen, strict=True):
                 self._judge(case, each[case.id], side.name)
             if len(seen) > 1:
-                self._take(between(case, seen[0][case.id], seen[-1][case.id]), case, self.sides[-1].name)
+                differ = between(case, seen[0][case.id], seen[-1][case.id], self.sides[0].name)
+                self._take(differ, case, self.sides[-1].name)
         self._told(f"{self._ran} programs, {len(self._shown)} causes")
 
     def _judge(self, case: Case, seen: Seen, release: str) -> None:
@@ -155,7 +161,7 @@ class Fuzzing:
 
     def _smaller(self, side: Batches, cases: Sequence[Shown]) -> list[Shown | None]:
         """Reduce what one side has shown; what only differs between releases, or is accepted, stays as it is."""
-        chosen = [k for k, (_, one) in enumerate(cases) if one.oracle != "releases" and not accepted.reason(one)]
+        chosen = [k for k, (_, one) in enumerate(cases) if one.oracle != OTHER and not accepted.reason(one)]
         few = chosen[:MOST_REDUCED]
         found = dict(zip(few, Reducing(side, self._told).reduced([cases[k] for k in few]), strict=True))
         return [found.get(k, one) for k, one in enumerate(cases)]

@@ -18,6 +18,7 @@ from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.reference import REFUSALS, UNIT, Expected, expected, is_exact, terms, unit
 
 Seen = dict[str, Any]
+OTHER = "other side"  # the oracle that only compares: nothing says which side is right
 
 
 class Judge:
@@ -167,20 +168,27 @@ class Judge:
         )
 
 
-def between(case: Case, before: Seen, after: Seen) -> list[Discrepancy]:
-    """Compare what two releases gave where no reference tells who is right."""
-    if "releases" in OPERATIONS[case.operation].without:
+def between(case: Case, before: Seen, after: Seen, name: str) -> list[Discrepancy]:
+    """Compare what two sides gave, of which `name` was first, where no reference tells who is right."""
+    if OTHER in OPERATIONS[case.operation].without or _reference(case) is not None:
         return []
     one, other = Judge(case, before), Judge(case, after)
-    values = before.get("value"), after.get("value")
-    if _reference(case) is not None or any(not isinstance(value, list) for value in values):
+    old, new = before.get("value"), after.get("value")
+    if not isinstance(old, list) or new is None:
         return []
-    old, new = values
-    assert isinstance(old, list) and isinstance(new, list)
-    allowed = [one._usual(right) for right in old]
-    found = list(other._alike("releases", new, old, allowed))
-    return [Discrepancy(case=each.case, operation=each.operation, oracle="releases", kind=each.kind,
-                        message=each.message, excess=each.excess, proved=False) for each in found]  # fmt: skip
+    if isinstance(new, list):
+        found = list(other._alike(OTHER, new, old, [one._usual(right) for right in old]))
+    else:
+        told = f"it raises {new['error']}; on mlx {name} there is a result"
+        found = [] if is_unsupported(new["error"]) else [other._found(OTHER, "raises", told)]
+    words = (("without it", f"mlx {name} gives"), ("right is", f"mlx {name} gives"))
+    return [msgspec.structs.replace(each, proved=False, message=_put(each.message, words)) for each in found]
+
+
+def _put(text: str, words: Sequence[tuple[str, str]]) -> str:
+    for old, new in words:
+        text = text.replace(old, new)
+    return text
 
 
 def _reference(case: Case, other: int = 0, second: Sequence[int] = ()) -> Expected | None:

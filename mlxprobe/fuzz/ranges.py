@@ -9,7 +9,7 @@ import msgspec
 from mlxprobe.fuzz.batch import Batches, Seen
 from mlxprobe.fuzz.case import Case
 from mlxprobe.fuzz.finding import Finding, Range
-from mlxprobe.fuzz.oracles import Judge
+from mlxprobe.fuzz.oracles import OTHER, Judge
 from mlxprobe.fuzz.reduce import FATAL
 from mlxprobe.releases.environments import NotInstallableError
 from mlxprobe.upgrade.bisect_search import Answer, Bisection
@@ -38,7 +38,7 @@ class Ranges:
 
         Without one are those that only differ between releases, and what has not been shown again.
         """
-        self._findings = [one for one in findings if one.reduced and one.oracle != "releases" and not one.accepted]
+        self._findings = [one for one in findings if one.reduced and one.oracle != OTHER and not one.accepted]
         ranges = {id(one): self._range(k, one) for k, one in enumerate(self._findings)}
         return [msgspec.structs.replace(one, holds=ranges.get(id(one))) for one in findings]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 
-from mlxprobe.fuzz.batch import SIZE, Batches, Seen
+from mlxprobe.fuzz.batch import Batches, Seen
 from mlxprobe.fuzz.case import Array, Case, Step
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.oracles import Judge
@@ -17,6 +18,7 @@ ROUNDS = 8
 FATAL_ROUNDS = 5
 REPEATS = 3
 MOST = 20  # attempts a round
+TOGETHER = 150  # in one process: asked of one mode each, they are quick
 FEW = 6  # where each needs a compiler, or a process
 FATAL = ("crash", "hang", "memory limit", "error")  # each attempt ends its process
 PLACED = ("index", "unique")  # kinds whose values a smaller array may not hold
@@ -82,12 +84,14 @@ class Reducing:
 
     def _run(self, asked: Sequence[Shown], *, whole: bool = False) -> dict[str, Seen]:
         """Run cases in the modes that show what is looked for, or in all: what went before may matter."""
-        seen: dict[str, Seen] = {}
-        for begin in range(0, len(asked), SIZE):
-            part = asked[begin : begin + SIZE]
+        parts = [asked[begin : begin + TOGETHER] for begin in range(0, len(asked), TOGETHER)]
+
+        def run(part: Sequence[Shown]) -> dict[str, Seen]:
             asks = {} if whole else {one.id: found.asks for one, found in part}
-            seen |= self._batches.run([one for one, _ in part], asks)
-        return seen
+            return self._batches.run([one for one, _ in part], asks)
+
+        with ThreadPoolExecutor(self._batches.place.width) as pool:
+            return {name: seen for each in pool.map(run, parts) for name, seen in each.items()}
 
 
 def _key(shown: Shown) -> tuple[str, ...]:

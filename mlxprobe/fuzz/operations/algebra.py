@@ -94,7 +94,7 @@ def _shifted(draw: Draw) -> Drawn:
     return given(array(draw, of), axes=some_axes(draw, len(of)))
 
 
-FREE: dict[str, Any] = {"without": ("releases",)}  # vectors have either sign, values any order
+FREE: dict[str, Any] = {"without": ("other side",)}  # vectors have either sign, values any order
 operation("linalg.inv", of_matrix("regular"), np.linalg.inv, accumulates=True)
 operation("linalg.pinv", of_matrix("regular", square=False), np.linalg.pinv, accumulates=True)
 operation("linalg.det", of_matrix("regular"), np.linalg.det, accumulates=True)

@@ -148,9 +148,9 @@ operations(
 )
 operation("sort", along_axis("distinct", dtype=ordered), np.sort, exact=True)
 operation("argsort", along_axis("distinct", dtype=ordered), np.argsort, exact=True, smooth=False)
-operation("partition", _chosen, None, exact=True, smooth=False, without=("releases",))
-operation("argpartition", _chosen, None, exact=True, smooth=False, without=("releases",))
-operation("topk", _most, None, exact=True, smooth=False, without=("releases",))
+operation("partition", _chosen, None, exact=True, smooth=False, without=("other side",))
+operation("argpartition", _chosen, None, exact=True, smooth=False, without=("other side",))
+operation("topk", _most, None, exact=True, smooth=False, without=("other side",))
 operation("searchsorted", _search, lambda a, v, side: np.searchsorted(a, v, side=side), exact=True, smooth=False)
 for name, scan in (("cumsum", scanned(np.cumsum, 0)), ("cumprod", scanned(np.cumprod, 1))):
     operation(name, along_axis("real", scan=True, dtype=number), scan, bound=scan, accumulates=True)
