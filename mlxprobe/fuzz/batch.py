@@ -48,8 +48,8 @@ NEEDED |= {  # and by the mode in which a process ended
     "mode reverse": ("value", "derivative", "wide"),
 }
 LARGE = 4000  # elements: with these a case is slow enough without hundreds of calls
-STALL_S = {"gpu": 60.0}  # for one case; kernels are compiled inside its process
-USUAL_STALL_S = 10.0  # compilers not counted: all its modes take some milliseconds
+STALL_S = 10.0  # for one case, compilers not counted: all its modes take some milliseconds
+GPU_STALL_S = 60.0  # kernels are compiled inside its process, and the CPU's arrays are the driver's too
 STARTUP_S = 60.0
 TIMEOUT_S = 1800.0  # a batch tells of its progress; this is for what tells it without end
 FATES = {"stalled": "hang", "timeout": "hang", "memory": "memory limit"}
@@ -132,14 +132,14 @@ def run(jobs: str, environment: Environment, settings: Settings, stop: threading
         given.write_text(jobs, encoding="utf-8")
         words = ("bare", "mlxprobe.fuzz.inside.main", str(given), str(told))
         program = Program(name="fuzz", argv=words, python=environment.executable, device=environment.device)
-        seen = observe(program, limits(settings, environment.device), jit_key=f"mlx-{environment.mlx}", stop=stop)
+        seen = observe(program, limits(settings, environment), jit_key=f"mlx-{environment.mlx}", stop=stop)
         return told.read_text(encoding="utf-8") if told.exists() else "", fate_of(seen)
 
 
-def limits(settings: Settings, device: str) -> Limits:
+def limits(settings: Settings, environment: Environment) -> Limits:
     """Return where a batch is ended."""
     return Limits(
-        stall_s=settings.stall_s or STALL_S.get(device, USUAL_STALL_S),
+        stall_s=settings.stall_s or (GPU_STALL_S if "gpu" in environment.devices else STALL_S),
         startup_s=STARTUP_S,
         timeout_s=settings.timeout_s or TIMEOUT_S,
         memory_bytes=memory_limit(settings.memory),

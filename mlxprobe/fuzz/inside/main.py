@@ -23,7 +23,17 @@ def main(words: list[str], moved: Callable[[int], object]) -> None:
             moved(number)
             _tell(file, {"begins": job["id"]})
             seen = measured(job, lambda mode: _tell(file, {"mode": mode}))  # in which its process may end
+            if any("error" in one for one in seen.values() if isinstance(one, dict)):
+                go_on()
             _tell(file, {"id": job["id"], "seen": seen})
+
+
+def go_on() -> None:
+    """End this process where nothing can be computed any more: a GPU's error is every later case's error too."""
+    try:
+        mx.eval(mx.ones((2,)) + 1)
+    except Exception as error:
+        raise SystemExit(f"nothing can be computed any more: {error}") from None
 
 
 def _tell(file: TextIO, row: dict[str, Any]) -> None:
