@@ -8,7 +8,7 @@ import sys
 
 from mlxprobe.agent.channel import Channel
 from mlxprobe.agent.process import keep_stacks
-from mlxprobe.agent.shared import STACKS_FILE
+from mlxprobe.agent.shared import DEVICE_VARIABLE, STACKS_FILE
 
 
 def run(words: list[str], channel: Channel, folder: str) -> int:
@@ -17,6 +17,9 @@ def run(words: list[str], channel: Channel, folder: str) -> int:
     keep_stacks(os.path.join(folder, STACKS_FILE), channel)
     channel.send("begin")
     module = importlib.import_module(words[0])
+    if device := os.environ.pop(DEVICE_VARIABLE, ""):
+        mx = sys.modules["mlx.core"]
+        mx.set_default_device(mx.Device(getattr(mx, device)))
     channel.send("body")
     module.main(words[1:], lambda number: channel.send("tick", n=number))
     channel.send("end")
