@@ -26,7 +26,8 @@ class Heard:
 def test_it_computes_on_the_device_that_was_asked_for(
     device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module, devices, heard = ModuleType("to_be_run"), [], Heard()
+    module, heard = ModuleType("to_be_run"), Heard()
+    devices: list[mx.Device] = []
     module.main = lambda words, moved: moved(len(words))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "to_be_run", module)
     monkeypatch.setenv(DEVICE_VARIABLE, device)
