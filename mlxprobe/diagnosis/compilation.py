@@ -110,7 +110,8 @@ def baked_in_state(seen: Observation) -> Iterator[Finding]:
 
     Example: `mx.compile(nn.value_and_grad(model, loss_fn))` with `optimizer.update(model, grads)` outside.
 
-    Use instead: `mx.compile(…, inputs=model.state)`, or hand over what changes as an argument.
+    Use instead: `mx.compile(lambda x, y: step(model, x, y), inputs=model.state, outputs=model.state)`, or hand over
+    what changes as an argument.
     """
     for fact in facts(seen, "baked in"):
         paths = fact.detail["paths"]

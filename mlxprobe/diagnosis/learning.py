@@ -53,7 +53,8 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
 
     Example: gradients that are never applied, labels that do not reach the loss, a learning rate of 0, or of 30.
 
-    Use instead: see the findings beside it for the cause.
+    Use instead: train on one batch again and again. Where its loss does not fall either, the loop or the rate is at
+    fault, and a finding beside this one may name the cause; where it falls, inputs and targets do not go together.
     """
     if any(fact.name == "first update" for fact in seen.facts) and steps_done(seen) < ENOUGH_LOSSES:
         return  # losses of micro-batches: so few updates show no trend

@@ -73,9 +73,9 @@ def _floor(one: Optimizer) -> Finding | None:
     later = [rate for update, rate in one.rates if update > above]
     if len(later) < 3 or share <= MOST:
         return None
+    low = f"at most {max(later):.2g}" if max(later) else "0"
     message = (
-        f"the learning rate lies below {max(later):.2g} in {last - above:,} of {last:,} updates, "
-        f"after a peak of {peak:.2g}{_of(one)}"
+        f"the learning rate is {low} in {last - above:,} of {last:,} updates, after a peak of {peak:.2g}{_of(one)}"
     )
     return rule("MP210").at(message, one.file, one.line, updates=last, share=share, peak=peak)
 
