@@ -35,7 +35,7 @@ PAGE = Path("report.html")
     "--records",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write each record to this folder too, as a baseline for `mlxprobe gate`.",
+    help="Write each record to this folder, as a baseline for `mlxprobe gate`; a page too where --output names one.",
 )
 @with_settings("scenarios")
 def report(
@@ -51,13 +51,16 @@ def report(
     from mlxprobe.upgrade.history import read
     from mlxprobe.values.files import check_writable, keep_baseline, write
 
-    output = output or (PAGE if form == "html" else None)
+    paged = form == "html"
+    output = output or (PAGE if paged and (opened or folder is None) else None)
     check_writable(output)
     records, skipped = read(files)
     if folder is not None:
         for record in records:
-            keep_baseline(record, folder)
-    if form == "html":
+            tell(str(keep_baseline(record, folder)))
+        if paged and output is None:
+            return
+    if paged:
         page = guides.page(records, resolve(flags).scenarios, skipped)
     else:
         page = "\n".join([*said_by_doctor(files, form), *map(FORMATS[form], records)])
@@ -66,7 +69,7 @@ def report(
         return
     write(output, page.encode())
     tell(f"{output}: {len(page) / 1e6:.1f} MB")
-    if opened and form == "html":
+    if opened and paged:
         webbrowser.open(output.resolve().as_uri())
 
 

@@ -25,6 +25,7 @@ def watch_within(pid: int, settings: Settings, form: str, output: Path | None) -
     from mlxprobe.running.watching import Watch
     from mlxprobe.supervisor.carrying import Carried
     from mlxprobe.supervisor.start import hosted
+    from mlxprobe.values.errors import ProbeError
     from mlxprobe.values.program import Program
     from mlxprobe.values.vocabulary import Outcome, Severity
 
@@ -33,13 +34,16 @@ def watch_within(pid: int, settings: Settings, form: str, output: Path | None) -
         running = Watch(started.program, settings, start=lambda _: nullcontext(started))
         report = Report(form, output, Selection())
         report.listen(running, advice="")
-        running.shown = Patience().shown
+        patience = Patience()
+        running.shown = patience.shown
         asked: list[int] = []
 
         def leave(number: int, _: object) -> None:
-            if not asked:
+            if not patience.came:
+                carried.stay_out()
+            elif not asked:
                 carried.go()
-            else:
+            if asked or not patience.came:
                 started.child.leave()  # it does not come to it
             asked.append(number)
 
@@ -49,21 +53,28 @@ def watch_within(pid: int, settings: Settings, form: str, output: Path | None) -
             seen = running.run()
         finally:
             signal.signal(signal.SIGINT, before)
+        if not any(one.begun for one in running.seen):
+            raise ProbeError(
+                f"the agent did not come to process {pid}, whose main thread has left no call since; "
+                f"`mlxprobe attach {pid}` without --agent says where it stands"
+            )
         report.deliver(*report.record(running, seen))
         errs = any(found.checked and found.severity is Severity.ERROR for one in seen for found in one.findings)
         return int(errs or any(one.outcome is Outcome.HANG for one in seen))
 
 
 class Patience:
-    """Say once that the agent has not come."""
+    """Say once that the agent has not come; `came` tells whether it has."""
 
     def __init__(self) -> None:
+        self.came = False
         self._until_s = time.monotonic() + COMES_WITHIN_S
 
     def shown(self, watcher: Watcher) -> None:
         """Look whether it has, and is still there."""
         if watcher.log.finished:
             watcher.child.leave()
-        if not watcher.processes.begun and time.monotonic() > self._until_s:
+        self.came = watcher.processes.begun
+        if not self.came and time.monotonic() > self._until_s:
             self._until_s = float("inf")
             tell("the agent has not come so far: it comes once the main thread leaves the call that it is in")

@@ -6,11 +6,13 @@ folder of this user's own.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mlxprobe.platform.system import system
 from mlxprobe.values.errors import ProbeError, UsageError
 
 PACKAGES = str(Path(__file__).parents[2])
@@ -49,10 +51,18 @@ class Carried:
         """Have it leave, and every wrapper with it."""
         self._runs("go.py", GO)
 
+    def stay_out(self) -> None:
+        """Have it not come any more: the process is asked for nothing instead, for what was asked cannot be unasked."""
+        self._asks(os.devnull)
+
     def _runs(self, name: str, text: str) -> None:
         file = self._folder / name
         file.write_text(text)
+        self._asks(str(file))
+
+    def _asks(self, file: str) -> None:
         try:
-            self._ask(self._pid, str(file))
+            self._ask(self._pid, file)
         except (OSError, RuntimeError) as error:  # no right to, another version, or switched off in the process
-            raise ProbeError(f"process {self._pid} cannot be asked to run anything: {error}") from error
+            why = system.forbidden([self._pid]).partition(": ")[2] if isinstance(error, PermissionError) else error
+            raise ProbeError(f"process {self._pid} cannot be asked to run anything: {why}") from error

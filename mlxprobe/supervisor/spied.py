@@ -8,14 +8,13 @@ from __future__ import annotations
 import contextlib
 import linecache
 import subprocess
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
 from mlxprobe.agent.roots import Roots
 from mlxprobe.platform.system import system
-from mlxprobe.supervisor.native import program
+from mlxprobe.supervisor.native import TRIES, calls_of, program
 from mlxprobe.supervisor.patience import Patience
 from mlxprobe.values.observation import Frame, Stack
 from mlxprobe.values.vocabulary import Whose
@@ -23,7 +22,6 @@ from mlxprobe.values.vocabulary import Whose
 WITHIN_S = 1.0  # for all processes at one look, while py-spy has a processor
 WAIT_S = 0.02
 AT_ONCE = 8
-TRIES, TRY_S = 40, 0.002
 MISSING = (
     "no Python stacks: py-spy is not installed; `pip install 'mlxprobe[native]'` where mlxprobe is, and attach again"
 )
@@ -84,12 +82,9 @@ class Spied:
             inner = system.inner(pid)
             for one in system.threads([pid]):
                 tries = TRIES if (pid, one.number) in python and (pid, one.number) not in self.inside else 1
-                for _ in range(tries):  # one that works sleeps for a moment now and then
-                    if calls := inner.calls(one.number):
-                        frames = (Frame(file=call.file, line=0, function=call.function) for call in calls)
-                        self.inside[pid, one.number] = tuple(frames)
-                        break
-                    time.sleep(TRY_S if tries > 1 else 0)
+                if calls := calls_of(inner, one.number, tries):
+                    frames = (Frame(file=call.file, line=0, function=call.function) for call in calls)
+                    self.inside[pid, one.number] = tuple(frames)
         before, self.bystanders = self.bystanders, self._not_in_mlx()
         return before != self.bystanders
 

@@ -97,10 +97,11 @@ def slim(record: Record) -> Record:
     return msgspec.structs.replace(record, environment=here, programs=compared)
 
 
-def keep_baseline(record: Record, folder: Path) -> None:
-    """Write a record to a folder as a baseline, under the names of its release and device."""
+def keep_baseline(record: Record, folder: Path) -> Path:
+    """Write a record to a folder as a baseline, under the names of its release and device; return the file."""
     name = f"mlx-{record.environment.mlx}-{record.environment.kind}.json"
     write(folder / name, encode(slim(record), indent=0))
+    return folder / name
 
 
 def _slim(one: ProgramRecord) -> ProgramRecord:

@@ -17,8 +17,9 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 from running import MLXPROBE, Ran, own_environment
-from watching import TOYS, until
+from watching import GUARD_S, TOYS, until
 
+from benchmarks.attachments import started
 from mlxprobe.cli import main
 from mlxprobe.platform.system import system
 from mlxprobe.reports.docs.schema import told
@@ -189,35 +190,17 @@ def test_the_forms_tell_the_same(tmp_path: Path) -> None:
         jsonschema.Draft202012Validator(told(msgspec.json.schema(Attached))).validate(seen(pid)[1])
 
 
-# Whole numbers: of 24 runs of these losses, with nobody near and four at once, five rounded otherwise somewhere.
-BITS = """
-import hashlib
-digest, numbers = hashlib.sha256(), mx.arange(4096, dtype=mx.uint32)
-for step in range(int(sys.argv[1])):
-    loss, grads = gradients(model)
-    optimizer.update(model, grads)
-    numbers = numbers * 1664525 + 1013904223
-    mx.eval(model.parameters(), optimizer.state, numbers, loss)
-    digest.update(bytes(memoryview(numbers)))
-    if step == 0:
-        print("ready", flush=True)
-print(digest.hexdigest(), mx.random.normal().item().hex())
-"""
-
-
 @pytest.mark.slow
 @NEEDS_SPY
-def test_what_a_program_computes_stays_equal_however_often_it_is_attached_to(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text(f"import sys{TRAINS}{BITS}")
-    order, environment = [sys.executable, str(tmp_path / "train.py"), "40000"], own_environment()
-    alone = subprocess.run(order, capture_output=True, text=True, timeout=WITHIN_S, check=True, env=environment)
-    with subprocess.Popen(order, stdout=subprocess.PIPE, text=True, env=environment) as watched:
-        assert watched.stdout is not None
-        assert watched.stdout.readline() == "ready\n"
+def test_losses_stay_equal_in_every_bit_however_often_a_training_is_attached_to(tmp_path: Path) -> None:
+    with started(tmp_path) as watched:
         states = [told_["state"] for _ in range(ATTACHMENTS) if (told_ := seen(watched.pid)[1])]
-        assert f"ready\n{watched.stdout.read()}" == alone.stdout
+        (tmp_path / "STOP").touch()
+        steps, losses, _ = watched.communicate(timeout=GUARD_S)[0].split()
     assert "alive" in states
     assert not {"deadlock", "stall"} & set(states)
+    with started(tmp_path, steps) as alone:
+        assert alone.communicate(timeout=GUARD_S)[0].split()[:2] == [steps, losses]
 
 
 @pytest.mark.slow

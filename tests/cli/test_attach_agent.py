@@ -1,6 +1,6 @@
 """`mlxprobe attach --agent`: the agent goes into a process that runs, and leaves it again.
 
-Python before 3.14 cannot ask a process to run a file. Here the process does so at a signal; the rest is as it is.
+Python before 3.14 cannot ask a process to run a file. There the process does so at a signal; the rest is as it is.
 """
 
 from __future__ import annotations
@@ -39,12 +39,28 @@ print("came", flush=True)
 while not os.path.exists("go"): train(1)
 print(own[0] is mx.eval, "mlxprobe" not in repr(mx.eval), flush=True)
 """
+STUCK = """
+import os, signal, sys, threading, time
+signal.signal(signal.SIGUSR1, lambda *_: exec(open(open("asked").read()).read(), {}))
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+print("ready", flush=True)
+sys.stderr = sys.stdout
+def frees():
+    while not os.path.exists("go"): time.sleep(0.1)
+    lock.release()
+lock = threading.Lock()
+lock.acquire()
+threading.Thread(target=frees).start()
+lock.acquire()
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+print("went on", flush=True)
+"""
 ASKS = """
 import os, signal, sys
 def ask(pid, file):
     open("asked", "w").write(file)
     os.kill(pid, signal.SIGUSR1)
-sys.remote_exec = ask
+if not hasattr(sys, "remote_exec"): sys.remote_exec = ask
 sys.argv = ["mlxprobe", "attach", *sys.argv[1:]]
 from mlxprobe.cli import entry_point
 entry_point()
@@ -55,6 +71,12 @@ entry_point()
 def started(folder: Path, text: str) -> Iterator[subprocess.Popen[str]]:
     """Run a program until it has said that it is ready."""
     (folder / "train.py").write_text(RUNS + text)
+    with running(folder) as made:
+        yield made
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[subprocess.Popen[str]]:
     order = [sys.executable, "train.py"]
     with subprocess.Popen(order, cwd=folder, env=own_environment(), stdout=subprocess.PIPE, text=True) as made:
         try:
@@ -91,6 +113,20 @@ def test_ctrl_c_leaves_the_process_as_it_was(tmp_path: Path) -> None:
         assert asked.returncode == 0 and "healthy: " in err and " steps, " in err, err
         (tmp_path / "go").touch()
         assert program.communicate(timeout=GUARD_S)[0] == "True True\n" and program.returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("default_signals")
+def test_a_process_whose_main_thread_leaves_no_call_is_told_of_and_let_be(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(STUCK)
+    with running(tmp_path) as program:
+        asked = asking(tmp_path, program)
+        assert asked.stderr is not None and "the agent has not come so far" in asked.stderr.readline()
+        asked.send_signal(signal.SIGINT)
+        err = asked.communicate(timeout=GUARD_S)[1]
+        assert asked.returncode == 2 and f"did not come to process {program.pid}" in err and program.poll() is None
+        (tmp_path / "go").touch()
+        assert program.communicate(timeout=GUARD_S)[0] == "went on\n" and program.returncode == 0
 
 
 @pytest.mark.skipif(hasattr(sys, "remote_exec"), reason="this Python can")

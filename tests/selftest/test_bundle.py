@@ -106,6 +106,14 @@ def test_a_baseline_of_a_bundle_has_its_scenarios_alone(tmp_path: Path) -> None:
     assert kept.environment.executable == ""
 
 
+def test_who_asks_for_records_alone_gets_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    order = ["report", str(bundle_of(tmp_path, record(program("step2-hang", "a")))), "--records", "kept"]
+    done = CliRunner().invoke(main, order)
+    assert (done.exit_code, done.stderr) == (0, "mlxprobe: kept/mlx-0.32.4-cpu.json\n")
+    assert not (tmp_path / "report.html").exists() and (tmp_path / "kept" / "mlx-0.32.4-cpu.json").exists()
+
+
 @pytest.mark.parametrize(
     ("form", "begins", "says"),
     [

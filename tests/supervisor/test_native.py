@@ -19,18 +19,13 @@ from mlxprobe.platform.system import system
 from mlxprobe.supervisor import native
 from mlxprobe.values.observation import Frame, Stack
 
-LIBMLX = "/opt/mlx/lib/libmlx.so"
-NATIVE = [
-    {"name": "0x7f22", "filename": "/lib/libc.so.6", "module": "/lib/libc.so.6"},
-    {"name": "pthread_cond_wait", "filename": "/lib/libc.so.6", "module": "/lib/libc.so.6"},
-    {"name": "mlx::core::Event::wait", "filename": LIBMLX, "module": LIBMLX},
-]
-PYTHON = {"name": "step", "filename": "/home/me/train.py", "module": None}
-OUTER = {"name": "main", "filename": "/usr/bin/python3", "module": "/usr/bin/python3"}
+LIBC, LIBMLX = "/lib/libc.so.6", "/opt/mlx/lib/libmlx.so"
+CALLS = (Native(LIBC, "pthread_cond_wait"), Native(LIBMLX, "mlx::core::Event::wait"))
 REPORT = json.dumps([
-    {"thread_id": 0x7F02, "thread_name": "MainThread", "os_thread_id": 7, "frames": [*NATIVE, PYTHON, OUTER]},
-    {"thread_id": 0x7F03, "thread_name": None, "os_thread_id": 8, "frames": [PYTHON]},
-]).encode()  # fmt: skip
+    {"thread_id": 0x7F02, "thread_name": "MainThread", "os_thread_id": 7, "frames": []},
+    {"thread_id": 0x7F03, "thread_name": None, "os_thread_id": 8, "frames": []},
+    {"thread_id": 0x7F04, "thread_name": None, "os_thread_id": None, "frames": []},
+])  # fmt: skip
 HERE = (Frame(file="/home/me/train.py", line=42, function="step"),)
 
 
@@ -38,18 +33,15 @@ def stack(thread: str) -> Stack:
     return Stack(pid=7, thread=thread, frames=HERE)
 
 
-def test_what_lies_further_in_than_python_is_told_with_its_names() -> None:
-    main, other = native.parse(REPORT, pid=7)
-    assert [frame.function for frame in main.frames] == ["pthread_cond_wait", "mlx::core::Event::wait"]
-    assert (main.thread, other.frames) == (f"0x{0x7F02:016x}", ())
+class Inner:
+    """Threads that are found asleep at the look so numbered."""
 
+    def __init__(self, asleep_at: dict[int, int]) -> None:
+        self._left = dict(asleep_at)
 
-@pytest.mark.parametrize("thread", [f"0x{0x7F02:016x}", "MainThread"], ids=["by its number", "by its name"])
-def test_a_stack_gets_its_own_threads_frames(thread: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "native", lambda pid, within_s: native.parse(REPORT, pid))
-    (found,) = native.with_native([stack(thread)])
-    assert [frame.function for frame in found.native] == ["pthread_cond_wait", "mlx::core::Event::wait"]
-    assert native.with_native([stack("0x9")]) == (stack("0x9"),)
+    def calls(self, number: int) -> tuple[Native, ...]:
+        self._left[number] = self._left.get(number, native.TRIES + 1) - 1
+        return CALLS if self._left[number] == 0 else ()
 
 
 def tool(folder: Path, text: str) -> Callable[[], str]:
@@ -59,28 +51,19 @@ def tool(folder: Path, text: str) -> Callable[[], str]:
     return lambda: str(file)
 
 
-class Recorded:
-    """What reads stacks, and the ways in which it was asked to."""
-
-    def __init__(self, reads: Callable[[int, float, str], bytes]) -> None:
-        self._reads = reads
-        self.ways: list[str] = []
-
-    def __call__(self, pid: int, within_s: float, how: str) -> bytes:
-        self.ways.append(how)
-        return self._reads(pid, within_s, how)
-
-
-def test_where_one_thread_runs_the_process_is_stopped_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = {7: (Native("/lib/libc.so.6", "futex_wait"),), 8: ()}
-    inner = SimpleNamespace(calls=lambda number: calls[number])
-    monkeypatch.setattr(native, "system", SimpleNamespace(inner=lambda _: inner))
-    assert native.asleep(REPORT, 7) == []
-    calls[8] = (Native("/lib/libc.so.6", "poll"),)
-    assert [(one.thread, one.frames[0].function) for one in native.asleep(REPORT, 7)] == [
-        (f"0x{0x7F02:016x}", "futex_wait"),
-        (f"0x{0x7F03:016x}", "poll"),
-    ]
+@pytest.mark.slow
+@pytest.mark.parametrize(("thread", "at"), [(f"0x{0x7F02:016x}", 1), ("MainThread", 30), (f"0x{0x7F03:016x}", 1)])
+def test_a_stack_gets_its_own_threads_calls_and_nobody_is_stopped(
+    thread: str, at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "report").write_text(REPORT)
+    monkeypatch.setattr(native, "program", tool(tmp_path, 'cd "$(dirname "$0")"; echo "$@" >> asked; cat report'))
+    inner = SimpleNamespace(inner=lambda _: Inner({7: at}), stopped=lambda _: False)
+    monkeypatch.setattr(native, "system", inner)
+    (found,) = native.with_native([stack(thread)])
+    wanted = [] if thread == f"0x{0x7F03:016x}" else ["pthread_cond_wait", "mlx::core::Event::wait"]
+    assert [frame.function for frame in found.native] == wanted
+    assert (tmp_path / "asked").read_text() == "dump --nonblocking --json --pid 7\n"
 
 
 NONE = [
@@ -103,14 +86,11 @@ def test_no_native_stacks_are_no_failure(text: str | None, tmp_path: Path, monke
 
 @pytest.mark.slow
 @pytest.mark.skipif(not LINUX or not native.program(), reason="py-spy is in the extra `native`")
-def test_a_hang_in_c_is_told_by_its_native_call_and_nobody_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hang_in_c_is_told_by_its_native_call() -> None:
     with subprocess.Popen([sys.executable, toy("blocked_without_gil")]) as hung:
         try:
             assert until(lambda: Path(f"/proc/{hung.pid}/wchan").read_text().startswith("futex"))
-            dumped = Recorded(native._dumped)
-            monkeypatch.setattr(native, "_dumped", dumped)
             found = native.native(hung.pid, 10)
-            assert dumped.ways == ["--nonblocking"]  # it sleeps: nobody stops it
             assert any("mutex_lock" in frame.function for one in found for frame in one.frames), found
             assert [one.state for one in system.threads([hung.pid])] == ["S"]  # it was let go
         finally:
