@@ -19,6 +19,7 @@ from pathlib import Path
 
 from watching import GUARD_S
 
+GUIDE = Path(__file__).parents[1] / "docs" / "guide"
 LIVE = "mlxprobe: "  # how a line begins that is told while the program runs
 BLOCK = re.compile(r"((?:<!--[^\n]*-->\n)*)^```(console|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 VARIES = re.compile(r"<!-- varies: (.*) -->")
@@ -48,6 +49,11 @@ class Block:
         """Return a text without what varies, and without its folds."""
         folded = " ".join(printed.split())
         return re.sub(self.varies, "…", folded) if self.varies else folded
+
+
+def written(page: str, kind: str) -> list[str]:
+    """Return the blocks of one kind on a page of the guide."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", (GUIDE / page).read_text(), re.MULTILINE | re.DOTALL)
 
 
 def blocks(page: str) -> Iterator[Block]:

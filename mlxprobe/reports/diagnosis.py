@@ -140,15 +140,16 @@ def _stack(stack: Stack) -> list[RenderableType]:
 
 
 def calls(stack: Stack) -> list[str]:
-    """Write a stack from the user's innermost frame on; all of it where no frame is the user's."""
-    inner = next((k for k, frame in enumerate(stack.frames) if is_users(frame)), 0)
-    frames = stack.frames[inner : inner + FRAMES]
+    """Write a stack from the user's innermost frame to their outermost; all of it where no frame is the user's."""
+    users = [k for k, frame in enumerate(stack.frames) if is_users(frame)] or [0, len(stack.frames) - 1]
+    inner, outer = users[0], users[-1] + 1
+    frames = stack.frames[inner:outer][:FRAMES]
     lines = [f"{plain(frame.file.rpartition('/')[2])} in {plain(frame.function)}" for frame in stack.native]
     lines += [
         f"{place(frame.file, frame.line)} in {plain(frame.function)}{f': {plain(frame.code)}' if frame.code else ''}"
         for frame in frames
     ]
-    left = len(stack.frames) - inner - len(frames)
+    left = outer - inner - len(frames)
     return lines + [f"… and {counted(left, 'outer call')}"] * bool(left)
 
 

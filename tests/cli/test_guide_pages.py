@@ -9,15 +9,10 @@ from pathlib import Path
 
 import pytest
 from running import PRELUDE, UNTRAINED, own_environment, run
+from tutorial import GUIDE, written
 from watching import GUARD_S
 
 from mlxprobe.supervisor.native import program
-
-GUIDE = Path(__file__).parents[2] / "docs" / "guide"
-
-
-def blocks(page: str, kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```$", (GUIDE / page).read_text(), re.MULTILINE | re.DOTALL)
 
 
 def essence(text: str) -> list[str]:
@@ -35,7 +30,7 @@ def test_a_process_that_hangs_is_told_of_as_the_page_shows(tmp_path: Path) -> No
     hangs = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE)
     try:
         assert hangs.stdout is not None and hangs.stdout.readline()
-        (shown,) = blocks("hangs-now.md", "console")
+        (shown,) = written("hangs-now.md", "console")
         order = shown.splitlines()[0].removeprefix("$ mlxprobe ").split()
         done = subprocess.run(
             [sys.executable, "-m", "mlxprobe", order[0], str(hangs.pid), "--stall-limit", "3"], cwd=tmp_path,
@@ -50,13 +45,13 @@ def test_a_process_that_hangs_is_told_of_as_the_page_shows(tmp_path: Path) -> No
 def test_the_cells_on_the_page_are_those_of_the_example() -> None:
     example = json.loads((GUIDE / "notebook.ipynb").read_text())
     cells = ["".join(one["source"]) for one in example["cells"] if one["cell_type"] == "code"]
-    shown = [one.rstrip("\n") for one in blocks("notebook.md", "python") if one.startswith("%")]
+    shown = [one.rstrip("\n") for one in written("notebook.md", "python") if one.startswith("%")]
     assert len(shown) == 3 and set(shown) <= set(cells)
 
 
 def orders(page: str) -> list[tuple[list[str], list[str]]]:
     """Return the commands of a page, each with the lines that it shows."""
-    lines = [one for block in blocks(page, "console") for one in block.splitlines()]
+    lines = [one for block in written(page, "console") for one in block.splitlines()]
     starts = [k for k, line in enumerate(lines) if line.startswith("$ ")]
     ends = [*starts[1:], len(lines)]
     return [(lines[start].split()[2:], lines[start + 1 : end]) for start, end in zip(starts, ends, strict=True)]
@@ -88,7 +83,7 @@ def test_what_a_page_says_is_what_its_commands_print(page: str, codes: list[int]
 
 @pytest.mark.slow
 def test_what_the_page_says_of_any_program_runs_as_it_is_written(tmp_path: Path) -> None:
-    whole, part = (one for one in blocks("notebook.md", "python") if "import mlxprobe\n" in one or "watching()" in one)
+    whole, part = (one for one in written("notebook.md", "python") if "import mlxprobe\n" in one or "watching()" in one)
     (tmp_path / "program.py").write_text(f"{UNTRAINED}{whole}train(30)\nmlxprobe.disable()\n{part}")
     ran = run([sys.executable, "program.py"], tmp_path)
     assert ran.code == 0 and "healthy: no finding" in ran.err and "30 steps" in ran.err

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from running import UNTRAINED, run
+from tutorial import written
 
 REAL = """
 import mlx.core as mx, mlx.optimizers as optim
@@ -32,6 +33,16 @@ def test_a_training_of_mlx_lm_is_watched_by_its_callback(tmp_path: Path, rate: f
     told = ran(tmp_path, REAL.replace("{rate}", str(rate)))
     codes = "[]" if rate else "['MP210', 'MP306']"
     assert told.endswith(f"{codes} 40 [10, 20, 30, 40] 3")
+
+
+@pytest.mark.slow
+def test_the_page_shows_how_it_is_written(tmp_path: Path) -> None:
+    pytest.importorskip("mlx_lm")
+    (shown,) = (one for one in written("notebook.md", "python") if "WatchCallback" in one)
+    made, _, _ = REAL.replace("{rate}", "1e-2").partition("with WatchCallback()")
+    (tmp_path / "train.py").write_text(f"{made}train_set = val_set = data\noptimizer = optim.Adam(1e-2)\n{shown}")
+    ran_ = run([sys.executable, "train.py"], tmp_path)
+    assert ran_.code == 0 and "100 steps" in ran_.err and "healthy: no finding" in ran_.err, ran_.err
 
 
 FORM = """
