@@ -2,11 +2,12 @@
 
 import sys
 import threading
+from pathlib import Path
 
 import msgspec
 import pytest
 from making import STACK, seen, stalled
-from running import MLXPROBE
+from running import MLXPROBE, run
 
 from mlxprobe.selftest import healthy, hostile, overhead
 from mlxprobe.selftest.hostile import CHILDREN
@@ -109,3 +110,12 @@ def test_a_loop_runs_in_turn_as_it_is_and_watched() -> None:
 def test_a_round_without_figures_is_not_judged() -> None:
     one = overhead.judged("x", [*rounds(1.0), {"plain": (1.0, 1.0, 2.0)}])
     assert (one.outcome, one.as_expected, one.reason) == (Outcome.UNJUDGED, False, "1 of 2 rounds gave figures")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["deletes_its_folder", "kills_its_warden", "stops_its_warden"])
+def test_a_child_that_harms_what_is_around_it_does_nothing_where_nobody_watches(name: str, tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    order = ["sh", "-c", '"$@"; echo still here', "sh", sys.executable, str(hostile.FOLDER / f"{name}.py")]
+    ran = run(order, tmp_path, TMPDIR=str(tmp_path))
+    assert ran.out == "still here\n" and "`mlxprobe selftest` runs it" in ran.err and (tmp_path / "mine").exists()

@@ -4,6 +4,8 @@ import os
 import signal
 import time
 
+if not os.path.basename(os.environ.get("TMPDIR", "")).startswith("mlxprobe-"):
+    raise SystemExit("this kills its parent process: `mlxprobe selftest` runs it where that does no harm")
 if os.fork() == 0:
     os.setsid()
     while True:
