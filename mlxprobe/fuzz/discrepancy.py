@@ -9,6 +9,7 @@ UNSUPPORTED = (
     "not yet implemented",
     "unsupported",
     "not supported",
+    "not yet supported",
     "only support",
     "arrays only",
     "nyi",
