@@ -8,7 +8,8 @@ from mlxprobe.platform import LINUX, MAC
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 WITH_ENVIRONMENT = ("ps", "-A", "-E", "-ww") if MAC else ("ps", "axeww")  # macOS's is from its manual, and never run
-COLUMNS = "pid=,ppid=,pgid=,stat=,command="
+# One after the other: to FreeBSD what follows a `=` is all of it a header.
+COLUMNS = ("-opid=", "-oppid=", "-opgid=", "-ostat=", "-ocommand=")
 
 
 class LinuxKin:
@@ -62,14 +63,21 @@ class PortableKin:
         """
         import subprocess
 
-        with subprocess.Popen([*WITH_ENVIRONMENT, "-o", COLUMNS], stdout=subprocess.PIPE) as ps:
-            rows = [line.split() for line in ps.communicate(timeout=5)[0].decode(errors="replace").splitlines()]
-        found = {}
-        for pid, parent, group, state, *words in rows:
-            is_ours = int(group) == program or (self._mark and any(word.endswith("=" + self._mark) for word in words))
-            if (state[0] != "Z" or "l" in state) and int(pid) != ps.pid:  # l: with threads that live, on Linux
-                found[int(pid)] = os.getpid() if is_ours and int(pid) != os.getpid() else int(parent)
+        with subprocess.Popen([*WITH_ENVIRONMENT, *COLUMNS], stdout=subprocess.PIPE) as ps:
+            told = ps.communicate(timeout=5)[0].decode(errors="replace")
+        found = parsed(told, program, self._mark)
+        found.pop(ps.pid, None)
         return found
+
+
+def parsed(told: str, program: int, mark: str) -> dict[int, int]:
+    """Read what ps(1) tells: the living, each with its parent, or with us where it is one of the program's."""
+    found = {}
+    for pid, parent, group, state, *words in map(str.split, filter(None, told.split("\n"))):
+        is_ours = int(group) == program or (mark and any(word.endswith("=" + mark) for word in words))
+        if state[0] != "Z" or "l" in state:  # l: with threads that live, on Linux
+            found[int(pid)] = os.getpid() if is_ours and int(pid) != os.getpid() else int(parent)
+    return found
 
 
 def _prctl(option: int, value: int) -> None:

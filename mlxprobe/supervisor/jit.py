@@ -14,7 +14,27 @@ from pathlib import Path
 
 from mlxprobe.settings.table import cache_folder
 
-PATTERNS = ("lib*.so", "mlx/**/lib*.so", "mlx/*/ptx/*")  # on the CPU up to MLX 0.28 and since; on CUDA
+INSIDE = "mlx/*/ptx"  # CUDA's kernels are built inside the process, where no compiler is seen to run
+PATTERNS = ("lib*.so", "mlx/**/lib*.so", f"{INSIDE}/*")  # on the CPU up to MLX 0.28 and since; on CUDA
+
+
+class Built:
+    """The kernels that a program has built inside its own process; each takes seconds, and is progress."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known_ns = self._newest_ns()
+
+    def more(self) -> bool:
+        """Tell whether any have come since this was asked last."""
+        before_ns, self._known_ns = self._known_ns, self._newest_ns()
+        return self._known_ns > before_ns
+
+    def _newest_ns(self) -> int:
+        try:
+            return max((place.stat().st_mtime_ns for place in self._folder.glob(INSIDE)), default=0)
+        except OSError:
+            return 0
 
 
 def lend(folder: Path, key: str) -> None:

@@ -64,6 +64,7 @@ class Watcher:
         self.progress: Progress = lambda _: False
         self.hung: Callable[[Watcher], None] = lambda _: None
         self.pauses = Pauses(child.started_s)
+        self._built = jit.Built(child.folder)
 
     @property
     def log(self) -> EventLog:
@@ -105,7 +106,7 @@ class Watcher:
         self.child.pump(timeout_s)
         gap_s = min(self.pauses.passed_s(), LONGEST_GAP_S)
         known = len(self.processes.logs)
-        if self.processes.feed(self.child.take_events()):
+        if self.processes.feed(self.child.take_events()) or self._built.more():
             self.silent_s = self._again_s = self._held_s = 0.0
             self.suspicion.drop()
         elif self.silent_s < 0.2 or not (self.tree.compiling() or self._is_held(gap_s)):

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from watching import until
 
+from mlxprobe.platform import kin
 from mlxprobe.platform.interface import Awaited, Platform, Thread
 from mlxprobe.platform.linux import Linux
 from mlxprobe.platform.portable import Portable, mac
-from mlxprobe.platform.portable.states import States, parsed
+from mlxprobe.platform.portable.states import ORDER, States, parsed
 from mlxprobe.platform.portable.waits import awaited, outside
 
 STATES = [
@@ -37,6 +38,32 @@ STATES = [
 @pytest.mark.parametrize(("rows", "told"), [one[1:] for one in STATES], ids=[one[0] for one in STATES])
 def test_a_process_is_as_ready_as_its_readiest_thread(rows: str, told: dict[int, str]) -> None:
     assert parsed(rows) == told
+
+
+OF_A_MAC = """
+  612     1   612 S<s  /usr/libexec/a_daemon
+ 9651   501  9651 SNs  python train.py HOME=/Users/one TMPDIR=/var/folders/x/T/mark
+ 9652  9651  9652 I    python train.py TMPDIR=/var/folders/x/T/mark
+ 9653     1  9653 S    python detached.py KEPT=/var/folders/x/T/mark AFTER=1
+ 9654     1  9651 R+   /bin/sleep 1000
+ 9655     1  9655 S    python other.py TMPDIR=/var/folders/x/T/marked
+ 9656  9651  9651 Z    <defunct>
+ 9657     1  9657 ?E   (python3.12)
+"""  # made as Apple's print.c makes it; what the system protects, such as /bin/sleep, shows no environment
+
+
+def test_rows_of_macos_tell_who_is_the_programs() -> None:
+    us = os.getpid()
+    assert kin.parsed(OF_A_MAC, 9651, "/var/folders/x/T/mark") == {
+        612: 1, 9651: us, 9652: us, 9653: us, 9654: us, 9655: 1, 9657: 1
+    }  # fmt: skip
+
+
+def test_every_column_is_an_option_of_its_own() -> None:
+    """FreeBSD's ps(1) takes all that follows a `=` for a header: with one list there is one column."""
+    for order in (kin.COLUMNS, ORDER):
+        assert all("," not in word for word in order)
+        assert len([word for word in order if word.startswith("-o")]) > 1
 
 
 LINES = [

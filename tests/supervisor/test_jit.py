@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from pathlib import Path
 
 import pytest
+from watching import GUARD_S
 
 from mlxprobe.supervisor import jit
+from mlxprobe.supervisor.watch import observe
+from mlxprobe.values.observation import Limits, Program
 
 
 @pytest.fixture
@@ -84,3 +89,33 @@ def test_children_that_start_and_end_at_once_do_not_meet(folder: Path, tmp_path:
     keeper.join()
     jit.lend(tmp_path / "last", "key")
     assert len(files(tmp_path / "last")) == 100
+
+
+def test_kernels_that_are_built_inside_a_process_are_seen_to_come(folder: Path) -> None:
+    put(folder, "mlx/0.32.4/ptx/lent.ptx")
+    built = jit.Built(folder)
+    assert not built.more()
+    put(folder, "mlx/0.32.4/ptx/one.ptx")
+    os.utime(folder / "mlx/0.32.4/ptx", ns=(10**19 // 5, 10**19 // 5))  # no clock is as coarse
+    assert (built.more(), built.more()) == (True, False)
+    put(folder, "weights.npz")
+    assert not built.more()
+
+
+BUILDS = """
+import pathlib, tempfile, time
+place = pathlib.Path(tempfile.gettempdir(), "mlx", "0.32.4", "ptx")
+place.mkdir(parents=True)
+for kernel in range(6):
+    time.sleep(0.5)
+    (place / f"{kernel}.ptx").touch()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(GUARD_S)
+def test_kernels_that_are_built_one_after_the_other_are_no_silence(tmp_path: Path) -> None:
+    (tmp_path / "builds.py").write_text(BUILDS)
+    limits = Limits(stall_s=1.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=10**9)
+    seen = observe(Program(name="builds", argv=("script", str(tmp_path / "builds.py")), python=sys.executable), limits)
+    assert (seen.ended, seen.exit_code) == ("exited", 0)

@@ -16,13 +16,7 @@ from mlxprobe.platform.interface import RUNNING, Thread
 
 WITHIN_S = 5.0
 FRESH_S = 0.01  # of what was told: processes that are looked at together are asked for together
-ORDER = (
-    "ps",
-    "-A",
-    *(["-L"] if NAME == "linux" else []),
-    "-o",
-    "pid=,stat=",
-)  # of macOS the worst of all threads' state
+ORDER = ("ps", "-A", *(["-L"] if NAME == "linux" else []), "-opid=", "-ostat=")  # macOS's is the worst of all threads'
 WORST = "TtRDUSI"  # the first of these that any thread of a process has is the process's
 CALLED = {"U": "D", "I": "S"}  # as BSDs call what waits for a disk, and who has slept for long
 CLOCK_S = 0.02  # in which CPU times are told: user's and system's are rounded each
