@@ -95,6 +95,46 @@ def test_a_program_whose_warden_is_killed_ends_by_itself(tmp_path: Path) -> None
     assert not lives(its)
 
 
+OBSERVE = """
+import sys
+from mlxprobe.supervisor.watch import observe
+from mlxprobe.values.observation import Limits, Program
+limits = Limits(stall_s=600, startup_s=600, timeout_s=600, memory_bytes=10**9)
+observe(Program(name="program", argv=("script", sys.argv[1]), python=sys.executable), limits)
+"""
+TELLS = "import os, threading\nopen({0!r} + '.new', 'w').write(f'{{os.getpid()}} {{os.getppid()}}')\n"
+TELLS += "os.rename({0!r} + '.new', {0!r})\nthreading.Event().wait()"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(GUARD_S)
+def test_a_program_whose_supervisor_and_warden_are_killed_at_once_ends_too(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    file = program(tmp_path, TELLS.format(str(told))).argv[1]
+    with subprocess.Popen([sys.executable, "-c", OBSERVE, file]) as supervisor:
+        assert until(told.exists)
+        pid, warden = map(int, told.read_text().split())
+        its, both = psutil.Process(pid), (supervisor.pid, warden)
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # neither sees the other go
+            for one in both:
+                os.kill(one, number)
+    assert until(lambda: not psutil.pid_exists(warden))
+    try:
+        assert until(lambda: not lives(its)) if LINUX else lives(its)
+    finally:
+        if lives(its):
+            its.kill()
+
+
+def test_a_thread_that_waits_for_a_processor_is_seen_to_be_about_to_answer() -> None:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        try:
+            assert until(lambda: system.runs(busy.pid))
+            assert system.any_ready([busy.pid], [str(busy.pid)]) is LINUX
+        finally:
+            busy.kill()
+
+
 def test_a_containers_share_of_the_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "memory.max").write_text("1000000\n")
     monkeypatch.setattr(memory, "CGROUP", tmp_path)

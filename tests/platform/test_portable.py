@@ -20,6 +20,7 @@ from mlxprobe.platform.interface import Awaited, Platform, Thread
 from mlxprobe.platform.linux import Linux
 from mlxprobe.platform.portable import Portable, mac
 from mlxprobe.platform.portable.states import ORDER, States, parsed
+from mlxprobe.platform.portable.told import Told
 from mlxprobe.platform.portable.waits import awaited, outside
 
 STATES = [
@@ -102,9 +103,33 @@ def test_what_a_process_waits_for_is_told_by_its_state_or_its_line() -> None:
     assert awaited(Thread(0, 0, "S", 0, 0), f"time.sleep({10**9})").outer, "it ends some day: nobody is stuck"
 
 
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the time, which the test sets from here on."""
+    now_s = [0.0]
+    for module in ("states", "told"):
+        monkeypatch.setattr(f"mlxprobe.platform.portable.{module}.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    return now_s
+
+
+def test_an_answer_holds_for_as_long_as_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, asked_s = clock(monkeypatch), []
+
+    def ask() -> int:
+        asked_s.append(now_s[0])
+        now_s[0] += 0.4
+        return len(asked_s)
+
+    told = Told(ask)
+    assert told.now() == told.now() == 1
+    now_s[0] += 0.3
+    assert told.now() == 1
+    now_s[0] += 0.2
+    assert told.now() == 2
+    assert asked_s == [0.0, pytest.approx(0.9)]
+
+
 def test_a_short_while_of_work_is_a_move_and_the_agents_own_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    now_s, cpu_s = [0.0], [5.0]
-    monkeypatch.setattr("mlxprobe.platform.portable.states.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    now_s, cpu_s = clock(monkeypatch), [5.0]
     monkeypatch.setattr("mlxprobe.platform.portable.states.cpu_seconds", lambda _: cpu_s[0])
     monkeypatch.setattr("mlxprobe.platform.portable.states._ps", lambda: "7 S\n")
     states = States()
@@ -121,8 +146,7 @@ def test_a_short_while_of_work_is_a_move_and_the_agents_own_is_none(monkeypatch:
 
 
 def test_who_is_ready_at_two_looks_has_waited_for_what_it_did_not_get(monkeypatch: pytest.MonkeyPatch) -> None:
-    now_s, state = [0.0], ["S"]
-    monkeypatch.setattr("mlxprobe.platform.portable.states.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    now_s, state = clock(monkeypatch), ["S"]
     monkeypatch.setattr("mlxprobe.platform.portable.states.cpu_seconds", lambda _: now_s[0] / 4)
     monkeypatch.setattr("mlxprobe.platform.portable.states._ps", lambda: f"7 {state[0]}\n")
     states = States()

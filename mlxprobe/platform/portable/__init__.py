@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mlxprobe.platform import MAC, PORTABLE
 from mlxprobe.platform.interface import Awaited, Native, Thread, Times
+from mlxprobe.platform.portable.told import Told
 
 if TYPE_CHECKING:
     import psutil
@@ -35,6 +36,7 @@ class Portable:
 
     def __init__(self) -> None:
         self._known: States | None = None
+        self._below: dict[int, Told[list[int]]] = {}
 
     @property
     def _states(self) -> States:
@@ -46,7 +48,7 @@ class Portable:
     def descendants(self, pid: int) -> list[int]:
         from mlxprobe.platform.trees import below
 
-        return below(pid)
+        return self._below.setdefault(pid, Told(lambda: below(pid))).now()
 
     def threads(self, pids: Iterable[int], but: Collection[str] = ()) -> list[Thread]:
         return self._states.threads(pids)

@@ -13,9 +13,9 @@ import psutil
 
 from mlxprobe.platform import NAME
 from mlxprobe.platform.interface import RUNNING, Thread
+from mlxprobe.platform.portable.told import Told
 
 WITHIN_S = 5.0
-FRESH_S = 0.01  # of what was told: processes that are looked at together are asked for together
 ORDER = ("ps", "-A", *(["-L"] if NAME == "linux" else []), "-opid=", "-ostat=")  # macOS's is the worst of all threads'
 WORST = "TtRDUSI"  # the first of these that any thread of a process has is the process's
 CALLED = {"U": "D", "I": "S"}  # as BSDs call what waits for a disk, and who has slept for long
@@ -28,8 +28,7 @@ class States:
     """What was told last of each process."""
 
     def __init__(self) -> None:
-        self._told: dict[int, str] = {}
-        self._told_s = self._took_s = 0.0
+        self._told = Told(lambda: parsed(_ps()))
         self._used: dict[int, tuple[float, float]] = {}  # when a process was seen to move, and its CPU seconds then
         self._moves: dict[int, int] = {}
         self._ready: dict[int, tuple[float, float]] = {}  # when a process was seen to be ready, and its CPU seconds
@@ -37,24 +36,16 @@ class States:
 
     def threads(self, pids: Iterable[int]) -> list[Thread]:
         """Return what living processes do; `switches` counts the looks that have found one to have computed."""
-        told = self._asked(FRESH_S)
+        told = self._told.now()
         return [self._thread(pid, told[pid]) for pid in pids if pid in told]
 
     def runs(self, pid: int) -> bool:
-        """Tell whether a process was ready when it was asked for last; on a busy machine ps(1) takes its time."""
-        return self._asked(max(FRESH_S, self._took_s)).get(pid) == RUNNING
+        """Tell whether a process was ready when it was asked for last."""
+        return self._told.now().get(pid) == RUNNING
 
     def waited_s(self, pid: int) -> float:
         """Return for how long a process has waited for processors: between looks at which it was ready."""
         return self._waited_s.get(pid, 0.0)
-
-    def _asked(self, fresh_s: float) -> dict[int, str]:
-        began_s = time.monotonic()
-        if began_s - self._told_s > fresh_s:
-            self._told = parsed(_ps())
-            self._told_s = time.monotonic()
-            self._took_s = self._told_s - began_s
-        return self._told
 
     def _thread(self, pid: int, state: str) -> Thread:
         now_s, cpu_s = time.monotonic(), cpu_seconds(pid)

@@ -1,0 +1,96 @@
+"""Give the same programs to Linux's own ways and to the portable ones, in turn, and count where the verdicts differ.
+
+`python -m benchmarks.parity [RUNS] [CONDITION ...] [--scenario PATTERN ...]`: all scenarios and hostile children, quiet
+and busy, where nothing else is named. A verdict is the outcome, the kind of a hang, and the codes that were found.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.steadiness import CONDITIONS, Order
+from mlxprobe.catalogue import scenarios
+from mlxprobe.platform import PORTABLE, VARIABLE
+from mlxprobe.settings.table import resolve
+from mlxprobe.values.files import load
+from mlxprobe.values.record import ProgramRecord
+from mlxprobe.values.versions import HOSTILE
+
+NAMES = {"": "linux", PORTABLE: PORTABLE}  # by the variable's values
+LIMITS = {"slow-rank/one_has_four": "whose work is whose among ranks is not told (MP707)"}  # as README's table has them
+Verdicts = dict[str, str]
+
+
+def verdict(row: ProgramRecord) -> str:
+    """Return a verdict in a few words."""
+    codes = sorted({one.code for one in row.findings})
+    return " ".join([str(row.outcome), *([str(row.kind)] if row.kind else []), *codes])
+
+
+def verdicts(order: Order, platform: str, patterns: list[str]) -> tuple[Verdicts, list[ProgramRecord]]:
+    """Run the programs on one platform; return the verdicts, and what was not as expected."""
+    with tempfile.TemporaryDirectory() as folder:
+        bundle, log = Path(folder) / "parity.zip", Path(folder) / "log"
+        words = [word for one in patterns for word in ("--scenario", one)]
+        with log.open("w") as file:
+            subprocess.run(
+                [*order, "selftest", "--bundle", str(bundle), *words],
+                stdout=file,
+                stderr=file,
+                cwd=folder,
+                env=os.environ | {VARIABLE: platform},
+                check=False,
+            )
+        if not bundle.is_file():
+            raise SystemExit(f"the run left no record:\n{log.read_text()[-2000:]}")
+        rows = load(bundle).programs
+    return {row.name: verdict(row) for row in rows}, [row for row in rows if not row.as_expected]
+
+
+def compare(order: Order, patterns: list[str], number: int) -> Counter[str]:
+    """Run both platforms once, who goes first by turns; print and count what differs and what was not expected."""
+    found: dict[str, Verdicts] = {}
+    counts: Counter[str] = Counter()
+    for platform in list(NAMES)[:: 1 if number % 2 else -1]:
+        began_s = time.monotonic()
+        found[platform], unexpected = verdicts(order, platform, patterns)
+        counts[f"unexpected on {NAMES[platform]}"] += len(unexpected)
+        print(f"  {NAMES[platform]}: {len(found[platform])} programs, {time.monotonic() - began_s:.0f} s", flush=True)
+        for row in unexpected:
+            print(f"    {row.name}: {row.outcome}: {row.reason}", flush=True)
+    for name, told in found[""].items():
+        other = found[PORTABLE].get(name, "nothing")
+        if told != other:
+            counts["a limit" if name in LIMITS else "different"] += 1
+            print(f"    {name}: {told} | {other} {LIMITS.get(name, '')}", flush=True)
+    counts["pairs"] += len(found[""])
+    return counts
+
+
+def main() -> None:
+    """Print every difference, and the sums of each condition."""
+    words = sys.argv[1:]
+    patterns = words[words.index("--scenario") + 1 :] if "--scenario" in words else []
+    words = words[: words.index("--scenario")] if patterns else words
+    runs = int(words.pop(0)) if words and words[0].isdigit() else 10
+    entries, _ = scenarios.find(resolve({}).scenarios)
+    patterns = patterns or [HOSTILE, *(entry.name for entry in entries)]
+    told = []
+    for name in words or ("quiet", "busy"):
+        counts: Counter[str] = Counter()
+        with CONDITIONS[name][0]() as order:
+            for number in range(1, runs + 1):
+                print(f"{name} {number}", flush=True)
+                counts += compare(order, patterns, number)
+        told.append(f"{name}: {runs} runs of both: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+    print(*told, sep="\n")
+
+
+if __name__ == "__main__":
+    main()
