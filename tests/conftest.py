@@ -19,6 +19,11 @@ pytest_plugins = ["pytester"]
 collect_ignore_glob = ["pages.py", "programs/*", "snapshots/*"]  # told by name, or scenarios by their looks
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the wheel: it takes minutes, and at the end one worker would wait for the other's."""
+    items.sort(key=lambda item: item.path.name != "test_wheel.py")
+
+
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make an index of two fake releases of MLX, one of which does not import, and an empty cache."""
