@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-NODE = re.compile(r'\{ (\d+) \[label ="([^"]*)"')
+NODE = r'\{ (\d+) \[label ="([^"]*)"'
 CARRIERS = {"Squeeze", "Reshape", "ExpandDims", "AsType", "Broadcast", "Flatten", "Unflatten", "StopGradient", "Copy"}
 CARRIERS |= {"Contiguous", "Transpose", "Slice", "Negative"}
 LAYERS = {"Matmul", "AddMM", "Convolution", "QuantizedMatmul", "GatherMM", "GatherQMM", "BlockMaskedMM"}
@@ -21,10 +21,11 @@ class LossGraph:
         self._kind: dict[str, str] = {}
         self._inputs: dict[str, list[str]] = {}
         self._maker: dict[str, str] = {}
+        node = re.compile(NODE).match
         for line in dot.splitlines():
             start, arrow, end = line.partition(" -> ")
             if not arrow:
-                if found := NODE.match(line):
+                if found := node(line):
                     self._kind[found[1]] = found[2]
             elif start[0] == '"':
                 self._inputs.setdefault(end, []).append(start[1:-1])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import Any
 
-RANK = re.compile(r"\bMLX_RANK=(\d+)")
-COMMAND = re.compile(r"\bcmd=\((.*)\); exec ", re.DOTALL)  # as mlx.launch has it in its script
+RANK = r"\bMLX_RANK=(\d+)"
+COMMAND = r"(?s)\bcmd=\((.*)\); exec "  # as mlx.launch has it in its script
 CHARACTERS = 400
 
 
@@ -18,10 +17,12 @@ def remote(args: Any) -> dict[str, str | int] | None:
         args: as of `subprocess.Popen`: a list, or a shell's line.
     """
     text = args if isinstance(args, str) else " ".join(map(str, args)) if isinstance(args, (list, tuple)) else ""
-    rank = RANK.search(text) if text.lstrip().startswith("ssh ") else None
+    rank = re.search(RANK, text) if text.lstrip().startswith("ssh ") else None
     if rank is None:
         return None
+    import shlex  # seldom, and it takes as long as three of our modules
+
     words = shlex.split(text) if isinstance(args, str) else list(map(str, args))
-    command = COMMAND.search(words[-1])
+    command = re.search(COMMAND, words[-1])
     told = command[1] if command else ""
     return {"host": words[-2][:CHARACTERS], "rank": int(rank[1]), "command": told if len(told) < CHARACTERS else ""}

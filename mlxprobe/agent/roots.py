@@ -40,14 +40,32 @@ class Roots:
 
 def pythons() -> Iterator[tuple[str, str]]:
     """List the folders of the standard library, and those that packages are installed in."""
-    for folder in {os.path.dirname(os.__file__), sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}:
+    for folder in {os.path.dirname(os.__file__), installed("stdlib"), installed("platstdlib")}:
         yield folder, LIBRARY
         yield from ((os.path.join(folder, name), PACKAGE) for name in INSTALLED)
-    yield from ((sysconfig.get_path(name), PACKAGE) for name in ("purelib", "platlib", "scripts"))
+    yield from ((installed(name), PACKAGE) for name in ("purelib", "platlib", "scripts"))
     yield from ((folder, PACKAGE) for folder in (*site.getsitepackages(), site.getusersitepackages()))
     for folder in sys.path[1:]:  # what a .pth file adds, or an environment over another; the first is the script's own
         if os.path.basename(folder) in INSTALLED:
             yield folder, PACKAGE
+
+
+def installed(name: str) -> str:
+    """Return a folder of this Python's, as `sysconfig.get_path` does without reading how Python was built."""
+    known = {
+        "base": sys.prefix,
+        "platbase": sys.exec_prefix,
+        "installed_base": sys.base_prefix,
+        "installed_platbase": sys.base_exec_prefix,
+        "platlibdir": sys.platlibdir,
+        "py_version_short": "{}.{}".format(*sys.version_info),
+        "implementation_lower": "python",  # as CPython calls itself there
+        "abi_thread": "t" if "t" in getattr(sys, "abiflags", "") else "",
+    }
+    try:
+        return os.path.normpath(sysconfig.get_path(name, expand=False).format(**known))
+    except KeyError:  # a scheme of some distribution's own
+        return sysconfig.get_path(name)
 
 
 def mlx(core: str) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlxprobe.values.record import Finding, ProgramRecord, Record
 
 ENDED_BY = "; Ctrl-C, three times at most, ends it"
-FIGURES = re.compile(r"\d+ s( in \d+)?")  # that grow while the same lasts: seconds, the number of a collective
+FIGURES = r"\d+ s( in \d+)?"  # that grow while the same lasts: seconds, the number of a collective
 MUCH_LONGER = 10  # times, after which it is told again
 
 
@@ -147,7 +147,7 @@ class Report:
 
     def _is_news(self, words: str, lasted_s: float) -> bool:
         """Tell whether something that lasts has not been said so, or lasts much longer now than when it was."""
-        same = FIGURES.sub("", words)
+        same = re.sub(FIGURES, "", words)
         if lasted_s < MUCH_LONGER * self._lasted_s.get(same, 0.0):
             return False
         self._lasted_s[same] = lasted_s

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
 
 if TYPE_CHECKING:
@@ -43,7 +42,8 @@ class Slowest:
 
 def limits_of(settings: Settings, slowest_s: float = 0.0) -> Limits:
     """Return the limits that somebody asked for, and no other but the one after which a silence is told."""
-    from mlxprobe.values.observation import Limits  # which no program's start waits for
+    from mlxprobe.settings.machine import memory_limit  # which no program's start waits for
+    from mlxprobe.values.observation import Limits
 
     return Limits(
         stall_s=settings.stall_s or max(STALL_FLOOR_S, STALL_FACTOR * slowest_s),

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlxprobe.platform import MAC, PORTABLE, VARIABLE
 from mlxprobe.settings.address import RIGHT, Address, address
@@ -15,8 +15,7 @@ from mlxprobe.settings.checks import choice, folders, is_path, packages, seconds
 from mlxprobe.values.errors import UsageError
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """A row of the table; `right` says in words what `check` accepts, `usual` what holds where nobody says anything."""
 
     name: str

@@ -26,11 +26,11 @@ ANSWER_S = 0.15  # for the agent's own thread, which needs the interpreter's loc
 EACH_S = 0.02  # more for every one that is asked
 QUIET_LOOKS = 8  # at which a report has not grown: it has been preempted, or has come to its end
 _AGENT = AGENT + os.sep
-_THREAD = re.compile(r"^(?:Current thread|Thread) (0x[0-9a-f]+)(?: \[(.*?)\])?.*:$")
-_FRAME = re.compile(r'^  File "(.+)", line (\d+) in (.+)$')
-_ESCAPED = re.compile(r"\\(?:x[0-9a-f]{2}|u(?!d[89a-f])[0-9a-f]{4}|U[0-9a-f]{8})")
-_FATAL = re.compile(r"^Fatal Python error: (.*)$", re.MULTILINE)
-_BOTTOM = re.compile(rb'agent.__main__\.py", line \d+ in <module>\n$')  # the main thread's, which comes last
+_THREAD = r"^(?:Current thread|Thread) (0x[0-9a-f]+)(?: \[(.*?)\])?.*:$"
+_FRAME = r'^  File "(.+)", line (\d+) in (.+)$'
+_ESCAPED = r"\\(?:x[0-9a-f]{2}|u(?!d[89a-f])[0-9a-f]{4}|U[0-9a-f]{8})"
+_FATAL = r"(?m)^Fatal Python error: (.*)$"
+_BOTTOM = rb'agent.__main__\.py", line \d+ in <module>\n$'  # the main thread's, which comes last
 
 
 class Stacks:
@@ -100,7 +100,7 @@ class Stacks:
 
     def fatal(self, pid: int) -> str:
         """Return what the last fatal signal of a process, or of a fork of it, is called; empty without one."""
-        found = _FATAL.findall(self.of(pid).text())
+        found = re.findall(_FATAL, self.of(pid).text())
         return found[-1] if found else ""
 
     def __enter__(self) -> Stacks:
@@ -151,7 +151,7 @@ class StackFile:
             quiet += 1
             if self.size() > size:
                 size, quiet = self.size(), 0
-                if _BOTTOM.search(self._since(max(before, size - 300))):
+                if re.search(_BOTTOM, self._since(max(before, size - 300))):
                     break
             elif size > before and quiet > QUIET_LOOKS:
                 break
@@ -204,13 +204,13 @@ def parse(text: str, pid: int, roots: Roots) -> list[Stack]:
     thread = ""
     frames: list[Frame] = []
     for line in [*text.splitlines(), "Thread 0x0:"]:
-        if head := _THREAD.match(line):
+        if head := re.match(_THREAD, line):
             users = tuple(frame for frame in frames if not frame.file.startswith(_AGENT))
             sampler = any(frame.file == f"{_AGENT}sampler.py" for frame in frames)
             if users and not sampler:
                 stacks.append(Stack(pid=pid, thread=thread, frames=users))
             thread, frames = head[2] or head[1], []
-        elif found := _FRAME.match(line):
+        elif found := re.match(_FRAME, line):
             file, number, function = _spelled(found[1]), int(found[2]), _spelled(found[3])
             code = linecache.getline(file, number).strip()
             frames.append(Frame(file=file, line=number, function=function, code=code, whose=Whose(roots.whose(file))))
@@ -224,4 +224,4 @@ def lines_of(stacks: Iterable[Stack]) -> set[str]:
 
 def _spelled(text: str) -> str:
     """Put back the characters that faulthandler escapes: all that are not ASCII; what is no text stays as it is."""
-    return _ESCAPED.sub(lambda found: chr(int(found[0][2:], 16)), text)
+    return re.sub(_ESCAPED, lambda found: chr(int(found[0][2:], 16)), text)

@@ -139,3 +139,8 @@ def test_generated_code_is_a_place_only_where_there_is_no_other(packages: str) -
     sites.add(STDLIB, LIBRARY)
     with ThreadPoolExecutor() as pool:  # whose threads have no other frames than the standard library's
         assert pool.submit(fit).result() == ("<string>", 1)
+
+
+@pytest.mark.parametrize("name", ["stdlib", "platstdlib", "purelib", "platlib", "scripts"])
+def test_a_folder_of_this_python_is_the_one_that_sysconfig_names(name: str) -> None:
+    assert roots.installed(name) == sysconfig.get_path(name)

@@ -6,10 +6,13 @@ imported with MLX, and not before: most Pythons that a command starts never do s
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib.machinery
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -27,6 +30,18 @@ def _make_agent_importable() -> None:
     spec.loader.exec_module(package)
 
 
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Let Python look for none while it imports what stays to the end."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
 def _go_on_without_us() -> None:
     """Import what we hide: the environment's own `sitecustomize`."""
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != _HERE]
@@ -42,7 +57,7 @@ if "MLXPROBE_FOLDER" in os.environ and sys.version_info >= (3, 10):  # an older 
     from mlxprobe.agent import imports, lineage, own
 
     def _settle(mx: ModuleType) -> None:
-        with own.importable():
+        with own.importable(), _no_garbage():
             from mlxprobe.agent import carry
         carry.settle(mx, lineage.handed)
 

@@ -11,7 +11,7 @@ from typing import Any
 from mlxprobe.agent import graph, sites
 from mlxprobe.agent.inspection import Inspection, Inspector
 
-OPTIMIZER_FILE = re.compile(r"(optim|adam|momentum)\w*.*\.(safetensors|npz|npy|gguf|json|pkl|bin)$", re.IGNORECASE)
+OPTIMIZER_FILE = r"(?i)(optim|adam|momentum)\w*.*\.(safetensors|npz|npy|gguf|json|pkl|bin)$"
 WEIGHTS_SHARE = 0.5
 HELD_BYTES = 65_536  # larger arrays are known by themselves alone, not kept alive
 UNUSED_AFTER = 3  # updates that a loaded array must have had no part in
@@ -101,7 +101,7 @@ class Checkpoints(Inspector):
                 else:
                     self._waiting.append(Waiting(path, references, site, self.inspection.recorder.updates))
         states = [
-            path for path in self._read if OPTIMIZER_FILE.search(os.path.basename(path)) and path not in self._told
+            path for path in self._read if re.search(OPTIMIZER_FILE, os.path.basename(path)) and path not in self._told
         ]
         if states and fresh(optimizer):
             self._told.update(states)
@@ -109,7 +109,7 @@ class Checkpoints(Inspector):
             self.inspection.recorder.fact("optimizer state wiped", self._read[states[-1]], file=name)
         into_model, self._into_model = self._into_model, {}
         for path, site in into_model.items():
-            beside = [name for name in siblings(path) if OPTIMIZER_FILE.search(name)]
+            beside = [name for name in siblings(path) if re.search(OPTIMIZER_FILE, name)]
             unread = [name for name in beside if os.path.join(os.path.dirname(path), name) not in self._read]
             if not beside and path in self._written and fresh(optimizer):
                 self.inspection.recorder.fact(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from typing import Any
 
 from mlxprobe.agent import graph
@@ -52,6 +50,9 @@ class Prints(Inspector):
         arrays, self._arrays = self._arrays, {}
         if not arrays or not is_landmark(step) or self.inspection.count("prints", list(arrays.values())) != 0:
             return
+        import struct  # for a look alone, as zlib
+        import zlib
+
         values = [value for one in arrays.values() for value in graph.numbers(graph.sample(one))]
         told = values[:: -(-len(values) // TOLD)]
         self.inspection.recorder.revise(

@@ -12,8 +12,8 @@ from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.losses import is_amount, unique
 from mlxprobe.agent.inspectors.shares import TAPS
 
-GOOD = re.compile(r"adv|return|reward|gain|score|benefit", re.IGNORECASE)
-BAD = re.compile(r"cost|loss|penal|regret|old|ref|log|prob|neg", re.IGNORECASE)
+GOOD = r"(?i)adv|return|reward|gain|score|benefit"
+BAD = r"(?i)cost|loss|penal|regret|old|ref|log|prob|neg"
 CLEAR = 0.5  # correlation
 
 
@@ -30,7 +30,7 @@ class Worths(Inspector):
     def called(self, call: Call) -> None:
         taps = [one for one in self.inspection.looked.pop(TAPS, []) if one.sign]
         for name, one in unique(call.data) if taps else ():
-            if GOOD.search(name) and not BAD.search(name) and is_amount(one) and one.size > 1:
+            if re.search(GOOD, name) and not re.search(BAD, name) and is_amount(one) and one.size > 1:
                 self._held += [(tap, name, one) for tap in taps[-1:]]
 
     def forget(self) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Collection
 from mlxprobe.platform.linux.files import text_of
 
 FORKED_ONLY = 0x40  # PF_FORKNOEXEC
-_SWAP = re.compile(r"^VmSwap:\s*(\d+) kB", re.MULTILINE)
-_CAUGHT = re.compile(r"^SigCgt:\s*([0-9a-f]+)$", re.MULTILINE)
-_STOPPED = re.compile(r"^State:\s*[TtZX]", re.MULTILINE)
+_SWAP = r"(?m)^VmSwap:\s*(\d+) kB"
+_CAUGHT = r"(?m)^SigCgt:\s*([0-9a-f]+)$"
+_STOPPED = r"(?m)^State:\s*[TtZX]"
 
 
 def descendants(pid: int) -> list[int]:
@@ -40,7 +40,7 @@ def _children(pid: int) -> list[int]:
 
 def swap_bytes(pid: int) -> int:
     """Return how much of a process is in swap."""
-    told = _SWAP.search(text_of(f"/proc/{pid}/status"))
+    told = re.search(_SWAP, text_of(f"/proc/{pid}/status"))
     return 1024 * int(told[1]) if told else 0
 
 
@@ -63,8 +63,8 @@ def _fields(pid: int) -> list[str]:
 def handles(pid: int, number: int) -> bool:
     """Tell whether a process takes a signal and can answer: it has a handler, and is not stopped."""
     status = text_of(f"/proc/{pid}/status")
-    caught = _CAUGHT.search(status)
-    return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1) and not _STOPPED.search(status)
+    caught = re.search(_CAUGHT, status)
+    return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1) and not re.search(_STOPPED, status)
 
 
 def environment(pid: int) -> dict[str, str]:

@@ -10,8 +10,8 @@ from mlxprobe.platform.interface import ASLEEP, READY, Thread, Times
 from mlxprobe.platform.linux.files import listed, text_of
 
 ENDED = "ZXI"
-_FIELDS = re.compile(r"^(State|TracerPid|voluntary_ctxt_switches|nonvoluntary_ctxt_switches):\s*(\w+)", re.MULTILINE)
-_LAST_RAN = re.compile(r"^se\.exec_start\s*:\s*([\d.]+)", re.MULTILINE)
+_FIELDS = r"(?m)^(State|TracerPid|voluntary_ctxt_switches|nonvoluntary_ctxt_switches):\s*(\w+)"
+_LAST_RAN = r"(?m)^se\.exec_start\s*:\s*([\d.]+)"
 
 
 def threads(pids: Iterable[int], but: Collection[str] = ()) -> list[Thread]:
@@ -32,7 +32,7 @@ def any_ready(pids: Iterable[int], numbers: Iterable[str]) -> bool:
 def _thread(pid: int, number: str) -> Thread | None:
     try:
         with open(f"/proc/{pid}/task/{number}/status", encoding="utf-8", errors="replace") as file:
-            told = dict(_FIELDS.findall(file.read()))
+            told = dict(re.findall(_FIELDS, file.read()))
         state, tracer = told["State"], int(told["TracerPid"])
         switches = int(told["voluntary_ctxt_switches"]) + int(told["nonvoluntary_ctxt_switches"])
     except (OSError, KeyError, ValueError):  # it has just ended
@@ -61,5 +61,5 @@ def slept_s(threads: Iterable[Thread]) -> dict[tuple[int, int], float]:
 
 
 def _last_ran_ms(pid: int | str, number: int | str) -> float:
-    told = _LAST_RAN.search(text_of(f"/proc/{pid}/task/{number}/sched"))
+    told = re.search(_LAST_RAN, text_of(f"/proc/{pid}/task/{number}/sched"))
     return float(told[1]) if told else 0.0
