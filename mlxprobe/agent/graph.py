@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections import Counter
 from typing import Any
 
 # Export recurses once per operation in a chain; beyond some 60,000 it can overflow an 8 MB stack.
 DEPTH_LIMIT = 40_000
 SAMPLED = 256  # elements of a parameter
+FILLED = re.compile(r'"Full", shape=rectangle\]; \}\n[^\n]*\n\{ rank=sink')
 PATHS = 64  # to the same container: a module may be shared by many
 
 
@@ -66,6 +68,11 @@ def pending(arrays: list[Any], *, copies: bool = True) -> int:
 def operations(text: str, *, copies: bool = True) -> int:
     """Count the pending operations of a graph that was drawn."""
     return text.count("shape=rectangle") - (0 if copies else text.count('[label ="Copy"'))
+
+
+def untouched(text: str) -> int:
+    """Count the operations of those drawn that fill an asked array with a constant, such as a momentum of no use."""
+    return 2 * len(FILLED.findall(text))
 
 
 def sources(text: str) -> int:

@@ -213,19 +213,18 @@ class Inspection:
 
         Where nothing has been evaluated for steps every graph holds all of them, and one that is drawn `always` tells.
         """
-        step, lazy_steps = self.recorder.step, self.recorder.lazy_steps
+        step, lazy_steps = self.recorder.step, 0 if always else self.recorder.lazy_steps
         if not arrays or self.inside:
             return 0
-        if lazy_steps > LAZY_AT_MOST and not always:
-            return None
-        if not self.looks.affords(what, step, 0 if always else lazy_steps):
+        if lazy_steps > LAZY_AT_MOST or not self.looks.affords(what, step, lazy_steps):
             return None
         text = graph.drawn(arrays)
         found = graph.operations(text, copies=copies)
         self.looks.drawn(what, step, found)
-        if what == UPDATE:
-            self.sources = graph.sources(text)
-        return found
+        if what != UPDATE:
+            return found
+        self.sources = graph.sources(text)
+        return found - graph.untouched(text)
 
     @contextlib.contextmanager
     def at_our_cost(self) -> Iterator[None]:

@@ -111,8 +111,12 @@ class LossGraph:
                     depth[waiting.pop()] = 1 + max((depth[one] for one in before), default=0)
         return max(depth.values(), default=0)
 
-    def _ancestors(self, tensor: str) -> set[str]:
-        seen, waiting = {tensor}, [tensor]
+    def into_layers(self) -> set[str]:
+        """Name the arrays that layers are given, or what these are computed from."""
+        return self._ancestors(*filter(self._is_layer, self._behind)) & self._named
+
+    def _ancestors(self, *tensors: str) -> set[str]:
+        seen, waiting = set(tensors), list(tensors)
         while waiting:
             tensor = waiting.pop()
             if tensor not in self._named:

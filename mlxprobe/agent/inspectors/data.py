@@ -10,7 +10,7 @@ from typing import Any
 from mlxprobe.agent import graph, own
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.inspectors.losses import TARGETS, unique
+from mlxprobe.agent.inspectors.losses import FED, TARGETS, unique
 
 MOST = 8  # arrays of a batch
 HELD_BYTES = 1 << 20  # of each, up to the end of its step
@@ -33,7 +33,7 @@ class Seen:
         self.called: set[str] = set()  # what the program calls it
         self.alike = 0  # looks at which all rows were equal, and no constant
         self.rows: set[tuple[float, ...]] = set()  # the first row of each
-        self.inputs = False  # whether it has several numbers a row, and is no target
+        self.inputs = False  # whether it has several numbers a row, and reaches a layer
         self.whole: tuple[str, int, bool] | None = (
             None  # what it is but a part of, its rows, and whether cut off by a line
         )
@@ -100,11 +100,11 @@ class Data(Inspector):
             return
         arrays = {name: one for name, one in unique(call.data)[:MOST] if one.nbytes <= HELD_BYTES and one.size}
         targets = [one for one in self.inspection.looked.get(TARGETS, []) if one[2].nbytes <= HELD_BYTES]
-        ids = {id(one) for _, _, one in targets}
+        fed = self.inspection.looked.get(FED) or {*map(id, arrays.values())} - {id(one) for _, _, one in targets}
         known = self._known.setdefault(call.site, {})
         for name, one in arrays.items():
             seen = known.setdefault(name, Seen())
-            seen.inputs = one.ndim > 1 and id(one) not in ids and one.size > one.shape[0]
+            seen.inputs = one.ndim > 1 and id(one) in fed and one.size > one.shape[0]
             last = seen.last() if seen.last is not None else None
             seen.anew += last is not one
             seen.last = weakref.ref(one)

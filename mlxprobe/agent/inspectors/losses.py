@@ -11,6 +11,7 @@ from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.losskind import LossKind
 
 UNREACHED_IS_SURE = 2
+FED = "fed"  # the ids of arrays that layers are given
 WHAT = "loss"
 TARGETS = "targets"  # what outputs are compared with: the stream of losses, how, and the array
 LAZY = 1  # steps without an evaluation: beyond, every loss holds all of them
@@ -79,6 +80,7 @@ class Losses(Inspector):
             self._measured = True
             self.inspection.looked[LONGEST] = drawn.longest()
         self._tell_supervision(call, drawn, arrays)
+        self.inspection.looked.setdefault(FED, set()).update(id(arrays[name]) for name in drawn.into_layers())
         reached = [name for k, (name, _) in enumerate(named) if drawn.reaches(f"a{k}")]
         past = {named[int(name[1:])][0] for name in drawn.past_layers()}
         missing = [name for name, _ in named if name not in reached]
