@@ -169,7 +169,7 @@ class Compiled:
         saved = Saved(self._given, [one for one in models if one is not None])
         why = shadows.obstacle(self._effects, saved)
         self._inspection.returned = bool(self._returned.get(branch(args, kwargs)))
-        why = why or shadows.take(self._function, (args, kwargs), saved, self._effects.codes, draws=draws)
+        why = why or shadows.take(self._function, (args, kwargs), saved, self._effects, draws=draws)
         if why and why != self._why and draws:  # of a first call: an optimizer may not have set up its state
             self._why = why
             self._recorder.fact("not looked inside", self._site, why=why)

@@ -33,7 +33,7 @@ def followed(effects: Effects) -> Iterator[None]:
     codes = effects.codes
 
     def follow(frame: FrameType, event: str, _: Any) -> None:
-        if event == "call" and frame.f_code not in codes:
+        if event == "call" and (frame.f_code not in codes or frame.f_code in effects.skipping):
             try:
                 effects.visit(frame)
             except Exception as error:
@@ -52,9 +52,18 @@ class Effects:
     def __init__(self) -> None:
         self.found = ""
         self.codes: set[CodeType] = set()
+        self.skipping: set[CodeType] = set()  # of these, those with branches that were not taken: read at every call
         self.changed: list[Any] = []  # modules that are written to: harmless where they are put back
         self.roots: list[weakref.ref[Any]] = []
         self.reads: dict[tuple[int, str], dict[str, Any]] = {}  # globals that hold arrays, by name
+
+    def shows(self, frame: FrameType) -> bool:
+        """Tell whether a function that begins has not been read, or does what a second call could show this time."""
+        if frame.f_code in self.codes and frame.f_code not in self.skipping:
+            return False
+        if frame.f_code in self.codes:
+            self.visit(frame)
+        return bool(self.found) or not (frame.f_code in self.codes or is_library(frame.f_code.co_filename))
 
     def visit(self, frame: FrameType) -> None:
         """A function begins."""
@@ -85,8 +94,10 @@ class Effects:
         scope = {**vars(builtins), **frame.f_globals, **frame.f_locals}
         self._remember(frame, code)
         for node in nodes:
-            for effect in Reader(node, scope, self.changed, HARMLESS).effects():
+            reader = Reader(node, scope, self.changed, HARMLESS)
+            for effect in reader.effects():
                 self._tell(f"{effect[0]} at {os.path.basename(file)}:{effect[1]}")
+            self.skipping |= {code} if reader.skips else set()
 
     def _remember(self, frame: FrameType, code: CodeType) -> None:
         shared = {name: frame.f_globals[name] for name in code.co_names if name in frame.f_globals}

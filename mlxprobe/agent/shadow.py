@@ -11,10 +11,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
-from mlxprobe.agent.effects import Effects, is_library
+from mlxprobe.agent.effects import Effects
 from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.looks import SHARE, is_landmark
 from mlxprobe.agent.nesting import Nesting, Stop
@@ -71,7 +71,7 @@ class Shadows:
         return ""
 
     def take(
-        self, function: Callable[..., Any], given: tuple[Any, Any], saved: Saved, known: set[CodeType], *, draws: bool
+        self, function: Callable[..., Any], given: tuple[Any, Any], saved: Saved, effects: Effects, *, draws: bool
     ) -> str:
         """Run a function eagerly; return why not, where its state is still to be computed, or it does not run so.
 
@@ -86,7 +86,7 @@ class Shadows:
             with (
                 self._inspection.shadow(),
                 self._eager(saved, draws=draws),
-                guarded(known),
+                guarded(effects),
                 self._nesting.peaks.hidden(),
             ):
                 function(*lent(given[0]), **lent(given[1]))
@@ -121,11 +121,11 @@ class Shadows:
 
 
 @contextlib.contextmanager
-def guarded(known: set[CodeType]) -> Iterator[None]:
-    """Stop at the first function of the user's that has not been read."""
+def guarded(effects: Effects) -> Iterator[None]:
+    """Stop at the first function of the user's that has not been read, or that goes where it did not go then."""
 
     def follow(frame: FrameType, event: str, _: Any) -> None:
-        if event == "call" and frame.f_code not in known and not is_library(frame.f_code.co_filename):
+        if event == "call" and effects.shows(frame):
             if str(frame.f_globals.get("__name__")).startswith(OWN):
                 return  # what a dataclass of ours makes has no file
             raise Stop

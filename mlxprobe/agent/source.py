@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
+import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, ModuleType
 from typing import Any
 
@@ -20,6 +21,17 @@ MAKES = {"dict", "list", "set", "defaultdict", "deque", "OrderedDict", "Counter"
 MAKES |= {"tree_map", "tree_unflatten", "tree_flatten", "tree_merge", "tree_map_with_path"}
 FRESH = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Tuple, ast.Constant, ast.JoinedStr)
 LISTS = (ast.List, ast.ListComp, ast.Tuple)
+PLAIN = (bool, int, float, str)
+COMPARES: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Is: operator.is_,
+    ast.IsNot: operator.is_not,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
 UNKNOWN = object()
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -48,6 +60,7 @@ class Reader:
         self._scope = scope
         self._harmless = harmless
         self._changed = changed
+        self.skips = False  # branches that are not taken this time
         self._nodes = list(self._within(node))
         arguments = node.args
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
@@ -63,6 +76,16 @@ class Reader:
                 yield child
                 yield from self._within(child)
 
+    def _taken(self, node: ast.AST) -> Iterator[ast.AST]:
+        """List what is in a function but for branches that this call's arguments, or its module's settings, exclude."""
+        out: list[ast.stmt] = []
+        if isinstance(node, ast.If) and (holds := self._holds(node.test)) is not UNKNOWN:
+            out, self.skips = node.orelse if holds else node.body, True
+        for child in ast.iter_child_nodes(node):
+            if not isinstance(child, SCOPES) and not any(child is one for one in out):
+                yield child
+                yield from self._taken(child)
+
     def _bind(self, node: ast.AST) -> None:
         if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
             for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
@@ -73,7 +96,7 @@ class Reader:
 
     def effects(self) -> Iterator[tuple[str, int]]:
         """List what the function does that a second call could show, with its lines."""
-        for node in self._nodes:
+        for node in self._taken(self._node):
             effect = ""
             if isinstance(node, (ast.Global, ast.Nonlocal)):
                 effect = f"writes {', '.join(node.names)}"
@@ -159,6 +182,34 @@ class Reader:
             held = getattr(owner, "__dict__", {})
             return held.get(node.attr, UNKNOWN)
         return UNKNOWN
+
+    def _holds(self, test: ast.expr) -> Any:
+        """Tell whether a condition holds; `UNKNOWN` where it asks for more than what is handed over and set."""
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            inner = self._holds(test.operand)
+            return UNKNOWN if inner is UNKNOWN else not inner
+        if isinstance(test, ast.BoolOp):
+            parts, ends = [self._holds(one) for one in test.values], isinstance(test.op, ast.Or)
+            return ends if ends in parts else UNKNOWN if UNKNOWN in parts else not ends
+        if isinstance(test, ast.Compare) and type(test.ops[0]) in COMPARES and len(test.ops) == 1:
+            sides = self._plain(test.left), self._plain(test.comparators[0])
+            return UNKNOWN if UNKNOWN in sides else bool(COMPARES[type(test.ops[0])](*sides))
+        if isinstance(test, ast.Call) and ast.unparse(test.func) == "isinstance" and len(test.args) == 2:
+            one, kind = (self._value(arg) for arg in test.args)
+            return isinstance(one, kind) if one is not UNKNOWN and isinstance(kind, type) else UNKNOWN
+        value = self._plain(test)
+        return value if value is UNKNOWN else bool(value)
+
+    def _plain(self, node: ast.expr) -> Any:
+        """Return a constant, an argument that is None, or what a trained module is set to, also by a name for it."""
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.Name) and node.id in self._bound and node.id not in self._arguments:
+            made = self._bound[node.id]
+            return self._plain(made[0]) if len(made) == self._bindings.count(node.id) == 1 else UNKNOWN
+        value = self._value(node)
+        is_set = isinstance(node, ast.Attribute) and is_trained(self._value(node.value)) and isinstance(value, PLAIN)
+        return value if is_set or value is None else UNKNOWN
 
 
 def makes(node: ast.expr) -> bool:

@@ -10,6 +10,8 @@ import pytest
 
 from mlxprobe.agent import roots, sites
 from mlxprobe.agent.effects import Effects, followed
+from mlxprobe.agent.nesting import Stop
+from mlxprobe.agent.shadow import guarded
 
 HARMLESS = {
     "makes a list of its own": "out = []\n    out.append(x)\n    return out",
@@ -20,6 +22,13 @@ HARMLESS = {
     "makes an object of its own": "return Pair(x).left",
     "reads a global": "return len(SEEN) + x",
     "loops over a list": "return sum(one for one in [x, x])",
+    "would write to what it is not given": "if nothing is not None:\n        nothing.append(x)",
+    "would write to another kind": "if isinstance(pair, dict):\n        pair['x'] = x",
+    "would write where its module were set": "rank = module.rank\n    if rank != 0 and x:\n        SEEN.append(x)",
+}
+AT_OTHER_CALLS = {
+    "is given what it writes to": ("if nothing is not None:\n        nothing.append(x)", {"nothing": []}),
+    "is given another kind": ("if isinstance(pair, dict):\n        pair['x'] = x", {"pair": {}}),
 }
 SHOWS = {
     "appends to a list outside": ("SEEN.append(x)", "calls SEEN.append"),
@@ -62,12 +71,21 @@ def noisy(x):
     SEEN.append(x)
 
 
-def function(x, pair, more):
+class Trained:
+    __module__ = "mlx.nn"
+
+
+class Module(Trained):
+    def __init__(self):
+        self.rank = 0
+
+
+def function(x, pair, more, nothing=None, module=Module()):
     {body}
 """
 
 
-def effect_of(body: str, folder: Path) -> str:
+def read(body: str, folder: Path) -> tuple[Effects, Callable[..., Any], Any]:
     file = folder / "module.py"
     file.write_text(MODULE.format(body=textwrap.dedent(body)))
     names: dict[str, Any] = {"__name__": "module"}
@@ -78,7 +96,11 @@ def effect_of(body: str, folder: Path) -> str:
     effects = Effects()
     with followed(effects):
         function(1, names["Pair"](2), [])
-    return effects.found
+    return effects, function, names["Pair"](2)
+
+
+def effect_of(body: str, folder: Path) -> str:
+    return read(body, folder)[0].found
 
 
 @pytest.mark.parametrize("body", HARMLESS.values(), ids=HARMLESS)
@@ -89,6 +111,19 @@ def test_what_a_function_keeps_to_itself_is_no_effect(body: str, tmp_path: Path)
 @pytest.mark.parametrize(("body", "effect"), SHOWS.values(), ids=SHOWS)
 def test_what_a_second_call_could_show_is_named(body: str, effect: str, tmp_path: Path) -> None:
     assert effect in effect_of(body, tmp_path)
+
+
+@pytest.mark.parametrize(("body", "given"), AT_OTHER_CALLS.values(), ids=AT_OTHER_CALLS)
+def test_a_call_that_goes_where_the_one_that_was_read_did_not_is_stopped(
+    body: str, given: dict[str, Any], tmp_path: Path
+) -> None:
+    effects, function, pair = read(body, tmp_path)
+    assert effects.found == ""
+    with guarded(effects):
+        function(1, pair, [])
+    with pytest.raises(Stop), guarded(effects):
+        function(**{"x": 1, "pair": pair, "more": []} | given)
+    assert "nothing" not in given or given["nothing"] == []
 
 
 def test_a_program_that_profiles_itself_is_left_alone() -> None:
