@@ -12,7 +12,7 @@ from mlxprobe.values.vocabulary import Severity
 
 NEARLY_ALL, SAME, VARIES = 0.95, 0.02, 0.05  # of the positions
 SIMPLE = 8  # a loss that is scaled by a half, a third … weighs as if it were divided by all
-ENOUGH_LOOKS = 2
+ENOUGH_LOOKS, MANY = 2, 3
 ENOUGH_TAILS, MUCH_PADDING = 3, 0.05
 
 LABELS = re.compile(r"label|target|truth|answer|gold|(^|[._])y(s|_?true|b|_?batch)?$|_y$", re.IGNORECASE)
@@ -43,12 +43,20 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
             pair = (
                 len(names) == 1 and isinstance(reached, list) and len(reached) == 1
             )  # inputs, and what else but labels
-            message = f"the argument {listed(names)} takes no part in the loss{seen_at(fact)}"
+            message = f"the argument {summed_up(names)} takes no part in the loss{seen_at(fact)}"
             severity = Severity.WARNING if pair else Severity.NOTE
             yield rule("MP301").at(message, fact.file, fact.line, severity=severity)
     for fact in facts(seen, "no labels"):
         message = "the loss is one of log-probabilities, and its ids choose embedding rows alone: no label picks any"
         yield rule("MP301").at(message + seen_at(fact), fact.file, fact.line, severity=Severity.WARNING)
+
+
+def summed_up(names: list[str]) -> str:
+    """Put the names of arguments in a row, those of one container in a word."""
+    held: dict[str, list[str]] = {}
+    for name in names:
+        held.setdefault(name.partition(".")[0], []).append(name)
+    return ", ".join(f"{one} ({len(its)} arrays)" if len(its) > MANY else listed(its) for one, its in held.items())
 
 
 @finding("MP302", "hand-written-log-softmax", Severity.WARNING, needs="loss graph")

@@ -108,9 +108,9 @@ def _finding(found: Finding, advised: set[str]) -> list[RenderableType]:
     if code := plain(source_of(found)):
         parts.append(Padding(Text(code, "cyan", no_wrap=True, overflow="ellipsis"), (0, 0, 0, 8)))
     if found.caller:
-        line = f"called from {place(found.caller.file, found.caller.line)}"
+        line = f"    called from {place(found.caller.file, found.caller.line)}"
         code = f": {plain(found.caller.source)}" if found.caller.source else ""
-        parts.append(Padding(Text(line + code, no_wrap=True, overflow="ellipsis"), (0, 0, 0, 4)))
+        parts.append(Text(line + code, no_wrap=True, overflow="ignore"))
     if found.evidence:
         told = ", ".join(f"{plain(name)} = {figure(value)}" for name, value in found.evidence.items())
         parts.append(Padding(Text(told), (0, 0, 0, 4)))

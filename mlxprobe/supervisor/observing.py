@@ -57,7 +57,7 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
         memory=tuple(log.memory),
         facts=(*log.facts, *(_around(watcher) if leads else ())),
         stacks=stacks if code is not None and code < 0 and how == "exited" else (),
-        sheet=msgspec.convert(log.sheet, Sheet, strict=False),
+        sheet=_sheet(log),
         result=log.result,
         score=log.score,
         collectives=log.collectives,
@@ -65,6 +65,15 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
         output_tail=child.output(),
         left_behind=child.left if leads else (),
     )
+
+
+def _sheet(log: EventLog) -> Sheet:
+    """Return the facts of a run; a loss that compares no outputs with one target each has no chance level."""
+    sheet: Sheet = msgspec.convert(log.sheet, Sheet, strict=False)
+    told = [fact.detail["supervised"] for fact in log.facts if fact.name == "supervision"]
+    if sheet.model is None or not told or any(told):
+        return sheet
+    return msgspec.structs.replace(sheet, model=msgspec.structs.replace(sheet.model, classes=0))
 
 
 def keeping(watcher: Watcher) -> list[int] | None:

@@ -15,6 +15,7 @@ from making import STACK, raised, record, record_row
 from mlxprobe.cli.display import shown
 from mlxprobe.diagnosis import RULES
 from mlxprobe.reports import WATCH_FORMATS, annotations, diagnosis, families, sarif, words
+from mlxprobe.reports.hanging import breaks
 from mlxprobe.values.observation import Frame, Place, Raised, Reading, Stack
 from mlxprobe.values.record import Finding, ProgramRecord, Record, Remark
 from mlxprobe.values.vocabulary import HangKind, Outcome, Severity, Whose
@@ -535,3 +536,9 @@ def test_what_was_not_checked_takes_two_lines_at_most() -> None:
 
 def test_nothing_is_said_where_all_was_checked() -> None:
     assert families.unchecked([GRAVE]) == []
+
+
+def test_a_place_is_never_broken() -> None:
+    place = "/home/somebody/venv/lib/python3.11/site-packages/a_trainer_of_another/trainer/preferences.py:449"
+    assert list(breaks(f"{place}: MP101 error", 40)) == [len(place) + 2]
+    assert list(breaks("four words and more", 10)) == [11]
