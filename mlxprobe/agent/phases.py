@@ -17,7 +17,7 @@ class Phases:
         self.peak: Callable[[], int] = lambda: 0
         self.peak_bytes = 0
         self.peak_in = ""
-        self._last_s = 0.0
+        self._last_s = self._stepped_s = 0.0
         self._was_open = False
         self._open = False  # gradients or an update wait for their evaluation
 
@@ -40,11 +40,16 @@ class Phases:
         """Something was evaluated."""
         if self._open:
             self._add(STEPS, now_s - self._last_s)
+            self._stepped_s = now_s
         elif self._last_s and now_s - began_s > WORTH_S:
             self._add(OTHER, now_s - self._last_s)
         else:
             return
         self._last_s, self._open = now_s, False
+
+    def stepped_s(self, now_s: float) -> float:
+        """Return when the last step's work was done: now, where it still waits to be evaluated."""
+        return now_s if self._open else self._stepped_s or now_s
 
     def took(self, name: str, began_s: float, now_s: float) -> None:
         """Something was traced, or saved, which took from `began_s` to `now_s`."""

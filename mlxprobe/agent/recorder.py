@@ -201,7 +201,7 @@ class Recorder:
         self._settle_losses(time.monotonic(), ended=True)
         self._over = True
         if self._step_gradients or self._updated:
-            self.close_step(time.monotonic())
+            self.close_step(self.phases.stepped_s(time.monotonic()))
         self.log.flush(patient=True)
         self.at_end()
 

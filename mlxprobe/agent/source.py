@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, ModuleType
 from typing import Any
 
-from mlxprobe.agent.trees import is_trained
+from mlxprobe.agent.trees import is_optimizer, is_trained
 
 SPEAKS = {"print", "input", "open", "exec", "eval", "setattr", "delattr", "next", "breakpoint", "__import__", "globals"}
 CHANGES = {"append", "extend", "insert", "remove", "pop", "popitem", "popleft", "appendleft", "clear", "update"}
@@ -119,8 +119,9 @@ class Reader:
         root, owner = self._root(node), self._value(node.value)
         if self._is_own(node.value) or (getattr(self._node, "name", "") == "__init__" and root in self._arguments[:1]):
             return ""
-        if is_trained(owner):
-            self._changed.append(owner)
+        itself = self._scope.get(self._arguments[0]) if self._arguments else None
+        if is_trained(owner) or (isinstance(owner, dict) and root in self._arguments and is_optimizer(itself)):
+            self._changed.append(owner)  # of an optimizer, the state of one parameter that it is handed
             return ""
         sliced = isinstance(node, ast.Subscript) and isinstance(node.slice, (ast.Slice, ast.Tuple))
         local = root in self._bound or root in self._arguments

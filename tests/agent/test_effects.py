@@ -22,6 +22,7 @@ HARMLESS = {
     "makes an object of its own": "return Pair(x).left",
     "reads a global": "return len(SEEN) + x",
     "loops over a list": "return sum(one for one in [x, x])",
+    "has an optimizer that writes its state": "return Optimizer().apply_single(x, x, {})",
     "would write to what it is not given": "if nothing is not None:\n        nothing.append(x)",
     "would write to another kind": "if isinstance(pair, dict):\n        pair['x'] = x",
     "would write where its module were set": "rank = module.rank\n    if rank != 0 and x:\n        SEEN.append(x)",
@@ -69,6 +70,17 @@ def helper(x):
 
 def noisy(x):
     SEEN.append(x)
+
+
+class Optimizer:
+    state = dict()
+
+    def apply_gradients(self):
+        pass
+
+    def apply_single(self, gradient, parameter, state):
+        state["m"] = gradient
+        return parameter
 
 
 class Trained:
