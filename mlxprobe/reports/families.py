@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -44,11 +44,15 @@ def _following(cause: Finding, found: list[Finding], depth: int = 1) -> Iterator
             yield from _following(one, found, depth + 1)
 
 
-def unchecked(findings: Iterable[Finding]) -> list[str]:
-    """Say in two lines at most which findings could not be looked for, and why: the commonest reason first."""
+def unchecked(findings: Sequence[Finding]) -> list[str]:
+    """Say in two lines at most which findings could not be looked for, and why: the commonest reason first.
+
+    What was found elsewhere in the run needs no such word.
+    """
     reasons: dict[str, list[str]] = {}
+    found = {one.code for one in findings if one.checked}
     for one in findings:
-        if not one.checked:
+        if not one.checked and one.code not in found:
             codes = reasons.setdefault(one.message, [])
             codes += [one.code] * (one.code not in codes)
     if not reasons:

@@ -536,6 +536,7 @@ def test_what_was_not_checked_takes_two_lines_at_most() -> None:
 
 def test_nothing_is_said_where_all_was_checked() -> None:
     assert families.unchecked([GRAVE]) == []
+    assert families.unchecked([GRAVE, finding(GRAVE.code, "", 0, checked=False, message="elsewhere")]) == []
 
 
 def test_a_place_is_never_broken() -> None:
