@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mlxprobe.agent import sites
+from mlxprobe.agent.apart import Apart
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.recorder import Recorder
@@ -21,6 +22,8 @@ COLLECTIVES = ("all_sum", "all_gather", "all_max", "all_min", "sum_scatter")
 MESSAGES = {"send": ("x", "dst"), "recv": ("shape", "dtype", "src"), "recv_like": ("x", "src")}
 KEPT = 512  # that wait to be told
 AT_ONCE = 20  # rows a line
+AT_ONCE_S = 1e-5  # an evaluation that takes less has computed nothing: no collective is as fast
+LONG_S = 0.1  # what has been computed is there sooner
 MOST_SITES = 1000
 MOST_GROUPS = 64
 WORLD = "world"
@@ -29,11 +32,11 @@ WORLD = "world"
 class Row:
     """One collective."""
 
-    __slots__ = ("begun", "built", "done", "group", "n", "operation", "peer", "shape", "site", "step", "sure", "traced")
+    __slots__ = ("begun", "built", "done", "group", "n", "operation", "peer", "shape", "step", "sure", "traced", "way")
 
     def __init__(self, group: str, n: int, operation: str, shape: tuple[tuple[int, ...], str], peer: int) -> None:
         self.group, self.n, self.operation, self.shape, self.peer = group, n, operation, shape, peer
-        self.site = sites.NOWHERE
+        self.way: tuple[sites.Site, ...] = (sites.NOWHERE,)
         self.step = 0
         self.built = time.monotonic()
         self.begun = self.done = 0.0
@@ -52,10 +55,13 @@ class Collectives:
         self._told_began_s = 0.0
         self._untold: dict[tuple[str, int], Row] = {}
         self._counts: dict[str, int] = {}
-        self._results: dict[int, tuple[weakref.ref[Any], Row]] = {}  # of open rows, by identity
+        self._results: dict[int, tuple[weakref.ref[Any], Row]] = {}  # by identity: of rows that may not have run
+        self._beside = Apart()
+        self._again: list[Row] = []  # given to the evaluation under way, and said to be done
+        self._sure = self._apart = False  # it was given a collective itself; it holds none
         self._groups: dict[int, tuple[Any, str]] = {}
         self._splits: dict[str, int] = {}
-        self._sites: dict[sites.Site, int] = {}
+        self._ways: dict[tuple[sites.Site, ...], int] = {}
         self._types: dict[Any, str] = {}
         self._size = 0
         self._ask: Callable[[], Any] = lambda: None
@@ -65,7 +71,7 @@ class Collectives:
         distributed = getattr(mx, "distributed", None)
         if distributed is None:
             return
-        self._ask = distributed.init
+        self._ask, self._beside.array = distributed.init, mx.array
         distributed.init = self._initialized(distributed.init)
         for name in (*COLLECTIVES, *MESSAGES):
             if hasattr(distributed, name):
@@ -143,7 +149,7 @@ class Collectives:
         dtype = getattr(whole, "dtype", None)
         kind = self._types.get(dtype) or self._types.setdefault(dtype, str(dtype).rpartition(".")[2])
         row = Row(name, n, operation, (getattr(whole, "shape", ()), kind), peer)
-        row.site = sites.calling()
+        row.way = sites.way()
         row.step = self._recorder.under_way
         row.traced = bool(self._nesting.tracing)
         self._nesting.talks |= row.traced or self._nesting.depth > 0
@@ -156,35 +162,57 @@ class Collectives:
             self._results[id(result)] = weakref.ref(result), row
             self.active = True
 
-    def begins(self, began_s: float, given: Iterable[Any]) -> None:
+    def begins(self, began_s: float, given: Sequence[Any]) -> None:
         """An evaluation of some arrays begins."""
         self.began_s = began_s
-        for one in given:
-            held = self._results.get(id(one))
-            if held is not None and held[0]() is one:
-                held[1].sure = True
+        held = [row for one in given if (row := self._row(one)) is not None]
+        self._again = [row for row in held if row.done]  # an evaluation has come back since, that need not have held it
+        for row in held:
+            row.sure |= not row.done
+        self._sure = any(row.sure for row in held)
+        lies = not held and len(given) == 1 and bool(self.open)
+        self._apart = lies and self._beside.holds_none(given[0], self._recorder.lazy_steps)
+
+    def _row(self, result: Any) -> Row | None:
+        known = self._results.get(id(result))
+        return known[1] if known is not None and known[0]() is result else None
 
     def returns(self, now_s: float, *, waits: bool = True) -> None:
         """The evaluation has returned; one that does not wait has only begun."""
         began_s, self.began_s = self.began_s, 0.0
+        for row in self._again:
+            if row.sure:  # it was told to wait
+                row.done = now_s
+                self._untold[row.group, row.n] = row
+        if self._apart or (waits and not self._sure and now_s - began_s < AT_ONCE_S):
+            return
         for row in self.open:
             row.begun = row.begun or began_s
             row.done = now_s if waits else 0.0
             self._untold[row.group, row.n] = row
         if waits:
             self.open.clear()
-            self._results.clear()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Keep only results that live, and may never have been computed."""
+        self._results = {key: held for key, held in self._results.items() if not held[1].sure and held[0]() is not None}
 
     def fails(self) -> None:
         """The evaluation has raised an exception."""
         self.began_s = 0.0
+        self._again = []
 
     def tell(self) -> None:
         """Send what the supervisor does not know; also on the agent's own thread, while the program waits for ever."""
         now_s, began_s = time.monotonic(), self.began_s
-        for row in list(self.open):
+        for row in list(self.open) if not self._apart else ():
             if row.built <= began_s:  # not after: the program goes on meanwhile
                 row.begun = row.begun or began_s
+                self._untold[row.group, row.n] = row
+        if began_s and now_s - began_s > LONG_S:
+            for row in self._again:
+                row.begun, row.done, row.sure = began_s, 0.0, True
                 self._untold[row.group, row.n] = row
         untold = list(self._untold)
         news = began_s != self._told_began_s
@@ -202,15 +230,15 @@ class Collectives:
     def _told(self, row: Row, now_s: float) -> list[Any]:
         times = [_ago(one, now_s) for one in (row.built, row.begun, row.done)]
         shape, dtype = row.shape
-        place = self._place(row.site)
+        place = self._place(row.way)
         return [row.group, row.n, row.operation, shape, dtype, row.peer, row.step, place, *times, row.sure, row.traced]
 
-    def _place(self, site: sites.Site) -> int:
-        """Return the number of a site, which is told once."""
-        known = self._sites.get(site)
-        if known is None and len(self._sites) < MOST_SITES:
-            known = self._sites[site] = len(self._sites)
-            self._recorder.channel.send("site", i=known, **sites.told(site))
+    def _place(self, way: tuple[sites.Site, ...]) -> int:
+        """Return the number of the lines that led to a collective, which are told once."""
+        known = self._ways.get(way)
+        if known is None and len(self._ways) < MOST_SITES:
+            known = self._ways[way] = len(self._ways)
+            self._recorder.channel.send("site", i=known, **sites.told(way[0]), way=sites.led(way))
         return -1 if known is None else known
 
 

@@ -15,6 +15,7 @@ Site = tuple[str, int]
 NOWHERE: Site = ("", 0)
 CALLERS_AT_MOST = 10_000
 TEXT_CHARACTERS = 200
+WAY_LINES = 12
 
 roots = Roots()
 _callers: dict[Site, Site] = {}  # of lines in installed packages: the script's line that led there first
@@ -51,6 +52,23 @@ def is_mlx(name: str) -> bool:
 def calling() -> Site:
     """Return file and line of the innermost frame of somebody's code that is being executed."""
     return innermost(sys._getframe(1))
+
+
+def way() -> tuple[Site, ...]:
+    """Return the lines of somebody's code that are being executed, from the one that `calling` returns outwards."""
+    first = calling()
+    found: list[Site] = []
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if whose(frame.f_code.co_filename) in (OWN, PACKAGE):
+            found.append((frame.f_code.co_filename, frame.f_lineno))
+        frame = frame.f_back
+    return tuple(found) if found and found[0] == first else (first, *found)
+
+
+def led(lines: tuple[Site, ...]) -> str:
+    """Write a way in few characters, where it has more than one line: its innermost ones."""
+    return " < ".join(map(brief, lines[:WAY_LINES])) if len(lines) > 1 else ""
 
 
 def deciding(name: str) -> Site:

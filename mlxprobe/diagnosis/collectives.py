@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from mlxprobe.diagnosis.fates import at, busy, called, cut_short, fates, lost, named, over, stopped, waits, what
-from mlxprobe.diagnosis.lanes import Lane, course, key, lanes, odd_ones, parting, shifted, site
+from mlxprobe.diagnosis.fates import at, busy, called, cut_short, fates, line, lost, named, over, stopped, waits, what
+from mlxprobe.diagnosis.lanes import Lane, course, key, lanes, odd_ones, parting, shifted, site, strayed
 from mlxprobe.diagnosis.messages import unmet
 from mlxprobe.diagnosis.registry import ranks_finding, rule
 from mlxprobe.values.measures import standing
@@ -159,14 +159,14 @@ def _skipping(lane: Lane) -> str:
 
 def _behind(group: list[Lane], late: Lane, ahead: Lane) -> Finding:
     """Say why a rank has not built what others wait in."""
-    number = shifted(ahead, late)
+    number = strayed(ahead, late) or shifted(ahead, late)
     missing = ahead.at(number)
     behind = [one for one in group if one.last == late.last]
     ranks, place = [one.seen for one in behind], called(missing, number)
     who = named(one.rank for one in behind)
     after = fates(one.seen for one in group)
     if site(missing) not in late.sites(late.last + 1):
-        message = f"rank {ahead.rank} alone built {place}, which {who} never built"
+        message = f"rank {ahead.rank} alone built {place}{_led(missing, late)}, which {who} never built"
         return at("MP701", _joined(message, after), missing, [ahead.seen], Severity.ERROR)
     if over(late.seen):
         ours, theirs = _gradients(late.seen), max(_gradients(ahead.seen), missing.step)  # what is under way counts
@@ -179,6 +179,13 @@ def _behind(group: list[Lane], late: Lane, ahead: Lane) -> Finding:
     message = f"{who} never built {place}{_skipping(late)}"
     severity = Severity.WARNING if busy(late.seen) else Severity.ERROR
     return at("MP701", _joined(message, after), missing, ranks, severity)
+
+
+def _led(one: Collective, late: Lane) -> str:
+    """Name the line that led to a collective, where the other rank has built one there too, led by others."""
+    known = {part for row in late.rows for part in row.way.split(" < ")}
+    new = next((part for part in one.way.split(" < ") if part not in known), "")
+    return f", called at {new}" if new and new != line(one) else ""
 
 
 def _gradients(seen: Observation) -> int:

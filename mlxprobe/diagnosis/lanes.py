@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from mlxprobe.values.observation import Collective, Observation
 
 WORLD = "world"
 Key = tuple[str, tuple[int, ...], str]
-Site = tuple[str, int]
+Site = tuple[str, int, str]
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ def key(one: Collective) -> Key:
 
 
 def site(one: Collective) -> Site:
-    """Return where it was built."""
-    return one.file, one.line
+    """Return where it was built, and on which way."""
+    return one.file, one.line, one.way
 
 
 def course(lane: Lane) -> list[Site]:
@@ -79,7 +81,19 @@ def lanes(seen: Sequence[Observation]) -> Iterator[list[Lane]]:
         members = [one for one in seen if group == WORLD or any(row.group == group for row in one.collectives)]
         found = [lane for one in members if (lane := _lane(one, group)) is not None]
         if len(found) == len(members) > 1 and max(one.first for one in found) <= min(one.last for one in found) + 1:
-            yield found
+            yield (
+                found if _led_alike(found) else [replace(one, rows=tuple(map(_without_way, one.rows))) for one in found]
+            )
+
+
+def _led_alike(group: Sequence[Lane]) -> bool:
+    """Tell whether all ranks came to what they share by the same lines: else each has a way of its own to all."""
+    number = max(one.first for one in group)
+    return len({one.at(number).way for one in group if number <= one.last}) < 2
+
+
+def _without_way(one: Collective) -> Collective:
+    return msgspec.structs.replace(one, way="")
 
 
 def _lane(seen: Observation, group: str) -> Lane | None:
@@ -133,8 +147,19 @@ def odd_ones(group: Sequence[Lane], number: int) -> list[Lane]:
 
 
 def _steps_to(lane: Lane, number: int) -> tuple[Site, Site]:
-    before = site(lane.at(number - 1)) if number > lane.first else ("", 0)
+    before = site(lane.at(number - 1)) if number > lane.first else ("", 0, "")
     return before, site(lane.at(number))
+
+
+def strayed(longer: Lane, shorter: Lane) -> int:
+    """Return the number at which the longer lane first went a way that the shorter one has never gone; 0 if nowhere.
+
+    Up to there both went alike, at least once.
+    """
+    first = max(longer.first, shorter.first)
+    pairs = range(first, shorter.last + 1)
+    number = next((n for n in pairs if site(longer.at(n)) != site(shorter.at(n))), 0)
+    return number if number > first and site(longer.at(number)) not in shorter.sites(shorter.last + 1) else 0
 
 
 def shifted(longer: Lane, shorter: Lane) -> int:

@@ -34,6 +34,17 @@ def unmet(seen: Sequence[Observation]) -> Iterator[Finding]:
     yield from stopping or [one for _, one in alone]
 
 
+def wanting(seen: Observation, row: Collective, ranks: Sequence[Observation]) -> bool:
+    """Tell whether the rank at the other end of a message has not built it; False where nobody knows."""
+    other = next((one for one in ranks if rank_of(one) == row.peer), None)
+    sends = row.operation == "send"
+    ours, theirs = (
+        _ends(seen, other, sends=sends) if other else None,
+        _ends(other, seen, sends=not sends) if other else None,
+    )
+    return ours is not None and theirs is not None and row in ours and ours.index(row) >= len(theirs)
+
+
 def _ends(seen: Observation, other: Observation, *, sends: bool) -> list[Collective] | None:
     """List one rank's ends of its messages to or from another; None where not all are known."""
     rows = sorted((one for one in seen.collectives if one.group == WORLD), key=lambda one: one.n)

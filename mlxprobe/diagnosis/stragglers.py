@@ -81,8 +81,8 @@ def _computes(one: Pace, others: Sequence[Pace]) -> str:
     if one.own_s < STRAGGLES * usual_s or one.wanted_s < WORKS * one.wall_s:
         return ""
     return (
-        f"rank {rank_of(one.seen)} computes {duration(one.own_s)} in each step of {duration(one.wall_s)}, the others "
-        f"{duration(usual_s)}"
+        f"rank {rank_of(one.seen)} computes {duration(one.own_s)} for a step of {duration(one.wall_s)} on average, the "
+        f"others {duration(usual_s)}"
     )
 
 

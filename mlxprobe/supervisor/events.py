@@ -111,7 +111,8 @@ class EventLog(Feed):
         self.left, self.status = True, event["code"] if event["code"] is None else int(event["code"])
 
     def _on_site(self, event: dict[str, Any], t_s: float) -> None:
-        self.sites[int(event["i"])] = {name: event[name] for name in ("file", "line", "source", "caller")}
+        told = {name: event[name] for name in ("file", "line", "source", "caller")}
+        self.sites[int(event["i"])] = told | {"way": str(event.get("way", ""))}
 
     def _on_collectives(self, event: dict[str, Any], t_s: float) -> None:
         """Take in rows, each as it is now; their moments are microseconds before `t`."""
@@ -231,12 +232,15 @@ class EventLog(Feed):
 
 
 def _later(one: Collective, other: Collective) -> Collective:
-    """Put two words on one collective together, in whatever order they came: what has begun or come back stays so."""
+    """Put two words on one collective together, in whatever order they came: what has begun or come back stays so.
+
+    Of an evaluation that was given it itself more is known than of one that came before.
+    """
+    if one.sure != other.sure:
+        return one if one.sure else other
     begun = [told.begun_s for told in (one, other) if told.begun_s is not None]
     done = [told.done_s for told in (one, other) if told.done_s is not None]
-    return msgspec.structs.replace(
-        other, begun_s=min(begun, default=None), done_s=min(done, default=None), sure=one.sure or other.sure
-    )
+    return msgspec.structs.replace(other, begun_s=min(begun, default=None), done_s=min(done, default=None))
 
 
 def _ago(microseconds: int | None, t_s: float) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -55,7 +56,7 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
         losses=tuple(log.losses),
         samples=tuple(watcher.tree.samples if alone else watcher.tree.apart.get(log.process.pid, ())),
         memory=tuple(log.memory),
-        facts=(*log.facts, *(_around(watcher) if leads else ())),
+        facts=(*filter(_is_true_still(watcher), log.facts), *(_around(watcher) if leads else ())),
         stacks=stacks if code is not None and code < 0 and how == "exited" else (),
         sheet=_sheet(log),
         result=log.result,
@@ -76,15 +77,24 @@ def _sheet(log: EventLog) -> Sheet:
     return msgspec.structs.replace(sheet, model=msgspec.structs.replace(sheet.model, classes=0))
 
 
-def keeping(watcher: Watcher) -> list[int] | None:
-    """Return the processes of those ranks without whose move the others cannot go on; None where it has no ranks."""
+def keeping(watcher: Watcher, heard: Collection[int]) -> list[int] | None:
+    """Return the processes of those ranks without whose move the others cannot go on; None where it has no ranks.
+
+    `heard` are the processes that have answered in this silence.
+    """
     if not watcher.processes.of_group:
         return None
     from mlxprobe.diagnosis import standoff  # what a start does not wait for
 
-    ranks = standoff.keeping(watcher.observations("stalled"))
+    ranks = standoff.keeping(watcher.observations("stalled"), heard)
     programs = {log.process.rank: log.process.pid for log in watcher.processes.programs}
     return None if ranks is None else [programs[rank] for rank in ranks]
+
+
+def _is_true_still(watcher: Watcher) -> Callable[[Fact], bool]:
+    """Return what tells whether a fact holds: a process seen with MLX may have spoken for itself since."""
+    known = watcher.processes.pids
+    return lambda fact: fact.name != "another process" or fact.detail.get("pid") not in known
 
 
 def _exit_code(watcher: Watcher, log: EventLog, *, alone: bool) -> int | None:

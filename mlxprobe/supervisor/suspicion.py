@@ -111,11 +111,12 @@ class Suspicion:
         silent_s: float,
         limit_s: float,
         busy_s: float | None = None,
-        keeping: Callable[[], Collection[int] | None] = lambda: None,
+        keeping: Callable[[Collection[int]], Collection[int] | None] = lambda _: None,
     ) -> bool:
         """Look where a look is due; an unclear silence gets a second limit's time before it counts.
 
-        `keeping` names the ranks without whose move the others cannot go on; None where there are not several.
+        `keeping` names the ranks without whose move the others cannot go on, given those that have answered us; None
+        where there are not several.
         """
         limit_end_s = self._from_s + limit_s
         if silent_s <= max(self._from_s + limit_s / 2, self._again_s):
@@ -131,7 +132,7 @@ class Suspicion:
         if silent_s <= limit_end_s or self._early.at_s > time.monotonic() - AGAIN_S:
             return False
         busy_s = limit_s if busy_s is None else busy_s
-        late = keeping()
+        late = keeping({stack.pid for stack in self._early.stacks})
         if late is not None:
             return self._is_proved_of(late, silent_s, limit_s, busy_s, self._early)
         starved = self._rest.always_ready or self._wants_all(self._early)

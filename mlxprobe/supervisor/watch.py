@@ -160,7 +160,9 @@ class Watcher:
             return "not-started" if self.silent_s > limits.startup_s else ""
         limit_s = limits.stall_s if self.processes.running else max(limits.stall_s, limits.startup_s)
         due = self.silent_s >= self._again_s
-        proved = due and self.suspicion.is_proved(self.silent_s, limit_s, limits.busy_s, lambda: keeping(self))
+        proved = due and self.suspicion.is_proved(
+            self.silent_s, limit_s, limits.busy_s, lambda heard: keeping(self, heard)
+        )
         return "stalled" if proved else ""
 
     def _holds_too_much(self) -> bool:

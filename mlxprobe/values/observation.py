@@ -184,6 +184,7 @@ class Collective(Value, frozen=True):
         peer: the other rank of a message, within `group`; -1 for a collective of all.
         step: the training step under way, as `Step.n`; 0 before the first.
         file: with `line`, where somebody's code built it; `caller` as in a Finding.
+        way: the lines that led there, from that one outwards, where there are several: "model.py:9 < train.py:31".
         built_s: when the call returned that made it.
         begun_s: when the first evaluation began after that, which may or may not hold it; None while there was none.
         done_s: when the first evaluation that began after it was built has returned: if the program lets its result
@@ -204,6 +205,7 @@ class Collective(Value, frozen=True):
     line: int = 0
     source: str = ""
     caller: Place | None = None
+    way: str = ""
     built_s: float = 0.0
     begun_s: float | None = None
     done_s: float | None = None

@@ -5,7 +5,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import pytest
 
+from mlxprobe.agent import graph
+from mlxprobe.agent.apart import Apart
 from mlxprobe.agent.collectives import Collectives
 from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.recorder import Recorder
@@ -30,6 +33,70 @@ def test_an_evaluation_of_what_lay_for_long_is_told_and_its_end_too() -> None:
     one.tell()
     one.tell()
     assert sent == [True, False]
+
+
+def recording() -> tuple[Collectives, list[Any]]:
+    """Return a recorder of two ranks, and what it has told: a number, and whether that has begun, is done, is sure."""
+    told: list[Any] = []
+
+    def send(event: str, **words: Any) -> bool:
+        told.extend((row[1], row[9] is not None, row[10] is not None, row[11]) for row in words.get("rows", ()))
+        return True
+
+    recorder = SimpleNamespace(channel=SimpleNamespace(send=send), under_way=1, deaf=False, lazy_steps=0)
+    one = Collectives(cast(Recorder, recorder), Nesting())
+    one._size = 2
+    return one, told
+
+
+def build(one: Collectives) -> Any:
+    result = np.ones(3)
+    one._note("all_sum", ("x",), (np.ones(3),), {}, result)
+    return result
+
+
+def test_what_computes_nothing_held_no_collective() -> None:
+    """A loss that was evaluated before is printed beside a norm that the other ranks never build."""
+    one, told = recording()
+    build(one)
+    one.begins(5.0, ())
+    one.returns(5.0 + 1e-6)
+    one.tell()
+    assert told == [(1, False, False, False)]
+    one.begins(6.0, ())
+    one.returns(6.1)
+    one.tell()
+    assert told[1:] == [(1, True, True, False)]
+
+
+def test_a_result_that_was_left_by_an_evaluation_waits_once_it_is_asked_for() -> None:
+    one, told = recording()
+    result = build(one)
+    one.begins(1.0, ())
+    one.returns(1.1)
+    one.tell()
+    one.begins(time.monotonic(), (result,))
+    one.returns(time.monotonic())
+    one.tell()
+    assert told == [(1, True, True, False)], "it had run"
+    one.begins(time.monotonic() - 1.0, (result,))
+    one.tell()
+    one.returns(time.monotonic())
+    one.tell()
+    assert told[1:] == [(1, True, False, True), (1, True, True, True)]
+
+
+def test_a_line_that_held_no_collective_holds_none_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = iter(["Subtract", "Sum AllReduce", *["Subtract"] * 20])
+    monkeypatch.setattr(graph, "drawn", lambda _: next(texts))
+    beside, one = Apart(), np.ones(3)
+    assert not beside.holds_none(one, 0), "no array of MLX's"
+    beside.array = np.ndarray
+    told = [beside.holds_none(one, 0) for _ in range(3)]
+    assert told == [True, False, False]
+    assert not beside.holds_none(one, 5), "too much to draw"
+    assert [beside.holds_none(one, 0) for _ in range(9)] == [True] * 9
+    assert len(list(texts)) == 16, "drawn four times"
 
 
 def test_what_the_program_does_while_it_is_told_of_is_told_next() -> None:

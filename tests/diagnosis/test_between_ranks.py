@@ -107,6 +107,29 @@ def test_a_step_of_more_gradients_is_one_among_many() -> None:
     assert "not" not in found[0].message.partition("never built")[2], found
 
 
+def layers(rank: int, words: str, **changes: Any) -> Observation:
+    """Return a rank that builds all in one layer, led there by the line of a letter."""
+    rows = built("G" * len(words), waits="waits" in changes)
+    lines = {"t": "model.py:9 < train.py:31", "v": "model.py:9 < train.py:40"}
+    rows = tuple(
+        msgspec.structs.replace(one, file="model.py", line=9, way=lines.get(word, f"model.py:9 < train.py:{word}"))
+        for one, word in zip(rows, words, strict=True)
+    )
+    return (waiting if changes.pop("waits", False) else cut_off if changes.pop("cut", False) else healthy)(
+        rank, "", collectives=rows, **changes
+    )
+
+
+def test_what_one_layer_builds_is_told_apart_by_the_lines_that_led_there() -> None:
+    """Seen with sharded layers: rank 0 alone evaluated, and the other was said to be behind, many steps later."""
+    (found,) = diagnose_ranks((layers(0, "ttvttvt", cut=True), layers(1, "tttttt")))
+    assert (found.code, found.ranks, found.line, found.evidence["number"]) == ("MP701", (0,), 9, 3)
+    assert "rank 0 alone built number 3" in found.message and "called at train.py:40" in found.message
+    assert told(layers(0, "ttvttv"), layers(1, "ttvttv")) == []
+    (found,) = diagnose_ranks((layers(0, "5555", cut=True), layers(1, "777")))  # each has a branch of its own
+    assert "alone" not in found.message
+
+
 RIGHT = [
     ("both alike", (healthy(0, LEARNT), healthy(1, LEARNT))),
     ("rank 0 saves and logs without a collective", (healthy(0, "ggg", wall_s=9.0), healthy(1, "ggg"))),
@@ -268,8 +291,8 @@ def test_one_rank_is_slow_by_its_own_work(ranks: Sequence[Observation], right: l
 def test_a_straggler_is_told_with_what_it_does_more() -> None:
     (one,) = diagnose_ranks((paced(0, 0.2), paced(1, 0.95, calls=4)))
     assert one.message == (
-        "rank 1 computes 95.0 ms in each step of 100.0 ms, the others 20.0 ms: they wait for it at train.py:31; a step "
-        "of it has 4 gradient calls, theirs 1"
+        "rank 1 computes 95.0 ms for a step of 100.0 ms on average, the others 20.0 ms: they wait for it at "
+        "train.py:31; a step of it has 4 gradient calls, theirs 1"
     )
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from lanes import built, elsewhere, healthy, waiting
+from lanes import built, elsewhere, healthy, message, waiting
 
 from mlxprobe.diagnosis.standoff import keeping
-from mlxprobe.values.observation import Observation
+from mlxprobe.values.observation import Collective, Observation
 
 
 def stands(rank: int, words: str, size: int = 2, **changes: Any) -> Observation:
     """Return a rank that waits in its last collective; nothing is proved so far."""
     return waiting(rank, words, size=size, silence=None, **changes)
+
+
+def waits_for(n: int, operation: str, peer: int) -> Collective:
+    """Return one end of a message that has not come."""
+    return message(n, operation, peer, begun_s=0.5, done_s=None)
 
 
 NOBODY: set[int] = set()
@@ -32,6 +37,19 @@ CASES = [
     ("nobody waits", (elsewhere(0, "g", silence=None), elsewhere(1, "g", silence=None)), {0, 1}),
     ("what did not fit is long past",
      (stands(0, "gvm"), stands(1, "", collectives=built("gwm", waits=True))), {0, 1}),
+    ("each receives what the other has never sent",
+     (stands(0, "", collectives=(waits_for(1, "recv", 1),)), stands(1, "", collectives=(waits_for(1, "recv", 0),))),
+     NOBODY),
+    ("a message is on its way",
+     (stands(0, "", collectives=(waits_for(1, "recv", 1),)), stands(1, "", collectives=(waits_for(1, "send", 0),))),
+     {0, 1}),
+    ("one waits for a message of one that waits for a third, which may yet send",
+     (stands(0, "", 3, collectives=(waits_for(1, "recv", 1),)),
+      stands(1, "", 3, collectives=(waits_for(1, "recv", 2),)),
+      stands(2, "", 3, collectives=(waits_for(1, "send", 1),))),
+     {0, 1, 2}),
+    ("one receives what one that has ended never sent",
+     (stands(0, "", collectives=(waits_for(1, "recv", 1),)), healthy(1, "")), NOBODY),
     ("all have ended", (healthy(0, "gg"), healthy(1, "gg")), None),
     ("one rank alone", (stands(0, "gg"),), None),
 ]  # fmt: skip
@@ -40,3 +58,9 @@ CASES = [
 @pytest.mark.parametrize(("ranks", "right"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_who_keeps_the_others(ranks: tuple[Observation, ...], right: set[int] | None) -> None:
     assert keeping(ranks) == right
+
+
+def test_what_a_rank_has_not_told_it_may_have_built() -> None:
+    ranks = [stands(k, "", collectives=(waits_for(1, "recv", 1 - k),)) for k in (0, 1)]
+    assert keeping(ranks, heard={100, 101}) == NOBODY
+    assert keeping(ranks, heard={100}) == {0, 1}

@@ -92,7 +92,7 @@ def watch(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[HangKind | Non
     doubt = Suspicion(child=anything, stacks=anything, log=anything, tree=anything)
     while world.now_s < 12 * LIMIT_S:
         world.now_s += POLL_S
-        if doubt.is_proved(world.now_s, LIMIT_S, world.busy, lambda: world.late):
+        if doubt.is_proved(world.now_s, LIMIT_S, world.busy, lambda _: world.late):
             assert doubt.silence is not None
             world.shown = doubt.silence.stacks
             return doubt.silence.kind, world.now_s
