@@ -49,3 +49,14 @@ def read_on_rank_zero():
             print(n, mean.item())
 
     return train(read)
+
+
+@probe.broken(expects=Outcome.HANG, finds=["MP703"], comparable=False, ranks=4)
+def read_on_one_of_four():
+    """Read the metric on one rank of four."""
+
+    def read(group, n, mean):
+        if group.rank() == 0 and n % 8 == 7:
+            print(n, mean.item())
+
+    return train(read)

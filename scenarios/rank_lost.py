@@ -57,3 +57,13 @@ def one_raises():
 def one_killed():
     """Be killed, as by the kernel where memory is short."""
     return train(lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+@probe.broken(expects=LONELY, finds=["MP704"], comparable=False, ranks=4)
+def one_of_four_raises():
+    """Meet a bad batch on one rank of four: the two beside it hear of it first."""
+
+    def meets():
+        raise ValueError("bad batch")
+
+    return train(meets)

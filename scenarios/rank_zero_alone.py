@@ -55,6 +55,17 @@ def validated_on_rank_zero():
     return train(validate)
 
 
+@probe.broken(expects=Outcome.HANG, finds=["MP701"], comparable=False, ranks=4)
+def validated_on_one_of_four():
+    """Validate where it is printed, while three others train on."""
+
+    def validate(group, model, x, y):
+        if group.rank() == 0:
+            print(mx.distributed.all_sum(loss(model, x, y)).item())
+
+    return train(validate)
+
+
 @probe.mitigation()
 def saved_on_rank_zero():
     """Save and print on rank 0: no collective, and right."""

@@ -42,3 +42,9 @@ def same_order():
 def other_order():
     """Reduce from the back on one rank, as a set of names might have it."""
     return train(lambda grads, group: sorted(grads, key=lambda pair: pair[0], reverse=group.rank() == 1), mx.eval)
+
+
+@probe.broken(expects=Outcome.HANG, finds=["MP702"], comparable=False, ranks=4)
+def other_order_on_one_of_four():
+    """Reduce from the back on one rank of four."""
+    return train(lambda grads, group: sorted(grads, key=lambda pair: pair[0], reverse=group.rank() == 2), mx.eval)

@@ -13,6 +13,12 @@ from _ranks import FEATURES, batches, loss
 
 from mlxprobe import Outcome, Scenario
 
+LONELY = {
+    "gpu": Outcome.HANG,
+    "mlx<0.32.1": Outcome.HANG,
+    "else": Outcome.ERROR,
+}  # since then a ring notices a lost peer
+
 probe = Scenario(ranks=2)
 
 
@@ -52,3 +58,15 @@ def other_data():
     group = mx.distributed.init()
     mx.random.seed(0)
     return train(Sharded(group, group), rank=group.rank())
+
+
+@probe.broken(expects=LONELY, finds=["MP701"], comparable=False, ranks=4)
+def evaluated_on_one_of_four():
+    """Evaluate where it is printed: each call of the model is a collective of the four that share its layers."""
+    group = mx.distributed.init()
+    mx.random.seed(0)
+    model = Sharded(group, group)
+    train(model)
+    if group.rank() == 0:
+        print(loss(model, *batches(9)[0]).item())
+    return train(model)

@@ -45,3 +45,15 @@ def not_averaged():
 def other_seeds():
     """Draw each rank's model from its own seed."""
     return train(nn.average_gradients, seed=lambda group: group.rank())
+
+
+@probe.broken(expects=Outcome.PASS, finds=["MP706"], comparable=False, ranks=4)
+def not_averaged_by_four():
+    """Forget to, on four ranks."""
+    return train(lambda grads: grads)
+
+
+@probe.broken(expects=Outcome.PASS, finds=["MP705"], comparable=False, ranks=4)
+def one_of_four_starts_apart():
+    """Draw one rank's model of four from another seed."""
+    return train(nn.average_gradients, seed=lambda group: group.rank() == 2)

@@ -42,3 +42,9 @@ def even():
 def one_less():
     """Give the last rank what is left over."""
     return train(lambda all_of_them, group: all_of_them[: len(all_of_them) - group.rank()])
+
+
+@probe.broken(expects=LONELY, finds=["MP708"], comparable=False, ranks=4)
+def one_less_on_two_of_four():
+    """Deal out what is left over to the first two of four."""
+    return train(lambda all_of_them, group: all_of_them[: len(all_of_them) - (group.rank() > 1)])

@@ -143,7 +143,7 @@ class Report:
             tell(headline(found))
         self._said |= set(between)
         for told in map(ranks.lines, ranks.groups(rows).values()):
-            show(shown(ranks.table(told), stderr=True))
+            show(shown(ranks.RankTable(told), stderr=True))
 
     def _is_news(self, words: str, lasted_s: float) -> bool:
         """Tell whether something that lasts has not been said so, or lasts much longer now than when it was."""

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from mlxprobe.diagnosis.fates import at, called, fates, lost, over, stopped
-from mlxprobe.diagnosis.lanes import WORLD, rank_of
+from mlxprobe.diagnosis.lanes import WORLD, rank_of, site
 from mlxprobe.values.observation import Collective, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -19,7 +19,7 @@ def unmet(seen: Sequence[Observation]) -> Iterator[Finding]:
     against each other.
     """
     stuck = any(map(stopped, seen)) and not any(map(lost, seen))
-    alone: list[tuple[Observation, Finding]] = []  # who has the end that is there
+    alone: list[tuple[Observation, Observation, Finding]] = []  # who has the end that is there, and who has none
     for source, target in itertools.permutations(seen, 2):
         sent, received = _ends(source, target, sends=True), _ends(target, source, sends=False)
         if sent is None or received is None:
@@ -28,10 +28,24 @@ def unmet(seen: Sequence[Observation]) -> Iterator[Finding]:
         if unlike is not None:
             yield _unlike(source, target, *unlike, stuck=stuck)
         elif len(sent) != len(received) and (stuck or (over(source) and over(target))):
-            here = source if len(sent) > len(received) else target
-            alone.append((here, _alone(source, target, sent, received, stuck=stuck)))
-    stopping = [one for here, one in alone if stopped(here)]  # what else is left over follows from that
-    yield from stopping or [one for _, one in alone]
+            here, there = (source, target) if len(sent) > len(received) else (target, source)
+            alone.append((here, there, _alone(source, target, sent, received, stuck=stuck)))
+    stopping = [one for one in alone if stopped(one[0])] or alone  # what else is left over follows from that
+    first = [one for one in stopping if _turned_off(one[1], seen)] or stopping  # and the others wait because of it
+    yield from (found for _, _, found in first)
+
+
+def _turned_off(seen: Observation, ranks: Sequence[Observation]) -> bool:
+    """Tell whether a rank came to its last message from where nobody had come to such a one before."""
+    last = _steps(seen)[-1:]
+    known = [step for one in ranks for step in (_steps(one)[:-1] if one is seen else _steps(one))]
+    return bool(last) and bool(known) and last[0] not in known
+
+
+def _steps(seen: Observation) -> list[tuple[object, object]]:
+    """List the lines of a rank's messages and collectives, each with the one before it."""
+    rows = sorted(seen.collectives, key=lambda one: (one.built_s, one.n))
+    return list(itertools.pairwise(map(site, rows)))
 
 
 def wanting(seen: Observation, row: Collective, ranks: Sequence[Observation]) -> bool:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,8 @@ from mlxprobe.values.record import ProgramRecord
 from mlxprobe.values.vocabulary import Severity
 
 HEAD = ("rank", "steps", "finished", "collective", "where", "since")
+NARROW = ("rank", "steps", "finished", "since", "collective, and where")
+GAP = 2
 FIGURES = ("steps", "finished", "since")
 ABOUT = "finished: collectives that have run; collective: the one that a rank waits in, else the last that it has built"
 
@@ -62,12 +65,34 @@ def numbers(ranks: Iterable[int]) -> str:
     return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
 
 
-def table(told: Sequence[tuple[str, ...]]) -> Table:
-    """Lay the lines out for a terminal: what is long folds, and numbers stand below one another."""
-    made = Table(*HEAD, box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
-    for name, column in zip(HEAD, made.columns, strict=True):
+class RankTable:
+    """The lines laid out for a terminal: where it is too narrow, the place stands below the collective."""
+
+    def __init__(self, told: Sequence[tuple[str, ...]]) -> None:
+        self._told = told
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        columns = [max(map(len, column)) for column in zip(HEAD, *self._told, strict=True)]
+        if sum(columns) + GAP * (len(columns) - 1) <= options.max_width:
+            yield _laid_out(HEAD, self._told)
+        else:
+            yield _laid_out(
+                NARROW, [(rank, *figures, f"{at}\n{where}") for rank, *figures, at, where in map(_last, self._told)]
+            )
+
+
+def _last(line: tuple[str, ...]) -> tuple[str, ...]:
+    """Put what may be long last."""
+    rank, steps, finished, at, where, since = line
+    return rank, steps, finished, since, at, where
+
+
+def _laid_out(head: Sequence[str], told: Iterable[Sequence[str]]) -> Table:
+    made = Table(*head, box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
+    for name, column in zip(head, made.columns, strict=True):
         column.justify = "right" if name in FIGURES else "left"
         column.no_wrap = name in FIGURES
+        column.overflow = "fold"  # a line's number is never cut off
     for line in told:
-        made.add_row(*(Text(cell) for cell in line))
+        made.add_row(*map(Text, line))
     return made

@@ -80,5 +80,5 @@ def _evidence(one: ProgramRecord) -> list[RenderableType]:
     lines += [Text(f"also: {words.one_line(remark.message)}", style="dim") for remark in one.remarks]
     parts: list[RenderableType] = list(lines)
     if not one.as_expected and (told := ranks.lines(one.ranks)):
-        parts.append(ranks.table(told))
+        parts.append(ranks.RankTable(told))
     return [Padding(part, (0, 0, 0, 4)) for part in parts]

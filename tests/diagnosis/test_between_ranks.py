@@ -207,6 +207,24 @@ def test_messages_whose_ends_do_not_meet() -> None:
     assert told(sent, waiting(1, "", collectives=(one, other))) == [("MP702", ERROR, 50, (0, 1))]
 
 
+def passed_on(rank: int, size: int, rounds: int, leaves: int = -1) -> Observation:
+    """Return a rank that receives from the one before it and sends to the next; in the `leaves`th round it does not."""
+    words = [word for k in range(rounds) for word in ("recv", *(["send"] * (k != leaves)))] + ["recv"]
+    ends = {"recv": (rank - 1) % size, "send": (rank + 1) % size}
+    rows = tuple(
+        message(n, word, ends[word], line={"recv": 61, "send": 62}[word], built_s=float(n), begun_s=n + 0.1,
+                done_s=None if n == len(words) else n + 0.2)
+        for n, word in enumerate(words, 1)
+    )  # fmt: skip
+    return waiting(rank, "", size=size, collectives=rows)
+
+
+def test_of_ranks_that_wait_in_a_circle_the_one_that_left_a_message_out_is_told() -> None:
+    """Seen in a pipeline: all were said to be behind, each for the next."""
+    ranks = (passed_on(0, 3, 6), passed_on(1, 3, 7, leaves=6), passed_on(2, 3, 6))
+    assert told(*ranks) == [("MP701", ERROR, 61, (1,))]
+
+
 def with_prints(rank: int, words: str, *bits: tuple[int, str, float], **changes: Any) -> Observation:
     return healthy(rank, words, facts=tuple(hashed(*one) for one in bits), **changes)
 
