@@ -112,27 +112,30 @@ class Suspicion:
         limit_s: float,
         busy_s: float | None = None,
         keeping: Callable[[Collection[int]], Collection[int] | None] = lambda _: None,
+        quiet_s: float = 0.0,
     ) -> bool:
         """Look where a look is due; an unclear silence gets a second limit's time before it counts.
 
         `keeping` names the ranks without whose move the others cannot go on, given those that have answered us; None
-        where there are not several.
+        where there are not several. What no move helps needs no processor: for that all counts that passed, `quiet_s`.
         """
-        limit_end_s = self._from_s + limit_s
-        if silent_s <= max(self._from_s + limit_s / 2, self._again_s):
+        limit_end_s, passed_s = self._from_s + limit_s, max(silent_s, quiet_s)
+        if passed_s <= max(self._from_s + limit_s / 2, self._again_s):
             return False
-        again_s = silent_s + min(max(AGAIN_S, AGAIN_SHARE * limit_s), AGAIN_MOST_S)
-        self._again_s = again_s if silent_s > limit_end_s else min(again_s, limit_end_s)
-        if self._early is None or (silent_s <= limit_end_s and not self._early.stacks):
+        again_s = passed_s + min(max(AGAIN_S, AGAIN_SHARE * limit_s), AGAIN_MOST_S)
+        self._again_s = again_s if passed_s > limit_end_s else min(again_s, limit_end_s)
+        if self._early is None or (passed_s <= limit_end_s and not self._early.stacks):
             stacks = self._take_stacks(final=False)
             ranks = looked_at(self._log.of_group, self._log.own_threads)
             self._early = Look(time.monotonic(), self._wanted_s(), stacks, ranks)
         self._tree.scan()
         self._rest.look(self._tree.threads(self._log.own_threads, self._log.above), time.monotonic())
-        if silent_s <= limit_end_s or self._early.at_s > time.monotonic() - AGAIN_S:
+        if passed_s <= limit_end_s or self._early.at_s > time.monotonic() - AGAIN_S:
             return False
         busy_s = limit_s if busy_s is None else busy_s
         late = keeping({stack.pid for stack in self._early.stacks})
+        if silent_s <= limit_end_s and (late is None or late):
+            return False
         if late is not None:
             return self._is_proved_of(late, silent_s, limit_s, busy_s, self._early)
         starved = self._rest.always_ready or self._wants_all(self._early)
@@ -148,7 +151,7 @@ class Suspicion:
         """Tell whether ranks hang: whoever has to move could have for longer than a limit, or nobody's move helps."""
         late = looked_at(ranks, self._log.own_threads)
         crew = Crew(early.ranks, late, time.monotonic() - early.at_s)
-        waits = system.outside(crew.sleeping, self._soon(limit_s), lines_of(early.stacks))
+        waits = system.outside(crew.sleeping, self._soon_s or SOON * limit_s, lines_of(early.stacks))
         overdue = silent_s - self._from_s > limit_s * (STARVED_OVERDUE if crew.wants else OVERDUE)
         if not overdue and (waits or crew.had_s(silent_s) <= busy_s):
             return False
@@ -157,9 +160,6 @@ class Suspicion:
             found = msgspec.structs.replace(found, kind=HangKind.WAITING, waits=waits)
         self.silence = found
         return True
-
-    def _soon(self, limit_s: float) -> float:
-        return SOON * limit_s if self._soon_s is None else self._soon_s
 
     def now(self, silent_s: float) -> Silence:
         """Say how a program rests whose end is decided: as was proved of this silence, or else where it stands."""
@@ -181,7 +181,7 @@ class Suspicion:
         cpu_s = self._cpu_used(silent_s)
         rest_s, threads = self._rest.lasted_s(time.monotonic()), self._rest.threads
         rests = rest_s > REST_SHARE * limit_s and not (self._log.on_gpu or self._prints(silent_s))
-        waits = system.outside(threads, self._soon(limit_s), lines_of(early.stacks))
+        waits = system.outside(threads, self._soon_s or SOON * limit_s, lines_of(early.stacks))
         busy = not rests and self._is_busy(cpu_s, silent_s, early)
         wants_all = self._rest.always_ready or self._wants_all(early)  # and then it computes while it has a processor
         stalls = busy and (overdue or (cpu_s if wants_all else silent_s) > busy_s)

@@ -22,6 +22,7 @@ from mlxprobe.values.observation import Limits, Observation, Program, Silence
 
 POLL_S = 0.025
 HURRY_S = 0.01  # between looks at a program that is about to reach its memory limit
+STARVED_S = 2.0  # for which we may get no processor; a longer pause is another's doing
 LONGEST_GAP_S = 0.25  # of a pause of our own (a suspended or starved machine), no more than this counts as silence
 HELD_S = 5.0  # for which a program that is stopped is not silent
 LOST_S = 0.9
@@ -53,6 +54,7 @@ class Watcher:
         self.tree = TreeSampler(child.above_pid or child.pid, child.started_s, with_root=not child.above_pid)
         self.tree.bystanders = self.processes.bystanders
         self.silent_s = 0.0
+        self.quiet_s = 0.0  # of several ranks: what has passed since, also while we got no processor
         self.longest_s = 0.0
         self.suspicion = Suspicion(child, stacks, self.processes, self.tree)
         self.detected_s: float | None = None
@@ -104,13 +106,15 @@ class Watcher:
 
     def _poll(self, timeout_s: float) -> None:
         self.child.pump(timeout_s)
-        gap_s = min(self.pauses.passed_s(), LONGEST_GAP_S)
+        passed_s = self.pauses.passed_s()
+        gap_s = min(passed_s, LONGEST_GAP_S)
         known = len(self.processes.logs)
         if self.processes.feed(self.child.take_events()) or self._built.more():
-            self.silent_s = self._again_s = self._held_s = 0.0
+            self.silent_s = self.quiet_s = self._again_s = self._held_s = 0.0
             self.suspicion.drop()
         elif self.silent_s < 0.2 or not (self.tree.compiling() or self._is_held(gap_s)):
             self.silent_s += gap_s
+            self.quiet_s += min(passed_s, STARVED_S) if self.processes.of_group else gap_s
         if self.processes.running:  # starting and importing take what they take
             self.longest_s = max(self.longest_s, self.silent_s)
         if timeout_s >= POLL_S:
@@ -161,7 +165,7 @@ class Watcher:
         limit_s = limits.stall_s if self.processes.running else max(limits.stall_s, limits.startup_s)
         due = self.silent_s >= self._again_s
         proved = due and self.suspicion.is_proved(
-            self.silent_s, limit_s, limits.busy_s, lambda heard: keeping(self, heard)
+            self.silent_s, limit_s, limits.busy_s, lambda heard: keeping(self, heard), self.quiet_s
         )
         return "stalled" if proved else ""
 

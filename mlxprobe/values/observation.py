@@ -179,17 +179,15 @@ class Collective(Value, frozen=True):
     first split. All ranks of a group call it the same; where they agree, `n` names the same operation on all of them.
 
     Args:
-        operation: all_sum, all_gather, all_max, all_min, sum_scatter, send, recv or recv_like.
         shape: of the array that goes in; of the one that comes for recv and recv_like.
         peer: the other rank of a message, within `group`; -1 for a collective of all.
         step: the training step under way, as `Step.n`; 0 before the first.
         file: with `line`, where somebody's code built it; `caller` as in a Finding.
-        way: the lines that led there, from that one outwards, where there are several: "model.py:9 < train.py:31".
+        way: the lines that led there, where there are several: "model.py:9 < train.py:31".
         built_s: when the call returned that made it.
-        begun_s: when the first evaluation began after that, which may or may not hold it; None while there was none.
-        done_s: when the first evaluation that began after it was built has returned: if the program lets its result
-            lie and evaluates other things, it has not run. None while such an evaluation has not returned: it waits,
-            or was never asked for. What not all ranks have built cannot have run on any, whatever this says.
+        begun_s: when the first evaluation began after that which may hold it; None while there was none.
+        done_s: when that has returned; None while it waits, or was never asked for. What a program lets lie while it
+            evaluates other things, or not all ranks have built, has not run.
         sure: it is an array that this evaluation itself was given, so `begun_s` and `done_s` are its own.
         traced: it was built while a function was compiled: the calls of that function run it again, and do not count.
     """

@@ -14,6 +14,10 @@ from mlxprobe.verdict.errors import known_error
 
 ASKED_TO_END = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE}  # how programs end their own children
 SHELL_SIGNAL = 128  # what a shell adds to the number of the signal that ended its command
+OF_A_SHELL = {  # `mlx.launch` hands its words to one, and leaves with 0 all the same
+    126: " (a shell may not execute what it was given: write `python train.py`, not `train.py`)",
+    127: " (a shell has not found what it was given)",
+}
 REMOTE, UNWATCHED = OF_RANKS = "remote ranks", "ranks not watched"
 
 
@@ -85,9 +89,10 @@ def _children(seen: Observation) -> Iterator[Remark]:
         return
     known = max(len(told), *(int(figure(fact, "children")) for fact in _all(seen, "children")), 0)
     ways = [f"{_number(list(told.values()).count(how))} {how}" for how in dict.fromkeys(told.values())]
+    shells = next((why for code, why in OF_A_SHELL.items() if f"left with exit code {code}" in told.values()), "")
     yield Remark(
         name="child crashed",
-        message=f"{known} child {'process' if known == 1 else 'processes'}, {', '.join(ways)}",
+        message=f"{known} child {'process' if known == 1 else 'processes'}, {', '.join(ways)}{shells}",
         detail={"children": known, "crashed": len(told)},
     )
 

@@ -99,6 +99,21 @@ def watch(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[HangKind | Non
     return None, world.now_s
 
 
+@pytest.mark.parametrize(("late", "proved"), [((), True), ((7,), False), (None, False)])
+def test_what_no_move_helps_is_proved_though_we_get_no_processor(
+    late: tuple[int, ...] | None, proved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(late=late)
+    monkeypatch.setattr("mlxprobe.supervisor.suspicion.time", SimpleNamespace(monotonic=lambda: world.now_s))
+    anything: Any = world
+    doubt = Suspicion(child=anything, stacks=anything, log=anything, tree=anything)
+    told = []
+    for quiet_s in (0.6, 1.2):
+        world.now_s = quiet_s
+        told.append(doubt.is_proved(0.2, LIMIT_S, None, lambda _: world.late, quiet_s))
+    assert told == [False, proved]
+
+
 DEADLOCK, STALL, UNKNOWN, WAITING = HangKind.DEADLOCK, HangKind.STALL, HangKind.UNKNOWN, HangKind.WAITING
 HERE, THERE, NOWHERE = (stack(7, 42),), (stack(7, 43),), ()
 WORLDS = [

@@ -48,6 +48,11 @@ SAID = [
     ("a command whose exit code is its answer", seen(facts=(child(7, 1),)), []),
     ("a launcher's rank that failed", seen(steps=(), facts=(child(7, 1),)),
      ["no training step was seen: nothing can be said of training", "1 child process, one left with exit code 1"]),
+    ("a launcher that a shell cannot obey: `mlx.launch -n 2 train.py`",
+     seen(steps=(), facts=(child(7, 126), child(8, 126))),
+     ["no training step was seen: nothing can be said of training",
+      "2 child processes, 2 left with exit code 126 (a shell may not execute what it was given: write "
+      "`python train.py`, not `train.py`)"]),
     ("a crash that nobody waited for", seen(facts=(FATAL,)), ["one of its processes crashed: Segmentation fault"]),
     ("its own crash", seen(exit_code=-11, finished=False, facts=(FATAL,)), []),
     ("an end without ceremony", seen(finished=False),
