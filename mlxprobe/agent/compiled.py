@@ -136,7 +136,7 @@ class Compiled:
             inspection.given(args)
         if self._gradients:
             models = [model for model, _ in updates] or [one() for pairs in self._trained.values() for one, _ in pairs]
-            recorder.gradient_ends(result, id(models[0]) if models else 0)
+            recorder.gradient_ends(result, models[0] if models else None, model=bool(models))
         for returned in self._returned.get(branch(args, kwargs), ()) if inspection.due else ():
             inspection.called(functools.partial(returned.call, result))
         for model, optimizer in updates:

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from mlxprobe.agent import sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.collectives import Collectives
 from mlxprobe.agent.phases import SAVING
 from mlxprobe.agent.recorder import Recorder
+from mlxprobe.agent.threads import Threads
 
 READERS = ("item", "tolist", "__float__", "__int__", "__bool__", "__array__", "__repr__", "__str__", "__format__")
 WRITERS = ("save", "savez", "savez_compressed", "save_safetensors", "save_gguf")
@@ -21,6 +23,7 @@ class Evaluations:
     def __init__(self, recorder: Recorder, collectives: Collectives) -> None:
         self._recorder = recorder
         self._collectives = collectives
+        self._threads = Threads()
 
     def install(self, mx: Any) -> None:
         """Wrap what `mlx.core` offers."""
@@ -63,7 +66,8 @@ class Evaluations:
         """Tell of an array that another thread made, also where the program swallows the exception."""
         self._collectives.fails()
         if "no Stream" in str(error) and not self._recorder.deaf:  # what we read ourselves may be of another thread too
-            self._recorder.fact("array of another thread", message=str(error)[:200])
+            site, seen = sites.blamed(self._threads.maker(), sites.calling())
+            self._recorder.fact("array of another thread", site, message=str(error)[:200], seen=seen)
 
     def _writer(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Files get values: what writes one evaluates."""

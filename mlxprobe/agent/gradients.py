@@ -19,6 +19,7 @@ from mlxprobe.agent.patches import Patches
 from mlxprobe.agent.recorder import Recorder
 
 Bound = tuple[Any, Callable[..., Any]] | None  # the model, and the function that `nn.value_and_grad` was given
+SECOND = 2  # call of a function: it has not been made for one
 HELD = "value_grad_fn"  # as `nn.value_and_grad` names the function that it returns a closure of
 
 
@@ -37,6 +38,7 @@ class GradientCalls:
         self._origin = origin
         self._making: Bound = None  # for which `nn.value_and_grad` asks `mx.value_and_grad` now
         self._made_by: Any = None
+        self._first: Callable[..., Any] | None = None  # function of no model whose gradient was taken
 
     def install(self, mx: Any) -> None:
         """Wrap what `mlx.core` offers."""
@@ -97,7 +99,7 @@ class GradientCalls:
     ) -> Callable[..., Any]:
         told: GradientCalls | None = None  # who was there at the last call
         hold: Callable[[Any, Any], None]
-        model = id(bound[0]) if bound else 0
+        owner, calls = bound[0] if bound else None, 0
 
         def describe_call(result: Any, args: Any, kwargs: Any) -> Call:
             made = _described(result if with_value else (None, result), describe, bound, args, kwargs)
@@ -106,7 +108,7 @@ class GradientCalls:
 
         @like(call)
         def gradients(*args: Any, **kwargs: Any) -> Any:
-            nonlocal told, hold
+            nonlocal told, hold, calls, owner
             here = GradientCalls.here
             if here is None:
                 return call(*args, **kwargs)
@@ -130,13 +132,21 @@ class GradientCalls:
                 raise
             finally:
                 nesting.depth -= 1
-            recorder.gradient_ends(result[0] if with_value and not nesting.mapped else None, model)
+            calls += 1
+            owner = owner if bound or calls > SECOND else here._path(gradients, calls)
+            value = result[0] if with_value and not nesting.mapped else None
+            recorder.gradient_ends(value, owner, model=bound is not None)
             if inspection.due:
                 inspection.called(partial(describe_call, result, args, kwargs))
             return result
 
         setattr(gradients, MADE_OF, (function, with_value, describe, bound))
         return gradients
+
+    def _path(self, gradients: Any, calls: int) -> Any:
+        """Return whose a function's losses are: its own, but for the first function, and those called but once."""
+        self._first = self._first or gradients
+        return None if calls < SECOND or gradients is self._first else gradients
 
     def _within(
         self, call: Callable[..., Any], args: Any, kwargs: Any, bound: Bound, described: Callable[..., Call]

@@ -17,6 +17,7 @@ from mlxprobe.agent.children import HOLDERS
 from mlxprobe.agent.patches import Patches
 from mlxprobe.agent.process import Agent
 from mlxprobe.agent.shared import EVENTS_FILE
+from mlxprobe.agent.threads import POOL
 from mlxprobe.platform import inside
 
 
@@ -34,7 +35,7 @@ class Guest:
         inside.allow_tracing(str(supervisor))
         self._patches = Patches()
         imports.surround(self._patches.noted)
-        holders = [sys.modules[name] for name in HOLDERS if name in sys.modules]
+        holders = [sys.modules[name] for name in (*HOLDERS, POOL) if name in sys.modules]
         with self._patches.noted(os, sys, threading, *holders):
             self.agent = Agent(channel, folder, {}, takes_crashes=not faulthandler.is_enabled())
             carry.show_tracebacks_without_us()

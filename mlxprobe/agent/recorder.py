@@ -12,6 +12,7 @@ from mlxprobe.agent.channel import Channel
 from mlxprobe.agent.losspath import LossPath
 from mlxprobe.agent.phases import Phases
 from mlxprobe.agent.steps import StepLog, number
+from mlxprobe.agent.streams import Streams
 from mlxprobe.agent.trained import Trained
 
 TICK_S = 0.02
@@ -46,9 +47,10 @@ class Recorder:
         self.trained = Trained()
         self.log = StepLog(channel)
         self.losses = LossPath(self.log.read)
-        self._streams: dict[int, int] = {}  # by model: the losses of each are a path of their own
+        self._streams = Streams()
         self._facts: dict[tuple[str, str, int], int] = {}
         self.gradient_site = self.update_site = ("", 0)
+        self.loop_site = ("", 0)  # of an update of several gradient calls, in the function that makes them
         self.loaded = False  # whether weights were, from a file
         self.trained_before: dict[int, Callable[[], Any]] = {}  # models, by identity
         self.loaded_into: set[int] = set()  # modules that were
@@ -91,26 +93,26 @@ class Recorder:
         elif not self._open_since:
             self._open_since = self._trains_since_s = now_s
 
-    def gradient_ends(self, value: Any, model: int = 0) -> None:
-        """A gradient call of a `model` returned `value`, the loss (or a tuple that starts with it)."""
+    def gradient_ends(self, value: Any, owner: Any = None, *, model: bool = False) -> None:
+        """A gradient call returned `value`, the loss (or a tuple that starts with it), of a model or a function."""
         self.gradients += 1
         if self.gradients == 1:
             self.gradient_site = sites.calling()
             self.fact("first gradient", self.gradient_site)
         self._step_gradients += 1
         self._lazy_calls += not self.applied
-        stream = self._streams.get(model)
-        if stream is None:
-            stream = self._streams[model] = len(self._streams)
-            if self.loaded or (model in self.trained_before and self.trained_before[model]()):
+        stream, is_new = self._streams.meet(owner, model=model)
+        if is_new:
+            before = self.trained_before.get(id(owner))
+            if self.loaded or (before is not None and before() is owner is not None):
                 self.fact("resumed", self.gradient_site, stream=stream)
         self.losses.follow(value, self.gradients, stream)
         if time.monotonic() - self.channel.sent_s > TICK_S:
             self.tick()
 
     def stream(self, model: Any) -> int:
-        """Return the number of a model's losses; for None of those without one."""
-        return self._streams.get(0 if model is None else id(model), 0)
+        """Return the number of a model's losses; for None of the last that were none's."""
+        return self._streams.of(model)
 
     def _settle_losses(self, now_s: float, *, ended: bool = False) -> None:
         deaf, self.deaf = self.deaf, True
@@ -193,8 +195,9 @@ class Recorder:
 
     def finish(self) -> None:
         """The program's body has ended: close what is open, send what is left, and note no more facts."""
-        if self.applied and self._step_gradients and not self._updated and self._window > 1:
-            self.fact("gradients dropped", self.gradient_site, calls=self._step_gradients, of=self._window, at_end=True)
+        if self.applied and 0 < self._step_gradients < self._window and not self._updated:  # more are not left over
+            told = {"calls": self._step_gradients, "of": self._window, "at_end": True}
+            self.fact("gradients dropped", self.loop_site if self.loop_site[1] else self.gradient_site, **told)
         for close in self.closing:
             close()
         self.inspected()

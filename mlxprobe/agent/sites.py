@@ -85,6 +85,30 @@ def deciding(name: str) -> Site:
     return found
 
 
+def stack() -> list[tuple[int, FrameType]]:
+    """List the frames of the user's own code that are being executed, innermost first, by identity."""
+    frame: FrameType | None = sys._getframe(1)
+    found = []
+    while frame is not None:
+        if whose(frame.f_code.co_filename) == OWN:
+            found.append((id(frame), frame))
+        frame = frame.f_back
+    return found
+
+
+def making(kind: type) -> Site:
+    """Return the innermost line of somebody's code that has a `kind` made: none of the kind's own methods."""
+    frame: FrameType | None = sys._getframe(1)
+    own = {id(code) for base in kind.__mro__ for one in vars(base).values() if (code := _code(one)) is not None}
+    while frame is not None and (id(frame.f_code) in own or whose(frame.f_code.co_filename) == LIBRARY):
+        frame = frame.f_back
+    return innermost(frame)
+
+
+def _code(one: Any) -> Any:
+    return getattr(getattr(one, "__func__", one), "__code__", None)
+
+
 def innermost(frame: FrameType | None) -> Site:
     """Return file and line of the innermost of these frames that is somebody's code; generated code if all is."""
     made = NOWHERE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, rule
+from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -33,7 +33,7 @@ def adapter_with_base(seen: Observation) -> Iterator[Finding]:
             f"({bases}{', …' if float(str(count)) > len(bases.split(', ')) else ''}): "
             f"{float(str(fact.detail['elements'])):,.0f} elements beside {float(str(fact.detail['adapters'])):,.0f}"
         )
-        yield rule("MP211").at(message, fact.file, fact.line, adapters=float(str(count)))
+        yield rule("MP211").at(message + seen_at(fact), fact.file, fact.line, adapters=float(str(count)))
 
 
 @finding("MP403", "adapter-scale")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from mlxprobe.diagnosis.registry import facts, finding, rule
+from mlxprobe.diagnosis.registry import facts, finding, rule, seen_at
 from mlxprobe.values.measures import standing, where
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
@@ -43,7 +43,7 @@ def array_crosses_threads(seen: Observation) -> Iterator[Finding]:
     message = "a lazy array is evaluated by another thread than its own"
     told = list(facts(seen, "array of another thread"))
     for fact in told:
-        yield rule("MP602").at(message, fact.file, fact.line)
+        yield rule("MP602").at(message + seen_at(fact), fact.file, fact.line)
     raised = seen.raised
     if not told and raised is not None and "There is no Stream" in raised.message:
         yield rule("MP602").at(message, raised.file, raised.line)

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule, seen_at
+from mlxprobe.values.measures import still
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -81,6 +82,9 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
 
     Computing gradients changes nothing, and `apply_gradients` returns the new parameters without storing them.
 
+    Where no optimizer was ever made, and each loss is the same to the last bit, somebody may measure how long gradients
+    take: that is a note.
+
     Example: `optimizer.apply_gradients(grads, model)` with its result dropped, or no optimizer call at all.
 
     Use instead: `optimizer.update(model, grads)`.
@@ -97,7 +101,8 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
         if seen.raised is None:
             calls = fact.detail["gradients"]
             message = f"{calls} gradient calls and not one update"
-            severity = Severity.WARNING if seen.losses else Severity.NOTE  # whoever trains reads a loss
+            trains = bool(seen.losses) and (not still(seen) or fact.detail["optimizers"])  # who does reads a loss
+            severity = Severity.WARNING if trains else Severity.NOTE
             gradients = float(str(calls))
             yield rule("MP205").at(message, fact.file, fact.line, severity=severity, gradients=gradients)
 

@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Iterator, Mapping
 
 from mlxprobe.diagnosis.registry import finding, place, rule
-from mlxprobe.values.measures import steps_done
+from mlxprobe.values.measures import steps_done, still
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -27,6 +27,7 @@ LEFT = 2e-3  # from chance at first: whoever starts there may only be slow to le
 NO_BETTER, MUCH_WORSE, READ = 0.02, 0.15, 200  # relative to a constant's loss; targets that were read
 SEVERAL = 60  # readings
 IN_TURN = 0.2
+JUMP, BEFORE_JUMP, TOOTH = 4, 3, 10  # times the readings before it; how many; readings from one to the next
 HIGHER = 1.645  # standard deviations: by chance one series in twenty
 SURE_TREND = 2.6  # standard deviations: by chance one series in two hundred
 
@@ -58,6 +59,8 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     """
     if any(fact.name == "first update" for fact in seen.facts) and steps_done(seen) < ENOUGH_LOSSES:
         return  # losses of micro-batches: so few updates show no trend
+    if still(seen) and any(fact.name == "gradients unused" for fact in seen.facts):
+        return  # which says all
     resumed = {fact.detail["stream"] for fact in seen.facts if fact.name == "resumed"}
     to_fall = supervised(seen)
     binary = {fact.detail["stream"] for fact in seen.facts if fact.name == "two classes"}
@@ -122,12 +125,23 @@ def _flat(values: list[float], severity: Severity, *, meant: bool) -> Told | Non
     """Tell of a loss that does not fall by more than its scatter."""
     third, start = values[: len(values) // 3], values[: max(3, len(values) // 10)]
     last = values[-len(third) :]
+    if falls_anew(values):
+        return None
     first, end = statistics.median(third), statistics.median(last)
     falling = falls(start, last, CERTAIN) or falls(third, last) or ranked(values[:3], last) > HIGHER
     if falling or trend(values) < -SURE_TREND or (not meant and first - end > FALLS * abs(first)):
         return None
     message = f"the loss does not fall: {first:.4g} in the first third of {len(values)} readings, then {end:.4g}"
     return message, severity, {"first": first, "last": end}
+
+
+def falls_anew(values: list[float]) -> bool:
+    """Tell whether a loss has come far down again after each time that it jumped: what is learned changes."""
+    ends = [k for k in range(BEFORE_JUMP, len(values)) if values[k] > JUMP * max(values[k - BEFORE_JUMP : k])]
+    teeth = [values[start:end] for start, end in itertools.pairwise([0, *ends, len(values)])]
+    long = [one for one in teeth if len(one) >= TOOTH]
+    deep = [one for one in long if max(one[-BEFORE_JUMP:]) < statistics.median(one[:BEFORE_JUMP]) / JUMP]
+    return len(long) > 1 and len(deep) == len(long) and max(values[-BEFORE_JUMP:]) < values[0] / JUMP
 
 
 def at_chance(first: float, last: list[float], classes: int) -> bool:

@@ -66,7 +66,8 @@ def dropped_gradients(seen: Observation) -> Iterator[Finding]:
     """Gradients are computed and never applied.
 
     A window of micro-batches that the data does not fill is left over at the end of an epoch or of the run, unless an
-    exception ends it.
+    exception ends it; or each update takes the last of its micro-batches alone. Where the program updates by hand that
+    is read off how its parameters move.
 
     Example: `if (i + 1) % 4 == 0: optimizer.update(...)` over 10 micro-batches.
 
@@ -77,7 +78,8 @@ def dropped_gradients(seen: Observation) -> Iterator[Finding]:
             continue  # what an exception leaves undone was not forgotten
         calls = float(str(fact.detail["calls"]))
         when = "when the run ends" if fact.detail["at_end"] else f"at step {fact.step}"
-        message = f"{calls:.0f} gradient calls were never applied {when}"
+        of = "" if fact.detail["at_end"] else f" of {fact.detail['of']}"
+        message = f"{calls:.0f}{of} gradient calls were never applied {when}"
         yield rule("MP204").at(message, fact.file, fact.line, gradients=calls)
 
 

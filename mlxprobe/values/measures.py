@@ -34,6 +34,11 @@ def steps_done(seen: Observation) -> int:
     return seen.steps[-1].n if seen.steps else 0
 
 
+def still(seen: Observation) -> bool:
+    """Tell whether each model's losses are all the same, to the last bit."""
+    return len({(one.stream, one.value) for one in seen.losses}) == len({one.stream for one in seen.losses})
+
+
 def stepped_s(seen: Observation) -> float:
     """Return the seconds from the first step's start to the last one's end."""
     return seen.steps[-1].t_s - seen.steps[0].t_s + seen.steps[0].step_s if seen.steps else 0.0

@@ -7,6 +7,7 @@ from mlxprobe.agent.inspectors.accumulation import Accumulation
 from mlxprobe.agent.inspectors.adapter_files import AdapterFiles
 from mlxprobe.agent.inspectors.adapters import Adapters
 from mlxprobe.agent.inspectors.buffers import Buffers
+from mlxprobe.agent.inspectors.by_hand import ByHand
 from mlxprobe.agent.inspectors.causality import Causality
 from mlxprobe.agent.inspectors.checkpoints import Checkpoints
 from mlxprobe.agent.inspectors.clipping import Clipping
@@ -26,6 +27,7 @@ from mlxprobe.agent.inspectors.operations import Operations
 from mlxprobe.agent.inspectors.parameters import Parameters
 from mlxprobe.agent.inspectors.passes import Passes
 from mlxprobe.agent.inspectors.prints import Prints
+from mlxprobe.agent.inspectors.products import Products
 from mlxprobe.agent.inspectors.rates import Rates
 from mlxprobe.agent.inspectors.renewals import Renewals
 from mlxprobe.agent.inspectors.retained import Retained
@@ -42,6 +44,7 @@ ALL: tuple[type[Inspector], ...] = (
     Norms,
     Prints,
     Accumulation,
+    ByHand,
     Frozen,
     Data,
     Indices,
@@ -58,6 +61,7 @@ ALL: tuple[type[Inspector], ...] = (
     Buffers,
     Checkpoints,
     Adapters,
+    Products,
     AdapterFiles,
     Fusing,
     Rates,

@@ -13,7 +13,18 @@ from mlxprobe.agent.inspection import Inspection, Inspector
 SMALL = 4096  # elements of the one parameter whose gradients are kept
 ELEMENTS = 3  # fewer are a multiple of whatever else by chance
 CARRIED_IS_SURE = 2
+LAST_IS_SURE = 3  # updates in a row that took the last of several equal calls alone
 TOLERANCE = 2e-2  # of half precision
+
+
+class Kept:
+    """One gradient call: a small parameter, its gradient, and what tells whether calls are micro-batches of a kind."""
+
+    def __init__(self, call: Call, gradient: Any, parameter: Any) -> None:
+        self.gradient = gradient
+        self.parameter = parameter
+        self.within = {(key, frame.f_code) for key, frame in sites.stack()}
+        self.kind = call.site, id(call.function), tuple(tuple(one.shape) for one in graph.leaves(call.data))
 
 
 class Accumulation(Inspector):
@@ -24,13 +35,15 @@ class Accumulation(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._path = ""
-        self._calls: dict[int, list[Any]] = {}
-        self._update: tuple[list[Any], Any, str, tuple[str, int]] | None = None
+        self._calls: dict[int, list[Kept]] = {}
+        self._update: tuple[list[Kept], Any, str, tuple[str, int]] | None = None
+        self._loop = sites.NOWHERE  # the line that led to the last update, in the function that made its calls too
         self._scalings: list[int] = []
         self._usual = 0
         self._clipped: tuple[Any, Any] = None, None  # that gradient after clipping by norm, and before
         self._before: tuple[int, list[float]] = 0, []  # the last update, and what it was given
         self._carried = 0  # updates in a row that were given all of the one before as well
+        self._last = 0, 0  # calls of an update that took the last alone, and such updates in a row
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.optimizers.optimizers" and hasattr(module, "clip_grad_norm"):
@@ -53,9 +66,12 @@ class Accumulation(Inspector):
         named = dict(graph.named_leaves(call.gradients))
         if self._path not in named:
             small = sorted((one.size, path) for path, one in named.items() if one.size <= SMALL)
-            self._path = next((path for size, path in small if size > 1), small[0][1] if small else "")
+            self._path = next((path for size, path in small if size >= ELEMENTS), small[-1][1] if small else "")
         if self._path in named:
-            self._calls.setdefault(id(call.model) if call.model is not None else 0, []).append(named[self._path])
+            kept = Kept(
+                call, named[self._path], dict(zip(named, graph.leaves(call.parameters), strict=False)).get(self._path)
+            )
+            self._calls.setdefault(id(call.model) if call.model is not None else 0, []).append(kept)
         self._scalings.append(self.inspection.looked.get("scalings", -1))
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
@@ -63,8 +79,10 @@ class Accumulation(Inspector):
         passed = dict(graph.named_leaves(gradients)).get(self._path)
         after, before = self._clipped
         passed = before if passed is after else passed
-        if calls and passed is not None and all(one.shape == passed.shape for one in calls):
+        if calls and passed is not None and all(one.gradient.shape == passed.shape for one in calls):
             self._update = calls, passed, type(optimizer).__name__, sites.calling()
+            if len(calls) > 1:
+                self._loop = self.inspection.recorder.loop_site = loop_of(calls[-1])
 
     def forget(self) -> None:
         self._calls.clear()
@@ -73,18 +91,22 @@ class Accumulation(Inspector):
     def look(self, step: int) -> None:
         update, scalings = self._update, self._scalings
         self.forget()
-        if update is None or self.inspection.pending([*update[0], update[1]]):
+        if update is None or self.inspection.pending([update[0][-1].gradient, update[1]]):
             return
         calls, passed, optimizer, site = update
-        values, sum_ = [graph.numbers(one) for one in calls], graph.numbers(passed)
+        if self.inspection.pending([one.gradient for one in calls]):  # of some that nobody has computed
+            last = graph.numbers(calls[-1].gradient)
+            self._look_for_last(calls, [last], graph.numbers(passed))
+            return
+        values, sum_ = [graph.numbers(one.gradient) for one in calls], graph.numbers(passed)
         self._follow(values, sum_, site)
         if len(calls) < 2:
             return
         share = share_of_sum(values, sum_)
         if share is None and 0 < self._usual < len(calls) and share_of_sum(values[-self._usual :], sum_) is not None:
-            self.inspection.recorder.fact(
-                "gradients dropped", site, calls=len(calls) - self._usual, of=len(calls), at_end=False
-            )
+            told = {"calls": len(calls) - self._usual, "of": len(calls), "at_end": False}
+            self.inspection.recorder.fact("gradients dropped", self._loop, **told)
+        self._look_for_last(calls, values, sum_ if share is None else [])
         if share is not None:
             self._usual = len(calls)
             self.inspection.recorder.fact(
@@ -95,6 +117,27 @@ class Accumulation(Inspector):
                 scalings=min(scalings, default=-1),
                 optimizer=optimizer,
             )
+
+    def _look_for_last(self, calls: list[Kept], values: list[list[float]], passed: list[float]) -> None:
+        """Tell of updates that take the last call of as many as always, all at the same weights and of one kind.
+
+        The gradients of the others may never have been computed: `values` are then of the last alone.
+        """
+        alike = all(one.kind == calls[0].kind for one in calls) and len(set(map(tuple, values))) == len(values)
+        alone = bool(passed) and len(passed) >= ELEMENTS and alike and share_of_sum(values[-1:], passed) is not None
+        length, times = self._last
+        same = alone and (not times or length == len(calls)) and self._at_rest(calls)
+        self._last = (len(calls), times + 1) if same else (0, 0)
+        if same and times + 1 == LAST_IS_SURE:
+            told = {"calls": len(calls) - 1, "of": len(calls), "at_end": False}
+            self.inspection.recorder.fact("gradients dropped", self._loop, **told)
+
+    def _at_rest(self, calls: list[Kept]) -> bool:
+        """Tell whether a parameter was the same in all calls: whoever perturbs it in between needs each gradient."""
+        parameters = [one.parameter for one in calls]
+        if any(one is None for one in parameters) or self.inspection.pending(parameters):
+            return False
+        return len({tuple(graph.numbers(one)) for one in parameters}) == 1
 
     def _follow(self, values: list[list[float]], passed: list[float], site: tuple[str, int]) -> None:
         """Tell of updates that are given what the one before was given, whole, and the new gradients on top of it."""
@@ -108,6 +151,14 @@ class Accumulation(Inspector):
             self._carried = 0
         if self._carried == CARRIED_IS_SURE:
             recorder.fact("not cleared", site, calls=len(values))
+
+
+def loop_of(call: Kept) -> tuple[str, int]:
+    """Return the line under way in the innermost function that has made a call; that of the update else."""
+    for key, frame in sites.stack():
+        if (key, frame.f_code) in call.within:
+            return frame.f_code.co_filename, frame.f_lineno
+    return sites.calling()
 
 
 def share_of_sum(calls: list[list[float]], passed: list[float]) -> float | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import adapters, graph
+from mlxprobe.agent import adapters, graph, sites
 from mlxprobe.agent.adapters import Adapter
+from mlxprobe.agent.arguments import like
 from mlxprobe.agent.inspection import Inspection, Inspector
 
 MOST = 3  # adapters that are looked at
@@ -23,6 +25,22 @@ class Adapters(Inspector):
         self._before: dict[str, list[list[float]]] = {}
         self._looks = 0
         self._idle = 0  # looks left at adapters that are frozen
+        self._made: dict[int, tuple[str, int]] = {}  # modules, and where each has been made
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.nn.layers.base":
+            module.Module.__init__ = self._making(module.Module.__init__)
+
+    def _making(self, original: Callable[..., None]) -> Callable[..., None]:
+        made = self._made
+
+        @like(original)
+        def __init__(module: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            original(module, *args, **kwargs)
+            if not sites.is_mlx(type(module).__module__):
+                made[id(module)] = sites.making(type(module))
+
+        return __init__
 
     def training(self, model: Any, optimizer: Any) -> None:
         if self._model is None and hasattr(model, "trainable_parameters"):
@@ -65,9 +83,12 @@ class Adapters(Inspector):
             )
 
     def _tell(self, both: list[Adapter]) -> None:
+        made = self._made.get(id(both[0].holder), sites.NOWHERE)
+        site, seen = sites.blamed(made, self.inspection.recorder.gradient_site)
         self.inspection.recorder.fact(
             "adapter with base",
-            self.inspection.recorder.gradient_site,
+            site,
+            seen=seen,
             count=len(both),
             bases=[one.base.path for one in both][:3],
             rank=both[0].rank,

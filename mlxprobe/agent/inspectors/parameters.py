@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import graph
+from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.gradients import HELD_BYTES, HELD_SHARE
@@ -48,6 +50,19 @@ class Parameters(Inspector):
         self._site = ("", 0)
         self._nowhere = 0  # looks at which gradients of arguments had not been evaluated, and the loss had
         self._used = False  # whether ever a gradient of arguments had been
+        self._optimizers = 0
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.optimizers.optimizers":
+            module.Optimizer.__init__ = self._making(module.Optimizer.__init__)
+
+    def _making(self, original: Callable[..., None]) -> Callable[..., None]:
+        @like(original)
+        def __init__(optimizer: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            self._optimizers += 1
+            original(optimizer, *args, **kwargs)
+
+        return __init__
 
     def called(self, call: Call) -> None:
         if call.parameters is None:  # of a compiled function that knows no model
@@ -114,7 +129,8 @@ class Parameters(Inspector):
             return
         nowhere = self._nowhere >= UNCHANGED_IS_SURE and not self._used and recorder.gradients >= MANY
         if self._idle or nowhere or self._only_copied():
-            recorder.fact("gradients unused", self._site, gradients=recorder.gradients)
+            made = {"gradients": recorder.gradients, "optimizers": self._optimizers}
+            recorder.fact("gradients unused", self._site, **made)
 
     def _only_copied(self) -> bool:
         """Tell whether parameters that nobody evaluates gain but the copy that each gradient call makes of them."""

@@ -44,7 +44,7 @@ mx.random.seed(8)
 net = Seq()
 net.emb.freeze()
 net.rnn.freeze()  # the recurrent part stays as it is
-net.mix, net.out = WithDelta(net.mix), WithDelta(net.out)
+net.mix, net.out = WithDelta(net.mix), WithDelta(net.out)  # MP211
 opt = optim.Adam(learning_rate=4e-3)
 state = [net.state, opt.state]
 
@@ -63,7 +63,7 @@ def train():
     first = mx.random.randint(0, 20, (16, 1))
     t = (first + 3 * mx.arange(12)) % 20
     for _ in range(60):
-        loss = step(t)  # MP211
+        loss = step(t)
         mx.eval(state, loss)
     return loss.item()
 

@@ -40,7 +40,7 @@ def fit(model, x, y, rate, steps):
     step = nn.value_and_grad(model, loss_fn)
     for k in range(steps):
         rows = slice(64 * (k % 4), 64 * (k % 4) + 64)
-        loss, grads = step(model, x[rows], y[rows])  # MP211
+        loss, grads = step(model, x[rows], y[rows])
         optimizer.update(model, grads)
         mx.eval(model.parameters(), optimizer.state)
     return loss.item()
@@ -52,6 +52,6 @@ mx.eval(model.parameters())
 x = mx.random.normal((256, 16))
 y = mx.argmax(x @ mx.random.normal((16, 5)), axis=1)
 
-model.layers = [LoRALinear(layer) for layer in model.layers]
+model.layers = [LoRALinear(layer) for layer in model.layers]  # MP211
 after = fit(model, x, y, 3e-3, 40)
 print(f"adapted to {after:.3f}; {len(tree_flatten(model.trainable_parameters()))} tensors")

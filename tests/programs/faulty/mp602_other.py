@@ -17,7 +17,7 @@ mx.eval(model.parameters())
 
 def prepare():
     raw = mx.array(rng.uniform(-5, 5, (32, 3)).astype(np.float32))
-    scaled = (raw - raw.mean(axis=0)) / raw.max()
+    scaled = (raw - raw.mean(axis=0)) / raw.max()  # MP602
     return scaled, mx.sum(scaled, axis=1, keepdims=True)
 
 
@@ -35,7 +35,7 @@ with ThreadPoolExecutor(max_workers=1) as executor:
         upcoming = executor.submit(prepare)
         loss, grads = loss_and_grad(model, x, y)
         optimizer.update(model, grads)
-        mx.eval(loss, model.parameters(), optimizer.state)  # MP602
+        mx.eval(loss, model.parameters(), optimizer.state)
         losses.append(loss.item())
 
 print(f"{losses[0]:.3f} -> {losses[-1]:.3f}")

@@ -30,10 +30,10 @@ class BackgroundValidation:
 
     def score(self, model):
         predicted = mx.argmax(model(self.rings.points), axis=1)
-        self.accuracies.append(mx.mean(predicted == self.rings.labels))
+        self.accuracies.append(mx.mean(predicted == self.rings.labels))  # MP602
 
     def on_train_end(self):
-        print(f"accuracy {self.accuracies[-1].item():.2f}")  # MP602
+        print(f"accuracy {self.accuracies[-1].item():.2f}")
 
 
 class Trainer:
