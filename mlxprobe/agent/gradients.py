@@ -188,7 +188,7 @@ class GradientCalls:
 
     def _tell_untrainable(self, bound: Bound) -> None:
         if bound and not graph.leaves(bound[0].trainable_parameters()):
-            self._recorder.fact("nothing trainable")
+            self._recorder.nothing_trainable(sites.calling())
 
 
 def _described(

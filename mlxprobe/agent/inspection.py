@@ -131,6 +131,7 @@ class Inspection:
 
     def began(self, model: Any, optimizer: Any) -> None:
         """Tell of an optimizer's first update."""
+        self.recorder.newcomers.meet(self.recorder.updates)
         with self.at_our_cost():
             self._each(lambda one: one.began(model, optimizer))
 
@@ -146,11 +147,12 @@ class Inspection:
         `update` is the number of pending operations of parameters and state.
         """
         first, until = self._idle
+        self.wanted = self.recorder.newcomers.begin() or self.wanted
         if first <= step < until and now_s < self.looks.paid_s and not (self.due or self.wanted):
             return None
         looked, inside, self._inside = None, self._inside, {}
-        if is_landmark(step):
-            self.looks.refresh(now_s)  # whatever the other inspectors cost, growth is to be proved
+        if is_landmark(step):  # whatever the other inspectors cost, growth is to be proved
+            self.looks.refresh(now_s)
         if self.due and not self.busy and self.home.here():
             self.looked = looked = inside
             with self.at_our_cost():

@@ -159,6 +159,19 @@ class LossGraph:
             seen.update(sources)
         return seen
 
+    def enters_layer(self, name: str) -> bool:
+        """Tell whether a layer is given what is computed from a named array."""
+        made: dict[str, list[str]] = {}  # by an array, what is computed right from it
+        for tensor in self._behind:
+            for one in self._sources(tensor):
+                made.setdefault(one, []).append(tensor)
+        seen, waiting = {name}, [name]
+        while waiting:
+            fresh = [one for one in made.get(waiting.pop(), []) if one not in seen]
+            seen.update(fresh)
+            waiting += fresh
+        return any(map(self._is_layer, seen - {name}))
+
     def indices(self) -> set[str]:
         """Name the arrays that choose among computed values, such as class labels among logits."""
         return {

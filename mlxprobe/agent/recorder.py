@@ -12,7 +12,7 @@ from mlxprobe.agent.channel import Channel
 from mlxprobe.agent.losspath import LossPath
 from mlxprobe.agent.phases import Phases
 from mlxprobe.agent.steps import StepLog, number
-from mlxprobe.agent.streams import Streams
+from mlxprobe.agent.streams import Newcomers, Streams
 from mlxprobe.agent.trained import Trained
 
 TICK_S = 0.02
@@ -48,8 +48,10 @@ class Recorder:
         self.log = StepLog(channel)
         self.losses = LossPath(self.log.read)
         self._streams = Streams()
+        self.newcomers = Newcomers()
         self._facts: dict[tuple[str, str, int], int] = {}
         self.gradient_site = self.update_site = ("", 0)
+        self.freeze_site = sites.NOWHERE  # where the program has frozen something last
         self.loop_site = ("", 0)  # of an update of several gradient calls, in the function that makes them
         self.loaded = False  # whether weights were, from a file
         self.trained_before: dict[int, Callable[[], Any]] = {}  # models, by identity
@@ -104,6 +106,7 @@ class Recorder:
         stream, is_new = self._streams.meet(owner, model=model)
         if is_new:
             before = self.trained_before.get(id(owner))
+            self.newcomers.meet(stream)
             if self.loaded or (before is not None and before() is owner is not None):
                 self.fact("resumed", self.gradient_site, stream=stream)
         self.losses.follow(value, self.gradients, stream)
@@ -217,6 +220,11 @@ class Recorder:
         count = self._facts[key] = self._facts.get(key, 0) + 1
         if count & (count - 1) == 0:
             self._send_fact(name, (file, line), count, detail)
+
+    def nothing_trainable(self, seen_at: tuple[str, int]) -> None:
+        """Tell of a model that is all frozen, where that was done."""
+        site, seen = sites.blamed(self.freeze_site, seen_at)
+        self.fact("nothing trainable", site, seen=seen)
 
     def revise(self, name: str, site: tuple[str, int], **detail: Any) -> None:
         """Send a fact that may be told again, and then otherwise: the last is what holds."""

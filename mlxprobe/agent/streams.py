@@ -6,6 +6,7 @@ import weakref
 from typing import Any
 
 COMMON = 0
+FRESH, MOST = 4, 4  # steps that somebody new is looked at; of how many
 
 
 class Streams:
@@ -31,3 +32,20 @@ class Streams:
         """Return the number of a model; for None of the last that was none's."""
         known = self._known.get(id(model))
         return self._last if model is None else COMMON if known is None or known[0]() is not model else known[1]
+
+
+class Newcomers:
+    """Models, functions and optimizers that begin after others have: their first steps are looked at, as a run's."""
+
+    def __init__(self) -> None:
+        self._met = self._left = 0
+
+    def meet(self, before: int) -> None:
+        """Somebody begins, with so much `before`."""
+        if before and self._met < MOST:
+            self._met, self._left = self._met + 1, FRESH
+
+    def begin(self) -> bool:
+        """Tell whether the step that begins is among the first of somebody."""
+        self._left, left = max(0, self._left - 1), self._left
+        return left > 0

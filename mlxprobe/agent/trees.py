@@ -8,6 +8,9 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+from mlxprobe.agent import sites
+from mlxprobe.agent.roots import OWN
+
 CONSTANT = (bool, int, float, complex, str, bytes, type, FunctionType)
 ROOM = 100_000  # arrays and containers
 
@@ -15,10 +18,12 @@ ROOM = 100_000  # arrays and containers
 class Saved:
     """The containers of some trees with what they held. Arrays are immutable: references are all that is kept.
 
-    A handle can be changed in place (`x += 1`), so that what runs in between gets handles of its own.
+    A handle can be changed in place (`x += 1`), so that what runs in between gets handles of its own. With `objects`,
+    those of the user's own classes are kept too: a cache that a model has and fills as it runs.
     """
 
-    def __init__(self, *trees: Any) -> None:
+    def __init__(self, *trees: Any, objects: bool = False) -> None:
+        self._objects = objects
         self._containers: list[tuple[Any, Any]] = []
         self._attributes: list[tuple[Any, dict[str, Any]]] = []
         self._known: set[int] = set()
@@ -35,6 +40,7 @@ class Saved:
                 self._containers.append((one, dict(one) if isinstance(one, dict) else list(one)))
             if isinstance(one, dict) or is_optimizer(one):
                 self._attributes += [(one, dict(vars(one)))] if hasattr(one, "__dict__") else []
+                waiting += vars(one).values() if self._objects and hasattr(one, "__dict__") else ()
             if is_optimizer(one):
                 waiting.append(one.state)
             if isinstance(one, (dict, list, tuple)):
@@ -42,6 +48,10 @@ class Saved:
                 waiting += one.values() if isinstance(one, dict) else one
             elif is_optimizer(one):
                 self._known.add(id(one))
+            elif self._objects and is_users(one):
+                self._known.add(id(one))
+                self._attributes.append((one, dict(vars(one))))
+                waiting += vars(one).values()
 
     def __contains__(self, one: object) -> bool:
         return id(one) in self._known
@@ -111,6 +121,11 @@ class SavedKey:
         else:
             high, low = key.tolist()
             mx.random.seed((high << 32) | low)
+
+
+def is_users(one: Any) -> bool:
+    """Tell whether an object is of a class of the user's own."""
+    return hasattr(one, "__dict__") and not isinstance(one, type) and sites.whose_module(type(one).__module__) == OWN
 
 
 def holds(given: Any, tree: Any, depth: int = 3) -> bool:

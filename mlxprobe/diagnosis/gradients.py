@@ -94,7 +94,8 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
         looks = fact.detail["looks"]
         if looks and not at_zero:
             message = f"the parameters are the same at {looks} looks, although their gradients are not zero"
-            site = place(seen, "first update")
+            several = len({one.stream for one in seen.losses}) > 1
+            site = (fact.file, fact.line) if several else place(seen, "first update")
             yield rule("MP205").at(message, *(site if site[1] else (fact.file, fact.line)))
             return
     for fact in facts(seen, "gradients unused"):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, rule
+from mlxprobe.values.measures import fall
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 ENOUGH_LOOKS = 2
+STAYS = 0.9  # of its first readings: a loss that learns nothing
 
 
 @finding("MP304", "id-out-of-range", needs="ids")
@@ -45,12 +47,20 @@ def channel_layout(seen: Observation) -> Iterator[Finding]:
     MLX's convolutions take (batch, length, channels). Where length and channels are the same number no layer can
     tell; then this finding rests on the data: neighbours along the last axis resemble each other, neighbours in time
     do not. A recurrent layer takes (batch, length, channels) too: given (length, batch, channels) it runs along the
-    batch, and each moment starts anew. That is a warning, where neighbours along the first axis resemble each other.
+    batch, and each moment starts anew. That is a warning, where neighbours along the first axis resemble each other;
+    so are rotary positions of (batch, length, heads, features): MLX counts them along the last axis but one.
 
-    Example: PyTorch's (batch, channels, length) given to `nn.Conv1d`, its (length, batch, channels) to `nn.GRU`.
+    Example: PyTorch's (batch, channels, length) given to `nn.Conv1d`, its (length, batch, channels) to `nn.GRU`;
+    `nn.RoPE` before the heads are moved to the front.
 
-    Use instead: `x.swapaxes(1, 2)` before a convolution, `x.swapaxes(0, 1)` before a recurrent layer.
+    Use instead: `x.swapaxes(1, 2)` before a convolution or `nn.RoPE`, `x.swapaxes(0, 1)` before a recurrent layer.
     """
+    for fact in facts(seen, "heads turned"):
+        message = (
+            f"rotary positions are counted along the {fact.detail['heads']} heads: data of shape "
+            f"{fact.detail['shape']}, where the last axis but one is taken for time"
+        )
+        yield rule("MP305").at(message, fact.file, fact.line, severity=Severity.WARNING)
     for fact in facts(seen, "time first"):
         time, rows = float(str(fact.detail["time"])), float(str(fact.detail["channels"]))
         message = (
@@ -73,13 +83,15 @@ def channel_layout(seen: Observation) -> Iterator[Finding]:
 
 @finding("MP309", "repeated-data", Severity.WARNING)
 def repeated_data(seen: Observation) -> Iterator[Finding]:
-    """The batches hold the same again: one batch at every step, or one row in all places of a batch.
+    """The batches hold the same again: one batch at every step, one row in all places, or a row with another target.
 
     The same batch is told where it is made anew for each step, and is a part of a larger array that the program holds:
     whoever fits one batch on purpose, or the whole set at once, does neither; where a line takes the first rows of that
-    array (`x[:32]`) it may be on purpose too, and this is a note. Rows are told where all of a batch's are
-    equal, in each of its inputs, and go from step to step to other values: entries of a list that are one and the same
-    array, which has been written to since; or where the targets beside them differ, so that no input tells them apart.
+    array (`x[:32]`) it may be on purpose too, and this is a note. Rows are told where all of a batch's are equal, in
+    each of its inputs, and go from step to step to other values: entries of a list that are one and the same array,
+    which has been written to since; or where the targets beside them differ, so that no input tells them apart. Where
+    a row that comes again has the same target no more often than any two rows, inputs and targets have been shuffled
+    apart; where the loss falls all the same that is a note.
 
     Example: `next(iter(loader))` inside the loop; `buffer.append(state)` of a NumPy array that is then changed in
     place.
@@ -93,6 +105,16 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
         )
         severity = Severity.NOTE if fact.detail["cut"] else Severity.WARNING
         yield rule("MP309").at(message, fact.file, fact.line, severity=severity)
+    for fact in facts(seen, "targets torn"):
+        again, same = float(str(fact.detail["again"])), float(str(fact.detail["same"]))
+        message = (
+            f"rows that come again have other targets: {same:.0f} of {again:.0f} had the same, and chance is "
+            f"{float(str(fact.detail['chance'])):.0%}"
+        )
+        path = fall(seen)
+        stays = path is not None and path[1] > STAYS * path[0]
+        severity = Severity.WARNING if stays else Severity.NOTE
+        yield rule("MP309").at(message, fact.file, fact.line, severity=severity, again=again, same=same)
     supervised = any(fact.detail["supervised"] for fact in seen.facts if fact.name == "supervision")
     varied = any(one.name == "constant level" and float(str(one.detail["level"])) > 0 for one in seen.facts)
     for fact in facts(seen, "rows alike"):

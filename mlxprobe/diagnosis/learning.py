@@ -67,6 +67,7 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     classes = seen.sheet.model.classes if seen.sheet.model else 0
     chooses = any(fact.name == "worth" for fact in seen.facts)  # a policy, whose loss says nothing
     levels = {fact.detail["stream"]: fact.detail for fact in seen.facts if fact.name == "constant level"}
+    places = {fact.detail["stream"]: (fact.file, fact.line) for fact in seen.facts if fact.name == "supervision"}
     for stream in sorted({one.stream for one in seen.losses}):
         values = [one.value for one in seen.losses if one.stream == stream and math.isfinite(one.value)]
         if len(values) < ENOUGH_LOSSES:
@@ -81,7 +82,7 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
         )
         if told and not (chooses and told[1] is Severity.NOTE):
             message, severity, evidence = told
-            file, line = place(seen, "first gradient")
+            file, line = places.get(stream) or place(seen, "first gradient")
             yield rule("MP306").at(message, file, line, severity=severity, **evidence)
 
 

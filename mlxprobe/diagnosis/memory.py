@@ -18,6 +18,7 @@ ENOUGH_STEPS = 16
 MANY_STEPS = 32
 GROWTH_BYTES = 100_000
 GROWTH_SHARE = 0.1
+EACH_BYTES = 1000  # a step: what is kept now and then is no leak
 PARTS, LATER, BEFORE = 8, 3, 1  # parts of a run: the end of its first half, and of its first quarter
 CACHE_STEPS = 64  # fewer lengths than these are buckets that have not come back so far
 STEADY = 0.5  # of the growth before: what is kept now and then fits
@@ -33,7 +34,8 @@ SEEN_SHARE = 0.01  # of the way to the limit, that the growth is to have gone on
 def memory_growth(seen: Observation) -> Iterator[Finding]:
     """Memory grows steadily although the update is evaluated.
 
-    Something keeps every step's arrays alive: a list of losses, of outputs, of batches.
+    Something keeps every step's arrays alive: a list of losses, of outputs, of batches. Below a kilobyte a step nothing
+    is said.
 
     Example: `history.append(logits)`.
 
@@ -44,8 +46,8 @@ def memory_growth(seen: Observation) -> Iterator[Finding]:
     if len(seen.steps) < ENOUGH_STEPS or not floors or pending_slope(seen) >= GROWING:
         return
     rises = [later - earlier for earlier, later in itertools.pairwise(floors[parts // 4 :])]  # a jump is none
-    if min(rises) > max(GROWTH_BYTES, GROWTH_SHARE * floors[0]) * 4 / parts:
-        per_step = growth_per_step(seen)
+    per_step = growth_per_step(seen)
+    if per_step >= EACH_BYTES and min(rises) > max(GROWTH_BYTES, GROWTH_SHARE * floors[0]) * 4 / parts:
         message = f"the memory of MLX's arrays grows by about {per_step / 1e6:.2f} MB a step, to the end"
         kept = list(facts(seen, "container grows"))
         if kept:

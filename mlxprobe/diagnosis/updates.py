@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, rule
+from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
 from mlxprobe.values.measures import fall
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
@@ -95,11 +95,12 @@ def nothing_trainable(seen: Observation) -> Iterator[Finding]:
     Use instead: `model.head.unfreeze()`, or add the adapters after `freeze()`.
     """
     for fact in facts(seen, "nothing trainable"):
-        yield rule("MP206").at("the model has no trainable parameter: nothing can be learned", fact.file, fact.line)
+        message = f"the model has no trainable parameter: nothing can be learned{seen_at(fact)}"
+        yield rule("MP206").at(message, fact.file, fact.line)
     for fact in facts(seen, "adapters frozen"):
         message = (
             f"all {fact.detail['count']} adapters are frozen, and their products are zero: "
-            f"{listed(fact.detail['paths'])}, …; {fact.detail['trained']} other arrays are trained"
+            f"{listed(fact.detail['paths'])}, …; {fact.detail['trained']} other arrays are trained{seen_at(fact)}"
         )
         yield rule("MP206").at(message, fact.file, fact.line, severity=Severity.WARNING)
 

@@ -24,6 +24,7 @@ from mlxprobe.agent.inspectors.makeup import Makeup
 from mlxprobe.agent.inspectors.modules import Modules
 from mlxprobe.agent.inspectors.norms import Norms
 from mlxprobe.agent.inspectors.operations import Operations
+from mlxprobe.agent.inspectors.pairs import Pairs
 from mlxprobe.agent.inspectors.parameters import Parameters
 from mlxprobe.agent.inspectors.passes import Passes
 from mlxprobe.agent.inspectors.prints import Prints
@@ -47,6 +48,7 @@ ALL: tuple[type[Inspector], ...] = (
     ByHand,
     Frozen,
     Data,
+    Pairs,
     Indices,
     Causality,
     Layouts,

@@ -25,6 +25,7 @@ class Adapters(Inspector):
         self._before: dict[str, list[list[float]]] = {}
         self._looks = 0
         self._idle = 0  # looks left at adapters that are frozen
+        self._told = False
         self._made: dict[int, tuple[str, int]] = {}  # modules, and where each has been made
 
     def imported(self, name: str, module: Any) -> None:
@@ -41,6 +42,11 @@ class Adapters(Inspector):
                 made[id(module)] = sites.making(type(module))
 
         return __init__
+
+    def began(self, model: Any, optimizer: Any) -> None:
+        """Look at a model anew: it may have got adapters since another optimizer has trained it."""
+        if not self._told:
+            self._model, self._before = None, {}
 
     def training(self, model: Any, optimizer: Any) -> None:
         if self._model is None and hasattr(model, "trainable_parameters"):
@@ -74,15 +80,19 @@ class Adapters(Inspector):
         nothing = all(0.0 in map(graph.largest, pair) for pair in factors)
         self._idle = self._idle - 1 if nothing else 0
         if nothing and not self._idle and adapters.adds(idle[0]) is not None:
-            self.inspection.recorder.fact(
+            recorder = self.inspection.recorder
+            site, seen = sites.blamed(recorder.freeze_site, recorder.gradient_site)
+            recorder.fact(
                 "adapters frozen",
-                self.inspection.recorder.gradient_site,
+                site,
+                seen=seen,
                 count=len(idle),
                 paths=[part.path for one in idle for part in one.factors][:3],
                 trained=len(graph.leaves(model.trainable_parameters())),
             )
 
     def _tell(self, both: list[Adapter]) -> None:
+        self._told = True
         made = self._made.get(id(both[0].holder), sites.NOWHERE)
         site, seen = sites.blamed(made, self.inspection.recorder.gradient_site)
         self.inspection.recorder.fact(

@@ -13,7 +13,7 @@ from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.indices import ATTENDS, RELATED
 from mlxprobe.agent.trees import Saved, SavedKey, SingleError, doubled, is_array
 
-ROWS = 2  # of the batch: the probe costs two forward passes over them
+ROWS = 2  # of the batch: the probe costs three forward passes over them
 CHOSEN_FROM = 16
 DEEPEST = 2  # modules below the one that is trained
 LEAK = 1e-3  # of the change that the changed position itself shows
@@ -39,9 +39,10 @@ class Made:
 
 
 class Causality(Inspector):
-    """Take one call of the model from a gradient call, make it twice more, and compare the earlier outputs.
+    """Take one call of the model from a gradient call, make it anew, and compare the earlier outputs.
 
-    The model's state and the random state are put back, so that the program's own numbers stay bit-equal.
+    The model's state, the objects in it and the random state are put back, so that the program's own numbers stay
+    bit-equal.
     """
 
     shadows = True
@@ -141,8 +142,12 @@ def probed(inspection: Inspection, made: Made) -> bool | None:
     with put_back(made.module) as restart:
         before = called_again(made, chosen, ids, None)
         restart()
+        again = called_again(made, chosen, ids, None)
+        restart()
         after = called_again(made, chosen, ids, [other for _, _, other in chosen])
-        change = graph.per_position(before - after)
+        keeps, change = graph.largest(before - again) != 0, graph.per_position(before - after)
+    if keeps:  # something of one call for the next, where we cannot put it back
+        return None
     early = max(max(line[:at], default=0.0) for line, (_, at, _) in zip(change, chosen, strict=True))
     late = max(max(line[at:]) for line, (_, at, _) in zip(change, chosen, strict=True))
     return early > LEAK * late if late > 0 else None
@@ -208,7 +213,7 @@ def called_again(
 @contextmanager
 def put_back(module: Any) -> Iterator[Callable[[], None]]:
     """Leave a module and the random state as they were; what is given starts both again."""
-    saved, key = Saved(module), SavedKey()
+    saved, key = Saved(module, objects=True), SavedKey()
 
     def restart() -> None:
         saved.put_back()

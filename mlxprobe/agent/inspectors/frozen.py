@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
@@ -30,6 +30,18 @@ class Frozen(Inspector):
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.nn.layers.base":
             module.Module.unfreeze = self._thawed(module.Module.unfreeze)
+            module.Module.freeze = self._freezing(module.Module.freeze)
+
+    def _freezing(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Remember where somebody has frozen something last; quantised layers freeze themselves."""
+
+        @like(original)
+        def freeze(module: Any, *args: Any, **kwargs: Any) -> Any:
+            if sites.is_users(sys._getframe(1).f_code.co_filename):
+                self.inspection.recorder.freeze_site = sites.calling()
+            return original(module, *args, **kwargs)
+
+        return freeze
 
     def _thawed(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Forget what was frozen: it may be trained now, and frozen again before the next look."""
@@ -67,7 +79,7 @@ class Frozen(Inspector):
         if call.model is not None:
             self._model = weakref.ref(call.model)
         if call.model is not None and not graph.named_leaves(call.model.trainable_parameters()):
-            self.inspection.recorder.fact("nothing trainable", call.site)
+            self.inspection.recorder.nothing_trainable(call.site)
 
     def called_in_trace(self, call: Call) -> None:
         self.called(call)
@@ -85,7 +97,7 @@ class Frozen(Inspector):
         if frozen := sorted(given & every - trainable):
             self.inspection.recorder.fact("frozen updated", None, paths=frozen[:5], count=len(frozen))
         if not trainable:
-            self.inspection.recorder.fact("nothing trainable", self.inspection.recorder.gradient_site)
+            self.inspection.recorder.nothing_trainable(self.inspection.recorder.gradient_site)
         updates, known = self._given.get(id(model), (0, set()))
         self._given[id(model)] = updates + 1, known | given
         missing = sorted(trainable - known - given)

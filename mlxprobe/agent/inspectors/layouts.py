@@ -6,13 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent import graph, sites
+from mlxprobe.agent.arguments import like
+from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.taps import is_ids
 
 SMOOTH, ROUGH = 0.5, 0.25
 ENOUGH_LENGTH = 4
 ENOUGH_ROWS = 8  # and moments, to tell one from the other
 RECURRENT = ("RNN", "GRU", "LSTM")
 SURE = 2
+MOST = 8  # rotations of a gradient call
 LARGE = 1_000_000  # elements, of which a copy is not worth its memory
 
 
@@ -28,14 +32,44 @@ class Layouts(Inspector):
         super().__init__(inspection)
         self._held: list[tuple[Any, tuple[str, int], int]] = []  # with the axis that time may lie along
         self._seen = 0
+        self._turned: list[tuple[tuple[int, ...], tuple[str, int]]] = []  # what was given its positions, and where
+        self._heads = 0  # looks that found them given to heads
 
     def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.nn.layers.convolution":
+        if name == "mlx.core":
+            module.fast.rope = self._rope(module.fast.rope)
+        elif name == "mlx.nn.layers.convolution":
             module.Conv1d.__call__ = self._convolution(module.Conv1d.__call__)
         elif name == "mlx.nn.layers.recurrent":
             for kind in RECURRENT:
                 layer = getattr(module, kind)
                 layer.__call__ = self._recurrent(layer.__call__)
+
+    def _rope(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        seen = self.inspection
+
+        @like(original)
+        def rope(a: Any, *args: Any, **kwargs: Any) -> Any:
+            if seen.due and self._heads < SURE and seen.nesting.depth and getattr(a, "ndim", 0) == 4:
+                self._turned = [*self._turned[1 - MOST :], (tuple(a.shape), sites.calling())]
+            return original(a, *args, **kwargs)
+
+        return rope
+
+    def called(self, call: Call) -> None:
+        """See whether rotary positions, which MLX counts along the last axis but one, are along the heads."""
+        turned, self._turned = self._turned, []
+        ids = [one for one in graph.leaves(call.data) if one.ndim == 2 and is_ids(one)]
+        lengths = {one.shape[1] - short for one in ids for short in (0, 1)}
+        rows = {one.shape[0] for one in ids}
+        for shape, site in turned:
+            if shape[0] in rows and shape[1] in lengths and shape[2] not in lengths and self._heads < SURE:
+                self._heads += 1
+                if self._heads == SURE:
+                    self.inspection.recorder.fact("heads turned", site, shape=str(shape), heads=shape[2])
+                return
+
+    called_in_trace = called
 
     def _listens(self) -> bool:
         seen = self.inspection

@@ -14,6 +14,7 @@ UNREACHED_IS_SURE = 2
 FED = "fed"  # the ids of arrays that layers are given
 WHAT = "loss"
 TARGETS = "targets"  # what outputs are compared with: the stream of losses, how, and the array
+COMPARED = "compared"  # the stream of losses, and the one array that outputs are compared with and no layer is given
 LAZY = 1  # steps without an evaluation: beyond, every loss holds all of them
 READ_COSTS = 3.0  # times what drawing does
 LONGEST, MANY = "longest chain", 3000  # operations of a loss, among which the longest chain is looked for, once
@@ -115,6 +116,9 @@ class Losses(Inspector):
         kind, targets = drawn.compares(classes=bool(indices)), [arrays[name] for name in indices] or amounts
         if supervised and len(targets) == 1 and kind and not self.inspection.tracing:
             self.inspection.looked.setdefault(TARGETS, []).append((stream, kind, targets[0]))
+        alone = [*indices, *(name for name in past - indices if supervised)]
+        if supervised and len(alone) == 1 and not (self.inspection.tracing or drawn.enters_layer(alone[0])):
+            self.inspection.looked.setdefault(COMPARED, []).append((stream, arrays[alone[0]]))
         if len(others) == 1 and not (indices or self.inspection.tracing or stream in self._of_two):
             self._target = stream, others[0], call.site
         if self._supervised.get(stream) is not supervised:

@@ -59,6 +59,7 @@ class Modules(Inspector):
         self._writes.stop()
         if call.model is None:
             return
+        self._clean = self._clean and self._model() is call.model
         self._model = weakref.ref(call.model)
         self._tell_overwritten(call)
         self._count_modes(idle(call.model), call.site)

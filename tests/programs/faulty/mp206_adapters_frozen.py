@@ -21,12 +21,12 @@ mx.random.seed(41)
 net = nn.Sequential(nn.Linear(12, 32), nn.GELU(), nn.Linear(32, 12), nn.LayerNorm(12))
 net.layers[0] = Adapted(net.layers[0], 3)
 net.layers[2] = Adapted(net.layers[2], 3)
-net.freeze()
+net.freeze()  # MP206
 net.layers[3].unfreeze()
 optimizer = optim.Adam(learning_rate=1e-2)
 gradient = nn.value_and_grad(net, lambda x: nn.losses.mse_loss(net(x), mx.roll(x, 1, axis=1)))
 for step in range(60):
-    loss, grads = gradient(mx.random.normal((32, 12)))  # MP206
+    loss, grads = gradient(mx.random.normal((32, 12)))
     optimizer.update(net, grads)
     mx.eval(net.parameters(), optimizer.state, loss)
 print(loss.item())

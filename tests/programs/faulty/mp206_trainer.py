@@ -24,7 +24,7 @@ class AdversarialTrainer:
         self.prepare()
 
     def prepare(self):
-        self.model.freeze()
+        self.model.freeze()  # MP206
         self.model.unfreeze(keys=["lora_A", "lora_B"])
 
     def loss(self, weights, x, y):
@@ -32,7 +32,7 @@ class AdversarialTrainer:
         return nn.losses.cross_entropy(self.model(x), y, reduction="mean")
 
     def backward(self, x, y):
-        return self.gradients(self.model.trainable_parameters(), x, y)  # MP206
+        return self.gradients(self.model.trainable_parameters(), x, y)
 
     def step(self, x, y):
         _, (_, towards_error) = self.backward(x, y)

@@ -1,0 +1,109 @@
+"""Whether rows that come again bring their targets with them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from mlxprobe.agent import graph
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspectors.losses import COMPARED, unique
+
+ROWS, SAMPLES = 64, 8  # of a batch; values of a row, beside two sums over all of it
+NUMBERS, IDS = 4, 8  # of a row, by which it is known again
+CLASSES = 32
+ENOUGH, MOST = 24, 20_000  # rows that came again; rows that are remembered
+LOOKS = 200
+DOUBT = 2  # standard deviations
+
+
+class Path:
+    """The rows of one model, each with the target that it came with first."""
+
+    def __init__(self) -> None:
+        self.first: dict[tuple[float, ...], float] = {}
+        self.targets: Counter[float] = Counter()
+        self.again = self.same = 0
+
+    def take(self, row: tuple[float, ...], target: float) -> None:
+        """Take in one row."""
+        self.targets[target] += 1
+        if row in self.first:
+            self.again += 1
+            self.same += self.first[row] == target
+        elif len(self.first) < MOST:
+            self.first[row] = target
+
+    def chance(self) -> float:
+        """Return how often two targets are the same that have nothing to do with each other."""
+        read = self.targets.total()
+        return sum((count / read) ** 2 for count in self.targets.values())
+
+    def is_torn(self) -> bool:
+        """Tell whether rows that came again had the same target no more often than by chance."""
+        chance = self.chance()
+        spread = (max(chance * (1 - chance), 0.0) * self.again) ** 0.5
+        by_chance, whole = chance * self.again, float(self.again)
+        return self.again >= ENOUGH and self.same <= by_chance + DOUBT * spread < whole - 2 * DOUBT * spread
+
+
+class Pairs(Inspector):
+    """Remember rows by some of their values, in the batches that are looked at."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._held: tuple[int, list[Any], Any, tuple[str, int]] | None = None
+        self._paths: dict[int, Path] = {}
+        self._site = ("", 0)
+        self._looks = 0
+
+    def called(self, call: Call) -> None:
+        compared = self.inspection.looked.get(COMPARED, [])
+        self._held = None
+        if self._looks >= LOOKS or self.inspection.inside or len(compared) != 1:
+            return
+        stream, target = compared[0]
+        rows = target.shape[0] if target.ndim and target.size == target.shape[0] else 0
+        inputs = [one for _, one in unique(call.data) if one is not target]
+        if rows > 1 and inputs and all(tells(one, rows) for one in inputs):
+            self._held = stream, inputs, target, call.site
+
+    def forget(self) -> None:
+        self._held = None
+
+    def look(self, step: int) -> None:
+        held = self._held
+        self.forget()
+        if held is None or self.inspection.pending([*held[1], held[2]]):
+            return
+        self._looks += 1
+        stream, inputs, target, self._site = held
+        rows = zip(*(known_by(one) for one in inputs), strict=True)
+        path = self._paths.setdefault(stream, Path())
+        for row, value in zip(rows, graph.numbers(target.reshape(-1)[:ROWS]), strict=True):
+            path.take(tuple(number for part in row for number in part), value)
+
+    def finish(self) -> None:
+        for stream, path in self._paths.items():
+            if 1 < len(path.targets) <= CLASSES and path.is_torn():
+                told = {"again": path.again, "same": path.same, "chance": path.chance(), "stream": stream}
+                self.inspection.recorder.revise("targets torn", self._site, **told)
+
+
+def tells(one: Any, rows: int) -> bool:
+    """Tell whether an input has a row for each target, of enough numbers to know it again."""
+    import mlx.core as mx
+
+    each = one.size // rows if one.ndim > 1 and one.shape[0] == rows else 0
+    return bool(each >= (IDS if mx.issubdtype(one.dtype, mx.integer) else NUMBERS))
+
+
+def known_by(one: Any) -> list[list[float]]:
+    """Describe the first rows of an array: by some values, their sum, and another sum in which places count."""
+    import mlx.core as mx
+
+    flat = one[:ROWS].reshape(min(ROWS, one.shape[0]), -1).astype(mx.float32)
+    ramp = mx.arange(1, flat.shape[1] + 1).astype(mx.float32)
+    sums = mx.stack([flat.sum(axis=1), (flat * ramp).sum(axis=1)], axis=1)
+    return graph.rows(mx.concatenate([flat[:, :: -(-flat.shape[1] // SAMPLES)], sums], axis=1))
