@@ -10,6 +10,7 @@ from mlxprobe.agent.inspection import Inspection, Inspector
 
 ENOUGH = 5  # looks, each with more than the one before
 FACTOR = 3
+PASSES = 8  # over the same rows
 ROWS = COLUMNS = 12  # of an array, that are compared
 DISTINCT = 4  # rows
 
@@ -23,7 +24,9 @@ class Sizes(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._first = self._last = (0, 0)  # elements, rows
-        self._rises = 0
+        self._rises = self._least = 0  # the latter in elements
+        self._began = self._calls = 0  # gradient calls
+        self._rests = False  # whether two looks have met the same size
         self._held: tuple[list[Any], tuple[str, int]] | None = None  # the largest arrays of a step's first call
         self._rows = 0
         self._before: list[list[list[float]]] = []  # values of some of their rows at the last look
@@ -38,13 +41,18 @@ class Sizes(Inspector):
             self._compare(arrays, sites.calling())
 
     def _compare(self, arrays: list[Any], site: tuple[str, int]) -> None:
-        """Compare with the last look; one that has not more begins anew."""
+        """Compare with the last look; one that has less begins anew."""
         now = sum(one.size for one in arrays), max((one.shape[0] for one in arrays if one.ndim), default=0)
+        gradients = self.inspection.recorder.gradients
         if now[0] > self._last[0] > 0:
             self._rises += 1
+            self._least = min(now[0] - self._last[0], self._least or now[0])
+        elif now[0] == self._last[0]:
+            self._rests = True
         else:
-            self._first, self._rises, self._kept = now, 0, 0
-        self._last = now
+            self._first, self._rises, self._kept, self._began = now, 0, 0, gradients
+            self._least, self._rests = 0, False
+        self._last, self._calls = now, gradients
         if self._held is None:
             largest = max((one.size for one in arrays if one.ndim and one.shape[0] == now[1]), default=0)
             self._held = (
@@ -58,15 +66,22 @@ class Sizes(Inspector):
         if held is None:
             return
         arrays, site = held
+        if arrays and arrays[0].shape[0] == self._rows and self._before:
+            return  # several passes over the same rows
         if arrays and not self.inspection.inside and not self.inspection.pending(arrays):
             self._kept = self._kept + 1 if self._are_kept(arrays) else 0
             self._rows = arrays[0].shape[0]
             self._before = [values(one, self._rows, 0) for one in arrays]
         else:
             self._kept, self._before = 0, []
-        if self._rises >= ENOUGH and self._last[0] >= FACTOR * self._first[0]:
+        if self._rises >= ENOUGH and self._last[0] >= FACTOR * self._first[0] and self._is_steady():
             known = {"first": self._first[1], "last": self._last[1], "looks": self._rises}
             self.inspection.recorder.revise("input grows", site, kept=self._kept >= ENOUGH, **known)
+
+    def _is_steady(self) -> bool:
+        """Tell whether it grows at each call, or every few; what is trained for long on each size is meant to grow."""
+        times = (self._last[0] - self._first[0]) / max(1, self._least)
+        return not self._rests or self._calls - self._began <= PASSES * times
 
     def _are_kept(self, arrays: list[Any]) -> bool:
         """Tell whether all begin, or all end, with what they were at the last look, and have more than that."""
