@@ -121,11 +121,19 @@ def future_leak(seen: Observation) -> Iterator[Finding]:
     nothing is learned that serves in generation. Seen by a probe: with one id of a row changed, earlier outputs
     change.
 
+    What a model keeps of one batch may reach the next: the same rows twice then give other outputs. That is a note, for
+    a recurrent state may be carried on purpose; a cache of keys and values is not meant to be, in training.
+
     Example: attention without a causal mask; a padding mask handed over as the attention mask, in the causal one's
     place.
 
     Use instead: `mask="causal"`, or the causal mask and the padding mask added up.
     """
+    for fact in facts(seen, "carried over"):
+        message = (
+            f"{fact.detail['model']}: the same rows twice give other outputs, since it keeps something between calls"
+        )
+        yield rule("MP307").at(message, fact.file, fact.line, severity=Severity.NOTE)
     leak = next((fact for fact in seen.facts if fact.name == "causality" and fact.detail["leaks"]), None)
     for fact in facts(seen, "targets follow inputs"):
         if leak is None:

@@ -13,7 +13,7 @@ from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.indices import ATTENDS, RELATED
 from mlxprobe.agent.trees import Saved, SavedKey, SingleError, doubled, is_array
 
-ROWS = 2  # of the batch: the probe costs three forward passes over them
+ROWS = 2  # of the batch: the probe costs four forward passes over them
 CHOSEN_FROM = 16
 DEEPEST = 2  # modules below the one that is trained
 LEAK = 1e-3  # of the change that the changed position itself shows
@@ -71,16 +71,18 @@ class Causality(Inspector):
         self.forget()
         for made in calls:
             try:
-                leaks = probed(self.inspection, made)
+                leaks, carries = probed(self.inspection, made)
             except (
                 SingleError,
                 ValueError,
             ):  # a cache could keep what we do, or is of whole batches
                 continue
+            model = type(made.module).__name__
+            if carries:
+                self.inspection.recorder.fact("carried over", self._site, model=model)
             if leaks is not None:
                 self._tries = TRIES
                 site, seen = sites.blamed(self.inspection.looked.get(ATTENDS, sites.NOWHERE), self._site)
-                model = type(made.module).__name__
                 self.inspection.recorder.fact("causality", site, leaks=leaks, model=model, seen=seen)
                 return
 
@@ -127,30 +129,33 @@ def outputs(output: Any) -> list[Any]:
     return [one for one in graph.leaves(parts) if one.ndim == 3]
 
 
-def probed(inspection: Inspection, made: Made) -> bool | None:
-    """Tell whether earlier outputs change with a later id; None where this call cannot tell."""
+def probed(inspection: Inspection, made: Made) -> tuple[bool | None, bool]:
+    """Tell whether earlier outputs change with a later id, None where this call cannot tell; and whether with calls."""
     given = [made.args, made.kwargs]
     related = inspection.looked.get(RELATED, [])
     ids = next((one for one in graph.leaves(given) if is_ids(one, made.shape) and is_among(one, related)), None)
     if ids is None:
-        return None
+        return None, False
     if inspection.pending(graph.leaves([made.module, given])) and not inspection.recorder.losses.is_evaluated:
-        return None
+        return None, False
     chosen = rows(ids)
     if not chosen:
-        return None
-    with put_back(made.module) as restart:
+        return None, False
+    with put_back(made.module) as (restart, rewind):
         before = called_again(made, chosen, ids, None)
+        rewind()
+        carried = called_again(made, chosen, ids, None)
         restart()
         again = called_again(made, chosen, ids, None)
         restart()
         after = called_again(made, chosen, ids, [other for _, _, other in chosen])
-        keeps, change = graph.largest(before - again) != 0, graph.per_position(before - after)
-    if keeps:  # something of one call for the next, where we cannot put it back
-        return None
+        same, alike = (graph.largest(before - one) == 0 for one in (again, carried))
+        change = graph.per_position(before - after)
+    if not same:  # something of one call is there in the next, where we cannot put it back
+        return None, True
     early = max(max(line[:at], default=0.0) for line, (_, at, _) in zip(change, chosen, strict=True))
     late = max(max(line[at:]) for line, (_, at, _) in zip(change, chosen, strict=True))
-    return early > LEAK * late if late > 0 else None
+    return early > LEAK * late if late > 0 else None, not alike
 
 
 def is_ids(one: Any, shape: tuple[int, ...]) -> bool:
@@ -211,8 +216,8 @@ def called_again(
 
 
 @contextmanager
-def put_back(module: Any) -> Iterator[Callable[[], None]]:
-    """Leave a module and the random state as they were; what is given starts both again."""
+def put_back(module: Any) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
+    """Leave a module and the random state as they were; what is given starts both again, or the latter alone."""
     saved, key = Saved(module, objects=True), SavedKey()
 
     def restart() -> None:
@@ -220,6 +225,6 @@ def put_back(module: Any) -> Iterator[Callable[[], None]]:
         key.put_back()
 
     try:
-        yield restart
+        yield restart, key.put_back
     finally:
         restart()
