@@ -98,7 +98,7 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
 
     Use instead: one iterator, made before the loop; `buffer.append(state.copy())`.
     """
-    for fact in facts(seen, "same batch"):
+    for fact in [one for one in facts(seen, "same batch") if one.detail["looks"]]:
         message = (
             f"each step is given the same rows as {fact.detail['argument']}: made anew every time, the same at all "
             f"{fact.detail['looks']} looks, and a part of {fact.detail['whole']}, which has {fact.detail['rows']} rows"

@@ -174,10 +174,11 @@ class Data(Inspector):
                 moves = any(len(inputs[name].rows - {()}) >= ENOUGH_LOOKS for name in alike)
                 recorder.revise("rows alike", site, names=alike, looks=inputs[alike[0]].looks, moves=moves)
             parts = [(one.size, name) for name, one in known.items() if one.whole is not None]
-            if parts and all(one.same == one.looks for one in known.values()):
+            if parts:
                 name = max(parts)[1]
                 whole, rows, cut = known[name].whole or ("", 0, True)
-                told = {"argument": name, "looks": known[name].looks, "whole": whole, "rows": rows, "cut": cut}
+                same = all(one.same == one.looks for one in known.values())  # else what was told is taken back
+                told = {"argument": name, "looks": known[name].looks * same, "whole": whole, "rows": rows, "cut": cut}
                 recorder.revise("same batch", site, **told)
         for stream, targets in self._targets.items():
             if targets.read:
