@@ -221,8 +221,7 @@ class Inspection:
         if lazy_steps > LAZY_AT_MOST or not self.looks.affords(what, step, lazy_steps):
             return None
         text = graph.drawn(arrays)
-        found = graph.operations(text, copies=copies)
-        self.looks.drawn(what, step, found)
+        self.looks.drawn(what, step, found := graph.operations(text, copies=copies))
         if what != UPDATE:
             return found
         self.sources = graph.sources(text)
