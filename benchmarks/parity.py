@@ -56,7 +56,7 @@ def verdicts(order: Order, platform: str, patterns: list[str]) -> tuple[Verdicts
 def compare(order: Order, patterns: list[str], number: int) -> Counter[str]:
     """Run both platforms once, who goes first by turns; print and count what differs and what was not expected."""
     found: dict[str, Verdicts] = {}
-    counts: Counter[str] = Counter()
+    counts: Counter[str] = Counter({"different": 0})
     for platform in list(NAMES)[:: 1 if number % 2 else -1]:
         began_s = time.monotonic()
         found[platform], unexpected = verdicts(order, platform, patterns)
@@ -87,7 +87,7 @@ def main() -> None:
         with CONDITIONS[name][0]() as order:
             for number in range(1, runs + 1):
                 print(f"{name} {number}", flush=True)
-                counts += compare(order, patterns, number)
+                counts.update(compare(order, patterns, number))
         told.append(f"{name}: {runs} runs of both: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
     print(*told, sep="\n")
 
