@@ -30,12 +30,15 @@ def attach(pid: int, agent: bool, form: str, output: Path | None, **flags: Any) 
     code 0: alive or idle; 1: deadlock or stall; 2: that could not be judged.
     """
     from mlxprobe.running.attaching import attach as look_at
+    from mlxprobe.supervisor.anatomy import has_ended
     from mlxprobe.values.files import check_writable
 
     settings = resolve(flags)
     check_writable(output)
     if not psutil.pid_exists(pid):
         raise UsageError(f"{pid}: there is no such process; `ps -e` lists all")
+    if has_ended(pid):
+        raise UsageError(f"{pid}: this process has ended, and its parent has not asked how")
     if agent:
         from mlxprobe.cli.within import watch_within
 

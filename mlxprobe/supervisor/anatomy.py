@@ -64,6 +64,15 @@ def is_python(process: psutil.Process) -> bool:
         return False
 
 
+def has_ended(pid: int) -> bool:
+    """Tell whether a process has ended with all its threads, also where its parent has not asked how."""
+    try:
+        process = psutil.Process(pid)
+        return bool(process.status() == psutil.STATUS_ZOMBIE and process.num_threads() < 2)
+    except psutil.Error:
+        return True
+
+
 def on_gpu(pid: int) -> bool:
     """Tell whether a process has a GPU's driver loaded: how busy that is no system tells from outside."""
     return any(name in file for file in system.mapped(pid) for name in GPU_DRIVERS)

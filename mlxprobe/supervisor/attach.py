@@ -10,8 +10,6 @@ import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-import psutil
-
 from mlxprobe.platform.system import system
 from mlxprobe.supervisor import anatomy
 from mlxprobe.supervisor.anatomy import Readings
@@ -221,7 +219,7 @@ class Attachment:
             looked_s=looked_s,
             limit_s=self.limit_s,
             limit_given=self._given,
-            ended=not psutil.pid_exists(self.pid) or not self.tree.pids,
+            ended=anatomy.has_ended(self.pid) or not self.tree.pids,
             moved=tuple(sorted(self.moved)),
             compiles=self.compiles,
             kind=silence.kind if silence else None,

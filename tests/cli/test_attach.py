@@ -218,3 +218,12 @@ def test_a_process_that_is_not_there_is_wrong_usage() -> None:
     result = CliRunner().invoke(main, ["attach", "99999999"])
     assert result.exit_code == 2
     assert "99999999: there is no such process" in result.output
+
+
+def test_a_process_that_has_ended_is_wrong_usage_though_its_parent_has_not_asked_how() -> None:
+    ended = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    result = CliRunner().invoke(main, ["attach", str(ended.pid)])
+    ended.wait()
+    assert result.exit_code == 2
+    assert f"{ended.pid}: this process has ended" in result.output

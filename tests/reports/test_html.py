@@ -24,6 +24,7 @@ from mlxprobe.upgrade.matrix import Matrix
 from mlxprobe.upgrade.matrix import encode as encode_matrix
 from mlxprobe.values.errors import UsageError
 from mlxprobe.values.files import encode
+from mlxprobe.values.observation import Limits
 from mlxprobe.values.record import Record
 from mlxprobe.values.vocabulary import Outcome
 from mlxprobe.verdict.repeats import worst
@@ -102,6 +103,14 @@ def test_a_watched_program_shows_its_findings_and_no_overview() -> None:
     assert 'id="overview"' not in page
     assert page.index("MP101 unevaluated-update") < page.index('class="charts"')
     assert "toy" not in page.split("<main")[1].split("<script")[0]
+
+
+def test_a_watched_program_that_passed_and_is_not_healthy_has_no_green_mark() -> None:
+    limits = Limits(stall_s=1.0, startup_s=10.0, timeout_s=60.0, memory_bytes=0)
+    row = hung(scenario="programs", variant="train.py", claims=None, kind=None, detection_s=None, limits=limits)
+    page = render(record(msgspec.structs.replace(row, outcome=Outcome.PASS)), (), LIBRARY)
+    assert 'class="verdict o-error bad"' in page and '"program o-error"' in page
+    assert "any memory" in page
 
 
 def test_releases_have_a_grid_with_changes_marked_and_trends() -> None:

@@ -122,6 +122,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "figures": diagnosis.figures,
     "verdict": diagnosis.verdict,
     "fails": diagnosis.fails,
+    "shade": lambda row: Outcome.ERROR if row.outcome is Outcome.PASS and diagnosis.fails(row) else row.outcome,
     "figure": diagnosis.figure,
     "advice": diagnosis.advice,
     "place": lambda found: diagnosis.place(found.file, found.line),
