@@ -1,6 +1,7 @@
-"""Whether scenarios keep their verdicts with other sizes, seeds and optimizers: `python -m benchmarks.varied [DRAWS]`.
+"""Whether scenarios keep their verdicts with other sizes, seeds and optimizers.
 
-What does not is run again with one kind of change at a time, and that kind is told. The answer is Markdown, on stdout.
+`python -m benchmarks.varied [DRAWS [SCENARIO...]]`. What does not is run again with one kind of change at a time,
+which tells the kind. The answer is Markdown, on stdout.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ def main() -> None:
                 lost.append((str(number), f"`{name}`", ", ".join(by) or "several at once", str(row.expects), told(row)))
     print(f"{count} programs in {draws} draws of {len(entries)} scenarios: {count - len(lost)} kept their verdict.\n")
     print("\n".join(table(("draw", "program", "by other", "expected", "given"), lost)))
+    sys.exit(bool(lost))
 
 
 if __name__ == "__main__":

@@ -44,12 +44,15 @@ class Entry:
         for paragraph in self.text.split("\n\n"):
             for piece in ("\n" + paragraph).split(f"\n{word}:")[1:]:
                 lines = piece.split("\n")
-                stop = next((i for i, line in enumerate(lines) if i and line.split(":")[0] in SECTIONS), len(lines))
+                stop = next(
+                    (i for i, line in enumerate(lines) if i and line.split(":")[0] in (*SECTIONS, LIMITS)), len(lines)
+                )
                 return " ".join(" ".join(lines[:stop]).split())
         return ""
 
 
 SECTIONS = ("Symptom", "Cause", "Fix")
+LIMITS = "Limits"  # with which sizes, seeds or optimizers it shows something else
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ NOT_FOUND = 1
 )
 @click.option("--fresh", is_flag=True, help="Begin anew, whatever the file has.")
 @click.option("--pre", is_flag=True, help="Let ranges include pre-releases.")
+@click.option("--random", "programs", type=click.IntRange(1), help="So many random programs too (see `fuzz`).")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Draw other random programs (default: 0).")
 @with_scenarios
 @with_report(("text", "markdown", "json", "html"))
 @with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "requirements", "on")
@@ -46,13 +48,19 @@ def matrix(
     fresh: bool,
     records: Path | None,
     pre: bool,
+    programs: int | None,
+    seed: int,
     patterns: tuple[str, ...],
     form: str,
     output: Path | None,
     **flags: Any,
 ) -> None:
-    """Run programs on many releases and show where outcomes change."""
+    """Run programs on many releases and show where outcomes change.
+
+    With --random, random programs are run on all of them too: each finding tells the releases that show it.
+    """
     from mlxprobe.cli.display import Display
+    from mlxprobe.cli.fuzz import fuzzed
     from mlxprobe.machines.place import places
     from mlxprobe.machines.runners import Runners
     from mlxprobe.releases.index import listed, ordered, parse
@@ -60,13 +68,19 @@ def matrix(
     from mlxprobe.values.files import keep_baseline
 
     settings = resolve(flags)
+    if programs and form not in ("text", "markdown"):
+        raise UsageError(f"--random: has no {form}; right is text or markdown")
     tasks = tasks_of(settings, patterns, ())
     wanted = ordered([one for spec in releases for one in parse(spec, listed, pre=pre)])
     known = matrix.load(file) if file.exists() and not fresh else matrix.empty()
     with Display() as display, places(settings, display) as found:
         runners = [Runners(where, display) for where in found]
         filled = matrix_run.fill(known, wanted, tasks, runners, part=matrix.shard(part), file=file)
-    _deliver(filled, form, output)
+    more = None
+    if programs and not runners[0].stop.is_set():
+        names = [one.name for one in wanted if one.name not in filled.skipped]
+        more = fuzzed(settings, names, seed, (), None, programs, None)
+    _deliver(filled, form, output, more)
     if records is not None:
         for record in filled.records:
             keep_baseline(record, records)
@@ -100,17 +114,17 @@ def _deliver_ranks(found: Any, form: str, output: Path | None) -> None:
     )
 
 
-def _deliver(found: Any, form: str, output: Path | None) -> None:
+def _deliver(found: Any, form: str, output: Path | None, random: Any = None) -> None:
     from mlxprobe.cli import guides
+    from mlxprobe.reports.fuzz import FUZZ_FORMATS
     from mlxprobe.reports.matrix import MATRIX_FORMATS
 
     forms = MATRIX_FORMATS | {"html": lambda matrix: guides.page(matrix.records, (), matrix.skipped)}
-    deliver(
-        form,
-        output,
-        lambda name: forms[name](found),
-        lambda: click.echo(MATRIX_FORMATS["text"](found), nl=False),
-    )
+
+    def told(name: str) -> str:
+        return str(forms[name](found)) + ("\n" + FUZZ_FORMATS[name](random) if random else "")
+
+    deliver(form, output, told, lambda: click.echo(told("text"), nl=False))
 
 
 @click.command()

@@ -18,6 +18,7 @@ from mlxprobe.fuzz.contents import contents
 from mlxprobe.fuzz.inside.packed import packed
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.plans.source import keywords
+from mlxprobe.fuzz.reference import moving
 from mlxprobe.machines.place import Place
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
@@ -167,12 +168,9 @@ def fate_of(seen: Observation) -> Seen:
 
 def job(case: Case, oracle: str = "") -> Seen:
     """Put a case into the words of the process that runs it, with all modes or those that one oracle asks."""
-    operation = OPERATIONS[case.operation]
-    arrays, others = [], []
+    arrays, others, free = [], [], moving(case)
     for k, one in enumerate(case.arrays):
-        smooth = operation.smooth if isinstance(operation.smooth, bool) else k in operation.smooth
-        moves = smooth and not one.special and k not in case.still
-        row = {"dtype": one.dtype, "shape": one.shape, "layout": one.layout, "smooth": moves}
+        row = {"dtype": one.dtype, "shape": one.shape, "layout": one.layout, "smooth": k in free}
         arrays.append({**row, "values": packed(contents(one), one.dtype)})
         others.append(packed(contents(one, 1), one.dtype))
     steps = [{"function": one.function, "arguments": one.arguments, "keywords": keywords(one)} for one in case.steps]

@@ -7,6 +7,8 @@ from mlxprobe.values.observation import Value
 UNSUPPORTED = (
     "not implemented",
     "not yet implemented",
+    "has no gpu implementation",
+    "has no cuda implementation",
     "unsupported",
     "not supported",
     "not yet supported",

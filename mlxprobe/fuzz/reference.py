@@ -52,6 +52,13 @@ def dtypes(case: Case) -> list[str]:
     return [one.dtype for one in case.arrays] + named
 
 
+def moving(case: Case) -> list[int]:
+    """List the arrays by which a case is differentiated."""
+    smooth = OPERATIONS[case.operation].smooth
+    free = [k for k in range(len(case.arrays)) if (smooth if isinstance(smooth, bool) else k in smooth)]
+    return [k for k in free if k not in case.still and case.arrays[k].is_smooth and not case.arrays[k].special]
+
+
 def is_exact(case: Case) -> bool:
     """Tell whether nothing is rounded in a case."""
     return all(OPERATIONS[step.function].exact for step in case.steps)

@@ -6,6 +6,8 @@ from mlxprobe.fuzz.case import Array, Case
 from mlxprobe.fuzz.contents import Numbers, contents
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.inside import layouts
+from mlxprobe.fuzz.operations import OPERATIONS
+from mlxprobe.fuzz.reference import moving
 from mlxprobe.fuzz.script_calls import body, defined, imports, program
 
 LETTERS = "abcdefgh"
@@ -21,7 +23,7 @@ def script(case: Case, shown: Discrepancy) -> str:
     names = LETTERS[: len(case.arrays)]
     kinds = dict(zip(names, case.arrays, strict=True))
     wide = shown.oracle == "float64" or (shown.oracle in DERIVED and shown.kind == "numbers")
-    lines = ["import mlx.core as mx", *imports(case)]
+    lines = imports(case)
     lines += ["import resource"] * ("memory" in (shown.oracle, ENDED.get(shown.mode)))
     lines += ["mx.set_default_device(mx.cpu)"] * wide
     values = [_array(one, wide=wide) for one in kinds.values()]
@@ -56,10 +58,7 @@ def _dtype(array: Array, *, wide: bool) -> str:
 def _asked(case: Case, shown: Discrepancy, names: str, *, wide: bool) -> list[str]:
     """Return the lines that show it."""
     listed = ", ".join(names)
-    smooth = [name for name, one in zip(names, case.arrays, strict=True) if one.is_float]
-    ways = f"[{', '.join(f'mx.ones_like({name})' for name in smooth)}]"
-    free = ", ".join(smooth)
-    inner = f"lambda {free}: f({listed})"
+    free = ", ".join(names[k] for k in moving(case))
     plain = [f"mx.contiguous({name})" for name in names]
     if "vmap" in (shown.oracle, shown.mode):
         stacked = [
@@ -83,24 +82,48 @@ def _asked(case: Case, shown: Discrepancy, names: str, *, wide: bool) -> list[st
             "    if call % 10000 == 0:",
             "        print(mx.get_active_memory(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 'kB')",
         ],
-        "forward mode": [
-            f"g, h = {inner}, {'1e-4' if wide else '1e-2'}",
-            f"print(mx.jvp(g, [{free}], {ways})[1])",
-            f"print((g({_moved(smooth, '+')}) - g({_moved(smooth, '-')})) / (2 * h))",
-        ],
     }
-    answers["reverse mode"] = [
-        f"g, h = {inner}, {'1e-4' if wide else '1e-2'}",
-        f"print(sum(one.sum() for one in mx.vjp(g, [{free}], [mx.ones_like(g({free}))])[1]))",
-        f"print(((g({_moved(smooth, '+')}) - g({_moved(smooth, '-')})) / (2 * h)).sum())",
-    ]
-    answers["forward against reverse"] = [
-        f"g = {inner}",
-        f"ahead, back = mx.jvp(g, [{free}], {ways})[1], mx.vjp(g, [{free}], [mx.ones_like(g({free}))])[1]",
-        "print(ahead[0].sum(), sum(one.sum() for one in back))",
-    ]
+    answers |= _derived(case, names, wide=wide)
     oracle = ENDED.get(shown.mode, shown.oracle)
     return answers.get(oracle, [f"print(f({listed}))"])
+
+
+def _derived(case: Case, names: str, *, wide: bool) -> dict[str, list[str]]:
+    """Return the lines that hold derivatives against differences, along ones; of complex numbers the real part."""
+    free = [names[k] for k in moving(case)]
+    complex_ = [case.arrays[k].dtype == "complex64" for k in moving(case)]
+    given, several = ", ".join(free), OPERATIONS[case.operation].several and len(case.steps) == 1
+    beyond, length = any(complex_), "1e-3" if wide and not any(complex_) else "1e-2"
+    factors = ["(0.6 + 0.8j) * " * one for one in complex_]
+    ways = ", ".join(f"{by}mx.ones_like({name})" for name, by in zip(free, factors, strict=True))
+    up, down = (
+        f"g({', '.join(f'{name} {sign} {by}h' for name, by in zip(free, factors, strict=True))})" for sign in "+-"
+    )
+    g, step = f"lambda {given}: f({', '.join(names)})", "({} - {}) / (2 * h)"
+    pairs = f"for one, other in zip({up}, {down})"
+    differ = f"[{step.format('one', 'other')} {pairs}]" if several else step.format(up, down)
+    ones = f"[mx.ones_like(one) for one in g({given})]" if several else f"[mx.ones_like(g({given}))]"
+    along = (
+        f"mx.real(mx.conj(way) * one).sum() for way, one in zip([{ways}], grads)"
+        if beyond
+        else "one.sum() for one in grads"
+    )
+    real = "mx.real({})".format if beyond else "{}".format
+    total = f"sum({real('((one - other) / (2 * h))')}.sum() {pairs})" if several else f"{real(f'({differ})')}.sum()"
+    return {
+        "forward mode": [f"g, h = {g}, {length}", f"print(mx.jvp(g, [{given}], [{ways}])[1])", f"print({differ})"],
+        "reverse mode": [
+            f"g, h = {g}, {length}",
+            f"grads = mx.vjp(g, [{given}], {ones})[1]",
+            f"print(sum({along}))",
+            f"print({total})",
+        ],
+        "forward against reverse": [
+            f"g, ways = {g}, [{ways}]",
+            f"ahead, grads = mx.jvp(g, [{given}], ways)[1], mx.vjp(g, [{given}], {ones})[1]",
+            f"print(sum({real('one')}.sum() for one in ahead), sum({along}))",
+        ],
+    }
 
 
 def _repeated(way: str, listed: str, free: str, axes: tuple[int | None, ...]) -> str:
@@ -117,7 +140,3 @@ def _repeated(way: str, listed: str, free: str, axes: tuple[int | None, ...]) ->
         inner = f"lambda {free}: f({listed})"
         return f"mx.eval(mx.vjp({inner}, [{free}], [mx.ones_like(f({listed}))])[1])"
     return f"mx.eval(f({listed}))"
-
-
-def _moved(names: list[str], sign: str) -> str:
-    return ", ".join(f"{name} {sign} h" for name in names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +12,55 @@ from mlxprobe.fuzz.plans.source import keywords
 
 WORDS = ("array", "result", "pieces", "slice", "whole", "dtype")
 LOSSES = ("_loss", "cross_entropy")
+LIBRARIES = [  # of trainings, whose scripts are as long as they are
+    "from __future__ import annotations",
+    "import contextlib, io, tempfile",
+    "from pathlib import Path",
+    "import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim",
+    "from mlx.utils import tree_flatten, tree_map, tree_map_with_path, tree_unflatten",
+]
 
 
 def program(case: Case, message: str) -> str:
-    """Return both texts of a program that must learn the same, however it looks; each is a script of its own."""
+    """Return a script that runs both texts of a program, which must learn the same however it looks, and compares."""
     texts = keywords(case.steps[0])
-    return f"# {message}\n{texts['source']}\n# ----- and in another dress -----\n{texts['other']}"
+    lines = [f"# {message}", *LIBRARIES, "", *_parts(("_program", "_learned"))]
+    for name, text in texts.items():
+        told = f"'''\n{text}'''" if "'''" not in text and "\\" not in text else repr(text)
+        lines += ["", f"{name.upper()} = {told}"]
+    return "\n".join([*lines, "", f"print(_program({', '.join(f'{name}={name.upper()}' for name in texts)}))"]) + "\n"
+
+
+def _parts(names: Sequence[str]) -> list[str]:
+    """Return the text of what trainings are made of, and of what they call."""
+    text = (Path(__file__).parent / "inside" / "modules.py").read_text("utf-8")
+    found = {}
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found[node.name] = ast.get_source_segment(text, node) or ""
+    return [line for name in names for line in [*found[name].splitlines(), "", ""]][:-2]
 
 
 def imports(case: Case) -> list[str]:
-    """Import what is called beside `mlx.core`; how a training goes stands in `inside/modules.py`."""
+    """Import what is called."""
     rooms = {step.function.partition(".")[0] for step in case.steps}
-    lines = ["import mlx.nn as nn"] * bool({"nn", "init"} & rooms)
+    lines = ["import mlx.core as mx"] + ["import mlx.nn as nn"] * bool({"nn", "init"} & rooms)
     lines += ["import mlx.optimizers as optim"] * ("optimizers" in rooms)
     lines += ["from mlx.utils import tree_map_with_path"] * any(map(_is_layer, case.steps))
     lines += [f"import {name}" for name in ("io", "tempfile") if f"{name}." in "\n".join(_ways(case))]
-    return lines + ["from mlxprobe.fuzz.inside.modules import called"] * ("train" in rooms)
+    return LIBRARIES[:] if "train" in rooms else lines
 
 
 def defined(case: Case) -> list[str]:
     """Return the functions that the calls need."""
-    return [*_filling(case), *_ways(case)]
+    trained = [step.function.partition(".")[2] for step in case.steps if step.function.startswith("train.")]
+    if not trained:
+        return [*_filling(case), *_ways(case)]
+    also = [name for name in trained if name != "plain"]
+    return [
+        "GOLDEN, UPDATES = 0.618034, 6",
+        *_parts(["_fill", "_Training", "_schedule", "_plain", *(f"_{one}" for one in also)]),
+    ]
 
 
 def _ways(case: Case) -> list[str]:
@@ -142,7 +171,7 @@ def _call(step: Step, names: str) -> str:
     if step.function in WAYS:
         return f"{WAYS[step.function][0]}({', '.join(words)})"
     if step.function.startswith("train."):
-        return f"called({step.function!r})({', '.join(words)})"
+        return f"{step.function.replace('train.', '_')}({', '.join(words)})"
     if step.function.startswith("nn."):
         return f"{_function(step.function)}({', '.join(words)})"
     return f"mx.{step.function}({', '.join(words)})"

@@ -12,6 +12,18 @@ from mlxprobe.values.files import finite
 from mlxprobe.values.measures import counted
 
 TRAINED = ("nn.", "init.", "optimizers.")
+HELD = {  # what was held against what
+    "value": "result against the reference",
+    "copy": "a view against its copy",
+    "compiled": "compiled against eager",
+    "vmap": "vmap against a loop",
+    "float64": "result in float64 against the reference",
+    "memory": "memory of repeated calls",
+    "forward mode": "forward mode (jvp) against differences",
+    "reverse mode": "reverse mode (vjp) against differences",
+    "forward against reverse": "jvp against vjp",
+    "other side": "one side against the other, neither proved right",
+}
 
 
 def text(report: FuzzReport) -> str:
@@ -62,7 +74,8 @@ def markdown(report: FuzzReport) -> str:
     lines = ["# mlxprobe fuzz", "", *summary(report), ""]
     for one in (one for one in report.findings if not one.accepted):
         holds = f"mlx {', '.join(one.releases)}" + (f" ({one.holds})" if one.holds else "")
-        lines += [f"## {_named(one)}: {one.oracle}, {one.kind}", "", f"{one.message}.", ""]
+        message = one.message[:1].upper() + one.message[1:].rstrip(".")
+        lines += [f"## {_named(one)}: {HELD.get(one.oracle, one.oracle)}: {one.kind}", "", f"{message}.", ""]
         lines += [
             f"On {holds}, {report.environments[-1].device}; {counted(one.cases, 'case')}, first `--replay {one.case}`.",
             "",
@@ -71,13 +84,10 @@ def markdown(report: FuzzReport) -> str:
     reasons: dict[str, list[str]] = {}
     for name, why in report.unmet.items():
         reasons.setdefault(why, []).append(f"`{name}`")
-    lines += [
-        "## Not met",
-        "",
-        *table(("why", "functions"), ((why, ", ".join(names)) for why, names in reasons.items())),
-    ]
+    not_met = table(("why", "functions"), ((why, ", ".join(names)) for why, names in reasons.items()))
     has_not = [(f"`{name}`", "; ".join(told)) for name, told in report.unsupported.items()]
-    lines += ["", "## What MLX says that it has not", "", *table(("operation", "it says"), has_not)]
+    lines += ["<details><summary>What was not met</summary>", "", *not_met, "", "</details>", ""]
+    lines += ["## What MLX says that it has not", "", *table(("operation", "it says"), has_not)]
     return "\n".join(lines) + "\n"
 
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -140,3 +141,33 @@ def test_what_one_side_shows_by_chance_is_asked_of_the_other_too() -> None:
     report = Fuzzing(sides, 2).run(iter(MANY[:1]), 0, 1, None)
     assert [one.releases for one in report.findings] == [("one", "other")]
     assert report.new == []
+
+
+def test_an_interrupted_run_judges_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(Scripted):
+        def run(self, chosen: Sequence[Case], _: object = None) -> dict[str, Seen]:
+            self.runs += 1
+            if self.runs == 2:
+                self.stop.wait(10)
+            return {one.id: {"value": []} for one in chosen}
+
+    batches = Interrupted("")
+    fuzzing = Fuzzing([batches], 1)
+    judged = fuzzing._judged
+
+    def interrupted(*seen: Any) -> None:
+        judged(*seen)
+        if not batches.stop.is_set():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fuzzing, "_judged", interrupted)
+    report = fuzzing.run(MANY, 0, len(MANY), None)
+    assert not report.complete
+    assert report.programs == len(MANY)
+
+
+@pytest.mark.slow
+def test_a_device_is_held_against_another_one() -> None:
+    done = CliRunner().invoke(main, ["fuzz", "--programs", "3", "--ops", "add", "--device", "cpu", "--against", "cpu"])
+    assert done.exit_code == 0, done.output
+    assert "0 findings, 0 of them new" in done.output

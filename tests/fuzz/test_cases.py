@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from itertools import islice
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -115,3 +116,36 @@ def test_memory_that_grows_is_shown_in_its_mode() -> None:
         case="", operation="sin", oracle="memory", kind="vmap, heap, about 64 bytes", message="it grows"
     )
     assert "mx.vmap(f, in_axes=(-1,))" in script(SIN, shown)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", named(["train.*"]))
+def test_a_trainings_script_needs_mlx_alone(name: str, tmp_path: Path) -> None:
+    case = next(cases(0, [name]))
+    shown = Discrepancy(case="", operation=name, oracle="value", kind="numbers", message="it is wrong")
+    (tmp_path / "script.py").write_text(script(case, shown))
+    alone = [sys.executable, "-c", "import sys; sys.modules['mlxprobe'] = None; exec(open('script.py').read())"]
+    done = subprocess.run(alone, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "array(" in done.stdout
+
+
+def shown_by_script(
+    capsys: pytest.CaptureFixture[str], name: str, dtype: str, oracle: str, **named: int
+) -> list[float]:
+    """Return the two numbers that a script of a derivative prints."""
+    call = Step(function=name, arguments=({"array": 0},), keywords=named)
+    case = Case(id="", arrays=(Array(shape=(2,), dtype=dtype),), steps=(call,), axes=(0,))
+    shown = Discrepancy(case="", operation=name, oracle=oracle, kind="numbers", message="it is wrong")
+    exec(script(case, shown), {})
+    return [float(one.partition("(")[2].partition(",")[0]) for one in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.slow
+def test_a_script_shows_what_reverse_mode_leaves_out_of_complex_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong, right = shown_by_script(capsys, "cumprod", "complex64", "reverse mode", axis=0)
+    assert abs(wrong - right) > 0.1
+    healthy, right = shown_by_script(capsys, "exp", "complex64", "reverse mode")
+    assert abs(healthy - right) < 0.01
+    healthy, right = shown_by_script(capsys, "square", "float32", "reverse mode")
+    assert abs(healthy - right) < 1e-5

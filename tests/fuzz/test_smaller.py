@@ -12,6 +12,7 @@ from mlxprobe.fuzz.generate import case_of, cases
 from mlxprobe.fuzz.inside.calls import function_of
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.oracles import Judge
+from mlxprobe.fuzz.plans.source import keywords
 from mlxprobe.fuzz.reduce import smaller
 from mlxprobe.fuzz.script import script
 
@@ -47,3 +48,10 @@ def test_a_script_without_mlxprobe_gives_what_the_case_gives(name: str) -> None:
     given = [there[letter] for letter in "abcdefgh"[: len(case.arrays)]]
     told = function_of(job(case)["steps"])(*given)
     assert mx.array_equal(there["f"](*given), told[0]).item()
+
+
+def test_every_smaller_program_is_one() -> None:
+    for case in islice(cases(0, ["train.program"]), 12):
+        for one in smaller(case):
+            for text in keywords(one.steps[0]).values():
+                compile(text, "program", "exec")

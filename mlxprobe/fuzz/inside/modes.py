@@ -93,15 +93,28 @@ class _Case:
 
     def grows(self) -> Any:
         """Return what further calls leave behind, a way of calling at a time (see `heap.growth`)."""
-        arrays, steps = self._arrays(), self.job["steps"]
-        ways: dict[str, Callable[[], Any]] = {
-            "eager": lambda: _evaluated(self.function(*arrays)),
-            "compiled": lambda: _evaluated(mx.compile(function_of(steps))(*arrays)),
-            "vmap": lambda: _evaluated(mx.vmap(function_of(steps), in_axes=tuple(self.job["axes"]))(*stacked)),
-            "derivative": lambda: self._derived("", self.plain),
-        }
-        stacked = self._stacked()
-        return {name: _try(partial(growth, way)) for name, way in ways.items() if name in self.job["grows"]}
+        return {name: _try(partial(self._growth, name)) for name in self.job["grows"]}
+
+    def _growth(self, way: str) -> dict[str, list[float]]:
+        return growth(self._repeatable(way))
+
+    def _repeatable(self, way: str) -> Callable[[], Any]:
+        """Return a way of calling from arrays that are there already."""
+        steps = self.job["steps"]
+        if way == "derivative":
+            function, chosen, ways = self._free("", self.plain)
+            weights = _weights(_evaluated(function(*chosen)))
+            return lambda: [
+                _try(lambda: _evaluated(mx.jvp(function, chosen, ways)[1])),
+                _try(lambda: _evaluated(mx.vjp(function, chosen, weights)[1])),
+            ]
+        if way == "vmap":
+            stacked, axes = self._stacked(), tuple(self.job["axes"])
+            return lambda: _evaluated(mx.vmap(function_of(steps), in_axes=axes)(*stacked))
+        arrays = self._arrays()
+        if way == "compiled":
+            return lambda: _evaluated(mx.compile(function_of(steps))(*arrays))
+        return lambda: _evaluated(self.function(*arrays))
 
     def derivative(self) -> Any:
         return self._derived("", self.plain)
@@ -121,7 +134,8 @@ class _Case:
         wide = value.astype(np.float64)
         return wide * (1 + sign * EPS * np.sign(_direction(wide.shape, 7 + index)))
 
-    def _derived(self, dtype: str, values: Sequence[Any], *, few: bool = False) -> Seen:
+    def _free(self, dtype: str, values: Sequence[Any]) -> tuple[Function, list[Any], list[Any]]:
+        """Return a function of the arrays that move, those arrays, and the directions in which they do."""
         arrays = self._arrays(dtype, values)
         chosen = [arrays[k] for k in self.smooth]
 
@@ -131,9 +145,12 @@ class _Case:
                 whole[k] = one
             return [one for one in self.function(*whole) if mx.issubdtype(one.dtype, mx.inexact)]
 
-        ways = [_like(one, 1 + k) for k, one in enumerate(chosen)]
+        return function, chosen, [_like(one, 1 + k) for k, one in enumerate(chosen)]
+
+    def _derived(self, dtype: str, values: Sequence[Any], *, few: bool = False) -> Seen:
+        function, chosen, ways = self._free(dtype, values)
         value = _evaluated(function(*chosen))
-        weights = [_like(one, 101 + k) for k, one in enumerate(value)]
+        weights = _weights(value)
         seen: Seen = {"value": told(value)}
         self.began("forward")
         seen["jvp"] = _try(lambda: told(_evaluated(mx.jvp(function, chosen, ways)[1])))
@@ -142,6 +159,10 @@ class _Case:
         if not few:
             seen |= {"ways": told(ways), "weights": told(weights), "smooth": self.smooth}
         return seen
+
+
+def _weights(value: Sequence[Any]) -> list[Any]:
+    return [_like(one, 101 + k) for k, one in enumerate(value)]
 
 
 def _try(mode: Callable[[], Any]) -> Any:

@@ -216,8 +216,8 @@ def keywords(step: Step) -> dict[str, Any]:
     """Return the named arguments of a call; of a program, which is drawn as a plan, the texts."""
     if step.function != "train.program":
         return step.keywords
-    plan = Plan(**step.keywords["plan"])
-    other = replace(plan, **step.keywords["dress"])
+    plan = Plan(**step.keywords.get("plan", {}))
+    other = replace(plan, **step.keywords.get("dress", {}))
     if (other.style, other.start) == ("plain", "resumed"):
         other = replace(other, style="function")
     return {"source": source(plan), "other": source(other)}

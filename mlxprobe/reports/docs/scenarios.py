@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from mlxprobe.catalogue.scenario import Variant
-from mlxprobe.catalogue.scenarios import SECTIONS
+from mlxprobe.catalogue.scenarios import LIMITS, SECTIONS
 from mlxprobe.reports import words
 from mlxprobe.reports.code import aligned, body_of
 from mlxprobe.reports.docs import families
@@ -56,6 +56,8 @@ def _page(source: Source, material: Material) -> Iterator[str]:
     yield f"---\ntitle: {entry.name}\n---\n\n# {entry.name}\n\n{prose(sentence(entry.title))}"
     for section in SECTIONS:
         yield from box(BOXES[section], section, [prose(capital(entry.section(section)))])
+    if limits := entry.section(LIMITS):
+        yield from box("warning", LIMITS, [prose(capital(limits))])
     yield "## Documented and observed"
     head = ("variant", "role", "documented", "observed")
     yield from table(head, (_observed_row(entry.name, one, material) for one in entry.variants))
