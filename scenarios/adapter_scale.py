@@ -3,6 +3,7 @@
 Symptom: the adapted model is worse than it was when it was saved, or gives nonsense; nothing fails.
 Cause: the file holds two factors, and not what their product is multiplied by; `strict=False` takes any shape.
 Fix: build the layers from the rank and scale that were stored beside the file.
+Limits: with other sizes the default scale may not learn at all, where it learns too little here.
 """
 
 import json

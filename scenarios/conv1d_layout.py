@@ -1,9 +1,9 @@
 """Data in NCL layout go into a convolution that wants NLC.
 
-Symptom: the layer raises ValueError for its channels; but where length and channels are the same number it raises
-    nothing, and its filters learn something else.
+Symptom: a ValueError for its channels; where length and channels are one number, filters that learn something else.
 Cause: MLX convolves (batch, length, channels), not (batch, channels, length), and checks only the number of channels.
 Fix: `mx.transpose(x, (0, 2, 1))` before the layer, or NLC from the loader on.
+Limits: its NumPy reference computes SGD alone; with other seeds the wrong layout may not learn at all.
 """
 
 import mlx.core as mx

@@ -4,6 +4,7 @@ Symptom: every epoch loses its last micro-batches, or they count for less than t
 Cause: the update stands under `if count == WINDOW`, which a remainder never meets; or the remainder's sum is
     divided by the size of a full window.
 Fix: after the loop, divide what is left by its own number of micro-batches, and update.
+Limits: its NumPy reference computes this optimizer alone.
 """
 
 import mlx.optimizers as optim

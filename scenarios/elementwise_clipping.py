@@ -3,6 +3,7 @@
 Symptom: the loss falls as slowly for large gradients as for small ones, and clipping by norm seems to change nothing.
 Cause: most elements sit exactly at the clipping value: what is left of the gradient are its signs.
 Fix: `grads, norm = optim.clip_grad_norm(grads, max_norm)`, alone, which keeps the direction.
+Limits: with other seeds or momentum it learns something, and is wrong.
 """
 
 import mlx.core as mx

@@ -1,9 +1,9 @@
 """Weights are trained in half precision.
 
 Symptom: in bfloat16 the loss stands still from the first step on; in float16 it is NaN from the second.
-Cause: a bfloat16 number has 8 significant bits: an update under 1/512 of its weight rounds away. In float16 the
-    squares of small gradients are 0, and so is Adam's `eps` of 1e-8: the update is a division by zero.
+Cause: a bfloat16 number has 8 bits: small updates round away. In float16 squares of small gradients, and `eps`, are 0.
 Fix: let the optimizer update float32 weights, and compute with a copy of them in half precision.
+Limits: with another seed bfloat16 may be told by MP205, with another optimizer float16 may not overflow.
 """
 
 import mlx.core as mx

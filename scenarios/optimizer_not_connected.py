@@ -6,6 +6,7 @@ Cause: computing gradients changes nothing, and `optimizer.apply_gradients` retu
     storing them.
 
 Fix: `optimizer.update(model, grads)`, or `model.update(optimizer.apply_gradients(grads, model))`.
+Limits: its NumPy reference computes AdamW without correction of bias alone.
 """
 
 import mlx.core as mx

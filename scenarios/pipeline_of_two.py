@@ -3,6 +3,7 @@
 Symptom: both ranks wait in `recv`, or one in `send`; or the last message is lost when its partner ends.
 Cause: every `send` needs its `recv` on the other rank, in the same order; one side has more of them.
 Fix: pair them: as many, of the same shape, in the same order; evaluate what was sent.
+Limits: with batches of another size the stages no longer fit: what is received has its shape written out.
 """
 
 import mlx.core as mx

@@ -4,6 +4,7 @@ Symptom: with SGD the loss explodes after a few updates; with AdamW nothing show
 Cause: the sum over a window of 4 micro-batches is a learning rate 4 times as high. AdamW divides by the gradients'
     own size, and the factor cancels.
 Fix: divide the sum with `tree_map`: a gradient tree is nested, and the values at its top are no arrays.
+Limits: its NumPy reference computes these sizes and optimizers alone.
 """
 
 import mlx.optimizers as optim
