@@ -96,8 +96,7 @@ class Suspicion:
 
     def drop(self) -> None:
         """The program has moved."""
-        self._early = None
-        self._rest = Rest()
+        self._early, self._rest = None, Rest()
         self._again_s = self._from_s = 0.0
         self._printed_before = self._child.printed_bytes
         self._answering_s = self._answering_wanted_s = 0.0  # what our own questions cost the program
@@ -155,14 +154,15 @@ class Suspicion:
         overdue = silent_s - self._from_s > limit_s * (STARVED_OVERDUE if crew.wants else OVERDUE)
         if not overdue and (waits or crew.had_s(silent_s) <= busy_s):
             return False
-        found = self._classify(silent_s, limit_s, 0.0, early, overdue or not early.stacks)
+        moves = bool(ranks) or not set(early.ranks) <= {stack.pid for stack in early.stacks}  # or where is not known
+        found = self._classify(silent_s, limit_s, 0.0, early, overdue or not early.stacks, looks=moves)
         if waits:
             found = msgspec.structs.replace(found, kind=HangKind.WAITING, waits=waits)
         self.silence = found
         return True
 
     def now(self, silent_s: float) -> Silence:
-        """Say how a program rests whose end is decided: as was proved of this silence, or else where it stands."""
+        """Say how a program rests whose end is decided: as was proved, or else where it stands."""
         if self.silence is not None and silent_s >= self.silence.silent_s:
             return msgspec.structs.replace(self.silence, silent_s=silent_s)
         return self.described(silent_s)
@@ -177,15 +177,17 @@ class Suspicion:
         if self.silence is not None:
             self.silence = msgspec.structs.replace(self.silence, stacks=with_native(self.silence.stacks))
 
-    def _classify(self, silent_s: float, limit_s: float, busy_s: float, early: Look, overdue: bool) -> Silence:
-        cpu_s = self._cpu_used(silent_s)
-        rest_s, threads = self._rest.lasted_s(time.monotonic()), self._rest.threads
+    def _classify(
+        self, silent_s: float, limit_s: float, busy_s: float, early: Look, overdue: bool, *, looks: bool = True
+    ) -> Silence:
+        cpu_s, threads = self._cpu_used(silent_s), self._rest.threads
+        rest_s = self._rest.lasted_s(time.monotonic())
         rests = rest_s > REST_SHARE * limit_s and not (self._log.on_gpu or self._prints(silent_s))
         waits = system.outside(threads, self._soon_s or SOON * limit_s, lines_of(early.stacks))
         busy = not rests and self._is_busy(cpu_s, silent_s, early)
         wants_all = self._rest.always_ready or self._wants_all(early)  # and then it computes while it has a processor
         stalls = busy and (overdue or (cpu_s if wants_all else silent_s) > busy_s)
-        late = self._take_stacks(final=stalls or overdue) if stalls or rests or overdue else ()
+        late = self._take_stacks(final=stalls or overdue) if (stalls and looks) or rests or overdue else ()
         kind = HangKind.UNKNOWN
         if busy:
             kind = HangKind.STALL if stalls else HangKind.UNKNOWN
