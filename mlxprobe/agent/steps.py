@@ -60,7 +60,7 @@ class StepLog:
         """Step `n` ended at `now_s`; `seen` are pending operations and gradient, of a step that was looked at."""
         self._rows.append((n, int(step_s * TENTHS_OF_US), gradients, active_bytes, *seen))
         self._ended_s = now_s
-        if seen or now_s - self._channel.sent_s > FLUSH_S or len(self._rows) >= MOST:
+        if seen or now_s - self._channel.sent_s > FLUSH_S or len(self._rows) % MOST == 0:
             self.flush()
 
     def flush(self, *, patient: bool = False) -> bool:
