@@ -29,7 +29,7 @@ def shown(what: RenderableType, *, stderr: bool = False) -> str:
     here = console(stderr=stderr)
     here.file = _Unwritten(here.file)
     with here.capture() as capture:
-        here.print(what)
+        here.print(what, crop=False)  # a long place goes on beyond the edge
     return trimmed(capture.get())
 
 

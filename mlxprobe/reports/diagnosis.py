@@ -41,7 +41,7 @@ def told(one: ProgramRecord, width: int = 80) -> str:
 
 def _printed(what: RenderableType, width: int) -> str:
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None, highlight=False).print(what)
+    Console(file=out, width=width, color_system=None, highlight=False).print(what, crop=False)
     return trimmed(out.getvalue())
 
 

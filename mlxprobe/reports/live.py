@@ -25,7 +25,7 @@ SHOWN = 6  # connections of a process
 def render(seen: Attached, width: int = 80) -> str:
     """Return the report without colours, `width` columns wide."""
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None, highlight=False).print(renderable(seen))
+    Console(file=out, width=width, color_system=None, highlight=False).print(renderable(seen), crop=False)
     return trimmed(out.getvalue())
 
 

@@ -19,7 +19,7 @@ STYLES = {Outcome.PASS: "green", Outcome.UNJUDGED: "magenta", Outcome.SKIPPED: "
 def render(record: Record, width: int = 80) -> str:
     """Return the report without colours, `width` columns wide."""
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None, highlight=False).print(renderable(record))
+    Console(file=out, width=width, color_system=None, highlight=False).print(renderable(record), crop=False)
     return words.trimmed(out.getvalue())
 
 

@@ -8,9 +8,7 @@ from collections.abc import Callable
 from mlxprobe.fuzz.plans.plans import Plan
 
 UPDATES = 36
-MARKED_AT_THE_GRADIENT = (
-    "remainder dropped", "everything frozen", "rate times 10,000",
-)  # fmt: skip
+MARKED_AT_THE_GRADIENT = ("remainder dropped", "rate times 10,000")
 
 
 def indented(lines: list[str], depth: int = 1) -> list[str]:

@@ -208,7 +208,7 @@ class Net(nn.Module):
         lines = ["model = Net()"]
         lines += ["model.set_dtype(mx.bfloat16)"] * self.plan.half
         lines += ["model.stem.freeze()"] * self.plan.frozen
-        lines += ["model.freeze()"] * (self.fault == "everything frozen")
+        lines += [f"model.freeze(){self.at('everything frozen')}"] * (self.fault == "everything frozen")
         return "\n".join(["def build():", *indented([*lines, f"return model, {self.optimizer()}"])])
 
 
