@@ -115,8 +115,7 @@ def _derived(case: Case, names: str, *, wide: bool) -> dict[str, list[str]]:
         "reverse mode": [
             f"g, h = {g}, {length}",
             f"grads = mx.vjp(g, [{given}], {ones})[1]",
-            f"print(sum({along}))",
-            f"print({total})",
+            f"print(sum({along}), {total})",
         ],
         "forward against reverse": [
             f"g, ways = {g}, [{ways}]",

@@ -1,5 +1,6 @@
 """Cases: the same from the same seed, right for their references, and smaller ones stay cases."""
 
+import re
 import subprocess
 import sys
 from itertools import islice
@@ -138,7 +139,7 @@ def shown_by_script(
     case = Case(id="", arrays=(Array(shape=(2,), dtype=dtype),), steps=(call,), axes=(0,))
     shown = Discrepancy(case="", operation=name, oracle=oracle, kind="numbers", message="it is wrong")
     exec(script(case, shown), {})
-    return [float(one.partition("(")[2].partition(",")[0]) for one in capsys.readouterr().out.splitlines()]
+    return [float(one) for one in re.findall(r"array\(([^,]+),", capsys.readouterr().out)]
 
 
 @pytest.mark.slow
