@@ -5,6 +5,7 @@ from __future__ import annotations
 import making
 import pytest
 
+from mlxprobe.diagnosis import diagnose
 from mlxprobe.diagnosis.losses import loss_share
 from mlxprobe.values.observation import Fact
 from mlxprobe.values.sheet import Sheet
@@ -56,3 +57,14 @@ TAILS = [
 @pytest.mark.parametrize(("change", "right"), [row[1:] for row in TAILS], ids=[row[0] for row in TAILS])
 def test_padding_that_carries_loss_is_told(change: dict[str, int], right: list[str]) -> None:
     assert told(["1", "1"], ["1", "1"], **(PADDING | change)) == right
+
+
+@pytest.mark.parametrize("beyond", [False, True])
+def test_a_leak_is_not_told_where_ids_read_what_lies_beyond_their_table(beyond: bool) -> None:
+    leak = Fact("causality", file="train.py", line=3, detail={"model": "Net", "leaks": True})
+    follow = Fact("targets follow inputs", file="train.py", line=4, detail={})
+    outside = Fact(
+        "id out of range", file="train.py", line=5, detail={"kind": "embedding", "low": 0, "high": 9, "limit": 8}
+    )
+    found = {one.code for one in diagnose(making.seen(facts=(leak, follow, *([outside] * beyond))))}
+    assert ("MP307" in found, "MP304" in found) == (not beyond, beyond)
