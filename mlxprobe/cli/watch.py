@@ -110,7 +110,6 @@ def watch(
     Its streams, signals and exit code are its own; the report comes last, on stderr, or in --output. Also
     `mlxprobe watch -m MODULE ...` and `mlxprobe watch -- COMMAND ...` (any command that ends up in a Python with MLX).
     """
-    from mlxprobe.cli.statusline import StatusLine
     from mlxprobe.running.selection import Selection
     from mlxprobe.running.watching import Enough, Watch
     from mlxprobe.values.program import Program as Watched
@@ -123,6 +122,18 @@ def watch(
     program = Watched(name=words[0], command=command, terminal=True, device=settings.device)
     running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
     running.begun = threading.Thread(target=import_reports, daemon=True).start
+    record = reported(running, report, live=live)
+    code = exit_code(record.programs, fail_on, running.ended, running.exit_code)
+    if running.stop.is_set():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who had to ask three times asks on
+        code = INTERRUPTED
+    leave(code)
+
+
+def reported(running: Watch, report: Report, *, live: bool) -> Record:
+    """Run the program to its end, shown as it goes, and deliver the report."""
+    from mlxprobe.cli.statusline import StatusLine
+
     with own_signals(running):
         with StatusLine(wanted=live) as line, stops_cleanly(line):
 
@@ -135,11 +146,7 @@ def watch(
             seen = running.run()
         record, accepted = report.record(running, seen)
         report.deliver(record, accepted)  # one Ctrl-C too many is not to cost the report
-    code = exit_code(record.programs, fail_on, running.ended, running.exit_code)
-    if running.stop.is_set():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who had to ask three times asks on
-        code = INTERRUPTED
-    leave(code)
+    return record
 
 
 def every_s(told: str | None, output: Path | None) -> float:
