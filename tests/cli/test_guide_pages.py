@@ -17,7 +17,7 @@ from mlxprobe.supervisor.native import program
 
 def essence(text: str) -> list[str]:
     """Return what of a report does not vary: the script's lines, and the verdict without its figures."""
-    folded = re.sub(r"\d+\.\d+", "…", " ".join(text.split()))
+    folded = re.sub(r"\d+\.\d+ m?s", "…", " ".join(text.split()))
     return re.findall(r"hangs\.py:\d+ in \S+ with \w+:|deadlock: .*", folded)
 
 

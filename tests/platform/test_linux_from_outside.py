@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -40,6 +42,10 @@ def sleeping(*command: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def waits_for(pid: int) -> str:
     return awaited(threads([pid])[0], {pid}).words
+
+
+def rests(pid: int) -> bool:
+    return waits_for(pid).startswith("the end of a sleep")
 
 
 @ON_LINUX
@@ -85,12 +91,29 @@ def test_what_a_thread_waits_for_is_told(text: str, words: str, outer: bool) -> 
 @pytest.mark.slow
 def test_a_thread_is_known_to_have_slept_before_the_look() -> None:
     with sleeping(sys.executable, "-c", "import time; time.sleep(900)") as process:
-        assert until(lambda: waits_for(process.pid).startswith("the end of a sleep"), WITHIN_S)
+        assert until(lambda: rests(process.pid), WITHIN_S)
         key = process.pid, process.pid
         first = anatomy.readings([process.pid])[key].slept_s
         if first is None:
             pytest.skip("this kernel does not tell when a thread last ran")
         assert until(lambda: (anatomy.readings([process.pid])[key].slept_s or 0) > first + 0.05, WITHIN_S)
+
+
+@ON_LINUX
+@pytest.mark.slow
+def test_how_long_a_thread_has_slept_does_not_depend_on_its_processor() -> None:
+    for processor in os.sched_getaffinity(0):
+        began_s = time.monotonic()
+        pinned = f"import os, time; os.sched_setaffinity(0, {{{processor}}}); time.sleep(900)"
+        with sleeping(sys.executable, "-c", pinned) as process:
+            assert until(partial(rests, process.pid), WITHIN_S)
+            seen_s = time.monotonic()
+            time.sleep(0.5)
+            at_least_s = time.monotonic() - seen_s
+            slept_s = anatomy.readings([process.pid])[process.pid, process.pid].slept_s
+            if slept_s is None:
+                pytest.skip("this kernel does not tell when a thread last ran")
+            assert at_least_s / 2 < slept_s < time.monotonic() - began_s + 0.01
 
 
 @ON_LINUX

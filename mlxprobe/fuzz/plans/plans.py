@@ -116,7 +116,7 @@ FAULTS = {
     "log of a sum of exp": Fault(("MP302",), (), {"task": ("classification", "next token"), "compiled": (False,)}),
     "unshifted": Fault(("MP303",), (), {"task": ("next token",), "compiled": (False,)}),
     "id beyond the table": Fault(
-        ("MP304",), ("MP207", "MP306"), {"data": ("tokens",), "task": ("classification", "next token")}
+        ("MP304",), ("MP207", "MP208", "MP306"), {"data": ("tokens",), "task": ("classification", "next token")}
     ),
     "nothing to learn": Fault(
         ("MP306",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Collection, Iterable
 
 from mlxprobe.platform.interface import ASLEEP, READY, Thread, Times
@@ -11,6 +12,7 @@ from mlxprobe.platform.linux.files import listed, text_of
 
 ENDED = "ZXI"
 _FIELDS = r"(?m)^(State|TracerPid|voluntary_ctxt_switches|nonvoluntary_ctxt_switches):\s*(\w+)"
+LAST_ON = 36  # of the words after the name in `stat`
 _LAST_RAN = r"(?m)^se\.exec_start\s*:\s*([\d.]+)"
 
 
@@ -50,16 +52,37 @@ def times(pid: int, but: Collection[str] = ()) -> dict[int, Times]:
 
 
 def slept_s(threads: Iterable[Thread]) -> dict[tuple[int, int], float]:
-    """Return for how long threads have slept; of those that the kernel does not tell of, nothing."""
-    now_ms = _last_ran_ms("self", str(os.getpid()))  # of a thread that runs: the kernel's own clock
-    found = {}
-    for one in threads:
-        ran_ms = _last_ran_ms(one.pid, one.number)
-        if now_ms and ran_ms and one.state == ASLEEP:
-            found[one.pid, one.number] = max(now_ms - ran_ms, 0.0) / 1e3
-    return found
+    """Return for how long threads have slept; of those that the kernel does not tell of, nothing.
+
+    Each processor has a clock of its own, which stands while a hypervisor gives the time to others: seconds apart.
+    """
+    asleep = [one for one in threads if one.state == ASLEEP]
+    ran_ms = {(one.pid, one.number): _last_ran_ms(one.pid, one.number) for one in asleep}
+    on = {key: _processor(*key) for key, at_ms in ran_ms.items() if at_ms}
+    now_ms = _clocks_ms(set(on.values()))
+    return {key: max(now_ms[one] - ran_ms[key], 0.0) / 1e3 for key, one in on.items() if one in now_ms}
 
 
 def _last_ran_ms(pid: int | str, number: int | str) -> float:
     told = re.search(_LAST_RAN, text_of(f"/proc/{pid}/task/{number}/sched"))
     return float(told[1]) if told else 0.0
+
+
+def _processor(pid: int, number: int) -> int:
+    """Return on which processor a thread ran last; -1 where it has ended."""
+    words = text_of(f"/proc/{pid}/task/{number}/stat").rpartition(")")[2].split()
+    return int(words[LAST_ON]) if len(words) > LAST_ON else -1
+
+
+def _clocks_ms(processors: Iterable[int]) -> dict[int, float]:
+    """Read the clocks of processors: each from a thread that runs on it; of those that we may not use, nothing."""
+    ours, found = os.sched_getaffinity(0), {}
+    try:
+        for one in ours.intersection(processors):
+            os.sched_setaffinity(0, {one})
+            found[one] = _last_ran_ms("self", threading.get_native_id())
+    except OSError:
+        pass
+    finally:
+        os.sched_setaffinity(0, ours)
+    return found
