@@ -57,6 +57,7 @@ class Carried:
 
     def _runs(self, name: str, text: str) -> None:
         file = self._folder / name
+        file.touch(0o600)
         file.write_text(text)
         self._asks(str(file))
 

@@ -115,13 +115,13 @@ class StackFile:
     """The file that an agent writes its stacks to; kept open, for a program may delete its folder."""
 
     def __init__(self, folder: Path, suffix: str = "") -> None:
-        self._file = (folder / f"{STACKS_FILE}{suffix}").open("a+b")
+        self._file = open(folder / f"{STACKS_FILE}{suffix}", "a+b", opener=_privately)  # noqa: SIM115
         self._ask = folder / f"{ASK_FILE}{suffix}"
 
     def asks(self) -> bool:
         """Leave a request; return whether that could be done."""
         try:
-            self._ask.touch()
+            self._ask.touch(0o600)
         except OSError:  # where the program deleted the folder, whoever waits for an answer gets none
             return False
         return True
@@ -171,6 +171,10 @@ class StackFile:
 
     def _since(self, start: int) -> bytes:
         return os.pread(self._file.fileno(), self.size() - start, start)
+
+
+def _privately(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
 
 
 def listens(pid: int, like: int = 0) -> bool:

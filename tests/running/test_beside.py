@@ -206,14 +206,17 @@ def test_nothing_is_loaded_from_the_folder_that_a_program_runs_in(tmp_path: Path
 
 
 def test_nothing_listens_and_all_that_others_could_open_is_the_users_alone(tmp_path: Path) -> None:
-    with Hosted(tmp_path, ENABLED.format("") + "import signal\nprint('stands', flush=True)\nsignal.pause()") as hosted:
+    text = (
+        "import os\nos.umask(0)\n" + ENABLED.format("") + "import signal\nprint('stands', flush=True)\nsignal.pause()"
+    )
+    with Hosted(tmp_path, text) as hosted:
         hosted.until_it_says("stands")
         for one in (*hosted.beside, psutil.Process(hosted.program.pid)):
             assert [held for held in one.net_connections("all") if held.laddr or held.status == "LISTEN"] == []
         (folder,) = (Path(hosted.mark) / "tmp").iterdir()
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700 and folder.stat().st_uid == os.getuid()
-        pipes = [file for file in folder.iterdir() if file.is_fifo() or file.is_socket()]
-        assert pipes and not any(stat.S_IMODE(file.stat().st_mode) & 0o077 for file in pipes)
+        files = list(folder.iterdir())
+        assert files and not any(stat.S_IMODE(file.stat().st_mode) & 0o077 for file in files)
 
 
 def test_enable_under_watch_changes_nothing(tmp_path: Path) -> None:
