@@ -20,14 +20,14 @@ run: .venv/installed
 	$(BIN)/mlxprobe run
 
 test: .venv/installed lint
-	$(BIN)/pytest tests -n 2
-	MLXPROBE_PLATFORM=portable $(BIN)/pytest tests/platform tests/supervisor -n 2 -k "$(TELLING)"
-	$(BIN)/pytest scenarios -n 2
+	$(BIN)/pytest tests -n logical --maxprocesses 8
+	MLXPROBE_PLATFORM=portable $(BIN)/pytest tests/platform tests/supervisor -n logical --maxprocesses 8 -k "$(TELLING)"
+	$(BIN)/pytest scenarios -n logical --maxprocesses 8
 
 # What other systems than Linux have, on this one: README tells the limits.
 test-portable: .venv/installed
-	MLXPROBE_PLATFORM=portable $(BIN)/pytest tests/platform tests/supervisor tests/diagnosis/test_findings.py -n 2
-	MLXPROBE_PLATFORM=portable $(BIN)/pytest scenarios -n 2 -k "not one_has_four"
+	MLXPROBE_PLATFORM=portable $(BIN)/pytest tests/platform tests/supervisor tests/diagnosis/test_findings.py -n logical --maxprocesses 8
+	MLXPROBE_PLATFORM=portable $(BIN)/pytest scenarios -n logical --maxprocesses 8 -k "not one_has_four"
 
 lint: .venv/installed
 	$(BIN)/ruff check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import gc
 import os
 import sys
 import weakref
@@ -25,7 +26,7 @@ STANDARD = os.path.join(os.path.dirname(os.__file__), "")
 
 @contextlib.contextmanager
 def followed(effects: Effects) -> Iterator[None]:
-    """Read the functions that run meanwhile, each once."""
+    """Read the functions that run meanwhile, each once; what the collector lets go of is not theirs, and waits."""
     if sys.getprofile() is not None:
         effects.found = effects.found or "is profiled"
         yield
@@ -39,11 +40,15 @@ def followed(effects: Effects) -> Iterator[None]:
             except Exception as error:
                 effects.found = effects.found or f"cannot be read ({type(error).__name__})"
 
+    collects = gc.isenabled()
+    gc.disable()
     sys.setprofile(follow)
     try:
         yield
     finally:
         sys.setprofile(None)
+        if collects:
+            gc.enable()
 
 
 class Effects:

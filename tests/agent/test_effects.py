@@ -1,9 +1,13 @@
 """Whether a second call of a function could show: read off its source, and off what it calls."""
 
+import gc
+import logging
 import sys
 import textwrap
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -136,6 +140,23 @@ def test_a_call_that_goes_where_the_one_that_was_read_did_not_is_stopped(
     with pytest.raises(Stop), guarded(effects):
         function(**{"x": 1, "pair": pair, "more": []} | given)
     assert "nothing" not in given or given["nothing"] == []
+
+
+def test_what_the_collector_lets_go_of_meanwhile_is_not_the_functions(tmp_path: Path) -> None:
+    before = gc.get_threshold()
+    gc.collect()
+    ring: list[Any] = [ModuleType("kept")]
+    ended = weakref.finalize(ring[0], logging.debug, "ended")
+    ring.append(ring)
+    del ring
+    gc.set_threshold(100_000)
+    try:
+        body = "for one in range(150000):\n        ring = [x]\n        ring.append(ring)"
+        assert effect_of(body, tmp_path) == "" and gc.isenabled()
+        gc.collect()
+        assert not ended.alive
+    finally:
+        gc.set_threshold(*before)
 
 
 def test_a_program_that_profiles_itself_is_left_alone() -> None:

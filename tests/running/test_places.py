@@ -19,7 +19,7 @@ TRAINER = """
 import threading
 import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
 
-def fit(steps=30, stuck=False):
+def fit(steps=200, stuck=False):
     model, optimizer = nn.Linear(4, 1), optim.SGD(0.1)
     x = mx.random.normal((32, 4))
     gradients = nn.value_and_grad(model, lambda m: (m(x) ** 2).mean())
