@@ -6,6 +6,7 @@ be asked without drawing its graph; so what is told are the evaluations that cam
 
 from __future__ import annotations
 
+import math
 import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +16,7 @@ from mlxprobe.agent import sites
 from mlxprobe.agent.apart import Apart
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.nesting import Nesting
+from mlxprobe.agent.ranks import REDUCING
 from mlxprobe.agent.recorder import Recorder
 from mlxprobe.platform import inside
 
@@ -157,6 +159,7 @@ class Collectives:
         if len(self._untold) > KEPT:
             del self._untold[next(iter(self._untold))]
         if not row.traced:
+            self._recorder.reductions.take(row.step, math.prod(row.shape[0]) if operation in REDUCING else 0)
             self.open.append(row)
             del self.open[:-KEPT]
             self._results[id(result)] = weakref.ref(result), row

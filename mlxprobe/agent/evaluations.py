@@ -82,6 +82,7 @@ class Evaluations:
                 self._collectives.returns(time.monotonic())
             self._recorder.phases.took(SAVING, began, time.monotonic())
             self._recorder.evaluated(began)
+            self._recorder.reductions.taken = True
             return result
 
         return write

@@ -147,7 +147,7 @@ class Inspection:
         `update` is the number of pending operations of parameters and state.
         """
         first, until = self._idle
-        self.wanted = self.recorder.newcomers.begin() or self.wanted
+        self.wanted |= self.recorder.newcomers.begin() or self.recorder.reductions.is_after(step + 1)
         if first <= step < until and now_s < self.looks.paid_s and not (self.due or self.wanted):
             return None
         looked, inside, self._inside = None, self._inside, {}

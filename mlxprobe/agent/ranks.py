@@ -1,16 +1,44 @@
-"""Which rank a process is, before it has told MLX: as its launcher has it in the environment."""
+"""Which rank a process is, as its launcher has it in the environment; and the steps in which ranks come together."""
 
 from __future__ import annotations
 
 import os
 
 RANKS = ("MLX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
+REDUCING = ("all_sum", "sum_scatter", "all_gather")
+MOST = 4  # steps
 SIZES = ("MLX_WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 
 
 def declared() -> tuple[int, int]:
     """Return the rank (-1 where there is none) and the number of ranks (0 where nobody says)."""
     return _number(RANKS, -1), _number(SIZES, 0)
+
+
+class Reductions:
+    """The first steps in which as much is reduced as half of what is trained: parameters are compared after them."""
+
+    def __init__(self) -> None:
+        self.trained = 0  # elements
+        self.taken = False  # whether a model has got parameters since, or a file was written
+        self._step, self._elements = -1, 0
+        self._after: set[int] = set()
+
+    def take(self, step: int, elements: int) -> None:
+        """So many elements more are reduced in a step."""
+        self._elements = elements + (self._elements if step == self._step else 0)
+        self._step = step
+        if self.has_met(step):
+            self.taken = False
+            self._after |= {step + 1} if len(self._after) < MOST else set()
+
+    def has_met(self, step: int) -> bool:
+        """Tell whether a step, the last that has reduced anything, has reduced that much."""
+        return step == self._step and 0 < self.trained <= 2 * self._elements
+
+    def is_after(self, step: int) -> bool:
+        """Tell whether a step follows right after one of those."""
+        return step in self._after
 
 
 def _number(names: tuple[str, ...], otherwise: int) -> int:

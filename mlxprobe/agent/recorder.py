@@ -11,6 +11,7 @@ from mlxprobe.agent import sites
 from mlxprobe.agent.channel import Channel
 from mlxprobe.agent.losspath import LossPath
 from mlxprobe.agent.phases import Phases
+from mlxprobe.agent.ranks import Reductions
 from mlxprobe.agent.steps import StepLog, number
 from mlxprobe.agent.streams import Newcomers, Streams
 from mlxprobe.agent.trained import Trained
@@ -49,6 +50,7 @@ class Recorder:
         self.losses = LossPath(self.log.read)
         self._streams = Streams()
         self.newcomers = Newcomers()
+        self.reductions = Reductions()
         self._facts: dict[tuple[str, str, int], int] = {}
         self.gradient_site = self.update_site = ("", 0)
         self.freeze_site = sites.NOWHERE  # where the program has frozen something last

@@ -79,12 +79,13 @@ class Updates:
                 self._recorder.fact("resumed", None, stream=self._recorder.stream(model))
 
     def _module_update(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        inspection, nesting = self._inspection, self._nesting
+        inspection, nesting, recorder = self._inspection, self._nesting, self._recorder
 
         @like(original)
         def update(module: Any, parameters: Any, *args: Any, **kwargs: Any) -> Any:
             if nesting.tracing:
                 nesting.tracing[-1].reach.fills(module, parameters)
+            recorder.reductions.taken = True
             if inspection.due or not nesting.depth:
                 inspection.setting(module)
             if inspection.due and not nesting.depth:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from mlxprobe.values.again import PRINTS
@@ -52,9 +52,8 @@ def prints(seen: Observation) -> dict[int, Print]:
 
 def first_apart(ranks: Mapping[int, Mapping[int, Print]]) -> Parting | None:
     """Return where ranks first differ in the same parameters; None where they do not, or nothing can be compared."""
-    common = sorted(set.intersection(*(set(one) for one in ranks.values()))) if len(ranks) > 1 else []
     equal_at = 0
-    for step in common:
+    for step in _common(ranks):
         here = {rank: told[step] for rank, told in ranks.items()}
         if len({one.of for one in here.values()}) > 1:
             return None
@@ -67,6 +66,20 @@ def first_apart(ranks: Mapping[int, Mapping[int, Print]]) -> Parting | None:
             return Parting(step, equal_at, sorted(parts.values()), distance, first.elements, first.place)
         equal_at = step
     return None
+
+
+def all_apart(ranks: Mapping[int, Mapping[int, Print]], steps: Collection[int]) -> bool:
+    """Tell whether no element that is told was the same on all ranks at any of these steps, as far as they are known.
+
+    One step must be.
+    """
+    known = [step for step in _common(ranks) if step in steps]
+    at = [[told[step].values for told in ranks.values()] for step in known]
+    return bool(known) and not any(len(set(each)) == 1 for here in at for each in zip(*here, strict=False))
+
+
+def _common(ranks: Mapping[int, Mapping[int, Print]]) -> list[int]:
+    return sorted(set.intersection(*(set(one) for one in ranks.values()))) if len(ranks) > 1 else []
 
 
 def _distance(a: tuple[float, ...], b: tuple[float, ...]) -> float:

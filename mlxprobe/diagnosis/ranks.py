@@ -9,8 +9,9 @@ import msgspec
 
 from mlxprobe.diagnosis.fates import lost, named, over
 from mlxprobe.diagnosis.lanes import Lane, lanes, rank_of
-from mlxprobe.diagnosis.prints import Parting, first_apart, prints
+from mlxprobe.diagnosis.prints import Parting, all_apart, first_apart, prints
 from mlxprobe.diagnosis.registry import ranks_finding, rule
+from mlxprobe.values.again import IN_VAIN
 from mlxprobe.values.measures import steps_done
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
@@ -22,6 +23,7 @@ ALL_OF_THEM = 0.99  # of the trainable elements
 FEW_OF_THEM = 0.5
 ENOUGH_STEPS = 4
 ROUNDING = 1e-3
+SELDOM = 0.1  # of the steps
 
 
 @ranks_finding("MP704", "rank-lost")
@@ -81,7 +83,8 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
     """Several ranks train one model from one start, and nothing lies between gradients and update.
 
     Each rank trains on its own part of the data alone: no error, no hang, and of all that work only what rank 0 did is
-    saved.
+    saved. What is reduced in a few steps, or after the last, counts where parameters are the same afterwards: a mean
+    that is printed, or by which ranks are compared, brings none together.
 
     Example: `optimizer.update(model, grads)` under `mlx.launch -n 4`.
 
@@ -90,12 +93,18 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
     trains = [one for one in seen if one.process and one.process.size > 1 and len(one.steps) >= ENOUGH_STEPS]
     if len(trains) < len(seen) or any(row.peer >= 0 for one in seen for row in one.collectives):
         return  # parts of a pipeline have models of their own
-    found = first_apart({rank_of(one): prints(one) for one in trains})
-    if found is None or not found.equal_at:
+    told = {rank_of(one): prints(one) for one in trains}
+    found = first_apart(told)
+    if found is None or not found.equal_at or any(_traced(one, None) >= FEW_OF_THEM * found.elements for one in trains):
         return
-    most = max(max(_reduced_by_step(one, None).values(), default=0) + _traced(one, None) for one in trains)
-    if most < FEW_OF_THEM * found.elements:
+    reduces = [_reduced_by_step(one, None) for one in trains]
+    met = {n for one in reduces for n, much in one.items() if much >= FEW_OF_THEM * found.elements}
+    now_and_then = len(met) <= SELDOM * max(len(one.steps) for one in trains)
+    looked_at = {n for n in met if not all(n in _in_vain(one) for one in trains)}
+    if not looked_at or (now_and_then and all_apart(told, {n + 1 for n in looked_at})):
+        most = max(much for one in reduces for n, much in [(0, 0), *one.items()] if n not in met)
         reduced = f"at most {most} elements are reduced in a step, of {found.elements} that are trained"
+        reduced += f", but in {len(met)} of {len(trains[0].steps)}, after which they differ" if met else ""
         message = (
             f"{_parts(found.parts)} train apart: equal at step {found.equal_at}, not at step {found.step}; {reduced}"
         )
@@ -119,6 +128,11 @@ def _reduced_by_step(seen: Observation, group: str | None) -> dict[int, int]:
         if one.operation in REDUCING and not one.traced and group in (None, one.group):
             found[one.step] = found.get(one.step, 0) + math.prod(one.shape)
     return found
+
+
+def _in_vain(seen: Observation) -> set[int]:
+    """Return the last step, where all parameters were reduced in it and no model and no file got what came of that."""
+    return {int(str(fact.detail["at"])) for fact in seen.facts if fact.name == IN_VAIN}
 
 
 def _traced(seen: Observation, group: str | None) -> int:

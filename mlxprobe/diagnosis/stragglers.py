@@ -122,17 +122,25 @@ def _calls(seen: Observation) -> float:
     return statistics.median(step.gradients for step in seen.steps)
 
 
+def _meets(seen: Observation) -> bool:
+    """Tell whether a rank meets the others in its steps, and not just now and then."""
+    met = {row.step for row in seen.collectives if row.step < seen.steps[-1].n}
+    known = sum(step.n >= min(met) for step in seen.steps[:-1]) if met else 0
+    compiled = any(row.traced for row in seen.collectives)  # then it is in every step
+    return compiled or (bool(met) and len(met) >= min(ENOUGH_MEETINGS, known / 2))
+
+
 def _pace(seen: Observation) -> Pace | None:
     """Return the pace of a rank; None where it cannot be told."""
-    if len(seen.steps) < ENOUGH_STEPS or not seen.collectives or stepped_s(seen) < ENOUGH_S:
+    if len(seen.steps) < ENOUGH_STEPS or not _meets(seen) or stepped_s(seen) < ENOUGH_S:
         return None
-    from_s, to_s = seen.steps[1].t_s, seen.steps[-1].t_s
+    from_s, to_s = seen.steps[1].t_s, seen.steps[-2].t_s  # the last holds what comes after the loop, too
     inside = [one for one in seen.samples if from_s <= one.t_s <= to_s and one.wanted_s]
     if len(inside) < ENOUGH_SAMPLES:
         return None
     first, last = inside[0], inside[-1]
     wall_s = last.t_s - first.t_s
-    steps = wall_s * (len(seen.steps) - 2) / (to_s - from_s)
+    steps = wall_s * (len(seen.steps) - 3) / (to_s - from_s)
     if wall_s < ENOUGH_S / 2 or steps < 1:
         return None
     return Pace(seen, (last.own_s - first.own_s) / steps, (last.wanted_s - first.wanted_s) / steps, wall_s / steps)

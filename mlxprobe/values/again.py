@@ -10,7 +10,7 @@ from mlxprobe.values.observation import Limits, Observation, Silence, Step
 from mlxprobe.values.record import Compared, ProgramRecord
 from mlxprobe.values.vocabulary import HangKind, Outcome
 
-PRINTS = "parameters hashed"
+PRINTS, IN_VAIN = "parameters hashed", "reduced in vain"
 UNKNOWN = Limits(stall_s=0.0, startup_s=0.0, timeout_s=0.0, memory_bytes=0)
 
 
@@ -22,7 +22,7 @@ def compared(seen: Observation) -> Compared | None:
         steps=tuple(step.n for step in seen.steps),
         ends_s=tuple(round(step.t_s, 6) for step in seen.steps),
         gradients=tuple(step.gradients for step in seen.steps),
-        prints=tuple(fact for fact in seen.facts if fact.name == PRINTS),
+        prints=tuple(fact for fact in seen.facts if fact.name in (PRINTS, IN_VAIN)),
     )
 
 

@@ -14,7 +14,7 @@ from making import seen
 
 from mlxprobe.diagnosis import RULES, diagnose, diagnose_ranks
 from mlxprobe.running.judging import judged_all
-from mlxprobe.values.observation import Observation, Raised, Sample, Step
+from mlxprobe.values.observation import Fact, Observation, Raised, Sample, Step
 from mlxprobe.values.record import Finding
 from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.together import said_once
@@ -253,11 +253,27 @@ def test_ranks_that_average_now_and_then_are_left_alone() -> None:
     assert told(*ranks) == []
 
 
+REDUCED_AT_5 = tuple(msgspec.structs.replace(one, step=5) for one in built("g"))
+
+
 def test_several_train_from_one_start_and_nothing_is_averaged() -> None:
     four = steps(1, 1, 1, 1)
     start = (1, "a", 1.0)
     ranks = [with_prints(k, "mm", start, (2, "bc"[k], 1.0 + k), steps=four) for k in (0, 1)]
     assert told(*ranks) == [("MP706", WARNING, 30, (0, 1))]
+    many = steps(*[1] * 40)
+    once = [
+        with_prints(k, "", start, (2, "bc"[k], 1.0 + k), (6, "de"[k], 2.0 + k), steps=many, collectives=REDUCED_AT_5)
+        for k in (0, 1)
+    ]
+    assert told(*once) == [("MP706", WARNING, 30, (0, 1))]
+    unknown = [msgspec.structs.replace(one, facts=one.facts[:2]) for one in once]
+    assert told(*unknown) == []  # they may have come together
+    vain = Fact(name="reduced in vain", step=40, detail={"at": 5})
+    assert told(*(msgspec.structs.replace(one, facts=(*one.facts, vain)) for one in unknown)) != []
+    part = (hashed(6, "d", 2.0), hashed(6, "e", 2.0))
+    together = [msgspec.structs.replace(one, facts=(*one.facts[:2], part[k])) for k, one in enumerate(once)]
+    assert told(*together) == []
     same = [with_prints(k, "mm", start, (2, "b", 1.0), steps=four) for k in (0, 1)]
     assert told(*same) == []  # all see the same data
     seeds = [with_prints(k, "mm", (1, "ab"[k], 1.0 + k), steps=four) for k in (0, 1)]
@@ -278,6 +294,7 @@ def paced(rank: int, own: float, wanted: float = 0.0, late_s: float = 0.0, **cha
     return healthy(rank, "g" * 40, **{"steps": forty, "samples": samples, "collectives": rows} | changes)
 
 
+AFTER_THE_LOOP = tuple(msgspec.structs.replace(one, step=40) for one in built("g"))
 IN_TURN = tuple(
     msgspec.structs.replace(one, begun_s=one.built_s + (0.15 if one.n % 2 else -0.1)) for one in built("g" * 40)
 )
@@ -295,6 +312,8 @@ PACES = [
     ("one comes a little later", (paced(0, 0.05), paced(1, 0.05, late_s=0.02)), FINE),
     ("it asks for it later, and both compute", (paced(0, 0.9), paced(1, 0.9, late_s=0.05)), FINE),
     ("now one is late, now the other", (paced(0, 0.05), paced(1, 0.05, collectives=IN_TURN)), FINE),
+    ("one waits after its loop, not in it",
+     tuple(paced(k, (0.2, 0.95)[k], collectives=AFTER_THE_LOOP) for k in (0, 1)), FINE),
     ("what they meet in is not the same",
      (paced(0, 0.2), paced(1, 0.95, collectives=built("g" * 39 + "G"))), [("MP702", WARNING, 31, (0, 1))]),
     ("nobody knows", (paced(0, 0.2), msgspec.structs.replace(paced(1, 0.95), samples=())), FINE),

@@ -24,12 +24,18 @@ for step in range(12 - (how == "uneven" and rank)):
         continue
     if how == "leaves" and rank and step == 6:
         sys.exit("out of data")
-    if how != "apart":
+    if how not in ("apart", "compared", "merged", "now and then"):
         grads = nn.average_gradients(grads)  # averaged
     optimizer.update(model, grads)
     mx.eval(model.parameters(), optimizer.state, loss)
     if how == "saves" and rank == 0:
         model.save_weights("weights.safetensors")
+    if how == "now and then" and step % 6 == 5:
+        model.update({name: mx.distributed.all_sum(one) / 2 for name, one in model.items()})
+if how == "compared":
+    print(mx.abs(mx.distributed.all_sum(model.weight) / 2 - model.weight).max().item())
+if how == "merged":
+    model.update({name: mx.distributed.all_sum(one) / 2 for name, one in model.items()})
 if how == "validates" and rank == 0:
     print(mx.distributed.all_sum(loss).item())  # alone
 """
@@ -44,6 +50,7 @@ WRONG = [
     ("leaves", "MP704", 0),
     ("seeds", "MP705", GRADIENTS),
     ("apart", "MP706", GRADIENTS),
+    ("compared", "MP706", GRADIENTS),
 ]
 
 
@@ -56,7 +63,7 @@ def test_a_fault_between_ranks_gets_its_code_at_its_line(how: str, code: str, li
         assert [(one["code"], one.get("line", 0)) for one in found] == [(code, line)], found
 
 
-@pytest.mark.parametrize("how", ["averaged", "saves"])
+@pytest.mark.parametrize("how", ["averaged", "saves", "merged", "now and then"])
 def test_ranks_that_are_right_show_nothing_together(how: str, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(LOOP)
     _, rows = rows_of(tmp_path, *launch(how))

@@ -23,6 +23,7 @@ class Prints(Inspector):
         self._among_others = declared()[0] >= 0
         self._arrays: dict[str, Any] = {}
         self._elements = 0
+        self._has_model = False
         self._site = ("", 0)
 
     def called(self, call: Call) -> None:
@@ -30,6 +31,7 @@ class Prints(Inspector):
 
     def training(self, model: Any, optimizer: Any) -> None:
         if hasattr(model, "trainable_parameters"):
+            self._has_model = True
             self._take(model.trainable_parameters(), self.inspection.recorder.gradient_site)
 
     def _take(self, parameters: Any, site: tuple[str, int]) -> None:
@@ -45,10 +47,22 @@ class Prints(Inspector):
         else:
             self._arrays = {path: one for path, one in chosen if one.nbytes <= HELD_BYTES / MANY}
         self._elements, self._site = sum(int(one.size) for _, one in named), site
+        self.inspection.recorder.reductions.trained = self._elements
 
     def look(self, step: int) -> None:
-        arrays, self._arrays = self._arrays, {}
-        if not arrays or not is_landmark(step) or self.inspection.count("prints", list(arrays.values())) != 0:
+        if is_landmark(step) or self.inspection.recorder.reductions.is_after(step):
+            self._tell(step)
+        self.forget()
+
+    def finish(self) -> None:
+        """Tell whether the last step has reduced all parameters, and nothing came of it."""
+        recorder = self.inspection.recorder
+        if self._has_model and recorder.reductions.has_met(recorder.under_way) and not recorder.reductions.taken:
+            recorder.revise("reduced in vain", self._site, at=recorder.under_way)
+
+    def _tell(self, step: int) -> None:
+        arrays = self._arrays
+        if not arrays or self.inspection.count("prints", list(arrays.values())) != 0:
             return
         import struct  # for a look alone, as zlib
         import zlib
