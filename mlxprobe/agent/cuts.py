@@ -15,6 +15,7 @@ FUNCTIONS = ("stop_gradient", "argmin", "argmax", "argsort", "argpartition", "ro
 METHODS = ("astype", "argmin", "argmax", "round", "__gt__", "__ge__", "__lt__", "__le__", "__eq__", "__ne__")
 HELD = 32  # results of a call
 ASKED = 8  # parameters
+OTHERS = 256
 
 
 class Cuts:
@@ -66,13 +67,22 @@ class Cuts:
         if not held or not wanted or call.loss is None:
             return "", sites.NOWHERE
         cuts = {f"c{k}": one for k, (_, one, _) in enumerate(held)}
-        text = graph.dot(loss=call.loss, **wanted, **cuts)
-        near, whole = LossGraph(text, frozenset(cuts)), LossGraph(text, frozenset(wanted))
+        others = {f"o{k}": one for k, one in enumerate(self._updated(call))}
+        text = graph.dot(loss=call.loss, **wanted, **cuts, **others)
+        near, whole = LossGraph(text, frozenset(cuts | others)), LossGraph(text, frozenset(wanted | others))
         if any(map(near.reaches, wanted)):
             return "", sites.NOWHERE
-        behind = (one for one, name in zip(held, cuts, strict=True) if near.reaches(name) and whole.named_behind(name))
+        pairs = zip(held, cuts, strict=True)
+        behind = (one for one, name in pairs if near.reaches(name) and whole.named_behind(name) & wanted.keys())
         name, _, site = next(behind, ("", None, sites.NOWHERE))
         return name, site
+
+    def _updated(self, call: Call) -> list[Any]:
+        """List the parameters of other models, of which an update that waits may have seen these parameters."""
+        live = (one for one in self._inspection.recorder.trained.live() if one is not call.model)
+        models = [one for one in live if hasattr(one, "trainable_parameters")]
+        its = set(map(id, graph.leaves(call.parameters)))
+        return [one for one in graph.leaves([one.parameters() for one in models]) if id(one) not in its][:OTHERS]
 
 
 def passes_nothing(name: str, made: Any) -> bool:

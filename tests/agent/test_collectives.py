@@ -11,6 +11,7 @@ from mlxprobe.agent import graph
 from mlxprobe.agent.apart import Apart
 from mlxprobe.agent.collectives import Collectives
 from mlxprobe.agent.nesting import Nesting
+from mlxprobe.agent.ranks import Reductions
 from mlxprobe.agent.recorder import Recorder
 
 
@@ -44,6 +45,7 @@ def recording() -> tuple[Collectives, list[Any]]:
         return True
 
     recorder = SimpleNamespace(channel=SimpleNamespace(send=send), under_way=1, deaf=False, lazy_steps=0)
+    recorder.reductions = Reductions()
     one = Collectives(cast(Recorder, recorder), Nesting())
     one._size = 2
     return one, told
@@ -111,7 +113,7 @@ def test_what_the_program_does_while_it_is_told_of_is_told_next() -> None:
         return True
 
     channel = SimpleNamespace(send=send)
-    recorder = SimpleNamespace(channel=channel, under_way=1, deaf=False)
+    recorder = SimpleNamespace(channel=channel, under_way=1, deaf=False, reductions=Reductions())
     one = Collectives(cast(Recorder, recorder), Nesting())
     one._size = 2
     one._note("all_sum", ("x",), (np.ones(3),), {}, np.ones(3))
