@@ -26,8 +26,9 @@ CODES = {Live.ALIVE: 0, Live.IDLE: 0, Live.DEADLOCK: 1, Live.STALL: 1, Live.UNJU
 def attach(pid: int, agent: bool, form: str, output: Path | None, **flags: Any) -> None:
     """Say of a process that runs or hangs now what it does, and where.
 
-    Looks at PID and all below it for two or three seconds, from outside: stacks, threads, memory, connections. Exit
-    code 0: alive or idle; 1: deadlock or stall; 2: that could not be judged.
+    Looks at PID and all below it for two or three seconds, from outside: stacks, threads, memory, connections. With
+    --stall-limit it looks for as long, and judges as `watch` does with that limit. Exit code 0: alive or idle; 1:
+    deadlock or stall; 2: that could not be judged.
     """
     from mlxprobe.running.attaching import attach as look_at
     from mlxprobe.supervisor.anatomy import has_ended

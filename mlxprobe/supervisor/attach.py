@@ -1,14 +1,14 @@
 """Look at a process that runs already, and at all below it, for some seconds; nothing in it is changed.
 
 Whether it is stuck `Suspicion` decides, as for a program under `watch`. What the agent tells there is read off the
-stacks here: a Python stack that changes is progress.
+stacks here: a Python stack that changes is progress, and where a limit was given only if MLX ran.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from mlxprobe.platform.system import system
 from mlxprobe.supervisor import anatomy
@@ -16,9 +16,10 @@ from mlxprobe.supervisor.anatomy import Readings
 from mlxprobe.supervisor.film import Film
 from mlxprobe.supervisor.native import program
 from mlxprobe.supervisor.pipes import tail_of
-from mlxprobe.supervisor.portrait import Sitter
+from mlxprobe.supervisor.portrait import Sitter, may_progress
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.spied import MISSING, Spied, in_mlx
+from mlxprobe.supervisor.strangers import MOST, Strangers
 from mlxprobe.supervisor.suspicion import Suspicion
 from mlxprobe.values.live import Looked
 from mlxprobe.values.observation import Stack
@@ -31,44 +32,10 @@ MORE_S = 60.0  # for a busy machine
 TRIED_CPU_S = 0.02  # in a second: less is no thread that sends off a large graph
 LONGEST = 2.2  # limits: a silence that is not clear by then stays so
 ALIVE_S = 1.0  # of looking, at the least: how fast memory grows takes a while to see
+FILMED_S = 3.0  # by then what has been seen to move is told without its film
 IDLE_CPU_SHARE = 0.05
 STARVED_SHARE = 0.5
 REST_CPU_S = 0.02  # since a look began
-MOST = 32  # processes whose stacks are read
-
-
-class Strangers:
-    """The processes of a tree that carry no agent, as `Suspicion` asks for them."""
-
-    def __init__(self, spied: Spied) -> None:
-        self._spied = spied
-        self.pythons: set[int] = set()
-        self.ranks: set[int] = set()
-
-    @property
-    def above(self) -> set[int]:
-        """The launcher of ranks, which only waits for them."""
-        return self.pythons - self.ranks if self.ranks else set()
-
-    @property
-    def on_gpu(self) -> bool:
-        """Whether any has a GPU's driver loaded."""
-        return any(map(anatomy.on_gpu, self.pythons))
-
-    @property
-    def of_group(self) -> tuple[int, ...]:
-        """Nothing: what they have built, nobody tells."""
-        return ()
-
-    @property
-    def own_threads(self) -> set[str]:
-        """The bystanders: threads that what stands in MLX does not wait for."""
-        numbers = self._spied.numbers
-        return {str(numbers[key]) for key in self._spied.bystanders if key in numbers}
-
-    def asked(self, living: Collection[int]) -> dict[int, Iterable[int]]:
-        """Return the processes that run Python; of a launcher, its ranks."""
-        return dict.fromkeys(sorted((self.pythons - self.above) & set(living))[:MOST], ())
 
 
 class Attachment:
@@ -83,7 +50,8 @@ class Attachment:
         self.spied = Spied()
         self.members = Strangers(self.spied)
         self.tree = TreeSampler(pid, self.started_s, with_root=True)
-        self.suspicion = Suspicion(self, self.spied, self.members, self.tree, soon_s=math.inf)
+        soon_s = None if limit_s else math.inf
+        self.suspicion = Suspicion(self, self.spied, self.members, self.tree, soon_s=soon_s)
         self.moved: set[int] = set()
         self.stacks: tuple[Stack, ...] = ()
         self.compiles = False
@@ -123,11 +91,16 @@ class Attachment:
             self._filmed = True
             self._note({(pid, self.spied.name(pid, number)) for pid, number in film.moved()})
         if self.moved:
-            return self._passed_s > ALIVE_S
+            lasts_s = self.limit_s if self._given and not self._may_progress(film) else ALIVE_S
+            return self._passed_s > max(lasts_s, 0.0 if self._filmed else FILMED_S)
         silent_s = time.monotonic() - self._silent_since_s
         if not self._filmed and not self._rests():
             return False
         return self.suspicion.is_proved(silent_s, self.limit_s) or (silent_s > self.limit_s and self._waits())
+
+    def _may_progress(self, film: Film) -> bool:
+        after = anatomy.readings(self.tree.pids)
+        return any(may_progress(pid, self._before, after, self.spied, film) for pid in self.members.pythons)
 
     def _goes_on(self, film: Film) -> bool:
         lasts_s = self.limit_s * LONGEST

@@ -10,18 +10,19 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mlxprobe.supervisor import anatomy
 from mlxprobe.supervisor.native import program
-from mlxprobe.values.live import proves
+from mlxprobe.values.live import Scope, proves
 
 RATE = 200
 LASTS_S = 1
 LATE_S = 20.0  # a busy machine starts it late
 MOST = 4  # processes
-_THREAD = re.compile(r"\(((?:0x)?[0-9a-fA-F]+)\)$")
+_THREAD = re.compile(r"^thread \(((?:0x)?[0-9a-fA-F]+)\)")
+_CALL = re.compile(r"^(.*) \((.*?)(?::(\d+))?\)$")
 
 
 class Film:
@@ -85,6 +86,17 @@ class Film:
             one for one, held in self.held.items() if 0 < held < 0.9 * sum(self.places.get(one, {}).values())
         }
 
+    def scope(self, thread: tuple[int, int]) -> Scope | None:
+        """Return the innermost function that a thread which moved was in at every look."""
+        places = [found for one in self.places.get(thread, ()) if (found := _calls(one))]
+        scope = None
+        for calls in zip(*places, strict=False) if len(places) > 1 else ():
+            (file, name, _), lines = calls[0], [one[2] for one in calls]
+            if any(one[:2] != (file, name) for one in calls):
+                break
+            scope = Scope(file=file, function=name, first=min(lines), last=max(lines))
+        return scope
+
     def looks(self) -> dict[tuple[int, int], int]:
         """Return how often each thread was looked at."""
         return {thread: sum(places.values()) for thread, places in self.places.items()}
@@ -104,6 +116,11 @@ class Film:
             places = self.places.setdefault(thread, {})
             places[place] = places.get(place, 0) + count
 
+    def names(self, pid: int, parts: Sequence[str]) -> bool:
+        """Tell whether a process was seen in code whose file has any of these in its name."""
+        seen = (place for (of, _), places in self.places.items() if of == pid for place in places)
+        return any(part in place for place in seen for part in parts)
+
     def _end(self) -> None:
         for process in self._running.values():
             process.kill()
@@ -116,3 +133,9 @@ class Film:
     def __exit__(self, *_: object) -> None:
         self._end()
         self._folder.cleanup()
+
+
+def _calls(place: str) -> list[tuple[str, str, int]]:
+    """Read the calls of one look, the outermost first: file, function and line."""
+    found = filter(None, map(_CALL.match, place.split(";")))
+    return [(one[2], one[1], int(one[3] or 0)) for one in found]

@@ -13,7 +13,7 @@ from mlxprobe.supervisor import anatomy
 from mlxprobe.supervisor.anatomy import Reading, Readings
 from mlxprobe.supervisor.film import Film
 from mlxprobe.supervisor.sample import TreeSampler
-from mlxprobe.supervisor.spied import Spied
+from mlxprobe.supervisor.spied import MLX, PROGRESS, Spied, in_mlx
 from mlxprobe.values.live import LiveProcess, LiveThread
 
 
@@ -45,6 +45,7 @@ class Sitter:
                     rank=anatomy.rank(pid),
                     python=any(thread.python for thread in threads),
                     gpu=anatomy.on_gpu(pid),
+                    may_progress=may_progress(pid, self._before, after, self._spied, self._film),
                     rss_bytes=samples[-1].rss_bytes if samples else 0,
                     growth_bytes=samples[-1].rss_bytes - samples[0].rss_bytes if samples else 0,
                     swap_bytes=system.swap_bytes(pid),
@@ -86,8 +87,32 @@ class Sitter:
             slept_s=None if now.slept_s is None else round(now.slept_s, 3),
             looks=self._looks.get(key, 0),
             proved=self._film.proves(key),
+            scope=self._film.scope(key),
             waits=waits.words,
             outer=waits.outer,
             stack=stack,
             native=() if stack else self._spied.inside.get(key, ()),
         )
+
+
+def may_progress(pid: int, before: Readings, after: Readings, spied: Spied, film: Film) -> bool:
+    """Tell whether a process may have done what `watch` takes for progress: MLX ran, or modules were imported.
+
+    It has not where MLX is not loaded, or none of its threads was on a processor and no Python code of it was seen.
+    """
+    if pid in spied.progressing or film.names(pid, PROGRESS):
+        return True
+    files = system.mapped(pid)
+    if not files or anatomy.on_gpu(pid):  # who would compute there is not seen
+        return True
+    if not any(library in file for file in files for library in MLX):
+        return False
+    python = {number for (of, _), number in spied.numbers.items() if of == pid}
+    inside = any(of == pid and in_mlx(calls) for (of, _), calls in spied.inside.items())
+    return inside or any(
+        _ran(before.get(key), now) for key, now in after.items() if key[0] == pid and key[1] not in python
+    )
+
+
+def _ran(then: Reading | None, now: Reading) -> bool:
+    return then is None or now.cpu_s > then.cpu_s or now.thread.switches != then.thread.switches

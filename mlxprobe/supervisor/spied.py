@@ -26,6 +26,7 @@ MISSING = (
     "no Python stacks: py-spy is not installed; `pip install 'mlxprobe[native]'` where mlxprobe is, and attach again"
 )
 MLX = ("libmlx", "mlx/core")  # in the path of a native frame's library
+PROGRESS = ("/mlx/", "<frozen importlib")  # in the file of a Python frame
 _REFUSED = ("permission", "operation not permitted", "eperm", "sudo")
 
 
@@ -56,6 +57,7 @@ class Spied:
         self.bystanders: set[tuple[int, str]] = set()
         self.latest: dict[tuple[int, str], Stack] = {}
         self.inside: dict[tuple[int, int], tuple[Frame, ...]] = {}  # the native calls of threads
+        self.progressing: set[int] = set()  # processes seen in Python code of MLX, or of an import
         self.roots = Roots()
 
     def take(self, programs: Mapping[int, Iterable[int]], *, final: bool = False) -> tuple[Stack, ...]:
@@ -132,6 +134,8 @@ class Spied:
                 main = thread.os_thread_id == pid
                 self.numbers[pid, name] = thread.os_thread_id or 0
                 frames = tuple(self._frame(one) for one in thread.frames)
+                if any(part in frame.file for frame in frames for part in PROGRESS):
+                    self.progressing.add(pid)
                 stack = Stack(pid=pid, thread=name, frames=frames)
                 stacks.insert(len(stacks) if main else 0, stack)
             self.silent.discard(pid)

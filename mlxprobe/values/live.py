@@ -18,6 +18,15 @@ def proves(cpu_s: float, waited_s: float) -> bool:
     return cpu_s > (STARVED_PROOF_CPU_S if waited_s > STARVED * cpu_s else PROOF_CPU_S)
 
 
+class Scope(Value, frozen=True):
+    """The innermost function that a thread was in at every look, and between which of its lines it went to and fro."""
+
+    file: str
+    function: str
+    first: int
+    last: int
+
+
 class LiveThread(Value, frozen=True):
     """A thread at the end of a look: `state` is the kernel's letter, `cpu_s` what it has computed.
 
@@ -26,6 +35,7 @@ class LiveThread(Value, frozen=True):
     for how long it had slept by then, also before the look, where the kernel tells (None otherwise); `waits` names what
     it sleeps for, `outer` says that this is not in the hands of the tree alone. `python` says whether it runs Python:
     MLX's own threads do not, and have their `native` calls alone. What stands in MLX does not wait for a `bystander`.
+    `scope` is where one keeps to that has moved.
     """
 
     number: int
@@ -41,6 +51,7 @@ class LiveThread(Value, frozen=True):
     slept_s: float | None = None
     waits: str = ""
     outer: bool = False
+    scope: Scope | None = None
     stack: Stack | None = None
     native: tuple[Frame, ...] = ()
 
@@ -63,7 +74,8 @@ class LiveProcess(Value, frozen=True):
     """One process of the tree: who it is, what it holds, and its threads. `rank` is MLX_RANK's; -1 without it.
 
     `growth_bytes` is by how much its resident memory rose during the look, `read_pages` how many pages the system had
-    to fetch from a disk or from swap for it meanwhile.
+    to fetch from a disk or from swap for it meanwhile. `may_progress` is false where nothing of MLX can have run during
+    the look, nor an import: MLX is not loaded, or none of its threads was on a processor and no Python code of it seen.
     """
 
     pid: int
@@ -72,6 +84,7 @@ class LiveProcess(Value, frozen=True):
     command: tuple[str, ...] = ()
     python: bool = False
     gpu: bool = False
+    may_progress: bool = True
     age_s: float = 0.0
     rss_bytes: int = 0
     growth_bytes: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mlxprobe.values.live import LiveProcess, LiveThread, Looked
+from mlxprobe.values.live import LiveProcess, LiveThread, Looked, Scope
 from mlxprobe.values.measures import calling_frame, duration, standing_frame, told_place
 from mlxprobe.values.vocabulary import HangKind, Live
 from mlxprobe.verdict.standing import in_collective, in_mlx
@@ -45,10 +45,28 @@ def _from_outside(looked: Looked) -> str:
 
 def _moves(looked: Looked) -> tuple[Live, str] | None:
     if looked.moved:
-        return Live.ALIVE, f"its Python code moves; last seen {place(looked)}"
+        return _goes_round(looked) or (Live.ALIVE, f"its Python code moves; last seen {place(looked)}")
     if looked.compiles:
         return Live.ALIVE, f"a compiler works below it, {place(looked)}"
     return None
+
+
+def _goes_round(looked: Looked) -> tuple[Live, str] | None:
+    """Judge Python code that moves while nothing of MLX runs: a loop for ever looks as one with an end does."""
+    if looked.compiles or any(one.may_progress for one in looked.processes if one.python):
+        return None
+    scopes = [one.scope for one in sorted(each(looked), key=lambda one: -one.cpu_s) if one.scope]
+    told = f"its Python code moves, {f'always {told_scope(scopes[0])}' if scopes else f'last seen {place(looked)}'}"
+    if looked.limit_given and sum(one.cpu_s for one in each(looked)) > IDLE_CPU_SHARE * looked.looked_s:
+        return Live.STALL, f"nothing of MLX has run for all of {duration(looked.looked_s)}; {told}"
+    unclear = "nothing of MLX ran meanwhile, and whether that is progress cannot be told from outside"
+    return Live.ALIVE, f"{told}; {unclear}: --stall-limit 60s looks as long"
+
+
+def told_scope(scope: Scope) -> str:
+    """Say which function a thread keeps to."""
+    last = f"–{scope.last}" if scope.last > scope.first else ""
+    return f"in {scope.function} at {scope.file.rpartition('/')[2]}:{scope.first}{last}"
 
 
 def _ranks(looked: Looked) -> tuple[Live, str] | None:
@@ -82,12 +100,15 @@ def _rests(looked: Looked) -> tuple[Live, str] | None:
     within = [one for one in looked.processes if stuck_in_mlx(one) and not in_collective(one)]
     counted = [thread for one in within or looked.processes for thread in one.threads if not thread.bystander]
     rests = bool(within) or looked.kind is HangKind.DEADLOCK
-    if not rests or any(one.outer for one in counted) or any(one.gpu for one in within):
+    outer = any(one.outer for one in counted)
+    if not rests or any(one.gpu for one in within) or (outer and (within or not looked.limit_given)):
         return None
     slept = [one.slept_s for one in counted if one.slept_s is not None]
     since = f" for {duration(min(slept))} at the least" if slept else ""
     words = f"all {len(counted)} threads sleep" if len(counted) > 1 else "its thread sleeps"
-    return Live.DEADLOCK, f"{words}{since}, and nothing outside can wake {THEM[len(counted) > 1]}: {place(looked)}"
+    them = THEM[len(counted) > 1]
+    why = f"none wakes within ten times {duration(looked.limit_s)}" if outer else f"nothing outside can wake {them}"
+    return Live.DEADLOCK, f"{words}{since}, and {why}: {place(looked)}"
 
 
 def stuck_in_mlx(one: LiveProcess) -> bool:

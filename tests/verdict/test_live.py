@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mlxprobe.values.live import LiveProcess, LiveThread, Looked
+from mlxprobe.values.live import LiveProcess, LiveThread, Looked, Scope
 from mlxprobe.values.observation import Frame, Stack
 from mlxprobe.values.vocabulary import HangKind, Live
 from mlxprobe.verdict.live import judge
@@ -53,6 +53,11 @@ RANKS = (
     process(thread(*WAITS), own(*RING), rank=0),
     process(thread(*WAITS, number=8, pid=8), own(*RING, number=10), pid=8, rank=1),
 )
+ROUND = process(
+    thread(cpu_s=1.9, cpu_share=1.0, scope=Scope(file="/home/me/train.py", function="step", first=40, last=42), **BUSY),
+    cpu_share=1.0,
+    may_progress=False,
+)
 DEAD, STALLED = HangKind.DEADLOCK, HangKind.STALL
 CASES: list[tuple[str, Live, Looked]] = [
     ("asleep in MLX", Live.DEADLOCK, looked(process(thread(*WAITS)))),
@@ -69,6 +74,14 @@ CASES: list[tuple[str, Live, Looked]] = [
     ("asleep in a sleep", Live.IDLE, looked(process(thread(**SLEEP)), kind=DEAD)),
     ("stopped", Live.IDLE, looked(process(thread(state="T", outer=True, waits="a signal to go on: it is stopped")))),
     ("moving", Live.ALIVE, looked(process(thread(*EVAL)), moved=(7,))),
+    ("a loop in Python beside which nothing of MLX runs", Live.ALIVE, looked(ROUND, moved=(7,))),
+    ("the same for as long as was asked", Live.STALL, looked(ROUND, moved=(7,), limit_given=True)),
+    ("the same, while MLX may have run", Live.ALIVE,
+     looked(msgspec.structs.replace(ROUND, may_progress=True), moved=(7,), limit_given=True)),
+    ("a loop that looks now and then whether it may go on", Live.ALIVE,
+     looked(process(thread(cpu_s=0.02), may_progress=False), moved=(7,), limit_given=True)),
+    ("a sleep of more than ten times the limit that was asked for", Live.DEADLOCK,
+     looked(process(thread(**SLEEP)), kind=DEAD, limit_given=True)),
     ("a compiler works", Live.ALIVE, looked(process(thread(*WAITS)), compiles=True)),
     ("one evaluation sends off very many operations", Live.STALL,
      looked(process(thread(*EVAL, proved=True, cpu_share=0.5, switches=9), cpu_share=1.0), kind=STALLED)),
@@ -95,6 +108,12 @@ CASES: list[tuple[str, Live, Looked]] = [
 def test_a_look_is_judged(wanted: Live, look: Looked) -> None:
     state, reason = judge(look)
     assert state is wanted, reason
+
+
+def test_a_loop_is_named_and_what_cannot_be_told_of_it() -> None:
+    _, reason = judge(looked(ROUND, moved=(7,)))
+    assert reason.startswith("its Python code moves, always in step at train.py:40–42; ")
+    assert "whether that is progress cannot be told from outside" in reason
 
 
 def test_mlx_is_placed_in_words() -> None:
