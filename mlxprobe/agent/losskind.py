@@ -17,15 +17,16 @@ class LossKind(LossGraph):
             return "classes" if "LogSumExp" in kinds or self.hand_written() else ""
         return "square" if "Square" in kinds else ""
 
-    def squashed(self) -> str:
-        """Name what a loss of logits takes a second time: a softmax or a sigmoid; empty where it does not."""
+    def squashed(self) -> tuple[str, str]:
+        """Name the softmax or sigmoid that a loss of logits takes a second time, and the first one's result."""
         for tensor in self._near():
             wanted = SQUASHES.get(self._kind.get(self._maker.get(tensor, ""), ""))
             for one in self._sources(tensor) if wanted else ():
                 shifted = self._made_by(one) == "Subtract"  # by the maximum
-                if self._made_by(self._sources(self._carried(one))[0] if shifted else one) == wanted:
-                    return str(wanted).lower()
-        return ""
+                inner = self._sources(self._carried(one))[0] if shifted else one
+                if self._made_by(inner) == wanted:
+                    return str(wanted).lower(), self._carried(inner)
+        return "", ""
 
     def hand_written(self) -> str:
         """Name the log-softmax that was built by hand: `unstable`, `stable`, or empty for none."""

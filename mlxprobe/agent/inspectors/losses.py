@@ -9,6 +9,7 @@ from mlxprobe.agent import graph, own, sites
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.losskind import LossKind
+from mlxprobe.agent.squashes import Squashes
 
 UNREACHED_IS_SURE = 2
 FED = "fed"  # the ids of arrays that layers are given
@@ -36,9 +37,11 @@ class Losses(Inspector):
         self._label_free = 0
         self._seen = self._measured = False
         self._log_site = ("", 0)
+        self._squashes = Squashes(inspection)
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.core":
+            self._squashes.install(module)
             module.log = self._log(module.log)
 
     def _log(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,7 +73,8 @@ class Losses(Inspector):
 
         named = unique(call.data)
         arrays = {f"a{k}": one for k, (_, one) in enumerate(named)}
-        drawn = LossKind(graph.dot(loss=call.loss, **arrays), frozenset(arrays))
+        squashes, lines = self._squashes.let_go()
+        drawn = LossKind(graph.dot(loss=call.loss, **squashes, **arrays), frozenset(arrays))
         if not drawn.found:
             return drawn.operations  # evaluated inside the function
         if not self._seen:
@@ -96,8 +100,9 @@ class Losses(Inspector):
             self.inspection.recorder.fact(
                 "hand-written log-softmax", self._log_site if self._log_site[1] else call.site, kind=kind
             )
-        if kind := drawn.squashed():
-            site, seen = sites.blamed(made_at(call, ""), call.site)
+        kind, first = drawn.squashed()
+        if kind:
+            site, seen = sites.blamed(lines.get(first, made_at(call, "")), call.site)
             self.inspection.recorder.fact("squashed twice", site, kind=kind, seen=seen)
         return drawn.operations
 
@@ -127,6 +132,7 @@ class Losses(Inspector):
 
     def forget(self) -> None:
         self._target = None
+        self._squashes.let_go()
 
     def look(self, step: int) -> None:
         """Tell of targets that are zeros and ones, once they are evaluated."""
