@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule, seen_at
+from mlxprobe.values.finite import first_lasting
 from mlxprobe.values.measures import still
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 EXPLODED = 1e3
+LEAP = 10.0  # weights are about 1, or less
 CALM, RISES_ARE_SURE = 10, 2  # starts; looks in a row above that
 
 
@@ -57,7 +59,8 @@ def only_biases(paths: object) -> bool:
 def exploding_gradients(seen: Observation) -> Iterator[Finding]:
     """The gradients grow without bound.
 
-    Each step overshoots further than the last, up to infinity.
+    Each step overshoots further than the last, up to infinity. One update may be enough, where the rate times the
+    largest gradient is many times what a weight is.
 
     Example: a learning rate that is too large; sums in place of means; no clipping.
 
@@ -74,6 +77,27 @@ def exploding_gradients(seen: Observation) -> Iterator[Finding]:
             message = f"the largest gradient is {size:.3g} at step {step}, after {start:.3g} at the start"
             yield rule("MP208").at(message, *place(seen, "first gradient"), step=step, largest=size, start=start)
             return
+    yield from _leap(seen, dict(sizes))
+
+
+def _leap(seen: Observation, sizes: Mapping[int, float]) -> Iterator[Finding]:
+    """Tell of one update that is followed by an overflow, and had moved a weight further than any is large."""
+    bad = first_lasting(seen)
+    overflows = any(
+        one.detail["kind"] == "overflow" and one.detail.get("dtype") == "float32" for one in facts(seen, "origin")
+    )
+    plain = len(seen.sheet.optimizers) == 1 and seen.sheet.optimizers[0].name == "SGD" and not seen.sheet.clip_norm
+    if bad is None or not (overflows and plain):
+        return
+    step = bad.step - 1
+    rate = dict(seen.sheet.optimizers[0].rates).get(step, 0.0)
+    moved = rate * sizes.get(step, 0.0)
+    if moved > LEAP:
+        message = (
+            f"the largest gradient of step {step} is {sizes[step]:.3g}: at a rate of {rate:.3g} its update moves a "
+        )
+        message += f"weight by {moved:.3g}, and the next loss is not finite"
+        yield rule("MP208").at(message, *place(seen, "first gradient"), step=step, largest=sizes[step])
 
 
 @finding("MP205", "update-not-applied")
