@@ -12,6 +12,7 @@ from typing import Any
 
 from mlxprobe.agent import start
 from mlxprobe.agent.channel import Channel, identity, lifted
+from mlxprobe.agent.leaving import Leaving
 from mlxprobe.agent.process import Agent
 from mlxprobe.agent.shared import EVENTS_FILE, FOLDER_VARIABLE, SUPERVISOR_VARIABLE
 from mlxprobe.platform import inside
@@ -61,7 +62,7 @@ def settle(mx: Any, given: Mapping[str, str]) -> None:
     agent.hook_core(mx)
     channel.send("begin")
     channel.send("body")
-    atexit.register(finish, agent)
+    atexit.register(finish, agent, Leaving(agent.recorder))
 
 
 def show_tracebacks_without_us() -> None:
@@ -102,7 +103,7 @@ def _cut_trace(trace: TracebackType | None) -> TracebackType | None:
     return kept[0] if kept else None
 
 
-def finish(agent: Agent) -> None:
+def finish(agent: Agent, leaving: Leaving | None = None) -> None:
     """The interpreter ends: after its last line, an exception that nobody caught, or `sys.exit`."""
     if os.getpid() != agent.pid:
         return
@@ -111,4 +112,4 @@ def finish(agent: Agent) -> None:
     if isinstance(error, BaseException):
         start.send_exception(error, agent.channel)
     else:
-        agent.channel.send("end")
+        agent.channel.send("end", code=leaving.code if leaving else None)

@@ -205,9 +205,8 @@ class Watch:
             watcher.limits = self._limits(slowest_s, on_gpu=watcher.processes.on_gpu)
 
     def _limits(self, slowest_s: float = 0.0, *, on_gpu: bool = False) -> Limits:
-        if self._is_within:
-            return limits_within(self._settings, slowest_s, on_gpu=on_gpu)
-        return limits_of(self._settings, slowest_s)
+        given = self._settings, slowest_s
+        return limits_within(*given, on_gpu=on_gpu) if self._is_within else limits_of(*given)
 
     def _errs(self, watcher: Watcher) -> bool:
         """Diagnose now and then; what is an error is proved, and need not wait for the end."""
@@ -216,16 +215,17 @@ class Watch:
         if began_s < self._look_s or not (self._enough.finding or (self.erred and lasts)):
             return False
         from mlxprobe.diagnosis import diagnose, diagnose_ranks
+        from mlxprobe.supervisor.observing import leaving
 
+        if leaving(watcher):
+            return False
         self._look_s = float("inf")  # one that fails would fail again
         seen = watcher.observations("stalled" if self._is_stuck(watcher) else "enough")
         every = [*(one for each in seen for one in diagnose(each)), *diagnose_ranks(seen)]
-        found = [one for one in every if one.severity is Severity.ERROR]
-        now = time.monotonic()
-        self._look_s = now + max(LOOK_S, (now - began_s) / LOOK_SHARE)
-        new = [one for one in found if one.code not in self._erred]
+        found = {one.same: one for one in every if one.severity is Severity.ERROR}
+        self._look_s = (now := time.monotonic()) + max(LOOK_S, (now - began_s) / LOOK_SHARE)
+        new = [one for one in found.values() if one.code not in self._erred]
         self._erred |= {one.code for one in new}
-        new = list({one.same: one for one in new}.values())
         if new and self.erred and lasts:
             self.erred(new, watcher)
         return bool(found)

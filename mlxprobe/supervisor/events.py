@@ -55,6 +55,7 @@ class EventLog(Feed):
         self.joined = self.trains = False  # a group of ranks; it has computed gradients
         self.left = False  # past Python's own ending
         self.status: int | None = None  # its exit code, where it told
+        self.asked: int | None = None  # the one that it was about to leave with
         self.mlx = self.device = self.python = self.executable = ""
         self.begun_s = self.finished_s = 0.0
         self.begun = self.running = self.finished = False
@@ -225,6 +226,7 @@ class EventLog(Feed):
 
     def _on_end(self, event: dict[str, Any], t_s: float) -> None:
         self.finished = True
+        self.asked = None if event.get("code") is None else int(event["code"])
         self.finished_s = self.finished_s or t_s
 
     def _on_dropped(self, event: dict[str, Any], t_s: float) -> None:

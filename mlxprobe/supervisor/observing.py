@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from mlxprobe.supervisor.events import EventLog
     from mlxprobe.supervisor.watch import Watcher
 
+CODE_WITHIN_S = 5.0
 OF_CHILDREN = ("child ended", "children", "fork", "remote rank")
+BY_OTHERS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
 FATAL = {  # as faulthandler writes them
     "Segmentation fault": signal.SIGSEGV,
     "Aborted": signal.SIGABRT,
@@ -97,6 +99,13 @@ def _is_true_still(watcher: Watcher) -> Callable[[Fact], bool]:
     return lambda fact: fact.name != "another process" or fact.detail.get("pid") not in known
 
 
+def leaving(watcher: Watcher) -> bool:
+    """Tell whether a process has said its last word, and somebody is about to tell with which exit code it leaves."""
+    now_s = time.monotonic() - watcher.child.started_s
+    last = [log for log in watcher.processes.programs if log.finished and now_s - log.finished_s < CODE_WITHIN_S]
+    return any(_exit_code(watcher, log, alone=False) is None for log in last)
+
+
 def _exit_code(watcher: Watcher, log: EventLog, *, alone: bool) -> int | None:
     """Return a process's exit code; None where nobody has told."""
     child, pid = watcher.child, log.process.pid
@@ -105,6 +114,8 @@ def _exit_code(watcher: Watcher, log: EventLog, *, alone: bool) -> int | None:
     told = watcher.processes.statuses(child.orphans).get(pid)
     if told is None and (word := watcher.stacks.fatal(pid)) in FATAL:
         told = -FATAL[word]
+    if log.asked is not None and (told is None or -told in BY_OTHERS):  # a launcher's, while it was about to leave
+        return log.asked
     if told is None and alone and (log.finished or log.left or child.exit_code):
         return child.exit_code  # the shell's that started it
     return told
