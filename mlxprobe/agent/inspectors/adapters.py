@@ -12,6 +12,7 @@ from mlxprobe.agent.arguments import like
 from mlxprobe.agent.inspection import Inspection, Inspector
 
 MOST = 3  # adapters that are looked at
+MADE = 4096  # modules of which is known where they were made
 LOOKS = 8  # until nothing more is to be expected
 SURE = 3  # looks
 
@@ -39,7 +40,10 @@ class Adapters(Inspector):
         def __init__(module: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
             original(module, *args, **kwargs)
             if not sites.is_mlx(type(module).__module__):
+                made.pop(id(module), None)
                 made[id(module)] = sites.making(type(module))
+                if len(made) > MADE:
+                    del made[next(iter(made))]
 
         return __init__
 

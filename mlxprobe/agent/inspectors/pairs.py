@@ -13,9 +13,16 @@ from mlxprobe.agent.inspectors.losses import COMPARED, unique
 ROWS, SAMPLES = 64, 8  # of a batch; values of a row, beside two sums over all of it
 NUMBERS, IDS = 4, 8  # of a row, by which it is known again
 CLASSES = 32
-ENOUGH, MOST = 24, 20_000  # rows that came again; rows that are remembered
+MOST = 20_000  # rows that are remembered
 LOOKS = 200
-DOUBT = 2  # standard deviations
+# Rows that came again are drawn from one of two binomials. Shuffled apart, each has its first target with the chance p
+# that any two targets are the same: two standard deviations above that leave out one such program in fifty. Where
+# targets belong to their rows, be it that half of them are drawn anew each time, it is p + (1 - p) / 2: what is told
+# must be so few that this gives it once in a thousand (3.1 standard deviations). Of two equal classes that takes some
+# 30 rows to be possible, and 90 to be the rule; of ten, 30 are the rule. Below ENOUGH neither is nearly normal.
+DOUBT, SURE = 2.0, 3.1
+BELONG = 0.5  # of the targets, at least
+ENOUGH = 20
 
 
 class Path:
@@ -43,9 +50,13 @@ class Path:
     def is_torn(self) -> bool:
         """Tell whether rows that came again had the same target no more often than by chance."""
         chance = self.chance()
-        spread = (max(chance * (1 - chance), 0.0) * self.again) ** 0.5
-        by_chance, whole = chance * self.again, float(self.again)
-        return self.again >= ENOUGH and self.same <= by_chance + DOUBT * spread < whole - 2 * DOUBT * spread
+        most, spread = self._expected(chance)
+        fewest, other = self._expected(chance + BELONG * (1 - chance))
+        return self.again >= ENOUGH and self.same <= min(most + DOUBT * spread, fewest - SURE * other)
+
+    def _expected(self, rate: float) -> tuple[float, float]:
+        """Return how many of the rows that came again have their first target at a rate, and the standard deviation."""
+        return rate * self.again, (max(rate * (1 - rate), 0.0) * self.again) ** 0.5
 
 
 class Pairs(Inspector):
