@@ -55,7 +55,8 @@ def fuzz(
     """Run random programs of MLX's operations; exit 1 where something is wrong.
 
     Results are held against NumPy and SciPy in float64, derivatives against differences, and compiled, batched and
-    strided calls against plain ones. With --against, only what that release or device does not show counts.
+    strided calls against plain ones; where JAX is installed (extra `jax`), derivatives and layers against it too.
+    With --against, only what that release or device does not show counts.
     """
     from mlxprobe.reports.fuzz import FUZZ_FORMATS
     from mlxprobe.values.files import check_writable

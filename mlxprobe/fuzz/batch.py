@@ -19,6 +19,7 @@ from mlxprobe.fuzz.inside.packed import packed
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.plans.source import keywords
 from mlxprobe.fuzz.reference import moving
+from mlxprobe.fuzz.second import JAX
 from mlxprobe.machines.place import Place
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
@@ -37,6 +38,7 @@ NEEDED = {  # modes by oracle
     "memory": ("value", "grows"),
     "float64": ("value", "wide"),
     "other side": ("value",),
+    JAX: ("value", "derivative", "wide"),
 } | dict.fromkeys(("forward mode", "reverse mode", "forward against reverse"), ("value", "derivative", "wide"))
 NEEDED |= {  # and by the mode in which a process ended
     "mode value": ("value",),

@@ -21,32 +21,38 @@ BEYOND = 1e15  # no derivative of a healthy case
 
 def judged(case: Case, seen: Seen, found: Finds, raises: Callable[[Any], bool]) -> Iterator[Discrepancy]:
     """Judge the derivatives of a case, in float64 where MLX has it, else in float32."""
+    if (base := based(case, seen, raises)) is None:
+        return
+    wrong = list(_modes(case, base, found, raises))
+    yield from wrong
+    if base is not seen["derivative"] and not wrong:
+        yield from _precision(case, seen["derivative"], base, found, raises)
+
+
+def based(case: Case, seen: Seen, raises: Callable[[Any], bool]) -> Seen | None:
+    """Return the derivatives that are judged: those in float64, or in float32; None where there are none."""
     narrow, wide = seen.get("derivative"), seen.get("wide")
     if narrow is None or raises(narrow):
-        return
-    has_wide = wide is not None and not raises(wide)
-    base = wide if wide is not None and has_wide else narrow
-    if has_wide or unit(case) == UNIT["float32"]:
-        wrong = list(_modes(case, base, found, raises))
-        yield from wrong
-        if wide is not None and has_wide and not wrong:
-            yield from _precision(case, narrow, wide, found, raises)
+        return None
+    if wide is not None and not raises(wide):
+        return wide  # type: ignore[no-any-return]
+    return narrow if unit(case) == UNIT["float32"] else None
 
 
 def _modes(case: Case, seen: Seen, found: Finds, raises: Callable[[Any], bool]) -> Iterator[Discrepancy]:
     """Hold both modes against finite differences of the reference, and against each other."""
     forward, reverse = seen["jvp"], seen["vjp"]
     has_forward, has_reverse = not raises(forward), not raises(reverse)
-    ways, weights = _flat(seen["ways"]), _flat(seen["weights"])
+    ways, weights = flat(seen["ways"]), flat(seen["weights"])
     exact = slope(case, seen["smooth"], [numbers_of(one) for one in seen["ways"]])
     sides: list[Discrepancy] = []
     if exact is not None:
         right, vague = exact
         vague = vague + UNIT["float32"] * terms(case) * (1 + np.abs(right))
-        sides += _forward(_flat(forward), right, vague, found) if has_forward else ()
-        sides += _reverse(_flat(reverse), ways, weights, right, vague, found) if has_reverse else ()
+        sides += _forward(flat(forward), right, vague, found) if has_forward else ()
+        sides += _reverse(flat(reverse), ways, weights, right, vague, found) if has_reverse else ()
     if has_forward and has_reverse and not sides:
-        sides += _dot(case, _flat(forward), _flat(reverse), ways, weights, found)
+        sides += _dot(case, flat(forward), flat(reverse), ways, weights, found)
     yield from sides
 
 
@@ -99,8 +105,8 @@ def _precision(
     for name, oracle in (("jvp", "forward mode"), ("vjp", "reverse mode")):
         if raises(narrow[name]) or raises(wide[name]):
             continue
-        given, right = _flat(narrow[name]), _flat(wide[name])
-        sides = [_flat(one[name]) for one in wide["moved"] if not raises(one[name])]
+        given, right = flat(narrow[name]), flat(wide[name])
+        sides = [flat(one[name]) for one in wide["moved"] if not raises(one[name])]
         if given.shape != right.shape or any(one.shape != right.shape for one in sides):
             yield found(oracle, "shape", f"{name} has {given.size} numbers; in float64 {right.size}")
             continue
@@ -118,10 +124,11 @@ def _precision(
 
 
 def _largest(arrays: Sequence[Seen]) -> float:
-    return float(np.max(np.abs(_flat(arrays)), initial=0.0))
+    return float(np.max(np.abs(flat(arrays)), initial=0.0))
 
 
-def _flat(arrays: Sequence[Seen]) -> Numbers:
+def flat(arrays: Sequence[Seen]) -> Numbers:
+    """Return the numbers of all arrays in one row."""
     return np.concatenate([np.zeros(0), *(numbers_of(one).reshape(-1) for one in arrays)])
 
 

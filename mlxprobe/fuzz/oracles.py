@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from mlxprobe.fuzz import derivatives
+from mlxprobe.fuzz import derivatives, second
 from mlxprobe.fuzz.case import Case
 from mlxprobe.fuzz.contents import Numbers
 from mlxprobe.fuzz.discrepancy import ROUGH, Discrepancy, is_unsupported
@@ -41,11 +41,16 @@ class Judge:
             return [*found, *self._refused(value, truth)]
         if truth is not None:
             found += self._compared("value", arrays_of(value), truth)
+        elif (other := second.values(self.case)) and shapes_of(other.results) == [
+            one["shape"] for one in arrays_of(value)
+        ]:
+            found += self._compared(second.JAX, arrays_of(value), other)
         found += self._modes(arrays_of(value), truth)
         found += self._grown()
         if truth is not None and len(self.case.steps) == 1:
             found += self._doubled(truth)
-        found += derivatives.judged(self.case, self.seen, self._found, self._raises)
+        derived = list(derivatives.judged(self.case, self.seen, self._found, self._raises))
+        found += derived or second.judged(self.case, self.seen, self._found, self._raises)
         return found
 
     def _beside(self) -> Iterator[Discrepancy]:
@@ -120,7 +125,7 @@ class Judge:
 
     def _compared(self, oracle: str, given: Sequence[Seen], truth: Expected) -> Iterator[Discrepancy]:
         """Compare results with what they must be."""
-        shapes = [list(np.shape(one)) for one in truth.results]
+        shapes = shapes_of(truth.results)
         if [one["shape"] for one in given] != shapes:
             yield self._found(oracle, "shape", f"its shape is {_words(given, 'shape')}; right is {shapes}")
             return
@@ -198,6 +203,11 @@ def _reference(case: Case, other: int = 0, second: Sequence[int] = ()) -> Expect
             return expected(case, other, second)
     except REFUSALS:
         return None
+
+
+def shapes_of(arrays: Sequence[Any]) -> list[list[int]]:
+    """Return the shapes of arrays."""
+    return [list(np.shape(one)) for one in arrays]
 
 
 def arrays_of(mode: Any) -> list[Seen]:

@@ -33,7 +33,8 @@ class Reducing:
     def reduced(self, shown: Sequence[Shown]) -> list[Shown | None]:
         """Return the smallest case found for each that shows the same; None for what is not shown a second time."""
         fatal = [one for one in shown if one[1].oracle in FATAL]
-        found = dict(zip(map(_key, fatal), map(self._fatal, fatal), strict=True))
+        with ThreadPoolExecutor(self._batches.place.width) as pool:
+            found = dict(zip(map(_key, fatal), pool.map(self._fatal, fatal), strict=True))
         others = [one for one in shown if one[1].oracle not in FATAL]
         found |= dict(zip(map(_key, others), self._rounds(others), strict=True))
         return [found[_key(one)] for one in shown]

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from mlxprobe.fuzz.case import Array, Case
+from mlxprobe.fuzz.case import Array, Case, Step
 from mlxprobe.fuzz.contents import Numbers, contents
 from mlxprobe.fuzz.operations import OPERATIONS, Operation
+from mlxprobe.fuzz.operations.registry import Reference
 from mlxprobe.values.observation import Value
 
 UNIT = {"float64": 2.0**-53, "float32": 2.0**-24, "complex64": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
@@ -70,24 +71,28 @@ def terms(case: Case) -> int:
     return sum(FEW + (largest if OPERATIONS[step.function].accumulates else 0) for step in case.steps)
 
 
-def expected(case: Case, other: int = 0, second: Sequence[int] = ()) -> Expected | None:
+def expected(
+    case: Case, other: int = 0, second: Sequence[int] = (), functions: Sequence[Reference | None] = ()
+) -> Expected | None:
     """Return what a case must give; None where an operation of it has no reference.
 
     Args:
         case: what is run.
         other: which contents its arrays have: 0 its own.
         second: the arrays that have them; all by default.
+        functions: what its steps are computed with; their references by default.
     """
-    if any(OPERATIONS[step.function].reference is None for step in case.steps):
+    functions = functions or references(case)
+    if any(one is None for one in functions):
         return None
     wanted = [other if not second or k in second else 0 for k in range(len(case.arrays))]
-    arrays = [_wide(one, contents(one, which)) for one, which in zip(case.arrays, wanted, strict=True)]
+    arrays = [wide(one, contents(one, which)) for one, which in zip(case.arrays, wanted, strict=True)]
     with np.errstate(all="ignore"):
-        results = _run(case, arrays, None)
+        results = _run(case, arrays, functions)
         if is_exact(case):
             return Expected(results=tuple(results), allowed=tuple(np.zeros(np.shape(one)) for one in results))
         draw = random.Random(0)  # noqa: S311
-        moved = [_run(case, _beside(arrays, unit(case), draw), draw) for _ in range(DRAWS)]
+        moved = [_run(case, _beside(arrays, unit(case), draw), functions, draw) for _ in range(DRAWS)]
         allowed = [_allowance(case, one, [each[k] for each in moved], arrays) for k, one in enumerate(results)]
     return Expected(results=tuple(results), allowed=tuple(allowed))
 
@@ -100,15 +105,15 @@ def slope(case: Case, smooth: Sequence[int], ways: Sequence[Numbers]) -> tuple[N
         smooth: the arrays that move.
         ways: how each of them does.
     """
-    if any(OPERATIONS[step.function].reference is None for step in case.steps):
+    if any(one is None for one in references(case)):
         return None
-    arrays = [_wide(one, contents(one)) for one in case.arrays]
+    arrays = [wide(one, contents(one)) for one in case.arrays]
 
     def at(length: float) -> Numbers:
         moved = list(arrays)
         for k, way in zip(smooth, ways, strict=True):
             moved[k] = arrays[k] + length * way
-        real = [one.reshape(-1) for one in _run(case, moved, None) if one.dtype.kind in "fc"]
+        real = [one.reshape(-1) for one in _run(case, moved, references(case)) if one.dtype.kind in "fc"]
         return np.concatenate(real) if real else np.zeros(0)
 
     with np.errstate(all="ignore"), warnings.catch_warnings(), contextlib.suppress(*REFUSALS):
@@ -120,26 +125,37 @@ def slope(case: Case, smooth: Sequence[int], ways: Sequence[Numbers]) -> tuple[N
     return None
 
 
-def _wide(array: Array, values: Numbers) -> Numbers:
+def references(case: Case) -> list[Reference | None]:
+    """Return what NumPy and SciPy compute a case's steps with, None where they have nothing."""
+    return [OPERATIONS[step.function].reference for step in case.steps]
+
+
+def wide(array: Array, values: Numbers) -> Numbers:
+    """Return an array's values as precise as a reference computes with them."""
     return values.astype(SUBSTITUTES.get(array.dtype) or np.dtype(array.dtype))
 
 
-def _run(case: Case, arrays: Sequence[Numbers], draw: random.Random | None) -> list[Numbers]:
+def _run(
+    case: Case, arrays: Sequence[Numbers], functions: Sequence[Reference | None], draw: random.Random | None = None
+) -> list[Numbers]:
     """Make a case's calls; with `draw`, put the rounding error of every call but the last one on its result."""
     results: list[Numbers] = []
-    for step in case.steps:
+    for step, function in zip(case.steps, functions, strict=True):
         if results and draw is not None:
             size = unit(case) * terms(case)
             results = [_moved(one, size * _largest(one), draw) for one in results]
-        operation = OPERATIONS[step.function]
-        words = [_meant(word, arrays, results) for word in step.arguments]
-        named = {name: _meant(word, arrays, results) for name, word in step.keywords.items()}
-        assert operation.reference is not None
-        results = _flat(operation.reference(*words, **named))
+        assert function is not None
+        results = [np.asarray(one) for one in called(function, step, arrays, results)]
     return results
 
 
-def _meant(word: Any, arrays: Sequence[Numbers], results: Sequence[Numbers]) -> Any:
+def called(function: Reference, step: Step, arrays: Sequence[Any], results: Sequence[Any]) -> list[Any]:
+    """Call what a step is computed with, and list what it returns."""
+    named = {name: _meant(word, arrays, results) for name, word in step.keywords.items()}
+    return _flat(function(*(_meant(word, arrays, results) for word in step.arguments), **named))
+
+
+def _meant(word: Any, arrays: Sequence[Any], results: Sequence[Any]) -> Any:
     if isinstance(word, list):
         return [_meant(one, arrays, results) for one in word]
     if isinstance(word, dict) and "array" in word:
@@ -153,10 +169,8 @@ def _meant(word: Any, arrays: Sequence[Numbers], results: Sequence[Numbers]) -> 
     return word
 
 
-def _flat(found: Any) -> list[Numbers]:
-    if isinstance(found, (list, tuple)):
-        return [one for part in found for one in _flat(part)]
-    return [np.asarray(found)]
+def _flat(found: Any) -> list[Any]:
+    return [one for part in found for one in _flat(part)] if isinstance(found, (list, tuple)) else [found]
 
 
 def _beside(arrays: Sequence[Numbers], size: float, draw: random.Random) -> list[Numbers]:

@@ -9,6 +9,7 @@ from mlxprobe.fuzz.inside import layouts
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.reference import moving
 from mlxprobe.fuzz.script_calls import body, defined, imports, program
+from mlxprobe.fuzz.second import JAX
 
 LETTERS = "abcdefgh"
 LINES = 15
@@ -22,7 +23,8 @@ def script(case: Case, shown: Discrepancy) -> str:
         return program(case, shown.message)
     names = LETTERS[: len(case.arrays)]
     kinds = dict(zip(names, case.arrays, strict=True))
-    wide = shown.oracle == "float64" or (shown.oracle in DERIVED and shown.kind == "numbers")
+    derived = (shown.oracle in DERIVED and shown.kind == "numbers") or (shown.oracle == JAX and shown.kind in DERIVED)
+    wide = shown.oracle == "float64" or derived
     lines = imports(case)
     lines += ["import resource"] * ("memory" in (shown.oracle, ENDED.get(shown.mode)))
     lines += ["mx.set_default_device(mx.cpu)"] * wide
@@ -84,7 +86,7 @@ def _asked(case: Case, shown: Discrepancy, names: str, *, wide: bool) -> list[st
         ],
     }
     answers |= _derived(case, names, wide=wide)
-    oracle = ENDED.get(shown.mode, shown.oracle)
+    oracle = ENDED.get(shown.mode, shown.kind if shown.oracle == JAX else shown.oracle)
     return answers.get(oracle, [f"print(f({listed}))"])
 
 

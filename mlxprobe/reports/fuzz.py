@@ -22,6 +22,7 @@ HELD = {  # what was held against what
     "forward mode": "forward mode (jvp) against differences",
     "reverse mode": "reverse mode (vjp) against differences",
     "forward against reverse": "jvp against vjp",
+    "jax": "against JAX in float64",
     "other side": "one side against the other, neither proved right",
 }
 

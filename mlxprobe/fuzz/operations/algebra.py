@@ -43,7 +43,10 @@ def _measured(draw: Draw) -> Drawn:
 
 
 def _norm(a: Any, order: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.linalg.norm(a if axis is not None else a.reshape(-1), np.inf if order == "inf" else order, axis, keepdims)
+    found = np.linalg.norm(
+        a if axis is not None else a.reshape(-1), np.inf if order == "inf" else order, axis, keepdims
+    )
+    return found.reshape([1] * a.ndim) if keepdims and axis is None else found
 
 
 def _cross(draw: Draw) -> Drawn:

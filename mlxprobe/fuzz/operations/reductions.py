@@ -118,7 +118,8 @@ def _softmax(a: Any, axis: Any = None, precise: bool = False) -> Any:
 
 
 def _lse(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return special.logsumexp(a, axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims)
+    found = special.logsumexp(a, axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims)
+    return np.reshape(found, ()) if a.ndim == 0 else found  # SciPy keeps an axis that a scalar has not
 
 
 def _search(draw: Draw) -> Drawn:
