@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import logging
 import os
 import select
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -18,9 +20,9 @@ import psutil
 
 from mlxprobe.agent.line import Line
 from mlxprobe.cli.common import tell
-from mlxprobe.settings.table import Settings, resolve
+from mlxprobe.settings.table import Settings, cache_folder, resolve
 from mlxprobe.supervisor.start import Started, hosted
-from mlxprobe.values.errors import ProbeError
+from mlxprobe.values.errors import ProbeError, UsageError
 from mlxprobe.values.program import Program
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class Watching:
         self._orders: list[dict[str, Any]] = []
         self._said: dict[int, tuple[float, str]] = {}  # what nobody has heard so far, and until when they should
         self._number = 0
+        self._shown: dict[str, Any] = {}  # how the report is to be shown by who asked, where it is
 
     def run(self) -> None:
         """Serve until nobody is there any more."""
@@ -67,6 +70,8 @@ class Watching:
             if ear.poll(1000 * LOOK_S):
                 self._hear()
             for order in self._taken():
+                if "prepare" in order:
+                    threading.Thread(target=prepare, daemon=True).start()
                 if "begin" in order:
                     self._serve(order)
 
@@ -109,7 +114,11 @@ class Watching:
         record, accepted = report.record(running, seen)
         if order["report"] == "always" or (order["report"] and worth_telling(seen, order.get("worker", False))):
             report.deliver(record, accepted)
-        self._line.send(record=encode(record).decode())
+        told = encode(record).decode()
+        for file, name in self._shown.get("names", {}).items():
+            told = told.replace(file, name)
+        wanted = self._shown.get("forms") == "always" or (self._shown and worth_telling(seen, worker=False))
+        self._line.send(record=told, forms=forms(told) if wanted else {})
 
     def _polled(self, running: Watch, report: Any, watcher: Watcher) -> None:
         self._speak_up()
@@ -119,6 +128,7 @@ class Watching:
         for order in self._taken():
             calls |= "report" in order
             if "end" in order or self._line.closed:
+                self._shown = order.get("end") or {}
                 watcher.child.leave()
             remember(order.get("sources", {}))
         if calls:
@@ -162,6 +172,31 @@ def worth_telling(seen: Sequence[ProgramRecord], worker: bool) -> bool:
     """Tell whether anything was found, or trained; a `worker` that is gone without a word its parent has ended."""
     trained = any(one.steps and (one.finished or not worker) for one in seen)
     return trained or any(found.checked for one in seen for found in one.findings)
+
+
+def prepare() -> None:
+    """Import what a stay needs, and what shows it, while nobody waits for it; have the charts' library made."""
+    import mlxprobe.cli.watched
+    import mlxprobe.reports.diagnosis
+    import mlxprobe.reports.html
+    import mlxprobe.running.watching  # noqa: F401
+    from mlxprobe.cli import guides
+
+    with contextlib.suppress(ProbeError):
+        guides.script(cache_folder())
+
+
+def forms(told: str) -> dict[str, str]:
+    """Return a report as text and, where its libraries are installed, as the HTML that the file has."""
+    from mlxprobe.cli import guides
+    from mlxprobe.reports import diagnosis, html
+    from mlxprobe.values.files import decode
+
+    record = decode(told.encode(), "what was seen")
+    made = {"text/plain": diagnosis.render(record)}
+    with contextlib.suppress(UsageError):
+        made["text/html"] = html.render(record, script=guides.script(cache_folder()))
+    return made
 
 
 def remember(sources: Mapping[str, str]) -> None:

@@ -77,7 +77,7 @@ class Notebook:
             return
         limit_s = limit_of(first.partition(" ")[2]) or self._limit_s
         try:
-            beside = self._beside or self._start()
+            beside = self._beside if self._beside and not self._beside.line.closed else self._start()
             beside.others = self._threads | set(inside.named(ZMQ))
             beside.begin("cell", limit_s, sources=self._sources(info.raw_cell))
             self._runs = True
@@ -90,12 +90,14 @@ class Notebook:
         if not self._runs or self._beside is None:
             return
         self._runs = False
-        record = self._beside.end(result.error_before_exec or result.error_in_exec)
-        if record:
-            self._show(record)
+        wanted = "always" if self._wanted else "steps"
+        self._beside.end(result.error_before_exec or result.error_in_exec, names=self._cells(), forms=wanted)
+        if told := self._beside.forms:
+            show(told)
 
     def _start(self) -> Beside:
         self._beside = Beside()
+        self._beside.prepare()
         self._beside.listener.said = lambda text, level: logged(self._put(text), level)
         return self._beside
 
@@ -116,15 +118,6 @@ class Notebook:
             text = text.replace(file, name)
         return text
 
-    def _show(self, told: str) -> None:
-        from mlxprobe.values.files import decode
-
-        record = decode(self._put(told).encode(), "what was seen of the cell")
-        if self._wanted or any(one.steps or any(found.checked for found in one.findings) for one in record.programs):
-            from IPython.display import display  # type: ignore[import-not-found, unused-ignore]
-
-            display(forms(record), raw=True)  # type: ignore[no-untyped-call, unused-ignore]
-
 
 def tell(problem: str) -> None:
     """Say something beneath the cell."""
@@ -142,18 +135,15 @@ def limit_of(words: str) -> float | None:
     return float(found[1]) if found else None
 
 
-def forms(record: Any) -> dict[str, str]:
-    """Return a report as text and, where its libraries are installed, as the HTML that the file has, in a frame."""
-    from mlxprobe.reports import WATCH_FORMATS
-    from mlxprobe.values.errors import UsageError
+def show(told: dict[str, str]) -> None:
+    """Show a report beneath the cell: as text and, where there is a page, that in a frame."""
+    from IPython.display import display  # type: ignore[import-not-found, unused-ignore]
 
-    told = {"text/plain": WATCH_FORMATS["text"](record)}
-    try:
-        page = html.escape(WATCH_FORMATS["html"](record), quote=True)
-    except UsageError:
-        return told
-    style = f"width:100%;height:{HEIGHT}px;border:0"
-    return told | {"text/html": f'<iframe sandbox="allow-scripts" style="{style}" srcdoc="{page}"></iframe>'}
+    if page := html.escape(told.get("text/html", ""), quote=True):
+        style = f"width:100%;height:{HEIGHT}px;border:0"
+        frame = f'<iframe sandbox="allow-scripts" style="{style}" srcdoc="{page}"></iframe>'
+        told = told | {"text/html": frame}
+    display(told, raw=True)  # type: ignore[no-untyped-call, unused-ignore]
 
 
 def shown_without_us(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, **how: Any) -> None:

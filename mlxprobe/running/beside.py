@@ -56,6 +56,7 @@ class Beside:
         self.others: set[int] = set()  # threads that are none of what is watched: a notebook's kernel has some
         self._guest: Guest | None = None
         self._called: tuple[int, object] | None = None
+        self.forms: dict[str, str] = {}  # in which the last record is shown, where that was asked for
 
     def _start(self, control: int, wake: int) -> None:
         words = [sys.executable, "-c", _ORDER, "beside", str(self.pid), str(control), str(wake)]
@@ -71,8 +72,8 @@ class Beside:
         Raises:
             ProbeError: nobody answers; UsageError where a setting is none.
         """
-        self.line.send(begin=name, stall_s=stall_s, report=report, cwd=os.getcwd(), **more)
-        answer = self.listener.answer(ANSWERS_WITHIN_S)
+        asked = self.line.send(begin=name, stall_s=stall_s, report=report, cwd=os.getcwd(), **more)
+        answer = self.listener.answer(ANSWERS_WITHIN_S) if asked else None
         if answer is None or "folder" not in answer:
             self.close()
             if answer is not None:
@@ -86,11 +87,19 @@ class Beside:
         for number in (self.listener.thread.native_id, *self.others):
             self._guest.agent.channel.send("thread", id=number)
 
-    def end(self, error: BaseException | None = None) -> str:
-        """Have the agent leave; return the record as JSON, empty where nobody can give it."""
+    def prepare(self) -> None:
+        """Have what `begin` and `forms` take done before somebody waits for it."""
+        self.line.send(prepare=True)
+
+    def end(self, error: BaseException | None = None, **shown: object) -> str:
+        """Have the agent leave; return the record as JSON, empty where nobody can give it.
+
+        `shown` says how it is to be shown: `names` are put in place of files, and `forms` are made `always` or, where
+        anything was found or trained, by `steps`.
+        """
         if self._guest is not None:
             self._guest.leave(error)
-        return self._ended()
+        return self._ended(shown)
 
     def finish(self) -> None:
         """Wait for the report at the end of this process, where the agent stays."""
@@ -98,9 +107,10 @@ class Beside:
             self._guest.finish()
             self._ended()
 
-    def _ended(self) -> str:
+    def _ended(self, shown: dict[str, object] | None = None) -> str:
         self._guest = None
-        answer = self.listener.answer(ANSWERS_WITHIN_S) if self.line.send(end=True) else None
+        answer = self.listener.answer(ANSWERS_WITHIN_S) if self.line.send(end=shown or {}) else None
+        self.forms = answer.get("forms", {}) if answer else {}
         return str(answer.get("record", "")) if answer else ""
 
     def on_call(self) -> None:

@@ -12,6 +12,10 @@ from mlxprobe.verdict.standing import in_collective, in_mlx
 LOOKS = 40  # a loop of short steps is found outside of its evaluations at some of so many
 IDLE_CPU_SHARE = 0.1
 PAGES_PER_S = 200.0
+UNCLEAR = (
+    "nothing of MLX ran meanwhile, and whether that is progress cannot be told from outside: --stall-limit 60s looks "
+    "as long"
+)
 THEM = ("it", "them")
 
 
@@ -59,8 +63,7 @@ def _goes_round(looked: Looked) -> tuple[Live, str] | None:
     told = f"its Python code moves, {f'always {told_scope(scopes[0])}' if scopes else f'last seen {place(looked)}'}"
     if looked.limit_given and sum(one.cpu_s for one in each(looked)) > IDLE_CPU_SHARE * looked.looked_s:
         return Live.STALL, f"nothing of MLX has run for all of {duration(looked.looked_s)}; {told}"
-    unclear = "nothing of MLX ran meanwhile, and whether that is progress cannot be told from outside"
-    return Live.ALIVE, f"{told}; {unclear}: --stall-limit 60s looks as long"
+    return Live.ALIVE, f"{told}; {UNCLEAR}"
 
 
 def told_scope(scope: Scope) -> str:
@@ -165,7 +168,7 @@ def _computes(looked: Looked) -> tuple[Live, str] | None:
         if thread.stack and in_mlx(thread.stack):
             again = "one step's work or many steps' could not be told: --stall-limit 60s looks as long"
             return Live.ALIVE, f"an evaluation {told}; {again}"
-        return Live.ALIVE, f"it {told}"
+        return Live.ALIVE, f"it {told}" + (f"; {UNCLEAR}" if not process.may_progress else "")
     return None
 
 

@@ -23,6 +23,7 @@ from running import MLXPROBE, Ran, own_environment
 from watching import GUARD_S, until
 
 from benchmarks.attachments import started
+from benchmarks.stops import left
 from mlxprobe.cli import main
 from mlxprobe.platform import interface
 from mlxprobe.platform.system import system
@@ -247,6 +248,17 @@ def test_losses_stay_equal_in_every_bit_however_often_a_training_is_attached_to(
     assert not {"deadlock", "stall"} & set(states)
     with started(tmp_path, steps) as alone:
         assert alone.communicate(timeout=GUARD_S)[0].split()[:2] == [steps, losses]
+
+
+@pytest.mark.slow
+@NEEDS_SPY
+def test_nobody_stops_what_is_attached_to(tmp_path: Path) -> None:
+    with running(tmp_path, READY + "while True:\n    pass\n") as pid:
+        before = left(pid)
+        assert seen(pid)[1]["state"] == "alive"
+        assert left(pid) == before
+        subprocess.run([native.program(), "dump", "--pid", str(pid)], capture_output=True, check=True)
+        assert left(pid) == before + 1  # whoever stops it is counted
 
 
 @pytest.mark.slow

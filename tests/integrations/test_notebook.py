@@ -69,6 +69,22 @@ def test_a_cell_is_told_of_beneath_it_broken_and_mended() -> None:
     assert "In[8]:4: MP205 error update-not-applied" in told  # at that rate nothing is learned
 
 
+RENDERS = ("mlxprobe.reports", "jinja2", "vl_convert", "rich", "msgspec")
+KILLS = """import os, signal, psutil
+mine = lambda words: "mlxprobe" in words and str(os.getpid()) in words
+(beside,) = (one for one in psutil.process_iter() if mine(one.cmdline()))
+os.kill(beside.pid, signal.SIGKILL)"""
+
+
+@pytest.mark.slow
+def test_the_report_is_made_beside_the_kernel_and_who_is_gone_there_is_replaced() -> None:
+    seen = f"import sys\n[one for one in sys.modules if one.startswith({RENDERS})]"
+    _, _, first, modules, _, _, again = executed("%load_ext mlxprobe", MODEL, MENDED, seen, KILLS, "1 + 1", MENDED)
+    assert "60 steps" in reports(first)[0] and "text/html" in first[0].data
+    assert modules[0].data["text/plain"] == "[]"  # what a first cell would wait for
+    assert "60 steps" in reports(again)[0]
+
+
 @pytest.mark.slow
 def test_all_cells_are_watched_on_demand_and_only_those_that_train_are_told_of() -> None:
     watched = executed(
