@@ -74,10 +74,12 @@ class Case(Value, frozen=True):
             sum(len(one.special) for one in self.arrays),
             sum(math.prod(one.shape) + len(one.shape) for one in self.arrays),
             sum(one.dtype != "float32" for one in self.arrays),
-            sum(len(step.keywords) + sum(map(len, _parts(step))) for step in self.steps),
+            sum(_count(step.keywords) for step in self.steps),
             sum(one.seed != 0 for one in self.arrays),
         )
 
 
-def _parts(step: Step) -> list[dict[str, Any]]:
-    return [one for one in step.keywords.values() if isinstance(one, dict)]
+def _count(named: dict[str, Any]) -> int:
+    """Count named arguments, their parts, and layers."""
+    parts = [_count(one) for one in named.values() if isinstance(one, dict)]
+    return len(named) + len(named.get("layers", ())) + sum(parts)

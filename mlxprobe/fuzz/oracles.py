@@ -55,7 +55,8 @@ class Judge:
 
     def _beside(self) -> Iterator[Discrepancy]:
         if beside := self.seen.get("beside"):
-            yield self._ended(beside, f"after {', '.join(beside['with'])} ")
+            first, more = beside["with"][:3], len(beside["with"]) - 3
+            yield self._ended(beside, f"after {', '.join(first)}{f' and {more} others' * (more > 0)} ")
 
     def _ended(self, fate: Seen, after: str) -> Discrepancy:
         mode = fate.get("mode", "")

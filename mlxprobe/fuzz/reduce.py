@@ -146,11 +146,13 @@ def smaller(case: Case) -> Iterator[Case]:
 
 
 def _fewer(named: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield named arguments without one of them, and without one part of those that have parts."""
+    """Yield named arguments without one of them, without one part of those that have parts, with fewer layers."""
     for name, value in named.items():
         yield {key: other for key, other in named.items() if key != name}
-        for part in value if isinstance(value, dict) else ():
-            yield {**named, name: {key: other for key, other in value.items() if key != part}}
+        for less in _fewer(value) if isinstance(value, dict) else ():
+            yield {**named, name: less}
+        for k in range(len(value)) if name == "layers" and len(value) > 1 else ():
+            yield {**named, name: type(value)([*value[:k], *value[k + 1 :]])}
 
 
 def _simpler(case: Case) -> Iterator[tuple[Array, ...]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from mlxprobe.fuzz import script_trainings
 from mlxprobe.fuzz.case import Array, Case
 from mlxprobe.fuzz.contents import Numbers, contents
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.inside import layouts
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.reference import moving
-from mlxprobe.fuzz.script_calls import body, defined, imports, program
+from mlxprobe.fuzz.script_calls import body, defined, imports, program, texts
 from mlxprobe.fuzz.second import JAX
 
 LETTERS = "abcdefgh"
@@ -20,7 +21,10 @@ DERIVED = ("forward mode", "reverse mode", "forward against reverse")
 def script(case: Case, shown: Discrepancy) -> str:
     """Return the script of a case and the oracle that it fails."""
     if case.operation == "train.program":
-        return program(case, shown.message)
+        alone = shown.mode or shown.kind == "raises"  # without the other one
+        return script_trainings.program(texts(case)[0], shown.message) if alone else program(case, shown.message)
+    if case.operation.startswith("train."):
+        return script_trainings.training(case, [_array(one) for one in case.arrays], shown.message)
     names = LETTERS[: len(case.arrays)]
     kinds = dict(zip(names, case.arrays, strict=True))
     derived = (shown.oracle in DERIVED and shown.kind == "numbers") or (shown.oracle == JAX and shown.kind in DERIVED)

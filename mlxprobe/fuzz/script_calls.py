@@ -12,23 +12,31 @@ from mlxprobe.fuzz.plans.source import keywords
 
 WORDS = ("array", "result", "pieces", "slice", "whole", "dtype")
 LOSSES = ("_loss", "cross_entropy")
-LIBRARIES = [  # of trainings, whose scripts are as long as they are
+LIBRARIES = [  # of two programs that are run and compared
     "from __future__ import annotations",
-    "import contextlib, io, tempfile",
-    "from pathlib import Path",
-    "import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim",
-    "from mlx.utils import tree_flatten, tree_map, tree_map_with_path, tree_unflatten",
+    "import contextlib, io",
+    "import mlx.core as mx, mlx.nn as nn",
+    "from mlx.utils import tree_flatten",
 ]
 
 
 def program(case: Case, message: str) -> str:
     """Return a script that runs both texts of a program, which must learn the same however it looks, and compares."""
-    texts = keywords(case.steps[0])
     lines = [f"# {message}", *LIBRARIES, "", *_parts(("_program", "_learned"))]
-    for name, text in texts.items():
+    for name, text in keywords(case.steps[0]).items():
         told = f"'''\n{text}'''" if "'''" not in text and "\\" not in text else repr(text)
         lines += ["", f"{name.upper()} = {told}"]
-    return "\n".join([*lines, "", f"print(_program({', '.join(f'{name}={name.upper()}' for name in texts)}))"]) + "\n"
+    return (
+        "\n".join(
+            [*lines, "", f"print(_program({', '.join(f'{name}={name.upper()}' for name in ('source', 'other'))}))"]
+        )
+        + "\n"
+    )
+
+
+def texts(case: Case) -> list[str]:
+    """Return the forms of the program of a case."""
+    return list(keywords(case.steps[0]).values())
 
 
 def _parts(names: Sequence[str]) -> list[str]:
@@ -48,19 +56,12 @@ def imports(case: Case) -> list[str]:
     lines += ["import mlx.optimizers as optim"] * ("optimizers" in rooms)
     lines += ["from mlx.utils import tree_map_with_path"] * any(map(_is_layer, case.steps))
     lines += [f"import {name}" for name in ("io", "tempfile") if f"{name}." in "\n".join(_ways(case))]
-    return LIBRARIES[:] if "train" in rooms else lines
+    return lines
 
 
 def defined(case: Case) -> list[str]:
     """Return the functions that the calls need."""
-    trained = [step.function.partition(".")[2] for step in case.steps if step.function.startswith("train.")]
-    if not trained:
-        return [*_filling(case), *_ways(case)]
-    also = [name for name in trained if name != "plain"]
-    return [
-        "GOLDEN, UPDATES = 0.618034, 6",
-        *_parts(["_fill", "_Training", "_schedule", "_plain", *(f"_{one}" for one in also)]),
-    ]
+    return [*_filling(case), *_ways(case)]
 
 
 def _ways(case: Case) -> list[str]:
@@ -170,8 +171,6 @@ def _call(step: Step, names: str) -> str:
     words += [f"{name}={one}" for name, one in named.items()]
     if step.function in WAYS:
         return f"{WAYS[step.function][0]}({', '.join(words)})"
-    if step.function.startswith("train."):
-        return f"{step.function.replace('train.', '_')}({', '.join(words)})"
     if step.function.startswith("nn."):
         return f"{_function(step.function)}({', '.join(words)})"
     return f"mx.{step.function}({', '.join(words)})"

@@ -128,7 +128,7 @@ def test_a_trainings_script_needs_mlx_alone(name: str, tmp_path: Path) -> None:
     alone = [sys.executable, "-c", "import sys; sys.modules['mlxprobe'] = None; exec(open('script.py').read())"]
     done = subprocess.run(alone, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "array(" in done.stdout
+    assert re.search(r"\d", done.stdout)
 
 
 def shown_by_script(

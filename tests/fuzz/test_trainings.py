@@ -1,18 +1,28 @@
 """Layers, optimizers and short trainings, with MLX itself."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
+import msgspec
 import pytest
 
-from mlxprobe.fuzz.case import Step
+from mlxprobe.fuzz.batch import job
+from mlxprobe.fuzz.case import Case, Step
+from mlxprobe.fuzz.discrepancy import Discrepancy
+from mlxprobe.fuzz.generate import case_of
+from mlxprobe.fuzz.inside.modes import measured
 from mlxprobe.fuzz.inside.modules import TRAININGS, called
+from mlxprobe.fuzz.inside.packed import numbers_of
 from mlxprobe.fuzz.plans.plans import Plan, words
 from mlxprobe.fuzz.plans.source import keywords, source
+from mlxprobe.fuzz.script import script
 
 X = mx.array([[0.5, -1.0, 0.25], [1.0, 0.75, -0.5], [-0.25, 0.5, 1.5], [0.1, 0.2, -0.3]])
 Y = mx.array([1.0, -1.0, 0.5, 0.0])
+WRONG = Discrepancy(case="", operation="", oracle="value", kind="numbers", message="it is wrong")
 HOW: dict[str, Any] = {
     "optimizer": "Adam",
     "named": {"learning_rate": [0.03], "eps": 0.1},
@@ -50,6 +60,43 @@ def test_a_program_learns_the_same_in_another_dress() -> None:
     assert TRAININGS["program"](**texts).item() == 0.0
     faster = source(replace(plan, optimizer="SGD"))
     assert TRAININGS["program"](source=texts["source"], other=faster).item() > 1e-4
+
+
+def printed(text: str, capsys: pytest.CaptureFixture[str]) -> list[float]:
+    exec(text, {"__name__": "__main__"})
+    return [float(one) for one in re.findall(r"-?\d+\.\d+(?:e-?\d+)?", capsys.readouterr().out)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(6))
+def test_a_short_script_trains_as_its_case_does(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    case = case_of("train.plain", 0, number)
+    right = numbers_of(measured({**job(case), "modes": ["value"]})["value"][0]).tolist()
+    losses = printed(script(case, WRONG), capsys)
+    assert losses == pytest.approx(right, rel=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("way", "most"), [("plain", 15), ("accumulated", 15), ("compiled", 15), ("resumed", 19)])
+def test_the_script_of_a_way_is_short_and_shows_both_of_its_sides(
+    way: str, most: int, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = [script(case_of(f"train.{way}", 0, number), WRONG) for number in range(4)]
+    assert max(len(one.splitlines()) for one in texts) <= most
+    losses = printed(texts[0], capsys)
+    assert len(losses) == 6 * (1 if way == "plain" else 2)
+    if way != "plain":
+        assert losses[:6] == pytest.approx(losses[6:], rel=1e-4)
+
+
+def test_a_program_that_raises_is_shown_by_itself_without_what_it_does_not_use() -> None:
+    step = Step(function="train.program", arguments=(), keywords={"plan": {}, "dress": {"style": "class"}})
+    case = Case(id="", arrays=(), steps=(step,))
+    text = script(case, msgspec.structs.replace(WRONG, kind="raises"))
+    assert "class Trainer" not in text and "import os" not in text and "tempfile" not in text
+    assert len(text.splitlines()) <= 38  # the plainest program has so many
+    exec(text, {"__name__": "__main__"})
 
 
 def test_a_layer_is_a_function_of_its_input_and_of_a_factor_of_its_parameters() -> None:
