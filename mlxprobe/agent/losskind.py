@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mlxprobe.agent.lossgraph import CARRIERS, LossGraph
+from mlxprobe.agent.lossgraph import CARRIERS, DEEPEST, LossGraph
 
+PLACEWISE = {"Add", "Subtract", "Multiply", "Divide", "Exp", "Maximum", "Minimum", "Select", "Softmax"}
 SQUASHES = {"LogSumExp": "Softmax", "LogAddExp": "Sigmoid"}  # by what a loss of logits takes of them
 
 
@@ -27,6 +28,45 @@ class LossKind(LossGraph):
                 if self._made_by(inner) == wanted:
                     return str(wanted).lower(), self._carried(inner)
         return "", ""
+
+    def weighs_across(self, name: str) -> bool:
+        """Tell whether a softmax, used but once, is the first factor of a product, and made of such a one itself.
+
+        A product sums along the last axis of its first factor. What is divided by a sum of its own, before the product
+        or after it, is used twice.
+        """
+        tensor, left = name, DEEPEST
+        while left:
+            users = [node for node, sources in self._inputs.items() if tensor in sources]
+            kind = self._kind.get(users[0], "") if len(users) == 1 else ""
+            if kind == "Matmul":
+                return self._inputs[users[0]][0] == tensor and self._is_scored(name)
+            if kind not in ("AsType", "Copy", "Contiguous", "Multiply"):
+                return False
+            (tensor, *_), left = [one for one, node in self._maker.items() if node == users[0]], left - 1
+        return False
+
+    def _is_scored(self, tensor: str) -> bool:
+        """Tell whether an array is computed, place by place, from a product of two arrays that are computed too."""
+        waiting = [tensor]
+        for _ in range(DEEPEST):
+            one = self._carried(waiting.pop(0)) if waiting else ""
+            kind, sources = self._made_by(one), self._sources(one)
+            if kind == "Matmul":
+                return all(self._carried(each) in self._maker for each in sources)
+            waiting += sources if kind in PLACEWISE else []
+        return False
+
+    def less(self, name: str) -> str:
+        """Name the array that is taken from something computed to give another; empty where it is none of the named."""
+        sources = self._sources(self._carried(name)) if self._made_by(name) == "Subtract" else []
+        computed = len(sources) > 1 and self._carried(sources[0]) in self._maker
+        taken = sources[1] if computed else ""
+        for _ in range(DEEPEST):
+            if taken in self._named or self._kind.get(self._maker.get(taken, "")) not in CARRIERS:
+                break
+            taken = self._sources(taken)[0]
+        return taken if taken in self._named else ""
 
     def hand_written(self) -> str:
         """Name the log-softmax that was built by hand: `unstable`, `stable`, or empty for none."""

@@ -1,4 +1,4 @@
-"""Where probabilities are made of logits: softmaxes and sigmoids within a gradient call, with their lines."""
+"""Softmaxes, sigmoids and exponentials within a gradient call, with their lines."""
 
 from __future__ import annotations
 
@@ -10,36 +10,58 @@ from mlxprobe.agent import sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.inspection import Inspection
 
-KEPT = 8  # the last of a call: a loss is given one of these
+KEPT = 8  # the last of a kind of a call: a loss is given one of these
+FEWEST, MOST = 8, 4096  # elements of what an exponential is taken of
+
+
+class Held:
+    """A result; of an exponential, what it is of."""
+
+    def __init__(self, array: Any, axis: int = -1) -> None:
+        self.array = array
+        self.axis = axis
+        self.site = sites.calling()
 
 
 class Squashes:
-    """Hold the last results while a gradient call that is looked at or traced lasts."""
+    """Hold the last ones while a gradient call that is looked at or traced lasts.
+
+    By name they are `s…`, those of them that are no softmax along the last axis `w…`, and exponents `e…`.
+    """
 
     def __init__(self, inspection: Inspection) -> None:
         self._inspection = inspection
-        self._held: deque[tuple[Any, sites.Site]] = deque(maxlen=KEPT)
+        self._held: dict[str, deque[Held]] = {kind: deque(maxlen=KEPT) for kind in "swe"}
 
     def install(self, mx: Any) -> None:
         """Wrap what `mlx.core` offers."""
-        for name in ("softmax", "sigmoid"):
-            setattr(mx, name, self._wrapped(getattr(mx, name)))
+        mx.softmax = self._wrapped(mx.softmax, self._squashed)
+        mx.sigmoid = self._wrapped(mx.sigmoid, self._squashed)
+        mx.exp = self._wrapped(mx.exp, self._raised)
 
-    def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        inspection, nesting, held = self._inspection, self._inspection.nesting, self._held
+    def _wrapped(self, original: Callable[..., Any], hold: Callable[..., None]) -> Callable[..., Any]:
+        inspection, nesting = self._inspection, self._inspection.nesting
 
         @like(original)
         def squash(*args: Any, **kwargs: Any) -> Any:
             made = original(*args, **kwargs)
             if nesting.depth and (inspection.due or nesting.tracing) and not inspection.busy:
-                held.append((made, sites.calling()))
+                hold(made, *args, **kwargs)
             return made
 
         return squash
 
-    def let_go(self) -> tuple[dict[str, Any], dict[str, sites.Site]]:
-        """Return the results and their lines by name, and hold them no more."""
-        arrays = {f"s{k}": one for k, (one, _) in enumerate(self._held)}
-        places = {f"s{k}": site for k, (_, site) in enumerate(self._held)}
-        self._held.clear()
-        return arrays, places
+    def _squashed(self, made: Any, a: Any = None, axis: Any = -1, **_: Any) -> None:
+        turned = isinstance(axis, int) and made.ndim > 1 and axis % made.ndim < made.ndim - 1
+        self._held["w" if turned else "s"].append(Held(made, axis % made.ndim if turned else -1))
+
+    def _raised(self, made: Any, a: Any = None, **_: Any) -> None:
+        if FEWEST <= made.size <= MOST:
+            self._held["e"].append(Held(a))
+
+    def let_go(self) -> dict[str, Held]:
+        """Return what is held, by name, and hold it no more."""
+        found = {f"{kind}{k}": one for kind, some in self._held.items() for k, one in enumerate(some)}
+        for some in self._held.values():
+            some.clear()
+        return found

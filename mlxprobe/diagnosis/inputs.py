@@ -11,6 +11,7 @@ from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 ENOUGH_LOOKS = 2
+ENOUGH_RATIOS, UNRELATED, HARDLY = 6, 0.2, 0.5  # looks; their mean correlation, and the highest
 STAYS = 0.9  # of its first readings: a loss that learns nothing
 
 
@@ -48,17 +49,25 @@ def channel_layout(seen: Observation) -> Iterator[Finding]:
     tell; then this finding rests on the data: neighbours along the last axis resemble each other, neighbours in time
     do not. A recurrent layer takes (batch, length, channels) too: given (length, batch, channels) it runs along the
     batch, and each moment starts anew. That is a warning, where neighbours along the first axis resemble each other;
-    so are rotary positions of (batch, length, heads, features): MLX counts them along the last axis but one.
+    so are rotary positions of (batch, length, heads, features): MLX counts them along the last axis but one; and so is
+    an attention whose weights are a softmax along another axis than the one that their product with the values sums.
 
     Example: PyTorch's (batch, channels, length) given to `nn.Conv1d`, its (length, batch, channels) to `nn.GRU`;
     `nn.RoPE` before the heads are moved to the front.
 
-    Use instead: `x.swapaxes(1, 2)` before a convolution or `nn.RoPE`, `x.swapaxes(0, 1)` before a recurrent layer.
+    Use instead: `x.swapaxes(1, 2)` before a convolution or `nn.RoPE`, `x.swapaxes(0, 1)` before a recurrent layer;
+    `mx.softmax(scores, axis=-1)`.
     """
     for fact in facts(seen, "heads turned"):
         message = (
             f"rotary positions are counted along the {fact.detail['heads']} heads: data of shape "
             f"{fact.detail['shape']}, where the last axis but one is taken for time"
+        )
+        yield rule("MP305").at(message, fact.file, fact.line, severity=Severity.WARNING)
+    for fact in facts(seen, "weights turned"):
+        message = (
+            f"the weights of an attention, of shape {fact.detail['shape']}, sum to one along axis "
+            f"{fact.detail['axis']}, and their product with the values sums along the last: each output is no mean"
         )
         yield rule("MP305").at(message, fact.file, fact.line, severity=Severity.WARNING)
     for fact in facts(seen, "time first"):
@@ -91,7 +100,8 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
     each of its inputs, and go from step to step to other values: entries of a list that are one and the same array,
     which has been written to since; or where the targets beside them differ, so that no input tells them apart. Where
     a row that comes again has the same target no more often than any two rows, inputs and targets have been shuffled
-    apart; where the loss falls all the same that is a note.
+    apart; where the loss falls all the same that is a note. So it is where a ratio, `mx.exp(new - old)`, is of
+    log-probabilities of before that do not go with those of now.
 
     Example: `next(iter(loader))` inside the loop; `buffer.append(state)` of a NumPy array that is then changed in
     place.
@@ -115,6 +125,14 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
         stays = path is not None and path[1] > STAYS * path[0]
         severity = Severity.WARNING if stays else Severity.NOTE
         yield rule("MP309").at(message, fact.file, fact.line, severity=severity, again=again, same=same)
+    for fact in facts(seen, "ratio"):
+        looks, mean, most = (float(str(fact.detail[name])) for name in ("looks", "mean", "most"))
+        if looks >= ENOUGH_RATIOS and mean < UNRELATED and most < HARDLY:
+            message = (
+                f"{fact.detail['argument']} knows nothing of what it is taken from: they correlate by {mean:.2f} at "
+                f"{looks:.0f} looks. Are they of the same rows?"
+            )
+            yield rule("MP309").at(message, fact.file, fact.line, severity=Severity.NOTE, correlation=mean)
     supervised = any(fact.detail["supervised"] for fact in seen.facts if fact.name == "supervision")
     varied = any(one.name == "constant level" and float(str(one.detail["level"])) > 0 for one in seen.facts)
     for fact in facts(seen, "rows alike"):

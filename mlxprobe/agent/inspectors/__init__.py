@@ -30,6 +30,7 @@ from mlxprobe.agent.inspectors.passes import Passes
 from mlxprobe.agent.inspectors.prints import Prints
 from mlxprobe.agent.inspectors.products import Products
 from mlxprobe.agent.inspectors.rates import Rates
+from mlxprobe.agent.inspectors.ratios import Ratios
 from mlxprobe.agent.inspectors.renewals import Renewals
 from mlxprobe.agent.inspectors.retained import Retained
 from mlxprobe.agent.inspectors.shares import Shares
@@ -49,6 +50,7 @@ ALL: tuple[type[Inspector], ...] = (
     Frozen,
     Data,
     Pairs,
+    Ratios,
     Indices,
     Causality,
     Layouts,

@@ -9,13 +9,14 @@ from mlxprobe.agent import graph, own, sites
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.losskind import LossKind
-from mlxprobe.agent.squashes import Squashes
+from mlxprobe.agent.squashes import Held, Squashes
 
 UNREACHED_IS_SURE = 2
 FED = "fed"  # the ids of arrays that layers are given
 WHAT = "loss"
 TARGETS = "targets"  # what outputs are compared with: the stream of losses, how, and the array
 COMPARED = "compared"  # the stream of losses, and the one array that outputs are compared with and no layer is given
+RATIOS = "ratios"  # exponents that are something less an argument, that one's name, and itself
 LAZY = 1  # steps without an evaluation: beyond, every loss holds all of them
 READ_COSTS = 3.0  # times what drawing does
 LONGEST, MANY = "longest chain", 3000  # operations of a loss, among which the longest chain is looked for, once
@@ -38,6 +39,7 @@ class Losses(Inspector):
         self._seen = self._measured = False
         self._log_site = ("", 0)
         self._squashes = Squashes(inspection)
+        self._turned = 0  # looks at weights along another axis
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.core":
@@ -73,8 +75,10 @@ class Losses(Inspector):
 
         named = unique(call.data)
         arrays = {f"a{k}": one for k, (_, one) in enumerate(named)}
-        squashes, lines = self._squashes.let_go()
-        drawn = LossKind(graph.dot(loss=call.loss, **squashes, **arrays), frozenset(arrays))
+        held = self._squashes.let_go()
+        drawn = LossKind(
+            graph.dot(loss=call.loss, **{name: one.array for name, one in held.items()}, **arrays), frozenset(arrays)
+        )
         if not drawn.found:
             return drawn.operations  # evaluated inside the function
         if not self._seen:
@@ -100,11 +104,35 @@ class Losses(Inspector):
             self.inspection.recorder.fact(
                 "hand-written log-softmax", self._log_site if self._log_site[1] else call.site, kind=kind
             )
+        self._tell_squashed(call, drawn, held, weight)
+        self._look_for_ratios(drawn, held, dict(named), arrays)
+        return drawn.operations
+
+    def _tell_squashed(self, call: Call, drawn: LossKind, held: dict[str, Held], weight: int) -> None:
+        """Tell of what is squashed twice, and of weights that are a softmax along another axis than is summed."""
         kind, first = drawn.squashed()
         if kind:
-            site, seen = sites.blamed(lines.get(first, made_at(call, "")), call.site)
+            site, seen = sites.blamed(held[first].site if first in held else made_at(call, ""), call.site)
             self.inspection.recorder.fact("squashed twice", site, kind=kind, seen=seen)
-        return drawn.operations
+        turned = next((one for name, one in held.items() if name[0] == "w" and drawn.weighs_across(name)), None)
+        if turned is not None:
+            self._turned += weight
+            if self._turned >= UNREACHED_IS_SURE > self._turned - weight:
+                told = {"axis": turned.axis, "shape": str(tuple(turned.array.shape))}
+                self.inspection.recorder.fact("weights turned", turned.site, **told)
+
+    def _look_for_ratios(
+        self, drawn: LossKind, held: dict[str, Held], names: dict[str, Any], arrays: dict[str, Any]
+    ) -> None:
+        """Note exponentials of what is computed less an argument: of log-probabilities and what they were, it may be.
+
+        `names` are the arrays by what the program calls them, `arrays` by what they are called here.
+        """
+        for name, one in held.items():
+            less = drawn.less(name) if name[0] == "e" and not self.inspection.tracing else ""
+            if less and arrays[less].size == one.array.size and is_amount(arrays[less]):
+                called = next(key for key, array in names.items() if array is arrays[less])
+                self.inspection.looked.setdefault(RATIOS, []).append((one, called, arrays[less]))
 
     def _tell_supervision(self, call: Call, drawn: LossKind, arrays: dict[str, Any]) -> None:
         """Tell whether outputs are compared with one given target; the last look holds, with all weights evaluated.
