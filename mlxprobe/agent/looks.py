@@ -9,19 +9,28 @@ ONE_LOOK_S = 0.02  # what a look may cost before the run so far pays for it
 FIRST_S = 0.1  # what the first looks may cost together: what is found must not hang on how fast a machine is
 DRAWN_PER_S = 8e5  # operations. A figure that were measured would make what is found depend on who else computes
 EARLY = {3, 6, 12}
+ODD = 5  # from this power of two on, every other one is moved by one
 SURE = 3  # drawings that show growth
 PROVED, GROWS = 6, 10  # drawings in a row, by operations per step
 FEW = 100  # operations that are drawn in any case
 
 
 def is_landmark(step: int) -> bool:
-    """Tell 1, 2, 3, 4, 6, 8, 12, 16, 32 … from the rest: some early ones show a slope, and later ones are few."""
-    return step in EARLY or step & (step - 1) == 0
+    """Tell 1, 2, 3, 4, 6, 8, 12, 16, 33, 64, 129 … from the rest: some early ones show a slope, later ones are few.
+
+    Of models that take turns each is to be seen: not all are even.
+    """
+    return step in EARLY or step == _late(step.bit_length() - 1)
+
+
+def _late(power: int) -> int:
+    return (1 << max(0, power)) + (power >= ODD and power % 2)
 
 
 def next_landmark(step: int) -> int:
     """Return the first landmark that is not before a step."""
-    return min(one for one in (*EARLY, 1 << max(0, step - 1).bit_length()) if one >= step)
+    power = step.bit_length()
+    return min(one for one in (*EARLY, _late(power - 1), _late(power)) if one >= step)
 
 
 class Drawing:

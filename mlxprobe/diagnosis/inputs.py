@@ -101,7 +101,9 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
     which has been written to since; or where the targets beside them differ, so that no input tells them apart. Where
     a row that comes again has the same target no more often than any two rows, inputs and targets have been shuffled
     apart; where the loss falls all the same that is a note. So it is where a ratio, `mx.exp(new - old)`, is of
-    log-probabilities of before that do not go with those of now.
+    log-probabilities of before that do not go with those of now, and where one input is made once for the whole run
+    while another of as many rows changes: samples of a generator that were drawn before the loop, or points that are
+    meant to stay.
 
     Example: `next(iter(loader))` inside the loop; `buffer.append(state)` of a NumPy array that is then changed in
     place.
@@ -133,6 +135,12 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
                 f"{looks:.0f} looks. Are they of the same rows?"
             )
             yield rule("MP309").at(message, fact.file, fact.line, severity=Severity.NOTE, correlation=mean)
+    for fact in facts(seen, "input still"):
+        message = (
+            f"{fact.detail['argument']} is one and the same array at all {fact.detail['looks']} looks, beside "
+            f"{fact.detail['beside']}, which always changes"
+        )
+        yield rule("MP309").at(message, fact.file, fact.line, severity=Severity.NOTE)
     supervised = any(fact.detail["supervised"] for fact in seen.facts if fact.name == "supervision")
     varied = any(one.name == "constant level" and float(str(one.detail["level"])) > 0 for one in seen.facts)
     for fact in facts(seen, "rows alike"):

@@ -95,7 +95,8 @@ def unshifted_labels(seen: Observation) -> Iterator[Finding]:
 
     A causal model that is to predict the token it has just been given learns to copy: the loss falls to zero, and it
     generates one token for ever. An error where a probe has shown that the model is causal; where it sees all of its
-    input it may be an autoencoder, and this is a note.
+    input it may be an autoencoder, and this is a note. So is the shift that is made twice, by the data and by the loss:
+    who leaves out the first output on purpose has the same targets.
 
     Example: `cross_entropy(model(ids), ids)`.
 
@@ -111,6 +112,12 @@ def unshifted_labels(seen: Observation) -> Iterator[Finding]:
         which = "ids before the embedded ones" if fact.detail.get("before") else "embedded ids themselves"
         message = f"the targets of the loss are the {which}, not those that follow"
         yield rule("MP303").at(message, fact.file, fact.line, severity=severity)
+    for fact in [] if any(facts(seen, "targets follow inputs")) else facts(seen, "targets skip one"):
+        message = (
+            "the targets of the loss are not the ids that follow the embedded ones, but those after these: are they "
+        )
+        message += "shifted twice?"
+        yield rule("MP303").at(message, fact.file, fact.line, severity=Severity.NOTE)
 
 
 @finding("MP307", "future-leak", needs="next tokens")

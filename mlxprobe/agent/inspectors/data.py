@@ -10,12 +10,12 @@ from typing import Any
 from mlxprobe.agent import graph, own
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.inspectors.losses import FED, TARGETS, unique
+from mlxprobe.agent.inspectors.losses import FED, TARGETS, is_amount, unique
 
 MOST = 8  # arrays of a batch
 HELD_BYTES = 1 << 20  # of each, up to the end of its step
 LOOKS = 40
-ENOUGH_ROWS, ENOUGH_LOOKS = 4, 3
+ENOUGH_ROWS, ENOUGH_LOOKS, LONG = 4, 3, 5
 SAME_IS_SURE = 8  # looks, the first four of them one after another
 MOST_TARGETS, COLUMNS = 4096, 256  # values that are read of a batch's targets, and columns of them
 TINY = 1e-12
@@ -33,6 +33,7 @@ class Seen:
         self.called: set[str] = set()  # what the program calls it
         self.alike = 0  # looks at which all rows were equal, and no constant
         self.rows: set[tuple[float, ...]] = set()  # the first row of each
+        self.amounts = False  # whether it is of floating-point numbers
         self.inputs = False  # whether it has several numbers a row, and reaches a layer
         self.whole: tuple[str, int, bool] | None = (
             None  # what it is but a part of, its rows, and whether cut off by a line
@@ -104,6 +105,7 @@ class Data(Inspector):
         known = self._known.setdefault(call.site, {})
         for name, one in arrays.items():
             seen = known.setdefault(name, Seen())
+            seen.amounts = is_amount(one)
             seen.inputs = one.ndim > 1 and id(one) in fed and one.size > one.shape[0]
             last = seen.last() if seen.last is not None else None
             seen.anew += last is not one
@@ -165,6 +167,15 @@ class Data(Inspector):
             seen.alike += 1
             seen.rows.add(tuple(first[:64].tolist()) if parts[3].item() > 0 else ())
 
+    def _tell_still(self, site: tuple[str, int], inputs: dict[str, Seen]) -> None:
+        """Tell of an input that is one array in the whole run, beside one of as many rows that always changes."""
+        still = {name: one for name, one in inputs.items() if one.amounts and one.anew == 1 and one.same == one.looks}
+        for name, one in still.items():
+            others = [key for key, other in inputs.items() if other.same == 1 and other.first[0] == one.first[0]]
+            if others and one.looks >= LONG and one.alike == 0:
+                told = {"argument": name, "looks": one.looks, "beside": others[0]}
+                self.inspection.recorder.revise("input still", site, **told)
+
     def _tell(self) -> None:
         recorder = self.inspection.recorder
         for site, known in self._known.items():
@@ -173,6 +184,7 @@ class Data(Inspector):
             if alike and len(alike) == len(inputs):
                 moves = any(len(inputs[name].rows - {()}) >= ENOUGH_LOOKS for name in alike)
                 recorder.revise("rows alike", site, names=alike, looks=inputs[alike[0]].looks, moves=moves)
+            self._tell_still(site, inputs)
             parts = [(one.size, name) for name, one in known.items() if one.whole is not None]
             if parts:
                 name = max(parts)[1]

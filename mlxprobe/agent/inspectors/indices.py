@@ -13,6 +13,7 @@ from mlxprobe.agent.nesting import Stop
 HELD = 16  # arrays a step
 SAME_IS_SURE = 2
 FOLLOW = 0.9
+LONG = 6  # ids of a row, of which those after the next are to be told
 ATTENDS = "attends"  # where the mask of the first attention is decided
 RELATED = "related"  # embedded ids that the targets of this step follow; if there are none, those that they are
 EMBEDDINGS = {"mlx.nn.layers.embedding": "Embedding", "mlx.nn.layers.quantized": "QuantizedEmbedding"}
@@ -28,7 +29,7 @@ class Indices(Inspector):
         self._held: list[tuple[str, Any, int, tuple[str, int]]] = []
         self._causal = False
         self._attends = sites.NOWHERE
-        self._same = self._next = 0  # looks
+        self._same = self._next = self._second = 0  # looks
         self._seen = False
 
     def imported(self, name: str, module: Any) -> None:
@@ -122,7 +123,11 @@ class Indices(Inspector):
             self._next += 1
             if self._next == SAME_IS_SURE:
                 self.inspection.recorder.fact("targets follow inputs", site)
-        elif found := next((kind for kind, _ in related), ""):
+        elif related and all(kind == "second" for kind, _ in related):
+            self._second += 1
+            if self._second == SAME_IS_SURE:
+                self.inspection.recorder.fact("targets skip one", site)
+        elif found := next((kind for kind, _ in related if kind != "second"), ""):
             self._same += 1
             if self._same == SAME_IS_SURE:
                 self.inspection.recorder.fact("targets are inputs", site, causal=self._causal, before=found == "before")
@@ -140,7 +145,7 @@ class Indices(Inspector):
 def relation(ids: Any, targets: Any) -> str:
     """Tell whether targets are embedded ids themselves (`same`), those before (`before`) or those that follow (`next`).
 
-    Of those that follow a tenth may differ: ids that mean "ignore". Rows of one id tell nothing.
+    Or those after these (`second`). Of such a tenth may differ: ids that mean "ignore". Rows of one id tell nothing.
     """
     import mlx.core as mx
 
@@ -157,4 +162,6 @@ def relation(ids: Any, targets: Any) -> str:
     if bool(mx.array_equal(mine[:, : flat.shape[1]], flat).item()):
         return "same"
     before = flat[:, 1 - length :]
-    return "before" if bool(mx.array_equal(mine[:, : length - 1], before).item()) else ""
+    known = {"before": bool(mx.array_equal(mine[:, : length - 1], before).item())}
+    known["second"] = length >= LONG and graph.number(mx.mean(flat[:, : length - 2] == mine[:, 2:])) >= FOLLOW
+    return next((kind for kind, is_so in known.items() if is_so), "")
