@@ -15,6 +15,7 @@ class Trained:
     def __init__(self) -> None:
         self.began: Callable[[Any, Any], None] = lambda _, __: None  # told of a model and its new optimizer
         self.rates: dict[int, list[Any]] = {}  # of each optimizer: itself, its rate and its count of updates
+        self.models = 0  # that were updated
         self.known: dict[int, weakref.ref[Any]] = {}
         self._last: tuple[Callable[[], Any], Callable[[], Any], list[Any]] = (lambda: self, lambda: self, [])
 
@@ -42,6 +43,7 @@ class Trained:
             known = self.known[id(tree)] = weakref.ref(tree)
         except TypeError:  # a plain dict
             return
+        self.models += tree is not optimizer
         if tree is optimizer:
             if len(self.rates) < MOST_RATES or id(tree) in self.rates:
                 self.rates[id(tree)] = [known, None, None]

@@ -45,7 +45,17 @@ def _gradients(seen: Observation) -> str:
 
 
 def _ids(seen: Observation) -> str:
-    return "" if _has(seen, "ids") else _outside(seen) or "no embedding and no target was seen"
+    if _has(seen, "ids"):
+        return ""
+    return _outside(seen) or ("" if _has_none(seen) else "no embedding and no target was seen")
+
+
+def _has_none(seen: Observation) -> bool:
+    """Tell whether a program has no ids: its loss was read, its batches are of other numbers, no layer takes any."""
+    model, batches = seen.sheet.model, seen.sheet.batches
+    tables = model is not None and (model.classes or any("Embedding" in kind for kind in model.kinds))
+    numbers = bool(batches) and not any("int" in one for one in batches)
+    return _has(seen, "loss graph") and numbers and not tables
 
 
 def _outside(seen: Observation) -> str:

@@ -198,7 +198,8 @@ def verdict(one: ProgramRecord) -> str:
     if interrupted(one):
         return f"{known}: {found or 'no finding'} so far"
     if one.outcome is Outcome.PASS:
-        word = "not healthy: " if fails(one) else "" if known else "healthy: "
+        word = "" if known else "no error or warning: " if found else "healthy: "
+        word = "not healthy: " if fails(one) else word
         return f"{word}{found or 'no finding'}{known and '; '}{known}"
     reason = one_line(one.reason).removeprefix(f"{one.kind}: ")
     return f"{observed(one)}: {reason}" + (f" ({found})" if found else "")

@@ -46,7 +46,8 @@ def changed(now: Lines, before: Lines) -> Lines:
 
 def _model(model: Model) -> Iterator[tuple[str, str]]:
     share = f"{100 * model.trainable / model.parameters:.3g} %" if model.parameters else "none"
-    yield "trained", f"{model.trainable:,} of {model.parameters:,} parameters ({share})"
+    more = f"; {counted(model.others, 'other model')} besides" if model.others else ""
+    yield "trained", f"{model.trainable:,} of {model.parameters:,} parameters ({share}){more}"
     with_some = [f"{name} {kind.trainable:,}" for name, kind in model.kinds.items() if kind.trainable]
     without = [name for name, kind in model.kinds.items() if not kind.trainable]
     yield "", f"in {_some(with_some)}" + (f"; none in {_some(without)}" if without else "")

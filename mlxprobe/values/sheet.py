@@ -14,7 +14,10 @@ class Kind(Value, frozen=True):
 
 
 class Model(Value, frozen=True):
-    """The first model that was updated; `adapters` are low-rank layers, as `rank 8, scale 20` with their number."""
+    """The first model that was updated, and how many `others` were.
+
+    `adapters` are low-rank layers, as `rank 8, scale 20` with their number.
+    """
 
     parameters: int = 0
     trainable: int = 0
@@ -25,6 +28,7 @@ class Model(Value, frozen=True):
     gradients: tuple[str, ...] = ()
     logits: str = ""
     state: tuple[str, ...] = ()  # types of what the optimizer keeps
+    others: int = 0
     classes: int = 0  # last axis of the logits that a cross-entropy was given
 
 

@@ -120,7 +120,7 @@ VERDICTS = [
     ("Ctrl-C after an error", watched(GRAVE, outcome=Outcome.UNJUDGED, remarks=(STOPPED,)),
      f"{STOPPED.message}: 1 error so far"),
     ("nothing found", watched(), "healthy: no finding"),
-    ("only a note", watched(NOTE), "healthy: 1 note"),
+    ("only a note", watched(NOTE), "no error or warning: 1 note"),
     ("unchecked is nothing found", watched(*NOT_CHECKED), "healthy: no finding"),
     ("a warning", watched(MILD, NOTE), "not healthy: 1 warning, 1 note"),
     ("a hang without a finding", watched(outcome=Outcome.HANG, kind=HangKind.DEADLOCK, reason="deadlock: silent"),

@@ -15,7 +15,8 @@ from mlxprobe.agent.inspectors.losses import FED, TARGETS, is_amount, unique
 MOST = 8  # arrays of a batch
 HELD_BYTES = 1 << 20  # of each, up to the end of its step
 LOOKS = 40
-ENOUGH_ROWS, ENOUGH_LOOKS, LONG = 4, 3, 5
+ENOUGH_ROWS, ENOUGH_LOOKS = 4, 3
+STILL, LONG = 4, 100  # looks at what never changed, and gradient calls
 SAME_IS_SURE = 8  # looks, the first four of them one after another
 MOST_TARGETS, COLUMNS = 4096, 256  # values that are read of a batch's targets, and columns of them
 TINY = 1e-12
@@ -172,7 +173,8 @@ class Data(Inspector):
         still = {name: one for name, one in inputs.items() if one.amounts and one.anew == 1 and one.same == one.looks}
         for name, one in still.items():
             others = [key for key, other in inputs.items() if other.same == 1 and other.first[0] == one.first[0]]
-            if others and one.looks >= LONG and one.alike == 0:
+            long = one.looks >= STILL and self.inspection.recorder.gradients >= LONG
+            if others and long and one.alike == 0:
                 told = {"argument": name, "looks": one.looks, "beside": others[0]}
                 self.inspection.recorder.revise("input still", site, **told)
 

@@ -131,7 +131,7 @@ class Makeup(Inspector):
             values = held.reshape(-1)[:: -(-held.size // COMPARED)]
             self._different.add((*held.shape, *graph.numbers(values)))
             self._compared += 1
-        if step & (step - 1) == 0:
+        if is_landmark(step):
             self._send()
 
     def finish(self) -> None:
@@ -143,7 +143,7 @@ class Makeup(Inspector):
         totals = sorted(phases.totals.items(), key=lambda item: -item[1][0])
         if self._model:
             types = {"activations": sorted(self._activations), "gradients": sorted(self._gradients)}
-            model = self._model | self._logits | types
+            model = self._model | self._logits | types | {"others": max(0, recorder.trained.models - 1)}
             recorder.channel.send("sheet", values={"model": model})
         recorder.channel.send(
             "sheet",

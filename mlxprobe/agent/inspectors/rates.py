@@ -9,6 +9,7 @@ from typing import Any
 from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.looks import is_landmark
 from mlxprobe.agent.steps import number
 
 KINDS = ("linear_schedule", "cosine_decay", "exponential_decay", "step_decay")
@@ -134,7 +135,7 @@ class Rates(Inspector):
 
     def look(self, step: int) -> None:
         self._read()
-        if step & (step - 1) == 0 or not all(self._is_finite(one) for one in self._followed.values()):
+        if is_landmark(step) or not all(self._is_finite(one) for one in self._followed.values()):
             self._send()
 
     def _is_finite(self, one: Followed) -> bool:

@@ -3,6 +3,7 @@
 import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
+import numpy as np
 
 
 def network(inputs, outputs):
@@ -26,8 +27,10 @@ def main(n=32):
     judge = nn.value_and_grad(discriminator, told_apart)
     forge = nn.value_and_grad(generator, taken_for_real)
     false = mx.stop_gradient(generator(mx.random.normal((n, 4))))
+    data = np.random.default_rng(0)
     for _ in range(300):
-        _, grads = judge(discriminator, mx.random.normal((n, 2)) + 3, false)  # MP309
+        real = mx.array(data.normal(3.0, 1.0, (n, 2)).astype(np.float32))
+        _, grads = judge(discriminator, real, false)  # MP309
         others.update(discriminator, grads)
         _, grads = forge(generator, discriminator, mx.random.normal((n, 4)))
         its.update(generator, grads)
