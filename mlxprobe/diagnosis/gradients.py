@@ -24,7 +24,7 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
 
     The loss does not depend on that parameter: it is not used in the forward pass, or a `stop_gradient`, a copy or an
     integer conversion lies between. Where it is all of them this is an error; where it is biases alone, a note, and so
-    it is where the loss is never evaluated and may be zero itself: no reward so far.
+    it is where the loss is never evaluated and may be zero itself, or is: no reward so far, or the same for all.
 
     Example: `mx.value_and_grad(loss)(params)` with a loss that uses `model` and not `params`.
 
@@ -42,6 +42,9 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
         cut = f"; {fact.detail['between']} lies between and passes none back" if fact.detail.get("between") else ""
         message += cut + seen_at(fact)
         yield rule("MP201").at(message, fact.file, fact.line, severity=severity, zero=count, gradients=every)
+    for fact in facts(seen, "nothing to learn"):
+        message = f"all gradients are exactly zero, and so is the loss, at all {fact.detail['looks']} looks"
+        yield rule("MP201").at(message, fact.file, fact.line, severity=Severity.NOTE)
     for fact in facts(seen, "gradient missing"):
         message = f"trainable parameters get no gradient: {listed(fact.detail['paths'])}"
         yield rule("MP201").at(message, fact.file, fact.line, missing=float(str(fact.detail["count"])))

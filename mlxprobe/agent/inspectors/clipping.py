@@ -10,7 +10,7 @@ from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.inspectors.gradients import HELD_BYTES
+from mlxprobe.agent.inspectors.turns import HELD_BYTES
 
 MOST_ELEMENTS = 0.5
 IS_SURE = 4

@@ -9,15 +9,15 @@ from mlxprobe.agent import graph, sites
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.cuts import Cuts
 from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspectors.turns import Turns
 from mlxprobe.agent.lossgraph import LossGraph
 
-HELD_BYTES = 1_000_000
-HELD_SHARE = 0.05  # of all gradients: what we keep alive until the step is complete must not raise the peak
 ZERO_IS_SURE = 4
 TRACES = 4  # that are drawn
 DEAD_IS_SURE = 6  # looks in a row, of one that was not zero before
 TURNS = 16  # looks in a row before a part of them is told: several tasks may take turns, and landmarks are mostly even
 ASKED = 32  # steps in a row, at most, that are looked at for that
+AT_REST = 8  # looks
 STRETCHES = 16  # of gradients that are not finite: told one by one, and looked after at once
 
 
@@ -31,7 +31,7 @@ class Gradients(Inspector):
         self._held: list[tuple[str, Any]] = []
         self._site = ("", 0)
         self._loss: Any = None
-        self._turn = 0
+        self._turns = Turns()
         self._unevaluated = 0
         self._looks: dict[str, list[int]] = {}  # path: looks, and how many in a row found it zero
         self._updates = -1
@@ -44,6 +44,7 @@ class Gradients(Inspector):
         self._suspects: dict[str, Any] = {}  # those, as the call under way was given them
         self._worries = 0
         self._cuts = Cuts(inspection)
+        self._resting = 0  # looks at which the loss was zero and all gradients too; below 0 once it was otherwise
         self._fillings = 0  # times that gradients were drawn, to see whether they are filled
         self._known = False  # that they are zeros whatever the loss is, or beside one that is not zero
         self._between = ("", sites.NOWHERE)  # what is between the gradients that were zero and the loss
@@ -83,7 +84,7 @@ class Gradients(Inspector):
         if self.inspection.inside:  # nobody else evaluates them: their extremes are all that need be
             self._held += [(path, graph.extremes(one)) for path, one in named if one.size]
         else:
-            self._held = self._affordable(named)
+            self._held = self._turns.choose(named)
 
     def _named(self, call: Call) -> list[tuple[str, Any]]:
         """List a call's gradients, each parameter's once."""
@@ -112,19 +113,6 @@ class Gradients(Inspector):
             self._constant[path] = self._constant.get(path, True) and one.size > 1 and drawn.is_filled(f"g{k}")
         self._look_between(named, call, {path for path, constant in self._constant.items() if constant})
 
-    def _affordable(self, named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-        budget = max(HELD_BYTES, HELD_SHARE * sum(one.nbytes for _, one in named))
-        held, at = [], 0
-        for at in range(len(named)):
-            path, one = named[(self._turn + at) % len(named)]
-            if one.nbytes <= budget:
-                budget -= one.nbytes
-                held.append((path, one))
-            elif held:
-                break
-        self._turn += at + 1 if len(held) == len(named) else max(1, at)
-        return held
-
     def look(self, step: int) -> None:
         self._tell_constant()
         held, loss, suspects = self._held, self._loss, self._suspects
@@ -142,6 +130,8 @@ class Gradients(Inspector):
         recorder = self.inspection.recorder
         stands_still = recorder.updates == self._updates or not (recorder.applied or recorder.changed)
         value = self._read(loss)
+        rests = value == 0.0 and not any(sizes.values()) and self._resting >= 0
+        self._resting = self._resting + 1 if rests else -1
         if self._tells(sizes, value, stands_still):
             self._count_zeros(sizes)
         self._updates = recorder.updates if recorder.applied else -1
@@ -158,6 +148,8 @@ class Gradients(Inspector):
     def finish(self) -> None:
         self._cuts.leave()
         self._tell_constant()
+        if self._resting >= AT_REST:
+            self.inspection.recorder.fact("nothing to learn", self._site, looks=self._resting)
         never = {path for path, (looks, zeros) in self._looks.items() if looks == zeros >= ZERO_IS_SURE}
         self._tell(never, len(self._looks))
 

@@ -9,7 +9,7 @@ from mlxprobe.agent import graph
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.inspectors.gradients import HELD_BYTES, HELD_SHARE
+from mlxprobe.agent.inspectors.turns import HELD_BYTES, HELD_SHARE
 
 MANY = 8
 UNCHANGED_IS_SURE = 4

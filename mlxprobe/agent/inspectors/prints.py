@@ -7,7 +7,7 @@ from typing import Any
 from mlxprobe.agent import graph
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.inspectors.gradients import HELD_BYTES
+from mlxprobe.agent.inspectors.turns import HELD_BYTES
 from mlxprobe.agent.looks import is_landmark
 from mlxprobe.agent.ranks import declared
 

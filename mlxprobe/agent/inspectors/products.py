@@ -9,7 +9,7 @@ from mlxprobe.agent import adapters, graph
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.accumulation import TOLERANCE
-from mlxprobe.agent.inspectors.gradients import HELD_BYTES, HELD_SHARE
+from mlxprobe.agent.inspectors.turns import HELD_BYTES, HELD_SHARE
 
 MOST = 3  # weights that are looked at, with their factors
 MATRICES = 512

@@ -9,7 +9,7 @@ from typing import Any
 from mlxprobe.agent import graph, own, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.inspectors.gradients import HELD_BYTES
+from mlxprobe.agent.inspectors.turns import HELD_BYTES
 
 IS_SURE = 3
 
