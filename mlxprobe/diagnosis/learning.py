@@ -25,6 +25,8 @@ UNIFORM = 1e-4  # from chance, relative: float32 has no more to say
 NEAR_CHANCE, LONG = 0.01, 100  # relative, over the last two thirds of so many readings
 LEFT = 2e-3  # from chance at first: whoever starts there may only be slow to leave
 NO_BETTER, MUCH_WORSE, READ = 0.02, 0.15, 200  # relative to a constant's loss; targets that were read
+KNOWING = 0.5  # of a constant's loss
+KNOWS = ", far below that of a constant from the start: there may be nothing left to learn"
 SEVERAL = 60  # readings
 IN_TURN = 0.2
 JUMP, BEFORE_JUMP, TOOTH = 4, 3, 10  # times the readings before it; how many; readings from one to the next
@@ -44,7 +46,7 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
 
     It is a warning where the loss compares outputs with targets that it is given. Elsewhere (a generator's loss, a
     preference's, one below zero, one inside a compiled step) it is a note, for nothing tells that it is to fall, and a
-    median lower by a twentieth is a fall; so it is where the weights came from a file, since they may be trained. Of a
+    median lower by a twentieth is a fall; so it is where the weights came from a file, since they may be trained, and where it has been less than half of the best constant's all the time. Of a
     policy's loss nothing is said. A loss that stays above three times (ten times, where it is not known to be
     supervised) its first value over the whole last third has diverged; one that has come to chance, the logarithm of
     the number of classes, to four digits, and stays there, is that of a model whose outputs are all alike. One that
@@ -78,7 +80,7 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
             _diverged(values, meant)
             or _come_to_chance(values, classes, meant=bool(meant), binary=stream in binary)
             or _no_better(values, levels.get(stream, {}), meant=bool(meant))
-            or _flat(values, Severity.WARNING if sure else Severity.NOTE, meant=bool(meant))
+            or _flat(values, levels.get(stream, {}), sure=bool(sure), meant=bool(meant))
         )
         if told and not (chooses and told[1] is Severity.NOTE):
             message, severity, evidence = told
@@ -122,7 +124,7 @@ def _no_better(values: list[float], known: Mapping[str, object], *, meant: bool)
     return message, Severity.WARNING, {"first": values[0], "last": values[-1], "constant": level}
 
 
-def _flat(values: list[float], severity: Severity, *, meant: bool) -> Told | None:
+def _flat(values: list[float], level: Mapping[str, object], *, sure: bool, meant: bool) -> Told | None:
     """Tell of a loss that does not fall by more than its scatter."""
     third, start = values[: len(values) // 3], values[: max(3, len(values) // 10)]
     last = values[-len(third) :]
@@ -133,7 +135,15 @@ def _flat(values: list[float], severity: Severity, *, meant: bool) -> Told | Non
     if falling or trend(values) < -SURE_TREND or (not meant and first - end > FALLS * abs(first)):
         return None
     message = f"the loss does not fall: {first:.4g} in the first third of {len(values)} readings, then {end:.4g}"
-    return message, severity, {"first": first, "last": end}
+    done = knows(values, level)
+    severity = Severity.WARNING if sure and not done else Severity.NOTE
+    return message + (KNOWS if done else ""), severity, {"first": first, "last": end}
+
+
+def knows(values: list[float], known: Mapping[str, object]) -> bool:
+    """Tell whether a loss lies far below that of the best constant all the time: the model knows its targets."""
+    level, error, read = (float(str(known.get(name, 0))) for name in ("level", "error", "read"))
+    return read >= READ and statistics.median(values) < KNOWING * level and max(values) < level - 2 * error
 
 
 def falls_anew(values: list[float]) -> bool:

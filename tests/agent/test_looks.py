@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlxprobe.agent.graph import DEPTH_LIMIT
-from mlxprobe.agent.looks import DRAWN_PER_S, ONE_LOOK_S, SHARE, Looks, is_landmark
+from mlxprobe.agent.looks import DRAWN_PER_S, ONE_LOOK_S, SHARE, Looks, is_landmark, next_landmark
 
 
 def drawn(per_step: list[int], step_s: float = 0.001) -> dict[int, int]:
@@ -21,7 +21,12 @@ def drawn(per_step: list[int], step_s: float = 0.001) -> dict[int, int]:
 
 
 def test_early_landmarks_show_a_slope_and_later_ones_are_few() -> None:
-    assert [step for step in range(1, 130) if is_landmark(step)] == [1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128]
+    assert [step for step in range(1, 130) if is_landmark(step)] == [1, 2, 3, 4, 6, 8, 12, 16, 33, 64, 129]
+
+
+def test_the_next_landmark_is_the_first_that_has_not_been() -> None:
+    for step in range(1, 600):
+        assert next_landmark(step) == next(one for one in range(step, 1100) if is_landmark(one))
 
 
 def test_a_graph_that_grows_is_drawn_while_that_is_cheap_and_then_no_more() -> None:
@@ -32,7 +37,7 @@ def test_a_graph_that_grows_is_drawn_while_that_is_cheap_and_then_no_more() -> N
 
 def test_a_graph_that_is_steady_is_drawn_at_every_landmark() -> None:
     seen = drawn([2650] + [0] * 299)
-    assert set(seen) >= {1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128, 256}
+    assert set(seen) >= {1, 2, 3, 4, 6, 8, 12, 16, 33, 64, 129, 256}
 
 
 def test_a_chain_that_would_overflow_the_stack_is_not_drawn_however_long_the_run() -> None:
@@ -55,8 +60,8 @@ def test_a_look_that_costs_too_much_waits_until_the_run_is_long_enough() -> None
     for _ in range(2):
         looks.spend(3 * ONE_LOOK_S)
         looks.complete(100.0)
-    assert not looks.is_due(512, 100.0 + 2 * ONE_LOOK_S / SHARE)
-    assert looks.is_due(512, 100.0 + 4 * ONE_LOOK_S / SHARE)
+    assert not looks.is_due(513, 100.0 + 2 * ONE_LOOK_S / SHARE)
+    assert looks.is_due(513, 100.0 + 4 * ONE_LOOK_S / SHARE)
 
 
 def test_a_look_may_cost_a_step_at_landmarks_so_that_a_slow_machine_sees_what_a_fast_one_does() -> None:
