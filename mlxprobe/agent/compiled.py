@@ -14,6 +14,7 @@ from mlxprobe.agent.constants import Constants
 from mlxprobe.agent.effects import Effects, followed
 from mlxprobe.agent.inspection import LAZY_AT_MOST, Inspection
 from mlxprobe.agent.kept import Kept
+from mlxprobe.agent.losspath import loss_in
 from mlxprobe.agent.nesting import Trace
 from mlxprobe.agent.origin.held import Origin, containers
 from mlxprobe.agent.pace import Pace
@@ -136,7 +137,7 @@ class Compiled:
             inspection.given(args)
         if self._gradients:
             models = [model for model, _ in updates] or [one() for pairs in self._trained.values() for one, _ in pairs]
-            recorder.gradient_ends(result, models[0] if models else None, model=bool(models))
+            recorder.gradient_ends(loss_in(result), models[0] if models else None, model=bool(models))
         for returned in self._returned.get(branch(args, kwargs), ()) if inspection.due else ():
             inspection.called(functools.partial(returned.call, result))
         for model, optimizer in updates:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Any, ClassVar
 
 from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import described, like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection
+from mlxprobe.agent.losspath import loss_in
+from mlxprobe.agent.made import HELD, UNKNOWN, Bound, Made, made_by, unwrapped, with_parameters
 from mlxprobe.agent.mapped import MADE_OF, mapper
 from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.origin.held import Origin
 from mlxprobe.agent.patches import Patches
 from mlxprobe.agent.recorder import Recorder
 
-Bound = tuple[Any, Callable[..., Any]] | None  # the model, and the function that `nn.value_and_grad` was given
 SECOND = 2  # call of a function: it has not been made for one
-HELD = "value_grad_fn"  # as `nn.value_and_grad` names the function that it returns a closure of
 
 
 class GradientCalls:
@@ -88,42 +87,21 @@ class GradientCalls:
         return make
 
     def _wrapped(
-        self,
-        function: Callable[..., Any],
-        call: Callable[..., Any],
-        with_value: bool,
-        describe: Callable[..., dict[str, Any]],
-        bound: Bound,
-        *,
-        held: bool = True,
+        self, function: Any, call: Any, with_value: bool, describe: Any, bound: Bound, **rest: bool
     ) -> Callable[..., Any]:
-        told: GradientCalls | None = None  # who was there at the last call
-        hold: Callable[[Any, Any], None]
-        owner, calls = bound[0] if bound else None, 0
-
-        def describe_call(result: Any, args: Any, kwargs: Any) -> Call:
-            made = _described(result if with_value else (None, result), describe, bound, args, kwargs)
-            made.function = bound[1] if bound else function
-            return made
+        made = Made(function, with_value, describe, bound, **rest)
 
         @like(call)
         def gradients(*args: Any, **kwargs: Any) -> Any:
-            nonlocal told, hold, calls, owner
             here = GradientCalls.here
             if here is None:
                 return call(*args, **kwargs)
-            recorder, inspection, nesting = here._recorder, here._inspection, here._nesting
-            holds = held and not nesting.mapped
-            if nesting.reached is not None and holds:
+            nesting = here._nesting
+            if nesting.reached is not None and made.held and not nesting.mapped:
                 nesting.reached(function, args, kwargs, bound or (None, None))
             if nesting.depth or nesting.tracing or nesting.shadow:
-                return here._within(call, args, kwargs, bound, describe_call)
-            recorder.gradient_begins()
-            inspection.calling()
-            if holds and inspection.home.here():
-                if told is not here:
-                    told, hold = here, here._origin.holding(function, bound)
-                hold(args, kwargs)
+                return here._within(call, args, kwargs, made)
+            here._begins(made, args, kwargs)
             nesting.depth += 1
             try:
                 result = call(*args, **kwargs)
@@ -132,25 +110,41 @@ class GradientCalls:
                 raise
             finally:
                 nesting.depth -= 1
-            calls += 1
-            owner = owner if bound or calls > SECOND else here._path(gradients, calls)
-            value = result[0] if with_value and not nesting.mapped else None
-            recorder.gradient_ends(value, owner, model=bound is not None)
-            if inspection.due:
-                inspection.called(partial(describe_call, result, args, kwargs))
+            here._ends(made, gradients, result, args, kwargs)
             return result
 
         setattr(gradients, MADE_OF, (function, with_value, describe, bound))
         return gradients
+
+    def _begins(self, made: Made, args: Any, kwargs: Any) -> None:
+        self._recorder.gradient_begins()
+        if self._inspection.due:
+            self._inspection.calling()
+        if made.told is not self:
+            made.told, made.stream, made.hold = self, UNKNOWN, None
+        if made.held and not self._nesting.mapped and self._inspection.home.here():
+            made.hold = made.hold or self._origin.holding(made.function, made.bound)
+            made.hold(args, kwargs)
+
+    def _ends(self, made: Made, gradients: Any, result: Any, args: Any, kwargs: Any) -> None:
+        made.calls += 1
+        if made.bound is None and made.calls <= SECOND:
+            made.owner, made.stream = self._path(gradients, made.calls), UNKNOWN
+        loss = result[0] if made.with_value and not self._nesting.mapped else None
+        if loss.__class__ is not made.scalar or made.stream < 0:
+            found = loss_in(loss)
+            made.scalar = type(loss) if found is loss is not None else ()  # MLX takes gradients of scalars alone
+            loss = found
+        made.stream = self._recorder.gradient_ends(loss, made.owner, made.stream, model=made.bound is not None)
+        if self._inspection.due:
+            self._inspection.called(partial(made.described, result, args, kwargs))
 
     def _path(self, gradients: Any, calls: int) -> Any:
         """Return whose a function's losses are: its own, but for the first function, and those called but once."""
         self._first = self._first or gradients
         return None if calls < SECOND or gradients is self._first else gradients
 
-    def _within(
-        self, call: Callable[..., Any], args: Any, kwargs: Any, bound: Bound, described: Callable[..., Call]
-    ) -> Any:
+    def _within(self, call: Callable[..., Any], args: Any, kwargs: Any, made: Made) -> Any:
         """Make a gradient call within another call of MLX's; tell of it where that is a compiled function's."""
         nesting = self._nesting
         tells = not (nesting.depth or nesting.mapped)
@@ -158,12 +152,12 @@ class GradientCalls:
         try:
             result = call(*args, **kwargs)
         except ValueError:
-            self._tell_untrainable(bound)
+            self._tell_untrainable(made.bound)
             raise
         finally:
             nesting.depth -= 1
         if tells:
-            self._inside(partial(described, result, args, kwargs))
+            self._inside(partial(made.described, result, args, kwargs))
         return result
 
     def _inside(self, described: Callable[[], Call]) -> None:
@@ -189,49 +183,3 @@ class GradientCalls:
     def _tell_untrainable(self, bound: Bound) -> None:
         if bound and not graph.leaves(bound[0].trainable_parameters()):
             self._recorder.nothing_trainable(sites.calling())
-
-
-def _described(
-    result: tuple[Any, Any], describe: Callable[..., dict[str, Any]], bound: Bound, args: Any, kwargs: Any
-) -> Call:
-    """Put together what the inspectors are told of a gradient call."""
-    parameters = describe(args, kwargs, taken=True)
-    if bound:
-        describe, args = described(bound[1], ()), args[1:]
-    value, gradients = result
-    loss = value[0] if isinstance(value, (tuple, list)) and value else value
-    return Call(
-        model=bound[0] if bound else None,
-        parameters=parameters,
-        data=describe(args, kwargs),
-        loss=loss,
-        gradients=gradients,
-        site=sites.calling(),
-    )
-
-
-def made_by(maker: Any) -> Iterator[FunctionType]:
-    """List the functions that `nn.value_and_grad` has made and somebody keeps; none of a release that makes others."""
-    while hasattr(maker, "__wrapped__"):
-        maker = maker.__wrapped__
-    consts = maker.__code__.co_consts if isinstance(maker, FunctionType) else ()
-    for code in [one for one in consts if isinstance(one, CodeType)]:
-        if {HELD, "model"} <= set(code.co_freevars):
-            every = [one for one in gc.get_objects() if type(one) is FunctionType]
-            yield from (one for one in every if one.__code__ is code and hasattr(one, "__wrapped__"))
-
-
-def unwrapped(function: Any) -> Callable[..., Any]:
-    """Return the function that another one was made of."""
-    found: Callable[..., Any] = function.__wrapped__
-    return found
-
-
-def with_parameters(model: Any, fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what MLX takes the gradient of: a function of the parameters."""
-
-    def inner(params: Any, *args: Any, **kwargs: Any) -> Any:
-        model.update(params)
-        return fn(*args, **kwargs)
-
-    return inner

@@ -11,7 +11,7 @@ from mlxprobe.agent import graph
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.looks import Looks, is_landmark, next_landmark
 from mlxprobe.agent.nesting import Home, Nesting
-from mlxprobe.agent.recorder import Recorder
+from mlxprobe.agent.recorder import NEVER, Recorder
 
 LAZY_AT_MOST = 3  # steps without an evaluation: beyond, every graph holds all of them
 UPDATE = "update"
@@ -80,7 +80,6 @@ class Inspection:
         self.took: Callable[[Any], None] | None = None  # told of a module that has got some, within no call of MLX's
         self.nesting = Nesting()
         self.looks = Looks()
-        self._idle = 0, 0  # from a step to before another: no landmark is among them
         self._inspectors = [kind(self) for kind in kinds]
         self._inside: dict[str, Any] = {}
         self._functional: int | None = None
@@ -132,6 +131,7 @@ class Inspection:
     def began(self, model: Any, optimizer: Any) -> None:
         """Tell of an optimizer's first update."""
         self.recorder.newcomers.meet(self.recorder.updates)
+        self.recorder.wake()
         with self.at_our_cost():
             self._each(lambda one: one.began(model, optimizer))
 
@@ -146,10 +146,7 @@ class Inspection:
 
         `update` is the number of pending operations of parameters and state.
         """
-        first, until = self._idle
         self.wanted |= self.recorder.newcomers.begin() or self.recorder.reductions.is_after(step + 1)
-        if first <= step < until and now_s < self.looks.paid_s and not (self.due or self.wanted):
-            return None
         looked, inside, self._inside = None, self._inside, {}
         if is_landmark(step):  # whatever the other inspectors cost, growth is to be proved
             self.looks.refresh(now_s)
@@ -164,7 +161,8 @@ class Inspection:
                 looked = {UPDATE: self._update()}
         self.due = self.wanted or self.looks.is_due(step + 1, now_s)
         self.wanted = False
-        self._idle = step + 1, next_landmark(step + 1) - 1
+        rests = not (self.due or self.recorder.newcomers.left or self.recorder.reductions.awaits(step + 1))
+        self.recorder.idle = (step + 1, next_landmark(step + 1) - 1, self.looks.paid_s) if rests else NEVER
         return looked
 
     def _weigh(self, parameters: Any) -> None:
@@ -199,6 +197,7 @@ class Inspection:
         with self.at_our_cost():
             self._each(lambda one: one.look(self.recorder.step + 1))
         self._inside = self.looked
+        self.recorder.wake()
 
     def finish(self) -> None:
         """Tell of the end."""

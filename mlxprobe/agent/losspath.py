@@ -5,15 +5,16 @@ from __future__ import annotations
 import functools
 import math
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
+from weakref import ref
 
 from mlxprobe.agent import graph
 from mlxprobe.agent.arguments import like
 
 SHARE, FREE_S = 0.002, 0.005  # of the program's time
+ROOM = 256  # losses that are followed, before those that have gone are forgotten
 GATHERED = 2  # losses alive and unread while another value is read: of a list of them, perhaps
 LOOKED_AT_ONCE = 256
 MISSES = 4  # looks at losses that nothing had evaluated: such a program's are not held any more
@@ -21,13 +22,7 @@ ASYNCHRONOUS = 8  # gradient calls after an `async_eval`: to read then would be 
 LONG_PAST = 16  # gradient calls: MLX schedules no more than 10 evaluations ahead
 
 
-class Followed(weakref.ref[Any]):
-    """A loss, with the gradient call that returned it and the model whose it is."""
-
-    __slots__ = ("call", "key", "stream")
-    call: int
-    key: int
-    stream: int
+Followed = tuple[ref[Any], int, int]  # a loss, the gradient call that returned it, and whose it is
 
 
 class LossPath:
@@ -41,14 +36,19 @@ class LossPath:
         self._note = note
         self.not_finite: Callable[[int], None] = lambda _: None  # a value of a gradient call is not
         self.finite = 0  # the last gradient call with a loss that is
-        self._followed: dict[int, Followed] = {}
+        self._passed: list[Followed] = []  # not among those that follow yet
+        self._followed: dict[int, Followed] = {}  # by identity; some have gone
+        self._room = ROOM
         self._newest: Any = None
+        self._stream = 0
+        self._was_read = False  # the newest loss, by the program
         self.is_evaluated = False  # the newest loss, when the program comes: so will be what the next waits for
         self._call = 0
         self._asynchronous = -ASYNCHRONOUS
-        self._scheduled: deque[tuple[Any, Followed]] = deque(maxlen=LOOKED_AT_ONCE)
+        self.scheduled: deque[tuple[Any, Followed]] = deque(maxlen=LOOKED_AT_ONCE)
         self._hits = self._misses = 0
         self._began_s = self._spent_s = 0.0
+        self.may_look_s = 0.0  # from when on another look is paid for
 
     def install(self, mx: Any) -> None:
         """Hear of `mx.async_eval`."""
@@ -63,47 +63,99 @@ class LossPath:
 
     def follow(self, value: Any, call: int, stream: int) -> None:
         """Remember what gradient call number `call` returned, the loss or a tuple with it."""
-        self._call, loss = call, loss_in(value)
-        if loss is None:
-            return
-        followed = self._followed[id(loss)] = Followed(loss, self._gone)
-        followed.call, followed.key, followed.stream = call, id(loss), stream
-        if self._hits or self._misses < MISSES:
-            self._newest = loss
+        self.take(loss_in(value), call, stream)
 
-    def _gone(self, followed: Followed) -> None:
-        if self._followed.get(followed.key) is followed:
-            del self._followed[followed.key]
+    def take(self, loss: Any, call: int, stream: int) -> None:
+        """Remember a loss."""
+        if self._newest is not None:
+            self._let_go(self._newest)
+        self._call, self._was_read, self._newest, self._stream = call, False, loss, stream
+        if self._misses >= MISSES and not self._hits and loss is not None:
+            self._let_go(loss)
+
+    def _let_go(self, newest: Any) -> Followed:
+        """Follow the newest loss on, and hold it no more."""
+        self._newest = None
+        entry = ref(newest), self._call, self._stream
+        self._passed.append(entry)
+        if len(self._passed) > self._room:
+            self._room = ROOM + len(self._alive())
+        return entry
+
+    def _sorted_in(self) -> dict[int, Followed]:
+        """Return the losses that are followed by their identity; the later of two with the same is the one alive."""
+        if self._passed:
+            self._followed |= {id(one[0]()): one for one in self._passed}
+            self._passed.clear()
+        return self._followed
+
+    def _alive(self) -> list[Followed]:
+        """Forget the losses that have gone; return the others, in their order."""
+        held = sorted(((one[0](), one) for one in self._sorted_in().values()), key=lambda pair: pair[1][1])
+        self._followed = {id(loss): one for loss, one in held if loss is not None}
+        return list(self._followed.values())
 
     def read(self, array: Any, value: Any) -> None:
         """The program read `value` from `array`; when that is a loss, note it once."""
-        if id(array) not in self._followed:
-            if len(self._followed) >= GATHERED and self._may_look():
-                self._look(list(self._followed.values())[:LOOKED_AT_ONCE])
+        if array is self._newest:
+            if not isinstance(value, str):
+                self._newest, self._was_read = None, True
+                self._tell(self._call, value, self._stream)
+            return
+        entry = self._sorted_in().get(id(array))
+        if entry is None or entry[0]() is not array:
+            if len(self._followed) + (self._newest is not None) >= GATHERED and self._may_look():
+                self._look_at_gathered()
         elif not isinstance(value, str):
-            loss = self._followed.pop(id(array))
-            self._tell(loss.call, float(value), loss.stream)
+            del self._followed[id(array)]
+            self._tell(entry[1], value, entry[2])
+
+    def _look_at_gathered(self) -> None:
+        newest = self._newest
+        if newest is not None:
+            self._let_go(newest)
+        alive = self._alive()
+        if len(alive) >= GATHERED:
+            self._look(alive[:LOOKED_AT_ONCE])
+        self._was_read |= newest is not None and id(newest) not in self._sorted_in()
+        self._newest = None if self._was_read else newest
+
+    def hand_on(self, *, known: bool) -> None:
+        """Do as `settle` does where nothing may be looked at."""
+        self.is_evaluated = self._was_read and known
+        newest = self._newest
+        if newest is not None:
+            self._let_go(newest)
 
     def settle(self, now_s: float = 0.0, *, lazy: bool = False, ended: bool = False) -> None:
         """The program comes for its next gradients, or has `ended`: read the newest loss, if that is evaluated by now.
 
         One that is only scheduled is read later, when the device has long come past it.
         """
-        newest, self._newest = self._newest, None
-        entry = self._followed.get(id(newest)) if newest is not None else None
-        self.is_evaluated = newest is not None and entry is None  # the program has read it
-        if entry is not None and not lazy and self._affords(now_s):
-            if self.may_be_read:
-                self._look([entry])
-                self.is_evaluated = id(newest) not in self._followed
-            elif not graph.pending([newest]):
-                self._scheduled.append((newest, entry))
-        while self._scheduled and (ended or self._scheduled[0][1].call <= self._call - LONG_PAST):
-            _, one = self._scheduled.popleft()
-            if self._affords():
+        newest = self._newest
+        self.is_evaluated = self._was_read
+        if newest is not None:
+            entry = self._let_go(newest)
+            if not lazy and now_s >= self.may_look_s:
+                if self.may_be_read:
+                    self._look([entry])
+                    self.is_evaluated = id(newest) not in self._sorted_in()
+                elif not graph.pending([newest]):
+                    self.scheduled.append((newest, entry))
+        if self.scheduled:
+            self._read_scheduled(0 if ended else LONG_PAST)
+
+    def _read_scheduled(self, past: int) -> None:
+        while self.scheduled and self.scheduled[0][1][1] <= self._call - past:
+            _, one = self.scheduled.popleft()
+            if time.monotonic() >= self.may_look_s:
                 self._look([one])
 
-    def _tell(self, call: int, value: float, stream: int) -> None:
+    def _tell(self, call: int, read: Any, stream: int) -> None:
+        try:
+            value = float(read)
+        except TypeError:  # a complex number
+            return
         self._note(call, value, stream)
         if math.isfinite(value):
             self.finite = call
@@ -116,12 +168,7 @@ class LossPath:
         return self._call - self._asynchronous >= ASYNCHRONOUS
 
     def _may_look(self) -> bool:
-        return self.may_be_read and self._affords()
-
-    def _affords(self, now_s: float = 0.0) -> bool:
-        now = now_s or time.monotonic()
-        self._began_s = self._began_s or now
-        return self._spent_s <= FREE_S + SHARE * (now - self._began_s)
+        return self.may_be_read and time.monotonic() >= self.may_look_s
 
     def _look(self, entries: Iterable[Followed]) -> None:
         """Read losses up to the first that is not evaluated: what came later is not either.
@@ -130,16 +177,18 @@ class LossPath:
         """
         began = time.thread_time()
         for one in entries:
-            loss = one()
-            if loss is None or id(loss) not in self._followed:
+            loss = one[0]()
+            if loss is None or self._sorted_in().get(id(loss)) is not one:
                 continue
             if graph.pending([loss]):
                 self._misses += 1
                 break
             self._hits += 1
-            self._followed.pop(id(loss), None)
-            self._tell(one.call, float(loss.item()), one.stream)
+            del self._followed[id(loss)]
+            self._tell(one[1], loss.item(), one[2])
         self._spent_s += time.thread_time() - began
+        self._began_s = self._began_s or time.monotonic()
+        self.may_look_s = self._began_s + (self._spent_s - FREE_S) / SHARE
 
 
 def loss_in(value: Any) -> Any:

@@ -13,7 +13,9 @@ class Phases:
     """Give each stretch of time to a step (gradients, update, evaluation), to another evaluation, or to neither."""
 
     def __init__(self) -> None:
-        self.totals: dict[str, list[Any]] = {}  # seconds, times, the slowest
+        self._totals: dict[str, list[Any]] = {}  # seconds, times, the slowest
+        self._steps: list[float] = []  # not in the totals yet
+        self._between: list[float] = []
         self.peak: Callable[[], int] = lambda: 0
         self.peak_bytes = 0
         self.peak_in = ""
@@ -21,12 +23,24 @@ class Phases:
         self._was_open = False
         self._open = False  # gradients or an update wait for their evaluation
 
+    @property
+    def totals(self) -> dict[str, list[Any]]:
+        """Return the seconds of each phase, how many stretches of it there were, and the longest."""
+        for name, seconds in ((BETWEEN, self._between), (STEPS, self._steps)):
+            if seconds:
+                self._add(name, sum(seconds), len(seconds), max(seconds))
+                seconds.clear()
+        return self._totals
+
     def begins(self, now_s: float) -> None:
         """A gradient call begins."""
-        self._was_open = self._open
-        if not self._open:
-            self._add(BETWEEN, now_s - self._last_s if self._last_s else 0.0)
-            self._last_s, self._open = now_s, True
+        if self._open:
+            self._was_open = True
+            return
+        self._between.append(now_s - self._last_s if self._last_s else 0.0)
+        if (peak := self.peak()) > self.peak_bytes:
+            self.peak_bytes, self.peak_in = peak, BETWEEN
+        self._last_s, self._open, self._was_open = now_s, True, False
 
     def goes_on(self) -> None:
         """What has just begun was no gradient call."""
@@ -39,13 +53,13 @@ class Phases:
     def evaluated(self, began_s: float, now_s: float) -> None:
         """Something was evaluated."""
         if self._open:
-            self._add(STEPS, now_s - self._last_s)
-            self._stepped_s = now_s
+            self._steps.append(now_s - self._last_s)
+            if (peak := self.peak()) > self.peak_bytes:
+                self.peak_bytes, self.peak_in = peak, STEPS
+            self._last_s, self._open, self._stepped_s = now_s, False, now_s
         elif self._last_s and now_s - began_s > WORTH_S:
-            self._add(OTHER, now_s - self._last_s)
-        else:
-            return
-        self._last_s, self._open = now_s, False
+            self._spent(OTHER, now_s - self._last_s)
+            self._last_s = now_s
 
     def stepped_s(self, now_s: float) -> float:
         """Return when the last step's work was done: now, where it still waits to be evaluated."""
@@ -54,18 +68,16 @@ class Phases:
     def took(self, name: str, began_s: float, now_s: float) -> None:
         """Something was traced, or saved, which took from `began_s` to `now_s`."""
         if self._last_s:
-            self._add(STEPS if self._open else BETWEEN, began_s - self._last_s)
-        self._add(name, now_s - began_s)
+            self._spent(STEPS if self._open else BETWEEN, began_s - self._last_s)
+        self._spent(name, now_s - began_s)
         self._last_s = now_s
 
-    def _add(self, name: str, seconds: float) -> None:
-        total = self.totals.get(name)
-        if total is None:
-            total = self.totals[name] = [0.0, 0, 0.0]
-        total[0] += seconds
-        total[1] += 1
-        if seconds > total[2]:  # noqa: PLR1730 - at each step, twice: `max` takes longer
-            total[2] = seconds
+    def _add(self, name: str, seconds: float, times: int, longest: float) -> None:
+        total = self._totals.setdefault(name, [0.0, 0, 0.0])
+        total[:] = total[0] + seconds, total[1] + times, max(total[2], longest)
+
+    def _spent(self, name: str, seconds: float) -> None:
+        self._add(name, seconds, 1, seconds)
         peak = self.peak()
         if peak > self.peak_bytes:
             self.peak_bytes, self.peak_in = peak, name

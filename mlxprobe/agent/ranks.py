@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 RANKS = ("MLX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
 REDUCING = ("all_sum", "sum_scatter", "all_gather")
@@ -18,7 +19,8 @@ def declared() -> tuple[int, int]:
 class Reductions:
     """The first steps in which as much is reduced as half of what is trained: parameters are compared after them."""
 
-    def __init__(self) -> None:
+    def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
+        self._wake = wake  # told of each
         self.trained = 0  # elements
         self.taken = False  # whether a model has got parameters since, or a file was written
         self._step, self._elements = -1, 0
@@ -31,6 +33,7 @@ class Reductions:
         if self.has_met(step):
             self.taken = False
             self._after |= {step + 1} if len(self._after) < MOST else set()
+            self._wake()
 
     def has_met(self, step: int) -> bool:
         """Tell whether a step, the last that has reduced anything, has reduced that much."""
@@ -39,6 +42,10 @@ class Reductions:
     def is_after(self, step: int) -> bool:
         """Tell whether a step follows right after one of those."""
         return step in self._after
+
+    def awaits(self, step: int) -> bool:
+        """Tell whether one of those is still to come after a step."""
+        return any(one > step for one in self._after)
 
 
 def _number(names: tuple[str, ...], otherwise: int) -> int:

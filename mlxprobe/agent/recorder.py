@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from mlxprobe.agent import sites
 from mlxprobe.agent.channel import Channel
+from mlxprobe.agent.facts import Facts
 from mlxprobe.agent.losspath import LossPath
 from mlxprobe.agent.phases import Phases
 from mlxprobe.agent.ranks import Reductions
@@ -20,10 +21,11 @@ TICK_S = 0.02
 COUNT_S, COUNT_SHARE = 0.1, 0.05  # between two counts of memory: of a short run so far, a share
 LONG_EVALUATION_S = 0.1
 MANY_STEPS, BEGAN_S = 10, time.monotonic()
+NEVER = 0, 0, 0.0
 LAZY_AT_MOST = 3  # steps without an evaluation: the graph of a loss then holds all of them
 
 
-class Recorder:
+class Recorder(Facts):
     """Follow the program through gradient calls, updates and evaluations.
 
     A step ends when the program comes back for its next gradients (or ends): only then has its loop had the
@@ -31,7 +33,7 @@ class Recorder:
     """
 
     def __init__(self, channel: Channel) -> None:
-        self.channel = channel
+        super().__init__(channel)
         self.updates = 0
         self.gradients = 0
         self.lazy_steps = 0
@@ -50,10 +52,8 @@ class Recorder:
         self.losses = LossPath(self.log.read)
         self._streams = Streams()
         self.newcomers = Newcomers()
-        self.reductions = Reductions()
-        self._facts: dict[tuple[str, str, int], int] = {}
+        self.reductions = Reductions(self.wake)
         self.gradient_site = self.update_site = ("", 0)
-        self.freeze_site = sites.NOWHERE  # where the program has frozen something last
         self.loop_site = ("", 0)  # of an update of several gradient calls, in the function that makes them
         self.loaded = False  # whether weights were, from a file
         self.trained_before: dict[int, Callable[[], Any]] = {}  # models, by identity
@@ -62,7 +62,7 @@ class Recorder:
         self.deaf = False  # to what we evaluate and read ourselves
         self.look: Callable[[int, float], dict[str, Any] | None] = lambda *_: None
         self.looked: Callable[[], None] = lambda: None
-        self._over = False
+        self.idle = NEVER  # from a step to before another, and up to when, nobody looks at any
         self.active: Callable[[], int] = lambda: 0
         self.inspected: Callable[[], None] = lambda: None
         self.count: Callable[[], None] = lambda: None
@@ -89,35 +89,56 @@ class Recorder:
 
     def gradient_begins(self) -> None:
         """A gradient call starts; whatever step was open is complete now."""
-        now_s = time.monotonic()
+        now_s = monotonic()
         self.phases.begins(now_s)
-        self._settle_losses(now_s)
+        losses = self.losses
+        if now_s < losses.may_look_s and not losses.scheduled:
+            losses.hand_on(known=not self.lazy_steps)
+        else:
+            self._settle_losses(now_s)
         if self._updated or (self._step_gradients and not self.applied):
             self.close_step(now_s)
         elif not self._open_since:
             self._open_since = self._trains_since_s = now_s
 
-    def gradient_ends(self, value: Any, owner: Any = None, *, model: bool = False) -> None:
-        """A gradient call returned `value`, the loss (or a tuple that starts with it), of a model or a function."""
-        self.gradients += 1
-        if self.gradients == 1:
+    def gradient_ends(self, loss: Any, owner: Any = None, stream: int = -1, *, model: bool = False) -> int:
+        """A gradient call returned a loss (see `loss_in`), of a model or a function.
+
+        Return the number of that one's losses, which it may be known by from then on.
+        """
+        self.gradients = call = self.gradients + 1
+        self._step_gradients += 1
+        if not self.applied:
+            self._lazy_calls += 1
+        if call == 1:
             self.gradient_site = sites.calling()
             self.fact("first gradient", self.gradient_site)
-        self._step_gradients += 1
-        self._lazy_calls += not self.applied
+        if stream < 0:
+            stream = self._meet(owner, model=model)
+        elif not model:
+            self._streams.last = stream
+        self.losses.take(loss, call, stream)
+        if monotonic() - self.channel.sent_s > TICK_S:
+            self.tick()
+        return stream
+
+    def _meet(self, owner: Any, *, model: bool) -> int:
         stream, is_new = self._streams.meet(owner, model=model)
         if is_new:
             before = self.trained_before.get(id(owner))
             self.newcomers.meet(stream)
+            self.wake()
             if self.loaded or (before is not None and before() is owner is not None):
                 self.fact("resumed", self.gradient_site, stream=stream)
-        self.losses.follow(value, self.gradients, stream)
-        if time.monotonic() - self.channel.sent_s > TICK_S:
-            self.tick()
+        return stream
 
     def stream(self, model: Any) -> int:
         """Return the number of a model's losses; for None of the last that were none's."""
         return self._streams.of(model)
+
+    def wake(self) -> None:
+        """A step to come may be looked at after all."""
+        self.idle = NEVER
 
     def _settle_losses(self, now_s: float, *, ended: bool = False) -> None:
         deaf, self.deaf = self.deaf, True
@@ -131,19 +152,20 @@ class Recorder:
         if not self.updates:
             self.update_site = sites.calling()
             self.fact("first update", self.update_site)
+            self.wake()
         self.updates += 1
         self.lazy_steps += 1
         self._updated = self.applied = True
         self.phases.updated()
         self.trained.updated(model, optimizer)
-        if time.monotonic() - self.channel.sent_s > TICK_S:
+        if monotonic() - self.channel.sent_s > TICK_S:
             self.tick()
 
     def evaluated(self, began_s: float) -> None:
         """An evaluation that began at `began_s` has returned."""
         if self.deaf:
             return
-        now_s = time.monotonic()
+        now_s = monotonic()
         took_s = now_s - began_s
         if took_s > LONG_EVALUATION_S or self.lazy_steps >= MANY_STEPS:
             self.fact("long evaluation", seconds=took_s, lazy_steps=self.lazy_steps)
@@ -181,20 +203,22 @@ class Recorder:
         if now_s > self._count_at_s:
             self._count(now_s)
         step = self.updates if self.applied else self.gradients
-        closed = step, now_s - self._open_since, self._step_gradients, self.active(), now_s
-        seen = self.look(step, now_s)
+        first, until, paid_s = self.idle
+        step_s, active = now_s - self._open_since, self.active()
+        seen = None if first <= step < until and now_s < paid_s else self.look(step, now_s)
         if seen is None:
-            self.log.add(*closed)
+            self.log.add(step, step_s, self._step_gradients, active, now_s)
             self._open_since = now_s
         else:
             self.looked()
-            self.log.add(*closed, seen.get("update"), number(seen.get("gradient")))
+            told = seen.get("update"), number(seen.get("gradient"))
+            self.log.add(step, step_s, self._step_gradients, active, now_s, *told)
             self._open_since = time.monotonic()
         if self._updated:
             self._window = self._step_gradients
         self._step_gradients = 0
         self._updated = False
-        if 0 < self.enough_steps <= self.step and not self._over:
+        if self.enough_steps and self.enough_steps <= self.step and not self._over:
             self.enough()  # does not come back, as long as there is a supervisor
             self._open_since = time.monotonic()
 
@@ -212,35 +236,3 @@ class Recorder:
             self.close_step(self.phases.stepped_s(time.monotonic()))
         self.log.flush(patient=True)
         self.at_end()
-
-    def fact(self, name: str, site: tuple[str, int] | None = None, **detail: Any) -> None:
-        """Send a fact with its place; at one place only the first, second, fourth … time."""
-        if self._over:
-            return
-        file, line = site or sites.calling()
-        key = (name, file, line)
-        count = self._facts[key] = self._facts.get(key, 0) + 1
-        if count & (count - 1) == 0:
-            self._send_fact(name, (file, line), count, detail)
-
-    def nothing_trainable(self, seen_at: tuple[str, int]) -> None:
-        """Tell of a model that is all frozen, where that was done."""
-        site, seen = sites.blamed(self.freeze_site, seen_at)
-        self.fact("nothing trainable", site, seen=seen)
-
-    def revise(self, name: str, site: tuple[str, int], **detail: Any) -> None:
-        """Send a fact that may be told again, and then otherwise: the last is what holds."""
-        if not self._over:
-            self._send_fact(name, site, 1, detail)
-
-    def _send_fact(self, name: str, site: tuple[str, int], count: int, detail: dict[str, Any]) -> None:
-        self.channel.send("fact", name=name, step=self.step, **sites.told(site), count=count, detail=detail)
-
-    @contextlib.contextmanager
-    def carefully(self) -> Iterator[None]:
-        """Keep what we fail at from the program."""
-        try:
-            yield
-        except Exception as error:
-            told = f"{type(error).__name__}: {error}"[:200]
-            self.fact("inspector failed", None, inspector="Compiled", error=told)

@@ -58,9 +58,10 @@ class StepLog:
 
     def add(self, n: int, step_s: float, gradients: int, active_bytes: int, now_s: float, *seen: Any) -> None:
         """Step `n` ended at `now_s`; `seen` are pending operations and gradient, of a step that was looked at."""
-        self._rows.append((n, int(step_s * TENTHS_OF_US), gradients, active_bytes, *seen))
+        rows = self._rows
+        rows.append((n, int(step_s * TENTHS_OF_US), gradients, active_bytes, *seen))
         self._ended_s = now_s
-        if seen or now_s - self._channel.sent_s > FLUSH_S or len(self._rows) % MOST == 0:
+        if now_s - self._channel.sent_s > FLUSH_S or seen:
             self.flush()
 
     def flush(self, *, patient: bool = False) -> bool:

@@ -47,15 +47,18 @@ class Updates:
         def update(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
             if nesting.depth:
                 return original(optimizer, *args, **kwargs)
-            model, gradients = _trees(args, kwargs, applies=applies)
+            if applies and len(args) == 2 and isinstance(args[0], dict) and isinstance(args[1], dict) and not kwargs:
+                model, gradients = args
+            else:
+                model, gradients = _trees(args, kwargs, applies=applies)
             if not (recorder.gradients or nesting.tracing or nesting.shadow):
                 recorder.gradient_begins()  # by a function that was made before anybody looked
             if self.comes_late and id(optimizer) not in self._met:
                 self._meet(optimizer, model)
-            if inspection.due and not nesting.tracing:
-                inspection.updating(model, optimizer, gradients)
-            elif nesting.tracing:
+            if nesting.tracing:
                 nesting.tracing[-1].updated.append(Traced(model, optimizer, gradients, applies=applies))
+            elif inspection.due:
+                inspection.updating(model, optimizer, gradients)
             nesting.depth += 1
             try:
                 result = original(optimizer, *args, **kwargs)
@@ -86,6 +89,8 @@ class Updates:
             if nesting.tracing:
                 nesting.tracing[-1].reach.fills(module, parameters)
             recorder.reductions.taken = True
+            if nesting.depth and not inspection.due:
+                return original(module, parameters, *args, **kwargs)
             if inspection.due or not nesting.depth:
                 inspection.setting(module)
             if inspection.due and not nesting.depth:

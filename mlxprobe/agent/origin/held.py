@@ -19,7 +19,9 @@ SPARE = 3  # times what is held: where the peak, which gradients make, lies so f
 MOST = 4  # calls
 TRIES = 3  # searches
 MOST_KINDS = 64
+SECOND = (1,)  # where a function of `nn.value_and_grad` is given its model
 Names = tuple[Callable[[], Any], Callable[[], Any], Callable[[], Any]]  # function, model, what the user gave
+Paths = tuple[tuple[Any, ...], ...]
 Contents = list[tuple[Any, Any]]  # dicts and lists, with what each held
 PLAIN = (list, tuple, dict, int, float, str, bool, type(None))
 
@@ -55,7 +57,7 @@ class Room(NamedTuple):
 
     calls: int
     parameters: bool
-    probes: tuple[tuple[Any, ...], ...] = ()  # paths
+    probes: Paths = ()
     modules: tuple[int, ...] = ()  # which arguments are some
 
 
@@ -63,35 +65,44 @@ class Origin:
     """Hold gradient calls, and search them once a value that is not finite has been seen.
 
     The last call is held up to the next: the parameters that it was given are alive up to the update in any case.
-    Before they are let go, a few bytes of what has become of them tell whether they are finite.
+    Before calls are let go, a few bytes of what has become of their parameters tell whether these are finite.
     """
 
     def __init__(self, inspection: Inspection) -> None:
         self._inspection = inspection
-        self._held: deque[Held] = deque(maxlen=MOST)
-        self._rooms: dict[int, Room] = {}  # by model, or by compiled function
+        self._held: deque[tuple[Any, ...]] = deque(maxlen=MOST)  # see `taken_out`
+        self._rooms: dict[int, Room] = {}  # by compiled function
         self._left = TRIES
         self._random: Any = None
+        self._probes: Paths = ()  # of the kind that was measured last
         self._asked = self._sought = 0
         inspection.recorder.losses.not_finite = self.seek
+        inspection.recorder.closing.append(self._ends)
 
     def holding(self, function: Any, bound: tuple[Any, Any] | None) -> Callable[[Any, Any], None]:
         """Return what holds a call of a function that is about to be made; parameters that raise the peak are not."""
         trained, users = bound or (None, None)
-        names, key = (weak(function), weak(trained), weak(users)), id(trained)
-        rooms, inspection = self._rooms, self._inspection
+        inspection, recorder, calls = self._inspection, self._inspection.recorder, self._held
+        names, random = (weak(function), weak(trained), weak(users)), self._key_holder()
+        room, probed_at, model_of = Room(-1, parameters=False), 0, names[1]
 
         def hold(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            nonlocal room, probed_at
             try:
-                room = rooms.get(key)
-                if room is None or inspection.due:
-                    room = self._room(key, args[:1], args, kwargs, trained)
-                if self._makes_room(room, args):
-                    held = list(args)
-                    for k in room.modules:
-                        held[k] = loose(held[k])
-                    some = held if room.parameters else held[1:]
-                    self._held.append(self._made(names, tuple(some), kwargs, room.parameters))
+                most, parameters, probes, modules = room
+                if most < 0 or inspection.due:
+                    room = most, parameters, probes, modules = self._measured(args[:1], args, kwargs, trained)
+                call = recorder.gradients + 1
+                if probes and calls and calls[0][0] >= probed_at and self._probe(probes, args):
+                    probed_at = call
+                while most < MOST and calls and len(calls) >= most:
+                    calls.popleft()
+                if most and self._left:
+                    if modules == SECOND and args[1] is trained:
+                        args = args[0], model_of, *args[2:]
+                    elif modules:
+                        args = loosened(args, modules)
+                    calls.append((call, names, args if parameters else args[1:], kwargs, random[0], parameters))
             except Exception as error:
                 self._fail(error)
 
@@ -107,12 +118,18 @@ class Origin:
     def _hold_compiled(self, function: Any, args: Any, kwargs: Any, containers: list[Any]) -> None:
         room = self._rooms.get(id(function))
         if room is None or self._inspection.due:
-            room = self._room(id(function), (containers,), (containers, *args), kwargs, None)
-        if self._makes_room(room, (containers,)):
-            held = tuple(map(loose, args))
+            if len(self._rooms) > MOST_KINDS:
+                self._rooms.clear()
+            room = self._measured((containers,), (containers, *args), kwargs, None)
+            self._rooms[id(function)] = room
+        if room.probes and self._held:
+            self._probe(room.probes, (containers,))
+        while self._held and len(self._held) >= room.calls:
+            self._held.popleft()
+        if room.calls and self._left:
             state = [(one, dict(one) if isinstance(one, dict) else list(one)) for one in containers]
-            names = weak(function), weak(None), weak(None)
-            self._held.append(self._made(names, held, kwargs, has_parameters=True, state=state))
+            call, names = self._inspection.recorder.gradients + 1, (weak(function), weak(None), weak(None))
+            self._held.append((call, names, tuple(map(loose, args)), kwargs, self._key_holder()[0], True, state))
 
     def _fail(self, error: Exception) -> None:
         """Hold nothing any more, and tell why: the program goes on."""
@@ -121,34 +138,27 @@ class Origin:
         with self._inspection.recorder.carefully():
             raise error
 
-    def _makes_room(self, room: Room, parameters: Any) -> bool:
-        """Let older calls go, and tell whether there is room for another."""
-        if not self._left:
-            self._held.clear()
-            return False
-        recorder, held = self._inspection.recorder, self._held
-        if held and not recorder.lazy_steps and recorder.losses.may_be_read:
-            for path in room.probes:
-                if is_broken(parameters, path):
-                    self.seek(held[-1].call, after=True)
-                    break
-        while len(held) >= room.calls and held:
-            held.popleft()
-        return room.calls > 0
+    def _ends(self) -> None:
+        """The program has ended: so has the last call, whose parameters nobody may have looked at."""
+        if self._held and self._probes:
+            self._probe(self._probes, self._held[-1][2])
 
-    def _made(self, names: Names, args: Any, kwargs: Any, has_parameters: bool, state: Contents | None = None) -> Held:
+    def _probe(self, probes: Paths, parameters: Any) -> bool:
+        """Look at some parameters before older calls are let go; not where that would be to wait for them.
+
+        The calls since the last such look are all held, so that a search finds after which they broke.
+        """
+        recorder = self._inspection.recorder
+        if recorder.lazy_steps or not recorder.losses.may_be_read:
+            return False
+        if any(is_broken(parameters, path) for path in probes):
+            self.seek(self._held[-1][0], after=True)
+        return True
+
+    def _key_holder(self) -> Any:
         if self._random is None:
             self._random = random_state()  # the same object for ever, slow to find
-        function, model, users = names
-        call = self._inspection.recorder.gradients + 1
-        return Held(call, function, args, kwargs, model, users, self._random[0], has_parameters, state)
-
-    def _room(self, key: int, parameters: Any, args: tuple[Any, ...], kwargs: dict[str, Any], model: Any) -> Room:
-        """Say what may be held of calls of one kind, anew at each step that is looked at."""
-        if len(self._rooms) > MOST_KINDS:
-            self._rooms.clear()
-        room = self._rooms[key] = self._measured(parameters, args, kwargs, model)
-        return room
+        return self._random
 
     def _measured(self, parameters: Any, args: tuple[Any, ...], kwargs: dict[str, Any], model: Any) -> Room:
         if not all(isinstance(one, PLAIN) or is_value(one) for one in (*args, *kwargs.values())):
@@ -160,6 +170,7 @@ class Origin:
         probes = tuple(probed(parameters)) if self._inspection.due and at_hand() else ()
         if self._inspection.count("probes", [at(parameters, path) for path in probes]) != 0:
             probes = ()  # the program does not evaluate its update at each step
+        self._probes = probes
         if every <= FREE_BYTES or every * SPARE <= peak - active:
             return Room(int(min(MOST, max(1, HELD_SHARE * peak // max(1, every)))), True, probes, modules)
         return Room(int(model is not None and data <= HELD_SHARE * peak), False, (), modules)
@@ -175,10 +186,12 @@ class Origin:
             with own.importable():
                 from mlxprobe.agent.origin.search import search
             with self._inspection.recorder.carefully():
-                found = search(list(self._held), call, self._inspection, after=after)
+                found = search([*map(taken_out, self._held)], call, self._inspection, after=after)
                 if found is not None:
                     told = {key: number(one) if isinstance(one, float) else one for key, one in found.told.items()}
                     self._inspection.recorder.fact("origin", found.site, **told)
+            if not self._left:
+                self._held.clear()
 
     def _is_news(self, call: int) -> bool:
         """Tell whether training has gone on since the last search, and no other rank would hear of one."""
@@ -204,6 +217,17 @@ def containers(trees: Any) -> list[Any]:
         elif isinstance(one, tuple):
             waiting += one
     return found
+
+
+def taken_out(one: tuple[Any, ...]) -> Held:
+    """Name the parts of a call that was held."""
+    call, (function, model, users), args, kwargs, key, *rest = one
+    return Held(call, function, args, kwargs, model, users, key, *rest)
+
+
+def loosened(args: tuple[Any, ...], modules: tuple[int, ...]) -> tuple[Any, ...]:
+    """Refer weakly to the arguments that are modules."""
+    return tuple(loose(one) if k in modules else one for k, one in enumerate(args))
 
 
 def loose(one: Any) -> Any:
