@@ -36,7 +36,7 @@ class Row:
 
     __slots__ = ("begun", "built", "done", "group", "n", "operation", "peer", "shape", "step", "sure", "traced", "way")
 
-    def __init__(self, group: str, n: int, operation: str, shape: tuple[tuple[int, ...], str], peer: int) -> None:
+    def __init__(self, group: str, n: int, operation: str, shape: tuple[tuple[int, ...], Any], peer: int) -> None:
         self.group, self.n, self.operation, self.shape, self.peer = group, n, operation, shape, peer
         self.way: tuple[sites.Site, ...] = (sites.NOWHERE,)
         self.step = 0
@@ -55,7 +55,7 @@ class Collectives:
         self.active = False  # whether any has been built: an evaluation may ask for one whose result lay for long
         self.began_s = 0.0  # the evaluation under way
         self._told_began_s = 0.0
-        self._untold: dict[tuple[str, int], Row] = {}
+        self._untold: dict[Row, None] = {}
         self._counts: dict[str, int] = {}
         self._results: dict[int, tuple[weakref.ref[Any], Row]] = {}  # by identity: of rows that may not have run
         self._beside = Apart()
@@ -145,40 +145,41 @@ class Collectives:
         if len(names) > 1:
             peer = int(args[len(names) - 1] if len(args) >= len(names) else kwargs[names[-1]])
         whole = args[0] if args and operation != "recv" else result
-        group = kwargs.get("group")
-        name = WORLD if group is None else self._name(group)
+        known = self._groups.get(id(kwargs.get("group")))
+        name = known[1] if known else WORLD
         n = self._counts[name] = self._counts.get(name, 0) + 1
-        dtype = getattr(whole, "dtype", None)
-        kind = self._types.get(dtype) or self._types.setdefault(dtype, str(dtype).rpartition(".")[2])
-        row = Row(name, n, operation, (getattr(whole, "shape", ()), kind), peer)
-        row.way = sites.way()
+        row = Row(name, n, operation, (getattr(whole, "shape", ()), getattr(whole, "dtype", None)), peer)
+        row.way = sites.way(2)
         row.step = self._recorder.under_way
         row.traced = bool(self._nesting.tracing)
         self._nesting.talks |= row.traced or self._nesting.depth > 0
-        self._untold[name, n] = row
+        self._untold[row] = None
         if len(self._untold) > KEPT:
             del self._untold[next(iter(self._untold))]
         if not row.traced:
             self._recorder.reductions.take(row.step, math.prod(row.shape[0]) if operation in REDUCING else 0)
             self.open.append(row)
-            del self.open[:-KEPT]
+            if len(self.open) > KEPT:
+                del self.open[0]
             self._results[id(result)] = weakref.ref(result), row
             self.active = True
 
     def begins(self, began_s: float, given: Sequence[Any]) -> None:
         """An evaluation of some arrays begins."""
         self.began_s = began_s
-        held = [row for one in given if (row := self._row(one)) is not None]
-        self._again = [row for row in held if row.done]  # an evaluation has come back since, that need not have held it
-        for row in held:
-            row.sure |= not row.done
-        self._sure = any(row.sure for row in held)
-        lies = not held and len(given) == 1 and bool(self.open)
-        self._apart = lies and self._beside.holds_none(given[0], self._recorder.lazy_steps)
-
-    def _row(self, result: Any) -> Row | None:
-        known = self._results.get(id(result))
-        return known[1] if known is not None and known[0]() is result else None
+        self._sure = self._apart = held = False
+        self._again = []
+        for one in given if self._results else ():
+            known = self._results.get(id(one))
+            if known is not None and known[0]() is one:
+                row, held = known[1], True
+                if row.done:
+                    self._again.append(row)  # an evaluation has come back since, that need not have held it
+                else:
+                    row.sure = True
+                self._sure |= row.sure
+        if self.open and not held and len(given) == 1:
+            self._apart = self._beside.holds_none(given[0], self._recorder.lazy_steps)
 
     def returns(self, now_s: float, *, waits: bool = True) -> None:
         """The evaluation has returned; one that does not wait has only begun."""
@@ -186,20 +187,18 @@ class Collectives:
         for row in self._again:
             if row.sure:  # it was told to wait
                 row.done = now_s
-                self._untold[row.group, row.n] = row
+                self._untold[row] = None
         if self._apart or (waits and not self._sure and now_s - began_s < AT_ONCE_S):
             return
         for row in self.open:
             row.begun = row.begun or began_s
             row.done = now_s if waits else 0.0
-            self._untold[row.group, row.n] = row
+            self._untold[row] = None
         if waits:
             self.open.clear()
-            self._forget()
-
-    def _forget(self) -> None:
-        """Keep only results that live, and may never have been computed."""
-        self._results = {key: held for key, held in self._results.items() if not held[1].sure and held[0]() is not None}
+            self._results = {  # that live, and may never have been computed
+                key: held for key, held in self._results.items() if not held[1].sure and held[0]() is not None
+            }
 
     def fails(self) -> None:
         """The evaluation has raised an exception."""
@@ -212,29 +211,30 @@ class Collectives:
         for row in list(self.open) if not self._apart else ():
             if row.built <= began_s:  # not after: the program goes on meanwhile
                 row.begun = row.begun or began_s
-                self._untold[row.group, row.n] = row
+                self._untold[row] = None
         if began_s and now_s - began_s > LONG_S:
             for row in self._again:
                 row.begun, row.done, row.sure = began_s, 0.0, True
-                self._untold[row.group, row.n] = row
+                self._untold[row] = None
         untold = list(self._untold)
         news = began_s != self._told_began_s
         for first in range(0, max(len(untold), news), AT_ONCE):
-            some = [one for key in untold[first : first + AT_ONCE] if (one := self._untold.pop(key, None))]
+            some = [one for one in untold[first : first + AT_ONCE] if self._untold.pop(one, one) is None]
             rows = [self._told(one, now_s) for one in some]  # out first: what the program does from here is news again
             if not self._recorder.channel.send(
                 "collectives", at=now_s, rows=rows, evaluating=_ago(began_s, now_s), counts=dict(self._counts)
             ):
                 for one in some:
-                    self._untold.setdefault((one.group, one.n), one)
+                    self._untold.setdefault(one)
                 return
             self._told_began_s = began_s
 
     def _told(self, row: Row, now_s: float) -> list[Any]:
         times = [_ago(one, now_s) for one in (row.built, row.begun, row.done)]
         shape, dtype = row.shape
+        kind = self._types.get(dtype) or self._types.setdefault(dtype, str(dtype).rpartition(".")[2])
         place = self._place(row.way)
-        return [row.group, row.n, row.operation, shape, dtype, row.peer, row.step, place, *times, row.sure, row.traced]
+        return [row.group, row.n, row.operation, shape, kind, row.peer, row.step, place, *times, row.sure, row.traced]
 
     def _place(self, way: tuple[sites.Site, ...]) -> int:
         """Return the number of the lines that led to a collective, which are told once."""

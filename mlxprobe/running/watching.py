@@ -68,6 +68,7 @@ class Watch:
         self.parted: Callable[[Watcher], None] = lambda _: None
         self.failed: Callable[[Exception], None] = lambda _: None
         self.seen: tuple[Observation, ...] = ()
+        self._running: Started | None = None
         self._watcher: Watcher | None = None
         self._settings = settings
         self._first_s = 0.0  # when the first process said that enough was seen of it
@@ -86,6 +87,7 @@ class Watch:
             ProbeError: it could not be started.
         """
         with self._start(self.program) as running:
+            self._running = running
             self.begun()
             self.seen = self._watched(running)
         self.environment = environment_of(self._watcher)
@@ -120,9 +122,7 @@ class Watch:
     @property
     def exit_code(self) -> int | None:
         """The exit code of the process that was started."""
-        if self._watcher is not None:
-            return self._watcher.child.exit_code
-        return self.seen[0].exit_code if self.seen else None  # it had ended before it was polled
+        return self._running.child.exit_code if self._running else None
 
     def so_far(self, watcher: Watcher, ended: str) -> tuple[ProgramRecord, ...]:
         """Judge what has been seen of a program that still runs: `ended` is `running`, or `stalled` where it hangs."""
