@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import sites
+from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import like
+from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 
 DRAWING = (
@@ -15,6 +16,7 @@ DRAWING = (
 )
 SURE = 4  # steps in a row
 PLACES = 32
+ARRAYS = 8  # of a call's data
 
 
 class Run:
@@ -28,12 +30,16 @@ class Run:
 
 
 class Draws(Inspector):
-    """Count the steps in a row at which one line sets the same seed, or draws with the same key within a gradient."""
+    """Count the steps in a row at which one line sets the same seed, or draws with the same key within a gradient.
+
+    A seed counts where a gradient call draws with it, or is given what is drawn with it.
+    """
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._seeds: dict[tuple[str, int], Run] = {}
         self._keys: dict[tuple[str, int], Run] = {}
+        self._latest = sites.NOWHERE  # where a seed was set last
         self._traced: dict[tuple[str, int], Run] = {}  # seeds that are set in compiled functions
 
     def imported(self, name: str, module: Any) -> None:
@@ -55,7 +61,16 @@ class Draws(Inspector):
 
         return seed
 
+    def called(self, call: Call) -> None:
+        """See whether the data of a call wait to be drawn, with the seed that was set last."""
+        recent = self._seeds.get(self._latest)
+        if recent is None or recent.drawn or self.inspection.inside or self.inspection.recorder.lazy_steps > 1:
+            return
+        data = graph.leaves(call.data)[:ARRAYS]
+        recent.drawn = bool(data) and "RandomBits" in graph.drawn(data)
+
     def _set(self, value: Any) -> None:
+        self._latest = sites.calling()
         run = follow(self._seeds, sites.calling(), value, self.inspection.recorder.step, lambda a, b: bool(a == b))
         if run is not None:
             self._tell(run, "seed")
