@@ -81,7 +81,9 @@ class Accumulation(Inspector):
         passed = before if passed is after else passed
         if calls and passed is not None and all(one.gradient.shape == passed.shape for one in calls):
             self._update = calls, passed, type(optimizer).__name__, sites.calling()
-            if len(calls) > 1:
+            if len(calls) == 1:
+                calls[0].parameter = None  # nothing to compare it with: it may be computed in place
+            else:
                 self._loop = self.inspection.recorder.loop_site = loop_of(calls[-1])
 
     def forget(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -24,16 +25,24 @@ def affordable(named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
 
 
 class Held:
-    """A few parameters of one gradient call: a model's; arguments are not, until an optimizer is given them."""
+    """A few parameters of one gradient call: a model's; arguments are not, until an optimizer is given them.
 
-    def __init__(
-        self, key: Any, arrays: dict[str, Any], site: tuple[str, int], results: tuple[Any, list[Any]], *, trained: bool
-    ) -> None:
+    What has its values is read at once and let go of: MLX computes in place where nobody else holds what goes in.
+    """
+
+    def __init__(self, key: Any, arrays: dict[str, Any], call: Call) -> None:
         self.key = key
-        self.arrays = arrays
-        self.site = site
-        self.results = results  # the loss, and some of the gradients
-        self.trained = trained
+        self.arrays = arrays  # those that wait for their values
+        self.values: dict[str, list[float]] = {}
+        self.given = [weakref.ref(one) for one in arrays.values()]
+        self.site = call.site
+        self.trained = call.model is not None
+        self.results = (None, []) if self.trained else (call.loss, graph.leaves(call.gradients)[:MANY])
+
+    def read(self) -> None:
+        """Keep the values, and no array."""
+        some = graph.numbers_each([graph.sample(array) for array in self.arrays.values()])
+        self.values, self.arrays = dict(zip(self.arrays, some, strict=True)), {}
 
 
 class Parameters(Inspector):
@@ -72,29 +81,31 @@ class Parameters(Inspector):
         self._site = call.site
         key = call.site if call.model is None else id(call.model)
         if all(one.key != key for one in self._held):
-            results = (call.loss, graph.leaves(call.gradients)[:MANY])
-            self._held.append(Held(key, dict(small), call.site, results, trained=call.model is not None))
+            held = Held(key, dict(small), call)
+            if small and self.inspection.count("parameters", [one for _, one in small]) == 0:
+                held.read()
+            self._held.append(held)
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         given = {id(one) for one in graph.leaves(model)}
         for held in self._held:
-            held.trained |= any(id(one) in given for one in held.arrays.values())
+            held.trained |= any(id(known()) in given for known in held.given)
 
     def look(self, step: int) -> None:
         held, self._held = self._held, []
         for one in held:
-            arrays = one.arrays
-            pending = self.inspection.count("parameters", list(arrays.values()))
-            if pending is None or pending or not arrays:
+            if one.arrays:
+                pending = self.inspection.count("parameters", list(one.arrays.values()))
                 if pending and one.trained:
-                    self._waiting.append((self.inspection.recorder.gradients, pending / len(arrays)))
+                    self._waiting.append((self.inspection.recorder.gradients, pending / len(one.arrays)))
+                if pending == 0:
+                    one.read()
+            if not one.values:
                 continue
-            some = graph.numbers_each([graph.sample(array) for array in arrays.values()])
-            values = dict(zip(arrays, some, strict=True))
             before = self._before.get(one.key)
-            self._before[one.key] = values
+            self._before[one.key] = one.values
             if before is not None:
-                self._compare(one, before == values)
+                self._compare(one, before == one.values)
                 self._follow(one)
 
     def _compare(self, held: Held, same: bool) -> None:
