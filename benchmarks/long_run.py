@@ -1,6 +1,7 @@
 """What a run of very many steps costs whoever watches it: memory of the supervisor, size of its reports.
 
-`python -m benchmarks.long_run [STEPS]`: ten million steps where no number is given. What a real loop's agent tells of
+`python -m benchmarks.long_run [STEPS] [RANKS]`: ten million steps in one process where no number is given; with ranks,
+each tells its part of them. What a real loop's agent tells of
 its first 20,000 steps is told again and again, as fast as it is taken in; `mlxprobe watch` writes its report anew all
 the while.
 """
@@ -17,6 +18,7 @@ import psutil
 
 import mlxprobe.supervisor.watch
 from mlxprobe.running.limits import limits_of
+from mlxprobe.selftest import overhead
 from mlxprobe.settings.table import resolve
 from mlxprobe.supervisor.processes import Processes
 from mlxprobe.supervisor.watch import observe
@@ -43,7 +45,7 @@ class Recording(Processes):
 def record(file: Path) -> None:
     """Run a real loop, and write what its agent tells into a file."""
     vars(mlxprobe.supervisor.watch)["Processes"] = Recording
-    words = (sys.executable, str(PROGRAMS / "short_steps.py"), str(RECORDED), "1")
+    words = (sys.executable, overhead.SHORT_STEPS, str(RECORDED), "1")
     seen = observe(Program(name="short_steps.py", command=words), limits_of(resolve({})))
     if not seen.finished or seen.steps[-1].n < RECORDED:
         raise SystemExit(f"the loop did not end well: {seen.ended}, {seen.output_tail[-500:]}")
@@ -65,12 +67,19 @@ def told(file: Path) -> int:
 
 def main() -> None:
     """Print the supervisor's memory as the steps are told, and what its reports came to."""
-    steps = int(sys.argv[1]) if sys.argv[1:] else 10_000_000
+    steps, ranks = (*map(int, sys.argv[1:]), *(10_000_000, 1)[len(sys.argv) - 1 :])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         record(folder / "lines")
-        again = ["sh", "-c", 'exec "$@" "$MLXPROBE_FOLDER/events"', "sh"]  # which the agent would hide
-        again += [sys.executable, str(PROGRAMS / "told_again.py"), str(folder / "lines"), str(steps)]
+        all_ranks = f'for rank in $(seq {ranks}); do "$@" "$MLXPROBE_FOLDER/events" $rank & done; wait'
+        again = ["sh", "-c", all_ranks, "sh"]  # which the agent would hide
+        again += [
+            sys.executable,
+            str(PROGRAMS / "told_again.py"),
+            str(folder / "lines"),
+            str(steps // ranks),
+            str(ranks),
+        ]
         report = folder / "report.json"
         order = [sys.executable, "-m", "mlxprobe", "watch", "--every", "5s", "--format", "json", "--output"]
         began_s = time.monotonic()

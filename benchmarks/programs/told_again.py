@@ -1,4 +1,4 @@
-"""Tell again what a training loop has told: `FILE STEPS PIPE`; its steps are numbered on, its times are now's.
+"""Tell again what a training loop has told: `FILE STEPS RANKS PIPE RANK`; steps are numbered on, times are now's.
 
 FILE holds the lines that the agent sent while the loop ran. Its first tells what a run tells once; from the first
 steps on, they are sent over and over until so many steps are told.
@@ -16,14 +16,17 @@ OF_STEPS = ("steps", "memory", "tick")
 
 def main() -> None:
     """Send the lines in the name of this process."""
-    file, steps = sys.argv[1], int(sys.argv[2])
+    file, pipe_name = sys.argv[1], sys.argv[4]
+    steps, size, rank = int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[5]) - 1
+    placed = {"rank": rank, "size": size} if size > 1 else {}
     events = [json.loads(line) for line in Path(file).read_bytes().splitlines()]
     once = [one for one in events if one["e"] not in (*OF_STEPS, "end")]
     often = [one for one in events if one["e"] in OF_STEPS]
     period = max(row[0] for one in often for row in one.get("rows", ()))
-    pipe = os.open(sys.argv[3], os.O_WRONLY)
+    pipe = os.open(pipe_name, os.O_WRONLY)
     for one in once:
-        send(pipe, one | ({"pid": os.getpid()} if one["e"] in ("process", "ready") else {}))
+        own = {"pid": os.getpid()} if one["e"] in ("process", "ready") else {}
+        send(pipe, one | own | (placed if one["e"] == "process" else {}))
     for before in range(0, steps, period):
         for one in often:
             send(pipe, later(one, before))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -25,6 +26,7 @@ class Pace:
         self._calls = self._traces = 0
         self._traced = False
         self._traced_s = self._evaluation_s = self._ours_s = self._ours_before_s = 0.0  # what counting took
+        self._used_s = self._cpu_s = 0.0  # of processors: by all before, and for what was traced
         self._told = 0.0
         self._drawn = self._operations = self._chain = 0
         recorder.closing.append(self._close)
@@ -51,7 +53,7 @@ class Pace:
     def begins(self) -> None:
         """The program calls the function; whatever it evaluated since the call before belongs to that."""
         self._settle()
-        self._began_s, self._ours_before_s = time.monotonic(), self._ours_s
+        self._began_s, self._ours_before_s, self._used_s = time.monotonic(), self._ours_s, used_s()
 
     def ends(self, *, traced: bool) -> None:
         """The call has returned; nothing is evaluated yet."""
@@ -61,16 +63,24 @@ class Pace:
         if traced:
             self._traces += 1
             self._traced_s += took_s
+            self._use(took_s)
 
     def _settle(self) -> None:
         """The call before is over, with what was evaluated since."""
         if not self._calls:
             return
         evaluated_s = self._recorder.evaluation_s - self._evaluated_s
-        self._evaluation_s += evaluated_s if self._traced else 0.0
+        if self._traced:
+            self._evaluation_s += evaluated_s
+            self._use(evaluated_s)
         self._traced = False
         if self._is_long() and self._traced_s + self._evaluation_s > self._told:
             self._tell()
+
+    def _use(self, took_s: float) -> None:
+        """Count of what was used since then what can belong to something that took so long: others use the machine."""
+        before_s, self._used_s = self._used_s, used_s()
+        self._cpu_s += min(self._used_s - before_s, took_s)
 
     def _is_long(self) -> bool:
         return self._chain >= UNROLLED or self._traced_s + self._evaluation_s > SLOW_S
@@ -88,9 +98,15 @@ class Pace:
             self._site,
             seconds=self._traced_s,
             evaluation_s=self._evaluation_s,
+            cpu_s=self._cpu_s,
             ours_s=self._ours_s,
             operations=self._operations,
             chain=self._chain,
             calls=self._calls,
             traces=self._traces,
         )
+
+
+def used_s() -> float:
+    """Return what this process has used of processors, and the compilers that it has started."""
+    return sum(os.times()[:4])

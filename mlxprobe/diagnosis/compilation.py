@@ -14,7 +14,7 @@ ENOUGH_NUMBERS = 6
 EVERY, EVERY_FIFTH = 0.8, 0.2
 MANY_TRACES, EVERY_OTHER = 24, 0.5  # so many lengths are no buckets, also where some have come back by now
 PADDED = 8  # lengths that differ by multiples of this are padded, and come back
-VERY_LONG_S = 5.0
+VERY_LONG_S = 5.0  # of a processor: a busy machine makes any compilation long
 FEW_CALLS = 8  # of each trace: one is as dear as ten and more calls, on any machine
 MOST = 0.5
 UNROLLED = 3000  # operations in a chain: no network is so deep
@@ -127,8 +127,8 @@ def long_trace(seen: Observation) -> Iterator[Finding]:
 
     A loop in a compiled function is unrolled: each turn adds its operations to one graph, which MLX has to simplify,
     and to build kernels for. A loop shows in three thousand operations one after another; where such a function is
-    called more than eight times for each trace it has to take 5 s as well, since a few steps of a recurrent network
-    do the same. Where the function is large and no loop shows in it, this is a note.
+    called more than eight times for each trace it has to take 5 s of a processor as well, since a few steps of a
+    recurrent network do the same. Where the function is large and no loop shows in it, this is a note.
 
     Example: `for t in range(40_000): x = x + mx.array(0.0)` under `@mx.compile`.
 
@@ -140,8 +140,9 @@ def long_trace(seen: Observation) -> Iterator[Finding]:
         names = ("seconds", "evaluation_s", "ours_s", "operations", "chain", "calls", "traces")
         built, evaluated, ours, operations, chain, calls, traces = (float(str(fact.detail[name])) for name in names)
         took, run = built + evaluated, whole - ours
+        cpu_s = float(str(fact.detail.get("cpu_s", took)))
         unrolled, few = chain >= UNROLLED, calls <= FEW_CALLS * traces
-        if took < MOST * run or not ((unrolled and few) or (operations >= MANY_OPERATIONS and took >= VERY_LONG_S)):
+        if took < MOST * run or not ((unrolled and few) or (operations >= MANY_OPERATIONS and cpu_s >= VERY_LONG_S)):
             continue
         what = f"{operations:,.0f} operations" + (f", {chain:,.0f} of them one after another" if unrolled else "")
         message = f"compiling this function and its first evaluation took {took:.1f} of the run's {run:.1f} s: {what}"

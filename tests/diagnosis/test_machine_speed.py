@@ -13,10 +13,15 @@ from mlxprobe.values.vocabulary import Severity
 LIMITS = Limits(stall_s=1.0, startup_s=1.0, timeout_s=1.0, memory_bytes=1)
 
 
-def traced(speed: float, *, chain: int, calls: int, others_s: float = 0.1) -> list[Finding]:
-    """Return what is told of a trace of 1 s on a machine of speed 1, beside the other work of the run."""
+def traced(speed: float, *, chain: int, calls: int, others_s: float = 0.1, share: float = 1.0) -> list[Finding]:
+    """Return what is told of a trace of 1 s on a machine of speed 1, beside the other work of the run.
+
+    `share` is which part of a processor the run has got.
+    """
+    detail: dict[str, str | int | float | bool | list[str]]
     detail = {"seconds": 0.9 / speed, "evaluation_s": 0.1 / speed, "ours_s": 0.0, "operations": 15_000, "chain": chain}
-    fact = Fact(name="long trace", file="train.py", line=3, detail={**detail, "calls": calls, "traces": 1})
+    detail |= {"calls": calls, "traces": 1, "cpu_s": share / speed}
+    fact = Fact(name="long trace", file="train.py", line=3, detail=detail)
     wall_s = (1 + others_s) / speed
     return list(long_trace(Observation(program="p", limits=LIMITS, facts=(fact,), wall_s=wall_s)))
 
@@ -27,6 +32,11 @@ def test_an_unrolled_loop_is_told_however_fast_the_machine_is(speed: float) -> N
     assert traced(speed, chain=15_000, calls=1, others_s=10.0) == []
     assert traced(speed, chain=2_000, calls=1) == []
     assert traced(speed, chain=4_000, calls=20) == []
+
+
+def test_a_large_trace_is_long_by_the_processor_that_it_takes_not_by_what_others_take() -> None:
+    assert [one.severity for one in traced(0.1, chain=2_000, calls=20)] == [Severity.NOTE]
+    assert traced(0.1, chain=2_000, calls=20, share=0.3) == []
 
 
 def kept(per_step: float, bytes_per_step: int) -> list[Severity]:
