@@ -17,11 +17,12 @@ from watching import TOYS, until
 
 from mlxprobe.agent.roots import Roots
 from mlxprobe.platform import LINUX
+from mlxprobe.platform.interface import Native
 from mlxprobe.platform.linux import rights
 from mlxprobe.platform.linux.awaited import awaited
 from mlxprobe.platform.linux.symbols import library, plain
 from mlxprobe.platform.linux.threads import threads
-from mlxprobe.platform.linux.unstopped import Memory, is_call
+from mlxprobe.platform.linux.unstopped import Memory, is_call, without_strays
 from mlxprobe.supervisor import anatomy
 from mlxprobe.values.vocabulary import Whose
 
@@ -140,6 +141,32 @@ def test_what_is_no_library_has_no_functions(tmp_path: Path) -> None:
     (tmp_path / "text.so").write_text("no library at all, but long enough for a header of one" * 3)
     assert library(str(tmp_path / "text.so")).name(0) == ""
     assert library(str(tmp_path / "missing.so")).name(0) == ""
+
+
+LIBC, MLX, PYTHON = "/lib/x86_64-linux-gnu/libc.so.6", "/v/mlx/lib/libmlx.so", "/opt/lib/libpython3.11.so.1.0"
+WAIT, EVENT, EVAL = Native(LIBC, "pthread_cond_wait"), Native(MLX, "mlx::core::Event::wait"), Native(MLX, "eval_impl")
+STALE, LOCK = Native(PYTHON, "_Py_dict_lookup"), Native(PYTHON, "take_gil")
+
+
+@pytest.mark.parametrize(
+    ("found", "kept"),
+    [
+        ((WAIT, EVENT, STALE, EVAL), (WAIT, EVENT, EVAL)),
+        ((WAIT, LOCK, EVENT, EVAL), (WAIT, LOCK, EVENT, EVAL)),
+        ((WAIT, EVENT, EVAL, STALE), (WAIT, EVENT, EVAL, STALE)),
+        ((WAIT, LOCK, WAIT), (WAIT, LOCK, WAIT)),
+        (
+            (Native("/usr/bin/python3.11", "gc_collect_main"), EVAL),
+            (Native("/usr/bin/python3.11", "gc_collect_main"), EVAL),
+        ),
+        ((EVENT, Native("/usr/bin/python3.11", "dict_get"), EVAL), (EVENT, EVAL)),
+    ],
+    ids=["between MLX's", "its lock", "outermost", "no libpython", "a collection", "a program without libpython"],
+)
+def test_what_a_function_of_pythons_left_between_two_calls_of_mlx_is_no_call(
+    found: tuple[Native, ...], kept: tuple[Native, ...]
+) -> None:
+    assert without_strays(found) == kept
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="calls look otherwise elsewhere")

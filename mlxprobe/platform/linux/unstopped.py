@@ -1,15 +1,17 @@
 """The native calls of threads that sleep, read without stopping anybody.
 
 A sleeping thread's stack does not change. The kernel tells where it ends; what lies on it and points behind a call in
-a library is a return address. What a function left there unused may do so too, so such a list can hold a call too many.
+a library is a return address. What a function left there unused may do so too, so such a list can hold a call too many;
+one of the interpreter's between two of one library is left out, for a library goes through Python by its own entries.
 """
 
 from __future__ import annotations
 
 import bisect
 import platform
+import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mlxprobe.platform.interface import Native
@@ -19,6 +21,8 @@ from mlxprobe.platform.linux.waits import memory
 
 DEEP_BYTES = 48 << 10
 MOST = 24
+_PYTHON = re.compile(r"/(?:lib)?python3?[\d.]*t?(?:\.so[\d.]*)?(?: \(deleted\))?$")
+_SYSTEM = re.compile(r"/(?:lib(?:c|m|pthread|stdc\+\+|gcc_s)|ld-linux[^/]*)[.-][^/]*$")
 INTERPRETER = (
     "_PyEval_",
     "PyEval_",
@@ -64,7 +68,7 @@ class Memory:
             if frame.function.startswith(INTERPRETER) or len(found) >= MOST:
                 break
             found.append(frame)
-        return tuple(found)
+        return without_strays(found)
 
     def _at(self, address: int) -> Mapped | None:
         found = bisect.bisect_right(self._starts, address) - 1
@@ -83,6 +87,16 @@ class Memory:
         part = self._at(address)
         name = library(part.file).name(address - 1 - part.start + part.offset) if part and part.runs else ""
         return Native(part.file, name) if part and name else None
+
+
+def without_strays(found: Sequence[Native]) -> tuple[Native, ...]:
+    """Leave out the interpreter's functions that lie between two calls of one library; all call the system's."""
+    files = ["" if _SYSTEM.search(one.file) else one.file for one in found]
+    return tuple(
+        one
+        for at, one in enumerate(found)
+        if not (_PYTHON.search(one.file) and {*files[:at]} & {*files[at:]} - {"", one.file})
+    )
 
 
 def is_call(before: bytes) -> bool:
