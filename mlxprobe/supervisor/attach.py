@@ -20,7 +20,7 @@ from mlxprobe.supervisor.portrait import Sitter, may_progress
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.spied import MISSING, Spied, in_mlx
 from mlxprobe.supervisor.strangers import MOST, Strangers
-from mlxprobe.supervisor.suspicion import Suspicion
+from mlxprobe.supervisor.suspicion import SOON, Suspicion
 from mlxprobe.values.live import Looked
 from mlxprobe.values.observation import Stack
 
@@ -142,6 +142,8 @@ class Attachment:
         """Tell whether the main thread waits for what is outside, and nothing else is busy: more looks tell no more."""
         mains = [one for one in system.threads([self.pid]) if one.number == self.pid]
         used_s = self.tree.cpu_since(self._silent_since_s - self.started_s)
+        if self._given and not system.outside(mains, SOON * self.limit_s):
+            return False  # it may be a deadlock: that takes two looks
         return used_s < IDLE_CPU_SHARE * self.limit_s and any(
             system.awaited(one, self.tree.pids).outer for one in mains
         )

@@ -82,6 +82,7 @@ class Sitter:
             python=stack is not None,
             bystander=stack is not None and (key[0], stack.thread) in self._spied.bystanders,
             cpu_s=round(ran_s, 4),
+            waited_s=round(now.waited_s - then.waited_s, 4) if then else 0.0,
             cpu_share=round(ran_s / self._looked_s, 3),
             switches=now.thread.switches - then.thread.switches if then else 0,
             slept_s=None if now.slept_s is None else round(now.slept_s, 3),

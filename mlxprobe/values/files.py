@@ -146,16 +146,12 @@ def encode(record: Value, indent: int = 2) -> bytes:
 
 
 def finite(value: Any) -> Any:
-    """JSON has no NaN; say it in words that the reader turns back. What holds none is not copied: it may be large."""
+    """JSON has no NaN; say it in words that the reader turns back."""
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, dict):
-        made: Any = {key: finite(one) for key, one in value.items()}
-        return value if all(made[key] is one for key, one in value.items()) else made
-    if isinstance(value, (list, tuple)):
-        made = [finite(one) for one in value]
-        return value if all(new is one for new, one in zip(made, value, strict=True)) else made
-    return value
+        return {key: finite(one) for key, one in value.items()}
+    return [finite(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def decode(data: bytes, origin: str) -> Record:

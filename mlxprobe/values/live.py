@@ -30,12 +30,12 @@ class Scope(Value, frozen=True):
 class LiveThread(Value, frozen=True):
     """A thread at the end of a look: `state` is the kernel's letter, `cpu_s` what it has computed.
 
-    That is counted since the look began; `cpu_share` is which part of a processor it was. `looks` is how often its
-    Python stack was read, in vain, for a change, and `proved` whether it got the processor to show one. `slept_s` is
-    for how long it had slept by then, also before the look, where the kernel tells (None otherwise); `waits` names what
-    it sleeps for, `outer` says that this is not in the hands of the tree alone. `python` says whether it runs Python:
-    MLX's own threads do not, and have their `native` calls alone. What stands in MLX does not wait for a `bystander`.
-    `scope` is where one keeps to that has moved.
+    That is counted since the look began, as are the `waited_s` for a processor; `cpu_share` is which part of one it
+    had. `looks` is how often its Python stack was read, in vain, for a change, and `proved` whether it got the
+    processor to show one. `slept_s` is for how long it had slept by then, also before the look, where the kernel tells
+    (None otherwise); `waits` names what it sleeps for, `outer` says that this is not in the hands of the tree alone.
+    `python` says whether it runs Python: MLX's own threads do not, and have their `native` calls alone. What stands in
+    MLX does not wait for a `bystander`. `scope` is where one keeps to that has moved.
     """
 
     number: int
@@ -45,6 +45,7 @@ class LiveThread(Value, frozen=True):
     bystander: bool = False
     cpu_share: float = 0.0
     cpu_s: float = 0.0
+    waited_s: float = 0.0
     switches: int = 0
     looks: int = 0
     proved: bool = False

@@ -11,6 +11,7 @@ from mlxprobe.verdict.standing import in_collective, in_mlx
 
 LOOKS = 40  # a loop of short steps is found outside of its evaluations at some of so many
 IDLE_CPU_SHARE = 0.1
+STARVED_CPU_SHARE, WANTED_CPU_SHARE = 0.05, 0.6  # as `watch` has them
 PAGES_PER_S = 200.0
 UNCLEAR = (
     "nothing of MLX ran meanwhile, and whether that is progress cannot be told from outside: --stall-limit 60s looks "
@@ -61,9 +62,17 @@ def _goes_round(looked: Looked) -> tuple[Live, str] | None:
         return None
     scopes = [one.scope for one in sorted(each(looked), key=lambda one: -one.cpu_s) if one.scope]
     told = f"its Python code moves, {f'always {told_scope(scopes[0])}' if scopes else f'last seen {place(looked)}'}"
-    if looked.limit_given and sum(one.cpu_s for one in each(looked)) > IDLE_CPU_SHARE * looked.looked_s:
+    if looked.limit_given and _is_busy(looked):
         return Live.STALL, f"nothing of MLX has run for all of {duration(looked.looked_s)}; {told}"
     return Live.ALIVE, f"{told}; {UNCLEAR}"
+
+
+def _is_busy(looked: Looked) -> bool:
+    """Tell whether a tree computes, or would if others left it a processor: what only looks now and then waits."""
+    used_s = sum(one.cpu_s for one in each(looked))
+    wanted_s = used_s + sum(one.waited_s for one in each(looked))
+    starved = used_s > STARVED_CPU_SHARE * looked.looked_s and wanted_s > WANTED_CPU_SHARE * looked.looked_s
+    return starved or used_s > IDLE_CPU_SHARE * looked.looked_s
 
 
 def told_scope(scope: Scope) -> str:

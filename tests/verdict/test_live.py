@@ -80,6 +80,8 @@ CASES: list[tuple[str, Live, Looked]] = [
      looked(msgspec.structs.replace(ROUND, may_progress=True), moved=(7,), limit_given=True)),
     ("a loop that looks now and then whether it may go on", Live.ALIVE,
      looked(process(thread(cpu_s=0.02), may_progress=False), moved=(7,), limit_given=True)),
+    ("a loop that is left next to no processor", Live.STALL,
+     looked(process(thread(cpu_s=0.15, waited_s=1.7), may_progress=False), moved=(7,), limit_given=True)),
     ("a sleep of more than ten times the limit that was asked for", Live.DEADLOCK,
      looked(process(thread(**SLEEP)), kind=DEAD, limit_given=True)),
     ("a compiler works", Live.ALIVE, looked(process(thread(*WAITS)), compiles=True)),
