@@ -148,6 +148,8 @@ class GradientCalls:
         """Make a gradient call within another call of MLX's; tell of it where that is a compiled function's."""
         nesting = self._nesting
         tells = not (nesting.depth or nesting.mapped)
+        if tells and not nesting.shadow:
+            self._inspection.calling()
         nesting.depth += 1
         try:
             result = call(*args, **kwargs)

@@ -40,6 +40,9 @@ class Inspector:
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         """An optimizer is about to update, at a step that is looked at."""
 
+    def calling_in_trace(self) -> None:
+        """A gradient call in a compiled function begins to be traced."""
+
     def called_in_trace(self, call: Call) -> None:
         """A gradient call in a compiled function is being traced: its arrays have no values, and their graph."""
 
@@ -92,9 +95,9 @@ class Inspection:
 
     def calling(self) -> None:
         """Tell of a gradient call that begins."""
-        if self.due and not self.busy and self.home.here():
+        if self.tracing or (self.due and not self.busy and self.home.here()):
             with self.at_our_cost():
-                self._each(lambda one: one.calling())
+                self._each(lambda one: one.calling_in_trace() if self.tracing else one.calling())
 
     def called(self, call: Callable[[], Call]) -> None:
         """Tell of a gradient call."""
@@ -175,10 +178,8 @@ class Inspection:
         if not self.recorder.applied:
             counted, self._functional = self._functional, None
             return counted or None  # of micro-batches before the first update it says nothing
-        trees = self.recorder.trained.trees()
-        if not trees or self.looks.has_proved(UPDATE):
-            return None
-        return self.count(UPDATE, graph.leaves(trees), always=True)
+        trees = [] if self.looks.has_proved(UPDATE) else self.recorder.trained.trees()
+        return self.count(UPDATE, graph.leaves(trees), always=True) if trees else None
 
     @contextlib.contextmanager
     def shadow(self) -> Iterator[None]:
@@ -206,8 +207,7 @@ class Inspection:
 
     def pending(self, arrays: list[Any]) -> int:
         """Count pending operations; where nothing has been evaluated for steps, or they are too many to draw: 1."""
-        found = self.count(self._speaks, arrays)
-        return 1 if found is None else found
+        return 1 if (found := self.count(self._speaks, arrays)) is None else found
 
     def count(self, what: str, arrays: list[Any], *, always: bool = False, copies: bool = True) -> int | None:
         """Count the pending operations behind arrays that are known by a name; None where that would cost too much.

@@ -20,6 +20,8 @@ SAME, LESS = 0.01, 0.999  # of norms: that are one limit, and that were changed
 class Clipping(Inspector):
     """Count the elements that have exactly the largest absolute value of all, where the program changed gradients."""
 
+    shadows = True
+
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._raw: set[int] = set()
@@ -60,6 +62,9 @@ class Clipping(Inspector):
                 self._held.append(one)
         self._site = sites.calling()
         self._wants_signs = self._signs
+
+    def forget(self) -> None:
+        self._raw, self._held, self._given, self._pairs = set(), [], {}, []
 
     def look(self, step: int) -> None:
         held, self._held = self._held, []

@@ -68,10 +68,21 @@ class Operations(Inspector):
             self._wrap(layers.Linear, "__call__", self._product)
         self._inside = True
 
+    calling_in_trace = calling
+
     def called(self, call: Call) -> None:
         """Tell of what the gradient call did."""
         self._inside = False
         self._weigh(call)
+        self._tell_types(call)
+
+    def called_in_trace(self, call: Call) -> None:
+        """Tell of types and shapes, which are what they are at every call."""
+        self._inside = False
+        self._tell_types(call)
+        self._unwrap()
+
+    def _tell_types(self, call: Call) -> None:
         blown, self._blown = self._blown, []
         parameters = graph.leaves(call.model.trainable_parameters()) if call.model is not None else []
         if self.inspection.recorder.lazy_steps > 1:
@@ -115,9 +126,7 @@ class Operations(Inspector):
     def look(self, step: int) -> None:
         """Give the operators back."""
         self._tell_huge()
-        for owner, name, original in self._originals:
-            setattr(owner, name, original)
-        self._originals.clear()
+        self._unwrap()
         singles, self._singles = self._singles, Counter()
         for (code, line), count in singles.most_common(1):
             if count >= MANY and sites.is_users(code.co_filename):
@@ -125,6 +134,11 @@ class Operations(Inspector):
 
     def finish(self) -> None:
         self.look(0)
+
+    def _unwrap(self) -> None:
+        for owner, name, original in self._originals:
+            setattr(owner, name, original)
+        self._originals.clear()
 
     def _wrap(self, owner: Any, name: str, wrapped: Callable[[Any], Any]) -> None:
         original = getattr(owner, name, None)
