@@ -37,8 +37,8 @@ def growing_input(seen: Observation) -> Iterator[Finding]:
     """What the gradient call is given grows with the steps.
 
     Each step then takes longer than the one before, and needs more memory. A buffer that is filled and never emptied
-    looks like a leak of MLX's. Where the rows of one call are not found again in the next, as with episodes that get
-    longer, or where the rows are longer and not more, this is a note.
+    looks like a leak of MLX's; so does a series that is appended to. Where the rows of one call are not found again in
+    the next, or not as parts of its rows, this is a note: so it is with episodes that get longer.
 
     Example: `episodes.extend(rollout())`, then a gradient over all of `episodes`.
 
@@ -55,7 +55,11 @@ def growing_input(seen: Observation) -> Iterator[Finding]:
                 yield rule("MP109").at(message, fact.file, fact.line, severity=Severity.NOTE)
         else:
             message = "the gradient call is given longer rows at every look"
-            yield rule("MP109").at(message, fact.file, fact.line, severity=Severity.NOTE)
+            if fact.detail["kept"]:
+                kept = f"{message}, which begin or end with those before"
+                yield rule("MP109").at(kept, fact.file, fact.line, first_rows=first, last_rows=last)
+            else:
+                yield rule("MP109").at(message, fact.file, fact.line, severity=Severity.NOTE)
 
 
 @finding("MP110", "broadcast-blow-up", Severity.WARNING)

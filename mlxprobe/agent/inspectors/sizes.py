@@ -28,7 +28,7 @@ class Sizes(Inspector):
         self._began = self._calls = 0  # gradient calls
         self._rests = False  # whether two looks have met the same size
         self._held: tuple[list[Any], tuple[str, int]] | None = None  # the largest arrays of a step's first call
-        self._rows = 0
+        self._shape: tuple[int, ...] = ()
         self._before: list[list[list[float]]] = []  # values of some of their rows at the last look
         self._kept = 0  # looks in a row that found those again
 
@@ -66,12 +66,12 @@ class Sizes(Inspector):
         if held is None:
             return
         arrays, site = held
-        if arrays and arrays[0].shape[0] == self._rows and self._before:
+        if arrays and tuple(arrays[0].shape) == self._shape and self._before:
             return  # several passes over the same rows
         if arrays and not self.inspection.inside and not self.inspection.pending(arrays):
             self._kept = self._kept + 1 if self._are_kept(arrays) else 0
-            self._rows = arrays[0].shape[0]
-            self._before = [values(one, self._rows, 0) for one in arrays]
+            self._shape = tuple(arrays[0].shape)
+            self._before = [values(one, self._shape[0], 0) for one in arrays]
         else:
             self._kept, self._before = 0, []
         if self._rises >= ENOUGH and self._last[0] >= FACTOR * self._first[0] and self._is_steady():
@@ -84,12 +84,19 @@ class Sizes(Inspector):
         return not self._rests or self._calls - self._began <= PASSES * times
 
     def _are_kept(self, arrays: list[Any]) -> bool:
-        """Tell whether all begin, or all end, with what they were at the last look, and have more than that."""
-        before, rows = self._before, self._rows
-        if len(before) != len(arrays) or not rows or arrays[0].shape[0] <= rows or not all(map(tells, before)):
+        """Tell whether all begin, or all end, with what they were at the last look, and have more than that.
+
+        That is more rows, or as many that are longer.
+        """
+        before, was, now = self._before, self._shape, arrays[0].shape
+        if len(before) != len(arrays) or not was or len(was) != len(now) or not all(map(tells, before)):
             return False
-        at_end = arrays[0].shape[0] - rows
-        return any([values(one, rows, start) for one in arrays] == before for start in (0, at_end))
+        rows, more = was[0], now[0] - was[0]
+        if more > 0:
+            return any([values(one, rows, start) for one in arrays] == before for start in (0, more))
+        longer = now[1] - was[1] if len(now) > 1 and not more and all(one.ndim > 1 for one in arrays) else 0
+        starts = (0, longer) if longer > 0 else ()
+        return any([values(one[:, at : at + was[1]], rows, 0) for one in arrays] == before for at in starts)
 
 
 def values(array: Any, rows: int, start: int) -> list[list[float]]:
