@@ -52,6 +52,12 @@ def first(name: str, fits: Callable[[Case], bool]) -> Case:
     return next(one for one in drawn if len(one.steps) == 1 and fits(one))
 
 
+def is_plain(case: Case) -> bool:
+    """Tell whether MLX has a right result for it: of transposed convolutions, padding may take too much away."""
+    array = case.arrays[0]
+    return array.dtype == "float32" and array.layout == "plain" and not case.steps[0].keywords["named"].get("padding")
+
+
 def seen_of(case: Case) -> dict[str, Any]:
     return measured({**job(case), "grows": []})
 
@@ -82,7 +88,7 @@ def test_a_derivative_that_is_off_is_told_and_a_right_one_is_not(name: str) -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["nn.Linear", "nn.Conv1d", "nn.ConvTranspose2d", "nn.LayerNorm", "nn.MaxPool2d"])
 def test_a_layers_result_that_is_off_is_told_where_numpy_has_no_reference(name: str) -> None:
-    case = first(name, lambda one: (one.arrays[0].dtype, one.arrays[0].layout) == ("float32", "plain"))
+    case = first(name, is_plain)
     seen = {"value": seen_of(case)["value"]}
     assert Judge(case, seen).judge() == []
     (array,) = seen["value"]
