@@ -14,7 +14,7 @@ from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.losspath import loss_in
 from mlxprobe.agent.made import HELD, UNKNOWN, Bound, Made, made_by, unwrapped, with_parameters
 from mlxprobe.agent.mapped import MADE_OF, mapper
-from mlxprobe.agent.nesting import Nesting
+from mlxprobe.agent.nesting import Nesting, Stop
 from mlxprobe.agent.origin.held import Origin
 from mlxprobe.agent.patches import Patches
 from mlxprobe.agent.recorder import Recorder
@@ -164,6 +164,8 @@ class GradientCalls:
 
     def _inside(self, described: Callable[[], Call]) -> None:
         """Tell of a gradient call in a compiled function, which is being traced, or run by us to look into it."""
+        if self._nesting.glances:
+            raise Stop
         if self._nesting.shadow:
             self._inspection.called(described)
             return

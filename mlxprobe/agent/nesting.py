@@ -29,6 +29,7 @@ class Nesting:
     def __init__(self) -> None:
         self.depth = 0
         self.shadow = False  # whether a compiled function is run by us, to look into it
+        self.glances = False  # whether that ends with its first gradient call: nothing may be evaluated but ids
         self.talks = False  # to other ranks within a gradient call or a trace: taken again by us, they would hear of it
         self.recomputed = 0  # how deep in functions under `mx.checkpoint`, whose arrays no graph keeps
         self.mapped = 0  # how deep in functions of `mx.vmap`, whose arrays have no values

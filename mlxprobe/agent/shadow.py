@@ -75,13 +75,14 @@ class Shadows:
     ) -> str:
         """Run a function eagerly; return why not, where its state is still to be computed, or it does not run so.
 
-        Where the program evaluates each loss and no more, this step's will compute what the state waits for.
+        Where the program evaluates each loss and no more, this step's will compute what the state waits for. Otherwise
+        nothing that depends on it is evaluated: the run glances at ids, and ends with the first gradient call.
         """
-        inspection = self._inspection
-        waits = inspection.pending(saved.arrays()) and not inspection.recorder.losses.is_evaluated
-        if inspection.recorder.lazy_steps > 1 or waits:
-            return "its state is not evaluated when it is called"
-        began, self._taken = self._clocks(), self._taken + 1
+        inspection, unevaluated = self._inspection, "its state is not evaluated when it is called"
+        if inspection.recorder.lazy_steps > 1:
+            return unevaluated
+        waits = inspection.pending(saved.arrays()) > 0 and not inspection.recorder.losses.is_evaluated
+        began, self._taken, self._nesting.glances = self._clocks(), self._taken + 1, waits
         try:
             with (
                 self._inspection.shadow(),
@@ -92,7 +93,7 @@ class Shadows:
                 function(*lent(given[0]), **lent(given[1]))
                 self._inspection.look_inside()
         except Stop:
-            return ""
+            return unevaluated if waits else ""
         except Exception as error:
             return f"it does not run without mx.compile ({type(error).__name__})"
         finally:
@@ -117,7 +118,7 @@ class Shadows:
                 random.put_back()
             saved.put_back()
             self._enable()
-            self._nesting.shadow = False
+            self._nesting.shadow = self._nesting.glances = False
 
 
 @contextlib.contextmanager

@@ -138,7 +138,7 @@ class Indices(Inspector):
         low, high = int(graph.number(mx.min(ids))), int(graph.number(mx.max(ids)))
         if high >= limit or low < -limit:
             self.inspection.recorder.fact("id out of range", site, kind=kind, low=low, high=high, limit=limit)
-            if self.inspection.inside:
+            if self.inspection.inside and not self.inspection.nesting.glances:
                 raise Stop
 
 
