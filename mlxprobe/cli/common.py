@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -35,6 +36,9 @@ class Commands(click.Group):
         if cmd_name in self.files and cmd_name not in self.commands:
             module = importlib.import_module(f"mlxprobe.cli.{self.files[cmd_name]}")
             self.add_command(getattr(module, f"{cmd_name}_" if cmd_name == "list" else cmd_name))
+            if not gc.isenabled():  # as `entry_point` has left it
+                gc.freeze()
+                gc.enable()
         return super().get_command(ctx, cmd_name)
 
     def every_command(self) -> dict[str, click.Command]:

@@ -7,15 +7,16 @@ import sys
 import threading
 import time
 from types import TracebackType
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from rich.console import Console, RenderableType
-from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from mlxprobe.reports.words import observed, repeated, trimmed
 from mlxprobe.values.record import ProgramRecord
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -50,6 +51,8 @@ class Display:
     """A live line per running program in a terminal; a line per finished one elsewhere."""
 
     def __init__(self, total: int = 0) -> None:
+        from rich.live import Live  # a report alone, as of `watch`, needs none
+
         self._of_total = f" of {total}" if total else ""
         self._began_s = time.monotonic()
         self._console = console(stderr=True)
@@ -83,6 +86,8 @@ class Display:
         self._console.print(line, soft_wrap=True)
 
     def _lines(self) -> Table:
+        from rich.table import Table
+
         grid = Table.grid(padding=(0, 1))
         with self._lock:
             for name, what in self._running.items():

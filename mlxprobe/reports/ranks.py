@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from mlxprobe.diagnosis.standings import Standing, alike, standings
@@ -16,6 +16,9 @@ from mlxprobe.values.again import observation
 from mlxprobe.values.measures import duration
 from mlxprobe.values.record import ProgramRecord
 from mlxprobe.values.vocabulary import Severity
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 HEAD = ("rank", "steps", "finished", "collective", "where", "since")
 NARROW = ("rank", "steps", "finished", "since", "collective, and where")
@@ -88,6 +91,8 @@ def _last(line: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _laid_out(head: Sequence[str], told: Iterable[Sequence[str]]) -> Table:
+    from rich.table import Table  # a report of one rank has none
+
     made = Table(*head, box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
     for name, column in zip(head, made.columns, strict=True):
         column.justify = "right" if name in FIGURES else "left"
