@@ -110,7 +110,8 @@ def test_ctrl_c_leaves_the_process_as_it_was(tmp_path: Path) -> None:
         assert program.stdout is not None and program.stdout.readline() == "came\n"
         asked.send_signal(signal.SIGINT)
         err = asked.communicate(timeout=GUARD_S)[1]
-        assert asked.returncode == 0 and "healthy: " in err and " steps, " in err, err
+        healthy = "healthy: " in err or "no error or warning: " in err  # it may have learned all before we came
+        assert asked.returncode == 0 and healthy and " steps, " in err, err
         (tmp_path / "go").touch()
         assert program.communicate(timeout=GUARD_S)[0] == "True True\n" and program.returncode == 0
 
