@@ -1,6 +1,8 @@
 """How ranks have spent a silence: asleep, on a processor, or in want of one.
 
-Ranks that only wait for others spin too, so a tree's time on processors says nothing of the one that they wait for.
+Ranks that only wait for others spin too, so a tree's time on processors says nothing of the one that they wait for. Who
+spins are the threads that carry their messages. What such a thread has received it hands to one that sleeps; where all
+others of every rank have slept on, and each carrier had a processor long enough, nothing is under way.
 """
 
 from __future__ import annotations
@@ -13,29 +15,38 @@ from mlxprobe.platform.interface import ASLEEP, Thread
 from mlxprobe.platform.system import system
 
 WANTED = 0.6  # of a processor, used or waited for
+CARRIES_S = 0.25  # of a processor: 8 MB take a tenth of it
 
 
 class Spent(NamedTuple):
-    """What a rank, with all below it, has used of processors and waited for them so far; and its threads."""
+    """What a rank, with all below it, has used of processors and waited for them so far; and its threads.
+
+    `carried_s` is what each of those used that carry its messages.
+    """
 
     used_s: float
     wanted_s: float
     threads: Sequence[Thread]
+    carried_s: Mapping[int, float] = {}
 
 
-def spent(pid: int, but: Collection[str] = ()) -> Spent:
+def spent(pid: int, but: Collection[str] = (), carriers: Collection[str] = ()) -> Spent:
     """Look at a rank and all below it; without some threads."""
     pids = [pid, *system.descendants(pid)]
-    times = [times for one in pids for times in system.times(one, but).values()]
-    used_ns = sum(one.used_ns for one in times)
-    return Spent(used_ns / 1e9, sum(map(sum, times)) / 1e9, sorted(system.threads(pids, but)))
+    times = {number: times for one in pids for number, times in system.times(one, but).items()}
+    used_ns = sum(one.used_ns for one in times.values())
+    carried_s = {number: one.used_ns / 1e9 for number, one in times.items() if str(number) in carriers}
+    return Spent(used_ns / 1e9, sum(map(sum, times.values())) / 1e9, sorted(system.threads(pids, but)), carried_s)
 
 
 class Crew:
-    """Some ranks between two looks; those who were not there at both have had no time at all."""
+    """Some ranks `of` all between two looks; those who were not there at both have had no time at all."""
 
-    def __init__(self, early: Mapping[int, Spent], late: Mapping[int, Spent], passed_s: float) -> None:
-        self._pairs = [(early.get(pid), now) for pid, now in late.items()]
+    def __init__(
+        self, early: Mapping[int, Spent], late: Mapping[int, Spent], passed_s: float, of: Collection[int]
+    ) -> None:
+        self._all = [(early.get(pid), now) for pid, now in late.items()]
+        self._pairs = [(early.get(pid), late[pid]) for pid in of if pid in late]
         self._passed_s = passed_s
 
     @property
@@ -58,6 +69,8 @@ class Crew:
 
     def had_s(self, silent_s: float) -> float:
         """Return for how long of a silence each of them could have moved, at the least; who sleeps always could."""
+        if self._all and all(map(_carries_nothing, self._all)):
+            return silent_s
         return min((self._had_s(pair, silent_s) for pair in self._pairs), default=math.inf)
 
     def _had_s(self, pair: tuple[Spent | None, Spent], silent_s: float) -> float:
@@ -74,6 +87,16 @@ def _slept(pair: tuple[Spent | None, Spent]) -> bool:
     return early is not None and early.threads == late.threads and all(one.state == ASLEEP for one in late.threads)
 
 
-def looked_at(pids: Iterable[int], but: Collection[str] = ()) -> dict[int, Spent]:
+def _carries_nothing(pair: tuple[Spent | None, Spent]) -> bool:
+    """Tell whether between two looks no thread has left its sleep but carriers that found nothing to hand over."""
+    early, late = pair
+    if early is None or not early.carried_s or early.carried_s.keys() != late.carried_s.keys():
+        return False
+    spun = {number for number, before_s in early.carried_s.items() if late.carried_s[number] - before_s > CARRIES_S}
+    ours, theirs = ([one for one in look.threads if one.number not in spun] for look in (early, late))
+    return ours == theirs and all(one.state == ASLEEP for one in theirs)
+
+
+def looked_at(pids: Iterable[int], but: Collection[str] = (), carriers: Collection[str] = ()) -> dict[int, Spent]:
     """Look at some ranks."""
-    return {pid: spent(pid, but) for pid in pids}
+    return {pid: spent(pid, but, carriers) for pid in pids}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from typing import Any
 
 from mlxprobe.agent.roots import Roots
+from mlxprobe.supervisor.crew import Spent, looked_at
 from mlxprobe.supervisor.events import EventLog, Feed
 
 MOST = 64  # processes that are listened to
+IN_PARTS = ("all_sum", "all_max", "all_min")  # of at most 8 MB, each of which a carrier hands over
+AT_ONCE = 2**21  # elements; others are handed over whole
 
 
 class Processes(Feed):
@@ -83,6 +87,18 @@ class Processes(Feed):
     def own_threads(self) -> set[str]:
         """The agents' threads."""
         return set().union(*(log.own_threads for log in self.logs.values()))
+
+    def crew(self) -> dict[int, Spent]:
+        """Look at the processes of a group of several ranks."""
+        return looked_at(self.of_group, self.own_threads, self.carriers)
+
+    @property
+    def carriers(self) -> set[str]:
+        """The threads that carry messages between ranks; none where a message may take them long."""
+        rows = (row for log in self.logs.values() if log.carriers for row in log.collectives)
+        if any(row.operation not in IN_PARTS and math.prod(row.shape) > AT_ONCE for row in rows):
+            return set()
+        return set().union(*(log.carriers for log in self.logs.values()))
 
     @property
     def pids(self) -> set[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from mlxprobe.supervisor import anatomy
+from mlxprobe.supervisor.crew import Spent
 from mlxprobe.supervisor.spied import Spied
 
 MOST = 32  # processes whose stacks are read
@@ -28,10 +29,9 @@ class Strangers:
         """Whether any has a GPU's driver loaded."""
         return any(map(anatomy.on_gpu, self.pythons))
 
-    @property
-    def of_group(self) -> tuple[int, ...]:
-        """Nothing: what they have built, nobody tells."""
-        return ()
+    def crew(self) -> dict[int, Spent]:
+        """Look at none: what they have built, nobody tells."""
+        return {}
 
     @property
     def own_threads(self) -> set[str]:

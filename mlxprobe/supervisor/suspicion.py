@@ -13,7 +13,7 @@ import msgspec
 
 from mlxprobe.platform.interface import STOPPED
 from mlxprobe.platform.system import system
-from mlxprobe.supervisor.crew import Crew, Spent, looked_at
+from mlxprobe.supervisor.crew import Crew, Spent
 from mlxprobe.supervisor.native import with_native
 from mlxprobe.supervisor.rest import Rest
 from mlxprobe.supervisor.sample import TreeSampler
@@ -71,9 +71,8 @@ class Members(Protocol):
     def on_gpu(self) -> bool:
         """Whether any computes where no system tells how busy it is."""
 
-    @property
-    def of_group(self) -> Collection[int]:
-        """The processes of a group of several ranks."""
+    def crew(self) -> Mapping[int, Spent]:
+        """Look at the processes of a group of several ranks."""
 
     def asked(self, living: Collection[int]) -> Mapping[int, Iterable[int]]:
         """Return whom to ask for stacks, each with its forks."""
@@ -125,8 +124,7 @@ class Suspicion:
         self._again_s = again_s if passed_s > limit_end_s else min(again_s, limit_end_s)
         if self._early is None or (passed_s <= limit_end_s and not self._early.stacks):
             stacks = self._take_stacks(final=False)
-            ranks = looked_at(self._log.of_group, self._log.own_threads)
-            self._early = Look(time.monotonic(), self._wanted_s(), stacks, ranks)
+            self._early = Look(time.monotonic(), self._wanted_s(), stacks, self._log.crew())
         self._tree.scan()
         self._rest.look(self._tree.threads(self._log.own_threads, self._log.above), time.monotonic())
         if passed_s <= limit_end_s or self._early.at_s > time.monotonic() - AGAIN_S:
@@ -148,8 +146,7 @@ class Suspicion:
         self, ranks: Collection[int], silent_s: float, limit_s: float, busy_s: float, early: Look
     ) -> bool:
         """Tell whether ranks hang: whoever has to move could have for longer than a limit, or nobody's move helps."""
-        late = looked_at(ranks, self._log.own_threads)
-        crew = Crew(early.ranks, late, time.monotonic() - early.at_s)
+        crew = Crew(early.ranks, self._log.crew(), time.monotonic() - early.at_s, ranks)
         waits = system.outside(crew.sleeping, self._soon_s or SOON * limit_s, lines_of(early.stacks))
         overdue = silent_s - self._from_s > limit_s * (STARVED_OVERDUE if crew.wants else OVERDUE)
         if not overdue and (waits or crew.had_s(silent_s) <= busy_s):

@@ -79,3 +79,14 @@ def test_a_collective_is_told_again_as_it_goes_on() -> None:
     assert (one.n, one.operation, one.shape, one.step, one.file, one.line) == (1, "all_sum", (64,), 7, "train.py", 31)
     assert (one.built_s, one.begun_s, one.done_s, one.sure) == (-1.0, -0.5, None, True)
     assert (processes.leading.evaluating_s, processes.garbled) == (-0.5, 0)
+
+
+@pytest.mark.parametrize(
+    ("operation", "shape", "carriers"), [("all_sum", [5000, 5000], {"17"}), ("all_gather", [5000, 5000], set())]
+)
+def test_what_a_carrier_hands_over_whole_may_take_it_long(operation: str, shape: list[int], carriers: set[str]) -> None:
+    processes = Processes(100.0)
+    row = ["world", 1, operation, shape, "float32", -1, 1, 0, 10, None, None, False, False]
+    processes.feed(process(7, rank=0, size=2) + line("carriers", 7, ids=[17]))
+    processes.feed(line("collectives", 7, rows=[row], evaluating=None, counts={}))
+    assert (processes.carriers, processes.garbled) == (carriers, 0)

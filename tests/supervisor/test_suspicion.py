@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -66,7 +67,7 @@ class World:
     def on_gpu(self) -> bool:
         return self.device == "gpu"
 
-    of_group: tuple[int, ...] = ()
+    crew: Callable[[], Mapping[int, Spent]] = dict
     late: tuple[int, ...] | None = None
 
     def asked(self, living: object) -> dict[int, list[int]]:
@@ -190,17 +191,16 @@ def test_ranks_hang_by_the_one_that_they_wait_for(
     ranks: list[tuple[float, str]], waits: str, kind: HangKind, proved_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The others spin while they wait."""
-    world = World(cpu=2.0, wanted=8.0, of_group=tuple(range(len(ranks))))
+    world = World(cpu=2.0, wanted=8.0)
 
-    def looked_at(pids: object, but: object) -> dict[int, Spent]:
+    def looked_at() -> dict[int, Spent]:
         found = {}
         for pid, (used, state) in enumerate(ranks):
             wanted, switches = (world.now_s if state == "R" else 0.0), round(100 * used * world.now_s)
             found[pid] = Spent(used * world.now_s, wanted, [Thread(pid, pid, state, switches, 0)])
         return found
 
-    monkeypatch.setattr("mlxprobe.supervisor.suspicion.looked_at", looked_at)
-    world.waits, world.late = waits, world.of_group
+    world.crew, world.waits, world.late = looked_at, waits, tuple(range(len(ranks)))
     found, at_s = watch(world, monkeypatch)
     assert found is kind
     assert proved_s < at_s < proved_s + 3 * POLL_S
