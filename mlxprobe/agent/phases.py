@@ -26,11 +26,15 @@ class Phases:
     @property
     def totals(self) -> dict[str, list[Any]]:
         """Return the seconds of each phase, how many stretches of it there were, and the longest."""
+        self.add_up()
+        return self._totals
+
+    def add_up(self) -> None:
+        """Take what has been gathered into the totals: it is to be done now and then, and not at each step."""
         for name, seconds in ((BETWEEN, self._between), (STEPS, self._steps)):
             if seconds:
                 self._add(name, sum(seconds), len(seconds), max(seconds))
                 seconds.clear()
-        return self._totals
 
     def begins(self, now_s: float) -> None:
         """A gradient call begins."""

@@ -197,6 +197,7 @@ class Recorder(Facts):
     def _count(self, now_s: float) -> None:
         self._count_at_s = now_s + min(COUNT_S, COUNT_SHARE * (now_s - self._trains_since_s))
         self.count()
+        self.phases.add_up()
 
     def close_step(self, now_s: float) -> None:
         """Note the step that is complete, and begin the next."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import time
+
+from mlxprobe.agent.channel import Channel
 from mlxprobe.agent.phases import Phases
+from mlxprobe.agent.recorder import Recorder
 
 
 def seconds(phases: Phases) -> dict[str, float]:
@@ -50,3 +55,15 @@ def test_the_peak_is_told_with_the_phase_that_reached_it() -> None:
     phases.evaluated(1.5, 2.0)
     phases.evaluated(3.5, 4.0)
     assert (phases.peak_bytes, phases.peak_in) == (30, "steps")
+
+
+def test_a_long_run_gathers_no_more_than_between_two_counts_of_memory() -> None:
+    recorder = Recorder(Channel(os.open(os.devnull, os.O_WRONLY)))
+    held = []
+    for _ in range(20_000):
+        recorder.gradient_begins()
+        recorder.gradient_ends(None)
+        recorder.evaluated(time.monotonic())
+        held.append(len(recorder.phases._steps))
+    assert recorder.phases.totals["steps"][1] == 20_000
+    assert max(held) < 20_000 and min(held[1000:]) < max(held)

@@ -151,8 +151,10 @@ class Origin:
         recorder = self._inspection.recorder
         if recorder.lazy_steps or not recorder.losses.may_be_read:
             return False
-        if any(is_broken(parameters, path) for path in probes):
-            self.seek(self._held[-1][0], after=True)
+        for path in probes:
+            if is_broken(parameters, path):
+                self.seek(self._held[-1][0], after=True)
+                break
         return True
 
     def _key_holder(self) -> Any:
