@@ -14,6 +14,8 @@ from mlxprobe.agent.sites import NOWHERE, Site
 from mlxprobe.agent.source import functions
 
 DEEPEST = 8
+MOST = 64
+NUMPY = "numpy"
 EMPTY = CellType()
 
 
@@ -69,6 +71,24 @@ def handed_on(plain: Any, bound: Any, name: str) -> tuple[Any, Any, str]:
     at = calls[0].args.index(used[0]) + (owner is not None and not isinstance(owner, type(sys)))
     names = called.__code__.co_varnames[: called.__code__.co_argcount]
     return (called, owner, names[at]) if at < len(names) else (None, None, "")
+
+
+def uses_numpy(function: Any) -> bool:
+    """Tell whether a user's function, or one of the user's that it calls, names NumPy or something of NumPy's."""
+    waiting, read = [unwrapped(function)], set[Any]()
+    while waiting and len(read) < MOST:
+        plain, bound = waiting.pop()
+        if plain is None or plain in read or not sites.is_users(plain.__code__.co_filename):
+            continue
+        read.add(plain)
+        held = (plain.__globals__.get(name) for name in plain.__code__.co_names)
+        if any(
+            str(getattr(one, "__module__", None) or getattr(one, "__name__", "")).startswith("numpy") for one in held
+        ):
+            return True
+        calls = (one for node in _nodes(plain) for one in ast.walk(node) if isinstance(one, ast.Call))
+        waiting += [unwrapped(_called(one.func, plain, bound)) for one in calls]
+    return False
 
 
 def _called(node: ast.expr, plain: Any, bound: Any) -> Any:

@@ -119,31 +119,45 @@ class Compiled:
         self._pace.begins()
         result = call(*args, **kwargs)
         recorder.tick()
-        self._pace.ends(traced=self._times_traced > times)
+        traced = self._times_traced > times
+        self._pace.ends(traced=traced)
         if before is not None and self._gradients:
             with recorder.carefully():
                 self._look_back(before, args, kwargs, shadows)
         self.traces.called()
         with recorder.carefully():
-            self._constants.called(traced=self._times_traced > times)
-            if self._times_traced > times and not inspection.busy:
+            self._constants.called(traced=traced)
+            if traced and not inspection.busy:
                 with inspection.at_our_cost():
                     drawn, outputs = given if recorder.lazy_steps <= LAZY_AT_MOST else None, [result, self._given[1]]
                     self._buffers.traced(drawn, outputs, self._pace.operations, recorder.step)
+        with recorder.carefully():
+            self._tell(args, kwargs, result)
+        return result
+
+    def _tell(self, args: Any, kwargs: Any, result: Any) -> None:
+        """Tell of the gradient calls and the updates that a call has made."""
+        recorder, inspection = self._recorder, self._inspection
         updates = [(one(), other()) for one, other in self._trained.get(branch(args, kwargs), ())]
         if not (self._gradients or any(self._trained.values())):
             recorder.phases.goes_on()
         elif inspection.due:
             inspection.given(args)
+        owner = self._owner(updates)
         if self._gradients:
-            models = [model for model, _ in updates] or [one() for pairs in self._trained.values() for one, _ in pairs]
-            recorder.gradient_ends(loss_in(result), models[0] if models else None, model=bool(models))
+            recorder.gradient_ends(loss_in(result), owner, model=owner is not None)
         for returned in self._returned.get(branch(args, kwargs), ()) if inspection.due else ():
             inspection.called(functools.partial(returned.call, result))
-        for model, optimizer in updates:
+        for given, optimizer in updates:
+            model = given if given or owner is None else owner
             recorder.updated(model, optimizer)
             inspection.training(model, optimizer)
-        return result
+
+    def _owner(self, updates: list[tuple[Any, Any]]) -> Any:
+        """Return the module whose losses these are: an optimizer may be given a plain dict of its parameters."""
+        known = [one for pairs in self._trained.values() for one, _ in pairs] + self._models
+        modules = [model for model, _ in updates] + [one() for one in known]
+        return next((one for one in modules if hasattr(one, "trainable_parameters")), None)
 
     def _kept(self, shadows: Shadows) -> Saved | None:
         """Keep what a first call is given: only its trace tells what there is to look into."""

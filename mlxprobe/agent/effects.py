@@ -90,6 +90,9 @@ class Effects:
     def _visit_users(self, frame: FrameType, code: CodeType, file: str) -> None:
         if sites.whose(file) == GENERATED and code.co_name.startswith("__"):
             return  # what a dataclass or a named tuple makes
+        if self.found:  # it will not be run by us
+            self._remember(frame, code)
+            return
         with own.importable():
             from mlxprobe.agent.source import Reader, functions
 

@@ -60,6 +60,7 @@ class Recorder(Facts):
         self.loaded_into: set[int] = set()  # modules that were
         self.changed = False  # whether any parameter ever did
         self.deaf = False  # to what we evaluate and read ourselves
+        self.host: set[Any] | None = None  # the types of what is read within a gradient call, where somebody asks
         self.look: Callable[[int, float], dict[str, Any] | None] = lambda *_: None
         self.looked: Callable[[], None] = lambda: None
         self.idle = NEVER  # from a step to before another, and up to when, nobody looks at any
@@ -185,6 +186,8 @@ class Recorder(Facts):
     def read(self, array: Any, value: Any) -> None:
         """The program read `value` from `array`; when that is a loss, note it."""
         if not self.deaf:
+            if self.host is not None:
+                self.host.add(array.dtype)
             self.deaf = True
             self.losses.read(array, value)
             self.deaf = False

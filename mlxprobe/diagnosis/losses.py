@@ -30,8 +30,12 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
     Use instead: `nn.losses.cross_entropy(logits, labels, reduction="mean")`.
     """
     for fact in facts(seen, "argument unreached"):
-        names = fact.detail["names"] if isinstance(fact.detail["names"], list) else []
+        told, read = (one if isinstance(one := fact.detail.get(key), list) else [] for key in ("names", "read"))
+        names = [name for name in told if name not in read]
         labels = [name for name in names if LABELS.search(name)]
+        if read:
+            message = f"{summed_up(read)} takes no part in the loss, but for what Python makes of its numbers"
+            yield rule("MP301").at(message + seen_at(fact), fact.file, fact.line, severity=Severity.NOTE)
         if not names:
             continue  # what was told has reached a later loss
         if labels:

@@ -30,6 +30,8 @@ class Losses(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._unreached: dict[tuple[Any, str], int] = {}  # by gradient call and argument
+        self._read_on_host: set[tuple[Any, str]] = set()  # of those, what may reach the loss by Python's numbers
+        self._host: set[Any] = set()  # types of what this call has read
         self._reached: set[tuple[Any, str]] = set()
         self._told: dict[Any, tuple[set[str], tuple[str, int], str]] = {}
         self._supervised: dict[int, bool] = {}  # by the number of their losses
@@ -54,8 +56,12 @@ class Losses(Inspector):
 
         return log
 
+    def calling(self) -> None:
+        self.inspection.recorder.host = set()
+
     def called(self, call: Call) -> None:
         recorder, looks = self.inspection.recorder, self.inspection.looks
+        self._host, recorder.host = recorder.host or set(), None
         known = WHAT, recorder.gradients, recorder.lazy_steps
         if call.scalings is not None:
             self.inspection.looked["scalings"] = call.scalings
@@ -93,9 +99,12 @@ class Losses(Inspector):
         reached = [name for k, (name, _) in enumerate(named) if drawn.reaches(f"a{k}")]
         past = {named[int(name[1:])][0] for name in drawn.past_layers()}
         missing = [name for name, _ in named if name not in reached]
+        if missing:
+            self._hear_of_the_host(call, {name: one.dtype for name, one in named if name in missing})
         self._tell_unreached(call, missing, reached, weight, itself=bool(reached) and past.issuperset(reached))
         integers = {name for name, one in arrays.items() if mx.issubdtype(one.dtype, mx.integer)}
-        if arrays.keys() == integers and drawn.label_free(integers):
+        heard = any((call.site, name) in self._read_on_host for name in missing)
+        if arrays.keys() == integers and not heard and drawn.label_free(integers):
             self._label_free += weight
             if self._label_free >= UNREACHED_IS_SURE > self._label_free - weight:
                 site, seen = sites.blamed(made_at(call, ""), call.site)
@@ -176,6 +185,14 @@ class Losses(Inspector):
             return False
         return not self.inspection.pending([one]) and set(graph.numbers(graph.sample(one))) <= {0.0, 1.0}
 
+    def _hear_of_the_host(self, call: Call, types: dict[str, Any]) -> None:
+        """Note the arguments whose numbers Python may have: they reach the loss by a way that no graph shows."""
+        with own.importable():
+            from mlxprobe.agent import authored
+
+        numpy = authored.uses_numpy(call.function)
+        self._read_on_host |= {(call.site, name) for name, one in types.items() if numpy or one in self._host}
+
     def _tell_unreached(self, call: Call, names: list[str], reached: list[str], weight: int, *, itself: bool) -> None:
         """Tell of arguments that reach no loss; one that has reached a single one never counts, nor any longer.
 
@@ -192,7 +209,8 @@ class Losses(Inspector):
             if not told:  # what is taken back is taken back there
                 place, seen = sites.blamed(made_at(call, min(sure)), site)
             self._told[site] = sure, place, seen
-            detail = {"names": sorted(sure), "reached": reached, "itself": itself, "seen": seen}
+            read = sorted(name for name in sure if (site, name) in self._read_on_host)
+            detail = {"names": sorted(sure), "reached": reached, "read": read, "itself": itself, "seen": seen}
             self.inspection.recorder.revise("argument unreached", place, **detail)
 
 

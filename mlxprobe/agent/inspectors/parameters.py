@@ -35,6 +35,8 @@ class Held:
         self.arrays = arrays  # those that wait for their values
         self.values: dict[str, list[float]] = {}
         self.given = [weakref.ref(one) for one in arrays.values()]
+        pairs = zip(graph.named_leaves(call.parameters), graph.leaves(call.gradients), strict=False)
+        self.gradients = [gradient for (path, _), gradient in pairs if path in arrays]
         self.site = call.site
         self.trained = call.model is not None
         self.results = (None, []) if self.trained else (call.loss, graph.leaves(call.gradients)[:MANY])
@@ -105,11 +107,14 @@ class Parameters(Inspector):
             before = self._before.get(one.key)
             self._before[one.key] = one.values
             if before is not None:
-                self._compare(one, before == one.values)
+                self._compare(one, before)
                 self._follow(one)
 
-    def _compare(self, held: Held, same: bool) -> None:
+    def _compare(self, held: Held, before: dict[str, list[float]]) -> None:
         """Count looks that found the same, one for each update: in between nothing is to change."""
+        same = before == held.values
+        if same and self._is_at_rest(held):
+            return
         recorder, key = self.inspection.recorder, held.key
         since, self._updates[key] = self._updates.get(key, 0), recorder.updates
         looks = self._unchanged.get(key, 0)
@@ -124,6 +129,13 @@ class Parameters(Inspector):
                 recorder.revise("parameters unchanged", held.site, looks=looks + 2)
         elif held.trained:
             self._idle += 1
+
+    def _is_at_rest(self, held: Held) -> bool:
+        """Tell whether the gradients of all of these are zero: of a part that was given nothing, as it may be."""
+        waiting = self.inspection.count("gradients at rest", held.gradients)
+        if waiting != 0 or not held.gradients:
+            return False
+        return not any(map(any, graph.numbers_each([graph.sample(one) for one in held.gradients])))
 
     def _follow(self, held: Held) -> None:
         """See whether anybody has evaluated gradients of arguments, in a step that evaluates its loss."""
