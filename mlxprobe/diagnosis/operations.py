@@ -83,17 +83,18 @@ def broadcast_blow_up(seen: Observation) -> Iterator[Finding]:
 
 @finding("MP111", "piecemeal-work", Severity.WARNING)
 def piecemeal_work(seen: Observation) -> Iterator[Finding]:
-    """Thousands of single elements are taken at one line of a step, where one operation would do.
+    """Many single elements are taken, or set, at one line of a step, where one operation would do.
 
     Each is an operation of its own, or even an evaluation: the step takes as long as Python takes for them.
 
-    Example: `mx.stack([data[i] for i in indices])` over a batch of thousands.
+    Example: `mx.stack([data[i] for i in indices])` over a batch of thousands; `batch[r, c] = token`
+    for every token.
 
     Use instead: `data[mx.array(indices)]`; batches made with NumPy.
     """
     for fact in facts(seen, "piecemeal"):
         count = float(str(fact.detail["operations"]))
-        message = f"{count:,.0f} elements are taken one by one in one step"
+        message = f"{count:,.0f} elements are {'set' if fact.detail['set'] else 'taken'} one by one in one step"
         yield rule("MP111").at(message, fact.file, fact.line, operations=count)
 
 

@@ -21,9 +21,11 @@ from mlxprobe.agent.lossgraph import LossGraph
 
 BINARY = ("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__")
 SINGLE = ("__getitem__", "__iter__", "item", "__float__", "__int__")
+WRITE = "__setitem__"
 HITS = 4  # results to be looked at behind
 LEAST = 4  # of the axis that comes twice: small ones may be equal by chance
 MANY = 1000  # single elements at one line
+MANY_SET = 500  # of those that are set, at more than one look: a mask may be built once
 PART = 8  # of an array, by which a row is told from a slice of most of it
 PARAMETERS = 32  # by which it is told whether an operand is an activation
 UNROLLED = 12_000  # operators in one gradient call, in code that is not MLX's: no network is written in so many
@@ -43,6 +45,8 @@ class Operations(Inspector):
         self._lifted: tuple[str, int] | None = None
         self._linear: tuple[tuple[str, int], str] | None = None
         self._singles: Counter[tuple[CodeType, int]] = Counter()
+        self._sets: Counter[tuple[CodeType, int, int]] = Counter()  # with what has been evaluated before
+        self._set_looks = 0
         self._described: Counter[CodeType] = Counter()  # operators, by the code that uses them
         self._longest = 0  # axis of what has been indexed in a gradient call
         self._loop = sites.NOWHERE  # that has used so many operators
@@ -52,17 +56,13 @@ class Operations(Inspector):
 
     def calling(self) -> None:
         """Wrap the operators."""
-        import mlx.core as mx
-
         self._described.clear()
         self._longest = 1
         if self._originals:
             self._inside = True
             return
-        for name in BINARY:
-            self._wrap(mx.array, name, self._binary)
-        for name in SINGLE:
-            self._wrap(mx.array, name, self._single)
+        self._wrap_all(BINARY, self._binary)
+        self._wrap_all(SINGLE, self._single)
         layers = sys.modules.get("mlx.nn.layers.linear")
         if layers is not None:
             self._wrap(layers.Linear, "__call__", self._product)
@@ -73,8 +73,14 @@ class Operations(Inspector):
     def called(self, call: Call) -> None:
         """Tell of what the gradient call did."""
         self._inside = False
+        self._listen_outside()
         self._weigh(call)
         self._tell_types(call)
+
+    def given(self, args: Any) -> None:
+        if not self._originals:
+            self._wrap_all(SINGLE, self._single)
+            self._listen_outside()
 
     def called_in_trace(self, call: Call) -> None:
         """Tell of types and shapes, which are what they are at every call."""
@@ -130,10 +136,27 @@ class Operations(Inspector):
         singles, self._singles = self._singles, Counter()
         for (code, line), count in singles.most_common(1):
             if count >= MANY and sites.is_users(code.co_filename):
-                self.inspection.recorder.fact("piecemeal", (code.co_filename, line), operations=count)
+                self.inspection.recorder.fact("piecemeal", (code.co_filename, line), operations=count, set=False)
+        written, self._sets = self._sets, Counter()
+        for (code, line, _), count in written.most_common(1):
+            if count >= MANY_SET and sites.is_users(code.co_filename):
+                self._set_looks += 1
+                if self._set_looks == LOOKS:
+                    self.inspection.recorder.fact("piecemeal", (code.co_filename, line), operations=count, set=True)
 
     def finish(self) -> None:
         self.look(0)
+
+    def _wrap_all(self, names: tuple[str, ...], wrapped: Callable[[Any], Any]) -> None:
+        import mlx.core as mx
+
+        for name in names:
+            self._wrap(mx.array, name, wrapped)
+
+    def _listen_outside(self) -> None:
+        """Wrap what writes, up to the end of the step: within a gradient call `Writes` may do so."""
+        if all(name != WRITE for _, name, _ in self._originals):
+            self._wrap_all((WRITE,), self._written)
 
     def _unwrap(self) -> None:
         for owner, name, original in self._originals:
@@ -184,6 +207,19 @@ class Operations(Inspector):
             return result
 
         return single
+
+    def _written(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Count elements that are set one by one, with no evaluation between: a rollout waits for its environment."""
+        recorder = self.inspection.recorder
+
+        def write(array: Any, key: Any, value: Any) -> Any:
+            places = key if isinstance(key, tuple) else (key,)
+            if not self.inspection.busy and len(places) == array.ndim and all(type(one) is int for one in places):
+                frame = sys._getframe(1)
+                self._sets[frame.f_code, frame.f_lineno, recorder.evaluations] += 1
+            return original(array, key, value)
+
+        return write
 
 
 def is_blown(first: Any, second: Any) -> bool:
