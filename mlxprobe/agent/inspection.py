@@ -12,6 +12,7 @@ from mlxprobe.agent.call import Call
 from mlxprobe.agent.looks import Looks, is_landmark, next_landmark
 from mlxprobe.agent.nesting import Home, Nesting
 from mlxprobe.agent.recorder import NEVER, Recorder
+from mlxprobe.agent.wishes import Wishes
 
 LAZY_AT_MOST = 3  # steps without an evaluation: beyond, every graph holds all of them
 UPDATE = "update"
@@ -65,13 +66,12 @@ class Inspector:
         """The program has come to its end."""
 
 
-class Inspection:
+class Inspection(Wishes):
     """Hand events to the inspectors; one that fails is told of and left out, and never fails the program."""
 
     def __init__(self, recorder: Recorder, kinds: Iterable[type[Inspector]]) -> None:
-        self.recorder = recorder
+        super().__init__(recorder)
         self.due = True
-        self.wanted = False  # by an inspector: the next step, whatever it costs
         self.busy = False
         self.inside = False  # of an eager run of a compiled function: whatever is in it is ours, and may be evaluated
         self.returned = False  # whether that function returns its gradients, and so tells of them itself

@@ -1,0 +1,24 @@
+"""What inspectors ask for."""
+
+from __future__ import annotations
+
+from mlxprobe.agent.recorder import Recorder
+
+
+class Wishes:
+    """Whether the next step is to be looked at, whatever it costs: it may be wished at any time, also between looks."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self._wanted = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether an inspector wants it."""
+        return self._wanted
+
+    @wanted.setter
+    def wanted(self, value: bool) -> None:
+        self._wanted = value
+        if value:
+            self.recorder.wake()
