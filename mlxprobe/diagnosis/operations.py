@@ -38,7 +38,8 @@ def growing_input(seen: Observation) -> Iterator[Finding]:
 
     Each step then takes longer than the one before, and needs more memory. A buffer that is filled and never emptied
     looks like a leak of MLX's; so does a series that is appended to. Where the rows of one call are not found again in
-    the next, or not as parts of its rows, this is a note: so it is with episodes that get longer.
+    the next, or not as parts of its rows, this is a note: so it is with episodes that get longer, and with rows whose
+    end the program holds already.
 
     Example: `episodes.extend(rollout())`, then a gradient over all of `episodes`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent import graph, sites
+from mlxprobe.agent import graph, sites, within
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 
@@ -31,6 +31,7 @@ class Sizes(Inspector):
         self._shape: tuple[int, ...] = ()
         self._before: list[list[list[float]]] = []  # values of some of their rows at the last look
         self._kept = 0  # looks in a row that found those again
+        self._is_part = False  # whether the program has held longer rows than those that it gave
 
     def called(self, call: Call) -> None:
         if arrays := graph.leaves(call.data):
@@ -55,10 +56,9 @@ class Sizes(Inspector):
         self._last, self._calls = now, gradients
         if self._held is None:
             largest = max((one.size for one in arrays if one.ndim and one.shape[0] == now[1]), default=0)
-            self._held = (
-                [one for one in arrays if one.ndim and one.size == largest and one.shape[0] == now[1]],
-                site,
-            )
+            given = [one for one in arrays if one.ndim and one.size == largest and one.shape[0] == now[1]]
+            self._held = given, site
+            self._is_part |= self._rises >= ENOUGH - 1 and any(is_part(one) for one in given[:1])
 
     def look(self, step: int) -> None:
         """See whether the rows of the last look are there again, once the program has evaluated them."""
@@ -76,7 +76,8 @@ class Sizes(Inspector):
             self._kept, self._before = 0, []
         if self._rises >= ENOUGH and self._last[0] >= FACTOR * self._first[0] and self._is_steady():
             known = {"first": self._first[1], "last": self._last[1], "looks": self._rises}
-            self.inspection.recorder.revise("input grows", site, kept=self._kept >= ENOUGH, **known)
+            kept = self._kept >= ENOUGH and not (self._first[1] == self._last[1] and self._is_part)
+            self.inspection.recorder.revise("input grows", site, kept=kept, **known)
 
     def _is_steady(self) -> bool:
         """Tell whether it grows at each call, or every few; what is trained for long on each size is meant to grow."""
@@ -97,6 +98,13 @@ class Sizes(Inspector):
         longer = now[1] - was[1] if len(now) > 1 and not more and all(one.ndim > 1 for one in arrays) else 0
         starts = (0, longer) if longer > 0 else ()
         return any([values(one[:, at : at + was[1]], rows, 0) for one in arrays] == before for at in starts)
+
+
+def is_part(array: Any) -> bool:
+    """Tell whether the program holds an array with as many rows that are longer: these may grow up to its end."""
+    shape = tuple(array.shape)
+    others = (tuple(one.shape) for _, one in within.held())
+    return any(o[:1] + o[2:] == shape[:1] + shape[2:] and o[1] > shape[1] for o in others if len(o) == len(shape) > 1)
 
 
 def values(array: Any, rows: int, start: int) -> list[list[float]]:
