@@ -83,8 +83,10 @@ class Operations(Inspector):
             self._listen_outside()
 
     def called_in_trace(self, call: Call) -> None:
-        """Tell of types and shapes, which are what they are at every call."""
+        """Tell of types and shapes, which are what they are at every call; elements are taken at this one alone."""
         self._inside = False
+        self._singles.clear()
+        self._sets.clear()
         self._tell_types(call)
         self._unwrap()
 
