@@ -1,6 +1,7 @@
 """Fixtures that all tests share."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from mlxprobe.releases import environments
 from mlxprobe.releases import index as package_index
 from mlxprobe.upgrade import bisect
 
+sys.path.append(str(Path(__file__).parents[1]))  # for `benchmarks`, behind the mlxprobe that is installed
 hypothesis.settings.register_profile("steady", deadline=None)  # how busy a machine is says nothing of a property
 hypothesis.settings.load_profile("steady")
 
