@@ -105,9 +105,10 @@ class Compiled:
     def call(self, call: Callable[..., Any], args: Any, kwargs: Any, shadows: Shadows) -> Any:
         """Call the function for the program."""
         recorder, inspection = self._recorder, self._inspection
-        recorder.gradient_begins()
-        if self._inspection.home.here():
-            self._origin.hold_compiled(self._function, args, kwargs, self._captured)
+        with recorder.carefully():
+            recorder.gradient_begins()
+            if self._inspection.home.here():
+                self._origin.hold_compiled(self._function, args, kwargs, self._captured)
         if self._gradients and shadows.is_due(recorder.step + 1):
             with recorder.carefully():
                 self._look_inside(args, kwargs, shadows)

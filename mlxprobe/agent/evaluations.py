@@ -54,11 +54,14 @@ class Evaluations:
                 raise
             if talks:
                 collectives.returns(clock(), waits=waits)
-            for arg in args:
-                if isinstance(arg, evaluable):
-                    recorder.evaluated(began)
-                    return
-            recorder.fact("ineffective evaluation", kinds=[type(arg).__name__ for arg in args])
+            try:
+                for arg in args:
+                    if isinstance(arg, evaluable):
+                        recorder.evaluated(began)
+                        return
+                recorder.fact("ineffective evaluation", kinds=[type(arg).__name__ for arg in args])
+            except Exception as error:
+                recorder.failed(error)
 
         return evaluate
 
@@ -103,8 +106,11 @@ class Evaluations:
                 raise
             if talks:
                 collectives.returns(clock())
-            recorder.evaluated(began)
-            recorder.read(array, value)
+            try:
+                recorder.evaluated(began)
+                recorder.read(array, value)
+            except Exception as error:
+                recorder.failed(error)
             return value
 
         return read

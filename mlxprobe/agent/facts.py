@@ -53,5 +53,8 @@ class Facts:
         try:
             yield
         except Exception as error:
-            told = f"{type(error).__name__}: {error}"[:200]
-            self.fact("inspector failed", None, inspector="Compiled", error=told)
+            self.failed(error)
+
+    def failed(self, error: Exception) -> None:
+        """Tell that we have failed at something; the program goes on."""
+        self.fact("inspector failed", None, inspector="agent", error=f"{type(error).__name__}: {error}"[:200])

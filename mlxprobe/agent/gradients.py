@@ -101,7 +101,10 @@ class GradientCalls:
                 nesting.reached(function, args, kwargs, bound or (None, None))
             if nesting.depth or nesting.tracing or nesting.shadow:
                 return here._within(call, args, kwargs, made)
-            here._begins(made, args, kwargs)
+            try:
+                here._begins(made, args, kwargs)
+            except Exception as error:
+                here._recorder.failed(error)
             nesting.depth += 1
             try:
                 result = call(*args, **kwargs)
@@ -110,7 +113,10 @@ class GradientCalls:
                 raise
             finally:
                 nesting.depth -= 1
-            here._ends(made, gradients, result, args, kwargs)
+            try:
+                here._ends(made, gradients, result, args, kwargs)
+            except Exception as error:
+                here._recorder.failed(error)
             return result
 
         setattr(gradients, MADE_OF, (function, with_value, describe, bound))

@@ -189,8 +189,10 @@ class Recorder(Facts):
             if self.host is not None:
                 self.host.add(array.dtype)
             self.deaf = True
-            self.losses.read(array, value)
-            self.deaf = False
+            try:
+                self.losses.read(array, value)
+            finally:
+                self.deaf = False
 
     def tick(self) -> None:
         """Tell the supervisor that the program moves, where it has not heard of it for `TICK_S`."""

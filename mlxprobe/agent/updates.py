@@ -41,7 +41,7 @@ class Updates:
                         setattr(kind, name, self._update(getattr(kind, name), applies=name == "update"))
 
     def _update(self, original: Callable[..., Any], *, applies: bool) -> Callable[..., Any]:
-        recorder, inspection, nesting = self._recorder, self._inspection, self._nesting
+        recorder, nesting = self._recorder, self._nesting
 
         @like(original)
         def update(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -51,26 +51,39 @@ class Updates:
                 model, gradients = args
             else:
                 model, gradients = _trees(args, kwargs, applies=applies)
-            if not (recorder.gradients or nesting.tracing or nesting.shadow):
-                recorder.gradient_begins()  # by a function that was made before anybody looked
-            if self.comes_late and id(optimizer) not in self._met:
-                self._meet(optimizer, model)
-            if nesting.tracing:
-                nesting.tracing[-1].updated.append(Traced(model, optimizer, gradients, applies=applies))
-            elif inspection.due:
-                inspection.updating(model, optimizer, gradients)
+            try:
+                self._begins(optimizer, model, gradients, applies)
+            except Exception as error:
+                recorder.failed(error)
             nesting.depth += 1
             try:
                 result = original(optimizer, *args, **kwargs)
             finally:
                 nesting.depth -= 1
-            if nesting.tracing:
-                inspection.traced(model, gradients)
-            elif not nesting.shadow:
-                recorder.updated(model, optimizer)
+            try:
+                self._ends(optimizer, model, gradients)
+            except Exception as error:
+                recorder.failed(error)
             return result
 
         return update
+
+    def _begins(self, optimizer: Any, model: Any, gradients: Any, applies: bool) -> None:
+        recorder, nesting = self._recorder, self._nesting
+        if not (recorder.gradients or nesting.tracing or nesting.shadow):
+            recorder.gradient_begins()  # by a function that was made before anybody looked
+        if self.comes_late and id(optimizer) not in self._met:
+            self._meet(optimizer, model)
+        if nesting.tracing:
+            nesting.tracing[-1].updated.append(Traced(model, optimizer, gradients, applies=applies))
+        elif self._inspection.due:
+            self._inspection.updating(model, optimizer, gradients)
+
+    def _ends(self, optimizer: Any, model: Any, gradients: Any) -> None:
+        if self._nesting.tracing:
+            self._inspection.traced(model, gradients)
+        elif not self._nesting.shadow:
+            self._recorder.updated(model, optimizer)
 
     def _meet(self, optimizer: Any, model: Any) -> None:
         """Tell of training that had begun before we came; only where its count is at hand."""

@@ -1,0 +1,47 @@
+"""What we fail at ourselves is told, and never raised into the program."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from watching import GUARD_S
+
+from mlxprobe.supervisor.watch import observe
+from mlxprobe.values.observation import Limits, Program
+
+LIMITS = Limits(stall_s=20.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
+LOOP = """
+import gc, sys
+import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
+
+def broken(*args, **kwargs):
+    raise KeyError("ours")
+
+(recorder,) = [one for one in gc.get_objects() if type(one).__name__ == "Recorder"]
+setattr(recorder, sys.argv[1], broken)
+model, optimizer = nn.Linear(4, 2), optim.SGD(0.1)
+f = nn.value_and_grad(model, lambda x: mx.mean(model(x) ** 2))
+
+def step(x):
+    value, grads = f(x)
+    optimizer.update(model, grads)
+    return value
+
+if sys.argv[2] == "compiled":
+    step = mx.compile(step, inputs=[model.state, optimizer.state], outputs=[model.state, optimizer.state])
+for _ in range(6):
+    value = step(mx.ones((8, 4)))
+    mx.eval(model.state, optimizer.state, value)
+    value.item()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["eager", "compiled"])
+@pytest.mark.parametrize("part", ["gradient_begins", "gradient_ends", "updated", "evaluated", "read", "look"])
+def test_a_program_goes_on_where_we_fail(part: str, way: str, tmp_path: Path) -> None:
+    (tmp_path / "loop.py").write_text(LOOP)
+    seen = observe(Program(name="loop", command=(sys.executable, str(tmp_path / "loop.py"), part, way)), LIMITS)
+    assert seen.exit_code == 0, seen.output_tail
+    told = [fact.detail["error"] for fact in seen.facts if fact.name == "inspector failed"]
+    assert set(told) == {"KeyError: 'ours'"}
