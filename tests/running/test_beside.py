@@ -176,7 +176,9 @@ def test_a_worker_that_is_spawned_works_as_ever_and_its_end_is_no_crash(tmp_path
     (tmp_path / "program.py").write_text(UNTRAINED + POOL.format(enables))
     ran = run([sys.executable, "program.py"], tmp_path, **({} if enables else {"MLXPROBE_ENABLE": "1"}))
     assert (ran.code, ran.out) == (0, "[0, 1]\n")
-    assert "crash" not in ran.err and ran.err.count("30 steps") == ran.err.count("trained ") == 1, ran.err
+    assert "crash" not in ran.err and ran.err.count("30 steps") == 1, ran.err
+    told = ran.err.count("trained ")  # a worker may have come to its end before its pool ends it, and tells of itself
+    assert told == 1 or (told == ran.err.count("10 steps") + 1 == 2 and not enables), ran.err
 
 
 def test_forks_of_a_program_that_is_watched_end_as_ever_and_take_nobody_with_them(tmp_path: Path) -> None:
