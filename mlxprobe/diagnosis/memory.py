@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from mlxprobe.diagnosis.evaluation import GROWING
 from mlxprobe.diagnosis.registry import facts, finding, place, rule
-from mlxprobe.values.measures import active_floors, growth_per_step, megabytes, pending_slope, small
+from mlxprobe.values.measures import active_floors, growth_per_step, megabytes, pending_slope
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -48,7 +48,8 @@ def memory_growth(seen: Observation) -> Iterator[Finding]:
     rises = [later - earlier for earlier, later in itertools.pairwise(floors[parts // 4 :])]  # a jump is none
     per_step = growth_per_step(seen)
     if per_step >= EACH_BYTES and min(rises) > max(GROWTH_BYTES, GROWTH_SHARE * floors[0]) * 4 / parts:
-        message = f"the memory of MLX's arrays grows by about {small(per_step)} a step, to the end"
+        written = f"{per_step / 1e6:.2f} MB" if per_step >= 1e5 else f"{per_step / 1e3:.1f} kB"
+        message = f"the memory of MLX's arrays grows by about {written} a step, to the end"
         kept = list(facts(seen, "container grows"))
         if kept:
             message += f"; {kept[0].detail['variable']} grows with it, to {kept[0].detail['arrays']} arrays"

@@ -242,11 +242,6 @@ def megabytes(count: float) -> str:
     return f"{count / 1e6:.1f} MB" if abs(count) < 1e8 else f"{count / 1e6:.0f} MB"
 
 
-def small(count: float) -> str:
-    """Write a number of bytes in MB, in kB where that would hide it."""
-    return f"{count / 1e6:.2f} MB" if abs(count) >= 1e5 else f"{count / 1e3:.1f} kB"
-
-
 def counted(number: int, word: str) -> str:
     """Write a number with its word: 1 run, 2 runs."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
