@@ -110,6 +110,12 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
 
     Use instead: one iterator, made before the loop; `buffer.append(state.copy())`.
     """
+    for tell in (_same_batch, _torn_targets, _strange_ratios, _still_inputs, _rows_alike):
+        yield from tell(seen)
+
+
+def _same_batch(seen: Observation) -> Iterator[Finding]:
+    """Tell of one batch that comes at every step."""
     for fact in [one for one in facts(seen, "same batch") if one.detail["looks"]]:
         message = (
             f"each step is given the same rows as {fact.detail['argument']}: made anew every time, the same at all "
@@ -117,6 +123,10 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
         )
         severity = Severity.NOTE if fact.detail["cut"] else Severity.WARNING
         yield rule("MP309").at(message, fact.file, fact.line, severity=severity)
+
+
+def _torn_targets(seen: Observation) -> Iterator[Finding]:
+    """Tell of rows that come again with other targets."""
     for fact in facts(seen, "targets torn"):
         again, same = float(str(fact.detail["again"])), float(str(fact.detail["same"]))
         message = (
@@ -127,6 +137,10 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
         stays = path is not None and path[1] > STAYS * path[0]
         severity = Severity.WARNING if stays else Severity.NOTE
         yield rule("MP309").at(message, fact.file, fact.line, severity=severity, again=again, same=same)
+
+
+def _strange_ratios(seen: Observation) -> Iterator[Finding]:
+    """Tell of log-probabilities of before that are of other rows."""
     for fact in facts(seen, "ratio"):
         looks, mean, most = (float(str(fact.detail[name])) for name in ("looks", "mean", "most"))
         if looks >= ENOUGH_RATIOS and mean < UNRELATED and most < HARDLY:
@@ -135,12 +149,20 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
                 f"{looks:.0f} looks. Are they of the same rows?"
             )
             yield rule("MP309").at(message, fact.file, fact.line, severity=Severity.NOTE, correlation=mean)
+
+
+def _still_inputs(seen: Observation) -> Iterator[Finding]:
+    """Tell of an input that stays while another changes."""
     for fact in facts(seen, "input still"):
         message = (
             f"{fact.detail['argument']} is one and the same array at all {fact.detail['looks']} looks, beside "
             f"{fact.detail['beside']}, which always changes"
         )
         yield rule("MP309").at(message, fact.file, fact.line, severity=Severity.NOTE)
+
+
+def _rows_alike(seen: Observation) -> Iterator[Finding]:
+    """Tell of batches whose rows are all equal."""
     supervised = any(fact.detail["supervised"] for fact in seen.facts if fact.name == "supervision")
     varied = any(one.name == "constant level" and float(str(one.detail["level"])) > 0 for one in seen.facts)
     for fact in facts(seen, "rows alike"):
