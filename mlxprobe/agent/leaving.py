@@ -1,7 +1,8 @@
-"""What a program leaves with by `sys.exit`: who ends it while the interpreter finishes hides its exit code."""
+"""What a program leaves with: who ends it while the interpreter finishes hides its exit code."""
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Callable
@@ -12,13 +13,19 @@ from mlxprobe.agent.recorder import Recorder
 
 
 class Leaving:
-    """Listen to `sys.exit`."""
+    """Listen to `sys.exit`, and to the interpreter, which asks the `SystemExit` that ends it for its code.
+
+    Until Python 3.12 it does not ask where `sys.exit` has raised it.
+    """
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._code: int | None = None
         self._evaluations = 0
         sys.exit = self._asked(sys.exit)
+        kept = vars(SystemExit)["code"]
+        own = gc.get_referents(vars(SystemExit))[0]  # its attributes themselves: Python hands out a view of them
+        own["code"] = property(self._read(kept.__get__), kept.__set__, kept.__delete__, kept.__doc__)
 
     @property
     def code(self) -> int | None:
@@ -29,10 +36,22 @@ class Leaving:
         @like(original)
         def leave(*args: Any) -> None:
             if threading.current_thread() is threading.main_thread():
-                self._code, self._evaluations = code_of(*args[:1]), self._recorder.evaluations
+                self._leaves(*args[:1])
             original(*args)
 
         return leave
+
+    def _read(self, original: Callable[[SystemExit], Any]) -> Callable[[SystemExit], Any]:
+        def code(error: SystemExit) -> Any:
+            status = original(error)
+            if sys._getframe().f_back is None:  # no line of Python's asks
+                self._leaves(status)
+            return status
+
+        return code
+
+    def _leaves(self, status: object = None) -> None:
+        self._code, self._evaluations = code_of(status), self._recorder.evaluations
 
 
 def code_of(status: object = None) -> int:

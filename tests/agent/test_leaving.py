@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import subprocess
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +13,36 @@ import pytest
 from mlxprobe.agent.leaving import Leaving, code_of
 
 CODES = [((), 0), ((None,), 0), ((0,), 0), ((3,), 3), ((True,), 1), ((-1,), 255), (("out of data",), 1)]
+BEGINNING = """
+import atexit, os
+from types import SimpleNamespace
+from mlxprobe.agent.leaving import Leaving
+leaving = Leaving(SimpleNamespace(evaluations=7))
+atexit.register(lambda: os.write(1, str(leaving.code).encode()))
+class Own(SystemExit): pass
+try: raise SystemExit(5)
+except SystemExit as error: error.code += 1; assert error.code == 6
+"""
+ENDS = [
+    ("raise SystemExit('out of data')", "1", 1),
+    ("raise SystemExit(3)", "3", 3),
+    ("raise SystemExit", "0", 0),
+    ("raise Own(9)", "9", 9),
+    ("exit('out of data')", "1", 1),
+    ("quit()", "0", 0),
+    ("import sys; sys.exit(4)", "4", 4),
+    ("import threading; one = threading.Thread(target=exit, args=(3,)); one.start(); one.join()", "None", 0),
+    ("1 / 0", "None", 1),
+    ("", "None", 0),
+]
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Any:
+    attributes, leave = gc.get_referents(vars(SystemExit))[0], sys.exit
+    code = attributes["code"]
+    yield
+    attributes["code"], sys.exit = code, leave
 
 
 @pytest.mark.parametrize(("given", "code"), CODES)
@@ -18,8 +50,7 @@ def test_codes_are_pythons_own(given: tuple[Any, ...], code: int) -> None:
     assert code_of(*given) == code
 
 
-def test_it_is_told_unless_the_program_went_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "exit", sys.exit)
+def test_it_is_told_unless_the_program_went_on() -> None:
     recorder: Any = SimpleNamespace(evaluations=7)
     leaving = Leaving(recorder)
     told = [leaving.code]
@@ -28,3 +59,11 @@ def test_it_is_told_unless_the_program_went_on(monkeypatch: pytest.MonkeyPatch) 
     told.append(leaving.code)
     recorder.evaluations += 1
     assert [*told, leaving.code] == [None, 1, None]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("end", "told", "code"), ENDS, ids=[row[0] for row in ENDS])
+def test_whatever_way_it_leaves(end: str, told: str, code: int) -> None:
+    """A thread's end is not the program's."""
+    ran = subprocess.run([sys.executable, "-c", BEGINNING + end], capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.returncode) == (told, code), ran.stderr

@@ -14,7 +14,7 @@ def linger():
         try: socket.socket(fileno=os.dup(number)).shutdown(socket.SHUT_RDWR)
         except OSError: pass
     signal.pause()
-if sys.argv[1] == "lingers" and os.environ["MLX_RANK"] == "1": atexit.register(linger)
+if sys.argv[1] in ("lingers", "raises", "exits") and os.environ["MLX_RANK"] == "1": atexit.register(linger)
 import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
 how = sys.argv[1]
 group = mx.distributed.init()
@@ -30,6 +30,10 @@ for step in range(12 - (how == "uneven" and rank)):
         continue
     if how in ("leaves", "lingers") and rank and step == 6:
         sys.exit("out of data")
+    if how == "raises" and rank and step == 6:
+        raise SystemExit("out of data")
+    if how == "exits" and rank and step == 6:
+        exit("out of data")
     if how not in ("apart", "compared", "merged", "now and then"):
         grads = nn.average_gradients(grads)  # averaged
     optimizer.update(model, grads)
@@ -55,6 +59,8 @@ WRONG = [
     ("uneven", "MP708", AVERAGED),
     ("leaves", "MP704", 0),
     ("lingers", "MP704", 0),  # the other fails, and the launcher ends this one, before anybody has its exit code
+    ("raises", "MP704", 0),
+    ("exits", "MP704", 0),
     ("seeds", "MP705", GRADIENTS),
     ("apart", "MP706", GRADIENTS),
     ("compared", "MP706", GRADIENTS),
