@@ -24,14 +24,14 @@ class Worths(Inspector):
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._held: list[tuple[Any, str, Any]] = []
+        self._held: list[tuple[list[Any], str, Any]] = []
         self._looks: dict[tuple[str, int], list[float]] = {}
 
     def called(self, call: Call) -> None:
         taps = [one for one in self.inspection.looked.pop(TAPS, []) if one.sign]
         for name, one in unique(call.data) if taps else ():
             if re.search(GOOD, name) and not re.search(BAD, name) and is_amount(one) and one.size > 1:
-                self._held += [(tap, name, one) for tap in taps[-1:]]
+                self._held.append((taps, name, one))
 
     def forget(self) -> None:
         self._held = []
@@ -39,27 +39,36 @@ class Worths(Inspector):
     def look(self, step: int) -> None:
         held = self._held
         self.forget()
-        for tap, name, worth in held:
-            if not self.inspection.pending([tap.weights, worth]):
-                self._compare(tap, name, worth)
+        for taps, name, worth in held:
+            if not self.inspection.pending([worth, *(one.weights for one in taps)]):
+                self._compare(taps, name, worth)
 
-    def _compare(self, tap: Any, name: str, worth: Any) -> None:
-        weights, worths = graph.numbers(tap.weights), graph.numbers(worth)
-        each = len(weights) // len(worths)
-        if len(weights) % len(worths):
+    def _compare(self, taps: list[Any], name: str, worth: Any) -> None:
+        """Keep the best of all that was picked: what a choice is compared with is made less likely, rightly."""
+        worths = graph.numbers(worth)
+        along = [-tap.sign * one for tap in taps if (one := _along(graph.numbers(tap.weights), worths)) is not None]
+        if not along:
             return
-        weights = [sum(weights[k * each : (k + 1) * each]) for k in range(len(worths))]
-        sizes = sum(one * one for one in weights), sum(one * one for one in worths)
-        if not all(0 < one < math.inf for one in sizes):
-            return
-        along = sum(a * b for a, b in zip(weights, worths, strict=True)) / math.sqrt(sizes[0] * sizes[1])
-        looks = self._looks.setdefault(tap.site, [])
-        looks.append(-tap.sign * along)
+        site = taps[-1].site
+        looks = self._looks.setdefault(site, [])
+        looks.append(max(along))
         self.inspection.recorder.revise(
             "worth",
-            tap.site,
+            site,
             argument=name,
             looks=len(looks),
             better=sum(one > CLEAR for one in looks),
             worse=sum(one < -CLEAR for one in looks),
         )
+
+
+def _along(weights: list[float], worths: list[float]) -> float | None:
+    """Return how far weights, summed for each worth, go along with the worths: 1 where they are multiples."""
+    each = len(weights) // len(worths)
+    if len(weights) % len(worths):
+        return None
+    weights = [sum(weights[k * each : (k + 1) * each]) for k in range(len(worths))]
+    sizes = sum(one * one for one in weights), sum(one * one for one in worths)
+    if not all(0 < one < math.inf for one in sizes):
+        return None
+    return sum(a * b for a, b in zip(weights, worths, strict=True)) / math.sqrt(sizes[0] * sizes[1])
