@@ -16,7 +16,7 @@ from mlxprobe.agent.trees import is_optimizer, is_trained
 SPEAKS = {"print", "input", "open", "exec", "eval", "setattr", "delattr", "next", "breakpoint", "__import__", "globals"}
 CHANGES = {"append", "extend", "insert", "remove", "pop", "popitem", "popleft", "appendleft", "clear", "update"}
 CHANGES |= {"setdefault", "add", "discard", "reverse", "write", "writelines", "writerow", "send", "put", "put_nowait"}
-MLX_CHANGES = re.compile(r"eval|save|set_|seed|clear_cache|reset_|metal|distributed|export|new_stream|load|compile$")
+MLX_CHANGES = re.compile(r"eval|save|set_|seed|reset_|metal|distributed|export|new_stream|load|compile$")
 MAKES = {"dict", "list", "set", "defaultdict", "deque", "OrderedDict", "Counter", "sorted", "copy", "deepcopy"}
 MAKES |= {"tree_map", "tree_unflatten", "tree_flatten", "tree_merge", "tree_map_with_path"}
 FRESH = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Tuple, ast.Constant, ast.JoinedStr)
