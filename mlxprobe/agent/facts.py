@@ -16,6 +16,7 @@ class Facts:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.freeze_site = sites.NOWHERE  # where the program has frozen something last
+        self.set_site = sites.NOWHERE  # and where it has set parameters before the first gradient
         self._facts: dict[tuple[str, str, int], int] = {}
         self._over = False
 

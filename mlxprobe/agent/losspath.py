@@ -20,6 +20,8 @@ LOOKED_AT_ONCE = 256
 MISSES = 4  # looks at losses that nothing had evaluated: such a program's are not held any more
 ASYNCHRONOUS = 8  # gradient calls after an `async_eval`: to read then would be to wait
 LONG_PAST = 16  # gradient calls: MLX schedules no more than 10 evaluations ahead
+UNREAD, APART, NEARLY = 64, 1.04, 16  # calls before a loss of few operations is evaluated here, now and then
+TOLD = 100
 
 
 Followed = tuple[ref[Any], int, int]  # a loss, the gradient call that returned it, and whose it is
@@ -47,6 +49,8 @@ class LossPath:
         self._asynchronous = -ASYNCHRONOUS
         self.scheduled: deque[tuple[Any, Followed]] = deque(maxlen=LOOKED_AT_ONCE)
         self._hits = self._misses = 0
+        self._ours = UNREAD  # the gradient call whose loss may be evaluated here next
+        self.unread: deque[tuple[int, float, int]] = deque(maxlen=TOLD)  # call, value and whose: read here alone
         self._began_s = self._spent_s = 0.0
         self.may_look_s = 0.0  # from when on another look is paid for
 
@@ -134,6 +138,8 @@ class LossPath:
         """
         newest = self._newest
         self.is_evaluated = self._was_read
+        if newest is None and not (self._was_read or lazy) and self._call >= self._ours:
+            self._evaluate_last()
         if newest is not None:
             entry = self._let_go(newest)
             if not lazy and now_s >= self.may_look_s:
@@ -144,6 +150,17 @@ class LossPath:
                     self.scheduled.append((newest, entry))
         if self.scheduled:
             self._read_scheduled(0 if ended else LONG_PAST)
+
+    def _evaluate_last(self) -> None:
+        """Read the last loss of a program that evaluates none, where its update has left but few operations to it."""
+        self._ours = int(APART * self._call) + 1
+        last = self._passed[-1] if self._passed else None
+        if last is None or last[1] != self._call or (loss := last[0]()) is None:
+            return
+        began = time.thread_time()
+        if self._may_look() and graph.pending([loss]) <= NEARLY:
+            self.unread.append((self._call, loss.item(), last[2]))
+        self._pay(began)
 
     def _read_scheduled(self, past: int) -> None:
         while self.scheduled and self.scheduled[0][1][1] <= self._call - past:
@@ -186,6 +203,9 @@ class LossPath:
             self._hits += 1
             del self._followed[id(loss)]
             self._tell(one[1], loss.item(), one[2])
+        self._pay(began)
+
+    def _pay(self, began: float) -> None:
         self._spent_s += time.thread_time() - began
         self._began_s = self._began_s or time.monotonic()
         self.may_look_s = self._began_s + (self._spent_s - FREE_S) / SHARE

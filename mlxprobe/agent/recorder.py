@@ -237,6 +237,9 @@ class Recorder(Facts):
             close()
         self.inspected()
         self._settle_losses(time.monotonic(), ended=True)
+        for stream in {one[2] for one in self.losses.unread}:
+            values = [f"{call} {value:.5g}" for call, value, whose in self.losses.unread if whose == stream]
+            self.revise("losses unread", self.gradient_site, stream=stream, values=values)
         self._over = True
         if self._step_gradients or self._updated:
             self.close_step(self.phases.stepped_s(time.monotonic()))

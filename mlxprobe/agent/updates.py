@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.capture import Traced
 from mlxprobe.agent.inspection import Inspection
@@ -102,6 +102,8 @@ class Updates:
             if nesting.tracing:
                 nesting.tracing[-1].reach.fills(module, parameters)
             recorder.reductions.taken = True
+            if not (recorder.gradients or nesting.depth or inspection.busy):
+                recorder.set_site = sites.calling()
             if nesting.depth and not inspection.due:
                 return original(module, parameters, *args, **kwargs)
             if inspection.due or not nesting.depth:

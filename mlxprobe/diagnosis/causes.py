@@ -44,6 +44,11 @@ def schedule_restarted(cause: Finding, effect: Finding) -> bool:
     return "span" in cause.evidence and "warmup" in effect.evidence
 
 
+def sorted_rows(cause: Finding, effect: Finding) -> bool:
+    """Tell whether batches of one class each can be why an update overshoots."""
+    return "one_class" in cause.evidence
+
+
 def padding_learned(cause: Finding, effect: Finding) -> bool:
     """Tell whether an argument that does not reach the loss can be why padding carries it."""
     return "padding" in effect.evidence
@@ -88,7 +93,13 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     "MP204": (Cause("MP205"),),
     "MP205": (Cause("MP209"), Cause("MP206"), Cause("MP501"), Cause("MP504"), Cause("MP201", proved), Cause("MP207")),
     "MP207": (Cause("MP210", rate_not_finite), Cause("MP302"), Cause("MP304"), Cause("MP208", earlier)),
-    "MP208": (Cause("MP203"), Cause("MP403"), Cause("MP401", proved), Cause("MP304", proved)),
+    "MP208": (
+        Cause("MP203"),
+        Cause("MP403"),
+        Cause("MP401", proved),
+        Cause("MP304", proved),
+        Cause("MP309", sorted_rows),
+    ),
     "MP209": (Cause("MP206"),),
     "MP210": (Cause("MP402", schedule_restarted),),
     "MP301": (Cause("MP303"),),
@@ -105,6 +116,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
                 "MP208",
                 "MP210",
                 "MP216",
+                "MP217",
                 "MP301",
                 "MP303",
                 "MP305",

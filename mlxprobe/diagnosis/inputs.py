@@ -11,6 +11,7 @@ from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 ENOUGH_LOOKS = 2
+ENOUGH_BATCHES, SEVERAL_CLASSES = 6, 3  # looks; classes: real and false samples often come apart
 ENOUGH_RATIOS, UNRELATED, HARDLY = 6, 0.2, 0.5  # looks; their mean correlation, and the highest
 STAYS = 0.9  # of its first readings: a loss that learns nothing
 
@@ -103,15 +104,31 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
     apart; where the loss falls all the same that is a note. So it is where a ratio, `mx.exp(new - old)`, is of
     log-probabilities of before that do not go with those of now, and where one input is made once for the whole run
     while another of as many rows changes: samples of a generator that were drawn before the loop, or points that are
-    meant to stay.
+    meant to stay. Batches of one class each, one class after another and round again, come of a file that is sorted and
+    not shuffled: each update unlearns the classes before.
 
     Example: `next(iter(loader))` inside the loop; `buffer.append(state)` of a NumPy array that is then changed in
     place.
 
-    Use instead: one iterator, made before the loop; `buffer.append(state.copy())`.
+    Use instead: one iterator, made before the loop; `buffer.append(state.copy())`;
+    a permutation of the rows, drawn anew for each epoch.
     """
-    for tell in (_same_batch, _torn_targets, _strange_ratios, _still_inputs, _rows_alike):
+    for tell in (_one_class, _same_batch, _torn_targets, _strange_ratios, _still_inputs, _rows_alike):
         yield from tell(seen)
+
+
+def _one_class(seen: Observation) -> Iterator[Finding]:
+    """Tell of batches that hold one class each."""
+    taken = max((step.gradients for step in seen.steps), default=1)  # of an update: together they may hold all classes
+    for fact in facts(seen, "constant level"):
+        looks, classes = fact.detail.get("batches", 0), float(str(fact.detail["different"]))
+        if fact.detail.get("alone") == looks and float(str(looks)) >= ENOUGH_BATCHES and classes >= SEVERAL_CLASSES:
+            message = (
+                f"each batch holds one class alone, at all {looks} looks, of {classes:.0f} in all: the rows come "
+                "sorted by their targets"
+            )
+            severity = Severity.WARNING if fact.detail["returns"] and taken == 1 else Severity.NOTE
+            yield rule("MP309").at(message, fact.file, fact.line, severity=severity, one_class=float(str(looks)))
 
 
 def _same_batch(seen: Observation) -> Iterator[Finding]:

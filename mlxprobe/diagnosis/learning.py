@@ -7,7 +7,7 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping
 
-from mlxprobe.diagnosis.registry import finding, place, rule
+from mlxprobe.diagnosis.registry import facts, finding, place, rule
 from mlxprobe.values.measures import steps_done, still
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
@@ -71,6 +71,7 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     chooses = any(fact.name == "worth" for fact in seen.facts)  # a policy, whose loss says nothing
     levels = {fact.detail["stream"]: fact.detail for fact in seen.facts if fact.name == "constant level"}
     places = {fact.detail["stream"]: (fact.file, fact.line) for fact in seen.facts if fact.name == "supervision"}
+    yield from _unread(seen, to_fall, classes or 2 * bool(binary))
     for stream in sorted({one.stream for one in seen.losses}):
         values = [one.value for one in seen.losses if one.stream == stream and math.isfinite(one.value)]
         if len(values) < ENOUGH_LOSSES:
@@ -87,6 +88,22 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
             message, severity, evidence = told
             file, line = places.get(stream) or place(seen, "first gradient")
             yield rule("MP306").at(message, file, line, severity=severity, **evidence)
+
+
+def _unread(seen: Observation, to_fall: Mapping[int, bool], classes: int) -> Iterator[Finding]:
+    """Tell of losses that hardly anybody reads: of those at chance alone, for the others have too few readings."""
+    for fact in facts(seen, "losses unread"):
+        stream, told = int(str(fact.detail["stream"])), fact.detail["values"]
+        pairs = [one.split() for one in told] if isinstance(told, list) else []
+        read = {one.step: one.value for one in seen.losses if one.stream == stream}
+        read |= {int(call): float(value) for call, value in pairs}
+        calls, values = sorted(read), [read[call] for call in sorted(read)]
+        long = len(calls) >= ENOUGH_LOSSES and calls[-1] - calls[0] >= LONG and len(seen.losses) < LONG
+        if long and to_fall.get(stream) and stays_near_chance(values, classes, long=len(values)):
+            message = f"the loss stays at chance, ln {classes:,} = {math.log(classes):.5g}: at {len(values)} steps of "
+            message += f"{calls[-1]:,}, most of which nobody reads"
+            site = place(seen, "supervision", "first gradient")
+            yield rule("MP306").at(message, *site, first=values[0], last=values[-1])
 
 
 def _diverged(values: list[float], meant: bool | None) -> Told | None:
@@ -163,13 +180,13 @@ def at_chance(first: float, last: list[float], classes: int) -> bool:
     return bool(chance) and stays and abs(first - chance) > LEFT * chance
 
 
-def stays_near_chance(values: list[float], classes: int) -> bool:
+def stays_near_chance(values: list[float], classes: int, long: int = LONG) -> bool:
     """Tell whether a long series lies within a hundredth of chance for most of its length, and falls no more."""
     chance = math.log(classes) if classes > 1 else 0.0
     rest = values[len(values) // 3 :]
     halves = rest[: len(rest) // 2], rest[len(rest) // 2 :]
     near = all(abs(statistics.median(half) - chance) <= NEAR_CHANCE * chance for half in halves if half)
-    return bool(chance) and len(values) >= LONG and near and trend(rest) > -HIGHER
+    return bool(chance) and len(values) >= long and near and trend(rest) > -HIGHER
 
 
 def supervised(seen: Observation) -> dict[int, bool]:

@@ -105,6 +105,29 @@ def nothing_trainable(seen: Observation) -> Iterator[Finding]:
         yield rule("MP206").at(message, fact.file, fact.line, severity=Severity.WARNING)
 
 
+@finding("MP217", "equal-units", Severity.WARNING)
+def equal_units(seen: Observation) -> Iterator[Finding]:
+    """The units of a layer are all alike, and learn all the same.
+
+    Units that begin with the same weights, and whose outputs are weighted alike, get the same gradient at every step:
+    however wide the layer is, it computes one number. Nothing but chance breaks that: weights that are drawn at random,
+    or dropout. Told where all rows of a matrix differ by less than a thousandth of what they have learned, at four
+    looks.
+
+    Example: `model.apply(nn.init.constant(0.1))`; weights that are filled with `mx.full` or `mx.ones`.
+
+    Use instead: weights that are drawn at random, as layers have them: `nn.init.he_normal()`; zeros for the biases
+    alone, or for the last layer.
+    """
+    for fact in facts(seen, "units alike"):
+        units, looks = float(str(fact.detail["units"])), float(str(fact.detail["looks"]))
+        message = (
+            f"the {units:.0f} rows of {fact.detail['path']} learn, and are alike at each of {looks:.0f} looks: the "
+            f"layer computes one number{seen_at(fact)}"
+        )
+        yield rule("MP217").at(message, fact.file, fact.line, units=units, looks=looks)
+
+
 @finding("MP216", "shrinking-weights", Severity.WARNING)
 def shrinking_weights(seen: Observation) -> Iterator[Finding]:
     """The weights shrink to nothing: each update takes a good part of them away.

@@ -36,6 +36,7 @@ from mlxprobe.agent.inspectors.retained import Retained
 from mlxprobe.agent.inspectors.shares import Shares
 from mlxprobe.agent.inspectors.sizes import Sizes
 from mlxprobe.agent.inspectors.unclipped import Unclipped
+from mlxprobe.agent.inspectors.units import Units
 from mlxprobe.agent.inspectors.worths import Worths
 from mlxprobe.agent.inspectors.written import Written
 
@@ -44,6 +45,7 @@ ALL: tuple[type[Inspector], ...] = (
     Gradients,
     Parameters,
     Norms,
+    Units,
     Prints,
     Accumulation,
     ByHand,

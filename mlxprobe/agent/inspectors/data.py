@@ -16,6 +16,7 @@ MOST = 8  # arrays of a batch
 HELD_BYTES = 1 << 20  # of each, up to the end of its step
 LOOKS = 40
 ENOUGH_ROWS, ENOUGH_LOOKS = 4, 3
+ROWS_OF_A_CLASS = 8
 STILL, LONG = 4, 100  # looks at what never changed, and gradient calls
 SAME_IS_SURE = 8  # looks, the first four of them one after another
 MOST_TARGETS, COLUMNS = 4096, 256  # values that are read of a batch's targets, and columns of them
@@ -49,7 +50,8 @@ class Targets:
         self.counts: Counter[float] = Counter()
         self.sums: list[float] = []
         self.squares: list[float] = []
-        self.read = 0
+        self.read = self.batches = 0
+        self.alone: list[float] = []  # the class of each batch of one class alone
 
     def add(self, target: Any) -> None:
         """Take in the targets of one batch, or the first of them."""
@@ -58,6 +60,8 @@ class Targets:
         else:
             values = graph.numbers(target.reshape(-1)[:MOST_TARGETS])
             self.counts.update(values)
+            self.batches += 1
+            self.alone += values[:1] if len(values) >= ROWS_OF_A_CLASS and len(set(values)) == 1 else []
             self.read += len(values)
 
     def _add_columns(self, target: Any) -> None:
@@ -70,6 +74,11 @@ class Targets:
             self.sums = [old + sum(new) for (old, _), new in zip(before, by_column, strict=True)]
             self.squares = [old + sum(x * x for x in new) for (_, old), new in zip(before, by_column, strict=True)]
             self.read += len(rows)
+
+    def returns(self) -> bool:
+        """Tell whether a class came again after others: one batch after another holds one class, and it goes round."""
+        changes = [one for one, last in zip(self.alone, [math.nan, *self.alone], strict=False) if one != last]
+        return len(set(changes)) < len(changes)
 
     def level(self) -> tuple[float, float]:
         """Return the loss of the best constant, and how far it may be off by chance (a standard deviation)."""
@@ -205,5 +214,8 @@ class Data(Inspector):
                     error=error,
                     kind=targets.kind,
                     read=targets.read,
+                    batches=targets.batches,
+                    alone=len(targets.alone),
+                    returns=targets.returns(),
                     different=len(targets.counts),
                 )

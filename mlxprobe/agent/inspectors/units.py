@@ -1,0 +1,72 @@
+"""Whether the units of a layer are all alike, and stay so: they learn, and all of them the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlxprobe.agent import graph, sites
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.looks import is_landmark
+
+MOST, LARGE = 4, 1 << 20  # matrices, and their elements
+FEWEST = 3  # units: two may be meant to be alike
+ALIKE = 1e-3  # of what a unit has learned: by so little do they differ
+SURE, LOOKS = 4, 24
+
+
+class Units(Inspector):
+    """Compare the rows of a few matrices of weights with their first, at the looks at which they have moved."""
+
+    shadows = True
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._first: dict[str, list[float]] = {}  # the first row of a matrix, at the first look
+        self._alike: dict[str, int] = {}
+        self._looks = 0
+        self._met: dict[int, int] = {}  # the last step at which a model was looked at
+        self._told = False
+
+    def called(self, call: Call) -> None:
+        if call.model is not None:
+            self._compare(call.model, call.site)
+
+    def training(self, model: Any, optimizer: Any) -> None:
+        if hasattr(model, "trainable_parameters"):
+            self._compare(model, self.inspection.recorder.gradient_site)
+
+    def _compare(self, model: Any, site: tuple[str, int]) -> None:
+        step = self.inspection.recorder.step + 1
+        if self._looks >= LOOKS or not is_landmark(step) or self._met.get(id(model)) == step:
+            return
+        self._met[id(model)] = step
+        named = [
+            (f"{id(model)} {path}", one)
+            for path, one in graph.named_leaves(model.trainable_parameters())
+            if one.ndim > 1 and one.shape[0] >= FEWEST and one.size <= LARGE
+        ][:MOST]
+        if not named or self.inspection.count("units", [one for _, one in named], copies=False) != 0:
+            return
+        self._looks += 1
+        for path, one in named:
+            self._follow(path, one)
+        alike = [path for path in self._alike if self._alike[path] >= SURE]
+        if alike and not self._told:
+            self._told = True
+            shape = next(tuple(one.shape) for path, one in named if path in alike)
+            made, seen = sites.blamed(self.inspection.recorder.set_site, site)
+            told = {"path": alike[0].partition(" ")[2], "units": shape[0], "looks": self._alike[alike[0]], "seen": seen}
+            self.inspection.recorder.fact("units alike", made, **told)
+
+    def _follow(self, path: str, one: Any) -> None:
+        """Count the looks at which all rows were alike and had moved; one that is not, and it is over."""
+        import mlx.core as mx
+
+        row = one[0].reshape(-1).astype(mx.float32)
+        spread = graph.number(mx.max(mx.abs(one - one[:1])))
+        values = graph.numbers(graph.sample(row))
+        first = self._first.setdefault(path, values)
+        moved = max((abs(now - then) for now, then in zip(values, first, strict=False)), default=0.0)
+        if moved > 0:
+            self._alike[path] = self._alike.get(path, 0) + 1 if spread <= ALIKE * moved else -LOOKS
