@@ -18,6 +18,23 @@ class LossKind(LossGraph):
             return "classes" if "LogSumExp" in kinds or self.hand_written() else ""
         return "square" if "Square" in kinds else ""
 
+    def weighs_itself(self) -> bool:
+        """Tell whether what layers made is multiplied by a detached value of theirs: such a loss need not fall."""
+        for tensor in self._near():
+            if self._kind.get(self._maker.get(tensor, "")) == "Multiply":
+                known = [any(map(self._is_layer, self._ancestors(one))) for one in self._sources(tensor)]
+                if all(known) and any(map(self._is_detached, self._sources(tensor))):
+                    return True
+        return False
+
+    def _is_detached(self, tensor: str) -> bool:
+        for _ in range(DEEPEST):
+            kind = self._kind.get(self._maker.get(tensor, ""))
+            if kind not in CARRIERS or kind == "StopGradient":
+                return kind == "StopGradient"
+            tensor = self._sources(tensor)[0]
+        return False
+
     def squashed(self) -> tuple[str, str]:
         """Name the softmax or sigmoid that a loss of logits takes a second time, and the first one's result."""
         for tensor in self._near():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 import linecache
 import operator
 import re
@@ -91,6 +92,10 @@ class Reader:
             for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                 if isinstance(target, ast.Name):
                     self._bound.setdefault(target.id, []).append(node.value)
+                parts = target.elts if isinstance(target, ast.Tuple) else []
+                for place, one in enumerate(itertools.takewhile(lambda part: isinstance(part, ast.Name), parts)):
+                    part = ast.Subscript(node.value, ast.Constant(place), ast.Load())
+                    self._bound.setdefault(ast.unparse(one), []).append(part)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             self._bound.setdefault(node.id, [])
 
@@ -168,7 +173,23 @@ class Reader:
         if not isinstance(node, ast.Name):
             return makes(node)
         made = self._bound.get(node.id, [])
-        return bool(made) and len(made) == self._bindings.count(node.id) and all(makes(one) for one in made)
+        if len(made) != self._bindings.count(node.id):
+            return False
+        return bool(made) and all(makes(one) or self._is_returned(one) for one in made)
+
+    def _is_returned(self, node: ast.expr) -> bool:
+        """Tell whether a part of what a function returns is something that each call of it makes."""
+        if not (isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call)):
+            return False
+        code = getattr(self._value(node.value.func), "__code__", None)
+        known = functions(code.co_filename).get((code.co_name, code.co_firstlineno), []) if code else []
+        return len(known) == 1 and Reader(known[0], {}, [], set()).returns_its_own(ast.literal_eval(node.slice))
+
+    def returns_its_own(self, place: int) -> bool:
+        """Tell whether what stands at one place of the tuple that is returned is the function's own, at each return."""
+        ends = [one.value for one in self._nodes if isinstance(one, (ast.Return, ast.Yield, ast.YieldFrom))]
+        parts = [one.elts[place : place + 1] for one in ends if isinstance(one, ast.Tuple)]
+        return bool(ends) and len(parts) == len(ends) and all(part and self._is_own(part[0]) for part in parts)
 
     def _value(self, node: ast.expr) -> Any:
         """Return what an expression stands for as the function begins; `UNKNOWN` for what it binds itself."""

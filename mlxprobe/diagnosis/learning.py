@@ -45,15 +45,15 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     always enough, and so is a falling trend that chance makes once in two hundred (Mann-Kendall).
 
     It is a warning where the loss compares outputs with targets that it is given. Elsewhere (a generator's loss, a
-    preference's, one below zero, one inside a compiled step) it is a note, for nothing tells that it is to fall, and a
-    median lower by a twentieth is a fall; so it is where the weights came from a file, since they may be trained, and
-    where it has been less than half of the best constant's all the time. Of a policy's loss nothing is said. A loss
-    that stays above three times (ten times, where it is not known to be supervised) its first value over the whole last
-    third has diverged; one that has come to chance, the logarithm of the number of classes, to four digits, and stays
-    there, is that of a model whose outputs are all alike. One that lies within a hundredth of it for two thirds of a
-    long run, and falls no more, is that of a model whose inputs say nothing of its targets; targets that are zeros and
-    ones are two classes. So is one that lies at the loss of the best constant, or a little above: the entropy of the
-    classes among the targets that were read, or their variance.
+    preference's, one weighed by the model's own likelihoods, one below zero, one inside a compiled step) it is a note,
+    for nothing tells that it is to fall, and a median lower by a twentieth is a fall; so it is where the weights came
+    from a file, since they may be trained, and where it has been less than half of the best constant's all the time. Of
+    a policy's loss nothing is said. A loss that stays above three times (ten times, where it is not known to be
+    supervised) its first value over the whole last third has diverged; one that has come to chance, the logarithm of
+    the number of classes, to four digits, and stays there, is that of a model whose outputs are all alike. One that
+    lies within a hundredth of it for two thirds of a long run, and falls no more, is that of a model whose inputs say
+    nothing of its targets; targets that are zeros and ones are two classes. So is one that lies at the loss of the best
+    constant, or a little above: the entropy of the classes among the targets that were read, or their variance.
 
     Example: gradients that are never applied, labels that do not reach the loss, a learning rate of 0, or of 30.
 

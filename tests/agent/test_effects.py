@@ -27,6 +27,7 @@ HARMLESS = {
     "reads a global": "return len(SEEN) + x",
     "loops over a list": "return sum(one for one in [x, x])",
     "has an optimizer that writes its state": "return Optimizer().apply_single(x, x, {})",
+    "adds to what a helper has made for it": "total, kept = pairs(x)\n    kept.append(total)\n    return kept",
     "would write to what it is not given": "if nothing is not None:\n        nothing.append(x)",
     "would write to another kind": "if isinstance(pair, dict):\n        pair['x'] = x",
     "would write where its module were set": "rank = module.rank\n    if rank != 0 and x:\n        SEEN.append(x)",
@@ -37,6 +38,11 @@ AT_OTHER_CALLS = {
 }
 SHOWS = {
     "appends to a list outside": ("SEEN.append(x)", "calls SEEN.append"),
+    "appends to what a helper hands on": ("total, kept = handed(x)\n    kept.append(total)", "calls kept.append"),
+    "appends to what some call of a helper hands on": (
+        "total, kept = either(x)\n    kept.append(x)",
+        "calls kept.append",
+    ),
     "appends to an argument's list": ("pair.items.append(x)", "calls pair.items.append"),
     "appends through a local name": ("kept = SEEN\n    kept.append(x)", "calls kept.append"),
     "extends an argument": ("more += [x]", "adds to more"),
@@ -70,6 +76,24 @@ def helper(x):
     inner = [x]
     inner.append(x)
     return inner
+
+
+def pairs(x):
+    kept = []
+    if x > 5:
+        return x, [x]
+    kept.append(x)
+    return x, kept
+
+
+def handed(x):
+    return x, SEEN
+
+
+def either(x):
+    if x > 5:
+        return x, SEEN
+    return x, []
 
 
 def noisy(x):

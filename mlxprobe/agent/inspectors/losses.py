@@ -146,20 +146,22 @@ class Losses(Inspector):
     def _tell_supervision(self, call: Call, drawn: LossKind, arrays: dict[str, Any]) -> None:
         """Tell whether outputs are compared with one given target; the last look holds, with all weights evaluated.
 
-        A policy's actions come with their returns, a preference with another text: their loss need not fall.
+        A policy's actions come with their returns, a preference with another text: their loss need not fall. Nor need
+        one that is weighed by what the model itself makes of it.
         """
         recorder = self.inspection.recorder
         past = drawn.past_layers()
         indices = drawn.indices() & past
         others = [arrays[name] for name in past - indices]
         amounts = [one for one in others if is_amount(one) and not self._is_mask(one)]
-        supervised = len(indices) + len(amounts) == 1 or (len(others) == 1 and not indices and not amounts)
+        compared = len(indices) + len(amounts) == 1 or (len(others) == 1 and not indices and not amounts)
+        supervised = compared and not drawn.weighs_itself()
         stream = recorder.stream(call.model)
         kind, targets = drawn.compares(classes=bool(indices)), [arrays[name] for name in indices] or amounts
         if supervised and len(targets) == 1 and kind and not self.inspection.tracing:
             self.inspection.looked.setdefault(TARGETS, []).append((stream, kind, targets[0]))
-        alone = [*indices, *(name for name in past - indices if supervised)]
-        if supervised and len(alone) == 1 and not (self.inspection.tracing or drawn.enters_layer(alone[0])):
+        alone = [*indices, *(name for name in past - indices if compared)]
+        if compared and len(alone) == 1 and not (self.inspection.tracing or drawn.enters_layer(alone[0])):
             self.inspection.looked.setdefault(COMPARED, []).append((stream, arrays[alone[0]]))
         if len(others) == 1 and not (indices or self.inspection.tracing or stream in self._of_two):
             self._target = stream, others[0], call.site
