@@ -61,11 +61,15 @@ def straggler(seen: Sequence[Observation]) -> Iterator[Finding]:
     Use instead: share the work evenly: sort by length before the batches are dealt out, and prepare data beforehand.
     """
     paces = [pace for one in seen if (pace := _pace(one)) is not None]
-    if len(paces) < len(seen) or len(paces) < 2 or any(map(parting, lanes(seen))):
+    groups = list(lanes(seen))
+    if len(paces) < len(seen) or len(paces) < 2 or any(map(parting, groups)):
         return  # of ranks that pair what does not belong together, none waits for its own
     for one in paces:
         others = [other for other in paces if other is not one]
-        if all(other.idles for other in others) and (message := _computes(one, others) or _comes_late(one, seen)):
+        alone_s = _alone_s(one, groups)
+        if all(other.idles for other in others) and (
+            message := _computes(one, others, alone_s) or _comes_late(one, groups)
+        ):
             usual_s = statistics.median(other.own_s for other in others)
             last = one.seen.collectives[-1]
             made = rule("MP707").at(
@@ -75,10 +79,13 @@ def straggler(seen: Sequence[Observation]) -> Iterator[Finding]:
             yield msgspec.structs.replace(made, ranks=(rank_of(one.seen),), source=last.source, caller=last.caller)
 
 
-def _computes(one: Pace, others: Sequence[Pace]) -> str:
-    """Say how much longer a rank computes than the others, where it does so all the time."""
+def _computes(one: Pace, others: Sequence[Pace], alone_s: float) -> str:
+    """Say how much longer a rank computes than the others, where it does so all the time.
+
+    While the others have not come it may only wait for them: MPI spins on the threads that compute.
+    """
     usual_s = statistics.median(other.own_s for other in others)
-    if one.own_s < STRAGGLES * usual_s or one.wanted_s < WORKS * one.wall_s:
+    if one.own_s - alone_s < STRAGGLES * usual_s or one.wanted_s - alone_s < WORKS * one.wall_s:
         return ""
     return (
         f"rank {rank_of(one.seen)} computes {duration(one.own_s)} for a step of {duration(one.wall_s)} on average, the "
@@ -86,11 +93,9 @@ def _computes(one: Pace, others: Sequence[Pace]) -> str:
     )
 
 
-def _comes_late(one: Pace, seen: Sequence[Observation]) -> str:
+def _comes_late(one: Pace, groups: Sequence[Sequence[Lane]]) -> str:
     """Say how much later than the others a rank comes to its collectives, where it is nearly always the last."""
-    for group in lanes(seen):
-        lane = next((each for each in group if each.seen is one.seen), None)
-        late = _lateness_s(lane, [each for each in group if each is not lane]) if lane else []
+    for late in _latenesses_s(one, groups):
         last = [each for each in late if each > 0]
         usual_s = statistics.median(late) if late else 0.0
         if len(last) < max(ENOUGH_MEETINGS, LAST * len(late)):
@@ -98,6 +103,20 @@ def _comes_late(one: Pace, seen: Sequence[Observation]) -> str:
         if sum(late) - one.waited_s * len(one.seen.steps) > IDLES * stepped_s(one.seen):
             return f"rank {rank_of(one.seen)} comes last to {len(last)} of {len(late)}, {duration(usual_s)} late"
     return ""
+
+
+def _alone_s(one: Pace, groups: Sequence[Sequence[Lane]]) -> float:
+    """Return for how long in a step a rank is in a collective to which another has not come."""
+    early_s = [-sum(min(each, 0.0) for each in late) for late in _latenesses_s(one, groups)]
+    return max(early_s, default=0.0) / len(one.seen.steps)
+
+
+def _latenesses_s(one: Pace, groups: Sequence[Sequence[Lane]]) -> Iterator[list[float]]:
+    """List, for each group that a rank is in, how much later than the others it came to each collective."""
+    for group in groups:
+        others = [each for each in group if each.seen is not one.seen]
+        if len(others) < len(group):
+            yield _lateness_s(next(each for each in group if each not in others), others)
 
 
 def _lateness_s(lane: Lane, others: Sequence[Lane]) -> list[float]:

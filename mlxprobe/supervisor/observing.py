@@ -116,6 +116,8 @@ def _exit_code(watcher: Watcher, log: EventLog, *, alone: bool) -> int | None:
         told = -FATAL[word]
     if log.asked is not None and (told is None or -told in BY_OTHERS):  # a launcher's, while it was about to leave
         return log.asked
+    if log.finished and not alone and told is not None and -told in BY_OTHERS:  # nor is what would have been known
+        return None
     if told is None and alone and (log.finished or log.left or child.exit_code):
         return child.exit_code  # the shell's that started it
     return told
@@ -123,7 +125,8 @@ def _exit_code(watcher: Watcher, log: EventLog, *, alone: bool) -> int | None:
 
 def _ended(watcher: Watcher, log: EventLog, ended: str) -> str:
     """Say what ended one process of several: itself, where it had gone before the whole was ended."""
-    over = log.finished or log.status is not None or log.process.pid in watcher.processes.gone
+    raised = log.raised is not None and ended != "interrupted"  # that was its last word
+    over = log.finished or raised or log.status is not None or log.process.pid in watcher.processes.gone
     return "exited" if over else "abandoned" if ended == "exited" else ended
 
 

@@ -310,6 +310,8 @@ PACES = [
     ("one sleeps before each collective", (paced(0, 0.05), paced(1, 0.05, late_s=0.06)), STRAGGLES),
     ("one gets no processor before each", (paced(0, 0.05), paced(1, 0.05, 0.65, late_s=0.06)), FINE),
     ("one comes a little later", (paced(0, 0.05), paced(1, 0.05, late_s=0.02)), FINE),
+    ("one spins on the threads that compute, for the other comes late",
+     (paced(0, 0.05), paced(1, 0.95), paced(2, 0.05, late_s=0.06)), FINE),
     ("it asks for it later, and both compute", (paced(0, 0.9), paced(1, 0.9, late_s=0.05)), FINE),
     ("now one is late, now the other", (paced(0, 0.05), paced(1, 0.05, collectives=IN_TURN)), FINE),
     ("one waits after its loop, not in it",
