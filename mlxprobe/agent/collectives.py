@@ -15,9 +15,11 @@ from typing import Any
 from mlxprobe.agent import sites
 from mlxprobe.agent.apart import Apart
 from mlxprobe.agent.arguments import like
+from mlxprobe.agent.blackbox import BlackBox
 from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.ranks import REDUCING
 from mlxprobe.agent.recorder import Recorder
+from mlxprobe.agent.rows import Row, Words, ago
 from mlxprobe.platform import inside
 
 COLLECTIVES = ("all_sum", "all_gather", "all_max", "all_min", "sum_scatter")
@@ -26,23 +28,8 @@ KEPT = 512  # that wait to be told
 AT_ONCE = 20  # rows a line
 AT_ONCE_S = 1e-5  # an evaluation that takes less has computed nothing: no collective is as fast
 LONG_S = 0.1  # what has been computed is there sooner
-MOST_SITES = 1000
 MOST_GROUPS = 64
 WORLD = "world"
-
-
-class Row:
-    """One collective."""
-
-    __slots__ = ("begun", "built", "done", "group", "n", "operation", "peer", "shape", "step", "sure", "traced", "way")
-
-    def __init__(self, group: str, n: int, operation: str, shape: tuple[tuple[int, ...], Any], peer: int) -> None:
-        self.group, self.n, self.operation, self.shape, self.peer = group, n, operation, shape, peer
-        self.way: tuple[sites.Site, ...] = (sites.NOWHERE,)
-        self.step = 0
-        self.built = time.monotonic()
-        self.begun = self.done = 0.0
-        self.sure = self.traced = False
 
 
 class Collectives:
@@ -63,8 +50,9 @@ class Collectives:
         self._sure = self._apart = False  # it was given a collective itself; it holds none
         self._groups: dict[int, tuple[Any, str]] = {}
         self._splits: dict[str, int] = {}
-        self._ways: dict[tuple[sites.Site, ...], int] = {}
-        self._types: dict[Any, str] = {}
+        self._words = Words(recorder.channel)
+        self._box = BlackBox(self._words)
+        self.box_file = ""
         self._size = 0
         self._ask: Callable[[], Any] = lambda: None
 
@@ -98,6 +86,8 @@ class Collectives:
         self._size = int(group.size())
         if self._size > 1:
             self._recorder.channel.send("rank", rank=int(group.rank()), size=self._size)
+            if self.box_file:
+                self._box.open(self.box_file)
         return self._size > 1
 
     def _carried(self, before: Iterable[str]) -> None:
@@ -148,7 +138,8 @@ class Collectives:
         known = self._groups.get(id(kwargs.get("group")))
         name = known[1] if known else WORLD
         n = self._counts[name] = self._counts.get(name, 0) + 1
-        row = Row(name, n, operation, (getattr(whole, "shape", ()), getattr(whole, "dtype", None)), peer)
+        shape = getattr(whole, "shape", ()), getattr(whole, "dtype", None)
+        row = Row(name, n, operation, shape, peer)
         row.way = sites.way(2)
         row.step = self._recorder.under_way
         row.traced = bool(self._nesting.tracing)
@@ -180,6 +171,9 @@ class Collectives:
                 self._sure |= row.sure
         if self.open and not held and len(given) == 1:
             self._apart = self._beside.holds_none(given[0], self._recorder.lazy_steps)
+        for row in self.open if not self._apart else ():
+            if not row.slot:
+                self._box.begins(row, began_s)
 
     def returns(self, now_s: float, *, waits: bool = True) -> None:
         """The evaluation has returned; one that does not wait has only begun."""
@@ -194,6 +188,8 @@ class Collectives:
             row.begun = row.begun or began_s
             row.done = now_s if waits else 0.0
             self._untold[row] = None
+            if waits:
+                self._box.returns(row, now_s)
         if waits:
             self.open.clear()
             self._results = {  # that live, and may never have been computed
@@ -220,31 +216,11 @@ class Collectives:
         news = began_s != self._told_began_s
         for first in range(0, max(len(untold), news), AT_ONCE):
             some = [one for one in untold[first : first + AT_ONCE] if self._untold.pop(one, one) is None]
-            rows = [self._told(one, now_s) for one in some]  # out first: what the program does from here is news again
+            rows = [self._words.row(one, now_s) for one in some]  # out first: what the program does then is news again
             if not self._recorder.channel.send(
-                "collectives", at=now_s, rows=rows, evaluating=_ago(began_s, now_s), counts=dict(self._counts)
+                "collectives", at=now_s, rows=rows, evaluating=ago(began_s, now_s), counts=dict(self._counts)
             ):
                 for one in some:
                     self._untold.setdefault(one)
                 return
             self._told_began_s = began_s
-
-    def _told(self, row: Row, now_s: float) -> list[Any]:
-        times = [_ago(one, now_s) for one in (row.built, row.begun, row.done)]
-        shape, dtype = row.shape
-        kind = self._types.get(dtype) or self._types.setdefault(dtype, str(dtype).rpartition(".")[2])
-        place = self._place(row.way)
-        return [row.group, row.n, row.operation, shape, kind, row.peer, row.step, place, *times, row.sure, row.traced]
-
-    def _place(self, way: tuple[sites.Site, ...]) -> int:
-        """Return the number of the lines that led to a collective, which are told once."""
-        known = self._ways.get(way)
-        if known is None and len(self._ways) < MOST_SITES:
-            known = self._ways[way] = len(self._ways)
-            self._recorder.channel.send("site", i=known, **sites.told(way[0]), way=sites.led(way))
-        return -1 if known is None else known
-
-
-def _ago(moment_s: float, now_s: float) -> int | None:
-    """Return the microseconds since a moment; None where there was none."""
-    return round(1e6 * (now_s - moment_s)) if moment_s else None

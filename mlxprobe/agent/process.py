@@ -25,6 +25,7 @@ from mlxprobe.agent.recorder import Recorder
 from mlxprobe.agent.sampler import Sampler
 from mlxprobe.agent.shared import (
     ASK_FILE,
+    BOX_FILE,
     DEVICE_VARIABLE,
     STACK_SIGNAL,
     STACKS_FILE,
@@ -61,6 +62,7 @@ class Agent:
         self.recorder.inspected = inspection.finish
         self.recorder.trained.began = inspection.began
         self._hooks, self._inspection = Hooks(self.recorder, inspection), inspection
+        self._hooks.collectives.box_file = self._file(BOX_FILE)
         self.recorder.look, self.recorder.looked = inspection.look, self._hooks.collectives.tell
         self.recorder.closing.append(self._hooks.collectives.tell)
         self.recorder.enough_steps = int(given.get(STEPS_VARIABLE, "0"))

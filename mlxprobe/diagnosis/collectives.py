@@ -7,16 +7,29 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from mlxprobe.diagnosis.fates import at, busy, called, cut_short, fates, line, lost, named, over, stopped, waits, what
-from mlxprobe.diagnosis.lanes import Lane, course, key, lanes, odd_ones, parting, shifted, site, strayed
+from mlxprobe.diagnosis.fates import (
+    at,
+    busy,
+    called,
+    cut_short,
+    fates,
+    joined,
+    line,
+    lost,
+    named,
+    over,
+    pending,
+    stopped,
+    waits,
+    what,
+)
+from mlxprobe.diagnosis.lanes import Lane, course, key, lanes, odd_ones, parting, shifted, site, strayed, way_left
 from mlxprobe.diagnosis.messages import unmet
 from mlxprobe.diagnosis.registry import ranks_finding, rule
 from mlxprobe.values.measures import standing
 from mlxprobe.values.observation import Collective, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
-
-AHEAD = 8  # collectives in a row that one rank leaves out
 
 
 @ranks_finding("MP701", "rank-behind")
@@ -105,48 +118,22 @@ def _parted(group: list[Lane], number: int, *, stuck: bool) -> Finding:
     there = left.at(number)
     others = [one for one in group if one not in odd and (odd or key(one.at(number)) != key(there))]
     here = min(others, key=lambda one: (site(one.at(number)) != site(there), one.onwards(number), course(one)))
-    sure = stuck or all(one.at(number).sure and one.at(number).done_s is not None for one in group)
+    died = [one for one in group if lost(one.seen) and not one.seen.raised and pending(one.at(number))]
+    sure = stuck or died or all(one.at(number).sure and one.at(number).done_s is not None for one in group)
     severity = Severity.ERROR if sure else Severity.WARNING
-    way = _way(left, here, number) if odd else ""
+    way = way_left(left, here, number) if odd else ""
     involved = [one.seen for one in (odd or group)]
     ours, theirs = named(one.rank for one in odd or [left]), f"rank {here.rank}"
-    after = fates(one.seen for one in group if stopped(one.seen))
+    ends = [f"{named([one.rank])} {lost(one.seen)} in it" for one in died]
+    after = joined(*ends, fates(one.seen for one in group if stopped(one.seen)))
     if way == "alone":
         message = f"{ours} alone built {called(there, number)}: {theirs} built {what(here.at(number))} in its place"
-        return at("MP701", _joined(message, after), there, involved, severity)
+        return at("MP701", joined(message, after), there, involved, severity)
     if way == "skipped":
         message = f"{ours} never built {called(here.at(number), number)}: it went on to {what(there)}{_skipping(left)}"
-        return at("MP701", _joined(message, after), here.at(number), involved, severity)
+        return at("MP701", joined(message, after), here.at(number), involved, severity)
     message = f"{called(there, number)} of {ours} meets {what(here.at(number))} of {theirs}"
-    return at("MP702", _joined(message, after), there, involved, severity)
-
-
-def _joined(*parts: str) -> str:
-    return "; ".join(filter(None, parts))
-
-
-def _way(odd: Lane, other: Lane, number: int) -> str:
-    """Say whether a lane has built one more than the other, or left one out; else empty."""
-    there, here = site(odd.at(number)), site(other.at(number))
-    if there == here:
-        return ""
-    alone, skipped = (
-        any(_goes_on(one, another, number, extra) for extra in range(1, AHEAD))
-        for one, another in ((odd, other), (other, odd))
-    )
-    if alone != skipped:
-        return "alone" if alone else "skipped"
-    if number < min(odd.last, other.last):  # both went on, and they are no longer the same sequence
-        return ""
-    if there not in other.sites(other.last + 1):
-        return "alone"
-    return "skipped" if here in odd.sites(number) else ""
-
-
-def _goes_on(longer: Lane, shorter: Lane, number: int, extra: int) -> bool:
-    """Tell whether all that a lane has after some extra ones is what the other has at once."""
-    both = range(number, min(shorter.last, longer.last - extra) + 1)
-    return len(both) > 0 and all(site(longer.at(n + extra)) == site(shorter.at(n)) for n in both)
+    return at("MP702", joined(message, after), there, involved, severity)
 
 
 def _skipping(lane: Lane) -> str:
@@ -167,18 +154,18 @@ def _behind(group: list[Lane], late: Lane, ahead: Lane) -> Finding:
     after = fates(one.seen for one in group)
     if site(missing) not in late.sites(late.last + 1):
         message = f"rank {ahead.rank} alone built {place}{_led(missing, late)}, which {who} never built"
-        return at("MP701", _joined(message, after), missing, [ahead.seen], Severity.ERROR)
+        return at("MP701", joined(message, after), missing, [ahead.seen], Severity.ERROR)
     if over(late.seen):
         ours, theirs = _gradients(late.seen), max(_gradients(ahead.seen), missing.step)  # what is under way counts
         steps = f"{ours} against {theirs} of rank {ahead.rank}"
         if number > late.last and ours < theirs:
             message = f"{who} has fewer batches than the others ({steps}), and never built {place}"
-            return at("MP708", _joined(message, after), missing, ranks, Severity.ERROR)
+            return at("MP708", joined(message, after), missing, ranks, Severity.ERROR)
     elif waits(late.seen) and not busy(late.seen, ahead.seen) and number > late.last:
         return _lying(late, ahead, after)
     message = f"{who} never built {place}{_skipping(late)}"
     severity = Severity.WARNING if busy(late.seen) else Severity.ERROR
-    return at("MP701", _joined(message, after), missing, ranks, severity)
+    return at("MP701", joined(message, after), missing, ranks, severity)
 
 
 def _led(one: Collective, late: Lane) -> str:
@@ -198,7 +185,7 @@ def _lying(late: Lane, ahead: Lane, after: str) -> Finding:
         f"rank {late.rank} waits in an evaluation for a collective that all have built (up to number {late.last}) and "
         f"not all evaluate: rank {ahead.rank} went on"
     )
-    made = rule("MP703").at(_joined(message, after), *standing(late.seen), number=late.last)
+    made = rule("MP703").at(joined(message, after), *standing(late.seen), number=late.last)
     return msgspec.structs.replace(made, ranks=(late.rank,))
 
 
@@ -213,12 +200,12 @@ def _unevaluated(group: list[Lane]) -> Finding | None:
     who = named(one.rank for one in others) if others else ""
     if others and not all(over(one.seen) for one in others):
         message = f"{who} built {called(last, waiting[0].last)} and stands elsewhere"
-        return at("MP701", _joined(message, after), last, [one.seen for one in others], Severity.WARNING)
+        return at("MP701", joined(message, after), last, [one.seen for one in others], Severity.WARNING)
     if others:
         proved = any(one.at(one.last).begun_s is None for one in others)
         message = f"{who} built {called(last, waiting[0].last)} and came to its end without evaluating it"
         severity = Severity.ERROR if proved else Severity.WARNING
-        return at("MP703", _joined(message, after), _asked(waiting[0], last), [one.seen for one in others], severity)
+        return at("MP703", joined(message, after), _asked(waiting[0], last), [one.seen for one in others], severity)
     places = {standing(one.seen) for one in waiting}
     if any(not waits(one.seen) for one in waiting):
         return None
@@ -230,7 +217,7 @@ def _unevaluated(group: list[Lane]) -> Finding | None:
     else:
         return None
     return at(
-        "MP703", _joined(message, after), _asked(waiting[0], last), [one.seen for one in waiting], Severity.WARNING
+        "MP703", joined(message, after), _asked(waiting[0], last), [one.seen for one in waiting], Severity.WARNING
     )
 
 

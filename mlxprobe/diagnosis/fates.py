@@ -82,6 +82,11 @@ def _processors(seen: Observation) -> float:
     return used_s / past_s if past_s > 0 else 0.0
 
 
+def pending(one: Collective) -> bool:
+    """Tell whether nothing says that a collective has run."""
+    return one.done_s is None and not one.traced
+
+
 def named(ranks: Iterable[int]) -> str:
     """Name ranks, as "rank 1" or "ranks 0, 2 and 3"."""
     *first, last = map(str, sorted(ranks))
@@ -94,6 +99,11 @@ def fates(ranks: Iterable[Observation]) -> str:
     for one in ranks:
         lots.setdefault(lot(one), []).append(one)
     return "; ".join(_with_ranks(some) for some in lots.values())
+
+
+def joined(*parts: str) -> str:
+    """Put the parts of a message together that are not empty."""
+    return "; ".join(filter(None, parts))
 
 
 def _with_ranks(some: Sequence[Observation]) -> str:

@@ -15,6 +15,7 @@ import msgspec
 from mlxprobe.values.observation import Collective, Observation
 
 WORLD = "world"
+AHEAD = 8  # collectives in a row that one rank leaves out
 Key = tuple[str, tuple[int, ...], str]
 Site = tuple[str, int, str]
 
@@ -172,3 +173,27 @@ def shifted(longer: Lane, shorter: Lane) -> int:
     start = next((n for n in pairs if site(longer.at(n)) != site(shorter.at(n))), shorter.last + 1)
     moved = all(site(longer.at(n + extra)) == site(shorter.at(n)) for n in range(start, shorter.last + 1))
     return start if moved else shorter.last + 1
+
+
+def way_left(odd: Lane, other: Lane, number: int) -> str:
+    """Say whether a lane has built one more than the other, or left one out; else empty."""
+    there, here = site(odd.at(number)), site(other.at(number))
+    if there == here:
+        return ""
+    alone, skipped = (
+        any(_goes_on(one, another, number, extra) for extra in range(1, AHEAD))
+        for one, another in ((odd, other), (other, odd))
+    )
+    if alone != skipped:
+        return "alone" if alone else "skipped"
+    if number < min(odd.last, other.last):  # both went on, and they are no longer the same sequence
+        return ""
+    if there not in other.sites(other.last + 1):
+        return "alone"
+    return "skipped" if here in odd.sites(number) else ""
+
+
+def _goes_on(longer: Lane, shorter: Lane, number: int, extra: int) -> bool:
+    """Tell whether all that a lane has after some extra ones is what the other has at once."""
+    both = range(number, min(shorter.last, longer.last - extra) + 1)
+    return len(both) > 0 and all(site(longer.at(n + extra)) == site(shorter.at(n)) for n in both)

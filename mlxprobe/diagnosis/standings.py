@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mlxprobe.diagnosis.fates import busy, cut_off, line, lost, over, shaped, waited_s, waits
+from mlxprobe.diagnosis.fates import busy, cut_off, line, lost, over, pending, shaped, waited_s, waits
 from mlxprobe.diagnosis.lanes import rank_of
 from mlxprobe.values.again import by_rank
 from mlxprobe.values.measures import standing, steps_done
@@ -80,11 +80,6 @@ def awaited(seen: Observation) -> tuple[Collective | None, int]:
     open_ = sorted((one for one in seen.collectives if pending(one)), key=lambda one: one.built_s)
     asked = [one for one in open_ if one.begun_s is not None]
     return (asked[0], len(asked) - 1) if asked and (waits(seen) or cut_off(seen)) else (None, 0)
-
-
-def pending(one: Collective) -> bool:
-    """Tell whether nothing says that a collective has run."""
-    return one.done_s is None and not one.traced
 
 
 def finished(seen: Observation) -> int | None:

@@ -10,13 +10,14 @@ import msgspec
 
 from mlxprobe.agent.roots import Roots
 from mlxprobe.agent.shared import COLLECTIVE
+from mlxprobe.supervisor.boxes import later
 from mlxprobe.supervisor.thin import thin
 from mlxprobe.values.observation import Collective, Fact, MlxSample, Process, Raised, Reading, Step
 from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.vocabulary import Whose
 
 NONSENSE_IS_SURE = 100  # lines; no more of them is read then, for they may come without end
-NO_PROGRESS = {"memory", "collectives", "site"}  # they come of themselves, or because we asked
+NO_PROGRESS = {"memory", "collectives", "site", "kind"}  # they come of themselves, or because we asked
 MOST_COLLECTIVES = 2000
 MOST_FACTS = 10_000
 MOST_FORKS = 1000  # those that live are among the last
@@ -76,6 +77,7 @@ class EventLog(Feed):
         self.device_bytes = 0  # the GPU's memory
         self.enough = False  # steps were seen
         self.sites: dict[int, Any] = {}
+        self.kinds: dict[int, Any] = {}  # of collectives
         self.evaluating_s: float | None = None  # since when
         self.built: dict[str, int] = {}  # collectives and messages, by group, as far as it has told
         self._heard_s = -math.inf  # of collectives
@@ -115,6 +117,10 @@ class EventLog(Feed):
         told = {name: event[name] for name in ("file", "line", "source", "caller")}
         self.sites[int(event["i"])] = told | {"way": str(event.get("way", ""))}
 
+    def _on_kind(self, event: dict[str, Any], t_s: float) -> None:
+        told = {name: event[name] for name in ("group", "operation", "shape", "dtype", "peer")}
+        self.kinds[int(event["i"])] = told | self.sites.get(int(event["site"]), {})
+
     def _on_collectives(self, event: dict[str, Any], t_s: float) -> None:
         """Take in rows, each as it is now; their moments are microseconds before `t`."""
         if t_s >= self._heard_s:  # two threads tell, and the earlier word may come last
@@ -125,7 +131,7 @@ class EventLog(Feed):
             told = dict(zip(COLLECTIVE, row, strict=True))
             told |= {name: _ago(told[name], t_s) for name in ("built_s", "begun_s", "done_s")}
             one = msgspec.convert(told | self.sites.get(told.pop("site"), {}), Collective)
-            self._collectives[one.group, one.n] = _later(self._collectives.pop((one.group, one.n), one), one)
+            self._collectives[one.group, one.n] = later(self._collectives.pop((one.group, one.n), one), one)
         while len(self._collectives) > MOST_COLLECTIVES:
             del self._collectives[next(iter(self._collectives))]
 
@@ -231,18 +237,6 @@ class EventLog(Feed):
 
     def _on_dropped(self, event: dict[str, Any], t_s: float) -> None:
         self.facts.append(Fact(name="event dropped", t_s=t_s, detail={"event": str(event["event"])}))
-
-
-def _later(one: Collective, other: Collective) -> Collective:
-    """Put two words on one collective together, in whatever order they came: what has begun or come back stays so.
-
-    Of an evaluation that was given it itself more is known than of one that came before.
-    """
-    if one.sure != other.sure:
-        return one if one.sure else other
-    begun = [told.begun_s for told in (one, other) if told.begun_s is not None]
-    done = [told.done_s for told in (one, other) if told.done_s is not None]
-    return msgspec.structs.replace(other, begun_s=min(begun, default=None), done_s=min(done, default=None))
 
 
 def _ago(microseconds: int | None, t_s: float) -> float | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from mlxprobe.supervisor import boxes
 from mlxprobe.values.observation import Fact, Observation, Silence
 from mlxprobe.values.sheet import Sheet
 
@@ -63,7 +64,7 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
         sheet=_sheet(log),
         result=log.result,
         score=log.score,
-        collectives=log.collectives,
+        collectives=boxes.collectives(child.folder, log),
         evaluating_s=log.evaluating_s,
         output_tail=child.output(),
         left_behind=child.left if leads else (),

@@ -225,6 +225,20 @@ def test_of_ranks_that_wait_in_a_circle_the_one_that_left_a_message_out_is_told(
     assert told(*ranks) == [("MP701", ERROR, 61, (1,))]
 
 
+def test_a_rank_that_died_in_what_does_not_fit_died_of_it() -> None:
+    """MPI ends a rank whose ends do not fit."""
+    died = healthy(1, "ggG", ended="exited", exit_code=15, finished=False, collectives=built("ggG", waits=True))
+    ranks = (cut_off(0, "ggg", raised=None, exit_code=-15), died)
+    found = diagnose(ranks[1], diagnose_ranks(ranks))
+    assert [(one.code, one.severity, one.follows) for one in found if one.checked] == [
+        ("MP702", ERROR, ""),
+        ("MP704", ERROR, "MP702"),
+    ]
+    assert "; rank 1 left with exit code 15 in it" in found[0].message
+    before = msgspec.structs.replace(died, collectives=built("ggG"))
+    assert ("MP702", WARNING) in [row[:2] for row in told(ranks[0], before)]
+
+
 def with_prints(rank: int, words: str, *bits: tuple[int, str, float], **changes: Any) -> Observation:
     return healthy(rank, words, facts=tuple(hashed(*one) for one in bits), **changes)
 
