@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
+from typing import TYPE_CHECKING, Any
 
-COLLECTS = gc.isenabled()
-gc.disable()  # what is imported stays: to look for garbage in it takes a twentieth of the time to a program's start
-from mlxprobe.cli.common import main  # noqa: E402
+if TYPE_CHECKING:
+    from mlxprobe.cli.common import main
 
-if COLLECTS:
-    gc.enable()
+__all__ = ["FILES", "entry_point", "main"]
 
-__all__ = ["entry_point", "main"]
-
-main.files = {  # each is imported when it is asked for: the program to be watched does not wait for the others
+FILES = {  # of this room, by command; each is imported when it is asked for: a program to be watched waits for none
     "run": "run",
     "list": "explore",
     "show": "explore",
@@ -40,5 +38,18 @@ main.files = {  # each is imported when it is asked for: the program to be watch
 def entry_point() -> None:
     """Run the command line; a SIGTERM ends it as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    gc.disable()  # up to the command (see `Commands.get_command`)
-    main(prog_name="mlxprobe")
+    gc.disable()  # up to the command (see `Commands.get_command`): to look for garbage in what stays takes its time
+    if sys.argv[1:2] == ["watch"]:
+        from mlxprobe.supervisor.wardens import call_ahead
+
+        call_ahead()
+    __getattr__("main")(prog_name="mlxprobe")
+
+
+def __getattr__(name: str) -> Any:
+    """Import the group of all commands when it is asked for."""
+    if name != "main":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mlxprobe.cli.common import main
+
+    return main

@@ -6,7 +6,7 @@ import gc
 import importlib
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 import mlxprobe
+from mlxprobe.cli import FILES
 from mlxprobe.settings.table import TABLE, Settings
 from mlxprobe.values.errors import ProbeError
 
@@ -25,16 +26,14 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 class Commands(click.Group):
     """Turn what mlxprobe raises, and what click has to say of wrong usage, into one sentence and exit code 2."""
 
-    files: Mapping[str, str] = {}  # of this room, by the commands that are in them
-
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name every command."""
-        return sorted({*self.files, *self.commands})
+        return sorted({*FILES, *self.commands})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command; import it where that has not been done."""
-        if cmd_name in self.files and cmd_name not in self.commands:
-            module = importlib.import_module(f"mlxprobe.cli.{self.files[cmd_name]}")
+        if cmd_name in FILES and cmd_name not in self.commands:
+            module = importlib.import_module(f"mlxprobe.cli.{FILES[cmd_name]}")
             self.add_command(getattr(module, f"{cmd_name}_" if cmd_name == "list" else cmd_name))
             if not gc.isenabled():  # as `entry_point` has left it
                 gc.freeze()
@@ -50,7 +49,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command; of a wrong name click looks for the nearest among those that are imported."""
-        if args[0] not in self.files:
+        if args[0] not in FILES:
             self.every_command()
         return super().resolve_command(ctx, args)
 

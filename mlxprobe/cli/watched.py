@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -194,6 +193,8 @@ class Report:
 
 def fault(error: Exception) -> str:
     """Say where we have failed."""
+    import traceback  # which no program's start waits for
+
     *_, last = traceback.extract_tb(error.__traceback__)
     what = traceback.format_exception_only(error)[-1].strip()
     return f"a fault of mlxprobe's own, at {last.filename}:{last.lineno}: {what}; the program goes on"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
-import signal
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,23 +20,16 @@ from mlxprobe.agent.shared import (
     SUPERVISOR_VARIABLE,
 )
 from mlxprobe.platform.kin import kin
+from mlxprobe.supervisor import wardens
+from mlxprobe.supervisor.orders import order
 from mlxprobe.supervisor.pipes import OWN_STDERR, TAIL_BYTES, ReadEnd, tail_of, written
 from mlxprobe.supervisor.sweep import sweep
-from mlxprobe.supervisor.warden import SHARED
 from mlxprobe.supervisor.watched import Watched
 from mlxprobe.values.errors import ProbeError
 from mlxprobe.values.program import Program
 
 AGENT = Path(__file__).parents[1] / "agent" / "__main__.py"
 CARRIED = AGENT.with_name("carried")
-_WARDEN = f"""
-import sys
-package = sys.modules["mlxprobe"] = type(sys)("mlxprobe")  # without what its own file imports
-package.__path__ = [{str(Path(__file__).parents[1])!r}]
-from mlxprobe.supervisor import warden
-warden.main(sys.argv[1:])
-"""
-WARDEN = (sys.executable, "-I", "-S", "-c", _WARDEN)  # imported: a script is compiled anew at each start
 END_WITHIN_S = 8.0
 TERM_GRACE_S = 0.3
 MOST_ORPHANS = 1000  # that are told of
@@ -57,39 +48,41 @@ class Child(Watched):
         self._before = written(OWN_STDERR) if program.terminal else -1  # bytes in the file that our stderr is, if any
         self._heard = ""
         self._output = ReadEnd()
-        self._control, theirs = socket.socketpair()
-        self._control.setblocking(False)
         try:
-            self._warden = self._spawn(program, theirs.fileno())
+            environment = self._environment(program)
+            ordered = self._ordered(program, environment)
+            self._warden, self._control = self._called(program, environment)
         except (OSError, ValueError) as error:  # ValueError: a null byte in a name
-            self._close()
+            self._events.close()
+            self._output.close()
             raise ProbeError(f"cannot start {program.name} in {program.cwd or folder}: {error}") from error
         finally:
-            theirs.close()
             self._events.close_writing()
             self._output.close_writing()
+        with contextlib.suppress(OSError):  # a warden that is gone is found to be
+            self._control.sendall(ordered)
+        self._control.setblocking(False)
         self._ear = select.poll()
         self._ear.register(self._control, select.POLLIN)
 
-    def _spawn(self, program: Program, control: int) -> subprocess.Popen[bytes]:
-        events = -1 if program.command else self._events.write_fd
-        session = "same" if program.terminal else "own"
+    def _called(self, program: Program, environment: dict[str, str]) -> wardens.Warden:
+        if program.terminal and program.command and not program.cwd:
+            return wardens.at_hand()
         output = None if program.terminal else self._output.write_fd
-        order = [*WARDEN, str(control), str(events), str(self.folder), session]
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SHARED)  # the warden lets them in once it can take them
-        try:
-            return subprocess.Popen(
-                [*order, *(program.command or (program.python, str(AGENT), *program.argv))],
-                stdin=None if program.terminal else subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=program.cwd or (None if program.command else self.folder),
-                env=self._environment(program),
-                pass_fds=(control,) if program.command else (control, events),
-                start_new_session=not program.terminal,
-            )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        return wardens.call(
+            -1 if program.command else self._events.write_fd,
+            stdin=None if program.terminal else subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=program.cwd or (None if program.command else self.folder),
+            env=environment,  # it marks what is to be swept away where the warden cannot end it, the warden too
+            start_new_session=not program.terminal,
+        )
+
+    def _ordered(self, program: Program, environment: dict[str, str]) -> bytes:
+        session = "same" if program.terminal else "own"
+        words = program.command or (program.python, str(AGENT), *program.argv)
+        return order((str(self.folder), session), words, [f"{name}={value}" for name, value in environment.items()])
 
     def _environment(self, program: Program) -> dict[str, str]:
         environment = os.environ | dict(program.env)
@@ -140,14 +133,16 @@ class Child(Watched):
         raise RuntimeError("a child is ended, never left")
 
     def send(self, number: int) -> None:
-        self._order(f"signal {int(number)}")
+        self._tell(f"signal {int(number)}")
 
     def end(self, *, gently: bool) -> None:
         if gently and self.exit_code is None:
-            self._order("term")
+            self._tell("term")
             self._pump_until(lambda: self.exit_code is not None, TERM_GRACE_S)
-        self._order("kill")
+        self._tell("kill")
         self._pump_until(lambda: self.empty, END_WITHIN_S)
+        if not self.empty:
+            self._warden.kill()
         if not self.empty or not kin.adopts:  # what detaches itself has escaped the warden
             self.left = sweep(self.folder, self.pid)
             self.empty = True
@@ -158,7 +153,7 @@ class Child(Watched):
         while not (done() or self.lost) and (left_s := deadline - time.monotonic()) > 0:
             self.pump(min(left_s, 0.025))
 
-    def _order(self, word: str) -> None:
+    def _tell(self, word: str) -> None:
         try:
             self._control.send(word.encode() + b"\n")
         except OSError:
@@ -185,9 +180,8 @@ class Child(Watched):
                 self.left = tuple(int(pid) for pid in rest.split())
 
     def _close(self) -> None:
-        self._control.close()
-        self._events.close()
-        self._output.close()
+        for one in (self._control, self._events, self._output):
+            one.close()
 
     def __enter__(self) -> Child:
         return self
@@ -197,7 +191,7 @@ class Child(Watched):
     ) -> None:
         if not self.empty:
             self.end(gently=False)
-        self._order("done")
+        self._tell("done")
         self._close()
         try:
             self._warden.wait(END_WITHIN_S)

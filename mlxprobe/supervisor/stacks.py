@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from mlxprobe.agent.roots import AGENT, Roots
 from mlxprobe.agent.shared import ASK_FILE, STACK_SIGNAL, STACKS_END, STACKS_FILE
-from mlxprobe.platform.system import system
 from mlxprobe.supervisor.patience import LOOK_S, Patience
 from mlxprobe.values.vocabulary import Whose
 
 if TYPE_CHECKING:
+    from mlxprobe.platform.interface import Platform
     from mlxprobe.values.observation import Frame, Stack
 
 WAIT_S = 0.3  # for all processes together
@@ -69,7 +69,7 @@ class Stacks:
 
     def _are_ready(self, pids: Iterable[int]) -> bool:
         """Tell whether any agent's thread is about to answer: what it lacks is a processor, not the lock."""
-        return system.any_ready(pids, self.own_threads())
+        return _system().any_ready(pids, self.own_threads())
 
     def of(self, pid: int) -> StackFile:
         """Return the file that a process writes to: its own, or the one that it has from whom we started."""
@@ -179,7 +179,7 @@ def _privately(name: str, flags: int) -> int:
 
 def listens(pid: int, like: int = 0) -> bool:
     """Tell whether a process can answer: one that is stopped, or has become another program, cannot."""
-    return system.handles(pid, STACK_SIGNAL, like)
+    return _system().handles(pid, STACK_SIGNAL, like)
 
 
 def runs(pid: int) -> bool:
@@ -189,7 +189,7 @@ def runs(pid: int) -> bool:
     """
     for look in range(3):
         time.sleep(look * LOOK_S / 4)
-        if not system.runs(pid):
+        if not _system().runs(pid):
             return False
     return True
 
@@ -198,6 +198,12 @@ def signal_to(pid: int) -> None:
     """Signal a process, which may just have ended."""
     with contextlib.suppress(OSError):
         os.kill(pid, STACK_SIGNAL)
+
+
+def _system() -> Platform:
+    from mlxprobe.platform.system import system  # which no program's start waits for
+
+    return system
 
 
 def parse(text: str, pid: int, roots: Roots) -> list[Stack]:

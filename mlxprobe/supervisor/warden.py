@@ -2,8 +2,8 @@
 
 A process of its own, with what imports at once only. It starts the program in a new session, adopts whatever
 the program's tree orphans (Linux), and kills the whole tree when told to, or when its control line closes because
-the supervisor is gone. Its words are `CONTROL_FD EVENTS_FD FOLDER SESSION ARGV...`: EVENTS_FD is -1 where the program
-opens its events by name, SESSION is `own`, or `same` for a program that has the supervisor's terminal.
+the supervisor is gone. Its words are `CONTROL_FD EVENTS_FD`, the latter -1 where the program opens its events by name;
+what to start comes over the control line (see `orders`), for it may be called before anybody knows.
 
 Out: `pid N`, `exit STATUS`, `orphan PID STATUS`, at last `empty` or `left PID...`. In: `term`, `kill`, `signal N`,
 `done`.
@@ -18,6 +18,7 @@ import signal
 import time
 
 from mlxprobe.platform.kin import kin
+from mlxprobe.supervisor.orders import ordered
 
 END_WITHIN_S = 5.0
 SHARED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
@@ -27,12 +28,15 @@ TWICE_S, LATE_S = 0.1, 2.0  # a signal that we get too went to the whole group; 
 
 def main(words: list[str]) -> None:
     """Start the program, obey the supervisor, leave nothing behind."""
-    control, events, (folder, session, *argv) = int(words[0]), int(words[1]), words[2:]
+    control, events = map(int, words)
+    if not (given := ordered(control)):
+        return
+    (folder, session), argv, environment = given
     ignored = [number for number in SHARED if signal.getsignal(number) is signal.SIG_IGN]  # as by nohup
     kin.adopt(folder)
     os.set_inheritable(control, False)  # the program could hold the line open, or speak for us
     wake = wake_on_sigchld()
-    program = start(argv, events, session, ignored)
+    program = start(argv, environment, events, session, ignored)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])  # our starter blocked what would have ended us
     let_go(events)
     tell(control, f"pid {program}")
@@ -41,6 +45,7 @@ def main(words: list[str]) -> None:
         import shutil
 
         shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)  # the supervisor waits for it, and Python's own end would take longer than all the rest here
 
 
 def wake_on_sigchld() -> int:
@@ -54,7 +59,7 @@ def wake_on_sigchld() -> int:
     return wake_read
 
 
-def start(argv: list[str], events: int, session: str, ignored: list[signal.Signals]) -> int:
+def start(argv: list[str], environment: list[str], events: int, session: str, ignored: list[signal.Signals]) -> int:
     """Fork and execute the program, mostly in its own session, with our starter's signals; it dies with us (Linux)."""
     warden = os.getpid()
     pid = os.fork()
@@ -71,7 +76,7 @@ def start(argv: list[str], events: int, session: str, ignored: list[signal.Signa
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         if events >= 0:
             os.set_inheritable(events, True)
-        os.execvp(argv[0], argv)
+        os.execvpe(argv[0], argv, dict(one.split("=", 1) for one in environment))
     except OSError as error:
         os.write(2, f"cannot start {argv[0]}: {error}\n".encode())
     finally:

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from watching import GUARD_S, MARK, commands, is_ready, marked, toy, until
 
-from mlxprobe.supervisor.child import WARDEN
+from mlxprobe.supervisor.orders import order
+from mlxprobe.supervisor.wardens import WARDEN
 from mlxprobe.values.errors import ProbeError
 from mlxprobe.values.files import write
 
@@ -119,9 +120,10 @@ def test_a_warden_whose_words_nobody_read_still_ends_its_program(mark: str, fold
     folder.mkdir()
     ours, theirs = socket.socketpair()
     unused, events = os.pipe()
-    order = [*WARDEN, str(theirs.fileno()), str(events), str(folder), "own", "sleep", "1000"]
+    call = [*WARDEN, str(theirs.fileno()), str(events)]
+    ours.sendall(order((str(folder), "own"), ("sleep", "1000"), [f"PATH={os.environ['PATH']}", f"{MARK}={mark}"]))
     environment = os.environ | {MARK: mark}
-    with subprocess.Popen(order, pass_fds=(theirs.fileno(), events), env=environment, start_new_session=True):
+    with subprocess.Popen(call, pass_fds=(theirs.fileno(), events), env=environment, start_new_session=True):
         theirs.close()
         os.close(events)
         os.close(unused)
