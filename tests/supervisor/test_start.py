@@ -47,3 +47,21 @@ def test_a_warden_imports_next_to_nothing(tmp_path: Path) -> None:
     program = WARDEN[-1].replace("warden.main(sys.argv[1:])", "warden.kin.adopt('')\n") + TELL
     there = told(program, tmp_path, *flags) - told(TELL, tmp_path, *flags)
     assert len(there) <= 34, sorted(there)  # 31 today: enum and ctypes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words, called", [(["watch", "train.py"], True), (["doctor"], False)])
+def test_a_warden_is_called_before_a_command_line_is_read(words: list[str], called: bool, tmp_path: Path) -> None:
+    program = f"""
+import sys
+import mlxprobe.supervisor.wardens as wardens
+wardens.call = lambda: print("click" in sys.modules)
+sys.argv[1:] = {words!r}
+sys.modules["mlxprobe.cli.common"] = None
+from mlxprobe.cli import entry_point
+try:
+    entry_point()
+except ImportError:
+    pass
+"""
+    assert told(program, tmp_path) == ({"False"} if called else set())

@@ -132,6 +132,23 @@ def test_a_warden_whose_words_nobody_read_still_ends_its_program(mark: str, fold
     assert gone_in_time(mark, folders), commands(mark)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(GUARD_S)
+def test_a_warden_that_was_called_ahead_and_is_stopped_ends_with_the_command(
+    mark: str, folders: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "stops.py").write_text(
+        "import os, signal, threading\nos.kill(os.getppid(), signal.SIGSTOP)\nthreading.Event().wait()\n"
+    )
+    subprocess.run(
+        [sys.executable, "-m", "mlxprobe", "watch", "--timeout", "2s", str(tmp_path / "stops.py")],
+        env=os.environ | {"TMPDIR": str(folders), MARK: mark},
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    assert gone_in_time(mark, folders), commands(mark)
+
+
 @needs_mlx
 @pytest.mark.slow
 @pytest.mark.timeout(GUARD_S)
