@@ -27,7 +27,7 @@ from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.observation import Environment, Limits, Observation, Program
 
 Seen = dict[str, Any]
-SIZE = 50  # at most: starting a process takes as long as a few cases
+SIZE = 25  # programs, at most: starting a process takes as long as some dozens of cases
 COMPILED = 6
 SHARES = {"eager": 1, "compiled": 1, "vmap": 3, "derivative": 4}  # one case in so many is asked for leaks
 NEEDED = {  # modes by oracle
@@ -55,6 +55,7 @@ STALL_S = 10.0  # for one case, compilers not counted: all its modes take some m
 GPU_STALL_S = 60.0  # kernels are compiled inside its process, and the CPU's arrays are the driver's too
 STARTUP_S = 60.0
 TIMEOUT_S = 1800.0  # a batch tells of its progress; this is for what tells it without end
+EXACT = {"MLX_ENABLE_TF32": "0"}  # GPUs multiply float32 with the precision of float16 by themselves
 FATES = {"stalled": "hang", "timeout": "hang", "memory": "memory limit"}
 
 
@@ -96,6 +97,15 @@ class Batches:
                 self.unrepeated.append(f"{culprit.id}: {fate['word']}")
         return found | alone | (self.run(others, asked) if others else {})
 
+    def first_end(self, cases: Sequence[Case], asked: Mapping[str, str]) -> dict[str, Seen]:
+        """Return the fate of the first case that ends its process, alone too, by its ID; nothing where none does."""
+        found, _ = self._once(cases, asked)
+        culprit = next((one for one in cases if one.id not in found), None)
+        if culprit is None or self.stop.is_set():
+            return {}
+        alone, fate = self._once([culprit], asked)
+        return {} if culprit.id in alone else {culprit.id: fate}
+
     def _halved(self, before: Sequence[Case], culprit: Case) -> Sequence[Case]:
         """Return the fewest of the cases before it, found by halving, after which a case takes its process down.
 
@@ -134,7 +144,8 @@ def run(jobs: str, environment: Environment, settings: Settings, stop: threading
         given, told = Path(folder) / "cases.json", Path(folder) / "told.jsonl"
         given.write_text(jobs, encoding="utf-8")
         words = ("bare", "mlxprobe.fuzz.inside.main", str(given), str(told))
-        program = Program(name="fuzz", argv=words, python=environment.executable, device=environment.device)
+        python, device = environment.executable, environment.device
+        program = Program(name="fuzz", argv=words, python=python, device=device, env=EXACT)
         seen = observe(program, limits(settings, environment), jit_key=f"mlx-{environment.mlx}", stop=stop)
         return told.read_text(encoding="utf-8") if told.exists() else "", fate_of(seen)
 
@@ -196,6 +207,8 @@ def modes(case: Case) -> list[str]:
 
 def ways(case: Case) -> list[str]:
     """List the ways of calling of which it is asked whether they leave memory behind; each is some hundred calls."""
+    if case.light:
+        return []
     there, large = modes(case), sum(math.prod(one.shape) for one in case.arrays) > LARGE
     known = {"eager": True, "compiled": "compiled" in there, "vmap": "vmap" in there, "derivative": "wide" in there}
     return [name for name, share in SHARES.items() if known[name] and not large and is_chosen(case, share)]
@@ -206,7 +219,7 @@ def compiles(case: Case) -> bool:
 
     One in six is, for most need a C++ compiler for half a second, and all that return several arrays.
     """
-    return OPERATIONS[case.operation].several or is_chosen(case, COMPILED)
+    return not case.light and (OPERATIONS[case.operation].several or is_chosen(case, COMPILED))
 
 
 def is_chosen(case: Case, share: int) -> bool:

@@ -8,7 +8,11 @@ from typing import Any
 from mlxprobe.values.observation import Value
 
 FLOATS = ("float32", "float16", "bfloat16")
-INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+SIGNED = ("int8", "int16", "int32", "int64")
+UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
+INTEGERS = (*SIGNED, *UNSIGNED)
+CALLS = 8  # of a program's operation, each with arguments of its own: cases
+TRAINING = "train."
 
 
 class Array(Value, frozen=True):
@@ -51,6 +55,7 @@ class Case(Value, frozen=True):
     Args:
         axes: along which each array is batched by vmap.
         still: the arrays by which it is not differentiated, although it could be.
+        light: another case of its program is asked what costs most: compiled, and for memory.
     """
 
     id: str
@@ -58,6 +63,7 @@ class Case(Value, frozen=True):
     steps: tuple[Step, ...]
     axes: tuple[int | None, ...] = ()
     still: tuple[int, ...] = ()
+    light: bool = False
 
     @property
     def operation(self) -> str:
@@ -77,6 +83,12 @@ class Case(Value, frozen=True):
             sum(_count(step.keywords) for step in self.steps),
             sum(one.seed != 0 for one in self.arrays),
         )
+
+
+def program_of(identity: str) -> str:
+    """Name the program that a case is of: its operation, the seed, and how often that operation came up before."""
+    name, seed, number = identity.partition("/")[0].rsplit(":", 2)
+    return identity if name.startswith(TRAINING) else f"{name}:{seed}:{int(number) // CALLS}"
 
 
 def _count(named: dict[str, Any]) -> int:

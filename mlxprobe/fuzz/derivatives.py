@@ -90,8 +90,8 @@ def _dot(
     if not _usable(forward, reverse):
         return
     ahead, back = _along(weights, forward), _along(reverse, ways)
-    allowed = UNIT["float32"] * terms(case) * (np.abs(weights) @ np.abs(forward) + np.abs(reverse) @ np.abs(ways))
-    allowed += 1e-12
+    sizes = np.abs(weights) @ (1 + np.abs(forward)) + (1 + np.abs(reverse)) @ np.abs(ways)  # of what cancels out, too
+    allowed = UNIT["float32"] * terms(case) * sizes
     if abs(ahead - back) > allowed:
         told = f"⟨u, Jv⟩ is {ahead:.9g}, ⟨Jᵀu, v⟩ is {back:.9g}"
         yield found("forward against reverse", "numbers", told, abs(ahead - back) / allowed)

@@ -65,6 +65,7 @@ class FuzzReport(Value, frozen=True):
     unrepeated: tuple[str, ...] = ()
     complete: bool = True
     wall_s: float = 0.0
+    cases: int = 0
 
     @property
     def new(self) -> list[Finding]:

@@ -8,19 +8,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from itertools import groupby, islice
 
 import msgspec
 
 from mlxprobe.fuzz import accepted
 from mlxprobe.fuzz.batch import SIZE, Batches, Seen
-from mlxprobe.fuzz.case import Case
+from mlxprobe.fuzz.case import Case, program_of
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.finding import FUZZ_SCHEMA_VERSION, Finding, FuzzReport
 from mlxprobe.fuzz.operations import coverage
 from mlxprobe.fuzz.oracles import OTHER, Judge, between
 from mlxprobe.fuzz.ranges import shown_by
-from mlxprobe.fuzz.reduce import Reducing, Shown
+from mlxprobe.fuzz.reduce import Both, Reducing, Shown
 from mlxprobe.fuzz.script import script
 
 Waiting = deque[tuple[list[Case], list[Future[dict[str, Seen]]]]]
@@ -44,13 +44,15 @@ class Fuzzing:
         self._unsupported: dict[str, set[str]] = {}
         self._unrepeated: list[str] = []
         self._met: set[str] = set()
-        self._ran = 0
+        self._ran: set[str] = set()
+        self._cases = 0
 
     def run(self, cases: Iterable[Case], seed: int, programs: int | None, seconds: float | None) -> FuzzReport:
         """Run so many programs, or for so long, and return what they have shown."""
         began_s = time.monotonic()
         try:
-            self._run(iter(cases), programs, began_s + seconds if seconds else math.inf)
+            each = ([*group] for _, group in groupby(cases, lambda case: program_of(case.id)))
+            self._run(each, programs, began_s + seconds if seconds else math.inf)
             findings = self._findings()
         except KeyboardInterrupt:
             self.stop.set()
@@ -59,7 +61,8 @@ class Fuzzing:
         return FuzzReport(
             schema_version=FUZZ_SCHEMA_VERSION,
             seed=seed,
-            programs=self._ran,
+            programs=len(self._ran),
+            cases=self._cases,
             environments=tuple(side.environment for side in self.sides),
             names=tuple(side.name for side in self.sides),
             findings=tuple(findings),
@@ -71,7 +74,7 @@ class Fuzzing:
             wall_s=time.monotonic() - began_s,
         )
 
-    def _run(self, left: Iterator[Case], programs: int | None, until_s: float) -> None:
+    def _run(self, left: Iterator[list[Case]], programs: int | None, until_s: float) -> None:
         """Keep every worker busy with a batch, and judge, in their order, those that have come back."""
         waiting: Waiting = deque()
         begun, width = 0, max(1, self._jobs // len(self.sides)) + 1
@@ -79,9 +82,10 @@ class Fuzzing:
             while not self.stop.is_set():
                 while len(waiting) < width and time.monotonic() < until_s:
                     size = SIZE if programs is None else min(SIZE, -(-programs // width), programs - begun)
-                    if not (batch := list(islice(left, size))):
+                    if not (chosen := list(islice(left, size))):
                         break
-                    begun += len(batch)
+                    begun += len(chosen)
+                    batch = [case for program in chosen for case in program]
                     waiting.append((batch, [pool.submit(side.run, batch) for side in self.sides]))
                 if not waiting:
                     break
@@ -105,7 +109,8 @@ class Fuzzing:
         for case in cases:
             if not all(case.id in each for each in seen):
                 continue  # interrupted
-            self._ran += 1
+            self._ran.add(program_of(case.id))
+            self._cases += 1
             if any(_is_absent(each[case.id]) for each in seen):
                 continue  # from one of the releases: they have nothing to be compared in
             self._met |= {step.function for step in case.steps} | coverage.used(case)
@@ -114,7 +119,7 @@ class Fuzzing:
             if len(seen) > 1:
                 differ = between(case, seen[0][case.id], seen[-1][case.id], self.sides[0].name)
                 self._take(differ, case, self.sides[-1].name)
-        self._told(f"{self._ran} programs, {len(self._shown)} causes")
+        self._told(f"{len(self._ran)} programs, {len(self._shown)} causes")
 
     def _judge(self, case: Case, seen: Seen, release: str) -> None:
         judge = Judge(case, seen)
@@ -160,10 +165,13 @@ class Fuzzing:
         return [side.name for side in self.sides if side.name in by_side][-1]
 
     def _smaller(self, side: Batches, cases: Sequence[Shown]) -> list[Shown | None]:
-        """Reduce what one side has shown; what only differs between releases, or is accepted, stays as it is."""
-        chosen = [k for k, (_, one) in enumerate(cases) if one.oracle != OTHER and not accepted.reason(one)]
-        few = chosen[:MOST_REDUCED]
-        found = dict(zip(few, Reducing(side, self._told).reduced([cases[k] for k in few]), strict=True))
+        """Reduce what one side has shown, or both together where they only differ; what is accepted stays as it is."""
+        few = [k for k, (_, one) in enumerate(cases) if not accepted.reason(one)][:MOST_REDUCED]
+        found: dict[int, Shown | None] = {}
+        for batches, differ in ((side, False), (Both(self.sides[0], side), True)):
+            if mine := [k for k in few if (cases[k][1].oracle == OTHER) is differ]:
+                smaller = Reducing(batches, self._told).reduced([cases[k] for k in mine])
+                found |= dict(zip(mine, smaller, strict=True))
         return [found.get(k, one) for k, one in enumerate(cases)]
 
     def _finding(self, by_side: Mapping[str, Sequence[Shown]], first: Shown, small: Shown, side: str) -> Finding:

@@ -6,7 +6,7 @@ import fnmatch
 import random
 import re
 from collections.abc import Iterator, Sequence
-from itertools import count, islice
+from itertools import chain, count, islice
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from hypothesis.errors import StopTest, UnsatisfiedAssumption
 from hypothesis.internal.conjecture.data import ConjectureData
 from hypothesis.internal.conjecture.providers import HypothesisProvider
 
-from mlxprobe.fuzz.case import Case, Step
+from mlxprobe.fuzz.case import CALLS, TRAINING, Case, Step
 from mlxprobe.fuzz.operations import OPERATIONS, Operation
 from mlxprobe.fuzz.strategies import Draw, Drawn
 from mlxprobe.values.errors import UsageError
@@ -24,6 +24,7 @@ from mlxprobe.values.errors import UsageError
 ATTEMPTS = 20
 DEEPEST = 5  # further calls
 SHARE = 6  # programs, of which one is a training
+PLAIN = ("plain", "plain", "plain", "", "plain", "", "plain", "")  # without special values and further calls
 UNARY = (
     "sin",
     "cos",
@@ -65,22 +66,30 @@ def named(globs: Sequence[str]) -> list[str]:
 
 
 def cases(number: int, globs: Sequence[str] = ()) -> Iterator[Case]:
-    """Yield cases without end: of six programs one is a training, where `globs` allow both."""
+    """Yield the cases of programs without end: of six programs one is a training, where `globs` allow both."""
     names = named(globs)
-    trained, others = ([one for one in names if one.startswith("train.") is kept] for kept in (True, False))
+    trained, others = ([one for one in names if one.startswith(TRAINING) is kept] for kept in (True, False))
     if not trained or not others:
-        yield from _in_turn(number, names)
+        yield from chain.from_iterable(_in_turn(number, names))
     trainings, calls = _in_turn(number, trained), _in_turn(number, others)
     while True:
-        yield from islice(calls, SHARE - 1)
-        yield next(trainings)
+        yield from chain.from_iterable(islice(calls, SHARE - 1))
+        yield from next(trainings)
 
 
-def _in_turn(number: int, names: Sequence[str]) -> Iterator[Case]:
-    """Yield a case of every operation, in an order of the seed's, then again one of every one."""
+def _in_turn(number: int, names: Sequence[str]) -> Iterator[list[Case]]:
+    """Yield a program of every operation, in an order of the seed's, then again one of every one.
+
+    A program is one training, or calls of one operation.
+    """
     order = list(names)
     random.Random(number).shuffle(order)  # noqa: S311 - the same order everywhere
-    return (case_of(name, number, turn) for turn in count() for name in order)
+    calls = {name: 1 if name.startswith(TRAINING) else CALLS for name in order}
+    return (
+        [case_of(name, number, turn * calls[name] + k) for k in range(calls[name])]
+        for turn in count()
+        for name in order
+    )
 
 
 def replayed(identity: str) -> Case:
@@ -101,12 +110,13 @@ def case_of(name: str, number: int, turn: int) -> Case:
     Raises:
         RuntimeError: the strategies of an operation never come to an end.
     """
+    call = None if name.startswith(TRAINING) else turn % CALLS
     for attempt in range(ATTEMPTS):
         choices = random.Random(f"{name}:{number}:{turn}:{attempt}")  # noqa: S311
         data = ConjectureData(random=choices, provider=Provider)
         try:
             with BuildContext(data, is_final=False, wrapped_test=case_of):
-                made = drawn(data.draw, OPERATIONS[name])
+                made = drawn(Draw(data.draw, call), OPERATIONS[name])
         except (StopTest, UnsatisfiedAssumption):
             continue
         return msgspec.structs.replace(made, id=f"{name}:{number}:{turn}")
@@ -116,25 +126,33 @@ def case_of(name: str, number: int, turn: int) -> Case:
 def drawn(draw: Draw, operation: Operation) -> Case:
     """Draw one case: the operation's arguments, what is composed with it, axes for vmap."""
     made = operation.build(draw)
+    if draw.of(*PLAIN) == "plain":
+        made = made._replace(arrays=tuple(msgspec.structs.replace(one, special=()) for one in made.arrays))
     steps = [Step(function=operation.name, arguments=made.arguments, keywords=made.keywords)]
     plain = not any(one.special for one in made.arrays)
     if operation.several:
         steps += draw(st.sampled_from(ENDS))
     elif operation.smooth and any(one.is_float for one in made.arrays) and plain and operation.name[:4] != "fft.":
-        steps += [_then(draw, UNARY) for _ in range(draw(st.sampled_from((0, 0, 1, 2, DEEPEST))))]
+        deep = 0 if draw.of(*PLAIN) == "plain" else draw(st.sampled_from((0, 0, 1, 2, DEEPEST)))
+        steps += [_then(draw, UNARY) for _ in range(deep)]
     axes: list[int | None] = [draw(st.sampled_from((0, 0, -1, None))) for _ in made.arrays]
     if axes and all(axis is None for axis in axes):
         axes[0] = 0
-    return Case(id="", arrays=made.arrays, steps=tuple(steps), axes=tuple(axes), still=_still(draw, operation, made))
+    still, light = _still(draw, operation, made), bool(draw.turn)
+    return Case(id="", arrays=made.arrays, steps=tuple(steps), axes=tuple(axes), still=still, light=light)
 
 
 def _still(draw: Draw, operation: Operation, made: Drawn) -> tuple[int, ...]:
     """Choose the arrays that are held still: derivatives by one argument alone take other paths than by all."""
     named = range(len(made.arrays)) if isinstance(operation.smooth, bool) else operation.smooth
     free = [k for k in named if made.arrays[k].is_smooth]
-    if len(free) < 2 or draw(st.booleans()):
+    if len(free) < 2:
         return ()
-    moves = draw(st.sampled_from(free))
+    moves = draw(st.sampled_from((*[None] * len(free), *free)))
+    if draw.turn is not None:  # in another rhythm than dtypes
+        moves = (None, *free)[(draw.turn + draw.turn // 3) % (1 + len(free))]
+    if moves is None:
+        return ()
     return tuple(k for k in free if k != moves)
 
 

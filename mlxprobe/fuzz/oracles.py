@@ -174,6 +174,13 @@ class Judge:
         )
 
 
+def judged(case: Case, seen: Seen) -> list[Discrepancy]:
+    """Judge what one side gave, or hold what two gave against each other (see `reduce.Both`)."""
+    if "before" in seen:
+        return between(case, seen["before"], seen["after"], seen["name"])
+    return Judge(case, seen).judge()
+
+
 def between(case: Case, before: Seen, after: Seen, name: str) -> list[Discrepancy]:
     """Compare what two sides gave, of which `name` was first, where no reference tells who is right."""
     if OTHER in OPERATIONS[case.operation].without or _reference(case) is not None:

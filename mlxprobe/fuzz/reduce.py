@@ -11,23 +11,37 @@ import msgspec
 from mlxprobe.fuzz.batch import Batches, Seen
 from mlxprobe.fuzz.case import Array, Case, Step
 from mlxprobe.fuzz.discrepancy import Discrepancy
-from mlxprobe.fuzz.oracles import Judge
+from mlxprobe.fuzz.oracles import judged
 
 Shown = tuple[Case, Discrepancy]
 ROUNDS = 8
-FATAL_ROUNDS = 5
 REPEATS = 3
 MOST = 20  # attempts a round
 TOGETHER = 150  # in one process: asked of one mode each, they are quick
-FEW = 6  # where each needs a compiler, or a process
+FEW = 6  # where each needs a compiler
 FATAL = ("crash", "hang", "memory limit", "error")  # each attempt ends its process
 PLACED = ("index", "unique")  # kinds whose values a smaller array may not hold
+
+
+class Both:
+    """Run cases on two sides, for what only differs between them; what was seen has both."""
+
+    def __init__(self, first: Batches, last: Batches) -> None:
+        self.sides = (first, last)
+        self.place, self.stop = last.place, last.stop
+
+    def run(self, cases: Sequence[Case], asked: Mapping[str, str] = {}) -> dict[str, Seen]:
+        """Return what was seen of each case on both, by ID."""
+        with ThreadPoolExecutor(len(self.sides)) as pool:
+            before, after = pool.map(lambda side: side.run(cases, asked), self.sides)
+        name = self.sides[0].name
+        return {one: {"before": before[one], "after": after[one], "name": name} for one in before if one in after}
 
 
 class Reducing:
     """Make what was found smaller, all of it in step: a round is one batch, and one process starts for all."""
 
-    def __init__(self, batches: Batches, told: Callable[[str], None]) -> None:
+    def __init__(self, batches: Batches | Both, told: Callable[[str], None]) -> None:
         self._batches, self._told = batches, told
 
     def reduced(self, shown: Sequence[Shown]) -> list[Shown | None]:
@@ -40,18 +54,18 @@ class Reducing:
         return [found[_key(one)] for one in shown]
 
     def _fatal(self, shown: Shown) -> Shown | None:
-        """Make smaller what ends its process, an attempt a process: the first that does so too is kept."""
+        """Make smaller what ends its process: the first of all attempts that does so too is kept."""
+        assert isinstance(self._batches, Batches)  # how one side ends is no difference between two
         (now,) = self._repeated([shown])
-        for _ in range(FATAL_ROUNDS if now and shown[1].oracle != "hang" else 1):
+        for _ in range(ROUNDS if now and shown[1].oracle != "hang" else 1):
             if not now or self._batches.stop.is_set():
                 break
             self._told(f"making {now[0].id} smaller, which ends its process")
-            for one in _attempts(0, now)[:FEW]:
-                if best := _smallest([one], self._run([(one, shown[1])]), shown[1]):
-                    now = best
-                    break
-            else:
+            attempts = _attempts(0, now)
+            seen = self._batches.first_end(attempts, {one.id: shown[1].asks for one in attempts})
+            if not (best := _smallest(attempts, seen, shown[1])):
                 break
+            now = best
         return now and _renamed(now, shown[0].id)
 
     def _rounds(self, shown: Sequence[Shown]) -> list[Shown | None]:
@@ -119,7 +133,7 @@ def _renamed(shown: Shown, identity: str) -> Shown:
 
 def same(case: Case, seen: Seen, shown: Discrepancy) -> Discrepancy | None:
     """Return what a case shows by the same oracle in the same way."""
-    found = [one for one in Judge(case, seen).judge() if (one.oracle, one.kind) == (shown.oracle, shown.kind)]
+    found = [one for one in judged(case, seen) if (one.oracle, one.kind) == (shown.oracle, shown.kind)]
     return found[0] if found else None
 
 
@@ -148,6 +162,8 @@ def smaller(case: Case) -> Iterator[Case]:
 def _fewer(named: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield named arguments without one of them, without one part of those that have parts, with fewer layers."""
     for name, value in named.items():
+        if name == "key":  # without it what is random is another number on every run
+            continue
         yield {key: other for key, other in named.items() if key != name}
         for less in _fewer(value) if isinstance(value, dict) else ():
             yield {**named, name: less}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlxprobe.fuzz.case import program_of
 from mlxprobe.fuzz.finding import Finding, FuzzReport
 from mlxprobe.upgrade.changes import Change, Comparison, Difference
 
@@ -16,7 +17,7 @@ def comparisons(report: FuzzReport) -> list[Comparison]:
     for one in rows:
         by_case.setdefault(one.case, []).append(_difference(one, report.names[-1]))
     found = [Comparison(program=f"random/{case}", differences=tuple(told)) for case, told in by_case.items()]
-    return [*found, Comparison(program=f"random/{report.programs - len(by_case)} other programs")]
+    return [*found, Comparison(program=f"random/{report.programs - len({*map(program_of, by_case)})} other programs")]
 
 
 def _difference(one: Finding, candidate: str) -> Difference:

@@ -9,15 +9,33 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 
-from mlxprobe.fuzz.case import FLOATS, INTEGERS, Array
+from mlxprobe.fuzz.case import FLOATS, INTEGERS, SIGNED, UNSIGNED, Array
 from mlxprobe.fuzz.inside.layouts import ALIKE, LAYOUTS
 
-Draw = Callable[[st.SearchStrategy[Any]], Any]
 Shape = tuple[int, ...]
 LONG = (17, 33, 65, 129, 257, 1025, 4097)  # one more than blocks of kernels have
 MOST = 9000  # elements
 SPECIALS = ("nan", "inf", "-inf", "-0", "huge", "tiny", "0")
 SPREAD = ("real", "positive", "unit", "above", "share")  # kinds whose values may all be the same
+
+
+class Draw:
+    """Draw from strategies as Hypothesis does; `turn` says which of a program's calls the arguments are for.
+
+    What is known to take other paths (a class of dtypes, an argument that alone is differentiated) comes up in turn and
+    is not left to chance; without a turn everything is.
+    """
+
+    def __init__(self, draw: Callable[[st.SearchStrategy[Any]], Any], turn: int | None = None) -> None:
+        self._draw = draw
+        self.turn = turn
+
+    def __call__(self, strategy: st.SearchStrategy[Any]) -> Any:
+        return self._draw(strategy)
+
+    def of(self, *words: str) -> str:
+        """Return the word whose turn it is; empty, which leaves it to chance, without one."""
+        return "" if self.turn is None else words[self.turn % len(words)]
 
 
 class Drawn(NamedTuple):
@@ -55,27 +73,37 @@ def shapes(draw: Draw, count: int) -> Sequence[Shape]:
 
 def floating(draw: Draw) -> str:
     """Draw a floating dtype, mostly float32."""
-    return str(draw(st.sampled_from(("float32", "float32", *FLOATS))))
+    kind = draw.of("float32", "any", "float32", "half")
+    rows = {"float32": ("float32",), "half": FLOATS[1:]}.get(kind, ("float32", "float32", *FLOATS))
+    return str(draw(st.sampled_from(rows)))
 
 
 def integer(draw: Draw) -> str:
     """Draw an integer dtype."""
-    return str(draw(st.sampled_from(INTEGERS)))
+    kind = draw.of("signed", "signed", "signed", "any", "any", "signed", "unsigned", "any")
+    return str(draw(st.sampled_from({"signed": SIGNED, "unsigned": UNSIGNED}.get(kind, INTEGERS))))
 
 
 def any_dtype(draw: Draw) -> str:
     """Draw any dtype, half of the time a floating one."""
-    return floating(draw) if draw(st.booleans()) else str(draw(st.sampled_from((*INTEGERS, "bool"))))
+    kind = draw.of("float", "whole", "any")
+    if kind == "whole":
+        return integer(draw)
+    return floating(draw) if kind == "float" or draw(st.booleans()) else str(draw(st.sampled_from((*INTEGERS, "bool"))))
 
 
 def number(draw: Draw) -> str:
     """Draw a dtype with which one can reckon: half of the time a floating one, complex now and then."""
-    return any_dtype(draw) if draw(st.integers(0, 5)) else "complex64"
+    kind = draw.of("float", "complex", "whole", "any", "complex", "float", "whole", "complex")
+    if kind in ("float", "whole"):
+        return floating(draw) if kind == "float" else integer(draw)
+    return any_dtype(draw) if kind != "complex" and draw(st.integers(0, 5)) else "complex64"
 
 
 def inexact(draw: Draw) -> str:
     """Draw a floating dtype, or the complex one now and then."""
-    return floating(draw) if draw(st.integers(0, 5)) else "complex64"
+    kind = draw.of("float", "complex", "float", "any", "complex", "float", "any", "complex")
+    return floating(draw) if kind == "float" or (kind != "complex" and draw(st.integers(0, 5))) else "complex64"
 
 
 def array(

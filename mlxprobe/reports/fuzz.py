@@ -61,8 +61,11 @@ def summary(report: FuzzReport) -> list[str]:
     lines = [
         f"{counted(report.programs, 'program')} with seed {report.seed} on {names}, "
         f"{report.environments[-1].device}: {found}, {report.wall_s:.0f} s.",
-        f"Met: {_share(report, core=True)} of mlx.core, {_share(report, core=False)} of mlx.nn and mlx.optimizers.",
+        f"Met by {counted(report.cases, 'case')}: {_share(report, core=True)} of mlx.core, "
+        f"{_share(report, core=False)} of mlx.nn and mlx.optimizers.",
     ]
+    if any("gpu" in one.device for one in report.environments):
+        lines.append("Products of float32 were asked for in full precision: MLX_ENABLE_TF32=0.")
     if known := [one for one in report.findings if one.accepted]:
         lines.append("Known and accepted: " + "; ".join(f"{one.operation} ({one.accepted})" for one in known) + ".")
     if report.unrepeated:

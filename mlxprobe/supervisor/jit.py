@@ -38,9 +38,13 @@ class Built:
 
 
 def lend(folder: Path, key: str) -> None:
-    """Copy the kernels kept under `key` into a child's temporary folder."""
+    """Put the kernels kept under `key` into a child's temporary folder.
+
+    As links where that can be, for no compiler writes into a library that is there, and to copy a thousand of them
+    takes longer than most programs.
+    """
     if key:
-        _copy(_kept(key), folder)
+        _copy(_kept(key), folder, links=True)
 
 
 def keep(folder: Path, key: str) -> None:
@@ -49,8 +53,8 @@ def keep(folder: Path, key: str) -> None:
         _copy(folder, _kept(key))
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy what `target` has not, each moved into its place whole; a full disk loses nothing but kernels."""
+def _copy(source: Path, target: Path, *, links: bool = False) -> None:
+    """Copy or link what `target` has not, each moved into its place whole; a full disk loses nothing but kernels."""
     for library in (file for pattern in PATTERNS for file in source.glob(pattern)):
         place = target / library.relative_to(source)
         if place.exists():
@@ -58,12 +62,20 @@ def _copy(source: Path, target: Path) -> None:
         part = place.with_name(f".{os.getpid()}-{threading.get_ident()}")
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(library, part)
+            _put(library, part, links=links)
             os.replace(part, place)
         except OSError:
             with contextlib.suppress(OSError):
                 part.unlink()
             return
+
+
+def _put(library: Path, place: Path, *, links: bool) -> None:
+    if links:
+        with contextlib.suppress(OSError):  # on another file system
+            os.link(library, place)
+            return
+    shutil.copyfile(library, place)
 
 
 def _kept(key: str) -> Path:

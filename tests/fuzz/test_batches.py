@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -15,6 +16,7 @@ from mlxprobe.fuzz.case import Array, Case, Step
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.fuzzing import Fuzzing
 from mlxprobe.fuzz.generate import cases
+from mlxprobe.fuzz.inside.packed import packed
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.operations.registry import Operation
 from mlxprobe.fuzz.oracles import Judge
@@ -117,7 +119,7 @@ def test_all_that_was_found_is_made_smaller_in_step_and_what_does_not_come_again
     batches = Wrong("")
     shown = [
         (one, Discrepancy(case=one.id, operation=one.operation, oracle="value", kind="raises", message=""))
-        for one in MANY[:2]
+        for one in (MANY[0], MANY[-1])
     ]
     small = dict(
         zip((one.operation for one, _ in shown), Reducing(batches, lambda _: None).reduced(shown), strict=True)
@@ -126,6 +128,34 @@ def test_all_that_was_found_is_made_smaller_in_step_and_what_does_not_come_again
     assert small["sin"] is not None
     assert small["sin"][0].size <= min(one.size for one, _ in shown if one.operation == "sin")
     assert batches.runs < 12
+
+
+def test_what_only_differs_between_two_releases_is_made_smaller_too() -> None:
+    class Constant(Scripted):
+        number = 0.0
+
+        def _once(self, chosen: Sequence[Case], _: object = None) -> tuple[dict[str, Seen], Seen]:
+            self.runs += 1
+            value = {"shape": [], "dtype": "float32", "values": packed(np.array(self.number), "float32")}
+            return {one.id: {"value": [value]} for one in chosen}, {}
+
+    sides = [Constant(""), Constant("")]
+    sides[1].number = 1.0
+    case = next(one for one in cases(0, ["nn.MultiHeadAttention"]) if one.size[1])
+    report = Fuzzing(sides, 2).run([case], 0, 1, None)
+    (found,) = report.findings
+    assert (found.oracle, found.proved) == ("other side", False)
+    assert found.reduced is not None
+    assert found.reduced.size < case.size
+    assert all(one.layout == "plain" for one in found.reduced.arrays)
+
+
+def test_of_all_attempts_the_first_that_ends_its_process_alone_too_is_told() -> None:
+    batches = Scripted(MANY[3].id)
+    assert batches.first_end(MANY[:6], {}) == {MANY[3].id: CRASH}
+    assert batches.runs == 2
+    assert Scripted(MANY[3].id, needs=MANY[1].id).first_end(MANY[:6], {}) == {}
+    assert Scripted("").first_end(MANY[:6], {}) == {}
 
 
 def test_what_one_side_shows_by_chance_is_asked_of_the_other_too() -> None:
@@ -161,9 +191,9 @@ def test_an_interrupted_run_judges_what_it_has(monkeypatch: pytest.MonkeyPatch) 
             raise KeyboardInterrupt
 
     monkeypatch.setattr(fuzzing, "_judged", interrupted)
-    report = fuzzing.run(MANY, 0, len(MANY), None)
+    report = fuzzing.run(MANY, 0, 2, None)
     assert not report.complete
-    assert report.programs == len(MANY)
+    assert report.cases == len(MANY)
 
 
 @pytest.mark.slow

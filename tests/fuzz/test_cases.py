@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from mlxprobe.fuzz.case import Array, Case, Step
+from mlxprobe.fuzz.case import CALLS, Array, Case, Step, program_of
 from mlxprobe.fuzz.contents import contents, rounded
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.generate import cases, named, replayed
@@ -40,6 +40,15 @@ def test_a_seed_gives_the_same_cases_in_every_process_whatever_constants_it_has_
 def test_a_case_is_replayed_by_its_id() -> None:
     for one in islice(cases(7, ["linalg.*"]), 20):
         assert replayed(one.id) == one
+
+
+def test_a_program_calls_its_operation_with_every_class_of_dtypes_and_moves_every_argument() -> None:
+    multiply = list(islice(cases(5, ["multiply"]), CALLS))
+    assert {program_of(one.id) for one in multiply} == {"multiply:5:0"}
+    assert {"float32", "complex64"} < {one.arrays[0].dtype for one in multiply}
+    power = list(islice(cases(5, ["power"]), CALLS))
+    assert {(), (0,), (1,)} == {one.still for one in power}
+    assert [one.light for one in power] == [False, *[True] * (CALLS - 1)]
 
 
 @pytest.mark.parametrize("identity", ["sin", "sin:x:1", "no_such:0:1", "sin:0:-1"])

@@ -87,6 +87,10 @@ def _divided(draw: Draw) -> Drawn:
     return of_dtype(integer, draw(st.sampled_from(("positive", "real"))))(draw)
 
 
+def _quotient(draw: Draw) -> Drawn:
+    return of_two("real", "positive")(draw)
+
+
 def whole(function: Callable[..., Any]) -> Callable[..., Any]:
     """Refuse to divide whole numbers by zero: MLX promises no result of it."""
 
@@ -172,7 +176,7 @@ operations((("arctan2", np.arctan2), ("logaddexp", np.logaddexp)), of_two("real"
 operations((("power", np.power),), of_two("positive", "real"))
 operations(
     (("floor_divide", whole(np.floor_divide)), ("remainder", whole(np.remainder))),
-    lambda draw: of_two("real", "positive")(draw) if draw(st.booleans()) else _divided(draw),
+    lambda draw: _divided(draw) if draw.of("whole", "any") == "whole" or draw(st.booleans()) else _quotient(draw),
     smooth=False,
 )
 operations(

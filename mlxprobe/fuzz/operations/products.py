@@ -50,7 +50,7 @@ def _matrices(draw: Draw) -> tuple[Shape, ...]:
         ((*batch, rows, inner), (inner,)),
         ((inner,), (inner,)),
     )
-    return forms[draw(st.integers(0, len(forms) - 1))]
+    return forms[int(draw(st.integers(0, len(forms) - 1)))]
 
 
 def _added(draw: Draw) -> tuple[Shape, ...]:
