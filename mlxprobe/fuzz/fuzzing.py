@@ -24,7 +24,7 @@ from mlxprobe.fuzz.reduce import Both, Reducing, Shown
 from mlxprobe.fuzz.script import script
 
 Waiting = deque[tuple[list[Case], list[Future[dict[str, Seen]]]]]
-MOST_REDUCED = 60  # causes; the others are told as they were found
+MOST_REDUCED = 200  # causes; the others are told as they were found
 
 
 def _is_absent(seen: Seen) -> bool:

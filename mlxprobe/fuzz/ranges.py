@@ -8,6 +8,7 @@ import msgspec
 
 from mlxprobe.fuzz.batch import Batches, Seen
 from mlxprobe.fuzz.case import Case
+from mlxprobe.fuzz.discrepancy import ROUGH
 from mlxprobe.fuzz.finding import Finding, Range
 from mlxprobe.fuzz.oracles import OTHER, Judge
 from mlxprobe.fuzz.reduce import FATAL
@@ -89,11 +90,12 @@ def shown_by(batches: Batches, findings: Sequence[Finding]) -> list[bool]:
         left = [k for k, known in enumerate(shown) if not known]
         seen = batches.run([cases[k] for k in left], {cases[k].id: findings[k].asks for k in left}) if left else {}
         for k in left:
-            shown[k] = cases[k].id in seen and shows(cases[k], seen[cases[k].id], findings[k].oracle)
+            shown[k] = cases[k].id in seen and shows(cases[k], seen[cases[k].id], findings[k])
     return shown
 
 
-def shows(case: Case, seen: Seen, oracle: str) -> bool:
-    """Tell whether an oracle fails; how a process ends may differ from release to release."""
-    alike = FATAL if oracle in FATAL else (oracle,)
-    return any(one.oracle in alike for one in Judge(case, seen).judge())
+def shows(case: Case, seen: Seen, finding: Finding) -> bool:
+    """Tell whether an oracle fails; how may differ from release to release, but wrong is not the same as rough."""
+    alike = FATAL if finding.oracle in FATAL else (finding.oracle,)
+    found = [one for one in Judge(case, seen).judge() if one.oracle in alike]
+    return any((one.kind == ROUGH) == (finding.kind == ROUGH) for one in found)

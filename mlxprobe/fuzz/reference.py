@@ -200,7 +200,8 @@ def _allowance(case: Case, result: Numbers, moved: Sequence[Numbers], arrays: Se
     elif any(OPERATIONS[step.function].accumulates for step in case.steps) or len(case.steps) > 1:
         scale = np.maximum(scale, _largest(result))
     dtype = max(dtypes(case) or ["float32"], key=lambda name: UNIT.get(name, 0.0))
-    drift = sum(np.abs(one - result) for one in moved) * FEW
+    errors = terms(case) if any(OPERATIONS[step.function].accumulates for step in case.steps) else FEW
+    drift = sum(np.abs(one - result) for one in moved) * errors
     allowed = unit(case) * terms(case) * scale + drift + SMALLEST.get(dtype, 1e-38)
     unsure = np.zeros(result.shape, bool)
     for one in moved:  # at the edge of what is defined, or of what the dtype can hold

@@ -29,8 +29,8 @@ def script(case: Case, shown: Discrepancy) -> str:
     kinds = dict(zip(names, case.arrays, strict=True))
     derived = (shown.oracle in DERIVED and shown.kind == "numbers") or (shown.oracle == JAX and shown.kind in DERIVED)
     wide = shown.oracle == "float64" or derived
-    lines = imports(case)
-    lines += ["import resource"] * ("memory" in (shown.oracle, ENDED.get(shown.mode)))
+    first, *others = imports(case)
+    lines = [first + ", resource" * ("memory" in (shown.oracle, ENDED.get(shown.mode))), *others]
     lines += ["mx.set_default_device(mx.cpu)"] * wide
     values = [_array(one, wide=wide) for one in kinds.values()]
     called = [*defined(case), f"def f({', '.join(names)}):", *(f"    {line}" for line in body(case, names))]
