@@ -60,7 +60,8 @@ class Layouts(Inspector):
         """See whether rotary positions, which MLX counts along the last axis but one, are along the heads."""
         turned, self._turned = self._turned, []
         ids = [one for one in graph.leaves(call.data) if one.ndim == 2 and is_ids(one)]
-        lengths = {one.shape[1] - short for one in ids for short in (0, 1)}
+        longest = max((one.shape[1] for one in ids), default=0)  # shorter ones may be where the rows begin and end
+        lengths = {longest, longest - 1}
         rows = {one.shape[0] for one in ids}
         for shape, site in turned:
             if shape[0] in rows and shape[1] in lengths and shape[2] not in lengths and self._heads < SURE:
