@@ -17,6 +17,9 @@ class Facts:
         self.channel = channel
         self.freeze_site = sites.NOWHERE  # where the program has frozen something last
         self.set_site = sites.NOWHERE  # and where it has set parameters before the first gradient
+        self.set_sites: dict[
+            int, tuple[str, int]
+        ] = {}  # or those of a module, by identity, at a step that is looked at
         self._facts: dict[tuple[str, str, int], int] = {}
         self._over = False
 

@@ -61,6 +61,15 @@ class LossGraph:
                     return True
         return False
 
+    def leads(self, name: str, weights: set[str]) -> bool:
+        """Tell whether what an array makes is given to a layer, or a factor, of one of these weights."""
+        for node, sources in self._inputs.items():
+            if self._kind.get(node) in LAYERS and any(self._carried(one) in weights for one in sources):
+                rest = [one for one in sources if self._carried(one) not in weights]
+                if any(one in self._behind and name in self._ancestors(one) for one in rest):
+                    return True
+        return False
+
     def uses(self) -> int:
         """Count the operations that take a named array, of the one with fewest: how often a model has been run."""
         taken = [one for inputs in self._inputs.values() for one in set(inputs) & self._named]
@@ -135,7 +144,8 @@ class LossGraph:
     def _carried(self, tensor: str) -> str:
         for _ in range(DEEPEST):
             maker = self._maker.get(tensor, "")
-            if not self._inputs.get(maker) or not (self._kind.get(maker) in CARRIERS or self._is_tap(maker)):
+            named = tensor in self._named
+            if named or not self._inputs.get(maker) or not (self._kind.get(maker) in CARRIERS or self._is_tap(maker)):
                 return tensor
             tensor = self._inputs[maker][0]
         return tensor

@@ -109,6 +109,7 @@ class Updates:
             if inspection.due or not nesting.depth:
                 inspection.setting(module)
             if inspection.due and not nesting.depth:
+                recorder.set_sites[id(module)] = sites.calling()
                 strict = args[0] if args else kwargs.get("strict", True)
                 self._compare(module, partial(_named, parameters), strict=strict, partial=True)
             taken = original(module, parameters, *args, **kwargs)

@@ -115,6 +115,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
                 "MP207",
                 "MP208",
                 "MP210",
+                "MP213",
                 "MP216",
                 "MP217",
                 "MP301",

@@ -132,13 +132,13 @@ def unevaluated_pass(seen: Observation) -> Iterator[Finding]:
     Nothing is computed until its result is read; then every batch's arrays are in memory at once, and the peak is far
     above that of a training step. Below a megabyte that is a note.
 
-    Example: `sum(loss_fn(model, x, y) for x, y in batches).item()`.
+    Example: `sum(loss_fn(model, x, y) for x, y in batches).item()`; `mx.concatenate([model(x) for x in batches])`.
 
     Use instead: `loss_fn(model, x, y).item()`, or `mx.eval(total)` after each batch.
     """
     for fact in facts(seen, "unevaluated pass"):
         losses, before, peak = (float(str(fact.detail[name])) for name in ("losses", "before_bytes", "peak_bytes"))
         rise = f"from {megabytes(before)} to {megabytes(peak)}"
-        message = f"a pass of {losses:.0f} losses is one graph: the peak of memory goes {rise}"
+        message = f"a pass of {losses:.0f} batches is one graph: the peak of memory goes {rise}"
         severity = Severity.NOTE if fact.detail.get("small") else Severity.WARNING
         yield rule("MP107").at(message, fact.file, fact.line, severity=severity, losses=losses, peak_bytes=peak)

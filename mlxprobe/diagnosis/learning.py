@@ -79,10 +79,10 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
         meant = to_fall.get(stream) if min(values) >= 0 else False
         sure = meant and stream not in resumed
         told = (
-            _diverged(values, meant)
+            _diverged(values, meant, known_level(levels.get(stream, {}), classes))
             or _come_to_chance(values, classes, meant=bool(meant), binary=stream in binary)
             or _no_better(values, levels.get(stream, {}), meant=bool(meant))
-            or _flat(values, levels.get(stream, {}), sure=bool(sure), meant=bool(meant))
+            or _flat(values, levels.get(stream, {}), classes, sure=bool(sure), meant=bool(meant))
         )
         if told and not (chooses and told[1] is Severity.NOTE):
             message, severity, evidence = told
@@ -106,10 +106,23 @@ def _unread(seen: Observation, to_fall: Mapping[int, bool], classes: int) -> Ite
             yield rule("MP306").at(message, *site, first=values[0], last=values[-1])
 
 
-def _diverged(values: list[float], meant: bool | None) -> Told | None:
-    """Tell of a loss that stays far above its first value; not of one that is not meant to fall."""
+def known_level(known: Mapping[str, object], classes: int) -> float:
+    """Return what a model that knows nothing has: the best constant's loss, or chance; 0 where neither is known."""
+    level = float(str(known.get("level", 0))) if float(str(known.get("read", 0))) >= READ else 0.0
+    return max(level, math.log(classes) if classes > 1 else 0.0)
+
+
+def _diverged(values: list[float], meant: bool | None, level: float) -> Told | None:
+    """Tell of a loss that stays far above its first value, and above half of what no knowledge at all has.
+
+    Not of one that is not meant to fall. A queue that fills with samples makes a task harder, as a new task does.
+    """
     lowest = min(values[-(len(values) // 3) :])
-    if meant is False or not lowest > (DIVERGED if meant else DIVERGED_UNKNOWN) * values[0] > 0:
+    if (
+        meant is False
+        or lowest < KNOWING * level
+        or not lowest > (DIVERGED if meant else DIVERGED_UNKNOWN) * values[0] > 0
+    ):
         return None
     message = f"the loss has diverged: {values[0]:.4g} at first, and never below {lowest:.4g} in the last third"
     return message, Severity.WARNING, {"first": values[0], "lowest": lowest}
@@ -142,7 +155,7 @@ def _no_better(values: list[float], known: Mapping[str, object], *, meant: bool)
     return message, Severity.WARNING, {"first": values[0], "last": values[-1], "constant": level}
 
 
-def _flat(values: list[float], level: Mapping[str, object], *, sure: bool, meant: bool) -> Told | None:
+def _flat(values: list[float], level: Mapping[str, object], classes: int, *, sure: bool, meant: bool) -> Told | None:
     """Tell of a loss that does not fall by more than its scatter."""
     third, start = values[: len(values) // 3], values[: max(3, len(values) // 10)]
     last = values[-len(third) :]
@@ -153,15 +166,15 @@ def _flat(values: list[float], level: Mapping[str, object], *, sure: bool, meant
     if falling or trend(values) < -SURE_TREND or (not meant and first - end > FALLS * abs(first)):
         return None
     message = f"the loss does not fall: {first:.4g} in the first third of {len(values)} readings, then {end:.4g}"
-    done = knows(values, level)
+    done = knows(values, level, classes)
     severity = Severity.WARNING if sure and not done else Severity.NOTE
     return message + (KNOWS if done else ""), severity, {"first": first, "last": end}
 
 
-def knows(values: list[float], known: Mapping[str, object]) -> bool:
-    """Tell whether a loss lies far below that of the best constant all the time: the model knows its targets."""
-    level, error, read = (float(str(known.get(name, 0))) for name in ("level", "error", "read"))
-    return read >= READ and statistics.median(values) < KNOWING * level and max(values) < level - 2 * error
+def knows(values: list[float], known: Mapping[str, object], classes: int) -> bool:
+    """Tell whether a loss lies far below what no knowledge has all the time: the model knows its targets."""
+    level, error = known_level(known, classes), float(str(known.get("error", 0)))
+    return statistics.median(values) < KNOWING * level and max(values) < level - 2 * error
 
 
 def falls_anew(values: list[float]) -> bool:

@@ -10,6 +10,7 @@ from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 LONG_PHASE = 500  # updates: Adam's moments have come back long before its end
+SEVERAL_MODELS = 3
 
 
 @finding("MP401", "weights-not-loaded")
@@ -77,7 +78,8 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
         times, updates, span = (float(str(fact.detail[name])) for name in ("times", "updates", "span"))
         message = f"a new {fact.detail['optimizer']}, without state, goes on where another like it was, again and again"
         message += f", and begins its schedule anew after {updates:,.0f} of {span:,.0f} updates" if span else ""
-        severity = Severity.WARNING if span or updates < LONG_PHASE else Severity.NOTE
+        rounds = float(str(fact.detail.get("models", 1))) >= SEVERAL_MODELS  # of a population that is trained in turns
+        severity = Severity.WARNING if not rounds and (span or updates < LONG_PHASE) else Severity.NOTE
         evidence = {"renewals": times, "updates": updates} | ({"span": span} if span else {})
         yield rule("MP402").at(message, fact.file, fact.line, severity=severity, **evidence)
     for fact in facts(seen, "optimizer state unread"):

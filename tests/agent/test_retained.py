@@ -59,16 +59,16 @@ def test_an_installed_trainer_is_looked_into_but_not_what_runs_the_program(
     kernel = module(packages / "kernel.py", KERNEL, monkeypatch)
     trainer = module(packages / "trainer.py", TRAINER, monkeypatch)
     cell = module(Path("/me/cell.py"), CELL, monkeypatch, Trainer=trainer.Trainer).cell
-    found = [(function, name) for name, function, _, _ in kernel.run(cell)]
+    found = [(function, name) for name, function, *_ in kernel.run(cell)]
     assert found == [("step", "same"), ("cell", "mine")]
     monkeypatch.setitem(cell.__globals__, "step", lambda _: list(retained.variables()))
-    assert ("fit", "self.losses") in [(function, name) for name, function, _, _ in kernel.run(cell)]
+    assert ("fit", "self.losses") in [(function, name) for name, function, *_ in kernel.run(cell)]
 
 
 def test_a_package_that_is_run_itself_is_looked_into(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = TRAINER + "def main(): return Trainer().fit(lambda _: list(retained.variables()))\n"
     found = module(packages / "trainer.py", source, monkeypatch).main()
-    assert [(function, name) for name, function, _, _ in found] == [("<lambda>", "_.losses")]
+    assert [(function, name) for name, function, *_ in found] == [("<lambda>", "_.losses")]
 
 
 def test_a_sum_is_made_of_what_it_was_and_a_fresh_value_is_not() -> None:

@@ -54,12 +54,12 @@ ALL: tuple[type[Inspector], ...] = (
     Pairs,
     Ratios,
     Indices,
+    Passes,  # wraps models for good: before Causality, which leaves them as it found them
     Causality,
     Layouts,
     Modules,
     Hidden,
     Operations,
-    Passes,
     Sizes,
     Shares,
     Worths,

@@ -26,6 +26,7 @@ class Frozen(Inspector):
         self._told: set[int] = set()
         self._model: weakref.ref[Any] | None = None
         self._frozen: dict[str, list[float]] = {}
+        self._by_tree: tuple[set[str], tuple[str, int]] = set(), sites.NOWHERE  # what an optimizer was given, no model
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.nn.layers.base":
@@ -70,8 +71,11 @@ class Frozen(Inspector):
         values = dict(zip([path for path, _ in frozen], some, strict=True))
         changed = [path for path in values if path in self._frozen and values[path] != self._frozen[path]]
         self._frozen = values
-        if changed:
-            self.inspection.recorder.fact("frozen changed", self.inspection.recorder.gradient_site, paths=changed)
+        recorder, (given, site) = self.inspection.recorder, self._by_tree
+        if changed and given.issuperset(changed):
+            recorder.fact("frozen updated", site, paths=changed[:5], count=len(given & set(values)))
+        elif changed:
+            recorder.fact("frozen changed", recorder.set_sites.get(id(model), recorder.gradient_site), paths=changed)
 
     def called(self, call: Call) -> None:
         if call.model is not None and self._model is None and (hidden := unowned(call.model)):
@@ -90,6 +94,7 @@ class Frozen(Inspector):
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         base = sys.modules.get("mlx.nn.layers.base")
         if base is None or not isinstance(model, base.Module):
+            self._by_tree = {path for path, _ in graph.named_leaves(gradients)}, sites.calling()
             return
         given = {path for path, _ in graph.named_leaves(gradients)}
         trainable = {path for path, _ in graph.named_leaves(model.trainable_parameters())}

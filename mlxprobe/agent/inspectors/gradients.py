@@ -33,6 +33,7 @@ class Gradients(Inspector):
         self._loss: Any = None
         self._turns = Turns()
         self._unevaluated = 0
+        self._applied: dict[str, Any] = {}  # of those that were zero: what an update is given, by several calls perhaps
         self._looks: dict[str, list[int]] = {}  # path: looks, and how many in a row found it zero
         self._updates = -1
         self._told: set[str] = set()
@@ -86,6 +87,11 @@ class Gradients(Inspector):
         else:
             self._held = self._turns.choose(named)
 
+    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        if doubtful := self._doubtful():
+            named = [(f"{id(model)}:{path}", one) for path, one in graph.named_leaves(gradients) if one.size]
+            self._applied = {path: one for path, one in named if path in doubtful}
+
     def _named(self, call: Call) -> list[tuple[str, Any]]:
         """List a call's gradients, each parameter's once."""
         if call.model is not None and id(call.model) not in self._aliases:
@@ -115,7 +121,7 @@ class Gradients(Inspector):
 
     def look(self, step: int) -> None:
         self._tell_constant()
-        held, loss, suspects = self._held, self._loss, self._suspects
+        held, loss, suspects, applied = self._held, self._loss, self._suspects, self._applied
         self.forget()
         if not held:
             return
@@ -127,6 +133,8 @@ class Gradients(Inspector):
         if self.inspection.inside:
             graph.evaluate([loss, *(one for _, one in held)])
         sizes = dict(zip([path for path, _ in held], graph.largest_each([one for _, one in held]), strict=True))
+        if applied and not self.inspection.pending(list(applied.values())):
+            sizes |= dict(zip(applied, graph.largest_each(list(applied.values())), strict=True))
         recorder = self.inspection.recorder
         stands_still = recorder.updates == self._updates or not (recorder.applied or recorder.changed)
         value = self._read(loss)
@@ -154,7 +162,7 @@ class Gradients(Inspector):
         self._tell(never, len(self._looks))
 
     def forget(self) -> None:
-        self._held, self._loss, self._suspects = [], None, {}
+        self._held, self._loss, self._suspects, self._applied = [], None, {}, {}
 
     @property
     def _call(self) -> int:

@@ -23,14 +23,20 @@ LONG, VISITS = 64, 500  # what a container may hold, and all that is looked thro
 
 
 class Unowned:
-    """An array by its path, and the attribute that hides it; one of a whole module may be a teacher's."""
+    """An array by its path, and the attribute that hides it; one of a whole module may be a teacher's.
 
-    def __init__(self, path: str, attribute: str, owner: tuple[Any, str], array: Any, of_module: bool) -> None:
+    One that lies `plain` in an object of another class may be data.
+    """
+
+    def __init__(
+        self, path: str, attribute: str, owner: tuple[Any, str], array: Any, *, of_module: bool, plain: bool
+    ) -> None:
         self.path = path
         self.attribute = attribute
         self.owner = owner  # the module that has the attribute, and what it calls that
         self.array = array
         self.of_module = of_module
+        self.plain = plain
 
 
 class Hidden(Inspector):
@@ -97,18 +103,24 @@ def set_at(one: Unowned, shown: tuple[str, int]) -> tuple[str, int]:
 def reaching(call: Call, hidden: list[Unowned]) -> dict[str, bool]:
     """Name the arrays that take part in the loss, and say whether each joins what parameters have made.
 
-    Random features of the data do not. Of a module's arrays one is named, and only where it lies between parameters: a
-    teacher or a fixed target works on the data alone, and what it makes is compared with what is trained.
+    Random features of the data do not. Of a module's arrays one is named, and only where it lies between parameters, or
+    before one: a teacher or a fixed target works on the data alone, and what it makes is compared with what is trained.
     """
     names = {f"h{k}": one for k, one in enumerate(hidden)}
     trained = {f"p{k}": one for k, one in enumerate(graph.leaves(call.model.trainable_parameters())[:MANY])}
-    drawn = LossGraph(graph.dot(loss=call.loss, **trained, **{name: one.array for name, one in names.items()}))
-    alone = {name: one for name, one in names.items() if not one.of_module and drawn.reaches(name)}
+    arrays = {name: one.array for name, one in names.items()}
+    drawn = LossGraph(graph.dot(loss=call.loss, **trained, **arrays), frozenset(trained | arrays))
+    alone = {name: one for name, one in names.items() if not (one.of_module or one.plain) and drawn.reaches(name)}
     found = {one.path: drawn.weighs(name, set(trained), anywhere=True) for name, one in alone.items()}
     within: dict[str, str] = {}
     for name, one in names.items():
         if one.of_module and one.attribute not in within and drawn.weighs(name, set(trained)):
             within[one.attribute] = one.path
+    before: dict[str, str] = {}
+    for name, one in names.items():
+        if (one.of_module or one.plain) and one.attribute not in within | before and drawn.leads(name, set(trained)):
+            before[one.attribute] = one.path
+            found[one.path] = one.of_module and one.plain  # layers in a container of the user's own
     return found | dict.fromkeys(within.values(), True)
 
 
@@ -121,19 +133,32 @@ def unowned(model: Any, loaded: set[int]) -> Iterator[Unowned]:
             continue
         hides = [(name, one) for name, one in module.items() if name.startswith("_") or isinstance(one, tuple)]
         hides += [(name, one) for name, one in vars(module).items() if not name.startswith("__")]
+        hides += [(name, one) for name, one in module.items() if isinstance(one, (list, dict)) and holds_plain(one)]
         for name, value in hides:
             attribute = ".".join(part for part in (path, name) if part)
             left = MANY
-            for inner, one, of_module in held(value, loaded):
+            for inner, one, of_module, plain in held(value, loaded):
                 if mx.issubdtype(one.dtype, mx.floating) and one.size > 1 and left:
-                    left -= of_module
-                    yield Unowned(f"{attribute}.{inner}".rstrip("."), attribute, (module, name), one, of_module)
+                    left -= of_module or plain
+                    told = f"{attribute}.{inner}".rstrip("."), attribute, (module, name), one
+                    yield Unowned(*told, of_module=of_module, plain=plain)
 
 
-def held(value: Any, loaded: set[int]) -> Iterator[tuple[str, Any, bool]]:
-    """List the arrays in a value by path, and whether a module holds them: of those, what is neither frozen nor loaded.
+def holds_plain(container: Any) -> bool:
+    """Tell whether a list or dict, which MLX walks, holds an object that it does not."""
+    children = container.values() if isinstance(container, dict) else container
+    known = (bool, int, float, str, bytes, list, tuple, dict, type(None), FunctionType, ModuleType)  # or a module
+    return len(container) <= LONG and any(
+        not (isinstance(one, known) or hasattr(one, "dtype") or hasattr(type(one), "trainable_parameters"))
+        for one in children
+    )
 
-    Arrays that lie right in an object of another class may be data; the modules in it are meant to be layers.
+
+def held(value: Any, loaded: set[int]) -> Iterator[tuple[str, Any, bool, bool]]:
+    """List the arrays in a value by path, and whether a module holds them, or a plain object.
+
+    Of a module's what is neither frozen nor loaded. Arrays that lie right in an object of another class may be data;
+    the modules in it are meant to be layers.
     """
     import mlx.core as mx
 
@@ -141,10 +166,10 @@ def held(value: Any, loaded: set[int]) -> Iterator[tuple[str, Any, bool]]:
     while waiting and visits < VISITS:
         (path, one, plain), visits = waiting.popleft(), visits + 1
         if isinstance(one, mx.array):
-            yield from [] if plain else [(path, one, False)]
+            yield path, one, False, plain
         elif hasattr(type(one), "trainable_parameters"):
             leaves = graph.named_leaves(one.trainable_parameters()) if id(one) not in loaded else []
-            yield from ((f"{path}.{below}".lstrip("."), leaf, True) for below, leaf in leaves)
+            yield from ((f"{path}.{below}".lstrip("."), leaf, True, plain) for below, leaf in leaves)
         else:
             plain = plain or not isinstance(one, (dict, list, tuple))
             new = [(name, child) for name, child in inside(one) if id(child) not in known]

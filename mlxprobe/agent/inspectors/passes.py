@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from mlxprobe.agent import graph, sites
@@ -31,6 +32,8 @@ class Passes(Inspector):
         self._trained = False  # whether steps are among that
         self._ended: list[tuple[int, int, tuple[str, int]]] = []  # passes, with their peaks
         self._site = ("", 0)
+        self._forwards, self._forwards_at, self._opened = 0, -1, False  # calls of the model since an evaluation
+        self._heard: dict[type, tuple[Any, Any]] = {}  # what models are called by, as it is and as it was
         self._read = 0  # losses that were looked behind
 
     def imported(self, name: str, module: Any) -> None:
@@ -48,10 +51,51 @@ class Passes(Inspector):
     def called(self, call: Call) -> None:
         if call.model is not None:
             self._model = weakref.ref(call.model)
+            self._hear(type(call.model))
+
+    def _hear(self, kind: type) -> None:
+        """Wrap what a trained model is called by: a pass may have no loss in it."""
+        owner = next((one for one in kind.__mro__ if "__call__" in vars(one)), None)
+        if owner is not None and isinstance(vars(owner)["__call__"], FunctionType) and owner not in self._heard:
+            original = vars(owner)["__call__"]
+            self._heard[owner] = self._forward(original), original
+            owner.__call__ = self._heard[owner][0]  # type: ignore[method-assign]
+
+    def _forward(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        seen, nesting = self.inspection, self.inspection.nesting
+
+        @like(original)
+        def __call__(layer: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+            result = original(layer, *args, **kwargs)
+            if not (nesting.depth or nesting.tracing or nesting.replay or seen.busy) and layer is self._model():
+                if seen.recorder.evaluations == self._forwards_at:
+                    self._forwards += 1
+                    self._row += self._opened
+                    if self._forwards == MANY and not self._row:
+                        with seen.at_our_cost():
+                            self._open()
+                else:
+                    self._forwards, self._forwards_at = 1, seen.recorder.evaluations
+                    if self._opened:
+                        with seen.at_our_cost():
+                            self._close()
+            return result
+
+        return __call__
+
+    def _open(self) -> None:
+        """Begin a pass of calls that nothing has evaluated, and that hears of no loss."""
+        self._rest()
+        self._row, self._evaluations, self._opened = MANY, self._forwards_at, True
+        self._site = loop() or sites.calling()
+        self.inspection.wanted = True
 
     def finish(self) -> None:
         self._close()
         self._modes.finish()
+        for owner, (ours, original) in self._heard.items():
+            if vars(owner)["__call__"] is ours:
+                owner.__call__ = original  # type: ignore[method-assign]
         if self._ended:
             self._rest()
             self._judge()
@@ -88,8 +132,8 @@ class Passes(Inspector):
             self._close()
             self._evaluations = recorder.evaluations
             self._rest()
-        self._row += 1
-        if self._row in (1, MANY):
+        self._row += not self._opened
+        if self._row in (1, MANY) and not self._opened:
             self._site = loop() or sites.calling()
         self.inspection.wanted = self.inspection.wanted or self._row >= MANY
         model = self._model()
@@ -111,7 +155,7 @@ class Passes(Inspector):
 
     def _close(self) -> None:
         """End a pass, which has been evaluated by now; what comes before the first step waits for that."""
-        row, self._row = self._row, 0
+        row, self._row, self._opened = self._row, 0, False
         if not row:
             return
         if row < MANY:

@@ -104,7 +104,14 @@ class Renewals(Inspector):
         before.shortest = min(made, before.shortest) if before.renewals > 1 else made
         before.like, before.since = like, updates
         if before.renewals >= (SOONER if span else IS_SURE):
-            detail = {"times": before.renewals, "optimizer": like[0], "updates": before.shortest, "span": span}
+            models = len(self._trained)
+            detail = {
+                "models": models,
+                "times": before.renewals,
+                "optimizer": like[0],
+                "updates": before.shortest,
+                "span": span,
+            }
             self.inspection.recorder.fact("optimizer renewed", like[1], **detail)
 
     def _tell_begun_anew(self, made: int, span: int, updates: int) -> None:

@@ -39,12 +39,12 @@ class Retained(Inspector):
         recorder = self.inspection.recorder
         suspects, self._suspects = self._suspects, {}
         updated = {id(one) for one in graph.leaves(recorder.trained.trees())}  # whose growth is told of as the update's
-        for name, function, site, every in variables():
+        for name, function, site, every, kind in variables():
             held = [one for one in every if id(one) not in updated]
             if not held:
                 continue
             if self._rises(("arrays", function, name), step, len(held), held):
-                recorder.fact("container grows", assigned(name, site), variable=name, arrays=len(held))
+                recorder.fact("container grows", assigned(name, site, kind), variable=name, arrays=len(held))
             count, key = self.inspection.count(f"{function} {name}", held[-LISTED:]), ("pending", function, name)
             if count is None:
                 continue
@@ -58,7 +58,7 @@ class Retained(Inspector):
                 self.inspection.wanted = True
                 continue
             if each:
-                place = assigned(name, site)
+                place = assigned(name, site, kind)
                 recorder.fact("retained", place, variable=name, operations=count, per_step=each, arrays=len(held))
 
     def finish(self) -> None:
@@ -103,16 +103,16 @@ def is_made_of(before: list[Any], now: list[Any]) -> bool:
     return any(drawn.named_behind(name) for name in new)
 
 
-def variables() -> Iterator[tuple[str, str, tuple[str, int], list[Any]]]:
-    """List name, function, place and arrays of what the program's frames hold, the innermost first."""
+def variables() -> Iterator[tuple[str, str, tuple[str, int], list[Any], Any]]:
+    """List name, function, place and arrays of what the program's frames hold, and in objects of which class."""
     seen: set[tuple[int, bool]] = set()
     for frame in program_frames():
         code = frame.f_code
         linecache.lazycache(code.co_filename, frame.f_globals)  # of a zipped module only its loader has the source
         packages = sites.whose(code.co_filename) == PACKAGE
         for name, value in list(frame.f_locals.items())[:NAMES]:
-            for path, held in containers(name, value, seen, DEEPEST, packages=packages):
-                yield path, code.co_name, sites.innermost(frame), held
+            for path, held, kind in containers(name, value, seen, DEEPEST, packages=packages):
+                yield path, code.co_name, sites.innermost(frame), held, kind
 
 
 def program_frames() -> list[FrameType]:
@@ -129,8 +129,8 @@ def program_frames() -> list[FrameType]:
 
 
 def containers(
-    name: str, value: Any, seen: set[tuple[int, bool]], depth: int, *, packages: bool
-) -> Iterator[tuple[str, list[Any]]]:
+    name: str, value: Any, seen: set[tuple[int, bool]], depth: int, *, packages: bool, kind: Any = None
+) -> Iterator[tuple[str, list[Any], Any]]:
     """List the arrays behind a variable: itself, a list's, a dict's, or those of an object of the user's own class.
 
     `packages`: or of an installed package's class, which is looked into from a frame of such a package alone.
@@ -141,9 +141,10 @@ def containers(
         return
     seen.add((id(value), packages))
     if (id(value), not packages) not in seen and (arrays := arrays_in(value)):
-        yield name, arrays
+        yield name, arrays, kind
     for part, one in parts(value, packages=packages) if depth else ():
-        yield from containers(name + part, one, seen, depth - 1, packages=packages)
+        owner = type(value) if part.startswith(".") else kind
+        yield from containers(name + part, one, seen, depth - 1, packages=packages, kind=owner)
 
 
 def parts(value: Any, *, packages: bool) -> list[tuple[str, Any]]:
@@ -184,13 +185,21 @@ def is_looked_into(value: Any, *, packages: bool) -> bool:
     return owner == OWN or (packages and owner == PACKAGE)
 
 
-def assigned(name: str, site: tuple[str, int]) -> tuple[str, int]:
-    """Return the line that adds to a variable, where the source shows one; else where the frame stands."""
+def assigned(name: str, site: tuple[str, int], kind: Any = None) -> tuple[str, int]:
+    """Return the line that adds to a variable, where the source shows one; else where the frame stands.
+
+    An attribute is added to by its own class first of all, wherever that is written.
+    """
     word = re.escape(name.rpartition(".")[2].partition("[")[0])
     adds = re.compile(
         rf"\b{word}\b(\[.*\])?(\s*\+=|\.(append|extend)\(|\s*=.*\b{word}\b.*\+|\s*=.*\+.*\b{word}\b)"
         rf"|\b{word}\[.*\]\s*=[^=]"
     )
+    for base in kind.__mro__ if kind is not None else ():
+        for code in [one.__code__ for one in vars(base).values() if isinstance(one, FunctionType)]:
+            for number in sorted({line for _, _, line in code.co_lines() if line}):
+                if adds.search(linecache.getline(code.co_filename, number)):
+                    return code.co_filename, number
     lines = linecache.getlines(site[0])
     one_line = (number for number, line in enumerate(lines, 1) if adds.search(line))
     number = next(one_line, 0) or renewed("".join(lines), word)
