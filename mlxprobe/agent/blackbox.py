@@ -52,7 +52,7 @@ class BlackBox:
         if memory is not None:
             self._written = row.slot = self._written + 1
             at, kind = row.slot % SLOTS * ROW.size, self._words.kind(row)
-            ROW.pack_into(memory, at, kind, row.n, row.step, row.sure, row.built, began_s, 0.0)
+            ROW.pack_into(memory, at, kind, row.n, row.nth, row.step, row.sure, row.built, began_s, 0.0)
 
     def returns(self, row: Row, now_s: float) -> None:
         """The evaluation has come back."""

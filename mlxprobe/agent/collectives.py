@@ -44,6 +44,7 @@ class Collectives:
         self._told_began_s = 0.0
         self._untold: dict[Row, None] = {}
         self._counts: dict[str, int] = {}
+        self._ends: dict[tuple[str, int, bool], int] = {}  # of those, by peer
         self._results: dict[int, tuple[weakref.ref[Any], Row]] = {}  # by identity: of rows that may not have run
         self._beside = Apart()
         self._again: list[Row] = []  # given to the evaluation under way, and said to be done
@@ -148,6 +149,8 @@ class Collectives:
         if len(self._untold) > KEPT:
             del self._untold[next(iter(self._untold))]
         if not row.traced:
+            end = name, peer, operation == "send"
+            row.nth = self._ends[end] = self._ends.get(end, 0) + 1
             self._recorder.reductions.take(row.step, math.prod(row.shape[0]) if operation in REDUCING else 0)
             self.open.append(row)
             if len(self.open) > KEPT:

@@ -16,7 +16,7 @@ class Row:
     """One collective; `slot` says where it is kept (see `BlackBox`)."""
 
     __slots__ = (
-        *("begun", "built", "done", "group", "n", "operation", "peer"),
+        *("begun", "built", "done", "group", "n", "nth", "operation", "peer"),
         *("shape", "slot", "step", "sure", "traced", "way"),
     )
 
@@ -26,7 +26,7 @@ class Row:
         self.step = 0
         self.built = time.monotonic()
         self.begun = self.done = 0.0
-        self.slot = 0
+        self.slot = self.nth = 0
         self.sure = self.traced = False
 
 
@@ -43,7 +43,8 @@ class Words:
         """Return a row of the event `collectives`."""
         times = [ago(each, now_s) for each in (one.built, one.begun, one.done)]
         place, shape, kind = self._place(one.way), one.shape[0], self._type(one)
-        return [one.group, one.n, one.operation, shape, kind, one.peer, one.step, place, *times, one.sure, one.traced]
+        how = one.sure, one.traced, one.nth
+        return [one.group, one.n, one.operation, shape, kind, one.peer, one.step, place, *times, *how]
 
     def kind(self, one: Row) -> int:
         """Return the number of what a collective has in common with others; 0 where there are too many."""

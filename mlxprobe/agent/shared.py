@@ -15,7 +15,7 @@ STEPS_VARIABLE = "MLXPROBE_STEPS"  # after which somebody has seen enough
 OWN_VARIABLES = (DEVICE_VARIABLE, WITH_VARIABLE, STEPS_VARIABLE)  # of the process that is watched, and no other
 
 BOX_FILE = "collectives"  # the last that were evaluated
-BOX_ROW = "<IIIIddd"  # kind, number, step, whether it is sure; when it was built, begun, done
+BOX_ROW = "<IIIIIddd"  # kind, two numbers, step, whether it is sure; when it was built, begun, done
 STACKS_FILE = "stacks.txt"
 ASK_FILE = "stacks.ask"
 STACKS_END = b"that is all\n"  # below the stacks that the agent's own thread tells
@@ -35,4 +35,5 @@ COLLECTIVE = (  # a row of the event `collectives`: fields of the value of that 
     "done_s",
     "sure",
     "traced",
+    "nth",
 )

@@ -126,6 +126,10 @@ def _parted(group: list[Lane], number: int, *, stuck: bool) -> Finding:
     ours, theirs = named(one.rank for one in odd or [left]), f"rank {here.rank}"
     ends = [f"{named([one.rank])} {lost(one.seen)} in it" for one in died]
     after = joined(*ends, fates(one.seen for one in group if stopped(one.seen)))
+    left_early = odd and all(over(one.seen) for one in odd) and not over(here.seen)
+    if left_early and (fewer := _fewer(odd, here, here.at(number))):
+        message = f"{fewer}, and went on to {called(there, number)}: {theirs} built {what(here.at(number))}"
+        return at("MP708", joined(message, after), here.at(number), involved, severity)
     if way == "alone":
         message = f"{ours} alone built {called(there, number)}: {theirs} built {what(here.at(number))} in its place"
         return at("MP701", joined(message, after), there, involved, severity)
@@ -156,11 +160,8 @@ def _behind(group: list[Lane], late: Lane, ahead: Lane) -> Finding:
         message = f"rank {ahead.rank} alone built {place}{_led(missing, late)}, which {who} never built"
         return at("MP701", joined(message, after), missing, [ahead.seen], Severity.ERROR)
     if over(late.seen):
-        ours, theirs = _gradients(late.seen), max(_gradients(ahead.seen), missing.step)  # what is under way counts
-        steps = f"{ours} against {theirs} of rank {ahead.rank}"
-        if number > late.last and ours < theirs:
-            message = f"{who} has fewer batches than the others ({steps}), and never built {place}"
-            return at("MP708", joined(message, after), missing, ranks, Severity.ERROR)
+        if number > late.last and (fewer := _fewer(behind, ahead, missing)):
+            return at("MP708", joined(f"{fewer}, and never built {place}", after), missing, ranks, Severity.ERROR)
     elif waits(late.seen) and not busy(late.seen, ahead.seen) and number > late.last:
         return _lying(late, ahead, after)
     message = f"{who} never built {place}{_skipping(late)}"
@@ -173,6 +174,13 @@ def _led(one: Collective, late: Lane) -> str:
     known = {part for row in late.rows for part in row.way.split(" < ")}
     new = next((part for part in one.way.split(" < ") if part not in known), "")
     return f", called at {new}" if new and new != line(one) else ""
+
+
+def _fewer(late: Sequence[Lane], ahead: Lane, missing: Collective) -> str:
+    """Say that ranks have fewer steps than another, in which one is under way; empty where they have not."""
+    ours, theirs = max(_gradients(one.seen) for one in late), max(_gradients(ahead.seen), missing.step)
+    who = f"{named(one.rank for one in late)} {'has' if len(late) == 1 else 'have'}"
+    return f"{who} fewer batches than the others ({ours} against {theirs} of rank {ahead.rank})" * (ours < theirs)
 
 
 def _gradients(seen: Observation) -> int:

@@ -7,7 +7,7 @@ within one evaluation another order proves nothing.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -99,13 +99,29 @@ def _without_way(one: Collective) -> Collective:
 
 def _lane(seen: Observation, group: str) -> Lane | None:
     """Number what is of all; None where the oldest are gone, and nobody knows how many of them were of all."""
-    built = sorted((one for one in seen.collectives if one.group == group), key=lambda one: one.n)
-    whole = all(after.n == before.n + 1 for before, after in itertools.pairwise(built))
+    built = in_a_row(one for one in seen.collectives if one.group == group)
     rows = tuple(one for one in built if one.peer < 0 and not one.traced)
-    first = built[0].n if built and len(rows) == len(built) else 1
-    if not whole or (first == 1 and built and built[0].n > 1):
-        return None
-    return Lane(seen, rows, first, counted=not any(one.traced for one in built))
+    first = rows[0].nth if rows else 0
+    if not first:  # nobody has counted
+        first = built[0].n if built and len(rows) == len(built) else 1
+        if first == 1 and built and built[0].n > 1:
+            return None
+    skipped = _cut(rows) if first > 1 else 0
+    counted = not any(one.traced for one in seen.collectives if one.group == group)
+    return Lane(seen, rows[skipped:], first + skipped, counted=counted)
+
+
+def _cut(rows: Sequence[Collective]) -> int:
+    """Count those at the beginning whose evaluation may have held others before them, in whatever order."""
+    cut = sum((one.begun_s, one.done_s) == (rows[0].begun_s, rows[0].done_s) for one in rows)
+    return cut if cut < len(rows) else 0
+
+
+def in_a_row(built: Iterable[Collective]) -> list[Collective]:
+    """Sort the collectives of one group, and leave out what lies before any that was never told."""
+    rows = sorted(built, key=lambda one: one.n)
+    gaps = [k for k, (before, after) in enumerate(itertools.pairwise(rows), 1) if after.n != before.n + 1]
+    return rows[gaps[-1] :] if gaps else rows
 
 
 def part(a: Lane, b: Lane) -> int:

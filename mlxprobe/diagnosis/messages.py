@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
-from mlxprobe.diagnosis.fates import at, called, fates, lost, over, stopped
-from mlxprobe.diagnosis.lanes import WORLD, rank_of, site
+from mlxprobe.diagnosis.fates import at, called, fates, joined, lost, over, stopped
+from mlxprobe.diagnosis.lanes import WORLD, in_a_row, rank_of, site
 from mlxprobe.values.observation import Collective, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -24,12 +24,15 @@ def unmet(seen: Sequence[Observation]) -> Iterator[Finding]:
         sent, received = _ends(source, target, sends=True), _ends(target, source, sends=False)
         if sent is None or received is None:
             continue
-        unlike = next(((a, b) for a, b in zip(sent, received, strict=False) if _kind(a) != _kind(b)), None)
-        if unlike is not None:
-            yield _unlike(source, target, *unlike, stuck=stuck)
-        elif len(sent) != len(received) and (stuck or (over(source) and over(target))):
-            here, there = (source, target) if len(sent) > len(received) else (target, source)
-            alone.append((here, there, _alone(source, target, sent, received, stuck=stuck)))
+        both = sorted(sent.keys() & received.keys())
+        unlike = next((number for number in both if _kind(sent[number]) != _kind(received[number])), 0)
+        if unlike:
+            yield _unlike(source, target, sent[unlike], received[unlike], stuck=stuck)
+        elif max(sent, default=0) != max(received, default=0) and (stuck or (over(source) and over(target))):
+            here, there = (source, target) if max(sent, default=0) > max(received, default=0) else (target, source)
+            more, fewer = (sent, received) if here is source else (received, sent)
+            if (number := max(fewer, default=0) + 1) in more:
+                alone.append((here, there, _alone(here, there, more[number], number, stuck=stuck)))
     stopping = [one for one in alone if stopped(one[0])] or alone  # what else is left over follows from that
     first = [one for one in stopping if _turned_off(one[1], seen)] or stopping  # and the others wait because of it
     yield from (found for _, _, found in first)
@@ -56,16 +59,19 @@ def wanting(seen: Observation, row: Collective, ranks: Sequence[Observation]) ->
         _ends(seen, other, sends=sends) if other else None,
         _ends(other, seen, sends=not sends) if other else None,
     )
-    return ours is not None and theirs is not None and row in ours and ours.index(row) >= len(theirs)
+    if ours is None or theirs is None:
+        return False
+    return next((number > max(theirs, default=0) for number, one in ours.items() if one == row), False)
 
 
-def _ends(seen: Observation, other: Observation, *, sends: bool) -> list[Collective] | None:
-    """List one rank's ends of its messages to or from another; None where not all are known."""
-    rows = sorted((one for one in seen.collectives if one.group == WORLD), key=lambda one: one.n)
-    numbers = [one.n for one in rows]
-    if numbers != list(range(1, len(rows) + 1)) or any(one.traced for one in rows):
+def _ends(seen: Observation, other: Observation, *, sends: bool) -> dict[int, Collective] | None:
+    """Return one rank's ends of its messages to or from another, by number; None where nobody has counted them all."""
+    rows = in_a_row(one for one in seen.collectives if one.group == WORLD)
+    mine = [one for one in rows if one.peer == rank_of(other) and (one.operation == "send") == sends]
+    whole = not rows or rows[0].n == 1
+    if any(one.traced and one.group == WORLD for one in seen.collectives) or (not whole and not (mine and mine[0].nth)):
         return None
-    return [one for one in rows if one.peer == rank_of(other) and (one.operation == "send") == sends]
+    return {one.nth or number: one for number, one in enumerate(mine, 1)}
 
 
 def _kind(one: Collective) -> tuple[tuple[int, ...], str]:
@@ -77,17 +83,12 @@ def _unlike(source: Observation, target: Observation, a: Collective, b: Collecti
     return at("MP702", message, b, [source, target], Severity.ERROR if stuck else Severity.WARNING)
 
 
-def _alone(
-    source: Observation, target: Observation, sent: list[Collective], received: list[Collective], *, stuck: bool
-) -> Finding:
-    number = min(len(sent), len(received))
-    more, here, there = (sent, source, target) if len(sent) > len(received) else (received, target, source)
-    one = more[number]
-    verb, wanting = ("sends", "received") if more is sent else ("receives", "sent")
+def _alone(here: Observation, there: Observation, one: Collective, number: int, *, stuck: bool) -> Finding:
+    sends = one.operation == "send"
+    verb, wanting = ("sends", "received") if sends else ("receives", "sent")
     message = (
-        f"rank {rank_of(here)} {verb} message {number + 1} {'to' if more is sent else 'from'} rank {rank_of(there)} in "
-        f"{called(one)}, which rank {rank_of(there)} has never {wanting}: it built {number}"
+        f"rank {rank_of(here)} {verb} message {number} {'to' if sends else 'from'} rank {rank_of(there)} in "
+        f"{called(one)}, which rank {rank_of(there)} has never {wanting}: it built {number - 1}"
     )
     after = fates((here, there)) if stuck else ""
-    told = f"{message}; {after}" if after else message
-    return at("MP701", told, one, [there], Severity.ERROR if stuck else Severity.WARNING)
+    return at("MP701", joined(message, after), one, [there], Severity.ERROR if stuck else Severity.WARNING)

@@ -33,10 +33,11 @@ def collectives(folder: Path, log: EventLog) -> tuple[Collective, ...]:
 def _rows(kept: bytes, log: EventLog) -> Iterator[Collective]:
     """List the rows that can be read: the program may write into its folder what it likes."""
     whole = kept[: len(kept) - len(kept) % struct.calcsize(BOX_ROW)]
-    for kind, n, step, sure, *times in struct.iter_unpack(BOX_ROW, whole):
+    for kind, n, nth, step, sure, *times in struct.iter_unpack(BOX_ROW, whole):
         if kind in log.kinds:
             built_s, begun_s, done_s = (round(at_s - log.started_s, 6) if at_s else None for at_s in times)
-            told = {"n": n, "step": step, "sure": bool(sure), "built_s": built_s, "begun_s": begun_s, "done_s": done_s}
+            told = {"n": n, "nth": nth, "step": step, "sure": bool(sure)}
+            told |= {"built_s": built_s, "begun_s": begun_s, "done_s": done_s}
             yield msgspec.convert(log.kinds[kind] | told, Collective)
 
 

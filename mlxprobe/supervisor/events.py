@@ -19,6 +19,7 @@ from mlxprobe.values.vocabulary import Whose
 NONSENSE_IS_SURE = 100  # lines; no more of them is read then, for they may come without end
 NO_PROGRESS = {"memory", "collectives", "site", "kind"}  # they come of themselves, or because we asked
 MOST_COLLECTIVES = 2000
+MOST_TRACED = 100
 MOST_FACTS = 10_000
 MOST_FORKS = 1000  # those that live are among the last
 
@@ -82,11 +83,12 @@ class EventLog(Feed):
         self.built: dict[str, int] = {}  # collectives and messages, by group, as far as it has told
         self._heard_s = -math.inf  # of collectives
         self._collectives: dict[tuple[str, int], Collective] = {}
+        self._traced: dict[tuple[str, int], Collective] = {}  # the older ones
 
     @property
     def collectives(self) -> tuple[Collective, ...]:
         """The last collectives that it has built, in their order."""
-        return tuple(sorted(self._collectives.values(), key=lambda one: one.built_s))
+        return tuple(sorted((*self._traced.values(), *self._collectives.values()), key=lambda one: one.built_s))
 
     @property
     def awaited(self) -> Collective | None:
@@ -133,7 +135,9 @@ class EventLog(Feed):
             one = msgspec.convert(told | self.sites.get(told.pop("site"), {}), Collective)
             self._collectives[one.group, one.n] = later(self._collectives.pop((one.group, one.n), one), one)
         while len(self._collectives) > MOST_COLLECTIVES:
-            del self._collectives[next(iter(self._collectives))]
+            first = self._collectives.pop(next(iter(self._collectives)))
+            if first.traced and len(self._traced) < MOST_TRACED:  # else nobody knows that others were not counted
+                self._traced[first.group, first.n] = first
 
     def _on_ready(self, event: dict[str, Any], t_s: float) -> None:
         self.pids.append(int(event["pid"]))

@@ -180,16 +180,15 @@ class Collective(Value, frozen=True):
 
     Args:
         shape: of the array that goes in; of the one that comes for recv and recv_like.
+        nth: of all collectives of its group, or messages to or from its peer, that are not traced; 0 where unknown.
         peer: the other rank of a message, within `group`; -1 for a collective of all.
         step: the training step under way, as `Step.n`; 0 before the first.
-        file: with `line`, where somebody's code built it; `caller` as in a Finding.
-        way: the lines that led there, where there are several: "model.py:9 < train.py:31".
-        built_s: when the call returned that made it.
-        begun_s: when the first evaluation began after that which may hold it; None while there was none.
+        way: the lines that led to its own, where there are several: "model.py:9 < train.py:31".
+        begun_s: when the first evaluation began after it was built which may hold it; None while there was none.
         done_s: when that has returned; None while it waits, or was never asked for. What a program lets lie while it
             evaluates other things, or not all ranks have built, has not run.
         sure: it is an array that this evaluation itself was given, so `begun_s` and `done_s` are its own.
-        traced: it was built while a function was compiled: the calls of that function run it again, and do not count.
+        traced: it was built while a function was compiled, whose calls run it again, and do not count.
     """
 
     n: int
@@ -199,6 +198,7 @@ class Collective(Value, frozen=True):
     group: str = "world"
     peer: int = -1
     step: int = 0
+    nth: int = 0
     file: str = ""
     line: int = 0
     source: str = ""

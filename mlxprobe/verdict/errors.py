@@ -15,6 +15,7 @@ KNOWN_ERROR = "known error"
 MUCH_BYTES = 1e6
 FEW_BYTES = 1e5  # a step: less is no growth
 LENGTHS = 8  # so many shapes of batches are told
+BY_OTHERS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
 
 
 def known_error(seen: Observation) -> Iterator[Remark]:
@@ -47,7 +48,7 @@ def _texts(seen: Observation) -> Iterator[str]:
     if seen.raised is not None:
         yield f"{seen.raised.type}: {seen.raised.message}"
         yield "\n".join(line for line in seen.raised.traceback.splitlines() if not line.startswith(" "))
-    elif seen.exit_code and not seen.finished:
+    elif seen.exit_code and not seen.finished and -seen.exit_code not in BY_OTHERS:  # who say nothing of it
         yield seen.output_tail
 
 

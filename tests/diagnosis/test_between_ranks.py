@@ -14,7 +14,7 @@ from making import seen
 
 from mlxprobe.diagnosis import RULES, diagnose, diagnose_ranks
 from mlxprobe.running.judging import judged_all
-from mlxprobe.values.observation import Fact, Observation, Raised, Sample, Step
+from mlxprobe.values.observation import Collective, Fact, Observation, Raised, Sample, Step
 from mlxprobe.values.record import Finding
 from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.together import said_once
@@ -171,6 +171,44 @@ def test_ranks_are_compared_by_number_where_the_oldest_are_gone() -> None:
     assert code == "MP702"
 
 
+def counted(rows: Sequence[Collective], *told: int) -> tuple[Collective, ...]:
+    """Return what a rank had told of a long sequence: some numbers, and all from the last of them."""
+    nth: dict[tuple[int, str], int] = {}
+    numbered = []
+    for one in rows:
+        end = one.peer, one.operation if one.peer >= 0 else ""
+        nth[end] = nth.get(end, 0) + 1
+        numbered.append(msgspec.structs.replace(one, nth=nth[end], built_s=0.1 * one.n))
+    return tuple(one for one in numbered if one.n in told or one.n >= told[-1])
+
+
+def test_what_was_never_told_in_between_hides_no_hang() -> None:
+    """A rank that trains for hours tells of the last collectives alone, once it hangs."""
+    long = "g" * 40
+    ahead = waiting(0, "", collectives=counted(built(long + "v", waits=True), 1, 2, 33))
+    ((code, severity, line, ranks),) = told(ahead, waiting(1, "", collectives=counted(built(long), 1, 3, 30)))
+    assert (code, severity, line, ranks) == ("MP701", ERROR, 40, (0,))
+    ((code, _, _, ranks),) = told(
+        waiting(0, "", collectives=counted(built(long, waits=True), 1, 33)),
+        waiting(1, "", collectives=counted(built("g" * 35 + "v" + "g" * 5, waits=True), 1, 30)),
+    )
+    assert (code, ranks) == ("MP701", (1,))
+
+
+def test_messages_are_numbered_where_the_oldest_are_gone() -> None:
+    sent = [message(n, "send", 1, built_s=n, done_s=n + 0.5, begun_s=n + 0.1) for n in range(1, 41)]
+    received = [message(n, "recv", 0, built_s=n, done_s=n + 0.5, begun_s=n + 0.1) for n in range(1, 40)]
+    late = [msgspec.structs.replace(received[-1], n=40, done_s=None), msgspec.structs.replace(received[-1], n=41)]
+    ranks = (
+        waiting(0, "", collectives=counted(sent[:39], 1, 30), evaluating_s=None),
+        waiting(1, "", collectives=counted([*received, *late[:1]], 1, 25)),
+    )
+    ((code, severity, _, blamed),) = told(*ranks)
+    assert (code, severity, blamed) == ("MP701", ERROR, (0,))
+    (one,) = diagnose_ranks(ranks)
+    assert "rank 1 receives message 40 from rank 0" in one.message
+
+
 def lost(rank: int, **changes: Any) -> Observation:
     return healthy(rank, "gg", **{"finished": False, "exit_code": -9} | changes)
 
@@ -223,6 +261,16 @@ def test_of_ranks_that_wait_in_a_circle_the_one_that_left_a_message_out_is_told(
     """Seen in a pipeline: all were said to be behind, each for the next."""
     ranks = (passed_on(0, 3, 6), passed_on(1, 3, 7, leaves=6), passed_on(2, 3, 6))
     assert told(*ranks) == [("MP701", ERROR, 61, (1,))]
+
+
+def test_a_rank_that_left_the_loop_early_has_fewer_batches_though_it_builds_what_follows() -> None:
+    early = healthy(1, "gggv", sheet=Sheet(gradients=3))
+    behind = cut_off(0, "gggg", sheet=Sheet(gradients=4))
+    assert told(behind, early) == [("MP708", ERROR, 31, (1,))]
+    (one,) = diagnose_ranks((behind, early))
+    assert one.message.startswith("rank 1 has fewer batches than the others (3 against 4 of rank 0), and went on to")
+    as_many = msgspec.structs.replace(early, sheet=Sheet(gradients=4))
+    assert told(behind, as_many) == [("MP701", ERROR, 40, (1,))]
 
 
 def test_a_rank_that_died_in_what_does_not_fit_died_of_it() -> None:

@@ -55,6 +55,7 @@ def test_a_program_that_went_on_and_ended_well_gets_nothing() -> None:
     assert not list(known_error(seen(output_tail=ABORT)))
     assert not list(known_error(seen(exit_code=3, output_tail=ABORT)))  # it chose its exit code at its end
     assert not list(known_error(raised("bad shape")))
+    assert not list(known_error(seen(exit_code=-9, finished=False, output_tail=ABORT)))  # another rank said it
 
 
 def test_the_log_of_a_process_that_runs_is_read() -> None:
