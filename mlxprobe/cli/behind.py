@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlxprobe.diagnosis.fates import line, named
 from mlxprobe.diagnosis.lanes import WORLD
+from mlxprobe.values.again import jobs
 
 if TYPE_CHECKING:
     from mlxprobe.supervisor.events import EventLog
@@ -68,7 +69,8 @@ def waiting(programs: Sequence[EventLog], now_s: float, waits_s: float) -> list[
 
 
 def _ranks(programs: Sequence[EventLog]) -> list[EventLog]:
-    return [log for log in programs if log.process.rank >= 0]
+    """List the ranks of the run that began last."""
+    return (jobs(programs) or [[]])[-1]
 
 
 def _goes_on(log: EventLog) -> bool:

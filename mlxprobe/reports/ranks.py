@@ -12,7 +12,7 @@ from rich.text import Text
 
 from mlxprobe.diagnosis.standings import Standing, alike, standings
 from mlxprobe.reports.words import one_line
-from mlxprobe.values.again import observation
+from mlxprobe.values.again import jobs, observation
 from mlxprobe.values.measures import duration
 from mlxprobe.values.record import ProgramRecord
 from mlxprobe.values.vocabulary import Severity
@@ -38,8 +38,11 @@ def groups(rows: Iterable[ProgramRecord]) -> dict[str, Sequence[ProgramRecord]]:
 
 def lines(rows: Sequence[ProgramRecord]) -> list[tuple[str, ...]]:
     """Return the table of a program's ranks, a line for those that are alike; nothing where there is one rank."""
-    told = standings(list(map(observation, rows)))
-    return [_cells(one) for one in alike([replace(one, codes=_codes(one.ranks, rows)) for one in told])]
+    found: list[tuple[str, ...]] = []
+    for job in jobs(rows):
+        told = [replace(one, codes=_codes(one.ranks, job)) for one in standings(list(map(observation, job)))]
+        found += map(_cells, alike(told))
+    return found
 
 
 def _cells(one: Standing) -> tuple[str, ...]:

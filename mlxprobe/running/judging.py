@@ -12,6 +12,7 @@ from mlxprobe.diagnosis import diagnose, diagnose_ranks, unchecked
 from mlxprobe.diagnosis.fates import named
 from mlxprobe.diagnosis.standings import unwatched
 from mlxprobe.running.selection import quoted
+from mlxprobe.values.again import jobs
 from mlxprobe.values.files import row
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Remark, Verdict
@@ -24,8 +25,8 @@ from mlxprobe.verdict.remarks import REMOTE, UNWATCHED, remarks
 
 def judged_all(seen: Sequence[Observation]) -> tuple[ProgramRecord, ...]:
     """Return a row for each process; each finding knows the ranks of all that have it."""
-    together = diagnose_ranks(seen)
-    first, *others = ranked([judged(one, together) for one in seen])
+    together = {id(one): found for job in jobs(seen) for found in [diagnose_ranks(job)] for one in job}
+    first, *others = ranked([judged(one, together.get(id(one), ())) for one in seen])
     return with_unwatched(first, seen), *others
 
 
@@ -71,7 +72,7 @@ def judged(seen: Observation, together: Sequence[Finding] = ()) -> ProgramRecord
         why = "MLX was never imported (or Python ignores its environment: -I, -E, -S): nothing was watched"
         verdict = Verdict(outcome=Outcome.UNJUDGED, reason=why)
         return row(seen, (), verdict, expectation, known, program=name)
-    findings = diagnose(seen, together if seen.process and seen.process.rank >= 0 else ())
+    findings = diagnose(seen, together)
     verdict = judge(seen, findings, expectation)
     return row(seen, (*map(quoted, findings), *unchecked(seen)), verdict, expectation, known, program=name)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mlxprobe.supervisor import boxes
+from mlxprobe.values.again import jobs
 from mlxprobe.values.observation import Fact, Observation, Silence
 from mlxprobe.values.sheet import Sheet
 
@@ -89,9 +90,13 @@ def keeping(watcher: Watcher, heard: Collection[int]) -> list[int] | None:
         return None
     from mlxprobe.diagnosis import standoff  # what a start does not wait for
 
-    ranks = standoff.keeping(watcher.observations("stalled"), heard)
-    programs = {log.process.rank: log.process.pid for log in watcher.processes.programs}
-    return None if ranks is None else [programs[rank] for rank in ranks]
+    found: list[int] | None = None
+    for job in jobs(watcher.observations("stalled")):
+        ranks = standoff.keeping(job, heard)
+        programs = {one.process.rank: one.process.pid for one in job if one.process}
+        if ranks is not None:
+            found = (found or []) + [programs[rank] for rank in ranks]
+    return found
 
 
 def _is_true_still(watcher: Watcher) -> Callable[[Fact], bool]:

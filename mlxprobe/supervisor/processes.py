@@ -122,7 +122,7 @@ class Processes(Feed):
     def of_group(self) -> list[int]:
         """The processes of a group of several ranks."""
         found = [log.process.pid for log in self.programs if log.process.rank >= 0]
-        return found if len(found) > 1 else []
+        return [pid for pid in found if pid not in self.gone] if len(found) > 1 else []
 
     def asked(self, living: Collection[int]) -> dict[int, list[int]]:
         """Return the processes that can be asked where they stand, each with its forks that cannot themselves."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 import msgspec
 
-from mlxprobe.values.observation import Limits, Observation, Silence, Step
+from mlxprobe.values.observation import Limits, Observation, Process, Silence, Step
 from mlxprobe.values.record import Compared, ProgramRecord
 from mlxprobe.values.vocabulary import HangKind, Outcome
 
+Begun = TypeVar("Begun", bound="Started")
 PRINTS, IN_VAIN = "parameters hashed", "reduced in vain"
 UNKNOWN = Limits(stall_s=0.0, startup_s=0.0, timeout_s=0.0, memory_bytes=0)
 
@@ -67,6 +69,48 @@ def _steps(row: ProgramRecord) -> tuple[Step, ...]:
         return (Step(n=row.steps, t_s=row.steps_s, step_s=row.worst_step_s),) if row.steps else ()
     columns = zip(known.steps, known.ends_s, row.step_s, known.gradients, strict=False)
     return tuple(Step(n=n, t_s=t_s, step_s=step_s, gradients=count) for n, t_s, step_s, count in columns)
+
+
+class Started(Protocol):
+    """What tells of a process, and of when it began."""
+
+    @property
+    def process(self) -> Process | None:
+        """Which it is."""
+
+    @property
+    def begun_s(self) -> float:
+        """Since when."""
+
+
+def jobs(seen: Iterable[Begun]) -> list[list[Begun]]:
+    """Part the ranks of a watch into those of one run each, as they began; several runs have the same ranks.
+
+    What a rank has started belongs to it. Those of one run have one parent, where that can be, and follow one another.
+    """
+    ranks = sorted((one for one in seen if one.process and one.process.rank >= 0), key=lambda one: one.begun_s)
+    pids = {one.process.pid for one in ranks if one.process}
+    parents: dict[int, set[int]] = {}
+    for one in ranks:
+        if one.process and one.process.parent not in pids:
+            parents.setdefault(one.process.parent, set()).add(one.process.rank)
+    apart = all(len(some) > 1 for some in parents.values())
+    runs: dict[tuple[int, int], list[Begun]] = {}
+    of: dict[int, tuple[int, int]] = {}
+    times: dict[tuple[int, int], int] = {}
+    for one in ranks:
+        if one.process is None:
+            continue
+        rank, parent = one.process.rank, one.process.parent
+        if parent in pids:
+            key = of.get(parent, (0, 1))
+        else:
+            under = parent if apart else 0
+            times[under, rank] = times.get((under, rank), 0) + 1
+            key = under, times[under, rank]
+        of[one.process.pid] = key
+        runs.setdefault(key, []).append(one)
+    return list(runs.values())
 
 
 def by_rank(seen: Sequence[Observation]) -> list[Observation]:

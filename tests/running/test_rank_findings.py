@@ -79,6 +79,22 @@ def test_a_fault_between_ranks_gets_its_code_at_its_line(how: str, code: str, li
         assert [(one["code"], one.get("line", 0)) for one in found] == [(code, line)], found
 
 
+def test_two_runs_under_one_watch_are_told_apart(tmp_path: Path) -> None:
+    """Their ranks have the same numbers; what is found in one is none of the other's."""
+    (tmp_path / "train.py").write_text(LOOP)
+    first, second = (" ".join(launch(how)) for how in ("averaged", "validates"))
+    _, rows = rows_of(tmp_path, "sh", "-c", f"{first}; {second}", options=("--stall-limit", "3"))
+    assert [row["process"]["rank"] for row in rows] == [0, 0, 1, 1]
+    found: dict[int, set[tuple[str, int]]] = {
+        row["process"]["parent"]: set() for row in sorted(rows, key=lambda row: row["begun_s"])
+    }
+    for row in rows:
+        found[row["process"]["parent"]] |= {
+            (one["code"], one.get("line", 0)) for one in row["findings"] if one.get("together")
+        }
+    assert list(found.values()) == [set(), {("MP701", ALONE)}]
+
+
 @pytest.mark.parametrize("how", ["averaged", "saves", "merged", "now and then"])
 def test_ranks_that_are_right_show_nothing_together(how: str, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(LOOP)
