@@ -166,6 +166,8 @@ def _flat(values: list[float], level: Mapping[str, object], classes: int, *, sur
     if falling or trend(values) < -SURE_TREND or (not meant and first - end > FALLS * abs(first)):
         return None
     message = f"the loss does not fall: {first:.4g} in the first third of {len(values)} readings, then {end:.4g}"
+    if not any(values):
+        message = f"the loss is zero at all {len(values)} readings: it asks for nothing"
     done = knows(values, level, classes)
     severity = Severity.WARNING if sure and not done else Severity.NOTE
     return message + (KNOWS if done else ""), severity, {"first": first, "last": end}

@@ -35,6 +35,10 @@ def test_a_loss_that_ends_below_its_start_is_learning(values: list[float]) -> No
     assert messages(values) == []
 
 
+def test_a_loss_of_zero_from_the_start_is_told_as_one_that_asks_for_nothing() -> None:
+    assert messages([0.0] * 30) == ["the loss is zero at all 30 readings: it asks for nothing"]
+
+
 def test_a_loss_that_has_come_to_chance_is_told_though_it_fell() -> None:
     values = [5.5, 5.3, 5.1, *[4.836282] * 40]
     assert messages(values, 126) == ["the loss has come to chance and stays there: ln 126 = 4.8363"]
