@@ -28,3 +28,9 @@ class Call:
         self.site = site
         self.function = function  # that the gradient is of
         self.scalings = scalings  # of the loss of a compiled function, which its trace told
+
+    @property
+    def code(self) -> Any:
+        """What the gradient is of, however often that is made anew: a function's code, or itself."""
+        function = getattr(self.function, "func", self.function)
+        return getattr(function, "__code__", function)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlxprobe.agent.lossgraph import CARRIERS, DEEPEST, LossGraph
 
 PLACEWISE = {"Add", "Subtract", "Multiply", "Divide", "Exp", "Maximum", "Minimum", "Select", "Softmax"}
+PICKS = {"GatherAxis", "Scatter", "ScatterAxis"}
 SQUASHES = {"LogSumExp": "Softmax", "LogAddExp": "Sigmoid"}  # by what a loss of logits takes of them
 
 
@@ -96,18 +97,24 @@ class LossKind(LossGraph):
         return found
 
     def label_free(self, integers: set[str]) -> bool:
-        """Tell whether a loss of log-probabilities sees the named ids through the rows that they choose alone."""
-        kinds = {self._kind[self._maker[tensor]] for tensor in self._behind if tensor in self._maker}
-        if not (self.hand_written() or "LogSumExp" in kinds) or "GatherAxis" in kinds:
+        """Tell whether a loss of log-probabilities sees the named ids in what these are made of alone.
+
+        Each use chooses rows of a table that the probabilities are computed from; and nothing chooses among what is
+        computed: rows that come in later may be one-hot, or the weights of classes.
+        """
+        tensors = {tensor: self._kind[self._maker[tensor]] for tensor in self._behind if tensor in self._maker}
+        if not (self.hand_written() or "LogSumExp" in tensors.values()) or PICKS & set(tensors.values()):
+            return False
+        logs = [tensor for tensor, kind in tensors.items() if kind in ("LogSumExp", "Log")]
+        within = self._ancestors(*(one for tensor in logs for one in self._sources(tensor)))
+        if any(kind == "Gather" and self._carried(self._sources(one)[0]) in tensors for one, kind in tensors.items()):
             return False
         uses = [
-            node
-            for node, sources in self._inputs.items()
-            if self._kind[node] not in CARRIERS
-            for source in sources
-            if self._carried(source) in integers and source in self._behind
+            tensor
+            for tensor, kind in tensors.items()
+            if kind not in CARRIERS and any(self._carried(one) in integers for one in self._sources(tensor))
         ]
-        return bool(uses) and all(self._kind[node] == "Gather" for node in uses)
+        return bool(uses) and all(tensors[one] == "Gather" and one in within for one in uses)
 
     def _log_of(self, tensor: str) -> str:
         """Tell what the logarithm is of: a sum of exponentials, or a softmax."""

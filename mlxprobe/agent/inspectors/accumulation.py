@@ -23,6 +23,7 @@ class Kept:
     def __init__(self, call: Call, gradient: Any, parameter: Any) -> None:
         self.gradient = gradient
         self.parameter = parameter
+        self.code = call.code
         self.within = {(key, frame.f_code) for key, frame in sites.stack()}
         self.kind = call.site, id(call.function), tuple(tuple(one.shape) for one in graph.leaves(call.data))
 
@@ -109,7 +110,7 @@ class Accumulation(Inspector):
             told = {"calls": len(calls) - self._usual, "of": len(calls), "at_end": False}
             self.inspection.recorder.fact("gradients dropped", self._loop, **told)
         self._look_for_last(calls, values, sum_ if share is None else [])
-        if share is not None:
+        if share is not None and all(one.code is calls[0].code for one in calls):  # a sum of tasks is meant
             self._usual = len(calls)
             self.inspection.recorder.fact(
                 "accumulated",
