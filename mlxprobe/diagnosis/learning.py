@@ -47,13 +47,15 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     It is a warning where the loss compares outputs with targets that it is given. Elsewhere (a generator's loss, a
     preference's, one weighed by the model's own likelihoods, one below zero, one inside a compiled step) it is a note,
     for nothing tells that it is to fall, and a median lower by a twentieth is a fall; so it is where the weights came
-    from a file, since they may be trained, and where it has been less than half of the best constant's all the time. Of
-    a policy's loss nothing is said. A loss that stays above three times (ten times, where it is not known to be
-    supervised) its first value over the whole last third has diverged; one that has come to chance, the logarithm of
-    the number of classes, to four digits, and stays there, is that of a model whose outputs are all alike. One that
-    lies within a hundredth of it for two thirds of a long run, and falls no more, is that of a model whose inputs say
-    nothing of its targets; targets that are zeros and ones are two classes. So is one that lies at the loss of the best
-    constant, or a little above: the entropy of the classes among the targets that were read, or their variance.
+    from a file, since they may be trained, and where it has been less than half of the best constant's, or of chance,
+    all the time. Of a policy's loss nothing is said. A loss that stays above three times (ten times, where it is not
+    known to be supervised) its first value over the whole last third has diverged, unless it is still less than half of
+    chance, or of the best constant's: what is learned may become harder. Where another optimizer takes the model over
+    that is another training, and the last one counts. A loss that has come to chance, the logarithm of the number of
+    classes, to four digits, and stays there, is that of a model whose outputs are all alike. One that lies within a
+    hundredth of it for two thirds of a long run, and falls no more, is that of a model whose inputs say nothing of its
+    targets; targets that are zeros and ones are two classes. So is one that lies at the loss of the best constant, or a
+    little above: the entropy of the classes among the targets that were read, or their variance.
 
     Example: gradients that are never applied, labels that do not reach the loss, a learning rate of 0, or of 30.
 
@@ -73,15 +75,16 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     places = {fact.detail["stream"]: (fact.file, fact.line) for fact in seen.facts if fact.name == "supervision"}
     yield from _unread(seen, to_fall, classes or 2 * bool(binary))
     for stream in sorted({one.stream for one in seen.losses}):
-        values = [one.value for one in seen.losses if one.stream == stream and math.isfinite(one.value)]
+        trainings = long_trainings(seen, stream)
+        values, last = list(itertools.chain(*trainings)), trainings[-1]
         if len(values) < ENOUGH_LOSSES:
             continue
         meant = to_fall.get(stream) if min(values) >= 0 else False
         sure = meant and stream not in resumed
         told = (
-            _diverged(values, meant, known_level(levels.get(stream, {}), classes))
-            or _come_to_chance(values, classes, meant=bool(meant), binary=stream in binary)
-            or _no_better(values, levels.get(stream, {}), meant=bool(meant))
+            _diverged(last, meant, known_level(levels.get(stream, {}), classes))
+            or _come_to_chance(last, classes, meant=bool(meant), binary=stream in binary)
+            or _no_better(last, levels.get(stream, {}), meant=bool(meant))
             or _flat(values, levels.get(stream, {}), classes, sure=bool(sure), meant=bool(meant))
         )
         if told and not (chooses and told[1] is Severity.NOTE):
@@ -104,6 +107,15 @@ def _unread(seen: Observation, to_fall: Mapping[int, bool], classes: int) -> Ite
             message += f"{calls[-1]:,}, most of which nobody reads"
             site = place(seen, "supervision", "first gradient")
             yield rule("MP306").at(message, *site, first=values[0], last=values[-1])
+
+
+def long_trainings(seen: Observation, stream: int) -> list[list[float]]:
+    """Return the readings of a model's losses, those of each training apart: of all together where none is long."""
+    read = [one for one in seen.losses if one.stream == stream and math.isfinite(one.value)]
+    begun = [fact.detail for fact in seen.facts if fact.name == "another training"]
+    starts = [0, *sorted(int(str(one["call"])) for one in begun if one["stream"] == stream), math.inf]
+    parts = [[one.value for one in read if first <= one.step < last] for first, last in itertools.pairwise(starts)]
+    return [part for part in parts if len(part) >= ENOUGH_LOSSES] or [[one.value for one in read]]
 
 
 def known_level(known: Mapping[str, object], classes: int) -> float:

@@ -10,7 +10,6 @@ from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 LONG_PHASE = 500  # updates: Adam's moments have come back long before its end
-SEVERAL_MODELS = 3
 
 
 @finding("MP401", "weights-not-loaded")
@@ -67,8 +66,9 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
     The moments start again from zero, and with them the first steps are as large as at the very beginning. Optimizers
     that one line makes count where they have the same rate and parameters, and nobody sets state or weights in between.
     With a schedule they count where each is replaced before the schedule's end: it begins anew, and is never followed.
-    Whoever restarts a schedule at its end does so on purpose; after a long phase without one this is a note. So is what
-    goes on from a file of weights alone, unless the same schedule begins anew with it, long before its end.
+    Whoever restarts a schedule at its end does so on purpose; after a long phase without one this is a note, and so it
+    is where several models are trained in rounds, one after the other. So is what goes on from a file of weights alone,
+    unless the same schedule begins anew with it, long before its end.
 
     Example: `model.load_weights("step100/model.safetensors")` beside an `optimizer.safetensors` that nobody reads.
 
@@ -78,8 +78,8 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
         times, updates, span = (float(str(fact.detail[name])) for name in ("times", "updates", "span"))
         message = f"a new {fact.detail['optimizer']}, without state, goes on where another like it was, again and again"
         message += f", and begins its schedule anew after {updates:,.0f} of {span:,.0f} updates" if span else ""
-        rounds = float(str(fact.detail.get("models", 1))) >= SEVERAL_MODELS  # of a population that is trained in turns
-        severity = Severity.WARNING if not rounds and (span or updates < LONG_PHASE) else Severity.NOTE
+        rests = updates >= LONG_PHASE or fact.detail.get("rounds")
+        severity = Severity.WARNING if span or not rests else Severity.NOTE
         evidence = {"renewals": times, "updates": updates} | ({"span": span} if span else {})
         yield rule("MP402").at(message, fact.file, fact.line, severity=severity, **evidence)
     for fact in facts(seen, "optimizer state unread"):

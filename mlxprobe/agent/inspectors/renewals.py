@@ -14,6 +14,7 @@ from mlxprobe.agent.arguments import like
 from mlxprobe.agent.inspection import Inspection, Inspector
 
 IS_SURE, SOONER = 3, 2  # renewals; of optimizers whose schedule each of them cuts short
+ROUND = 10  # updates of one model, before another has its turn
 CUT = 0.9  # of a schedule: whoever comes to its end restarts it on purpose
 
 
@@ -24,8 +25,13 @@ class Trained:
         self.model = model
         self.like = like
         self.since = since  # updates of the run
+        self.until: int | None = None  # when another model got a new optimizer, if one did
         self.renewals = 0
         self.shortest = 0  # updates of an optimizer that was followed
+
+    def made(self, updates: int) -> int:
+        """Return how many updates an optimizer has made, as far as is known."""
+        return (updates if self.until is None else self.until) - self.since
 
 
 class Renewals(Inspector):
@@ -90,29 +96,32 @@ class Renewals(Inspector):
         )
         updates = self.inspection.recorder.updates
         before, latest, span = self._trained.get(id(model)), self._latest, max(span for _, span in schedules)
+        if latest is not None and latest.until is None and latest is not before:
+            latest.until = updates - 1
         knows = any(getattr(one, "momentum", 1) != 0 for one in parts)  # plain SGD has nothing to lose
         if before is None or before.model() is not model:
             self._latest = self._trained[id(model)] = Trained(weakref.ref(model), like, updates)
             if latest is not None and latest.like == like and knows and optimizer not in self._restored:
                 self._tell_begun_anew(updates - latest.since, span, updates - 1)
             return
-        self._latest, made = before, updates - before.since
+        self._latest, made, rounds = before, before.made(updates), before.until is not None
+        if before.like[1:2] + before.like[3:] != like[1:2] + like[3:]:
+            self._tell_another(model)
         lost = before.like == like and knows and None not in rates and made < (CUT * span or math.inf)
         lost = lost and optimizer not in self._restored and id(model) not in self._reset
         self._reset.discard(id(model))
         before.renewals = before.renewals + 1 if lost else 0
         before.shortest = min(made, before.shortest) if before.renewals > 1 else made
-        before.like, before.since = like, updates
+        before.like, before.since, before.until = like, updates, None
         if before.renewals >= (SOONER if span else IS_SURE):
-            models = len(self._trained)
-            detail = {
-                "models": models,
-                "times": before.renewals,
-                "optimizer": like[0],
-                "updates": before.shortest,
-                "span": span,
-            }
+            detail = {"times": before.renewals, "optimizer": like[0], "updates": before.shortest, "span": span}
+            detail["rounds"] = rounds and before.shortest >= ROUND
             self.inspection.recorder.fact("optimizer renewed", like[1], **detail)
+
+    def _tell_another(self, model: Any) -> None:
+        """Tell from which gradient call on a model is trained by an optimizer of another line, or other parts of it."""
+        recorder = self.inspection.recorder
+        recorder.fact("another training", None, stream=recorder.stream(model), call=recorder.first_of_step)
 
     def _tell_begun_anew(self, made: int, span: int, updates: int) -> None:
         """Another model has a new optimizer like the last one's: where it goes on from a file, that is a resumption."""
