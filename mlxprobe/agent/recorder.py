@@ -88,11 +88,6 @@ class Recorder(Facts):
         """Whether gradients have been computed and not been applied yet."""
         return self._step_gradients > 0
 
-    @property
-    def first_of_step(self) -> int:
-        """The number of the first gradient call of the step under way."""
-        return self.gradients - max(0, self._step_gradients - 1)
-
     def gradient_begins(self) -> None:
         """A gradient call starts; whatever step was open is complete now."""
         now_s = monotonic()

@@ -121,7 +121,7 @@ class Renewals(Inspector):
     def _tell_another(self, model: Any) -> None:
         """Tell from which gradient call on a model is trained by an optimizer of another line, or other parts of it."""
         recorder = self.inspection.recorder
-        recorder.fact("another training", None, stream=recorder.stream(model), call=recorder.first_of_step)
+        recorder.fact("another training", None, stream=recorder.stream(model), call=recorder.gradients)
 
     def _tell_begun_anew(self, made: int, span: int, updates: int) -> None:
         """Another model has a new optimizer like the last one's: where it goes on from a file, that is a resumption."""
