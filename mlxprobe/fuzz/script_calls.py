@@ -22,7 +22,7 @@ LIBRARIES = [  # of two programs that are run and compared
 
 def program(case: Case, message: str) -> str:
     """Return a script that runs both texts of a program, which must learn the same however it looks, and compares."""
-    lines = [f"# {message}", *LIBRARIES, "", *_parts(("_program", "_learned"))]
+    lines = [f"# {message}", *LIBRARIES, "", *_parts(("_program", "_off", "_learned"))]
     for name, text in keywords(case.steps[0]).items():
         told = f"'''\n{text}'''" if "'''" not in text and "\\" not in text else repr(text)
         lines += ["", f"{name.upper()} = {told}"]

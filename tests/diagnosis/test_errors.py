@@ -58,6 +58,9 @@ TEXTS = (  # as they stand in the threads, shortened at their ends
     ("cuda-no-memory", "RuntimeError: cudaMallocManaged failed: an illegal memory access was encountered."),
     ("cuda-too-many-resources", "RuntimeError: cudaGraphInstantiate(&handle_, graph, nullptr, nullptr, 0) failed: too "
      "many resources requested for launch"),
+    ("cuda-cache-thrashing", "terminate called after throwing an instance of 'std::runtime_error'\n  what():  Cache "
+     "thrashing is happening, please set the environment variable MLX_CUDA_GRAPH_CACHE_SIZE to a larger value than 400 "
+     "to fix degraded performance."),
     ("cuda-launch", "RuntimeError: cudaGraphAddKernelNode(&node, graph_, NULL, 0, &params) failed: invalid argument"),
     ("cuda-capture", "terminate called after throwing an instance of 'std::runtime_error'\n  what():  "
      "cudaStreamEndCapture(stream, &handle_) failed: operation failed due to a previous error during capture"),

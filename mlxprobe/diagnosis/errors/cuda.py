@@ -34,6 +34,15 @@ ROWS = (
         ("ml-explore/mlx#3659",),
     ),
     Known(
+        "cuda-cache-thrashing", "CUDA", r"Cache thrashing is happening, please set the environment variable MLX_CUDA_",
+        "MLX keeps a CUDA graph for each shape of work, 400 at a time, and gives up at the 800th that it has to make, "
+        "however many it found again in between",
+        ("lengths or batch sizes that are new all the time, each a graph of its own",
+         "a long run of many kinds of work: the misses of its whole life are counted"),
+        "set the variable that it names to 2000 or more, before mlx is imported; pad to a few lengths",
+        ("ml-explore/mlx#2600", "lablup/mlxcel#818", "lablup/mlxcel#820"),
+    ),
+    Known(
         "cuda-capture", "CUDA", r"failed due to a previous error during capture",
         "MLX records kernels into a graph, and one of them did something that must not be recorded",
         ("a fault of one operation in this release, such as argpartition",),

@@ -120,12 +120,16 @@ class _Case:
         return self._derived("", self.plain)
 
     def wide(self) -> Any:
-        """Differentiate in float64, which tells derivation from rounding; and beside the point too."""
-        found = self._derived("float64", self.plain)
-        found["moved"] = [
-            self._derived("float64", [self._beside(k, value, sign) for k, value in enumerate(self.plain)], few=True)
-            for sign in (1, -1)
-        ]
+        """Differentiate in float64, which tells derivation from rounding; and beside the point too.
+
+        No GPU has float64: there the processor computes what the GPU's float32 is held against.
+        """
+        with mx.stream(mx.cpu):
+            found = self._derived("float64", self.plain)
+            found["moved"] = [
+                self._derived("float64", [self._beside(k, value, sign) for k, value in enumerate(self.plain)], few=True)
+                for sign in (1, -1)
+            ]
         return found
 
     def _beside(self, index: int, value: Any, sign: int) -> Any:
