@@ -15,7 +15,7 @@ from mlxprobe.agent.recorder import NEVER, Recorder
 from mlxprobe.agent.wishes import Wishes
 
 LAZY_AT_MOST = 3  # steps without an evaluation: beyond, every graph holds all of them
-UPDATE = "update"
+UPDATE, EACH = "update", "each model's update"
 
 
 class Inspector:
@@ -145,10 +145,7 @@ class Inspection(Wishes):
                 self._each(lambda one: one.given(args))
 
     def look(self, step: int, now_s: float) -> dict[str, Any] | None:
-        """Tell of a complete step; return what was seen of it, if it was looked at. Decide whether to look at the next.
-
-        `update` is the number of pending operations of parameters and state.
-        """
+        """Tell of a complete step; return what was looked at, `update` for pending operations. Decide on the next."""
         self.wanted |= self.recorder.newcomers.begin() or self.recorder.reductions.is_after(step + 1)
         looked, inside, self._inside = None, self._inside, {}
         if is_landmark(step):  # whatever the other inspectors cost, growth is to be proved
@@ -174,12 +171,16 @@ class Inspection(Wishes):
             self._functional = self.count(UPDATE, graph.leaves(parameters), always=True, copies=False)
 
     def _update(self) -> int | None:
-        """Count the pending operations of parameters and state; neither before an update nor once growth is proved."""
+        """Count the pending operations of that model's update which has most, until growth is proved."""
         if not self.recorder.applied:
             counted, self._functional = self._functional, None
             return counted or None  # of micro-batches before the first update it says nothing
-        trees = [] if self.looks.has_proved(UPDATE) else self.recorder.trained.trees()
-        return self.count(UPDATE, graph.leaves(trees), always=True) if trees else None
+        trees, pairs = self.recorder.trained.trees(), self.recorder.trained.pairs()
+        if self.looks.has_proved(EACH if len(pairs) > 1 else UPDATE):
+            return None
+        found = self.count(UPDATE, graph.leaves(trees), always=True) if trees else None
+        each = [self.count(EACH, graph.leaves(one), always=True) for one in pairs] if found and len(pairs) > 1 else []
+        return max(one or 0 for one in each) if each and None not in each else found
 
     @contextlib.contextmanager
     def shadow(self) -> Iterator[None]:

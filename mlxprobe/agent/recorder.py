@@ -20,7 +20,7 @@ from mlxprobe.agent.trained import Trained
 TICK_S = 0.02
 COUNT_S, COUNT_SHARE = 0.1, 0.05  # between two counts of memory: of a short run so far, a share
 LONG_EVALUATION_S = 0.1
-MANY_STEPS, BEGAN_S = 10, time.monotonic()
+MANY_STEPS, BEGAN_S = 5, time.monotonic()
 NEVER = 0, 0, 0.0
 LAZY_AT_MOST = 3  # steps without an evaluation: the graph of a loss then holds all of them
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 MOST_RATES = 8
+Pair = tuple[Callable[[], Any], Callable[[], Any]]
 
 
 class Trained:
@@ -17,6 +18,7 @@ class Trained:
         self.rates: dict[int, list[Any]] = {}  # of each optimizer: itself, its rate and its count of updates
         self.models = 0  # that were updated
         self.known: dict[int, weakref.ref[Any]] = {}
+        self._pairs: dict[tuple[int, int], Pair] = {}
         self._last: tuple[Callable[[], Any], Callable[[], Any], list[Any]] = (lambda: self, lambda: self, [])
 
     def updated(self, model: Any, optimizer: Any) -> None:
@@ -36,6 +38,7 @@ class Trained:
         kept = self.rates.get(id(optimizer), [None] * 3)
         if id(model) in self.known and id(optimizer) in self.known:
             self._last = self.known[id(model)], self.known[id(optimizer)], kept
+            self._pairs[id(model), id(optimizer)] = self._last[:2]
         return kept
 
     def _meet(self, tree: Any, model: Any, optimizer: Any) -> None:
@@ -51,8 +54,16 @@ class Trained:
 
     def trees(self) -> list[Any]:
         """Return parameters and states of every model and optimizer that was updated."""
-        return [tree if isinstance(tree, dict) else getattr(tree, "state", []) for tree in self.live()]
+        return [_state(tree) for tree in self.live()]
+
+    def pairs(self) -> list[list[Any]]:
+        """Return parameters and state of each model with its optimizer."""
+        return [[_state(tree()) for tree in pair] for pair in self._pairs.values()]
 
     def live(self) -> list[Any]:
         """Return every model and optimizer that was updated."""
         return [tree for tree in (reference() for reference in self.known.values()) if tree is not None]
+
+
+def _state(tree: Any) -> Any:
+    return tree if isinstance(tree, dict) else getattr(tree, "state", [])

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
 from mlxprobe.values.measures import growth_per_step, megabytes, pending_slope, standing, steps_done
-from mlxprobe.values.observation import Observation
+from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import HangKind, Severity
 
 GROWING = 10.0  # operations a step; the optimizer's own step counter adds one, which harms nobody
 KEPT = 256.0  # bytes a step; a few pending operations on scalars keep a tenth of that
 MANY_STEPS = 5
+OFTEN = 16  # steps: who evaluates at least so often, again and again, means it
+SURE_STEPS = 64  # before it is told while the program runs
 ENOUGH_LOOKS, ONE_STEP = 4, 30  # looks; pending operations at each of them
 LONG_S = 0.1
 
@@ -29,7 +31,7 @@ def unevaluated_update(seen: Observation) -> Iterator[Finding]:
     Use instead: `mx.eval(model.parameters(), optimizer.state)` after each update.
     """
     slope = pending_slope(seen)
-    if slope >= GROWING:
+    if slope >= GROWING and (seen.ended != "enough" or steps_done(seen) >= SURE_STEPS) and not _evaluates(seen):
         yield rule("MP101").at(
             f"{slope:,.0f} more operations are pending after every step: parameters or optimizer state are never "
             "evaluated",
@@ -37,6 +39,17 @@ def unevaluated_update(seen: Observation) -> Iterator[Finding]:
             operations_per_step=slope,
             steps=steps_done(seen),
         )
+
+
+def _evaluates(seen: Observation) -> bool:
+    """Tell whether a program has evaluated what was pending when it was last looked at, and has gone on for as long."""
+    looked = max((step.n for step in seen.steps if step.pending is not None), default=0)
+    late = (fact for fact in facts(seen, "long evaluation") if fact.step >= looked)
+    return any(2 <= _put_off(fact) <= steps_done(seen) - fact.step for fact in late)
+
+
+def _put_off(fact: Fact) -> int:
+    return int(str(fact.detail.get("lazy_steps", 0)))
 
 
 @finding("MP102", "deferred-stall")
@@ -62,10 +75,11 @@ def deferred_stall(seen: Observation) -> Iterator[Finding]:
     by_hand = pending_slope(seen) >= GROWING and not any(fact.name == "first update" for fact in seen.facts)
     by_hand_facts = facts(seen, "long evaluation by hand") if by_hand else ()
     for fact in (*facts(seen, "long evaluation"), *by_hand_facts):
-        put_off = fact.detail.get("lazy_steps", 0)
-        if isinstance(put_off, int) and put_off >= MANY_STEPS:
+        put_off = _put_off(fact)
+        if put_off >= MANY_STEPS:
             seconds = float(str(fact.detail["seconds"]))
-            severity = Severity.ERROR if seconds >= LONG_S else Severity.WARNING
+            often = put_off <= OFTEN and steps_done(seen) >= 3 * put_off
+            severity = Severity.NOTE if often else Severity.ERROR if seconds >= LONG_S else Severity.WARNING
             message = f"one evaluation ran the work of {put_off} steps and took {seconds:.2g} s"
             yield rule("MP102").at(message, fact.file, fact.line, severity=severity, steps=put_off, seconds=seconds)
 

@@ -70,11 +70,14 @@ def growth_per_step(seen: Observation) -> float:
 def pending_slope(seen: Observation) -> float:
     """Return by how many operations the lazy graph of parameters and state grew per step, where it was looked at.
 
-    It is the (lower) median from one look to the next: a jump, at the start or later, is no growth.
+    It is the (lower) median from one look to the next: a jump, at the start or later, is no growth. What has been
+    evaluated in between is none either.
     """
     known = [(step.n, step.pending) for step in seen.steps if step.pending is not None]
     slopes = [(p2 - p1) / (n2 - n1) for (n1, p1), (n2, p2) in itertools.pairwise(known) if n2 > n1]
-    return statistics.median_low(slopes) if len(slopes) > 1 else 0.0
+    slope = statistics.median_low(slopes) if len(slopes) > 1 else 0.0
+    (n1, p1), (n2, p2) = (known[0], known[-1]) if known else ((0, 0), (0, 0))
+    return slope if 2 * (p2 - p1) >= slope * (n2 - n1) else 0.0
 
 
 def pending_work(seen: Observation) -> str:
