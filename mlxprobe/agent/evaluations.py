@@ -57,7 +57,7 @@ class Evaluations:
             try:
                 for arg in args:
                     if isinstance(arg, evaluable):
-                        recorder.evaluated(began)
+                        recorder.evaluated(began, whole=recorder.lazy_steps > 1 and recorder.trained.holds(args))
                         return
                 recorder.fact("ineffective evaluation", kinds=[type(arg).__name__ for arg in args])
             except Exception as error:

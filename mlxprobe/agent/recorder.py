@@ -37,7 +37,6 @@ class Recorder(Facts):
         self.updates = 0
         self.gradients = 0
         self.lazy_steps = 0
-        self._put_off: dict[tuple[int, int], int] = {}  # updates, by model and optimizer: those of others are no delay
         self._lazy_calls = 0  # gradient calls, of a program that uses no optimizer of MLX's
         self.evaluations = 0
         self.evaluation_s = 0.0
@@ -157,22 +156,20 @@ class Recorder(Facts):
             self.wake()
         self.updates += 1
         self.lazy_steps += 1
-        pair = id(model), id(optimizer)
-        self._put_off[pair] = self._put_off.get(pair, 0) + 1
         self._updated = self.applied = True
         self.phases.updated()
         self.trained.updated(model, optimizer)
         if monotonic() - self.channel.sent_s > TICK_S:
             self.tick()
 
-    def evaluated(self, began_s: float) -> None:
-        """An evaluation that began at `began_s` has returned."""
+    def evaluated(self, began_s: float, *, whole: bool = False) -> None:
+        """An evaluation that began at `began_s` has returned; of what was trained, where it is `whole`."""
         if self.deaf:
             return
         now_s = monotonic()
         took_s = now_s - began_s
         if took_s > LONG_EVALUATION_S or self.lazy_steps >= MANY_STEPS:
-            self.fact("long evaluation", seconds=took_s, lazy_steps=max(self._put_off.values(), default=0))
+            self.fact("long evaluation", seconds=took_s, lazy_steps=self.trained.put_off(), whole=whole)
         if self._lazy_calls:
             if self._lazy_calls >= MANY_STEPS and not self.applied:
                 self.fact("long evaluation by hand", seconds=took_s, lazy_steps=self._lazy_calls)
@@ -180,7 +177,7 @@ class Recorder(Facts):
         self.evaluations += 1
         self.evaluation_s += took_s
         self.lazy_steps = 0
-        self._put_off.clear()
+        self.trained.evaluated()
         self.phases.evaluated(began_s, now_s)
         if now_s > self._count_at_s:
             self._count(now_s)

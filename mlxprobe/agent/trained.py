@@ -6,6 +6,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from mlxprobe.agent import graph
+
 MOST_RATES = 8
 Pair = tuple[Callable[[], Any], Callable[[], Any]]
 
@@ -19,10 +21,13 @@ class Trained:
         self.models = 0  # that were updated
         self.known: dict[int, weakref.ref[Any]] = {}
         self._pairs: dict[tuple[int, int], Pair] = {}
+        self._put_off: dict[tuple[int, int], int] = {}  # updates, by model and optimizer: those of others are no delay
         self._last: tuple[Callable[[], Any], Callable[[], Any], list[Any]] = (lambda: self, lambda: self, [])
 
     def updated(self, model: Any, optimizer: Any) -> None:
         """An optimizer has updated; its rate and count may outlive it: a function that trains takes it with it."""
+        pair = id(model), id(optimizer)
+        self._put_off[pair] = self._put_off.get(pair, 0) + 1
         one, other, kept = self._last
         if one() is not model or other() is not optimizer:
             kept = self._learn(model, optimizer)
@@ -55,6 +60,19 @@ class Trained:
     def trees(self) -> list[Any]:
         """Return parameters and states of every model and optimizer that was updated."""
         return [_state(tree) for tree in self.live()]
+
+    def put_off(self) -> int:
+        """Return how many updates of one model nothing has been evaluated since."""
+        return max(self._put_off.values(), default=0)
+
+    def evaluated(self) -> None:
+        """Something was evaluated."""
+        self._put_off.clear()
+
+    def holds(self, given: Any) -> bool:
+        """Tell whether any of the arrays in a tree is a parameter or a state of those that were updated."""
+        own = {id(one) for one in graph.leaves(self.trees())}
+        return any(id(one) in own for one in graph.leaves(given))
 
     def pairs(self) -> list[list[Any]]:
         """Return parameters and state of each model with its optimizer."""

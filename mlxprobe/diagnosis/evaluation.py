@@ -42,10 +42,10 @@ def unevaluated_update(seen: Observation) -> Iterator[Finding]:
 
 
 def _evaluates(seen: Observation) -> bool:
-    """Tell whether a program has evaluated what was pending when it was last looked at, and has gone on for as long."""
+    """Tell whether a program has asked for what was pending when it was last looked at, and has gone on for as long."""
     looked = max((step.n for step in seen.steps if step.pending is not None), default=0)
     late = (fact for fact in facts(seen, "long evaluation") if fact.step >= looked)
-    return any(2 <= _put_off(fact) <= steps_done(seen) - fact.step for fact in late)
+    return any(fact.detail.get("whole") and _put_off(fact) <= steps_done(seen) - fact.step for fact in late)
 
 
 def _put_off(fact: Fact) -> int:
@@ -78,7 +78,7 @@ def deferred_stall(seen: Observation) -> Iterator[Finding]:
         put_off = _put_off(fact)
         if put_off >= MANY_STEPS:
             seconds = float(str(fact.detail["seconds"]))
-            often = put_off <= OFTEN and steps_done(seen) >= 3 * put_off
+            often = fact.detail.get("whole") and put_off <= OFTEN and steps_done(seen) >= 3 * put_off
             severity = Severity.NOTE if often else Severity.ERROR if seconds >= LONG_S else Severity.WARNING
             message = f"one evaluation ran the work of {put_off} steps and took {seconds:.2g} s"
             yield rule("MP102").at(message, fact.file, fact.line, severity=severity, steps=put_off, seconds=seconds)
