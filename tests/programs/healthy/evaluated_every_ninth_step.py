@@ -1,4 +1,4 @@
-"""Evaluate parameters and state every ninth step, which costs some memory and saves some time: they do get evaluated."""
+"""Evaluate parameters and state every ninth step, which costs some memory and saves some time."""
 
 import mlx.core as mx
 import mlx.nn as nn
