@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mlxprobe.agent import sites
@@ -20,6 +20,7 @@ class Facts:
         self.set_sites: dict[
             int, tuple[str, int]
         ] = {}  # or those of a module, by identity, at a step that is looked at
+        self.beside: dict[int, Callable[[], Any]] = {}  # models of a trained one's class that are called, by identity
         self._facts: dict[tuple[str, str, int], int] = {}
         self._over = False
 

@@ -109,12 +109,18 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
 
     Computing gradients changes nothing, and `apply_gradients` returns the new parameters without storing them.
 
+    Two more are notes: another model of the same class that is used at the steps, is not frozen and stays as the
+    trained one began, as a target network does that nobody brings up to date, or a tower that nobody trains; and
+    weights that are, when the run ends, nearly those of its start: an average that is too slow for so few updates, or
+    an old copy.
+
     Where no optimizer was ever made, and each loss is the same to the last bit, somebody may measure how long gradients
     take: that is a note.
 
     Example: `optimizer.apply_gradients(grads, model)` with its result dropped, or no optimizer call at all.
 
-    Use instead: `optimizer.update(model, grads)`.
+    Use instead: `optimizer.update(model, grads)`; for a target network `target.update(model.parameters())` now and
+    then; an average whose decay fits the number of updates: 0.99 for some hundreds.
     """
     at_zero = any(one.rates and not one.rates[-1][1] for one in seen.sheet.optimizers)  # that is MP210's to tell
     for fact in facts(seen, "parameters unchanged"):
@@ -125,6 +131,18 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
             site = (fact.file, fact.line) if several else place(seen, "first update")
             yield rule("MP205").at(message, *(site if site[1] else (fact.file, fact.line)))
             return
+    for fact in facts(seen, "copy unmoved"):
+        message = (
+            "beside the model another of its class is used, which is not frozen and has what the model began with, "
+            f"after {fact.detail['updates']} updates: is it to follow?"
+        )
+        yield rule("MP205").at(message, fact.file, fact.line, severity=Severity.NOTE)
+    for fact in facts(seen, "weights back"):
+        message = (
+            f"the weights of the end are those of the start, but for {float(str(fact.detail['way'])):.1%} of the way "
+            f"that they had come in {fact.detail['updates']} updates"
+        )
+        yield rule("MP205").at(message, fact.file, fact.line, severity=Severity.NOTE)
     for fact in facts(seen, "gradients unused"):
         if seen.raised is None:
             calls = fact.detail["gradients"]

@@ -105,16 +105,27 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
     log-probabilities of before that do not go with those of now, and where one input is made once for the whole run
     while another of as many rows changes: samples of a generator that were drawn before the loop, or points that are
     meant to stay. Batches of one class each, one class after another and round again, come of a file that is sorted and
-    not shuffled: each update unlearns the classes before.
+    not shuffled: each update unlearns the classes before. Two inputs that hold the same numbers each time, such as two
+    views that were meant to differ, are a note.
 
     Example: `next(iter(loader))` inside the loop; `buffer.append(state)` of a NumPy array that is then changed in
     place.
 
     Use instead: one iterator, made before the loop; `buffer.append(state.copy())`;
-    a permutation of the rows, drawn anew for each epoch.
+    a permutation of the rows, drawn anew for each epoch; `mx.random.split(key)` for two views.
     """
-    for tell in (_one_class, _same_batch, _torn_targets, _strange_ratios, _still_inputs, _rows_alike):
+    for tell in (_one_class, _alike, _same_batch, _torn_targets, _strange_ratios, _still_inputs, _rows_alike):
         yield from tell(seen)
+
+
+def _alike(seen: Observation) -> Iterator[Finding]:
+    """Tell of two inputs that are one."""
+    for fact in [one for one in facts(seen, "inputs alike") if one.detail["looks"]]:
+        message = (
+            f"{fact.detail['one']} and {fact.detail['other']} hold the same numbers at each of {fact.detail['looks']} "
+            "looks: are they two draws from one key?"
+        )
+        yield rule("MP309").at(message, fact.file, fact.line, severity=Severity.NOTE)
 
 
 def _one_class(seen: Observation) -> Iterator[Finding]:

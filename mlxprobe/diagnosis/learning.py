@@ -5,20 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from mlxprobe.diagnosis.registry import facts, finding, place, rule
+from mlxprobe.diagnosis.trends import CERTAIN, CLEAR, falls, ranked, trend
 from mlxprobe.values.measures import steps_done, still
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 ENOUGH_LOSSES = 20
-MANY_LOSSES = 300
-FALL = 0.02
-CLEAR = 0.1
 FALLS = 0.05  # whatever its scatter, where nothing tells that it is to fall
-CERTAIN = 2
 DIVERGED = 3.0
 DIVERGED_UNKNOWN = 10.0  # where nothing tells whether the loss is to fall
 UNIFORM = 1e-4  # from chance, relative: float32 has no more to say
@@ -28,6 +25,7 @@ NO_BETTER, MUCH_WORSE, READ = 0.02, 0.15, 200  # relative to a constant's loss; 
 KNOWING = 0.5  # of a constant's loss
 KNOWS = ", far below that of a constant from the start: there may be nothing left to learn"
 SEVERAL = 60  # readings
+FAR_OFF = 2.0  # times chance
 IN_TURN = 0.2
 JUMP, BEFORE_JUMP, TOOTH = 4, 3, 10  # times the readings before it; how many; readings from one to the next
 HIGHER = 1.645  # standard deviations: by chance one series in twenty
@@ -57,6 +55,9 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     targets; targets that are zeros and ones are two classes. So is one that lies at the loss of the best constant, or a
     little above: the entropy of the classes among the targets that were read, or their variance.
 
+    A first loss of more than twice chance is a note, where no weights came from a file: embeddings or a last layer
+    that begin with weights of size one, say. Much of the run then goes to taking that back.
+
     Example: gradients that are never applied, labels that do not reach the loss, a learning rate of 0, or of 30.
 
     Use instead: train on one batch again and again. Where its loss does not fall either, the loop or the rate is at
@@ -73,6 +74,7 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     chooses = any(fact.name == "worth" for fact in seen.facts)  # a policy, whose loss says nothing
     levels = {fact.detail["stream"]: fact.detail for fact in seen.facts if fact.name == "constant level"}
     places = {fact.detail["stream"]: (fact.file, fact.line) for fact in seen.facts if fact.name == "supervision"}
+    yield from _far_off(seen, to_fall, resumed, classes)
     yield from _unread(seen, to_fall, classes or 2 * bool(binary))
     for stream in sorted({one.stream for one in seen.losses}):
         trainings = long_trainings(seen, stream)
@@ -91,6 +93,24 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
             message, severity, evidence = told
             file, line = places.get(stream) or place(seen, "first gradient")
             yield rule("MP306").at(message, file, line, severity=severity, **evidence)
+
+
+def _far_off(
+    seen: Observation, to_fall: Mapping[int, bool], resumed: Container[object], classes: int
+) -> Iterator[Finding]:
+    """Tell of a first loss, a mean over positions, that is far above chance: the outputs are sure of what is wrong."""
+    first = seen.losses[0] if seen.losses else None
+    scales = [float(one) for fact in facts(seen, "loss share") for one in _texts(fact.detail["scales"])]
+    if first is None or first.step != 1 or first.stream in resumed or not to_fall.get(first.stream) or classes < 2:
+        return
+    if scales and all(abs(one - 1) < CLEAR for one in scales) and first.value > FAR_OFF * math.log(classes):
+        message = f"the first loss is {first.value:.4g}, and chance is ln {classes:,} = {math.log(classes):.5g}: the "
+        message += "outputs are far too large before anything is learned"
+        yield rule("MP306").at(message, *place(seen, "first gradient"), severity=Severity.NOTE, first=first.value)
+
+
+def _texts(value: object) -> list[str]:
+    return list(map(str, value)) if isinstance(value, list) else []
 
 
 def _unread(seen: Observation, to_fall: Mapping[int, bool], classes: int) -> Iterator[Finding]:
@@ -223,26 +243,3 @@ def supervised(seen: Observation) -> dict[int, bool]:
         return dict.fromkeys((one.stream for one in seen.losses), False)
     told = [fact.detail for fact in seen.facts if fact.name == "supervision"]
     return {int(str(detail["stream"])): bool(detail["supervised"]) for detail in told}
-
-
-def falls(before: list[float], after: list[float], certain: float = 0.0) -> bool:
-    """Tell whether later readings are lower by more than their scatter, or (unless `certain` is given) by a tenth."""
-    high, low = statistics.median(before), statistics.median(after)
-    scatter = 1.4826 * statistics.median(abs(value - low) for value in after)  # a standard deviation, were it normal
-    error = 1.2533 * scatter * math.sqrt(1 / len(before) + 1 / len(after))  # of the difference of two medians
-    return high - low > max(FALL * abs(high), certain * error or min(CERTAIN * error, CLEAR * abs(high)))
-
-
-def ranked(before: list[float], after: list[float]) -> float:
-    """Return the Mann-Whitney statistic of two series, in standard deviations: above zero where the second is lower."""
-    m, n = len(before), len(after)
-    higher = sum((one > other) + 0.5 * (one == other) for one in before for other in after)
-    return (higher - m * n / 2) / math.sqrt(m * n * (m + n + 1) / 12)
-
-
-def trend(values: list[float]) -> float:
-    """Return the Mann-Kendall statistic of a series, in standard deviations: below zero where it falls."""
-    values = values[:: 1 + len(values) // MANY_LOSSES]  # of which every pair is compared
-    n = len(values)
-    rises = sum((later > earlier) - (later < earlier) for k, earlier in enumerate(values) for later in values[k + 1 :])
-    return rises / math.sqrt(n * (n - 1) * (2 * n + 5) / 18)

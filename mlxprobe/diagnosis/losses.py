@@ -14,6 +14,7 @@ NEARLY_ALL, SAME, VARIES = 0.95, 0.02, 0.05  # of the positions
 SIMPLE = 8  # a loss that is scaled by a half, a third … weighs as if it were divided by all
 ENOUGH_LOOKS, MANY = 2, 3
 ENOUGH_TAILS, MUCH_PADDING = 3, 0.05
+ENOUGH_CLASSES, SOME = 6, 0.95  # looks; of the positions
 
 LABELS = re.compile(r"label|target|truth|answer|gold|(^|[._])y(s|_?true|b|_?batch)?$|_y$", re.IGNORECASE)
 
@@ -100,11 +101,13 @@ def unshifted_labels(seen: Observation) -> Iterator[Finding]:
     A causal model that is to predict the token it has just been given learns to copy: the loss falls to zero, and it
     generates one token for ever. An error where a probe has shown that the model is causal; where it sees all of its
     input it may be an autoencoder, and this is a note. So is the shift that is made twice, by the data and by the loss:
-    who leaves out the first output on purpose has the same targets.
+    who leaves out the first output on purpose has the same targets. And so are numbers to be predicted that are, in all
+    rows, one column of an input: the last value of a window, where the next is meant, or a measure that is not known
+    when the model is used.
 
-    Example: `cross_entropy(model(ids), ids)`.
+    Example: `cross_entropy(model(ids), ids)`; `x, y = s[i : i + 24], s[i + 23]`.
 
-    Use instead: `cross_entropy(model(ids[:, :-1]), ids[:, 1:])`.
+    Use instead: `cross_entropy(model(ids[:, :-1]), ids[:, 1:])`; `s[i + 24]` for a window that ends before it.
     """
     leaks = next((fact.detail["leaks"] for fact in seen.facts if fact.name == "causality"), None)
     for fact in facts(seen, "targets are inputs"):
@@ -116,6 +119,12 @@ def unshifted_labels(seen: Observation) -> Iterator[Finding]:
         which = "ids before the embedded ones" if fact.detail.get("before") else "embedded ids themselves"
         message = f"the targets of the loss are the {which}, not those that follow"
         yield rule("MP303").at(message, fact.file, fact.line, severity=severity)
+    for fact in [one for one in facts(seen, "target given") if one.detail["looks"]]:
+        message = (
+            f"{fact.detail['target']} is column {fact.detail['at']} of {fact.detail['input']}, in all rows at each of "
+            f"{fact.detail['looks']} looks: what is to be predicted is given"
+        )
+        yield rule("MP303").at(message, fact.file, fact.line, severity=Severity.NOTE)
     for fact in [] if any(facts(seen, "targets follow inputs")) else facts(seen, "targets skip one"):
         message = (
             "the targets of the loss are not the ids that follow the embedded ones, but those after these: are they "
@@ -165,13 +174,17 @@ def loss_share(seen: Observation) -> Iterator[Finding]:
     Divided by all, the same text weighs less the more padding stands beside it, and the rate falls with the share that
     carries loss. Padding that carries loss is what the model learns first, and what its loss then mostly tells of. Seen
     by the gradient of the loss by each position's own; the sheet tells which share of them carries any. Where padding
-    alone carries loss, and no other position ever does, the mask is the wrong way round: that is a warning.
+    alone carries loss, and no other position ever does, the mask is the wrong way round: that is a warning. So it is
+    where what carries loss is all of one class, and what does not is of several.
 
     Example: `(cross_entropy(logits, targets) * mask).mean()`; `cross_entropy(logits, targets, reduction="mean")` over
     padded rows.
 
     Use instead: `(cross_entropy(logits, targets) * mask).sum() / mask.sum()`.
     """
+    labelled = all(
+        one.detail["supervised"] for one in seen.facts if one.name == "supervision"
+    )  # rewards may be one act's
     for fact in facts(seen, "loss share"):
         share = float(str(fact.detail["carrying"])) / float(str(fact.detail["positions"]))
         if _divided_by_all(fact, round(seen.sheet.gradients / max(1, seen.sheet.updates))):
@@ -186,6 +199,20 @@ def loss_share(seen: Observation) -> Iterator[Finding]:
             )
             message += " it; is the mask the wrong way round?"
             yield rule("MP308").at(message, fact.file, fact.line, severity=Severity.WARNING, looks=looks)
+            continue
+        if fact.detail.get("alone", 0) == looks >= ENOUGH_CLASSES and share < SOME:
+            message = (
+                f"targets of one class alone carry loss, {share:.0%} of all, at each of {looks:.0f} looks, and the "
+            )
+            message += "others are of several: is the mask the wrong way round?"
+            yield rule("MP308").at(
+                message,
+                fact.file,
+                fact.line,
+                severity=Severity.WARNING if labelled else Severity.NOTE,
+                looks=looks,
+                share=share,
+            )
             continue
         if trained == padding > MUCH_PADDING * read and tails >= ENOUGH_TAILS:
             message = f"padding carries loss: {padding / read:.0%} of the targets are the id {fact.detail['id']} again"

@@ -56,16 +56,24 @@ def mode(seen: Observation) -> Iterator[Finding]:
 
     After `model.eval()` dropout does nothing, and batch statistics stand still, until `model.train()` is called; in
     training mode a validation loss is noisy, and batch statistics learn from the validation data. A compiled step keeps
-    the mode that it was traced in. A mean over several draws of dropout is meant, and not told.
+    the mode that it was traced in. A mean over several draws of dropout is meant, and not told. Batch normalisation
+    whose weights are frozen still gathers statistics in training mode, and computes with those of each batch: that is a
+    note.
 
     Example: `model.eval()` before the first validation, and no `model.train()` after it.
 
-    Use instead: `model.train()` before each epoch's steps, `model.eval()` before each validation.
+    Use instead: `model.train()` before each epoch's steps, `model.eval()` before each validation; after each
+    `model.train()` `model.backbone.eval()`, where that is frozen.
     """
     for fact in facts(seen, "evaluation mode"):
         message = f"{fact.detail['kind']} ({listed(fact.detail['paths'])}) is in evaluation mode while training"
         message += f", since here{seen_at(fact)}" if fact.detail["seen"] else ""
         yield rule("MP215").at(message, fact.file, fact.line)
+    for fact in facts(seen, "frozen statistics"):
+        message = (
+            f"frozen batch normalisation goes on in training mode: its statistics follow the new data{seen_at(fact)}"
+        )
+        yield rule("MP215").at(message, fact.file, fact.line, severity=Severity.NOTE)
     for fact in facts(seen, "training mode"):
         message = f"{fact.detail['kind']} is in training mode where the model is evaluated, outside of any gradient"
         yield rule("MP215").at(message, fact.file, fact.line)

@@ -11,6 +11,7 @@ from mlxprobe.agent.inspectors.by_hand import ByHand
 from mlxprobe.agent.inspectors.causality import Causality
 from mlxprobe.agent.inspectors.checkpoints import Checkpoints
 from mlxprobe.agent.inspectors.clipping import Clipping
+from mlxprobe.agent.inspectors.copies import Copies
 from mlxprobe.agent.inspectors.data import Data
 from mlxprobe.agent.inspectors.draws import Draws
 from mlxprobe.agent.inspectors.frozen import Frozen
@@ -35,6 +36,7 @@ from mlxprobe.agent.inspectors.renewals import Renewals
 from mlxprobe.agent.inspectors.retained import Retained
 from mlxprobe.agent.inspectors.shares import Shares
 from mlxprobe.agent.inspectors.sizes import Sizes
+from mlxprobe.agent.inspectors.twins import Twins
 from mlxprobe.agent.inspectors.unclipped import Unclipped
 from mlxprobe.agent.inspectors.units import Units
 from mlxprobe.agent.inspectors.worths import Worths
@@ -52,6 +54,8 @@ ALL: tuple[type[Inspector], ...] = (
     Frozen,
     Data,
     Pairs,
+    Twins,
+    Copies,
     Ratios,
     Indices,
     Passes,  # wraps models for good: before Causality, which leaves them as it found them

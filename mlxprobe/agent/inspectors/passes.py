@@ -14,6 +14,7 @@ from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.modes import Modes, loop
 from mlxprobe.agent.lossgraph import LossGraph
 
+BESIDE = 4
 MANY = 8  # losses in a row that nothing evaluated
 FACTOR = 2  # of the peak before
 FLOOR_BYTES = 1_000_000
@@ -79,6 +80,8 @@ class Passes(Inspector):
                     if self._opened:
                         with seen.at_our_cost():
                             self._close()
+            elif seen.due and layer is not self._model() and len(seen.recorder.beside) < BESIDE and not seen.busy:
+                seen.recorder.beside.setdefault(id(layer), weakref.ref(layer))
             return result
 
         return __call__
@@ -149,6 +152,9 @@ class Passes(Inspector):
                 if model is not None and any(one is layer for one in model.modules()):
                     with self.inspection.at_our_cost():
                         self._modes.passed("batch normalisation")
+            elif nesting.depth and self.inspection.due and layer.training and is_frozen(layer):
+                site, seen_at = sites.blamed(self.inspection.recorder.freeze_site, sites.calling())
+                self.inspection.recorder.fact("frozen statistics", site, seen=seen_at)
             return original(layer, x)
 
         return __call__
@@ -180,3 +186,8 @@ class Passes(Inspector):
                 self.inspection.recorder.fact(
                     "unevaluated pass", site, losses=row, before_bytes=self._highest, peak_bytes=peak, small=small
                 )
+
+
+def is_frozen(layer: Any) -> bool:
+    """Tell whether a normalisation has weights, and none of them is to be trained."""
+    return "weight" in layer and "running_mean" in layer and not layer.trainable_parameters()

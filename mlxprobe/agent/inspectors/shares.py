@@ -13,6 +13,7 @@ from mlxprobe.agent.taps import Tap, Taps
 
 TAPS = "taps"  # what the losses of the call under way were reduced from
 SAME = 0.02  # weights that differ by less are equal: half precision rounds
+CARRYING = 8  # positions
 ROWS, LENGTH = 16, 2048  # of targets that are read for padding
 
 
@@ -31,6 +32,7 @@ class Share:
         self.classes = 0
         self.marked = 0  # looks at which ids below zero carried loss, beside others
         self.mark = 0  # that id, where it is always the same
+        self.alone = 0  # looks at which one class alone carried loss, beside several that carried none
         self.padded = 0  # looks at which nothing but such tails carried loss, beside others that carried none
 
 
@@ -94,6 +96,19 @@ class Shares(Inspector):
             if tap.ids is not None and not self.inspection.pending([tap.ids]):
                 self._find_padding(share, tap, shapes)
                 self._find_mark(share, tap)
+                self._find_one_class(share, tap)
+
+    def _find_one_class(self, share: Share, tap: Tap) -> None:
+        """See whether all that carry loss are of one class, and the others are not."""
+        import mlx.core as mx
+
+        ids = tap.ids.reshape(-1)
+        if ids.size != tap.weights.size or not mx.issubdtype(ids.dtype, mx.integer):
+            return
+        carries, ids, far = tap.weights.reshape(-1) != 0, ids.astype(mx.int32), 1 << 30
+        ends = [(mx.min(mx.where(one, ids, far)), mx.max(mx.where(one, ids, -far))) for one in (carries, ~carries)]
+        low, high, least, most = graph.numbers(mx.stack([end for pair in ends for end in pair]))
+        share.alone += low == high and -far < least < most < far and graph.number(mx.sum(carries)) >= CARRYING
 
     def _find_mark(self, share: Share, tap: Tap) -> None:
         """Look for one id below zero, among others, that carries loss: MLX takes it for a class, counted from the end.
@@ -156,6 +171,7 @@ class Shares(Inspector):
                 marked=one.marked,
                 mark=one.mark,
                 padded=one.padded,
+                alone=one.alone,
                 looks=len(one.shares),
                 classes=one.classes,
             )

@@ -1,0 +1,83 @@
+"""Copies of the model that is trained: one that stays behind, and weights that go back to where they began."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from typing import Any
+
+from mlxprobe.agent import graph
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspectors.parameters import MANY, NEVER_AGAIN, affordable
+from mlxprobe.agent.looks import is_landmark
+
+MOST, VARIED = 4, 4  # models; values of a parameter that is no constant
+SURE, LONG = 4, 100  # looks, and updates
+BACK = 0.1  # of the way that the weights have come
+
+
+class Copies(Inspector):
+    """Keep some elements of what a model begins with, and hold what others have, and what it ends with, beside them."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._first: dict[int, tuple[Any, list[float]]] = {}  # models, and what they began with
+        self._last: dict[int, list[float]] = {}
+        self._paths: dict[int, list[str]] = {}  # of the parameters that a model is known by
+        self._held: tuple[Any, dict[str, Any]] | None = None  # a model at its first gradient call, with those
+        self._unmoved: dict[int, int] = {}  # looks at which another was as a model had begun
+        self._site = ("", 0)
+
+    def called(self, call: Call) -> None:
+        step, model = self.inspection.recorder.step + 1, call.model
+        if model is None or not is_landmark(step):
+            return
+        self._site, key = call.site, id(model)
+        if key in self._first:
+            self._last[key] = self._read(model.parameters(), key) or self._last.get(key, [])
+        elif key not in self._paths and len(self._paths) < MOST:
+            named = sorted(graph.named_leaves(call.parameters), key=lambda pair: int(pair[1].size))
+            small = affordable([(path, one) for path, one in named if one.size][:MANY])  # which are held here anyway
+            known = {path.partition(".")[2]: one for path, one in small}  # without the argument's name
+            self._paths[key], self._held = list(known), (model, known)
+
+    def _read(self, parameters: Any, key: int) -> list[float]:
+        """Return some elements of those that a model is known by, where they are evaluated and not all alike."""
+        named = dict(graph.named_leaves(parameters))
+        chosen = [named[path] for path in self._paths[key] if path in named]
+        if not chosen or self.inspection.count("copies", chosen, copies=False) != 0:
+            return []
+        values = graph.numbers_each([graph.sample(one) for one in chosen])
+        return [value for one in values for value in one] if any(len(set(one)) > VARIED for one in values) else []
+
+    def forget(self) -> None:
+        self._held = None
+
+    def look(self, step: int) -> None:
+        held = self._held
+        self.forget()
+        if held is not None and (values := self._read(held[1], id(held[0]))):
+            self._first[id(held[0])] = weakref.ref(held[0]), values
+        if not is_landmark(step):
+            return
+        for key, known in self.inspection.recorder.beside.items():
+            other = known()
+            alike = [one for one, (model, _) in self._first.items() if type(model()) is type(other)]
+            if other is not None and alike and graph.leaves(other.trainable_parameters()):
+                same = any(self._read(other.parameters(), one) == self._first[one][1] for one in alike)
+                self._unmoved[key] = self._unmoved.get(key, 0) + 1 if same else NEVER_AGAIN
+
+    def finish(self) -> None:
+        recorder = self.inspection.recorder
+        if recorder.updates < LONG:
+            return
+        moved = any(values != self._first[key][1] for key, values in self._last.items() if key in self._first)
+        if moved and any(looks >= SURE for looks in self._unmoved.values()):
+            looks = max(self._unmoved.values())
+            recorder.fact("copy unmoved", self._site, looks=looks, updates=recorder.updates)
+        for key, (model, first) in self._first.items():
+            last, end = self._last.get(key, []), self._read(model().parameters(), key) if model() is not None else []
+            if len(last) == len(end) == len(first) and 0 <= math.dist(end, first) < BACK * math.dist(last, first):
+                way = math.dist(end, first) / math.dist(last, first)
+                recorder.fact("weights back", self._site, way=way, updates=recorder.updates)

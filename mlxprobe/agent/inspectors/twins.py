@@ -1,0 +1,97 @@
+"""Inputs that are equal to one another, and targets that are a column of an input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlxprobe.agent import graph
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspectors.losses import COMPARED, FED, is_amount, unique
+
+MOST, HELD_BYTES = 6, 1 << 20  # arrays of a call, and of each
+ROWS, COLUMNS = 8, 4096
+SURE, LOOKS = 4, 24
+
+
+class Counts:
+    """What was seen of the calls at one place: looks that found the same, and what they found."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.alike: dict[tuple[str, str], int] = {}
+        self.column: dict[tuple[str, str, int], int] = {}
+        self.sums: set[float] = set()
+
+
+class Twins(Inspector):
+    """Compare what a gradient call is given, once the program has evaluated it."""
+
+    shadows = True
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._held: tuple[dict[str, Any], Any, str, tuple[str, int]] | None = None
+        self._known: dict[tuple[str, int], Counts] = {}
+
+    def called(self, call: Call) -> None:
+        looked, counts = self.inspection.looked, self._known.setdefault(call.site, Counts())
+        if counts.looks >= LOOKS:
+            return
+        named = [(name, one) for name, one in unique(call.data)[:MOST] if is_amount(one) and one.nbytes <= HELD_BYTES]
+        fed, compared = looked.get(FED, set()), looked.get(COMPARED, [])
+        inputs = {name: one for name, one in named if id(one) in fed and one.ndim > 1 and one.shape[0] >= ROWS}
+        target = compared[0][1] if len(compared) == 1 else None
+        name = next((name for name, one in named if one is target), "")
+        if inputs and (name or len(inputs) > 1):
+            self._held = inputs, target if name else None, name, call.site
+
+    def forget(self) -> None:
+        self._held = None
+
+    def look(self, step: int) -> None:
+        held = self._held
+        self.forget()
+        if held is None or self.inspection.pending([*held[0].values(), *([] if held[1] is None else [held[1]])]):
+            return
+        inputs, target, name, site = held
+        counts = self._known[site]
+        counts.looks += 1
+        self._compare(inputs, counts)
+        if target is not None:
+            self._seek(inputs, target, name, counts)
+        if counts.looks >= SURE:
+            self._tell(counts, site)
+
+    def _compare(self, inputs: dict[str, Any], counts: Counts) -> None:
+        import mlx.core as mx
+
+        every = list(inputs.items())
+        for k, (name, one) in enumerate(every):
+            for other, two in every[k + 1 :]:
+                if one.shape == two.shape and one.dtype == two.dtype and bool(mx.array_equal(one, two).item()):
+                    counts.alike[name, other] = counts.alike.get((name, other), 0) + 1
+                    counts.sums.add(graph.number(mx.sum(one)))
+
+    def _seek(self, inputs: dict[str, Any], target: Any, called: str, counts: Counts) -> None:
+        """Look for a column that is the target, in all rows; several places are read as columns too."""
+        import mlx.core as mx
+
+        rows = target.shape[0] if target.ndim and target.size == target.shape[0] else 0
+        flat = target.reshape(-1, 1)
+        if rows < ROWS or graph.number(mx.max(flat) - mx.min(flat)) == 0:
+            return
+        for name, one in inputs.items():
+            if one.shape[0] == rows and rows < one.size <= rows * COLUMNS:
+                same = mx.all(one.reshape(rows, -1) == flat, axis=0)
+                at = int(mx.argmax(same).item())
+                if bool(same[at].item()):
+                    counts.column[called, name, at] = counts.column.get((called, name, at), 0) + 1
+
+    def _tell(self, counts: Counts, site: tuple[str, int]) -> None:
+        recorder, looks = self.inspection.recorder, counts.looks
+        for (name, other), times in counts.alike.items():
+            told = looks * (times == looks and len(counts.sums) >= SURE)
+            recorder.revise("inputs alike", site, one=name, other=other, looks=told)
+        for (target, name, at), times in counts.column.items():
+            recorder.revise("target given", site, target=target, input=name, at=at, looks=looks * (times == looks))

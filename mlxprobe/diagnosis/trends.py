@@ -1,0 +1,33 @@
+"""Whether a series of readings falls: pure statistics."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+FALL, CLEAR = 0.02, 0.1  # relative
+CERTAIN = 2
+MANY_LOSSES = 300
+
+
+def falls(before: list[float], after: list[float], certain: float = 0.0) -> bool:
+    """Tell whether later readings are lower by more than their scatter, or (unless `certain` is given) by a tenth."""
+    high, low = statistics.median(before), statistics.median(after)
+    scatter = 1.4826 * statistics.median(abs(value - low) for value in after)  # a standard deviation, were it normal
+    error = 1.2533 * scatter * math.sqrt(1 / len(before) + 1 / len(after))  # of the difference of two medians
+    return high - low > max(FALL * abs(high), certain * error or min(CERTAIN * error, CLEAR * abs(high)))
+
+
+def ranked(before: list[float], after: list[float]) -> float:
+    """Return the Mann-Whitney statistic of two series, in standard deviations: above zero where the second is lower."""
+    m, n = len(before), len(after)
+    higher = sum((one > other) + 0.5 * (one == other) for one in before for other in after)
+    return (higher - m * n / 2) / math.sqrt(m * n * (m + n + 1) / 12)
+
+
+def trend(values: list[float]) -> float:
+    """Return the Mann-Kendall statistic of a series, in standard deviations: below zero where it falls."""
+    values = values[:: 1 + len(values) // MANY_LOSSES]  # of which every pair is compared
+    n = len(values)
+    rises = sum((later > earlier) - (later < earlier) for k, earlier in enumerate(values) for later in values[k + 1 :])
+    return rises / math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
