@@ -28,6 +28,7 @@ class _Loader:
         self._callback = callback
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        _finder.before.pop(spec.name, _nothing)()
         module: ModuleType | None = self._loader.create_module(spec)
         return module
 
@@ -45,6 +46,7 @@ class _Loader:
 class _Finder:
     def __init__(self) -> None:
         self.callbacks: dict[str, Callback] = {}
+        self.before: dict[str, Callable[[], None]] = {}
         self.around: Around = contextlib.nullcontext  # of every callback
 
     def find_spec(
@@ -65,8 +67,13 @@ class _Finder:
 _finder = _Finder()
 
 
-def when_imported(name: str, callback: Callback) -> None:
-    """Call `callback(module)` right after `name` is imported for the first time."""
+def _nothing() -> None:
+    pass
+
+
+def when_imported(name: str, callback: Callback, before: Callable[[], None] = _nothing) -> None:
+    """Call `callback(module)` right after `name` is imported for the first time, and `before` when that begins."""
+    _finder.before[name] = before
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
     _finder.callbacks[name] = callback

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mlxprobe.agent import ranks, readers, roots, sites
+from mlxprobe.agent import greeting, readers, roots, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.channel import Channel, lifted
 from mlxprobe.agent.children import Children
@@ -33,7 +33,6 @@ from mlxprobe.agent.shared import (
     WITH_VARIABLE,
 )
 
-WORDS, WORD_CHARACTERS = 12, 100  # of the command that are told
 THREAD_CHARACTERS = 200  # of an exception's words
 LAYERS = (
     *(f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "normalization")),
@@ -86,9 +85,7 @@ class Agent:
 
     def _introduced(self) -> int:
         """Tell which process this is; return the descriptor that its stacks go to."""
-        rank, size = ranks.declared()
-        words = [word[:WORD_CHARACTERS] for word in sys.orig_argv[:WORDS]]
-        self.channel.send("process", parent=os.getppid(), pid=os.getpid(), command=words, rank=rank, size=size)
+        self.channel.send("process", **greeting.identity())
         return keep_stacks(self._file(STACKS_FILE), self.channel, takes_crashes=self._takes_crashes)
 
     def _sampled(self) -> Sampler:

@@ -134,7 +134,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     "MP502": (Cause("MP109", rows_kept),),
     "MP505": (Cause("MP109", rows_kept), Cause("MP502", traced_as_often)),
     "MP603": (*map(Cause, ("MP601", "MP701", "MP702", "MP703", "MP704", "MP708")),),
-    "MP701": (Cause("MP704"),),
+    "MP701": (Cause("MP704"), Cause("MP702", proved)),
     "MP704": (Cause("MP702", proved),),
     "MP705": (Cause("MP702", before), Cause("MP701", before)),
     "MP707": (Cause("MP704"),),

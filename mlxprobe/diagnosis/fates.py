@@ -10,6 +10,7 @@ import msgspec
 
 from mlxprobe.diagnosis.lanes import rank_of
 from mlxprobe.diagnosis.registry import rule
+from mlxprobe.values.again import died_importing
 from mlxprobe.values.measures import counted, duration, signal_name, steps_done, where
 from mlxprobe.values.observation import Collective, Observation, Place
 from mlxprobe.values.record import Finding
@@ -51,9 +52,10 @@ def lost(seen: Observation) -> str:
         return f"raised {raised.type}: {raised.message.splitlines()[0] if raised.message else ''}".rstrip(": ")
     if seen.ended != "exited" or code in ENDED_BY_OTHERS:
         return ""
+    when = " while it imported MLX" if died_importing(seen) else ""
     if code is None:
-        return "is gone without a word" if seen.begun else ""
-    return f"was ended by {signal_name(-code)}" if code < 0 else f"left with exit code {code}"
+        return "is gone without a word" if seen.begun else when and f"is gone{when}"
+    return f"was ended by {signal_name(-code)}{when}" if code < 0 else f"left with exit code {code}"
 
 
 def cut_short(seen: Observation) -> bool:

@@ -12,7 +12,7 @@ from mlxprobe.diagnosis import diagnose, diagnose_ranks, unchecked
 from mlxprobe.diagnosis.fates import named
 from mlxprobe.diagnosis.standings import unwatched
 from mlxprobe.running.selection import quoted
-from mlxprobe.values.again import jobs
+from mlxprobe.values.again import died_importing, jobs
 from mlxprobe.values.files import row
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Remark, Verdict
@@ -68,7 +68,7 @@ def judged(seen: Observation, together: Sequence[Finding] = ()) -> ProgramRecord
         seen = msgspec.structs.replace(seen, finished=True)  # by os._exit, or without MLX
     expectation = Expectation()
     name = Path(seen.program).name
-    if not seen.begun:
+    if not seen.begun and not died_importing(seen):
         why = "MLX was never imported (or Python ignores its environment: -I, -E, -S): nothing was watched"
         verdict = Verdict(outcome=Outcome.UNJUDGED, reason=why)
         return row(seen, (), verdict, expectation, known, program=name)

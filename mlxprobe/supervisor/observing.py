@@ -146,7 +146,8 @@ def _silence(watcher: Watcher, log: EventLog, ended: str, *, alone: bool) -> Sil
     mine |= {one.process.pid for one in processes.others if one.process.parent in mine}
     now_s = (watcher.detected_s or time.monotonic() - watcher.child.started_s) - log.progress_s
     stacks = tuple(stack for stack in found.stacks if stack.pid in mine)
-    return msgspec.structs.replace(found, silent_s=max(now_s, 0.0), stacks=stacks)
+    waits = found.waits if log.evaluating_s is None else ""  # else it is another's that is told
+    return msgspec.structs.replace(found, silent_s=max(now_s, 0.0), stacks=stacks, waits=waits)
 
 
 def _around(watcher: Watcher) -> list[Fact]:

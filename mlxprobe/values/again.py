@@ -113,6 +113,12 @@ def jobs(seen: Iterable[Begun]) -> list[list[Begun]]:
     return list(runs.values())
 
 
+def died_importing(seen: Observation) -> bool:
+    """Tell whether a process was gone before its import of MLX had ended; who leaves by an exit code was not ended."""
+    killed = seen.exit_code is None or seen.exit_code < 0
+    return not seen.begun and seen.process is not None and seen.ended == "exited" and killed
+
+
 def by_rank(seen: Sequence[Observation]) -> list[Observation]:
     """Return one process of each rank, by rank.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from mlxprobe.values.again import died_importing
 from mlxprobe.values.finite import first_lasting
 from mlxprobe.values.measures import (
     figures,
@@ -59,6 +60,9 @@ def _not_watched(case: Case) -> Told | None:
     seen = case.seen
     if seen.left_behind:
         return Outcome.UNJUDGED, f"processes {list(seen.left_behind)} could not be ended"
+    if died_importing(seen):
+        how = f"ended by {signal_name(-seen.exit_code)}" if seen.exit_code and seen.exit_code < 0 else "gone"
+        return Outcome.CRASH, f"{how} while it imported MLX"
     if not seen.begun or seen.ended in ("not-started", "unreaped"):
         return Outcome.UNJUDGED, f"the agent did not start: {last_line(seen.output_tail) or 'no word from it'}"
     if seen.garbled:

@@ -330,3 +330,27 @@ def test_a_hang_of_ranks_is_told_while_it_lasts(tmp_path: Path) -> None:
         terminal.until(rf"step 6 in 2 ranks, ranks wait \d+ s apart: {places}")
         terminal.until(r"nothing has moved for \d+ s .*Ctrl-C[\s\S]*MP701 error rank-behind: rank 0 alone built")
         terminal.until(rf"waits at train\.py:{alone}\s[^\[]*\[MP701\]")  # folded where it has waited for long
+
+
+KILLED_IMPORTING = """
+import os, sys, threading, time
+if os.environ["MLX_RANK"] == "1" or sys.argv[1] == "both":
+    sys.setswitchinterval(1e-5)
+    def watch():
+        while True:
+            with open("/proc/self/maps") as maps:
+                if "libmlx" in maps.read(): os.kill(os.getpid(), 9)
+    threading.Thread(target=watch, daemon=True).start()
+import mlx.core as mx
+time.sleep(1)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="when it imports MLX is read off its maps")
+def test_a_rank_that_is_killed_while_it_imports_mlx_is_told(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(KILLED_IMPORTING)
+    ran, rows = rows_of(tmp_path, *launch("one"), options=("--fail-on", "error"))
+    assert ranks(rows) == [0, 1], ran.err
+    assert (rows[1]["outcome"], rows[1]["reason"]) == ("crash", "ended by SIGKILL while it imported MLX")
+    assert "not watched" not in ran.err
+    assert ran.code == 1

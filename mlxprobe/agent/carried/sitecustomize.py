@@ -61,7 +61,12 @@ if "MLXPROBE_FOLDER" in os.environ and sys.version_info >= (3, 10):  # an older 
             from mlxprobe.agent import carry
         carry.settle(mx, lineage.handed)
 
+    def _greet() -> None:
+        with own.importable(), _no_garbage():
+            from mlxprobe.agent import greeting
+        greeting.greet(lineage.handed)
+
     lineage.hand_down()
-    imports.when_imported("mlx.core", _settle)
+    imports.when_imported("mlx.core", _settle, _greet)
     own.withdraw()
 _go_on_without_us()
