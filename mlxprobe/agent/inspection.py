@@ -103,7 +103,7 @@ class Inspection(Wishes):
         """Tell of a gradient call."""
         self.looks.began_s = self.looks.began_s or time.monotonic()
         if self.due and not self.busy and self.home.here():
-            with self.at_our_cost(), self.recorder.carefully():
+            with self.at_our_cost():
                 made = call()
                 self._weigh(made.parameters)
                 self._each(lambda one: one.called(made))
@@ -159,8 +159,7 @@ class Inspection(Wishes):
         elif is_landmark(step) and not self.busy and self.home.here():
             with self.at_our_cost():
                 looked = {UPDATE: self._update()}
-        self.due = self.wanted or self.looks.is_due(step + 1, now_s)
-        self.wanted = False
+        self.due, self.wanted = self.wanted or self.looks.is_due(step + 1, now_s), False
         rests = not (self.due or self.recorder.newcomers.left or self.recorder.reductions.awaits(step + 1))
         self.recorder.idle = (step + 1, next_landmark(step + 1) - 1, self.looks.paid_s) if rests else NEVER
         return looked
@@ -229,11 +228,12 @@ class Inspection(Wishes):
 
     @contextlib.contextmanager
     def at_our_cost(self) -> Iterator[None]:
-        """Keep what we evaluate and read ourselves from counting as the program's."""
+        """Keep what we evaluate and read ourselves from counting as the program's, and what we fail at from it."""
         before = self.busy, self.recorder.deaf
         began, self.busy, self.recorder.deaf = time.thread_time(), True, True  # what others compute is not our cost
         try:
-            yield
+            with self.recorder.carefully():
+                yield
         finally:
             self.busy, self.recorder.deaf = before
             if not self.inside:

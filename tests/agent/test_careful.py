@@ -45,3 +45,49 @@ def test_a_program_goes_on_where_we_fail(part: str, way: str, tmp_path: Path) ->
     assert seen.exit_code == 0, seen.output_tail
     told = [fact.detail["error"] for fact in seen.facts if fact.name == "inspector failed"]
     assert set(told) == {"KeyError: 'ours'"}
+
+
+WRAPPED = """
+import gc
+import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
+
+def broken(*args, **kwargs):
+    raise KeyError("ours")
+
+(passes,) = [one for one in gc.get_objects() if type(one).__name__ == "Passes"]
+passes._open = passes._close = passes._alone = passes._look_behind = broken
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.line, self.norm = nn.Linear(4, 3), nn.BatchNorm(3)
+
+    def __call__(self, x):
+        return self.norm(self.line(x))
+
+model, optimizer = Net(), optim.SGD(0.1)
+x, y = mx.random.normal((8, 4)), mx.zeros((8,), mx.int32)
+
+def loss_fn(model):
+    return nn.losses.cross_entropy(model(x), y, reduction="mean")
+
+f = nn.value_and_grad(model, loss_fn)
+for _ in range(6):
+    value, grads = f(model)
+    optimizer.update(model, grads)
+    mx.eval(model.state, optimizer.state, value)
+    value.item()
+parts = [model(x) for _ in range(30)]
+values = [loss_fn(model) for _ in range(30)]
+print(mx.concatenate(parts).shape, mx.stack(values).shape)
+mx.eval(parts, values)
+model(x), loss_fn(model)
+"""
+
+
+@pytest.mark.slow
+def test_a_wrapped_call_returns_where_we_fail(tmp_path: Path) -> None:
+    (tmp_path / "loop.py").write_text(WRAPPED)
+    seen = observe(Program(name="loop", command=(sys.executable, str(tmp_path / "loop.py"))), LIMITS)
+    assert seen.exit_code == 0, seen.output_tail
+    assert [fact.detail["error"] for fact in seen.facts if fact.name == "inspector failed"][:1] == ["KeyError: 'ours'"]

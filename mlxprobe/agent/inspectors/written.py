@@ -32,7 +32,7 @@ class Written(Inspector):
             began = clock()
             result = original(file, *args, **kwargs)
             if not self.inspection.busy and not self.inspection.tracing:
-                with self.inspection.recorder.carefully(), self.inspection.at_our_cost():
+                with self.inspection.at_our_cost():
                     self._look_at(file, [*args, kwargs], clock() + FREE_S + SHARE * (clock() - began))
             return result
 
