@@ -132,6 +132,13 @@ def derived(forward: Any, backward: Any) -> dict[str, Any]:
 FORWARD, BACKWARD = 2 * X * WAY, 2 * X * WEIGHT
 
 
+def test_a_derivative_that_moves_with_the_last_digits_of_float32_may_be_off_by_as_much() -> None:
+    seen = derived(FORWARD * (1 + 3e-5), BACKWARD)
+    assert ("forward mode", "numbers") in judged(ONE, **seen)
+    seen["wide"]["moved"] = [{"jvp": told(FORWARD * (1 + sign * 5e-6)), "vjp": told(BACKWARD)} for sign in (1, -1)]
+    assert judged(ONE, **seen) == set()
+
+
 def test_right_derivatives_are_no_finding() -> None:
     assert judged(ONE, **derived(FORWARD, BACKWARD)) == set()
 
