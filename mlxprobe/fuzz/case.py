@@ -11,7 +11,7 @@ FLOATS = ("float32", "float16", "bfloat16")
 SIGNED = ("int8", "int16", "int32", "int64")
 UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 INTEGERS = (*SIGNED, *UNSIGNED)
-CALLS = 8  # of a program's operation, each with arguments of its own: cases
+CALLS = 12  # of a program's operation, each with arguments of its own: cases
 TRAINING = "train."
 
 

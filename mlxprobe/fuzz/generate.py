@@ -135,11 +135,20 @@ def drawn(draw: Draw, operation: Operation) -> Case:
     elif operation.smooth and any(one.is_float for one in made.arrays) and plain and operation.name[:4] != "fft.":
         deep = 0 if draw.of(*PLAIN) == "plain" else draw(st.sampled_from((0, 0, 1, 2, DEEPEST)))
         steps += [_then(draw, UNARY) for _ in range(deep)]
-    axes: list[int | None] = [draw(st.sampled_from((0, 0, -1, None))) for _ in made.arrays]
-    if axes and all(axis is None for axis in axes):
-        axes[0] = 0
+    axes = _axes(draw, len(made.arrays))
     still, light = _still(draw, operation, made), bool(draw.turn)
     return Case(id="", arrays=made.arrays, steps=tuple(steps), axes=tuple(axes), still=still, light=light)
+
+
+def _axes(draw: Draw, count: int) -> list[int | None]:
+    """Choose along which axis each array is batched by vmap: all along the same end, one alone, or any."""
+    ends = {"first": (0,), "last": (-1,)}
+    rhythm = draw.of("first", "last", "alone", "any", "last", "alone", "any")
+    found: list[int | None] = [draw(st.sampled_from(ends.get(rhythm, (0, 0, -1, None)))) for _ in range(count)]
+    if rhythm == "alone" or all(axis is None for axis in found):
+        chosen = draw(st.integers(0, max(count - 1, 0)))
+        found = [draw(st.sampled_from((0, -1))) if k == chosen else None for k in range(count)]
+    return found
 
 
 def _still(draw: Draw, operation: Operation, made: Drawn) -> tuple[int, ...]:

@@ -35,11 +35,12 @@ def _system(kind: str, **named: Any) -> Callable[[Draw], Drawn]:
 
 def _measured(draw: Draw) -> Drawn:
     of = shape(draw, 1, empty=False)
-    along: Any = draw(st.sampled_from((None, axis(draw, len(of)))))
+    whole = draw.of("kept", "any", "any", "any") == "kept"
+    along: Any = None if whole else draw(st.sampled_from((None, axis(draw, len(of)))))
     order = draw(st.sampled_from((None, 1, 2, 3, float("inf")))) if along is not None else None
     order = "inf" if order == float("inf") else order
     kind = "distinct" if order == "inf" else "real"
-    return given(array(draw, of, "float32", kind), after=(order,), axis=along, keepdims=draw(st.booleans()))
+    return given(array(draw, of, "float32", kind), after=(order,), axis=along, keepdims=whole or draw(st.booleans()))
 
 
 def _norm(a: Any, order: Any = None, axis: Any = None, keepdims: bool = False) -> Any:

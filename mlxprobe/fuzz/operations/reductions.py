@@ -49,8 +49,9 @@ def along_axis(kind: str, *, scan: bool = False, dtype: Callable[[Draw], str] = 
     """Return a builder of one array and one of its axes."""
 
     def build(draw: Draw) -> Drawn:
-        of = shape(draw, 1, empty=False)
-        named: dict[str, Any] = {"axis": axis(draw, len(of))}
+        inner = draw.of("inner", "any", "any", "inner", "inner") == "inner"  # there are others after it
+        of = shape(draw, 1 + inner, empty=False)
+        named: dict[str, Any] = {"axis": draw(st.integers(-len(of), -2)) if inner else axis(draw, len(of))}
         if scan:
             named |= {"reverse": draw(st.booleans()), "inclusive": draw(st.booleans())}
         return given(array(draw, of, dtype(draw), kind), **named)
