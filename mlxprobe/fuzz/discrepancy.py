@@ -23,6 +23,7 @@ UNSUPPORTED = (
     "incompatible function arguments",
     "unexpected keyword argument",
 )
+FATAL = ("crash", "hang", "memory limit", "error")  # oracles: how a process ended
 ROUGH = "as rough as float32"
 
 
@@ -52,9 +53,15 @@ class Discrepancy(Value, frozen=True):
         """What a case must be asked to show it again."""
         return f"mode {self.mode}" if self.mode else self.oracle
 
+    def is_like(self, other: Discrepancy) -> bool:
+        """Tell whether both fail by the same oracle in the same way."""
+        return (self.oracle, self.kind) == (other.oracle, other.kind) or {self.oracle, other.oracle} <= {*FATAL}
+
     @property
     def cause(self) -> tuple[str, str, str]:
         """What is told once, however many cases show it; some is the fault of what surrounds an operation."""
+        if self.oracle in FATAL:  # what reads memory that is not its own may end in any way
+            return self.operation, "ended", self.mode
         return "" if self.oracle == "memory" or self.kind == ROUGH else self.operation, self.oracle, self.kind
 
 

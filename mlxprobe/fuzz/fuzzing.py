@@ -32,6 +32,11 @@ def _is_absent(seen: Seen) -> bool:
     return isinstance(value, dict) and "has no attribute" in value.get("error", "")
 
 
+def _effort(shown: Shown) -> tuple[bool, tuple[int, ...]]:
+    """Say which case is asked again first: a hang costs seconds each time, and a crash of the same cause nothing."""
+    return shown[1].oracle == "hang", shown[0].size
+
+
 class Fuzzing:
     """Run cases on every side, and keep for each cause the first case that showed it."""
 
@@ -136,7 +141,7 @@ class Fuzzing:
         made: dict[tuple[str, str, str, tuple[str, ...]], Finding] = {}
         for side in self.sides:
             mine = [by_side for by_side in self._shown.values() if self._last(by_side) == side.name]
-            cases = [min(by_side[side.name], key=lambda pair: pair[0].size) for by_side in mine]
+            cases = [min(by_side[side.name], key=_effort) for by_side in mine]
             for by_side, first, small in zip(mine, cases, self._smaller(side, cases), strict=True):
                 if small is None:
                     self._unrepeated.append(f"{first[0].id}: {first[1].oracle}, {first[1].message}")

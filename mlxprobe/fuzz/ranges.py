@@ -8,10 +8,9 @@ import msgspec
 
 from mlxprobe.fuzz.batch import Batches, Seen
 from mlxprobe.fuzz.case import Case
-from mlxprobe.fuzz.discrepancy import ROUGH
+from mlxprobe.fuzz.discrepancy import FATAL, ROUGH
 from mlxprobe.fuzz.finding import Finding, Range
 from mlxprobe.fuzz.oracles import OTHER, Judge
-from mlxprobe.fuzz.reduce import FATAL
 from mlxprobe.releases.environments import NotInstallableError
 from mlxprobe.upgrade.bisect_search import Answer, Bisection
 

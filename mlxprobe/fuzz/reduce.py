@@ -10,7 +10,7 @@ import msgspec
 
 from mlxprobe.fuzz.batch import Batches, Seen
 from mlxprobe.fuzz.case import Array, Case, Step
-from mlxprobe.fuzz.discrepancy import Discrepancy
+from mlxprobe.fuzz.discrepancy import FATAL, Discrepancy
 from mlxprobe.fuzz.oracles import judged
 
 Shown = tuple[Case, Discrepancy]
@@ -19,7 +19,6 @@ REPEATS = 3
 MOST = 20  # attempts a round
 TOGETHER = 150  # in one process: asked of one mode each, they are quick
 FEW = 6  # where each needs a compiler
-FATAL = ("crash", "hang", "memory limit", "error")  # each attempt ends its process
 PLACED = ("index", "unique")  # kinds whose values a smaller array may not hold
 
 
@@ -133,7 +132,7 @@ def _renamed(shown: Shown, identity: str) -> Shown:
 
 def same(case: Case, seen: Seen, shown: Discrepancy) -> Discrepancy | None:
     """Return what a case shows by the same oracle in the same way."""
-    found = [one for one in judged(case, seen) if (one.oracle, one.kind) == (shown.oracle, shown.kind)]
+    found = [one for one in judged(case, seen) if one.is_like(shown)]
     return found[0] if found else None
 
 
