@@ -111,12 +111,13 @@ def case_of(name: str, number: int, turn: int) -> Case:
         RuntimeError: the strategies of an operation never come to an end.
     """
     call = None if name.startswith(TRAINING) else turn % CALLS
+    first = random.Random(f"{name}:{number}:{turn // CALLS}").randrange(CALLS)  # noqa: S311
     for attempt in range(ATTEMPTS):
         choices = random.Random(f"{name}:{number}:{turn}:{attempt}")  # noqa: S311
         data = ConjectureData(random=choices, provider=Provider)
         try:
             with BuildContext(data, is_final=False, wrapped_test=case_of):
-                made = drawn(Draw(data.draw, call), OPERATIONS[name])
+                made = drawn(Draw(data.draw, call, first), OPERATIONS[name])
         except (StopTest, UnsatisfiedAssumption):
             continue
         return msgspec.structs.replace(made, id=f"{name}:{number}:{turn}")

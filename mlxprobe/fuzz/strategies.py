@@ -15,6 +15,7 @@ from mlxprobe.fuzz.inside.layouts import ALIKE, LAYOUTS
 Shape = tuple[int, ...]
 LONG = (17, 33, 65, 129, 257, 1025, 4097)  # one more than blocks of kernels have
 MOST = 9000  # elements
+APART = 5  # layouts
 SPECIALS = ("nan", "inf", "-inf", "-0", "huge", "tiny", "0")
 SPREAD = ("real", "positive", "unit", "above", "share")  # kinds whose values may all be the same
 
@@ -26,9 +27,10 @@ class Draw:
     is not left to chance; without a turn everything is.
     """
 
-    def __init__(self, draw: Callable[[st.SearchStrategy[Any]], Any], turn: int | None = None) -> None:
+    def __init__(self, draw: Callable[[st.SearchStrategy[Any]], Any], turn: int | None = None, first: int = 0) -> None:
         self._draw = draw
         self.turn = turn
+        self._layout = first + (turn or 0)
 
     def __call__(self, strategy: st.SearchStrategy[Any]) -> Any:
         return self._draw(strategy)
@@ -36,6 +38,13 @@ class Draw:
     def of(self, *words: str) -> str:
         """Return the word whose turn it is; empty, which leaves it to chance, without one."""
         return "" if self.turn is None else words[self.turn % len(words)]
+
+    def layout(self, rows: Sequence[str]) -> str:
+        """Return a layout: in a program's calls one after the other, those of its arrays apart from each other."""
+        if self.turn is None:
+            return str(self(st.sampled_from(rows)))
+        self._layout += APART
+        return rows[self._layout % len(rows)]
 
 
 class Drawn(NamedTuple):
@@ -114,7 +123,7 @@ def array(
     if kind == "distinct" and math.prod(of) > 100:  # so many numbers the others have not
         dtype = "float32" if dtype in FLOATS else "int32"
     put = draw(st.lists(st.sampled_from(SPECIALS), max_size=2, unique=True)) if special and dtype in FLOATS else ()
-    lies = draw(st.sampled_from(("plain", "plain", *layouts)))
+    lies = draw.layout(("plain", "plain", *layouts))
     seed = draw(st.integers(0, 999))
     return Array(shape=of, dtype=dtype, kind=kind, layout=lies, seed=seed, special=tuple(put), bound=bound)
 
