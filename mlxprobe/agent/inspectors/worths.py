@@ -45,8 +45,7 @@ class Worths(Inspector):
 
     def _compare(self, taps: list[Any], name: str, worth: Any) -> None:
         """Keep the best of all that was picked: what a choice is compared with is made less likely, rightly."""
-        worths = graph.numbers(worth)
-        along = [-tap.sign * one for tap in taps if (one := _along(graph.numbers(tap.weights), worths)) is not None]
+        along = [-tap.sign * one for tap in taps if (one := _along(tap.weights, worth)) is not None]
         if not along:
             return
         site = taps[-1].site
@@ -62,13 +61,15 @@ class Worths(Inspector):
         )
 
 
-def _along(weights: list[float], worths: list[float]) -> float | None:
+def _along(weights: Any, worth: Any) -> float | None:
     """Return how far weights, summed for each worth, go along with the worths: 1 where they are multiples."""
-    each = len(weights) // len(worths)
-    if len(weights) % len(worths):
+    import mlx.core as mx
+
+    if not weights.size or weights.size % worth.size:
         return None
-    weights = [sum(weights[k * each : (k + 1) * each]) for k in range(len(worths))]
-    sizes = sum(one * one for one in weights), sum(one * one for one in worths)
+    each = graph.numbers(mx.sum(weights.reshape(worth.size, -1).astype(mx.float32), axis=1))
+    worths = graph.numbers(worth)
+    sizes = sum(one * one for one in each), sum(one * one for one in worths)
     if not all(0 < one < math.inf for one in sizes):
         return None
-    return sum(a * b for a, b in zip(weights, worths, strict=True)) / math.sqrt(sizes[0] * sizes[1])
+    return sum(a * b for a, b in zip(each, worths, strict=True)) / math.sqrt(sizes[0] * sizes[1])
