@@ -32,7 +32,7 @@ def frozen_updated(seen: Observation) -> Iterator[Finding]:
         yield rule("MP202").at(message, fact.file, fact.line, parameters=float(str(fact.detail["count"])))
         return
     for fact in facts(seen, "frozen changed"):
-        message = f"frozen parameters change from step to step, not by the optimizer: {listed(fact.detail['paths'])}"
+        message = f"frozen parameters change from step to step: {listed(fact.detail['paths'])}"
         yield rule("MP202").at(message, fact.file, fact.line, severity=Severity.NOTE)
 
 

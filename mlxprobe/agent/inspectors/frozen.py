@@ -26,7 +26,8 @@ class Frozen(Inspector):
         self._told: set[int] = set()
         self._model: weakref.ref[Any] | None = None
         self._frozen: dict[str, list[float]] = {}
-        self._by_tree: tuple[set[str], tuple[str, int]] = set(), sites.NOWHERE  # what an optimizer was given, no model
+        self._tree: dict[str, Any] = {}  # what an optimizer was given to update, with gradients: no model
+        self._tree_site = sites.NOWHERE
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.nn.layers.base":
@@ -60,22 +61,36 @@ class Frozen(Inspector):
         if model is None:
             return
         trainable = {path for path, _ in graph.named_leaves(model.trainable_parameters())}
-        frozen = [
+        every = [
             (path, one)
             for path, one in graph.named_leaves(model.parameters())
             if path not in trainable and not path.endswith(STATISTICS) and one.size
-        ][:FROZEN]
+        ]
+        frozen = every[:FROZEN]
+        tree, self._tree = self._tree, {}
         if not frozen or self.inspection.pending([one for _, one in frozen]):
             return
         some = graph.numbers_each([graph.sample(one) for _, one in frozen])
         values = dict(zip([path for path, _ in frozen], some, strict=True))
         changed = [path for path in values if path in self._frozen and values[path] != self._frozen[path]]
         self._frozen = values
-        recorder, (given, site) = self.inspection.recorder, self._by_tree
-        if changed and given.issuperset(changed):
-            recorder.fact("frozen updated", site, paths=changed[:5], count=len(given & set(values)))
+        recorder = self.inspection.recorder
+        if changed and self._are_of(tree, {path: values[path] for path in changed}):
+            recorder.fact(
+                "frozen updated", self._tree_site, paths=changed[:5], count=sum(one in tree for one, _ in every)
+            )
         elif changed:
             recorder.fact("frozen changed", recorder.set_sites.get(id(model), recorder.gradient_site), paths=changed)
+
+    def _are_of(self, tree: dict[str, Any], values: dict[str, list[float]]) -> bool:
+        """Tell whether an optimizer's tree has the very values that a model has: a teacher's are others."""
+        held = [tree[path] for path in values if path in tree]
+        if len(held) < len(values) or self.inspection.pending(held):
+            return False
+        return graph.numbers_each([graph.sample(one) for one in held]) == list(values.values())
+
+    def forget(self) -> None:
+        self._tree = {}
 
     def called(self, call: Call) -> None:
         if call.model is not None and self._model is None and (hidden := unowned(call.model)):
@@ -94,7 +109,9 @@ class Frozen(Inspector):
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         base = sys.modules.get("mlx.nn.layers.base")
         if base is None or not isinstance(model, base.Module):
-            self._by_tree = {path for path, _ in graph.named_leaves(gradients)}, sites.calling()
+            given = {path for path, _ in graph.named_leaves(gradients)}
+            self._tree = {path: one for path, one in graph.named_leaves(model) if path in given}
+            self._tree_site = sites.calling()
             return
         given = {path for path, _ in graph.named_leaves(gradients)}
         trainable = {path for path, _ in graph.named_leaves(model.trainable_parameters())}
