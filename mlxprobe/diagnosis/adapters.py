@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
+from mlxprobe.values.measures import counted
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -27,13 +28,16 @@ def adapter_with_base(seen: Observation) -> Iterator[Finding]:
     will be trained.
     """
     for fact in facts(seen, "adapter with base"):
-        count, bases = fact.detail["count"], listed(fact.detail["bases"])
+        count, bases = int(str(fact.detail["count"])), listed(fact.detail["bases"])
+        are = (
+            "is trained together with its base weight" if count == 1 else "are trained together with their base weights"
+        )
         message = (
-            f"{count} adapters of rank {fact.detail['rank']} are trained together with their base weights "
-            f"({bases}{', …' if float(str(count)) > len(bases.split(', ')) else ''}): "
+            f"{counted(count, 'adapter')} of rank {fact.detail['rank']} {are} "
+            f"({bases}{', …' if count > len(bases.split(', ')) else ''}): "
             f"{float(str(fact.detail['elements'])):,.0f} elements beside {float(str(fact.detail['adapters'])):,.0f}"
         )
-        yield rule("MP211").at(message + seen_at(fact), fact.file, fact.line, adapters=float(str(count)))
+        yield rule("MP211").at(message + seen_at(fact), fact.file, fact.line, adapters=float(count))
 
 
 @finding("MP403", "adapter-scale")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
-from mlxprobe.values.measures import fall
+from mlxprobe.values.measures import counted, fall
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -28,7 +28,8 @@ def frozen_updated(seen: Observation) -> Iterator[Finding]:
     Use instead: `nn.value_and_grad(model, loss_fn)`, which takes gradients of the trainable parameters alone.
     """
     for fact in facts(seen, "frozen updated"):
-        message = f"the optimizer updates {fact.detail['count']} frozen parameters: {listed(fact.detail['paths'])}"
+        frozen = counted(int(str(fact.detail["count"])), "frozen parameter")
+        message = f"the optimizer updates {frozen}: {listed(fact.detail['paths'])}"
         yield rule("MP202").at(message, fact.file, fact.line, parameters=float(str(fact.detail["count"])))
         return
     for fact in facts(seen, "frozen changed"):
@@ -76,11 +77,18 @@ def dropped_gradients(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "gradients dropped"):
         if fact.detail["at_end"] and seen.raised is not None:
             continue  # what an exception leaves undone was not forgotten
-        calls = float(str(fact.detail["calls"]))
-        when = "when the run ends" if fact.detail["at_end"] else f"at step {fact.step}"
-        of = "" if fact.detail["at_end"] else f" of {fact.detail['of']}"
-        message = f"{calls:.0f}{of} gradient calls were never applied {when}"
-        yield rule("MP204").at(message, fact.file, fact.line, gradients=calls)
+        calls, steps = int(str(fact.detail["calls"])), fact.count
+        when = f"at step {fact.step}" if steps == 1 else f"at {steps} of the steps that were looked at, or more"
+        message = (
+            f"{calls} of {counted(int(str(fact.detail['of'])), 'gradient call')} {_were(calls)} never applied {when}"
+        )
+        if fact.detail["at_end"]:
+            message = f"{counted(calls, 'gradient call')} {_were(calls)} never applied when the run ends"
+        yield rule("MP204").at(message, fact.file, fact.line, gradients=float(calls))
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 @finding("MP206", "nothing-trainable")

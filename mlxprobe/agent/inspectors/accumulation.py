@@ -44,7 +44,7 @@ class Accumulation(Inspector):
         self._clipped: tuple[Any, Any] = None, None  # that gradient after clipping by norm, and before
         self._before: tuple[int, list[float]] = 0, []  # the last update, and what it was given
         self._carried = 0  # updates in a row that were given all of the one before as well
-        self._last = 0, 0  # calls of an update that took the last alone, and such updates in a row
+        self._last = 0, 0, 0  # calls of an update that took the last of them alone, how many, and such updates in a row
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.optimizers.optimizers" and hasattr(module, "clip_grad_norm"):
@@ -122,17 +122,19 @@ class Accumulation(Inspector):
             )
 
     def _look_for_last(self, calls: list[Kept], values: list[list[float]], passed: list[float]) -> None:
-        """Tell of updates that take the last call of as many as always, all at the same weights and of one kind.
+        """Tell of updates that take the last of as many calls as always, all at the same weights and of one kind.
 
         The gradients of the others may never have been computed: `values` are then of the last alone.
         """
         alike = all(one.kind == calls[0].kind for one in calls) and len(set(map(tuple, values))) == len(values)
-        alone = bool(passed) and len(passed) >= ELEMENTS and alike and share_of_sum(values[-1:], passed) is not None
-        length, times = self._last
-        same = alone and (not times or length == len(calls)) and self._at_rest(calls)
-        self._last = (len(calls), times + 1) if same else (0, 0)
-        if same and times + 1 == LAST_IS_SURE:
-            told = {"calls": len(calls) - 1, "of": len(calls), "at_end": False}
+        alike = alike and len(passed) >= ELEMENTS
+        most = min(len(calls), len(values) + 1) if alike else 0
+        taken = next((k for k in range(1, most) if share_of_sum(values[-k:], passed) is not None), 0)
+        times = self._last[2] if self._last[:2] == (len(calls), taken) else 0
+        same = bool(taken) and self._at_rest(calls)
+        self._last = (len(calls), taken, times + 1) if same else (0, 0, 0)
+        if self._last[2] >= LAST_IS_SURE:
+            told = {"calls": len(calls) - taken, "of": len(calls), "at_end": False}
             self.inspection.recorder.fact("gradients dropped", self._loop, **told)
 
     def _at_rest(self, calls: list[Kept]) -> bool:

@@ -73,7 +73,7 @@ class Adapters(Inspector):
         trained = [one for one in both[:MOST] if moved(before.get(one.path), self._before[one.path])]
         if trained and adapters.adds(trained[0]) is not None:
             self._looks = LOOKS
-            self._tell(both)
+            self._tell(both, alike(model, trained[0], both))
 
     def _look_at_frozen(self, model: Any) -> None:
         """Tell of adapters that are all frozen, and whose products are all zero: they add nothing, and never will."""
@@ -95,7 +95,7 @@ class Adapters(Inspector):
                 trained=len(graph.leaves(model.trainable_parameters())),
             )
 
-    def _tell(self, both: list[Adapter]) -> None:
+    def _tell(self, both: list[Adapter], more: list[dict[str, Any]]) -> None:
         self._told = True
         made = self._made.get(id(both[0].holder), sites.NOWHERE)
         site, seen = sites.blamed(made, self.inspection.recorder.gradient_site)
@@ -103,11 +103,11 @@ class Adapters(Inspector):
             "adapter with base",
             site,
             seen=seen,
-            count=len(both),
-            bases=[one.base.path for one in both][:3],
+            count=len(both) + len(more),
+            bases=[*(one.base.path for one in both), *(next(iter(one)) for one in more)][:3],
             rank=both[0].rank,
-            adapters=sum(int(part.array.size) for one in both for part in one.factors),
-            elements=sum(int(one.base.array.size) for one in both),
+            adapters=sum(int(part.array.size) for one in both for part in one.factors) + sum(sizes(more, 1, 3)),
+            elements=sum(int(one.base.array.size) for one in both) + sum(sizes(more, 0, 1)),
         )
 
 
@@ -115,6 +115,22 @@ def with_base(model: Any) -> list[Adapter]:
     """List what has the form of an adapter and may be trained with its base."""
     trainable = {path for path, _ in graph.named_leaves(model.trainable_parameters())}
     return [one for one in adapters.find(model) if {one.base.path, *(part.path for part in one.factors)} <= trainable]
+
+
+def alike(model: Any, proved: Adapter, known: list[Adapter]) -> list[dict[str, Any]]:
+    """List a base and its factors, by path, of each further layer of an adapter's class: of a rank that is full."""
+    start = len(proved.path) + 1 if proved.path else 0
+    names = [one.path[start:] for one in (proved.base, *proved.factors)]
+    trainable = dict(graph.named_leaves(model.trainable_parameters()))
+    told = {id(one.holder) for one in known}
+    others = [path for path, one in model.named_modules() if type(one) is type(proved.holder) and id(one) not in told]
+    found = [{full: trainable.get(full) for name in names if (full := f"{path}.{name}".lstrip("."))} for path in others]
+    return [one for one in found if all(array is not None for array in one.values())]
+
+
+def sizes(layers: list[dict[str, Any]], first: int, last: int) -> list[int]:
+    """Return how many elements some of each layer's arrays have."""
+    return [int(array.size) for one in layers for array in list(one.values())[first:last]]
 
 
 def frozen(model: Any) -> list[Adapter]:
