@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections import Counter
 from typing import Any
 
 # Export recurses once per operation in a chain; beyond some 60,000 it can overflow an 8 MB stack.
@@ -24,18 +23,17 @@ def named_leaves(tree: Any) -> list[tuple[str, Any]]:
 
     array, kinds = mx.array, (mx.array, dict, list, tuple)
     found: list[tuple[str, Any]] = []
-    waiting, times = [("", tree)], Counter[int]()
+    waiting: list[tuple[str, Any]] = [("", tree)]
+    times: dict[int, int] = {}
     while waiting:
         path, node = waiting.pop()
         if isinstance(node, array):
             found.append((path, node))
-        elif isinstance(node, (dict, list, tuple)) and times[id(node)] < PATHS:
-            times[id(node)] += 1
+        elif isinstance(node, (dict, list, tuple)) and (before := times.get(id(node), 0)) < PATHS:
+            times[id(node)] = before + 1
             pairs = node.items() if isinstance(node, dict) else list(enumerate(node))
             above = f"{path}." if path else ""
-            waiting += [
-                (f"{above}{key}" if above else str(key), one) for key, one in reversed(pairs) if isinstance(one, kinds)
-            ]
+            waiting += [(f"{above}{key}", one) for key, one in reversed(pairs) if isinstance(one, kinds)]
     return found
 
 
@@ -45,13 +43,13 @@ def leaves(tree: Any) -> list[Any]:
 
     array = mx.array
     found: list[Any] = []
-    waiting, times = [tree], Counter[int]()
+    waiting, times = [tree], dict[int, int]()
     while waiting:
         node = waiting.pop()
         if isinstance(node, array):
             found.append(node)
-        elif isinstance(node, (dict, list, tuple)) and times[id(node)] < PATHS:
-            times[id(node)] += 1
+        elif isinstance(node, (dict, list, tuple)) and (before := times.get(id(node), 0)) < PATHS:
+            times[id(node)] = before + 1
             waiting += reversed(node.values() if isinstance(node, dict) else node)
     return found
 

@@ -12,7 +12,7 @@ from mlxprobe.agent.inspection import UPDATE, Inspection, Inspector
 from mlxprobe.agent.kept import HALF, KNOWN, TRACED, Growth, Kept
 
 LIMIT = 499_000  # MLX's own, where the system names no other
-MANY_STEPS = 32
+MANY_STEPS, FIRST = 32, 4  # what is told begins at an eighth of the steps, or after
 FEW = 4.0  # more a step: less takes longer than runs last
 PENDING = 100  # operations
 
@@ -30,7 +30,7 @@ class Buffers(Inspector):
         self._counted_s = 0.0  # what the last count of all that Python keeps took: it has millions of objects at times
 
     def look(self, step: int) -> None:
-        if self.inspection.looks.spares(self._counted_s):
+        if step >= FIRST and self.inspection.looks.spares(self._counted_s):
             began_s = time.thread_time()
             self._growths["kept"].mark(step, alive())
             self._counted_s = time.thread_time() - began_s
@@ -40,7 +40,8 @@ class Buffers(Inspector):
 
     def finish(self) -> None:
         step = self.inspection.recorder.step
-        self._growths["kept"].ends(step, alive())
+        if step >= MANY_STEPS:
+            self._growths["kept"].ends(step, alive())
         TRACED.holds()  # the functions may be gone, with the frame that had them
         self._tell(step)
 
