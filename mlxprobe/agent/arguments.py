@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
+
+VARIABLE, KEYWORDS = 4, 8  # flags of code: `*args`, `**kwargs`
 
 
 def like(original: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -18,12 +21,7 @@ def described(function: Callable[..., Any], argnums: Any = None, argnames: Any =
     chosen = {0} if argnums is None and not argnames else {argnums} if isinstance(argnums, int) else set(argnums or ())
 
     def describe(args: tuple[Any, ...], kwargs: dict[str, Any], *, taken: bool = False) -> dict[str, Any]:
-        import inspect  # takes as long as a tenth of the agent, and waits for a step that is looked at
-
-        try:
-            names = list(inspect.signature(function).parameters)
-        except (TypeError, ValueError):
-            names = []
+        names = parameters(function)
         named = {
             (names[k] if k < len(names) else f"argument {k}"): one
             for k, one in enumerate(args)
@@ -33,3 +31,20 @@ def described(function: Callable[..., Any], argnums: Any = None, argnames: Any =
         return {name: one for name, one in named.items() if taken or not hasattr(one, "trainable_parameters")}
 
     return describe
+
+
+def parameters(function: Any) -> list[str]:
+    """Name a function's parameters as its signature has them; none of what has no signature."""
+    if type(function) is FunctionType and not vars(function).keys() & {"__wrapped__", "__signature__"}:
+        code = function.__code__
+        names, taken = code.co_varnames, code.co_argcount
+        last = taken + code.co_kwonlyargcount
+        many = bool(code.co_flags & VARIABLE)
+        rest = names[last + many : last + many + bool(code.co_flags & KEYWORDS)]
+        return [*names[:taken], *names[last : last + many], *names[taken:last], *rest]
+    import inspect  # takes as long as a whole look
+
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []

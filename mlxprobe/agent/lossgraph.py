@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Set
 
 NODE = r'\{ (\d+) \[label ="([^"]*)"'
 CARRIERS = {"Squeeze", "Reshape", "ExpandDims", "AsType", "Broadcast", "Flatten", "Unflatten", "StopGradient", "Copy"}
@@ -171,16 +172,21 @@ class LossGraph:
 
     def enters_layer(self, name: str) -> bool:
         """Tell whether a layer is given what is computed from a named array."""
+        return any(map(self._is_layer, self._onward([name]) - {name}))
+
+    def _onward(self, names: Iterable[str], without: Set[str] = frozenset()) -> set[str]:
+        """Return some arrays and all that is computed from them on the way to the loss, `without` some others."""
         made: dict[str, list[str]] = {}  # by an array, what is computed right from it
-        for tensor in self._behind:
+        for tensor in self._behind - without:
             for one in self._sources(tensor):
                 made.setdefault(one, []).append(tensor)
-        seen, waiting = {name}, [name]
+        waiting = list(names)
+        seen = set(waiting)
         while waiting:
             fresh = [one for one in made.get(waiting.pop(), []) if one not in seen]
             seen.update(fresh)
             waiting += fresh
-        return any(map(self._is_layer, seen - {name}))
+        return seen
 
     def indices(self) -> set[str]:
         """Name the arrays that choose among computed values, such as class labels among logits."""

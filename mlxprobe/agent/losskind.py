@@ -21,12 +21,14 @@ class LossKind(LossGraph):
 
     def weighs_itself(self) -> bool:
         """Tell whether what layers made is multiplied by a detached value of theirs: such a loss need not fall."""
-        for tensor in self._near():
-            if self._kind.get(self._maker.get(tensor, "")) == "Multiply":
-                known = [any(map(self._is_layer, self._ancestors(one))) for one in self._sources(tensor)]
-                if all(known) and any(map(self._is_detached, self._sources(tensor))):
-                    return True
-        return False
+        products = [
+            sources
+            for tensor in self._near()
+            if self._kind.get(self._maker.get(tensor, "")) == "Multiply"
+            if any(map(self._is_detached, sources := self._sources(tensor)))
+        ]
+        known = self._onward(filter(self._is_layer, self._behind), self._named) if products else set()
+        return any(map(known.issuperset, products))
 
     def _is_detached(self, tensor: str) -> bool:
         for _ in range(DEEPEST):
