@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Set
+from functools import cached_property
 
 NODE = r'\{ (\d+) \[label ="([^"]*)"'
 CARRIERS = {"Squeeze", "Reshape", "ExpandDims", "AsType", "Broadcast", "Flatten", "Unflatten", "StopGradient", "Copy"}
@@ -159,8 +160,9 @@ class LossGraph:
 
     def past_layers(self) -> set[str]:
         """Name the arrays that reach the loss on a way without any layer: what outputs are compared with."""
-        return self._near() & self._named
+        return self._near & self._named
 
+    @cached_property
     def _near(self) -> set[str]:
         seen, waiting = {"loss"}, ["loss"]
         while waiting:

@@ -14,7 +14,7 @@ class LossKind(LossGraph):
 
     def compares(self, *, classes: bool) -> str:
         """Say how outputs are compared: by the logarithm of `classes`, or the `square` of what they are off."""
-        kinds = {self._kind.get(self._maker.get(one, "")) for one in self._near()}
+        kinds = {self._kind.get(self._maker.get(one, "")) for one in self._near}
         if classes:
             return "classes" if "LogSumExp" in kinds or self.hand_written() else ""
         return "square" if "Square" in kinds else ""
@@ -23,7 +23,7 @@ class LossKind(LossGraph):
         """Tell whether what layers made is multiplied by a detached value of theirs: such a loss need not fall."""
         products = [
             sources
-            for tensor in self._near()
+            for tensor in self._near
             if self._kind.get(self._maker.get(tensor, "")) == "Multiply"
             if any(map(self._is_detached, sources := self._sources(tensor)))
         ]
@@ -40,7 +40,7 @@ class LossKind(LossGraph):
 
     def squashed(self) -> tuple[str, str]:
         """Name the softmax or sigmoid that a loss of logits takes a second time, and the first one's result."""
-        for tensor in self._near():
+        for tensor in self._near:
             wanted = SQUASHES.get(self._kind.get(self._maker.get(tensor, ""), ""))
             for one in self._sources(tensor) if wanted else ():
                 shifted = self._made_by(one) == "Subtract"  # by the maximum
