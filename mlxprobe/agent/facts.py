@@ -21,6 +21,7 @@ class Facts:
             int, tuple[str, int]
         ] = {}  # or those of a module, by identity, at a step that is looked at
         self.beside: dict[int, Callable[[], Any]] = {}  # models of a trained one's class that are called, by identity
+        self.fed: Callable[[Any], None] = lambda _: None  # told of what a trained model is called with, for no gradient
         self._facts: dict[tuple[str, str, int], int] = {}
         self._over = False
 

@@ -91,6 +91,26 @@ def channel_layout(seen: Observation) -> Iterator[Finding]:
             yield rule("MP305").at(message, fact.file, fact.line, last_axis=channels, time=time)
 
 
+@finding("MP311", "other-scale", Severity.NOTE)
+def other_scale(seen: Observation) -> Iterator[Finding]:
+    """A model is evaluated on numbers of another scale than it is trained on.
+
+    What it was taught about sizes does not hold there: the validation says little of the model, and nothing of its
+    training. Told where the deviation of what the model is called with, outside of gradient calls, is more than four
+    times that within them, or less than a quarter, each time. It is a note: noise that is larger, or another field of
+    use, may be what is to be tested.
+
+    Example: `(x / 255 - mean) / deviation` for training, `x / 255` for validation.
+
+    Use instead: one function that prepares the data of both.
+    """
+    for fact in facts(seen, "other scale"):
+        trained = f"{float(str(fact.detail['mean'])):.3g} ± {float(str(fact.detail['deviation'])):.3g}"
+        given = f"{float(str(fact.detail['m'])):.3g} ± {float(str(fact.detail['d'])):.3g}"
+        message = f"outside of gradient calls the model is given numbers of {given}, and within them of {trained}"
+        yield rule("MP311").at(message, fact.file, fact.line, looks=float(str(fact.detail["looks"])))
+
+
 @finding("MP309", "repeated-data", Severity.WARNING)
 def repeated_data(seen: Observation) -> Iterator[Finding]:
     """The batches hold the same again: one batch at every step, one row in all places, or a row with another target.

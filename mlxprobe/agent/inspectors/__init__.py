@@ -34,6 +34,7 @@ from mlxprobe.agent.inspectors.rates import Rates
 from mlxprobe.agent.inspectors.ratios import Ratios
 from mlxprobe.agent.inspectors.renewals import Renewals
 from mlxprobe.agent.inspectors.retained import Retained
+from mlxprobe.agent.inspectors.scales import Scales
 from mlxprobe.agent.inspectors.shares import Shares
 from mlxprobe.agent.inspectors.sizes import Sizes
 from mlxprobe.agent.inspectors.twins import Twins
@@ -56,6 +57,7 @@ ALL: tuple[type[Inspector], ...] = (
     Pairs,
     Twins,
     Copies,
+    Scales,
     Ratios,
     Indices,
     Passes,  # wraps models for good: before Causality, which leaves them as it found them

@@ -14,7 +14,7 @@ from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.modes import Modes, loop
 from mlxprobe.agent.lossgraph import LossGraph
 
-BESIDE = 4
+BESIDE, FED = 4, 40
 MANY = 8  # losses in a row that nothing evaluated
 FACTOR = 2  # of the peak before
 FLOOR_BYTES = 1_000_000
@@ -35,6 +35,7 @@ class Passes(Inspector):
         self._site = ("", 0)
         self._forwards, self._forwards_at, self._opened = 0, -1, False  # calls of the model since an evaluation
         self._heard: dict[type, tuple[Any, Any]] = {}  # what models are called by, as it is and as it was
+        self._fed = 0
         self._read = 0  # losses that were looked behind
 
     def imported(self, name: str, module: Any) -> None:
@@ -80,11 +81,19 @@ class Passes(Inspector):
                     if self._opened:
                         with seen.at_our_cost():
                             self._close()
+                if self._fed < FED:
+                    self._feed(args)
             elif seen.due and layer is not self._model() and len(seen.recorder.beside) < BESIDE and not seen.busy:
                 seen.recorder.beside.setdefault(id(layer), weakref.ref(layer))
             return result
 
         return __call__
+
+    def _feed(self, args: Any) -> None:
+        """Hand on what the model was called with outside of gradient calls, some times a run."""
+        self._fed += 1
+        with self.inspection.at_our_cost(), self.inspection.recorder.carefully():
+            self.inspection.recorder.fed(args)
 
     def _open(self) -> None:
         """Begin a pass of calls that nothing has evaluated, and that hears of no loss."""

@@ -1,0 +1,74 @@
+"""Whether a model is given numbers of another scale where it is evaluated than where it is trained."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from mlxprobe.agent import graph, sites
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspectors.losses import FED, is_amount, unique
+
+LARGE = 1 << 22  # elements
+LOOKS, SURE = 12, 3  # of each kind
+APART = 4.0  # ratio of the standard deviations
+TINY = 1e-9
+
+
+class Scales(Inspector):
+    """Read mean and deviation of what a trained model is called with, within gradient calls and outside of them.
+
+    Nothing is held and nothing is evaluated for it: what waits for its values is left out.
+    """
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        inspection.recorder.fed = self._fed
+        self._within: list[tuple[float, float]] = []
+        self._outside: list[tuple[float, float]] = []
+        self._shape: tuple[int, ...] = ()  # of a row
+        self._site = ("", 0)
+
+    def called(self, call: Call) -> None:
+        fed = self.inspection.looked.get(FED, set())
+        given = [one for _, one in unique(call.data) if id(one) in fed and is_read(one)]
+        shape = tuple(given[0].shape[1:]) if len(given) == 1 else None
+        if len(self._within) < LOOKS and shape is not None and shape == (self._shape or shape):
+            self._shape = shape
+            self._within += read(given[0])
+
+    def _fed(self, args: tuple[Any, ...]) -> None:
+        """A trained model was called outside of a gradient call."""
+        one: Any = args[0] if args else None
+        if len(self._outside) < LOOKS and is_read(one) and tuple(one.shape[1:]) == self._shape:
+            self._outside += read(one)
+            self._site = self._site if len(self._outside) > 1 else sites.calling()
+
+    def finish(self) -> None:
+        if min(len(self._within), len(self._outside)) < SURE:
+            return
+        usual, spread = (statistics.median(one[k] for one in self._within) for k in (0, 1))
+        if spread <= TINY or not all(1 / APART < deviation / spread < APART for _, deviation in self._within):
+            return
+        ratios = [deviation / spread for _, deviation in self._outside]
+        if all(ratio > APART for ratio in ratios) or all(ratio < 1 / APART for ratio in ratios):
+            told = {"mean": usual, "deviation": spread, "looks": len(ratios)}
+            told |= {name: statistics.median(one[k] for one in self._outside) for k, name in enumerate(("m", "d"))}
+            self.inspection.recorder.fact("other scale", self._site, **told)
+
+
+def is_read(one: Any) -> bool:
+    """Tell whether an array is a batch of numbers."""
+    return getattr(one, "ndim", 0) > 1 and is_amount(one) and 1 < one.size <= LARGE
+
+
+def read(one: Any) -> list[tuple[float, float]]:
+    """Return mean and deviation, where the program has evaluated the array."""
+    import mlx.core as mx
+
+    if graph.pending([one]):
+        return []
+    one = one.astype(mx.float32)
+    mean, deviation = graph.numbers(mx.stack([mx.mean(one), mx.std(one)]))
+    return [(mean, deviation)]
