@@ -17,6 +17,7 @@ LONG = (17, 33, 65, 129, 257, 1025, 4097)  # one more than blocks of kernels hav
 MOST = 9000  # elements
 APART = 5  # layouts
 SPECIALS = ("nan", "inf", "-inf", "-0", "huge", "tiny", "0")
+VARIED = "varied"  # real, and never one number many times: what is left of it without its mean is rounding alone
 SPREAD = ("real", "positive", "unit", "above", "share")  # kinds whose values may all be the same
 
 

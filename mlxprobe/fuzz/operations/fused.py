@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from mlxprobe.fuzz.operations.registry import operation
-from mlxprobe.fuzz.strategies import Draw, Drawn, array, floating, given, shape
+from mlxprobe.fuzz.strategies import VARIED, Draw, Drawn, array, floating, given, shape
 
 EPSILON = 1e-5
 
@@ -17,7 +17,7 @@ EPSILON = 1e-5
 def _normalised(draw: Draw, *, shifted: bool) -> Drawn:
     of = shape(draw, 1, 3, 6, empty=False)
     dtype = floating(draw)
-    parts = [array(draw, of, dtype), array(draw, of[-1:], dtype)]
+    parts = [array(draw, of, dtype, VARIED), array(draw, of[-1:], dtype)]
     parts += [array(draw, of[-1:], dtype)] if shifted else []
     return given(*parts, after=(EPSILON,))
 
