@@ -54,8 +54,9 @@ def fuzz(
 ) -> None:
     """Run random programs of MLX's operations; exit 1 where something is wrong.
 
-    A program calls one operation twelve times, with other arguments each time, or is a short training. Results are held against NumPy and SciPy in float64, derivatives against differences, and compiled, batched and
-    strided calls against plain ones; where JAX is installed (extra `jax`), derivatives and layers against it too.
+    A program calls one operation twelve times, with other arguments each time, or is a short training. Results are held
+    against NumPy and SciPy in float64, derivatives against differences, and compiled, batched and strided calls against
+    plain ones; where JAX is installed (extra `jax`), derivatives and layers against it too.
     With --against, only what that release or device does not show counts.
     """
     from mlxprobe.reports.fuzz import FUZZ_FORMATS
