@@ -94,7 +94,10 @@ def uneven_batches(seen: Sequence[Observation]) -> Iterator[Finding]:
 
 def _told(seen: Sequence[Observation], code: str) -> Iterator[Finding]:
     found = [one for group in lanes(seen) if (one := _difference(group)) is not None]
-    yield from (one for one in [*found, *unmet(seen)] if one.code == code)
+    ends = list(unmet(seen))
+    if any(one.severity is Severity.ERROR for one in ends):  # whose rank never comes to what the others have evaluated
+        found = [one for one in found if one.code != "MP703" or one.severity is Severity.ERROR]
+    yield from (one for one in [*found, *ends] if one.code == code)
 
 
 def _difference(group: list[Lane]) -> Finding | None:
@@ -207,11 +210,13 @@ def _unevaluated(group: list[Lane]) -> Finding | None:
     last = waiting[0].at(waiting[0].last)
     who = named(one.rank for one in others) if others else ""
     if others and not all(over(one.seen) for one in others):
-        message = f"{who} built {called(last, waiting[0].last)} and stands elsewhere"
+        verb = "stands" if len(others) == 1 else "stand"
+        message = f"{who} built {called(last, waiting[0].last)} and {verb} elsewhere"
         return at("MP701", joined(message, after), last, [one.seen for one in others], Severity.WARNING)
     if others:
         proved = any(one.at(one.last).begun_s is None for one in others)
-        message = f"{who} built {called(last, waiting[0].last)} and came to its end without evaluating it"
+        whose = "its end" if len(others) == 1 else "their ends"
+        message = f"{who} built {called(last, waiting[0].last)} and came to {whose} without evaluating it"
         severity = Severity.ERROR if proved else Severity.WARNING
         return at("MP703", joined(message, after), _asked(waiting[0], last), [one.seen for one in others], severity)
     places = {standing(one.seen) for one in waiting}

@@ -209,6 +209,14 @@ def test_messages_are_numbered_where_the_oldest_are_gone() -> None:
     assert "rank 1 receives message 40 from rank 0" in one.message
 
 
+def test_who_receives_what_nobody_sends_explains_what_it_never_came_to() -> None:
+    waits = (*built("gg"), message(3, "recv", 1, done_s=None, built_s=1.0, begun_s=1.1))
+    ahead = (*built("gg", waits=False), msgspec.structs.replace(built("ggg")[2], n=3))
+    rows = (*waits, msgspec.structs.replace(built("ggg")[2], n=4, begun_s=None, done_s=None, built_s=1.2))
+    ranks = (cut_off(0, "", collectives=rows), healthy(1, "ggg", collectives=ahead))
+    assert [(code, blamed) for code, _, _, blamed in told(*ranks)] == [("MP701", (1,))]
+
+
 def lost(rank: int, **changes: Any) -> Observation:
     return healthy(rank, "gg", **{"finished": False, "exit_code": -9} | changes)
 
