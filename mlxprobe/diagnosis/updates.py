@@ -74,7 +74,9 @@ def dropped_gradients(seen: Observation) -> Iterator[Finding]:
 
     Use instead: apply the remainder after the loop, divided by its own number of micro-batches.
     """
-    for fact in facts(seen, "gradients dropped"):
+    told = [fact for fact in seen.facts if fact.name == "gradients dropped"]
+    told.sort(key=lambda fact: not fact.detail["at_end"])  # what is left over again and again says more
+    for fact in {(fact.file, fact.line): fact for fact in told}.values():
         if fact.detail["at_end"] and seen.raised is not None:
             continue  # what an exception leaves undone was not forgotten
         calls, steps = int(str(fact.detail["calls"])), fact.count

@@ -19,6 +19,13 @@ def test_gradients_that_an_exception_left_unapplied_were_not_forgotten(at_end: b
     assert len(list(dropped_gradients(seen))) == told
 
 
+def test_what_each_epoch_leaves_over_is_told_before_what_the_last_one_does() -> None:
+    ends = [{"calls": 5, "of": 12, "at_end": False}, {"calls": 5, "of": 7, "at_end": True}]
+    told = tuple(Fact(name="gradients dropped", count=4 + k, detail=one) for k, one in enumerate(ends))
+    (one,) = dropped_gradients(Observation(program="p", limits=LIMITS, facts=told))
+    assert one.message.startswith("5 of 12 gradient calls were never applied at 4 of the steps")
+
+
 @pytest.mark.parametrize(("decay", "told"), [(100.0, ["each update takes 30% of every weight away"]), (0.1, [])])
 def test_decay_is_told_by_what_it_takes_at_each_update(decay: float, told: list[str]) -> None:
     one = Optimizer(name="AdamW", rates=((1, 3e-3), (50, 3e-3)), weight_decay=decay)
