@@ -20,7 +20,10 @@ def test_gradients_that_an_exception_left_unapplied_were_not_forgotten(at_end: b
 
 
 def test_what_each_epoch_leaves_over_is_told_before_what_the_last_one_does() -> None:
-    ends = [{"calls": 5, "of": 12, "at_end": False}, {"calls": 5, "of": 7, "at_end": True}]
+    ends: list[dict[str, str | int | float | bool | list[str]]] = [
+        {"calls": 5, "of": 12, "at_end": False},
+        {"calls": 5, "of": 7, "at_end": True},
+    ]
     told = tuple(Fact(name="gradients dropped", count=4 + k, detail=one) for k, one in enumerate(ends))
     (one,) = dropped_gradients(Observation(program="p", limits=LIMITS, facts=told))
     assert one.message.startswith("5 of 12 gradient calls were never applied at 4 of the steps")
