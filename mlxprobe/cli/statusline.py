@@ -49,7 +49,8 @@ class StatusLine:
 
     def _ranks(self, watcher: Watcher) -> str:
         """Say which rank keeps the others back."""
-        programs = watcher.processes.programs
+        last = max(log.process.job for log in watcher.processes.programs)
+        programs = [log for log in watcher.processes.programs if log.process.job == last]
         if len(programs) < 2:
             return ""
         if self._behind is None:

@@ -159,9 +159,11 @@ class Report:
         if watcher.silent_s > watcher.limits.stall_s / 2:  # nobody moves
             return
         now_s = time.monotonic() - watcher.child.started_s
-        told = held_up(watcher.processes.programs, now_s, watcher.limits.stall_s)
-        if told and self._is_news(told, watcher.limits.stall_s):
-            tell(told)
+        programs = watcher.processes.programs
+        for job in sorted({log.process.job for log in programs}):
+            told = held_up([log for log in programs if log.process.job == job], now_s, watcher.limits.stall_s)
+            if told and self._is_news(f"job {job}: {told}" if job else told, watcher.limits.stall_s):
+                tell(told)
 
     def renew(self, running: Watch, watcher: Watcher) -> None:
         """Write the file anew where that is due, of a program that runs."""

@@ -11,14 +11,14 @@ from pathlib import PurePath
 import msgspec
 
 from mlxprobe.diagnosis.causes import explained
-from mlxprobe.diagnosis.registry import RULES, Rule, finding, ranks_finding, rule
-from mlxprobe.values.again import by_rank
+from mlxprobe.diagnosis.registry import RULES, Rule, finding, ranks_finding
+from mlxprobe.values.again import by_rank, jobs
 from mlxprobe.values.measures import callers
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
-__all__ = ["RULES", "Rule", "diagnose", "diagnose_ranks", "finding", "ranks_finding", "rule", "unchecked"]
+__all__ = ["RULES", "Rule", "diagnose", "diagnose_jobs", "diagnose_ranks", "finding", "ranks_finding", "unchecked"]
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
@@ -53,6 +53,11 @@ def diagnose_ranks(seen: Sequence[Observation]) -> tuple[Finding, ...]:
     ranks = by_rank(seen)
     found = (one for code in sorted(RULES) for one in RULES[code].compare(ranks)) if len(ranks) > 1 else ()
     return explained(msgspec.structs.replace(one, together=True) for one in found)
+
+
+def diagnose_jobs(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    """Return what ranks show only together, of each job by itself."""
+    return tuple(found for job in jobs(seen) for found in diagnose_ranks(job))
 
 
 def unchecked(seen: Observation) -> tuple[Finding, ...]:

@@ -51,7 +51,8 @@ def renderable(record: Record, accepted: int = 0, before: Record | None = None) 
     for one, told in zip(rows, said_once(rows), strict=True):
         parts += [*_bold(heading(one, rows)), *_program(one, told.findings), *sheet(one, before)]
     for of_program in ranks.groups(rows).values():
-        parts += [Text(""), ranks.RankTable(ranks.lines(of_program))]
+        job = of_program[0].process.job if of_program[0].process else 0
+        parts += [Text(f"\njob {job}:" if job else "", "bold"), ranks.RankTable(ranks.lines(of_program))]
     if accepted:
         parts.append(Text(f"accepted: {counted(accepted, 'finding')} that the baseline has already"))
     parts += [Hanging(Text(f"problem: {one_line(problem)}", "red")) for problem in record.problems]

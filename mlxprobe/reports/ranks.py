@@ -28,11 +28,12 @@ ABOUT = "finished: collectives that have run; collective: the one that a rank wa
 
 
 def groups(rows: Iterable[ProgramRecord]) -> dict[str, Sequence[ProgramRecord]]:
-    """Return the rows of each program that has several ranks, a row each, by its name."""
+    """Return the rows of each program that has several ranks, a row each, by its name; of each job of it."""
     found: dict[str, list[ProgramRecord]] = {}
     for one in rows:
         if one.process is not None and one.process.rank >= 0:
-            found.setdefault(f"{one.group}/{one.program or one.variant}", []).append(one)
+            job = f", job {one.process.job}" if one.process.job else ""
+            found.setdefault(f"{one.group}/{one.program or one.variant}{job}", []).append(one)
     return {name: ranks for name, ranks in found.items() if standings(list(map(observation, ranks)))}
 
 

@@ -68,8 +68,9 @@ def _with(row: ProgramRecord, together: Sequence[Finding], first: ProgramRecord)
     unchecked = [found for found in row.findings if not found.checked]
     remarks = tuple(one for one in row.remarks if one.name not in OF_RANKS)
     findings = (*sorted(explained([*own, *together]), key=lambda found: found.code), *unchecked)
+    process = row.process and msgspec.structs.replace(row.process, job=0)
     return msgspec.structs.replace(
-        row, program=first.program, findings=findings, remarks=remarks, clock_s=_behind(row, first)
+        row, process=process, program=first.program, findings=findings, remarks=remarks, clock_s=_behind(row, first)
     )
 
 

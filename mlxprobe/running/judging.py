@@ -26,8 +26,9 @@ from mlxprobe.verdict.remarks import REMOTE, UNWATCHED, remarks
 def judged_all(seen: Sequence[Observation]) -> tuple[ProgramRecord, ...]:
     """Return a row for each process; each finding knows the ranks of all that have it."""
     together = {id(one): found for job in jobs(seen) for found in [diagnose_ranks(job)] for one in job}
-    first, *others = ranked([judged(one, together.get(id(one), ())) for one in seen])
-    return with_unwatched(first, seen), *others
+    rows = ranked([judged(one, together.get(id(one), ())) for one in seen])
+    first = {id(job[0]): job for job in jobs(seen)}
+    return tuple(with_unwatched(row, first.get(id(one), ())) for row, one in zip(rows, seen, strict=True))
 
 
 def with_unwatched(row: ProgramRecord, seen: Sequence[Observation]) -> ProgramRecord:
@@ -48,17 +49,21 @@ def ranked(rows: Sequence[ProgramRecord]) -> tuple[ProgramRecord, ...]:
     for one in rows if len(rows) > 1 else ():
         for found in one.findings:
             if one.process is not None and one.process.rank >= 0 and not found.together:
-                ranks.setdefault(found.same, set()).add(one.process.rank)
+                ranks.setdefault((one.process.job, found.same), set()).add(one.process.rank)
     return tuple(
         msgspec.structs.replace(
             one,
             findings=tuple(
-                msgspec.structs.replace(found, ranks=tuple(sorted(ranks.get(found.same, found.ranks))))
+                msgspec.structs.replace(found, ranks=tuple(sorted(ranks.get((_job(one), found.same), found.ranks))))
                 for found in one.findings
             ),
         )
         for one in rows
     )
+
+
+def _job(row: ProgramRecord) -> int:
+    return row.process.job if row.process else 0
 
 
 def judged(seen: Observation, together: Sequence[Finding] = ()) -> ProgramRecord:

@@ -214,14 +214,14 @@ class Watch:
         lasts = began_s - watcher.child.started_s > TELLS_AFTER_S
         if began_s < self._look_s or not (self._enough.finding or (self.erred and lasts)):
             return False
-        from mlxprobe.diagnosis import diagnose, diagnose_ranks
+        from mlxprobe.diagnosis import diagnose, diagnose_jobs
         from mlxprobe.supervisor.observing import leaving
 
         if leaving(watcher):
             return False
         self._look_s = float("inf")  # one that fails would fail again
         seen = watcher.observations("stalled" if self._is_stuck(watcher) else "enough")
-        every = [*(one for each in seen for one in diagnose(each)), *diagnose_ranks(seen)]
+        every = [*(one for each in seen for one in diagnose(each)), *diagnose_jobs(seen)]
         found = {one.same: one for one in every if one.severity is Severity.ERROR}
         self._look_s = (now := time.monotonic()) + max(LOOK_S, (now - began_s) / LOOK_SHARE)
         new = [one for one in found.values() if one.code not in self._erred]

@@ -9,6 +9,7 @@ from typing import Any
 from mlxprobe.agent.roots import Roots
 from mlxprobe.supervisor.crew import Spent, looked_at
 from mlxprobe.supervisor.events import EventLog, Feed
+from mlxprobe.supervisor.jobs import Jobs
 
 MOST = 64  # processes that are listened to
 IN_PARTS = ("all_sum", "all_max", "all_min")  # of at most 8 MB, each of which a carrier hands over
@@ -31,6 +32,7 @@ class Processes(Feed):
         self.gone: set[int] = set()
         self.above: set[int] = set()  # processes that started a program, and wait for it
         self.programs: list[EventLog] = [self._new()]
+        self._jobs = Jobs()
 
     def take(self, event: dict[str, Any]) -> bool:
         """Hand an event to the log of the process that sent it."""
@@ -45,7 +47,10 @@ class Processes(Feed):
         if not lines:
             return False
         moved = super().feed(lines)
-        self.programs = sorted(self._programs(), key=lambda log: (log.process.rank < 0, log.process.rank))
+        self._jobs.assign(self.logs.values())
+        self.programs = sorted(
+            self._programs(), key=lambda log: (log.process.rank < 0, log.process.job, log.process.rank)
+        )
         return moved
 
     def _new(self) -> EventLog:
@@ -56,10 +61,11 @@ class Processes(Feed):
             return [self.logs[0]]
         told = list(self.logs.values())
         found = [log for log in told if log.trains or log.steps or log.joined]
-        known = {log.process.rank for log in found}
+        known = {(log.process.job, log.process.rank) for log in found}
         for log in told:  # a rank that has not come so far; what it starts has its number too
-            if log.process.rank >= 0 and log.process.rank not in known and log.process.size != 1:
-                known.add(log.process.rank)
+            its = log.process.job, log.process.rank
+            if log.process.rank >= 0 and its not in known and log.process.size != 1:
+                known.add(its)
                 found.append(log)
         return found or told[:1] or [self._new()]
 

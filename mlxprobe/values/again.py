@@ -72,45 +72,20 @@ def _steps(row: ProgramRecord) -> tuple[Step, ...]:
 
 
 class Started(Protocol):
-    """What tells of a process, and of when it began."""
+    """What tells of a process."""
 
     @property
     def process(self) -> Process | None:
         """Which it is."""
 
-    @property
-    def begun_s(self) -> float:
-        """Since when."""
-
 
 def jobs(seen: Iterable[Begun]) -> list[list[Begun]]:
-    """Part the ranks of a watch into those of one run each, as they began; several runs have the same ranks.
-
-    What a rank has started belongs to it. Those of one run have one parent, where that can be, and follow one another.
-    """
-    ranks = sorted((one for one in seen if one.process and one.process.rank >= 0), key=lambda one: one.begun_s)
-    pids = {one.process.pid for one in ranks if one.process}
-    parents: dict[int, set[int]] = {}
-    for one in ranks:
-        if one.process and one.process.parent not in pids:
-            parents.setdefault(one.process.parent, set()).add(one.process.rank)
-    apart = all(len(some) > 1 for some in parents.values())
-    runs: dict[tuple[int, int], list[Begun]] = {}
-    of: dict[int, tuple[int, int]] = {}
-    times: dict[tuple[int, int], int] = {}
-    for one in ranks:
-        if one.process is None:
-            continue
-        rank, parent = one.process.rank, one.process.parent
-        if parent in pids:
-            key = of.get(parent, (0, 1))
-        else:
-            under = parent if apart else 0
-            times[under, rank] = times.get((under, rank), 0) + 1
-            key = under, times[under, rank]
-        of[one.process.pid] = key
-        runs.setdefault(key, []).append(one)
-    return list(runs.values())
+    """Part the ranks of a watch into those of one job each."""
+    found: dict[int, list[Begun]] = {}
+    for one in seen:
+        if one.process and one.process.rank >= 0:
+            found.setdefault(one.process.job, []).append(one)
+    return [found[number] for number in sorted(found)]
 
 
 def died_importing(seen: Observation) -> bool:

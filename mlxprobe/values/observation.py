@@ -162,7 +162,8 @@ class Process(Value, frozen=True):
     """Which process of a watch an observation is of, and its rank in the group of all, where it has told one.
 
     `parent` is its parent's process number at its start, `command` its words. `rank` is what MLX_RANK says, then what
-    the group says that it has initialized; -1 without either. `size` is the number of ranks, 0 while that is unknown.
+    the group of all says; -1 without either. `size` is the number of ranks (0: unknown), `job` that of its job, from 1,
+    where several were launched.
     """
 
     pid: int
@@ -170,6 +171,7 @@ class Process(Value, frozen=True):
     rank: int = -1
     size: int = 0
     command: tuple[str, ...] = ()
+    job: int = 0
 
 
 class Collective(Value, frozen=True):
@@ -214,16 +216,14 @@ class Collective(Value, frozen=True):
 class Observation(Value, frozen=True):
     """Everything that was seen of one run of a program, or of one process of it (`process`) where it has several.
 
-    `ended` says what brought it to its end. `collectives` are the last that this process has built, and `evaluating_s`
-    is when the evaluation began that had not returned when it was last heard of.
+    `ended` is exited, stalled, timeout, memory, interrupted, not-started, unreaped, lost, enough (was seen) or running.
+    `collectives` are the last that it has built; `evaluating_s` is when the evaluation began that has not returned.
     """
 
     program: str
     limits: Limits
     process: Process | None = None
-    ended: str = (
-        "exited"  # stalled, timeout, memory, interrupted, not-started, unreaped, lost, enough (was seen), running
-    )
+    ended: str = "exited"
     exit_code: int | None = None
     begun: bool = False
     finished: bool = False

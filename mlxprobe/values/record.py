@@ -183,9 +183,11 @@ class ProgramRecord(Value, frozen=True):
 
     @property
     def label(self) -> str:
-        """Its name within the group, with its rank where it has one."""
-        named = self.program or self.variant
-        return f"{named}, rank {self.process.rank}" if self.process and self.process.rank >= 0 else named
+        """Its name within the group, with its rank where it has one, and its job where there are several."""
+        named, process = self.program or self.variant, self.process
+        if process and process.job:
+            named += f", job {process.job}"
+        return f"{named}, rank {process.rank}" if process and process.rank >= 0 else named
 
     @property
     def expected(self) -> Outcome:

@@ -46,9 +46,10 @@ def _first_told(row: ProgramRecord, rows: Sequence[ProgramRecord]) -> ProgramRec
 def having(found: Finding, rows: Sequence[ProgramRecord]) -> str:
     """Say which of a program's processes have a finding, as "ranks 0 and 2"."""
     have = [one for one in rows if any(found.same == other.same for other in one.findings)]
+    of_one_job = len({one.process.job for one in rows if one.process}) == 1
     if len(have) == len(rows):
-        return f"all {len(rows)} {'ranks' if found.ranks else 'processes'}"
-    if not found.ranks:
+        return f"all {len(rows)} {'ranks' if found.ranks and of_one_job else 'processes'}"
+    if not found.ranks or not of_one_job:
         return f"{len(have)} of {len(rows)} processes"
     *first, last = map(str, found.ranks)
     return f"ranks {', '.join(first)} and {last}" if first else f"rank {last}"
@@ -60,5 +61,6 @@ def heading(row: ProgramRecord, rows: Sequence[ProgramRecord]) -> list[str]:
         return []
     name = f"process {row.process.pid}" if row.process else row.label
     if row.process and row.process.rank >= 0:
-        name = f"rank {row.process.rank}" + (f" of {row.process.size}" if row.process.size else "") + f", {name}"
+        job = f"job {row.process.job}, " if row.process.job else ""
+        name = f"{job}rank {row.process.rank}" + (f" of {row.process.size}" if row.process.size else "") + f", {name}"
     return [*([""] if row is not rows[0] else []), f"{name}:"]

@@ -84,7 +84,7 @@ def test_two_runs_under_one_watch_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(LOOP)
     first, second = (" ".join(launch(how)) for how in ("averaged", "validates"))
     _, rows = rows_of(tmp_path, "sh", "-c", f"{first}; {second}", options=("--stall-limit", "3"))
-    assert [row["process"]["rank"] for row in rows] == [0, 0, 1, 1]
+    assert [(row["process"]["job"], row["process"]["rank"]) for row in rows] == [(1, 0), (1, 1), (2, 0), (2, 1)]
     found: dict[int, set[tuple[str, int]]] = {
         row["process"]["parent"]: set() for row in sorted(rows, key=lambda row: row["begun_s"])
     }

@@ -130,6 +130,61 @@ def test_a_hang_shows_where_each_rank_stands_and_waits(tmp_path: Path) -> None:
         assert {stack["pid"] for stack in row["stacks"]} == {row["process"]["pid"]}
 
 
+JOBS = """
+import subprocess, sys
+launch, order, port, other_port, *words = sys.argv[1:]
+jobs = []
+for size, at, given in (("2", port, ["8"]), ("3", other_port, ["16", *words])):
+    jobs.append(subprocess.Popen([launch, "-n", size, "-p", at, sys.executable, "job.py", *given]))
+    if order == "in turn": jobs[-1].wait()
+for one in jobs: one.wait()
+"""
+JOB = """
+import sys
+import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
+group = mx.distributed.init()
+mx.random.seed(group.rank() if "apart" in sys.argv else 0)
+model, optimizer = nn.Linear(int(sys.argv[1]), 1), optim.SGD(0.05)
+mx.eval(model.parameters())
+mx.random.seed(group.rank())
+gradients = nn.value_and_grad(model, lambda m, x: ((m(x) - x.sum(1, keepdims=True)) ** 2).mean())
+for step in range(12):
+    loss, grads = gradients(model, mx.random.normal((32, int(sys.argv[1]))))
+    optimizer.update(model, nn.average_gradients(grads))
+    mx.eval(model.parameters(), optimizer.state, loss)
+    if "alone" in sys.argv and step == 6 and group.rank() == 1:
+        print(mx.distributed.all_max(loss).item())
+"""
+ROWS_OF_JOBS = [(1, 0, 2), (1, 1, 2), (2, 0, 3), (2, 1, 3), (2, 2, 3)]
+TWO_JOBS = [
+    ("in turn", "", []),
+    ("side by side", "", []),
+    ("in turn", "apart", ["MP705"]),
+    ("in turn", "alone", ["MP701"]),
+]
+
+
+@pytest.mark.parametrize(("order", "how", "codes"), TWO_JOBS, ids=[" ".join(row[:2]) for row in TWO_JOBS])
+def test_each_job_has_ranks_of_its_own(order: str, how: str, codes: list[str], tmp_path: Path) -> None:
+    """The first has two ranks and is well, the second has three, and another model."""
+    (tmp_path / "jobs.py").write_text(JOBS)
+    (tmp_path / "job.py").write_text(JOB)
+    ports = str(free_port()), str(free_port() + 8)
+    words = (sys.executable, "jobs.py", LAUNCH, order, *ports, how)
+    ran, rows = rows_of(tmp_path, *words, options=("--stall-limit", "3"))
+    known = [row["process"] for row in rows]
+    sizes = [(one["job"], one["rank"], one["size"]) for one in known]
+    assert (
+        sizes == ROWS_OF_JOBS
+        if order == "in turn"
+        else sorted(one[1:] for one in sizes) == sorted(one[1:] for one in ROWS_OF_JOBS)
+    )
+    for row in rows:
+        found = [one["code"] for one in row["findings"] if one.get("together")]
+        assert found == (codes if row["process"]["size"] == 3 else []), ran.err
+    assert "job 1, rank 1 of" in ran.err and "\njob 2:" in ran.err
+
+
 SHARED = """
 import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
 group = mx.distributed.init()
