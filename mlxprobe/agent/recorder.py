@@ -48,6 +48,7 @@ class Recorder(Facts):
         self.phases = Phases()
         self.traces: dict[str, list[Any]] = {}  # of compiled functions, by name
         self.trained = Trained()
+        self.trained.late = lambda count: self.revise("updates put off", sites.calling(), updates=count)
         self.log = StepLog(channel)
         self.losses = LossPath(self.log.read)
         self._streams = Streams()

@@ -9,6 +9,7 @@ from typing import Any
 from mlxprobe.agent import graph
 
 MOST_RATES = 8
+LATE = 64  # updates of one model without any evaluation
 Pair = tuple[Callable[[], Any], Callable[[], Any]]
 
 
@@ -17,6 +18,7 @@ class Trained:
 
     def __init__(self) -> None:
         self.began: Callable[[Any, Any], None] = lambda _, __: None  # told of a model and its new optimizer
+        self.late: Callable[[int], None] = lambda _: None  # told of updates that nothing has been evaluated since
         self.rates: dict[int, list[Any]] = {}  # of each optimizer: itself, its rate and its count of updates
         self.models = 0  # that were updated
         self.known: dict[int, weakref.ref[Any]] = {}
@@ -27,7 +29,9 @@ class Trained:
     def updated(self, model: Any, optimizer: Any) -> None:
         """An optimizer has updated; its rate and count may outlive it: a function that trains takes it with it."""
         pair = id(model), id(optimizer)
-        self._put_off[pair] = self._put_off.get(pair, 0) + 1
+        count = self._put_off[pair] = self._put_off.get(pair, 0) + 1
+        if count >= LATE and count & (count - 1) == 0:
+            self.late(count)
         one, other, kept = self._last
         if one() is not model or other() is not optimizer:
             kept = self._learn(model, optimizer)

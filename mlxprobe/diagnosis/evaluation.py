@@ -14,6 +14,7 @@ GROWING = 10.0  # operations a step; the optimizer's own step counter adds one, 
 KEPT = 256.0  # bytes a step; a few pending operations on scalars keep a tenth of that
 MANY_STEPS = 5
 OFTEN = 16  # steps: who evaluates at least so often, again and again, means it
+PILED = 10  # times what waited before
 SURE_STEPS = 64  # before it is told while the program runs
 ENOUGH_LOOKS, ONE_STEP = 4, 30  # looks; pending operations at each of them
 LONG_S = 0.1
@@ -30,22 +31,40 @@ def unevaluated_update(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `mx.eval(model.parameters(), optimizer.state)` after each update.
     """
-    slope = pending_slope(seen)
-    if slope >= GROWING and (seen.ended != "enough" or steps_done(seen) >= SURE_STEPS) and not _evaluates(seen):
+    slope, late = pending_slope(seen), [*facts(seen, "updates put off")]
+    if _evaluates(seen):
+        return
+    if slope >= GROWING and (seen.ended != "enough" or steps_done(seen) >= SURE_STEPS):
+        where = place(seen, "first update", "first gradient")
         yield rule("MP101").at(
             f"{slope:,.0f} more operations are pending after every step: parameters or optimizer state are never "
             "evaluated",
-            *place(seen, "first update", "first gradient"),
+            *((late[0].file, late[0].line) if late else where),
             operations_per_step=slope,
             steps=steps_done(seen),
         )
+    elif late and _piles_up(seen, late[-1]):
+        count = int(str(late[-1].detail["updates"]))
+        message = f"{count} updates and more are made without any evaluation: each waits for all before it"
+        yield rule("MP101").at(message, late[-1].file, late[-1].line, updates=count)
 
 
 def _evaluates(seen: Observation) -> bool:
     """Tell whether a program has asked for what was pending when it was last looked at, and has gone on for as long."""
     looked = max((step.n for step in seen.steps if step.pending is not None), default=0)
-    late = (fact for fact in facts(seen, "long evaluation") if fact.step >= looked)
+    late = [fact for fact in seen.facts if fact.name == "long evaluation" and fact.step >= looked]
     return any(fact.detail.get("whole") and _put_off(fact) <= steps_done(seen) - fact.step for fact in late)
+
+
+def _piles_up(seen: Observation, late: Fact) -> bool:
+    """Tell whether far more was pending at the last look at updates that were put off than at any before them.
+
+    Where we do not hear of an evaluation, as of those by NumPy, nothing piles up.
+    """
+    began = late.step - int(str(late.detail["updates"]))
+    known = [(step.n, step.pending) for step in seen.steps if step.pending is not None]
+    before = max((pending for n, pending in known if n <= began), default=0)
+    return bool(known) and known[-1][0] > began and known[-1][1] >= max(PILED * before, GROWING * SURE_STEPS)
 
 
 def _put_off(fact: Fact) -> int:
