@@ -98,6 +98,14 @@ class LossKind(LossGraph):
             found = kind if kind == "unstable" or not found else found
         return found
 
+    def picks_largest(self) -> bool:
+        """Tell whether a loss of log-probabilities picks them by ids that are where the largest of something is."""
+        near = self._near()
+        kinds = {self._kind.get(self._maker.get(one, "")) for one in near}
+        picked = [one for one in near if self._kind.get(self._maker.get(one, "")) in ("Gather", "GatherAxis")]
+        ids = [source for one in picked for source in self._sources(one)[1:]]
+        return bool(kinds & {"LogSumExp", "Softmax"}) and any(self._made_by(one) == "ArgReduce" for one in ids)
+
     def label_free(self, integers: set[str]) -> bool:
         """Tell whether a loss of log-probabilities sees the named ids in what these are made of alone.
 

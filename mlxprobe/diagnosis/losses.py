@@ -24,7 +24,8 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
     """The labels do not reach the loss.
 
     The loss function takes them and leaves them out, so that the loss settles at a value that knows nothing of the
-    task. Where it compares its inputs with themselves, as an autoencoder's does, that is a note.
+    task. Where it compares its inputs with themselves, as an autoencoder's does, that is a note. A policy's loss that
+    picks the likeliest choice, and leaves out the ids of those that were made, is told as well.
 
     Example: `loss = -mx.mean(log_softmax(logits))`.
 
@@ -49,7 +50,10 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
                 len(names) == 1 and isinstance(reached, list) and len(reached) == 1
             )  # inputs, and what else but labels
             message = f"the argument {summed_up(names)} takes no part in the loss{seen_at(fact)}"
-            severity = Severity.WARNING if pair else Severity.NOTE
+            greedy = [name for name in _list(fact.detail.get("greedy")) if name in names]
+            if greedy:
+                message += f"; it picks log-probabilities at their own largest, and not at {listed(greedy)}"
+            severity = Severity.WARNING if pair or greedy else Severity.NOTE
             yield rule("MP301").at(message, fact.file, fact.line, severity=severity)
     for fact in facts(seen, "no labels"):
         message = "the loss is one of log-probabilities, and its ids choose embedding rows alone: no label picks any"

@@ -56,9 +56,10 @@ def mode(seen: Observation) -> Iterator[Finding]:
 
     After `model.eval()` dropout does nothing, and batch statistics stand still, until `model.train()` is called; in
     training mode a validation loss is noisy, and batch statistics learn from the validation data. A compiled step keeps
-    the mode that it was traced in. A mean over several draws of dropout is meant, and not told. Batch normalisation
-    whose weights are frozen still gathers statistics in training mode, and computes with those of each batch: that is a
-    note.
+    the mode that it was traced in. A mean over several draws of dropout is meant, and not told. Freezing stops no
+    statistics: batch normalisation whose weights are frozen still gathers them in training mode, and computes with
+    those of each batch. That is a note; a warning where they come to lie more than a standard deviation from where they
+    were when it was frozen, and the weights stay.
 
     Example: `model.eval()` before the first validation, and no `model.train()` after it.
 
@@ -69,7 +70,8 @@ def mode(seen: Observation) -> Iterator[Finding]:
         message = f"{fact.detail['kind']} ({listed(fact.detail['paths'])}) is in evaluation mode while training"
         message += f", since here{seen_at(fact)}" if fact.detail["seen"] else ""
         yield rule("MP215").at(message, fact.file, fact.line)
-    for fact in facts(seen, "frozen statistics"):
+    moved = any(fact.name == "statistics moved" for fact in seen.facts)
+    for fact in [] if moved else facts(seen, "frozen statistics"):
         message = (
             f"frozen batch normalisation goes on in training mode: its statistics follow the new data{seen_at(fact)}"
         )
@@ -77,3 +79,8 @@ def mode(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "training mode"):
         message = f"{fact.detail['kind']} is in training mode where the model is evaluated, outside of any gradient"
         yield rule("MP215").at(message, fact.file, fact.line)
+    for fact in facts(seen, "statistics moved"):
+        apart = float(str(fact.detail["moved"]))
+        message = f"{fact.detail['path']} is frozen, and its running statistics go on: {apart:.1f} standard deviations"
+        message += f" away by now, for it is in training mode{seen_at(fact)}"
+        yield rule("MP215").at(message, fact.file, fact.line, moved=apart)

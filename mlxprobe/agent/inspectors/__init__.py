@@ -14,6 +14,7 @@ from mlxprobe.agent.inspectors.clipping import Clipping
 from mlxprobe.agent.inspectors.copies import Copies
 from mlxprobe.agent.inspectors.data import Data
 from mlxprobe.agent.inspectors.draws import Draws
+from mlxprobe.agent.inspectors.drifts import Drifts
 from mlxprobe.agent.inspectors.frozen import Frozen
 from mlxprobe.agent.inspectors.fusing import Fusing
 from mlxprobe.agent.inspectors.gradients import Gradients
@@ -52,6 +53,7 @@ ALL: tuple[type[Inspector], ...] = (
     Prints,
     Accumulation,
     ByHand,
+    Drifts,
     Frozen,
     Data,
     Pairs,

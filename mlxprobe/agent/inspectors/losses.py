@@ -101,8 +101,11 @@ class Losses(Inspector):
         missing = [name for name, _ in named if name not in reached]
         if missing:
             self._hear_of_the_host(call, {name: one.dtype for name, one in named if name in missing})
-        self._tell_unreached(call, missing, reached, weight, itself=bool(reached) and past.issuperset(reached))
         integers = {name for name, one in arrays.items() if mx.issubdtype(one.dtype, mx.integer)}
+        ids = [name for k, (name, _) in enumerate(named) if name in missing and f"a{k}" in integers]
+        rewarded = any(is_amount(arrays[name]) for name in drawn.past_layers()) and drawn.picks_largest()
+        how = {"itself": bool(reached) and past.issuperset(reached), "greedy": ids if rewarded else []}
+        self._tell_unreached(call, missing, reached, weight, **how)
         heard = any((call.site, name) in self._read_on_host for name in missing)
         if arrays.keys() == integers and not heard and drawn.label_free(integers):
             self._label_free += weight
@@ -195,7 +198,7 @@ class Losses(Inspector):
         numpy = authored.uses_numpy(call.function)
         self._read_on_host |= {(call.site, name) for name, one in types.items() if numpy or one in self._host}
 
-    def _tell_unreached(self, call: Call, names: list[str], reached: list[str], weight: int, *, itself: bool) -> None:
+    def _tell_unreached(self, call: Call, names: list[str], reached: list[str], weight: int, **how: Any) -> None:
         """Tell of arguments that reach no loss; one that has reached a single one never counts, nor any longer.
 
         A loss of several tasks takes the labels of one at a time. One that compares an input with `itself` needs none.
@@ -212,7 +215,7 @@ class Losses(Inspector):
                 place, seen = sites.blamed(made_at(call, min(sure)), site)
             self._told[site] = sure, place, seen
             read = sorted(name for name in sure if (site, name) in self._read_on_host)
-            detail = {"names": sorted(sure), "reached": reached, "read": read, "itself": itself, "seen": seen}
+            detail = {"names": sorted(sure), "reached": reached, "read": read, "seen": seen, **how}
             self.inspection.recorder.revise("argument unreached", place, **detail)
 
 
