@@ -125,8 +125,8 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
     log-probabilities of before that do not go with those of now, and where one input is made once for the whole run
     while another of as many rows changes: samples of a generator that were drawn before the loop, or points that are
     meant to stay. Batches of one class each, one class after another and round again, come of a file that is sorted and
-    not shuffled: each update unlearns the classes before. Two inputs that hold the same numbers each time, such as two
-    views that were meant to differ, are a note.
+    not shuffled: each update unlearns the classes before. Two inputs that hold the same numbers each time are
+    a note, and a warning where the same layers take both first: two views of the same rows that were to differ.
 
     Example: `next(iter(loader))` inside the loop; `buffer.append(state)` of a NumPy array that is then changed in
     place.
@@ -143,9 +143,11 @@ def _alike(seen: Observation) -> Iterator[Finding]:
     for fact in [one for one in facts(seen, "inputs alike") if one.detail["looks"]]:
         message = (
             f"{fact.detail['one']} and {fact.detail['other']} hold the same numbers at each of {fact.detail['looks']} "
-            "looks: are they two draws from one key?"
+            "looks"
         )
-        yield rule("MP309").at(message, fact.file, fact.line, severity=Severity.NOTE)
+        message += ", and the same layers take both" if fact.detail["shared"] else ""
+        severity = Severity.WARNING if fact.detail["shared"] else Severity.NOTE
+        yield rule("MP309").at(f"{message}: are they two draws from one key?", fact.file, fact.line, severity=severity)
 
 
 def _one_class(seen: Observation) -> Iterator[Finding]:

@@ -7,7 +7,8 @@ from typing import Any
 from mlxprobe.agent import graph
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.inspectors.losses import COMPARED, FED, is_amount, unique
+from mlxprobe.agent.inspectors.losses import COMPARED, FED, LAZY, is_amount, unique
+from mlxprobe.agent.lossgraph import LossGraph
 
 MOST, HELD_BYTES = 6, 1 << 20  # arrays of a call, and of each
 ROWS, COLUMNS = 8, 4096
@@ -22,6 +23,7 @@ class Counts:
         self.alike: dict[tuple[str, str], int] = {}
         self.column: dict[tuple[str, str, int], int] = {}
         self.sums: set[float] = set()
+        self.shared: dict[tuple[str, str], bool] = {}  # whether the first layers that take both have a weight in common
 
 
 class Twins(Inspector):
@@ -43,6 +45,10 @@ class Twins(Inspector):
         inputs = {name: one for name, one in named if id(one) in fed and one.ndim > 1 and one.shape[0] >= ROWS}
         target = compared[0][1] if len(compared) == 1 else None
         name = next((name for name, one in named if one is target), "")
+        lazy = call.loss is None or self.inspection.recorder.lazy_steps > LAZY
+        for pair in [] if lazy else counts.alike.keys() - counts.shared.keys():
+            if inputs.keys() >= {*pair}:
+                counts.shared[pair] = is_shared(call, *(inputs[one] for one in pair))
         if inputs and (name or len(inputs) > 1):
             self._held = inputs, target if name else None, name, call.site
 
@@ -92,6 +98,14 @@ class Twins(Inspector):
         recorder, looks = self.inspection.recorder, counts.looks
         for (name, other), times in counts.alike.items():
             told = looks * (times == looks and len(counts.sums) >= SURE)
-            recorder.revise("inputs alike", site, one=name, other=other, looks=told)
+            recorder.revise("inputs alike", site, one=name, other=other, looks=told, shared=counts.shared.get((name, other), False))
         for (target, name, at), times in counts.column.items():
             recorder.revise("target given", site, target=target, input=name, at=at, looks=looks * (times == looks))
+
+
+def is_shared(call: Call, *inputs: Any) -> bool:
+    """Tell whether the first layers that two inputs come to have a weight in common."""
+    names = {f"v{k}": one for k, one in enumerate(inputs)}
+    drawn = LossGraph(graph.dot(loss=call.loss, **names), frozenset(names))
+    first, second = (drawn.met_first(name) for name in names)
+    return bool(first & second)
