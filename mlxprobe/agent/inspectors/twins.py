@@ -98,7 +98,9 @@ class Twins(Inspector):
         recorder, looks = self.inspection.recorder, counts.looks
         for (name, other), times in counts.alike.items():
             told = looks * (times == looks and len(counts.sums) >= SURE)
-            recorder.revise("inputs alike", site, one=name, other=other, looks=told, shared=counts.shared.get((name, other), False))
+            recorder.revise(
+                "inputs alike", site, one=name, other=other, looks=told, shared=counts.shared.get((name, other), False)
+            )
         for (target, name, at), times in counts.column.items():
             recorder.revise("target given", site, target=target, input=name, at=at, looks=looks * (times == looks))
 
