@@ -139,11 +139,13 @@ def clipped_everywhere(seen: Observation) -> Iterator[Finding]:
     In the first case the update keeps the signs and loses the sizes: a small gradient counts as much as a large one,
     and clipping by norm afterwards only scales what is left. In the second, the optimizer gets the very gradients that
     were clipped, at steps where their norm is above the limit: `clip_grad_norm` returns new ones and changes none.
+    Gradients of a loss that was scaled are clipped too early before they are divided by the scale: the limit is divided
+    as well, and all updates have that length. A note, where the optimizer makes nothing of the size of gradients.
 
     Example: `tree_map(lambda g: mx.clip(g, -1e-3, 1e-3), grads)`, with gradients of 0.1;
-    `optim.clip_grad_norm(grads, 1.0)` with its result dropped.
+    `optim.clip_grad_norm(grads, 1.0)` with its result dropped, or before `tree_map(lambda g: g / 1024, grads)`.
 
-    Use instead: `grads, norm = optim.clip_grad_norm(grads, max_norm=1.0)`, alone.
+    Use instead: `grads, norm = optim.clip_grad_norm(grads, max_norm=1.0)`, alone, and after the division.
     """
     for fact in facts(seen, "clipped everywhere"):
         share, limit = float(str(fact.detail["share"])), float(str(fact.detail["limit"]))
@@ -157,3 +159,9 @@ def clipped_everywhere(seen: Observation) -> Iterator[Finding]:
         )
         severity = Severity.NOTE if fact.detail["meant"] else Severity.WARNING
         yield rule("MP212").at(message, fact.file, fact.line, severity=severity, limit=limit, times=times)
+    for fact in facts(seen, "clipped while scaled"):
+        limit, scale, norm = (float(str(fact.detail[name])) for name in ("limit", "scale", "norm"))
+        message = f"the gradients are clipped to a norm of {limit:g} and then divided by {scale:,.0f}, by which their "
+        message += f"loss seems to be scaled: at every look they have a norm of {norm:.3g}"
+        severity = Severity.WARNING if fact.detail["optimizer"] == "SGD" else Severity.NOTE
+        yield rule("MP212").at(message, fact.file, fact.line, severity=severity, limit=limit, scale=scale)

@@ -14,6 +14,7 @@ from mlxprobe.agent.inspectors.turns import HELD_BYTES
 
 MOST_ELEMENTS = 0.5
 IS_SURE = 4
+LEAST_POWER = 5.5  # of two: by fewer calls are micro-batches averaged
 SAME, LESS = 0.01, 0.999  # of norms: that are one limit, and that were changed
 
 
@@ -31,12 +32,16 @@ class Clipping(Inspector):
         self._given: dict[str, Any] = {}  # a call's gradients, where all of them may be held
         self._pairs: list[tuple[Any, Any]] = []  # those, and what the optimizer got for them
         self._norms: list[float] = []  # of gradients that were scaled down as one
+        self._limit: tuple[float, tuple[str, int]] | None = None  # of a call of MLX's own, and its place
+        self._optimizer = ""
         self._updates = 0  # looks
         self._looks: list[tuple[float, float]] = []  # the largest value, and the share of elements that have it
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.core":
             module.sign = self._sign(module.sign)
+        elif name == "mlx.optimizers.optimizers" and hasattr(module, "clip_grad_norm"):
+            module.clip_grad_norm = self._by_norm(module.clip_grad_norm)
 
     def _sign(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
@@ -46,8 +51,19 @@ class Clipping(Inspector):
 
         return sign
 
+    def _by_norm(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def clip_grad_norm(*args: Any, **kwargs: Any) -> Any:
+            seen = self.inspection
+            limit = args[1] if len(args) > 1 else kwargs.get("max_norm")
+            if seen.due and not (seen.busy or seen.tracing) and seen.home.here() and isinstance(limit, (int, float)):
+                self._limit = float(limit), sites.calling()
+            return original(*args, **kwargs)
+
+        return clip_grad_norm
+
     def called(self, call: Call) -> None:
-        self._signs = False
+        self._signs, self._limit = False, None
         self._raw = {id(one) for one in graph.leaves(call.gradients)}
         named = graph.named_leaves(call.gradients)
         self._given = dict(named) if sum(one.nbytes for _, one in named) <= HELD_BYTES else {}
@@ -60,7 +76,7 @@ class Clipping(Inspector):
             budget -= one.nbytes
             if id(one) not in self._raw and one.size > 1 and budget >= 0:
                 self._held.append(one)
-        self._site = sites.calling()
+        self._site, self._optimizer = sites.calling(), type(optimizer).__name__
         self._wants_signs = self._signs
 
     def forget(self) -> None:
@@ -97,6 +113,15 @@ class Clipping(Inspector):
         if len(last) == IS_SURE and max(last) - min(last) <= SAME * max(last):
             values = {"clip_norm": last[-1], "clipped": len(self._norms), "clip_looks": self._updates}
             self.inspection.recorder.channel.send("sheet", values=values)
+            self._tell_scaled(last[-1])
+
+    def _tell_scaled(self, norm: float) -> None:
+        """Tell of gradients that were clipped, and then divided by a power of two: by what their loss was scaled."""
+        limit, site = self._limit or (0.0, sites.NOWHERE)
+        power = math.log2(limit / norm) if limit > 0 else 0.0
+        if power > LEAST_POWER and abs(2 ** (power - round(power)) - 1) <= SAME:
+            told = {"limit": limit, "scale": 2 ** round(power), "norm": norm, "optimizer": self._optimizer}
+            self.inspection.recorder.fact("clipped while scaled", site, **told)
 
     def _judge(self, limit: float, share: float, between: float) -> None:
         """Remember looks at one limit; where no element lies between, these may be signs that the program wants."""
