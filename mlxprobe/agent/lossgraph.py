@@ -192,18 +192,10 @@ class LossGraph:
 
     def met_first(self, name: str) -> set[str]:
         """Name what the first layers behind a named array are given beside it."""
-        seen, waiting, met = {name}, [name], set[str]()
-        while waiting:
-            tensor = waiting.pop()
-            for made in self._behind:
-                sources = self._sources(made) if made not in seen else []
-                if tensor in sources:
-                    seen.add(made)
-                    if self._is_layer(made):
-                        met |= {self._carried(one) for one in sources if self._carried(one) not in seen}
-                    else:
-                        waiting.append(made)
-        return met
+        layers = {tensor for tensor in self._behind if self._is_layer(tensor)}
+        before = self._onward([name], layers)
+        taken = [{*self._sources(tensor)} for tensor in layers if before & {*self._sources(tensor)}]
+        return {self._carried(one) for sources in taken for one in sources - before}
 
     def indices(self) -> set[str]:
         """Name the arrays that choose among computed values, such as class labels among logits."""

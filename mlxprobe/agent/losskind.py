@@ -100,7 +100,7 @@ class LossKind(LossGraph):
 
     def picks_largest(self) -> bool:
         """Tell whether a loss of log-probabilities picks them by ids that are where the largest of something is."""
-        near = self._near()
+        near = self._near
         kinds = {self._kind.get(self._maker.get(one, "")) for one in near}
         picked = [one for one in near if self._kind.get(self._maker.get(one, "")) in ("Gather", "GatherAxis")]
         ids = [source for one in picked for source in self._sources(one)[1:]]
