@@ -22,6 +22,7 @@ LONG = 10_000
 FEW = 32
 NAMES = 200
 RISES_ARE_SURE = 5
+MICRO_BATCHES = 32  # gradient calls before the first update
 DEEPEST = 4
 
 Key = tuple[str, str, str]  # what, function and name
@@ -37,6 +38,8 @@ class Retained(Inspector):
 
     def look(self, step: int) -> None:
         recorder = self.inspection.recorder
+        if step <= MICRO_BATCHES and not recorder.applied:
+            return  # the gradients of an update are summed, as it may turn out
         suspects, self._suspects = self._suspects, {}
         updated = {id(one) for one in graph.leaves(recorder.trained.trees())}  # whose growth is told of as the update's
         for name, function, site, every, kind in variables():

@@ -23,7 +23,6 @@ def train(calls, scale, clip, change, rate):
         for _ in range(calls):
             loss, grads = gradient(*batch())
             total = grads if total is None else tree_map(mx.add, total, grads)
-            mx.eval(total)
         for act in (clip, change) if scale == 1 else (change, clip):
             total = act(total)
         optimizer.update(net, total)
