@@ -19,7 +19,8 @@ class Standing:
     """Where a rank stands, or several alike.
 
     `finished` counts collectives and messages; None where a compiled function runs them again, uncounted. `at` is the
-    one that they wait in (`awaited`), else the last that they have built. `codes` are of findings that name them.
+    one that they wait in (`awaited`), else the last that they have built. `codes` are of findings that name them. Of
+    what was killed the last is not told: it did `at_least` that much.
     """
 
     ranks: tuple[int, ...]
@@ -30,6 +31,7 @@ class Standing:
     awaited: bool = False
     since_s: float = 0.0
     codes: tuple[str, ...] = ()
+    at_least: bool = False
 
 
 def standings(seen: Sequence[Observation]) -> list[Standing]:
@@ -48,6 +50,11 @@ def unwatched(seen: Sequence[Observation]) -> tuple[int, ...]:
     known = by_rank(seen)
     size = max((one.process.size for one in known if one.process), default=0)
     return tuple(sorted(set(range(size)) - set(map(rank_of, known))))
+
+
+def was_killed(seen: Observation) -> bool:
+    """Tell whether a rank was ended by a signal, and had no time to tell its last."""
+    return seen.ended == "exited" and not seen.finished and seen.raised is None and (seen.exit_code or 0) < 0
 
 
 def alike(told: Sequence[Standing]) -> list[Standing]:
@@ -72,6 +79,7 @@ def _standing(seen: Observation) -> Standing:
         at=at(last, more) if last else "",
         awaited=one is not None,
         since_s=waited_s(seen),
+        at_least=was_killed(seen),
     )
 
 

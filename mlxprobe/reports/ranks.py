@@ -47,10 +47,11 @@ def lines(rows: Sequence[ProgramRecord]) -> list[tuple[str, ...]]:
 
 
 def _cells(one: Standing) -> tuple[str, ...]:
+    least = "≥ " if one.at_least else ""
     return (
         numbers(one.ranks),
-        "–" if one.steps is None else f"{one.steps:,}",
-        "–" if one.finished is None else f"{one.finished:,}",
+        "–" if one.steps is None else f"{least}{one.steps:,}",
+        "–" if one.finished is None else f"{least}{one.finished:,}",
         one_line(one.at) or "–",
         one_line(one.where) + (f" [{', '.join(one.codes)}]" if one.codes else ""),
         duration(one.since_s) if one.since_s else "–",

@@ -37,7 +37,7 @@ TABLES = [
     ("one was killed, the other is ended", (healthy(0, "g", exit_code=-15, finished=False, ended="abandoned"),
                                             healthy(1, "g", exit_code=-9, finished=False)), [
         ("0", "1", "1", "1 all_sum (64,) float32, train.py:31", "was ended", "–"),
-        ("1", "1", "1", "1 all_sum (64,) float32, train.py:31", "was ended by SIGKILL [MP704]", "–")]),
+        ("1", "≥ 1", "≥ 1", "1 all_sum (64,) float32, train.py:31", "was ended by SIGKILL [MP704]", "–")]),
     ("several in one evaluation",
      tuple(waiting(rank, "", collectives=built("gGw", waits=True, together=True)) for rank in (0, 1)), [
         ("0, 1", "0", "0", "1 all_sum (64,) float32, train.py:31, and 2 more", "waits at train.py:35", "6.0 s")]),
