@@ -24,7 +24,7 @@ from mlxprobe.diagnosis.fates import (
     what,
 )
 from mlxprobe.diagnosis.lanes import Lane, course, key, lanes, odd_ones, parting, shifted, site, strayed, way_left
-from mlxprobe.diagnosis.messages import unmet
+from mlxprobe.diagnosis.messages import with_messages
 from mlxprobe.diagnosis.registry import ranks_finding, rule
 from mlxprobe.values.measures import standing
 from mlxprobe.values.observation import Collective, Observation
@@ -43,7 +43,8 @@ def rank_behind(seen: Sequence[Observation]) -> Iterator[Finding]:
     Example: `if group.rank() == 0: print(mx.distributed.all_sum(loss).item())`
 
     Use instead: `total = mx.distributed.all_sum(loss)` and `mx.eval(total)` on every rank, and a branch around the
-    `print` alone; to leave out a batch, let all ranks agree on it by a collective first.
+    `print` alone; to leave out a batch, let all ranks agree on it by a collective first. What one rank receives another
+    must send, and of two that exchange, one sends first. A wait for a file or a queue needs a limit.
     """
     yield from _told(seen, "MP701")
 
@@ -94,10 +95,7 @@ def uneven_batches(seen: Sequence[Observation]) -> Iterator[Finding]:
 
 def _told(seen: Sequence[Observation], code: str) -> Iterator[Finding]:
     found = [one for group in lanes(seen) if (one := _difference(group)) is not None]
-    ends = list(unmet(seen))
-    if any(one.severity is Severity.ERROR for one in ends):  # whose rank never comes to what the others have evaluated
-        found = [one for one in found if one.code != "MP703" or one.severity is Severity.ERROR]
-    yield from (one for one in [*found, *ends] if one.code == code)
+    yield from (one for one in with_messages(found, seen) if one.code == code)
 
 
 def _difference(group: list[Lane]) -> Finding | None:

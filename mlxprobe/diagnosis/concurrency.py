@@ -57,7 +57,8 @@ def deadlock(seen: Observation) -> Iterator[Finding]:
 
     Example: a forked child that evaluates, while its parent waits for it.
 
-    Use instead: see the finding beside it for the cause; the stacks show who waits where. A thread that has ended by an
+    Use instead: a finding beside it, where there is one, is the cause; else the stacks show who waits where. A lock
+    that a thread holds already does not open to it again, unless it is an `RLock`. A thread that has ended by an
     exception puts nothing more into its queue: catch it there, and hand it on.
     """
     silence = seen.silence

@@ -7,9 +7,25 @@ from collections.abc import Iterator, Sequence
 
 from mlxprobe.diagnosis.fates import at, called, fates, joined, lost, over, stopped
 from mlxprobe.diagnosis.lanes import WORLD, in_a_row, rank_of, site
+from mlxprobe.diagnosis.standings import awaited
 from mlxprobe.values.observation import Collective, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
+
+
+def with_messages(found: Sequence[Finding], seen: Sequence[Observation]) -> list[Finding]:
+    """Return what is found of collectives, but for what follows from messages, and what is found of those."""
+    ends = list(unmet(seen))
+    proved = {one.code for one in ends if one.severity is Severity.ERROR}
+    kept = [one for one in found if one.code != "MP703" or not proved or one.severity is Severity.ERROR]
+    return [*(one for one in kept if one.code != "MP701" or "MP701" not in proved or not _follows(one, seen)), *ends]
+
+
+def _follows(found: Finding, seen: Sequence[Observation]) -> bool:
+    """Tell whether all who have not come to a collective wait for a message."""
+    others = [one for one in seen if rank_of(one) not in found.ranks]
+    rows = [row for one in others if (row := awaited(one)[0]) is not None]
+    return len(rows) == len(others) and all(row.peer >= 0 for row in rows)
 
 
 def unmet(seen: Sequence[Observation]) -> Iterator[Finding]:

@@ -63,8 +63,10 @@ def ranks_diverge(seen: Sequence[Observation]) -> Iterator[Finding]:
 
     Example: `mx.random.seed(group.rank())` before the model is built.
 
-    Use instead: build the model before the seeds part, or send rank 0's parameters to all:
-    `mx.distributed.all_sum(p if rank == 0 else mx.zeros_like(p))` for each.
+    Use instead: where they start apart, build the model before the seeds part, or send rank 0's parameters to all:
+    `mx.distributed.all_sum(p if rank == 0 else mx.zeros_like(p))` for each. Where they part later, look at what lies
+    between reduction and update: `grads = nn.average_gradients(grads)`, whose result is what counts; the same order of
+    the reductions on every rank; the same state of the optimizer, also after a checkpoint.
     """
     for group in lanes(seen):
         told = {one.rank: prints(one.seen) for one in group}

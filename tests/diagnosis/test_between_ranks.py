@@ -217,6 +217,17 @@ def test_who_receives_what_nobody_sends_explains_what_it_never_came_to() -> None
     assert [(code, blamed) for code, _, _, blamed in told(*ranks)] == [("MP701", (1,))]
 
 
+def test_who_waits_for_a_message_that_nobody_sends_is_not_blamed_for_what_it_never_came_to() -> None:
+    """Without the message the collective is what is told."""
+    ours = (*built("gg", waits=False), *built("ggv")[2:])
+    theirs = built("gg", waits=False)
+    wants = message(3, "recv", 0, done_s=None, built_s=9.0, begun_s=9.1)
+    left = told(waiting(0, "", collectives=ours), waiting(1, "", collectives=(*theirs, wants)))
+    assert [(code, line) for code, _, line, _ in left] == [("MP701", wants.line)]
+    alone = told(waiting(0, "", collectives=ours), healthy(1, "", collectives=theirs))
+    assert [(code, line) for code, _, line, _ in alone] == [("MP701", ours[-1].line)]
+
+
 def lost(rank: int, **changes: Any) -> Observation:
     return healthy(rank, "gg", **{"finished": False, "exit_code": -9} | changes)
 
