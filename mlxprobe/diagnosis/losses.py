@@ -140,7 +140,7 @@ def loss_share(seen: Observation) -> Iterator[Finding]:
                 message,
                 fact.file,
                 fact.line,
-                severity=Severity.WARNING if labelled else Severity.NOTE,
+                severity=Severity.WARNING if labelled or not fact.detail.get("amounts", True) else Severity.NOTE,
                 looks=looks,
                 share=share,
             )

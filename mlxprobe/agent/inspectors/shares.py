@@ -8,6 +8,7 @@ from typing import Any
 from mlxprobe.agent import graph
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspectors.losses import is_amount
 from mlxprobe.agent.tails import longest_run, longest_tail, rows_of, tail
 from mlxprobe.agent.taps import Tap, Taps
 
@@ -46,6 +47,7 @@ class Shares(Inspector):
         self._taps = Taps(inspection)
         self._calls: list[tuple[list[Tap], set[tuple[int, ...]]]] = []
         self._known: dict[tuple[str, int], Share] = {}
+        self._amounts = False  # whether a call is given floating-point numbers: there may be rewards among them
 
     def imported(self, name: str, module: Any) -> None:
         self._taps.install(name, module)
@@ -60,6 +62,7 @@ class Shares(Inspector):
         if taps:
             shapes = {tuple(one.shape) for one in graph.leaves(call.data) if one.ndim == 2}
             self._calls.append((taps, shapes))
+            self._amounts = self._amounts or any(map(is_amount, graph.leaves(call.data)))
             self.inspection.looked[TAPS] = taps
 
     def finish(self) -> None:
@@ -172,6 +175,7 @@ class Shares(Inspector):
                 mark=one.mark,
                 padded=one.padded,
                 alone=one.alone,
+                amounts=self._amounts,
                 looks=len(one.shares),
                 classes=one.classes,
             )
