@@ -20,6 +20,7 @@ from mlxprobe.diagnosis.fates import (
     over,
     pending,
     stopped,
+    thread_ended,
     waits,
     what,
 )
@@ -165,7 +166,7 @@ def _behind(group: list[Lane], late: Lane, ahead: Lane) -> Finding:
             return at("MP708", joined(f"{fewer}, and never built {place}", after), missing, ranks, Severity.ERROR)
     elif waits(late.seen) and not busy(late.seen, ahead.seen) and number > late.last:
         return _lying(late, ahead, after)
-    message = f"{who} never built {place}{_skipping(late)}"
+    message = f"{who} never built {place}{_skipping(late)}{thread_ended(late.seen)}"
     severity = Severity.WARNING if busy(late.seen) else Severity.ERROR
     return at("MP701", joined(message, after), missing, ranks, severity)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePath
 
+from mlxprobe.diagnosis.fates import thread_ended
 from mlxprobe.diagnosis.registry import facts, finding, rule, seen_at
 from mlxprobe.values.measures import standing, where
 from mlxprobe.values.observation import Observation
@@ -64,15 +64,7 @@ def deadlock(seen: Observation) -> Iterator[Finding]:
     silence = seen.silence
     if silence is not None and silence.kind is HangKind.DEADLOCK:
         yield rule("MP603").at(
-            f"nothing has moved for {silence.silent_s:.1f} s {where(seen)}{_ended(seen)}",
+            f"nothing has moved for {silence.silent_s:.1f} s {where(seen)}{thread_ended(seen)}",
             *standing(seen),
             silent_s=silence.silent_s,
         )
-
-
-def _ended(seen: Observation) -> str:
-    """Say which thread has ended by an exception, the last one."""
-    for fact in reversed([fact for fact in seen.facts if fact.name == "thread ended"]):
-        place = f" at {PurePath(fact.file).name}:{fact.line}" if fact.file else ""
-        return f"; the thread {fact.detail['thread']} has ended{place}: {fact.detail['type']}: {fact.detail['message']}"
-    return ""

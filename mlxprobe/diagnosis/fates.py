@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 
 import msgspec
 
@@ -56,6 +57,14 @@ def lost(seen: Observation) -> str:
     if code is None:
         return "is gone without a word" if seen.begun else when and f"is gone{when}"
     return f"was ended by {signal_name(-code)}{when}" if code < 0 else f"left with exit code {code}"
+
+
+def thread_ended(seen: Observation) -> str:
+    """Say which thread has ended by an exception, the last one."""
+    for fact in reversed([fact for fact in seen.facts if fact.name == "thread ended"]):
+        place = f" at {PurePath(fact.file).name}:{fact.line}" if fact.file else ""
+        return f"; the thread {fact.detail['thread']} has ended{place}: {fact.detail['type']}: {fact.detail['message']}"
+    return ""
 
 
 def cut_short(seen: Observation) -> bool:

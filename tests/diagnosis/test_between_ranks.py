@@ -228,6 +228,13 @@ def test_who_waits_for_a_message_that_nobody_sends_is_not_blamed_for_what_it_nev
     assert [(code, line) for code, _, line, _ in alone] == [("MP701", ours[-1].line)]
 
 
+def test_a_rank_that_never_comes_is_told_with_the_thread_that_has_ended_in_it() -> None:
+    died = Fact(name="thread ended", file="train.py", line=21, detail={"thread": "T", "type": "E", "message": "bad"})
+    late = elsewhere(1, "gg", facts=(died,))
+    (one,) = diagnose_ranks((waiting(0, "ggg"), late))
+    assert one.code == "MP701" and "; the thread T has ended at train.py:21: E: bad;" in one.message
+
+
 def lost(rank: int, **changes: Any) -> Observation:
     return healthy(rank, "gg", **{"finished": False, "exit_code": -9} | changes)
 
