@@ -389,7 +389,11 @@ def test_a_hang_of_ranks_is_told_while_it_lasts(tmp_path: Path) -> None:
 
 KILLED_IMPORTING = """
 import os, sys, threading, time
-if os.environ["MLX_RANK"] == "1" or sys.argv[1] == "both":
+from pathlib import Path
+there = Path(__file__).with_name("there")
+if os.environ["MLX_RANK"] == "1":
+    while not there.exists():  # the launcher ends the other one, too: that one is to have got somewhere
+        time.sleep(0.01)
     sys.setswitchinterval(1e-5)
     def watch():
         while True:
@@ -397,6 +401,7 @@ if os.environ["MLX_RANK"] == "1" or sys.argv[1] == "both":
                 if "libmlx" in maps.read(): os.kill(os.getpid(), 9)
     threading.Thread(target=watch, daemon=True).start()
 import mlx.core as mx
+there.touch()
 time.sleep(1)
 """
 
@@ -404,7 +409,7 @@ time.sleep(1)
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="when it imports MLX is read off its maps")
 def test_a_rank_that_is_killed_while_it_imports_mlx_is_told(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(KILLED_IMPORTING)
-    ran, rows = rows_of(tmp_path, *launch("one"), options=("--fail-on", "error"))
+    ran, rows = rows_of(tmp_path, *launch(), options=("--fail-on", "error"))
     assert ranks(rows) == [0, 1], ran.err
     assert (rows[1]["outcome"], rows[1]["reason"]) == ("crash", "ended by SIGKILL while it imported MLX")
     assert "not watched" not in ran.err
