@@ -22,6 +22,8 @@ HARMLESS |= {"dataclasses", "contextlib", "types", "enum", "inspect", "abc", "nu
 HARMLESS |= {"weakref"}  # whose callbacks come whenever something is let go of
 HARMLESS |= {"_collections_abc", "reprlib", "textwrap", "string", "annotationlib"}
 STANDARD = os.path.join(os.path.dirname(os.__file__), "")
+OWN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+IMPORT = "<frozen importlib"
 
 
 @contextlib.contextmanager
@@ -68,13 +70,15 @@ class Effects:
             return False
         if frame.f_code in self.codes:
             self.visit(frame)
-        return bool(self.found) or not (frame.f_code in self.codes or is_library(frame.f_code.co_filename))
+        if frame.f_code in self.codes or is_library(frame.f_code.co_filename):
+            return bool(self.found)
+        return bool(self.found) or not is_import_of_ours(frame)
 
     def visit(self, frame: FrameType) -> None:
         """A function begins."""
         code = frame.f_code
         file = code.co_filename
-        if is_library(file) and is_called_by_us(frame):
+        if (is_library(file) and is_called_by_us(frame)) or is_import_of_ours(frame):
             return
         self.codes.add(code)
         if is_library(file):
@@ -131,6 +135,21 @@ def is_called_by_us(frame: FrameType) -> bool:
     while caller is not None and is_library(caller.f_code.co_filename) and not is_ours(caller.f_code.co_filename):
         caller = caller.f_back
     return caller is not None and is_ours(caller.f_code.co_filename)
+
+
+def is_import_of_ours(frame: FrameType) -> bool:
+    """Tell whether a function is asked, by Python's import, for a module that the agent imports: packages add such."""
+    caller: FrameType | None = frame
+    imported = False
+    while caller is not None:
+        file = caller.f_code.co_filename
+        if imported and file.startswith(OWN):
+            return True
+        if imported and not file.startswith((IMPORT, STANDARD)):
+            return False  # the program's own import, or what it calls
+        imported = imported or file.startswith(IMPORT)
+        caller = caller.f_back
+    return False
 
 
 def is_library(file: str) -> bool:

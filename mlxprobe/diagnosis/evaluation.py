@@ -34,7 +34,7 @@ def unevaluated_update(seen: Observation) -> Iterator[Finding]:
     slope, late = pending_slope(seen), [*facts(seen, "updates put off")]
     if _evaluates(seen):
         return
-    if slope >= GROWING and (seen.ended != "enough" or steps_done(seen) >= SURE_STEPS):
+    if slope >= GROWING and (seen.ended != "running" or steps_done(seen) >= SURE_STEPS):
         where = place(seen, "first update", "first gradient")
         yield rule("MP101").at(
             f"{slope:,.0f} more operations are pending after every step: parameters or optimizer state are never "

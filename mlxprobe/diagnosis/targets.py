@@ -23,7 +23,7 @@ def unshifted_labels(seen: Observation) -> Iterator[Finding]:
 
     Example: `cross_entropy(model(ids), ids)`; `x, y = s[i : i + 24], s[i + 23]`.
 
-    Use instead: `cross_entropy(model(ids[:, :-1]), ids[:, 1:])`; `s[i + 24]` for a window that ends before it.
+    Use instead: `cross_entropy(model(ids[:, :-1]), ids[:, 1:])`.
     """
     leaks = next((fact.detail["leaks"] for fact in seen.facts if fact.name == "causality"), None)
     for fact in facts(seen, "targets are inputs"):

@@ -220,7 +220,7 @@ class Watch:
         if leaving(watcher):
             return False
         self._look_s = float("inf")  # one that fails would fail again
-        seen = watcher.observations("stalled" if self._is_stuck(watcher) else "enough")
+        seen = watcher.observations("stalled" if self._is_stuck(watcher) else "running")
         every = [*(one for each in seen for one in diagnose(each)), *diagnose_jobs(seen)]
         found = {one.same: one for one in every if one.severity is Severity.ERROR}
         self._look_s = (now := time.monotonic()) + max(LOOK_S, (now - began_s) / LOOK_SHARE)

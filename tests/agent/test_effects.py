@@ -192,3 +192,32 @@ def test_a_program_that_profiles_itself_is_left_alone() -> None:
     finally:
         sys.setprofile(None)
     assert effects.found == "is profiled"
+
+
+def test_what_import_asks_for_a_module_of_ours_is_not_the_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for root, whose in roots.pythons():
+        sites.add(root, whose)
+    asked: list[str] = []
+    hook = "class Finder:\n    def find_spec(self, name, path=None, target=None):\n        asked.append(name)"
+    scope: dict[str, Any] = {"asked": asked}
+    exec(compile(hook, str(tmp_path / "hook.py"), "exec"), scope)
+    monkeypatch.setattr(sys, "meta_path", [scope["Finder"](), *sys.meta_path])
+    module = "mlxprobe.agent.authored"
+    ours: dict[str, Any] = {}
+    lazily = str(Path(sites.__file__).with_name("lazily.py"))
+    exec(compile(f"def look():\n    import {module}", lazily, "exec"), ours)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    with guarded(effects := Effects()):
+        ours["look"]()
+    assert module in asked
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    with followed(effects):
+        ours["look"]()
+    assert not effects.found
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    theirs: dict[str, Any] = {}
+    exec(compile(f"def step():\n    import {module}", str(tmp_path / "train.py"), "exec"), theirs)
+    with pytest.raises(Stop), guarded(Effects()):
+        theirs["step"]()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from typing import Any
 
 from mlxprobe.agent import graph, sites
@@ -48,6 +47,8 @@ class Scales(Inspector):
     def finish(self) -> None:
         if min(len(self._within), len(self._outside)) < SURE:
             return
+        import statistics  # which few programs come to need
+
         usual, spread = (statistics.median(one[k] for one in self._within) for k in (0, 1))
         if spread <= TINY or not all(1 / APART < deviation / spread < APART for _, deviation in self._within):
             return
