@@ -131,7 +131,7 @@ class LossPath:
         if newest is not None:
             self._let_go(newest)
 
-    def settle(self, now_s: float = 0.0, *, lazy: bool = False, ended: bool = False) -> None:
+    def settle(self, now_s: float = math.inf, *, lazy: bool = False, ended: bool = False) -> None:
         """The program comes for its next gradients, or has `ended`: read the newest loss, if that is evaluated by now.
 
         One that is only scheduled is read later, when the device has long come past it.
