@@ -18,7 +18,7 @@ from watching import GUARD_S
 from mlxprobe.agent.guest import Guest
 from mlxprobe.agent.patches import Patches
 
-TRIES = 5  # MLX's own numbers differ in their last bits in 2 of 14 runs that nobody watches
+TRIES = 8  # MLX's own numbers differ in their last bits from run to run, and no more than two ways were seen
 
 
 def everything() -> dict[tuple[str, ...], object]:
@@ -48,12 +48,14 @@ def test_functions_that_were_made_before_or_during_a_stay_are_heard_in_the_next(
 
 @pytest.mark.slow
 def test_numbers_are_bit_equal_with_stays_in_between() -> None:
-    pairs = []
+    """What a watched run gives, one that nobody watches gives too."""
+    alone, watched = set[str](), set[str]()
     for _ in range(TRIES):
-        pairs.append([child(Path.cwd(), name).splitlines()[-1] for name in ("losses_alone", "losses_watched")])
-        if pairs[-1][0] == pairs[-1][1] != "":
+        alone.add(child(Path.cwd(), "losses_alone").splitlines()[-1])
+        watched.add(child(Path.cwd(), "losses_watched").splitlines()[-1])
+        if alone & watched:
             return
-    raise AssertionError(pairs)
+    raise AssertionError((alone, watched))
 
 
 def child(folder: Path, what: str) -> str:
