@@ -22,6 +22,7 @@ class Hooks:
         nesting, origin = inspection.nesting, Origin(inspection)
         self._compilation = Compilation(recorder, inspection, nesting, origin)
         self.collectives = Collectives(recorder, nesting)
+        recorder.losses.may_compute = lambda: not (nesting.talks or self.collectives.active)
         self._evaluations = Evaluations(recorder, self.collectives)
         self._gradients = GradientCalls(recorder, inspection, nesting, origin)
         self._updates = Updates(recorder, inspection, nesting)

@@ -49,6 +49,7 @@ class LossPath:
         self._asynchronous = -ASYNCHRONOUS
         self.scheduled: deque[tuple[Any, Followed]] = deque(maxlen=LOOKED_AT_ONCE)
         self._hits = self._misses = 0
+        self.may_compute: Callable[[], bool] = lambda: True  # what nobody reads: other ranks might have to take part
         self._ours = UNREAD  # the gradient call whose loss may be evaluated here next
         self.unread: deque[tuple[int, float, int]] = deque(maxlen=TOLD)  # call, value and whose: read here alone
         self._began_s = self._spent_s = 0.0
@@ -158,7 +159,7 @@ class LossPath:
         if last is None or last[1] != self._call or (loss := last[0]()) is None:
             return
         began = time.thread_time()
-        if self._may_look() and graph.pending([loss]) <= NEARLY:
+        if self._may_look() and self.may_compute() and graph.pending([loss]) <= NEARLY:
             self.unread.append((self._call, loss.item(), last[2]))
         self._pay(began)
 

@@ -109,3 +109,14 @@ def test_what_is_no_loss_is_left_alone(path: LossPath, seen: list[tuple[int, flo
     path.follow(value, 1, 0)
     path.settle()
     assert seen == []
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_loss_that_nobody_reads_is_computed_where_no_other_rank_could_hear_of_it(path: LossPath, alone: bool) -> None:
+    path.may_compute = lambda: alone
+    for call in range(1, 80):
+        one = loss(float(call))
+        path.take(one, call, 0)
+        path.hand_on(known=True)
+        path.settle()
+    assert bool(path.unread) is alone
