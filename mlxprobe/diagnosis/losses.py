@@ -31,6 +31,7 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `nn.losses.cross_entropy(logits, labels, reduction="mean")`.
     """
+    named = False
     for fact in facts(seen, "argument unreached"):
         told, read = (one if isinstance(one := fact.detail.get(key), list) else [] for key in ("names", "read"))
         names = [name for name in told if name not in read]
@@ -42,20 +43,18 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
             continue  # what was told has reached a later loss
         if labels:
             severity = Severity.NOTE if fact.detail.get("itself") else Severity.ERROR
-            message = f"{listed(labels)} takes no part in the loss{seen_at(fact)}"
+            message, named = f"{listed(labels)} takes no part in the loss{seen_at(fact)}", True
             yield rule("MP301").at(message, fact.file, fact.line, severity=severity)
         else:
             reached = fact.detail["reached"]
-            pair = (
-                len(names) == 1 and isinstance(reached, list) and len(reached) == 1
-            )  # inputs, and what else but labels
+            pair = len(names) == len(_list(reached)) == 1  # inputs, and what else but labels
             message = f"the argument {summed_up(names)} takes no part in the loss{seen_at(fact)}"
             greedy = [name for name in _list(fact.detail.get("greedy")) if name in names]
             if greedy:
                 message += f"; it picks log-probabilities at their own largest, and not at {listed(greedy)}"
             severity = Severity.WARNING if pair or greedy else Severity.NOTE
             yield rule("MP301").at(message, fact.file, fact.line, severity=severity)
-    for fact in facts(seen, "no labels"):
+    for fact in facts(seen, "no labels") if not named else ():
         message = "the loss is one of log-probabilities, and its ids choose embedding rows alone: no label picks any"
         yield rule("MP301").at(message + seen_at(fact), fact.file, fact.line, severity=Severity.WARNING)
 
