@@ -31,11 +31,10 @@ class BlackBox:
             fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:  # the program has deleted the folder
             return
+        size = SLOTS * ROW.size
         try:
-            if (
-                os.write(fd, bytes(SLOTS * ROW.size)) == SLOTS * ROW.size
-            ):  # what a full disk lacks ends the process later
-                self._memory = mmap.mmap(fd, SLOTS * ROW.size)
+            if os.write(fd, bytes(size)) == size:  # a map of what a full disk lacks would end the process
+                self._memory = mmap.mmap(fd, size)
         except OSError:
             return
         finally:

@@ -17,9 +17,7 @@ class Facts:
         self.channel = channel
         self.freeze_site = sites.NOWHERE  # where the program has frozen something last
         self.set_site = sites.NOWHERE  # and where it has set parameters before the first gradient
-        self.set_sites: dict[
-            int, tuple[str, int]
-        ] = {}  # or those of a module, by identity, at a step that is looked at
+        self.set_sites: dict[int, sites.Site] = {}  # or a module's, by identity, at a step that is looked at
         self.beside: dict[int, Callable[[], Any]] = {}  # models of a trained one's class that are called, by identity
         self.fed: Callable[[Any], None] = lambda _: None  # told of what a trained model is called with, for no gradient
         self._facts: dict[tuple[str, str, int], int] = {}

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator, Mapping
 from mlxprobe.diagnosis.registry import facts, finding, place, rule
 from mlxprobe.diagnosis.trends import CERTAIN, CLEAR, falls, ranked, trend
 from mlxprobe.values.measures import steps_done, still
-from mlxprobe.values.observation import Observation
+from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -67,32 +67,41 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
         return  # losses of micro-batches: so few updates show no trend
     if still(seen) and any(fact.name == "gradients unused" for fact in seen.facts):
         return  # which says all
-    resumed = {fact.detail["stream"] for fact in seen.facts if fact.name == "resumed"}
-    to_fall = supervised(seen)
-    binary = {fact.detail["stream"] for fact in seen.facts if fact.name == "two classes"}
+    to_fall, places = supervised(seen), _by_stream(seen, "supervision")
     classes = seen.sheet.model.classes if seen.sheet.model else 0
     chooses = any(fact.name == "worth" for fact in seen.facts)  # a policy, whose loss says nothing
-    levels = {fact.detail["stream"]: fact.detail for fact in seen.facts if fact.name == "constant level"}
-    places = {fact.detail["stream"]: (fact.file, fact.line) for fact in seen.facts if fact.name == "supervision"}
-    yield from _far_off(seen, to_fall, resumed, classes)
-    yield from _unread(seen, to_fall, classes or 2 * bool(binary))
+    yield from _far_off(seen, to_fall, _by_stream(seen, "resumed"), classes)
+    yield from _unread(seen, to_fall, classes or 2 * bool(_by_stream(seen, "two classes")))
     for stream in sorted({one.stream for one in seen.losses}):
-        trainings = long_trainings(seen, stream)
-        values, last = list(itertools.chain(*trainings)), trainings[-1]
-        if len(values) < ENOUGH_LOSSES:
-            continue
-        meant = to_fall.get(stream) if min(values) >= 0 else False
-        sure = meant and stream not in resumed
-        told = (
-            _diverged(last, meant, known_level(levels.get(stream, {}), classes))
-            or _come_to_chance(last, classes, meant=bool(meant), binary=stream in binary)
-            or _no_better(last, levels.get(stream, {}), meant=bool(meant))
-            or _flat(values, levels.get(stream, {}), classes, sure=bool(sure), meant=bool(meant))
-        )
+        told = _judged(seen, stream, to_fall.get(stream), classes)
         if told and not (chooses and told[1] is Severity.NOTE):
             message, severity, evidence = told
-            file, line = places.get(stream) or place(seen, "first gradient")
+            here = places.get(stream)
+            file, line = (here.file, here.line) if here else place(seen, "first gradient")
             yield rule("MP306").at(message, file, line, severity=severity, **evidence)
+
+
+def _by_stream(seen: Observation, name: str) -> dict[object, Fact]:
+    """Return the last fact of a name for each model's or function's losses."""
+    return {fact.detail["stream"]: fact for fact in seen.facts if fact.name == name}
+
+
+def _judged(seen: Observation, stream: int, meant: bool | None, classes: int) -> Told | None:
+    """Judge the losses of one model or function; `meant` tells whether they are to fall, as far as is known."""
+    trainings = long_trainings(seen, stream)
+    values, last = list(itertools.chain(*trainings)), trainings[-1]
+    if len(values) < ENOUGH_LOSSES:
+        return None
+    known = _by_stream(seen, "constant level").get(stream)
+    level: Mapping[str, object] = known.detail if known else {}
+    meant = meant if min(values) >= 0 else False
+    sure = bool(meant) and stream not in _by_stream(seen, "resumed")
+    return (
+        _diverged(last, meant, known_level(level, classes))
+        or _come_to_chance(last, classes, meant=bool(meant), binary=stream in _by_stream(seen, "two classes"))
+        or _no_better(last, level, meant=bool(meant))
+        or _flat(values, level, classes, sure=sure, meant=bool(meant))
+    )
 
 
 def _far_off(
@@ -116,8 +125,7 @@ def _texts(value: object) -> list[str]:
 def _unread(seen: Observation, to_fall: Mapping[int, bool], classes: int) -> Iterator[Finding]:
     """Tell of losses that hardly anybody reads: of those at chance alone, for the others have too few readings."""
     for fact in facts(seen, "losses unread"):
-        stream, told = int(str(fact.detail["stream"])), fact.detail["values"]
-        pairs = [one.split() for one in told] if isinstance(told, list) else []
+        stream, pairs = int(str(fact.detail["stream"])), [one.split() for one in _texts(fact.detail["values"])]
         read = {one.step: one.value for one in seen.losses if one.stream == stream}
         read |= {int(call): float(value) for call, value in pairs}
         calls, values = sorted(read), [read[call] for call in sorted(read)]
@@ -150,11 +158,8 @@ def _diverged(values: list[float], meant: bool | None, level: float) -> Told | N
     Not of one that is not meant to fall. A queue that fills with samples makes a task harder, as a new task does.
     """
     lowest = min(values[-(len(values) // 3) :])
-    if (
-        meant is False
-        or lowest < KNOWING * level
-        or not lowest > (DIVERGED if meant else DIVERGED_UNKNOWN) * values[0] > 0
-    ):
+    bound = (DIVERGED if meant else DIVERGED_UNKNOWN) * values[0]
+    if meant is False or lowest < KNOWING * level or not lowest > bound > 0:
         return None
     message = f"the loss has diverged: {values[0]:.4g} at first, and never below {lowest:.4g} in the last third"
     return message, Severity.WARNING, {"first": values[0], "lowest": lowest}

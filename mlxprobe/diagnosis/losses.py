@@ -112,9 +112,8 @@ def loss_share(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `(cross_entropy(logits, targets) * mask).sum() / mask.sum()`.
     """
-    labelled = all(
-        one.detail["supervised"] for one in seen.facts if one.name == "supervision"
-    )  # rewards may be one act's
+    supervised = [one.detail["supervised"] for one in seen.facts if one.name == "supervision"]
+    labelled = all(supervised)  # rewards may be one act's
     for fact in facts(seen, "loss share"):
         share = float(str(fact.detail["carrying"])) / float(str(fact.detail["positions"]))
         if _divided_by_all(fact, round(seen.sheet.gradients / max(1, seen.sheet.updates))):
