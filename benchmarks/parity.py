@@ -1,14 +1,14 @@
 """Give the same programs to Linux's own ways and to the portable ones, in turn, and count where the verdicts differ.
 
-`python -m benchmarks.parity [RUNS] [CONDITION ...] [--scenario PATTERN ...]`: all scenarios and hostile children, quiet
-and busy, where nothing else is named. A verdict is the outcome, the kind of a hang, and the codes that were found.
+`python -m benchmarks.parity [RUNS] [CONDITION ...] [--scenario PATTERN ...] [--jobs N]`: all scenarios and hostile
+children, quiet and busy, where nothing else is named. A verdict: the outcome, the kind of a hang, the codes found.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -33,14 +33,13 @@ def verdict(row: ProgramRecord) -> str:
     return " ".join([str(row.outcome), *([str(row.kind)] if row.kind else []), *codes])
 
 
-def verdicts(order: Order, platform: str, patterns: list[str]) -> tuple[Verdicts, list[ProgramRecord]]:
-    """Run the programs on one platform; return the verdicts, and what was not as expected."""
+def verdicts(order: Order, platform: str, flags: list[str]) -> tuple[Verdicts, list[ProgramRecord]]:
+    """Give the self-test these flags on one platform; return the verdicts, and what was not as expected."""
     with tempfile.TemporaryDirectory() as folder:
         bundle, log = Path(folder) / "parity.zip", Path(folder) / "log"
-        words = [word for one in patterns for word in ("--scenario", one)]
         with log.open("w") as file:
             subprocess.run(
-                [*order, "selftest", "--bundle", str(bundle), *words],
+                [*order, "selftest", "--bundle", str(bundle), *flags],
                 stdout=file,
                 stderr=file,
                 cwd=folder,
@@ -53,13 +52,13 @@ def verdicts(order: Order, platform: str, patterns: list[str]) -> tuple[Verdicts
     return {row.name: verdict(row) for row in rows}, [row for row in rows if not row.as_expected]
 
 
-def compare(order: Order, patterns: list[str], number: int) -> Counter[str]:
+def compare(order: Order, flags: list[str], number: int) -> Counter[str]:
     """Run both platforms once, who goes first by turns; print and count what differs and what was not expected."""
     found: dict[str, Verdicts] = {}
     counts: Counter[str] = Counter({"different": 0})
     for platform in list(NAMES)[:: 1 if number % 2 else -1]:
         began_s = time.monotonic()
-        found[platform], unexpected = verdicts(order, platform, patterns)
+        found[platform], unexpected = verdicts(order, platform, flags)
         counts[f"unexpected on {NAMES[platform]}"] += len(unexpected)
         print(f"  {NAMES[platform]}: {len(found[platform])} programs, {time.monotonic() - began_s:.0f} s", flush=True)
         for row in unexpected:
@@ -75,20 +74,25 @@ def compare(order: Order, patterns: list[str], number: int) -> Counter[str]:
 
 def main() -> None:
     """Print every difference, and the sums of each condition."""
-    words = sys.argv[1:]
-    patterns = words[words.index("--scenario") + 1 :] if "--scenario" in words else []
-    words = words[: words.index("--scenario")] if patterns else words
-    runs = int(words.pop(0)) if words and words[0].isdigit() else 10
+    parser = argparse.ArgumentParser()
+    parser.add_argument("runs", nargs="?", type=int, default=10)
+    parser.add_argument("conditions", nargs="*", default=["quiet", "busy"])
+    parser.add_argument("--scenario", nargs="+")
+    parser.add_argument("--jobs", default="2")
+    given = parser.parse_args()
     entries, _ = scenarios.find(resolve({}).scenarios)
-    patterns = patterns or [HOSTILE, *(entry.name for entry in entries)]
+    patterns = given.scenario or [HOSTILE, *(entry.name for entry in entries)]
+    flags = ["--jobs", given.jobs, *(word for one in patterns for word in ("--scenario", one))]
     told = []
-    for name in words or ("quiet", "busy"):
+    for name in given.conditions:
         counts: Counter[str] = Counter()
         with CONDITIONS[name][0]() as order:
-            for number in range(1, runs + 1):
+            for number in range(1, given.runs + 1):
                 print(f"{name} {number}", flush=True)
-                counts.update(compare(order, patterns, number))
-        told.append(f"{name}: {runs} runs of both: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+                counts.update(compare(order, flags, number))
+        told.append(
+            f"{name}: {given.runs} runs of both: " + ", ".join(f"{count} {what}" for what, count in counts.items())
+        )
     print(*told, sep="\n")
 
 
