@@ -48,7 +48,9 @@ class Collectives:
         self._results: dict[int, tuple[weakref.ref[Any], Row]] = {}  # by identity: of rows that may not have run
         self._beside = Apart()
         self._again: list[Row] = []  # given to the evaluation under way, and said to be done
-        self._sure = self._apart = False  # it was given a collective itself; it holds none
+        self._sure = self._apart = False  # it was given a collective itself; a single array, it holds none
+        self._none = False  # it holds none, as far as is known
+        self._passed: list[Row] = []  # built before evaluations of which none held a collective
         self._groups: dict[int, tuple[Any, str]] = {}
         self._splits: dict[str, int] = {}
         self._words = Words(recorder.channel)
@@ -161,7 +163,7 @@ class Collectives:
     def begins(self, began_s: float, given: Sequence[Any]) -> None:
         """An evaluation of some arrays begins."""
         self.began_s = began_s
-        self._sure = self._apart = held = False
+        self._sure = held = False
         self._again = []
         for one in given if self._results else ():
             known = self._results.get(id(one))
@@ -172,8 +174,9 @@ class Collectives:
                 else:
                     row.sure = True
                 self._sure |= row.sure
-        if self.open and not held and len(given) == 1:
-            self._apart = self._beside.holds_none(given[0], self._recorder.lazy_steps)
+        asks = bool(given) and not held and bool(self.open or self._passed)
+        self._none = asks and self._beside.holds_none(given, self._recorder.lazy_steps)
+        self._apart = self._none and self._beside.is_one(given)
         for row in self.open if not self._apart else ():
             if not row.slot:
                 self._box.begins(row, began_s)
@@ -190,14 +193,26 @@ class Collectives:
         for row in self.open:
             row.begun = row.begun or began_s
             row.done = now_s if waits else 0.0
+            row.passed = self._none
             self._untold[row] = None
             if waits:
                 self._box.returns(row, now_s)
+        if self._none:
+            self._passed = [*self._passed, *self.open][-KEPT:]
+        elif self._passed:
+            self._reached()
         if waits:
             self.open.clear()
             self._results = {  # that live, and may never have been computed
                 key: held for key, held in self._results.items() if not held[1].sure and held[0]() is not None
             }
+
+    def _reached(self) -> None:
+        """An evaluation may have held what others passed over."""
+        for row in self._passed:
+            row.passed = False
+            self._untold[row] = None
+        self._passed.clear()
 
     def fails(self) -> None:
         """The evaluation has raised an exception."""

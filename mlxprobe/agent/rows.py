@@ -16,7 +16,7 @@ class Row:
     """One collective; `slot` says where it is kept (see `BlackBox`)."""
 
     __slots__ = (
-        *("begun", "built", "done", "group", "n", "nth", "operation", "peer"),
+        *("begun", "built", "done", "group", "n", "nth", "operation", "passed", "peer"),
         *("shape", "slot", "step", "sure", "traced", "way"),
     )
 
@@ -27,7 +27,7 @@ class Row:
         self.built = time.monotonic()
         self.begun = self.done = 0.0
         self.slot = self.nth = 0
-        self.sure = self.traced = False
+        self.sure = self.traced = self.passed = False
 
 
 class Words:
@@ -43,7 +43,7 @@ class Words:
         """Return a row of the event `collectives`."""
         times = [ago(each, now_s) for each in (one.built, one.begun, one.done)]
         place, shape, kind = self._place(one.way), one.shape[0], self._type(one)
-        how = one.sure, one.traced, one.nth
+        how = one.sure, one.traced, one.nth, one.passed
         return [one.group, one.n, one.operation, shape, kind, one.peer, one.step, place, *times, *how]
 
     def kind(self, one: Row) -> int:

@@ -36,4 +36,5 @@ COLLECTIVE = (  # a row of the event `collectives`: fields of the value of that 
     "sure",
     "traced",
     "nth",
+    "passed",
 )

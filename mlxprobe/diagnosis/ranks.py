@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from mlxprobe.diagnosis.fates import lost, named, over
+from mlxprobe.diagnosis.fates import called, lost, named, over
 from mlxprobe.diagnosis.lanes import Lane, lanes, rank_of
 from mlxprobe.diagnosis.prints import Parting, all_apart, first_apart, prints
 from mlxprobe.diagnosis.registry import ranks_finding, rule
 from mlxprobe.values.again import IN_VAIN
 from mlxprobe.values.measures import steps_done
-from mlxprobe.values.observation import Observation
+from mlxprobe.values.observation import Collective, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -90,7 +90,7 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
 
     Example: `optimizer.update(model, grads)` under `mlx.launch -n 4`.
 
-    Use instead: `grads = nn.average_gradients(grads)` before the update.
+    Use instead: `grads = nn.average_gradients(grads)` before the update: it returns the mean, and changes nothing.
     """
     trains = [one for one in seen if one.process and one.process.size > 1 and len(one.steps) >= ENOUGH_STEPS]
     if len(trains) < len(seen) or any(row.peer >= 0 for one in seen for row in one.collectives):
@@ -107,10 +107,30 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
         most = max(much for one in reduces for n, much in [(0, 0), *one.items()] if n not in met)
         reduced = f"at most {most} elements are reduced in a step, of {found.elements} that are trained"
         reduced += f", but in {len(met)} of {len(trains[0].steps)}, after which they differ" if met else ""
-        message = (
-            f"{_parts(found.parts)} train apart: equal at step {found.equal_at}, not at step {found.step}; {reduced}"
-        )
-        yield _apart("MP706", message, found, Severity.WARNING)
+        message = f"{_parts(found.parts)} train apart: equal at step {found.equal_at}, not at step {found.step}; "
+        dropped = _dropped(trains, found.elements)
+        if dropped is None:
+            yield _apart("MP706", message + reduced, found, Severity.WARNING)
+        else:
+            message += f"nothing that was evaluated held {called(dropped)}, nor any other that reduces as much"
+            made = _apart("MP706", message, found, Severity.WARNING)
+            yield msgspec.structs.replace(
+                made, file=dropped.file, line=dropped.line, source=dropped.source, caller=dropped.caller
+            )
+
+
+def _dropped(seen: Sequence[Observation], elements: int) -> Collective | None:
+    """Return the first collective of each step, where each reduces all that is trained and nobody takes the result."""
+    for one in seen:
+        steps: dict[int, list[Collective]] = {}
+        for row in one.collectives:
+            if row.passed and row.operation in REDUCING:
+                steps.setdefault(row.step, []).append(row)
+        much = [rows for rows in steps.values() if sum(math.prod(row.shape) for row in rows) >= FEW_OF_THEM * elements]
+        if len(much) < ENOUGH_STEPS:
+            return None
+        first = much[0][0]
+    return first
 
 
 def _apart(code: str, message: str, found: Parting, severity: Severity) -> Finding:
@@ -127,7 +147,7 @@ def _reduced_by_step(seen: Observation, group: str | None) -> dict[int, int]:
     """Count the elements that each step reduces, in a group or in any."""
     found: dict[int, int] = {}
     for one in seen.collectives:
-        if one.operation in REDUCING and not one.traced and group in (None, one.group):
+        if one.operation in REDUCING and not (one.traced or one.passed) and group in (None, one.group):
             found[one.step] = found.get(one.step, 0) + math.prod(one.shape)
     return found
 

@@ -92,7 +92,7 @@ def awaited(seen: Observation) -> tuple[Collective | None, int]:
 
 def finished(seen: Observation) -> int | None:
     """Count the collectives that have run, also those that are told no more; None where that is not known."""
-    if any(one.traced for one in seen.collectives):
+    if any(one.traced or one.passed for one in seen.collectives):
         return None
     last = {one.group: one.n for one in sorted(seen.collectives, key=lambda one: one.n)}
     return sum(last.values()) - sum(map(pending, seen.collectives))

@@ -92,13 +92,34 @@ def test_a_line_that_held_no_collective_holds_none_later(monkeypatch: pytest.Mon
     texts = iter(["Subtract", "Sum AllReduce", *["Subtract"] * 20])
     monkeypatch.setattr(graph, "drawn", lambda _: next(texts))
     beside, one = Apart(), np.ones(3)
-    assert not beside.holds_none(one, 0), "no array of MLX's"
+    assert not beside.is_one([one]), "no array of MLX's"
     beside.array = np.ndarray
-    told = [beside.holds_none(one, 0) for _ in range(3)]
+    told = [beside.holds_none([one], 0) for _ in range(3)]
     assert told == [True, False, False]
-    assert not beside.holds_none(one, 5), "too much to draw"
-    assert [beside.holds_none(one, 0) for _ in range(9)] == [True] * 9
+    assert not beside.holds_none([one], 5), "too much to draw"
+    assert [beside.holds_none([one], 0) for _ in range(9)] == [True] * 9
     assert len(list(texts)) == 16, "drawn four times"
+
+
+def test_what_an_evaluation_of_all_else_did_not_hold_is_passed_over_until_one_may_hold_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = iter(["Subtract", "Sum AllReduce"])
+    monkeypatch.setattr(graph, "drawn", lambda _: next(texts))
+    passed: list[bool] = []
+
+    def send(event: str, **words: Any) -> bool:
+        passed.extend(row[14] for row in words.get("rows", ()))
+        return True
+
+    one, _ = recording()
+    monkeypatch.setattr(one._recorder.channel, "send", send)
+    build(one)
+    for given in (("loss", "norm"), ("parameters", "state")):
+        one.begins(5.0, given)
+        one.returns(5.1)
+        one.tell()
+    assert passed == [True, False]
 
 
 def test_what_the_program_does_while_it_is_told_of_is_told_next() -> None:

@@ -15,6 +15,7 @@ def linger():
         except OSError: pass
     signal.pause()
 if sys.argv[1] in ("lingers", "raises", "exits") and os.environ["MLX_RANK"] == "1": atexit.register(linger)
+import numpy as np
 import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
 how = sys.argv[1]
 group = mx.distributed.init()
@@ -34,9 +35,15 @@ for step in range(12 - (how == "uneven" and rank)):
         raise SystemExit("out of data")
     if how == "exits" and rank and step == 6:
         exit("out of data")
-    if how not in ("apart", "compared", "merged", "now and then"):
+    if how == "dropped":
+        nn.average_gradients(grads)  # dropped
+    elif how == "by NumPy":
+        grads = {name: mx.array(np.array(mx.distributed.all_sum(one))) / 2 for name, one in grads.items()}
+    elif how not in ("apart", "compared", "merged", "now and then"):
         grads = nn.average_gradients(grads)  # averaged
     optimizer.update(model, grads)
+    if how == "loss first":
+        mx.eval(loss, optimizer.learning_rate)
     mx.eval(model.parameters(), optimizer.state, loss)
     if how == "saves" and rank == 0:
         model.save_weights("weights.safetensors")
@@ -51,9 +58,9 @@ if how == "late":
 if how in ("validates", "late") and rank == 0:
     print(mx.distributed.all_sum(loss).item())  # alone
 """
-AVERAGED, ALONE, GRADIENTS = (
+AVERAGED, DROPPED, ALONE, GRADIENTS = (
     next(number for number, line in enumerate(LOOP.splitlines(), 1) if text in line)
-    for text in ("# averaged", "# alone", "gradients(model, ")
+    for text in ("# averaged", "# dropped", "# alone", "gradients(model, ")
 )
 WRONG = [
     ("skips", "MP701", AVERAGED),
@@ -67,6 +74,7 @@ WRONG = [
     ("seeds", "MP705", GRADIENTS),
     ("apart", "MP706", GRADIENTS),
     ("compared", "MP706", GRADIENTS),
+    ("dropped", "MP706", DROPPED),
 ]
 
 
@@ -95,9 +103,15 @@ def test_two_runs_under_one_watch_are_told_apart(tmp_path: Path) -> None:
     assert list(found.values()) == [set(), {("MP701", ALONE)}]
 
 
-@pytest.mark.parametrize("how", ["averaged", "saves", "merged", "now and then"])
+@pytest.mark.parametrize("how", ["averaged", "saves", "merged", "now and then", "by NumPy", "loss first"])
 def test_ranks_that_are_right_show_nothing_together(how: str, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(LOOP)
     _, rows = rows_of(tmp_path, *launch(how))
     assert len(rows) == 2
     assert [one for row in rows for one in row["findings"] if one.get("together")] == []
+
+
+def test_what_an_evaluation_beside_it_did_not_hold_is_counted_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(LOOP)
+    _, rows = rows_of(tmp_path, *launch("loss first"))
+    assert [one.get("passed", False) for row in rows for one in row["collectives"]] == [False] * 24
