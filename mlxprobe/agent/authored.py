@@ -16,6 +16,7 @@ from mlxprobe.agent.source import functions
 DEEPEST = 8
 MOST = 64
 NUMPY = "numpy"
+ADDS = {"append", "extend", "insert", "appendleft"}
 EMPTY = CellType()
 
 
@@ -108,19 +109,51 @@ def _called(node: ast.expr, plain: Any, bound: Any) -> Any:
     return None
 
 
+def settings(owner: Any, attribute: str) -> Iterator[tuple[Site, ast.expr, str]]:
+    """List where a user's class sets an attribute of its own: the line, to what, and in which method."""
+    for kind in type(owner).__mro__:
+        for method in _methods(kind):
+            first = method.__code__.co_varnames[:1]
+            for node in _nodes(method):
+                for one in ast.walk(node):
+                    if isinstance(one, (ast.Assign, ast.AnnAssign, ast.AugAssign)) and one.value is not None:
+                        targets = one.targets if isinstance(one, ast.Assign) else [one.target]
+                        each = [part for target in targets for part in ast.walk(target)]
+                        its = [part for part in each if isinstance(part, ast.Attribute) and part.attr == attribute]
+                        if any(getattr(part.value, "id", None) in first for part in its):
+                            yield (method.__code__.co_filename, one.lineno), one.value, method.__name__
+
+
+def additions(owner: Any, attribute: str) -> Iterator[Site]:
+    """List where a user's class adds to a list that it has."""
+    for kind in type(owner).__mro__:
+        for method in _methods(kind):
+            every = [one for node in _nodes(method) for one in ast.walk(node) if isinstance(one, ast.Call)]
+            adds = [one for one in every if isinstance(one.func, ast.Attribute) and one.func.attr in ADDS]
+            for one in adds:
+                if getattr(getattr(one.func, "value", None), "attr", "") == attribute:
+                    yield method.__code__.co_filename, one.lineno
+
+
+def node_of(code: Any) -> ast.AST:
+    """Return the source of some code: a function's, else the whole file's."""
+    found = functions(code.co_filename).get((code.co_name, code.co_firstlineno), [])
+    return found[0] if len(found) == 1 else tree(code.co_filename)
+
+
 def assignment(module: Any, attribute: str, elsewhere: str = "") -> Site:
     """Return where an attribute of a module is set: by its own class, or else by the only such line of a file."""
     for kind in type(module).__mro__:
         found = [line for method in _methods(kind) for line in _sets(method, attribute)]
         if found:
             return found[0]
-    found = list(_lines(elsewhere, _tree(elsewhere), lambda target: target.attr == attribute)) if elsewhere else []
+    found = list(_lines(elsewhere, tree(elsewhere), lambda target: target.attr == attribute)) if elsewhere else []
     return found[0] if len(found) == 1 else NOWHERE
 
 
 def drops_first(site: Site) -> bool:
     """Tell whether a line takes a result apart, and throws its first part away on purpose: `_, norm = …`, `…[1]`."""
-    for one in ast.walk(_tree(site[0])):
+    for one in ast.walk(tree(site[0])):
         if isinstance(one, (ast.Assign, ast.Subscript)) and one.lineno <= site[1] <= (one.end_lineno or 0):
             if isinstance(one, ast.Subscript) and isinstance(one.value, ast.Call):
                 return isinstance(one.slice, (ast.Constant, ast.UnaryOp)) and ast.unparse(one.slice) in ("1", "-1")
@@ -164,7 +197,8 @@ def _nodes(function: Any) -> list[Any]:
     return list(functions(code.co_filename).get((code.co_name, code.co_firstlineno), []))
 
 
-def _tree(file: str) -> ast.AST:
+def tree(file: str) -> ast.AST:
+    """Return the source of a file; an empty one where it cannot be read."""
     try:
         return ast.parse("".join(linecache.getlines(file)))
     except (SyntaxError, ValueError):

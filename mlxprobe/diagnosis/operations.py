@@ -48,19 +48,15 @@ def growing_input(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "input grows"):
         first, last = float(str(fact.detail["first"])), float(str(fact.detail["last"]))
         if last > first:
-            message = f"the gradient call is given more at every look: {first:.0f} rows, then {last:.0f}"
-            if fact.detail["kept"]:
-                kept = f"{message}, those before among them"
-                yield rule("MP109").at(kept, fact.file, fact.line, first_rows=first, last_rows=last)
-            else:
-                yield rule("MP109").at(message, fact.file, fact.line, severity=Severity.NOTE)
+            message, those = f"more at every look: {first:.0f} rows, then {last:.0f}", "those before among them"
         else:
-            message = "the gradient call is given longer rows at every look"
-            if fact.detail["kept"]:
-                kept = f"{message}, which begin or end with those before"
-                yield rule("MP109").at(kept, fact.file, fact.line, first_rows=first, last_rows=last)
-            else:
-                yield rule("MP109").at(message, fact.file, fact.line, severity=Severity.NOTE)
+            message, those = "longer rows at every look", "which begin or end with those before"
+        message = f"the gradient call is given {message}"
+        if fact.detail["kept"]:
+            message = f"{message}, {those}{seen_at(fact)}"
+            yield rule("MP109").at(message, fact.file, fact.line, first_rows=first, last_rows=last)
+        else:
+            yield rule("MP109").at(message + seen_at(fact), fact.file, fact.line, severity=Severity.NOTE)
 
 
 @finding("MP110", "broadcast-blow-up", Severity.WARNING)

@@ -33,7 +33,7 @@ def unshifted_labels(seen: Observation) -> Iterator[Finding]:
         elif leaks is False:
             severity = Severity.ERROR
         which = "ids before the embedded ones" if fact.detail.get("before") else "embedded ids themselves"
-        message = f"the targets of the loss are the {which}, not those that follow"
+        message = f"the targets of the loss are the {which}, not those that follow{seen_at(fact)}"
         yield rule("MP303").at(message, fact.file, fact.line, severity=severity)
     for fact in [one for one in facts(seen, "target given") if one.detail["looks"]]:
         message = (

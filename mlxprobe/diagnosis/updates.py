@@ -58,7 +58,7 @@ def unaveraged_accumulation(seen: Observation) -> Iterator[Finding]:
         if abs(float(str(fact.detail["share"])) - 1) > SUM or scalings != 1:
             continue
         severity = Severity.NOTE if fact.detail["optimizer"] in SCALE_FREE else Severity.WARNING
-        message = f"the update is the sum of {calls:.0f} gradient calls, each of a loss that is a mean"
+        message = f"the update is the sum of {calls:.0f} gradient calls, each of a loss that is a mean{seen_at(fact)}"
         yield rule("MP203").at(message, fact.file, fact.line, severity=severity, gradients=calls)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, sites
+from mlxprobe.agent import graph, own, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
@@ -38,6 +38,7 @@ class Accumulation(Inspector):
         self._path = ""
         self._calls: dict[int, list[Kept]] = {}
         self._update: tuple[list[Kept], Any, str, tuple[str, int]] | None = None
+        self._handed = sites.NOWHERE  # the end of the user's function that hands out what is accumulated
         self._loop = sites.NOWHERE  # the line that led to the last update, in the function that made its calls too
         self._scalings: list[int] = []
         self._usual = 0
@@ -86,6 +87,10 @@ class Accumulation(Inspector):
                 calls[0].parameter = None  # nothing to compare it with: it may be computed in place
             else:
                 self._loop = self.inspection.recorder.loop_site = loop_of(calls[-1])
+                if not self._usual:
+                    with own.importable():
+                        from mlxprobe.agent import built
+                    self._handed = built.returned("gradients")
 
     def forget(self) -> None:
         self._calls.clear()
@@ -112,9 +117,11 @@ class Accumulation(Inspector):
         self._look_for_last(calls, values, sum_ if share is None else [])
         if share is not None and all(one.code is calls[0].code for one in calls):  # a sum of tasks is meant
             self._usual = len(calls)
+            place, seen = sites.blamed(self._handed, site)
             self.inspection.recorder.fact(
                 "accumulated",
-                site,
+                place,
+                seen=seen,
                 calls=len(calls),
                 share=share,
                 scalings=min(scalings, default=-1),

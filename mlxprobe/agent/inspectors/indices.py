@@ -6,12 +6,13 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, sites
+from mlxprobe.agent import graph, own, sites
+from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.nesting import Stop
 
 HELD = 16  # arrays a step
-SAME_IS_SURE = 2
+SAME_IS_SURE = TWO = 2
 FOLLOW = 0.9
 LONG = 6  # ids of a row, of which those after the next are to be told
 ATTENDS = "attends"  # where the mask of the first attention is decided
@@ -31,6 +32,7 @@ class Indices(Inspector):
         self._attends = sites.NOWHERE
         self._same = self._next = self._second = 0  # looks
         self._seen = False
+        self._given: tuple[list[Any], tuple[str, int]] = [], sites.NOWHERE  # a call's ids, and where the last are made
 
     def imported(self, name: str, module: Any) -> None:
         if name in EMBEDDINGS and hasattr(module, EMBEDDINGS[name]):
@@ -90,19 +92,31 @@ class Indices(Inspector):
         return seen.due and not seen.busy and not seen.tracing and len(self._held) < HELD
 
     def _hold(self, kind: str, ids: Any, limit: int) -> None:
-        import mlx.core as mx
 
-        if isinstance(ids, mx.array) and mx.issubdtype(ids.dtype, mx.integer) and ids.size:
+        if is_ids(ids) and ids.size:
             site = sites.calling()
             self._held.append((kind, ids, limit, site))
             with self.inspection.at_our_cost(), contextlib.suppress(ValueError, RuntimeError):  # while a trace is made
                 self._compare_with_table(kind, ids, limit, site)  # at once: a gradient there writes beyond the table
 
+    def called(self, call: Call) -> None:
+        if self._same == SAME_IS_SURE - 1:
+            ids = [(path, one) for path, one in graph.named_leaves(call.data) if is_ids(one) and one.ndim > 1]
+            self._given = [one for _, one in ids], self._built(call, [path for path, _ in ids])
+
+    @staticmethod
+    def _built(call: Call, paths: list[str]) -> tuple[str, int]:
+        if len(paths) != TWO:
+            return sites.NOWHERE
+        with own.importable():
+            from mlxprobe.agent import built
+        return built.datum(call, paths[1], paths[0])
+
     def forget(self) -> None:
-        self._held = []
+        self._held, self._given = [], ([], sites.NOWHERE)
 
     def look(self, step: int) -> None:
-        held = self._held
+        held, (given, built) = self._held, self._given
         self.forget()
         known = [one for one in held if not self.inspection.pending([one[1]])]
         if known and not self._seen:
@@ -111,9 +125,11 @@ class Indices(Inspector):
         inputs = [one for kind, one, *_ in known if kind == "embedding"]
         targets = [(one, site) for kind, one, _, site in known if kind == "target"]
         if targets:
-            self._compare_with_inputs(inputs, *targets[-1])
+            self._compare_with_inputs(inputs, *targets[-1], built if is_twice(given) else sites.NOWHERE)
 
-    def _compare_with_inputs(self, inputs: list[Any], targets: Any, site: tuple[str, int]) -> None:
+    def _compare_with_inputs(
+        self, inputs: list[Any], targets: Any, site: tuple[str, int], built: tuple[str, int]
+    ) -> None:
         """Tell what the targets are to the ids of any embedding: a decoder's inputs, whatever else is embedded."""
         related = [(kind, one) for one in inputs if (kind := relation(one, targets))]
         following = [one for kind, one in related if kind == "next"]  # an encoder may well be given the targets
@@ -130,7 +146,9 @@ class Indices(Inspector):
         elif found := next((kind for kind, _ in related if kind != "second"), ""):
             self._same += 1
             if self._same == SAME_IS_SURE:
-                self.inspection.recorder.fact("targets are inputs", site, causal=self._causal, before=found == "before")
+                site, seen = sites.blamed(built, site)
+                told = {"causal": self._causal, "before": found == "before", "seen": seen}
+                self.inspection.recorder.fact("targets are inputs", site, **told)
 
     def _compare_with_table(self, kind: str, ids: Any, limit: int, site: tuple[str, int]) -> None:
         import mlx.core as mx
@@ -140,6 +158,20 @@ class Indices(Inspector):
             self.inspection.recorder.fact("id out of range", site, kind=kind, low=low, high=high, limit=limit)
             if self.inspection.inside and not self.inspection.nesting.glances:
                 raise Stop
+
+
+def is_ids(one: Any) -> bool:
+    """Tell whether something is an array of integers."""
+    import mlx.core as mx
+
+    return isinstance(one, mx.array) and bool(mx.issubdtype(one.dtype, mx.integer))
+
+
+def is_twice(ids: list[Any]) -> bool:
+    """Tell whether two arrays hold the same."""
+    import mlx.core as mx
+
+    return len(ids) == TWO and ids[0].shape == ids[1].shape and bool(mx.array_equal(*ids).item())
 
 
 def relation(ids: Any, targets: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent import graph, sites, within
+from mlxprobe.agent import graph, own, sites, within
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 
@@ -31,11 +31,22 @@ class Sizes(Inspector):
         self._shape: tuple[int, ...] = ()
         self._before: list[list[list[float]]] = []  # values of some of their rows at the last look
         self._kept = 0  # looks in a row that found those again
+        self._built = sites.NOWHERE  # where what grows is made longer
         self._is_part = False  # whether the program has held longer rows than those that it gave
 
     def called(self, call: Call) -> None:
         if arrays := graph.leaves(call.data):
             self._compare(arrays, call.site)
+            if self._rises == ENOUGH - 1:
+                self._built = self._grown(call)
+
+    def _grown(self, call: Call) -> tuple[str, int]:
+        """Return the line that builds the longest array of a call's data."""
+        with own.importable():
+            from mlxprobe.agent import built
+
+        pairs = [(one.size, path) for path, one in graph.named_leaves(call.data)]
+        return built.datum(call, max(pairs)[1])
 
     def given(self, args: Any) -> None:
         if arrays := graph.leaves([one for one in args if not hasattr(one, "trainable_parameters")]):
@@ -77,7 +88,8 @@ class Sizes(Inspector):
         if self._rises >= ENOUGH and self._last[0] >= FACTOR * self._first[0] and self._is_steady():
             known = {"first": self._first[1], "last": self._last[1], "looks": self._rises}
             kept = self._kept >= ENOUGH and not (self._first[1] == self._last[1] and self._is_part)
-            self.inspection.recorder.revise("input grows", site, kept=kept, **known)
+            place, seen = sites.blamed(self._built, site)
+            self.inspection.recorder.revise("input grows", place, kept=kept, seen=seen, **known)
 
     def _is_steady(self) -> bool:
         """Tell whether it grows at each call, or every few; what is trained for long on each size is meant to grow."""

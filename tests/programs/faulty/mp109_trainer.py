@@ -10,7 +10,7 @@ class RolloutBuffer:
         self.states, self.actions, self.returns = [], [], []
 
     def add(self, states, actions, returns):
-        self.states.append(states)
+        self.states.append(states)  # MP109
         self.actions.append(actions)
         self.returns.append(returns)
 
@@ -38,7 +38,7 @@ class Agent:
         self.buffer.add(states, actions, returns)
 
     def learn(self):
-        loss, grads = self.grad(self.policy, *self.buffer.batch())  # MP109
+        loss, grads = self.grad(self.policy, *self.buffer.batch())
         self.optimizer.update(self.policy, grads)
         mx.eval(loss, self.policy.parameters(), self.optimizer.state)
         return loss

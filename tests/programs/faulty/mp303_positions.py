@@ -40,14 +40,14 @@ class GPT(nn.Module):
         logits = self.lm_head(x)
         loss = None
         if targets is not None:
-            loss = mx.mean(nn.losses.cross_entropy(logits, targets))  # MP303
+            loss = mx.mean(nn.losses.cross_entropy(logits, targets))
         return logits, loss
 
 
 def get_batch(size=12):
     start, stride = mx.random.randint(0, vocab_size, (size, 1)), mx.random.randint(1, 4, (size, 1))
     x = (start + stride * mx.arange(block_size)) % vocab_size
-    return x, x
+    return x, x  # MP303
 
 
 mx.random.seed(1337)

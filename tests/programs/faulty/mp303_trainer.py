@@ -48,11 +48,11 @@ class LanguageModelTrainer:
         self.last_loss = float("inf")
 
     def _prepare(self, ids):
-        return {"input_ids": ids, "labels": ids}
+        return {"input_ids": ids, "labels": ids}  # MP303
 
     def _loss(self, model, batch):
         logits = model(batch["input_ids"])
-        return nn.losses.cross_entropy(logits, batch["labels"]).mean()  # MP303
+        return nn.losses.cross_entropy(logits, batch["labels"]).mean()
 
     def _optimise(self, batch):
         loss, grads = self.value_and_grad(self.model, batch)
