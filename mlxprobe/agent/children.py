@@ -30,6 +30,7 @@ class Children:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._known: set[int] = set()
+        self._unasked: set[int] = set()  # that are told without anybody's having waited for them
         self._looked: set[int] = set()
         self._told = 0
         for name in HOLDERS:
@@ -77,16 +78,32 @@ class Children:
 
         return wait
 
+    def look(self) -> None:
+        """Tell of workers that have ended badly and whom nobody has asked: the program may wait for them for ever."""
+        module = sys.modules.get("multiprocessing.process")
+        for one in list(getattr(module, "_children", ())) if hasattr(os, "waitid") else ():
+            pid = getattr(getattr(one, "_popen", None), "pid", None)
+            if pid and pid not in self._known:
+                with contextlib.suppress(OSError):  # a forkserver's child is not ours
+                    how = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                    if how is not None:
+                        status = how.si_status if how.si_code == os.CLD_EXITED else -how.si_status
+                        self._ended(pid, status, worker=True, name=one.name)
+
     def finish(self) -> None:
         """Tell how many there were, where somebody will want to know."""
         if self._told:
             self._tell("children", {"children": len(self._known)})
 
-    def _ended(self, pid: int, status: int, *, worker: bool) -> None:
+    def _ended(self, pid: int, status: int, *, worker: bool, name: str = "") -> None:
+        is_news = pid not in self._unasked
         self._known.add(pid)
-        if status and self._told < MOST_TOLD:
+        if status and is_news and self._told < MOST_TOLD:
             self._told += 1
-            self._tell("child ended", {"pid": pid, "status": status, "worker": worker})
+            detail: dict[str, str | int] = {"pid": pid, "status": status, "worker": worker}
+            if name:
+                self._unasked.add(pid)
+            self._tell("child ended", detail | ({"name": name} if name else {}), event="seen" if name else "fact")
 
-    def _tell(self, name: str, detail: Mapping[str, str | int]) -> None:
-        self._channel.send("fact", name=name, step=0, **sites.told(sites.NOWHERE), count=1, detail=detail)
+    def _tell(self, name: str, detail: Mapping[str, str | int], event: str = "fact") -> None:
+        self._channel.send(event, name=name, step=0, **sites.told(sites.NOWHERE), count=1, detail=detail)

@@ -75,8 +75,8 @@ class Agent:
         os.register_at_fork(after_in_child=lambda: _forked(at_fork()))
         channel.settles = self._settles
         threading.excepthook = told_of(threading.excepthook, self.recorder)
-        self._sampler = self._sampled()
         self._children = Children(channel)
+        self._sampler = self._sampled()
         self.recorder.at_end = self._finish
 
     def _file(self, name: str) -> str:
@@ -89,10 +89,13 @@ class Agent:
         return keep_stacks(self._file(STACKS_FILE), self.channel, takes_crashes=self._takes_crashes)
 
     def _sampled(self) -> Sampler:
-        answer = self._hooks.collectives.tell
-        made = Sampler(self.channel, self.recorder.log, self._file(ASK_FILE), self._stacks, answer)
+        made = Sampler(self.channel, self.recorder.log, self._file(ASK_FILE), self._stacks, self._answer)
         self.recorder.count = made.count
         return made
+
+    def _answer(self) -> None:
+        self._hooks.collectives.tell()
+        self._children.look()
 
     def _settles(self) -> None:
         """A fork trains, or evaluates: it gets what a process of its own has."""

@@ -23,6 +23,7 @@ from mlxprobe.diagnosis.fates import (
     thread_ended,
     waits,
     what,
+    worker_ended,
 )
 from mlxprobe.diagnosis.lanes import Lane, course, key, lanes, odd_ones, parting, shifted, site, strayed, way_left
 from mlxprobe.diagnosis.messages import with_messages
@@ -166,7 +167,7 @@ def _behind(group: list[Lane], late: Lane, ahead: Lane) -> Finding:
             return at("MP708", joined(f"{fewer}, and never built {place}", after), missing, ranks, Severity.ERROR)
     elif waits(late.seen) and not busy(late.seen, ahead.seen) and number > late.last:
         return _lying(late, ahead, after)
-    message = f"{who} never built {place}{_skipping(late)}{thread_ended(late.seen)}"
+    message = f"{who} never built {place}{_skipping(late)}{thread_ended(late.seen)}{worker_ended(late.seen)}"
     severity = Severity.WARNING if busy(late.seen) else Severity.ERROR
     return at("MP701", joined(message, after), missing, ranks, severity)
 

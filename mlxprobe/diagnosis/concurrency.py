@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.fates import thread_ended
+from mlxprobe.diagnosis.fates import thread_ended, worker_ended
 from mlxprobe.diagnosis.registry import facts, finding, rule, seen_at
 from mlxprobe.values.measures import standing, where
 from mlxprobe.values.observation import Observation
@@ -64,7 +64,7 @@ def deadlock(seen: Observation) -> Iterator[Finding]:
     silence = seen.silence
     if silence is not None and silence.kind is HangKind.DEADLOCK:
         yield rule("MP603").at(
-            f"nothing has moved for {silence.silent_s:.1f} s {where(seen)}{thread_ended(seen)}",
+            f"nothing has moved for {silence.silent_s:.1f} s {where(seen)}{thread_ended(seen)}{worker_ended(seen)}",
             *standing(seen),
             silent_s=silence.silent_s,
         )

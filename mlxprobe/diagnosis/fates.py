@@ -67,6 +67,15 @@ def thread_ended(seen: Observation) -> str:
     return ""
 
 
+def worker_ended(seen: Observation) -> str:
+    """Say which worker has ended badly, and nobody has asked for it; the last one."""
+    for fact in reversed([fact for fact in seen.facts if fact.name == "child ended" and "name" in fact.detail]):
+        code = int(str(fact.detail["status"]))
+        how = f"was ended by {signal_name(-code)}" if code < 0 else f"has left with exit code {code}"
+        return f"; its process {fact.detail['name']} {how}"
+    return ""
+
+
 def cut_short(seen: Observation) -> bool:
     """Tell whether others ended a rank, as a launcher does where one fails: what it has not built says nothing."""
     gone = seen.ended in ("exited", "abandoned")

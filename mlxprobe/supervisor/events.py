@@ -17,7 +17,7 @@ from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.vocabulary import Whose
 
 NONSENSE_IS_SURE = 100  # lines; no more of them is read then, for they may come without end
-NO_PROGRESS = {"memory", "collectives", "site", "kind"}  # they come of themselves, or because we asked
+NO_PROGRESS = {"memory", "collectives", "site", "kind", "seen"}  # they come of themselves, or because we asked
 MOST_COLLECTIVES = 2000
 MOST_TRACED = 100
 MOST_FACTS = 10_000
@@ -215,6 +215,8 @@ class EventLog(Feed):
         self.trains |= event["name"] == "first gradient"
         self.facts.append(msgspec.convert(told, Fact))
         thin(self.facts, lambda one: one.count, MOST_FACTS)
+
+    _on_seen = _on_fact
 
     def _on_sheet(self, event: dict[str, Any], t_s: float) -> None:
         """Take in some fields of the sheet; each comes anew as it grows."""

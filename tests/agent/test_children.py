@@ -1,6 +1,7 @@
 """What the agent tells of the program's children is what the supervisor reads."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 from typing import Any
@@ -41,3 +42,24 @@ def test_two_of_three_children_end_badly(wire: Wire) -> None:
     assert {fact.name for fact in log.facts} == {"child ended", "children"}
     assert {fact.detail["status"] for fact in log.facts if fact.name == "child ended"} == {-9, 3}
     assert log.facts[-1].detail == {"children": 3}
+
+
+def leave(code: int) -> None:
+    os._exit(code)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("code", "told"), [(13, [13]), (0, [])])
+def test_a_worker_that_nobody_asks_for_is_told_once(wire: Wire, code: int, told: list[int]) -> None:
+    children = Children(wire)  # type: ignore[arg-type]
+    worker = multiprocessing.get_context("spawn").Process(target=leave, args=(code,))
+    worker.start()
+    os.waitid(os.P_PID, worker.pid or 0, os.WEXITED | os.WNOWAIT)
+    children.look()
+    children.look()
+    log = EventLog(100.0)
+    assert not log.feed(wire.lines), "no progress of the program"
+    assert [(fact.detail["name"], fact.detail["status"]) for fact in log.facts] == [(worker.name, one) for one in told]
+    worker.join()
+    assert worker.exitcode == code, "its parent has its status still"
+    assert wire.lines.count(b"child ended") == len(told)

@@ -235,6 +235,17 @@ def test_a_rank_that_never_comes_is_told_with_the_thread_that_has_ended_in_it() 
     assert one.code == "MP701" and "; the thread T has ended at train.py:21: E: bad;" in one.message
 
 
+def test_a_rank_that_never_comes_is_told_with_the_worker_that_has_ended_badly() -> None:
+    told_of, asked_for = ({"pid": 9, "status": 13, "worker": True, **more} for more in ({"name": "Process-1"}, {}))
+    for detail, words in (
+        (told_of, "; its process Process-1 has left with exit code 13;"),
+        (asked_for, "step 3); rank"),
+    ):
+        late = elsewhere(1, "gg", facts=(Fact(name="child ended", detail=detail),))
+        (one,) = diagnose_ranks((waiting(0, "ggg"), late))
+        assert one.code == "MP701" and words in one.message
+
+
 def lost(rank: int, **changes: Any) -> Observation:
     return healthy(rank, "gg", **{"finished": False, "exit_code": -9} | changes)
 
