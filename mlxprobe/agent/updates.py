@@ -13,6 +13,7 @@ from mlxprobe.agent.capture import Traced
 from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.loading import differences
 from mlxprobe.agent.nesting import Nesting
+from mlxprobe.agent.ranks import declared
 from mlxprobe.agent.recorder import Recorder
 
 
@@ -39,6 +40,18 @@ class Updates:
                 for name in ("update", "apply_gradients"):
                     if name in vars(kind):
                         setattr(kind, name, self._update(getattr(kind, name), applies=name == "update"))
+                if declared()[0] >= 0 and isinstance(vars(kind).get("state"), property):
+                    setattr(kind, "state", self._state(vars(kind)["state"]))  # noqa: B010 - no type knows of it
+
+    def _state(self, original: property) -> property:
+        """Tell where a state is given to an optimizer: of several ranks, one may alone have read a checkpoint."""
+
+        def given(optimizer: Any, state: Any) -> None:
+            if not self._nesting.depth:
+                self._recorder.fact("given", None, what="the optimizer's state")
+            original.__set__(optimizer, state)
+
+        return property(original.fget, given, original.fdel, original.__doc__)
 
     def _update(self, original: Callable[..., Any], *, applies: bool) -> Callable[..., Any]:
         recorder, nesting = self._recorder, self._nesting
@@ -127,6 +140,8 @@ class Updates:
             strict = args[0] if args else kwargs.get("strict", True)
             self._compare(module, lambda: _weights(file_or_weights), strict=strict, partial=False)
             self._recorder.loaded_into.add(id(module))
+            if declared()[0] >= 0:
+                self._recorder.fact("given", None, what="weights")
             nesting.depth += 1  # it updates the module, with what has been compared now
             try:
                 return original(module, file_or_weights, *args, **kwargs)

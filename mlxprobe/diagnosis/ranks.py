@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from mlxprobe.diagnosis.fates import called, lost, named, over
+from mlxprobe.diagnosis.fates import called, line, lost, named, over
 from mlxprobe.diagnosis.lanes import Lane, lanes, rank_of
 from mlxprobe.diagnosis.prints import Parting, all_apart, first_apart, prints
 from mlxprobe.diagnosis.registry import ranks_finding, rule
-from mlxprobe.values.again import IN_VAIN
+from mlxprobe.values.again import GIVEN, IN_VAIN
 from mlxprobe.values.measures import steps_done
-from mlxprobe.values.observation import Collective, Observation
+from mlxprobe.values.observation import Collective, Fact, Observation, Place
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -77,7 +77,8 @@ def ranks_diverge(seen: Sequence[Observation]) -> Iterator[Finding]:
         later = f"at step {found.step}, though they were equal at step {found.equal_at}: {_parts(found.parts)} differ"
         far = f" (by {found.distance:.2g} of their length)" if math.isfinite(found.distance) else ""
         message = f"parameters differ {later if found.equal_at else first}{far}"
-        yield _apart("MP705", message, found, Severity.ERROR if found.distance > ROUNDING else Severity.WARNING)
+        made = _apart("MP705", message, found, Severity.ERROR if found.distance > ROUNDING else Severity.WARNING)
+        yield _blaming(made, _given_to_some({one.rank: one.seen for one in group}, found))
 
 
 @ranks_finding("MP706", "gradients-not-averaged", Severity.WARNING)
@@ -131,6 +132,43 @@ def _dropped(seen: Sequence[Observation], elements: int) -> Collective | None:
             return None
         first = much[0][0]
     return first
+
+
+def _given_to_some(ranks: Mapping[int, Observation], found: Parting) -> tuple[Fact, list[int]] | None:
+    """Return what some ranks were given from a file, and others were not, in time to part them as they are parted.
+
+    Parameters that were equal afterwards were not parted by weights; a state shows with the next update.
+    """
+    given: dict[tuple[str, int], list[int]] = {}
+    known: dict[tuple[str, int], Fact] = {}
+    for rank, seen in ranks.items():
+        for fact in seen.facts:
+            in_time = fact.step <= found.step and (fact.detail.get("what") != "weights" or fact.step >= found.equal_at)
+            if fact.name == GIVEN and in_time and rank not in given.setdefault((fact.file, fact.line), []):
+                given[fact.file, fact.line].append(rank)
+                known[fact.file, fact.line] = fact
+    for place, some in reversed(given.items()):
+        if len(some) < len(ranks) and all(set(part) <= set(some) or not set(part) & set(some) for part in found.parts):
+            return known[place], some
+    return None
+
+
+def _blaming(made: Finding, cause: tuple[Fact, list[int]] | None) -> Finding:
+    """Name in a finding what alone some ranks were given, at its line."""
+    if cause is None:
+        return made
+    fact, some = cause
+    verb = "was" if len(some) == 1 else "were"
+    place = line(Place(file=fact.file, line=fact.line))
+    return msgspec.structs.replace(
+        made,
+        message=f"{made.message}; {named(some)} alone {verb} given {fact.detail['what']} at {place}",
+        ranks=tuple(some),
+        file=fact.file,
+        line=fact.line,
+        source=fact.source,
+        caller=fact.caller,
+    )
 
 
 def _apart(code: str, message: str, found: Parting, severity: Severity) -> Finding:

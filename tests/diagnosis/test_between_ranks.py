@@ -236,14 +236,15 @@ def test_a_rank_that_never_comes_is_told_with_the_thread_that_has_ended_in_it() 
 
 
 def test_a_rank_that_never_comes_is_told_with_the_worker_that_has_ended_badly() -> None:
-    told_of, asked_for = ({"pid": 9, "status": 13, "worker": True, **more} for more in ({"name": "Process-1"}, {}))
-    for detail, words in (
-        (told_of, "; its process Process-1 has left with exit code 13;"),
-        (asked_for, "step 3); rank"),
+    named: dict[str, Any] = {"pid": 9, "status": 13, "worker": True, "name": "Process-1"}
+    asked: dict[str, Any] = {"pid": 9, "status": 13, "worker": True}
+    for detail, word in (
+        (named, "; its process Process-1 has left with exit code 13;"),
+        (asked, "step 3); rank 0"),
     ):
         late = elsewhere(1, "gg", facts=(Fact(name="child ended", detail=detail),))
         (one,) = diagnose_ranks((waiting(0, "ggg"), late))
-        assert one.code == "MP701" and words in one.message
+        assert one.code == "MP701" and word in one.message
 
 
 def lost(rank: int, **changes: Any) -> Observation:

@@ -24,6 +24,19 @@ mx.random.seed(rank if how == "seeds" else 0)
 model, optimizer = nn.Linear(8, 4), optim.SGD(0.05)
 mx.eval(model.parameters())
 mx.random.seed(rank)
+if how in ("file of one", "sent to all") and rank == 0:
+    model.load_weights([(name, one + 1) for name, one in model.items()])  # loaded
+if how == "sent to all":
+    model.update({name: mx.distributed.all_sum(one if rank == 0 else 0 * one) for name, one in model.items()})
+if how == "state of one":
+    optimizer = optim.Adam(0.01, bias_correction=True)
+    if rank == 0:
+        other = optim.Adam(0.01, bias_correction=True)
+        other.init(model)
+        optimizer.state = {**other.state, "step": mx.array(900, mx.uint64)}  # restored
+    optimizer.init(model)
+if how == "state of all":
+    optimizer.state = dict(optimizer.state)
 gradients = nn.value_and_grad(model, lambda m, x: ((m(x) - x[:, :4]) ** 2).mean())
 for step in range(12 - (how == "uneven" and rank)):
     loss, grads = gradients(model, mx.random.normal((32, 8)))
@@ -58,9 +71,9 @@ if how == "late":
 if how in ("validates", "late") and rank == 0:
     print(mx.distributed.all_sum(loss).item())  # alone
 """
-AVERAGED, DROPPED, ALONE, GRADIENTS = (
+AVERAGED, DROPPED, LOADED, RESTORED, ALONE, GRADIENTS = (
     next(number for number, line in enumerate(LOOP.splitlines(), 1) if text in line)
-    for text in ("# averaged", "# dropped", "# alone", "gradients(model, ")
+    for text in ("# averaged", "# dropped", "# loaded", "# restored", "# alone", "gradients(model, ")
 )
 WRONG = [
     ("skips", "MP701", AVERAGED),
@@ -75,6 +88,8 @@ WRONG = [
     ("apart", "MP706", GRADIENTS),
     ("compared", "MP706", GRADIENTS),
     ("dropped", "MP706", DROPPED),
+    ("file of one", "MP705", LOADED),
+    ("state of one", "MP705", RESTORED),
 ]
 
 
@@ -103,7 +118,10 @@ def test_two_runs_under_one_watch_are_told_apart(tmp_path: Path) -> None:
     assert list(found.values()) == [set(), {("MP701", ALONE)}]
 
 
-@pytest.mark.parametrize("how", ["averaged", "saves", "merged", "now and then", "by NumPy", "loss first"])
+RIGHT = ["averaged", "saves", "merged", "now and then", "by NumPy", "loss first", "sent to all", "state of all"]
+
+
+@pytest.mark.parametrize("how", RIGHT)
 def test_ranks_that_are_right_show_nothing_together(how: str, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(LOOP)
     _, rows = rows_of(tmp_path, *launch(how))
