@@ -18,7 +18,8 @@ def one_huge_graph(seen: Observation) -> Iterator[Finding]:
     The gradient needs every intermediate array of the loop at once, so that an `mx.eval` inside the differentiated
     function frees nothing. What counts is operators on arrays outside of MLX's own layers and of `mx.checkpoint`: a
     hundred for each element of the longest axis of the data, and twelve thousand and more in one call; or three
-    thousand, where the loss is a chain of as many operations, one after the other.
+    thousand, where the loss is a chain of as many operations, one after the other, or a thousand where that chain takes
+    hardly anything of the data on its way. Dozens of `mx.eval` at one line of a differentiated function are told too.
 
     Example: a solver of thousands of steps inside the loss.
 
@@ -30,6 +31,10 @@ def one_huge_graph(seen: Observation) -> Iterator[Finding]:
         message = f"one gradient call is {operators:,.0f} operators in a loop; the peak of memory is {megabytes(peak)}"
         message += f", for {megabytes(given)} of parameters and data{seen_at(fact)}"
         yield rule("MP108").at(message, fact.file, fact.line, operators=operators, peak_bytes=peak)
+    for fact in facts(seen, "evaluated within"):
+        times = float(str(fact.detail["times"]))
+        message = f"mx.eval is called {times:,.0f} times within one gradient call, and frees nothing of a loop's graph"
+        yield rule("MP108").at(message, fact.file, fact.line, times=times)
 
 
 @finding("MP109", "growing-input", Severity.WARNING)

@@ -15,9 +15,7 @@ from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.inspectors import modes
-from mlxprobe.agent.inspectors.losses import LONGEST
-from mlxprobe.agent.lossgraph import LossGraph
+from mlxprobe.agent.inspectors.unrolled import Unrolled, depends
 
 BINARY = ("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__")
 SINGLE = ("__getitem__", "__iter__", "item", "__float__", "__int__")
@@ -27,10 +25,6 @@ LEAST = 4  # of the axis that comes twice: small ones may be equal by chance
 MANY = 1000  # single elements at one line
 MANY_SET = 500  # of those that are set, at more than one look: a mask may be built once
 PART = 8  # of an array, by which a row is told from a slice of most of it
-PARAMETERS = 32  # by which it is told whether an operand is an activation
-UNROLLED = 12_000  # operators in one gradient call, in code that is not MLX's: no network is written in so many
-CHAIN = 3000  # operations one after the other: no network is so deep
-A_TURN = 100  # operators for each element of the data's longest axis: more than a hand-written recurrent cell takes
 LOOKS = 2
 
 
@@ -47,22 +41,17 @@ class Operations(Inspector):
         self._singles: Counter[tuple[CodeType, int]] = Counter()
         self._sets: Counter[tuple[CodeType, int, int]] = Counter()  # with what has been evaluated before
         self._set_looks = 0
-        self._described: Counter[CodeType] = Counter()  # operators, by the code that uses them
-        self._longest = 0  # axis of what has been indexed in a gradient call
-        self._loop = sites.NOWHERE  # that has used so many operators
-        self._deep = False  # whether a loss has been a chain that long
-        self._unrolled = 0  # looks
-        self._huge: tuple[int, int, tuple[str, int]] | None = None  # operators, bytes given, and where
+        self._unrolled = Unrolled(inspection)
 
     def calling(self) -> None:
         """Wrap the operators."""
-        self._described.clear()
-        self._longest = 1
+        self._unrolled.begin()
         if self._originals:
             self._inside = True
             return
         self._wrap_all(BINARY, self._binary)
         self._wrap_all(SINGLE, self._single)
+        self._wrap(sys.modules["mlx.core"], "eval", lambda one: self._unrolled.evaluation(one, self._listens))
         layers = sys.modules.get("mlx.nn.layers.linear")
         if layers is not None:
             self._wrap(layers.Linear, "__call__", self._product)
@@ -74,7 +63,7 @@ class Operations(Inspector):
         """Tell of what the gradient call did."""
         self._inside = False
         self._listen_outside()
-        self._weigh(call)
+        self._unrolled.weigh(call)
         self._tell_types(call)
 
     def given(self, args: Any) -> None:
@@ -108,32 +97,9 @@ class Operations(Inspector):
             )
         self._linear = self._lifted = None
 
-    def _weigh(self, call: Call) -> None:
-        """See whether the call has unrolled a loop; what its graph needs is known once it has been computed."""
-        described, self._described = self._described, Counter()
-        count = sum(many for code, many in described.items() if sites.is_users(code.co_filename))
-        given = graph.leaves([call.parameters, call.data])
-        longest = max((length for one in graph.leaves(call.data) for length in one.shape), default=1)
-        self._huge = None
-        self._deep = self._deep or self.inspection.looked.get(LONGEST, 0) >= CHAIN
-        if count >= max(CHAIN if self._deep else UNROLLED, A_TURN * max(longest, self._longest)):
-            self._unrolled += 1
-            self._huge = count, sum(one.nbytes for one in given), call.site
-
-    def _tell_huge(self) -> None:
-        huge, self._huge = self._huge, None
-        if huge is not None and self._unrolled == LOOKS:
-            mx = sys.modules["mlx.core"]
-            peak = int(mx.get_peak_memory()) if hasattr(mx, "get_peak_memory") else 0
-            operators, given, shown = huge
-            site, seen = sites.blamed(self._loop, shown)
-            self.inspection.recorder.fact(
-                "huge graph", site, operators=operators, given_bytes=given, peak_bytes=peak, seen=seen
-            )
-
     def look(self, step: int) -> None:
         """Give the operators back."""
-        self._tell_huge()
+        self._unrolled.tell()
         self._unwrap()
         singles, self._singles = self._singles, Counter()
         for (code, line), count in singles.most_common(1):
@@ -171,16 +137,16 @@ class Operations(Inspector):
             self._originals.append((owner, name, original))
             setattr(owner, name, like(original)(wrapped(original)))
 
+    def _listens(self) -> bool:
+        return self._inside and not self.inspection.busy
+
     def _binary(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         def operator(a: Any, b: Any) -> Any:
             result = original(a, b)
-            if not self._inside or self.inspection.busy:
+            if not self._listens():
                 return result
             if not self.inspection.nesting.recomputed:
-                code = sys._getframe(1).f_code
-                self._described[code] += 1
-                if self._described[code] == MANY:
-                    self._loop = modes.loop() or sites.NOWHERE
+                self._unrolled.describe(sys._getframe(1).f_code)
             if hasattr(b, "ndim"):
                 if a.ndim != b.ndim and is_blown(a.shape, b.shape) and len(self._blown) < HITS:
                     self._blown.append((a, b, result, sites.calling()))
@@ -202,7 +168,7 @@ class Operations(Inspector):
         def single(array: Any, *args: Any) -> Any:
             result = original(array, *args)
             if self._inside:
-                self._longest = max(self._longest, *array.shape, 1)
+                self._unrolled.take(array, result)
             if not self.inspection.busy and getattr(result, "size", 0) * PART <= array.size:
                 frame = sys._getframe(1)
                 self._singles[frame.f_code, frame.f_lineno] += 1
@@ -238,10 +204,3 @@ def is_lifted(a: Any, b: Any, result: Any) -> bool:
     """Tell whether a float32 operand lifts a half-precision one."""
     kinds = {str(a.dtype), str(b.dtype)}
     return str(result.dtype).endswith("float32") and any(kind.endswith("float16") for kind in kinds)
-
-
-def depends(array: Any, parameters: list[Any]) -> bool:
-    """Tell whether a pending array is computed from any of some parameters."""
-    named = {f"p{k}": one for k, one in enumerate(parameters[:PARAMETERS])}
-    drawn = LossGraph(graph.dot(loss=array, **named), frozenset(named))
-    return drawn.found and any(drawn.reaches(name) for name in named)
