@@ -1,7 +1,7 @@
 """Give the same programs to Linux's own ways and to the portable ones, in turn, and count where the verdicts differ.
 
 `python -m benchmarks.parity [RUNS] [CONDITION ...] [--scenario PATTERN ...] [--jobs N]`: all scenarios and hostile
-children, quiet and busy, where nothing else is named. A verdict: the outcome, the kind of a hang, the codes found.
+children, quiet and busy, where nothing else is named. A verdict: outcome, kind of a hang, codes that follow from none.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Verdicts = dict[str, str]
 
 def verdict(row: ProgramRecord) -> str:
     """Return a verdict in a few words."""
-    codes = sorted({one.code for one in row.findings})
+    codes = sorted({one.code for one in row.findings if not one.follows})
     return " ".join([str(row.outcome), *([str(row.kind)] if row.kind else []), *codes])
 
 

@@ -30,7 +30,7 @@ MARK = "MLXPROBE_SELFTEST"
 STALL_S = 1.0
 ENDS_S = 600.0  # no measure of anything: what never comes ends, however busy the machine is
 GONE_S = 5.0
-LIMITS = Limits(stall_s=STALL_S, startup_s=ENDS_S, timeout_s=ENDS_S, memory_bytes=300_000_000)
+LIMITS = Limits(stall_s=STALL_S, startup_s=ENDS_S, timeout_s=ENDS_S, memory_bytes=600_000_000)
 # CUDA's library takes seconds to load, and 330 MB.
 LIMITS_ON = {"cpu": LIMITS, "gpu": msgspec.structs.replace(LIMITS, stall_s=5.0, memory_bytes=2_000_000_000)}
 PASS, HANG, CRASH, ERROR, UNJUDGED = Outcome.PASS, Outcome.HANG, Outcome.CRASH, Outcome.ERROR, Outcome.UNJUDGED
