@@ -66,6 +66,11 @@ class Compiled:
             self._introduce(inspection, origin)
         return self
 
+    @property
+    def trains(self) -> bool:
+        """Whether it was seen to compute gradients, or to update."""
+        return bool(self._gradients or any(self._trained.values()))
+
     def trace(self, args: Any, kwargs: Any) -> Any:
         """Run the function for MLX, which traces it."""
         trace = Trace(Reach(self._given, [args, kwargs]))
@@ -105,8 +110,10 @@ class Compiled:
     def call(self, call: Callable[..., Any], args: Any, kwargs: Any, shadows: Shadows) -> Any:
         """Call the function for the program."""
         recorder, inspection = self._recorder, self._inspection
+        begins = self.trains or not self._times_traced
         with recorder.carefully():
-            recorder.gradient_begins()
+            if begins:
+                recorder.gradient_begins()
             if self._inspection.home.here():
                 self._origin.hold_compiled(self._function, args, kwargs, self._captured)
         if self._gradients and shadows.is_due(recorder.step + 1):
@@ -132,17 +139,18 @@ class Compiled:
                 with inspection.at_our_cost():
                     drawn, outputs = given if recorder.lazy_steps <= LAZY_AT_MOST else None, [result, self._given[1]]
                     self._buffers.traced(drawn, outputs, self._pace.operations, recorder.step)
-        with recorder.carefully():
-            self._tell(args, kwargs, result)
+        if self.trains:
+            with recorder.carefully():
+                self._tell(args, kwargs, result)
+        elif begins:
+            recorder.phases.goes_on()
         return result
 
     def _tell(self, args: Any, kwargs: Any, result: Any) -> None:
         """Tell of the gradient calls and the updates that a call has made."""
         recorder, inspection = self._recorder, self._inspection
         updates = [(one(), other()) for one, other in self._trained.get(branch(args, kwargs), ())]
-        if not (self._gradients or any(self._trained.values())):
-            recorder.phases.goes_on()
-        elif inspection.due:
+        if inspection.due:
             inspection.given(args)
         owner = self._owner(updates)
         if self._gradients:

@@ -72,10 +72,9 @@ class Inspection(Wishes):
     def __init__(self, recorder: Recorder, kinds: Iterable[type[Inspector]]) -> None:
         super().__init__(recorder)
         self.due = True
-        self.busy = False
+        self.busy = self.tracing = False
         self.inside = False  # of an eager run of a compiled function: whatever is in it is ours, and may be evaluated
         self.returned = False  # whether that function returns its gradients, and so tells of them itself
-        self.tracing = False
         self.looked: dict[str, Any] = {}
         self.sources = 0  # arrays with data of their own behind parameters and state, when those were last drawn
         self.schedules: dict[int, tuple[str, int]] = {}  # by function: its words, and how many updates
@@ -83,6 +82,7 @@ class Inspection(Wishes):
         self.took: Callable[[Any], None] | None = None  # told of a module that has got some, within no call of MLX's
         self.nesting = Nesting()
         self.looks = Looks()
+        recorder.relieved = lambda: self.looks.doubt(UPDATE)
         self._inspectors = [kind(self) for kind in kinds]
         self._inside: dict[str, Any] = {}
         self._functional: int | None = None

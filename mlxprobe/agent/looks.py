@@ -90,6 +90,11 @@ class Looks:
         """Tell whether something has grown for so long that drawing it would tell nothing new."""
         return what in self._drawings and self._drawings[what].rises >= PROVED
 
+    def doubt(self, what: str) -> None:
+        """What had grown may have been evaluated: its growth is to be proved anew."""
+        if what in self._drawings:
+            self._drawings[what].rises = 0
+
     def affords(self, what: str, step: int, lazy_steps: int, weight: float = 1.0) -> bool:
         """Tell whether something may be drawn, of which an operation costs `weight` times what drawing it does.
 

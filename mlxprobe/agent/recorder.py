@@ -38,13 +38,13 @@ class Recorder(Facts):
         self.gradients = 0
         self.lazy_steps = 0
         self._lazy_calls = 0  # gradient calls, of a program that uses no optimizer of MLX's
+        self.relieved: Callable[[], None] = lambda: None  # told of an evaluation after many
         self.evaluations = 0
         self.evaluation_s = 0.0
         self.closing: list[Callable[[], None]] = []  # to be told before facts are no longer taken
         self._open_since = 0.0
         self._step_gradients = 0
-        self._updated = False
-        self.applied = False
+        self._updated = self.applied = False
         self.phases = Phases()
         self.traces: dict[str, list[Any]] = {}  # of compiled functions, by name
         self.trained = Trained()
@@ -174,6 +174,7 @@ class Recorder(Facts):
         if self._lazy_calls:
             if self._lazy_calls >= MANY_STEPS and not self.applied:
                 self.fact("long evaluation by hand", seconds=took_s, lazy_steps=self._lazy_calls)
+                self.relieved()
             self._lazy_calls = 0
         self.evaluations += 1
         self.evaluation_s += took_s

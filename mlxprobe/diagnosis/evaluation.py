@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
@@ -17,7 +18,9 @@ OFTEN = 16  # steps: who evaluates at least so often, again and again, means it
 PILED = 10  # times what waited before
 SURE_STEPS = 64  # before it is told while the program runs
 ENOUGH_LOOKS, ONE_STEP = 4, 30  # looks; pending operations at each of them
+ALIKE = 1.5  # times the least: who evaluates every few steps has other amounts waiting at each
 LONG_S = 0.1
+EVALUATED = "long evaluation", "long evaluation by hand"
 
 
 @finding("MP101", "unevaluated-update")
@@ -52,8 +55,9 @@ def unevaluated_update(seen: Observation) -> Iterator[Finding]:
 def _evaluates(seen: Observation) -> bool:
     """Tell whether a program has asked for what was pending when it was last looked at, and has gone on for as long."""
     looked = max((step.n for step in seen.steps if step.pending is not None), default=0)
-    late = [fact for fact in seen.facts if fact.name == "long evaluation" and fact.step >= looked]
-    return any(fact.detail.get("whole") and _put_off(fact) <= steps_done(seen) - fact.step for fact in late)
+    late = [fact for fact in seen.facts if fact.name in EVALUATED and fact.step >= looked]
+    meant = [fact for fact in late if fact.detail.get("whole") or (fact.name == EVALUATED[1] and fact.count > 1)]
+    return any(_put_off(fact) <= steps_done(seen) - fact.step for fact in meant)
 
 
 def _piles_up(seen: Observation, late: Fact) -> bool:
@@ -153,7 +157,8 @@ def evaluated_late(seen: Observation) -> Iterator[Finding]:
     Use instead: `mx.eval(loss, model.parameters(), optimizer.state)` after the update.
     """
     known = [step.pending for step in seen.steps if step.pending is not None]
-    if len(known) >= ENOUGH_LOOKS and min(known) >= ONE_STEP and pending_slope(seen) < GROWING:
+    each = len(known) >= ENOUGH_LOOKS and min(known) >= ONE_STEP and statistics.median(known) <= ALIKE * min(known)
+    if each and pending_slope(seen) < GROWING:
         message = f"{min(known):,} operations of each update wait for the next step's loss"
         yield rule("MP106").at(message, *place(seen, "first update", "first gradient"), operations=min(known))
 

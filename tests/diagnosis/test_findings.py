@@ -38,8 +38,9 @@ def marked(file: Path) -> tuple[str, int]:
     return code, line
 
 
-def implied(file: Path) -> set[str]:
-    return {code for line in re.findall(r"^# also: (.*)$", file.read_text(), re.MULTILINE) for code in line.split(", ")}
+def implied(file: Path, words: str = "also") -> set[str]:
+    lines = re.findall(rf"^# {words}: (.*)$", file.read_text(), re.MULTILINE)
+    return {code for line in lines for code in line.split(", ")}
 
 
 def function_at(file: Path, line: int) -> tuple[int, int]:
@@ -71,6 +72,7 @@ def test_what_looks_odd_and_is_right_gets_no_warning(file: Path) -> None:
     seen, findings = watched(file)
     assert seen.finished and seen.exit_code == 0, seen.output_tail
     assert [one for one in findings if one.severity is not Severity.NOTE] == []
+    assert implied(file, "no note").isdisjoint({one.code for one in findings if one.line}), findings
 
 
 def test_every_code_has_two_programs_beside_its_scenario() -> None:

@@ -8,6 +8,7 @@ from types import FunctionType
 from typing import Any
 
 from mlxprobe.agent import graph, sites
+from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.indices import ATTENDS, RELATED
@@ -101,6 +102,7 @@ class Causality(Inspector):
                     self._patched.append((kind, name, original))
 
     def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
         def call(*args: Any, **kwargs: Any) -> Any:
             output = original(*args, **kwargs)
             listens = not self.inspection.busy and not self.inspection.tracing and len(self._calls) < CALLS
