@@ -16,6 +16,7 @@ from mlxprobe.agent import sites
 from mlxprobe.agent.apart import Apart
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.blackbox import BlackBox
+from mlxprobe.agent.leaves import Leaves
 from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.ranks import REDUCING
 from mlxprobe.agent.recorder import Recorder
@@ -47,6 +48,7 @@ class Collectives:
         self._ends: dict[tuple[str, int, bool], int] = {}  # of those, by peer
         self._results: dict[int, tuple[weakref.ref[Any], Row]] = {}  # by identity: of rows that may not have run
         self._beside = Apart()
+        self._leaves = Leaves()
         self._again: list[Row] = []  # given to the evaluation under way, and said to be done
         self._sure = self._apart = False  # it was given a collective itself; a single array, it holds none
         self._none = False  # it holds none, as far as is known
@@ -89,6 +91,7 @@ class Collectives:
         self._size = int(group.size())
         if self._size > 1:
             self._recorder.channel.send("rank", rank=int(group.rank()), size=self._size)
+            self._recorder.reduced = self._leaves.take
             if self.box_file:
                 self._box.open(self.box_file)
         return self._size > 1
@@ -144,7 +147,7 @@ class Collectives:
         shape = getattr(whole, "shape", ()), getattr(whole, "dtype", None)
         row = Row(name, n, operation, shape, peer)
         row.way = sites.way(2)
-        row.step = self._recorder.under_way
+        row.step, row.leaf = self._recorder.under_way, self._leaves.name(whole)
         row.traced = bool(self._nesting.tracing)
         self._nesting.talks |= row.traced or self._nesting.depth > 0
         self._untold[row] = None

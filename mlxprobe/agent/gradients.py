@@ -142,6 +142,8 @@ class GradientCalls:
             made.scalar = type(loss) if found is loss is not None else ()  # MLX takes gradients of scalars alone
             loss = found
         made.stream = self._recorder.gradient_ends(loss, made.owner, made.stream, model=made.bound is not None)
+        if self._recorder.reduced is not None:
+            self._recorder.reduced(result[1] if made.with_value else result)
         if self._inspection.due:
             self._inspection.called(partial(made.described, result, args, kwargs))
 

@@ -16,14 +16,14 @@ class Row:
     """One collective; `slot` says where it is kept (see `BlackBox`)."""
 
     __slots__ = (
-        *("begun", "built", "done", "group", "n", "nth", "operation", "passed", "peer"),
-        *("shape", "slot", "step", "sure", "traced", "way"),
+        *("begun", "built", "done", "group", "leaf", "n", "nth", "operation", "passed"),
+        *("peer", "shape", "slot", "step", "sure", "traced", "way"),
     )
 
     def __init__(self, group: str, n: int, operation: str, shape: tuple[tuple[int, ...], Any], peer: int) -> None:
         self.group, self.n, self.operation, self.shape, self.peer = group, n, operation, shape, peer
         self.way: tuple[sites.Site, ...] = (sites.NOWHERE,)
-        self.step = 0
+        self.step, self.leaf = 0, ""
         self.built = time.monotonic()
         self.begun = self.done = 0.0
         self.slot = self.nth = 0
@@ -43,7 +43,7 @@ class Words:
         """Return a row of the event `collectives`."""
         times = [ago(each, now_s) for each in (one.built, one.begun, one.done)]
         place, shape, kind = self._place(one.way), one.shape[0], self._type(one)
-        how = one.sure, one.traced, one.nth, one.passed
+        how = one.sure, one.traced, one.nth, one.passed, one.leaf
         return [one.group, one.n, one.operation, shape, kind, one.peer, one.step, place, *times, *how]
 
     def kind(self, one: Row) -> int:

@@ -37,4 +37,5 @@ COLLECTIVE = (  # a row of the event `collectives`: fields of the value of that 
     "traced",
     "nth",
     "passed",
+    "leaf",
 )

@@ -140,7 +140,8 @@ def called(one: Collective, number: int = 0) -> str:
 def what(one: Collective) -> str:
     """Say what a collective reduces, and where."""
     step = f", step {one.step}" if one.step else ""
-    return f"({one.operation}, {shaped(one)}, {line(one)}{step})"
+    of = f" of {one.leaf}" if one.leaf else ""
+    return f"({one.operation}{of}, {shaped(one)}, {line(one)}{step})"
 
 
 def shaped(one: Collective) -> str:

@@ -7,7 +7,8 @@ within one evaluation another order proves nothing.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -16,7 +17,7 @@ from mlxprobe.values.observation import Collective, Observation
 
 WORLD = "world"
 AHEAD = 8  # collectives in a row that one rank leaves out
-Key = tuple[str, tuple[int, ...], str]
+Key = tuple[str, tuple[int, ...], str, str]
 Site = tuple[str, int, str]
 
 
@@ -63,7 +64,7 @@ def rank_of(seen: Observation) -> int:
 
 def key(one: Collective) -> Key:
     """Return what must be alike on all ranks."""
-    return one.operation, one.shape, one.dtype
+    return one.operation, one.shape, one.dtype, one.leaf
 
 
 def site(one: Collective) -> Site:
@@ -82,9 +83,24 @@ def lanes(seen: Sequence[Observation]) -> Iterator[list[Lane]]:
         members = [one for one in seen if group == WORLD or any(row.group == group for row in one.collectives)]
         found = [lane for one in members if (lane := _lane(one, group)) is not None]
         if len(found) == len(members) > 1 and max(one.first for one in found) <= min(one.last for one in found) + 1:
+            same = _same_leaves(found)
+            found = [replace(one, rows=tuple(_unnamed(row, same) for row in one.rows)) for one in found]
             yield (
                 found if _led_alike(found) else [replace(one, rows=tuple(map(_without_way, one.rows))) for one in found]
             )
+
+
+def _same_leaves(group: Sequence[Lane]) -> set[int]:
+    """Return the steps in which all ranks reduce gradients of the same names, in whatever order."""
+    named = [Counter((row.step, row.leaf) for row in one.rows if row.leaf) for one in group]
+    other = {step for one in named for step, _ in one.keys() - named[0].keys() | named[0].keys() - one.keys()}
+    unlike = {step for one in named for (step, leaf), times in one.items() if named[0][step, leaf] != times}
+    return {step for step, _ in named[0]} - other - unlike
+
+
+def _unnamed(one: Collective, same: Collection[int]) -> Collective:
+    """Leave out the name of what is reduced, where other ranks have other names."""
+    return one if not one.leaf or one.step in same else msgspec.structs.replace(one, leaf="")
 
 
 def _led_alike(group: Sequence[Lane]) -> bool:

@@ -45,6 +45,7 @@ class Collective(Value, frozen=True):
         done_s: when that has returned; None while it waits, or was never asked for. What a program lets lie while it
             evaluates other things, or not all ranks have built, has not run.
         sure: it is an array that this evaluation itself was given, so `begun_s` and `done_s` are its own.
+        leaf: the path of the gradient that goes in, where that is known.
         traced: it was built while a function was compiled, whose calls run it again, and do not count.
         passed: none of the evaluations since held any collective, as they were drawn, or were before at the same line.
     """
@@ -68,3 +69,4 @@ class Collective(Value, frozen=True):
     sure: bool = False
     traced: bool = False
     passed: bool = False
+    leaf: str = ""

@@ -228,6 +228,30 @@ def test_who_waits_for_a_message_that_nobody_sends_is_not_blamed_for_what_it_nev
     assert [(code, line) for code, _, line, _ in alone] == [("MP701", ours[-1].line)]
 
 
+def leaves(names: str, *, together: bool = False) -> tuple[Collective, ...]:
+    """Return reductions of one step, of gradients with these letters for names."""
+    rows = built("m" * len(names), together=together)
+    return tuple(msgspec.structs.replace(row, leaf=leaf, step=1) for row, leaf in zip(rows, names, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "codes"),
+    [
+        (leaves("abc"), leaves("acb"), ["MP702"]),
+        (leaves("abc"), leaves("abc"), []),
+        (leaves("abc"), leaves("xyz"), []),  # models of their own, or called otherwise
+        (leaves("abc", together=True), leaves("acb", together=True), []),  # MLX orders what one evaluation holds
+    ],
+    ids=["another order", "the same", "other names", "in one evaluation"],
+)
+def test_gradients_of_one_shape_that_meet_another_are_told_by_their_names(
+    ours: tuple[Collective, ...], theirs: tuple[Collective, ...], codes: list[str]
+) -> None:
+    found = diagnose_ranks((healthy(0, "", collectives=ours), healthy(1, "", collectives=theirs)))
+    assert [one.code for one in found] == codes
+    assert all("(all_sum of b, " in one.message and "(all_sum of c, " in one.message for one in found)
+
+
 def test_a_rank_that_never_comes_is_told_with_the_thread_that_has_ended_in_it() -> None:
     died = Fact(name="thread ended", file="train.py", line=21, detail={"thread": "T", "type": "E", "message": "bad"})
     late = elsewhere(1, "gg", facts=(died,))

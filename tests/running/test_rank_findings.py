@@ -133,3 +133,36 @@ def test_what_an_evaluation_beside_it_did_not_hold_is_counted_by_the_next(tmp_pa
     (tmp_path / "train.py").write_text(LOOP)
     _, rows = rows_of(tmp_path, *launch("loss first"))
     assert [one.get("passed", False) for row in rows for one in row["collectives"]] == [False] * 24
+
+
+EACH = """
+import sys
+import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
+from mlx.utils import tree_flatten, tree_unflatten
+group = mx.distributed.init()
+mx.random.seed(0)
+model, optimizer = nn.Sequential(*(nn.Linear(8, 8, bias=False) for _ in range(4))), optim.SGD(0.05)
+gradients = nn.value_and_grad(model, lambda x: mx.square(model(x) - x).mean())
+for step in range(12):
+    loss, grads = gradients(mx.random.normal((32, 8), key=mx.random.key(2 * step + group.rank())))
+    norms = {name: mx.square(one).sum().item() for name, one in tree_flatten(grads)}
+    means = []
+    order = norms if sys.argv[1] == "norms" else {name: name for name in norms}
+    for name, one in sorted(tree_flatten(grads), key=lambda pair: order[pair[0]]):
+        mean = mx.distributed.all_sum(one) / 2  # reduced
+        mx.eval(mean)
+        means.append((name, mean))
+    optimizer.update(model, tree_unflatten(sorted(means)))
+    mx.eval(model.parameters(), optimizer.state)
+"""
+
+
+@pytest.mark.parametrize(("order", "codes"), [("norms", {"MP702", "MP705"}), ("names", set())])
+def test_gradients_that_are_reduced_in_another_order_on_each_rank(order: str, codes: set[str], tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(EACH)
+    _, rows = rows_of(tmp_path, *launch(order))
+    line = next(number for number, text in enumerate(EACH.splitlines(), 1) if "# reduced" in text)
+    for row in rows:
+        found = [one for one in row["findings"] if one.get("together")]
+        assert {one["code"] for one in found} == codes
+        assert [one["line"] for one in found[:1]] == [line] * bool(codes)
