@@ -154,4 +154,8 @@ def buffer_count(seen: Observation) -> Iterator[Finding]:
             "ends_at_step": round(end),
         }
         severity = Severity.WARNING if lasts else Severity.NOTE
-        yield rule("MP114").at(message, fact.file, fact.line, severity=severity, **evidence)
+        held = [one for one in facts(seen, "container grows") if growth["kept"] > each / 2]
+        site = max(held, key=lambda one: float(str(one.detail["arrays"])), default=fact)
+        if held:
+            message += f"; {site.detail['variable']} grows with them"
+        yield rule("MP114").at(message, site.file, site.line, severity=severity, **evidence)

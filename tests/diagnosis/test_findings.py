@@ -80,3 +80,8 @@ def test_every_code_has_two_programs_beside_its_scenario() -> None:
     assert set(codes) <= RULES.keys()
     alone = [code for code in RULES if not RULES[code].of_ranks]  # the others: test_between_ranks.py
     assert {code: codes.count(code) for code in alone if codes.count(code) < 2} == {}
+
+
+def test_rows_that_are_kept_and_often_alike_are_more_than_a_note() -> None:
+    _, findings = watched(PROGRAMS / "faulty" / "mp109_few_states.py")
+    assert [one.severity for one in findings if one.code == "MP109"] == [Severity.WARNING]

@@ -23,7 +23,7 @@ WRITE = "__setitem__"
 HITS = 4  # results to be looked at behind
 LEAST = 4  # of the axis that comes twice: small ones may be equal by chance
 MANY = 1000  # single elements at one line
-MANY_SET = 500  # of those that are set, at more than one look: a mask may be built once
+MANY_SET = 500  # of those that one function sets, at more than one look: a mask may be built once
 PART = 8  # of an array, by which a row is told from a slice of most of it
 LOOKS = 2
 
@@ -39,7 +39,7 @@ class Operations(Inspector):
         self._lifted: tuple[str, int] | None = None
         self._linear: tuple[tuple[str, int], str] | None = None
         self._singles: Counter[tuple[CodeType, int]] = Counter()
-        self._sets: Counter[tuple[CodeType, int, int]] = Counter()  # with what has been evaluated before
+        self._sets: dict[tuple[CodeType, int], Counter[int]] = {}  # by line, with what has been evaluated before
         self._set_looks = 0
         self._unrolled = Unrolled(inspection)
 
@@ -105,12 +105,13 @@ class Operations(Inspector):
         for (code, line), count in singles.most_common(1):
             if count >= MANY and sites.is_users(code.co_filename):
                 self.inspection.recorder.fact("piecemeal", (code.co_filename, line), operations=count, set=False)
-        written, self._sets = self._sets, Counter()
-        for (code, line, _), count in written.most_common(1):
-            if count >= MANY_SET and sites.is_users(code.co_filename):
+        written, self._sets = self._sets, {}
+        for (code, _), lines in sorted(written.items(), key=lambda one: -one[1].total())[:1]:
+            if lines.total() >= MANY_SET and sites.is_users(code.co_filename):
                 self._set_looks += 1
                 if self._set_looks == LOOKS:
-                    self.inspection.recorder.fact("piecemeal", (code.co_filename, line), operations=count, set=True)
+                    place = code.co_filename, lines.most_common(1)[0][0]
+                    self.inspection.recorder.fact("piecemeal", place, operations=lines.total(), set=True)
 
     def finish(self) -> None:
         self.look(0)
@@ -184,7 +185,7 @@ class Operations(Inspector):
             places = key if isinstance(key, tuple) else (key,)
             if not self.inspection.busy and len(places) == array.ndim and all(type(one) is int for one in places):
                 frame = sys._getframe(1)
-                self._sets[frame.f_code, frame.f_lineno, recorder.evaluations] += 1
+                self._sets.setdefault((frame.f_code, recorder.evaluations), Counter())[frame.f_lineno] += 1
             return original(array, key, value)
 
         return write

@@ -80,7 +80,8 @@ class Sizes(Inspector):
         if arrays and tuple(arrays[0].shape) == self._shape and self._before:
             return  # several passes over the same rows
         if arrays and not self.inspection.inside and not self.inspection.pending(arrays):
-            self._kept = self._kept + 1 if self._are_kept(arrays) else 0
+            if all(map(tells, self._before)):
+                self._kept = self._kept + 1 if self._are_kept(arrays) else 0
             self._shape = tuple(arrays[0].shape)
             self._before = [values(one, self._shape[0], 0) for one in arrays]
         else:
@@ -102,7 +103,7 @@ class Sizes(Inspector):
         That is more rows, or as many that are longer.
         """
         before, was, now = self._before, self._shape, arrays[0].shape
-        if len(before) != len(arrays) or not was or len(was) != len(now) or not all(map(tells, before)):
+        if len(before) != len(arrays) or not was or len(was) != len(now):
             return False
         rows, more = was[0], now[0] - was[0]
         if more > 0:
