@@ -6,14 +6,15 @@ Its threads are looked at up to ten times a second in between: that costs the pr
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from mlxprobe.platform.interface import STOPPED
 from mlxprobe.platform.system import system
 from mlxprobe.supervisor.crew import Crew, Spent
+from mlxprobe.supervisor.members import Begun, Members, Taker
 from mlxprobe.supervisor.native import with_native
 from mlxprobe.supervisor.rest import Rest
 from mlxprobe.supervisor.sample import TreeSampler
@@ -21,6 +22,7 @@ from mlxprobe.supervisor.stacks import lines_of
 from mlxprobe.values.observation import Silence, Stack
 from mlxprobe.values.vocabulary import HangKind
 
+FIRST_SHARE = 0.25  # of the limit, after which ranks are looked at first
 REST_SHARE = 0.25  # of the limit: what a tree has slept through, at the least, when it is told to be dead
 STALL_CPU_SHARE = 0.25
 STARVED_CPU_SHARE = 0.05
@@ -42,42 +44,6 @@ class Look(NamedTuple):
     ranks: Mapping[int, Spent]
 
 
-class Begun(Protocol):
-    """Who is silent: a child that we have started, or a process that ran already."""
-
-    started_s: float
-    printed_bytes: int
-
-
-class Taker(Protocol):
-    """Who takes stacks: an agent's, or those that are read from outside."""
-
-    def take(self, programs: Mapping[int, Iterable[int]], *, final: bool = False) -> tuple[Stack, ...]:
-        """Return the stacks of those that answered."""
-
-
-class Members(Protocol):
-    """What is known of a tree's processes beside what the system tells."""
-
-    @property
-    def own_threads(self) -> Collection[str]:
-        """The threads that do not count."""
-
-    @property
-    def above(self) -> Collection[int]:
-        """The processes that only wait for others."""
-
-    @property
-    def on_gpu(self) -> bool:
-        """Whether any computes where no system tells how busy it is."""
-
-    def crew(self) -> Mapping[int, Spent]:
-        """Look at the processes of a group of several ranks."""
-
-    def asked(self, living: Collection[int]) -> Mapping[int, Iterable[int]]:
-        """Return whom to ask for stacks, each with its forks."""
-
-
 class Suspicion:
     """The present silence of one program. `silence` is the last one that was classified."""
 
@@ -91,18 +57,19 @@ class Suspicion:
         self._log = log
         self._tree = tree
         self._early: Look | None
+        self._ranks: tuple[float, Mapping[int, Spent]] | None  # as they were before anybody asked them for stacks
         self.drop()
 
     def drop(self) -> None:
         """The program has moved."""
-        self._early, self._rest = None, Rest()
+        self._early, self._rest, self._ranks = None, Rest(), None
         self._again_s = self._from_s = 0.0
         self._printed_before = self._child.printed_bytes
         self._answering_s = self._answering_wanted_s = 0.0  # what our own questions cost the program
 
     def again(self, silent_s: float) -> None:
         """Prove it anew, by looks that begin when the silence has lasted so long: nobody looks at it until then."""
-        self._early, self._rest, self._from_s = None, Rest(), silent_s
+        self._early, self._rest, self._from_s, self._ranks = None, Rest(), silent_s, None
 
     def is_proved(
         self,
@@ -118,6 +85,8 @@ class Suspicion:
         where there are not several. What no move helps needs no processor: for that all counts that passed, `quiet_s`.
         """
         limit_end_s, passed_s = self._from_s + limit_s, max(silent_s, quiet_s)
+        if self._ranks is None and passed_s > self._from_s + FIRST_SHARE * limit_s:
+            self._ranks = time.monotonic(), self._log.crew()
         if passed_s <= max(self._from_s + limit_s / 2, self._again_s):
             return False
         again_s = passed_s + min(max(AGAIN_S, AGAIN_SHARE * limit_s), AGAIN_MOST_S)
@@ -146,10 +115,10 @@ class Suspicion:
         self, ranks: Collection[int], silent_s: float, limit_s: float, busy_s: float, early: Look
     ) -> bool:
         """Tell whether ranks hang: whoever has to move could have for longer than a limit, or nobody's move helps."""
-        crew = Crew(early.ranks, self._log.crew(), time.monotonic() - early.at_s, ranks)
+        crew, had_s = self._crew(ranks, early, silent_s)
         waits = system.outside(crew.sleeping, self._soon_s or SOON * limit_s, lines_of(early.stacks))
         overdue = silent_s - self._from_s > limit_s * (STARVED_OVERDUE if crew.wants else OVERDUE)
-        if not overdue and (waits or crew.had_s(silent_s) <= busy_s):
+        if not overdue and (waits or had_s <= busy_s):
             return False
         moves = bool(ranks) or not set(early.ranks) <= {stack.pid for stack in early.stacks}  # or where is not known
         found = self._classify(silent_s, limit_s, 0.0, early, overdue or not early.stacks, looks=moves)
@@ -157,6 +126,16 @@ class Suspicion:
             found = msgspec.structs.replace(found, kind=HangKind.WAITING, waits=waits)
         self.silence = found
         return True
+
+    def _crew(self, ranks: Collection[int], early: Look, silent_s: float) -> tuple[Crew, float]:
+        """Hold ranks against each look at them before, of which one may have been disturbed by our questions.
+
+        Return how they spent the time since the later one, and for how long they could have moved.
+        """
+        late, now_s = self._log.crew(), time.monotonic()
+        looks = [*([self._ranks] if self._ranks else []), (early.at_s, early.ranks)]
+        crews = [Crew(before, late, now_s - at_s, ranks) for at_s, before in looks]
+        return crews[-1], max(one.had_s(silent_s) for one in crews)
 
     def now(self, silent_s: float) -> Silence:
         """Say how a program rests whose end is decided: as was proved, or else where it stands."""

@@ -206,6 +206,27 @@ def test_ranks_hang_by_the_one_that_they_wait_for(
     assert proved_s < at_s < proved_s + 3 * POLL_S
 
 
+@pytest.mark.parametrize(("share", "proved_s"), [(0.42, 1.0), (0.2, 1.5)])
+def test_ranks_whose_carriers_starve_are_held_against_what_they_had_before_they_were_asked(
+    share: float, proved_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is under way once each carrier has had a quarter of a second since the first look at it."""
+    world = World(cpu=2.0, wanted=8.0)
+
+    def looked_at() -> dict[int, Spent]:
+        used_s = share * world.now_s
+        found = {}
+        for pid in (7, 9):
+            threads = [Thread(pid, pid, "S", 3, 0), Thread(pid, pid + 1, "R", round(100 * used_s), 0)]
+            found[pid] = Spent(used_s, world.now_s, threads, {pid + 1: used_s})
+        return found
+
+    world.crew, world.late = looked_at, (7, 9)
+    found, at_s = watch(world, monkeypatch)
+    assert found is STALL
+    assert proved_s < at_s < proved_s + 3 * POLL_S
+
+
 def rested_s(*looks: tuple[str, int]) -> float:
     """Look once a second at a second thread's state and switches; return how long the tree has slept at the end."""
     rest = Rest()
