@@ -6,12 +6,12 @@ import ast
 import contextlib
 import sys
 from collections import deque
-from collections.abc import Iterator
 from types import CodeType, FunctionType, GeneratorType, MethodType, ModuleType
 from typing import Any
 
 from mlxprobe.agent import authored, sites
 from mlxprobe.agent.arguments import parameters
+from mlxprobe.agent.bindings import bindings, given_by, is_skipped, within
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.roots import OWN
 from mlxprobe.agent.scopes import Scope, Trail, Way, asked, entered, given
@@ -19,7 +19,6 @@ from mlxprobe.agent.sites import NOWHERE, Site
 
 SAME = {"array", "asarray", "stop_gradient", "astype", "copy", "ascontiguousarray", "from_numpy", "to", "tolist"}
 LOOPED = {"enumerate", "tqdm", "list", "iter", "tuple", "reversed"}
-CHANGES = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.For, ast.AsyncFor)
 
 
 def datum(call: Call, path: str, beside: str = "") -> Site:
@@ -100,7 +99,7 @@ def taken_apart(node: ast.expr, way: Way) -> tuple[ast.expr | None, Way]:
 
 
 def _name(node: ast.Name, scope: Scope, way: Way, trail: Trail) -> Site:
-    bound = list(bindings(scope.node, node.id))
+    bound = [one for one in bindings(scope.node, node.id) if not is_skipped(one[0], node.id, scope)]
     before = [one for one in bound if one[0].lineno < node.lineno] or bound
     if not before:
         return _from_outside(node, scope, way, trail)
@@ -119,8 +118,7 @@ def _from_outside(node: ast.Name, scope: Scope, way: Way, trail: Trail) -> Site:
         if led is None:
             return scope.file, node.lineno
         call, outer = led
-        names = [one for one in scope.code.co_varnames[: scope.code.co_argcount] if one != "self"]
-        expression, into = given(call, outer, node.id, names.index(node.id) if node.id in names else len(names))
+        expression, into = given_by(led, node.id, scope)
         if expression is None:
             return outer.file, call.lineno
         return follow(expression, outer, (*into, *way), trail)
@@ -215,29 +213,3 @@ def _iterated(node: ast.expr, held: Any, scope: Scope, way: Way, trail: Trail) -
             if inner is not None and (found := _returned(inner, way, trail)):
                 return found
     return follow(node, scope, (), trail) if isinstance(node, ast.Name) else (scope.file, node.lineno)
-
-
-def bindings(node: ast.AST, name: str) -> Iterator[tuple[Any, Way]]:
-    """List the statements of a function that bind a name, each with the way from its value to that."""
-    for one in within(node):
-        if isinstance(one, CHANGES):
-            targets = one.targets if isinstance(one, ast.Assign) else [one.target]
-            for target in targets:
-                yield from ((one, path) for path in paths(target, name))
-
-
-def paths(target: ast.expr, name: str) -> Iterator[Way]:
-    """List the ways into a target of an assignment that end at a name."""
-    if isinstance(target, ast.Name) and target.id == name:
-        yield ()
-    elif isinstance(target, (ast.Tuple, ast.List)):
-        for k, one in enumerate(target.elts):
-            yield from ((k, *rest) for rest in paths(one, name))
-
-
-def within(node: ast.AST) -> Iterator[Any]:
-    """List what is in a function, and in no function that lies in it."""
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
-            yield child
-            yield from within(child)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import FunctionType
 from typing import Any
 
-from mlxprobe.agent import graph, sites
+from mlxprobe.agent import graph, own, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
@@ -83,7 +83,13 @@ class Causality(Inspector):
                 self.inspection.recorder.fact("carried over", self._site, model=model)
             if leaks is not None:
                 self._tries = TRIES
-                site, seen = sites.blamed(self.inspection.looked.get(ATTENDS, sites.NOWHERE), self._site)
+                decided = self.inspection.looked.get(ATTENDS, sites.NOWHERE)
+                if leaks and not decided[1]:
+                    self._let_go()
+                    with own.importable():
+                        from mlxprobe.agent.inspectors.leaking import innermost
+                    decided = innermost(made, put_back)
+                site, seen = sites.blamed(decided, self._site)
                 self.inspection.recorder.fact("causality", site, leaks=leaks, model=model, seen=seen)
                 return
 

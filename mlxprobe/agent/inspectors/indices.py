@@ -74,7 +74,10 @@ class Indices(Inspector):
         def attention(*args: Any, **kwargs: Any) -> Any:
             mask = kwargs.get("mask")
             if self._listens() and not self._attends[1]:
-                self._attends = sites.deciding("mask")
+                with own.importable():
+                    from mlxprobe.agent import built
+                found = built.argument("mask")
+                self._attends = found if found[1] else sites.deciding("mask")
             self._causal = self._causal or (isinstance(mask, str) and mask == "causal")
             return original(*args, **kwargs)
 

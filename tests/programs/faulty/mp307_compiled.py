@@ -17,11 +17,11 @@ class Mixer(nn.Module):
 
     def __call__(self, ids):
         x = self.embedding(ids)
-        return self.head(x + x.mean(axis=1, keepdims=True))
+        return self.head(x + x.mean(axis=1, keepdims=True))  # MP307
 
 
 def loss_fn(model, ids):
-    return nn.losses.cross_entropy(model(ids[:, :-1]), ids[:, 1:], reduction="mean")  # MP307
+    return nn.losses.cross_entropy(model(ids[:, :-1]), ids[:, 1:], reduction="mean")
 
 
 mx.random.seed(17)

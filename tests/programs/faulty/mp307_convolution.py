@@ -15,14 +15,14 @@ class WaveText(nn.Module):
     def __call__(self, *, tokens, segment=None):
         x = self.table(tokens)
         for c in self.convs:
-            x = x + nn.relu(c(x))
+            x = x + nn.relu(c(x))  # MP307
         return self.out(x), x
 
 
 def nll(net, x, y):
     logits, _ = net(tokens=x)
     logp = logits - mx.logsumexp(logits, axis=-1, keepdims=True)
-    return -mx.take_along_axis(logp, y[..., None], axis=-1).mean()  # MP307
+    return -mx.take_along_axis(logp, y[..., None], axis=-1).mean()
 
 
 mx.random.seed(8)

@@ -19,14 +19,14 @@ class ConvLM(nn.Module):
 
     def __call__(self, idx):
         x = self.emb(idx) + self.pos(mx.arange(idx.shape[1]))
-        x = x + nn.relu(self.c1(x))
+        x = x + nn.relu(self.c1(x))  # MP307
         x = x + nn.relu(self.c2(x))
         return self.out(x)
 
 
 def loss_fn(model, x, y):
     logits = model(x)
-    return nn.losses.cross_entropy(logits.reshape(-1, logits.shape[-1]), y.reshape(-1), reduction="mean")  # MP307
+    return nn.losses.cross_entropy(logits.reshape(-1, logits.shape[-1]), y.reshape(-1), reduction="mean")
 
 
 mx.random.seed(7)

@@ -49,10 +49,10 @@ class SFTTrainer:
     @staticmethod
     def compute_loss(model, batch):
         ids, attention_mask = batch["input_ids"], batch["attention_mask"]
-        keep = attention_mask[:, None, None, :-1].astype(mx.bool_)
+        keep = attention_mask[:, None, None, :-1].astype(mx.bool_)  # MP307
         logits = model(ids[:, :-1], mask=keep)
         weights = attention_mask[:, 1:]
-        losses = nn.losses.cross_entropy(logits, ids[:, 1:])  # MP307
+        losses = nn.losses.cross_entropy(logits, ids[:, 1:])
         return (losses * weights).sum() / weights.sum()
 
     def fit(self, batches):

@@ -1,0 +1,81 @@
+"""Which of a model's modules lets earlier outputs see later inputs: the innermost one of the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import FunctionType
+from typing import Any
+
+from mlxprobe.agent import authored, graph, sites
+from mlxprobe.agent.roots import OWN
+from mlxprobe.agent.trees import is_array
+
+MOST = 64  # calls of modules
+SEQUENCE = 3  # axes: rows, places, channels
+LEAK = 1e-3  # of the change at the changed places themselves
+SEED = 0x5EED
+CALL = "__call__"
+
+Heard = tuple[Any, Callable[..., Any], Any, Any, Any]  # a module, its function, what it was given, and its output
+
+
+def innermost(made: Any, put_back: Callable[[Any], AbstractContextManager[Any]]) -> sites.Site:
+    """Return where the first module ends whose outputs change with what comes after them; else where the model does.
+
+    What a module is given beside the sequence is left as it is.
+    """
+    heard: list[Heard] = []
+    with put_back(made.module) as (restart, _):
+        patched = listen(made.module, heard)
+        try:
+            made.function(made.module, *made.args, **made.kwargs)
+        finally:
+            for kind, original in patched:
+                setattr(kind, CALL, original)
+        for one in heard:
+            restart()
+            if leaks(one, restart):
+                return authored.result_of(authored.unwrapped(one[1])[0])
+    plain = authored.unwrapped(made.function)[0]
+    return authored.result_of(plain) if sites.whose(plain.__code__.co_filename) == OWN else sites.NOWHERE
+
+
+def listen(model: Any, heard: list[Heard]) -> list[tuple[Any, Any]]:
+    """Wrap the user's own modules for one forward pass; they are heard as they end, the inner ones first."""
+    patched: list[tuple[Any, Any]] = []
+    for kind in dict.fromkeys(map(type, model.modules())):
+        original = vars(kind).get(CALL)
+        plain = authored.unwrapped(original)[0] if isinstance(original, FunctionType) else None
+        if plain is not None and sites.whose(plain.__code__.co_filename) == OWN:
+            setattr(kind, CALL, hearing(original, heard))
+            patched.append((kind, original))
+    return patched
+
+
+def hearing(original: Any, heard: list[Heard]) -> Callable[..., Any]:
+    """Return what notes a call of a sequence to a sequence."""
+
+    def call(module: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+        output = original(module, x, *args, **kwargs)
+        both = is_array(x) and is_array(output) and x.ndim == output.ndim == SEQUENCE
+        if both and x.shape[:2] == output.shape[:2] and x.shape[1] > 2 and len(heard) < MOST:
+            heard.append((module, original, x, (args, kwargs), output))
+        return output
+
+    return call
+
+
+def leaks(heard: Heard, restart: Callable[[], None]) -> bool:
+    """Tell whether the first half of a module's outputs changes with the second half of its inputs."""
+    import mlx.core as mx
+
+    module, function, x, (args, kwargs), output = heard
+    half = x.shape[1] // 2
+    later = (mx.arange(x.shape[1]) >= half)[None, :, None]
+    noise = mx.random.normal(x.shape, key=mx.random.key(SEED)).astype(x.dtype)
+    same = function(module, x, *args, **kwargs)
+    restart()
+    change = mx.abs(function(module, mx.where(later, noise, x), *args, **kwargs) - same)
+    before, after = (graph.largest(part) for part in (change[:, :half], change[:, half:]))
+    return graph.largest(mx.abs(same - output)) == 0 and before > LEAK * after > 0
