@@ -17,7 +17,13 @@ class LossKind(LossGraph):
         kinds = {self._kind.get(self._maker.get(one, "")) for one in self._near}
         if classes:
             return "classes" if "LogSumExp" in kinds or self.hand_written() else ""
-        return "square" if "Square" in kinds else ""
+        return "square" if "Square" in kinds or any(map(self._is_squared, self._near)) else ""
+
+    def _is_squared(self, tensor: str) -> bool:
+        """Tell whether a difference is raised to a constant power: to 2, as `** 2` is drawn."""
+        sources = self._sources(tensor) if self._kind.get(self._maker.get(tensor, "")) == "Power" else []
+        constant = bool(sources) and self._carried(sources[-1]) not in self._maker
+        return constant and self._made_by(sources[0]) == "Subtract"
 
     def weighs_itself(self) -> bool:
         """Tell whether what layers made is multiplied by a detached value of theirs: such a loss need not fall."""

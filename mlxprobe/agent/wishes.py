@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlxprobe.agent.recorder import Recorder
 
 
@@ -11,6 +13,8 @@ class Wishes:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self._wanted = False
+        self.heard: list[Any] = []  # calls of a model within the last gradient call, at a few steps
+        self.shuffled = 0  # rows that came again at another place of a batch
 
     @property
     def wanted(self) -> bool:

@@ -89,7 +89,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     "MP102": (Cause("MP101"), Cause("MP105")),
     "MP103": (Cause("MP105"), Cause("MP109"), Cause("MP101"), Cause("MP502", nothing_kept)),
     "MP114": (Cause("MP101"), Cause("MP105"), Cause("MP502", kept_by_traces)),
-    "MP201": (Cause("MP206"), Cause("MP207"), Cause("MP216"), Cause("MP309")),
+    "MP201": (Cause("MP206"), Cause("MP207"), Cause("MP216"), Cause("MP309"), Cause("MP312")),
     "MP204": (Cause("MP205"),),
     "MP205": (Cause("MP209"), Cause("MP206"), Cause("MP501"), Cause("MP504"), Cause("MP201", proved), Cause("MP207")),
     "MP207": (
@@ -130,6 +130,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
                 "MP305",
                 "MP309",
                 "MP310",
+                "MP312",
             ),
         ),
         *(Cause(code, proved) for code in ("MP201", "MP304")),

@@ -51,10 +51,13 @@ def channel_layout(seen: Observation) -> Iterator[Finding]:
     do not. A recurrent layer takes (batch, length, channels) too: given (length, batch, channels) it runs along the
     batch, and each moment starts anew. That is a warning, where neighbours along the first axis resemble each other;
     so are rotary positions of (batch, length, heads, features): MLX counts them along the last axis but one; and so is
-    an attention whose weights are a softmax along another axis than the one that their product with the values sums.
+    an attention whose weights are a softmax along another axis than the one that their product with the values sums;
+    and so is a model whose outputs for a row are others at another place of the batch, or with other rows beside it,
+    in evaluation mode too: where its inputs have a row for each target, it was called again with its rows moved. Of
+    little more than what a batch's own mean explains that is a note.
 
     Example: PyTorch's (batch, channels, length) given to `nn.Conv1d`, its (length, batch, channels) to `nn.GRU`;
-    `nn.RoPE` before the heads are moved to the front.
+    `nn.RoPE` before the heads are moved to the front; `positions[: x.shape[0]]`; `x.reshape(time, batch, -1)`.
 
     Use instead: `x.swapaxes(1, 2)` before a convolution or `nn.RoPE`, `x.swapaxes(0, 1)` before a recurrent layer;
     `mx.softmax(scores, axis=-1)`.
@@ -65,6 +68,12 @@ def channel_layout(seen: Observation) -> Iterator[Finding]:
             f"{fact.detail['shape']}, where the last axis but one is taken for time"
         )
         yield rule("MP305").at(message, fact.file, fact.line, severity=Severity.WARNING)
+    for fact in [one for one in facts(seen, "rows mixed") if one.detail["looks"]]:
+        ways = {"its place in the batch": fact.detail["place"], "the rows beside it": fact.detail["beside"]}
+        message = f"what {fact.detail['model']} returns for a row depends on "
+        message += f"{' and '.join(one for one in ways if ways[one])}: is an axis taken for another?"
+        severity = Severity.WARNING if fact.detail["sure"] else Severity.NOTE
+        yield rule("MP305").at(message, fact.file, fact.line, severity=severity)
     for fact in facts(seen, "weights turned"):
         message = (
             f"the weights of an attention, of shape {fact.detail['shape']}, sum to one along axis "

@@ -13,11 +13,13 @@ from mlxprobe.agent.inspectors.checkpoints import Checkpoints
 from mlxprobe.agent.inspectors.clipping import Clipping
 from mlxprobe.agent.inspectors.copies import Copies
 from mlxprobe.agent.inspectors.data import Data
+from mlxprobe.agent.inspectors.dependence import Dependence
 from mlxprobe.agent.inspectors.draws import Draws
 from mlxprobe.agent.inspectors.drifts import Drifts
 from mlxprobe.agent.inspectors.frozen import Frozen
 from mlxprobe.agent.inspectors.fusing import Fusing
 from mlxprobe.agent.inspectors.gradients import Gradients
+from mlxprobe.agent.inspectors.heard import Heard
 from mlxprobe.agent.inspectors.hidden import Hidden
 from mlxprobe.agent.inspectors.indices import Indices
 from mlxprobe.agent.inspectors.layouts import Layouts
@@ -62,8 +64,10 @@ ALL: tuple[type[Inspector], ...] = (
     Scales,
     Ratios,
     Indices,
-    Passes,  # wraps models for good: before Causality, which leaves them as it found them
+    Heard,  # leaves models as it found them: before Passes, which wraps them for good
+    Passes,
     Causality,
+    Dependence,
     Layouts,
     Modules,
     Hidden,

@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FunctionType
 from typing import Any
 
 from mlxprobe.agent import graph, own, sites
-from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspectors.heard import Made, put_back
 from mlxprobe.agent.inspectors.indices import ATTENDS, RELATED
-from mlxprobe.agent.trees import Saved, SavedKey, SingleError, doubled, is_array
+from mlxprobe.agent.trees import SingleError, doubled, is_array
 
 ROWS = 2  # of the batch: the probe costs four forward passes over them
 CHOSEN_FROM = 16
-DEEPEST = 2  # modules below the one that is trained
 LEAK = 1e-3  # of the change that the changed position itself shows
-TRIES = 3  # gradient calls
-CALLS = 4
-CONTAINERS = "mlx.nn.layers.containers"  # of MLX's own, what may take ids and give logits
-
-
-class Made:
-    """One call of a module's `function`, and the shape of its first output of shape (N, L, V).
-
-    No dataclass: what that generates counts as a stranger's code where a compiled function is run by us.
-    """
-
-    def __init__(
-        self, module: Any, function: Callable[..., Any], args: Any, kwargs: Any, shape: tuple[int, ...]
-    ) -> None:
-        self.module = module
-        self.function = function
-        self.args = args
-        self.kwargs = kwargs
-        self.shape = shape
 
 
 class Causality(Inspector):
@@ -50,29 +27,22 @@ class Causality(Inspector):
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._tries = 0
-        self._patched: list[tuple[type, str, Any]] = []
-        self._calls: list[Made] = []
         self._site = ("", 0)
+        self._told = False
 
     def called(self, call: Call) -> None:
-        """Let the next gradient call of a model show how it calls it."""
-        self._let_go()
-        if call.model is not None and self._tries < TRIES:
-            self._tries += 1
-            self._site = call.site
-            self._listen(call.model)
-
-    def forget(self) -> None:
-        self._calls = []
+        self._site = call.site
 
     def look(self, step: int) -> None:
         """Probe once all that the program evaluates is."""
-        calls = [] if self.inspection.nesting.talks else self._calls
-        self.forget()
-        for made in calls:
+        if self.inspection.nesting.talks or self._told:
+            return
+        for made in self.inspection.heard:
+            shape = shape_of(made.output)
+            if not any(is_ids(one, shape) for one in graph.leaves([made.args, made.kwargs])):
+                continue
             try:
-                leaks, carries = probed(self.inspection, made)
+                leaks, carries = probed(self.inspection, made, shape)
             except (
                 SingleError,
                 ValueError,
@@ -82,47 +52,15 @@ class Causality(Inspector):
             if carries:
                 self.inspection.recorder.fact("carried over", self._site, model=model)
             if leaks is not None:
-                self._tries = TRIES
+                self._told = True
                 decided = self.inspection.looked.get(ATTENDS, sites.NOWHERE)
                 if leaks and not decided[1]:
-                    self._let_go()
                     with own.importable():
                         from mlxprobe.agent.inspectors.leaking import innermost
                     decided = innermost(made, put_back)
                 site, seen = sites.blamed(decided, self._site)
                 self.inspection.recorder.fact("causality", site, leaks=leaks, model=model, seen=seen)
                 return
-
-    def finish(self) -> None:
-        self._let_go()
-
-    def _listen(self, model: Any) -> None:
-        """Wrap what the model and the modules right below it can be called by, for one gradient call."""
-        kinds = dict.fromkeys(type(one) for path, one in model.named_modules() if path.count(".") < DEEPEST)
-        for kind in kinds:
-            if kind.__module__.startswith("mlx.") and (kind is not type(model) or kind.__module__ != CONTAINERS):
-                continue
-            for name, original in list(vars(kind).items()):
-                if isinstance(original, FunctionType) and (name == "__call__" or not name.startswith("_")):
-                    setattr(kind, name, self._wrapped(original))
-                    self._patched.append((kind, name, original))
-
-    def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            output = original(*args, **kwargs)
-            listens = not self.inspection.busy and not self.inspection.tracing and len(self._calls) < CALLS
-            shape = shape_of(output) if listens and args else ()
-            if shape and any(is_ids(one, shape) for one in graph.leaves([args[1:], kwargs])):
-                self._calls.append(Made(args[0], original, args[1:], kwargs, shape))
-            return output
-
-        return call
-
-    def _let_go(self) -> None:
-        for kind, name, original in self._patched:
-            setattr(kind, name, original)
-        self._patched.clear()
 
 
 def shape_of(output: Any) -> tuple[int, ...]:
@@ -137,11 +75,11 @@ def outputs(output: Any) -> list[Any]:
     return [one for one in graph.leaves(parts) if one.ndim == 3]
 
 
-def probed(inspection: Inspection, made: Made) -> tuple[bool | None, bool]:
+def probed(inspection: Inspection, made: Made, shape: tuple[int, ...]) -> tuple[bool | None, bool]:
     """Tell whether earlier outputs change with a later id, None where this call cannot tell; and whether with calls."""
     given = [made.args, made.kwargs]
     related = inspection.looked.get(RELATED, [])
-    ids = next((one for one in graph.leaves(given) if is_ids(one, made.shape) and is_among(one, related)), None)
+    ids = next((one for one in graph.leaves(given) if is_ids(one, shape) and is_among(one, related)), None)
     if ids is None:
         return None, False
     if inspection.pending(graph.leaves([made.module, given])) and not inspection.recorder.losses.is_evaluated:
@@ -150,13 +88,13 @@ def probed(inspection: Inspection, made: Made) -> tuple[bool | None, bool]:
     if not chosen:
         return None, False
     with put_back(made.module) as (restart, rewind):
-        before = called_again(made, chosen, ids, None)
+        before = called_again(made, shape, chosen, ids, None)
         rewind()
-        carried = called_again(made, chosen, ids, None)
+        carried = called_again(made, shape, chosen, ids, None)
         restart()
-        again = called_again(made, chosen, ids, None)
+        again = called_again(made, shape, chosen, ids, None)
         restart()
-        after = called_again(made, chosen, ids, [other for _, _, other in chosen])
+        after = called_again(made, shape, chosen, ids, [other for _, _, other in chosen])
         same, alike = (graph.largest(before - one) == 0 for one in (again, carried))
         change = graph.per_position(before - after)
     if not same:  # something of one call is there in the next, where we cannot put it back
@@ -200,12 +138,16 @@ def run(line: list[int]) -> int:
 
 
 def called_again(
-    made: Made, chosen: list[tuple[int, int, list[int]]], ids: Any, changed: list[list[int]] | None
+    made: Made,
+    shape: tuple[int, ...],
+    chosen: list[tuple[int, int, list[int]]],
+    ids: Any,
+    changed: list[list[int]] | None,
 ) -> Any:
     """Call a module with some rows of what it was given, perhaps with other ids; return its first output's rows."""
     import mlx.core as mx
 
-    batch, length = made.shape[:2]
+    batch, length = shape[:2]
     indices = mx.array([k for k, _, _ in chosen])
     whole = batch == length  # then rows cannot be told from places
 
@@ -221,18 +163,3 @@ def called_again(
     args, kwargs = doubled([made.args, made.kwargs], part)
     output = outputs(made.function(made.module, *args, **kwargs))[0]
     return mx.take(output, indices, axis=0) if whole else output
-
-
-@contextmanager
-def put_back(module: Any) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
-    """Leave a module and the random state as they were; what is given starts both again, or the latter alone."""
-    saved, key = Saved(module, objects=True), SavedKey()
-
-    def restart() -> None:
-        saved.put_back()
-        key.put_back()
-
-    try:
-        yield restart, key.put_back
-    finally:
-        restart()

@@ -23,24 +23,27 @@ LOOKS = 200
 DOUBT, SURE = 2.0, 3.1
 BELONG = 0.5  # of the targets, at least
 ENOUGH = 20
+Row = tuple[float, ...]
 
 
 class Path:
     """The rows of one model, each with the target that it came with first."""
 
     def __init__(self) -> None:
-        self.first: dict[tuple[float, ...], float] = {}
+        self.first: dict[Row, float] = {}
         self.targets: Counter[float] = Counter()
-        self.again = self.same = 0
+        self.again = self.same = self.moved = 0
+        self._beside: dict[Row, tuple[int, Row]] = {}  # its place when it came first, and the row before
 
-    def take(self, row: tuple[float, ...], target: float) -> None:
-        """Take in one row."""
+    def take(self, row: Row, target: float, place: int = 0, before: Row = ()) -> None:
+        """Take in one row; where it comes again, see whether it does at another place and after another row."""
         self.targets[target] += 1
         if row in self.first:
+            self.moved += all(one != other for one, other in zip(self._beside[row], (place, before), strict=True))
             self.again += 1
             self.same += self.first[row] == target
         elif len(self.first) < MOST:
-            self.first[row] = target
+            self.first[row], self._beside[row] = target, (place, before)
 
     def chance(self) -> float:
         """Return how often two targets are the same that have nothing to do with each other."""
@@ -92,8 +95,12 @@ class Pairs(Inspector):
         stream, inputs, target, self._site = held
         rows = zip(*(known_by(one) for one in inputs), strict=True)
         path = self._paths.setdefault(stream, Path())
-        for row, value in zip(rows, graph.numbers(target.reshape(-1)[:ROWS]), strict=True):
-            path.take(tuple(number for part in row for number in part), value)
+        moved, before = path.moved, Row()
+        for place, (parts, value) in enumerate(zip(rows, graph.numbers(target.reshape(-1)[:ROWS]), strict=True)):
+            row = tuple(number for part in parts for number in part)
+            path.take(row, value, place, before)
+            before = row
+        self.inspection.shuffled += path.moved - moved
 
     def finish(self) -> None:
         for stream, path in self._paths.items():

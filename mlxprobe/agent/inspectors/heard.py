@@ -1,0 +1,134 @@
+"""How models are called within a few gradient calls: what they were given, so that they can be called again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from types import CodeType, FunctionType
+from typing import Any
+
+from mlxprobe.agent.arguments import like
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.effects import Effects, followed
+from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.trees import Saved, SavedKey, weak
+
+CALLED, STEPS = (1, 3), (6, 12, 64, 129, 256)  # how often a model has been, at looks; and steps
+MODELS, CALLS = 4, 4
+DEEPEST = 2  # modules below the one that is trained
+CONTAINERS = "mlx.nn.layers.containers"  # of MLX's own, what may be a model
+
+
+class Made:
+    """One call of a module's `function`, and what it returned; `outer`, where no other module heard of called it.
+
+    No dataclass: what that generates counts as a stranger's code where a compiled function is run by us.
+    """
+
+    def __init__(
+        self, module: Any, function: Callable[..., Any], given: tuple[Any, Any], output: Any, *, outer: bool
+    ) -> None:
+        self.module = module
+        self.function = function
+        self.args, self.kwargs = given
+        self.output = output
+        self.outer = outer
+        self.effects: Effects | None = None  # that were read off its source; of a compiled function they are known
+
+    @property
+    def code(self) -> CodeType:
+        """The user's function."""
+        function: Any = self.function
+        while hasattr(function, "__wrapped__"):
+            function = function.__wrapped__
+        code: CodeType = function.__code__
+        return code
+
+
+class Heard(Inspector):
+    """Wrap what models and the modules right below can be called by, for one gradient call at a time."""
+
+    shadows = True
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._models: dict[int, list[Any]] = {}  # each with how often a gradient was taken of it
+        self._patched: list[tuple[type, str, Any]] = []
+        self._depth = 0
+
+    def calling(self) -> None:
+        self._let_go()
+        every = self.inspection.recorder.step + 1 in STEPS
+        for known, times in self._models.values():
+            if (every or times in CALLED) and (model := known()) is not None:
+                self.inspection.heard = []
+                self._listen(model)
+
+    def called(self, call: Call) -> None:
+        self._let_go()
+        if call.model is not None and call.function is not None and len(self._models) < MODELS:
+            self._models.setdefault(id(call.model), [weak(call.model), 0])[1] += 1
+
+    def forget(self) -> None:
+        """Let go; where an eager run of a compiled function begins now, hear of what it calls."""
+        self.inspection.heard = []
+        if self.inspection.inside:
+            self._let_go()
+        else:
+            self.calling()
+
+    def finish(self) -> None:
+        self._let_go()
+
+    def _listen(self, model: Any) -> None:
+        kinds = dict.fromkeys(type(one) for path, one in model.named_modules() if path.count(".") < DEEPEST)
+        for kind in kinds:
+            if kind.__module__.startswith("mlx.") and (kind is not type(model) or kind.__module__ != CONTAINERS):
+                continue
+            for name, original in list(vars(kind).items()):
+                if isinstance(original, FunctionType) and (name == "__call__" or not name.startswith("_")):
+                    setattr(kind, name, self._wrapped(original))
+                    self._patched.append((kind, name, original))
+
+    def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        seen = self.inspection
+
+        @like(original)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if seen.busy or seen.tracing or not args:
+                return original(*args, **kwargs)
+            self._depth += 1
+            effects = Effects() if self._depth == 1 and not seen.inside else None
+            try:
+                with followed(effects) if effects else nullcontext():
+                    output = original(*args, **kwargs)
+            finally:
+                self._depth -= 1
+            if len(seen.heard) < CALLS:
+                made = Made(args[0], original, (args[1:], kwargs), output, outer=self._depth == 0)
+                made.effects = effects
+                seen.heard.append(made)
+            return output
+
+        return call
+
+    def _let_go(self) -> None:
+        for kind, name, original in reversed(self._patched):
+            setattr(kind, name, original)
+        self._patched.clear()
+        self._depth = 0
+
+
+@contextmanager
+def put_back(tree: Any) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
+    """Leave modules and the random state as they were; what is given starts both again, or the latter alone."""
+    saved, key = Saved(tree, objects=True), SavedKey()
+
+    def restart() -> None:
+        saved.put_back()
+        key.put_back()
+
+    try:
+        yield restart, key.put_back
+    finally:
+        restart()

@@ -1,0 +1,40 @@
+"""Findings about what a model's outputs depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlxprobe.diagnosis.registry import facts, finding, listed, rule
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+
+@finding("MP312", "idle-input", Severity.WARNING)
+def idle_input(seen: Observation) -> Iterator[Finding]:
+    """What a model is given makes no difference to what it returns.
+
+    It is called again, at a few steps, with an input that is the same in all rows: its outputs are the same, to the
+    bit, although the rows differ. What the input says is lost on the way: by a rounding, a mask that hides all of it,
+    a result that is not used. It is told also where, of an input that has many places, the outputs depend on a single
+    one: the first of a sequence whose layers look back alone, say. Where outputs are compared with targets, and differ
+    from row to row by less than a fiftieth of what these do, after more than a hundred steps, nothing of the inputs
+    reaches them.
+
+    Example: `t // steps` of whole numbers, which is 0 for all of them; `hidden[:, 0]` of a causal model.
+
+    Use instead: `t / steps`; `hidden[:, -1]`.
+    """
+    for fact in [one for one in facts(seen, "input idle") if one.detail["looks"]]:
+        names = listed(fact.detail["names"])
+        message = f"{names} makes no difference to what {fact.detail['model']} returns, at {fact.detail['looks']} looks"
+        yield rule("MP312").at(message, fact.file, fact.line, looks=float(str(fact.detail["looks"])))
+    for fact in [one for one in facts(seen, "one place") if one.detail["looks"]]:
+        message = f"of the {fact.detail['of']} places of {fact.detail['argument']}, "
+        message += f"{fact.detail['model']} returns what place {fact.detail['at']} alone says (the first is 0)"
+        yield rule("MP312").at(message, fact.file, fact.line, looks=float(str(fact.detail["looks"])))
+    for fact in [one for one in facts(seen, "outputs alike") if one.detail["looks"]]:
+        mine, theirs = (float(str(fact.detail[name])) for name in ("deviation", "targets"))
+        message = f"what {fact.detail['model']} returns differs from row to row by {mine:.2g}, and the targets by "
+        message += f"{theirs:.2g}: all inputs have the same answer"
+        yield rule("MP312").at(message, fact.file, fact.line, deviation=mine, targets=theirs)
