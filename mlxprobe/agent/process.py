@@ -6,6 +6,7 @@ import faulthandler
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -32,6 +33,7 @@ from mlxprobe.agent.shared import (
     STEPS_VARIABLE,
     WITH_VARIABLE,
 )
+from mlxprobe.platform import inside
 
 THREAD_CHARACTERS = 200  # of an exception's words
 LAYERS = (
@@ -134,6 +136,7 @@ class Agent:
 
     def _finish(self) -> None:
         self._sampler.finish()
+        self.channel.send("held", bytes=inside.most_held_bytes(), cpu_s=time.process_time())
         self._children.finish()
         if self.recorder.loaded:
             readers.let_go()

@@ -48,6 +48,16 @@ def named(prefix: str) -> Iterator[int]:
             yield int(number)
 
 
+def most_held_bytes() -> int:
+    """Return the most that this process has held at once, its resident memory; 0 where nobody tells."""
+    if not LINUX:
+        import resource  # takes a moment, at the end alone
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    known = [line.split() for line in _read("/proc/self/status").splitlines() if line.startswith("VmHWM:")]
+    return int(known[0][1]) * 1024 if known else 0  # what getrusage tells was held by who started it, too
+
+
 def memory_bytes() -> float:
     """Return what the machine, or our share of it, has."""
     with contextlib.suppress(ValueError):

@@ -11,40 +11,17 @@ import msgspec
 from mlxprobe.agent.roots import Roots
 from mlxprobe.agent.shared import COLLECTIVE
 from mlxprobe.supervisor.boxes import later
+from mlxprobe.supervisor.feed import Feed
 from mlxprobe.supervisor.thin import thin
-from mlxprobe.values.observation import Collective, Fact, MlxSample, Process, Raised, Reading, Step
+from mlxprobe.values.observation import Collective, Fact, MlxSample, Process, Raised, Reading, Sample, Step
 from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.vocabulary import Whose
 
-NONSENSE_IS_SURE = 100  # lines; no more of them is read then, for they may come without end
-NO_PROGRESS = {"memory", "collectives", "site", "kind", "seen"}  # they come of themselves, or because we asked
+NO_PROGRESS = {"memory", "collectives", "site", "kind", "seen", "held"}  # they come of themselves, or because we asked
 MOST_COLLECTIVES = 2000
 MOST_TRACED = 100
 MOST_FACTS = 10_000
 MOST_FORKS = 1000  # those that live are among the last
-
-
-class Feed:
-    """Take in event lines. One that makes no sense is counted."""
-
-    def __init__(self) -> None:
-        self.garbled = 0
-
-    def feed(self, lines: bytes) -> bool:
-        """Take in complete lines; return whether they show progress of the program."""
-        moved = False
-        for line in lines.splitlines():
-            if self.garbled >= NONSENSE_IS_SURE:
-                break
-            try:
-                moved |= self.take(msgspec.json.decode(line))
-            except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError):
-                self.garbled += 1
-        return moved
-
-    def take(self, event: dict[str, Any]) -> bool:
-        """Take in one event; return whether it is progress."""
-        raise NotImplementedError
 
 
 class EventLog(Feed):
@@ -72,6 +49,7 @@ class EventLog(Feed):
         self.steps: list[Step] = []
         self.losses: list[Reading] = []
         self.memory: list[MlxSample] = []
+        self.held: Sample | None = None  # the most, as it told at its end: it may be gone before anybody looked
         self.facts: list[Fact] = []
         self.sheet: dict[str, Any] = {}
         self.result: dict[str, tuple[float, ...]] = {}
@@ -208,6 +186,9 @@ class EventLog(Feed):
             )
         )
         thin(self.memory, lambda one: one.active_bytes)
+
+    def _on_held(self, event: dict[str, Any], t_s: float) -> None:
+        self.held = Sample(t_s=t_s, rss_bytes=int(event["bytes"]), cpu_s=float(event["cpu_s"]))
 
     def _on_fact(self, event: dict[str, Any], t_s: float) -> None:
         fields = ("name", "step", "file", "line", "source", "caller", "count", "detail")

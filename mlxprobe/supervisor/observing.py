@@ -11,7 +11,7 @@ import msgspec
 
 from mlxprobe.supervisor import boxes
 from mlxprobe.values.again import jobs
-from mlxprobe.values.observation import Fact, Observation, Silence
+from mlxprobe.values.observation import Fact, Observation, Sample, Silence
 from mlxprobe.values.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
         raised=log.raised,
         steps=tuple(log.steps),
         losses=tuple(log.losses),
-        samples=tuple(watcher.tree.samples if alone else watcher.tree.apart.get(log.process.pid, ())),
+        samples=tuple(watcher.tree.samples) if alone else own_samples(watcher, log),
         memory=tuple(log.memory),
         facts=(*filter(_is_true_still(watcher), log.facts), *(_around(watcher) if leads else ())),
         stacks=stacks if code is not None and code < 0 and how == "exited" else (),
@@ -70,6 +70,13 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
         output_tail=child.output(),
         left_behind=child.left if leads else (),
     )
+
+
+def own_samples(watcher: Watcher, log: EventLog) -> tuple[Sample, ...]:
+    """Return what one process of several held; where it held more than anybody saw, last what it told itself."""
+    seen, own = watcher.tree.apart.get(log.process.pid, []), log.held
+    more = own is not None and own.rss_bytes > max((one.rss_bytes for one in seen), default=0)
+    return (*seen, own) if own is not None and more else tuple(seen)
 
 
 def _sheet(log: EventLog) -> Sheet:

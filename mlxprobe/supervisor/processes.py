@@ -8,7 +8,8 @@ from typing import Any
 
 from mlxprobe.agent.roots import Roots
 from mlxprobe.supervisor.crew import Spent, looked_at
-from mlxprobe.supervisor.events import EventLog, Feed
+from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.feed import Feed
 from mlxprobe.supervisor.jobs import Jobs
 
 MOST = 64  # processes that are listened to

@@ -9,11 +9,12 @@ from typing import Any
 
 from mlxprobe.platform.system import system
 from mlxprobe.supervisor import jit
-from mlxprobe.supervisor.events import NONSENSE_IS_SURE, EventLog
+from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.feed import NONSENSE_IS_SURE
 from mlxprobe.supervisor.observing import keeping, observed
 from mlxprobe.supervisor.pauses import Pauses
 from mlxprobe.supervisor.processes import Processes
-from mlxprobe.supervisor.sample import TreeSampler
+from mlxprobe.supervisor.sample import SAMPLE_S, TreeSampler
 from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.start import Started, started
 from mlxprobe.supervisor.suspicion import Suspicion
@@ -117,10 +118,7 @@ class Watcher:
             self.quiet_s += min(passed_s, STARVED_S) if self.processes.of_group else gap_s
         if self.processes.running:  # starting and importing take what they take
             self.longest_s = max(self.longest_s, self.silent_s)
-        if timeout_s >= POLL_S:
-            self.tree.sample_if_due()
-        else:
-            self.tree.sample_if_due(HURRY_S)
+        self.tree.sample_if_due(SAMPLE_S if timeout_s >= POLL_S else HURRY_S)
         if len(self.processes.logs) > known:
             self._meet()
         if self.tree.scanned_s > self._followed_s:
@@ -132,6 +130,7 @@ class Watcher:
             self.stacks.of(log.process.pid)  # it may delete its folder
             self.tree.apart.setdefault(log.process.pid, [])
         self.follow()
+        self.tree.sample(rescan=True)  # it may not live until the next
 
     def follow(self) -> None:
         """Take in who lives."""

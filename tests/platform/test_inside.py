@@ -2,6 +2,8 @@
 
 import ctypes
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -38,3 +40,11 @@ def test_tracing_is_allowed(
     monkeypatch.setattr(ctypes, "CDLL", lambda _: libc)
     inside.allow_tracing(supervisor)
     assert (told, len(forked)) == (said, len(said))
+
+
+def test_what_a_process_has_held_at_the_most_is_its_own() -> None:
+    """Not what whoever started it held before."""
+    held = b"1" * (128 * 2**20)
+    order = "from mlxprobe.platform import inside; print(inside.most_held_bytes())"
+    ran = subprocess.run([sys.executable, "-c", order], capture_output=True, text=True, check=True)
+    assert 2**20 < int(ran.stdout) < len(held) < inside.most_held_bytes()

@@ -87,7 +87,7 @@ def test_both_ranks_are_watched_and_what_they_have_in_common_is_said_once(tmp_pa
         told = [(one["n"], one["operation"], one["shape"], one["step"], one["line"]) for one in row["collectives"]]
         assert told == [(n, "all_sum", [9], n, line_of("average(grads))")) for n in range(1, 13)]
         assert all(one["built_s"] <= one["begun_s"] <= one["done_s"] for one in row["collectives"])
-        assert all(one["rss_bytes"] < 2**31 for one in row.get("samples", ()))  # it may end before the first
+        assert 2**22 < max(one["rss_bytes"] for one in row["samples"]) < 2**31, "however short it lived"
     text = " ".join(ran.err.split())
     assert "rank 0 of 2, process" in text and "rank 1 of 2, process" in text
     assert text.count("not checked: MP303") == 1 and "(all 2 ranks)" in text

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from mlxprobe.supervisor.events import MOST_FACTS, MOST_FORKS, NONSENSE_IS_SURE, EventLog
+from mlxprobe.supervisor.events import MOST_FACTS, MOST_FORKS, EventLog
+from mlxprobe.supervisor.feed import NONSENSE_IS_SURE
+from mlxprobe.supervisor.observing import own_samples
 from mlxprobe.supervisor.thin import HEAD, KEEP, RECENT, thin
+from mlxprobe.values.observation import Sample
 
 
 def line(event: str, t: float = 101.0, **values: Any) -> bytes:
@@ -125,3 +129,15 @@ def test_however_much_a_program_tells_only_so_much_is_kept() -> None:
     assert len(log.facts) <= MOST_FACTS and len(log.memory) <= KEEP and len(log.pids) == MOST_FORKS
     assert log.facts[0].line == 0 and log.facts[-1].line == log.pids[-1] == log.memory[-1].active_bytes
     assert log.memory[-1].peak_bytes == MOST_FACTS + 999
+
+
+@pytest.mark.parametrize(
+    ("seen", "wanted"), [((), [9_000]), ((4_000, 9_500), [4_000, 9_500]), ((4_000,), [4_000, 9_000])]
+)
+def test_what_a_short_lived_process_has_held_is_its_own_word(seen: tuple[int, ...], wanted: list[int]) -> None:
+    log = EventLog(100.0)
+    log.feed(line("process", pid=8, parent=1, rank=1, size=2, command=[]))
+    assert not log.feed(line("held", 103.0, bytes=9_000, cpu_s=0.5)), "no progress"
+    sampled = [Sample(t_s=1.0, rss_bytes=held, cpu_s=0.1) for held in seen]
+    watcher: Any = SimpleNamespace(tree=SimpleNamespace(apart={8: sampled} if seen else {}))
+    assert [one.rss_bytes for one in own_samples(watcher, log)] == wanted
