@@ -23,8 +23,9 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
     """All gradients, or those of one trainable parameter, are exactly zero or missing.
 
     The loss does not depend on that parameter: it is not used in the forward pass, or a `stop_gradient`, a copy or an
-    integer conversion lies between. Where it is all of them this is an error; where it is biases alone, a note, and so
-    it is where the loss is never evaluated and may be zero itself, or is: no reward so far, or the same for all.
+    integer conversion lies between; or it is multiplied with another that is all zeros too. Where it is all of them
+    this is an error; where it is biases alone, or what other blocks of the same class do train, a note, and so it is
+    where the loss is never evaluated and may be zero itself, or is: no reward so far, or the same for all.
 
     Example: `mx.value_and_grad(loss)(params)` with a loss that uses `model` and not `params`.
 
@@ -38,7 +39,8 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
                 message, severity = f"{message}, and so may be their loss, which is not evaluated", Severity.NOTE
         else:
             message = f"{count:.0f} of {every:.0f} gradients are exactly zero: {listed(fact.detail['paths'])}"
-            severity = Severity.NOTE if only_biases(fact.detail["paths"]) else Severity.WARNING
+            spare = only_biases(fact.detail["paths"]) or fact.detail.get("spare")
+            severity = Severity.NOTE if spare else Severity.WARNING
         cut = f"; {fact.detail['between']} lies between and passes none back" if fact.detail.get("between") else ""
         message += cut + seen_at(fact)
         yield rule("MP201").at(message, fact.file, fact.line, severity=severity, zero=count, gradients=every)

@@ -10,6 +10,7 @@ from mlxprobe.agent.call import Call
 from mlxprobe.agent.cuts import Cuts
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.turns import Turns
+from mlxprobe.agent.inspectors.unused import Unused
 from mlxprobe.agent.lossgraph import LossGraph
 
 ZERO_IS_SURE = 4
@@ -46,8 +47,8 @@ class Gradients(Inspector):
         self._worries = 0
         self._cuts = Cuts(inspection)
         self._resting = 0  # looks at which the loss was zero and all gradients too; below 0 once it was otherwise
-        self._fillings = 0  # times that gradients were drawn, to see whether they are filled
         self._known = False  # that they are zeros whatever the loss is, or beside one that is not zero
+        self._unused = Unused(inspection)
         self._between = ("", sites.NOWHERE)  # what is between the gradients that were zero and the loss
 
     def imported(self, name: str, module: Any) -> None:
@@ -79,7 +80,7 @@ class Gradients(Inspector):
         named = self._named(call)
         self._suspects = self._suspected(call)
         self._look_between(named, call, self._doubtful())
-        self._look_for_fillings(named, self._doubtful())
+        self._known |= self._unused.look(call, [] if self._known else named, self._doubtful())
         if self.inspection.inside and self.inspection.returned:
             return
         if self.inspection.inside:  # nobody else evaluates them: their extremes are all that need be
@@ -99,13 +100,6 @@ class Gradients(Inspector):
         skipped = self._aliases.get(id(call.model), set())
         prefix = f"{id(call.model)}:" if call.model is not None else ""
         return [(prefix + path, one) for path, one in graph.named_leaves(call.gradients) if path not in skipped]
-
-    def _look_for_fillings(self, named: list[tuple[str, Any]], doubtful: set[str]) -> None:
-        """See whether gradients that were zero are filled with zeros."""
-        arrays = {f"g{k}": one for k, (path, one) in enumerate(named) if path in doubtful}
-        if arrays and not self._known and self._fillings < TRACES and self.inspection.recorder.lazy_steps <= 1:
-            self._fillings += 1
-            self._known = all(map(LossGraph(graph.dot(**arrays)).is_filled, arrays))
 
     def called_in_trace(self, call: Call) -> None:
         """Read off the graph which gradients are zeros that depend on nothing: MLX fills them where no way leads."""
@@ -243,8 +237,8 @@ class Gradients(Inspector):
             self._told |= zero
             paths = [path.rpartition(":")[2] for path in sorted(zero)][:5]
             between, cause = self._between
+            cause, spare = (cause, False) if cause[1] else self._unused.cause(zero)
             site, seen = sites.blamed(cause, self._site)
-            known = self._known or bool(between) or zero <= self._constant.keys()
-            self.inspection.recorder.fact(
-                "zero gradient", site, paths=paths, count=len(zero), of=of, between=between, seen=seen, known=known
-            )
+            told = {"between": between, "seen": seen, "spare": spare, "paths": paths, "count": len(zero), "of": of}
+            told["known"] = self._known or bool(between) or zero <= self._constant.keys()
+            self.inspection.recorder.fact("zero gradient", site, **told)

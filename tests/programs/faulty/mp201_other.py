@@ -19,7 +19,7 @@ class Block(nn.Module):
     def __call__(self, x, mask):
         y = self.norm1(x)
         x = x + self.attention(y, y, y, mask)
-        y = self.norm1(x)
+        y = self.norm1(x)  # MP201
         return x + self.down(nn.gelu(self.up(y)))
 
 
@@ -46,7 +46,7 @@ loss_and_grad = nn.value_and_grad(model, loss_fn)
 for _ in range(30):
     start, stride = mx.random.randint(0, VOCABULARY, (16, 1)), mx.random.randint(1, 3, (16, 1))
     ids = (start + stride * mx.arange(LENGTH)) % VOCABULARY
-    loss, grads = loss_and_grad(model, ids)  # MP201
+    loss, grads = loss_and_grad(model, ids)
     optimizer.update(model, grads)
     mx.eval(model.parameters(), optimizer.state)
     loss.item()

@@ -1,0 +1,99 @@
+"""Where parameters are that get no gradient: what does not use them, or what has made them zero."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from mlxprobe.agent import graph, own, sites
+from mlxprobe.agent.call import Call
+from mlxprobe.agent.inspection import Inspection
+from mlxprobe.agent.lossgraph import LossGraph
+from mlxprobe.agent.roots import OWN
+
+TRIES = 4
+CALL = "__call__"
+
+
+class Unused:
+    """Remember the model, and whether gradients that were zero were filled with zeros, since nothing leads to them."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        self._inspection = inspection
+        self._model: Any = lambda: None
+        self._tries = 0  # times that gradients were drawn
+        self._filled = False
+
+    def look(self, call: Call, named: list[tuple[str, Any]], doubtful: set[str]) -> bool:
+        """Draw some gradients; tell whether all of them are filled."""
+        self._model = weakref.ref(call.model) if call.model is not None else self._model
+        arrays = {f"g{k}": one for k, (path, one) in enumerate(named) if path in doubtful}
+        if not arrays or self._tries >= TRIES or self._inspection.recorder.lazy_steps > 1:
+            return False
+        self._tries += 1
+        self._filled = all(map(LossGraph(graph.dot(**arrays)).is_filled, arrays))
+        return self._filled
+
+    def cause(self, zero: set[str]) -> tuple[sites.Site, bool]:
+        """Return the line of the model's own classes that has no gradient reach these parameters, and `left_out`'s."""
+        model = self._model()
+        its = {path.partition(":")[2] for path in zero if path.startswith(f"{id(model)}:")}
+        if model is None or not its:
+            return sites.NOWHERE, False
+        at_zero = begins_at_zero(model, its)
+        return (at_zero, False) if at_zero[1] or not self._filled else left_out(model, its)
+
+
+def begins_at_zero(model: Any, zero: set[str]) -> sites.Site:
+    """Return the line of a user's class that sets a parameter which is all zeros, as is what it is multiplied with.
+
+    That is, at least two parameters of one module.
+    """
+    modules = dict(model.named_modules())
+    for path in sorted(zero):
+        owner, _, name = path.rpartition(".")
+        module = modules.get(owner)
+        its = [one for one in zero if one.rpartition(".")[0] == owner]
+        if module is None or not is_users(module) or len(its) < 2 or name not in module:
+            continue
+        arrays = [dict.get(module, one.rpartition(".")[2]) for one in its]
+        if graph.pending(arrays) == 0 and not any(map(graph.largest, arrays)):
+            found: sites.Site = _authored().assignment(module, name)
+            return found
+    return sites.NOWHERE
+
+
+def left_out(model: Any, zero: set[str]) -> tuple[sites.Site, bool]:
+    """Return where the module ends that leaves out what has these parameters.
+
+    And tell whether others of its class do not: the last of several blocks may have what nobody asks of it.
+    """
+    modules = dict(model.named_modules())
+    every = [path for path, _ in graph.named_leaves(model.trainable_parameters())]
+    path = min(zero)
+    while (above := path.rpartition(".")[0]) and {one for one in every if one.startswith(f"{above}.")} <= zero:
+        path = above
+    holder = path.rpartition(".")[0]
+    while holder and not is_users(modules.get(holder)):
+        holder = holder.rpartition(".")[0]
+    module = modules.get(holder)
+    if not is_users(module):
+        return sites.NOWHERE, False
+    inside = {
+        one[len(holder) + 1 :] if holder else one for one in zero if one.startswith(f"{holder}." if holder else "")
+    }
+    others = [name for name, one in modules.items() if type(one) is type(module) and name != holder]
+    spare = any(f"{name}.{one}" in every and f"{name}.{one}" not in zero for name in others for one in inside)
+    return _authored().result_of(_authored().unwrapped(type(module).__call__)[0]), spare
+
+
+def is_users(module: Any) -> bool:
+    """Tell whether a module is of the user's own class."""
+    plain = _authored().unwrapped(getattr(type(module), CALL, None))[0]
+    return plain is not None and sites.whose(plain.__code__.co_filename) == OWN
+
+
+def _authored() -> Any:
+    with own.importable():
+        from mlxprobe.agent import authored
+    return authored
