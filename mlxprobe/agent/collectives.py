@@ -58,6 +58,7 @@ class Collectives:
         self._words = Words(recorder.channel)
         self._box = BlackBox(self._words)
         self.box_file = ""
+        self.joined: Callable[[], None] = lambda: None  # told that there are others
         self._size = 0
         self._ask: Callable[[], Any] = lambda: None
 
@@ -92,6 +93,7 @@ class Collectives:
         if self._size > 1:
             self._recorder.channel.send("rank", rank=int(group.rank()), size=self._size)
             self._recorder.reduced = self._leaves.take
+            self.joined()
             if self.box_file:
                 self._box.open(self.box_file)
         return self._size > 1

@@ -33,6 +33,7 @@ from mlxprobe.agent.shared import (
     STEPS_VARIABLE,
     WITH_VARIABLE,
 )
+from mlxprobe.agent.work import Work
 from mlxprobe.platform import inside
 
 THREAD_CHARACTERS = 200  # of an exception's words
@@ -63,7 +64,7 @@ class Agent:
         self.recorder.inspected = inspection.finish
         self.recorder.trained.began = inspection.began
         self._hooks, self._inspection = Hooks(self.recorder, inspection), inspection
-        self._hooks.collectives.box_file = self._file(BOX_FILE)
+        self._hooks.collectives.box_file, self._hooks.collectives.joined = self._file(BOX_FILE), self._joined
         self.recorder.look, self.recorder.looked = inspection.look, self._hooks.collectives.tell
         self.recorder.closing.append(self._hooks.collectives.tell)
         self.recorder.enough_steps = int(given.get(STEPS_VARIABLE, "0"))
@@ -94,6 +95,12 @@ class Agent:
         made = Sampler(self.channel, self.recorder.log, self._file(ASK_FILE), self._stacks, self._answer)
         self.recorder.count = made.count
         return made
+
+    def _joined(self) -> None:
+        """It has become a rank of several."""
+        work = Work(lambda: self._hooks.collectives.began_s > 0)
+        self._sampler.looks = work.look
+        self.recorder.closing.append(lambda: work.tell(self.recorder))
 
     def _answer(self) -> None:
         self._hooks.collectives.tell()

@@ -34,6 +34,7 @@ class Sampler:
         self._ask = ask
         self._stacks = stacks
         self._answer = answer
+        self.looks: Callable[[], None] | None = None  # what is looked at every time
         self._last = (0, 0, 0)
         self._over = False
         self._stopped = threading.Event()
@@ -43,6 +44,9 @@ class Sampler:
 
     def _run(self) -> None:
         while not self._stopped.wait(INTERVAL_S):
+            if self.looks is not None:
+                with contextlib.suppress(Exception):
+                    self.looks()
             if _asked(self._ask):
                 with contextlib.suppress(Exception):  # the program goes on meanwhile
                     self._answer()

@@ -15,8 +15,9 @@ import msgspec
 from mlxprobe.diagnosis.fates import line
 from mlxprobe.diagnosis.lanes import Lane, lanes, parting, rank_of
 from mlxprobe.diagnosis.registry import ranks_finding, rule
+from mlxprobe.values.again import WORK
 from mlxprobe.values.measures import duration, stepped_s
-from mlxprobe.values.observation import Observation
+from mlxprobe.values.observation import Fact, Observation, Place
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -71,12 +72,13 @@ def straggler(seen: Sequence[Observation]) -> Iterator[Finding]:
             message := _computes(one, others, alone_s) or _comes_late(one, groups)
         ):
             usual_s = statistics.median(other.own_s for other in others)
-            last = one.seen.collectives[-1]
+            last, work = one.seen.collectives[-1], _work(one.seen)
+            message += f": they wait for it at {line(last)}{_more(one, others)}{_led(work)}"
+            place = work or last
             made = rule("MP707").at(
-                f"{message}: they wait for it at {line(last)}{_more(one, others)}", last.file, last.line,
-                own_s=one.own_s, others_s=usual_s, step_s=one.wall_s,
-            )  # fmt: skip
-            yield msgspec.structs.replace(made, ranks=(rank_of(one.seen),), source=last.source, caller=last.caller)
+                message, place.file, place.line, own_s=one.own_s, others_s=usual_s, step_s=one.wall_s
+            )
+            yield msgspec.structs.replace(made, ranks=(rank_of(one.seen),), source=place.source, caller=place.caller)
 
 
 def _computes(one: Pace, others: Sequence[Pace], alone_s: float) -> str:
@@ -129,6 +131,23 @@ def _lateness_s(lane: Lane, others: Sequence[Lane]) -> list[float]:
         if its is not None and len(known) == len(theirs):
             found.setdefault(its, its - max(known))  # the first of an evaluation
     return list(found.values())
+
+
+def _work(seen: Observation) -> Fact | None:
+    """Return where a rank is most of the time in which it evaluates nothing, where that is much."""
+    for fact in seen.facts:
+        if fact.name == WORK:
+            looks, at_work = (int(str(fact.detail[name])) for name in ("looks", "at_work"))
+            return fact if at_work > max(ENOUGH_SAMPLES, IDLES * looks) else None
+    return None
+
+
+def _led(work: Fact | None) -> str:
+    if work is None:
+        return ""
+    way = work.detail["way"]
+    led = f", called at {' < '.join(way[1:])}" if isinstance(way, list) and way[1:] else ""
+    return f"; its own work is mostly at {line(Place(file=work.file, line=work.line))}{led}"
 
 
 def _more(one: Pace, others: Sequence[Pace]) -> str:

@@ -13,6 +13,7 @@ from mlxprobe.values.vocabulary import HangKind, Outcome
 
 Begun = TypeVar("Begun", bound="Started")
 PRINTS, IN_VAIN, GIVEN = "parameters hashed", "reduced in vain", "given"
+WORK = "own work"
 UNKNOWN = Limits(stall_s=0.0, startup_s=0.0, timeout_s=0.0, memory_bytes=0)
 
 
@@ -24,7 +25,7 @@ def compared(seen: Observation) -> Compared | None:
         steps=tuple(step.n for step in seen.steps),
         ends_s=tuple(round(step.t_s, 6) for step in seen.steps),
         gradients=tuple(step.gradients for step in seen.steps),
-        prints=tuple(fact for fact in seen.facts if fact.name in (PRINTS, IN_VAIN, GIVEN)),
+        prints=tuple(fact for fact in seen.facts if fact.name in (PRINTS, IN_VAIN, GIVEN, WORK)),
     )
 
 

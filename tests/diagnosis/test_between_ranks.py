@@ -459,6 +459,16 @@ def test_a_straggler_is_told_with_what_it_does_more() -> None:
     )
 
 
+@pytest.mark.parametrize(("at_work", "line"), [(30, 17), (8, 31)], ids=["much of it", "too little of it"])
+def test_a_straggler_is_told_at_the_line_of_its_own_work(at_work: int, line: int) -> None:
+    detail: dict[str, Any] = {"looks": 40, "at_work": at_work, "way": ["data.py:17", "train.py:25"]}
+    work = Fact(name="own work", file="data.py", line=17, detail=detail)
+    (one,) = diagnose_ranks((paced(0, 0.2), paced(1, 0.95, facts=(work,))))
+    assert one.line == line
+    told = "; its own work is mostly at data.py:17, called at train.py:25"
+    assert one.message.endswith(told) == (line == work.line)
+
+
 def test_a_rank_that_computes_in_a_hang_is_no_proof() -> None:
     samples = tuple(Sample(t_s=0.5 * k, rss_bytes=1, cpu_s=0.5 * k) for k in range(20))
     ((code, severity, _, ranks),) = told(waiting(0, "ggg"), waiting(1, "gg", samples=samples))

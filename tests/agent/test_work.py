@@ -1,0 +1,52 @@
+"""The line of a rank's own work is the innermost that takes most of the looks in which it evaluates nothing."""
+
+import threading
+from collections.abc import Callable
+from typing import Any, cast
+
+from mlxprobe.agent.recorder import Recorder
+from mlxprobe.agent.work import Work
+
+
+class Told:
+    """A recorder that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.facts: list[tuple[str, int, dict[str, Any]]] = []
+
+    def revise(self, name: str, site: tuple[str, int], **detail: Any) -> None:
+        self.facts.append((name, site[1], detail))
+
+
+def looked(work: Work) -> None:
+    """Look from another thread, as the agent's own does."""
+    other = threading.Thread(target=work.look)
+    other.start()
+    other.join()
+
+
+def prepare(work: Work, look: Callable[[Work], None]) -> int:
+    look(work)  # here
+    return look.__code__.co_firstlineno
+
+
+def test_the_line_of_most_of_the_work_is_told_with_what_led_there() -> None:
+    evaluating, told = [False], Told()
+    work = Work(lambda: evaluating[0])
+    for _ in range(3):
+        prepare(work, looked)
+    looked(work)
+    evaluating[0] = True
+    looked(work)
+    work.tell(cast(Recorder, told))
+    ((name, line, detail),) = told.facts
+    assert (name, detail["looks"], detail["at_work"]) == ("own work", 5, 4)
+    assert line > looked.__code__.co_firstlineno
+    assert any(f"test_work.py:{prepare.__code__.co_firstlineno + 1}" in one for one in detail["way"])
+
+
+def test_of_a_rank_that_always_evaluates_nothing_is_told() -> None:
+    told, work = Told(), Work(lambda: True)
+    looked(work)
+    work.tell(cast(Recorder, told))
+    assert told.facts == []
