@@ -95,7 +95,7 @@ class LossKind(LossGraph):
         return taken if taken in self._named else ""
 
     def hand_written(self) -> str:
-        """Name the log-softmax that was built by hand: `unstable`, `stable`, or empty for none."""
+        """Name the log-softmax that was built by hand: `unstable`, `stable`, `of a softmax`, or empty for none."""
         found = ""
         for tensor in self._behind:
             if self._kind.get(self._maker.get(tensor, "")) != "Log":
@@ -137,7 +137,7 @@ class LossKind(LossGraph):
         tensor = self._past_constants(tensor)
         kind, sources = self._made_by(tensor), self._sources(self._carried(tensor))
         if kind == "Softmax":
-            return "stable"
+            return "of a softmax"
         if kind == "GatherAxis":
             return self._log_of(sources[0])
         if kind == "Divide" and self._made_by(sources[0]) == "Exp":

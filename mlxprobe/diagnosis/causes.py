@@ -44,6 +44,11 @@ def schedule_restarted(cause: Finding, effect: Finding) -> bool:
     return "span" in cause.evidence and "warmup" in effect.evidence
 
 
+def overflows(cause: Finding, effect: Finding) -> bool:
+    """Tell whether numbers have become too large for their type, after some steps."""
+    return effect.evidence.get("overflow", 0) > 0 and effect.evidence.get("arose", 0) > 1
+
+
 def sorted_rows(cause: Finding, effect: Finding) -> bool:
     """Tell whether batches of one class each can be why an update overshoots."""
     return "one_class" in cause.evidence
@@ -97,6 +102,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
         Cause("MP302"),
         Cause("MP304"),
         Cause("MP208", earlier),
+        Cause("MP203", overflows),
         Cause("MP702", before),
     ),
     "MP208": (

@@ -35,7 +35,7 @@ def unevaluated_update(seen: Observation) -> Iterator[Finding]:
     Use instead: `mx.eval(model.parameters(), optimizer.state)` after each update.
     """
     slope, late = pending_slope(seen), [*facts(seen, "updates put off")]
-    if _evaluates(seen):
+    if evaluates(seen):
         return
     if slope >= GROWING and (seen.ended != "running" or steps_done(seen) >= SURE_STEPS):
         where = place(seen, "first update", "first gradient")
@@ -52,7 +52,7 @@ def unevaluated_update(seen: Observation) -> Iterator[Finding]:
         yield rule("MP101").at(message, late[-1].file, late[-1].line, updates=count)
 
 
-def _evaluates(seen: Observation) -> bool:
+def evaluates(seen: Observation) -> bool:
     """Tell whether a program has asked for what was pending when it was last looked at, and has gone on for as long."""
     looked = max((step.n for step in seen.steps if step.pending is not None), default=0)
     late = [fact for fact in seen.facts if fact.name in EVALUATED and fact.step >= looked]
@@ -80,7 +80,7 @@ def deferred_stall(seen: Observation) -> Iterator[Finding]:
     """One evaluation ran the work of many steps.
 
     Work that was put off is not saved: the first value that is read pays for all of it at once, and looks like a
-    hang there.
+    hang there. Who evaluates all that was trained every few steps, again and again, means it.
 
     Example: 300 steps without an evaluation, then `loss.item()`.
 
@@ -101,8 +101,9 @@ def deferred_stall(seen: Observation) -> Iterator[Finding]:
         put_off = _put_off(fact)
         if put_off >= MANY_STEPS:
             seconds = float(str(fact.detail["seconds"]))
-            often = fact.detail.get("whole") and put_off <= OFTEN and steps_done(seen) >= 3 * put_off
-            severity = Severity.NOTE if often else Severity.ERROR if seconds >= LONG_S else Severity.WARNING
+            if fact.detail.get("whole") and put_off <= OFTEN and steps_done(seen) >= 3 * put_off:
+                continue
+            severity = Severity.ERROR if seconds >= LONG_S else Severity.WARNING
             message = f"one evaluation ran the work of {put_off} steps and took {seconds:.2g} s"
             yield rule("MP102").at(message, fact.file, fact.line, severity=severity, steps=put_off, seconds=seconds)
 

@@ -11,6 +11,7 @@ from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 NEARLY_ALL, SAME, VARIES = 0.95, 0.02, 0.05  # of the positions
+STABLE = {"stable": "with its maximum subtracted", "of a softmax": "by the logarithm of a softmax, which underflows"}
 SIMPLE = 8  # a loss that is scaled by a half, a third … weighs as if it were divided by all
 ENOUGH_LOOKS, MANY = 2, 3
 ENOUGH_TAILS, MUCH_PADDING = 3, 0.05
@@ -83,9 +84,9 @@ def hand_written_log_softmax(seen: Observation) -> Iterator[Finding]:
     Use instead: `nn.losses.cross_entropy(logits, labels)`, or `logits - mx.logsumexp(logits, axis=-1, keepdims=True)`.
     """
     for fact in facts(seen, "hand-written log-softmax"):
-        stable = fact.detail["kind"] == "stable"
-        how = "with its maximum subtracted" if stable else f"by hand, {fact.detail['kind']}: it overflows or underflows"
-        severity = Severity.NOTE if stable else Severity.WARNING
+        kind = str(fact.detail["kind"])
+        severity = Severity.NOTE if kind in STABLE else Severity.WARNING
+        how = STABLE.get(kind, f"by hand, {kind}: it overflows or underflows")
         yield rule("MP302").at(f"the loss takes a log-softmax {how}", fact.file, fact.line, severity=severity)
 
     for fact in facts(seen, "probabilities"):

@@ -7,7 +7,7 @@ import itertools
 import math
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.evaluation import GROWING
+from mlxprobe.diagnosis.evaluation import GROWING, evaluates
 from mlxprobe.diagnosis.registry import facts, finding, place, rule
 from mlxprobe.values.measures import active_floors, growth_per_step, megabytes, pending_slope
 from mlxprobe.values.observation import Observation
@@ -140,6 +140,7 @@ def buffer_count(seen: Observation) -> Iterator[Finding]:
         end = step + (of["limit"] - now) / each
         most = now - of["traced"] + of["most_traced"] if of["most_traced"] else math.inf
         bounded = growth["traced"] > each / 2 and most < of["limit"]
+        bounded |= growth["pending"] > each / 2 and evaluates(seen)
         if bounded or end > MOST_STEPS or step < max(MANY_STEPS, SEEN_SHARE * end):
             continue
         parts = ", ".join(f"{rise:.3g} {KEPT_BY[name]}" for name, rise in growth.items() if rise)

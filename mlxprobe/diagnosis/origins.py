@@ -95,8 +95,9 @@ def non_finite(seen: Observation) -> Iterator[Finding]:
         subject += f"; the step could not be taken again: {origin.detail['why']}"
         yield rule("MP207").at(subject, *site, severity=severity, step=call)
     else:
-        message, arose = f"{subject}: {explained(origin, call)}", _call(origin)
-        yield rule("MP207").at(message, origin.file, origin.line, severity=severity, step=call, arose=arose)
+        message, found = f"{subject}: {explained(origin, call)}", {"step": call, "arose": _call(origin)}
+        found |= {"overflow": 1.0} if kind == "overflow" else {}
+        yield rule("MP207").at(message, origin.file, origin.line, severity=severity, **found)
 
 
 def _loss(seen: Observation) -> Symptom | None:

@@ -51,6 +51,7 @@ def unaveraged_accumulation(seen: Observation) -> Iterator[Finding]:
     """
     for fact in facts(seen, "not cleared"):
         message = "each update is given the gradients of all before it again: what accumulates them is never cleared"
+        message += seen_at(fact)
         yield rule("MP203").at(message, fact.file, fact.line)
         return
     for fact in facts(seen, "accumulated"):

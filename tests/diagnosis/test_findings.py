@@ -85,3 +85,18 @@ def test_every_code_has_two_programs_beside_its_scenario() -> None:
 def test_rows_that_are_kept_and_often_alike_are_more_than_a_note() -> None:
     _, findings = watched(PROGRAMS / "faulty" / "mp109_few_states.py")
     assert [one.severity for one in findings if one.code == "MP109"] == [Severity.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("name", "codes"),
+    [("evaluated_every_tenth_step", {"MP102", "MP114"}), ("paths_summed_in_logarithms", {"MP302"})],
+    ids=["what is put off and evaluated again and again", "MLX's own sums of exponentials"],
+)
+def test_what_is_right_gets_no_note_either(name: str, codes: set[str]) -> None:
+    _, findings = watched(PROGRAMS / "healthy" / f"{name}.py")
+    assert not codes & {one.code for one in findings}
+
+
+def test_a_square_of_large_numbers_is_an_overflow() -> None:
+    _, findings = watched(PROGRAMS / "faulty" / "mp207_square.py")
+    assert ["overflows float32" in one.message for one in findings if one.code == "MP207"] == [True]

@@ -162,7 +162,8 @@ class Accumulation(Inspector):
         else:
             self._carried = 0
         if self._carried == CARRIED_IS_SURE:
-            recorder.fact("not cleared", site, calls=len(values))
+            place, seen = sites.blamed(self._handed, site)
+            recorder.fact("not cleared", place, calls=len(values), seen=seen)
 
 
 def loop_of(call: Kept) -> tuple[str, int]:

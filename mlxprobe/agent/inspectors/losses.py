@@ -58,6 +58,7 @@ class Losses(Inspector):
 
     def calling(self) -> None:
         self.inspection.recorder.host = set()
+        self._log_site = sites.NOWHERE
 
     def called(self, call: Call) -> None:
         recorder, looks = self.inspection.recorder, self.inspection.looks
@@ -112,7 +113,8 @@ class Losses(Inspector):
             if self._label_free >= UNREACHED_IS_SURE > self._label_free - weight:
                 site, seen = sites.blamed(made_at(call, ""), call.site)
                 self.inspection.recorder.fact("no labels", site, seen=seen)
-        if kind := drawn.hand_written():
+        kind = drawn.hand_written()
+        if kind and (kind != "stable" or self._log_site[1]):  # MLX's own goes along other axes in as many operations
             self.inspection.recorder.fact(
                 "hand-written log-softmax", self._log_site if self._log_site[1] else call.site, kind=kind
             )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlxprobe.agent import graph
-from mlxprobe.agent.origin.numbers import Told, below, counted, has_infinity, is_zero_there, largest, lowest
+from mlxprobe.agent.origin.numbers import Told, below, counted, has_infinity, is_whole, is_zero_there, largest, lowest
 from mlxprobe.agent.origin.tape import INFINITE, NAN, Operation, Tape, mapped
 
 HALVES = ("float16", "bfloat16")
@@ -79,7 +79,7 @@ def _forward_kinds(tape: Tape, operation: Operation, operands: list[Any]) -> Ite
         yield counted("root of zero", operands[0], 0.0) if name == "rsqrt" else {}
         yield {"kind": "root of negative", **below(operands[0])}
     if name in POWERS:
-        yield {"kind": "power"} if len(operands) and lowest(operands[0]) <= 0 else {}
+        yield {"kind": "power"} if len(operands) and lowest(operands[0]) <= 0 and not is_whole(operands[-1]) else {}
     if name in INVERSES:
         yield {"kind": "outside"}
     yield _overflow(tape, operation, operands)

@@ -30,6 +30,13 @@ def lowest(array: Any) -> float:
     return graph.number(mx.min(array)) if array.size else math.inf
 
 
+def is_whole(array: Any) -> bool:
+    """Tell whether all numbers are whole and none is negative: any base may be raised to such."""
+    import mlx.core as mx
+
+    return array.size > 0 and bool(mx.all(mx.logical_and(mx.floor(array) == array, array >= 0)).item())
+
+
 def largest(operands: list[Any]) -> float:
     """Return the largest absolute value that is finite among arrays."""
     import mlx.core as mx

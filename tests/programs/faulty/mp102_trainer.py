@@ -4,7 +4,7 @@ import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
 
-EVERY = 15
+EVERY = 20
 
 
 class SignalNet(nn.Module):
