@@ -13,7 +13,7 @@ from mlxprobe.agent.facts import Facts
 from mlxprobe.agent.losspath import LossPath
 from mlxprobe.agent.phases import Phases
 from mlxprobe.agent.ranks import Reductions
-from mlxprobe.agent.steps import StepLog, number
+from mlxprobe.agent.steps import StepLog, Window, number
 from mlxprobe.agent.streams import Newcomers, Streams
 from mlxprobe.agent.trained import Trained
 
@@ -43,7 +43,7 @@ class Recorder(Facts):
         self.evaluation_s = 0.0
         self.closing: list[Callable[[], None]] = []  # to be told before facts are no longer taken
         self._open_since = 0.0
-        self._step_gradients = 0
+        self._window = Window()
         self._updated = self.applied = False
         self.phases = Phases()
         self.traces: dict[str, list[Any]] = {}  # of compiled functions, by name
@@ -72,7 +72,6 @@ class Recorder(Facts):
         self.at_end: Callable[[], None] = lambda: None
         self.enough_steps = 0  # whoever watches wants no more; 0 for the program's own end
         self.enough: Callable[[], None] = lambda: None
-        self._window = 0  # gradient calls that the last update took
 
     @property
     def step(self) -> int:
@@ -87,7 +86,7 @@ class Recorder(Facts):
     @property
     def is_within_step(self) -> bool:
         """Whether gradients have been computed and not been applied yet."""
-        return self._step_gradients > 0
+        return self._window.calls > 0
 
     def gradient_begins(self) -> None:
         """A gradient call starts; whatever step was open is complete now."""
@@ -98,7 +97,7 @@ class Recorder(Facts):
             losses.hand_on(known=not self.lazy_steps)
         else:
             self._settle_losses(now_s)
-        if self._updated or (self._step_gradients and not self.applied):
+        if self._updated or (self._window.calls and not self.applied):
             self.close_step(now_s)
         elif not self._open_since:
             self._open_since = self._trains_since_s = now_s
@@ -109,7 +108,6 @@ class Recorder(Facts):
         Return the number of that one's losses, which it may be known by from then on.
         """
         self.gradients = call = self.gradients + 1
-        self._step_gradients += 1
         if not self.applied:
             self._lazy_calls += 1
         if call == 1:
@@ -119,6 +117,7 @@ class Recorder(Facts):
             stream = self._meet(owner, model=model)
         elif not model:
             self._streams.last = stream
+        self._window.called(stream)
         self.losses.take(loss, call, stream)
         if monotonic() - self.channel.sent_s > TICK_S:
             self.tick()
@@ -158,6 +157,7 @@ class Recorder(Facts):
         self.updates += 1
         self.lazy_steps += 1
         self._updated = self.applied = True
+        self._window.applied()
         self.phases.updated()
         self.trained.updated(model, optimizer)
         if monotonic() - self.channel.sent_s > TICK_S:
@@ -216,16 +216,14 @@ class Recorder(Facts):
         step_s, active = now_s - self._open_since, self.active()
         seen = None if first <= step < until and now_s < paid_s else self.look(step, now_s)
         if seen is None:
-            self.log.add(step, step_s, self._step_gradients, active, now_s)
+            self.log.add(step, step_s, self._window.calls, active, now_s)
             self._open_since = now_s
         else:
             self.looked()
             told = seen.get("update"), number(seen.get("gradient"))
-            self.log.add(step, step_s, self._step_gradients, active, now_s, *told)
+            self.log.add(step, step_s, self._window.calls, active, now_s, *told)
             self._open_since = time.monotonic()
-        if self._updated:
-            self._window = self._step_gradients
-        self._step_gradients = 0
+        self._window.close(updated=self._updated)
         self._updated = False
         if self.enough_steps and self.enough_steps <= self.step and not self._over:
             self.enough()  # does not come back, as long as there is a supervisor
@@ -233,8 +231,9 @@ class Recorder(Facts):
 
     def finish(self) -> None:
         """The program's body has ended: close what is open, send what is left, and note no more facts."""
-        if self.applied and 0 < self._step_gradients < self._window and not self._updated:  # more are not left over
-            told = {"calls": self._step_gradients, "of": self._window, "at_end": True}
+        left, of = self._window.left()
+        if self.applied and 0 < left < of and not self._updated:  # more are not left over
+            told = {"calls": left, "of": of, "at_end": True}
             self.fact("gradients dropped", self.loop_site if self.loop_site[1] else self.gradient_site, **told)
         for close in self.closing:
             close()
@@ -244,7 +243,7 @@ class Recorder(Facts):
             values = [f"{call} {value:.5g}" for call, value, whose in self.losses.unread if whose == stream]
             self.revise("losses unread", self.gradient_site, stream=stream, values=values)
         self._over = True
-        if self._step_gradients or self._updated:
+        if self._window.calls or self._updated:
             self.close_step(self.phases.stepped_s(time.monotonic()))
         self.log.flush(patient=True)
         self.at_end()

@@ -91,3 +91,31 @@ class StepLog:
         if sent:
             del self._rows[: len(rows)], self._losses[: len(losses)]
         return sent
+
+
+class Window:
+    """The gradient calls since the last update, and whose they are."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._of = 0  # that the last update took
+        self._stream = self._applies = -1  # of the last of them, and of the last before an update
+
+    def called(self, stream: int) -> None:
+        """A gradient call of a model or a function has returned."""
+        self.calls += 1
+        self._stream = stream
+
+    def applied(self) -> None:
+        """An optimizer has updated."""
+        self._applies = self._stream
+
+    def close(self, *, updated: bool) -> None:
+        """The step is complete."""
+        if updated:
+            self._of = self.calls
+        self.calls = 0
+
+    def left(self) -> tuple[int, int]:
+        """Return how many calls wait for an update, and how many the last one took: those of inputs wait for none."""
+        return (self.calls if self._stream == self._applies else 0), self._of

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterator, Mapping
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule, seen_at
-from mlxprobe.values.finite import first_lasting
+from mlxprobe.values.losses import first_lasting
 from mlxprobe.values.measures import still
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
-from mlxprobe.values.finite import first_bad, first_lasting
+from mlxprobe.values.losses import first_bad, first_lasting
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity

@@ -18,6 +18,7 @@ from mlxprobe.reports.families import ORDER, families, unchecked
 from mlxprobe.reports.hanging import Hanging
 from mlxprobe.reports.words import observed, one_line, plain, trimmed
 from mlxprobe.running.selection import relative, source_of
+from mlxprobe.values.losses import trainings
 from mlxprobe.values.measures import counted, duration, is_users, megabytes
 from mlxprobe.values.observation import Stack
 from mlxprobe.values.record import Finding, ProgramRecord, Record, Remark
@@ -181,8 +182,8 @@ def figures(one: ProgramRecord) -> str:
             f"worst {duration(one.worst_step_s)} at step {one.worst_step:,}",
             f"{duration(one.steps_s)} in all",
         ]
-    losses = [reading.value for reading in one.losses if reading.stream == one.losses[0].stream]
-    if losses:
+    if one.losses:
+        losses = trainings(one.losses)[-1]
         parts.append(f"loss {losses[0]:.4g} → {losses[-1]:.4g}" if len(losses) > 1 else f"loss {losses[0]:.4g}")
     if one.memory:
         parts.append(f"peak memory {megabytes(max(sample.peak_bytes for sample in one.memory))}")

@@ -6,11 +6,13 @@ import math
 import statistics
 from collections.abc import Iterable, Iterator
 
+from mlxprobe.values.losses import trainings
 from mlxprobe.values.measures import counted, megabytes
 from mlxprobe.values.record import ProgramRecord
 from mlxprobe.values.sheet import Model, Optimizer, Sheet
 
 MOST = 4  # shapes, functions and files that are named
+MOST_LOSSES = 3  # trainings
 NOT_COMPARED = {"time", "memory", "loss"}  # these are never twice the same
 
 Lines = list[tuple[str, str]]
@@ -109,13 +111,19 @@ def _positions(sheet: Sheet) -> str:
 
 
 def _loss(one: ProgramRecord) -> str:
-    values = [reading.value for reading in one.losses if reading.stream == one.losses[0].stream]
-    if not values:
+    found = trainings(one.losses)
+    if not found:
         return ""
-    path = f"{values[0]:.4g} → {values[-1]:.4g}" if len(values) > 1 else f"{values[0]:.4g}"
+    paths = [_path(values) for values in (found if len(found) <= MOST_LOSSES else [found[0], found[-1]])]
+    path = ("; then " if len(found) <= MOST_LOSSES else "; … ").join(paths)
     classes = one.sheet.model.classes if one.sheet.model else 0
     chance = f"; chance is ln {classes:,} = {math.log(classes):.4g}" if classes > 1 else ""
-    return f"{path} in {counted(len(values), 'value')}{chance}"
+    return f"{path}{chance}"
+
+
+def _path(values: list[float]) -> str:
+    ends = f"{values[0]:.4g} → {values[-1]:.4g}" if len(values) > 1 else f"{values[0]:.4g}"
+    return f"{ends} in {counted(len(values), 'value')}"
 
 
 def _calls(sheet: Sheet) -> list[tuple[str, tuple[int, int]]]:

@@ -9,6 +9,7 @@ import signal
 import statistics
 from collections.abc import Sequence
 
+from mlxprobe.values.losses import trainings
 from mlxprobe.values.observation import Frame, Observation, Place, Stack
 from mlxprobe.values.vocabulary import Whose
 
@@ -102,29 +103,6 @@ def result_distance(seen: Observation, twin: Observation) -> float:
     return math.sqrt(squares / norm) if norm else math.sqrt(squares)
 
 
-def fall(seen: Observation) -> tuple[float, float] | None:
-    """Return the medians of the first and the last fifth of the losses read; None with fewer than ten."""
-    values = [one.value for one in seen.losses]
-    if len(values) < 10:
-        return None
-    part = len(values) // 5
-    return statistics.median(values[:part]), statistics.median(values[-part:])
-
-
-def loss_deviation(seen: Observation, twin: Observation) -> tuple[int, float] | None:
-    """Return the first step of the largest relative deviation of two loss paths; None without common steps."""
-    its = {one.step: one.value for one in twin.losses}
-    apart = [
-        (abs(one.value - its[one.step]) / max(abs(its[one.step]), 1e-3), one.step)
-        for one in seen.losses
-        if one.step in its
-    ]
-    if not apart:
-        return None
-    worst, step = max(apart, key=lambda pair: (pair[0], -pair[1]))
-    return step, worst
-
-
 def where(seen: Observation) -> str:
     """Name the line that the program stood at, with its text; a forked worker's before its parent's."""
     stacks = seen.silence.stacks if seen.silence else seen.stacks
@@ -216,7 +194,8 @@ def figures(seen: Observation) -> str:
     if steps := steady_steps(seen):
         parts.append(f"{steps_done(seen)} steps, {1e3 * statistics.median(steps):.1f} ms a step")
     if len(seen.losses) > 1:
-        parts.append(f"loss {seen.losses[0].value:.3f} → {seen.losses[-1].value:.3f}")
+        last = trainings(seen.losses)[-1]
+        parts.append(f"loss {last[0]:.3f} → {last[-1]:.3f}")
     if seen.score is not None:
         parts.append(f"true loss {seen.score:.3f}")
     return ", ".join(parts)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from mlxprobe.values.again import died_importing
-from mlxprobe.values.finite import first_lasting
+from mlxprobe.values.losses import first_lasting
 from mlxprobe.values.measures import (
     figures,
     growth_bytes,

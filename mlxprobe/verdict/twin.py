@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from mlxprobe.values.measures import fall, figures, loss_deviation, result_distance, usual_step_s
+from mlxprobe.values.losses import fall, loss_deviation
+from mlxprobe.values.measures import figures, result_distance, usual_step_s
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Expectation
 from mlxprobe.values.vocabulary import Outcome, Role

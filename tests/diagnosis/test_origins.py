@@ -10,7 +10,7 @@ from watching import GUARD_S
 from mlxprobe.diagnosis import diagnose
 from mlxprobe.diagnosis.origins import KINDS
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.finite import first_bad, first_lasting
+from mlxprobe.values.losses import first_bad, first_lasting
 from mlxprobe.values.observation import Fact, Limits, Observation, Program, Reading
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity

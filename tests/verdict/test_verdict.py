@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import STACK, raised, seen, stalled
 
-from mlxprobe.values.measures import loss_deviation, pending_slope, result_distance
+from mlxprobe.values.losses import loss_deviation
+from mlxprobe.values.measures import pending_slope, result_distance
 from mlxprobe.values.observation import Observation, Reading, Silence, Step
 from mlxprobe.values.record import Expectation, Finding
 from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
@@ -56,6 +56,7 @@ class Parameters(Inspector):
         self._before: dict[Any, dict[str, list[float]]] = {}
         self._unchanged: dict[Any, int] = {}  # looks that found the same, of what has never changed
         self._updates: dict[Any, int] = {}
+        self._told: dict[Any, sites.Site] = {}  # of what was said to be unchanged, and where
         self._idle = 0  # looks that found the same where no optimizer had updated anything
         self._waiting: list[tuple[int, float]] = []  # gradient calls, and operations pending of each parameter
         self._site = ("", 0)
@@ -120,13 +121,14 @@ class Parameters(Inspector):
         looks = self._unchanged.get(key, 0)
         if not same:
             recorder.changed = True
-            if looks >= UNCHANGED_IS_SURE:  # of two models in turn, one may wait for long
-                recorder.revise("parameters unchanged", held.site, looks=0)
+            if key in self._told:  # of two models in turn, one may wait for long
+                recorder.revise("parameters unchanged", self._told.pop(key), looks=0)
             self._unchanged[key] = NEVER_AGAIN
         elif recorder.updates > since and held.trained:
             self._unchanged[key] = looks + 1
             if looks + 1 >= UNCHANGED_IS_SURE and self.inspection.looked.get("gradient") != 0.0:
-                recorder.revise("parameters unchanged", held.site, looks=looks + 2)
+                site = self._told.setdefault(key, held.site)
+                recorder.revise("parameters unchanged", site, looks=looks + 2)
         elif held.trained:
             self._idle += 1
 

@@ -1,13 +1,47 @@
-"""Losses that are not finite, and whether training got over them."""
+"""What can be read off losses: how they fall, by model, and whether training got over those that are not finite."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import statistics
+from collections.abc import Iterator, Sequence
 
 from mlxprobe.values.observation import Observation, Reading
 
+FEW = 0.02  # of the longest training's losses: a gradient that was looked at once is no training
 LONGER = 3  # readings beyond the longest stretch that was got over: the last one may still be
+
+
+def trainings(losses: Sequence[Reading]) -> list[list[float]]:
+    """Return the losses of each model or function in the order in which they began, without such as had hardly any."""
+    found: dict[int, list[float]] = {}
+    for one in losses:
+        found.setdefault(one.stream, []).append(one.value)
+    most = max(map(len, found.values()), default=0)
+    return [values for values in found.values() if len(values) >= min(most, max(2, FEW * most))]
+
+
+def fall(seen: Observation) -> tuple[float, float] | None:
+    """Return the medians of the first and the last fifth of the losses read; None with fewer than ten."""
+    values = [one.value for one in seen.losses]
+    if len(values) < 10:
+        return None
+    part = len(values) // 5
+    return statistics.median(values[:part]), statistics.median(values[-part:])
+
+
+def loss_deviation(seen: Observation, twin: Observation) -> tuple[int, float] | None:
+    """Return the first step of the largest relative deviation of two loss paths; None without common steps."""
+    its = {one.step: one.value for one in twin.losses}
+    apart = [
+        (abs(one.value - its[one.step]) / max(abs(its[one.step]), 1e-3), one.step)
+        for one in seen.losses
+        if one.step in its
+    ]
+    if not apart:
+        return None
+    worst, step = max(apart, key=lambda pair: (pair[0], -pair[1]))
+    return step, worst
 
 
 def first_bad(seen: Observation) -> Reading | None:
