@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Container, Iterator, Mapping
 
 from mlxprobe.diagnosis.registry import facts, finding, place, rule
-from mlxprobe.diagnosis.trends import CERTAIN, CLEAR, falls, ranked, trend
+from mlxprobe.diagnosis.trends import CERTAIN, CLEAR, falls, falls_anew, ranked, trend
 from mlxprobe.values.measures import steps_done, still
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
@@ -27,7 +27,6 @@ KNOWS = ", far below that of a constant from the start: there may be nothing lef
 SEVERAL = 60  # readings
 FAR_OFF = 2.0  # times chance
 IN_TURN = 0.2
-JUMP, BEFORE_JUMP, TOOTH = 4, 3, 10  # times the readings before it; how many; readings from one to the next
 HIGHER = 1.645  # standard deviations: by chance one series in twenty
 SURE_TREND = 2.6  # standard deviations: by chance one series in two hundred
 
@@ -100,7 +99,7 @@ def _judged(seen: Observation, stream: int, meant: bool | None, classes: int) ->
         _diverged(last, meant, known_level(level, classes))
         or _come_to_chance(last, classes, meant=bool(meant), binary=stream in _by_stream(seen, "two classes"))
         or _no_better(last, level, meant=bool(meant))
-        or _flat(values, level, classes, sure=sure, meant=bool(meant))
+        or (None if in_turn(seen) else _flat(values, level, classes, sure=sure, meant=bool(meant)))
     )
 
 
@@ -216,15 +215,6 @@ def knows(values: list[float], known: Mapping[str, object], classes: int) -> boo
     return statistics.median(values) < KNOWING * level and max(values) < level - 2 * error
 
 
-def falls_anew(values: list[float]) -> bool:
-    """Tell whether a loss has come far down again after each time that it jumped: what is learned changes."""
-    ends = [k for k in range(BEFORE_JUMP, len(values)) if values[k] > JUMP * max(values[k - BEFORE_JUMP : k])]
-    teeth = [values[start:end] for start, end in itertools.pairwise([0, *ends, len(values)])]
-    long = [one for one in teeth if len(one) >= TOOTH]
-    deep = [one for one in long if max(one[-BEFORE_JUMP:]) < statistics.median(one[:BEFORE_JUMP]) / JUMP]
-    return len(long) > 1 and len(deep) == len(long) and max(values[-BEFORE_JUMP:]) < values[0] / JUMP
-
-
 def at_chance(first: float, last: list[float], classes: int) -> bool:
     """Tell whether a cross-entropy has come from elsewhere to what uniform outputs over all classes give."""
     chance = math.log(classes) if classes > 1 else 0.0
@@ -241,10 +231,15 @@ def stays_near_chance(values: list[float], classes: int, long: int = LONG) -> bo
     return bool(chance) and len(values) >= long and near and trend(rest) > -HIGHER
 
 
+def in_turn(seen: Observation) -> bool:
+    """Tell whether losses of several models are read in turn: of players, of whom no one's need fall."""
+    turns = sum(one.stream != other.stream for one, other in itertools.pairwise(seen.losses))
+    return turns > IN_TURN * len(seen.losses)
+
+
 def supervised(seen: Observation) -> dict[int, bool]:
     """Return which models' losses compare outputs with targets, as far as is known; no losses read in turn do."""
-    turns = sum(one.stream != other.stream for one, other in itertools.pairwise(seen.losses))
-    if turns > IN_TURN * len(seen.losses):
+    if in_turn(seen):
         return dict.fromkeys((one.stream for one in seen.losses), False)
     told = [fact.detail for fact in seen.facts if fact.name == "supervision"]
     return {int(str(detail["stream"])): bool(detail["supervised"]) for detail in told}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 
 FALL, CLEAR = 0.02, 0.1  # relative
 CERTAIN = 2
 MANY_LOSSES = 300
+JUMP, BEFORE_JUMP, TOOTH = 4, 3, 10  # times the readings before it; how many; readings from one to the next
 
 
 def falls(before: list[float], after: list[float], certain: float = 0.0) -> bool:
@@ -31,3 +33,12 @@ def trend(values: list[float]) -> float:
     n = len(values)
     rises = sum((later > earlier) - (later < earlier) for k, earlier in enumerate(values) for later in values[k + 1 :])
     return rises / math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
+
+
+def falls_anew(values: list[float]) -> bool:
+    """Tell whether a loss has come far down again after each time that it jumped: what is learned changes."""
+    ends = [k for k in range(BEFORE_JUMP, len(values)) if values[k] > JUMP * max(values[k - BEFORE_JUMP : k])]
+    teeth = [values[start:end] for start, end in itertools.pairwise([0, *ends, len(values)])]
+    long = [one for one in teeth if len(one) >= TOOTH]
+    deep = [one for one in long if max(one[-BEFORE_JUMP:]) < statistics.median(one[:BEFORE_JUMP]) / JUMP]
+    return len(long) > 1 and len(deep) == len(long) and max(values[-BEFORE_JUMP:]) < values[0] / JUMP

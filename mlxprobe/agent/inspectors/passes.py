@@ -34,6 +34,7 @@ class Passes(Inspector):
         self._ended: list[tuple[int, int, tuple[str, int]]] = []  # passes, with their peaks
         self._site = ("", 0)
         self._forwards, self._forwards_at, self._opened = 0, -1, False  # calls of the model since an evaluation
+        self._called_with: Callable[[], Any] = object  # the rows of the last such call
         self._heard: dict[type, tuple[Any, Any]] = {}  # what models are called by, as it is and as it was
         self._fed = 0
         self._read = 0  # losses that were looked behind
@@ -71,7 +72,7 @@ class Passes(Inspector):
             result = original(layer, *args, **kwargs)
             if not (nesting.depth or nesting.tracing or nesting.replay or seen.busy) and layer is self._model():
                 if seen.recorder.evaluations == self._forwards_at:
-                    self._forwards += 1
+                    self._forwards += self._is_other(args)
                     self._row += self._opened
                     if self._forwards == MANY and not self._row:
                         with seen.at_our_cost():
@@ -88,6 +89,13 @@ class Passes(Inspector):
             return result
 
         return __call__
+
+    def _is_other(self, args: Any) -> bool:
+        """Tell whether a model is called with other rows than before: samples of one output are wanted together."""
+        same = bool(args) and args[0] is self._called_with()
+        if not same and args and hasattr(args[0], "dtype"):
+            self._called_with = weakref.ref(args[0])
+        return not same
 
     def _feed(self, args: Any) -> None:
         """Hand on what the model was called with outside of gradient calls, some times a run."""
