@@ -25,7 +25,7 @@ from mlxprobe.platform import inside
 
 COLLECTIVES = ("all_sum", "all_gather", "all_max", "all_min", "sum_scatter")
 MESSAGES = {"send": ("x", "dst"), "recv": ("shape", "dtype", "src"), "recv_like": ("x", "src")}
-KEPT = 512  # that wait to be told
+KEPT, SPARE = 448, 64  # that wait to be told, and how many more until they are dropped together
 AT_ONCE = 20  # rows a line
 AT_ONCE_S = 1e-5  # an evaluation that takes less has computed nothing: no collective is as fast
 LONG_S = 0.1  # what has been computed is there sooner
@@ -45,7 +45,7 @@ class Collectives:
         self._told_began_s = 0.0
         self._untold: dict[Row, None] = {}
         self._counts: dict[str, int] = {}
-        self._ends: dict[tuple[str, int, bool], int] = {}  # of those, by peer
+        self._ends: dict[str | tuple[str, int, bool], int] = {}  # of those, or by peer
         self._results: dict[int, tuple[weakref.ref[Any], Row]] = {}  # by identity: of rows that may not have run
         self._beside = Apart()
         self._leaves = Leaves()
@@ -153,15 +153,16 @@ class Collectives:
         row.traced = bool(self._nesting.tracing)
         self._nesting.talks |= row.traced or self._nesting.depth > 0
         self._untold[row] = None
-        if len(self._untold) > KEPT:
-            del self._untold[next(iter(self._untold))]
+        if len(self._untold) > KEPT + SPARE:
+            for old in list(self._untold)[:SPARE]:
+                del self._untold[old]
         if not row.traced:
-            end = name, peer, operation == "send"
+            end = name if peer < 0 else (name, peer, operation == "send")
             row.nth = self._ends[end] = self._ends.get(end, 0) + 1
             self._recorder.reductions.take(row.step, math.prod(row.shape[0]) if operation in REDUCING else 0)
             self.open.append(row)
-            if len(self.open) > KEPT:
-                del self.open[0]
+            if len(self.open) > KEPT + SPARE:
+                del self.open[:SPARE]
             self._results[id(result)] = weakref.ref(result), row
             self.active = True
 

@@ -68,8 +68,8 @@ def way(above: int = 0) -> tuple[Site, ...]:
     while frame is not None:
         key += id(frame.f_code), frame.f_lasti
         frame = frame.f_back
-    known = _ways.get(tuple(key))
-    return known[0] if known else _gone(tuple(key))
+    known = _ways.get(whole := tuple(key))
+    return known[0] if known else _gone(whole)
 
 
 def _gone(key: tuple[int, ...]) -> tuple[Site, ...]:
