@@ -106,7 +106,7 @@ def baked_in_state(seen: Observation) -> Iterator[Finding]:
     """A compiled function computes with arrays as they were when it was traced, and they have changed since.
 
     What a trace reads and is not told of becomes a constant of it: the weights of the first step, for ever. A gradient
-    of them never changes, a validation loss neither.
+    of them never changes, a validation loss neither. So it is with labels that the function takes from an object.
 
     Example: `mx.compile(nn.value_and_grad(model, loss_fn))` with `optimizer.update(model, grads)` outside.
 

@@ -9,6 +9,7 @@ from typing import Any
 from mlxprobe.agent import graph, own, sites
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspectors.baked import Baked
 from mlxprobe.agent.nesting import Stop
 
 HELD = 16  # arrays a step
@@ -29,6 +30,7 @@ class Indices(Inspector):
         super().__init__(inspection)
         self._held: list[tuple[str, Any, int, tuple[str, int]]] = []
         self._causal = False
+        self._baked = Baked(inspection)
         self._attends = sites.NOWHERE
         self._same = self._next = self._second = 0  # looks
         self._seen = False
@@ -63,6 +65,9 @@ class Indices(Inspector):
         seen = self.inspection
 
         def targets(logits: Any, indices: Any, *args: Any, **kwargs: Any) -> Any:
+            if is_ids(indices) and not seen.busy and (seen.tracing or seen.inside):
+                with seen.at_our_cost():
+                    (self._baked.traced if seen.tracing else self._baked.run)(sites.calling(), indices)
             if seen.due and self._listens():
                 axis = args[0] if args else kwargs.get("axis", -1)
                 self._hold("target", indices, logits.shape[axis if isinstance(axis, int) else -1])
