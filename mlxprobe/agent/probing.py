@@ -38,8 +38,8 @@ class Probe:
         self.rows = int(shaped[0][1].shape[0]) if shaped else 0
         self.inputs = [pair for pair in reversed(shaped) if pair[1].shape[0] == self.rows]
         self.whole = len(self.inputs) == len(shaped)  # whether there is nothing else, such as a graph's edges
-        other = any(self.rows in one.shape[1:] for _, one in self.inputs)
-        if other or self.rows < ROWS or sum(one.size for _, one in self.inputs) > LARGE:
+        self._other = any(self.rows in one.shape[1:] for _, one in self.inputs)  # axes as long as there are rows
+        if self.rows < ROWS or sum(one.size for _, one in self.inputs) > LARGE:
             self.rows = 0
         self.draws = False
         self._restart: Callable[[], None] = lambda: None
@@ -112,22 +112,24 @@ class Probe:
         only = {"argument": name, "at": at[0], "of": length}
         return {"one place": ((name, at), only) if len(at) == 1 else None}
 
-    def mixed(self, *, shuffled: bool) -> Found:
+    def mixed(self, *, shuffled: bool, known: bool = False) -> Found:
         """Look for outputs that change with a row's place in the batch, or with the rows beside it.
 
         What the rows are is known where an axis of the inputs is gone in the outputs, or where rows have come again
-        elsewhere (`shuffled`): the nodes of a graph and the moments of one sequence stay where they are.
+        elsewhere (`shuffled`): the nodes of a graph and the moments of one sequence stay where they are. Of a module
+        within a model they are `known`.
         """
         import mlx.core as mx
 
         length = self._length()
-        before = self._call(training=False) if self.whole and length and self._tells_rows(length, shuffled) else []
+        judged = known or (self.whole and length and self._tells_rows(length, shuffled))
+        before = self._call(training=False) if judged else []
         if not before or self.draws:
             return {}
         half = self.rows // 2
         turned = self._all(lambda one: mx.roll(one, half, axis=0))
         beside = self._all(lambda one: mx.concatenate([one[:half], one[: self.rows - half]]))
-        deviations = [graph.number(mx.max(mx.std(one.astype(mx.float32), axis=0))) for one in before]
+        deviations = [graph.number(mx.max(deviation(one))) for one in before]
         place = share([mx.roll(one, -half, axis=0) for one in turned], before, deviations, MOVED)
         chance = max(MOVED, BY_CHANCE / math.sqrt(self.rows))
         halves = [one[:half] for one in beside], [one[:half] for one in before], deviations
@@ -140,13 +142,14 @@ class Probe:
         told = place > MOST, any(company.values()), place > MOST or company[chance]
         if not any(told):
             return {"rows mixed": None}
-        if any(length in one.shape[1:] for one in before) and not self._mixes_places(before, length):
+        stays = any(length in one.shape[1:] for one in before) and not known
+        if stays and not self._mixes_places(before, length):
             return {"rows mixed": None}
         return {"rows mixed": (told[2], dict(zip(("place", "beside", "sure"), told, strict=True)))}
 
     def _length(self) -> int:
         one = self.inputs[0][1]
-        return int(one.shape[1]) if one.ndim > 1 else 0
+        return int(one.shape[1]) if one.ndim > 1 and not self._other else 0
 
     def _tells_rows(self, length: int, shuffled: bool) -> bool:
         """Tell whether rows are a batch's: outputs have one for each, and no other axis as long."""
@@ -188,9 +191,34 @@ class Probe:
         known = [one for one in targets if one.shape == made.shape and one.shape[0] == self.rows]
         if len(known) != 1 or not mx.issubdtype(known[0].dtype, mx.floating):
             return {}
-        each = [mx.mean(mx.std(one.astype(mx.float32), axis=0)) for one in (made, known[0])]
-        mine, theirs = map(graph.number, each)
+        mine, theirs = (graph.number(mx.mean(deviation(one))) for one in (made, known[0]))
         return {"outputs alike": (True, {"deviation": mine, "targets": theirs}) if mine < below * theirs else None}
+
+    def apart(self, far: float) -> Found:
+        """Compare the mean outputs in evaluation mode with those in training mode, for the same rows."""
+        import mlx.core as mx
+
+        after = self._call(training=False)
+        if any(one.shape != made.shape or one.ndim == 0 for one, made in zip(after, self._first, strict=True)):
+            return {}
+        pairs = [(mx.mean(one - made, axis=0), deviation(made)) for one, made in zip(after, self._first, strict=True)]
+        worst = max(graph.largest(shift) / (graph.largest(spread) or math.inf) for shift, spread in pairs)
+        return {"modes apart": (True, {"apart": worst}) if worst > far else None}
+
+    def constant(self, varied: list[tuple[str, Any]]) -> Found:
+        """Look for an input that is zero in all rows, beside whole numbers that are given for each row, and vary."""
+        import mlx.core as mx
+
+        zero = [name for name, one in self.inputs if one.size == self.rows and not bool(mx.any(one).item())]
+        beside = [name for name, one in varied if one.size == self.rows and bool(mx.any(one != one[0]).item())]
+        return {"input zero": ((zero, beside), {"input": zero[0], "beside": beside[0]}) if zero and beside else None}
+
+
+def deviation(made: Any) -> Any:
+    """Return the standard deviations over the rows."""
+    import mlx.core as mx
+
+    return mx.std(made.astype(mx.float32), axis=0)
 
 
 def outputs(made: Any) -> list[Any]:

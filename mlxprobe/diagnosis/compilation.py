@@ -82,6 +82,7 @@ def uncaptured_random_state(seen: Observation) -> Iterator[Finding]:
 
     The trace keeps the key that it met, and a seed that is set in the step begins each one alike. Dropout then drops
     the same units at every step, and noise is a constant. One key for every step's gradient is a note: it may be meant.
+    One with which a part of each step's data is drawn, between the gradient calls, is a warning.
 
     Example: `@partial(mx.compile, inputs=[model.state, optimizer.state], outputs=[…])` over a step with `nn.Dropout`;
     `mx.random.seed(0)` inside the loop.
@@ -93,7 +94,10 @@ def uncaptured_random_state(seen: Observation) -> Iterator[Finding]:
         message = "the compiled function draws random numbers, the same at every call: mx.random.state is not captured"
         yield rule("MP503").at(message, fact.file, fact.line)
     for fact in facts(seen, "seeded"):
-        if fact.detail["what"] == "seed":
+        if fact.detail["what"] == "drawn":
+            message = "what is drawn here for each step is drawn with one and the same key: each has the same numbers"
+            yield rule("MP503").at(message, fact.file, fact.line)
+        elif fact.detail["what"] == "seed":
             message = f"the seed is set to {fact.detail['value']} at every step: each draws the same random numbers"
             yield rule("MP503").at(message, fact.file, fact.line)
         else:

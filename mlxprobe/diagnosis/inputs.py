@@ -13,6 +13,7 @@ from mlxprobe.values.vocabulary import Severity
 ENOUGH_LOOKS = 2
 ENOUGH_BATCHES, SEVERAL_CLASSES = 6, 3  # looks; classes: real and false samples often come apart
 ENOUGH_RATIOS, UNRELATED, HARDLY = 6, 0.2, 0.5  # looks; their mean correlation, and the highest
+CENTRED, SHIFTED = 0.3, 2.0  # mean, in deviations
 STAYS = 0.9  # of its first readings: a loss that learns nothing
 
 
@@ -54,13 +55,14 @@ def channel_layout(seen: Observation) -> Iterator[Finding]:
     an attention whose weights are a softmax along another axis than the one that their product with the values sums;
     and so is a model whose outputs for a row are others at another place of the batch, or with other rows beside it,
     in evaluation mode too: where its inputs have a row for each target, it was called again with its rows moved. Of
-    little more than what a batch's own mean explains that is a note.
+    little more than what a batch's own mean explains that is a note. A reshape to the same sizes in another order moves
+    no axis: it is told where it is made at each step.
 
     Example: PyTorch's (batch, channels, length) given to `nn.Conv1d`, its (length, batch, channels) to `nn.GRU`;
     `nn.RoPE` before the heads are moved to the front; `positions[: x.shape[0]]`; `x.reshape(time, batch, -1)`.
 
-    Use instead: `x.swapaxes(1, 2)` before a convolution or `nn.RoPE`, `x.swapaxes(0, 1)` before a recurrent layer;
-    `mx.softmax(scores, axis=-1)`.
+    Use instead: `x.swapaxes(1, 2)`, in place of such a reshape too, before a convolution or `nn.RoPE`,
+    `x.swapaxes(0, 1)` before a recurrent layer; `mx.softmax(scores, axis=-1)`.
     """
     for fact in facts(seen, "heads turned"):
         message = (
@@ -74,6 +76,12 @@ def channel_layout(seen: Observation) -> Iterator[Finding]:
         message += f"{' and '.join(one for one in ways if ways[one])}: is an axis taken for another?"
         severity = Severity.WARNING if fact.detail["sure"] else Severity.NOTE
         yield rule("MP305").at(message, fact.file, fact.line, severity=severity)
+    for fact in facts(seen, "reshaped"):
+        message = (
+            f"data of shape {fact.detail['before']} are reshaped to {fact.detail['after']}: their numbers stay in "
+        )
+        message += "order, and no axis moves"
+        yield rule("MP305").at(message, fact.file, fact.line, severity=Severity.WARNING)
     for fact in facts(seen, "weights turned"):
         message = (
             f"the weights of an attention, of shape {fact.detail['shape']}, sum to one along axis "
@@ -107,17 +115,20 @@ def other_scale(seen: Observation) -> Iterator[Finding]:
     What it was taught about sizes does not hold there: the validation says little of the model, and nothing of its
     training. Told where the deviation of what the model is called with, outside of gradient calls, is more than four
     times that within them, or less than a quarter, each time. It is a note: noise that is larger, or another field of
-    use, may be what is to be tested.
+    use, may be what is to be tested. Where their mean is near zero in training, and twice their deviation from it
+    outside, they are standardised there and not here: a warning.
 
     Example: `(x / 255 - mean) / deviation` for training, `x / 255` for validation.
 
     Use instead: one function that prepares the data of both.
     """
     for fact in facts(seen, "other scale"):
-        trained = f"{float(str(fact.detail['mean'])):.3g} ± {float(str(fact.detail['deviation'])):.3g}"
-        given = f"{float(str(fact.detail['m'])):.3g} ± {float(str(fact.detail['d'])):.3g}"
-        message = f"outside of gradient calls the model is given numbers of {given}, and within them of {trained}"
-        yield rule("MP311").at(message, fact.file, fact.line, looks=float(str(fact.detail["looks"])))
+        mean, deviation, m, d = (float(str(fact.detail[name])) for name in ("mean", "deviation", "m", "d"))
+        message = f"outside of gradient calls the model is given numbers of {m:.3g} ± {d:.3g}, and within them of "
+        message += f"{mean:.3g} ± {deviation:.3g}"
+        severity = Severity.WARNING if abs(mean) < CENTRED * deviation and abs(m) > SHIFTED * d else Severity.NOTE
+        evidence = {"looks": float(str(fact.detail["looks"]))}
+        yield rule("MP311").at(message, fact.file, fact.line, severity=severity, **evidence)
 
 
 @finding("MP309", "repeated-data", Severity.WARNING)

@@ -59,7 +59,9 @@ def mode(seen: Observation) -> Iterator[Finding]:
     the mode that it was traced in. A mean over several draws of dropout is meant, and not told. Freezing stops no
     statistics: batch normalisation whose weights are frozen still gathers them in training mode, and computes with
     those of each batch. That is a note; a warning where they come to lie more than a standard deviation from where they
-    were when it was frozen, and the weights stay.
+    were when it was frozen, and the weights stay. Where, after more than a hundred steps, a model's mean outputs for
+    the same rows lie three standard deviations apart in the two modes, one of them is wrong: dropout by hand that does
+    not divide by what it keeps, statistics that are not those of the data.
 
     Example: `model.eval()` before the first validation, and no `model.train()` after it.
 
@@ -79,6 +81,13 @@ def mode(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "training mode"):
         message = f"{fact.detail['kind']} is in training mode where the model is evaluated, outside of any gradient"
         yield rule("MP215").at(message, fact.file, fact.line)
+    for fact in [one for one in facts(seen, "modes apart") if one.detail["looks"]]:
+        apart = float(str(fact.detail["apart"]))
+        message = (
+            f"in evaluation mode {fact.detail['model']} returns something else: for the same rows, its mean outputs "
+        )
+        message += f"lie {apart:.1f} standard deviations from those in training mode"
+        yield rule("MP215").at(message, fact.file, fact.line, apart=apart)
     for fact in facts(seen, "statistics moved"):
         apart = float(str(fact.detail["moved"]))
         message = f"{fact.detail['path']} is frozen, and its running statistics go on: {apart:.1f} standard deviations"

@@ -17,9 +17,10 @@ def idle_input(seen: Observation) -> Iterator[Finding]:
     It is called again, at a few steps, with an input that is the same in all rows: its outputs are the same, to the
     bit, although the rows differ. What the input says is lost on the way: by a rounding, a mask that hides all of it,
     a result that is not used. It is told also where, of an input that has many places, the outputs depend on a single
-    one: the first of a sequence whose layers look back alone, say. Where outputs are compared with targets, and differ
-    from row to row by less than a fiftieth of what these do, after more than a hundred steps, nothing of the inputs
-    reaches them.
+    one: the first of a sequence whose layers look back alone, say; and where an input is zero in all rows each time,
+    beside whole numbers that are given for each row, differ, and are no targets. Where outputs are compared with
+    targets, and differ from row to row by less than a fiftieth of what these do, after more than a hundred steps,
+    nothing of the inputs reaches them.
 
     Example: `t // steps` of whole numbers, which is 0 for all of them; `hidden[:, 0]` of a causal model.
 
@@ -28,6 +29,10 @@ def idle_input(seen: Observation) -> Iterator[Finding]:
     for fact in [one for one in facts(seen, "input idle") if one.detail["looks"]]:
         names = listed(fact.detail["names"])
         message = f"{names} makes no difference to what {fact.detail['model']} returns, at {fact.detail['looks']} looks"
+        yield rule("MP312").at(message, fact.file, fact.line, looks=float(str(fact.detail["looks"])))
+    for fact in [one for one in facts(seen, "input zero") if one.detail["looks"]]:
+        message = f"{fact.detail['input']} is zero in all rows, at {fact.detail['looks']} looks, where "
+        message += f"{fact.detail['model']} is called: does it come of {fact.detail['beside']}, which differs?"
         yield rule("MP312").at(message, fact.file, fact.line, looks=float(str(fact.detail["looks"])))
     for fact in [one for one in facts(seen, "one place") if one.detail["looks"]]:
         message = f"of the {fact.detail['of']} places of {fact.detail['argument']}, "

@@ -7,11 +7,11 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import graph, own
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.heard import Made, put_back
-from mlxprobe.agent.inspectors.losses import TARGETS
+from mlxprobe.agent.inspectors.losses import COMPARED, TARGETS, unique
 from mlxprobe.agent.probing import Found, Probe
 
 CALLS = 2  # of a gradient call
@@ -20,6 +20,7 @@ SURE = 2  # looks, so many updates apart at least: what begins as zero is no mor
 TAUGHT = 129  # steps, after which outputs that are all alike are no beginning
 BUILT = {"rows mixed", "one place"}  # what a model is built like: whatever it has learned later
 FLAT = 0.02  # of the targets' deviation
+FAR = 3.0  # of the outputs' own
 
 
 class Dependence(Inspector):
@@ -34,19 +35,27 @@ class Dependence(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._targets: list[Any] = []
+        self._whole: list[tuple[str, Any]] = []  # whole numbers, one for each row, that are no targets
         self._seen: dict[Any, tuple[int, int, Any]] = {}  # looks, updates at the first, and what all have found
         self._settled: set[Any] = set()
+        self._places: dict[Any, tuple[str, tuple[str, int]]] = {}  # of what was told, with the module
 
     def called(self, call: Call) -> None:
-        self._targets = [one for _, _, one in self.inspection.looked.get(TARGETS, [])]
+        import mlx.core as mx
+
+        looked = self.inspection.looked
+        self._targets = [one for _, _, one in looked.get(TARGETS, [])]
+        known = {id(one) for _, one in looked.get(COMPARED, [])}
+        named = [(name, one) for name, one in unique(call.data) if id(one) not in known and one.ndim == 1]
+        self._whole = [(name, one) for name, one in named if mx.issubdtype(one.dtype, mx.integer)]
 
     def forget(self) -> None:
-        self._targets = []
+        self._targets, self._whole = [], []
 
     def look(self, step: int) -> None:
-        seen, targets = self.inspection, self._targets
+        seen, targets, self._targets = self.inspection, self._targets, []
         heard = [one for one in seen.heard if one.outer and hasattr(one.module, "modules")]
-        seen.heard, self._targets = [], []
+        seen.heard = []
         for made in [] if seen.nesting.talks or seen.recorder.lazy_steps > 1 else heard[:CALLS]:
             with contextlib.suppress(Exception):  # it cannot be called anew, or not with what is changed
                 self._probe(made, targets, step)
@@ -60,29 +69,48 @@ class Dependence(Inspector):
             asks["rows mixed"] = functools.partial(probe.mixed, shuffled=self.inspection.shuffled >= SHUFFLED)
         if step >= TAUGHT:
             asks["outputs alike"] = functools.partial(probe.spread, targets, FLAT)
+            asks["modes apart"] = functools.partial(probe.apart, FAR)
+        whole = [(name, one) for name, one in self._whole if not any(one is target for target in targets)]
+        if whole:
+            asks["input zero"] = functools.partial(probe.constant, whole)
         asked = [ask for name, ask in asks.items() if key(name, made) not in self._settled]
-        given = graph.leaves([made.module, made.args, made.kwargs, targets])
+        given = graph.leaves([made.module, made.args, made.kwargs, targets, [one for _, one in whole]])
         if not (probe.rows and asked) or self.inspection.pending(given):
             return
         with put_back([made.module, *([] if made.effects is None else made.effects.changed)]) as (restart, _):
             for ask in asked if probe.begin(restart) else ():
                 for name, one in ask().items():
-                    self._take(made, name, one)
+                    if self._take(made, name, one) and one is not None:
+                        self._tell(made, name, one[1], probe, restart)
 
-    def _take(self, made: Made, name: str, found: Any) -> None:
-        """Tell of what each look has found; what one has not is settled."""
-        code, recorder = made.code, self.inspection.recorder
-        looks, first, before = self._seen.get(key(name, made), (0, recorder.updates, found))
+    def _take(self, made: Made, name: str, found: Any) -> bool:
+        """Tell whether each look has found it, so often that it is sure; what one has not is settled."""
+        updates = self.inspection.recorder.updates
+        looks, first, before = self._seen.get(key(name, made), (0, updates, found))
         self._seen[key(name, made)] = looks + 1, first, found
-        if found is None or found[0] != before[0]:
+        same = found is not None and found[0] == before[0]
+        sure = looks + 1 >= SURE and updates - first >= SURE
+        if not same or (sure and name in BUILT):
             self._settled.add(key(name, made))
-            if looks:
-                recorder.revise(name, (code.co_filename, code.co_firstlineno), looks=0)
-        elif looks + 1 >= SURE and recorder.updates - first >= SURE:
-            told = {**found[1], "looks": looks + 1, "model": type(made.module).__name__}
-            recorder.revise(name, (code.co_filename, code.co_firstlineno), **told)
-            if name in BUILT:
-                self._settled.add(key(name, made))
+        if not same and key(name, made) in self._places:
+            self.inspection.recorder.revise(name, self._places[key(name, made)][1], looks=0)
+        return same and sure
+
+    def _tell(self, made: Made, name: str, told: dict[str, Any], probe: Probe, restart: Callable[[], None]) -> None:
+        """Tell of it, at the function of the innermost module that does it by itself."""
+        where = self._places.get(key(name, made))
+        if where is None:
+            one = made
+            if name in ("rows mixed", "input idle"):
+                with own.importable():
+                    from mlxprobe.agent.inspectors import inner
+                calls = inner.heard(made, restart)
+                idle = next((array for called, array in probe.inputs if called in told.get("names", ())), None)
+                one = (inner.taking(calls, idle) if idle is not None else inner.mixing(calls, restart)) or made
+            where = type(one.module).__name__, (one.code.co_filename, one.code.co_firstlineno)
+            self._places[key(name, made)] = where
+        told = {**told, "looks": self._seen[key(name, made)][0], "model": where[0]}
+        self.inspection.recorder.revise(name, where[1], **told)
 
 
 def key(name: str, made: Made) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from mlxprobe.agent import graph, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.lossgraph import LossGraph
 
 DRAWING = (
     *("normal", "uniform", "bernoulli", "randint", "categorical", "gumbel"),
@@ -26,6 +27,7 @@ class Run:
         self.value = value
         self.step = -1
         self.steps = 0
+        self.given = 0  # looks at which a gradient call was given what was drawn, and more
         self.drawn = False  # after it, within a gradient: what is drawn elsewhere may be a validation's
 
 
@@ -41,6 +43,8 @@ class Draws(Inspector):
         self._keys: dict[tuple[str, int], Run] = {}
         self._latest = sites.NOWHERE  # where a seed was set last
         self._traced: dict[tuple[str, int], Run] = {}  # seeds that are set in compiled functions
+        self._outside: dict[tuple[str, int], Run] = {}  # keys that are used between gradient calls
+        self._drawn: list[tuple[Any, Run, tuple[str, int]]] = []  # with one of the step before, up to the next call
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.core":
@@ -63,11 +67,26 @@ class Draws(Inspector):
 
     def called(self, call: Call) -> None:
         """See whether the data of a call wait to be drawn, with the seed that was set last."""
+        drawn, self._drawn = self._drawn, []
+        if drawn:
+            self._look_for(drawn, call)
         recent = self._seeds.get(self._latest)
         if recent is None or recent.drawn or self.inspection.inside or self.inspection.recorder.lazy_steps > 1:
             return
         data = graph.leaves(call.data)[:ARRAYS]
         recent.drawn = bool(data) and "RandomBits" in graph.drawn(data)
+
+    def _look_for(self, drawn: list[tuple[Any, Run, tuple[str, int]]], call: Call) -> None:
+        """See whether a call is given numbers that were drawn with one key again and again, one for each of its own.
+
+        Whatever has another shape may be a table of what the data are made by, and there is to be more data than that.
+        """
+        data = [one for one in graph.leaves(call.data)[:ARRAYS] if one.size > 1]
+        for result, run, site in drawn:
+            mine = [one.shape == result.shape and (one is result or is_made_of(one, result)) for one in data]
+            run.given += any(mine) and not all(mine)
+            if run.given == SURE:
+                self.inspection.recorder.fact("seeded", site, what="drawn", value="")
 
     def _set(self, value: Any) -> None:
         self._latest = sites.calling()
@@ -88,7 +107,14 @@ class Draws(Inspector):
                 if used is not None:
                     used.drawn = True
                     self._tell(used, "key")
-            return original(*args, **kwargs)
+            result = original(*args, **kwargs)
+            outside = key is not None and seen.due and not (within or seen.busy or seen.inside or seen.tracing)
+            if outside and seen.recorder.gradients:
+                run = self._outside.setdefault(sites.calling(), Run(key))
+                run.value = key if run.value is key or is_equal(run.value, key) else None
+                if run.value is not None and len(self._drawn) < PLACES:
+                    self._drawn.append((result, run, sites.calling()))
+            return result
 
         return draw
 
@@ -102,6 +128,19 @@ class Draws(Inspector):
         for site, run in self._traced.items() if self.inspection.recorder.step >= SURE else ():
             if run.drawn:
                 self.inspection.recorder.fact("seeded", site, what="seed", value=str(run.value))
+
+
+def is_equal(one: Any, other: Any) -> bool:
+    """Tell whether two keys have the same numbers, where they have them."""
+    import mlx.core as mx
+
+    known = one is not None and not graph.pending([one, other])
+    return known and bool(mx.array_equal(one, other).item())
+
+
+def is_made_of(one: Any, drawn: Any) -> bool:
+    """Tell whether an array waits to be computed from what was drawn."""
+    return LossGraph(graph.dot(loss=one, drawn=drawn), frozenset({"drawn"})).reaches("drawn")
 
 
 def follow(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ ENOUGH_ROWS = 8  # and moments, to tell one from the other
 RECURRENT = ("RNN", "GRU", "LSTM")
 SURE = 2
 MOST = 8  # rotations of a gradient call
+RESHAPED = 3  # looks that found a reshape in the place of a transposition
 LARGE = 1_000_000  # elements, of which a copy is not worth its memory
 
 
@@ -34,16 +36,38 @@ class Layouts(Inspector):
         self._seen = 0
         self._turned: list[tuple[tuple[int, ...], tuple[str, int]]] = []  # what was given its positions, and where
         self._heads = 0  # looks that found them given to heads
+        self._reshaped: dict[tuple[str, int], set[int]] = {}  # the steps of those, by their lines
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.core":
             module.fast.rope = self._rope(module.fast.rope)
+            module.reshape = self._reshape(module.reshape)
+            module.array.reshape = self._reshape(module.array.reshape)
         elif name == "mlx.nn.layers.convolution":
             module.Conv1d.__call__ = self._convolution(module.Conv1d.__call__)
         elif name == "mlx.nn.layers.recurrent":
             for kind in RECURRENT:
                 layer = getattr(module, kind)
                 layer.__call__ = self._recurrent(layer.__call__)
+
+    def _reshape(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        seen = self.inspection
+
+        @like(original)
+        def reshape(a: Any, *args: Any, **kwargs: Any) -> Any:
+            made = original(a, *args, **kwargs)
+            if seen.due and not seen.busy and seen.recorder.gradients and is_permuted(a, made) and is_users(1):
+                self._found_permuted(a.shape, made.shape)
+            return made
+
+        return reshape
+
+    def _found_permuted(self, before: tuple[int, ...], after: tuple[int, ...]) -> None:
+        site = sites.calling()
+        steps = self._reshaped.setdefault(site, set())
+        steps.add(self.inspection.recorder.step)
+        if len(steps) == RESHAPED:
+            self.inspection.recorder.fact("reshaped", site, before=str(tuple(before)), after=str(tuple(after)))
 
     def _rope(self, original: Callable[..., Any]) -> Callable[..., Any]:
         seen = self.inspection
@@ -115,6 +139,17 @@ class Layouts(Inspector):
                 if self._seen == SURE:
                     name = "channels first" if axis else "time first"
                     self.inspection.recorder.fact(name, site, shape=str(tuple(x.shape)), time=time, channels=other)
+
+
+def is_users(above: int) -> bool:
+    """Tell whether the user calls, and no library."""
+    return sites.is_users(sys._getframe(above + 1).f_code.co_filename)
+
+
+def is_permuted(a: Any, made: Any) -> bool:
+    """Tell whether an array of three axes or more was given the same sizes in another order: no axis has moved."""
+    before, after = [[one for one in getattr(array, "shape", ()) if one > 1] for array in (a, made)]
+    return len(before) > 2 and before != after and sorted(before) == sorted(after) and a.ndim == made.ndim
 
 
 def is_square(x: Any) -> bool:

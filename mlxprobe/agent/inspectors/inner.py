@@ -1,0 +1,63 @@
+"""In which of a model's modules it happens: the innermost one of the user's that does by itself what the model does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from mlxprobe.agent import graph, sites
+from mlxprobe.agent.inspectors.heard import Made
+from mlxprobe.agent.probing import Found, Probe, outputs
+from mlxprobe.agent.roots import OWN
+
+MOST = 32  # calls of modules
+CALL = "__call__"
+
+
+def heard(made: Made, restart: Callable[[], None]) -> list[Made]:
+    """Call a model once more; list the calls of the user's modules in it as they end, the inner ones first."""
+    found: list[Made] = []
+    kinds = [
+        kind for kind in dict.fromkeys(map(type, made.module.modules())) if type(vars(kind).get(CALL)) is FunctionType
+    ]
+    patched = [(kind, vars(kind)[CALL]) for kind in kinds if sites.whose_module(kind.__module__) == OWN]
+    for kind, original in patched:
+        setattr(kind, CALL, hearing(original, found))
+    try:
+        made.function(made.module, *made.args, **made.kwargs)
+    finally:
+        for kind, original in patched:
+            setattr(kind, CALL, original)
+        restart()
+    return [one for one in found if one.module is not made.module]
+
+
+def hearing(original: Any, found: list[Made]) -> Callable[..., Any]:
+    """Return what notes a call as it ends."""
+
+    def call(module: Any, *args: Any, **kwargs: Any) -> Any:
+        output = original(module, *args, **kwargs)
+        if len(found) < MOST:
+            found.append(Made(module, original, (args, kwargs), output, outer=False))
+        return output
+
+    return call
+
+
+def taking(calls: list[Made], array: Any) -> Made | None:
+    """Return the innermost call that was given an array itself."""
+    return next((one for one in calls if any(given is array for given in graph.leaves([one.args, one.kwargs]))), None)
+
+
+def mixing(calls: list[Made], restart: Callable[[], None]) -> Made | None:
+    """Return the innermost call whose outputs for a row depend on its place, or on the rows beside it."""
+    for one in calls:
+        probe = Probe(one.code, one.function, one.module, (one.args, one.kwargs))
+        rows = (
+            probe.rows and probe.begin(restart) and all(made.shape[:1] == (probe.rows,) for made in outputs(one.output))
+        )
+        found: Found = probe.mixed(shuffled=True, known=True) if rows else {}
+        if found.get("rows mixed"):
+            return one
+    return None
