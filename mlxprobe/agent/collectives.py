@@ -169,8 +169,7 @@ class Collectives:
     def begins(self, began_s: float, given: Sequence[Any]) -> None:
         """An evaluation of some arrays begins."""
         self.began_s = began_s
-        self._sure = held = False
-        self._again = []
+        self._sure, held, self._again = False, False, []
         for one in given if self._results else ():
             known = self._results.get(id(one))
             if known is not None and known[0]() is one:
@@ -209,8 +208,9 @@ class Collectives:
             self._reached()
         if waits:
             self.open.clear()
+            known = {} if self._sure and len(self._results) == 1 else self._results
             self._results = {  # that live, and may never have been computed
-                key: held for key, held in self._results.items() if not held[1].sure and held[0]() is not None
+                key: held for key, held in known.items() if not held[1].sure and held[0]() is not None
             }
 
     def _reached(self) -> None:
