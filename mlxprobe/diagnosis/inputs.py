@@ -180,7 +180,8 @@ def _one_class(seen: Observation) -> Iterator[Finding]:
                 f"each batch holds one class alone, at all {looks} looks, of {classes:.0f} in all: the rows come "
                 "sorted by their targets"
             )
-            severity = Severity.WARNING if fact.detail["returns"] and taken == 1 else Severity.NOTE
+            shared = taken > 1 or (seen.process is not None and seen.process.size > 1)  # other ranks have other classes
+            severity = Severity.WARNING if fact.detail["returns"] and not shared else Severity.NOTE
             yield rule("MP309").at(message, fact.file, fact.line, severity=severity, one_class=float(str(looks)))
 
 

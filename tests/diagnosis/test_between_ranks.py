@@ -469,6 +469,15 @@ def test_a_straggler_is_told_at_the_line_of_its_own_work(at_work: int, line: int
     assert one.message.endswith(told) == (line == work.line)
 
 
+@pytest.mark.parametrize(("size", "severity"), [(0, WARNING), (1, WARNING), (3, Severity.NOTE)])
+def test_batches_of_one_class_each_may_hold_all_together_with_those_of_other_ranks(
+    size: int, severity: Severity
+) -> None:
+    detail: dict[str, Any] = {"batches": 18, "alone": 18, "different": 3, "returns": True, "level": 1.0}
+    one = healthy(0, "gggg", process=process(0, size), facts=(Fact(name="constant level", line=23, detail=detail),))
+    assert [(found.code, found.severity) for found in diagnose(one) if found.code == "MP309"] == [("MP309", severity)]
+
+
 def test_a_rank_that_computes_in_a_hang_is_no_proof() -> None:
     samples = tuple(Sample(t_s=0.5 * k, rss_bytes=1, cpu_s=0.5 * k) for k in range(20))
     ((code, severity, _, ranks),) = told(waiting(0, "ggg"), waiting(1, "gg", samples=samples))
