@@ -28,6 +28,7 @@ class Frozen(Inspector):
         self._frozen: dict[str, list[float]] = {}
         self._tree: dict[str, Any] = {}  # what an optimizer was given to update, with gradients: no model
         self._tree_site = sites.NOWHERE
+        self._differentiated: set[str] = set()  # what gradients were taken of: averages and statistics are not
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.nn.layers.base":
@@ -73,7 +74,7 @@ class Frozen(Inspector):
         some = graph.numbers_each([graph.sample(one) for _, one in frozen])
         values = dict(zip([path for path, _ in frozen], some, strict=True))
         changed = [path for path in values if path in self._frozen and values[path] != self._frozen[path]]
-        changed = [path for path in changed if not keeps_itself(model, path)]
+        changed = [path for path in changed if any(f".{one}".endswith(f".{path}") for one in self._differentiated)]
         self._frozen = values
         recorder = self.inspection.recorder
         if changed and self._are_of(tree, {path: values[path] for path in changed}):
@@ -94,6 +95,7 @@ class Frozen(Inspector):
         self._tree = {}
 
     def called(self, call: Call) -> None:
+        self._differentiated |= {path for path, _ in graph.named_leaves(call.parameters)}
         if call.model is not None and self._model is None and (hidden := unowned(call.model)):
             self.inspection.recorder.fact("modules unowned", call.site, paths=hidden[:5], count=len(hidden))
         if call.model is not None:
@@ -127,19 +129,6 @@ class Frozen(Inspector):
         if missing and updates + 1 >= MISSING_IS_SURE and id(model) not in self._told:
             self._told.add(id(model))
             self.inspection.recorder.fact("gradient missing", None, paths=missing[:5], count=len(missing))
-
-
-def keeps_itself(model: Any, path: str) -> bool:
-    """Tell whether a module's own methods set what a path names: the vector of a spectral norm is no parameter."""
-    import dis
-
-    from mlxprobe.agent.authored import unwrapped
-
-    owner, _, name = path.rpartition(".")
-    module = next((one for known, one in model.named_modules() if known == owner), model)
-    methods = [unwrapped(one)[0] for key, one in vars(type(module)).items() if key != "__init__" and callable(one)]
-    steps = (step for one in methods if one is not None for step in dis.get_instructions(one.__code__))
-    return any(step.opname == "STORE_ATTR" and step.argval == name for step in steps)
 
 
 def unowned(model: Any) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
+from types import CellType
 from typing import Any
 
 from mlxprobe.agent import graph
@@ -23,7 +25,9 @@ LOOKS = 200
 DOUBT, SURE = 2.0, 3.1
 BELONG = 0.5  # of the targets, at least
 ENOUGH = 20
+EMPTY = CellType()
 Row = tuple[float, ...]
+Task = tuple[int, tuple[Any, ...]]  # a model's stream of losses, and what the loss function was made with
 
 
 class Path:
@@ -67,8 +71,9 @@ class Pairs(Inspector):
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._held: tuple[int, list[Any], Any, tuple[str, int]] | None = None
-        self._paths: dict[int, Path] = {}
+        self._held: tuple[Task, list[Any], Any, tuple[str, int]] | None = None
+        self._seen: tuple[int, list[Any]] = 0, []  # updates, and the inputs that were looked at last
+        self._paths: dict[Task, Path] = {}
         self._site = ("", 0)
         self._looks = 0
 
@@ -80,8 +85,15 @@ class Pairs(Inspector):
         stream, target = compared[0]
         rows = target.shape[0] if target.ndim and target.size == target.shape[0] else 0
         inputs = [one for _, one in unique(call.data) if one is not target]
-        if rows > 1 and inputs and all(tells(one, rows) for one in inputs):
-            self._held = stream, inputs, target, call.site
+        if rows > 1 and inputs and all(tells(one, rows) for one in inputs) and not self._has_just_seen(inputs):
+            self._held = (stream, constants(call.function)), inputs, target, call.site
+
+    def _has_just_seen(self, inputs: list[Any]) -> bool:
+        """Tell whether these very arrays are given again before anything is updated: with other targets on purpose."""
+        updates, seen = self._seen
+        self._seen = self.inspection.recorder.updates, [weakref.ref(one) for one in inputs]
+        same = len(seen) == len(inputs) and all(known() is one for known, one in zip(seen, inputs, strict=True))
+        return same and updates == self._seen[0]
 
     def forget(self) -> None:
         self._held = None
@@ -92,9 +104,9 @@ class Pairs(Inspector):
         if held is None or self.inspection.pending([*held[1], held[2]]):
             return
         self._looks += 1
-        stream, inputs, target, self._site = held
+        task, inputs, target, self._site = held
         rows = zip(*(known_by(one) for one in inputs), strict=True)
-        path = self._paths.setdefault(stream, Path())
+        path = self._paths.setdefault(task, Path())
         moved, before = path.moved, Row()
         for place, (parts, value) in enumerate(zip(rows, graph.numbers(target.reshape(-1)[:ROWS]), strict=True)):
             row = tuple(number for part in parts for number in part)
@@ -103,10 +115,17 @@ class Pairs(Inspector):
         self.inspection.shuffled += path.moved - moved
 
     def finish(self) -> None:
-        for stream, path in self._paths.items():
+        for (stream, _), path in self._paths.items():
             if 1 < len(path.targets) <= CLASSES and path.is_torn():
                 told = {"again": path.again, "same": path.same, "chance": path.chance(), "stream": stream}
                 self.inspection.recorder.revise("targets torn", self._site, **told)
+
+
+def constants(function: Any) -> tuple[Any, ...]:
+    """Return numbers and words that a function was made with: of several tasks each has a loss of its own."""
+    cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if cell != EMPTY]
+    made_with = (*(getattr(function, "__defaults__", None) or ()), *cells)
+    return tuple(one for one in made_with if isinstance(one, (int, str)))
 
 
 def tells(one: Any, rows: int) -> bool:
