@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections import Counter
 from types import CellType
@@ -37,6 +38,7 @@ class Path:
         self.first: dict[Row, float] = {}
         self.targets: Counter[float] = Counter()
         self.again = self.same = self.moved = 0
+        self.pairs = self.agree = 0  # rows of one look that had one target at first, and have one again
         self._beside: dict[Row, tuple[int, Row]] = {}  # its place when it came first, and the row before
 
     def take(self, row: Row, target: float, place: int = 0, before: Row = ()) -> None:
@@ -49,6 +51,18 @@ class Path:
         elif len(self.first) < MOST:
             self.first[row], self._beside[row] = target, (place, before)
 
+    def compare(self, rows: list[tuple[float, float]]) -> None:
+        """Take in what the rows of one look that came again had at first, and what they have."""
+        for first, members in Counter(first for first, _ in rows).items():
+            self.pairs += members * (members - 1) // 2
+            now = Counter(target for before, target in rows if before == first)
+            self.agree += sum(count * (count - 1) // 2 for count in now.values())
+
+    def is_renamed(self) -> bool:
+        """Tell whether rows that had one target have one again, another: a clustering that is made anew."""
+        chance = self.chance()
+        return self.agree > chance * self.pairs + SURE * math.sqrt(chance * (1 - chance) * max(self.pairs, 1))
+
     def chance(self) -> float:
         """Return how often two targets are the same that have nothing to do with each other."""
         read = self.targets.total()
@@ -59,7 +73,11 @@ class Path:
         chance = self.chance()
         most, spread = self._expected(chance)
         fewest, other = self._expected(chance + BELONG * (1 - chance))
-        return self.again >= ENOUGH and self.same <= min(most + DOUBT * spread, fewest - SURE * other)
+        return (
+            self.again >= ENOUGH
+            and not self.is_renamed()
+            and self.same <= min(most + DOUBT * spread, fewest - SURE * other)
+        )
 
     def _expected(self, rate: float) -> tuple[float, float]:
         """Return how many of the rows that came again have their first target at a rate, and the standard deviation."""
@@ -108,17 +126,23 @@ class Pairs(Inspector):
         rows = zip(*(known_by(one) for one in inputs), strict=True)
         path = self._paths.setdefault(task, Path())
         moved, before = path.moved, Row()
+        again: list[tuple[float, float]] = []
         for place, (parts, value) in enumerate(zip(rows, graph.numbers(target.reshape(-1)[:ROWS]), strict=True)):
             row = tuple(number for part in parts for number in part)
+            again += [(path.first[row], value)] if row in path.first else []
             path.take(row, value, place, before)
             before = row
+        path.compare(again)
         self.inspection.shuffled += path.moved - moved
 
     def finish(self) -> None:
+        recorder = self.inspection.recorder
         for (stream, _), path in self._paths.items():
             if 1 < len(path.targets) <= CLASSES and path.is_torn():
                 told = {"again": path.again, "same": path.same, "chance": path.chance(), "stream": stream}
-                self.inspection.recorder.revise("targets torn", self._site, **told)
+                recorder.revise("targets torn", self._site, **told)
+            elif path.again >= ENOUGH and path.same < BELONG * path.again and path.is_renamed():
+                recorder.revise("supervision", self._site, stream=stream, supervised=False)  # its loss need not fall
 
 
 def constants(function: Any) -> tuple[Any, ...]:
