@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, rule
+from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
 from mlxprobe.values.losses import fall
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
@@ -167,7 +167,8 @@ def _alike(seen: Observation) -> Iterator[Finding]:
         )
         message += ", and the same layers take both" if fact.detail["shared"] else ""
         severity = Severity.WARNING if fact.detail["shared"] else Severity.NOTE
-        yield rule("MP309").at(f"{message}: are they two draws from one key?", fact.file, fact.line, severity=severity)
+        message += f": are they two draws from one key?{seen_at(fact)}"
+        yield rule("MP309").at(message, fact.file, fact.line, severity=severity)
 
 
 def _one_class(seen: Observation) -> Iterator[Finding]:

@@ -38,7 +38,7 @@ def unshifted_labels(seen: Observation) -> Iterator[Finding]:
     for fact in [one for one in facts(seen, "target given") if one.detail["looks"]]:
         message = (
             f"{fact.detail['target']} is column {fact.detail['at']} of {fact.detail['input']}, in all rows at each of "
-            f"{fact.detail['looks']} looks: what is to be predicted is given"
+            f"{fact.detail['looks']} looks: what is to be predicted is given{seen_at(fact)}"
         )
         yield rule("MP303").at(message, fact.file, fact.line, severity=Severity.NOTE)
     for fact in [] if any(facts(seen, "targets follow inputs")) else facts(seen, "targets skip one"):

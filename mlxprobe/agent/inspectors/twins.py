@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import graph, own, sites
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.losses import COMPARED, FED, LAZY, is_amount, unique
@@ -23,6 +23,7 @@ class Counts:
         self.alike: dict[tuple[str, str], int] = {}
         self.column: dict[tuple[str, str, int], int] = {}
         self.sums: set[float] = set()
+        self.built: dict[tuple[str, str], tuple[str, int]] = {}  # where one of two is built, beside the other
         self.shared: dict[tuple[str, str], bool] = {}  # whether the first layers that take both have a weight in common
 
 
@@ -45,12 +46,21 @@ class Twins(Inspector):
         inputs = {name: one for name, one in named if id(one) in fed and one.ndim > 1 and one.shape[0] >= ROWS}
         target = compared[0][1] if len(compared) == 1 else None
         name = next((name for name, one in named if one is target), "")
+        if counts.looks == SURE - 1:
+            pairs = [*((one, other) for other, one in counts.alike), *((one, other) for one, other, _ in counts.column)]
+            counts.built = {pair: self._built(call, pair) for pair in pairs[:MOST]}
         lazy = call.loss is None or self.inspection.recorder.lazy_steps > LAZY
         for pair in [] if lazy else counts.alike.keys() - counts.shared.keys():
             if inputs.keys() >= {*pair}:
                 counts.shared[pair] = is_shared(call, *(inputs[one] for one in pair))
         if inputs and (name or len(inputs) > 1):
             self._held = inputs, target if name else None, name, call.site
+
+    @staticmethod
+    def _built(call: Call, pair: tuple[str, str]) -> tuple[str, int]:
+        with own.importable():
+            from mlxprobe.agent import built
+        return built.datum(call, *pair)
 
     def forget(self) -> None:
         self._held = None
@@ -98,11 +108,13 @@ class Twins(Inspector):
         recorder, looks = self.inspection.recorder, counts.looks
         for (name, other), times in counts.alike.items():
             told = looks * (times == looks and len(counts.sums) >= SURE)
-            recorder.revise(
-                "inputs alike", site, one=name, other=other, looks=told, shared=counts.shared.get((name, other), False)
-            )
+            place, seen = sites.blamed(counts.built.get((other, name), sites.NOWHERE), site)
+            detail = {"one": name, "other": other, "shared": counts.shared.get((name, other), False), "seen": seen}
+            recorder.revise("inputs alike", place, looks=told, **detail)
         for (target, name, at), times in counts.column.items():
-            recorder.revise("target given", site, target=target, input=name, at=at, looks=looks * (times == looks))
+            place, seen = sites.blamed(counts.built.get((target, name), sites.NOWHERE), site)
+            detail = {"target": target, "input": name, "at": at, "seen": seen}
+            recorder.revise("target given", place, looks=looks * (times == looks), **detail)
 
 
 def is_shared(call: Call, *inputs: Any) -> bool:

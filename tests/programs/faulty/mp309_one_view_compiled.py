@@ -20,7 +20,7 @@ def loss_fn(anchor, positive, negative):
 
 @partial(mx.compile, inputs=state, outputs=state)
 def step(anchor, positive, negative):
-    loss, grads = nn.value_and_grad(net, loss_fn)(anchor, positive, negative)  # MP309
+    loss, grads = nn.value_and_grad(net, loss_fn)(anchor, positive, negative)
     optimizer.update(net, grads)
     return loss
 
@@ -29,7 +29,7 @@ centres = 2 * mx.random.normal((5, 12), key=mx.random.key(1))
 for k in range(100):
     y = mx.random.randint(0, 5, (32,))
     key = mx.random.key(k)
-    anchor, positive = (centres[y] + mx.random.normal((32, 12), key=key) for _ in range(2))
+    anchor, positive = (centres[y] + mx.random.normal((32, 12), key=key) for _ in range(2))  # MP309
     negative = centres[(y + 1) % 5] + mx.random.normal((32, 12))
     loss = step(anchor, positive, negative)
     mx.eval(loss, state)
