@@ -116,6 +116,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     "MP209": (Cause("MP206"),),
     "MP210": (Cause("MP402", schedule_restarted),),
     "MP301": (Cause("MP303"),),
+    "MP305": (Cause("MP110"),),
     "MP306": (
         *map(
             Cause,

@@ -57,7 +57,10 @@ class Dependence(Inspector):
         heard = [one for one in seen.heard if one.outer and hasattr(one.module, "modules")]
         seen.heard = []
         for made in [] if seen.nesting.talks or seen.recorder.lazy_steps > 1 else heard[:CALLS]:
-            with contextlib.suppress(Exception):  # it cannot be called anew, or not with what is changed
+            with (
+                contextlib.suppress(Exception),
+                seen.nesting.peaks.hidden(),
+            ):  # not all can be called anew
                 self._probe(made, targets, step)
 
     def _probe(self, made: Made, targets: list[Any], step: int) -> None:
