@@ -27,6 +27,7 @@ class Passes(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._model: Callable[[], Any] = lambda: None
+        self._models: dict[int, Callable[[], Any]] = {}  # all that gradients were taken of: they may take turns
         self._row = self._evaluations = 0
         self._modes = Modes(inspection.recorder)
         self._highest = 0  # peak of all that is no such pass
@@ -53,7 +54,7 @@ class Passes(Inspector):
 
     def called(self, call: Call) -> None:
         if call.model is not None:
-            self._model = weakref.ref(call.model)
+            self._model = self._models[id(call.model)] = weakref.ref(call.model)
             self._hear(type(call.model))
 
     def _hear(self, kind: type) -> None:
@@ -165,8 +166,7 @@ class Passes(Inspector):
 
         def __call__(layer: Any, x: Any) -> Any:  # noqa: N807
             if not nesting.depth and not nesting.tracing and layer.training and not self.inspection.busy:
-                model = self._model()
-                if model is not None and any(one is layer for one in model.modules()):
+                if self._is_of_a_model(layer):
                     with self.inspection.at_our_cost():
                         self._modes.passed("batch normalisation")
             elif nesting.depth and self.inspection.due and layer.training and is_frozen(layer):
@@ -175,6 +175,10 @@ class Passes(Inspector):
             return original(layer, x)
 
         return __call__
+
+    def _is_of_a_model(self, layer: Any) -> bool:
+        models = [model for known in self._models.values() if (model := known()) is not None]
+        return any(one is layer for model in models for one in model.modules())
 
     def _close(self) -> None:
         """End a pass, which has been evaluated by now; what comes before the first step waits for that."""
