@@ -31,7 +31,7 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `nn.value_and_grad(model, loss_fn)`; `freeze()` what is not to be trained.
     """
-    for fact in facts(seen, "zero gradient"):
+    for fact in [one for one in facts(seen, "zero gradient") if one.detail["count"]]:
         count, every = float(str(fact.detail["count"])), float(str(fact.detail["of"]))
         if count == every:
             message, severity = f"all {every:.0f} gradients are exactly zero", Severity.ERROR

@@ -46,6 +46,7 @@ class Gradients(Inspector):
         self._suspects: dict[str, Any] = {}  # those, as the call under way was given them
         self._worries = 0
         self._cuts = Cuts(inspection)
+        self._said: list[tuple[sites.Site, set[str]]] = []  # what was told, and of which of them
         self._resting = 0  # looks at which the loss was zero and all gradients too; below 0 once it was otherwise
         self._known = False  # that they are zeros whatever the loss is, or beside one that is not zero
         self._unused = Unused(inspection)
@@ -216,6 +217,10 @@ class Gradients(Inspector):
             self.inspection.wanted = self.inspection.wanted or self._asked <= ASKED
             zero = {path for path in zero if self._looks[path][1] >= TURNS}
         self._tell(zero, len(self._looks))
+        back = [said for said in self._said if not any(self._looks.get(path, (0, 1))[1] for path in said[1])]
+        for site, _ in back:  # a part that began at rest
+            self.inspection.recorder.revise("zero gradient", site, count=0)
+        self._said = [said for said in self._said if said not in back]
 
     def _led(self) -> bool:
         """Tell whether any gradient has been anything but zero."""
@@ -242,3 +247,4 @@ class Gradients(Inspector):
             told = {"between": between, "seen": seen, "spare": spare, "paths": paths, "count": len(zero), "of": of}
             told["known"] = self._known or bool(between) or zero <= self._constant.keys()
             self.inspection.recorder.fact("zero gradient", site, **told)
+            self._said.append((site, set(zero)))
