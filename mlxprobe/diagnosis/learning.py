@@ -27,6 +27,7 @@ KNOWS = ", far below that of a constant from the start: there may be nothing lef
 SEVERAL = 60  # readings
 FAR_OFF = 2.0  # times chance
 IN_TURN = 0.2
+SQUARE = "square"  # a loss that has no classes
 HIGHER = 1.645  # standard deviations: by chance one series in twenty
 SURE_TREND = 2.6  # standard deviations: by chance one series in two hundred
 
@@ -93,6 +94,7 @@ def _judged(seen: Observation, stream: int, meant: bool | None, classes: int) ->
         return None
     known = _by_stream(seen, "constant level").get(stream)
     level: Mapping[str, object] = known.detail if known else {}
+    classes = 0 if level.get("kind") == SQUARE else classes  # those are another model's
     meant = meant if min(values) >= 0 else False
     sure = bool(meant) and stream not in _by_stream(seen, "resumed")
     return (
@@ -128,7 +130,8 @@ def _unread(seen: Observation, to_fall: Mapping[int, bool], classes: int) -> Ite
         read = {one.step: one.value for one in seen.losses if one.stream == stream}
         read |= {int(call): float(value) for call, value in pairs}
         calls, values = sorted(read), [read[call] for call in sorted(read)]
-        long = len(calls) >= ENOUGH_LOSSES and calls[-1] - calls[0] >= LONG and len(seen.losses) < LONG
+        square = (known := _by_stream(seen, "constant level").get(stream)) and known.detail.get("kind") == SQUARE
+        long = not square and len(calls) >= ENOUGH_LOSSES and calls[-1] - calls[0] >= LONG and len(seen.losses) < LONG
         if long and to_fall.get(stream) and stays_near_chance(values, classes, long=len(values)):
             message = f"the loss stays at chance, ln {classes:,} = {math.log(classes):.5g}: at {len(values)} steps of "
             message += f"{calls[-1]:,}, most of which nobody reads"

@@ -44,6 +44,17 @@ def test_a_loss_that_has_come_to_chance_is_told_though_it_fell() -> None:
     assert messages(values, 126) == ["the loss has come to chance and stays there: ln 126 = 4.8363"]
 
 
+@pytest.mark.parametrize(("kind", "told"), [("classes", 1), ("square", 0)])
+def test_a_squared_error_has_no_chance_level_beside_a_model_that_has(kind: str, told: int) -> None:
+    values = [3.06, 2.5, 2.1, *[1.79176] * 40]
+    losses = tuple(Reading(step=step, value=value) for step, value in enumerate(values, 1))
+    level = Fact(name="constant level", detail={"stream": 0, "kind": kind})
+    known = (Fact(name="supervision", detail={"stream": 0, "supervised": True}), level)
+    sheet = Sheet(model=Model(classes=6))
+    seen = Observation(program="p", limits=LIMITS, losses=losses, sheet=sheet, facts=known)
+    assert sum("chance" in one.message for one in not_learning(seen)) == told
+
+
 @pytest.mark.parametrize(
     "values",
     [
