@@ -94,12 +94,12 @@ def _judged(seen: Observation, stream: int, meant: bool | None, classes: int) ->
         return None
     known = _by_stream(seen, "constant level").get(stream)
     level: Mapping[str, object] = known.detail if known else {}
-    classes = 0 if level.get("kind") == SQUARE else classes  # those are another model's
+    its = 0 if level.get("kind") == SQUARE else classes  # or those are another model's
     meant = meant if min(values) >= 0 else False
     sure = bool(meant) and stream not in _by_stream(seen, "resumed")
     return (
         _diverged(last, meant, known_level(level, classes))
-        or _come_to_chance(last, classes, meant=bool(meant), binary=stream in _by_stream(seen, "two classes"))
+        or _come_to_chance(last, its, meant=bool(meant), binary=stream in _by_stream(seen, "two classes"))
         or _no_better(last, level, meant=bool(meant))
         or (None if in_turn(seen) else _flat(values, level, classes, sure=sure, meant=bool(meant)))
     )

@@ -28,6 +28,14 @@ class Trained:
         self.until: int | None = None  # when another model got a new optimizer, if one did
         self.renewals = 0
         self.shortest = 0  # updates of an optimizer that was followed
+        self._parts: list[Callable[[], Any]] = []
+        self.is_rebuilt()
+
+    def is_rebuilt(self) -> bool:
+        """Tell whether any of its modules is another than when this was last asked: what is new has nothing to lose."""
+        before, now = self._parts, [module for _, module in self.model().named_modules()]
+        self._parts = [weakref.ref(one) for one in now]
+        return len(before) != len(now) or any(known() is not one for known, one in zip(before, now, strict=True))
 
     def made(self, updates: int) -> int:
         """Return how many updates an optimizer has made, as far as is known."""
@@ -108,7 +116,7 @@ class Renewals(Inspector):
         if before.like[1:2] + before.like[3:] != like[1:2] + like[3:]:
             self._tell_another(model)
         lost = before.like == like and knows and None not in rates and made < (CUT * span or math.inf)
-        lost = lost and optimizer not in self._restored and id(model) not in self._reset
+        lost = lost and optimizer not in self._restored and id(model) not in self._reset and not before.is_rebuilt()
         self._reset.discard(id(model))
         before.renewals = before.renewals + 1 if lost else 0
         before.shortest = min(made, before.shortest) if before.renewals > 1 else made
