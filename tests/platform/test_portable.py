@@ -73,6 +73,11 @@ LINES = [
     ("of one whose end nobody knows it may be soon", "time.sleep(pause)", "the end of a sleep"),
     ("a question is a person's to answer", "answer = input('go on? ')", "input on its terminal"),
     ("so is what comes from the terminal", "for line in sys.stdin:", "input on its terminal"),
+    (
+        "a rank that is early connects again and again",
+        "group = mx.distributed.init()",
+        "the other ranks, which it tries to connect to again and again",
+    ),
     ("a lock is nobody's but the program's", "lock.acquire()", ""),
 ]
 

@@ -10,6 +10,7 @@ import psutil
 from mlxprobe.platform.interface import STOPPED, Awaited, Thread
 
 _SLEEP = re.compile(r"\bsleep\(\s*(?:([\d._]+)\s*\))?")
+_JOINS = re.compile(r"\bdistributed\.init\(")  # MLX's ring tries to connect six times, and sleeps 1 to 16 s in between
 _PERSON = re.compile(r"\binput\(|\bstdin\b")
 _KNOWN = {
     "D": Awaited("a disk", outer=True),
@@ -28,6 +29,8 @@ def outside(pids: Collection[int], soon_s: float, lines: Collection[str]) -> str
     sleeps = [found[1] for line in lines if (found := _SLEEP.search(line))]
     if any(seconds(one) < soon_s for one in sleeps):
         return "the end of a sleep"
+    if any(map(_JOINS.search, lines)):
+        return "the other ranks, which it tries to connect to again and again"
     if any(map(_PERSON.search, lines)):
         return "input on its terminal"
     return "the network" if connected(pids) else ""
