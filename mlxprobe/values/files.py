@@ -210,13 +210,16 @@ def check_writable(path: Path | None) -> None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all; what is no file, as /dev/null, is written to and stays what it is.
 
     Raises:
         ProbeError: the folder is not writable or the disk is full; nothing half-written stays.
     """
     temporary = ""
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(fd, "wb") as file:

@@ -1,6 +1,7 @@
 """Records: what is written is what is read, whole or not at all."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,14 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
         records.write(file, b"new")
     assert file.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_what_is_no_file_is_written_to_and_stays_what_it_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        records.write(pipe, b"told")
+        assert os.read(reader, 100) == b"told" and pipe.is_fifo()
+    finally:
+        os.close(reader)
