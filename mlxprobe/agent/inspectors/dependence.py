@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -80,8 +81,11 @@ class Dependence(Inspector):
         given = graph.leaves([made.module, made.args, made.kwargs, targets, [one for _, one in whole]])
         if not (probe.rows and asked) or self.inspection.pending(given):
             return
+        began = time.process_time()
         with put_back([made.module, *([] if made.effects is None else made.effects.changed)]) as (restart, _):
-            for ask in asked if probe.begin(restart) else ():
+            for turn, ask in enumerate(asked if probe.begin(restart) else ()):
+                if turn and not self.inspection.looks.spares(time.process_time() - began):
+                    break  # the rest is asked at a later look
                 for name, one in ask().items():
                     if self._take(made, name, one) and one is not None:
                         self._tell(made, name, one[1], probe, restart)
