@@ -202,6 +202,7 @@ def test_a_small_self_test_whole(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(GUARD_S)
+@pytest.mark.usefixtures("default_signals")
 def test_ctrl_c_keeps_what_there_is(tmp_path: Path) -> None:
     chosen = ["--scenario", "healthy-trainers/classifier", "--scenario", "hostile-children"]
     with subprocess.Popen(
