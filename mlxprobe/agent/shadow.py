@@ -22,7 +22,7 @@ from mlxprobe.agent.trees import Saved, SavedKey, lent
 from mlxprobe.platform import inside
 
 FIRST = 4  # shadows that are not paid for, where each takes less than `CHEAP_S`
-CHEAP_S = 0.1
+CHEAP_S, DEAR_S = 0.1, 0.5
 POWERS_SHARE = 0.02  # of the time so far, for those at landmarks; and `CHEAP_S` in all, which nobody notices
 SMALL_SHARE = 0.1  # of the machine's memory: the peak of a program of which an eager run fits in
 OWN = __name__.rpartition(".")[0] + "."
@@ -99,7 +99,8 @@ class Shadows:
             return f"it does not run without mx.compile ({type(error).__name__})"
         finally:
             took_s = min(now - then for now, then in zip(self._clocks(), began, strict=True))
-            self._cost_s = took_s if self._on_cpu() else min(took_s, self._before_s)
+            is_dear = self._on_cpu() and took_s > DEAR_S
+            self._cost_s = took_s if is_dear else min(took_s, self._before_s)  # of two, one may have met a busy machine
             self._spent_s, self._before_s = self._spent_s + self._cost_s, took_s
         return ""
 
