@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from threading import get_ident
 from types import FunctionType
 from typing import Any, ClassVar
 
@@ -127,10 +128,12 @@ class GradientCalls:
         if self._inspection.due:
             self._inspection.calling()
         if made.told is not self:
-            made.told, made.stream, made.hold = self, UNKNOWN, None
-        if made.held and not self._nesting.mapped and self._inspection.home.here():
-            made.hold = made.hold or self._origin.holding(made.function, made.bound)
-            made.hold(args, kwargs)
+            made.told, made.stream = self, UNKNOWN
+            made.hold = self._origin.holding(made.function, made.bound) if made.held else None
+        if made.hold is not None and not self._nesting.mapped:
+            home = self._inspection.home
+            if home.thread == get_ident() or home.here():
+                made.hold(args, kwargs)
 
     def _ends(self, made: Made, gradients: Any, result: Any, args: Any, kwargs: Any) -> None:
         made.calls += 1

@@ -8,20 +8,22 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mlxprobe.agent import graph
+from mlxprobe.agent.backlog import UPDATE, Backlog
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.looks import Looks, is_landmark, next_landmark
 from mlxprobe.agent.nesting import Home, Nesting
 from mlxprobe.agent.recorder import NEVER, Recorder
+from mlxprobe.agent.waiting import Waiting
 from mlxprobe.agent.wishes import Wishes
 
 LAZY_AT_MOST = 3  # steps without an evaluation: beyond, every graph holds all of them
-UPDATE, EACH = "update", "each model's update"
 
 
 class Inspector:
     """Something to look at. What an inspector holds of a step it must let go of in `look`."""
 
     shadows = False  # whether it looks into compiled functions too, when they are run eagerly
+    passes = 0  # looks before its first: at the very first all is met and made, and somebody may wait
 
     def __init__(self, inspection: Inspection) -> None:
         self.inspection = inspection
@@ -82,10 +84,10 @@ class Inspection(Wishes):
         self.took: Callable[[Any], None] | None = None  # told of a module that has got some, within no call of MLX's
         self.nesting = Nesting()
         self.looks = Looks()
-        recorder.relieved = lambda: self.looks.doubt(UPDATE)
+        self.backlog = Backlog(recorder, self.looks, self.count)
+        self.waiting = Waiting(recorder)
         self._inspectors = [kind(self) for kind in kinds]
         self._inside: dict[str, Any] = {}
-        self._functional: int | None = None
         self.home = Home()
         self._speaks = ""  # the inspector that is being told
 
@@ -97,7 +99,7 @@ class Inspection(Wishes):
         """Tell of a gradient call that begins."""
         if self.tracing or (self.due and not self.busy and self.home.here()):
             with self.at_our_cost():
-                self._each(lambda one: one.calling_in_trace() if self.tracing else one.calling())
+                self._each(lambda one: one.calling_in_trace() if self.tracing else one.calling(), self._turns())
 
     def called(self, call: Callable[[], Call]) -> None:
         """Tell of a gradient call."""
@@ -105,15 +107,17 @@ class Inspection(Wishes):
         if self.due and not self.busy and self.home.here():
             with self.at_our_cost():
                 made = call()
-                self._weigh(made.parameters)
-                self._each(lambda one: one.called(made))
+                self.waiting.called(made)
+                if not self.inside:
+                    self.backlog.weigh(made.parameters)
+                self._each(lambda one: one.called(made), self._turns())
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         """Tell of an update."""
         if self.due and not self.busy and self.home.here():
             with self.at_our_cost():
-                self._each(lambda one: one.updating(model, optimizer, gradients))
-                self._each(lambda one: one.training(model, optimizer))
+                self._each(lambda one: one.updating(model, optimizer, gradients), self._turns())
+                self._each(lambda one: one.training(model, optimizer), self._turns())
 
     def called_in_trace(self, call: Call) -> None:
         """Tell of a gradient call in a trace."""
@@ -129,7 +133,7 @@ class Inspection(Wishes):
         self.looks.began_s = self.looks.began_s or time.monotonic()
         if self.due and not self.busy and self.home.here():
             with self.at_our_cost():
-                self._each(lambda one: one.training(model, optimizer))
+                self._each(lambda one: one.training(model, optimizer), self._turns())
 
     def began(self, model: Any, optimizer: Any) -> None:
         """Tell of an optimizer's first update."""
@@ -142,7 +146,7 @@ class Inspection(Wishes):
         """Tell of what a compiled step is given."""
         if self.due and not self.busy and self.home.here():
             with self.at_our_cost():
-                self._each(lambda one: one.given(args))
+                self._each(lambda one: one.given(args), self._turns())
 
     def look(self, step: int, now_s: float) -> dict[str, Any] | None:
         """Tell of a complete step; return what was looked at, `update` for pending operations. Decide on the next."""
@@ -153,33 +157,17 @@ class Inspection(Wishes):
         if self.due and not self.busy and self.home.here():
             self.looked = looked = inside
             with self.at_our_cost():
-                looked[UPDATE] = self._update()
-                self._each(lambda one: one.look(step))
+                looked[UPDATE] = self.backlog.update()
+                turns = self._turns()
+                self._each(lambda one: one.look(step) if one in turns else one.forget())
             self.looks.complete(time.monotonic())
         elif is_landmark(step) and not self.busy and self.home.here():
             with self.at_our_cost():
-                looked = {UPDATE: self._update()}
+                looked = {UPDATE: self.backlog.update()}
         self.due, self.wanted = self.wanted or self.looks.is_due(step + 1, now_s), False
         rests = not (self.due or self.recorder.newcomers.left or self.recorder.reductions.awaits(step + 1))
         self.recorder.idle = (step + 1, next_landmark(step + 1) - 1, self.looks.paid_s) if rests else NEVER
         return looked
-
-    def _weigh(self, parameters: Any) -> None:
-        """Count what waits in parameters that no optimizer updates, but for the copies."""
-        if not (self.recorder.applied or self.inside or self.looks.has_proved(UPDATE)):
-            self._functional = self.count(UPDATE, graph.leaves(parameters), always=True, copies=False)
-
-    def _update(self) -> int | None:
-        """Count the pending operations of that model's update which has most, until growth is proved."""
-        if not self.recorder.applied:
-            counted, self._functional = self._functional, None
-            return counted or None  # of micro-batches before the first update it says nothing
-        trees, pairs = self.recorder.trained.trees(), self.recorder.trained.pairs()
-        if self.looks.has_proved(EACH if len(pairs) > 1 else UPDATE):
-            return None
-        found = self.count(UPDATE, graph.leaves(trees), always=True) if trees else None
-        each = [self.count(EACH, graph.leaves(one), always=True) for one in pairs] if found and len(pairs) > 1 else []
-        return max(one or 0 for one in each) if each and None not in each else found
 
     @contextlib.contextmanager
     def shadow(self) -> Iterator[None]:
@@ -205,9 +193,11 @@ class Inspection(Wishes):
         with self.at_our_cost():
             self._each(lambda one: one.finish())
 
-    def pending(self, arrays: list[Any]) -> int:
-        """Count pending operations; where nothing has been evaluated for steps, or they are too many to draw: 1."""
-        return 1 if (found := self.count(self._speaks, arrays)) is None else found
+    def pending(self, arrays: list[Any], *, copies: bool = True) -> int:
+        """Count pending operations; where it is known without that, or they are too many to draw: 1."""
+        if not self.inside and self.waiting.holds(arrays):
+            return 1
+        return 1 if (found := self.count(self._speaks, arrays, copies=copies)) is None else found
 
     def count(self, what: str, arrays: list[Any], *, always: bool = False, copies: bool = True) -> int | None:
         """Count the pending operations behind arrays that are known by a name; None where that would cost too much.
@@ -239,8 +229,13 @@ class Inspection(Wishes):
             if not self.inside:
                 self.looks.spend(time.thread_time() - began)
 
-    def _each(self, tell: Callable[[Inspector], None]) -> None:
-        for one in [one for one in self._inspectors if one.shadows or not self.inside]:
+    def _turns(self) -> list[Inspector]:
+        """List those whose turn it is."""
+        looks = self.looks.complete_ones
+        return [one for one in self._inspectors if one.passes <= looks or self.inside or self.tracing]
+
+    def _each(self, tell: Callable[[Inspector], None], turns: Iterable[Inspector] = ()) -> None:
+        for one in [one for one in turns or self._inspectors if one.shadows or not self.inside]:
             self._speaks = type(one).__name__
             try:
                 tell(one)

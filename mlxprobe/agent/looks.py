@@ -8,10 +8,12 @@ SHARE = 0.005  # of the run so far: for all looks together, and for the dearest 
 ONE_LOOK_S = 0.02  # what a look may cost before the run so far pays for it
 FIRST_S = 0.1  # what the first looks may cost together: what is found must not hang on how fast a machine is
 DRAWN_PER_S = 8e5  # operations. A figure that were measured would make what is found depend on who else computes
+SETTLED = 8  # the step by which an update that is never evaluated shows it
 EARLY = {3, 6, 12}
 ODD = 5  # from this power of two on, every other one is moved by one
 SURE = 3  # drawings that show growth
-PROVED, GROWS = 7, 10  # drawings in a row, to step 12, by operations per step: who evaluates every tenth is seen to
+PROVED, GROWS = 7, 10  # steps or drawings in a row, to step 8 at the earliest, by operations per step
+AS_FORESEEN = 0.75  # of the operations that there would be
 FEW = 100  # operations that are drawn in any case
 
 
@@ -53,6 +55,7 @@ class Looks:
 
     def __init__(self) -> None:
         self.began_s = 0.0  # the first gradient call
+        self.complete_ones = 0  # looks
         self._spent_s = 0.0
         self.paid_s = 0.0  # when the run will have paid for what was spent
         self._this_s = 0.0  # spent on the look under way
@@ -80,6 +83,7 @@ class Looks:
         """A look is complete; the first makes and imports what the others find."""
         self._usual_s, self._before_s = min(self._this_s, self._before_s), self._this_s
         self._this_s = 0.0
+        self.complete_ones += 1
         self.refresh(now_s)
 
     def refresh(self, now_s: float) -> None:
@@ -89,6 +93,11 @@ class Looks:
     def has_proved(self, what: str) -> bool:
         """Tell whether something has grown for so long that drawing it would tell nothing new."""
         return what in self._drawings and self._drawings[what].rises >= PROVED
+
+    def spares_drawing(self, what: str, step: int, lazy_steps: int) -> bool:
+        """Tell whether what has grown need not be drawn yet: nothing was evaluated since, and a later step tells."""
+        last = self._drawings.get(what)
+        return last is not None and last.rises >= SURE and step < SETTLED and lazy_steps >= step - last.step
 
     def doubt(self, what: str) -> None:
         """What had grown may have been evaluated: its growth is to be proved anew."""
@@ -123,6 +132,8 @@ class Looks:
             drawing.times += last.times
         if growth >= GROWS:
             drawing.rises = 1 + (last.rises if last is not None else 0)
+            if last is not None and step <= SETTLED and operations >= AS_FORESEEN * last.by(step):
+                drawing.rises += step - last.step - 1  # in between it has grown too
         self._drawings[what] = drawing
         self._per_step = max(self._per_step, growth)
 

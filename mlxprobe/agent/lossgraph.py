@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Set
 from functools import cached_property
 
-NODE = r'\{ (\d+) \[label ="([^"]*)"'
+NODE = re.compile(r'\n\{ (\d+) \[label ="([^"]*)"')
+TAKES, MAKES = re.compile(r'\n"([^"]*)" -> (\d+)'), re.compile(r'\n(\d+) -> "([^"]*)"')
 CARRIERS = {"Squeeze", "Reshape", "ExpandDims", "AsType", "Broadcast", "Flatten", "Unflatten", "StopGradient", "Copy"}
 CARRIERS |= {"Contiguous", "Transpose", "Slice", "Negative"}
 LAYERS = {"Matmul", "AddMM", "Convolution", "QuantizedMatmul", "GatherMM", "GatherQMM", "BlockMaskedMM"}
@@ -20,19 +21,13 @@ class LossGraph:
     """The operations behind the array called `loss`, back to the `named` ones. Operations have MLX's own names."""
 
     def __init__(self, dot: str, named: frozenset[str] = frozenset()) -> None:
-        self._kind: dict[str, str] = {}
+        self._kind: dict[str, str] = dict(NODE.findall(dot))
+        self._maker: dict[str, str] = {tensor: node for node, tensor in MAKES.findall(dot)}
+        self._made = {tensor: self._kind.get(node, "") for tensor, node in self._maker.items()}
         self._inputs: dict[str, list[str]] = {}
-        self._maker: dict[str, str] = {}
-        node = re.compile(NODE).match
-        for line in dot.splitlines():
-            start, arrow, end = line.partition(" -> ")
-            if not arrow:
-                if found := node(line):
-                    self._kind[found[1]] = found[2]
-            elif start[0] == '"':
-                self._inputs.setdefault(end, []).append(start[1:-1])
-            else:
-                self._maker[end[1:-1]] = start
+        for tensor, node in TAKES.findall(dot):
+            self._inputs.setdefault(node, []).append(tensor)
+        self._before = {tensor: self._inputs.get(node, []) for tensor, node in self._maker.items()}
         self._named = named
         self._behind = self._ancestors("loss")
 
@@ -81,7 +76,7 @@ class LossGraph:
         """Tell whether an activation is multiplied by random numbers: one side knows the named arrays, one does not."""
         for tensor in self._behind:
             sources = self._sources(tensor)
-            if self._kind.get(self._maker.get(tensor, "")) == "Multiply" and len(sources) == 2:
+            if self._made.get(tensor) == "Multiply" and len(sources) == 2:
                 behind = [self._ancestors(one) for one in sources]
                 known = [bool(one & self._named) for one in behind]
                 drawn = [self._draws(one) for one in behind]
@@ -90,7 +85,7 @@ class LossGraph:
         return False
 
     def _draws(self, tensors: set[str]) -> bool:
-        return any(self._kind.get(self._maker.get(one, "")) == "RandomBits" for one in tensors)
+        return any(self._made.get(one) == "RandomBits" for one in tensors)
 
     def operation(self, name: str) -> str:
         """Name the operation that is to make an array, past copies and checkpoints; empty where there is none."""
@@ -103,7 +98,7 @@ class LossGraph:
         if self._kind.get(maker) != "Full":
             return False
         (source,) = self._inputs.get(maker, [""])
-        if self._kind.get(self._maker.get(source, "")) == "Broadcast":
+        if self._made.get(source) == "Broadcast":
             (source,) = self._sources(source)
         return bool(source) and source not in self._maker and source not in self._named
 
@@ -127,21 +122,21 @@ class LossGraph:
         return self._ancestors(*filter(self._is_layer, self._behind)) & self._named
 
     def _ancestors(self, *tensors: str) -> set[str]:
-        seen, waiting = set(tensors), list(tensors)
+        seen, waiting, before = set(tensors), list(tensors), self._before
         while waiting:
             tensor = waiting.pop()
             if tensor not in self._named:
-                fresh = [one for one in self._sources(tensor) if one not in seen]
+                fresh = [one for one in before.get(tensor, ()) if one not in seen]
                 seen.update(fresh)
                 waiting += fresh
         return seen
 
     def _sources(self, tensor: str) -> list[str]:
-        return self._inputs.get(self._maker.get(tensor, ""), [])
+        return self._before.get(tensor, [])
 
     def _made_by(self, tensor: str) -> str:
         """Name the operation that made an array, looking through what only carries it on."""
-        return self._kind.get(self._maker.get(self._carried(tensor), ""), "")
+        return self._made.get(self._carried(tensor), "")
 
     def _carried(self, tensor: str) -> str:
         for _ in range(DEEPEST):
@@ -202,15 +197,15 @@ class LossGraph:
         return {
             carried
             for tensor in self._behind
-            if self._kind.get(self._maker.get(tensor, "")) in ("Gather", "GatherAxis") and not self._is_layer(tensor)
+            if self._made.get(tensor) in ("Gather", "GatherAxis") and not self._is_layer(tensor)
             for carried in map(self._carried, self._sources(tensor)[1:])
             if carried in self._named
         }
 
     def _is_layer(self, tensor: str) -> bool:
         """Tell whether a layer made an array; rows of a table are an embedding's, those of computed values are not."""
-        kind, sources = self._kind.get(self._maker.get(tensor, "")), self._sources(tensor)
-        return kind in LAYERS or (kind == "Gather" and self._carried(sources[0]) not in self._maker)
+        kind = self._made.get(tensor)
+        return kind in LAYERS or (kind == "Gather" and self._carried(self._before[tensor][0]) not in self._maker)
 
     def scalings(self) -> int:
         """Count by how many factors the loss was scaled since its last sum; `UNKNOWN` where that cannot be read."""

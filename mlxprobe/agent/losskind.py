@@ -14,14 +14,14 @@ class LossKind(LossGraph):
 
     def compares(self, *, classes: bool) -> str:
         """Say how outputs are compared: by the logarithm of `classes`, or the `square` of what they are off."""
-        kinds = {self._kind.get(self._maker.get(one, "")) for one in self._near}
+        kinds = {self._made.get(one) for one in self._near}
         if classes:
             return "classes" if "LogSumExp" in kinds or self.hand_written() else ""
         return "square" if "Square" in kinds or any(map(self._is_squared, self._near)) else ""
 
     def _is_squared(self, tensor: str) -> bool:
         """Tell whether a difference is raised to a constant power: to 2, as `** 2` is drawn."""
-        sources = self._sources(tensor) if self._kind.get(self._maker.get(tensor, "")) == "Power" else []
+        sources = self._sources(tensor) if self._made.get(tensor) == "Power" else []
         constant = bool(sources) and self._carried(sources[-1]) not in self._maker
         return constant and self._made_by(sources[0]) == "Subtract"
 
@@ -30,7 +30,7 @@ class LossKind(LossGraph):
         products = [
             sources
             for tensor in self._near
-            if self._kind.get(self._maker.get(tensor, "")) == "Multiply"
+            if self._made.get(tensor) == "Multiply"
             if any(map(self._is_detached, sources := self._sources(tensor)))
         ]
         known = self._onward(filter(self._is_layer, self._behind), self._named) if products else set()
@@ -38,7 +38,7 @@ class LossKind(LossGraph):
 
     def _is_detached(self, tensor: str) -> bool:
         for _ in range(DEEPEST):
-            kind = self._kind.get(self._maker.get(tensor, ""))
+            kind = self._made.get(tensor)
             if kind not in CARRIERS or kind == "StopGradient":
                 return kind == "StopGradient"
             tensor = self._sources(tensor)[0]
@@ -47,7 +47,7 @@ class LossKind(LossGraph):
     def squashed(self) -> tuple[str, str]:
         """Name the softmax or sigmoid that a loss of logits takes a second time, and the first one's result."""
         for tensor in self._near:
-            wanted = SQUASHES.get(self._kind.get(self._maker.get(tensor, ""), ""))
+            wanted = SQUASHES.get(self._made.get(tensor, ""))
             for one in self._sources(tensor) if wanted else ():
                 shifted = self._made_by(one) == "Subtract"  # by the maximum
                 inner = self._sources(self._carried(one))[0] if shifted else one
@@ -89,7 +89,7 @@ class LossKind(LossGraph):
         computed = len(sources) > 1 and self._carried(sources[0]) in self._maker
         taken = sources[1] if computed else ""
         for _ in range(DEEPEST):
-            if taken in self._named or self._kind.get(self._maker.get(taken, "")) not in CARRIERS:
+            if taken in self._named or self._made.get(taken) not in CARRIERS:
                 break
             taken = self._sources(taken)[0]
         return taken if taken in self._named else ""
@@ -98,7 +98,7 @@ class LossKind(LossGraph):
         """Name the log-softmax that was built by hand: `unstable`, `stable`, `of a softmax`, or empty for none."""
         found = ""
         for tensor in self._behind:
-            if self._kind.get(self._maker.get(tensor, "")) != "Log":
+            if self._made.get(tensor) != "Log":
                 continue
             kind = self._log_of(self._sources(tensor)[0])
             found = kind if kind == "unstable" or not found else found
@@ -107,8 +107,8 @@ class LossKind(LossGraph):
     def picks_largest(self) -> bool:
         """Tell whether a loss of log-probabilities picks them by ids that are where the largest of something is."""
         near = self._near
-        kinds = {self._kind.get(self._maker.get(one, "")) for one in near}
-        picked = [one for one in near if self._kind.get(self._maker.get(one, "")) in ("Gather", "GatherAxis")]
+        kinds = {self._made.get(one) for one in near}
+        picked = [one for one in near if self._made.get(one) in ("Gather", "GatherAxis")]
         ids = [source for one in picked for source in self._sources(one)[1:]]
         return bool(kinds & {"LogSumExp", "Softmax"}) and any(self._made_by(one) == "ArgReduce" for one in ids)
 
@@ -118,7 +118,7 @@ class LossKind(LossGraph):
         Each use chooses rows of a table that the probabilities are computed from; and nothing chooses among what is
         computed: rows that come in later may be one-hot, or the weights of classes.
         """
-        tensors = {tensor: self._kind[self._maker[tensor]] for tensor in self._behind if tensor in self._maker}
+        tensors = {tensor: self._made[tensor] for tensor in self._behind if tensor in self._made}
         if not (self.hand_written() or "LogSumExp" in tensors.values()) or PICKS & set(tensors.values()):
             return False
         logs = [tensor for tensor, kind in tensors.items() if kind in ("LogSumExp", "Log")]

@@ -46,7 +46,7 @@ class LossPath:
         self._was_read = False  # the newest loss, by the program
         self.is_evaluated = False  # the newest loss, when the program comes: so will be what the next waits for
         self._call = 0
-        self._asynchronous = -ASYNCHRONOUS
+        self.readable_from = 0  # the gradient call since which to read an evaluated array is not to wait for it
         self.scheduled: deque[tuple[Any, Followed]] = deque(maxlen=LOOKED_AT_ONCE)
         self._hits = self._misses = 0
         self.may_compute: Callable[[], bool] = lambda: True  # what nobody reads: other ranks might have to take part
@@ -61,7 +61,7 @@ class LossPath:
 
         @like(original)
         def async_eval(*args: Any) -> None:
-            self._asynchronous = self._call
+            self.readable_from = self._call + ASYNCHRONOUS
             original(*args)
 
         mx.async_eval = async_eval
@@ -83,8 +83,6 @@ class LossPath:
         self._newest = None
         entry = ref(newest), self._call, self._stream
         self._passed.append(entry)
-        if len(self._passed) > self._room:
-            self._room = ROOM + len(self._alive())
         return entry
 
     def _sorted_in(self) -> dict[int, Followed]:
@@ -130,7 +128,8 @@ class LossPath:
         self.is_evaluated = self._was_read and known
         newest = self._newest
         if newest is not None:
-            self._let_go(newest)
+            self._newest = None
+            self._passed.append((ref(newest), self._call, self._stream))
 
     def settle(self, now_s: float = math.inf, *, lazy: bool = False, ended: bool = False) -> None:
         """The program comes for its next gradients, or has `ended`: read the newest loss, if that is evaluated by now.
@@ -139,12 +138,14 @@ class LossPath:
         """
         newest = self._newest
         self.is_evaluated = self._was_read
+        if len(self._passed) > self._room:
+            self._room = ROOM + len(self._alive())
         if newest is None and not (self._was_read or lazy) and self._call >= self._ours:
             self._evaluate_last()
         if newest is not None:
             entry = self._let_go(newest)
             if not lazy and now_s >= self.may_look_s:
-                if self.may_be_read:
+                if self._call >= self.readable_from:
                     self._look([entry])
                     self.is_evaluated = id(newest) not in self._sorted_in()
                 elif not graph.pending([newest]):
@@ -180,13 +181,8 @@ class LossPath:
         else:
             self.not_finite(call)
 
-    @property
-    def may_be_read(self) -> bool:
-        """Whether to read an evaluated array is not to wait for it."""
-        return self._call - self._asynchronous >= ASYNCHRONOUS
-
     def _may_look(self) -> bool:
-        return self.may_be_read and time.monotonic() >= self.may_look_s
+        return self._call >= self.readable_from and time.monotonic() >= self.may_look_s
 
     def _look(self, entries: Iterable[Followed]) -> None:
         """Read losses up to the first that is not evaluated: what came later is not either.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 from mlxprobe.agent.capture import Reach, Traced
@@ -46,9 +46,9 @@ class Home:
     """
 
     def __init__(self) -> None:
-        self._thread = 0
+        self.thread = 0
 
     def here(self) -> bool:
         """Tell whether this is that thread: the first that asks."""
-        self._thread = self._thread or threading.get_ident()
-        return threading.get_ident() == self._thread
+        self.thread = self.thread or get_ident()
+        return get_ident() == self.thread

@@ -21,7 +21,7 @@ class Phases:
         self.peak_in = ""
         self._last_s = self._stepped_s = 0.0
         self._was_open = False
-        self._open = False  # gradients or an update wait for their evaluation
+        self.open = False  # gradients or an update wait for their evaluation
 
     @property
     def totals(self) -> dict[str, list[Any]]:
@@ -38,41 +38,37 @@ class Phases:
 
     def begins(self, now_s: float) -> None:
         """A gradient call begins."""
-        if self._open:
+        if self.open:
             self._was_open = True
             return
         self._between.append(now_s - self._last_s if self._last_s else 0.0)
         if (peak := self.peak()) > self.peak_bytes:
             self.peak_bytes, self.peak_in = peak, BETWEEN
-        self._last_s, self._open, self._was_open = now_s, True, False
+        self._last_s, self.open, self._was_open = now_s, True, False
 
     def goes_on(self) -> None:
         """What has just begun was no gradient call."""
-        self._open = self._was_open
-
-    def updated(self) -> None:
-        """An optimizer has updated."""
-        self._open = True
+        self.open = self._was_open
 
     def evaluated(self, began_s: float, now_s: float) -> None:
         """Something was evaluated."""
-        if self._open:
+        if self.open:
             self._steps.append(now_s - self._last_s)
             if (peak := self.peak()) > self.peak_bytes:
                 self.peak_bytes, self.peak_in = peak, STEPS
-            self._last_s, self._open, self._stepped_s = now_s, False, now_s
+            self._last_s, self.open, self._stepped_s = now_s, False, now_s
         elif self._last_s and now_s - began_s > WORTH_S:
             self._spent(OTHER, now_s - self._last_s)
             self._last_s = now_s
 
     def stepped_s(self, now_s: float) -> float:
         """Return when the last step's work was done: now, where it still waits to be evaluated."""
-        return now_s if self._open else self._stepped_s or now_s
+        return now_s if self.open else self._stepped_s or now_s
 
     def took(self, name: str, began_s: float, now_s: float) -> None:
         """Something was traced, or saved, which took from `began_s` to `now_s`."""
         if self._last_s:
-            self._spent(STEPS if self._open else BETWEEN, began_s - self._last_s)
+            self._spent(STEPS if self.open else BETWEEN, began_s - self._last_s)
         self._spent(name, now_s - began_s)
         self._last_s = now_s
 

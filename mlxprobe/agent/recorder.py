@@ -22,7 +22,7 @@ COUNT_S, COUNT_SHARE = 0.1, 0.05  # between two counts of memory: of a short run
 LONG_EVALUATION_S = 0.1
 MANY_STEPS, BEGAN_S = 5, time.monotonic()
 NEVER = 0, 0, 0.0
-LAZY_AT_MOST = 3  # steps without an evaluation: the graph of a loss then holds all of them
+LAZY_AT_MOST, CALLS_AT_MOST = 1, 3  # steps and calls without an evaluation: a loss is not evaluated either
 
 
 class Recorder(Facts):
@@ -117,7 +117,8 @@ class Recorder(Facts):
             stream = self._meet(owner, model=model)
         elif not model:
             self._streams.last = stream
-        self._window.called(stream)
+        window = self._window
+        window.calls, window.stream = window.calls + 1, stream
         self.losses.take(loss, call, stream)
         if monotonic() - self.channel.sent_s > TICK_S:
             self.tick()
@@ -143,7 +144,7 @@ class Recorder(Facts):
 
     def _settle_losses(self, now_s: float, *, ended: bool = False) -> None:
         deaf, self.deaf = self.deaf, True
-        lazy = self.lazy_steps > LAZY_AT_MOST or self._lazy_calls > LAZY_AT_MOST
+        lazy = self.lazy_steps > LAZY_AT_MOST or self._lazy_calls > CALLS_AT_MOST
         self.losses.settle(now_s, lazy=lazy, ended=ended)
         self.losses.is_evaluated &= not self.lazy_steps
         self.deaf = deaf
@@ -151,14 +152,13 @@ class Recorder(Facts):
     def updated(self, model: Any, optimizer: Any) -> None:
         """An optimizer computed new parameters."""
         if not self.updates:
-            self.update_site = sites.calling()
-            self.fact("first update", self.update_site)
+            self.update_site = site = sites.calling()
+            self.fact("first update", site)
             self.wake()
         self.updates += 1
         self.lazy_steps += 1
         self._updated = self.applied = True
-        self._window.applied()
-        self.phases.updated()
+        self.phases.open = True
         self.trained.updated(model, optimizer)
         if monotonic() - self.channel.sent_s > TICK_S:
             self.tick()
@@ -170,7 +170,7 @@ class Recorder(Facts):
         now_s = monotonic()
         took_s = now_s - began_s
         if took_s > LONG_EVALUATION_S or self.lazy_steps >= MANY_STEPS:
-            self.fact("long evaluation", seconds=took_s, lazy_steps=self.trained.put_off(), whole=whole)
+            self.fact("long evaluation", seconds=took_s, lazy_steps=self.trained.most_put_off(), whole=whole)
         if self._lazy_calls:
             if self._lazy_calls >= MANY_STEPS and not self.applied:
                 self.fact("long evaluation by hand", seconds=took_s, lazy_steps=self._lazy_calls)
@@ -179,7 +179,7 @@ class Recorder(Facts):
         self.evaluations += 1
         self.evaluation_s += took_s
         self.lazy_steps = 0
-        self.trained.evaluated()
+        self.trained.put_off.clear()
         self.phases.evaluated(began_s, now_s)
         if now_s > self._count_at_s:
             self._count(now_s)
@@ -211,8 +211,7 @@ class Recorder(Facts):
         """Note the step that is complete, and begin the next."""
         if now_s > self._count_at_s:
             self._count(now_s)
-        step = self.updates if self.applied else self.gradients
-        first, until, paid_s = self.idle
+        step, (first, until, paid_s) = self.updates if self.applied else self.gradients, self.idle
         step_s, active = now_s - self._open_since, self.active()
         seen = None if first <= step < until and now_s < paid_s else self.look(step, now_s)
         if seen is None:
@@ -223,8 +222,10 @@ class Recorder(Facts):
             told = seen.get("update"), number(seen.get("gradient"))
             self.log.add(step, step_s, self._window.calls, active, now_s, *told)
             self._open_since = time.monotonic()
-        self._window.close(updated=self._updated)
-        self._updated = False
+        if self._updated:
+            self._window.applied()
+            self._updated = False
+        self._window.calls = 0
         if self.enough_steps and self.enough_steps <= self.step and not self._over:
             self.enough()  # does not come back, as long as there is a supervisor
             self._open_since = time.monotonic()

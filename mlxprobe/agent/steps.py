@@ -58,8 +58,7 @@ class StepLog:
 
     def add(self, n: int, step_s: float, gradients: int, active_bytes: int, now_s: float, *seen: Any) -> None:
         """Step `n` ended at `now_s`; `seen` are pending operations and gradient, of a step that was looked at."""
-        rows = self._rows
-        rows.append((n, int(step_s * TENTHS_OF_US), gradients, active_bytes, *seen))
+        self._rows.append((n, step_s, gradients, active_bytes, *seen))
         self._ended_s = now_s
         if now_s - self._channel.sent_s > FLUSH_S or seen:
             self.flush()
@@ -80,12 +79,12 @@ class StepLog:
     def _send_some(self, patient: bool) -> bool:
         """Send one line, while another thread may add at the end; return whether it found room."""
         rows, losses = self._rows[:MOST], self._losses[:MOST]
-        later_s = sum(row[1] for row in self._rows[len(rows) :]) / TENTHS_OF_US
+        later_s = sum(row[1] for row in self._rows[len(rows) :])
         sent = self._channel.send(
             "steps",
             at=self._ended_s - later_s if rows else None,
             patient=patient,
-            rows=rows,
+            rows=[(n, int(step_s * TENTHS_OF_US), *rest) for n, step_s, *rest in rows],
             losses=[(call, number(value), stream) for call, value, stream in losses],
         )
         if sent:
@@ -99,23 +98,12 @@ class Window:
     def __init__(self) -> None:
         self.calls = 0
         self._of = 0  # that the last update took
-        self._stream = self._applies = -1  # of the last of them, and of the last before an update
-
-    def called(self, stream: int) -> None:
-        """A gradient call of a model or a function has returned."""
-        self.calls += 1
-        self._stream = stream
+        self.stream = self._applies = -1  # of the last of them, and of the last before an update
 
     def applied(self) -> None:
-        """An optimizer has updated."""
-        self._applies = self._stream
-
-    def close(self, *, updated: bool) -> None:
-        """The step is complete."""
-        if updated:
-            self._of = self.calls
-        self.calls = 0
+        """An update has taken what was called since the one before."""
+        self._of, self._applies = self.calls, self.stream
 
     def left(self) -> tuple[int, int]:
         """Return how many calls wait for an update, and how many the last one took: those of inputs wait for none."""
-        return (self.calls if self._stream == self._applies else 0), self._of
+        return (self.calls if self.stream == self._applies else 0), self._of

@@ -23,20 +23,23 @@ class Trained:
         self.models = 0  # that were updated
         self.known: dict[int, weakref.ref[Any]] = {}
         self._pairs: dict[tuple[int, int], Pair] = {}
-        self._put_off: dict[tuple[int, int], int] = {}  # updates, by model and optimizer: those of others are no delay
+        self.put_off: dict[tuple[int, int], int] = {}  # updates not evaluated, by model and optimizer
         self._last: tuple[Callable[[], Any], Callable[[], Any], list[Any]] = (lambda: self, lambda: self, [])
 
     def updated(self, model: Any, optimizer: Any) -> None:
         """An optimizer has updated; its rate and count may outlive it: a function that trains takes it with it."""
-        pair = id(model), id(optimizer)
-        count = self._put_off[pair] = self._put_off.get(pair, 0) + 1
-        if count >= LATE and count & (count - 1) == 0:
-            self.late(count)
+        pair, put_off = (id(model), id(optimizer)), self.put_off
+        if pair in put_off:
+            count = put_off[pair] = put_off[pair] + 1
+            if count >= LATE and count & (count - 1) == 0:
+                self.late(count)
+        else:
+            put_off[pair] = 1
         one, other, kept = self._last
         if one() is not model or other() is not optimizer:
             kept = self._learn(model, optimizer)
-        get = (getattr(optimizer, "_state", None) or {}).get
-        kept[1], kept[2] = get("learning_rate"), get("step")
+        if state := getattr(optimizer, "_state", None):
+            kept[1], kept[2] = state.get("learning_rate"), state.get("step")
 
     def _learn(self, model: Any, optimizer: Any) -> list[Any]:
         """Take in who updates now, and return what is kept of the optimizer."""
@@ -65,13 +68,13 @@ class Trained:
         """Return parameters and states of every model and optimizer that was updated."""
         return [_state(tree) for tree in self.live()]
 
-    def put_off(self) -> int:
+    def most_put_off(self) -> int:
         """Return how many updates of one model nothing has been evaluated since."""
-        return max(self._put_off.values(), default=0)
+        return max(self.put_off.values(), default=0)
 
-    def evaluated(self) -> None:
-        """Something was evaluated."""
-        self._put_off.clear()
+    def waits(self, model: Any) -> bool:
+        """Tell whether an update of a model is not followed by any evaluation yet."""
+        return any(one == id(model) for one, _ in self.put_off)
 
     def holds(self, given: Any) -> bool:
         """Tell whether any of the arrays in a tree is a parameter or a state of those that were updated."""

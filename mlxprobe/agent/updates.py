@@ -54,27 +54,29 @@ class Updates:
         return property(original.fget, given, original.fdel, original.__doc__)
 
     def _update(self, original: Callable[..., Any], *, applies: bool) -> Callable[..., Any]:
-        recorder, nesting = self._recorder, self._nesting
+        recorder, nesting, inspection = self._recorder, self._nesting, self._inspection
 
         @like(original)
         def update(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
             if nesting.depth:
                 return original(optimizer, *args, **kwargs)
-            if applies and len(args) == 2 and isinstance(args[0], dict) and isinstance(args[1], dict) and not kwargs:
+            if applies and not kwargs and len(args) == 2 and isinstance(args[0], dict):
                 model, gradients = args
             else:
                 model, gradients = _trees(args, kwargs, applies=applies)
-            try:
-                self._begins(optimizer, model, gradients, applies)
-            except Exception as error:
-                recorder.failed(error)
+            if inspection.due or nesting.tracing or self.comes_late or not recorder.gradients:
+                with recorder.carefully():
+                    self._begins(optimizer, model, gradients, applies)
             nesting.depth += 1
             try:
                 result = original(optimizer, *args, **kwargs)
             finally:
                 nesting.depth -= 1
             try:
-                self._ends(optimizer, model, gradients)
+                if nesting.tracing:
+                    inspection.traced(model, gradients)
+                elif not nesting.shadow:
+                    recorder.updated(model, optimizer)
             except Exception as error:
                 recorder.failed(error)
             return result
@@ -92,12 +94,6 @@ class Updates:
         elif self._inspection.due:
             self._inspection.updating(model, optimizer, gradients)
 
-    def _ends(self, optimizer: Any, model: Any, gradients: Any) -> None:
-        if self._nesting.tracing:
-            self._inspection.traced(model, gradients)
-        elif not self._nesting.shadow:
-            self._recorder.updated(model, optimizer)
-
     def _meet(self, optimizer: Any, model: Any) -> None:
         """Tell of training that had begun before we came; only where its count is at hand."""
         self._met.add(id(optimizer))
@@ -112,9 +108,11 @@ class Updates:
 
         @like(original)
         def update(module: Any, parameters: Any, *args: Any, **kwargs: Any) -> Any:
+            recorder.reductions.taken = True
+            if nesting.depth and not (inspection.due or nesting.tracing):
+                return original(module, parameters, *args, **kwargs)
             if nesting.tracing:
                 nesting.tracing[-1].reach.fills(module, parameters)
-            recorder.reductions.taken = True
             if not (recorder.gradients or nesting.depth or inspection.busy):
                 recorder.set_site = sites.calling()
             if nesting.depth and not inspection.due:

@@ -14,6 +14,7 @@ class Wishes:
         self.recorder = recorder
         self._wanted = False
         self.heard: list[Any] = []  # calls of a model within the last gradient call, at a few steps
+        self.attends = False  # whether the place where the mask of an attention is decided is asked for
         self.shuffled = 0  # rows that came again at another place of a batch
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mlxprobe.agent.graph import DEPTH_LIMIT
 from mlxprobe.agent.looks import DRAWN_PER_S, ONE_LOOK_S, SHARE, Looks, is_landmark, next_landmark
 
@@ -102,3 +104,28 @@ def test_the_first_looks_are_made_also_where_a_slow_machine_takes_a_little_longe
             looks.complete(100.0 + 0.001 * step)
     assert looked[:5] == [1, 2, 3, 4, 6]
     assert len(looked) == 5
+
+
+@pytest.mark.parametrize(
+    ("read_at", "heard", "wanted", "proved"),
+    [
+        (0, False, [1, 2, 3, 4, 8], True),
+        (5, False, [1, 2, 3, 4, 8], False),  # by NumPy, of which nobody hears
+        (5, True, [1, 2, 3, 4, 5, 6, 7, 8], False),
+        (3, True, [1, 2, 3, 4, 5, 6, 8], False),
+    ],
+)
+def test_an_update_that_nobody_evaluates_is_drawn_at_the_first_steps_and_once_more(
+    read_at: int, heard: bool, wanted: list[int], proved: bool
+) -> None:
+    looks, seen, waits, lazy_steps = Looks(), [], 0, 0
+    looks.drawn("update", 1, 0)  # what waits before the first update
+    for step in range(1, 9):
+        waits, lazy_steps = waits + 1000, lazy_steps + 1
+        if step == read_at:
+            waits, lazy_steps = 1000, 0 if heard else lazy_steps
+        if not looks.spares_drawing("update", step, lazy_steps):
+            seen.append(step)
+            looks.drawn("update", step, waits)
+    assert seen == wanted
+    assert looks.has_proved("update") is proved

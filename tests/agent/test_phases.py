@@ -18,11 +18,11 @@ def test_all_time_from_the_first_gradient_to_the_last_evaluation_is_given_away_o
     phases = Phases()
     phases.begins(1.0)
     phases.took("tracing", 1.5, 2.0)
-    phases.updated()
+    phases.open = True
     phases.evaluated(2.5, 3.0)
     phases.begins(4.0)
     phases.evaluated(4.5, 5.0)  # the gradients alone
-    phases.updated()
+    phases.open = True
     phases.evaluated(5.5, 6.0)
     phases.evaluated(7.0, 7.5)  # a validation batch
     phases.evaluated(7.5, 7.5001)  # only reads a value

@@ -100,3 +100,11 @@ def test_what_is_right_gets_no_note_either(name: str, codes: set[str]) -> None:
 def test_a_square_of_large_numbers_is_an_overflow() -> None:
     _, findings = watched(PROGRAMS / "faulty" / "mp207_square.py")
     assert ["overflows float32" in one.message for one in findings if one.code == "MP207"] == [True]
+
+
+def test_a_leak_is_told_also_where_the_program_ends_before_its_place_is_sought(tmp_path: Path) -> None:
+    source = (PROGRAMS / "faulty" / "mp307_padding_mask.py").read_text()
+    (tmp_path / "short.py").write_text(source.replace("for i in range(25):", "for i in range(3):"))
+    seen, findings = watched(tmp_path / "short.py")
+    assert len(seen.steps) == 3
+    assert [one.code for one in findings if one.severity is Severity.ERROR] == ["MP307"]

@@ -8,11 +8,12 @@ import time
 from typing import Any
 
 from mlxprobe.agent import kept
-from mlxprobe.agent.inspection import UPDATE, Inspection, Inspector
+from mlxprobe.agent.backlog import UPDATE
+from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.kept import HALF, KNOWN, TRACED, Growth, Kept
 
 LIMIT = 499_000  # MLX's own, where the system names no other
-MANY_STEPS, FIRST = 32, 4  # what is told begins at an eighth of the steps, or after
+MANY_STEPS, EARLY = 32, {4, 8, 16}  # what is told grows over its later half, and did so over the quarter before
 FEW = 4.0  # more a step: less takes longer than runs last
 PENDING = 100  # operations
 
@@ -30,7 +31,8 @@ class Buffers(Inspector):
         self._counted_s = 0.0  # what the last count of all that Python keeps took: it has millions of objects at times
 
     def look(self, step: int) -> None:
-        if step >= FIRST and self.inspection.looks.spares(self._counted_s):
+        counts = step >= MANY_STEPS or step in EARLY
+        if counts and self.inspection.looks.spares(self._counted_s):
             began_s = time.thread_time()
             self._growths["kept"].mark(step, alive())
             self._counted_s = time.thread_time() - began_s

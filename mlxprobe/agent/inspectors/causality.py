@@ -29,6 +29,7 @@ class Causality(Inspector):
         super().__init__(inspection)
         self._site = ("", 0)
         self._told = False
+        self._leaky = ""  # a model that was seen to look ahead, before it is told
 
     def called(self, call: Call) -> None:
         self._site = call.site
@@ -52,15 +53,26 @@ class Causality(Inspector):
             if carries:
                 self.inspection.recorder.fact("carried over", self._site, model=model)
             if leaks is not None:
-                self._told = True
                 decided = self.inspection.looked.get(ATTENDS, sites.NOWHERE)
+                if leaks and not (decided[1] or self.inspection.attends):  # the next step shows where
+                    self._leaky, self.inspection.attends, self.inspection.wanted = model, True, True
+                    return
+                self._told = True
                 if leaks and not decided[1]:
                     with own.importable():
                         from mlxprobe.agent.inspectors.leaking import innermost
                     decided = innermost(made, put_back)
-                site, seen = sites.blamed(decided, self._site)
-                self.inspection.recorder.fact("causality", site, leaks=leaks, model=model, seen=seen)
+                self._tell(decided, leaks, model)
                 return
+
+    def finish(self) -> None:
+        """Tell of a leak whose place no later look has shown."""
+        if self._leaky and not self._told:
+            self._tell(sites.NOWHERE, leaks=True, model=self._leaky)
+
+    def _tell(self, decided: sites.Site, leaks: bool, model: str) -> None:
+        site, seen = sites.blamed(decided, self._site)
+        self.inspection.recorder.fact("causality", site, leaks=leaks, model=model, seen=seen)
 
 
 def shape_of(output: Any) -> tuple[int, ...]:

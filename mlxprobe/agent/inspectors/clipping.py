@@ -22,6 +22,7 @@ class Clipping(Inspector):
     """Count the elements that have exactly the largest absolute value of all, where the program changed gradients."""
 
     shadows = True
+    passes = 1
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

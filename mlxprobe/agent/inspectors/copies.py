@@ -46,7 +46,7 @@ class Copies(Inspector):
         """Return some elements of those that a model is known by, where they are evaluated and not all alike."""
         named = dict(graph.named_leaves(parameters))
         chosen = [named[path] for path in self._paths[key] if path in named]
-        if not chosen or self.inspection.count("copies", chosen, copies=False) != 0:
+        if not chosen or self.inspection.pending(chosen, copies=False):
             return []
         values = graph.numbers_each([graph.sample(one) for one in chosen])
         return [value for one in values for value in one] if any(len(set(one)) > VARIED for one in values) else []

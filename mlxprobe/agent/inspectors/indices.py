@@ -78,7 +78,8 @@ class Indices(Inspector):
     def _attention(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def attention(*args: Any, **kwargs: Any) -> Any:
             mask = kwargs.get("mask")
-            if self._listens() and not self._attends[1]:
+            seen = self.inspection
+            if (seen.attends or seen.inside) and self._listens() and not self._attends[1]:
                 with own.importable():
                     from mlxprobe.agent import built
                 found = built.argument("mask")

@@ -17,6 +17,8 @@ GONE = 0.1  # of what it was
 class Norms(Inspector):
     """Read some elements of the largest matrices that are trained, where they are evaluated."""
 
+    passes = 1
+
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._first: dict[tuple[tuple[str, int], str], float] = {}
@@ -28,7 +30,7 @@ class Norms(Inspector):
             return
         named = [(path, one) for path, one in graph.named_leaves(call.parameters) if one.ndim > 1]
         largest = sorted(named, key=lambda pair: -int(pair[1].size))[:MOST]
-        if largest and self.inspection.count("norms", [one for _, one in largest], copies=False) == 0:
+        if largest and not self.inspection.pending([one for _, one in largest], copies=False):
             self._compare(call, {path: size(one) for path, one in largest})
 
     def _compare(self, call: Call, sizes: dict[str, float]) -> None:

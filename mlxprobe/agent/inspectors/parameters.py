@@ -85,7 +85,7 @@ class Parameters(Inspector):
         key = call.site if call.model is None else id(call.model)
         if all(one.key != key for one in self._held):
             held = Held(key, dict(small), call)
-            if small and self.inspection.count("parameters", [one for _, one in small]) == 0:
+            if small and not self.inspection.pending([one for _, one in small]):
                 held.read()
             self._held.append(held)
 
@@ -97,7 +97,7 @@ class Parameters(Inspector):
     def look(self, step: int) -> None:
         held, self._held = self._held, []
         for one in held:
-            if one.arrays:
+            if one.arrays and not self.inspection.waiting.holds([*one.arrays.values()]):
                 pending = self.inspection.count("parameters", list(one.arrays.values()))
                 if pending and one.trained:
                     self._waiting.append((self.inspection.recorder.gradients, pending / len(one.arrays)))

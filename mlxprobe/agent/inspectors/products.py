@@ -31,6 +31,8 @@ class Part(NamedTuple):
 class Products(Inspector):
     """Ask the gradients: with W + s·L·R, and with nothing else, that of L is s times that of W times R transposed."""
 
+    passes = 1
+
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._held: list[tuple[Part, Part, Part]] = []

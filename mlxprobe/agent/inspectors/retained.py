@@ -16,6 +16,7 @@ from mlxprobe.agent import graph, sites
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.lossgraph import LossGraph
 from mlxprobe.agent.roots import OWN, PACKAGE
+from mlxprobe.agent.waiting import EVERY
 
 LISTED = 200  # of a long list, the last are enough to see it grow
 LONG = 10_000
@@ -41,6 +42,8 @@ class Retained(Inspector):
         if step <= MICRO_BATCHES and not recorder.applied:
             return  # the gradients of an update are summed, as it may turn out
         suspects, self._suspects = self._suspects, {}
+        if recorder.lazy_steps > EVERY:
+            return  # each variable holds all of them
         updated = {id(one) for one in graph.leaves(recorder.trained.trees())}  # whose growth is told of as the update's
         for name, function, site, every, kind in variables():
             held = [one for one in every if id(one) not in updated]

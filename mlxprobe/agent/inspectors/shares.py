@@ -41,6 +41,7 @@ class Shares(Inspector):
     """Weigh the positions that a loss is reduced from, once the program has evaluated what came back for them."""
 
     shadows = True
+    passes = 1
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

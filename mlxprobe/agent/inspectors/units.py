@@ -19,6 +19,7 @@ class Units(Inspector):
     """Compare the rows of a few matrices of weights with their first, at the looks at which they have moved."""
 
     shadows = True
+    passes = 1
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -46,7 +47,7 @@ class Units(Inspector):
             for path, one in graph.named_leaves(model.trainable_parameters())
             if one.ndim > 1 and one.shape[0] >= FEWEST and one.size <= LARGE
         ][:MOST]
-        if not named or self.inspection.count("units", [one for _, one in named], copies=False) != 0:
+        if not named or self.inspection.pending([one for _, one in named], copies=False):
             return
         self._looks += 1
         for path, one in named:

@@ -12,6 +12,7 @@ from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.origin.probes import at, at_hand, is_broken, probed
 from mlxprobe.agent.steps import number
 from mlxprobe.agent.trees import ROOM, is_array, random_state, weak
+from mlxprobe.agent.waiting import EVERY
 
 FREE_BYTES = 1_000_000  # of one call, which nobody notices
 HELD_SHARE = 0.02  # of the program's peak, for calls whose parameters have been replaced
@@ -93,10 +94,11 @@ class Origin:
                 if most < 0 or inspection.due:
                     room = most, parameters, probes, modules = self._measured(args[:1], args, kwargs, trained)
                 call = recorder.gradients + 1
-                if probes and calls and calls[0][0] >= probed_at and self._probe(probes, args):
-                    probed_at = call
-                while most < MOST and calls and len(calls) >= most:
-                    calls.popleft()
+                if calls:
+                    if probes and calls[0][0] >= probed_at and not recorder.lazy_steps and self._probe(probes, args):
+                        probed_at = call
+                    while most < MOST and len(calls) >= most and calls:
+                        calls.popleft()
                 if most and self._left:
                     if modules == SECOND and args[1] is trained:
                         args = args[0], model_of, *args[2:]
@@ -149,7 +151,7 @@ class Origin:
         The calls since the last such look are all held, so that a search finds after which they broke.
         """
         recorder = self._inspection.recorder
-        if recorder.lazy_steps or not recorder.losses.may_be_read:
+        if recorder.lazy_steps or recorder.gradients < recorder.losses.readable_from:
             return False
         for path in probes:
             if is_broken(parameters, path):
@@ -170,7 +172,8 @@ class Origin:
         data = every - sum(one.nbytes for one in graph.leaves(parameters))
         modules = tuple(k for k, one in enumerate(args) if hasattr(one, "trainable_parameters"))
         probes = tuple(probed(parameters)) if self._inspection.due and at_hand() else ()
-        if self._inspection.count("probes", [at(parameters, path) for path in probes]) != 0:
+        lazy = self._inspection.recorder.lazy_steps > EVERY
+        if lazy or self._inspection.count("probes", [at(parameters, path) for path in probes]) != 0:
             probes = ()  # the program does not evaluate its update at each step
         self._probes = probes
         if every <= FREE_BYTES or every * SPARE <= peak - active:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from mlxprobe.agent.trees import is_array
@@ -46,17 +48,14 @@ def paths(tree: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, .
 
 def at(tree: Any, path: tuple[Any, ...]) -> Any:
     """Return what is at the end of a path."""
-    for key in path:
-        tree = tree[key]
-    return tree
+    return reduce(getitem, path, tree)
 
 
 def is_broken(tree: Any, path: tuple[Any, ...]) -> bool:
     """Tell whether any of some elements of a small evaluated array is not finite: in a microsecond, by its bytes."""
     try:
-        for key in path:
-            tree = tree[key]
-        raw, size = memoryview(tree).tobytes(), tree.itemsize
+        view = memoryview(reduce(getitem, path, tree))
+        raw, size = view.tobytes(), view.itemsize
         stride = len(raw) // (size * READ) or 1
         if size > 2:
             high = raw[size - 1 :: size * stride]  # seven bits of the exponent, which few finite numbers have all set
