@@ -21,7 +21,7 @@ from mlxprobe.agent.nesting import Nesting, Stop
 from mlxprobe.agent.trees import Saved, SavedKey, lent
 from mlxprobe.platform import inside
 
-FIRST = 4  # shadows that are not paid for, where each takes less than `CHEAP_S`
+FIRST = 6  # shadows that are not paid for, where each takes less than `CHEAP_S`
 CHEAP_S, DEAR_S = 0.1, 0.5
 POWERS_SHARE = 0.02  # of the time so far, for those at landmarks; and `CHEAP_S` in all, which nobody notices
 SMALL_SHARE = 0.1  # of the machine's memory: the peak of a program of which an eager run fits in
