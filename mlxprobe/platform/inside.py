@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Iterator
 
-from mlxprobe.platform import LINUX
+from mlxprobe.platform import LINUX, MAC
 
 SCOPE_FILE = "/proc/sys/kernel/yama/ptrace_scope"
 RESTRICTED = "1"  # to descendants, unless a process declares who may
@@ -53,7 +53,7 @@ def most_held_bytes() -> int:
     if not LINUX:
         import resource  # takes a moment, at the end alone
 
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if MAC else 1024)  # elsewhere in kB
     known = [line.split() for line in _read("/proc/self/status").splitlines() if line.startswith("VmHWM:")]
     return int(known[0][1]) * 1024 if known else 0  # what getrusage tells was held by who started it, too
 
