@@ -140,7 +140,10 @@ def _ended(watcher: Watcher, log: EventLog, ended: str) -> str:
     """Say what ended one process of several: itself, where it had gone before the whole was ended."""
     raised = log.raised is not None and ended != "interrupted"  # that was its last word
     over = log.finished or raised or log.status is not None or log.process.pid in watcher.processes.gone
-    return "exited" if over else "abandoned" if ended == "exited" else ended
+    if ended != "exited":
+        return "exited" if over else ended
+    told = watcher.processes.statuses(watcher.child.orphans)  # of nobody whom we have ended
+    return "exited" if over or log.process.pid in told else "abandoned"
 
 
 def _silence(watcher: Watcher, log: EventLog, ended: str, *, alone: bool) -> Silence | None:
