@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import graph, sites
 
 Leaves = dict[str, Any]
 
@@ -19,6 +19,7 @@ class Traced:
     def __init__(self, model: Any, optimizer: Any, gradients: Any, *, applies: bool) -> None:
         self.model, self.optimizer, self.gradients = model, optimizer, gradients
         self.applies = applies
+        self.site = sites.calling()
         self.weights: Leaves = dict(graph.named_leaves(model))
         self.state: Leaves = dict(graph.named_leaves(self._state_now()))
 

@@ -44,16 +44,23 @@ def unaveraged_accumulation(seen: Observation) -> Iterator[Finding]:
 
     With k micro-batches every step is k times as long as that of the batch they stand for. Adam and its kin
     divide by the gradient's own size and do not care; SGD does, and so does clipping. Where the sum is not cleared
-    after an update, each is the sum over the whole run so far, and no optimizer mends that.
+    after an update, each is the sum over the whole run so far, and no optimizer mends that. The same comes of
+    gradients that the optimizer is given twice: its momentum counts them twice too.
 
     Example: `grads = tree_map(mx.add, grads, more)` for 8 micro-batches, then `optimizer.update(model, grads)`.
 
-    Use instead: divide each loss, or the summed gradients, by the number of micro-batches.
+    Use instead: divide each loss, or the summed gradients, by the number of micro-batches; one update for
+    each gradient.
     """
     for fact in facts(seen, "not cleared"):
         message = "each update is given the gradients of all before it again: what accumulates them is never cleared"
         message += seen_at(fact)
         yield rule("MP203").at(message, fact.file, fact.line)
+        return
+    for fact in facts(seen, "applied again"):
+        message = "the optimizer is given gradients that it has been given before"
+        message += f", at {fact.detail['before']}" if fact.detail["before"] else ", by this line"
+        yield rule("MP203").at(f"{message}: each step is taken twice", fact.file, fact.line)
         return
     for fact in facts(seen, "accumulated"):
         calls, scalings = float(str(fact.detail["calls"])), fact.detail["scalings"]

@@ -36,6 +36,7 @@ from mlxprobe.agent.inspectors.products import Products
 from mlxprobe.agent.inspectors.rates import Rates
 from mlxprobe.agent.inspectors.ratios import Ratios
 from mlxprobe.agent.inspectors.renewals import Renewals
+from mlxprobe.agent.inspectors.repeats import Repeats
 from mlxprobe.agent.inspectors.retained import Retained
 from mlxprobe.agent.inspectors.scales import Scales
 from mlxprobe.agent.inspectors.shares import Shares
@@ -55,6 +56,7 @@ ALL: tuple[type[Inspector], ...] = (
     Prints,
     Accumulation,
     ByHand,
+    Repeats,
     Drifts,
     Frozen,
     Data,
