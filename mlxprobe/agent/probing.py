@@ -9,7 +9,8 @@ from types import CodeType
 from typing import Any
 
 from mlxprobe.agent import graph
-from mlxprobe.agent.trees import doubled, is_array, random_state
+from mlxprobe.agent.anew import again, outputs
+from mlxprobe.agent.trees import doubled, random_state
 
 Change = Callable[[Any], Any]
 Found = dict[str, tuple[Any, dict[str, Any]] | None]  # by kind: what is to be the same at each look, and the rest
@@ -64,8 +65,7 @@ class Probe:
         for one in self._module.modules() if not training else ():
             vars(one)["_training"] = False
         try:
-            made = outputs(self._function(self._module, *args, **kwargs))
-            graph.evaluate(made)
+            made = outputs(again(self._function, self._module, *args, **kwargs))
             self.draws = self.draws or not bool(mx.array_equal(random_state()[0], self._key).item())
         finally:
             self._restart()
@@ -219,14 +219,6 @@ def deviation(made: Any) -> Any:
     import mlx.core as mx
 
     return mx.std(made.astype(mx.float32), axis=0)
-
-
-def outputs(made: Any) -> list[Any]:
-    """List the arrays of floating-point numbers in what a model returns."""
-    import mlx.core as mx
-
-    parts = made if is_array(made) or isinstance(made, (tuple, list, dict)) else getattr(made, "__dict__", {})
-    return [one for one in graph.leaves(parts) if mx.issubdtype(one.dtype, mx.floating) and one.size]
 
 
 def alike(some: list[Any], others: list[Any]) -> bool:

@@ -24,6 +24,11 @@ def _told(seen: Observation) -> Iterator[Finding]:
         why = f"the inspector failed: {failed[inspector]}" if inspector in failed else missing(seen)
         if why:
             yield Finding(code=rule.code, name=rule.name, severity=Severity.NOTE, message=why, checked=False)
+    beside = {inspector: f"the inspector failed: {error}" for inspector, error in failed.items()}
+    for fact in [one for one in seen.facts if one.name == "not called again"]:
+        beside["Dependence"] = str(fact.detail["why"])
+    for code, why in [(code, beside[one]) for one in SEES if one in beside for code in SEES[one].split()]:
+        yield Finding(code=code, name=RULES[code].name, severity=Severity.NOTE, message=why, checked=False)
 
 
 def _failed(name: str) -> bool:
@@ -76,6 +81,40 @@ def _next_tokens(seen: Observation) -> str:
         return ""
     return "the model's call could not be repeated with another id"
 
+
+# Which rules an inspector sees something for that can be seen beside others' work: told where it has failed.
+SEES: dict[str, str] = {
+    "Accumulation": "MP203 MP204",
+    "AdapterFiles": "MP403",
+    "Adapters": "MP211",
+    "Buffers": "MP114",
+    "Checkpoints": "MP402",
+    "Clipping": "MP212",
+    "Copies": "MP205",
+    "Data": "MP309",
+    "Dependence": "MP305 MP312",
+    "Draws": "MP503",
+    "Fusing": "MP405",
+    "Hidden": "MP213",
+    "Layouts": "MP305",
+    "Modules": "MP214 MP215",
+    "Norms": "MP216",
+    "Operations": "MP110 MP111 MP112",
+    "Pairs": "MP309",
+    "Parameters": "MP205",
+    "Passes": "MP215",
+    "Rates": "MP210",
+    "Ratios": "MP309",
+    "Renewals": "MP402",
+    "Repeats": "MP203",
+    "Scales": "MP311",
+    "Shares": "MP308",
+    "Sizes": "MP109",
+    "Twins": "MP309",
+    "Unclipped": "MP212",
+    "Units": "MP217",
+    "Written": "MP404",
+}
 
 # What a rule needs, which inspector sees it, and why it may be missing.
 NEEDS: dict[str, tuple[str, Callable[[Observation], str]]] = {

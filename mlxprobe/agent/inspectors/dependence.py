@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import time
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 from mlxprobe.agent import graph, own
+from mlxprobe.agent.anew import Refused
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.heard import Made, put_back
@@ -39,6 +40,7 @@ class Dependence(Inspector):
         self._whole: list[tuple[str, Any]] = []  # whole numbers, one for each row, that are no targets
         self._seen: dict[Any, tuple[int, int, Any]] = {}  # looks, updates at the first, and what all have found
         self._settled: set[Any] = set()
+        self._failed: dict[CodeType, str] = {}
         self._places: dict[Any, tuple[str, tuple[str, int]]] = {}  # of what was told, with the module
 
     def called(self, call: Call) -> None:
@@ -58,11 +60,19 @@ class Dependence(Inspector):
         heard = [one for one in seen.heard if one.outer and hasattr(one.module, "modules")]
         seen.heard = []
         for made in [] if seen.nesting.talks or seen.recorder.lazy_steps > 1 else heard[:CALLS]:
-            with (
-                contextlib.suppress(Exception),
-                seen.nesting.peaks.hidden(),
-            ):  # not all can be called anew
-                self._probe(made, targets, step)
+            with seen.nesting.peaks.hidden():
+                try:
+                    self._probe(made, targets, step)
+                except Refused as error:
+                    self._failed.setdefault(made.code, str(error))
+
+    def finish(self) -> None:
+        """Tell of what could not be called anew, where nothing else was asked of it."""
+        for code, why in self._failed.items():
+            if not any(code is asked for _, asked, _ in self._seen):
+                told = f"{code.co_name} could not be called again with other rows ({why})"
+                site = code.co_filename, code.co_firstlineno
+                self.inspection.recorder.fact("not called again", site, why=told)
 
     def _probe(self, made: Made, targets: list[Any], step: int) -> None:
         if made.effects is not None and made.effects.found:

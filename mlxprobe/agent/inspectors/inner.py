@@ -7,8 +7,9 @@ from types import FunctionType
 from typing import Any
 
 from mlxprobe.agent import graph, sites
+from mlxprobe.agent.anew import again, outputs
 from mlxprobe.agent.inspectors.heard import Made
-from mlxprobe.agent.probing import Found, Probe, outputs
+from mlxprobe.agent.probing import Found, Probe
 from mlxprobe.agent.roots import OWN
 
 MOST = 32  # calls of modules
@@ -25,7 +26,7 @@ def heard(made: Made, restart: Callable[[], None]) -> list[Made]:
     for kind, original in patched:
         setattr(kind, CALL, hearing(original, found))
     try:
-        made.function(made.module, *made.args, **made.kwargs)
+        again(made.function, made.module, *made.args, **made.kwargs)
     finally:
         for kind, original in patched:
             setattr(kind, CALL, original)
