@@ -80,7 +80,7 @@ class Inspection(Wishes):
         self.looked: dict[str, Any] = {}
         self.sources = 0  # arrays with data of their own behind parameters and state, when those were last drawn
         self.schedules: dict[int, tuple[str, int]] = {}  # by function: its words, and how many updates
-        self.setting: Callable[[Any], None] = lambda _: None  # told of a module whose parameters are set, by MLX or not
+        self.setting: list[Callable[[Any], None]] = []  # told of a module whose parameters are set, by MLX or not
         self.took: Callable[[Any], None] | None = None  # told of a module that has got some, within no call of MLX's
         self.nesting = Nesting()
         self.looks = Looks()

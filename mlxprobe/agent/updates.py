@@ -118,7 +118,8 @@ class Updates:
             if nesting.depth and not inspection.due:
                 return original(module, parameters, *args, **kwargs)
             if inspection.due or not nesting.depth:
-                inspection.setting(module)
+                for tell in inspection.setting:
+                    tell(module)
             if inspection.due and not nesting.depth:
                 recorder.set_sites[id(module)] = sites.calling()
                 strict = args[0] if args else kwargs.get("strict", True)

@@ -111,7 +111,7 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
 
     Computing gradients changes nothing, and `apply_gradients` returns the new parameters without storing them.
 
-    Two more are notes: another model of the same class that is used at the steps, is not frozen and stays as the
+    Some more are notes: another model of the same class that is used at the steps, is not frozen and stays as the
     trained one began, as a target network does that nobody brings up to date, or a tower that nobody trains; and
     weights that are, when the run ends, nearly those of its start: an average that is too slow for so few updates, or
     an old copy.
@@ -137,6 +137,15 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
         message = (
             "beside the model another of its class is used, which is not frozen and has what the model began with, "
             f"after {fact.detail['updates']} updates: is it to follow?"
+        )
+        yield rule("MP205").at(message, fact.file, fact.line, severity=Severity.NOTE)
+    for fact in facts(seen, "set to the same"):
+        message = f"a model beside the trained one was given the numbers that it has {fact.detail['times']} times: "
+        yield rule("MP205").at(message + "it follows nothing", fact.file, fact.line, severity=Severity.WARNING)
+    for fact in facts(seen, "never taught"):
+        message = (
+            "beside the model another of its class is used, which is not frozen and was never trained, loaded or set: "
+            "what comes of it is chance"
         )
         yield rule("MP205").at(message, fact.file, fact.line, severity=Severity.NOTE)
     for fact in facts(seen, "weights back"):

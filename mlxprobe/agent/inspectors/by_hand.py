@@ -35,13 +35,10 @@ class ByHand(Inspector):
         self._whole = False  # whether those are all
         self._usual = self._last = self._times = self._asked = 0
         self._left = 0  # gradient calls up to the last time that a module was given parameters
-        before = inspection.setting
+        inspection.setting.append(self._setting)
 
-        def setting(module: Any) -> None:
-            before(module)
-            self._left = inspection.recorder.gradients
-
-        inspection.setting = setting
+    def _setting(self, _: Any) -> None:
+        self._left = self.inspection.recorder.gradients
 
     def called(self, call: Call) -> None:
         self._held = None

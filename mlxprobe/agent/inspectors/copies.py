@@ -27,7 +27,14 @@ class Copies(Inspector):
         self._paths: dict[int, list[str]] = {}  # of the parameters that a model is known by
         self._held: tuple[Any, dict[str, Any]] | None = None  # a model at its first gradient call, with those
         self._unmoved: dict[int, int] = {}  # looks at which another was as a model had begun
+        self._values: dict[int, list[float]] = {}  # of another at the first look, and how many since had the same
+        self._same: dict[int, int] = {}
+        self._set: dict[int, int] = {}  # how often each module was given parameters
         self._site = ("", 0)
+        inspection.setting.append(self._setting)
+
+    def _setting(self, module: Any) -> None:
+        self._set[id(module)] = self._set.get(id(module), 0) + 1
 
     def called(self, call: Call) -> None:
         step, model = self.inspection.recorder.step + 1, call.model
@@ -65,8 +72,11 @@ class Copies(Inspector):
             other = known()
             alike = [one for one, (model, _) in self._first.items() if type(model()) is type(other)]
             if other is not None and alike and graph.leaves(other.trainable_parameters()):
-                same = any(self._read(other.parameters(), one) == self._first[one][1] for one in alike)
+                read = [self._read(other.parameters(), one) for one in alike]
+                same = any(now == self._first[one][1] for now, one in zip(read, alike, strict=True))
                 self._unmoved[key] = self._unmoved.get(key, 0) + 1 if same else NEVER_AGAIN
+                same = bool(read[0]) and read[0] == self._values.setdefault(key, read[0])
+                self._same[key] = self._same.get(key, 0) + 1 if same else NEVER_AGAIN
 
     def finish(self) -> None:
         recorder = self.inspection.recorder
@@ -76,8 +86,18 @@ class Copies(Inspector):
         if moved and any(looks >= SURE for looks in self._unmoved.values()):
             looks = max(self._unmoved.values())
             recorder.fact("copy unmoved", self._site, looks=looks, updates=recorder.updates)
+        for key in [key for key, looks in self._same.items() if moved and looks >= SURE]:
+            self._tell_of_same(key)
         for key, (model, first) in self._first.items():
             last, end = self._last.get(key, []), self._read(model().parameters(), key) if model() is not None else []
             if len(last) == len(end) == len(first) and 0 <= math.dist(end, first) < BACK * math.dist(last, first):
                 way = math.dist(end, first) / math.dist(last, first)
                 recorder.fact("weights back", self._site, way=way, updates=recorder.updates)
+
+    def _tell_of_same(self, key: int) -> None:
+        """Tell of another that has kept its numbers: each time that it was given some, or since it was made."""
+        recorder, times = self.inspection.recorder, self._set.get(key, 0)
+        if times >= LONG and key in recorder.set_sites:
+            recorder.fact("set to the same", recorder.set_sites[key], times=times)
+        elif not times and key not in recorder.loaded_into and self._unmoved[key] < 0:
+            recorder.fact("never taught", self._site, updates=recorder.updates)

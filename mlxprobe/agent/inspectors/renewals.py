@@ -52,7 +52,7 @@ class Renewals(Inspector):
         self._reset: set[int] = set()  # models whose parameters were set by hand since their last new optimizer
         self._trained: dict[int, Trained] = {}
         self._latest: Trained | None = None
-        inspection.setting = self._set
+        inspection.setting.append(self._set)
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.optimizers.optimizers":
