@@ -6,6 +6,7 @@ What keeps it otherwise is seen by when it comes to a collective. Time that it w
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from mlxprobe.diagnosis.fates import line
-from mlxprobe.diagnosis.lanes import Lane, lanes, parting, rank_of
+from mlxprobe.diagnosis.lanes import Lane, lanes, parting, rank_of, site
 from mlxprobe.diagnosis.registry import ranks_finding, rule
 from mlxprobe.values.again import WORK
 from mlxprobe.values.measures import duration, stepped_s
@@ -24,6 +25,7 @@ from mlxprobe.values.vocabulary import Severity
 STRAGGLES = 2.0  # times the others' own time
 WORKS = 0.6  # of its wall time: on a processor, or in want of one
 IDLES = 0.3  # of the others'
+SPINS = 4.0  # times what it takes the last: for so long before, who computes the same can only have waited
 LAST = 0.9  # of the collectives: less is chance
 ENOUGH_S = 1.0
 ENOUGH_STEPS = 4
@@ -68,9 +70,8 @@ def straggler(seen: Sequence[Observation]) -> Iterator[Finding]:
     for one in paces:
         others = [other for other in paces if other is not one]
         alone_s = _alone_s(one, groups)
-        if all(other.idles for other in others) and (
-            message := _computes(one, others, alone_s) or _comes_late(one, groups)
-        ):
+        idle = all(other.idles for other in others)
+        if message := (_computes(one, others, alone_s) if idle else "") or _comes_late(one, groups, idle=idle):
             usual_s = statistics.median(other.own_s for other in others)
             last, work = one.seen.collectives[-1], _work(one.seen)
             message += f": they wait for it at {line(last)}{_more(one, others)}{_led(work)}"
@@ -95,12 +96,17 @@ def _computes(one: Pace, others: Sequence[Pace], alone_s: float) -> str:
     )
 
 
-def _comes_late(one: Pace, groups: Sequence[Sequence[Lane]]) -> str:
-    """Say how much later than the others a rank comes to its collectives, where it is nearly always the last."""
-    for late in _latenesses_s(one, groups):
+def _comes_late(one: Pace, groups: Sequence[Sequence[Lane]], *, idle: bool) -> str:
+    """Say how much later than the others a rank comes to its collectives, where it is nearly always the last.
+
+    Others that are not `idle` meanwhile may compute; but not five times as long as it does what is the same work.
+    """
+    for group, late in _latenesses_s(one, groups):
         last = [each for each in late if each > 0]
         usual_s = statistics.median(late) if late else 0.0
         if len(last) < max(ENOUGH_MEETINGS, LAST * len(late)):
+            continue
+        if not (idle or (_same_work(group) and SPINS * _took_s(one, group) < usual_s)):
             continue
         if sum(late) - one.waited_s * len(one.seen.steps) > IDLES * stepped_s(one.seen):
             return f"rank {rank_of(one.seen)} comes last to {len(last)} of {len(late)}, {duration(usual_s)} late"
@@ -109,16 +115,29 @@ def _comes_late(one: Pace, groups: Sequence[Sequence[Lane]]) -> str:
 
 def _alone_s(one: Pace, groups: Sequence[Sequence[Lane]]) -> float:
     """Return for how long in a step a rank is in a collective to which another has not come."""
-    early_s = [-sum(min(each, 0.0) for each in late) for late in _latenesses_s(one, groups)]
+    early_s = [-sum(min(each, 0.0) for each in late) for _, late in _latenesses_s(one, groups)]
     return max(early_s, default=0.0) / len(one.seen.steps)
 
 
-def _latenesses_s(one: Pace, groups: Sequence[Sequence[Lane]]) -> Iterator[list[float]]:
+def _same_work(group: Sequence[Lane]) -> bool:
+    """Tell whether ranks compute as many gradients of batches of the same shapes, and reduce them at the same lines."""
+    works = {(frozenset(map(site, one.rows)), frozenset(one.seen.sheet.batches), _calls(one.seen)) for one in group}
+    return len(works) == 1 and all(one.seen.sheet.batches for one in group)
+
+
+def _took_s(one: Pace, group: Sequence[Lane]) -> float:
+    """Return what an evaluation with a collective usually takes a rank: its own work in it, and what it waits there."""
+    rows = next(each for each in group if each.seen is one.seen).rows
+    took = {row.begun_s: row.done_s - row.begun_s for row in rows if row.begun_s is not None and row.done_s is not None}
+    return statistics.median(took.values()) if took else math.inf
+
+
+def _latenesses_s(one: Pace, groups: Sequence[Sequence[Lane]]) -> Iterator[tuple[Sequence[Lane], list[float]]]:
     """List, for each group that a rank is in, how much later than the others it came to each collective."""
     for group in groups:
         others = [each for each in group if each.seen is not one.seen]
         if len(others) < len(group):
-            yield _lateness_s(next(each for each in group if each not in others), others)
+            yield group, _lateness_s(next(each for each in group if each not in others), others)
 
 
 def _lateness_s(lane: Lane, others: Sequence[Lane]) -> list[float]:

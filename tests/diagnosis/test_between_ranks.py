@@ -414,13 +414,19 @@ def paced(rank: int, own: float, wanted: float = 0.0, late_s: float = 0.0, **cha
         Sample(t_s=0.1 * k, rss_bytes=1, cpu_s=0.1 * k, own_s=0.1 * k * own, wanted_s=0.1 * k * (wanted or own))
         for k in range(45)
     )
-    rows = tuple(msgspec.structs.replace(one, begun_s=one.built_s + late_s) for one in built("g" * 40))
+    rows = tuple(
+        msgspec.structs.replace(one, begun_s=one.built_s + late_s, done_s=one.built_s + 0.07) for one in built("g" * 40)
+    )
     return healthy(rank, "g" * 40, **{"steps": forty, "samples": samples, "collectives": rows} | changes)
 
 
 AFTER_THE_LOOP = tuple(msgspec.structs.replace(one, step=40) for one in built("g"))
 IN_TURN = tuple(
     msgspec.structs.replace(one, begun_s=one.built_s + (0.15 if one.n % 2 else -0.1)) for one in built("g" * 40)
+)
+EQUAL, LONGER = (Sheet(batches={shape: 8}) for shape in ("32×8 float32", "128×8 float32"))
+ELSEWHERE = tuple(
+    msgspec.structs.replace(one, line=32, begun_s=one.built_s, done_s=one.built_s + 0.07) for one in built("g" * 40)
 )
 STRAGGLES, FINE = [("MP707", WARNING, 31, (1,))], list[Any]()
 PACES = [
@@ -436,6 +442,20 @@ PACES = [
     ("one comes a little later", (paced(0, 0.05), paced(1, 0.05, late_s=0.02)), FINE),
     ("one spins on the threads that compute, for the other comes late",
      (paced(0, 0.05), paced(1, 0.95), paced(2, 0.05, late_s=0.06)), FINE),
+    ("one spins for the other, whose evaluation of the same is soon done",
+     (paced(0, 0.95, sheet=EQUAL), paced(1, 0.05, late_s=0.06, sheet=EQUAL)), STRAGGLES),
+    ("it may compute for as long: nothing is known of its batches",
+     (paced(0, 0.95), paced(1, 0.05, late_s=0.06)), FINE),
+    ("it may: its batches are longer",
+     (paced(0, 0.95, sheet=LONGER), paced(1, 0.05, late_s=0.06, sheet=EQUAL)), FINE),
+    ("it may: its steps have more of them",
+     (paced(0, 0.95, calls=4, sheet=EQUAL), paced(1, 0.05, late_s=0.06, sheet=EQUAL)), FINE),
+    ("it may: what it does has lines of its own",
+     (paced(0, 0.95, collectives=ELSEWHERE, sheet=EQUAL), paced(1, 0.05, late_s=0.06, sheet=EQUAL)), FINE),
+    ("it may: for the last one, too, the evaluation is not soon done",
+     (paced(0, 0.95, sheet=EQUAL), paced(1, 0.05, late_s=0.05, sheet=EQUAL)), FINE),
+    ("it may: the last one waited for a processor",
+     (paced(0, 0.95, sheet=EQUAL), paced(1, 0.05, 0.65, late_s=0.06, sheet=EQUAL)), FINE),
     ("it asks for it later, and both compute", (paced(0, 0.9), paced(1, 0.9, late_s=0.05)), FINE),
     ("now one is late, now the other", (paced(0, 0.05), paced(1, 0.05, collectives=IN_TURN)), FINE),
     ("one waits after its loop, not in it",

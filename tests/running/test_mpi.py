@@ -24,13 +24,14 @@ model, optimizer = nn.Linear(8, 4), optim.SGD(0.05)
 mx.eval(model.parameters())
 mx.random.seed(rank)
 gradients = nn.value_and_grad(model, lambda m, x: ((m(x) - x[:, :4]) ** 2).mean())
-for step in range(12 - (how == "uneven" and rank)):
+for step in range(24 if how == "slow" else 12 - (how == "uneven" and rank)):
     loss, grads = gradients(model, mx.random.normal((32, 8)))
     if rank and step == 6:
         if how == "skips": continue
         if how == "raises": raise ValueError("a bad batch")
         if how == "dies": os.kill(os.getpid(), signal.SIGKILL)
-    if rank and how == "slow": time.sleep(0.2)
+    if rank and how == "slow": time.sleep(0.2)  # held up
+    if how == "equal": sum(range(400_000))
     if how == "order":
         for name in sorted(grads, reverse=bool(rank and step == 6)):
             grads[name] = mx.distributed.all_sum(grads[name])  # one by one
@@ -42,9 +43,9 @@ for step in range(12 - (how == "uneven" and rank)):
 if how == "validates" and rank == 0:
     print(mx.distributed.all_sum(loss).item())  # alone
 """
-ONE_BY_ONE, AVERAGED, ALONE, RAISED = (
+ONE_BY_ONE, AVERAGED, ALONE, RAISED, HELD_UP = (
     next(number for number, line in enumerate(LOOP.splitlines(), 1) if text in line)
-    for text in ("# one by one", "# averaged", "# alone", "raise ValueError")
+    for text in ("# one by one", "# averaged", "# alone", "raise ValueError", "# held up")
 )
 WAYS = [
     ("skips", {("MP701", AVERAGED)}),
@@ -53,7 +54,8 @@ WAYS = [
     ("raises", {("MP704", RAISED)}),
     ("dies", {("MP704", 0)}),
     ("uneven", {("MP708", AVERAGED)}),
-    ("slow", set()),  # what of its time the other waits cannot be told: it is blamed for nothing
+    ("slow", {("MP707", HELD_UP)}),  # the other spins: it is blamed for nothing
+    ("equal", set()),
     ("averaged", set()),
 ]
 
