@@ -138,6 +138,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
                 "MP309",
                 "MP310",
                 "MP312",
+                "MP313",
             ),
         ),
         *(Cause(code, proved) for code in ("MP201", "MP304")),

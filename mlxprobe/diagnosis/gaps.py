@@ -110,6 +110,7 @@ SEES: dict[str, str] = {
     "Scales": "MP311",
     "Shares": "MP308",
     "Sizes": "MP109",
+    "Supply": "MP313",
     "Twins": "MP309",
     "Unclipped": "MP212",
     "Units": "MP217",

@@ -41,6 +41,7 @@ from mlxprobe.agent.inspectors.retained import Retained
 from mlxprobe.agent.inspectors.scales import Scales
 from mlxprobe.agent.inspectors.shares import Shares
 from mlxprobe.agent.inspectors.sizes import Sizes
+from mlxprobe.agent.inspectors.supply import Supply
 from mlxprobe.agent.inspectors.twins import Twins
 from mlxprobe.agent.inspectors.unclipped import Unclipped
 from mlxprobe.agent.inspectors.units import Units
@@ -91,4 +92,5 @@ ALL: tuple[type[Inspector], ...] = (
     Renewals,
     Written,
     Draws,
+    Supply,
 )

@@ -1,0 +1,33 @@
+"""Findings about where the data come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlxprobe.diagnosis.registry import facts, finding, rule
+from mlxprobe.values.observation import Observation
+from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
+
+
+@finding("MP313", "used-up-data", Severity.WARNING)
+def used_up_data(seen: Observation) -> Iterator[Finding]:
+    """A loop has nothing to iterate from the second round of the loop around it on.
+
+    A generator, or what `zip`, `map` and `iter` return, gives what it has once. Made before the loop over the epochs,
+    it is used up by the first: the others train on nothing, or validate on nothing, and what they print is of the last
+    batch that there was. Told where the source of the loops says so, neither loop ends before what it iterates does,
+    the iterator has nothing left, and another round has come.
+
+    Example: `batches = (load(f) for f in files)` before `for epoch in range(30): for x, y in batches:`.
+
+    Use instead: a list, a function that makes the generator anew for each epoch, or a class whose `__iter__` does.
+    """
+    if seen.raised is not None:
+        return
+    for fact in facts(seen, "used up"):
+        message = (
+            f"{fact.detail['iterator']}, a {fact.detail['kind']}, is used up by the first round of the loop at "
+            f"{fact.detail['outer']}: in the others this one has nothing to iterate"
+        )
+        yield rule("MP313").at(message, fact.file, fact.line)
