@@ -17,10 +17,11 @@ from mlxprobe.agent.kept import Kept
 from mlxprobe.agent.losspath import loss_in
 from mlxprobe.agent.nesting import Trace
 from mlxprobe.agent.origin.held import Origin, containers
+from mlxprobe.agent.outside import Outside
 from mlxprobe.agent.pace import Pace
 from mlxprobe.agent.phases import TRACING
 from mlxprobe.agent.shadow import Shadows
-from mlxprobe.agent.traces import Traces
+from mlxprobe.agent.traces import Traces, key_of
 from mlxprobe.agent.trees import Saved, weak
 
 KEPT_BYTES = 50_000_000  # of state that one call keeps alive: what is larger is looked into from the second call on
@@ -43,7 +44,8 @@ class Compiled:
         self._captured = containers(given[0])
         self._given = given  # its inputs and outputs, as `mx.compile` was told
         self._site = site
-        self._effects = Effects()
+        self._effects, self._outside = Effects(), Outside(function)
+        self._effects.begins = self._outside.visit
         self._introduce(inspection, origin)
         self._times_traced = 0
         self._trained: dict[tuple[Any, ...], list[Pair]] = {}  # what each trace updates
@@ -55,7 +57,7 @@ class Compiled:
     def _introduce(self, inspection: Inspection, origin: Origin) -> None:
         self._inspection, self._origin = inspection, origin
         self._recorder, self._nesting = inspection.recorder, inspection.nesting
-        self._constants = Constants(inspection, self._site, self._given)
+        self._constants = Constants(inspection, self._site, self._given, self._outside)
         self.traces = Traces(self._recorder)
         self._buffers = Kept(self.traces, self)
         self._pace = Pace(self._recorder, self._site)
@@ -75,11 +77,13 @@ class Compiled:
         """Run the function for MLX, which traces it."""
         trace = Trace(Reach(self._given, [args, kwargs]))
         self.traces.traced(args, kwargs, self._given[0])
+        key = key_of(args, kwargs, self._given[0])
         self._nesting.tracing.append(trace)
         self._inspection.tracing = True
         began = time.monotonic()
         try:
-            with followed(self._effects), self._constants.drawing([args, kwargs]):
+            with followed(self._effects), self._constants.drawing([args, kwargs], key):
+                self._outside.begins()
                 result = self._function(*args, **kwargs)
             trace.reach.returns(result)
             for what, needed in (found for update in trace.updated for found in update.uncaptured(trace.reach)):
@@ -134,7 +138,7 @@ class Compiled:
                 self._look_back(before, args, kwargs, shadows)
         self.traces.called()
         with recorder.carefully():
-            self._constants.called(traced=traced)
+            self._constants.called(functools.partial(key_of, args, kwargs, self._given[0]), traced=traced)
             if traced and not inspection.busy:
                 with inspection.at_our_cost():
                     drawn, outputs = given if recorder.lazy_steps <= LAZY_AT_MOST else None, [result, self._given[1]]

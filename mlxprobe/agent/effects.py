@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any
 
@@ -63,6 +63,7 @@ class Effects:
         self.changed: list[Any] = []  # modules that are written to: harmless where they are put back
         self.roots: list[weakref.ref[Any]] = []
         self.reads: dict[tuple[int, str], dict[str, Any]] = {}  # globals that hold arrays, by name
+        self.begins: Callable[[FrameType], None] = lambda _: None  # told of each function of the user's, once
 
     def shows(self, frame: FrameType) -> bool:
         """Tell whether a function that begins has not been read, or does what a second call could show this time."""
@@ -94,6 +95,7 @@ class Effects:
     def _visit_users(self, frame: FrameType, code: CodeType, file: str) -> None:
         if sites.whose(file) == GENERATED and code.co_name.startswith("__"):
             return  # what a dataclass or a named tuple makes
+        self.begins(frame)
         if self.found:  # it will not be run by us
             self._remember(frame, code)
             return

@@ -145,6 +145,11 @@ class Made:
             self._recorder.revise("compiled anew", self._site, functions=self.functions, calls=self.calls)
 
 
+def key_of(args: Any, kwargs: Any, captured: Any) -> int:
+    """Return what calls of one trace have in common."""
+    return hash(tuple(dict(described(args, kwargs, captured)).items()))
+
+
 def described(args: Any, kwargs: Any, captured: Any) -> Iterator[tuple[str, Any]]:
     """List what MLX tells traces apart by: shapes and types of arrays, and the other values themselves."""
     for path, one in graph.named_leaves([args, kwargs, captured]):

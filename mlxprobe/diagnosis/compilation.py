@@ -92,6 +92,8 @@ def uncaptured_random_state(seen: Observation) -> Iterator[Finding]:
     """
     for fact in facts(seen, "draws repeat"):
         message = "the compiled function draws random numbers, the same at every call: mx.random.state is not captured"
+        if fact.detail.get("what") == "host":
+            message = "the compiled function draws with a generator that is not MLX's: its trace alone does, once"
         yield rule("MP503").at(message, fact.file, fact.line)
     for fact in facts(seen, "seeded"):
         if fact.detail["what"] == "drawn":
@@ -112,10 +114,14 @@ def baked_in_state(seen: Observation) -> Iterator[Finding]:
     What a trace reads and is not told of becomes a constant of it: the weights of the first step, for ever. A gradient
     of them never changes, a validation loss neither. So it is with labels that the function takes from an object.
 
+    A Python number, or an array of NumPy's, that the function reads of an object, a closure or a global name is a
+    constant of the trace too: a warning, where it is another at a later call. So is a number that the function itself
+    counts on: its Python runs once.
+
     Example: `mx.compile(nn.value_and_grad(model, loss_fn))` with `optimizer.update(model, grads)` outside.
 
     Use instead: `mx.compile(lambda x, y: step(model, x, y), inputs=model.state, outputs=model.state)`, or hand over
-    what changes as an argument.
+    what changes as an argument: a number as an array, `mx.array(rate)`.
     """
     for fact in facts(seen, "baked in"):
         paths = fact.detail["paths"]
@@ -123,6 +129,15 @@ def baked_in_state(seen: Observation) -> Iterator[Finding]:
         named = f"{listed(paths[:3])}{' …' if count > 3 else ''}" if isinstance(paths, list) else str(paths)
         message = f"the compiled function still computes with old values of {named}: they are not among its inputs"
         yield rule("MP504").at(message, fact.file, fact.line, arrays=count, compared=float(str(fact.detail["of"])))
+    for fact in facts(seen, "number baked in"):
+        what, before, now = fact.detail["what"], fact.detail.get("before"), fact.detail.get("now")
+        message = f"the compiled function still computes with {what} as it was when it was traced, and it has changed"
+        if "calls" in fact.detail:
+            message = f"the compiled function counts {what} and computes with it: that is done in its trace alone, and"
+            message += f" {what} is {before:.6g} after {fact.detail['calls']} more calls"
+        elif before is not None:
+            message += f" from {before:.6g} to {now:.6g}"
+        yield rule("MP504").at(message, fact.file, fact.line, severity=Severity.WARNING)
 
 
 @finding("MP505", "long-trace", Severity.WARNING)

@@ -6,14 +6,15 @@ from typing import Any
 import mlx.core as mx
 
 from mlxprobe.agent.constants import Constants
+from mlxprobe.agent.outside import Outside
 
 
 def compared(kept: Any, now: Any) -> list[str]:
     told: list[str] = []
     recorder = SimpleNamespace(fact=lambda name, *_, **__: told.append(name))
     inspection: Any = SimpleNamespace(recorder=recorder, pending=lambda _: 0)
-    constants = Constants(inspection, ("train.py", 1), [None, None])
-    constants._held = {"weight": (lambda: {"weight": now}, kept)}
+    constants = Constants(inspection, ("train.py", 1), [None, None], Outside(None))
+    constants._held = {"weight": (lambda: now, kept, ("train.py", 1))}
     constants._compare()
     return told
 
