@@ -44,7 +44,7 @@ class Probe:
             self.rows = 0
         self.draws = False
         self._restart: Callable[[], None] = lambda: None
-        self._first: list[Any] = []
+        self.first: list[Any] = []
 
     def begin(self, restart: Callable[[], None]) -> bool:
         """Call it twice as it was; tell whether that gives the same, and fast."""
@@ -52,10 +52,10 @@ class Probe:
         took = []
         for _ in range(2):
             began = time.process_time()
-            again, self._first = self._first, self._call()
+            again, self.first = self.first, self._call()
             took.append(time.process_time() - began)
         fast = min(took) < SLOW_S
-        return fast and bool(self._first) and alike(self._first, again)
+        return fast and bool(self.first) and alike(self.first, again)
 
     def _call(self, change: Change = lambda one: one, *, training: bool = True) -> list[Any]:
         """Return the outputs for changed inputs, evaluated, with all put back."""
@@ -82,7 +82,7 @@ class Probe:
                 continue
             judged = True
             changed = self._call(lambda a, one=one, first=first: first if a is one else a)  # type: ignore[misc]
-            names += [name] if alike(self._first, changed) else []
+            names += [name] if alike(self.first, changed) else []
         return {"input idle": (names, {"names": names}) if names else None} if judged else {}
 
     def places(self) -> Found:
@@ -91,7 +91,7 @@ class Probe:
 
         name, one = self.inputs[0]
         length = self._length()
-        gone = all(made.ndim and made.shape[0] == self.rows and length not in made.shape[1:] for made in self._first)
+        gone = all(made.ndim and made.shape[0] == self.rows and length not in made.shape[1:] for made in self.first)
         if len(self.inputs) > 1 or not (gone and self.whole) or not PLACES <= length <= PASSES * self.rows:
             return {}
         before = self._call(training=False)
@@ -157,8 +157,8 @@ class Probe:
 
         first = self.inputs[0][1]
         ids = mx.issubdtype(first.dtype, mx.integer)
-        by_row = all(one.ndim and one.shape[0] == self.rows and self.rows not in one.shape[1:] for one in self._first)
-        stays = any(length in one.shape[1:] for one in self._first)
+        by_row = all(one.ndim and one.shape[0] == self.rows and self.rows not in one.shape[1:] for one in self.first)
+        stays = any(length in one.shape[1:] for one in self.first)
         return by_row and (shuffled or (ids and len(self.inputs) == 1) or (first.ndim > 2 and not stays))
 
     def _all(self, of: Change) -> list[Any]:
@@ -187,7 +187,7 @@ class Probe:
         """Compare how far the first output differs from row to row with how far its targets do."""
         import mlx.core as mx
 
-        made = self._first[0]
+        made = self.first[0]
         known = [one for one in targets if one.shape == made.shape and one.shape[0] == self.rows]
         if len(known) != 1 or not mx.issubdtype(known[0].dtype, mx.floating):
             return {}
@@ -199,9 +199,9 @@ class Probe:
         import mlx.core as mx
 
         after = self._call(training=False)
-        if any(one.shape != made.shape or one.ndim == 0 for one, made in zip(after, self._first, strict=True)):
+        if any(one.shape != made.shape or one.ndim == 0 for one, made in zip(after, self.first, strict=True)):
             return {}
-        pairs = [(mx.mean(one - made, axis=0), deviation(made)) for one, made in zip(after, self._first, strict=True)]
+        pairs = [(mx.mean(one - made, axis=0), deviation(made)) for one, made in zip(after, self.first, strict=True)]
         worst = max(graph.largest(shift) / (graph.largest(spread) or math.inf) for shift, spread in pairs)
         return {"modes apart": (True, {"apart": worst}) if worst > far else None}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable
 from types import CodeType
@@ -14,7 +15,7 @@ from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.heard import Made, put_back
 from mlxprobe.agent.inspectors.losses import COMPARED, TARGETS, unique
-from mlxprobe.agent.probing import Found, Probe
+from mlxprobe.agent.probing import Found, Probe, deviation
 
 CALLS = 2  # of a gradient call
 SHUFFLED = 8  # rows that came again elsewhere
@@ -22,6 +23,8 @@ SURE = 2  # looks, so many updates apart at least: what begins as zero is no mor
 TAUGHT = 129  # steps, after which outputs that are all alike are no beginning
 BUILT = {"rows mixed", "one place"}  # what a model is built like: whatever it has learned later
 FLAT = 0.02  # of the targets' deviation
+WIDE, UNLIKE = 8, 0.3  # numbers of an output; of inputs that differ
+LATER, ALIKE = 64, 0.1  # steps; of the outputs' size: rows whose directions have a cosine of 0.99
 FAR = 3.0  # of the outputs' own
 
 
@@ -38,8 +41,11 @@ class Dependence(Inspector):
         super().__init__(inspection)
         self._targets: list[Any] = []
         self._whole: list[tuple[str, Any]] = []  # whole numbers, one for each row, that are no targets
+        self._data: list[Any] = []  # arrays of a gradient call's data, and those that models were given within it
+        self._given: list[Any] = []
         self._seen: dict[Any, tuple[int, int, Any]] = {}  # looks, updates at the first, and what all have found
         self._settled: set[Any] = set()
+        self._widths: dict[Any, float] = {}  # of a model's outputs, at the first look
         self._failed: dict[CodeType, str] = {}
         self._places: dict[Any, tuple[str, tuple[str, int]]] = {}  # of what was told, with the module
 
@@ -52,19 +58,23 @@ class Dependence(Inspector):
         named = [(name, one) for name, one in unique(call.data) if id(one) not in known and one.ndim == 1]
         self._whole = [(name, one) for name, one in named if mx.issubdtype(one.dtype, mx.integer)]
 
+        self._data = [one for _, one in unique(call.data)]
+
     def forget(self) -> None:
-        self._targets, self._whole = [], []
+        self._targets, self._whole, self._data, self._given = [], [], [], []
 
     def look(self, step: int) -> None:
         seen, targets, self._targets = self.inspection, self._targets, []
         heard = [one for one in seen.heard if one.outer and hasattr(one.module, "modules")]
         seen.heard = []
+        self._given = [one for made in heard for one in graph.leaves([made.args, made.kwargs])]
         for made in [] if seen.nesting.talks or seen.recorder.lazy_steps > 1 else heard[:CALLS]:
             with seen.nesting.peaks.hidden():
                 try:
                     self._probe(made, targets, step)
                 except Refused as error:
                     self._failed.setdefault(made.code, str(error))
+        self._data, self._given = [], []
 
     def finish(self) -> None:
         """Tell of what could not be called anew, where nothing else was asked of it."""
@@ -74,10 +84,8 @@ class Dependence(Inspector):
                 site = code.co_filename, code.co_firstlineno
                 self.inspection.recorder.fact("not called again", site, why=told)
 
-    def _probe(self, made: Made, targets: list[Any], step: int) -> None:
-        if made.effects is not None and made.effects.found:
-            return
-        probe = Probe(made.code, made.function, made.module, (made.args, made.kwargs))
+    def _asks(self, probe: Probe, made: Made, targets: list[Any], step: int) -> dict[str, Callable[[], Found]]:
+        """List by name what is to be asked of a call."""
         asks: dict[str, Callable[[], Found]] = {"input idle": probe.idle, "one place": probe.places}
         if any(one.ndim and one.shape[0] == probe.rows for one in targets):
             asks["rows mixed"] = functools.partial(probe.mixed, shuffled=self.inspection.shuffled >= SHUFFLED)
@@ -87,8 +95,17 @@ class Dependence(Inspector):
         whole = [(name, one) for name, one in self._whole if not any(one is target for target in targets)]
         if whole:
             asks["input zero"] = functools.partial(probe.constant, whole)
+        if self._data and (step >= LATER or (made.code, type(made.module)) not in self._widths):
+            asks["outputs one"] = functools.partial(self._narrowed, probe, made, step)
+        return asks
+
+    def _probe(self, made: Made, targets: list[Any], step: int) -> None:
+        if made.effects is not None and made.effects.found:
+            return
+        probe = Probe(made.code, made.function, made.module, (made.args, made.kwargs))
+        asks = self._asks(probe, made, targets, step)
         asked = [ask for name, ask in asks.items() if key(name, made) not in self._settled]
-        given = graph.leaves([made.module, made.args, made.kwargs, targets, [one for _, one in whole]])
+        given = graph.leaves([made.module, made.args, made.kwargs, targets, [one for _, one in self._whole]])
         if not (probe.rows and asked) or self.inspection.pending(given):
             return
         began = time.process_time()
@@ -99,6 +116,21 @@ class Dependence(Inspector):
                 for name, one in ask().items():
                     if self._take(made, name, one) and one is not None:
                         self._tell(made, name, one[1], probe, restart)
+
+    def _narrowed(self, probe: Probe, made: Made, step: int) -> Found:
+        """Hold how far the outputs differ from row to row beside how far they did at the first look."""
+        now = width(probe)
+        first = self._widths.setdefault((made.code, type(made.module)), now)
+        if step < LATER or not 0 < now <= first or not all(self._is_given(one) for one in self._data):
+            return {}
+        return {"outputs one": (True, {"now": now, "first": first}) if now < min(ALIKE, first / 2) else None}
+
+    def _is_given(self, one: Any) -> bool:
+        """Tell whether a model was given an array of the call's data: nothing is left then to compare outputs with."""
+        import mlx.core as mx
+
+        alike = [other for other in self._given if (other.shape, other.dtype) == (one.shape, one.dtype)]
+        return any(not self.inspection.pending([one, other]) and bool(mx.array_equal(one, other)) for other in alike)
 
     def _take(self, made: Made, name: str, found: Any) -> bool:
         """Tell whether each look has found it, so often that it is sure; what one has not is settled."""
@@ -133,3 +165,18 @@ class Dependence(Inspector):
 def key(name: str, made: Made) -> tuple[Any, ...]:
     """Name what is asked of the calls of one function of one class."""
     return name, made.code, type(made.module)
+
+
+def width(probe: Probe) -> float:
+    """Return how far outputs of several numbers differ from row to row, of their size; 0 where no inputs differ."""
+    mine = [one for one in probe.first if one.ndim == 2 and one.shape[0] == probe.rows and one.shape[1] >= WIDE]
+    differ = any(unlike(one) > UNLIKE for _, one in probe.inputs)
+    return max(map(unlike, mine), default=0.0) if differ else 0.0
+
+
+def unlike(made: Any) -> float:
+    """Return how far rows differ from one another, of their size."""
+    import mlx.core as mx
+
+    size = graph.number(mx.sqrt(mx.mean(mx.square(made.astype(mx.float32)))))
+    return graph.number(mx.mean(deviation(made))) / size if 0 < size < math.inf else 0.0
