@@ -111,6 +111,7 @@ SEES: dict[str, str] = {
     "Shares": "MP308",
     "Sizes": "MP109",
     "Supply": "MP313",
+    "Ties": "MP218",
     "Twins": "MP309",
     "Unclipped": "MP212",
     "Units": "MP217",

@@ -50,6 +50,26 @@ def parameter_overwritten(seen: Observation) -> Iterator[Finding]:
         yield rule("MP214").at(message, fact.file, fact.line)
 
 
+@finding("MP218", "parted-tie", Severity.WARNING)
+def parted_tie(seen: Observation) -> Iterator[Finding]:
+    """Weights that are to be one are two after the first update.
+
+    In MLX an attribute holds an array, and arrays do not change: each of two attributes that hold the same one gets its
+    own gradient, and an array of its own from the first update on. It is a note where both layers are of one class:
+    they may only begin alike.
+
+    Example: `self.head.weight = self.embed.weight`.
+
+    Use instead: one layer for both, `self.embed.as_linear(hidden)` for an `nn.Embedding`.
+    """
+    for fact in facts(seen, "tie parted"):
+        kinds = fact.detail["kinds"]
+        alike = isinstance(kinds, list) and len(set(kinds)) == 1
+        message = f"{fact.detail['one']} and {fact.detail['other']} were one array before the first update, and are two"
+        severity = Severity.NOTE if alike else Severity.WARNING
+        yield rule("MP218").at(message, fact.file, fact.line, severity=severity)
+
+
 @finding("MP215", "mode", Severity.WARNING)
 def mode(seen: Observation) -> Iterator[Finding]:
     """Dropout or batch normalisation runs in evaluation mode while training, or in training mode while evaluating.

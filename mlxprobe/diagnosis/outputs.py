@@ -20,9 +20,9 @@ def idle_input(seen: Observation) -> Iterator[Finding]:
     one: the first of a sequence whose layers look back alone, say; and where an input is zero in all rows each time,
     beside whole numbers that are given for each row, differ, and are no targets. Where outputs are compared with
     targets, and differ from row to row by less than a fiftieth of what these do, after more than a hundred steps,
-    nothing of the inputs reaches them. Outputs of eight numbers or more that differ by less than a tenth of their
-    size after some sixty steps, and by twice as much at first, have collapsed: a loss that asks for likeness alone is
-    content. That is asked where the loss is given nothing but what models take.
+    nothing of the inputs reaches them. Outputs of eight numbers or more that differ by less than a quarter of their
+    size after some sixty steps, and by more at first, have collapsed: a loss that asks for likeness alone is
+    content. That is asked where the loss is given nothing but what the model takes, in several calls.
 
     Example: `t // steps` of whole numbers, which is 0 for all of them; `hidden[:, 0]` of a causal model.
 
@@ -42,8 +42,8 @@ def idle_input(seen: Observation) -> Iterator[Finding]:
         yield rule("MP312").at(message, fact.file, fact.line, looks=float(str(fact.detail["looks"])))
     for fact in [one for one in facts(seen, "outputs one") if one.detail["looks"]]:
         now, first = (float(str(fact.detail[name])) for name in ("now", "first"))
-        message = f"what {fact.detail['model']} returns has become the same for all rows: it differs by {now:.1%} of "
-        message += f"its size, and by {first:.0%} at first, while its inputs differ as before"
+        message = f"what {fact.detail['model']} returns for rows that differ has become alike: it differs by "
+        message += f"{now:.1%} of its size, and by {first:.0%} at first"
         yield rule("MP312").at(message, fact.file, fact.line, now=now, first=first)
     for fact in [one for one in facts(seen, "outputs alike") if one.detail["looks"]]:
         mine, theirs = (float(str(fact.detail[name])) for name in ("deviation", "targets"))

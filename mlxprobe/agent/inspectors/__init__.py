@@ -42,6 +42,7 @@ from mlxprobe.agent.inspectors.scales import Scales
 from mlxprobe.agent.inspectors.shares import Shares
 from mlxprobe.agent.inspectors.sizes import Sizes
 from mlxprobe.agent.inspectors.supply import Supply
+from mlxprobe.agent.inspectors.ties import Ties
 from mlxprobe.agent.inspectors.twins import Twins
 from mlxprobe.agent.inspectors.unclipped import Unclipped
 from mlxprobe.agent.inspectors.units import Units
@@ -54,6 +55,7 @@ ALL: tuple[type[Inspector], ...] = (
     Parameters,
     Norms,
     Units,
+    Ties,
     Prints,
     Accumulation,
     ByHand,

@@ -24,7 +24,7 @@ TAUGHT = 129  # steps, after which outputs that are all alike are no beginning
 BUILT = {"rows mixed", "one place"}  # what a model is built like: whatever it has learned later
 FLAT = 0.02  # of the targets' deviation
 WIDE, UNLIKE = 8, 0.3  # numbers of an output; of inputs that differ
-LATER, ALIKE = 64, 0.1  # steps; of the outputs' size: rows whose directions have a cosine of 0.99
+LATER, ALIKE = 64, 0.25  # steps; of the outputs' size: rows whose directions have a cosine of 0.94
 FAR = 3.0  # of the outputs' own
 
 
@@ -68,6 +68,8 @@ class Dependence(Inspector):
         heard = [one for one in seen.heard if one.outer and hasattr(one.module, "modules")]
         seen.heard = []
         self._given = [one for made in heard for one in graph.leaves([made.args, made.kwargs])]
+        several = len(heard) > 1 and all(one.module is heard[0].module for one in heard)
+        self._data = self._data if several else []  # one call alone may make what another model is to judge
         for made in [] if seen.nesting.talks or seen.recorder.lazy_steps > 1 else heard[:CALLS]:
             with seen.nesting.peaks.hidden():
                 try:
@@ -123,7 +125,7 @@ class Dependence(Inspector):
         first = self._widths.setdefault((made.code, type(made.module)), now)
         if step < LATER or not 0 < now <= first or not all(self._is_given(one) for one in self._data):
             return {}
-        return {"outputs one": (True, {"now": now, "first": first}) if now < min(ALIKE, first / 2) else None}
+        return {"outputs one": (True, {"now": now, "first": first}) if now < min(ALIKE, 0.75 * first) else None}
 
     def _is_given(self, one: Any) -> bool:
         """Tell whether a model was given an array of the call's data: nothing is left then to compare outputs with."""
