@@ -19,6 +19,7 @@ class Call:
         site: tuple[str, int],
         scalings: int | None = None,
         function: Any = None,
+        given: tuple[Any, Any] | None = None,
     ) -> None:
         self.model = model
         self.parameters = parameters
@@ -27,6 +28,7 @@ class Call:
         self.gradients = gradients
         self.site = site
         self.function = function  # that the gradient is of
+        self.given = given  # what it was called with
         self.scalings = scalings  # of the loss of a compiled function, which its trace told
 
     @property

@@ -38,6 +38,7 @@ class Made:
         """Put together what the inspectors are told of a call."""
         made = _described(result if self.with_value else (None, result), self.describe, self.bound, args, kwargs)
         made.function = self.bound[1] if self.bound else self.function
+        made.given = None if self.bound else (args, kwargs)
         return made
 
 

@@ -13,6 +13,7 @@ class Wishes:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self._wanted = False
+        self.picked: list[tuple[Any, Any]] | None = None  # by targets, from what, while a loss is called anew by us
         self.heard: list[Any] = []  # calls of a model within the last gradient call, at a few steps
         self.attends = False  # whether the place where the mask of an attention is decided is asked for
         self.shuffled = 0  # rows that came again at another place of a batch

@@ -78,7 +78,7 @@ def _losses(seen: Observation) -> str:
 
 def _next_tokens(seen: Observation) -> str:
     if not _has(seen, "targets follow inputs") or _has(seen, "causality"):
-        return ""
+        return "" if _has(seen, "ids") or _has_none(seen) else _outside(seen)
     return "the model's call could not be repeated with another id"
 
 

@@ -17,6 +17,7 @@ from mlxprobe.agent.inspectors.dependence import Dependence
 from mlxprobe.agent.inspectors.draws import Draws
 from mlxprobe.agent.inspectors.drifts import Drifts
 from mlxprobe.agent.inspectors.frozen import Frozen
+from mlxprobe.agent.inspectors.functional import Functional
 from mlxprobe.agent.inspectors.fusing import Fusing
 from mlxprobe.agent.inspectors.gradients import Gradients
 from mlxprobe.agent.inspectors.heard import Heard
@@ -72,6 +73,7 @@ ALL: tuple[type[Inspector], ...] = (
     Heard,  # leaves models as it found them: before Passes, which wraps them for good
     Passes,
     Causality,
+    Functional,
     Dependence,
     Layouts,
     Modules,

@@ -34,6 +34,7 @@ class Indices(Inspector):
         self._attends = sites.NOWHERE
         self._same = self._next = self._second = 0  # looks
         self._seen = False
+        self._fed: list[Any] = []  # ids that a function of no model is given
         self._given: tuple[list[Any], tuple[str, int]] = [], sites.NOWHERE  # a call's ids, and where the last are made
 
     def imported(self, name: str, module: Any) -> None:
@@ -65,6 +66,8 @@ class Indices(Inspector):
         seen = self.inspection
 
         def targets(logits: Any, indices: Any, *args: Any, **kwargs: Any) -> Any:
+            if seen.picked is not None:
+                seen.picked.append((logits, indices))
             if is_ids(indices) and not seen.busy and (seen.tracing or seen.inside):
                 with seen.at_our_cost():
                     (self._baked.traced if seen.tracing else self._baked.run)(sites.calling(), indices)
@@ -109,6 +112,8 @@ class Indices(Inspector):
                 self._compare_with_table(kind, ids, limit, site)  # at once: a gradient there writes beyond the table
 
     def called(self, call: Call) -> None:
+        data = graph.leaves(call.data) if call.model is None else []
+        self._fed = [one for one in data if is_ids(one) and one.ndim == TWO]
         if self._same == SAME_IS_SURE - 1:
             ids = [(path, one) for path, one in graph.named_leaves(call.data) if is_ids(one) and one.ndim > 1]
             self._given = [one for _, one in ids], self._built(call, [path for path, _ in ids])
@@ -122,10 +127,10 @@ class Indices(Inspector):
         return built.datum(call, paths[1], paths[0])
 
     def forget(self) -> None:
-        self._held, self._given = [], ([], sites.NOWHERE)
+        self._held, self._given, self._fed = [], ([], sites.NOWHERE), []
 
     def look(self, step: int) -> None:
-        held, (given, built) = self._held, self._given
+        held, (given, built), fed = self._held, self._given, self._fed
         self.forget()
         known = [one for one in held if not self.inspection.pending([one[1]])]
         if known and not self._seen:
@@ -134,6 +139,7 @@ class Indices(Inspector):
         inputs = [one for kind, one, *_ in known if kind == "embedding"]
         targets = [(one, site) for kind, one, _, site in known if kind == "target"]
         if targets:
+            inputs = inputs or [one for one in fed if relation(one, targets[-1][0]) == "next"]
             self._compare_with_inputs(inputs, *targets[-1], built if is_twice(given) else sites.NOWHERE)
 
     def _compare_with_inputs(
