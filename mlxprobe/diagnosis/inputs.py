@@ -59,7 +59,8 @@ def channel_layout(seen: Observation) -> Iterator[Finding]:
     no axis: it is told where it is made at each step.
 
     Example: PyTorch's (batch, channels, length) given to `nn.Conv1d`, its (length, batch, channels) to `nn.GRU`;
-    `nn.RoPE` before the heads are moved to the front; `positions[: x.shape[0]]`; `x.reshape(time, batch, -1)`.
+    `nn.RoPE` before the heads are moved to the front; `positions[: x.shape[0]]`; `x.reshape(time, batch, -1)`;
+    `q.reshape(batch, heads, length, -1)`.
 
     Use instead: `x.swapaxes(1, 2)`, in place of such a reshape too, before a convolution or `nn.RoPE`,
     `x.swapaxes(0, 1)` before a recurrent layer; `mx.softmax(scores, axis=-1)`.

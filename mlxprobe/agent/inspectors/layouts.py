@@ -56,7 +56,7 @@ class Layouts(Inspector):
         @like(original)
         def reshape(a: Any, *args: Any, **kwargs: Any) -> Any:
             made = original(a, *args, **kwargs)
-            if seen.due and not seen.busy and seen.recorder.gradients and is_permuted(a, made) and is_users(1):
+            if seen.due and not seen.busy and seen.recorder.gradients and is_torn(a, made) and is_users(1):
                 self._found_permuted(a.shape, made.shape)
             return made
 
@@ -150,6 +150,18 @@ def is_permuted(a: Any, made: Any) -> bool:
     """Tell whether an array of three axes or more was given the same sizes in another order: no axis has moved."""
     before, after = [[one for one in getattr(array, "shape", ()) if one > 1] for array in (a, made)]
     return len(before) > 2 and before != after and sorted(before) == sorted(after) and a.ndim == made.ndim
+
+
+def is_torn(a: Any, made: Any) -> bool:
+    """Tell whether a reshape does what a transposition was to do, or leaves one out that heads need.
+
+    Heads are split off the last axis, and stand before the places: (N, L, H·D) to (N, H, L, D), or back.
+    """
+    before, after = tuple(getattr(a, "shape", ())), tuple(made.shape)
+    few, many = sorted((before, after), key=len)
+    if (len(few), len(many)) == (3, 4) and few[0] == many[0] and 1 < many[1] != many[2] == few[1] > 1:
+        return bool(many[3] > 1)
+    return is_permuted(a, made)
 
 
 def is_square(x: Any) -> bool:
