@@ -92,8 +92,8 @@ def is_number(one: Any) -> bool:
 
 
 def is_host(one: Any) -> bool:
-    """Tell whether a value is a small array of NumPy's."""
-    return type(one).__module__ == "numpy" and type(one).__name__ == "ndarray" and one.nbytes <= MOST_BYTES
+    """Tell whether a value is a small array of NumPy's, or a number."""
+    return type(one).__module__ == "numpy" and hasattr(one, "tobytes") and one.nbytes <= MOST_BYTES
 
 
 def is_tree(one: Any) -> bool:

@@ -19,9 +19,11 @@ from mlxprobe.agent.trees import holds
 
 Value = tuple[str, Callable[[], Any], tuple[str, int]]  # a name, what gives it, and where
 Candidate = tuple[Callable[[], Any], Any, tuple[str, int]]  # what gives an array, what the trace keeps, and where
+Key = tuple[Callable[[], Any], tuple[str, int], list[list[float]]]  # what gives it, where, and what it was
 NAMED = 64  # arrays that are looked for in a trace
 COMPARED = 8
-SURE = 2  # calls of a trace
+SURE, SURE_KEY = 2, 4  # calls of a trace
+KEY = (2,), "mlx.core.uint32"  # shape and type of a random key
 
 
 class Constants:
@@ -37,6 +39,7 @@ class Constants:
         self._draws = False
         self._inputs: list[Any] = []  # the arrays that the trace has come in with
         self._held: dict[str, Candidate] = {}  # by path
+        self._keys: dict[str, Key] = {}  # that a gradient draws with
         self._key = 0  # of the trace
         self._replayed = 0
         self._told = False
@@ -82,6 +85,10 @@ class Constants:
             for path, one in graph.named_leaves({name: value()}):
                 candidates.setdefault(path, (partial(leaf, path, name, value), one, site))
         self._held = {}
+        arrays = list(self._outside.arrays())
+        keys: dict[str, Key] = {name: (value, site, []) for name, value, site in arrays if is_key(value())}
+        if keys and trace.calls and "RandomBits" in graph.drawn(graph.leaves(result)):
+            self._keys = keys
         if left := {path: one for path, one in candidates.items() if id(one[1]) not in known and one[1].size}:
             self._find(dict(list(left.items())[:NAMED]), graph.leaves([result, self._given[1]]))
 
@@ -111,6 +118,20 @@ class Constants:
                     self._recorder.fact("number baked in", site, **told)
                 if self._held and not self._told and known == self._key:
                     self._compare()
+                for path in list(self._keys):
+                    self._look_at(path)
+
+    def _look_at(self, path: str) -> None:
+        """See whether a key is what it was at each look."""
+        value, site, before = self._keys[path]
+        now = value()
+        if now is None or self._inspection.pending([now]):
+            return
+        before.append(graph.numbers(now))
+        if before[0] != before[-1] or len(before) == SURE_KEY:
+            del self._keys[path]
+            if before[0] == before[-1]:
+                self._recorder.fact("seeded", site, what="key", value="")
 
     def _compare(self) -> None:
         stale: dict[tuple[str, int], list[str]] = {}
@@ -127,6 +148,11 @@ class Constants:
         for site, paths in stale.items():
             self._told = True
             self._recorder.fact("baked in", site, paths=paths, of=len(self._held))
+
+
+def is_key(one: Any) -> bool:
+    """Tell whether something has the form of a random key."""
+    return (tuple(getattr(one, "shape", ())), str(getattr(one, "dtype", ""))) == KEY
 
 
 def leaf(path: str, name: str, value: Callable[[], Any]) -> Any:

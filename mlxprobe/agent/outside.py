@@ -171,8 +171,13 @@ def holding(one: Any) -> Callable[[], Any] | None:
     try:
         return weakref.ref(one)
     except TypeError:
-        plain = type(one) is dict and all(value is None or isinstance(value, PLAIN) for value in one.values())
-        return (lambda: one) if plain else None
+        return (lambda: one) if is_plain(one) else None
+
+
+def is_plain(one: Any) -> bool:
+    """Tell whether a container holds numbers and words alone."""
+    parts = one.values() if type(one) is dict else one if type(one) in (list, tuple) else ()
+    return is_tree(one) and all(part is None or isinstance(part, PLAIN) or is_plain(part) for part in parts)
 
 
 def keeps(frame: FrameType, last: CodeType | None) -> bool:

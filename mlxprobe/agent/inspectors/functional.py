@@ -185,8 +185,10 @@ def following(effects: Effects, returned: list[Returned]) -> Iterator[None]:
                 effects.visit(frame)
             if sites.whose(code.co_filename) == OWN:
                 given[id(frame)] = [one for one in frame.f_locals.values() if is_sequence(one)]
-        elif event == "return" and is_sequence(result) and len(returned) < RETURNS and id(frame) in given:
-            returned.append(((code.co_filename, frame.f_lineno), result, given.pop(id(frame))))
+        elif event == "return":
+            mine = given.pop(id(frame), None)
+            if mine is not None and is_sequence(result) and len(returned) < RETURNS:
+                returned.append(((code.co_filename, frame.f_lineno), result, mine))
 
     before, collects = sys.getprofile(), gc.isenabled()
     gc.disable()
