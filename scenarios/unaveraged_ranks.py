@@ -1,7 +1,8 @@
 """Every rank trains a model of its own: nobody averages, or they did not start alike.
 
 Symptom: no error and no hang; more machines do not help, and what rank 0 saves is worse than it should be.
-Cause: the gradients are never averaged, or the ranks drew other parameters at the start.
+Cause: the gradients are never averaged, or what the average returns is dropped, or the ranks drew other parameters at
+the start.
 Fix: `grads = nn.average_gradients(grads)` before the update; the same seed until the model is built.
 """
 
@@ -39,6 +40,17 @@ def averaged():
 def not_averaged():
     """Forget to."""
     return train(lambda grads: grads)
+
+
+@probe.broken(expects=Outcome.WRONG, finds=["MP706"])
+def average_dropped():
+    """Average them, and update with what every rank had before."""
+
+    def average(grads):
+        nn.average_gradients(grads)
+        return grads
+
+    return train(average)
 
 
 @probe.broken(expects=Outcome.WRONG, finds=["MP705"])

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mlxprobe.agent import sites
-from mlxprobe.agent.apart import Apart
+from mlxprobe.agent.apart import MANY, Apart, last
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.blackbox import BlackBox
 from mlxprobe.agent.leaves import Leaves
@@ -52,7 +52,8 @@ class Collectives:
         self._again: list[Row] = []  # given to the evaluation under way, and said to be done
         self._sure = self._apart = False  # it was given a collective itself; a single array, it holds none
         self._none = False  # it holds none, as far as is known
-        self._passed: list[Row] = []  # built before evaluations of which none held a collective
+        self._held = MANY  # how many it holds, at the most
+        self._passed: list[Row] = []  # built before evaluations that held no collective, or others
         self._groups: dict[int, tuple[Any, str]] = {}
         self._splits: dict[str, int] = {}
         self._words = Words(recorder.channel)
@@ -179,8 +180,9 @@ class Collectives:
                 else:
                     row.sure = True
                 self._sure |= row.sure
-        asks = bool(given) and not held and bool(self.open or self._passed)
-        self._none = asks and self._beside.holds_none(given, self._recorder.lazy_steps)
+        asks = bool(given) and bool(self._passed or (self.open and not held))
+        self._held = self._beside.held(given, self._recorder.lazy_steps, counts=bool(self._passed)) if asks else MANY
+        self._none = not (held or self._held)
         self._apart = self._none and self._beside.is_one(given)
         for row in self.open if not self._apart else ():
             if not row.slot:
@@ -205,20 +207,15 @@ class Collectives:
         if self._none:
             self._passed = [*self._passed, *self.open][-KEPT:]
         elif self._passed:
-            self._reached()
+            for row in last(self._passed, self._held - len(self.open)):
+                row.passed = False
+                self._untold[row] = None
         if waits:
             self.open.clear()
             known = {} if self._sure and len(self._results) == 1 else self._results
             self._results = {  # that live, and may never have been computed
                 key: held for key, held in known.items() if not held[1].sure and held[0]() is not None
             }
-
-    def _reached(self) -> None:
-        """An evaluation may have held what others passed over."""
-        for row in self._passed:
-            row.passed = False
-            self._untold[row] = None
-        self._passed.clear()
 
     def fails(self) -> None:
         """The evaluation has raised an exception."""

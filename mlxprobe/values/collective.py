@@ -47,7 +47,7 @@ class Collective(Value, frozen=True):
         sure: it is an array that this evaluation itself was given, so `begun_s` and `done_s` are its own.
         leaf: the path of the gradient that goes in, where that is known.
         traced: it was built while a function was compiled, whose calls run it again, and do not count.
-        passed: none of the evaluations since held any collective, as they were drawn, or were before at the same line.
+        passed: what was evaluated since held no collective, or others, as it was drawn, or at the same line before.
     """
 
     n: int

@@ -7,8 +7,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from mlxprobe.agent import graph
-from mlxprobe.agent.apart import Apart
+from mlxprobe.agent import graph, sites
+from mlxprobe.agent.apart import MANY, Apart
 from mlxprobe.agent.collectives import Collectives
 from mlxprobe.agent.nesting import Nesting
 from mlxprobe.agent.ranks import Reductions
@@ -94,32 +94,52 @@ def test_a_line_that_held_no_collective_holds_none_later(monkeypatch: pytest.Mon
     beside, one = Apart(), np.ones(3)
     assert not beside.is_one([one]), "no array of MLX's"
     beside.array = np.ndarray
-    told = [beside.holds_none([one], 0) for _ in range(3)]
-    assert told == [True, False, False]
-    assert not beside.holds_none([one], 5), "too much to draw"
-    assert [beside.holds_none([one], 0) for _ in range(9)] == [True] * 9
+    told = [beside.held([one], 0, counts=False) for _ in range(3)]
+    assert told == [0, 1, 1]
+    assert beside.held([one], 5, counts=False) == MANY, "too much to draw"
+    assert [beside.held([one], 0, counts=False) for _ in range(9)] == [0] * 9
     assert len(list(texts)) == 16, "drawn four times"
 
 
-def test_what_an_evaluation_of_all_else_did_not_hold_is_passed_over_until_one_may_hold_it(
-    monkeypatch: pytest.MonkeyPatch,
+PASSING = [
+    ("until one may hold it", ["loss", "parameters"], ["Subtract", "Sum AllReduce"], [[True], [False]]),
+    ("also by one that holds what was built since", ["parameters", "+", "metric"], ["Subtract", "Sum AllReduce"],
+     [[True], [False]]),
+    ("but not where that holds more", ["parameters", "+", "metric"], ["Subtract", "Sum AllReduce; Sum AllReduce"],
+     [[True], [False, False]]),
+    ("nor where nobody has counted", ["loss", "many steps", "parameters"], ["Subtract"], [[True], [False]]),
+    ("and the last of several is the one that is held", ["+", "parameters", "metric"], ["Subtract", "Sum AllReduce"],
+     [[True, True], [False]]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("course", "drawn", "right"), [row[1:] for row in PASSING], ids=[row[0] for row in PASSING])
+def test_what_an_evaluation_of_all_else_did_not_hold_is_passed_over(
+    course: list[str], drawn: list[str], right: list[list[bool]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = iter(["Subtract", "Sum AllReduce"])
+    texts = iter(drawn)
     monkeypatch.setattr(graph, "drawn", lambda _: next(texts))
-    passed: list[bool] = []
+    lines = iter(range(9))
+    monkeypatch.setattr(sites, "calling", lambda: ("train.py", next(lines)))
+    told: list[list[bool]] = []
 
     def send(event: str, **words: Any) -> bool:
-        passed.extend(row[14] for row in words.get("rows", ()))
+        told.extend([[row[14] for row in words["rows"]]] if words.get("rows") else [])
         return True
 
     one, _ = recording()
     monkeypatch.setattr(one._recorder.channel, "send", send)
     build(one)
-    for given in (("loss", "norm"), ("parameters", "state")):
-        one.begins(5.0, given)
-        one.returns(5.1)
-        one.tell()
-    assert passed == [True, False]
+    for word in course:
+        if word == "+":
+            build(one)
+        elif word == "many steps":
+            one._recorder.lazy_steps = 9
+        else:
+            one.begins(5.0, (word, "state"))
+            one.returns(5.1)
+            one.tell()
+    assert told == right
 
 
 def test_what_the_program_does_while_it_is_told_of_is_told_next() -> None:
