@@ -139,6 +139,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
                 "MP310",
                 "MP312",
                 "MP313",
+                "MP314",
             ),
         ),
         *(Cause(code, proved) for code in ("MP201", "MP304")),

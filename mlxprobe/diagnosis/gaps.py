@@ -110,6 +110,7 @@ SEES: dict[str, str] = {
     "Scales": "MP311",
     "Shares": "MP308",
     "Sizes": "MP109",
+    "Sources": "MP314",
     "Supply": "MP313",
     "Ties": "MP218",
     "Twins": "MP309",

@@ -31,3 +31,25 @@ def used_up_data(seen: Observation) -> Iterator[Finding]:
             f"{fact.detail['outer']}: in the others this one has nothing to iterate"
         )
         yield rule("MP313").at(message, fact.file, fact.line)
+
+
+@finding("MP314", "drifting-data", Severity.WARNING)
+def drifting_data(seen: Observation) -> Iterator[Finding]:
+    """The array that batches are cut from is written to, and moves away from what it was.
+
+    A slice or a row of a NumPy array is a view: `+=` on it, in an augmentation say, changes the data themselves. The
+    noise of each epoch is added to that of all before, until nothing of the data is left; other data, which are never
+    changed, are of another scale by then. Told where the same array, with rows like a batch's and more of them, has
+    other numbers at each of several looks, which go along with those before and lie further apart each time.
+
+    Example: `def jitter(x): x += noise; return x`, called with `data[rows.start : rows.stop]`.
+
+    Use instead: `return x + noise`.
+    """
+    for fact in facts(seen, "written to"):
+        before, now = float(str(fact.detail["before"])), float(str(fact.detail["now"]))
+        message = (
+            f"{fact.detail['source']}, an array of {fact.detail['rows']} rows like a batch's, is written to while the "
+            f"program trains: its deviation goes from {before:.2g} to {now:.2g}"
+        )
+        yield rule("MP314").at(message, fact.file, fact.line, before=before, now=now)

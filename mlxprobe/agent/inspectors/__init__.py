@@ -42,6 +42,7 @@ from mlxprobe.agent.inspectors.retained import Retained
 from mlxprobe.agent.inspectors.scales import Scales
 from mlxprobe.agent.inspectors.shares import Shares
 from mlxprobe.agent.inspectors.sizes import Sizes
+from mlxprobe.agent.inspectors.sources import Sources
 from mlxprobe.agent.inspectors.supply import Supply
 from mlxprobe.agent.inspectors.ties import Ties
 from mlxprobe.agent.inspectors.twins import Twins
@@ -97,4 +98,5 @@ ALL: tuple[type[Inspector], ...] = (
     Written,
     Draws,
     Supply,
+    Sources,
 )
