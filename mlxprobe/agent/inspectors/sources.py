@@ -17,7 +17,7 @@ from mlxprobe.agent.trees import is_array
 
 MOST, ARRAYS = 4, 4  # sources, and arrays of a call
 ALL, ALONG = 0.9, 0.5  # of the elements that are read; correlation with what they were
-GROWS, FAR = 1.1, 1.5  # the deviation, from look to look and in all
+GROWS, FAR = 1.05, 1.5  # the deviation, from look to look and in all
 SURE = 3  # looks in a row
 
 
