@@ -9,6 +9,8 @@ from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
+HARDLY = 0.15 + 1e-6  # of the elements, kept by dropout
+
 
 @finding("MP213", "array-without-parameter", Severity.WARNING)
 def array_without_parameter(seen: Observation) -> Iterator[Finding]:
@@ -81,7 +83,8 @@ def mode(seen: Observation) -> Iterator[Finding]:
     those of each batch. That is a note; a warning where they come to lie more than a standard deviation from where they
     were when it was frozen, and the weights stay. Where, after more than a hundred steps, a model's mean outputs for
     the same rows lie three standard deviations apart in the two modes, one of them is wrong: dropout by hand that does
-    not divide by what it keeps, statistics that are not those of the data.
+    not divide by what it keeps, statistics that are not those of the data. `nn.Dropout` takes the share that it drops:
+    where it keeps a quarter or less that is a note, and a warning at 0.15.
 
     Example: `model.eval()` before the first validation, and no `model.train()` after it.
 
@@ -92,6 +95,12 @@ def mode(seen: Observation) -> Iterator[Finding]:
         message = f"{fact.detail['kind']} ({listed(fact.detail['paths'])}) is in evaluation mode while training"
         message += f", since here{seen_at(fact)}" if fact.detail["seen"] else ""
         yield rule("MP215").at(message, fact.file, fact.line)
+    for fact in facts(seen, "dropped out"):
+        kept = float(str(fact.detail["kept"]))
+        message = f"dropout ({listed(fact.detail['paths'])}) sets {1 - kept:.0%} of what it is given to zero: is the "
+        message += f"share meant that is kept?{seen_at(fact)}"
+        severity = Severity.WARNING if kept <= HARDLY else Severity.NOTE
+        yield rule("MP215").at(message, fact.file, fact.line, severity=severity, kept=kept)
     moved = any(fact.name == "statistics moved" for fact in seen.facts)
     for fact in [] if moved else facts(seen, "frozen statistics"):
         message = (

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, sites
+from mlxprobe.agent import graph, own, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
@@ -15,6 +15,8 @@ from mlxprobe.agent.lossgraph import LossGraph
 
 SURE = 3  # looks
 MANY = 32  # parameters that are looked behind
+LITTLE = 0.25  # of the elements that are kept
+DROPOUT = ("Dropout", "Dropout2d", "Dropout3d")
 KEPT = 16  # calls for evaluation mode
 Idle = dict[str, dict[str, int]]  # by kind, the modules that are in evaluation mode, by path
 
@@ -29,6 +31,7 @@ class Modules(Inspector):
         self._traced: dict[int, tuple[Idle, tuple[str, int]]] = {}  # by model: idle when traced, where
         self._writes = Writes()
         self._written = 0  # looks
+        self._dropping: set[int] = set()  # models that were asked how much of their elements they drop
         self._model: Callable[[], Any] = lambda: None
         self._clean = False
         self._set: list[tuple[Callable[[], Any], tuple[str, int]]] = []  # to evaluation mode: what, and where
@@ -62,6 +65,7 @@ class Modules(Inspector):
         self._clean = self._clean and self._model() is call.model
         self._model = weakref.ref(call.model)
         self._tell_overwritten(call)
+        self._tell_dropped(call.model, call.site)
         self._count_modes(idle(call.model), call.site)
 
     def called_in_trace(self, call: Call) -> None:
@@ -71,6 +75,7 @@ class Modules(Inspector):
         """A compiled step runs in the mode that it was traced in, whatever the model's is by then."""
         if hasattr(model, "named_modules"):
             self._traced[id(model)] = idle(model), self._site
+            self._tell_dropped(model, self._site)
 
     def training(self, model: Any, optimizer: Any) -> None:
         self._count_modes(*self._traced.get(id(model), ({}, self._site)))
@@ -90,6 +95,22 @@ class Modules(Inspector):
                 place, seen = sites.blamed(self._since(set(modules.values())), site)
                 paths = list(modules)[:5]
                 self.inspection.recorder.fact("evaluation mode", place, kind=kind, paths=paths, seen=seen)
+
+    def _tell_dropped(self, model: Any, site: tuple[str, int]) -> None:
+        """Tell once of dropout that leaves next to nothing: where a layer is an attribute, at the line that sets it."""
+        if id(model) in self._dropping:
+            return
+        self._dropping.add(id(model))
+        kept = {path: keeps(one) for path, one in model.named_modules() if type(one).__name__ in DROPOUT}
+        paths = [path for path, share in kept.items() if 0 < share <= LITTLE]
+        if paths:
+            with own.importable():
+                from mlxprobe.agent import authored
+            above, _, attribute = paths[0].rpartition(".")
+            parent = dict(model.named_modules()).get(above, model)
+            place, seen = sites.blamed(authored.assignment(parent, attribute, site[0]), site)
+            told = {"paths": paths[:5], "kept": min(kept[path] for path in paths), "seen": seen}
+            self.inspection.recorder.fact("dropped out", place, **told)
 
     def _since(self, modules: set[int]) -> tuple[str, int]:
         """Return the line that last called for evaluation mode of what holds any of these modules."""
