@@ -78,8 +78,12 @@ def _losses(seen: Observation) -> str:
 
 def _next_tokens(seen: Observation) -> str:
     if not _has(seen, "targets follow inputs") or _has(seen, "causality"):
-        return "" if _has(seen, "ids") or _has_none(seen) else _outside(seen)
-    return "the model's call could not be repeated with another id"
+        of_ids = any("×" in one and "int" in one for one in seen.sheet.batches)
+        return _ids(seen) if of_ids or _outside(seen) else ""
+    why = next((str(fact.detail["why"]) for fact in seen.facts if fact.name == "loss not called again"), "")
+    return (
+        f"a second call could show: the loss {why}" if why else "the model's call could not be repeated with another id"
+    )
 
 
 # Which rules an inspector sees something for that can be seen beside others' work: told where it has failed.

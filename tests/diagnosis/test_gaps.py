@@ -60,3 +60,48 @@ def test_a_model_that_refuses_other_rows_is_not_checked_and_why(tmp_path: Path) 
     seen = observe(program, limits, jit_key="tests")
     told = {one.code: one.message for one in unchecked(seen)}
     assert told["MP312"].endswith("could not be called again with other rows (ValueError: two rows alike)")
+
+
+FUNCTIONS = """
+import mlx.core as mx, mlx.nn as nn
+
+counted = {{"ids": 0}}
+
+def loss_fn(p, ids):
+    {count}
+    z = (p["table"][ids[:, :-1]].mean(1, keepdims=True) + p["table"][ids[:, :-1]]) @ p["table"].T
+    {loss}
+
+mx.random.seed(1)
+p = {{"table": 0.3 * mx.random.normal((11, 8))}}
+gradients = {made}
+for _ in range(40):
+    loss, grads = gradients(p, mx.random.randint(0, 11, (6, 9)))
+    p = {{"table": p["table"] - 0.1 * grads["table"]}}
+    mx.eval(p, loss)
+"""
+COUNTS = 'counted["ids"] += ids.size'
+PICKED = "return nn.losses.cross_entropy(z, ids[:, 1:]).mean()"
+ONE_HOT = "return (mx.logsumexp(z, axis=-1) - (z * mx.eye(11)[ids[:, 1:]]).sum(-1)).mean()"
+PLAIN = "mx.value_and_grad(loss_fn)"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("count", "loss", "made", "why"),
+    [
+        (COUNTS, PICKED, PLAIN, "a second call could show: the loss writes counted['ids'] at train.py:7"),
+        (COUNTS, PICKED, f"mx.compile({PLAIN})", "could not look inside the compiled function of train.py:13"),
+        ("pass", ONE_HOT, PLAIN, "no embedding and no target was seen"),
+        ("pass", PICKED, PLAIN, ""),
+    ],
+)
+def test_a_loss_of_plain_functions_that_is_not_called_anew_is_told(
+    count: str, loss: str, made: str, why: str, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text(FUNCTIONS.format(count=count, loss=loss, made=made))
+    program = Program(name="train", argv=("script", str(tmp_path / "train.py")), python=sys.executable)
+    limits = Limits(stall_s=8.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
+    seen = observe(program, limits, jit_key="tests")
+    told = {one.code: one.message for one in unchecked(seen)}
+    assert told.get("MP307", "").startswith(why) and ("MP307" in told) == bool(why)

@@ -52,6 +52,8 @@ class Functional(Inspector):
                 if (found := again.probed(ids)) is not None:
                     self._tell(call, *found)
                     return
+        if again.why and self._tries == TRIES:
+            seen.recorder.fact("loss not called again", call.site, why=again.why)
 
     def _tell(self, call: Call, leaks: bool, decided: sites.Site) -> None:
         self._told = True
@@ -70,6 +72,7 @@ class Again:
         self._parameters = {id(one) for one in graph.leaves(call.parameters)}
         self._saved: Saved | None = None
         self._known: list[Any] = []  # modules in sight, which are put back
+        self.why = ""  # it was not called
 
     def probed(self, ids: Any) -> tuple[bool, sites.Site] | None:
         """Tell whether earlier outputs change with a later id, and where; None where this cannot tell."""
@@ -82,7 +85,8 @@ class Again:
                 first, before = self._run(ids, chosen, effects, changed=False)
                 break
             except Stop:
-                if effects.found or not effects.strangers:
+                self.why = effects.found
+                if self.why or not effects.strangers:
                     raise
                 self._known += effects.strangers
                 self._saved = Saved(*self._known, objects=True)
