@@ -81,9 +81,7 @@ def _next_tokens(seen: Observation) -> str:
         of_ids = any("×" in one and "int" in one for one in seen.sheet.batches)
         return _ids(seen) if of_ids or _outside(seen) else ""
     why = next((str(fact.detail["why"]) for fact in seen.facts if fact.name == "loss not called again"), "")
-    return (
-        f"a second call could show: the loss {why}" if why else "the model's call could not be repeated with another id"
-    )
+    return why or "the model's call could not be repeated with another id"
 
 
 # Which rules an inspector sees something for that can be seen beside others' work: told where it has failed.

@@ -85,7 +85,7 @@ class Again:
                 first, before = self._run(ids, chosen, effects, changed=False)
                 break
             except Stop:
-                self.why = effects.found
+                self.why = f"a second call could show: the loss {effects.found}" if effects.found else ""
                 if self.why or not effects.strangers:
                     raise
                 self._known += effects.strangers
@@ -107,7 +107,7 @@ class Again:
             is_one = made.ndim == 2 and made.shape == after.shape and made.shape[0] == shape[0]
             is_one = is_one and made.shape[1] not in (shape[1], shape[1] + 1) and "float" in str(made.dtype)
             if is_one and graph.largest(made - after) > 0:
-                self.why = "makes one vector of each row, which its outputs may be given on purpose"
+                self.why = "the loss makes one vector of each row, which its outputs may be given on purpose"
                 return True
         return False
 
