@@ -22,7 +22,9 @@ def idle_input(seen: Observation) -> Iterator[Finding]:
     targets, and differ from row to row by less than a fiftieth of what these do, after more than a hundred steps,
     nothing of the inputs reaches them. Outputs of eight numbers or more that differ by less than a quarter of their
     size after some sixty steps, and by more at first, have collapsed: a loss that asks for likeness alone is
-    content. That is asked where the loss is given nothing but what the model takes, in several calls.
+    content. That is asked where the loss is given nothing but what the model takes, in several calls. Logits of eight
+    classes or more that lie within 0.3 of one another for two hundred steps say as little: likenesses of vectors of
+    length one, multiplied by a temperature in place of divided, cannot lie further apart.
 
     Example: `t // steps` of whole numbers, which is 0 for all of them; `hidden[:, 0]` of a causal model.
 
@@ -45,6 +47,12 @@ def idle_input(seen: Observation) -> Iterator[Finding]:
         message = f"what {fact.detail['model']} returns for rows that differ has become alike: it differs by "
         message += f"{now:.1%} of its size, and by {first:.0%} at first"
         yield rule("MP312").at(message, fact.file, fact.line, now=now, first=first)
+    for fact in facts(seen, "logits narrow"):
+        width, classes = (float(str(fact.detail[name])) for name in ("width", "classes"))
+        message = f"the {classes:.0f} logits of a row lie within {width:.2g} of one another, at all "
+        message += f"{fact.detail['looks']} looks in {fact.detail['updates']} updates: no class can stand out. Are "
+        message += "they multiplied by what they are to be divided by, a temperature?"
+        yield rule("MP312").at(message, fact.file, fact.line, width=width, classes=classes)
     for fact in [one for one in facts(seen, "outputs alike") if one.detail["looks"]]:
         mine, theirs = (float(str(fact.detail[name])) for name in ("deviation", "targets"))
         message = f"what {fact.detail['model']} returns differs from row to row by {mine:.2g}, and the targets by "

@@ -6,6 +6,7 @@ from mlxprobe.agent.inspection import Inspector
 from mlxprobe.agent.inspectors.accumulation import Accumulation
 from mlxprobe.agent.inspectors.adapter_files import AdapterFiles
 from mlxprobe.agent.inspectors.adapters import Adapters
+from mlxprobe.agent.inspectors.bands import Bands
 from mlxprobe.agent.inspectors.buffers import Buffers
 from mlxprobe.agent.inspectors.by_hand import ByHand
 from mlxprobe.agent.inspectors.causality import Causality
@@ -99,4 +100,5 @@ ALL: tuple[type[Inspector], ...] = (
     Draws,
     Supply,
     Sources,
+    Bands,
 )

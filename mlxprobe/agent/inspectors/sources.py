@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -34,6 +33,8 @@ class Source:
 
     def follow(self, values: list[float]) -> bool:
         """Tell whether that is sure now."""
+        import statistics  # which few programs come to need
+
         before, self.values = self.values, values
         if len(before) != len(values) or not all(map(math.isfinite, values)):
             return False
@@ -47,6 +48,8 @@ class Source:
 
 class Sources(Inspector):
     """Find once what the program holds beside a batch, and read some elements of it at a few looks."""
+
+    passes = 1
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -70,6 +73,8 @@ class Sources(Inspector):
             if one is None or (is_array(one) and self.inspection.pending([one])):
                 continue
             if source.follow(read(one)):
+                import statistics
+
                 self._told = True
                 told = {"source": source.name, "rows": source.rows, "before": source.first}
                 now = statistics.pstdev(source.values)

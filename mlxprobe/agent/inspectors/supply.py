@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlxprobe.agent import own, sites
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
+
+if TYPE_CHECKING:
+    import ast
 
 FRAMES, MOST = 6, 8
 Held = tuple[FrameType, Any]  # a loop, and the frame that it runs in
@@ -19,6 +21,8 @@ class Source:
 
     def __init__(self, one: Any, name: str, outer: ast.For, site: tuple[str, int]) -> None:
         self.one = one
+        import ast
+
         self.name = name
         self.target = ast.unparse(outer.target)
         self.outer = outer.lineno
@@ -33,6 +37,8 @@ class Source:
 class Supply(Inspector):
     """Find, at a few gradient calls, the loops around them, and what they iterate that was made before."""
 
+    passes = 1
+
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._sources: dict[tuple[str, int], Source] = {}
@@ -45,6 +51,8 @@ class Supply(Inspector):
         self._look_around()
 
     def _look_around(self) -> None:
+        import ast
+
         with own.importable():
             from mlxprobe.agent import rounds
         frames = [frame for _, frame in sites.stack()][:FRAMES]
@@ -60,6 +68,8 @@ class Supply(Inspector):
 
     def _judge(self, frame: FrameType, inner: ast.For, around: list[Held]) -> None:
         """Keep what a loop takes from, where the next one around it does not make it anew."""
+        import ast
+
         from mlxprobe.agent import rounds
 
         for node in rounds.iterated(inner) if around else ():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import sys
 import weakref
 from collections.abc import Callable, Iterator
@@ -82,6 +81,8 @@ def tying(model: Any, file: str) -> Iterator[tuple[tuple[str, str], Site]]:
 
     It stands in the file of a class of the model's, or in the one that trains.
     """
+    import ast
+
     with own.importable():
         from mlxprobe.agent.rounds import module
     kinds = {type(part).__module__ for part in model.modules()}
