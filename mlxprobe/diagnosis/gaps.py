@@ -89,6 +89,7 @@ SEES: dict[str, str] = {
     "Accumulation": "MP203 MP204",
     "AdapterFiles": "MP403",
     "Adapters": "MP211",
+    "Bands": "MP312",
     "Buffers": "MP114",
     "Checkpoints": "MP402",
     "Clipping": "MP212",
