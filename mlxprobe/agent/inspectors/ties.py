@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import linecache
+import re
 import sys
 import weakref
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ from mlxprobe.agent.inspection import Inspection, Inspector
 
 MOST = 4  # models
 UPDATES = 3  # by then a tie that is made anew after each is known
+TIES = re.compile(r"\s*[\w.\[\]]*\w\.\w+\s*=\s*[\w.\[\]]+\.\w+\s*(#.*)?$").match  # one attribute given to another
 Site = tuple[str, int]
 
 
@@ -81,15 +84,18 @@ def tying(model: Any, file: str) -> Iterator[tuple[tuple[str, str], Site]]:
 
     It stands in the file of a class of the model's, or in the one that trains.
     """
+    kinds = {type(part).__module__ for part in model.modules()}
+    files = {getattr(sys.modules.get(kind), "__file__", None) or "" for kind in kinds} | {file}
+    files = {name for name in files if name and sites.is_users(name) and any(map(TIES, linecache.getlines(name)))}
+    if not files:
+        return
     import ast
 
     with own.importable():
         from mlxprobe.agent.rounds import module
-    kinds = {type(part).__module__ for part in model.modules()}
-    files = {getattr(sys.modules.get(kind), "__file__", None) or "" for kind in kinds} | {file}
     lines = [
         (ast.unparse(node.targets[0]), ast.unparse(node.value), (name, node.lineno))
-        for name in sorted(one for one in files if one and sites.is_users(one))
+        for name in sorted(files)
         for node in ast.walk(module(name) or ast.Module([], []))
         if isinstance(node, ast.Assign) and all(isinstance(one, ast.Attribute) for one in (*node.targets, node.value))
     ]
