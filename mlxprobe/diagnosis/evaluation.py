@@ -177,8 +177,8 @@ def unevaluated_pass(seen: Observation) -> Iterator[Finding]:
     Use instead: `loss_fn(model, x, y).item()`, or `mx.eval(total)` after each batch.
     """
     for fact in facts(seen, "unevaluated pass"):
-        losses, before, peak = (float(str(fact.detail[name])) for name in ("losses", "before_bytes", "peak_bytes"))
+        batches, before, peak = (float(str(fact.detail[name])) for name in ("losses", "before_bytes", "peak_bytes"))
         rise = f"from {megabytes(before)} to {megabytes(peak)}"
-        message = f"a pass of {losses:.0f} batches is one graph: the peak of memory goes {rise}"
+        message = f"a pass of {batches:.0f} batches is one graph: the peak of memory goes {rise}"
         severity = Severity.NOTE if fact.detail.get("small") else Severity.WARNING
-        yield rule("MP107").at(message, fact.file, fact.line, severity=severity, losses=losses, peak_bytes=peak)
+        yield rule("MP107").at(message, fact.file, fact.line, severity=severity, batches=batches, peak_bytes=peak)

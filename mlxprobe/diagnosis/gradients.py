@@ -29,7 +29,8 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
 
     Example: `mx.value_and_grad(loss)(params)` with a loss that uses `model` and not `params`.
 
-    Use instead: `nn.value_and_grad(model, loss_fn)`; `freeze()` what is not to be trained.
+    Use instead: `nn.value_and_grad(model, loss_fn)`; `freeze()` what is not to be trained; where a router passes a part
+    by, a term of the loss that balances what it chooses.
     """
     for fact in [one for one in facts(seen, "zero gradient") if one.detail["count"]]:
         count, every = float(str(fact.detail["count"])), float(str(fact.detail["of"]))

@@ -30,7 +30,8 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
 
     Example: `loss = -mx.mean(log_softmax(logits))`.
 
-    Use instead: `nn.losses.cross_entropy(logits, labels, reduction="mean")`.
+    Use instead: a loss of what is to be learned, such as `nn.losses.cross_entropy(logits, labels, reduction="mean")`,
+    times what is to weight or to mask it; what takes no part on purpose can stay as it is.
     """
     named = False
     for fact in facts(seen, "argument unreached"):

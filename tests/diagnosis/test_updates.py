@@ -1,9 +1,10 @@
-"""What an update is made of, and what an exception leaves undone."""
+"""What an update is made of, and what an exception leaves undone; what a pass without evaluation is counted in."""
 
 from __future__ import annotations
 
 import pytest
 
+from mlxprobe.diagnosis.evaluation import unevaluated_pass
 from mlxprobe.diagnosis.updates import dropped_gradients, shrinking_weights
 from mlxprobe.values.observation import Fact, Limits, Observation, Raised
 from mlxprobe.values.sheet import Optimizer, Sheet
@@ -34,3 +35,11 @@ def test_decay_is_told_by_what_it_takes_at_each_update(decay: float, told: list[
     one = Optimizer(name="AdamW", rates=((1, 3e-3), (50, 3e-3)), weight_decay=decay)
     seen = Observation(program="p", limits=LIMITS, sheet=Sheet(optimizers=(one,)))
     assert [one.message.partition(":")[0] for one in shrinking_weights(seen)] == told
+
+
+def test_a_pass_is_counted_in_batches_whether_losses_or_outputs_wait() -> None:
+    found = {"losses": 50, "before_bytes": 2_000_000, "peak_bytes": 90_000_000, "small": False}
+    fact = Fact(name="unevaluated pass", file="train.py", line=9, detail={**found})
+    (one,) = unevaluated_pass(Observation(program="p", limits=LIMITS, facts=(fact,)))
+    assert one.message.startswith("a pass of 50 batches is one graph")
+    assert one.evidence == {"batches": 50, "peak_bytes": 90_000_000}
