@@ -7,8 +7,9 @@ import math
 import statistics
 from collections.abc import Container, Iterator, Mapping
 
+from mlxprobe.diagnosis.levels import KNOWING, LONG, READ, at_chance, gains, known_level, knows, stays_near_chance
 from mlxprobe.diagnosis.registry import facts, finding, place, rule
-from mlxprobe.diagnosis.trends import CERTAIN, CLEAR, falls, falls_anew, ranked, trend
+from mlxprobe.diagnosis.trends import CERTAIN, CLEAR, HIGHER, falls, falls_anew, ranked, trend
 from mlxprobe.values.measures import steps_done, still
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
@@ -18,17 +19,13 @@ ENOUGH_LOSSES = 20
 FALLS = 0.05  # whatever its scatter, where nothing tells that it is to fall
 DIVERGED = 3.0
 DIVERGED_UNKNOWN = 10.0  # where nothing tells whether the loss is to fall
-UNIFORM = 1e-4  # from chance, relative: float32 has no more to say
-NEAR_CHANCE, LONG = 0.01, 100  # relative, over the last two thirds of so many readings
-LEFT = 2e-3  # from chance at first: whoever starts there may only be slow to leave
-NO_BETTER, MUCH_WORSE, READ = 0.02, 0.15, 200  # relative to a constant's loss; targets that were read
-KNOWING = 0.5  # of a constant's loss
+NO_BETTER, MUCH_WORSE = 0.02, 0.15  # relative to a constant's loss
 KNOWS = ", far below that of a constant from the start: there may be nothing left to learn"
+AHEAD = ", and may be a little below that of a constant on the same rows: there may be no more to learn"
 SEVERAL = 60  # readings
 FAR_OFF = 2.0  # times chance
 IN_TURN = 0.2
 SQUARE = "square"  # a loss that has no classes
-HIGHER = 1.645  # standard deviations: by chance one series in twenty
 SURE_TREND = 2.6  # standard deviations: by chance one series in two hundred
 
 Told = tuple[str, Severity, dict[str, float]]
@@ -148,12 +145,6 @@ def long_trainings(seen: Observation, stream: int) -> list[list[float]]:
     return [part for part in parts if len(part) >= ENOUGH_LOSSES] or [[one.value for one in read]]
 
 
-def known_level(known: Mapping[str, object], classes: int) -> float:
-    """Return what a model that knows nothing has: the best constant's loss, or chance; 0 where neither is known."""
-    level = float(str(known.get("level", 0))) if float(str(known.get("read", 0))) >= READ else 0.0
-    return max(level, math.log(classes) if classes > 1 else 0.0)
-
-
 def _diverged(values: list[float], meant: bool | None, level: float) -> Told | None:
     """Tell of a loss that stays far above its first value, and above half of what no knowledge at all has.
 
@@ -185,7 +176,7 @@ def _no_better(values: list[float], known: Mapping[str, object], *, meant: bool)
     halves = [statistics.median(half) for half in (rest[: len(rest) // 2], rest[len(rest) // 2 :])]
     low, high = level - 2 * error - NO_BETTER * level, (1 + MUCH_WORSE) * level
     at_level = read >= READ and level > 0 and all(low <= half <= high for half in halves)
-    if not (meant and at_level and len(values) >= SEVERAL and trend(rest) > -HIGHER):
+    if gains(known) or not (meant and at_level and len(values) >= SEVERAL and trend(rest) > -HIGHER):
         return None
     message = (
         f"the loss stays at {halves[1]:.4g}, and a constant that looks at no input has {level:.4g} on the {read:.0f} "
@@ -208,30 +199,9 @@ def _flat(values: list[float], level: Mapping[str, object], classes: int, *, sur
     if not any(values):
         message = f"the loss is zero at all {len(values)} readings: it asks for nothing"
     done = knows(values, level, classes)
-    severity = Severity.WARNING if sure and not done else Severity.NOTE
-    return message + (KNOWS if done else ""), severity, {"first": first, "last": end}
-
-
-def knows(values: list[float], known: Mapping[str, object], classes: int) -> bool:
-    """Tell whether a loss lies far below what no knowledge has all the time: the model knows its targets."""
-    level, error = known_level(known, classes), float(str(known.get("error", 0)))
-    return statistics.median(values) < KNOWING * level and max(values) < level - 2 * error
-
-
-def at_chance(first: float, last: list[float], classes: int) -> bool:
-    """Tell whether a cross-entropy has come from elsewhere to what uniform outputs over all classes give."""
-    chance = math.log(classes) if classes > 1 else 0.0
-    stays = all(abs(value - chance) <= UNIFORM * chance for value in last)
-    return bool(chance) and stays and abs(first - chance) > LEFT * chance
-
-
-def stays_near_chance(values: list[float], classes: int, long: int = LONG) -> bool:
-    """Tell whether a long series lies within a hundredth of chance for most of its length, and falls no more."""
-    chance = math.log(classes) if classes > 1 else 0.0
-    rest = values[len(values) // 3 :]
-    halves = rest[: len(rest) // 2], rest[len(rest) // 2 :]
-    near = all(abs(statistics.median(half) - chance) <= NEAR_CHANCE * chance for half in halves if half)
-    return bool(chance) and len(values) >= long and near and trend(rest) > -HIGHER
+    ahead = gains(level)
+    severity = Severity.WARNING if sure and not done and not ahead else Severity.NOTE
+    return message + (KNOWS if done else AHEAD if ahead else ""), severity, {"first": first, "last": end}
 
 
 def in_turn(seen: Observation) -> bool:

@@ -7,6 +7,7 @@ import math
 import statistics
 
 FALL, CLEAR = 0.02, 0.1  # relative
+HIGHER = 1.645  # standard deviations: by chance one series in twenty
 CERTAIN = 2
 MANY_LOSSES = 300
 JUMP, BEFORE_JUMP, TOOTH = 4, 3, 10  # times the readings before it; how many; readings from one to the next

@@ -9,8 +9,8 @@ import mlx.core as mx
 import pytest
 
 from mlxprobe.agent import within
-from mlxprobe.agent.inspectors.data import Targets
-from mlxprobe.agent.inspectors.pairs import BELONG, Path
+from mlxprobe.agent.inspectors.levels import Targets
+from mlxprobe.agent.inspectors.pairs import BELONG, Path, known_by
 
 RUNS = 200
 
@@ -18,7 +18,7 @@ RUNS = 200
 def test_of_classes_the_best_constant_has_their_entropy() -> None:
     targets = Targets("classes")
     for _ in range(100):
-        targets.add(mx.array([0, 0, 0, 1]))
+        targets.add(mx.array([0, 0, 0, 1]), None)
     level, error = targets.level()
     assert level == pytest.approx(-0.75 * math.log(0.75) - 0.25 * math.log(0.25), abs=0.01)
     assert 0 < error < 0.05
@@ -27,7 +27,7 @@ def test_of_classes_the_best_constant_has_their_entropy() -> None:
 def test_of_numbers_the_best_constant_has_their_variance_by_column() -> None:
     targets = Targets("square")
     for k in range(4):
-        targets.add(mx.array([[1.0, 5.0 + k], [-1.0, 5.0 + k]]))
+        targets.add(mx.array([[1.0, 5.0 + k], [-1.0, 5.0 + k]]), None)
     assert targets.level()[0] == pytest.approx((1.0 + 1.25) / 2)
 
 
@@ -64,3 +64,28 @@ def test_a_batch_is_found_in_what_a_function_holds_unless_it_lies_there_whole() 
     mx.eval(other)
     assert within.find(batch, set()) is None
     assert within.find(batch, within.names(other)) is not None  # the next batch is no data set
+
+
+@pytest.mark.parametrize("kind", ["square", "classes"])
+def test_what_a_model_gains_on_the_best_constant_is_counted_on_the_same_rows(kind: str) -> None:
+    """The second half is of rows whose constant's loss is three times that of the first: no gain of the model's."""
+    draw = random.Random(1)
+    for skill in (0.0, 0.05):
+        targets = Targets(kind)
+        for look in range(12):
+            wide, rows = (1.0, 3.0)[look > 5], [draw.choice([0, 0, 0, 1]) for _ in range(1024)]
+            values = [draw.gauss(0, wide) for _ in range(1024)] if kind == "square" else [float(one) for one in rows]
+            share = sum(values) / 1024
+            best = sum(one**2 for one in values) / 1024
+            if kind == "classes":
+                best = -(share * math.log(0.25) + (1 - share) * math.log(0.75))
+            targets.add(mx.array(values), best - skill)
+        mean, error = targets.gain()
+        assert mean == pytest.approx(skill, abs=0.03) and error < 0.03
+
+
+def test_one_hot_rows_are_told_apart() -> None:
+    draw = random.Random(2)
+    rows = mx.array([[[float(draw.randrange(4) == 0) for _ in range(4)] for _ in range(48)] for _ in range(64)])
+    assert len({tuple(one) for one in known_by(rows)}) == 64
+    assert known_by(rows) == known_by(mx.array(rows))

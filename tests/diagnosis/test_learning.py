@@ -112,3 +112,17 @@ def test_a_loss_that_is_elsewhere_or_falls_is_not_held_against_a_constant(values
 
 def test_a_loss_that_compares_with_no_target_is_not_held_against_a_constant() -> None:
     assert constant(AT_LEVEL, supervised=False) == []
+
+
+@pytest.mark.parametrize(("gained", "told"), [(0.0, "warning"), (0.03, "note"), (None, "warning")])
+def test_a_loss_that_is_a_little_below_a_constants_on_the_same_rows_may_be_all_that_can_be_had(
+    gained: float | None, told: str
+) -> None:
+    """A weak signal: 2 % of the variance, which the level of other rows is too unsure to show."""
+    known: dict[str, str | int | float | bool | list[str]] = {"stream": 0, "level": 1.5, "error": 0.05, "read": 640}
+    known |= {"kind": "square"} | ({} if gained is None else {"gain": gained, "gain_error": 0.005})
+    facts = (Fact("supervision", detail={"stream": 0, "supervised": True}), Fact("constant level", detail=known))
+    losses = tuple(Reading(step=k, value=1.52 + 0.05 * ((7 * k) % 5 - 2)) for k in range(1, 101))
+    seen = Observation(program="p", limits=LIMITS, losses=losses, facts=facts)
+    (one,) = not_learning(seen)
+    assert str(one.severity) == told

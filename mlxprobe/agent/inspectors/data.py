@@ -1,25 +1,22 @@
-"""What batches hold: whether they come again, whether rows differ, and what a constant knows of the targets."""
+"""What batches hold: whether they come again, and whether rows differ."""
 
 from __future__ import annotations
 
-import math
 import weakref
-from collections import Counter
 from typing import Any
 
 from mlxprobe.agent import graph, own
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspectors.levels import Targets
 from mlxprobe.agent.inspectors.losses import FED, TARGETS, is_amount, unique
 
 MOST = 8  # arrays of a batch
 HELD_BYTES = 1 << 20  # of each, up to the end of its step
 LOOKS = 40
 ENOUGH_ROWS, ENOUGH_LOOKS = 4, 3
-ROWS_OF_A_CLASS = 8
 STILL, LONG = 4, 100  # looks at what never changed, and gradient calls
 SAME_IS_SURE = 8  # looks, the first four of them one after another
-MOST_TARGETS, COLUMNS = 4096, 256  # values that are read of a batch's targets, and columns of them
 TINY = 1e-12
 
 
@@ -42,58 +39,6 @@ class Seen:
         )
 
 
-class Targets:
-    """All targets that were read of one stream of losses: ids, or columns of numbers."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.counts: Counter[float] = Counter()
-        self.sums: list[float] = []
-        self.squares: list[float] = []
-        self.read = self.batches = 0
-        self.alone: list[float] = []  # the class of each batch of one class alone
-
-    def add(self, target: Any) -> None:
-        """Take in the targets of one batch, or the first of them."""
-        if self.kind == "square":
-            self._add_columns(target)
-        else:
-            values = graph.numbers(target.reshape(-1)[:MOST_TARGETS])
-            self.counts.update(values)
-            self.batches += 1
-            self.alone += values[:1] if len(values) >= ROWS_OF_A_CLASS and len(set(values)) == 1 else []
-            self.read += len(values)
-
-    def _add_columns(self, target: Any) -> None:
-        wide = target.ndim > 1
-        columns = int(target.size // target.shape[0]) if wide else 1
-        rows = graph.rows(target.reshape(-1, columns)[: MOST_TARGETS // columns]) if columns <= COLUMNS else []
-        if rows and len(self.sums) in (0, columns):
-            by_column = list(zip(*rows, strict=True))
-            before = list(zip(self.sums, self.squares, strict=True)) or [(0.0, 0.0)] * columns
-            self.sums = [old + sum(new) for (old, _), new in zip(before, by_column, strict=True)]
-            self.squares = [old + sum(x * x for x in new) for (_, old), new in zip(before, by_column, strict=True)]
-            self.read += len(rows)
-
-    def returns(self) -> bool:
-        """Tell whether a class came again after others: one batch after another holds one class, and it goes round."""
-        changes = [one for one, last in zip(self.alone, [math.nan, *self.alone], strict=False) if one != last]
-        return len(set(changes)) < len(changes)
-
-    def level(self) -> tuple[float, float]:
-        """Return the loss of the best constant, and how far it may be off by chance (a standard deviation)."""
-        if self.kind == "square":
-            variances = [
-                max(0.0, b / self.read - (a / self.read) ** 2) for a, b in zip(self.sums, self.squares, strict=True)
-            ]
-            level = sum(variances) / max(1, len(variances))
-            return level, level * math.sqrt(2 / max(1, self.read))
-        shares = [count / self.read for count in self.counts.values()]
-        level = -sum(share * math.log(share) for share in shares)
-        spread = math.sqrt(max(0.0, sum(share * math.log(share) ** 2 for share in shares) - level**2) / self.read)
-        return level + (len(shares) - 1) / (2 * self.read), spread
-
-
 class Data(Inspector):
     """Hold what a gradient call is given until it is evaluated, and read a little of it at a few steps."""
 
@@ -101,7 +46,7 @@ class Data(Inspector):
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._held: list[tuple[dict[str, Any], list[tuple[int, str, Any]], tuple[str, int]]] = []
+        self._held: list[tuple[dict[str, Any], list[tuple[int, str, Any]], Any, tuple[str, int]]] = []
         self._known: dict[tuple[str, int], dict[str, Seen]] = {}
         self._targets: dict[int, Targets] = {}
         self._looks = 0
@@ -122,7 +67,7 @@ class Data(Inspector):
             seen.last = weakref.ref(one)
             if seen.same == SAME_IS_SURE - 1 and seen.anew >= SAME_IS_SURE and one.ndim and not self.inspection.inside:
                 seen.called = self._within().names(one)
-        self._held.append((arrays, targets, call.site))
+        self._held.append((arrays, targets, call.loss, call.site))
 
     def forget(self) -> None:
         self._held = []
@@ -130,17 +75,22 @@ class Data(Inspector):
     def look(self, step: int) -> None:
         held = self._held
         self.forget()
-        for arrays, targets, site in held:
+        for arrays, targets, loss, site in held:
             if self.inspection.pending([*arrays.values(), *(one for _, _, one in targets)]):
                 continue
             self._looks += 1
             for name, one in arrays.items():
                 self._read(self._known[site][name], one)
             self._look_for_whole(self._known[site], arrays)
+            known = self._value(loss) if len(targets) == 1 else None
             for stream, kind, one in targets:
-                self._targets.setdefault(stream, Targets(kind)).add(one)
+                self._targets.setdefault(stream, Targets(kind)).add(one, known)
             if self._looks & (self._looks - 1) == 0:
                 self._tell()
+
+    def _value(self, loss: Any) -> float | None:
+        known = loss is not None and loss.size == 1 and not self.inspection.pending([loss])
+        return float(loss.item()) if known else None
 
     def _look_for_whole(self, known: dict[str, Seen], arrays: dict[str, Any]) -> None:
         """Look among what the program's functions hold for arrays with more rows, this batch's among them."""
@@ -206,12 +156,15 @@ class Data(Inspector):
         for stream, targets in self._targets.items():
             if targets.read:
                 level, error = targets.level()
+                gain, gain_error = targets.gain()
                 recorder.revise(
                     "constant level",
                     recorder.gradient_site,
                     stream=stream,
                     level=level,
                     error=error,
+                    gain=gain,
+                    gain_error=gain_error,
                     kind=targets.kind,
                     read=targets.read,
                     batches=targets.batches,

@@ -1,0 +1,49 @@
+"""What a loss is beside that of whoever knows nothing: chance, or the best constant."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping
+
+from mlxprobe.diagnosis.trends import HIGHER, trend
+
+UNIFORM = 1e-4  # from chance, relative: float32 has no more to say
+NEAR_CHANCE, LONG = 0.01, 100  # relative, over the last two thirds of so many readings
+LEFT = 2e-3  # from chance at first: whoever starts there may only be slow to leave
+READ = 200  # targets
+KNOWING, GAIN = 0.5, 0.01  # of a constant's loss
+
+
+def known_level(known: Mapping[str, object], classes: int) -> float:
+    """Return what a model that knows nothing has: the best constant's loss, or chance; 0 where neither is known."""
+    level = float(str(known.get("level", 0))) if float(str(known.get("read", 0))) >= READ else 0.0
+    return max(level, math.log(classes) if classes > 1 else 0.0)
+
+
+def knows(values: list[float], known: Mapping[str, object], classes: int) -> bool:
+    """Tell whether a loss lies far below what no knowledge has all the time: the model knows its targets."""
+    level, error = known_level(known, classes), float(str(known.get("error", 0)))
+    return statistics.median(values) < KNOWING * level and max(values) < level - 2 * error
+
+
+def at_chance(first: float, last: list[float], classes: int) -> bool:
+    """Tell whether a cross-entropy has come from elsewhere to what uniform outputs over all classes give."""
+    chance = math.log(classes) if classes > 1 else 0.0
+    stays = all(abs(value - chance) <= UNIFORM * chance for value in last)
+    return bool(chance) and stays and abs(first - chance) > LEFT * chance
+
+
+def stays_near_chance(values: list[float], classes: int, long: int = LONG) -> bool:
+    """Tell whether a long series lies within a hundredth of chance for most of its length, and falls no more."""
+    chance = math.log(classes) if classes > 1 else 0.0
+    rest = values[len(values) // 3 :]
+    halves = rest[: len(rest) // 2], rest[len(rest) // 2 :]
+    near = all(abs(statistics.median(half) - chance) <= NEAR_CHANCE * chance for half in halves if half)
+    return bool(chance) and len(values) >= long and near and trend(rest) > -HIGHER
+
+
+def gains(known: Mapping[str, object]) -> bool:
+    """Tell whether a model may be better than the best constant by a hundredth: by two errors, on the same batches."""
+    gain, error, level = (float(str(known.get(name, 0))) for name in ("gain", "gain_error", "level"))
+    return gain + 2 * error > GAIN * level
