@@ -196,7 +196,7 @@ def _looped(node: ast.expr, scope: Scope, way: Way, trail: Trail) -> Site:
             return _returned(inner, way, trail) or here
     elif isinstance(held, GeneratorType) and sites.whose(held.gi_code.co_filename) == OWN:
         frame = held.gi_frame
-        values = [frame.f_locals, frame.f_globals] if frame is not None else [{}]
+        values = [sites.variables(frame), frame.f_globals] if frame is not None else [{}]
         inner = Scope(held.gi_code, authored.node_of(held.gi_code), values, by=lambda: None)
         return _returned(inner, way, trail) or here
     return _iterated(node, held, scope, way, trail)

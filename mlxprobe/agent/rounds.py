@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from types import CodeType, FrameType, GeneratorType
 from typing import Any
 
+from mlxprobe.agent import sites
 from mlxprobe.agent.source import SCOPES, functions
 
 Loop = ast.For | ast.While
@@ -65,7 +66,7 @@ def iterated(loop: ast.For) -> list[ast.expr]:
 def value(frame: FrameType, node: ast.expr) -> Any:
     """Return what a name or an attribute stands for in a frame; None where no dict holds it."""
     if isinstance(node, ast.Name):
-        return frame.f_locals.get(node.id, frame.f_globals.get(node.id))
+        return sites.variables(frame).get(node.id, frame.f_globals.get(node.id))
     owner = value(frame, node.value) if isinstance(node, ast.Attribute) else None
     return getattr(owner, "__dict__", {}).get(getattr(node, "attr", ""))
 

@@ -100,7 +100,10 @@ def innermost(code: CodeType | None) -> FrameType | None:
 def of_frame(frame: FrameType) -> Scope:
     """Take a function that is being executed."""
     return Scope(
-        frame.f_code, authored.node_of(frame.f_code), [frame.f_locals, frame.f_globals], by=lambda: caller(frame)
+        frame.f_code,
+        authored.node_of(frame.f_code),
+        [sites.variables(frame), frame.f_globals],
+        by=lambda: caller(frame),
     )
 
 

@@ -17,6 +17,8 @@ CALLERS_AT_MOST = 10_000
 TEXT_CHARACTERS = 200
 WAY_LINES = 12
 WAYS_AT_MOST = 1000
+OPTIMIZED = 1  # a function's code: `inspect.CO_OPTIMIZED`
+OURS = 3  # references to what a frame has made for us: its own, ours, and the one that counts
 
 roots = Roots()
 _ways: dict[tuple[int, ...], tuple[tuple[Site, ...], list[CodeType]]] = {}
@@ -216,3 +218,19 @@ def _remembered(site: Site, frame: FrameType | None, own: Site = NOWHERE) -> Sit
         if own != NOWHERE:
             _callers[site] = own
     return site
+
+
+def variables(frame: FrameType) -> dict[str, Any]:
+    """Return what a running function's variables are, or a module's.
+
+    Before Python 3.13 a frame keeps what it was asked for until it ends or is asked anew: the gradients of a step, say.
+    That is emptied, unless the program has it too (`locals()`), or a debugger will write it back.
+    """
+    held = frame.f_locals
+    if held is frame.f_globals or not frame.f_code.co_flags & OPTIMIZED:
+        return held
+    values = dict(held)
+    alone = type(held) is dict and sys.getrefcount(held) == OURS
+    if alone and sys.gettrace() is None and sys.getprofile() is None:
+        held.clear()
+    return values

@@ -57,7 +57,7 @@ def held() -> Iterator[tuple[str, Any]]:
     frame = sys._getframe()
     while frame is not None:
         if sites.is_users(frame.f_code.co_filename):
-            for scope in (frame.f_locals, frame.f_globals):
+            for scope in (sites.variables(frame), frame.f_globals):
                 if id(scope) not in seen:
                     seen.add(id(scope))
                     for name, one in list(scope.items()):
@@ -83,7 +83,7 @@ def state(one: Any) -> dict[str, Any]:
     """Return what an object of the user's own, or a function's closure, holds."""
     frame = getattr(one, "gi_frame", None)
     if frame is not None:
-        return dict(frame.f_locals)
+        return dict(sites.variables(frame))
     is_own = sites.whose_module(type(one).__module__) == OWN and not isinstance(one, (dict, type))
     return dict(vars(one)) if is_own and hasattr(one, "__dict__") else {}
 

@@ -116,7 +116,7 @@ def variables() -> Iterator[tuple[str, str, tuple[str, int], list[Any], Any]]:
         code = frame.f_code
         linecache.lazycache(code.co_filename, frame.f_globals)  # of a zipped module only its loader has the source
         packages = sites.whose(code.co_filename) == PACKAGE
-        for name, value in list(frame.f_locals.items())[:NAMES]:
+        for name, value in list(sites.variables(frame).items())[:NAMES]:
             for path, held, kind in containers(name, value, seen, DEEPEST, packages=packages):
                 yield path, code.co_name, sites.innermost(frame), held, kind
 

@@ -77,7 +77,9 @@ class Supply(Inspector):
             where, outer = around[0]
             if not isinstance(one, rounds.ONCE) or not isinstance(outer, ast.For) or rounds.is_left(inner):
                 continue
-            names = [node] if where is frame else [ast.Name(k) for k, held in where.f_locals.items() if held is one]
+            names = (
+                [node] if where is frame else [ast.Name(k) for k, held in sites.variables(where).items() if held is one]
+            )
             file = where.f_code.co_filename
             if names and not any(rounds.is_made_in(outer, name, file) for name in names):
                 self._keep(one, ast.unparse(node), where, outer, (frame.f_code.co_filename, inner.lineno))
@@ -90,7 +92,7 @@ class Supply(Inspector):
         known = self._sources.get(site)
         if known is None or known.one is not one:
             known = self._sources[site] = Source(one, name, outer, site)
-        known.round = round_of(where.f_locals, known.target)
+        known.round = round_of(sites.variables(where), known.target)
         known.left, known.stays = rounds.rounds_left(where, outer), not rounds.is_left(outer)
         known.scope = where.f_globals if where.f_code.co_name == "<module>" else None
         if rounds.is_used_up(one) and known.round not in known.empty:
