@@ -55,6 +55,20 @@ class LossKind(LossGraph):
                     return str(wanted).lower(), self._carried(inner)
         return "", ""
 
+    def is_likelihood(self, tensor: str = "loss", left: int = DEEPEST) -> bool:
+        """Tell whether an array is a softmax, or a choice or a multiple of one: no logarithm was taken since."""
+        kind, sources = self._made.get(tensor, ""), self._sources(tensor)
+        if kind == "Softmax":
+            return True
+        if kind == "Divide" and self._made_by(sources[0]) == "Exp":
+            total = self._carried(sources[1])
+            return self._made_by(total) in ("Sum", "Reduce") and self._made_by(self._sources(total)[0]) == "Exp"
+        if not left or not sources or kind == "Negative":
+            return False
+        scaled = kind in ("Multiply", "Divide") and self._carried(sources[1]) not in self._maker
+        onward = sources[1:] if kind == "Select" else sources[:1] if kind in CARRIERS | {"Gather"} or scaled else []
+        return any(self.is_likelihood(one, left - 1) for one in onward)
+
     def weighs_across(self, name: str) -> bool:
         """Tell whether a softmax, used but once, is the first factor of a product, and made of such a one itself.
 

@@ -76,11 +76,13 @@ def hand_written_log_softmax(seen: Observation) -> Iterator[Finding]:
     Without the maximum subtracted, exp overflows above 88 in float32 and the loss is infinite or NaN; the logarithm of
     a softmax underflows to minus infinity. Where the maximum is subtracted, this is a note: it is right, and slower.
     A loss of logits that is given probabilities squashes them a second time: it never comes near zero, and its
-    gradients are small. MLX's `kl_div_loss` and `nll_loss` take logarithms on both sides, where other frameworks take
-    probabilities as targets.
+    gradients are small. `mx.random.categorical` takes logits too: given probabilities, its choices are nearly even.
+    MLX's `kl_div_loss` and `nll_loss` take logarithms on both sides, where other frameworks take probabilities as
+    targets.
 
     Example: `mx.log(mx.sum(mx.exp(logits), axis=-1))`, `mx.log(mx.softmax(logits, axis=-1))`;
-    `cross_entropy(mx.softmax(logits), labels)`; `kl_div_loss(nn.log_softmax(student), mx.softmax(teacher))`.
+    `cross_entropy(mx.softmax(logits), labels)`; `kl_div_loss(nn.log_softmax(student), mx.softmax(teacher))`;
+    `mx.random.categorical(mx.softmax(logits))`.
 
     Use instead: `nn.losses.cross_entropy(logits, labels)`, or `logits - mx.logsumexp(logits, axis=-1, keepdims=True)`.
     """
@@ -93,6 +95,10 @@ def hand_written_log_softmax(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "probabilities"):
         message = "the loss takes logarithms of probabilities, and is given what a softmax returns"
         yield rule("MP302").at(message, fact.file, fact.line)
+
+    for fact in facts(seen, "chosen by probabilities"):
+        message = "mx.random.categorical wants logits, and is given probabilities: its choices are nearly even; give it"
+        yield rule("MP302").at(f"{message} mx.log(probabilities), or the logits", fact.file, fact.line)
 
     for fact in facts(seen, "squashed twice"):
         message = f"the loss is one of logits, and is given what is a {fact.detail['kind']} already{seen_at(fact)}"

@@ -11,6 +11,7 @@ from mlxprobe.agent.inspectors.buffers import Buffers
 from mlxprobe.agent.inspectors.by_hand import ByHand
 from mlxprobe.agent.inspectors.causality import Causality
 from mlxprobe.agent.inspectors.checkpoints import Checkpoints
+from mlxprobe.agent.inspectors.choices import Choices
 from mlxprobe.agent.inspectors.clipping import Clipping
 from mlxprobe.agent.inspectors.copies import Copies
 from mlxprobe.agent.inspectors.data import Data
@@ -98,6 +99,7 @@ ALL: tuple[type[Inspector], ...] = (
     Renewals,
     Written,
     Draws,
+    Choices,
     Supply,
     Sources,
     Bands,
