@@ -12,6 +12,7 @@ CARRIERS = {"Squeeze", "Reshape", "ExpandDims", "AsType", "Broadcast", "Flatten"
 CARRIERS |= {"Contiguous", "Transpose", "Slice", "Negative"}
 LAYERS = {"Matmul", "AddMM", "Convolution", "QuantizedMatmul", "GatherMM", "GatherQMM", "BlockMaskedMM"}
 LAYERS |= {"ScaledDotProductAttention", "RMSNorm", "LayerNorm", "RoPE"}
+SUMS = {"Add", "Subtract", "Negative", "AsType", "Copy", "Contiguous", "StopGradient"}
 CHECKPOINTS = {"Depends", "CustomTransforms"}
 UNKNOWN = -1
 DEEPEST = 40
@@ -191,6 +192,24 @@ class LossGraph:
         before = self._onward([name], layers)
         taken = [{*self._sources(tensor)} for tensor in layers if before & {*self._sources(tensor)}]
         return {self._carried(one) for sources in taken for one in sources - before}
+
+    def cancels(self, one: str, other: str) -> bool:
+        """Tell whether two arrays are taken from one another, place by place, where a layer's output is added."""
+        (more, less), (plus, minus) = self._signed(one), self._signed(other)
+        return any(map(self._is_layer, self._ancestors(*(more & minus | less & plus))))
+
+    def _signed(self, name: str) -> tuple[set[str], set[str]]:
+        """Return the sums that an array is added to, just as it is, and those that it is taken from."""
+        seen, waiting = {(name, False)}, [(name, False)]
+        while waiting:
+            tensor, taken = waiting.pop()
+            for made in [one for one in self._behind if tensor in self._sources(one)]:
+                kind, sources = self._made.get(made, ""), self._sources(made)
+                turned = kind == "Negative" or (kind == "Subtract" and sources[0] != tensor)
+                if kind in SUMS and (made, taken != turned) not in seen:
+                    seen.add((made, taken != turned))
+                    waiting.append((made, taken != turned))
+        return {one for one, taken in seen if not taken}, {one for one, taken in seen if taken}
 
     def indices(self) -> set[str]:
         """Name the arrays that choose among computed values, such as class labels among logits."""

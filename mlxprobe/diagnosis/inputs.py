@@ -147,7 +147,8 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
     while another of as many rows changes: samples of a generator that were drawn before the loop, or points that are
     meant to stay. Batches of one class each, one class after another and round again, come of a file that is sorted and
     not shuffled: each update unlearns the classes before. Two inputs that hold the same numbers each time are
-    a note, and a warning where the same layers take both first: two views of the same rows that were to differ.
+    a note, and a warning where the same layers take both first: two views of the same rows that were to differ. So it
+    is where the loss takes one from the other beside what the model makes of them: what is to be learned is zero.
 
     Example: `next(iter(loader))` inside the loop; `buffer.append(state)` of a NumPy array that is then changed in
     place.
@@ -162,13 +163,13 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
 def _alike(seen: Observation) -> Iterator[Finding]:
     """Tell of two inputs that are one."""
     for fact in [one for one in facts(seen, "inputs alike") if one.detail["looks"]]:
-        message = (
-            f"{fact.detail['one']} and {fact.detail['other']} hold the same numbers at each of {fact.detail['looks']} "
-            "looks"
-        )
-        message += ", and the same layers take both" if fact.detail["shared"] else ""
-        severity = Severity.WARNING if fact.detail["shared"] else Severity.NOTE
-        message += f": are they two draws from one key?{seen_at(fact)}"
+        message = f"{fact.detail['one']} and {fact.detail['other']} hold the same numbers at each of "
+        message += f"{fact.detail['looks']} looks"
+        void, shared = fact.detail.get("void"), fact.detail["shared"]
+        message += ", and the same layers take both" if shared else ""
+        cause = "the loss takes one from the other, and nothing is left" if void else "are they two draws from one key?"
+        message += f": {cause}{seen_at(fact)}"
+        severity = Severity.WARNING if shared or void else Severity.NOTE
         yield rule("MP309").at(message, fact.file, fact.line, severity=severity)
 
 

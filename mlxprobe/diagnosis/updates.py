@@ -131,13 +131,20 @@ def equal_units(seen: Observation) -> Iterator[Finding]:
     Units that begin with the same weights, and whose outputs are weighted alike, get the same gradient at every step:
     however wide the layer is, it computes one number. Nothing but chance breaks that: weights that are drawn at random,
     or dropout. Told where all rows of a matrix differ by less than a thousandth of what they have learned, at four
-    looks.
+    looks. So are the layers of a list that holds one and the same layer at all its places: they have one set of
+    weights. That is a note, for it may be meant.
 
-    Example: `model.apply(nn.init.constant(0.1))`; weights that are filled with `mx.full` or `mx.ones`.
+    Example: `model.apply(nn.init.constant(0.1))`; weights that are filled with `mx.full` or `mx.ones`;
+    `self.layers = [nn.Linear(8, 8)] * 4`.
 
     Use instead: weights that are drawn at random, as layers have them: `nn.init.he_normal()`; zeros for the biases
-    alone, or for the last layer.
+    alone, or for the last layer; `[nn.Linear(8, 8) for _ in range(4)]`, and one layer called four times where its
+    weights are to be shared.
     """
+    for fact in facts(seen, "one layer"):
+        message = f"the {fact.detail['places']} places of {fact.detail['path']} hold one and the same "
+        message += f"{fact.detail['kind']}: they share its weights{seen_at(fact)}"
+        yield rule("MP217").at(message, fact.file, fact.line, severity=Severity.NOTE)
     for fact in facts(seen, "units alike"):
         units, looks = float(str(fact.detail["units"])), float(str(fact.detail["looks"]))
         message = (

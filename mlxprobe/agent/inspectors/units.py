@@ -1,10 +1,10 @@
-"""Whether the units of a layer are all alike, and stay so: they learn, and all of them the same."""
+"""Whether the units of a layer are all alike, and stay so, and whether the layers of a list are all one."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent import graph, sites
+from mlxprobe.agent import graph, own, sites
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.looks import is_landmark
@@ -28,10 +28,26 @@ class Units(Inspector):
         self._looks = 0
         self._met: dict[int, int] = {}  # the last step at which a model was looked at
         self._told = False
+        self._searched: set[int] = set()  # models whose lists were looked through
 
     def called(self, call: Call) -> None:
         if call.model is not None:
+            self._tell_one_layer(call.model, call.site)
             self._compare(call.model, call.site)
+
+    def called_in_trace(self, call: Call) -> None:
+        if call.model is not None:
+            self._tell_one_layer(call.model, call.site)
+
+    def _tell_one_layer(self, model: Any, site: tuple[str, int]) -> None:
+        """Tell once of each list of a model whose entries are one and the same layer, where the program sets it."""
+        if id(model) in self._searched:
+            return
+        self._searched.add(id(model))
+        for path, entries in one_layer(model)[:MOST]:
+            place, seen = sites.blamed(set_at(model, path, site[0]), site)
+            told = {"path": path, "places": len(entries), "kind": type(entries[0]).__name__, "seen": seen}
+            self.inspection.recorder.fact("one layer", place, **told)
 
     def training(self, model: Any, optimizer: Any) -> None:
         if hasattr(model, "trainable_parameters"):
@@ -71,3 +87,28 @@ class Units(Inspector):
         moved = max((abs(now - then) for now, then in zip(values, first, strict=False)), default=0.0)
         if moved > 0:
             self._alike[path] = self._alike.get(path, 0) + 1 if spread <= ALIKE * moved else -LOOKS
+
+
+def one_layer(model: Any) -> list[tuple[str, list[Any]]]:
+    """List what a model holds lists of that are one module with weights, at all their places."""
+    return [
+        (f"{path}.{key}".lstrip("."), held)
+        for path, module in model.named_modules()
+        for key, held in module.items()
+        if isinstance(held, list) and len(held) > 1 and all(one is held[0] for one in held)
+        if hasattr(held[0], "trainable_parameters") and graph.leaves(held[0].trainable_parameters())
+    ]
+
+
+def set_at(model: Any, path: str, file: str) -> tuple[str, int]:
+    """Return the line that sets what a path leads to, or the first container around it that no class of MLX's holds."""
+    with own.importable():
+        from mlxprobe.agent import authored
+    named = dict(model.named_modules())
+    while path:
+        above, _, attribute = path.rpartition(".")
+        parent = named.get(above)
+        if parent is not None and not type(parent).__module__.startswith("mlx."):
+            return authored.assignment(parent, attribute, file)
+        path = above
+    return sites.NOWHERE
