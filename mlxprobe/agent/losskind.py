@@ -6,6 +6,8 @@ from mlxprobe.agent.lossgraph import CARRIERS, DEEPEST, LossGraph
 
 PLACEWISE = {"Add", "Subtract", "Multiply", "Divide", "Exp", "Maximum", "Minimum", "Select", "Softmax"}
 PICKS = {"GatherAxis", "Scatter", "ScatterAxis"}
+SHAPED = CARRIERS - {"Slice", "Negative"}  # each number is what it was
+BOUNDED = {"Sigmoid", "Softmax", "Tanh"}
 SQUASHES = {"LogSumExp": "Softmax", "LogAddExp": "Sigmoid"}  # by what a loss of logits takes of them
 
 
@@ -54,6 +56,41 @@ class LossKind(LossGraph):
                 if self._made_by(inner) == wanted:
                     return str(wanted).lower(), self._carried(inner)
         return "", ""
+
+    def bounded(self) -> list[tuple[str, str, str]]:
+        """List what a squared or absolute error holds against a named array: the activation, that array, its result.
+
+        Nothing weighs, or chooses among, the errors.
+        """
+        found = []
+        for tensor in self._near:
+            pair = [self._shaped(one) for one in self._sources(tensor)] if self._made.get(tensor) == "Subtract" else []
+            for made, target in (pair, pair[::-1]) if len(pair) == len({*pair}) > 1 else ():
+                kind = self._made.get(made, "")
+                if kind in BOUNDED and target in self._named and self._is_error(tensor):
+                    found.append((kind, target, made))
+        return found
+
+    def _shaped(self, tensor: str) -> str:
+        for _ in range(DEEPEST):
+            if tensor in self._named or self._made.get(tensor) not in SHAPED:
+                break
+            tensor = self._sources(tensor)[0]
+        return tensor
+
+    def _is_error(self, difference: str) -> bool:
+        """Tell whether a difference is squared, or its size taken, and every one then counts alike."""
+        onward = self._onward([difference])
+        users = {one: self._sources(one) for one in onward if difference in map(self._shaped, self._sources(one))}
+        measured = [one for one in users if self._made.get(one) in ("Square", "Abs") or self._is_squared(one)]
+        weighed = [
+            self._ancestors(source) & self._named
+            for one in onward - {difference}
+            if self._made.get(one) in ("Multiply", "Divide", "Select", "Gather", "GatherAxis")
+            for source in self._sources(one)
+            if source not in onward
+        ]
+        return bool(measured) and not any(weighed)
 
     def is_likelihood(self, tensor: str = "loss", left: int = DEEPEST) -> bool:
         """Tell whether an array is a softmax, or a choice or a multiple of one: no logarithm was taken since."""

@@ -54,6 +54,11 @@ def sorted_rows(cause: Finding, effect: Finding) -> bool:
     return "one_class" in cause.evidence
 
 
+def beyond_reach(cause: Finding, effect: Finding) -> bool:
+    """Tell whether targets lie where outputs cannot come."""
+    return "share" in cause.evidence
+
+
 def padding_learned(cause: Finding, effect: Finding) -> bool:
     """Tell whether an argument that does not reach the loss can be why padding carries it."""
     return "padding" in effect.evidence
@@ -145,6 +150,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
         *(Cause(code, proved) for code in ("MP201", "MP304")),
         Cause("MP110"),
         Cause("MP302"),
+        Cause("MP311", beyond_reach),
     ),
     "MP308": (Cause("MP301", padding_learned),),
     "MP404": (Cause("MP210", rate_not_finite), Cause("MP207", proved)),

@@ -13,7 +13,6 @@ from mlxprobe.values.vocabulary import Severity
 ENOUGH_LOOKS = 2
 ENOUGH_BATCHES, SEVERAL_CLASSES = 6, 3  # looks; classes: real and false samples often come apart
 ENOUGH_RATIOS, UNRELATED, HARDLY = 6, 0.2, 0.5  # looks; their mean correlation, and the highest
-CENTRED, SHIFTED = 0.3, 2.0  # mean, in deviations
 STAYS = 0.9  # of its first readings: a loss that learns nothing
 
 
@@ -107,29 +106,6 @@ def channel_layout(seen: Observation) -> Iterator[Finding]:
                 f"{channels:.2f} along the last axis and by {time:.2f} in time"
             )
             yield rule("MP305").at(message, fact.file, fact.line, last_axis=channels, time=time)
-
-
-@finding("MP311", "other-scale", Severity.NOTE)
-def other_scale(seen: Observation) -> Iterator[Finding]:
-    """A model is evaluated on numbers of another scale than it is trained on.
-
-    What it was taught about sizes does not hold there: the validation says little of the model, and nothing of its
-    training. Told where the deviation of what the model is called with, outside of gradient calls, is more than four
-    times that within them, or less than a quarter, each time. It is a note: noise that is larger, or another field of
-    use, may be what is to be tested. Where their mean is near zero in training, and twice their deviation from it
-    outside, they are standardised there and not here: a warning.
-
-    Example: `(x / 255 - mean) / deviation` for training, `x / 255` for validation.
-
-    Use instead: one function that prepares the data of both.
-    """
-    for fact in facts(seen, "other scale"):
-        mean, deviation, m, d = (float(str(fact.detail[name])) for name in ("mean", "deviation", "m", "d"))
-        message = f"outside of gradient calls the model is given numbers of {m:.3g} ± {d:.3g}, and within them of "
-        message += f"{mean:.3g} ± {deviation:.3g}"
-        severity = Severity.WARNING if abs(mean) < CENTRED * deviation and abs(m) > SHIFTED * d else Severity.NOTE
-        evidence = {"looks": float(str(fact.detail["looks"]))}
-        yield rule("MP311").at(message, fact.file, fact.line, severity=severity, **evidence)
 
 
 @finding("MP309", "repeated-data", Severity.WARNING)

@@ -38,6 +38,7 @@ from mlxprobe.agent.inspectors.prints import Prints
 from mlxprobe.agent.inspectors.products import Products
 from mlxprobe.agent.inspectors.rates import Rates
 from mlxprobe.agent.inspectors.ratios import Ratios
+from mlxprobe.agent.inspectors.reaches import Reaches
 from mlxprobe.agent.inspectors.renewals import Renewals
 from mlxprobe.agent.inspectors.repeats import Repeats
 from mlxprobe.agent.inspectors.retained import Retained
@@ -72,6 +73,7 @@ ALL: tuple[type[Inspector], ...] = (
     Copies,
     Scales,
     Ratios,
+    Reaches,
     Indices,
     Heard,  # leaves models as it found them: before Passes, which wraps them for good
     Passes,

@@ -16,6 +16,7 @@ FED = "fed"  # the ids of arrays that layers are given
 WHAT = "loss"
 TARGETS = "targets"  # what outputs are compared with: the stream of losses, how, and the array
 COMPARED = "compared"  # the stream of losses, and the one array that outputs are compared with and no layer is given
+BOUNDED = "bounded"  # by an error of outputs that end in an activation: that, the targets, and its line
 RATIOS = "ratios"  # exponents that are something less an argument, that one's name, and itself
 LAZY = 1  # steps without an evaluation: beyond, every loss holds all of them
 READ_COSTS = 3.0  # times what drawing does
@@ -120,6 +121,9 @@ class Losses(Inspector):
             )
         self._tell_squashed(call, drawn, held, weight)
         self._look_for_ratios(drawn, held, dict(named), arrays)
+        for kind, target, made in () if self.inspection.tracing else drawn.bounded():
+            where = held[made].site if made in held else sites.NOWHERE
+            self.inspection.looked.setdefault(BOUNDED, []).append((kind, arrays[target], where))
         return drawn.operations
 
     def _tell_squashed(self, call: Call, drawn: LossKind, held: dict[str, Held], weight: int) -> None:
