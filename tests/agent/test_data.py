@@ -89,3 +89,10 @@ def test_one_hot_rows_are_told_apart() -> None:
     rows = mx.array([[[float(draw.randrange(4) == 0) for _ in range(4)] for _ in range(48)] for _ in range(64)])
     assert len({tuple(one) for one in known_by(rows)}) == 64
     assert known_by(rows) == known_by(mx.array(rows))
+
+
+def test_a_loss_that_is_not_finite_gains_nothing() -> None:
+    targets = Targets("square")
+    for look in range(8):
+        targets.add(mx.array([1.0, 2.0, 3.0]), math.inf if look > 5 else 0.5)
+    assert all(map(math.isfinite, targets.gain()))

@@ -27,7 +27,7 @@ class Targets:
 
     def add(self, target: Any, loss: float | None) -> None:
         """Take in the targets of one batch, or the first of them, and the loss of that batch where it is known."""
-        known = loss if target.size <= MOST_TARGETS else None
+        known = loss if loss is not None and math.isfinite(loss) and target.size <= MOST_TARGETS else None
         if self.kind == "square":
             self._add_columns(target, known)
         else:
@@ -60,6 +60,8 @@ class Targets:
             return 0.0, 0.0
         gains = [self._constant(columns) - loss for loss, columns in later]
         mean, count = sum(gains) / len(gains), len(gains)
+        if not math.isfinite(mean):  # so are targets that are not
+            return 0.0, 0.0
         return mean, math.sqrt(sum((one - mean) ** 2 for one in gains) / (count - 1) / count)
 
     def _constant(self, columns: list[list[float]]) -> float:
