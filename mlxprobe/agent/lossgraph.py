@@ -198,6 +198,12 @@ class LossGraph:
         (more, less), (plus, minus) = self._signed(one), self._signed(other)
         return any(map(self._is_layer, self._ancestors(*(more & minus | less & plus))))
 
+    def adds_last(self, bias: str, outputs: set[str]) -> bool:
+        """Tell whether a bias is added to just these outputs, and to nothing else."""
+        sums = [one for one in self._behind if self._made.get(one) in ("Add", "AddMM")]
+        added = {one for one in sums if any(self._carried(source) == bias for source in self._sources(one))}
+        return bool(added) and added == set(map(self._carried, outputs))
+
     def _signed(self, name: str) -> tuple[set[str], set[str]]:
         """Return the sums that an array is added to, just as it is, and those that it is taken from."""
         seen, waiting = {(name, False)}, [(name, False)]

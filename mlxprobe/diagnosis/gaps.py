@@ -103,6 +103,7 @@ SEES: dict[str, str] = {
     "Modules": "MP214 MP215",
     "Norms": "MP216",
     "Operations": "MP110 MP111 MP112",
+    "Outcomes": "MP308",
     "Pairs": "MP309",
     "Parameters": "MP205",
     "Passes": "MP215",

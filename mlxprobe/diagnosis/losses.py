@@ -16,6 +16,7 @@ SIMPLE = 8  # a loss that is scaled by a half, a third … weighs as if it were 
 ENOUGH_LOOKS, MANY = 2, 3
 ENOUGH_TAILS, MUCH_PADDING = 3, 0.05
 ENOUGH_CLASSES, SOME = 6, 0.95  # looks; of the positions
+SEVERAL, MANY_TARGETS = 3, 1000  # classes, and targets of one value: of two, one may be rare
 
 LABELS = re.compile(r"label|target|truth|answer|gold|(^|[._])y(s|_?true|b|_?batch)?$|_y$", re.IGNORECASE)
 
@@ -113,13 +114,16 @@ def loss_share(seen: Observation) -> Iterator[Finding]:
     carries loss. Padding that carries loss is what the model learns first, and what its loss then mostly tells of. Seen
     by the gradient of the loss by each position's own; the sheet tells which share of them carries any. Where padding
     alone carries loss, and no other position ever does, the mask is the wrong way round: that is a warning. So it is
-    where what carries loss is all of one class, and what does not is of several.
+    where what carries loss is all of one class, and what does not is of several. Where all targets of a model have one
+    value, and its last bias is always pushed towards that, a constant is what is learned: a warning where the targets
+    are filled with that value in the loss, or are a thousand classes of several.
 
     Example: `(cross_entropy(logits, targets) * mask).mean()`; `cross_entropy(logits, targets, reduction="mean")` over
-    padded rows.
+    padded rows; `bce(d(real), ones) + bce(d(fake), ones)`.
 
-    Use instead: `(cross_entropy(logits, targets) * mask).sum() / mask.sum()`.
+    Use instead: `(cross_entropy(logits, targets) * mask).sum() / mask.sum()`; zeros as the targets of fakes.
     """
+    yield from _one_outcome(seen)
     supervised = [one.detail["supervised"] for one in seen.facts if one.name == "supervision"]
     labelled = all(supervised)  # rewards may be one act's
     for fact in facts(seen, "loss share"):
@@ -154,6 +158,17 @@ def loss_share(seen: Observation) -> Iterator[Finding]:
         if trained == padding > MUCH_PADDING * read and tails >= ENOUGH_TAILS:
             message = f"padding carries loss: {padding / read:.0%} of the targets are the id {fact.detail['id']} again"
             yield rule("MP308").at(f"{message} at the end of a row", fact.file, fact.line, padding=padding / read)
+
+
+def _one_outcome(seen: Observation) -> Iterator[Finding]:
+    """Tell of a model whose targets are all of one value."""
+    for fact in [one for one in facts(seen, "one outcome") if one.detail["looks"]]:
+        value, read, classes = (float(str(fact.detail[name])) for name in ("value", "read", "classes"))
+        message = f"all {read:.0f} targets that were read, at {fact.detail['looks']} looks, are {value:g}: a constant "
+        message += "answers them all"
+        proved = fact.detail["filled"] or (classes >= SEVERAL and read >= MANY_TARGETS)
+        severity = Severity.WARNING if proved else Severity.NOTE
+        yield rule("MP308").at(message, fact.file, fact.line, severity=severity, read=read)
 
 
 @finding("MP310", "reversed-sign", Severity.WARNING)

@@ -31,6 +31,7 @@ from mlxprobe.agent.inspectors.makeup import Makeup
 from mlxprobe.agent.inspectors.modules import Modules
 from mlxprobe.agent.inspectors.norms import Norms
 from mlxprobe.agent.inspectors.operations import Operations
+from mlxprobe.agent.inspectors.outcomes import Outcomes
 from mlxprobe.agent.inspectors.pairs import Pairs
 from mlxprobe.agent.inspectors.parameters import Parameters
 from mlxprobe.agent.inspectors.passes import Passes
@@ -86,6 +87,7 @@ ALL: tuple[type[Inspector], ...] = (
     Operations,
     Sizes,
     Shares,
+    Outcomes,
     Worths,
     Retained,
     Buffers,
