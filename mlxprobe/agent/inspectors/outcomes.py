@@ -108,7 +108,7 @@ class Outcomes(Inspector):
         for one in held:
             known, targets, gradients, site = one
             if self.inspection.pending([*targets, *gradients.values()]):
-                self._late += [one] * (one in late)
+                self._late += [one] * any(one is other for other in late)  # arrays are not to be compared
             else:
                 self._read(known, targets)
                 self._follow(known, gradients)
