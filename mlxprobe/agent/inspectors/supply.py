@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlxprobe.agent import own, sites
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.inspectors.retained import program_frames
 
 if TYPE_CHECKING:
     import ast
@@ -55,7 +56,7 @@ class Supply(Inspector):
 
         with own.importable():
             from mlxprobe.agent import rounds
-        frames = [frame for _, frame in sites.stack()][:FRAMES]
+        frames = program_frames()[:FRAMES]
         loops: list[Held] = [(frame, loop) for frame in frames for loop in rounds.enclosing(frame)]
         for place, (frame, loop) in enumerate(loops):
             inner = [one for one in rounds.within(loop, rounds.BRANCHES) if isinstance(one, ast.For)]
