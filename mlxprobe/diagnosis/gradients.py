@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule, seen_at
+from mlxprobe.diagnosis.registry import each, facts, finding, listed, place, rule, seen_at
 from mlxprobe.values.losses import first_lasting
 from mlxprobe.values.measures import still
 from mlxprobe.values.observation import Observation
@@ -106,6 +106,20 @@ def _leap(seen: Observation, sizes: Mapping[int, float]) -> Iterator[Finding]:
         yield rule("MP208").at(message, *place(seen, "first gradient"), step=step, largest=sizes[step])
 
 
+FOLLOWS_NOTHING = {
+    "set to the same": "a model beside the trained one was given the numbers that it has {times} times: it follows "
+    "nothing",
+}
+STAYS = {
+    "copy unmoved": "beside the model another of its class is used, which is not frozen and has what the model began "
+    "with, after {updates} updates: is it to follow?",
+    "never taught": "beside the model another of its class is used, which is not frozen and was never trained, loaded "
+    "or set: what comes of it is chance",
+    "weights back": "the weights of the end are those of the start, but for {way:.1%} of the way that they had come in "
+    "{updates} updates",
+}
+
+
 @finding("MP205", "update-not-applied")
 def update_not_applied(seen: Observation) -> Iterator[Finding]:
     """Gradients are computed, and the parameters never change.
@@ -134,27 +148,8 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
             site = (fact.file, fact.line) if several else place(seen, "first update")
             yield rule("MP205").at(message, *(site if site[1] else (fact.file, fact.line)))
             return
-    for fact in facts(seen, "copy unmoved"):
-        message = (
-            "beside the model another of its class is used, which is not frozen and has what the model began with, "
-            f"after {fact.detail['updates']} updates: is it to follow?"
-        )
-        yield rule("MP205").at(message, fact.file, fact.line, severity=Severity.NOTE)
-    for fact in facts(seen, "set to the same"):
-        message = f"a model beside the trained one was given the numbers that it has {fact.detail['times']} times: "
-        yield rule("MP205").at(message + "it follows nothing", fact.file, fact.line, severity=Severity.WARNING)
-    for fact in facts(seen, "never taught"):
-        message = (
-            "beside the model another of its class is used, which is not frozen and was never trained, loaded or set: "
-            "what comes of it is chance"
-        )
-        yield rule("MP205").at(message, fact.file, fact.line, severity=Severity.NOTE)
-    for fact in facts(seen, "weights back"):
-        message = (
-            f"the weights of the end are those of the start, but for {float(str(fact.detail['way'])):.1%} of the way "
-            f"that they had come in {fact.detail['updates']} updates"
-        )
-        yield rule("MP205").at(message, fact.file, fact.line, severity=Severity.NOTE)
+    yield from each(seen, "MP205", FOLLOWS_NOTHING, Severity.WARNING)
+    yield from each(seen, "MP205", STAYS, Severity.NOTE)
     for fact in facts(seen, "gradients unused"):
         if seen.raised is None:
             calls = fact.detail["gradients"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
+from mlxprobe.diagnosis.registry import each, facts, finding, listed, rule, seen_at
 from mlxprobe.values.losses import fall
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
@@ -42,6 +42,15 @@ def id_out_of_range(seen: Observation) -> Iterator[Finding]:
             yield rule("MP304").at(message, fact.file, fact.line, severity=Severity.WARNING, id=mark, table=classes)
 
 
+AXES = {
+    "heads turned": "rotary positions are counted along the {heads} heads: data of shape {shape}, where the last axis "
+    "but one is taken for time",
+    "reshaped": "data of shape {before} are reshaped to {after}: their numbers stay in order, and no axis moves",
+    "weights turned": "the weights of an attention, of shape {shape}, sum to one along axis {axis}, and their product "
+    "with the values sums along the last: each output is no mean",
+}
+
+
 @finding("MP305", "channel-layout")
 def channel_layout(seen: Observation) -> Iterator[Finding]:
     """Data with its channels, or its time, first reaches a layer that wants the batch first and the channels last.
@@ -64,30 +73,18 @@ def channel_layout(seen: Observation) -> Iterator[Finding]:
     Use instead: `x.swapaxes(1, 2)`, in place of such a reshape too, before a convolution or `nn.RoPE`,
     `x.swapaxes(0, 1)` before a recurrent layer; `mx.softmax(scores, axis=-1)`.
     """
-    for fact in facts(seen, "heads turned"):
-        message = (
-            f"rotary positions are counted along the {fact.detail['heads']} heads: data of shape "
-            f"{fact.detail['shape']}, where the last axis but one is taken for time"
-        )
-        yield rule("MP305").at(message, fact.file, fact.line, severity=Severity.WARNING)
+    yield from each(seen, "MP305", AXES, Severity.WARNING)
     for fact in [one for one in facts(seen, "rows mixed") if one.detail["looks"]]:
         ways = {"its place in the batch": fact.detail["place"], "the rows beside it": fact.detail["beside"]}
         message = f"what {fact.detail['model']} returns for a row depends on "
         message += f"{' and '.join(one for one in ways if ways[one])}: is an axis taken for another?"
         severity = Severity.WARNING if fact.detail["sure"] else Severity.NOTE
         yield rule("MP305").at(message, fact.file, fact.line, severity=severity)
-    for fact in facts(seen, "reshaped"):
-        message = (
-            f"data of shape {fact.detail['before']} are reshaped to {fact.detail['after']}: their numbers stay in "
-        )
-        message += "order, and no axis moves"
-        yield rule("MP305").at(message, fact.file, fact.line, severity=Severity.WARNING)
-    for fact in facts(seen, "weights turned"):
-        message = (
-            f"the weights of an attention, of shape {fact.detail['shape']}, sum to one along axis "
-            f"{fact.detail['axis']}, and their product with the values sums along the last: each output is no mean"
-        )
-        yield rule("MP305").at(message, fact.file, fact.line, severity=Severity.WARNING)
+    yield from _by_neighbours(seen)
+
+
+def _by_neighbours(seen: Observation) -> Iterator[Finding]:
+    """Tell of data whose neighbours resemble each other along another axis than a layer takes for time."""
     for fact in facts(seen, "time first"):
         time, rows = float(str(fact.detail["time"])), float(str(fact.detail["channels"]))
         message = (

@@ -131,33 +131,26 @@ def loss_share(seen: Observation) -> Iterator[Finding]:
         if _divided_by_all(fact, round(seen.sheet.gradients / max(1, seen.sheet.updates))):
             message = f"the loss is divided by all positions, and {share:.0%} of them carry it"
             yield rule("MP308").at(message, fact.file, fact.line, share=share)
-        padding, trained, read = (float(str(fact.detail[name])) for name in ("padding", "trained", "read"))
-        tails = float(str(fact.detail["tails"]))
-        padded, looks = (float(str(fact.detail.get(name, 0))) for name in ("padded", "looks"))
-        if padded == looks >= ENOUGH_TAILS:
-            message = (
-                f"padding alone carries loss: the id {fact.detail['id']} at the end of a row, and no position before"
-            )
-            message += " it; is the mask the wrong way round?"
-            yield rule("MP308").at(message, fact.file, fact.line, severity=Severity.WARNING, looks=looks)
-            continue
-        if fact.detail.get("alone", 0) == looks >= ENOUGH_CLASSES and share < SOME:
-            message = (
-                f"targets of one class alone carry loss, {share:.0%} of all, at each of {looks:.0f} looks, and the "
-            )
-            message += "others are of several: is the mask the wrong way round?"
-            yield rule("MP308").at(
-                message,
-                fact.file,
-                fact.line,
-                severity=Severity.WARNING if labelled or not fact.detail.get("amounts", True) else Severity.NOTE,
-                looks=looks,
-                share=share,
-            )
-            continue
-        if trained == padding > MUCH_PADDING * read and tails >= ENOUGH_TAILS:
-            message = f"padding carries loss: {padding / read:.0%} of the targets are the id {fact.detail['id']} again"
-            yield rule("MP308").at(f"{message} at the end of a row", fact.file, fact.line, padding=padding / read)
+        yield from _wrong_ones(fact, share, labelled=labelled)
+
+
+def _wrong_ones(fact: Fact, share: float, *, labelled: bool) -> Iterator[Finding]:
+    """Tell of positions that are not meant to carry loss: padding, or what a mask is to leave out."""
+    padding, trained, read = (float(str(fact.detail[name])) for name in ("padding", "trained", "read"))
+    tails = float(str(fact.detail["tails"]))
+    padded, looks = (float(str(fact.detail.get(name, 0))) for name in ("padded", "looks"))
+    if padded == looks >= ENOUGH_TAILS:
+        message = f"padding alone carries loss: the id {fact.detail['id']} at the end of a row, and no position before"
+        message += " it; is the mask the wrong way round?"
+        yield rule("MP308").at(message, fact.file, fact.line, severity=Severity.WARNING, looks=looks)
+    elif fact.detail.get("alone", 0) == looks >= ENOUGH_CLASSES and share < SOME:
+        message = f"targets of one class alone carry loss, {share:.0%} of all, at each of {looks:.0f} looks, and the "
+        message += "others are of several: is the mask the wrong way round?"
+        severity = Severity.WARNING if labelled or not fact.detail.get("amounts", True) else Severity.NOTE
+        yield rule("MP308").at(message, fact.file, fact.line, severity=severity, looks=looks, share=share)
+    elif trained == padding > MUCH_PADDING * read and tails >= ENOUGH_TAILS:
+        message = f"padding carries loss: {padding / read:.0%} of the targets are the id {fact.detail['id']} again"
+        yield rule("MP308").at(f"{message} at the end of a row", fact.file, fact.line, padding=padding / read)
 
 
 def _one_outcome(seen: Observation) -> Iterator[Finding]:

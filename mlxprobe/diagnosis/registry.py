@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlxprobe.values.observation import Fact, Observation
@@ -96,6 +96,13 @@ def facts(seen: Observation, name: str) -> Iterator[Fact]:
         if fact.name == name:
             places[fact.file, fact.line] = fact
     yield from places.values()
+
+
+def each(seen: Observation, code: str, words: Mapping[str, str], severity: Severity | None = None) -> Iterator[Finding]:
+    """Tell of every fact of some names, in the words for each, which say what the fact holds: `{updates} updates`."""
+    for name, text in words.items():
+        for fact in facts(seen, name):
+            yield rule(code).at(text.format(**fact.detail), fact.file, fact.line, severity=severity)
 
 
 def place(seen: Observation, *names: str) -> tuple[str, int]:
