@@ -12,6 +12,7 @@ from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 GRAVEST_FIRST = list(Severity)
+HALF = 0.5
 
 
 def always(cause: Finding, effect: Finding) -> bool:
@@ -67,6 +68,16 @@ def padding_learned(cause: Finding, effect: Finding) -> bool:
 def traced_as_often(cause: Finding, effect: Finding) -> bool:
     """Tell whether what took long to compile was compiled about as often as the cause says."""
     return effect.evidence.get("traces", 0) >= max(2.0, 0.5 * cause.evidence.get("traces", math.inf))
+
+
+def signs_alone(cause: Finding, effect: Finding) -> bool:
+    """Tell whether gradients clipped element by element can be why outputs hardly differ."""
+    return "share" in cause.evidence and "deviation" in effect.evidence
+
+
+def most_dropped(cause: Finding, effect: Finding) -> bool:
+    """Tell whether at least half of the gradient calls of a step are dropped, again and again."""
+    return cause.evidence.get("dropped", 0) >= HALF
 
 
 def rows_kept(cause: Finding, effect: Finding) -> bool:
@@ -148,11 +159,13 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
             ),
         ),
         *(Cause(code, proved) for code in ("MP201", "MP304")),
+        Cause("MP204", most_dropped),
         Cause("MP110"),
         Cause("MP302"),
         Cause("MP311", beyond_reach),
     ),
     "MP308": (Cause("MP301", padding_learned),),
+    "MP312": (Cause("MP212", signs_alone),),
     "MP404": (Cause("MP210", rate_not_finite), Cause("MP207", proved)),
     "MP502": (Cause("MP109", rows_kept),),
     "MP505": (Cause("MP109", rows_kept), Cause("MP502", traced_as_often)),

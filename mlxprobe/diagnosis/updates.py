@@ -95,7 +95,8 @@ def dropped_gradients(seen: Observation) -> Iterator[Finding]:
         )
         if fact.detail["at_end"]:
             message = f"{counted(calls, 'gradient call')} {_were(calls)} never applied when the run ends"
-        yield rule("MP204").at(message, fact.file, fact.line, gradients=float(calls))
+        dropped = 0.0 if fact.detail["at_end"] or steps == 1 else calls / int(str(fact.detail["of"]))
+        yield rule("MP204").at(message, fact.file, fact.line, gradients=float(calls), dropped=dropped)
 
 
 def _were(number: int) -> str:

@@ -72,6 +72,18 @@ EXPLAINED = [
     ("new shapes by a buffer that is kept", (finding("MP109", WARNING, last_rows=90), finding("MP502", WARNING)),
      {"MP109": "", "MP502": "MP109"}),
     ("not by rows that get longer", (finding("MP109", NOTE), finding("MP502", WARNING)), {"MP109": "", "MP502": ""}),
+    ("outputs that are alike by gradients of which the signs are left",
+     (finding("MP212", WARNING, share=0.7), finding("MP312", WARNING, deviation=0.005)),
+     {"MP212": "", "MP312": "MP212"}),
+    ("not by a clip whose result is dropped",
+     (finding("MP212", WARNING, times=9), finding("MP312", WARNING, deviation=0.005)), {"MP212": "", "MP312": ""}),
+    ("nor an input that is not used", (finding("MP212", WARNING, share=0.7), finding("MP312", WARNING, looks=4)),
+     {"MP212": "", "MP312": ""}),
+    ("a loss that does not fall by gradients of which most are dropped",
+     (finding("MP204", WARNING, dropped=0.75), finding("MP306", WARNING)), {"MP204": "", "MP306": "MP204"}),
+    ("not by a few", (finding("MP204", WARNING, dropped=0.2), finding("MP306", WARNING)), {"MP204": "", "MP306": ""}),
+    ("nor by what is left over at the end", (finding("MP204", WARNING, gradients=3), finding("MP306", WARNING)),
+     {"MP204": "", "MP306": ""}),
     ("nothing by itself", (finding("MP306"),), {"MP306": ""}),
 ]  # fmt: skip
 

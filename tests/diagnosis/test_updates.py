@@ -30,6 +30,13 @@ def test_what_each_epoch_leaves_over_is_told_before_what_the_last_one_does() -> 
     assert one.message.startswith("5 of 12 gradient calls were never applied at 4 of the steps")
 
 
+@pytest.mark.parametrize(("count", "at_end", "dropped"), [(8, False, 0.75), (1, False, 0.0), (8, True, 0.0)])
+def test_a_share_is_dropped_where_it_is_at_several_steps(count: int, at_end: bool, dropped: float) -> None:
+    fact = Fact(name="gradients dropped", count=count, detail={"calls": 3, "of": 4, "at_end": at_end})
+    (one,) = dropped_gradients(Observation(program="p", limits=LIMITS, facts=(fact,)))
+    assert one.evidence["dropped"] == dropped
+
+
 @pytest.mark.parametrize(("decay", "told"), [(100.0, ["each update takes 30% of every weight away"]), (0.1, [])])
 def test_decay_is_told_by_what_it_takes_at_each_update(decay: float, told: list[str]) -> None:
     one = Optimizer(name="AdamW", rates=((1, 3e-3), (50, 3e-3)), weight_decay=decay)
