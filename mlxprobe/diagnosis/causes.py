@@ -80,6 +80,11 @@ def most_dropped(cause: Finding, effect: Finding) -> bool:
     return cause.evidence.get("dropped", 0) >= HALF
 
 
+def most_at_zero(cause: Finding, effect: Finding) -> bool:
+    """Tell whether at least half of the gradients are zero."""
+    return cause.evidence.get("zero", 0) >= HALF * cause.evidence.get("gradients", math.inf)
+
+
 def rows_kept(cause: Finding, effect: Finding) -> bool:
     """Tell whether what is given has more rows at every call, those before among them: each is another shape."""
     return "last_rows" in cause.evidence
@@ -109,8 +114,9 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     "MP101": (Cause("MP104"), Cause("MP501")),
     "MP102": (Cause("MP101"), Cause("MP105")),
     "MP103": (Cause("MP105"), Cause("MP109"), Cause("MP101"), Cause("MP502", nothing_kept)),
+    "MP106": (Cause("MP501"),),
     "MP114": (Cause("MP101"), Cause("MP105"), Cause("MP502", kept_by_traces)),
-    "MP201": (Cause("MP206"), Cause("MP207"), Cause("MP216"), Cause("MP309"), Cause("MP312")),
+    "MP201": (Cause("MP206"), Cause("MP207"), Cause("MP208"), Cause("MP216"), Cause("MP309"), Cause("MP312")),
     "MP204": (Cause("MP205"),),
     "MP205": (Cause("MP209"), Cause("MP206"), Cause("MP501"), Cause("MP504"), Cause("MP201", proved), Cause("MP207")),
     "MP207": (
@@ -158,7 +164,8 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
                 "MP314",
             ),
         ),
-        *(Cause(code, proved) for code in ("MP201", "MP304")),
+        Cause("MP201", most_at_zero),
+        Cause("MP304", proved),
         Cause("MP204", most_dropped),
         Cause("MP110"),
         Cause("MP302"),

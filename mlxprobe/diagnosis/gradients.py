@@ -6,6 +6,8 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping
 
+from msgspec.structs import replace
+
 from mlxprobe.diagnosis.registry import each, facts, finding, listed, place, rule, seen_at
 from mlxprobe.values.losses import first_lasting
 from mlxprobe.values.measures import still
@@ -15,6 +17,11 @@ from mlxprobe.values.vocabulary import Severity
 
 EXPLODED = 1e3
 LEAP = 10.0  # weights are about 1, or less
+DIED = (
+    "a smaller learning rate, `optim.clip_grad_norm(grads, max_norm)`, or an activation that shuts no unit for good, "
+    "such as `nn.leaky_relu` or `nn.gelu`: `nn.relu` passes nothing back once all of a layer's units are below zero. "
+    "Where a router passes a part by, a term of the loss that balances what it chooses."
+)
 CALM, RISES_ARE_SURE = 10, 2  # starts; looks in a row above that
 
 
@@ -43,8 +50,11 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
             spare = only_biases(fact.detail["paths"]) or fact.detail.get("spare")
             severity = Severity.NOTE if spare else Severity.WARNING
         cut = f"; {fact.detail['between']} lies between and passes none back" if fact.detail.get("between") else ""
+        died = fact.detail.get("alive") and not cut
+        message += f"; until step {fact.detail['alive']} they were not" if died else ""
         message += cut + seen_at(fact)
-        yield rule("MP201").at(message, fact.file, fact.line, severity=severity, zero=count, gradients=every)
+        told = rule("MP201").at(message, fact.file, fact.line, severity=severity, zero=count, gradients=every)
+        yield replace(told, instead=DIED) if died else told
     for fact in facts(seen, "nothing to learn"):
         message = f"all gradients are exactly zero, and so is the loss, at all {fact.detail['looks']} looks"
         yield rule("MP201").at(message, fact.file, fact.line, severity=Severity.NOTE)

@@ -116,8 +116,8 @@ def _finding(found: Finding, advised: set[str]) -> list[RenderableType]:
     if found.evidence:
         told = ", ".join(f"{plain(name)} = {figure(value)}" for name, value in found.evidence.items())
         parts.append(Padding(Text(told), (0, 0, 0, 4)))
-    if found.code not in advised and (better := advice(found.code)):
-        advised.add(found.code)
+    if (better := advice(found)) not in ("", *advised):
+        advised.add(better)
         parts.append(Padding(Text(better, "green"), (0, 0, 0, 4)))
     return parts
 
@@ -166,9 +166,11 @@ def figure(value: float) -> str:
     return f"{value:,.0f}" if whole or 1e3 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
-def advice(code: str) -> str:
-    """Return what a rule's page says to write instead; empty for a code that this mlxprobe does not know."""
-    paragraphs = RULES[code].page.split("\n\n") if code in RULES else []
+def advice(found: Finding) -> str:
+    """Return what to write instead, by the finding or the page of its code; empty where that is not known here."""
+    if found.instead:
+        return f"{ADVICE} {found.instead}"
+    paragraphs = RULES[found.code].page.split("\n\n") if found.code in RULES else []
     return next((one_line(one) for one in paragraphs if one.strip().startswith(ADVICE)), "")
 
 

@@ -28,7 +28,8 @@ class Finding(Value, frozen=True):
     Where the place is in an installed package, `caller` is the line of the user's own that led there. `follows` is the
     code of another finding of the same run that explains this one. `ranks` are those of all processes of the run that
     have the same finding (see `same`), where there are several. What it takes several ranks to see, `together`, stands
-    in the row of each, and `ranks` are those that it tells of.
+    in the row of each, and `ranks` are those that it tells of. `instead` is what to do about this one, where
+    the page of its code says it less well.
     """
 
     code: str
@@ -40,6 +41,7 @@ class Finding(Value, frozen=True):
     source: str = ""
     caller: Place | None = None
     evidence: dict[str, float] = {}
+    instead: str = ""
     checked: bool = True
     follows: str = ""
     ranks: tuple[int, ...] = ()

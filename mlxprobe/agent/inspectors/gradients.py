@@ -11,11 +11,10 @@ from mlxprobe.agent.cuts import Cuts
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.turns import Turns
 from mlxprobe.agent.inspectors.unused import Unused
+from mlxprobe.agent.inspectors.zeros import ZERO_IS_SURE, Zeros
 from mlxprobe.agent.lossgraph import LossGraph
 
-ZERO_IS_SURE = 4
 TRACES = 4  # that are drawn
-DEAD_IS_SURE = 6  # looks in a row, of one that was not zero before
 TURNS = 16  # looks in a row before a part of them is told: several tasks may take turns, and landmarks are mostly even
 ASKED = 32  # steps in a row, at most, that are looked at for that
 AT_REST = 8  # looks
@@ -35,7 +34,7 @@ class Gradients(Inspector):
         self._turns = Turns()
         self._unevaluated = 0
         self._applied: dict[str, Any] = {}  # of those that were zero: what an update is given, by several calls perhaps
-        self._looks: dict[str, list[int]] = {}  # path: looks, and how many in a row found it zero
+        self._zeros = Zeros()
         self._updates = -1
         self._told: set[str] = set()
         self._asked = 0
@@ -65,7 +64,7 @@ class Gradients(Inspector):
 
     def _doubtful(self) -> set[str]:
         """Name what had a gradient of zero at the last look, and has not been told."""
-        return {path for path, (_, zeros) in self._looks.items() if zeros} - self._told
+        return self._zeros.now - self._told
 
     def _look_between(self, named: list[tuple[str, Any]], call: Call, doubtful: set[str]) -> None:
         """See what cuts those off."""
@@ -122,7 +121,7 @@ class Gradients(Inspector):
             return
         if self.inspection.pending([one for _, one in held]):
             self._unevaluated += 1
-            if self._unevaluated == ZERO_IS_SURE and not self._looks:
+            if self._unevaluated == ZERO_IS_SURE and not self._zeros:
                 self.inspection.recorder.fact("not looked at", self._site, what="gradients", why="never evaluated")
             return
         if self.inspection.inside:
@@ -153,8 +152,7 @@ class Gradients(Inspector):
         self._tell_constant()
         if self._resting >= AT_REST:
             self.inspection.recorder.fact("nothing to learn", self._site, looks=self._resting)
-        never = {path for path, (looks, zeros) in self._looks.items() if looks == zeros >= ZERO_IS_SURE}
-        self._tell(never, len(self._looks))
+        self._tell(self._zeros.never_led, len(self._zeros))
 
     def forget(self) -> None:
         self._held, self._loss, self._suspects, self._applied = [], None, {}, {}
@@ -199,7 +197,7 @@ class Gradients(Inspector):
         if any(sizes.values()):
             return not stands_still
         self._known = self._known or bool(loss) or self.inspection.inside
-        return loss != 0 and not (loss is None and self._led())
+        return loss != 0 and not (loss is None and self._zeros.alive)
 
     def _read(self, loss: Any) -> float | None:
         """Return a loss that the program has evaluated."""
@@ -207,33 +205,21 @@ class Gradients(Inspector):
         return graph.number(loss) if known else None
 
     def _count_zeros(self, sizes: dict[str, float]) -> None:
-        for path, size in sizes.items():
-            counts = self._looks.setdefault(path, [0, 0])
-            counts[0] += 1
-            counts[1] = counts[1] + 1 if size == 0.0 else 0
-        zero = self._zero()
-        if zero - self._told and (self._led() or len(zero) < len(self._looks)):
+        self._zeros.count(sizes, self.inspection.recorder.step)
+        zero = self._zeros.dead
+        ends = bool(zero - self._told) or (self._zeros.cut_off and not self._told)
+        if ends and (self._zeros.alive or len(zero) < len(self._zeros)):
             self._asked += 1
             self.inspection.wanted = self.inspection.wanted or self._asked <= ASKED
-            zero = {path for path in zero if self._looks[path][1] >= TURNS}
-        self._tell(zero, len(self._looks))
-        back = [said for said in self._said if not any(self._looks.get(path, (0, 1))[1] for path in said[1])]
+            zero = {path for path in zero if self._zeros[path].zeros >= TURNS}
+        self._tell(zero, len(self._zeros))
+        back = [said for said in self._said if said[1] <= self._zeros.awake]
         for site, _ in back:  # a part that began at rest
             self.inspection.recorder.revise("zero gradient", site, count=0)
         self._said = [said for said in self._said if said not in back]
 
-    def _led(self) -> bool:
-        """Tell whether any gradient has been anything but zero."""
-        return any(looks > zeros for looks, zeros in self._looks.values())
-
-    def _zero(self) -> set[str]:
-        """List what has been zero at all looks, or at the last of them."""
-        counts = self._looks.items()
-        return {path for path, (all_, zeros) in counts if zeros >= (ZERO_IS_SURE if zeros == all_ else DEAD_IS_SURE)}
-
     def _tell_constant(self) -> None:
-        seen = {path for path, (looks, zeros) in self._looks.items() if looks > zeros}
-        zero = {path for path, constant in self._constant.items() if constant} - seen
+        zero = {path for path, constant in self._constant.items() if constant} - self._zeros.alive
         if self.inspection.recorder.gradients >= ZERO_IS_SURE:
             self._tell(zero, len(self._constant))
 
@@ -246,5 +232,6 @@ class Gradients(Inspector):
             site, seen = sites.blamed(cause, self._site)
             told = {"between": between, "seen": seen, "spare": spare, "paths": paths, "count": len(zero), "of": of}
             told["known"] = self._known or bool(between) or zero <= self._constant.keys()
+            told["alive"] = self._zeros.until(zero)
             self.inspection.recorder.fact("zero gradient", site, **told)
             self._said.append((site, set(zero)))
