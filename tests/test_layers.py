@@ -101,6 +101,25 @@ def test_the_agent_imports_the_standard_library_and_mlx_alone(file: Path) -> Non
     assert {name for name in imported(file) if name.startswith("mlxprobe.platform.")} <= {"mlxprobe.platform.inside"}
 
 
+@pytest.mark.parametrize("file", [one for one in FILES if place(one).startswith("agent/")], ids=place)
+def test_what_the_agent_imports_while_a_program_runs_it_imports_from_its_own(file: Path) -> None:
+    """Else the program's `mlxprobe` would be imported, or another copy of ours from its environment."""
+    if place(file) in {"agent/start.py", "agent/__main__.py"}:  # before there is a program
+        return
+    whole = ast.parse(file.read_text())
+    scopes = [one for one in ast.walk(whole) if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    own = [one for one in ast.walk(whole) if isinstance(one, ast.With) and "importable()" in ast.unparse(one.items[0])]
+    late, guarded = (
+        {one.lineno for node in nodes for one in ast.walk(node) if isinstance(one, ast.ImportFrom) and is_ours(one)}
+        for nodes in (scopes, own)
+    )
+    assert late <= guarded
+
+
+def is_ours(node: ast.ImportFrom) -> bool:
+    return (node.module or "").partition(".")[0] == "mlxprobe"
+
+
 @pytest.mark.parametrize("name", ["__init__", "inside", "kin"])
 def test_what_agents_and_wardens_ask_of_the_system_needs_the_standard_library_alone(name: str) -> None:
     file = PACKAGE / "platform" / f"{name}.py"

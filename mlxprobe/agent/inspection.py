@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import graph, own
 from mlxprobe.agent.backlog import UPDATE, Backlog
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.looks import Looks, is_landmark, next_landmark
@@ -220,14 +220,16 @@ class Inspection(Wishes):
     def at_our_cost(self) -> Iterator[None]:
         """Keep what we evaluate and read ourselves from counting as the program's, and what we fail at from it."""
         before = self.busy, self.recorder.deaf
-        began, self.busy, self.recorder.deaf = time.thread_time(), True, True  # what others compute is not our cost
+        began, imported_s = time.thread_time(), own.importing_s()  # what others compute is not our cost
+        self.busy = self.recorder.deaf = True
         try:
             with self.recorder.carefully():
                 yield
         finally:
             self.busy, self.recorder.deaf = before
             if not self.inside:
-                self.looks.spend(time.thread_time() - began)
+                once_s = own.importing_s() - imported_s
+                self.looks.spend(time.thread_time() - began - once_s, once_s)
 
     def _turns(self) -> list[Inspector]:
         """List those whose turn it is."""

@@ -56,7 +56,7 @@ class Looks:
     def __init__(self) -> None:
         self.began_s = 0.0  # the first gradient call
         self.complete_ones = 0  # looks
-        self._spent_s = 0.0
+        self._spent_s = self._once_s = 0.0  # and what is spent once, on imports
         self.paid_s = 0.0  # when the run will have paid for what was spent
         self._this_s = 0.0  # spent on the look under way
         self._usual_s = 0.0  # the lesser of the last two looks: what else the machine does only adds to one
@@ -65,11 +65,12 @@ class Looks:
         self._drawings: dict[str, Drawing] = {}
         self._per_step = 0.0  # operations, by the thing that grew most
 
-    def spend(self, seconds: float) -> None:
-        """A part of a look took this long."""
+    def spend(self, seconds: float, once_s: float = 0.0) -> None:
+        """A part of a look took this long, without what it took to import what no other will."""
         self._this_s += seconds
         self._spent_s += seconds
-        self.paid_s = self.began_s + self._spent_s / SHARE
+        self._once_s += once_s
+        self.paid_s = self.began_s + (self._spent_s + self._once_s) / SHARE
 
     def is_due(self, step: int, now_s: float) -> bool:
         """Tell whether to look at a step that is about to begin."""

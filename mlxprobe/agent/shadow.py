@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+from mlxprobe.agent import own
 from mlxprobe.agent.effects import Effects
 from mlxprobe.agent.inspection import Inspection
 from mlxprobe.agent.looks import SHARE, is_landmark
@@ -84,6 +85,7 @@ class Shadows:
             return unevaluated
         waits = inspection.pending(saved.arrays()) > 0 and not inspection.recorder.losses.is_evaluated
         began, self._taken, self._nesting.glances = self._clocks(), self._taken + 1, waits
+        imported_s = own.importing_s()
         try:
             with (
                 self._inspection.shadow(),
@@ -99,6 +101,7 @@ class Shadows:
             return f"it does not run without mx.compile ({type(error).__name__})"
         finally:
             took_s = min(now - then for now, then in zip(self._clocks(), began, strict=True))
+            took_s -= own.importing_s() - imported_s
             is_dear = self._on_cpu() and took_s > DEAR_S
             self._cost_s = took_s if is_dear else min(took_s, self._before_s)  # of two, one may have met a busy machine
             self._spent_s, self._before_s = self._spent_s + self._cost_s, took_s

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from mlxprobe.agent import sites
+from mlxprobe.agent import graph, sites
 from mlxprobe.agent.roots import OWN
 from mlxprobe.agent.trees import is_array
 
@@ -97,8 +97,6 @@ def is_larger(one: Any, batch: Any) -> bool:
 def contains(one: Any, batch: Any) -> bool:
     """Tell whether the first row of a batch and its last are in an array."""
     import mlx.core as mx
-
-    from mlxprobe.agent import graph
 
     whole = one if is_array(one) else mx.array(one)
     if graph.pending([whole]) and is_array(one):

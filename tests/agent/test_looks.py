@@ -85,6 +85,16 @@ def test_the_first_look_alone_tells_nothing_of_the_next() -> None:
     assert looks.is_due(2, 100.1)
 
 
+def test_what_is_imported_once_tells_nothing_of_the_next_look_and_is_paid_for() -> None:
+    looks = Looks()
+    looks.began_s = 100.0
+    for _ in range(2):
+        looks.spend(0.1 * ONE_LOOK_S, once_s=10 * ONE_LOOK_S)
+        looks.complete(100.0)
+    assert looks.is_due(3, 100.1)
+    assert not looks.is_due(5, 100.0 + 20 * ONE_LOOK_S / SHARE)
+
+
 def test_a_new_thing_may_hold_what_grows_beside_it() -> None:
     looks = Looks()
     looks.began_s = 100.0

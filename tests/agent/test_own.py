@@ -86,6 +86,7 @@ def test_a_program_with_an_mlxprobe_of_its_own_is_looked_into(source: str, tmp_p
     ran, row = report_of(tmp_path, "program/train.py")
     assert (ran.code, ran.out, ran.err) == (0, "mine\n", "")
     assert not any("could not look inside" in one["message"] for one in row["findings"])
+    assert not any("inspector failed" in one["message"] for one in row["findings"])
     if source is DIVIDES:
         (found,) = (one for one in row["findings"] if one["code"] == "MP207")
         assert "the logarithm of 0" in found["message"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from types import FrameType
+import functools
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from mlxprobe.agent import own, sites
@@ -54,8 +55,7 @@ class Supply(Inspector):
     def _look_around(self) -> None:
         import ast
 
-        with own.importable():
-            from mlxprobe.agent import rounds
+        rounds = reader()
         frames = program_frames()[:FRAMES]
         loops: list[Held] = [(frame, loop) for frame in frames for loop in rounds.enclosing(frame)]
         for place, (frame, loop) in enumerate(loops):
@@ -71,8 +71,7 @@ class Supply(Inspector):
         """Keep what a loop takes from, where the next one around it does not make it anew."""
         import ast
 
-        from mlxprobe.agent import rounds
-
+        rounds = reader()
         for node in rounds.iterated(inner) if around else ():
             one = rounds.value(frame, node)
             where, outer = around[0]
@@ -86,8 +85,7 @@ class Supply(Inspector):
                 self._keep(one, ast.unparse(node), where, outer, (frame.f_code.co_filename, inner.lineno))
 
     def _keep(self, one: Any, name: str, where: FrameType, outer: ast.For, site: tuple[str, int]) -> None:
-        from mlxprobe.agent import rounds
-
+        rounds = reader()
         if len(self._sources) >= MOST and site not in self._sources:
             return
         known = self._sources.get(site)
@@ -104,8 +102,7 @@ class Supply(Inspector):
     def finish(self) -> None:
         if not self._sources:
             return
-        from mlxprobe.agent import rounds
-
+        rounds = reader()
         for known in [one for one in self._sources.values() if not one.empty and rounds.is_used_up(one.one)]:
             if known.scope is None:
                 more = known.stays and (known.left or 0) > 0
@@ -120,6 +117,14 @@ class Supply(Inspector):
             outer = sites.brief((known.site[0], known.outer))
             kind = type(known.one).__name__
             self.inspection.recorder.fact("used up", known.site, iterator=known.name, kind=kind, outer=outer)
+
+
+@functools.cache
+def reader() -> ModuleType:
+    """Import what reads loops, which looks alone need."""
+    with own.importable():
+        from mlxprobe.agent import rounds
+    return rounds
 
 
 def round_of(scope: Any, target: str) -> tuple[Any, ...]:
