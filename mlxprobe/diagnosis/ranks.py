@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from mlxprobe.diagnosis.averages import fed_apart, misaveraged, statistics_apart
 from mlxprobe.diagnosis.fates import called, line, lost, named, over
 from mlxprobe.diagnosis.lanes import Lane, lanes, rank_of
 from mlxprobe.diagnosis.prints import Parting, all_apart, first_apart, prints
@@ -55,19 +56,23 @@ def rank_lost(seen: Sequence[Observation]) -> Iterator[Finding]:
 
 @ranks_finding("MP705", "ranks-diverge")
 def ranks_diverge(seen: Sequence[Observation]) -> Iterator[Finding]:
-    """Parameters that should be equal on all ranks are not.
+    """Parameters that should be equal on all ranks are not, or the batches of ranks that share layers.
 
     Where every step averages all gradients, ranks that start alike stay alike, bit for bit. Where they did not start
     alike, or update differently, each trains a model of its own with the gradients of others, and what rank 0 saves is
-    not what was trained.
+    not what was trained. What batch normalisation counts is averaged by nobody: where ranks have other data, each
+    evaluates another model. Ranks that hold parts of one layer add up what they make of one batch.
 
     Example: `mx.random.seed(group.rank())` before the model is built.
 
     Use instead: where they start apart, build the model before the seeds part, or send rank 0's parameters to all:
     `mx.distributed.all_sum(p if rank == 0 else mx.zeros_like(p))` for each. Where they part later, look at what lies
     between reduction and update: `grads = nn.average_gradients(grads)`, whose result is what counts; the same order of
-    the reductions on every rank; the same state of the optimizer, also after a checkpoint.
+    the reductions on every rank; the same state of the optimizer, also after a checkpoint. Average the running
+    statistics before an evaluation, and give ranks that share layers the same batches.
     """
+    yield from fed_apart(seen)
+    yield from statistics_apart(seen)
     for group in lanes(seen):
         told = {one.rank: prints(one.seen) for one in group}
         found = first_apart(told)
@@ -83,16 +88,21 @@ def ranks_diverge(seen: Sequence[Observation]) -> Iterator[Finding]:
 
 @ranks_finding("MP706", "gradients-not-averaged", Severity.WARNING)
 def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
-    """Several ranks train one model from one start, and nothing lies between gradients and update.
+    """Several ranks train one model from one start, and what lies between gradients and update is no mean of theirs.
 
     Each rank trains on its own part of the data alone: no error, no hang, and of all that work only what rank 0 did is
     saved. What is reduced in a few steps, or after the last, counts where parameters are the same afterwards: a mean
-    that is printed, or by which ranks are compared, brings none together.
+    that is printed, or by which ranks are compared, brings none together. A few elements of the gradients of all ranks
+    tell what was made of them: a mean that is divided by their number again, a sum where training explodes, one rank's
+    alone, gradients that are reduced with each micro-step anew. A mean of what all have computed from one batch changes
+    nothing, and all do the work of one.
 
     Example: `optimizer.update(model, grads)` under `mlx.launch -n 4`.
 
-    Use instead: `grads = nn.average_gradients(grads)` before the update: it returns the mean, and changes nothing.
+    Use instead: `grads = nn.average_gradients(grads)` before the update, once: it returns the mean of means, and
+    changes nothing. Give each rank its own part of the data: `data[group.rank() :: group.size()]`.
     """
+    yield from misaveraged(seen)
     trains = [one for one in seen if one.process and one.process.size > 1 and len(one.steps) >= ENOUGH_STEPS]
     if len(trains) < len(seen) or any(row.peer >= 0 for one in seen for row in one.collectives):
         return  # parts of a pipeline have models of their own

@@ -14,6 +14,7 @@ from mlxprobe.values.vocabulary import HangKind, Outcome
 Begun = TypeVar("Begun", bound="Started")
 PRINTS, IN_VAIN, GIVEN = "parameters hashed", "reduced in vain", "given"
 WORK = "own work"
+READ, STATISTICS = "gradients read", "statistics read"
 UNKNOWN = Limits(stall_s=0.0, startup_s=0.0, timeout_s=0.0, memory_bytes=0)
 
 
@@ -25,7 +26,7 @@ def compared(seen: Observation) -> Compared | None:
         steps=tuple(step.n for step in seen.steps),
         ends_s=tuple(round(step.t_s, 6) for step in seen.steps),
         gradients=tuple(step.gradients for step in seen.steps),
-        prints=tuple(fact for fact in seen.facts if fact.name in (PRINTS, IN_VAIN, GIVEN, WORK)),
+        prints=tuple(fact for fact in seen.facts if fact.name in (PRINTS, IN_VAIN, GIVEN, WORK, READ, STATISTICS)),
     )
 
 

@@ -23,7 +23,7 @@ rank = group.rank()
 mx.random.seed(rank if how == "seeds" else 0)
 model, optimizer = nn.Linear(8, 4), optim.SGD(0.05)
 mx.eval(model.parameters())
-mx.random.seed(rank)
+mx.random.seed(0 if how == "one batch" else rank)
 if how in ("file of one", "sent to all") and rank == 0:
     model.load_weights([(name, one + 1) for name, one in model.items()])  # loaded
 if how == "sent to all":
@@ -50,6 +50,10 @@ for step in range(12 - (how == "uneven" and rank)):
         exit("out of data")
     if how == "dropped":
         nn.average_gradients(grads)  # dropped
+    elif how == "of one":
+        grads = {name: mx.distributed.all_sum(one if rank == 0 else 0 * one) for name, one in grads.items()}  # of one
+    elif how == "by hand":
+        grads = {name: mx.distributed.all_sum(one / 2) for name, one in grads.items()}
     elif how == "by NumPy":
         grads = {name: mx.array(np.array(mx.distributed.all_sum(one))) / 2 for name, one in grads.items()}
     elif how not in ("apart", "compared", "merged", "now and then"):
@@ -71,9 +75,9 @@ if how == "late":
 if how in ("validates", "late") and rank == 0:
     print(mx.distributed.all_sum(loss).item())  # alone
 """
-AVERAGED, DROPPED, LOADED, RESTORED, ALONE, GRADIENTS = (
+AVERAGED, DROPPED, LOADED, RESTORED, ALONE, OF_ONE, GRADIENTS = (
     next(number for number, line in enumerate(LOOP.splitlines(), 1) if text in line)
-    for text in ("# averaged", "# dropped", "# loaded", "# restored", "# alone", "gradients(model, ")
+    for text in ("# averaged", "# dropped", "# loaded", "# restored", "# alone", "# of one", "gradients(model, ")
 )
 WRONG = [
     ("skips", "MP701", AVERAGED),
@@ -90,6 +94,8 @@ WRONG = [
     ("dropped", "MP706", DROPPED),
     ("file of one", "MP705", LOADED),
     ("state of one", "MP705", RESTORED),
+    ("one batch", "MP706", GRADIENTS),
+    ("of one", "MP706", OF_ONE),
 ]
 
 
@@ -118,7 +124,17 @@ def test_two_runs_under_one_watch_are_told_apart(tmp_path: Path) -> None:
     assert list(found.values()) == [set(), {("MP701", ALONE)}]
 
 
-RIGHT = ["averaged", "saves", "merged", "now and then", "by NumPy", "loss first", "sent to all", "state of all"]
+RIGHT = [
+    "averaged",
+    "by hand",
+    "saves",
+    "merged",
+    "now and then",
+    "by NumPy",
+    "loss first",
+    "sent to all",
+    "state of all",
+]
 
 
 @pytest.mark.parametrize("how", RIGHT)

@@ -40,6 +40,7 @@ from mlxprobe.agent.inspectors.products import Products
 from mlxprobe.agent.inspectors.rates import Rates
 from mlxprobe.agent.inspectors.ratios import Ratios
 from mlxprobe.agent.inspectors.reaches import Reaches
+from mlxprobe.agent.inspectors.reduced import Reduced
 from mlxprobe.agent.inspectors.renewals import Renewals
 from mlxprobe.agent.inspectors.repeats import Repeats
 from mlxprobe.agent.inspectors.retained import Retained
@@ -87,6 +88,7 @@ ALL: tuple[type[Inspector], ...] = (
     Operations,
     Sizes,
     Shares,
+    Reduced,  # after Shares, which weighs the loss
     Outcomes,
     Worths,
     Retained,

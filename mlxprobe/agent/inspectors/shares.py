@@ -13,6 +13,7 @@ from mlxprobe.agent.tails import longest_run, longest_tail, rows_of, tail
 from mlxprobe.agent.taps import Tap, Taps
 
 TAPS = "taps"  # what the losses of the call under way were reduced from
+SCALE = "scale"  # by what each loss is weighed against a mean of its positions, and the line that reduced it
 SAME = 0.02  # weights that differ by less are equal: half precision rounds
 CARRYING = 8  # positions
 ROWS, LENGTH = 16, 2048  # of targets that are read for padding
@@ -96,6 +97,7 @@ class Shares(Inspector):
         share.carrying += int(carrying)
         share.shares.append(carrying / weights.size)
         share.scales.append(high * weights.size if high - low <= SAME * high else math.nan)
+        self.inspection.looked.setdefault(SCALE, []).append((share.scales[-1], taps[-1].site))
         for tap in taps[:1]:
             if tap.ids is not None and not self.inspection.pending([tap.ids]):
                 self._find_padding(share, tap, shapes)

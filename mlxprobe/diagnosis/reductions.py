@@ -1,0 +1,186 @@
+"""What was made of the gradients of all ranks, by a few of their elements: pure."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlxprobe.values.again import READ
+from mlxprobe.values.observation import Observation
+
+Vector = tuple[float, ...]
+SAME = 1e-3  # of a length
+NEAR = 0.02  # of a factor
+APART = 1e-3  # what is left of a direction beside others, by which it is told from them
+NONE = 1e-2  # of the largest weight
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a rank's gradient calls of a step gave, and what its optimizer was given; `scale` of the loss, or 0."""
+
+    of: str
+    calls: tuple[Vector, ...]
+    given: Vector
+    batch: tuple[str, ...]
+    rows: int
+    sharded: bool
+    optimizer: str
+    scale: float
+    place: tuple[str, int]
+    scaled_at: tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong with a step: its kind, and the ranks or the factor that it is about."""
+
+    kind: str
+    ranks: tuple[int, ...] = ()
+    by_loss: bool = False
+
+
+def reads(seen: Observation) -> dict[int, Read]:
+    """Return what is known, by step."""
+    found: dict[int, Read] = {}
+    for fact in seen.facts:
+        if fact.name == READ:
+            told = fact.detail
+            count = int(str(told["calls"]))
+            values = _numbers(told["values"])
+            size = len(values) // (count + 1)
+            parts = [values[k * size : (k + 1) * size] for k in range(count + 1)]
+            batch = told["batch"]
+            file, _, line = str(told["scaled_at"]).rpartition(":")
+            found[int(str(told["at"]))] = Read(
+                of=str(told["of"]),
+                calls=tuple(parts[:-1]),
+                given=parts[-1],
+                batch=tuple(batch) if isinstance(batch, list) else (),
+                rows=int(str(told["rows"])),
+                sharded=bool(told["sharded"]),
+                optimizer=str(told["optimizer"]),
+                scale=float(str(told["scale"])),
+                place=(fact.file, fact.line),
+                scaled_at=(file, int(line or 0)),
+            )
+    return found
+
+
+def verdicts(ranks: Mapping[int, Mapping[int, Read]]) -> Iterator[tuple[int, dict[int, Read], Verdict | None]]:
+    """Judge each step that is known of all ranks, as far as they hold the same gradients."""
+    for step in sorted(set.intersection(*(set(one) for one in ranks.values()))) if len(ranks) > 1 else ():
+        here = {rank: told[step] for rank, told in ranks.items()}
+        alike = len({(one.of, len(one.calls), len(one.given)) for one in here.values()}) == 1
+        if alike and all(math.isfinite(sum(map(sum, (*one.calls, one.given)))) for one in here.values()):
+            yield step, here, _verdict(here)
+
+
+def _verdict(here: Mapping[int, Read]) -> Verdict | None:
+    every = list(here.values())
+    given = every[0].given
+    if any(one.sharded for one in every):
+        others = all(one.batch for one in every) and all(len(set(row)) == len(every) for row in _rows(every))
+        return Verdict("other batches") if others else None
+    if not _length(given) or any(_length(_less(one.given, given)) > SAME * _length(given) for one in every):
+        return None
+    if len({(one.calls, one.batch) for one in every}) == 1 and every[0].batch:
+        return Verdict("alike")
+    factor = _weights([_sum([_sum(one.calls) for one in every])], given)
+    if factor is not None:
+        return _by_factor(factor[0], every)
+    return _by_calls(here, given) if len(every[0].calls) > 1 else _by_ranks(here, given)
+
+
+def _by_calls(here: Mapping[int, Read], given: Vector) -> Verdict | None:
+    """Judge how much each micro-step counts."""
+    every = list(here.values())
+    weights = _weights([_sum(some) for some in zip(*(one.calls for one in every), strict=True)], given)
+    ratios = [a / b if b else math.inf for a, b in itertools.pairwise(weights or ())]
+    return Verdict("reduced again") if ratios and all(_near(one, len(every)) for one in ratios) else None
+
+
+def _by_ranks(here: Mapping[int, Read], given: Vector) -> Verdict | None:
+    """Judge how much each rank counts."""
+    weights = _weights([one.calls[0] for one in here.values()], given)
+    most = max(map(abs, weights or [0.0]))
+    left = [rank for rank, weight in zip(here, weights or (), strict=False) if abs(weight) < NONE * most]
+    return Verdict("left out", tuple(left)) if left else None
+
+
+def _by_factor(factor: float, every: Sequence[Read]) -> Verdict | None:
+    """Judge what all gradients alike were multiplied by, beside what the loss was: a mean of means, or not."""
+    size, scales = len(every), {one.scale for one in every}
+    scale = scales.pop() if len(scales) == 1 else 0.0
+    if len(every[0].calls) > 1:
+        return None
+    others = size > 2 and all(one.rows != size for one in every)  # else a sum of rows is divided by all of them
+    if _near(factor, 1 / size**2) and (others or _near(scale, 1.0)):
+        return Verdict("divided twice")
+    if _near(factor, 1 / size) and _near(scale, 1 / size) and size > 2:  # half a squared error is usual
+        return Verdict("divided twice", by_loss=True)
+    return Verdict("summed") if _near(factor, 1.0) and _near(scale, 1.0) else None
+
+
+def _rows(every: Sequence[Read]) -> Iterator[tuple[str, ...]]:
+    yield from zip(*(one.batch for one in every), strict=False)
+
+
+def _weights(parts: Sequence[Vector], whole: Vector) -> list[float] | None:
+    """Return the weights by which the parts add up to the whole; None where they do not, or several ways do.
+
+    By orthogonalising the parts: the least squares of a few unknowns.
+    """
+    if 2 * len(parts) > len(whole):
+        return None
+    basis: list[Vector] = []
+    upper: list[list[float]] = []
+    for part in parts:
+        length, rest, row = _length(part), part, []
+        for one in basis:
+            row.append(_dot(one, rest))
+            rest = _less(rest, _times(one, row[-1]))
+        if not length or _length(rest) < APART * length:
+            return None
+        row.append(_length(rest))
+        basis.append(_times(rest, 1 / row[-1]))
+        upper.append(row)
+    along = [_dot(one, whole) for one in basis]
+    rest = _less(whole, _sum([_times(one, much) for one, much in zip(basis, along, strict=True)]))
+    if not _length(rest) <= SAME * _length(whole):
+        return None
+    weights: list[float] = []
+    for k in reversed(range(len(parts))):
+        later = sum(upper[j][k] * weights[len(parts) - 1 - j] for j in range(k + 1, len(parts)))
+        weights.append((along[k] - later) / upper[k][k])
+    return weights[::-1]
+
+
+def _numbers(told: object) -> Vector:
+    return tuple(map(float, told)) if isinstance(told, list) else ()
+
+
+def _near(value: float, wanted: float) -> bool:
+    return abs(value - wanted) <= NEAR * wanted
+
+
+def _dot(a: Vector, b: Vector) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=False))
+
+
+def _length(a: Vector) -> float:
+    return math.sqrt(_dot(a, a))
+
+
+def _less(a: Vector, b: Vector) -> Vector:
+    return tuple(x - y for x, y in zip(a, b, strict=False))
+
+
+def _times(a: Vector, much: float) -> Vector:
+    return tuple(much * x for x in a)
+
+
+def _sum(parts: Collection[Vector]) -> Vector:
+    return tuple(map(sum, zip(*parts, strict=False)))
