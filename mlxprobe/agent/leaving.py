@@ -8,7 +8,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from mlxprobe.agent import sites
 from mlxprobe.agent.arguments import like
+from mlxprobe.agent.ranks import declared
 from mlxprobe.agent.recorder import Recorder
 
 
@@ -37,6 +39,8 @@ class Leaving:
         def leave(*args: Any) -> None:
             if threading.current_thread() is threading.main_thread():
                 self._leaves(*args[:1])
+                if declared()[0] >= 0:
+                    self._recorder.revise("asked to leave", sites.calling())
             original(*args)
 
         return leave

@@ -12,7 +12,7 @@ from mlxprobe.diagnosis.lanes import WORLD, rank_of
 from mlxprobe.diagnosis.prints import first_apart, prints
 from mlxprobe.diagnosis.reductions import Read, Verdict, reads, verdicts
 from mlxprobe.diagnosis.registry import rule
-from mlxprobe.values.again import STATISTICS
+from mlxprobe.values.again import BATCH, STATISTICS
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -43,7 +43,7 @@ def misaveraged(seen: Sequence[Observation]) -> Iterator[Finding]:
             and _meets(seen, judged)
             and first_apart({rank_of(one): prints(one) for one in seen}) is None
         ):
-            at = told.place
+            at = _batch_made(seen) or told.place
             message = f"all {size} ranks computed the same gradients from the same batches, at all of {len(judged)} "
             message += "steps that were looked at: their mean is what each has, and all do the work of one"
     elif kind == "divided twice" and told.optimizer not in UNSCALED:
@@ -75,7 +75,7 @@ def fed_apart(seen: Sequence[Observation]) -> Iterator[Finding]:
     here = judged[0][1]
     message = f"{named(here)} hold parts of the same layers, and were given other batches, at all of {len(judged)} "
     message += "steps that were looked at: what they add up belongs to no batch"
-    place = next(iter(here.values())).place
+    place = _batch_made(seen) or next(iter(here.values())).place
     made = rule("MP705").at(message, *place, severity=Severity.WARNING, step=judged[0][0], looks=len(judged))
     yield msgspec.structs.replace(made, ranks=tuple(sorted(here)))
 
@@ -131,6 +131,12 @@ def _reduced_at(seen: Sequence[Observation], told: Read) -> tuple[str, int]:
     rows = [row for one in seen for row in one.collectives if row.operation in REDUCING and row.file]
     most = max(rows, key=lambda row: math.prod(row.shape), default=None)
     return (most.file, most.line) if most else told.place
+
+
+def _batch_made(seen: Sequence[Observation]) -> tuple[str, int] | None:
+    """Return the line that builds the batches, where it is one on all ranks."""
+    places = {(fact.file, fact.line) for one in seen for fact in one.facts if fact.name == BATCH}
+    return places.pop() if len(places) == 1 else None
 
 
 def _explodes(seen: Observation) -> bool:

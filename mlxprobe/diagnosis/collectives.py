@@ -13,6 +13,7 @@ from mlxprobe.diagnosis.fates import (
     called,
     cut_short,
     fates,
+    fewer_rounds,
     joined,
     line,
     lost,
@@ -132,7 +133,7 @@ def _parted(group: list[Lane], number: int, *, stuck: bool) -> Finding:
     left_early = odd and all(over(one.seen) for one in odd) and not over(here.seen)
     if left_early and (fewer := _fewer(odd, here, here.at(number))):
         message = f"{fewer}, and went on to {called(there, number)}: {theirs} built {what(here.at(number))}"
-        return at("MP708", joined(message, after), here.at(number), involved, severity)
+        return at("MP708", joined(message, fewer_rounds(odd[0].seen), after), here.at(number), involved, severity)
     if way == "alone":
         message = f"{ours} alone built {called(there, number)}: {theirs} built {what(here.at(number))} in its place"
         return at("MP701", joined(message, after), there, involved, severity)
@@ -157,14 +158,14 @@ def _behind(group: list[Lane], late: Lane, ahead: Lane) -> Finding:
     missing = ahead.at(number)
     behind = [one for one in group if one.last == late.last]
     ranks, place = [one.seen for one in behind], called(missing, number)
-    who = named(one.rank for one in behind)
-    after = fates(one.seen for one in group)
+    who, after = named(one.rank for one in behind), fates(one.seen for one in group)
     if site(missing) not in late.sites(late.last + 1):
         message = f"rank {ahead.rank} alone built {place}{_led(missing, late)}, which {who} never built"
         return at("MP701", joined(message, after), missing, [ahead.seen], Severity.ERROR)
     if over(late.seen):
         if number > late.last and (fewer := _fewer(behind, ahead, missing)):
-            return at("MP708", joined(f"{fewer}, and never built {place}", after), missing, ranks, Severity.ERROR)
+            message = joined(f"{fewer}, and never built {place}", fewer_rounds(late.seen), after)
+            return at("MP708", message, missing, ranks, Severity.ERROR)
     elif waits(late.seen) and not busy(late.seen, ahead.seen) and number > late.last:
         return _lying(late, ahead, after)
     message = f"{who} never built {place}{_skipping(late)}{thread_ended(late.seen)}{worker_ended(late.seen)}"

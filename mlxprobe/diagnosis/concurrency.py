@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mlxprobe.diagnosis.fates import thread_ended, worker_ended
 from mlxprobe.diagnosis.registry import facts, finding, rule, seen_at
-from mlxprobe.values.measures import standing, where
-from mlxprobe.values.observation import Observation
+from mlxprobe.values.measures import standing, standing_thread, told_place, where
+from mlxprobe.values.observation import Observation, Stack
 from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import HangKind
+from mlxprobe.values.vocabulary import HangKind, Whose
+
+THREADS = 2  # that are told beside the main one
 
 
 @finding("MP601", "fork-after-eval")
@@ -64,7 +66,18 @@ def deadlock(seen: Observation) -> Iterator[Finding]:
     silence = seen.silence
     if silence is not None and silence.kind is HangKind.DEADLOCK:
         yield rule("MP603").at(
-            f"nothing has moved for {silence.silent_s:.1f} s {where(seen)}{thread_ended(seen)}{worker_ended(seen)}",
+            f"nothing has moved for {silence.silent_s:.1f} s {where(seen)}{_beside(silence.stacks)}"
+            f"{thread_ended(seen)}{worker_ended(seen)}",
             *standing(seen),
             silent_s=silence.silent_s,
         )
+
+
+def _beside(stacks: Sequence[Stack]) -> str:
+    """Name where other threads stand in a line of the user's own, those that have come furthest first."""
+    main = standing_thread(stacks)
+    others = [one for one in stacks if main is not None and one is not main and one.pid == main.pid and one.frames]
+    stand = [one for one in others if one.frames[0].whose is Whose.OWN]
+    stand.sort(key=lambda one: -sum(frame.whose is Whose.OWN for frame in one.frames))
+    places = dict.fromkeys(told_place(one.frames[0], None) for one in stand)
+    return "".join(f"; another thread stands {one}" for one in list(places)[:THREADS])

@@ -11,7 +11,7 @@ import msgspec
 
 from mlxprobe.diagnosis.lanes import rank_of
 from mlxprobe.diagnosis.registry import rule
-from mlxprobe.values.again import died_importing
+from mlxprobe.values.again import LEAVES, ROUNDS, died_importing
 from mlxprobe.values.measures import counted, duration, signal_name, steps_done, where
 from mlxprobe.values.observation import Collective, Observation, Place
 from mlxprobe.values.record import Finding
@@ -74,6 +74,26 @@ def worker_ended(seen: Observation) -> str:
         how = f"was ended by {signal_name(-code)}" if code < 0 else f"has left with exit code {code}"
         return f"; its process {fact.detail['name']} {how}"
     return ""
+
+
+def asked_to_leave(seen: Observation) -> tuple[str, int]:
+    """Return the line that called `sys.exit` last; nowhere where none did, or the rank went on after it."""
+    fact = next((one for one in reversed(seen.facts) if one.name == LEAVES), None)
+    return (fact.file, fact.line) if fact and fact.step >= steps_done(seen) - 1 else ("", 0)
+
+
+def fewer_rounds(seen: Observation) -> str:
+    """Say by which lines a rank may have come to fewer rounds of the loops around its gradient call."""
+    file, number = asked_to_leave(seen)
+    if file:
+        return f"it called `sys.exit` at {line(Place(file=file, line=number))}"
+    told = next((one.detail for one in seen.facts if one.name == ROUNDS), {})
+    words = {"skipped": "a round of its loop can be left out at {}", "left": "its loop can be left at {}"}
+    words["made"] = "the rounds of its loop are made at {}"
+    known = {name: told.get(name) for name in words}
+    return joined(
+        *(words[name].format(" and ".join(one)) for name, one in known.items() if isinstance(one, list) and one)
+    )
 
 
 def cut_short(seen: Observation) -> bool:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from mlxprobe.diagnosis.averages import fed_apart, misaveraged, statistics_apart
-from mlxprobe.diagnosis.fates import called, line, lost, named, over
-from mlxprobe.diagnosis.lanes import Lane, lanes, rank_of
+from mlxprobe.diagnosis.fates import asked_to_leave, called, lost, named, over
+from mlxprobe.diagnosis.lanes import WORLD, Lane, lanes, rank_of
+from mlxprobe.diagnosis.parted import blaming, given_to_some, made_apart
 from mlxprobe.diagnosis.prints import Parting, all_apart, first_apart, prints
 from mlxprobe.diagnosis.registry import ranks_finding, rule
-from mlxprobe.values.again import GIVEN, IN_VAIN
+from mlxprobe.values.again import IN_VAIN
 from mlxprobe.values.measures import steps_done
-from mlxprobe.values.observation import Collective, Fact, Observation, Place
+from mlxprobe.values.observation import Collective, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -47,7 +48,7 @@ def rank_lost(seen: Sequence[Observation]) -> Iterator[Finding]:
         message = f"rank {rank_of(one)} {how}, in step {steps_done(one) + 1}"
         if hurt:
             message += f"; {named(map(rank_of, hurt))} did not come to an end without it"
-        place = (one.raised.file, one.raised.line) if one.raised else ("", 0)
+        place = (one.raised.file, one.raised.line) if one.raised else asked_to_leave(one)
         severity = Severity.ERROR if hurt else Severity.WARNING
         made = rule("MP704").at(message, *place, severity=severity, steps=steps_done(one))
         caller = one.raised.caller if one.raised else None
@@ -83,7 +84,8 @@ def ranks_diverge(seen: Sequence[Observation]) -> Iterator[Finding]:
         far = f" (by {found.distance:.2g} of their length)" if math.isfinite(found.distance) else ""
         message = f"parameters differ {later if found.equal_at else first}{far}"
         made = _apart("MP705", message, found, Severity.ERROR if found.distance > ROUNDING else Severity.WARNING)
-        yield _blaming(made, _given_to_some({one.rank: one.seen for one in group}, found))
+        given = given_to_some({one.rank: one.seen for one in group}, found)
+        yield blaming(made, given) if given or found.equal_at else made_apart(made, [one.seen for one in group])
 
 
 @ranks_finding("MP706", "gradients-not-averaged", Severity.WARNING)
@@ -106,6 +108,8 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
     trains = [one for one in seen if one.process and one.process.size > 1 and len(one.steps) >= ENOUGH_STEPS]
     if len(trains) < len(seen) or any(row.peer >= 0 for one in seen for row in one.collectives):
         return  # parts of a pipeline have models of their own
+    alone = _groups_of_one(trains)
+    trains = [msgspec.structs.replace(one, collectives=_without(one, alone)) for one in trains]
     told = {rank_of(one): prints(one) for one in trains}
     found = first_apart(told)
     if found is None or not found.equal_at or any(_traced(one, None) >= FEW_OF_THEM * found.elements for one in trains):
@@ -118,6 +122,7 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
         most = max(much for one in reduces for n, much in [(0, 0), *one.items()] if n not in met)
         reduced = f"at most {most} elements are reduced in a step, of {found.elements} that are trained"
         reduced += f", but in {len(met)} of {len(trains[0].steps)}, after which they differ" if met else ""
+        reduced += ", beside what is reduced in groups of one rank each" if alone else ""
         message = f"{_parts(found.parts)} train apart: equal at step {found.equal_at}, not at step {found.step}; "
         dropped = _dropped(trains, found.elements)
         if dropped is None:
@@ -128,6 +133,16 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
             yield msgspec.structs.replace(
                 made, file=dropped.file, line=dropped.line, source=dropped.source, caller=dropped.caller
             )
+
+
+def _groups_of_one(seen: Sequence[Observation]) -> set[str]:
+    """Return the groups of a split in which one rank alone reduces."""
+    groups = [group for one in seen for group in {row.group for row in one.collectives} - {WORLD}]
+    return {group for group in groups if groups.count(group) == 1}
+
+
+def _without(seen: Observation, groups: set[str]) -> tuple[Collective, ...]:
+    return tuple(row for row in seen.collectives if row.group not in groups)
 
 
 def _dropped(seen: Sequence[Observation], elements: int) -> Collective | None:
@@ -142,43 +157,6 @@ def _dropped(seen: Sequence[Observation], elements: int) -> Collective | None:
             return None
         first = much[0][0]
     return first
-
-
-def _given_to_some(ranks: Mapping[int, Observation], found: Parting) -> tuple[Fact, list[int]] | None:
-    """Return what some ranks were given from a file, and others were not, in time to part them as they are parted.
-
-    Parameters that were equal afterwards were not parted by weights; a state shows with the next update.
-    """
-    given: dict[tuple[str, int], list[int]] = {}
-    known: dict[tuple[str, int], Fact] = {}
-    for rank, seen in ranks.items():
-        for fact in seen.facts:
-            in_time = fact.step <= found.step and (fact.detail.get("what") != "weights" or fact.step >= found.equal_at)
-            if fact.name == GIVEN and in_time and rank not in given.setdefault((fact.file, fact.line), []):
-                given[fact.file, fact.line].append(rank)
-                known[fact.file, fact.line] = fact
-    for place, some in reversed(given.items()):
-        if len(some) < len(ranks) and all(set(part) <= set(some) or not set(part) & set(some) for part in found.parts):
-            return known[place], some
-    return None
-
-
-def _blaming(made: Finding, cause: tuple[Fact, list[int]] | None) -> Finding:
-    """Name in a finding what alone some ranks were given, at its line."""
-    if cause is None:
-        return made
-    fact, some = cause
-    verb = "was" if len(some) == 1 else "were"
-    place = line(Place(file=fact.file, line=fact.line))
-    return msgspec.structs.replace(
-        made,
-        message=f"{made.message}; {named(some)} alone {verb} given {fact.detail['what']} at {place}",
-        ranks=tuple(some),
-        file=fact.file,
-        line=fact.line,
-        source=fact.source,
-        caller=fact.caller,
-    )
 
 
 def _apart(code: str, message: str, found: Parting, severity: Severity) -> Finding:

@@ -15,6 +15,8 @@ Begun = TypeVar("Begun", bound="Started")
 PRINTS, IN_VAIN, GIVEN = "parameters hashed", "reduced in vain", "given"
 WORK = "own work"
 READ, STATISTICS = "gradients read", "statistics read"
+LEAVES, ROUNDS, MADE, BATCH = "asked to leave", "rounds", "model made", "batch made"
+COMPARED = {PRINTS, IN_VAIN, GIVEN, WORK, READ, STATISTICS, LEAVES, ROUNDS, MADE, BATCH}
 UNKNOWN = Limits(stall_s=0.0, startup_s=0.0, timeout_s=0.0, memory_bytes=0)
 
 
@@ -26,7 +28,7 @@ def compared(seen: Observation) -> Compared | None:
         steps=tuple(step.n for step in seen.steps),
         ends_s=tuple(round(step.t_s, 6) for step in seen.steps),
         gradients=tuple(step.gradients for step in seen.steps),
-        prints=tuple(fact for fact in seen.facts if fact.name in (PRINTS, IN_VAIN, GIVEN, WORK, READ, STATISTICS)),
+        prints=tuple(fact for fact in seen.facts if fact.name in COMPARED),
     )
 
 

@@ -34,7 +34,8 @@ def times(much: float, part: Vector) -> Vector:
 
 def ranks(makes: Makes, size: int = 2, calls: int = 1, same: bool = False, **changes: Any) -> list[Observation]:
     """Return ranks whose optimizers are given what `makes` makes of the gradients of all of them."""
-    detail = {"rows": 32, "sharded": False, "optimizer": "SGD", "scale": 1.0, "scaled_at": PLACE} | changes
+    detail: dict[str, Any] = {"rows": 32, "sharded": False, "optimizer": "SGD", "scale": 1.0, "scaled_at": PLACE}
+    detail |= changes
     facts: dict[int, list[Fact]] = {rank: [] for rank in range(size)}
     for step in STEPS:
         every = [[drawn(step, 0 if same else rank, call) for call in range(calls)] for rank in range(size)]

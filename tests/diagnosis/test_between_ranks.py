@@ -594,3 +594,48 @@ def test_a_rank_that_the_launcher_ended_is_not_behind() -> None:
     others = [cut_off(rank, "gggg", size=4) for rank in (1, 2)]
     ((code, _, _, ranks),) = told(ended, *others, healthy(3, "ggg", size=4, sheet=Sheet(gradients=4)))
     assert (code, ranks) == ("MP701", (3,))
+
+
+def fact(name: str, line: int = 0, step: int = 0, **detail: Any) -> Fact:
+    return Fact(name=name, step=step, file="/home/train.py", line=line, detail=detail)
+
+
+ROUNDS = [
+    ({"left": ["train.py:55"], "skipped": [], "made": []}, "its loop can be left at train.py:55"),
+    ({"left": [], "skipped": ["train.py:33"], "made": []}, "a round of its loop can be left out at train.py:33"),
+    ({"left": [], "skipped": [], "made": ["train.py:16"]}, "the rounds of its loop are made at train.py:16"),
+]
+
+
+@pytest.mark.parametrize(("ways", "words"), ROUNDS, ids=[words for _, words in ROUNDS])
+def test_fewer_batches_are_told_with_the_lines_that_may_make_them_fewer(ways: dict[str, Any], words: str) -> None:
+    (one,) = diagnose_ranks((cut_off(0, "gggg"), healthy(1, "ggg", facts=(fact("rounds", 30, **ways),))))
+    assert one.code == "MP708"
+    assert f"; {words}; " in one.message
+
+
+def test_fewer_batches_because_a_rank_left() -> None:
+    for step, told_ in ((3, True), (1, False)):  # it went on after the first
+        (one,) = diagnose_ranks((cut_off(0, "gggg"), healthy(1, "ggg", facts=(fact("asked to leave", 18, step),))))
+        assert ("; it called `sys.exit` at train.py:18; " in one.message) is told_
+
+
+def test_models_that_do_not_start_alike_are_told_where_they_are_made() -> None:
+    made = [fact("model made", 16, seed=str(42 + rank), seeded="train.py:12") for rank in (0, 1)]
+    ranks = [with_prints(k, "gggg", (1, "ab"[k], 1.0 + k)) for k in (0, 1)]
+    told_ = [msgspec.structs.replace(one, facts=(*one.facts, made[k])) for k, one in enumerate(ranks)]
+    (one,) = diagnose_ranks(told_)
+    assert (one.code, one.line) == ("MP705", 16)
+    assert one.message.endswith("their models are made after `mx.random.seed` of 42 and 43 at train.py:12")
+    (one,) = diagnose_ranks((told_[0], ranks[1]))
+    assert one.line == 30
+
+
+def test_what_is_reduced_in_a_group_of_one_is_no_mean_of_several() -> None:
+    four, start = steps(1, 1, 1, 1), (1, "a", 1.0)
+    for groups, codes in ((("world/0.0", "world/0.1"), ["MP706"]), (("world/0.0",) * 2, ["MP705"])):
+        ranks = []
+        for k, group in enumerate(groups):
+            rows = tuple(msgspec.structs.replace(one, group=group) for one in built("gggg"))
+            ranks.append(with_prints(k, "", start, (2, "bc"[k], 1.0 + k), steps=four, collectives=rows))
+        assert [row[0] for row in told(*ranks)] == codes

@@ -21,7 +21,7 @@ how = sys.argv[1]
 group = mx.distributed.init()
 rank = group.rank()
 mx.random.seed(rank if how == "seeds" else 0)
-model, optimizer = nn.Linear(8, 4), optim.SGD(0.05)
+model, optimizer = nn.Linear(8, 4), optim.SGD(0.05)  # made
 mx.eval(model.parameters())
 mx.random.seed(0 if how == "one batch" else rank)
 if how in ("file of one", "sent to all") and rank == 0:
@@ -43,7 +43,7 @@ for step in range(12 - (how == "uneven" and rank)):
     if how == "skips" and rank and step == 6:
         continue
     if how in ("leaves", "lingers") and rank and step == 6:
-        sys.exit("out of data")
+        sys.exit("out of data")  # leaves
     if how == "raises" and rank and step == 6:
         raise SystemExit("out of data")
     if how == "exits" and rank and step == 6:
@@ -75,20 +75,30 @@ if how == "late":
 if how in ("validates", "late") and rank == 0:
     print(mx.distributed.all_sum(loss).item())  # alone
 """
-AVERAGED, DROPPED, LOADED, RESTORED, ALONE, OF_ONE, GRADIENTS = (
+AVERAGED, DROPPED, LOADED, RESTORED, ALONE, OF_ONE, LEAVES, MADE, GRADIENTS = (
     next(number for number, line in enumerate(LOOP.splitlines(), 1) if text in line)
-    for text in ("# averaged", "# dropped", "# loaded", "# restored", "# alone", "# of one", "gradients(model, ")
+    for text in (
+        "# averaged",
+        "# dropped",
+        "# loaded",
+        "# restored",
+        "# alone",
+        "# of one",
+        "# leaves",
+        "# made",
+        "gradients(model, ",
+    )
 )
 WRONG = [
     ("skips", "MP701", AVERAGED),
     ("validates", "MP701", ALONE),
     ("late", "MP701", ALONE),  # most of what they have built was never told
     ("uneven", "MP708", AVERAGED),
-    ("leaves", "MP704", 0),
-    ("lingers", "MP704", 0),  # the other fails, and the launcher ends this one, before anybody has its exit code
+    ("leaves", "MP704", LEAVES),
+    ("lingers", "MP704", LEAVES),  # the other fails, and the launcher ends this one, before anybody has its exit code
     ("raises", "MP704", 0),
     ("exits", "MP704", 0),
-    ("seeds", "MP705", GRADIENTS),
+    ("seeds", "MP705", MADE),
     ("apart", "MP706", GRADIENTS),
     ("compared", "MP706", GRADIENTS),
     ("dropped", "MP706", DROPPED),

@@ -53,6 +53,7 @@ from mlxprobe.agent.inspectors.ties import Ties
 from mlxprobe.agent.inspectors.twins import Twins
 from mlxprobe.agent.inspectors.unclipped import Unclipped
 from mlxprobe.agent.inspectors.units import Units
+from mlxprobe.agent.inspectors.whence import Whence
 from mlxprobe.agent.inspectors.worths import Worths
 from mlxprobe.agent.inspectors.written import Written
 
@@ -64,6 +65,7 @@ ALL: tuple[type[Inspector], ...] = (
     Units,
     Ties,
     Prints,
+    Whence,
     Accumulation,
     ByHand,
     Repeats,
