@@ -71,6 +71,7 @@ picture: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'
+	$(BIN)/python -m compileall -q mlxprobe
 	touch $@
 
 clean:

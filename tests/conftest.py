@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import compileall
 import signal
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import hypothesis
 import pytest
 from wheels import CORE, wheel
 
+import mlxprobe
 from mlxprobe.releases import environments
 from mlxprobe.releases import index as package_index
 from mlxprobe.upgrade import bisect
@@ -19,6 +21,12 @@ hypothesis.settings.load_profile("steady")
 
 pytest_plugins = ["pytester"]
 collect_ignore_glob = ["pages.py", "programs/*", "snapshots/*"]  # told by name, or scenarios by their looks
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package once: where Python writes no bytecode, as CI has it, each of a thousand processes would."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(mlxprobe.__file__).parent, quiet=2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -77,7 +77,7 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
     empty.mkdir()
     uv("venv", "--python", sys.executable, str(home))
     (wheel,) = built.glob("*.whl")
-    uv("pip", "install", "--python", str(home / "bin" / "python"), str(wheel), mlx_backend())
+    uv("pip", "install", "--compile-bytecode", "--python", str(home / "bin" / "python"), str(wheel), mlx_backend())
     return Installed(home / "bin" / "mlxprobe", empty)
 
 

@@ -81,7 +81,7 @@ def test_what_a_model_gains_on_the_best_constant_is_counted_on_the_same_rows(kin
                 best = -(share * math.log(0.25) + (1 - share) * math.log(0.75))
             targets.add(mx.array(values), best - skill)
         mean, error = targets.gain()
-        assert mean == pytest.approx(skill, abs=0.03) and error < 0.03
+        assert mean == pytest.approx(skill, abs=0.01) and error < 0.01
 
 
 def test_one_hot_rows_are_told_apart() -> None:
