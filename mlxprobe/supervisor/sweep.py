@@ -42,9 +42,11 @@ def _marked(folder: str, session: int) -> Iterator[psutil.Process]:
         try:
             if process.status() == psutil.STATUS_ZOMBIE and process.num_threads() < 2:
                 continue
+            if session and os.getsid(process.pid) == session:  # one whose main thread has ended has no environment
+                yield process
+                continue
             environment = process.environ()
-            marked = folder in (environment.get("TMPDIR"), environment.get(FOLDER_VARIABLE))
-            if marked or (session and os.getsid(process.pid) == session):
+            if folder in (environment.get("TMPDIR"), environment.get(FOLDER_VARIABLE)):
                 yield process
         except (psutil.Error, OSError):  # ended meanwhile, or another user's
             continue
