@@ -11,7 +11,7 @@ from mlxprobe.diagnosis.fates import named, over
 from mlxprobe.diagnosis.lanes import WORLD, rank_of
 from mlxprobe.diagnosis.prints import first_apart, prints
 from mlxprobe.diagnosis.reductions import Read, Verdict, reads, verdicts
-from mlxprobe.diagnosis.registry import rule
+from mlxprobe.diagnosis.registry import listed, rule
 from mlxprobe.values.again import BATCH, STATISTICS
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
@@ -56,6 +56,13 @@ def misaveraged(seen: Sequence[Observation]) -> Iterator[Finding]:
         message = (
             f"the optimizer is given the sum of all ranks' gradients, {twice} their mean, and the training explodes"
         )
+    elif (
+        kind == "partly" and (parting := first_apart({rank_of(one): prints(one) for one in seen})) and parting.equal_at
+    ):
+        message = (
+            f"the gradients of {listed(list(verdict.names))} are each rank's own, and those of others are averaged"
+        )
+        at = told.place
     elif kind == "left out":
         message = f"what {named(verdict.ranks)} computed is in no update: the gradients of the others alone are"
     elif kind == "reduced again":
@@ -105,7 +112,7 @@ def _judged(seen: Sequence[Observation]) -> tuple[str, Judged]:
     sizes = {one.process.size for one in seen if one.process}
     every = list(verdicts({rank_of(one): reads(one) for one in seen})) if sizes == {len(seen)} else []
     wrong: Judged = [(step, here, one) for step, here, one in every if one is not None]
-    kinds = {(one.kind, one.ranks, one.by_loss) for *_, one in wrong}
+    kinds = {(one.kind, one.ranks, one.names, one.by_loss) for *_, one in wrong}
     sure = len(kinds) == 1 and len(wrong) >= SURE and 2 * len(wrong) > len(every)
     always = len(wrong) == len(every) or (sure and wrong[0][2].kind not in ALWAYS)
     return (wrong[0][2].kind, wrong) if sure and always else ("", [])

@@ -104,9 +104,10 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
     Use instead: `grads = nn.average_gradients(grads)` before the update, once: it returns the mean of means, and
     changes nothing. Give each rank its own part of the data: `data[group.rank() :: group.size()]`.
     """
-    yield from misaveraged(seen)
+    known = list(misaveraged(seen))
+    yield from known
     trains = [one for one in seen if one.process and one.process.size > 1 and len(one.steps) >= ENOUGH_STEPS]
-    if len(trains) < len(seen) or any(row.peer >= 0 for one in seen for row in one.collectives):
+    if known or len(trains) < len(seen) or any(row.peer >= 0 for one in seen for row in one.collectives):
         return  # parts of a pipeline have models of their own
     alone = _groups_of_one(trains)
     trains = [msgspec.structs.replace(one, collectives=_without(one, alone)) for one in trains]

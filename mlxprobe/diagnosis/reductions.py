@@ -24,6 +24,7 @@ class Read:
     of: str
     calls: tuple[Vector, ...]
     given: Vector
+    sizes: tuple[int, ...]  # of the parts of each that are of one parameter
     batch: tuple[str, ...]
     rows: int
     sharded: bool
@@ -35,10 +36,11 @@ class Read:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is wrong with a step: its kind, and the ranks or the factor that it is about."""
+    """What is wrong with a step: its kind, and the ranks or the parameters that it is about."""
 
     kind: str
     ranks: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
     by_loss: bool = False
 
 
@@ -58,6 +60,7 @@ def reads(seen: Observation) -> dict[int, Read]:
                 of=str(told["of"]),
                 calls=tuple(parts[:-1]),
                 given=parts[-1],
+                sizes=tuple(map(int, _numbers(told["sizes"]))),
                 batch=tuple(batch) if isinstance(batch, list) else (),
                 rows=int(str(told["rows"])),
                 sharded=bool(told["sharded"]),
@@ -84,14 +87,36 @@ def _verdict(here: Mapping[int, Read]) -> Verdict | None:
     if any(one.sharded for one in every):
         others = all(one.batch for one in every) and all(len(set(row)) == len(every) for row in _rows(every))
         return Verdict("other batches") if others else None
-    if not _length(given) or any(_length(_less(one.given, given)) > SAME * _length(given) for one in every):
-        return None
+    if not _length(given) or any(_differ(one.given, given) for one in every):
+        return _by_parameters(every)
     if len({(one.calls, one.batch) for one in every}) == 1 and every[0].batch:
         return Verdict("alike")
     factor = _weights([_sum([_sum(one.calls) for one in every])], given)
     if factor is not None:
         return _by_factor(factor[0], every)
     return _by_calls(here, given) if len(every[0].calls) > 1 else _by_ranks(here, given)
+
+
+def _by_parameters(every: Sequence[Read]) -> Verdict | None:
+    """Name the parameters whose gradients are each rank's own, where those of others are the same on all."""
+    own: list[str] = []
+    same = 0
+    for name, part in zip(every[0].of.split(), _parts(every[0].sizes), strict=False):
+        given = [one.given[part] for one in every]
+        mine = [one.calls[0][part] for one in every]
+        if all(_length(one) and _differ(one, given[0]) for one in given[1:]) and given == mine:
+            own.append(name)
+        same += not any(_differ(one, given[0]) for one in given) and all(_differ(one, mine[0]) for one in mine[1:])
+    return Verdict("partly", names=tuple(own)) if own and same and len(every[0].calls) == 1 else None
+
+
+def _parts(sizes: Sequence[int]) -> Iterator[slice]:
+    ends = list(itertools.accumulate(sizes))
+    yield from (slice(end - size, end) for size, end in zip(sizes, ends, strict=True))
+
+
+def _differ(a: Vector, b: Vector) -> bool:
+    return _length(_less(a, b)) > SAME * _length(b)
 
 
 def _by_calls(here: Mapping[int, Read], given: Vector) -> Verdict | None:

@@ -32,7 +32,9 @@ def times(much: float, part: Vector) -> Vector:
     return [much * one for one in part]
 
 
-def ranks(makes: Makes, size: int = 2, calls: int = 1, same: bool = False, **changes: Any) -> list[Observation]:
+def ranks(
+    makes: Makes, size: int = 2, calls: int = 1, same: bool = False, own: int = 0, **changes: Any
+) -> list[Observation]:
     """Return ranks whose optimizers are given what `makes` makes of the gradients of all of them."""
     detail: dict[str, Any] = {"rows": 32, "sharded": False, "optimizer": "SGD", "scale": 1.0, "scaled_at": PLACE}
     detail |= changes
@@ -41,10 +43,19 @@ def ranks(makes: Makes, size: int = 2, calls: int = 1, same: bool = False, **cha
         every = [[drawn(step, 0 if same else rank, call) for call in range(calls)] for rank in range(size)]
         given = makes(every)
         for rank, mine in enumerate(every):
-            values = [f"{value:.7g}" for part in (*mine, given) for value in part]
+            part = [*mine[0][:own], *given[own:]]
+            values = [f"{value:.7g}" for one in (*mine, part) for value in one]
             batch = [f"batch {step} {0 if same else rank}"]
-            told = {"at": step, "of": "w", "calls": calls, "values": values, "batch": batch, **detail}
-            facts[rank] += [hashed(step, f"p{step}", 1.0)]
+            told = {
+                "at": step,
+                "of": "a b",
+                "sizes": ["5", "15"],
+                "calls": calls,
+                "values": values,
+                "batch": batch,
+                **detail,
+            }
+            facts[rank] += [hashed(step, f"p{step}" + f" of {rank}" * bool(own and step > 1), 1.0 + step * rank)]
             facts[rank] += [Fact(name="gradients read", step=step, file="train.py", line=30, detail=told)]
             facts[rank] += (
                 [Fact(name="loss not finite", step=step, detail={"value": "nan"})] if "explodes" in detail else []
@@ -124,6 +135,12 @@ def test_what_is_no_mean_over_all_ranks_is_told(seen: Sequence[Observation], rig
 @pytest.mark.parametrize("seen", [row[1] for row in RIGHT], ids=[row[0] for row in RIGHT])
 def test_what_is_one_or_may_be_meant_is_not(seen: Sequence[Observation]) -> None:
     assert told(seen) == []
+
+
+@pytest.mark.parametrize(("own", "names"), [(5, "a"), (20, ""), (7, "")])
+def test_parameters_whose_gradients_are_not_averaged_beside_others(own: int, names: str) -> None:
+    found = [one.message for one in diagnose_ranks(ranks(mean, own=own)) if one.code == "MP706"]
+    assert found == [f"the gradients of {names} are each rank's own, and those of others are averaged"] * bool(names)
 
 
 def test_a_batch_that_never_changes_is_a_toy() -> None:

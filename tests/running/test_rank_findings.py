@@ -52,6 +52,8 @@ for step in range(12 - (how == "uneven" and rank)):
         nn.average_gradients(grads)  # dropped
     elif how == "of one":
         grads = {name: mx.distributed.all_sum(one if rank == 0 else 0 * one) for name, one in grads.items()}  # of one
+    elif how == "one of two":
+        grads["weight"] = mx.distributed.all_sum(grads["weight"]) / 2
     elif how == "by hand":
         grads = {name: mx.distributed.all_sum(one / 2) for name, one in grads.items()}
     elif how == "by NumPy":
@@ -106,6 +108,7 @@ WRONG = [
     ("state of one", "MP705", RESTORED),
     ("one batch", "MP706", GRADIENTS),
     ("of one", "MP706", OF_ONE),
+    ("one of two", "MP706", GRADIENTS),
 ]
 
 

@@ -86,6 +86,7 @@ class Reduced(Inspector):
             of=" ".join(paths)[:200],
             calls=len(self._calls),
             values=[f"{value:.7g}" for one in some for value in one],
+            sizes=[str(len(one)) for one in some[: len(paths)]],
             batch=[_bits(one) for one in values[len(every) * len(paths) :]],
             rows=self._rows,
             sharded=self._sharded,
