@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
@@ -18,6 +20,11 @@ ENOUGH_TAILS, MUCH_PADDING = 3, 0.05
 ENOUGH_CLASSES, SOME = 6, 0.95  # looks; of the positions
 SEVERAL, MANY_TARGETS = 3, 1000  # classes, and targets of one value: of two, one may be rare
 
+NO_LABEL = (
+    "it where the loss needs it: a mask or a weight times the loss of each row or position, "
+    "`rewards + gamma * (1 - done) * following` for a flag of what has ended, a length to choose the last position, "
+    "what was rejected in the term that sets it against what was chosen. What is left out on purpose can stay so."
+)
 LABELS = re.compile(r"label|target|truth|answer|gold|(^|[._])y(s|_?true|b|_?batch)?$|_y$", re.IGNORECASE)
 
 
@@ -31,17 +38,18 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
 
     Example: `loss = -mx.mean(log_softmax(logits))`.
 
-    Use instead: a loss of what is to be learned, such as `nn.losses.cross_entropy(logits, labels, reduction="mean")`,
-    times what is to weight or to mask it; what takes no part on purpose can stay as it is.
+    Use instead: a loss of what is to be learned, such as `nn.losses.cross_entropy(logits, labels, reduction="mean")`;
+    what takes no part on purpose can stay as it is.
     """
     named = False
     for fact in facts(seen, "argument unreached"):
-        told, read = (one if isinstance(one := fact.detail.get(key), list) else [] for key in ("names", "read"))
+        told, read = (_list(fact.detail.get(key)) for key in ("names", "read"))
         names = [name for name in told if name not in read]
         labels = [name for name in names if LABELS.search(name)]
         if read:
             message = f"{summed_up(read)} takes no part in the loss, but for what Python makes of its numbers"
-            yield rule("MP301").at(message + seen_at(fact), fact.file, fact.line, severity=Severity.NOTE)
+            one = rule("MP301").at(message + seen_at(fact), fact.file, fact.line, severity=Severity.NOTE)
+            yield one if any(map(LABELS.search, read)) else replace(one, instead=NO_LABEL)
         if not names:
             continue  # what was told has reached a later loss
         if labels:
@@ -56,7 +64,8 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
             if greedy:
                 message += f"; it picks log-probabilities at their own largest, and not at {listed(greedy)}"
             severity = Severity.WARNING if pair or greedy else Severity.NOTE
-            yield rule("MP301").at(message, fact.file, fact.line, severity=severity)
+            one = rule("MP301").at(message, fact.file, fact.line, severity=severity)
+            yield one if pair or greedy else replace(one, instead=NO_LABEL)
     for fact in facts(seen, "no labels") if not named else ():
         message = "the loss is one of log-probabilities, and its ids choose embedding rows alone: no label picks any"
         yield rule("MP301").at(message + seen_at(fact), fact.file, fact.line, severity=Severity.WARNING)

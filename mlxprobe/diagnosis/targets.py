@@ -61,9 +61,10 @@ def future_leak(seen: Observation) -> Iterator[Finding]:
     a recurrent state may be carried on purpose; a cache of keys and values is not meant to be, in training.
 
     Example: attention without a causal mask; a padding mask handed over as the attention mask, in the causal one's
-    place.
+    place; a convolution over time that is padded on both sides.
 
-    Use instead: `mask="causal"`, or the causal mask and the padding mask added up.
+    Use instead: `mask="causal"`, or the causal mask and the padding mask added up; for a convolution `padding=0`, and
+    `mx.pad(x, [(0, 0), (dilation * (kernel - 1), 0), (0, 0)])` before it, on the left alone.
     """
     if any(facts(seen, "id out of range")):
         return
