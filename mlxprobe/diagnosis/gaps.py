@@ -105,6 +105,7 @@ SEES: dict[str, str] = {
     "Operations": "MP110 MP111 MP112",
     "Outcomes": "MP308",
     "Pairs": "MP309",
+    "Places": "MP309",
     "Parameters": "MP205",
     "Passes": "MP215",
     "Rates": "MP210",

@@ -105,6 +105,19 @@ def _by_neighbours(seen: Observation) -> Iterator[Finding]:
             yield rule("MP305").at(message, fact.file, fact.line, last_axis=channels, time=time)
 
 
+PLACED = {
+    "batches overlap": "each batch begins one row after the one before: {seen} of the {rows} rows of {whole} are seen",
+    "trained on what is kept": "of {rows} rows of the batches that were looked up, {found} are rows of {whole} as well",
+    "targets shifted": "{argument} holds the rows of {whole} that lie {shift:+d} from those of {beside}, at all {rows} "
+    "rows that were looked up",
+    "targets in order": "{argument} holds the rows of {whole} in their order, and those of {beside} are drawn: they do "
+    "not belong together",
+    "targets cut": "{argument} holds {whole} without its fractions, and the loss is a squared error: of {rows} rows "
+    "that were looked up {cut} are cut off",
+    "turned apart": "rows of {turned} are turned round, and {stays} not with them, in {rows} that were looked up",
+}
+
+
 @finding("MP309", "repeated-data", Severity.WARNING)
 def repeated_data(seen: Observation) -> Iterator[Finding]:
     """The batches hold the same again: one batch at every step, one row in all places, or a row with another target.
@@ -122,6 +135,11 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
     not shuffled: each update unlearns the classes before. Two inputs that hold the same numbers each time are
     a note, and a warning where the same layers take both first: two views of the same rows that were to differ. So it
     is where the loss takes one from the other beside what the model makes of them: what is to be learned is zero.
+    Where a batch is rows of an array that the program holds, its targets are looked for among the rows of another that
+    is as long: those that lie beside the same rows, those that follow, in spite of a permutation, or the same ones
+    without their fractions; images are looked for turned round too, and what lies beside them is to be turned with
+    them. Rows of an array whose name says that it is kept for a validation or test are not to be trained on, and
+    batches are not to begin one row after another.
 
     Example: `next(iter(loader))` inside the loop; `buffer.append(state)` of a NumPy array that is then changed in
     place.
@@ -129,6 +147,7 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
     Use instead: one iterator, made before the loop; `buffer.append(state.copy())`;
     a permutation of the rows, drawn anew for each epoch; `mx.random.split(key)` for two views.
     """
+    yield from each(seen, "MP309", PLACED)
     for tell in (_one_class, _alike, _same_batch, _torn_targets, _strange_ratios, _still_inputs, _rows_alike):
         yield from tell(seen)
 

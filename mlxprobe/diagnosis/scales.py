@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, rule, seen_at
+from mlxprobe.diagnosis.registry import each, facts, finding, rule, seen_at
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -24,14 +24,19 @@ def other_scale(seen: Observation) -> Iterator[Finding]:
     use, may be what is to be tested. Where their mean is near zero in training, and twice their deviation from it
     outside, they are standardised there and not here: a warning. So it is where a squared or an absolute error holds
     targets against what a sigmoid, a softmax or a tanh returns, and each time more than a tenth of them lie where that
-    never comes.
+    never comes, and where rows that are not trained on are scaled by their own mean and deviation.
 
     Example: `(x / 255 - mean) / deviation` for training, `x / 255` for validation;
     `mse_loss(mx.sigmoid(out), standardised)`.
 
     Use instead: one function that prepares the data of both; outputs without that activation, or targets within its
-    ends.
+    ends; the mean and the deviation of the training data for both.
     """
+    alone = {
+        "standardised alone": "each column of what the model is given outside of gradient calls has a mean of 0 and a "
+        "deviation of 1 by itself, at all {looks} looks, and no row of it is trained on: it has a scale of its own"
+    }
+    yield from each(seen, "MP311", alone, Severity.WARNING)
     for fact in facts(seen, "other scale"):
         mean, deviation, m, d = (float(str(fact.detail[name])) for name in ("mean", "deviation", "m", "d"))
         message = f"outside of gradient calls the model is given numbers of {m:.3g} ± {d:.3g}, and within them of "

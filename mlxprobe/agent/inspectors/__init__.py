@@ -35,6 +35,7 @@ from mlxprobe.agent.inspectors.outcomes import Outcomes
 from mlxprobe.agent.inspectors.pairs import Pairs
 from mlxprobe.agent.inspectors.parameters import Parameters
 from mlxprobe.agent.inspectors.passes import Passes
+from mlxprobe.agent.inspectors.places import Places
 from mlxprobe.agent.inspectors.prints import Prints
 from mlxprobe.agent.inspectors.products import Products
 from mlxprobe.agent.inspectors.rates import Rates
@@ -110,5 +111,6 @@ ALL: tuple[type[Inspector], ...] = (
     Choices,
     Supply,
     Sources,
+    Places,
     Bands,
 )

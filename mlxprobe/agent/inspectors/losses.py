@@ -172,6 +172,7 @@ class Losses(Inspector):
         alone = [*indices, *(name for name in past - indices if compared)]
         if compared and len(alone) == 1 and not (self.inspection.tracing or drawn.enters_layer(alone[0])):
             self.inspection.looked.setdefault(COMPARED, []).append((stream, arrays[alone[0]]))
+            self.inspection.looked["squared"] = {id(arrays[alone[0]])} if kind == "square" else set()
         if len(others) == 1 and not (indices or self.inspection.tracing or stream in self._of_two):
             self._target = stream, others[0], call.site
         if self._supervised.get(stream) is not supervised:

@@ -8,11 +8,13 @@ from mlxprobe.agent import graph, sites
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.losses import FED, is_amount, unique
+from mlxprobe.agent.placing import is_standard, keys
 
 LARGE = 1 << 22  # elements
 LOOKS, SURE = 12, 3  # of each kind
 APART = 4.0  # ratio of the standard deviations
 TINY = 1e-9
+FEW, MANY = 8, 100  # rows of a batch that are kept; rows whose own figures tell
 
 
 class Scales(Inspector):
@@ -27,6 +29,8 @@ class Scales(Inspector):
         self._within: list[tuple[float, float]] = []
         self._outside: list[tuple[float, float]] = []
         self._shape: tuple[int, ...] = ()  # of a row
+        self._rows: list[Any] = []  # some of each batch
+        self._alone: list[bool] = []  # whether what is given outside has figures of its own that are those of a scale
         self._site = ("", 0)
 
     def called(self, call: Call) -> None:
@@ -35,16 +39,29 @@ class Scales(Inspector):
         shape = tuple(given[0].shape[1:]) if len(given) == 1 else None
         if len(self._within) < LOOKS and shape is not None and shape == (self._shape or shape):
             self._shape = shape
-            self._within += read(given[0])
+            self._within += (figures := read(given[0]))
+            self._rows += [keys(given[0][:FEW]) for _ in figures]
 
     def _fed(self, args: tuple[Any, ...]) -> None:
         """A trained model was called outside of a gradient call."""
         one: Any = args[0] if args else None
         if len(self._outside) < LOOKS and is_read(one) and tuple(one.shape[1:]) == self._shape:
-            self._outside += read(one)
+            self._outside += (figures := read(one))
+            self._alone += [self._is_alone(one) for _ in figures]
             self._site = self._site if len(self._outside) > 1 else sites.calling()
 
+    def _is_alone(self, one: Any) -> bool:
+        """Tell whether the columns were scaled by figures of their own, and none of the rows is trained on."""
+        import mlx.core as mx
+
+        if one.ndim > 2 or one.shape[0] < MANY or not is_standard(one):
+            return False
+        every, rows = keys(one), mx.concatenate(self._rows)
+        return not bool(mx.any(mx.all(rows[:, None] == every[None], axis=-1)).item())
+
     def finish(self) -> None:
+        if len(self._alone) >= SURE <= len(self._within) and all(self._alone):
+            self.inspection.recorder.fact("standardised alone", self._site, looks=len(self._alone))
         if min(len(self._within), len(self._outside)) < SURE:
             return
         import statistics  # which few programs come to need
