@@ -8,8 +8,8 @@ from typing import Any
 from mlxprobe.agent import graph, within
 from mlxprobe.agent.trees import is_array
 
-COLUMNS, MOST = 64, 1 << 21  # of a row, by which it is known; numbers of a whole that are compared
-ROWS, COMPARED = 32, 1 << 24  # of a batch; comparisons
+COLUMNS, MOST = 32, 1 << 18  # of a row, by which it is known; numbers of a whole that are compared
+ROWS, COMPARED = 32, 1 << 19  # of a batch; comparisons at a time
 WHOLES = 8
 KEPT = re.compile(r"(^|[._])(val|valid|validation|test|dev|holdout|heldout)($|[._\d])|(^|[._])[xX]_?(va|te|val|test)$")
 TURNS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))
@@ -48,13 +48,22 @@ def columns_of(whole: Any) -> int:
 
 
 def matches(batch: Any, whole: Any) -> Any:
-    """Tell for each of a batch's first rows which rows of another array are equal to it."""
+    """Tell for each of a batch's first rows which rows of another array are equal to it.
+
+    Number by number: all at once would take more memory than the program's own step does.
+    """
     import mlx.core as mx
 
     columns = columns_of(whole)
-    most = max(4, min(ROWS, COMPARED // (columns * int(whole.shape[0])))) if columns else 0
-    mine, others = keys(batch[:most], columns or 1), keys(whole, columns or 1)
-    return mx.all(mine[:, None] == others[None], axis=-1) if columns else mx.zeros((0, 1), mx.bool_)
+    most = min(ROWS, COMPARED // int(whole.shape[0])) if columns else 0
+    if not most:
+        return mx.zeros((0, 1), mx.bool_)
+    mine, others = keys(batch[:most], columns), keys(whole, columns)
+    same = mine[:, :1] == others[None, :, 0]
+    for k in range(1, mine.shape[1]):
+        same = same & (mine[:, k : k + 1] == others[None, :, k])
+    graph.evaluate([same])
+    return same
 
 
 def positions(batch: Any, whole: Any) -> list[int | None]:

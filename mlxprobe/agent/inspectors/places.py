@@ -91,9 +91,10 @@ class Places(Inspector):
             wholes = [pair for pair in wholes if id(pair[1]) not in waits]
         from mlxprobe.agent import placing
 
-        for name, one in arrays.items():
-            if placing.is_table(one):
-                self._place(step, name, arrays, wholes)
+        with self.inspection.nesting.peaks.hidden():
+            for name, one in arrays.items():
+                if placing.is_table(one):
+                    self._place(step, name, arrays, wholes)
 
     def _place(self, step: int, name: str, arrays: dict[str, Any], wholes: list[tuple[str, Any]]) -> None:
         from mlxprobe.agent import placing
