@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import Any
 
-from mlxprobe.agent import graph, own, sites
+from mlxprobe.agent import graph, placing, sites
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.losses import is_amount, unique
@@ -68,8 +68,6 @@ class Places(Inspector):
         self._held = None
         if self.inspection.inside or not is_landmark(self.inspection.recorder.step + 1):
             return
-        with own.importable():
-            from mlxprobe.agent import placing
         arrays = {name: one for name, one in list(data.items())[:ARRAYS] if one.ndim and one.nbytes <= LARGE}
         tables = [one for one in arrays.values() if placing.is_table(one)]
         if tables:
@@ -89,7 +87,6 @@ class Places(Inspector):
         if lazy and self.inspection.pending(lazy):
             waits = {id(one) for one in lazy if self.inspection.pending([one])}
             wholes = [pair for pair in wholes if id(pair[1]) not in waits]
-        from mlxprobe.agent import placing
 
         with self.inspection.nesting.peaks.hidden():
             for name, one in arrays.items():
@@ -97,7 +94,6 @@ class Places(Inspector):
                     self._place(step, name, arrays, wholes)
 
     def _place(self, step: int, name: str, arrays: dict[str, Any], wholes: list[tuple[str, Any]]) -> None:
-        from mlxprobe.agent import placing
 
         batch = arrays[name]
         fits = [pair for pair in wholes if tuple(pair[1].shape[1:]) == tuple(batch.shape[1:])][: placing.WHOLES]
@@ -126,7 +122,6 @@ class Places(Inspector):
     def _compare(
         self, name: str, known: dict[int, int], whole: Any, arrays: dict[str, Any], wholes: list[tuple[str, Any]]
     ) -> None:
-        from mlxprobe.agent import placing
 
         batch = arrays[name]
         for other, one in arrays.items():
@@ -155,8 +150,6 @@ class Places(Inspector):
     ) -> None:
         """See whether what is compared with images is turned round as they are."""
         import mlx.core as mx
-
-        from mlxprobe.agent import placing
 
         batch = arrays[name]
         beside = [
