@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import re
 import sys
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,19 +18,20 @@ DEEPEST = 2
 PARTS = 64
 
 
-def names(batch: Any) -> set[str]:
-    """Name what a batch is called where it is used: that is given the next one."""
-    return {name for name, one in held() if one is batch}
+def names(batch: Any) -> dict[str, weakref.ref[Any]]:
+    """Name what a batch, or what it was made of, is called where it is used: that is given the next one."""
+    return {name: weakref.ref(one) for name, one in held() if is_whole(one, batch)}
 
 
-def find(batch: Any, called: set[str]) -> tuple[str, int, bool] | None:
+def find(batch: Any, called: dict[str, weakref.ref[Any]]) -> tuple[str, int, bool] | None:
     """Return the name and the rows of such an array, and whether a line cuts rows off it; read once in a run.
 
-    A batch that lies there whole besides, and not as what it is `called`, is what is trained on.
+    A batch that lies there whole besides is what is trained on, unless it is another object than what was `called` so.
     """
     found = None
     for name, one in held():
-        if name not in called and one is not batch and tuple(one.shape) == tuple(batch.shape) and contains(one, batch):
+        lies_there = name not in called or called[name]() is one
+        if lies_there and one is not batch and is_whole(one, batch):
             return None
         if found is None and is_larger(one, batch) and contains(one, batch):
             found = name, int(one.shape[0]), is_cut_off(name)
@@ -40,6 +42,18 @@ def is_cut_off(name: str) -> bool:
     """Tell whether a line of the functions that are being executed takes the first rows of an array: `x[:32]`."""
     first = re.compile(rf"\b{re.escape(name.rpartition('.')[2])}\[\s*0?\s*:\s*[\w.]+\s*\]")
     return any(first.search(line) for file in files() for line in linecache.getlines(file))
+
+
+def begun_again() -> sites.Site:
+    """Return the one line of the functions that are being executed that begins a loader anew for each batch."""
+    anew = re.compile(r"\bnext\(\s*iter\(")
+    found = [
+        (file, number)
+        for file in sorted(files())
+        for number, line in enumerate(linecache.getlines(file), 1)
+        if anew.search(line)
+    ]
+    return found[0] if len(found) == 1 else sites.NOWHERE
 
 
 def files() -> set[str]:
@@ -86,6 +100,11 @@ def state(one: Any) -> dict[str, Any]:
         return dict(sites.variables(frame))
     is_own = sites.whose_module(type(one).__module__) == OWN and not isinstance(one, (dict, type))
     return dict(vars(one)) if is_own and hasattr(one, "__dict__") else {}
+
+
+def is_whole(one: Any, batch: Any) -> bool:
+    """Tell whether an array is a batch, or has its rows."""
+    return one is batch or (tuple(one.shape) == tuple(batch.shape) and contains(one, batch))
 
 
 def is_larger(one: Any, batch: Any) -> bool:

@@ -187,6 +187,7 @@ def _same_batch(seen: Observation) -> Iterator[Finding]:
             f"each step is given the same rows as {fact.detail['argument']}: made anew every time, the same at all "
             f"{fact.detail['looks']} looks, and a part of {fact.detail['whole']}, which has {fact.detail['rows']} rows"
         )
+        message += seen_at(fact)
         severity = Severity.NOTE if fact.detail["cut"] else Severity.WARNING
         yield rule("MP309").at(message, fact.file, fact.line, severity=severity)
 

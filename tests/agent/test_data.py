@@ -57,13 +57,17 @@ def test_a_batch_is_found_in_what_a_function_holds_unless_it_lies_there_whole() 
     whole = {"data": mx.arange(24).reshape(8, 3)}
     batch = whole["data"][2:4]
     mx.eval(batch)
-    found = within.find(batch, set())
+    found = within.find(batch, {})
     assert found is not None
     assert found[1:] == (8, False)
     other = whole["data"][2:4]
     mx.eval(other)
-    assert within.find(batch, set()) is None
-    assert within.find(batch, within.names(other)) is not None  # the next batch is no data set
+    assert within.find(batch, {}) is None
+    called = within.names(other)
+    assert within.find(batch, called) is None
+    other = whole["data"][2:4]
+    mx.eval(other)
+    assert within.find(batch, called) is not None  # it is made anew for each step
 
 
 @pytest.mark.parametrize("kind", ["square", "classes"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from mlxprobe.agent import graph, own
+from mlxprobe.agent import graph, own, sites
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.levels import Targets
@@ -29,7 +29,7 @@ class Seen:
         self.first: tuple[float, ...] = ()
         self.anew = 0  # of these, those at which it was another object than at the look before
         self.last: Any = None
-        self.called: set[str] = set()  # what the program calls it
+        self.called: dict[str, weakref.ref[Any]] = {}  # what the program calls it
         self.alike = 0  # looks at which all rows were equal, and no constant
         self.rows: set[tuple[float, ...]] = set()  # the first row of each
         self.amounts = False  # whether it is of floating-point numbers
@@ -50,6 +50,7 @@ class Data(Inspector):
         self._known: dict[tuple[str, int], dict[str, Seen]] = {}
         self._targets: dict[int, Targets] = {}
         self._looks = 0
+        self._begun_again = sites.NOWHERE  # a line that would make the same batch at every step
 
     def called(self, call: Call) -> None:
         if self._looks >= LOOKS or self._held:
@@ -99,6 +100,7 @@ class Data(Inspector):
         for name, one in arrays.items():
             if known[name].same == SAME_IS_SURE and known[name].anew >= SAME_IS_SURE and one.ndim:
                 known[name].whole = self._within().find(one, known[name].called)
+                self._begun_again = self._within().begun_again()
 
     @staticmethod
     def _within() -> Any:
@@ -152,7 +154,8 @@ class Data(Inspector):
                 whole, rows, cut = known[name].whole or ("", 0, True)
                 same = all(one.same == one.looks for one in known.values())  # else what was told is taken back
                 told = {"argument": name, "looks": known[name].looks * same, "whole": whole, "rows": rows, "cut": cut}
-                recorder.revise("same batch", site, **told)
+                place, told["seen"] = sites.blamed(self._begun_again, site)
+                recorder.revise("same batch", place, **told)
         for stream, targets in self._targets.items():
             if targets.read:
                 level, error = targets.level()
