@@ -80,18 +80,18 @@ class LossGraph:
             if self._made.get(tensor) == "Multiply" and len(sources) == 2:
                 behind = [self._ancestors(one) for one in sources]
                 known = [bool(one & self._named) for one in behind]
-                drawn = [self._draws(one) for one in behind]
+                drawn = [any(self._made.get(source) == "RandomBits" for source in one) for one in behind]
                 if (known[0] and drawn[1] and not known[1]) or (known[1] and drawn[0] and not known[0]):
                     return True
         return False
 
-    def _draws(self, tensors: set[str]) -> bool:
-        return any(self._made.get(one) == "RandomBits" for one in tensors)
+    def is_table(self, name: str) -> bool:
+        """Tell whether rows of an array are taken, as of an embedding."""
+        return name in {self._carried(self._sources(one)[0]) for one in self._behind if self._made.get(one) == "Gather"}
 
     def operation(self, name: str) -> str:
         """Name the operation that is to make an array, past copies and checkpoints; empty where there is none."""
-        made = self._made_by(name)
-        return "" if made in CHECKPOINTS else made
+        return "" if (made := self._made_by(name)) in CHECKPOINTS else made
 
     def is_filled(self, name: str) -> bool:
         """Tell whether an array is filled with a constant, as MLX fills the gradient of what does not reach a loss."""

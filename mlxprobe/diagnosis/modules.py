@@ -27,11 +27,11 @@ def array_without_parameter(seen: Observation) -> Iterator[Finding]:
 
     Use instead: a name without an underscore, a list in place of a tuple, `nn.Module` as the base class.
     """
-    moved = {fact.detail["path"] for fact in facts(seen, "array moved")}
-    for fact in facts(seen, "array untrained"):
-        if fact.detail["path"] in moved:
-            continue
-        message = f"{fact.detail['path']} reaches the loss and is no parameter: it is never trained{seen_at(fact)}"
+    for fact in [one for one in facts(seen, "array untrained") if one.detail["paths"]]:
+        paths = fact.detail["paths"]
+        one = isinstance(paths, list) and len(paths) == 1
+        are = "reaches the loss and is no parameter: it is" if one else "reach the loss and are no parameters: they are"
+        message = f"{listed(paths)} {are} never trained{seen_at(fact)}"
         severity = Severity.WARNING if fact.detail.get("joins", True) else Severity.NOTE
         yield rule("MP213").at(message, fact.file, fact.line, severity=severity)
 

@@ -17,8 +17,10 @@ from mlxprobe.agent.lossgraph import LossGraph
 SURE = 3  # looks
 MANY = 32  # parameters, and arrays of hidden modules, that are looked at
 ENOUGH = 16  # elements, to tell noise from a table
+FEW = 4  # rows, of which neighbours correlate, or do not
 SMOOTH = 0.5
 LARGE = 1 << 20
+Place = tuple[tuple[str, int], str, bool]  # a line, where it shows, and whether what it sets joins what is trained
 LONG, VISITS = 64, 500  # what a container may hold, and all that is looked through: a data set is no model
 
 
@@ -38,6 +40,11 @@ class Unowned:
         self.of_module = of_module
         self.plain = plain
 
+    @property
+    def shows(self) -> bool:
+        """Whether nothing but its container hides it."""
+        return not self.owner[1].startswith("_")
+
 
 class Hidden(Inspector):
     """Follow what reaches the loss without being a parameter; what stays the same is never trained."""
@@ -47,9 +54,9 @@ class Hidden(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._values: dict[str, tuple[list[float], int]] = {}  # what an array held, and looks that found the same
-        self._reached: dict[str, bool] = {}  # and whether the array joins what parameters have made
-        self._drawn: dict[str, bool] = {}  # whether one of few elements was drawn at random, as its graph said
-        self._told: dict[str, tuple[Callable[[], Any], tuple[str, int]]] = {}  # of which model, and where
+        self._reached: dict[str, bool] = {}  # and whether the array joins what parameters have made, or is their like
+        self._drawn: dict[str, bool] = {}  # whether one was drawn at random, as its graph said
+        self._told: dict[str, tuple[Callable[[], Any], Place]] = {}  # of which model, and where
 
     def called(self, call: Call) -> None:
         """Remember hidden arrays that reach the loss."""
@@ -57,7 +64,7 @@ class Hidden(Inspector):
             return
         hidden = {one.path: one for one in self._hidden(call.model) if one.array.size <= LARGE}
         for one in hidden.values():
-            if one.array.size < ENOUGH and one.path not in self._drawn and len(self._drawn) < MANY:
+            if one.path not in self._drawn and len(self._drawn) < MANY:
                 self._drawn[one.path] = "RandomBits" in graph.drawn([one.array])
         if hidden and not self._reached:
             self._reached = reaching(call, list(hidden.values()))
@@ -71,10 +78,10 @@ class Hidden(Inspector):
 
     def finish(self) -> None:
         """Take back what has moved since it was told: it is trained elsewhere, in its own time."""
-        for path, (model, site) in self._told.items():
+        for path, (model, _) in list(self._told.items()):
             hidden = [one.array for one in self._hidden(model()) if one.path == path] if model() is not None else []
             if hidden and not graph.pending(hidden) and graph.numbers(graph.sample(hidden[0])) != self._values[path][0]:
-                self.inspection.recorder.fact("array moved", site, path=path)
+                self._take_back(path)
 
     def _follow(self, one: Unowned, call: Call) -> None:
         if not self.inspection.inside and graph.pending([one.array], copies=False):
@@ -83,13 +90,20 @@ class Hidden(Inspector):
         before, same = self._values.get(one.path, ([], 0))
         self._values[one.path] = values, same + 1 if values == before else 0
         if values == before and same + 1 == SURE and (self._drawn.get(one.path) or is_noise(one.array)):
-            self._told[one.path] = weakref.ref(call.model), call.site
-            site, seen = sites.blamed(set_at(one, call.site), call.site)
-            joins = self._reached[one.path]
-            self.inspection.recorder.fact("array untrained", site, path=one.path, seen=seen, joins=joins)
+            place = (*sites.blamed(set_at(one, call.site), call.site), self._reached[one.path])
+            self._told[one.path] = weakref.ref(call.model), place
+            self._tell(place)
         elif values != before and one.path in self._told:
-            del self._told[one.path]
-            self.inspection.recorder.fact("array moved", call.site, path=one.path)
+            self._take_back(one.path)
+
+    def _take_back(self, path: str) -> None:
+        _, place = self._told.pop(path)
+        self._tell(place)
+
+    def _tell(self, place: Place) -> None:
+        """Tell of all that one line hides; of none, where all have moved."""
+        (site, seen, joins), paths = place, [path for path, (_, other) in self._told.items() if other == place]
+        self.inspection.recorder.revise("array untrained", site, paths=paths, seen=seen, joins=joins)
 
 
 def set_at(one: Unowned, shown: tuple[str, int]) -> tuple[str, int]:
@@ -103,15 +117,19 @@ def set_at(one: Unowned, shown: tuple[str, int]) -> tuple[str, int]:
 def reaching(call: Call, hidden: list[Unowned]) -> dict[str, bool]:
     """Name the arrays that take part in the loss, and say whether each joins what parameters have made.
 
-    Random features of the data do not. Of a module's arrays one is named, and only where it lies between parameters, or
-    before one: a teacher or a fixed target works on the data alone, and what it makes is compared with what is trained.
+    Random features of the data do not; tables of which rows are taken count as if they did, but behind an underscore.
+    Of a module's arrays one is named, and only where it lies between parameters, or before one: a teacher or a fixed
+    target works on the data alone, and what it makes is compared with what is trained.
     """
     names = {f"h{k}": one for k, one in enumerate(hidden)}
     trained = {f"p{k}": one for k, one in enumerate(graph.leaves(call.model.trainable_parameters())[:MANY])}
     arrays = {name: one.array for name, one in names.items()}
     drawn = LossGraph(graph.dot(loss=call.loss, **trained, **arrays), frozenset(trained | arrays))
     alone = {name: one for name, one in names.items() if not (one.of_module or one.plain) and drawn.reaches(name)}
-    found = {one.path: drawn.weighs(name, set(trained), anywhere=True) for name, one in alone.items()}
+    found = {
+        one.path: drawn.weighs(name, set(trained), anywhere=True) or (one.shows and drawn.is_table(name))
+        for name, one in alone.items()
+    }
     within: dict[str, str] = {}
     for name, one in names.items():
         if one.of_module and one.attribute not in within and drawn.weighs(name, set(trained)):
@@ -197,4 +215,5 @@ def is_noise(array: Any) -> bool:
     if len(values) < ENOUGH or len(set(values)) < len(values) // 2:
         return False
     rows = array.reshape(1, array.shape[0], -1) if array.ndim > 1 else array.reshape(1, -1, 1)
-    return abs(neighbours(rows, 1)) < SMOOTH and (rows.shape[2] < ENOUGH or abs(neighbours(rows, 2)) < SMOOTH)
+    long = [axis for axis, least in ((1, FEW), (2, ENOUGH)) if rows.shape[axis] >= least]
+    return all(abs(neighbours(rows, axis)) < SMOOTH for axis in long or (1,))

@@ -191,12 +191,13 @@ def described(model: Any) -> dict[str, Any]:
         return {"parameters": count, "trainable": count, "weights": weights}
     kinds: dict[str, list[int]] = {}
     for _, module in model.named_modules():
-        own = {key: one for key, one in module.items() if hasattr(one, "dtype") and not key.startswith("_")}
+        own = {key: arrays for key, one in module.items() if not key.startswith("_") and (arrays := held(one))}
         if own:
             counts = kinds.setdefault(type(module).__name__, [0, 0, 0])
             counts[0] += 1
-            counts[1] += sum(elements(module, key, one) for key, one in own.items())
-            counts[2] += sum(int(one.size) for key, one in own.items() if key in module.trainable_parameters())
+            counts[1] += sum(elements(module, key, one) for key, arrays in own.items() for one in arrays)
+            trainable = module.trainable_parameters()
+            counts[2] += sum(int(one.size) for key, arrays in own.items() if key in trainable for one in arrays)
     largest = sorted(kinds.items(), key=lambda item: -item[1][1])[:MOST]
     return {
         "parameters": sum(counts[1] for counts in kinds.values()),
@@ -205,6 +206,15 @@ def described(model: Any) -> dict[str, Any]:
         "adapters": low_rank(model),
         "weights": weights,
     }
+
+
+def held(value: Any) -> list[Any]:
+    """List the arrays that a module's attribute holds, in lists and dicts too, but none of another module."""
+    if hasattr(value, "dtype"):
+        return [value]
+    if hasattr(value, "trainable_parameters") or not isinstance(value, (list, dict)):
+        return []
+    return [array for one in (value.values() if isinstance(value, dict) else value) for array in held(one)]
 
 
 def low_rank(model: Any) -> dict[str, int]:
