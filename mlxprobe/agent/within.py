@@ -38,6 +38,18 @@ def find(batch: Any, called: dict[str, weakref.ref[Any]]) -> tuple[str, int, boo
     return found
 
 
+def name_of(model: Any) -> str:
+    """Return what a model is called where it is used, or in the objects there; empty where that is not known."""
+    for scope in scopes():
+        for name, one in list(scope.items()):
+            if one is model:
+                return name
+            for part, inner in state(one).items():
+                if inner is model:
+                    return f"{name}.{part}"
+    return ""
+
+
 def is_cut_off(name: str) -> bool:
     """Tell whether a line of the functions that are being executed takes the first rows of an array: `x[:32]`."""
     first = re.compile(rf"\b{re.escape(name.rpartition('.')[2])}\[\s*0?\s*:\s*[\w.]+\s*\]")
@@ -68,14 +80,20 @@ def files() -> set[str]:
 def held() -> Iterator[tuple[str, Any]]:
     """List what the functions that are being executed hold, and their modules, and what lies in that."""
     seen: set[int] = set()
+    for scope in scopes():
+        for name, one in list(scope.items()):
+            yield from inside(name, one, DEEPEST, seen)
+
+
+def scopes() -> Iterator[dict[str, Any]]:
+    """List the variables of the functions that are being executed, and their modules, each once."""
+    seen: set[int] = set()
     frame = sys._getframe()
     while frame is not None:
         if sites.is_users(frame.f_code.co_filename):
-            for scope in (sites.variables(frame), frame.f_globals):
-                if id(scope) not in seen:
-                    seen.add(id(scope))
-                    for name, one in list(scope.items()):
-                        yield from inside(name, one, DEEPEST, seen)
+            found = [one for one in (sites.variables(frame), frame.f_globals) if id(one) not in seen]
+            seen.update(map(id, found))
+            yield from found
         frame = frame.f_back  # type: ignore[assignment]
 
 

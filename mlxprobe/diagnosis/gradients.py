@@ -119,6 +119,7 @@ def _leap(seen: Observation, sizes: Mapping[int, float]) -> Iterator[Finding]:
 FOLLOWS_NOTHING = {
     "set to the same": "a model beside the trained one was given the numbers that it has {times} times: it follows "
     "nothing",
+    "follower unmoved": "{called} has what the trained model began with, after {updates} updates: it never follows",
 }
 STAYS = {
     "copy unmoved": "beside the model another of its class is used, which is not frozen and has what the model began "

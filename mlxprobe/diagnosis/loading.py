@@ -86,7 +86,9 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
         message = f"training goes on from {fact.detail['weights']} and leaves {listed(fact.detail['unread'])} unread"
         yield rule("MP402").at(message, fact.file, fact.line)
     for fact in facts(seen, "optimizer state wiped"):
-        message = f"{fact.detail['file']} was read, and the optimizer begins at step 0 all the same"
+        kept = fact.detail.get("kept")
+        begins = f"goes on at step {kept} without the moments in it" if kept else "begins at step 0 all the same"
+        message = f"{fact.detail['file']} was read, and the optimizer {begins}"
         yield rule("MP402").at(message, fact.file, fact.line)
     begun = [fact for fact in seen.facts if fact.name == "schedule begun anew"]
     for fact in facts(seen, "optimizer state not saved"):

@@ -26,6 +26,11 @@ NO_LABEL = (
     "what was rejected in the term that sets it against what was chosen. What is left out on purpose can stay so."
 )
 LABELS = re.compile(r"label|target|truth|answer|gold|(^|[._])y(s|_?true|b|_?batch)?$|_y$", re.IGNORECASE)
+NEEDED = re.compile(  # whoever gives a loss these means them to count
+    r"(terminal|done|terminated)s?|((attention|loss|pad|padding)_?)?masks?|((class|loss|sample)_?)?weights"
+    r"|adv(antage)?s?|rejected|returns",
+    re.IGNORECASE,
+)
 
 
 @finding("MP301", "label-free-loss", needs="loss graph")
@@ -33,8 +38,10 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
     """The labels do not reach the loss.
 
     The loss function takes them and leaves them out, so that the loss settles at a value that knows nothing of the
-    task. Where it compares its inputs with themselves, as an autoencoder's does, that is a note. A policy's loss that
-    picks the likeliest choice, and leaves out the ids of those that were made, is told as well.
+    task. An argument that is no label, and takes no part, is a note; a warning where its name says what it is to do, as
+    those of masks, advantages and ends of episodes do. Where it compares its inputs with themselves, as an
+    autoencoder's does, that is a note. A policy's loss that picks the likeliest choice, and leaves out the ids of those
+    that were made, is told as well.
 
     Example: `loss = -mx.mean(log_softmax(logits))`.
 
@@ -63,7 +70,8 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
             greedy = [name for name in _list(fact.detail.get("greedy")) if name in names]
             if greedy:
                 message += f"; it picks log-probabilities at their own largest, and not at {listed(greedy)}"
-            severity = Severity.WARNING if pair or greedy else Severity.NOTE
+            needed = any(map(NEEDED.fullmatch, names))
+            severity = Severity.WARNING if pair or greedy or needed else Severity.NOTE
             one = rule("MP301").at(message, fact.file, fact.line, severity=severity)
             yield one if pair or greedy else replace(one, instead=NO_LABEL)
     for fact in facts(seen, "no labels") if not named else ():

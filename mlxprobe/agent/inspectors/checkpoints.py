@@ -17,6 +17,9 @@ HELD_BYTES = 65_536  # larger arrays are known by themselves alone, not kept ali
 UNUSED_AFTER = 3  # updates that a loaded array must have had no part in
 
 
+Loaded = tuple[str, dict[str, Callable[[], Any]], tuple[str, int]]  # a file, its arrays, and the line that read it
+
+
 class Waiting:
     """Weights that a program has loaded from a file, until one of them is evaluated."""
 
@@ -34,7 +37,7 @@ class Checkpoints(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._read: dict[str, tuple[str, int]] = {}
-        self._loaded: list[tuple[str, dict[str, Callable[[], Any]], tuple[str, int]]] = []
+        self._loaded: list[Loaded] = []
         self._into_model: dict[str, tuple[str, int]] = {}
         self._waiting: list[Waiting] = []
         self._written: dict[str, int] = {}  # files that this program wrote, and after how many updates
@@ -100,18 +103,12 @@ class Checkpoints(Inspector):
                     self._into_model.setdefault(path, site)
                 else:
                     self._waiting.append(Waiting(path, references, site, self.inspection.recorder.updates))
-        states = [
-            path for path in self._read if re.search(OPTIMIZER_FILE, os.path.basename(path)) and path not in self._told
-        ]
-        if states and fresh(optimizer):
-            self._told.update(states)
-            name = os.path.basename(states[-1])
-            self.inspection.recorder.fact("optimizer state wiped", self._read[states[-1]], file=name)
+        self._tell_lost(loaded, optimizer)
         into_model, self._into_model = self._into_model, {}
         for path, site in into_model.items():
             beside = [name for name in siblings(path) if re.search(OPTIMIZER_FILE, name)]
             unread = [name for name in beside if os.path.join(os.path.dirname(path), name) not in self._read]
-            if not beside and path in self._written and fresh(optimizer):
+            if not beside and path in self._written and step_of(optimizer) == 0:
                 self.inspection.recorder.fact(
                     "optimizer state not saved", site, weights=os.path.basename(path), updates=self._written[path]
                 )
@@ -119,6 +116,17 @@ class Checkpoints(Inspector):
                 self.inspection.recorder.fact(
                     "optimizer state unread", site, weights=os.path.basename(path), unread=sorted(unread)[:5]
                 )
+
+    def _tell_lost(self, loaded: list[Loaded], optimizer: Any) -> None:
+        """Tell of an optimizer's file that was read, where the optimizer begins anew, or has its count alone."""
+        read = [one for one in self._read if re.search(OPTIMIZER_FILE, os.path.basename(one)) and one not in self._told]
+        step = step_of(optimizer)
+        if step and bare(optimizer):
+            read = [path for path, references, _ in loaded if path in read and has_moments(references)]
+        if read and (step == 0 or (step and bare(optimizer))):
+            self._told.update(read)
+            name = os.path.basename(read[-1])
+            self.inspection.recorder.fact("optimizer state wiped", self._read[read[-1]], file=name, kept=step)
 
     def look(self, step: int) -> None:
         updates = self.inspection.recorder.updates
@@ -186,7 +194,18 @@ def siblings(path: str) -> list[str]:
         return []
 
 
-def fresh(optimizer: Any) -> bool:
-    """Tell whether an optimizer has not made a step yet."""
+def step_of(optimizer: Any) -> int | None:
+    """Return how many steps an optimizer has made by its own count, if that is known."""
     step = getattr(optimizer, "state", {}).get("step")
-    return step is not None and not graph.pending([step]) and int(graph.number(step)) == 0
+    return int(graph.number(step)) if step is not None and not graph.pending([step]) else None
+
+
+def bare(optimizer: Any) -> bool:
+    """Tell whether an optimizer holds nothing but numbers, and would of the gradients too."""
+    keeps = getattr(optimizer, "momentum", 1) != 0
+    return keeps and all(one.size == 1 for one in graph.leaves(getattr(optimizer, "state", {})))
+
+
+def has_moments(references: dict[str, Callable[[], Any]]) -> bool:
+    """Tell whether a file has more than numbers, as far as it is still held."""
+    return any(one.size > 1 for one in (reference() for reference in references.values()) if one is not None)

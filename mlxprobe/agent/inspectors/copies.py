@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 import weakref
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent import graph, own
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.parameters import MANY, NEVER_AGAIN, affordable
@@ -14,6 +15,7 @@ from mlxprobe.agent.looks import is_landmark
 
 MOST, VARIED = 4, 4  # models; values of a parameter that is no constant
 SURE, LONG = 4, 100  # looks, and updates
+FOLLOWER = re.compile(r"(?i)targ|tgt|ema\b|polyak|averag")  # what is there to follow another
 BACK = 0.1  # of the way that the weights have come
 
 
@@ -29,6 +31,7 @@ class Copies(Inspector):
         self._unmoved: dict[int, int] = {}  # looks at which another was as a model had begun
         self._values: dict[int, list[float]] = {}  # of another at the first look, and how many since had the same
         self._same: dict[int, int] = {}
+        self._names: dict[int, str] = {}  # what the program calls those that stay behind
         self._set: dict[int, int] = {}  # how often each module was given parameters
         self._site = ("", 0)
         inspection.setting.append(self._setting)
@@ -75,6 +78,7 @@ class Copies(Inspector):
                 read = [self._read(other.parameters(), one) for one in alike]
                 same = any(now == self._first[one][1] for now, one in zip(read, alike, strict=True))
                 self._unmoved[key] = self._unmoved.get(key, 0) + 1 if same else NEVER_AGAIN
+                self._names[key] = self._name(other) if self._unmoved[key] == SURE else self._names.get(key, "")
                 same = bool(read[0]) and read[0] == self._values.setdefault(key, read[0])
                 self._same[key] = self._same.get(key, 0) + 1 if same else NEVER_AGAIN
 
@@ -83,9 +87,11 @@ class Copies(Inspector):
         if recorder.updates < LONG:
             return
         moved = any(values != self._first[key][1] for key, values in self._last.items() if key in self._first)
-        if moved and any(looks >= SURE for looks in self._unmoved.values()):
-            looks = max(self._unmoved.values())
-            recorder.fact("copy unmoved", self._site, looks=looks, updates=recorder.updates)
+        unmoved = [self._names[key] for key, looks in self._unmoved.items() if looks >= SURE and moved]
+        if unmoved:
+            name = next(filter(FOLLOWER.search, unmoved), "")
+            told = "follower unmoved" if name else "copy unmoved"
+            recorder.fact(told, self._site, called=name, updates=recorder.updates)
         for key in [key for key, looks in self._same.items() if moved and looks >= SURE]:
             self._tell_of_same(key)
         for key, (model, first) in self._first.items():
@@ -93,6 +99,12 @@ class Copies(Inspector):
             if len(last) == len(end) == len(first) and 0 <= math.dist(end, first) < BACK * math.dist(last, first):
                 way = math.dist(end, first) / math.dist(last, first)
                 recorder.fact("weights back", self._site, way=way, updates=recorder.updates)
+
+    @staticmethod
+    def _name(model: Any) -> str:
+        with own.importable():
+            from mlxprobe.agent import within
+        return within.name_of(model)
 
     def _tell_of_same(self, key: int) -> None:
         """Tell of another that has kept its numbers: each time that it was given some, or since it was made."""
