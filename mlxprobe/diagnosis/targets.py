@@ -11,8 +11,6 @@ from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
-GIVEN = 8  # looks at which a target was a column of an input
-
 
 @finding("MP303", "unshifted-labels", needs="ids")
 def unshifted_labels(seen: Observation) -> Iterator[Finding]:
@@ -21,9 +19,9 @@ def unshifted_labels(seen: Observation) -> Iterator[Finding]:
     A causal model that is to predict the token it has just been given learns to copy: the loss falls to zero, and it
     generates one token for ever. An error where a probe has shown that the model is causal; where it sees all of its
     input it may be an autoencoder, and this is a note. So is the shift that is made twice, by the data and by the loss:
-    who leaves out the first output on purpose has the same targets. Numbers to be predicted that are, in all rows, one
-    column of an input are told too: the last value of a window, where the next is meant, or a measure that is not known
-    when the model is used; a note, until many looks have shown it.
+    who leaves out the first output on purpose has the same targets. And so are numbers to be predicted that are, in all
+    rows, one column of an input: the last value of a window, where the next is meant, or a measure that is not known
+    when the model is used.
 
     Example: `cross_entropy(model(ids), ids)`; `x, y = s[i : i + 24], s[i + 23]`.
 
@@ -44,8 +42,7 @@ def unshifted_labels(seen: Observation) -> Iterator[Finding]:
             f"{fact.detail['target']} is column {fact.detail['at']} of {fact.detail['input']}, in all rows at each of "
             f"{fact.detail['looks']} looks: what is to be predicted is given{seen_at(fact)}"
         )
-        severity = Severity.WARNING if float(str(fact.detail["looks"])) >= GIVEN else Severity.NOTE
-        told = rule("MP303").at(message, fact.file, fact.line, severity=severity)
+        told = rule("MP303").at(message, fact.file, fact.line, severity=Severity.NOTE)
         yield replace(
             told, instead="inputs without that column; `x, y = s[i : i + 24], s[i + 24]` for what comes next."
         )
