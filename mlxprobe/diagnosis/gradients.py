@@ -22,6 +22,11 @@ DIED = (
     "such as `nn.leaky_relu` or `nn.gelu`: `nn.relu` passes nothing back once all of a layer's units are below zero. "
     "Where a router passes a part by, a term of the loss that balances what it chooses."
 )
+CUT_OFF = (
+    "a path to the loss that passes gradients back: no `stop_gradient`, argmax, comparison, rounding, NumPy or whole "
+    "numbers on the way, and no factor that is always zero; `freeze()` what is not to be trained. Where a router "
+    "passes a part by, a term of the loss that balances what it chooses."
+)
 CALM, RISES_ARE_SURE = 10, 2  # starts; looks in a row above that
 
 
@@ -41,20 +46,20 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
     """
     for fact in [one for one in facts(seen, "zero gradient") if one.detail["count"]]:
         count, every = float(str(fact.detail["count"])), float(str(fact.detail["of"]))
+        spare = count == every or only_biases(fact.detail["paths"]) or fact.detail.get("spare")
         if count == every:
             message, severity = f"all {every:.0f} gradients are exactly zero", Severity.ERROR
             if not fact.detail.get("known", True):
                 message, severity = f"{message}, and so may be their loss, which is not evaluated", Severity.NOTE
         else:
             message = f"{count:.0f} of {every:.0f} gradients are exactly zero: {listed(fact.detail['paths'])}"
-            spare = only_biases(fact.detail["paths"]) or fact.detail.get("spare")
             severity = Severity.NOTE if spare else Severity.WARNING
         cut = f"; {fact.detail['between']} lies between and passes none back" if fact.detail.get("between") else ""
         died = fact.detail.get("alive") and not cut
         message += f"; until step {fact.detail['alive']} they were not" if died else ""
         message += cut + seen_at(fact)
         told = rule("MP201").at(message, fact.file, fact.line, severity=severity, zero=count, gradients=every)
-        yield replace(told, instead=DIED) if died else told
+        yield replace(told, instead=DIED if died else "" if spare else CUT_OFF)
     for fact in facts(seen, "nothing to learn"):
         message = f"all gradients are exactly zero, and so is the loss, at all {fact.detail['looks']} looks"
         yield rule("MP201").at(message, fact.file, fact.line, severity=Severity.NOTE)

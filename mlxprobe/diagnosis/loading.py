@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from mlxprobe.diagnosis.registry import facts, finding, listed, rule
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 LONG_PHASE = 500  # updates: Adam's moments have come back long before its end
+
+IF_RESUMED = (
+    "`optimizer.state`, saved beside the weights and read with them, where the same training goes on; what is "
+    "fine-tuned for something else, or only used, can stay so."
+)
 
 
 @finding("MP401", "weights-not-loaded")
@@ -98,7 +105,8 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
         )
         cut = next((one.detail for one in begun if one.detail["updates"] == fact.detail["updates"]), None)
         if cut is None:
-            yield rule("MP402").at(message, fact.file, fact.line, severity=Severity.NOTE)
+            told = rule("MP402").at(message, fact.file, fact.line, severity=Severity.NOTE)
+            yield replace(told, instead=IF_RESUMED)
         else:
             made, span = float(str(cut["made"])), float(str(cut["span"]))
             message += f" like its last, whose schedule begins anew after {made:,.0f} of {span:,.0f} updates"
