@@ -16,13 +16,13 @@ from mlxprobe.agent.inspection import LAZY_AT_MOST, Inspection
 from mlxprobe.agent.kept import Kept
 from mlxprobe.agent.losspath import loss_in
 from mlxprobe.agent.nesting import Trace
-from mlxprobe.agent.origin.held import Origin, containers
+from mlxprobe.agent.origin.held import Origin
 from mlxprobe.agent.outside import Outside
 from mlxprobe.agent.pace import Pace
 from mlxprobe.agent.phases import TRACING
 from mlxprobe.agent.shadow import Shadows
 from mlxprobe.agent.traces import Traces, key_of
-from mlxprobe.agent.trees import Saved, weak
+from mlxprobe.agent.trees import Saved, containers, weak
 
 KEPT_BYTES = 50_000_000  # of state that one call keeps alive: what is larger is looked into from the second call on
 CONSTANTS = (bool, int, float, str, type(None))

@@ -15,6 +15,29 @@ CONSTANT = (bool, int, float, complex, str, bytes, type, FunctionType)
 ROOM = 100_000  # arrays and containers
 
 
+def is_vector(array: Any) -> bool:
+    """Tell whether an array is one row or column: whoever holds such a parameter may change its training by a rounding.
+
+    Its elements lie the same way by rows and by columns. Where nobody else holds it, MLX writes an update over it, and
+    keeps its strides; else the update takes those of the gradient, and the next product may be another kernel's.
+    """
+    return array.ndim > 1 and 1 in array.shape and array.size > 1
+
+
+def containers(trees: Any) -> list[Any]:
+    """List the dicts and lists in some trees, themselves; an optimizer's state is left out."""
+    found: list[Any] = []
+    waiting = [trees]
+    while waiting and len(found) < ROOM:
+        one = waiting.pop()
+        if isinstance(one, (dict, list)) and "learning_rate" not in one:
+            found.append(one)
+            waiting += one.values() if isinstance(one, dict) else one
+        elif isinstance(one, tuple):
+            waiting += one
+    return found
+
+
 class Saved:
     """The containers of some trees with what they held. Arrays are immutable: references are all that is kept.
 

@@ -22,6 +22,8 @@ PROGRAMS = (  # those whose results do not change from one run to the next witho
     "learned_positions_with_dropout",
     "loss_scale_searched",  # these two lose gradient calls, which are taken again
     "impossible_events_skipped",
+    "recurrent_with_one_output",
+    "recurrent_with_one_output_lazily",
 )
 COMPILED = (
     "faulty/mp503_step.py",
@@ -29,6 +31,7 @@ COMPILED = (
     "healthy/compiled_language_model.py",
     "healthy/compiled_pure_function.py",
     "healthy/compiled_step_that_skips.py",
+    "healthy/recurrent_with_one_output_compiled.py",
 )
 LIMITS = Limits(stall_s=20.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
 LEFT_ALONE = "healthy/compiled_step_with_side_effects.py"

@@ -8,6 +8,7 @@ from mlxprobe.agent import graph
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.accumulation import ELEMENTS, LAST_IS_SURE, SMALL, share_of_sum
+from mlxprobe.agent.trees import is_vector
 
 ASKED = 32  # calls in a row, at most, that are looked at for that
 
@@ -47,7 +48,7 @@ class ByHand(Inspector):
         pairs = list(zip(graph.leaves(call.parameters), graph.leaves(call.gradients), strict=False))
         small = [(one, gradient) for one, gradient in pairs if ELEMENTS <= one.size <= SMALL]
         if small and len(pairs) == len(graph.leaves(call.gradients)):
-            one, gradient = min(small, key=lambda pair: int(pair[0].size))
+            one, gradient = min(small, key=lambda pair: (is_vector(pair[0]), int(pair[0].size)))
             kind = call.site, id(call.function), tuple(tuple(array.shape) for array in graph.leaves(call.data))
             self._held = one, gradient, kind, call.site
 

@@ -12,6 +12,7 @@ from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.parameters import MANY, NEVER_AGAIN, affordable
 from mlxprobe.agent.looks import is_landmark
+from mlxprobe.agent.trees import is_vector
 
 MOST, VARIED = 4, 4  # models; values of a parameter that is no constant
 SURE, LONG = 4, 100  # looks, and updates
@@ -48,7 +49,7 @@ class Copies(Inspector):
             self._last[key] = self._read(model.parameters(), key) or self._last.get(key, [])
         elif key not in self._paths and len(self._paths) < MOST:
             named = sorted(graph.named_leaves(call.parameters), key=lambda pair: int(pair[1].size))
-            small = affordable([(path, one) for path, one in named if one.size][:MANY])  # which are held here anyway
+            small = affordable([(path, one) for path, one in named if one.size and not is_vector(one)][:MANY])
             known = {path.partition(".")[2]: one for path, one in small}  # without the argument's name
             self._paths[key], self._held = list(known), (model, known)
 

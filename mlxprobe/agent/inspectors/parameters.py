@@ -11,6 +11,7 @@ from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.turns import HELD_BYTES, HELD_SHARE
+from mlxprobe.agent.trees import is_vector
 
 MANY = 8
 UNCHANGED_IS_SURE = 4
@@ -80,13 +81,16 @@ class Parameters(Inspector):
         if call.parameters is None:  # of a compiled function that knows no model
             return
         named = sorted(graph.named_leaves(call.parameters), key=lambda pair: int(pair[1].size))
-        small = affordable([(path, one) for path, one in named if one.size][:MANY])
+        some = [pair for pair in named if not is_vector(pair[1])] or named
+        small = affordable([(path, one) for path, one in some if one.size][:MANY])
         self._site = call.site
         key = call.site if call.model is None else id(call.model)
         if all(one.key != key for one in self._held):
             held = Held(key, dict(small), call)
             if small and not self.inspection.pending([one for _, one in small]):
                 held.read()
+            elif any(is_vector(one) for _, one in small):
+                return
             self._held.append(held)
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from mlxprobe.agent import graph, own
 from mlxprobe.agent.inspection import Inspection
+from mlxprobe.agent.origin.aside import aside, copy_in, is_value, loose, loosened, restored, shallow, vectors
 from mlxprobe.agent.origin.probes import at, at_hand, is_broken, probed
 from mlxprobe.agent.steps import number
-from mlxprobe.agent.trees import ROOM, is_array, random_state, weak
+from mlxprobe.agent.trees import is_array, random_state, weak
 from mlxprobe.agent.waiting import EVERY
 
 FREE_BYTES = 1_000_000  # of one call, which nobody notices
@@ -60,6 +61,7 @@ class Room(NamedTuple):
     parameters: bool
     probes: Paths = ()
     modules: tuple[int, ...] = ()  # which arguments are some
+    vectors: Paths = ()  # of the parameters, that copies are held of
 
 
 class Origin:
@@ -72,7 +74,7 @@ class Origin:
     def __init__(self, inspection: Inspection) -> None:
         self._inspection = inspection
         self._held: deque[tuple[Any, ...]] = deque(maxlen=MOST)  # see `taken_out`
-        self._rooms: dict[int, Room] = {}  # by compiled function
+        self._rooms: dict[tuple[int, int], Room] = {}  # by compiled function, and how many containers it captures
         self._left = TRIES
         self._random: Any = None
         self._probes: Paths = ()  # of the kind that was measured last
@@ -90,25 +92,32 @@ class Origin:
         def hold(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             nonlocal room, probed_at
             try:
-                most, parameters, probes, modules = room
-                if most < 0 or inspection.due:
-                    room = most, parameters, probes, modules = self._measured(args[:1], args, kwargs, trained)
-                call = recorder.gradients + 1
+                if room.calls < 0 or inspection.due:
+                    room = self._measured(args[:1], args, kwargs, trained)
+                call, most, probes = recorder.gradients + 1, room.calls, room.probes
                 if calls:
                     if probes and calls[0][0] >= probed_at and not recorder.lazy_steps and self._probe(probes, args):
                         probed_at = call
                     while most < MOST and len(calls) >= most and calls:
                         calls.popleft()
-                if most and self._left:
-                    if modules == SECOND and args[1] is trained:
-                        args = args[0], model_of, *args[2:]
-                    elif modules:
-                        args = loosened(args, modules)
-                    calls.append((call, names, args if parameters else args[1:], kwargs, random[0], parameters))
+                if most and self._left and (kept := self._kept(args, room, model_of, trained)) is not None:
+                    calls.append((call, names, kept, kwargs, random[0], room.parameters))
             except Exception as error:
                 self._fail(error)
 
         return hold
+
+    def _kept(self, args: Any, room: Room, model_of: Any, trained: Any) -> tuple[Any, ...] | None:
+        """Return what is held of the arguments; None where they cannot be held without a trace."""
+        if room.modules == SECOND and args[1] is trained:
+            args = args[0], model_of, *args[2:]
+        elif room.modules:
+            args = loosened(args, room.modules)
+        if not room.parameters:
+            return args[1:]  # type: ignore[no-any-return]
+        if not room.vectors:
+            return args  # type: ignore[no-any-return]
+        return (aside(args[0], room.vectors), *args[1:]) if self._is_evaluated() else None
 
     def hold_compiled(self, function: Any, args: Any, kwargs: Any, containers: list[Any]) -> None:
         """Hold a call of a compiled function, with what is in the containers that it captures."""
@@ -118,18 +127,20 @@ class Origin:
             self._fail(error)
 
     def _hold_compiled(self, function: Any, args: Any, kwargs: Any, containers: list[Any]) -> None:
-        room = self._rooms.get(id(function))
+        known = id(function), len(containers)
+        room = self._rooms.get(known)
         if room is None or self._inspection.due:
             if len(self._rooms) > MOST_KINDS:
                 self._rooms.clear()
             room = self._measured((containers,), (containers, *args), kwargs, None)
-            self._rooms[id(function)] = room
+            self._rooms[known] = room
         if room.probes and self._held:
             self._probe(room.probes, (containers,))
         while self._held and len(self._held) >= room.calls:
             self._held.popleft()
-        if room.calls and self._left:
+        if room.calls and self._left and (self._is_evaluated() or not room.vectors):
             state = [(one, dict(one) if isinstance(one, dict) else list(one)) for one in containers]
+            copy_in([was for _, was in state], room.vectors)
             call, names = self._inspection.recorder.gradients + 1, (weak(function), weak(None), weak(None))
             self._held.append((call, names, tuple(map(loose, args)), kwargs, self._key_holder()[0], True, state))
 
@@ -145,13 +156,17 @@ class Origin:
         if self._held and self._probes:
             self._probe(self._probes, self._held[-1][2])
 
+    def _is_evaluated(self) -> bool:
+        """Tell whether the program evaluates its updates before the next call, as far as is known."""
+        recorder = self._inspection.recorder
+        return not recorder.lazy_steps and recorder.gradients >= recorder.losses.readable_from
+
     def _probe(self, probes: Paths, parameters: Any) -> bool:
         """Look at some parameters before older calls are let go; not where that would be to wait for them.
 
         The calls since the last such look are all held, so that a search finds after which they broke.
         """
-        recorder = self._inspection.recorder
-        if recorder.lazy_steps or recorder.gradients < recorder.losses.readable_from:
+        if not self._is_evaluated():
             return False
         for path in probes:
             if is_broken(parameters, path):
@@ -176,9 +191,15 @@ class Origin:
         if lazy or self._inspection.count("probes", [at(parameters, path) for path in probes]) != 0:
             probes = ()  # the program does not evaluate its update at each step
         self._probes = probes
-        if every <= FREE_BYTES or every * SPARE <= peak - active:
-            return Room(int(min(MOST, max(1, HELD_SHARE * peak // max(1, every)))), True, probes, modules)
+        flat = tuple(vectors(parameters[0])) if at_hand() else ()
+        if (every <= FREE_BYTES or every * SPARE <= peak - active) and self._is_there(parameters[0], flat):
+            return Room(int(min(MOST, max(1, HELD_SHARE * peak // max(1, every)))), True, probes, modules, flat)
         return Room(int(model is not None and data <= HELD_SHARE * peak), False, (), modules)
+
+    def _is_there(self, parameters: Any, where: Paths) -> bool:
+        """Tell whether some parameters have their values when a call begins."""
+        arrays = [at(parameters, path) for path in where]
+        return not arrays or not (self._inspection.recorder.lazy_steps or graph.pending(arrays))
 
     def seek(self, call: int, *, after: bool = False) -> None:
         """A value of gradient call `call`, or of the parameters `after` it, is not finite: tell where that arose."""
@@ -210,36 +231,8 @@ class Origin:
             self.seek(asked)
 
 
-def containers(trees: Any) -> list[Any]:
-    """List the dicts and lists in some trees, themselves; an optimizer's state is left out."""
-    found: list[Any] = []
-    waiting = [trees]
-    while waiting and len(found) < ROOM:
-        one = waiting.pop()
-        if isinstance(one, (dict, list)) and "learning_rate" not in one:
-            found.append(one)
-            waiting += one.values() if isinstance(one, dict) else one
-        elif isinstance(one, tuple):
-            waiting += one
-    return found
-
-
 def taken_out(one: tuple[Any, ...]) -> Held:
     """Name the parts of a call that was held."""
     call, (function, model, users), args, kwargs, key, *rest = one
-    return Held(call, function, args, kwargs, model, users, key, *rest)
-
-
-def loosened(args: tuple[Any, ...], modules: tuple[int, ...]) -> tuple[Any, ...]:
-    """Refer weakly to the arguments that are modules."""
-    return tuple(loose(one) if k in modules else one for k, one in enumerate(args))
-
-
-def loose(one: Any) -> Any:
-    """Refer to a module weakly; return anything else as it is."""
-    return weakref.ref(one) if hasattr(one, "trainable_parameters") else one
-
-
-def is_value(one: Any) -> bool:
-    """Tell whether an argument is an array or a module, which hold nothing but arrays."""
-    return hasattr(one, "nbytes") or hasattr(one, "trainable_parameters") or callable(one)
+    held = Held(call, function, restored(args), kwargs, model, users, key, *rest)
+    return held._replace(state=held.state and [(one, shallow(was)) for one, was in held.state])
