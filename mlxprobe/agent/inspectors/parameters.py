@@ -35,6 +35,7 @@ class Held:
         self.key = key
         self.arrays = arrays  # those that wait for their values
         self.values: dict[str, list[float]] = {}
+        self.model = weakref.ref(call.model) if call.model is not None else None
         self.given = [weakref.ref(one) for one in arrays.values()]
         pairs = zip(graph.named_leaves(call.parameters), graph.leaves(call.gradients), strict=False)
         self.gradients = [gradient for (path, _), gradient in pairs if path in arrays]
@@ -57,7 +58,7 @@ class Parameters(Inspector):
         self._before: dict[Any, dict[str, list[float]]] = {}
         self._unchanged: dict[Any, int] = {}  # looks that found the same, of what has never changed
         self._updates: dict[Any, int] = {}
-        self._told: dict[Any, sites.Site] = {}  # of what was said to be unchanged, and where
+        self._told: dict[Any, tuple[sites.Site, Any]] = {}  # of what was said to be unchanged: where, and its model
         self._idle = 0  # looks that found the same where no optimizer had updated anything
         self._waiting: list[tuple[int, float]] = []  # gradient calls, and operations pending of each parameter
         self._site = ("", 0)
@@ -126,15 +127,30 @@ class Parameters(Inspector):
         if not same:
             recorder.changed = True
             if key in self._told:  # of two models in turn, one may wait for long
-                recorder.revise("parameters unchanged", self._told.pop(key), looks=0)
+                self._take_back(key)
             self._unchanged[key] = NEVER_AGAIN
         elif recorder.updates > since and held.trained:
             self._unchanged[key] = looks + 1
             if looks + 1 >= UNCHANGED_IS_SURE and self.inspection.looked.get("gradient") != 0.0:
-                site = self._told.setdefault(key, held.site)
+                site, _ = self._told.setdefault(key, (held.site, held.model))
                 recorder.revise("parameters unchanged", site, looks=looks + 2)
         elif held.trained:
             self._idle += 1
+
+    def _take_back(self, key: Any) -> None:
+        site, _ = self._told.pop(key)
+        self.inspection.recorder.revise("parameters unchanged", site, looks=0)
+
+    def _has_changed(self, key: Any) -> bool:
+        """Tell whether a model is another by now than it was at all looks: a snapshot that is taken once an epoch."""
+        _, reference = self._told[key]
+        model = reference() if reference is not None else None
+        named = dict(graph.named_leaves(model.parameters())) if model is not None else {}
+        now = {path: named[name] for path in self._before[key] if (name := path.partition(".")[2]) in named}
+        if not now or graph.pending(list(now.values())):
+            return False
+        some = graph.numbers_each([graph.sample(one) for one in now.values()])
+        return any(values != self._before[key][path] for path, values in zip(now, some, strict=True))
 
     def _is_at_rest(self, held: Held) -> bool:
         """Tell whether the gradients of all of these are zero: of a part that was given nothing, as it may be."""
@@ -154,6 +170,8 @@ class Parameters(Inspector):
 
     def finish(self) -> None:
         recorder = self.inspection.recorder
+        for key in [one for one in self._told if self._has_changed(one)]:
+            self._take_back(key)
         if recorder.applied or recorder.changed or recorder.gradients < UNCHANGED_IS_SURE:
             return
         nowhere = self._nowhere >= UNCHANGED_IS_SURE and not self._used and recorder.gradients >= MANY

@@ -41,7 +41,7 @@ def one_column(net, x, y):
 mx.random.seed(14)
 rule = mx.random.normal((6, 4))
 for loss_fn in (rounded, scaled, scaled_targets, a_few, masked, one_column):
-    net, optimizer = Net(), optim.Adam(learning_rate=3e-3)
+    net, optimizer = Net(), optim.Adam(learning_rate=2e-2)
     gradient = nn.value_and_grad(net, loss_fn)
     for step in range(40):
         x = mx.random.normal((64, 6))
