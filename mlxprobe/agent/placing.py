@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -11,6 +12,7 @@ from mlxprobe.agent.trees import is_array
 COLUMNS, MOST = 32, 1 << 18  # of a row, by which it is known; numbers of a whole that are compared
 ROWS, COMPARED = 32, 1 << 19  # of a batch; comparisons at a time
 WHOLES = 8
+WIDE, BY_CHANCE = 16, 1e-3  # bits of a column whose numbers are all different; rows that are equal
 KEPT = re.compile(r"(^|[._])(val|valid|validation|test|dev|holdout|heldout)($|[._\d])|(^|[._])[xX]_?(va|te|val|test)$")
 TURNS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))
 
@@ -64,6 +66,14 @@ def matches(batch: Any, whole: Any) -> Any:
         same = same & (mine[:, k : k + 1] == others[None, :, k])
     graph.evaluate([same])
     return same
+
+
+def tells_apart(batch: Any, whole: Any) -> bool:
+    """Tell whether rows like a batch's are hardly ever equal to one of another array by chance, as rows of bits are."""
+    columns = zip(*keys(batch[:ROWS], columns_of(whole)).tolist(), strict=True) if columns_of(whole) else ()
+    kinds = [len(set(column)) for column in columns]
+    bits = sum(WIDE if count >= min(ROWS, batch.shape[0]) else math.log2(count) for count in kinds)
+    return bool(whole.shape[0] * 2.0**-bits < BY_CHANCE)
 
 
 def positions(batch: Any, whole: Any) -> list[int | None]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from mlxprobe.diagnosis.registry import each, facts, finding, listed, rule, seen_at
 from mlxprobe.values.losses import fall
 from mlxprobe.values.observation import Observation
@@ -105,6 +107,7 @@ def _by_neighbours(seen: Observation) -> Iterator[Finding]:
             yield rule("MP305").at(message, fact.file, fact.line, last_axis=channels, time=time)
 
 
+IN_STEP = "one index and one order for inputs and targets; split first: copying, shuffling and turning come after it."
 PLACED = {
     "batches overlap": "each batch begins one row after the one before: {seen} of the {rows} rows of {whole} are seen",
     "trained on what is kept": "of {rows} rows of the batches that were looked up, {found} are rows of {whole} as well",
@@ -147,7 +150,7 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
     Use instead: one iterator, made before the loop; `buffer.append(state.copy())`;
     a permutation of the rows, drawn anew for each epoch; `mx.random.split(key)` for two views.
     """
-    yield from each(seen, "MP309", PLACED)
+    yield from (replace(told, instead=IN_STEP) for told in each(seen, "MP309", PLACED))
     for tell in (_one_class, _alike, _same_batch, _torn_targets, _strange_ratios, _still_inputs, _rows_alike):
         yield from tell(seen)
 

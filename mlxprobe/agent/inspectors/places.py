@@ -99,6 +99,8 @@ class Places(Inspector):
         fits = [pair for pair in wholes if tuple(pair[1].shape[1:]) == tuple(batch.shape[1:])][: placing.WHOLES]
         kept = [pair for pair in fits if placing.KEPT.search(pair[0])]
         for called, whole in kept if is_amount(batch) else ():
+            if not placing.tells_apart(batch, whole):
+                continue
             found = placing.matches(batch, whole)
             told = sum(found.any(axis=1).tolist()) if found.size else 0
             self._kept.setdefault(called, []).append((found.shape[0], told))
