@@ -143,9 +143,9 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
     Computing gradients changes nothing, and `apply_gradients` returns the new parameters without storing them.
 
     Some more are notes: another model of the same class that is used at the steps, is not frozen and stays as the
-    trained one began, as a target network does that nobody brings up to date, or a tower that nobody trains; and
-    weights that are, when the run ends, nearly those of its start: an average that is too slow for so few updates, or
-    an old copy.
+    trained one began, as a target network does that nobody brings up to date (a warning where the program calls it a
+    target, or an average), or a tower that nobody trains; and weights that are, when the run ends, nearly those of its
+    start: an average that is too slow for so few updates, or an old copy.
 
     Where no optimizer was ever made, and each loss is the same to the last bit, somebody may measure how long gradients
     take: that is a note.

@@ -125,24 +125,24 @@ PLACED = {
 def repeated_data(seen: Observation) -> Iterator[Finding]:
     """The batches hold the same again: one batch at every step, one row in all places, or a row with another target.
 
-    The same batch is told where it is made anew for each step, and is a part of a larger array that the program holds:
-    whoever fits one batch on purpose, or the whole set at once, does neither; where a line takes the first rows of that
-    array (`x[:32]`) it may be on purpose too, and this is a note. Rows are told where all of a batch's are equal, in
-    each of its inputs, and go from step to step to other values: entries of a list that are one and the same array,
-    which has been written to since; or where the targets beside them differ, so that no input tells them apart. Where
-    a row that comes again has the same target no more often than any two rows, inputs and targets have been shuffled
-    apart; where the loss falls all the same that is a note. So it is where a ratio, `mx.exp(new - old)`, is of
-    log-probabilities of before that do not go with those of now, and where one input is made once for the whole run
-    while another of as many rows changes: samples of a generator that were drawn before the loop, or points that are
-    meant to stay. Batches of one class each, one class after another and round again, come of a file that is sorted and
-    not shuffled: each update unlearns the classes before. Two inputs that hold the same numbers each time are
-    a note, and a warning where the same layers take both first: two views of the same rows that were to differ. So it
-    is where the loss takes one from the other beside what the model makes of them: what is to be learned is zero.
-    Where a batch is rows of an array that the program holds, its targets are looked for among the rows of another that
-    is as long: those that lie beside the same rows, those that follow, in spite of a permutation, or the same ones
-    without their fractions; images are looked for turned round too, and what lies beside them is to be turned with
-    them. Rows of an array whose name says that it is kept for a validation or test are not to be trained on, and
-    batches are not to begin one row after another.
+    The same batch is told where it is made anew for each step, as by `next(iter(loader))`, and is a part of a larger
+    array that the program holds: whoever fits one batch on purpose, or the whole set at once, does neither; where a
+    line takes the first rows of that array (`x[:32]`) it may be on purpose too, and this is a note. Rows are told where
+    all of a batch's are equal, in each of its inputs, and go from step to step to other values: entries of a list that
+    are one and the same array, which has been written to since; or where the targets beside them differ, so that no
+    input tells them apart. Where a row that comes again has the same target no more often than any two rows, inputs and
+    targets have been shuffled apart; where the loss falls all the same that is a note. So it is where a ratio,
+    `mx.exp(new - old)`, is of log-probabilities of before that do not go with those of now, and where one input is made
+    once for the whole run while another of as many rows changes: samples of a generator that were drawn before the
+    loop, or points that are meant to stay. Batches of one class each, one class after another and round again, come of
+    a file that is sorted and not shuffled: each update unlearns the classes before. Two inputs that hold the same
+    numbers each time are a note, and a warning where the same layers take both first: two views of the same rows that
+    were to differ. So it is where the loss takes one from the other beside what the model makes of them: what is to be
+    learned is zero. Where a batch is rows of an array that the program holds, its targets are looked for among the rows
+    of another that is as long: those that lie beside the same rows, those that follow, in spite of a permutation, or
+    the same ones without their fractions; images are looked for turned round too, and what lies beside them is to be
+    turned with them. Rows of an array whose name says that it is kept for a validation or test are not to be trained
+    on, and batches are not to begin one row after another.
 
     Example: `next(iter(loader))` inside the loop; `buffer.append(state)` of a NumPy array that is then changed in
     place.

@@ -19,7 +19,8 @@ def array_without_parameter(seen: Observation) -> Iterator[Finding]:
     MLX takes for parameters what an attribute holds by itself, or in a list or dict. A name that begins with an
     underscore, a tuple and an object of another class hide what they hold. That is how tables of positions and masks
     are kept from training, and none of those is told; only an array that looks drawn at random, as a note where it
-    works on the data alone: random features are meant to stay, and what lies in a plain object may be data. A teacher
+    works on the data alone: random features are meant to stay, and what lies in a plain object may be data. Tables of
+    which rows are taken, as of an embedding, are told all the same where nothing but a tuple hides them. A teacher
     is hidden so too: of whole modules only those are told that are neither frozen nor loaded, and work on what others
     are trained to make, or make what these work on (a note, but in a container of a class of the program's own).
 
