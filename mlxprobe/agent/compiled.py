@@ -16,6 +16,7 @@ from mlxprobe.agent.inspection import LAZY_AT_MOST, Inspection
 from mlxprobe.agent.kept import Kept
 from mlxprobe.agent.losspath import loss_in
 from mlxprobe.agent.nesting import Trace
+from mlxprobe.agent.origin.calls import CompiledCalls
 from mlxprobe.agent.origin.held import Origin
 from mlxprobe.agent.outside import Outside
 from mlxprobe.agent.pace import Pace
@@ -48,6 +49,7 @@ class Compiled:
         self._effects.begins = self._outside.visit
         self._introduce(inspection, origin)
         self._times_traced = 0
+        self.trains = False  # whether it was seen to compute gradients, or to update
         self._trained: dict[tuple[Any, ...], list[Pair]] = {}  # what each trace updates
         self._returned: dict[tuple[Any, ...], list[Returned]] = {}  # what each trace returns of its gradient calls
         self._why = ""  # it was not looked inside
@@ -61,17 +63,13 @@ class Compiled:
         self.traces = Traces(self._recorder)
         self._buffers = Kept(self.traces, self)
         self._pace = Pace(self._recorder, self._site)
+        self._holder = CompiledCalls(origin, self._function)
 
     def known_to(self, inspection: Inspection, origin: Origin) -> Compiled:
         """Return this, known to who looks now: what it was traced to do it does for ever."""
         if inspection is not self._inspection:
             self._introduce(inspection, origin)
         return self
-
-    @property
-    def trains(self) -> bool:
-        """Whether it was seen to compute gradients, or to update."""
-        return bool(self._gradients or any(self._trained.values()))
 
     def trace(self, args: Any, kwargs: Any) -> Any:
         """Run the function for MLX, which traces it."""
@@ -97,6 +95,7 @@ class Compiled:
         self._recorder.tick()
         with self._recorder.carefully():
             self._remember(trace, args, kwargs, result)
+        self.trains = bool(self._gradients or any(self._trained.values()))
         self._recorder.tick()
         return result
 
@@ -113,64 +112,80 @@ class Compiled:
 
     def call(self, call: Callable[..., Any], args: Any, kwargs: Any, shadows: Shadows) -> Any:
         """Call the function for the program."""
-        recorder, inspection = self._recorder, self._inspection
-        begins = self.trains or not self._times_traced
-        with recorder.carefully():
-            if begins:
-                recorder.gradient_begins()
-            if self._inspection.home.here():
-                self._origin.hold_compiled(self._function, args, kwargs, self._captured)
-        if self._gradients and shadows.is_due(recorder.step + 1):
-            with recorder.carefully():
-                self._look_inside(args, kwargs, shadows)
-                self._origin.asked()
-        times = self._times_traced
-        before = self._kept(shadows) if not times else None
-        with recorder.carefully():
-            given = self._buffers.calling(recorder.step, self._given[0], self._models, args, kwargs)
-        self._pace.begins()
+        recorder, times = self._recorder, self._times_traced
+        begins = self.trains or not times
+        given = before = None
+        try:
+            given = self._begins(begins, args, kwargs, shadows)
+            before = self._kept(shadows) if not times else None
+        except Exception as error:
+            recorder.failed(error)
+        self._pace.begins(known=not self._buffers.is_new)
         result = call(*args, **kwargs)
-        recorder.tick()
         traced = self._times_traced > times
+        if traced:
+            recorder.tick()
         self._pace.ends(traced=traced)
         if before is not None and self._gradients:
             with recorder.carefully():
                 self._look_back(before, args, kwargs, shadows)
-        self.traces.called()
-        with recorder.carefully():
-            self._constants.called(functools.partial(key_of, args, kwargs, self._given[0]), traced=traced)
-            if traced and not inspection.busy:
-                with inspection.at_our_cost():
-                    drawn, outputs = given if recorder.lazy_steps <= LAZY_AT_MOST else None, [result, self._given[1]]
-                    self._buffers.traced(drawn, outputs, self._pace.operations, recorder.step)
-        if self.trains:
-            with recorder.carefully():
-                self._tell(args, kwargs, result)
-        elif begins:
+        try:
+            self._ends(given, args, kwargs, result, traced=traced)
+        except Exception as error:
+            recorder.failed(error)
+        if begins and not self.trains:
             recorder.phases.goes_on()
         return result
 
+    def _begins(self, begins: bool, args: Any, kwargs: Any, shadows: Shadows) -> list[Any] | None:
+        recorder, inspection = self._recorder, self._inspection
+        if begins:
+            recorder.gradient_begins()
+        if inspection.home.here():
+            self._holder.begin(args, kwargs, self._captured)
+        if self._gradients and inspection.due and shadows.is_due(recorder.step + 1):
+            with recorder.carefully():
+                self._look_inside(args, kwargs, shadows)
+                self._origin.asked()
+        return self._buffers.calling(recorder.step, self._given[0], self._models, args, kwargs)
+
+    def _ends(self, given: Any, args: Any, kwargs: Any, result: Any, *, traced: bool) -> None:
+        recorder, inspection = self._recorder, self._inspection
+        self.traces.called()
+        if self._constants.called(traced=traced):
+            self._constants.look(functools.partial(key_of, args, kwargs, self._given[0]))
+        if traced and not inspection.busy:
+            with inspection.at_our_cost():
+                drawn, outputs = given if recorder.lazy_steps <= LAZY_AT_MOST else None, [result, self._given[1]]
+                self._buffers.traced(drawn, outputs, self._pace.operations, recorder.step)
+        if self.trains:
+            self._tell(args, kwargs, result)
+
     def _tell(self, args: Any, kwargs: Any, result: Any) -> None:
         """Tell of the gradient calls and the updates that a call has made."""
-        recorder, inspection = self._recorder, self._inspection
-        updates = [(one(), other()) for one, other in self._trained.get(branch(args, kwargs), ())]
-        if inspection.due:
+        recorder, inspection, key = self._recorder, self._inspection, branch(args, kwargs)
+        updates = [(one(), other()) for one, other in self._trained.get(key, ())]
+        due = inspection.due
+        if due:
             inspection.given(args)
         owner = self._owner(updates)
         if self._gradients:
             recorder.gradient_ends(loss_in(result), owner, model=owner is not None)
-        for returned in self._returned.get(branch(args, kwargs), ()) if inspection.due else ():
+        for returned in self._returned.get(key, ()) if due else ():
             inspection.called(functools.partial(returned.call, result))
         for given, optimizer in updates:
             model = given if given or owner is None else owner
             recorder.updated(model, optimizer)
-            inspection.training(model, optimizer)
+            if inspection.due:
+                inspection.training(model, optimizer)
 
     def _owner(self, updates: list[tuple[Any, Any]]) -> Any:
         """Return the module whose losses these are: an optimizer may be given a plain dict of its parameters."""
+        for model, _ in updates:
+            if hasattr(model, "trainable_parameters"):
+                return model
         known = [one for pairs in self._trained.values() for one, _ in pairs] + self._models
-        modules = [model for model, _ in updates] + [one() for one in known]
-        return next((one for one in modules if hasattr(one, "trainable_parameters")), None)
+        return next((model for one in known if hasattr(model := one(), "trainable_parameters")), None)
 
     def _kept(self, shadows: Shadows) -> Saved | None:
         """Keep what a first call is given: only its trace tells what there is to look into."""

@@ -100,26 +100,28 @@ class Constants:
             value, one, site = named[path]
             self._held[path] = value, copy.copy(one), site  # perhaps still to be computed
 
-    def called(self, key: Callable[[], int], *, traced: bool) -> None:
-        """The program has called the function, which was traced for that or replayed."""
+    def called(self, *, traced: bool) -> bool:
+        """The program has called the function, which was traced for that or replayed; tell whether to `look`."""
         if traced:
             self._replayed = 0
-            return
-        self._replayed += 1
-        if self._draws and self._replayed == 1:
+            return False
+        self._replayed = count = self._replayed + 1
+        if self._draws and count == 1:
             self._recorder.fact("draws repeat", self._site)
-        for site in self._outside.drawn if self._replayed == SURE else ():
+        for site in self._outside.drawn if count == SURE else ():
             self._recorder.fact("draws repeat", site, what="host")
-        worth_it = self._inspection.due or is_landmark(self._replayed)
-        if worth_it and not self._inspection.busy:
-            with self._inspection.at_our_cost():
-                known = key()
-                for site, told in self._outside.changed(known, self._replayed):
-                    self._recorder.fact("number baked in", site, **told)
-                if self._held and not self._told and known == self._key:
-                    self._compare()
-                for path in list(self._keys):
-                    self._look_at(path)
+        return (self._inspection.due or is_landmark(count)) and not self._inspection.busy
+
+    def look(self, key: Callable[[], int]) -> None:
+        """Compare what there is now with what the trace has kept, at a call that has a `key` as a trace."""
+        with self._inspection.at_our_cost():
+            known = key()
+            for site, told in self._outside.changed(known, self._replayed):
+                self._recorder.fact("number baked in", site, **told)
+            if self._held and not self._told and known == self._key:
+                self._compare()
+            for path in list(self._keys):
+                self._look_at(path)
 
     def _look_at(self, path: str) -> None:
         """See whether a key is what it was at each look."""

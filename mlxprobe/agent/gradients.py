@@ -16,6 +16,7 @@ from mlxprobe.agent.losspath import loss_in
 from mlxprobe.agent.made import HELD, UNKNOWN, Bound, Made, made_by, unwrapped, with_parameters
 from mlxprobe.agent.mapped import MADE_OF, mapper
 from mlxprobe.agent.nesting import Nesting, Stop
+from mlxprobe.agent.origin.calls import Calls
 from mlxprobe.agent.origin.held import Origin
 from mlxprobe.agent.patches import Patches
 from mlxprobe.agent.recorder import Recorder
@@ -129,14 +130,16 @@ class GradientCalls:
             self._inspection.calling()
         if made.told is not self:
             made.told, made.stream = self, UNKNOWN
-            made.hold = self._origin.holding(made.function, made.bound) if made.held else None
-        if made.hold is not None and not self._nesting.mapped:
+            made.holder = Calls(self._origin, made.function, made.bound) if made.held else None
+        if made.holder is not None and not self._nesting.mapped:
             home = self._inspection.home
             if home.thread == get_ident() or home.here():
-                made.hold(args, kwargs)
+                made.holder.begin(args, kwargs)
 
     def _ends(self, made: Made, gradients: Any, result: Any, args: Any, kwargs: Any) -> None:
         made.calls += 1
+        if made.holder is not None:
+            made.holder.end()
         if made.bound is None and made.calls <= SECOND:
             made.owner, made.stream = self._path(gradients, made.calls), UNKNOWN
         loss = result[0] if made.with_value and not self._nesting.mapped else None

@@ -31,6 +31,7 @@ class Kept:
         self._owner = weakref.ref(owner)
         self.per_trace = self.times = 0
         self.arrays = 0
+        self.is_new = True  # whether the call under way is for arguments of other shapes than all before
         self._forms: set[int] = set()
         KNOWN.append(self)
 
@@ -48,7 +49,8 @@ class Kept:
         """
         TRACED.until = step
         form = hash((outline(args), outline(tuple(kwargs.items()))))
-        if form in self._forms or len(self._forms) >= FORMS:
+        self.is_new = form not in self._forms
+        if not self.is_new or len(self._forms) >= FORMS:
             return None
         self._forms.add(form)
         if not is_landmark(self.times + 1):

@@ -28,7 +28,7 @@ class Made:
         self.bound = bound
         self.held = held
         self.told: Any = None  # who was there at the last call
-        self.hold: Callable[[Any, Any], None] | None = None
+        self.holder: Any = None  # of its calls (see `origin.calls`)
         self.calls = 0
         self.owner = bound[0] if bound else None  # of its losses
         self.stream = UNKNOWN

@@ -50,27 +50,32 @@ class Pace:
         """How many operations the largest trace had that was drawn."""
         return self._operations
 
-    def begins(self) -> None:
-        """The program calls the function; whatever it evaluated since the call before belongs to that."""
-        self._settle()
-        self._began_s, self._ours_before_s, self._used_s = time.monotonic(), self._ours_s, used_s()
+    def begins(self, *, known: bool) -> None:
+        """The program calls the function; whatever it evaluated since the call before belongs to that.
+
+        One that is `known` is hardly traced: what was used up to it is then as it was before the last that was not.
+        """
+        if self._traced:
+            self._settle()
+        if not known:
+            self._used_s = used_s()
+        self._began_s, self._ours_before_s = time.monotonic(), self._ours_s
 
     def ends(self, *, traced: bool) -> None:
         """The call has returned; nothing is evaluated yet."""
-        took_s = time.monotonic() - self._began_s - (self._ours_s - self._ours_before_s)
         self._calls += 1
-        self._traced, self._evaluated_s = traced, self._recorder.evaluation_s
+        self._traced = traced
         if traced:
+            self._evaluated_s = self._recorder.evaluation_s
+            took_s = time.monotonic() - self._began_s - (self._ours_s - self._ours_before_s)
             self._traces += 1
             self._traced_s += took_s
             self._use(took_s)
 
     def _settle(self) -> None:
         """The call before is over, with what was evaluated since."""
-        if not self._calls:
-            return
-        evaluated_s = self._recorder.evaluation_s - self._evaluated_s
         if self._traced:
+            evaluated_s = self._recorder.evaluation_s - self._evaluated_s
             self._evaluation_s += evaluated_s
             self._use(evaluated_s)
         self._traced = False

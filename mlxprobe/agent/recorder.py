@@ -42,7 +42,7 @@ class Recorder(Facts):
         self.evaluations = 0
         self.evaluation_s = 0.0
         self.closing: list[Callable[[], None]] = []  # to be told before facts are no longer taken
-        self._open_since = 0.0
+        self._open_since = self.began_s = 0.0  # the step, and the last gradient call
         self._window = Window()
         self._updated = self.applied = False
         self.phases = Phases()
@@ -90,7 +90,7 @@ class Recorder(Facts):
 
     def gradient_begins(self) -> None:
         """A gradient call starts; whatever step was open is complete now."""
-        now_s = monotonic()
+        self.began_s = now_s = monotonic()
         self.phases.begins(now_s)
         losses = self.losses
         if now_s < losses.may_look_s and not losses.scheduled:
@@ -160,8 +160,6 @@ class Recorder(Facts):
         self._updated = self.applied = True
         self.phases.open = True
         self.trained.updated(model, optimizer)
-        if monotonic() - self.channel.sent_s > TICK_S:
-            self.tick()
 
     def evaluated(self, began_s: float, *, whole: bool = False) -> None:
         """An evaluation that began at `began_s` has returned; of what was trained, where it is `whole`."""

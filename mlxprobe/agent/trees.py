@@ -25,12 +25,14 @@ def is_vector(array: Any) -> bool:
 
 
 def containers(trees: Any) -> list[Any]:
-    """List the dicts and lists in some trees, themselves; an optimizer's state is left out."""
+    """List the dicts and lists in some trees, themselves and each once; an optimizer's state is left out."""
     found: list[Any] = []
+    known = set[int]()
     waiting = [trees]
     while waiting and len(found) < ROOM:
         one = waiting.pop()
-        if isinstance(one, (dict, list)) and "learning_rate" not in one:
+        if isinstance(one, (dict, list)) and "learning_rate" not in one and id(one) not in known:
+            known.add(id(one))
             found.append(one)
             waiting += one.values() if isinstance(one, dict) else one
         elif isinstance(one, tuple):

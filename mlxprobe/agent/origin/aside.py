@@ -3,53 +3,57 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from functools import reduce
+from operator import getitem
 from typing import Any
 
+from mlxprobe.agent import sites
 from mlxprobe.agent.origin.probes import paths
 from mlxprobe.agent.trees import is_array, is_vector
 
 Paths = tuple[tuple[Any, ...], ...]
+Places = tuple[tuple[tuple[Any, ...], Any], ...]  # the keys that lead to a container, and one in it
 
 
 class Copy:
     """The numbers of an evaluated array of float32."""
 
+    __slots__ = ("_bytes", "_shape")
+
     def __init__(self, array: Any) -> None:
-        self._shape = tuple(array.shape)
-        self._bytes = memoryview(array).tobytes()
+        view: Any = memoryview(array)
+        self._shape, self._bytes = view.shape, view.tobytes()
 
     def array(self) -> Any:
         """Make the array anew."""
         import mlx.core as mx
 
-        return mx.array(memoryview(self._bytes).cast("f", shape=self._shape))
+        return mx.array(memoryview(self._bytes).cast("f", self._shape))
 
 
-def vectors(parameters: Any) -> Iterator[tuple[Any, ...]]:
+def vectors(trees: tuple[Any, ...]) -> Paths:
     """List the paths of those of float32: of half precision most are made from such, and not trained themselves."""
-    for path, one in paths(parameters):
-        if is_vector(one) and str(one.dtype) == "mlx.core.float32":
-            yield path
+    return tuple(path for path, one in paths(trees) if is_vector(one) and str(one.dtype) == "mlx.core.float32")
 
 
 def aside(tree: Any, where: Paths) -> Any:
     """Return a tree with copies in some places."""
     if where == ((),):
         return Copy(tree)
-    items = dict(tree.items()) if isinstance(tree, dict) else dict(enumerate(tree))
+    items = dict(tree) if isinstance(tree, dict) else dict(enumerate(tree))
     for key in {path[0] for path in where}:
         items[key] = aside(items[key], tuple(path[1:] for path in where if path[0] == key))
     return items if isinstance(tree, dict) else type(tree)(items.values())
 
 
-def copy_in(containers: list[Any], where: Paths) -> None:
-    """Put copies in some places right in containers."""
-    for number, key in [path for path in where if len(path) == 2]:
-        held = containers[number]
-        known = key in held if isinstance(held, dict) else isinstance(key, int) and key < len(held)
-        if known and is_array(held[key]):
-            held[key] = Copy(held[key])
+def put_aside(trees: Any, places: Places) -> None:
+    """Put copies in some places of trees that are nobody else's, where there still are arrays."""
+    for way, key in places:
+        try:
+            container = reduce(getitem, way, trees)
+            container[key] = Copy(container[key])
+        except (LookupError, TypeError):
+            continue
 
 
 def shallow(container: Any) -> Any:
@@ -78,6 +82,12 @@ def loosened(args: tuple[Any, ...], modules: tuple[int, ...]) -> tuple[Any, ...]
 def loose(one: Any) -> Any:
     """Refer to a module weakly; return anything else as it is."""
     return weakref.ref(one) if hasattr(one, "trainable_parameters") else one
+
+
+def gathers(model: Any) -> bool:
+    """Tell whether a model's trainable parameters are given by MLX's own methods: in dicts that nobody else has."""
+    given = [getattr(type(model), name, None) for name in ("trainable_parameters", "filter_and_map")]
+    return all(sites.is_mlx(getattr(one, "__module__", None) or "") for one in given)
 
 
 def is_value(one: Any) -> bool:

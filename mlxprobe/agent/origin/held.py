@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from mlxprobe.agent import graph, own
 from mlxprobe.agent.inspection import Inspection
-from mlxprobe.agent.origin.aside import aside, copy_in, is_value, loose, loosened, restored, shallow, vectors
+from mlxprobe.agent.origin.aside import Paths, Places, is_value, restored, shallow, vectors
 from mlxprobe.agent.origin.probes import at, at_hand, is_broken, probed
 from mlxprobe.agent.steps import number
-from mlxprobe.agent.trees import is_array, random_state, weak
+from mlxprobe.agent.trees import is_array, random_state
 from mlxprobe.agent.waiting import EVERY
 
 FREE_BYTES = 1_000_000  # of one call, which nobody notices
@@ -20,10 +20,8 @@ HELD_SHARE = 0.02  # of the program's peak, for calls whose parameters have been
 SPARE = 3  # times what is held: where the peak, which gradients make, lies so far above the rest, the update does not
 MOST = 4  # calls
 TRIES = 3  # searches
-MOST_KINDS = 64
-SECOND = (1,)  # where a function of `nn.value_and_grad` is given its model
+ALWAYS, APART_S = 2000, 1e-3  # calls whose parameters are all looked at; later, of shorter steps, some
 Names = tuple[Callable[[], Any], Callable[[], Any], Callable[[], Any]]  # function, model, what the user gave
-Paths = tuple[tuple[Any, ...], ...]
 Contents = list[tuple[Any, Any]]  # dicts and lists, with what each held
 PLAIN = (list, tuple, dict, int, float, str, bool, type(None))
 
@@ -61,7 +59,11 @@ class Room(NamedTuple):
     parameters: bool
     probes: Paths = ()
     modules: tuple[int, ...] = ()  # which arguments are some
-    vectors: Paths = ()  # of the parameters, that copies are held of
+    vectors: Paths = ()  # among the arguments, that copies are held of
+    places: Places = ()  # the same
+
+
+UNMEASURED = Room(-1, parameters=False)
 
 
 class Origin:
@@ -73,155 +75,106 @@ class Origin:
 
     def __init__(self, inspection: Inspection) -> None:
         self._inspection = inspection
-        self._held: deque[tuple[Any, ...]] = deque(maxlen=MOST)  # see `taken_out`
-        self._rooms: dict[tuple[int, int], Room] = {}  # by compiled function, and how many containers it captures
-        self._left = TRIES
+        self.recorder = inspection.recorder
+        self.held: deque[tuple[Any, ...]] = deque(maxlen=MOST)  # see `taken_out`
+        self.left = TRIES
         self._random: Any = None
         self._probes: Paths = ()  # of the kind that was measured last
         self._asked = self._sought = 0
-        inspection.recorder.losses.not_finite = self.seek
-        inspection.recorder.closing.append(self._ends)
+        self._probe_at_s = 0.0
+        self.recorder.losses.not_finite = self.seek
+        self.recorder.closing.append(self._ends)
 
-    def holding(self, function: Any, bound: tuple[Any, Any] | None) -> Callable[[Any, Any], None]:
-        """Return what holds a call of a function that is about to be made; parameters that raise the peak are not."""
-        trained, users = bound or (None, None)
-        inspection, recorder, calls = self._inspection, self._inspection.recorder, self._held
-        names, random = (weak(function), weak(trained), weak(users)), self._key_holder()
-        room, probed_at, model_of = Room(-1, parameters=False), 0, names[1]
+    @property
+    def due(self) -> bool:
+        """Whether this step is looked at: what is held of its calls is measured anew."""
+        return self._inspection.due
 
-        def hold(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            nonlocal room, probed_at
-            try:
-                if room.calls < 0 or inspection.due:
-                    room = self._measured(args[:1], args, kwargs, trained)
-                call, most, probes = recorder.gradients + 1, room.calls, room.probes
-                if calls:
-                    if probes and calls[0][0] >= probed_at and not recorder.lazy_steps and self._probe(probes, args):
-                        probed_at = call
-                    while most < MOST and len(calls) >= most and calls:
-                        calls.popleft()
-                if most and self._left and (kept := self._kept(args, room, model_of, trained)) is not None:
-                    calls.append((call, names, kept, kwargs, random[0], room.parameters))
-            except Exception as error:
-                self._fail(error)
-
-        return hold
-
-    def _kept(self, args: Any, room: Room, model_of: Any, trained: Any) -> tuple[Any, ...] | None:
-        """Return what is held of the arguments; None where they cannot be held without a trace."""
-        if room.modules == SECOND and args[1] is trained:
-            args = args[0], model_of, *args[2:]
-        elif room.modules:
-            args = loosened(args, room.modules)
-        if not room.parameters:
-            return args[1:]  # type: ignore[no-any-return]
-        if not room.vectors:
-            return args  # type: ignore[no-any-return]
-        return (aside(args[0], room.vectors), *args[1:]) if self._is_evaluated() else None
-
-    def hold_compiled(self, function: Any, args: Any, kwargs: Any, containers: list[Any]) -> None:
-        """Hold a call of a compiled function, with what is in the containers that it captures."""
-        try:
-            self._hold_compiled(function, args, kwargs, containers)
-        except Exception as error:
-            self._fail(error)
-
-    def _hold_compiled(self, function: Any, args: Any, kwargs: Any, containers: list[Any]) -> None:
-        known = id(function), len(containers)
-        room = self._rooms.get(known)
-        if room is None or self._inspection.due:
-            if len(self._rooms) > MOST_KINDS:
-                self._rooms.clear()
-            room = self._measured((containers,), (containers, *args), kwargs, None)
-            self._rooms[known] = room
-        if room.probes and self._held:
-            self._probe(room.probes, (containers,))
-        while self._held and len(self._held) >= room.calls:
-            self._held.popleft()
-        if room.calls and self._left and (self._is_evaluated() or not room.vectors):
-            state = [(one, dict(one) if isinstance(one, dict) else list(one)) for one in containers]
-            copy_in([was for _, was in state], room.vectors)
-            call, names = self._inspection.recorder.gradients + 1, (weak(function), weak(None), weak(None))
-            self._held.append((call, names, tuple(map(loose, args)), kwargs, self._key_holder()[0], True, state))
-
-    def _fail(self, error: Exception) -> None:
+    def failed(self, error: Exception) -> None:
         """Hold nothing any more, and tell why: the program goes on."""
-        self._left = 0
-        self._held.clear()
-        with self._inspection.recorder.carefully():
-            raise error
+        self.left = 0
+        self.held.clear()
+        self.recorder.failed(error)
 
     def _ends(self) -> None:
         """The program has ended: so has the last call, whose parameters nobody may have looked at."""
-        if self._held and self._probes:
-            self._probe(self._probes, self._held[-1][2])
+        if self.held and self._probes:
+            self.probe(self._probes, self.held[-1][2])
 
-    def _is_evaluated(self) -> bool:
+    def is_evaluated(self) -> bool:
         """Tell whether the program evaluates its updates before the next call, as far as is known."""
-        recorder = self._inspection.recorder
+        recorder = self.recorder
         return not recorder.lazy_steps and recorder.gradients >= recorder.losses.readable_from
 
-    def _probe(self, probes: Paths, parameters: Any) -> bool:
+    def probe(self, probes: Paths, parameters: Any) -> bool:
         """Look at some parameters before older calls are let go; not where that would be to wait for them.
 
         The calls since the last such look are all held, so that a search finds after which they broke.
         """
-        if not self._is_evaluated():
+        if not self.is_evaluated():
             return False
+        recorder = self.recorder
+        if recorder.gradients > ALWAYS and recorder.began_s < self._probe_at_s:
+            return True
+        self._probe_at_s = recorder.began_s + APART_S
         for path in probes:
             if is_broken(parameters, path):
-                self.seek(self._held[-1][0], after=True)
+                self.seek(self.held[-1][0], after=True)
                 break
         return True
 
-    def _key_holder(self) -> Any:
+    def random_state(self) -> Any:
+        """Return what holds the key of random numbers: the same object for ever, slow to find."""
         if self._random is None:
-            self._random = random_state()  # the same object for ever, slow to find
+            self._random = random_state()
         return self._random
 
-    def _measured(self, parameters: Any, args: tuple[Any, ...], kwargs: dict[str, Any], model: Any) -> Room:
+    def measured(self, parameters: Any, args: tuple[Any, ...], kwargs: dict[str, Any], model: Any) -> Room:
+        """Find out what may be held of calls that are given such arguments."""
         if not all(isinstance(one, PLAIN) or is_value(one) for one in (*args, *kwargs.values())):
             return Room(0, parameters=False)  # an object may count who holds it
-        peak, active = self._inspection.recorder.phases.peak(), self._inspection.recorder.active()
+        recorder = self.recorder
+        peak, active = recorder.phases.peak(), recorder.active()
         every = sum(one.nbytes for one in graph.leaves([args, kwargs]))
         data = every - sum(one.nbytes for one in graph.leaves(parameters))
         modules = tuple(k for k, one in enumerate(args) if hasattr(one, "trainable_parameters"))
-        probes = tuple(probed(parameters)) if self._inspection.due and at_hand() else ()
-        lazy = self._inspection.recorder.lazy_steps > EVERY
+        probes = tuple(probed(parameters)) if self.due and at_hand() else ()
+        lazy = recorder.lazy_steps > EVERY
         if lazy or self._inspection.count("probes", [at(parameters, path) for path in probes]) != 0:
             probes = ()  # the program does not evaluate its update at each step
         self._probes = probes
-        flat = tuple(vectors(parameters[0])) if at_hand() else ()
-        if (every <= FREE_BYTES or every * SPARE <= peak - active) and self._is_there(parameters[0], flat):
-            return Room(int(min(MOST, max(1, HELD_SHARE * peak // max(1, every)))), True, probes, modules, flat)
+        flat = vectors(parameters) if at_hand() else ()
+        if (every <= FREE_BYTES or every * SPARE <= peak - active) and self._is_there(parameters, flat):
+            calls = int(min(MOST, max(1, HELD_SHARE * peak // max(1, every))))
+            return Room(calls, True, probes, modules, flat, tuple((path[:-1], path[-1]) for path in flat))
         return Room(int(model is not None and data <= HELD_SHARE * peak), False, (), modules)
 
     def _is_there(self, parameters: Any, where: Paths) -> bool:
         """Tell whether some parameters have their values when a call begins."""
         arrays = [at(parameters, path) for path in where]
-        return not arrays or not (self._inspection.recorder.lazy_steps or graph.pending(arrays))
+        return not arrays or not (self.recorder.lazy_steps or graph.pending(arrays))
 
     def seek(self, call: int, *, after: bool = False) -> None:
         """A value of gradient call `call`, or of the parameters `after` it, is not finite: tell where that arose."""
         nesting = self._inspection.nesting
         if nesting.shadow:
             self._asked = call
-        elif self._left and not nesting.replay and self._inspection.home.here() and self._is_news(call):
-            self._left -= 1
+        elif self.left and not nesting.replay and self._inspection.home.here() and self._is_news(call):
+            self.left -= 1
             self._sought = call
             with own.importable():
                 from mlxprobe.agent.origin.search import search
-            with self._inspection.recorder.carefully():
-                found = search([*map(taken_out, self._held)], call, self._inspection, after=after)
+            with self.recorder.carefully():
+                found = search([*map(taken_out, self.held)], call, self._inspection, after=after)
                 if found is not None:
                     told = {key: number(one) if isinstance(one, float) else one for key, one in found.told.items()}
-                    self._inspection.recorder.fact("origin", found.site, **told)
-            if not self._left:
-                self._held.clear()
+                    self.recorder.fact("origin", found.site, **told)
+            if not self.left:
+                self.held.clear()
 
     def _is_news(self, call: int) -> bool:
         """Tell whether training has gone on since the last search, and no other rank would hear of one."""
-        lasts = not self._sought or self._sought < self._inspection.recorder.losses.finite <= call
+        lasts = not self._sought or self._sought < self.recorder.losses.finite <= call
         return lasts and not self._inspection.nesting.talks
 
     def asked(self) -> None:
