@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Set
 from functools import cached_property
 
-NODE = re.compile(r'\n\{ (\d+) \[label ="([^"]*)"')
-TAKES, MAKES = re.compile(r'\n"([^"]*)" -> (\d+)'), re.compile(r'\n(\d+) -> "([^"]*)"')
+from mlxprobe.agent.drawing import taken_apart
+
 CARRIERS = {"Squeeze", "Reshape", "ExpandDims", "AsType", "Broadcast", "Flatten", "Unflatten", "StopGradient", "Copy"}
 CARRIERS |= {"Contiguous", "Transpose", "Slice", "Negative"}
 LAYERS = {"Matmul", "AddMM", "Convolution", "QuantizedMatmul", "GatherMM", "GatherQMM", "BlockMaskedMM"}
@@ -22,12 +21,8 @@ class LossGraph:
     """The operations behind the array called `loss`, back to the `named` ones. Operations have MLX's own names."""
 
     def __init__(self, dot: str, named: frozenset[str] = frozenset()) -> None:
-        self._kind: dict[str, str] = dict(NODE.findall(dot))
-        self._maker: dict[str, str] = {tensor: node for node, tensor in MAKES.findall(dot)}
+        self._kind, self._maker, self._inputs = taken_apart(dot)
         self._made = {tensor: self._kind.get(node, "") for tensor, node in self._maker.items()}
-        self._inputs: dict[str, list[str]] = {}
-        for tensor, node in TAKES.findall(dot):
-            self._inputs.setdefault(node, []).append(tensor)
         self._before = {tensor: self._inputs.get(node, []) for tensor, node in self._maker.items()}
         self._named = named
         self._behind = self._ancestors("loss")
