@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlxprobe.agent import graph
+from mlxprobe.agent.kernels import Kernels
 
 SHARE = 0.005  # of the run so far: for all looks together, and for the dearest of them
 ONE_LOOK_S = 0.02  # what a look may cost before the run so far pays for it
@@ -51,9 +52,13 @@ class Drawing:
 
 
 class Looks:
-    """Spend on looks what the run so far pays for, and leave out what is foreseen to cost more."""
+    """Spend on looks what the run so far pays for, and leave out what is foreseen to cost more.
+
+    What others compute meanwhile costs nothing; imports and kernels are paid for, but tell nothing of the next look.
+    """
 
     def __init__(self) -> None:
+        self.kernels = Kernels()
         self.began_s = 0.0  # the first gradient call
         self.complete_ones = 0  # looks
         self._spent_s = self._once_s = 0.0  # and what is spent once, on imports

@@ -85,7 +85,7 @@ class Shadows:
             return unevaluated
         waits = inspection.pending(saved.arrays()) > 0 and not inspection.recorder.losses.is_evaluated
         began, self._taken, self._nesting.glances = self._clocks(), self._taken + 1, waits
-        imported_s = own.importing_s()
+        imported_s, kernels = own.importing_s(), inspection.looks.kernels.watch()
         try:
             with (
                 self._inspection.shadow(),
@@ -102,6 +102,7 @@ class Shadows:
         finally:
             took_s = min(now - then for now, then in zip(self._clocks(), began, strict=True))
             took_s -= own.importing_s() - imported_s
+            took_s -= kernels(took_s)
             is_dear = self._on_cpu() and took_s > DEAR_S
             self._cost_s = took_s if is_dear else min(took_s, self._before_s)  # of two, one may have met a busy machine
             self._spent_s, self._before_s = self._spent_s + self._cost_s, took_s

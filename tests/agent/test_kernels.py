@@ -1,0 +1,33 @@
+"""What is taken for the price of CUDA's kernels: a folder stands for the one that MLX keeps them in."""
+
+from pathlib import Path
+
+import pytest
+
+from mlxprobe.agent import kernels
+from mlxprobe.agent.kernels import AT_MOST_S, Kernels
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(kernels, "folder", lambda: str(tmp_path / "ptx"))
+    return tmp_path / "ptx"
+
+
+def test_a_look_that_makes_kernels_is_paid_for_once(cache: Path) -> None:
+    known = Kernels()
+    price = known.watch()
+    cache.mkdir()
+    assert price(8.0) == 8.0
+    price = known.watch()
+    assert price(8.0) == 0.0
+    price = known.watch()
+    (cache / "add.cu").touch()
+    assert price(AT_MOST_S) == 0.0, "more than is left is the look's own"
+    price = known.watch()
+    (cache / "multiply.cu").touch()
+    assert price(AT_MOST_S - 8.0) == AT_MOST_S - 8.0
+
+
+def test_there_are_none_where_there_is_no_cuda() -> None:
+    assert kernels.folder() == "" and Kernels().watch()(1.0) == 0.0
