@@ -7,7 +7,7 @@ from mlxprobe.agent.lossgraph import CARRIERS, DEEPEST, LossGraph
 PLACEWISE = {"Add", "Subtract", "Multiply", "Divide", "Exp", "Maximum", "Minimum", "Select", "Softmax"}
 PICKS = {"GatherAxis", "Scatter", "ScatterAxis"}
 SHAPED = CARRIERS - {"Slice", "Negative"}  # each number is what it was
-BOUNDED = {"Sigmoid", "Softmax", "Tanh"}
+BOUNDED = {"Sigmoid", "Softmax", "Tanh", "ReLU"}
 SQUASHES = {"LogSumExp": "Softmax", "LogAddExp": "Sigmoid"}  # by what a loss of logits takes of them
 
 
@@ -65,15 +65,16 @@ class LossKind(LossGraph):
         found = []
         for tensor in self._near:
             pair = [self._shaped(one) for one in self._sources(tensor)] if self._made.get(tensor) == "Subtract" else []
-            for made, target in (pair, pair[::-1]) if len(pair) == len({*pair}) > 1 else ():
-                kind = self._made.get(made, "")
+            for output, target in (pair, pair[::-1]) if len(pair) == len({*pair}) > 1 else ():
+                made = self._shaped(output, "Slice")
+                kind = "ReLU" if made[:1] == "r" else self._made.get(made, "")  # by its name: no graph has the zero
                 if kind in BOUNDED and target in self._named and self._is_error(tensor):
                     found.append((kind, target, made))
         return found
 
-    def _shaped(self, tensor: str) -> str:
+    def _shaped(self, tensor: str, *more: str) -> str:
         for _ in range(DEEPEST):
-            if tensor in self._named or self._made.get(tensor) not in SHAPED:
+            if tensor in self._named or self._made.get(tensor) not in SHAPED.union(more) or tensor[:1] == "r":
                 break
             tensor = self._sources(tensor)[0]
         return tensor

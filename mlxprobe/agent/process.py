@@ -38,8 +38,8 @@ from mlxprobe.platform import inside
 
 THREAD_CHARACTERS = 200  # of an exception's words
 LAYERS = (
-    *(f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "normalization")),
-    *(f"mlx.nn.layers.{name}" for name in ("linear", "recurrent", "transformer")),
+    *(f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "activations")),
+    *(f"mlx.nn.layers.{name}" for name in ("linear", "recurrent", "transformer", "normalization")),
     "mlx.nn.losses",
     "mlx.optimizers.schedulers",
 )

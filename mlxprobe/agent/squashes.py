@@ -26,18 +26,25 @@ class Held:
 class Squashes:
     """Hold the last ones while a gradient call that is looked at or traced lasts.
 
-    By name they are `s…`, those of them that are no softmax along the last axis `w…`, and exponents `e…`.
+    By name they are `s…`, those of them that are no softmax along the last axis `w…`, exponents `e…`, and what is cut
+    off below zero `r…`.
     """
 
     def __init__(self, inspection: Inspection) -> None:
         self._inspection = inspection
-        self._held: dict[str, deque[Held]] = {kind: deque(maxlen=KEPT) for kind in "swe"}
+        self._held: dict[str, deque[Held]] = {kind: deque(maxlen=KEPT) for kind in "swer"}
 
     def install(self, mx: Any) -> None:
         """Wrap what `mlx.core` offers."""
         mx.softmax = self._wrapped(mx.softmax, self._squashed)
         mx.sigmoid = self._wrapped(mx.sigmoid, self._squashed)
         mx.exp = self._wrapped(mx.exp, self._raised)
+
+    def rectify(self, activations: Any) -> None:
+        """Wrap what MLX's module of activations offers."""
+        activations.relu = self._wrapped(activations.relu, self._rectified)
+        layer = activations.ReLU
+        layer.__call__ = self._wrapped(layer.__call__, self._rectified)
 
     def _wrapped(self, original: Callable[..., Any], hold: Callable[..., None]) -> Callable[..., Any]:
         inspection, nesting = self._inspection, self._inspection.nesting
@@ -54,6 +61,9 @@ class Squashes:
     def _squashed(self, made: Any, a: Any = None, axis: Any = -1, **_: Any) -> None:
         turned = isinstance(axis, int) and made.ndim > 1 and axis % made.ndim < made.ndim - 1
         self._held["w" if turned else "s"].append(Held(made, axis % made.ndim if turned else -1))
+
+    def _rectified(self, made: Any, *_: Any, **__: Any) -> None:
+        self._held["r"].append(Held(made))
 
     def _raised(self, made: Any, a: Any = None, **_: Any) -> None:
         if FEWEST <= made.size <= MOST:

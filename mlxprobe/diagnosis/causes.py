@@ -75,6 +75,11 @@ def signs_alone(cause: Finding, effect: Finding) -> bool:
     return "share" in cause.evidence and "deviation" in effect.evidence
 
 
+def hardly_moved(cause: Finding, effect: Finding) -> bool:
+    """Tell whether clipping leaves too little of all updates to go anywhere."""
+    return "way" in cause.evidence
+
+
 def most_dropped(cause: Finding, effect: Finding) -> bool:
     """Tell whether at least half of the gradient calls of a step are dropped, again and again."""
     return cause.evidence.get("dropped", 0) >= HALF
@@ -170,6 +175,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
         Cause("MP110"),
         Cause("MP302"),
         Cause("MP311", beyond_reach),
+        Cause("MP212", hardly_moved),
     ),
     "MP308": (Cause("MP301", padding_learned),),
     "MP312": (Cause("MP212", signs_alone),),

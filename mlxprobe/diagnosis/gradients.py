@@ -124,6 +124,8 @@ def _leap(seen: Observation, sizes: Mapping[int, float]) -> Iterator[Finding]:
 FOLLOWS_NOTHING = {
     "set to the same": "a model beside the trained one was given the numbers that it has {times} times: it follows "
     "nothing",
+    "follower slow": "a model beside the trained one is given weights to the end, and these have come {way:.0%} of the "
+    "way that the trained ones have come in {updates} updates: an average that is too slow for so few",
     "follower unmoved": "{called} has what the trained model began with, after {updates} updates: it never follows",
 }
 STAYS = {
@@ -145,7 +147,8 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
     Some more are notes: another model of the same class that is used at the steps, is not frozen and stays as the
     trained one began, as a target network does that nobody brings up to date (a warning where the program calls it a
     target, or an average), or a tower that nobody trains; and weights that are, when the run ends, nearly those of its
-    start: an average that is too slow for so few updates, or an old copy.
+    start: an average that is too slow for so few updates, or an old copy. Another model that is given weights to
+    the end of more than five hundred updates, and has come less than a fifth of the way by then, is a warning.
 
     Where no optimizer was ever made, and each loss is the same to the last bit, somebody may measure how long gradients
     take: that is a note.

@@ -35,12 +35,18 @@ def at_chance(first: float, last: list[float], classes: int) -> bool:
 
 
 def stays_near_chance(values: list[float], classes: int, long: int = LONG) -> bool:
-    """Tell whether a long series lies within a hundredth of chance for most of its length, and falls no more."""
+    """Tell whether a long series lies within a hundredth of chance for most of its length, and falls no more.
+
+    One that came down from above, and is not below chance by its end, may fall: it has learned nothing yet.
+    """
     chance = math.log(classes) if classes > 1 else 0.0
     rest = values[len(values) // 3 :]
     halves = rest[: len(rest) // 2], rest[len(rest) // 2 :]
     near = all(abs(statistics.median(half) - chance) <= NEAR_CHANCE * chance for half in halves if half)
-    return bool(chance) and len(values) >= long and near and trend(rest) > -HIGHER
+    if not chance or len(values) < long or not near:
+        return False
+    came_down = statistics.median(values[: max(3, len(values) // 20)]) > (1 + 2 * NEAR_CHANCE) * chance
+    return trend(rest) > -HIGHER or (came_down and statistics.median(halves[1]) >= (1 - LEFT) * chance)
 
 
 def gains(known: Mapping[str, object]) -> bool:

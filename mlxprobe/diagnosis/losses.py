@@ -133,7 +133,8 @@ def loss_share(seen: Observation) -> Iterator[Finding]:
     alone carries loss, and no other position ever does, the mask is the wrong way round: that is a warning. So it is
     where what carries loss is all of one class, and what does not is of several. Where all targets of a model have one
     value, and its last bias is always pushed towards that, a constant is what is learned: a warning where the targets
-    are filled with that value in the loss, or are a thousand classes of several.
+    are filled with that value in the loss, or are a thousand classes of several, or a thousand ones. So it is where the
+    targets of a squared error are whole numbers by their type, and hundreds of them are one.
 
     Example: `(cross_entropy(logits, targets) * mask).mean()`; `cross_entropy(logits, targets, reduction="mean")` over
     padded rows; `bce(d(real), ones) + bce(d(fake), ones)`.
@@ -176,9 +177,16 @@ def _one_outcome(seen: Observation) -> Iterator[Finding]:
         value, read, classes = (float(str(fact.detail[name])) for name in ("value", "read", "classes"))
         message = f"all {read:.0f} targets that were read, at {fact.detail['looks']} looks, are {value:g}: a constant "
         message += "answers them all"
-        proved = fact.detail["filled"] or (classes >= SEVERAL and read >= MANY_TARGETS)
+        common = classes >= SEVERAL or value == 1  # of two the rare one is counted from zero, as a rule
+        proved = fact.detail["filled"] or (common and read >= MANY_TARGETS)
         severity = Severity.WARNING if proved else Severity.NOTE
         yield rule("MP308").at(message, fact.file, fact.line, severity=severity, read=read)
+    for fact in facts(seen, "constant level"):
+        level, read = float(str(fact.detail["level"])), float(str(fact.detail["read"]))
+        if fact.detail.get("whole") and fact.detail["kind"] == "square" and level == 0 and read >= MANY_TARGETS / 2:
+            message = f"all {read:.0f} targets that were read are one whole number, and the loss is a squared error: a "
+            message += "constant answers them all. Were their fractions cut off?"
+            yield rule("MP308").at(message, fact.file, fact.line, severity=Severity.WARNING, read=read)
 
 
 @finding("MP310", "reversed-sign", Severity.WARNING)

@@ -24,7 +24,9 @@ def idle_input(seen: Observation) -> Iterator[Finding]:
     size after some sixty steps, and by more at first, have collapsed: a loss that asks for likeness alone is
     content. That is asked where the loss is given nothing but what the model takes, in several calls. Logits of eight
     classes or more that lie within 0.3 of one another for two hundred steps say as little: likenesses of vectors of
-    length one, multiplied by a temperature in place of divided, cannot lie further apart.
+    length one, multiplied by a temperature in place of divided, cannot lie further apart. So do logits that differ
+    by less than 0.02 from row to row after the first hundred steps, and do not come apart, where the targets are of
+    several classes.
 
     Example: `t // steps` of whole numbers, which is 0 for all of them; `hidden[:, 0]` of a causal model.
 
@@ -53,6 +55,11 @@ def idle_input(seen: Observation) -> Iterator[Finding]:
         message += f"{fact.detail['looks']} looks in {fact.detail['updates']} updates: no class can stand out. Are "
         message += "they multiplied by what they are to be divided by, a temperature?"
         yield rule("MP312").at(message, fact.file, fact.line, width=width, classes=classes)
+    for fact in facts(seen, "logits alike"):
+        spread = float(str(fact.detail["spread"]))
+        message = f"the logits of all rows are alike, at {fact.detail['looks']} looks up to the end: they differ by "
+        message += f"{spread:.2g} from row to row, and the targets are of several classes"
+        yield rule("MP312").at(message, fact.file, fact.line, spread=spread)
     for fact in [one for one in facts(seen, "outputs alike") if one.detail["looks"]]:
         mine, theirs = (float(str(fact.detail[name])) for name in ("deviation", "targets"))
         message = f"what {fact.detail['model']} returns differs from row to row by {mine:.2g}, and the targets by "

@@ -17,6 +17,7 @@ FLOOR = 1e-3  # of the highest rate: what is done below changes nothing
 MOST = 0.5
 SAME_SPAN = 0.02
 ENOUGH_RATES, STRAIGHT = 5, 0.01
+MANY_UPDATES, NOWHERE = 100, 0.1  # of the weights' size
 
 
 @finding("MP210", "learning-rate", Severity.WARNING)
@@ -132,6 +133,23 @@ def _of(one: Optimizer) -> str:
     return f" ({one.schedule})" if one.schedule else ""
 
 
+def _clipped_away(seen: Observation) -> Iterator[Finding]:
+    """Tell of updates that are clipped to so little that all of them together cannot move the weights far."""
+    rate = max((rate for one in seen.sheet.optimizers for _, rate in one.rates), default=0.0)
+    resumed = any(facts(seen, "resumed"))
+    one = len(seen.sheet.optimizers) == 1 and seen.sheet.updates >= MANY_UPDATES and not resumed
+    for fact in facts(seen, "clipped away") if one else ():
+        limit, norm, times, size, momentum = (
+            float(str(fact.detail[name])) for name in ("limit", "norm", "times", "size", "momentum")
+        )
+        way = rate * norm * seen.sheet.updates / max(1 - momentum, 0.01) / size if size else 1.0
+        if 0 < way < NOWHERE:
+            message = f"clip_grad_norm leaves less than 1/{times:.0f} of each gradient, at all {fact.detail['looks']} "
+            message += f"looks: with a limit of {limit:g} and a rate of {rate:.3g} all {seen.sheet.updates} updates "
+            message += f"together move the weights by {way:.1%} of their size at most"
+            yield rule("MP212").at(message, fact.file, fact.line, limit=limit, way=way)
+
+
 @finding("MP212", "clipped-everywhere", Severity.WARNING)
 def clipped_everywhere(seen: Observation) -> Iterator[Finding]:
     """Most elements of the gradients sit exactly at the clipping value, or clipping by norm changes none of them.
@@ -140,7 +158,9 @@ def clipped_everywhere(seen: Observation) -> Iterator[Finding]:
     and clipping by norm afterwards only scales what is left. In the second, the optimizer gets the very gradients that
     were clipped, at steps where their norm is above the limit: `clip_grad_norm` returns new ones and changes none.
     Gradients of a loss that was scaled are clipped too early before they are divided by the scale: the limit is divided
-    as well, and all updates have that length. A note, where the optimizer makes nothing of the size of gradients.
+    as well, and all updates have that length. A limit that leaves less than a fiftieth of each gradient is told
+    where all updates of SGD together cannot move the weights by a tenth of their size. A note, where the optimizer
+    makes nothing of the size of gradients.
 
     Example: `tree_map(lambda g: mx.clip(g, -1e-3, 1e-3), grads)`, with gradients of 0.1;
     `optim.clip_grad_norm(grads, 1.0)` with its result dropped, or before `tree_map(lambda g: g / 1024, grads)`.
@@ -159,6 +179,7 @@ def clipped_everywhere(seen: Observation) -> Iterator[Finding]:
         )
         severity = Severity.NOTE if fact.detail["meant"] else Severity.WARNING
         yield rule("MP212").at(message, fact.file, fact.line, severity=severity, limit=limit, times=times)
+    yield from _clipped_away(seen)
     for fact in facts(seen, "clipped while scaled"):
         limit, scale, norm = (float(str(fact.detail[name])) for name in ("limit", "scale", "norm"))
         message = f"the gradients are clipped to a norm of {limit:g} and then divided by {scale:,.0f}, by which their "

@@ -10,8 +10,9 @@ from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 CENTRED, SHIFTED = 0.3, 2.0  # mean, in deviations
+FAR, MANY = 10.0, 8  # deviations of the training's; numbers of a row
 ENOUGH_LOOKS = 3
-ENDS = {"sigmoid": "0 and 1", "softmax": "0 and 1", "tanh": "-1 and 1"}
+ENDS = {"sigmoid": "0 and 1", "softmax": "0 and 1", "tanh": "-1 and 1", "relu": "0 and infinity"}
 
 
 @finding("MP311", "other-scale", Severity.NOTE)
@@ -22,9 +23,10 @@ def other_scale(seen: Observation) -> Iterator[Finding]:
     training. Told where the deviation of what the model is called with, outside of gradient calls, is more than four
     times that within them, or less than a quarter, each time. It is a note: noise that is larger, or another field of
     use, may be what is to be tested. Where their mean is near zero in training, and twice their deviation from it
-    outside, they are standardised there and not here: a warning. So it is where a squared or an absolute error holds
-    targets against what a sigmoid, a softmax or a tanh returns, and each time more than a tenth of them lie where that
-    never comes, and where rows that are not trained on are scaled by their own mean and deviation.
+    outside, or ten times that of the training, they are standardised there and not here: a warning. So it is where a
+    squared or an absolute error holds targets against what a sigmoid, a softmax, a tanh or a ReLU returns, and each
+    time more than a tenth of them lie where that never comes, and where rows that are not trained on are scaled by
+    their own mean and deviation.
 
     Example: `(x / 255 - mean) / deviation` for training, `x / 255` for validation;
     `mse_loss(mx.sigmoid(out), standardised)`.
@@ -41,7 +43,8 @@ def other_scale(seen: Observation) -> Iterator[Finding]:
         mean, deviation, m, d = (float(str(fact.detail[name])) for name in ("mean", "deviation", "m", "d"))
         message = f"outside of gradient calls the model is given numbers of {m:.3g} ± {d:.3g}, and within them of "
         message += f"{mean:.3g} ± {deviation:.3g}"
-        severity = Severity.WARNING if abs(mean) < CENTRED * deviation and abs(m) > SHIFTED * d else Severity.NOTE
+        far = abs(m) > SHIFTED * d or (abs(m) > FAR * deviation and float(str(fact.detail["numbers"])) >= MANY)
+        severity = Severity.WARNING if abs(mean) < CENTRED * deviation and far else Severity.NOTE
         evidence = {"looks": float(str(fact.detail["looks"]))}
         yield rule("MP311").at(message, fact.file, fact.line, severity=severity, **evidence)
     for fact in facts(seen, "targets beyond"):

@@ -1,4 +1,4 @@
-"""How far the logits of a cross-entropy lie apart: where that stays next to nothing no class can stand out."""
+"""How far the logits of a cross-entropy lie apart, in a row and from row to row: next to nothing says nothing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from mlxprobe.agent.inspection import Inspection, Inspector
 CLASSES, NARROW = 8, 0.3  # fewer may be hard to tell apart; the widest row of a batch, from its lowest to its highest
 LOOKS, STEPS = 5, 200
 LARGE = 1 << 22  # elements
+ROWS, SAME, ROUNDING = 16, 0.02, 1e-4  # of several classes; deviations of logits from row to row
+TAUGHT, LATE, LONG = 50, 2, 100  # steps, looks after these, and steps before the last of them
 
 
 class Bands(Inspector):
@@ -19,7 +21,8 @@ class Bands(Inspector):
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._held: list[tuple[Any, tuple[str, int]]] = []
+        self._held: list[tuple[Any, Any, tuple[str, int]]] = []
+        self._spreads: dict[tuple[str, int], list[tuple[int, float]]] = {}  # by steps, from row to row
         self._widths: dict[tuple[str, int], list[float]] = {}
         self._classes = 0
 
@@ -33,8 +36,9 @@ class Bands(Inspector):
         @like(original)
         def cross_entropy(logits: Any, *args: Any, **kwargs: Any) -> Any:
             listens = seen.due and seen.nesting.depth and not (seen.busy or seen.tracing or self._held)
-            if listens and getattr(logits, "ndim", 0) == 2 and logits.shape[1] >= CLASSES and logits.size <= LARGE:
-                self._held.append((logits, sites.calling()))
+            if listens and getattr(logits, "ndim", 0) == 2 and logits.shape[1] > 1 and logits.size <= LARGE:
+                targets = args[0] if args else kwargs.get("targets")
+                self._held.append((logits, targets, sites.calling()))
             return original(logits, *args, **kwargs)
 
         return cross_entropy
@@ -47,12 +51,17 @@ class Bands(Inspector):
 
         held = self._held
         self.forget()
-        for logits, site in held:
-            widths = self._widths.setdefault(site, [])
-            if (widths and widths[-1] > NARROW) or self.inspection.pending([logits]):
+        for logits, targets, site in held:
+            widths, spreads = self._widths.setdefault(site, []), self._spreads.setdefault(site, [])
+            narrow = logits.shape[1] >= CLASSES and not (widths and widths[-1] > NARROW)
+            alike = not (step >= TAUGHT and spreads and spreads[-1][1] > SAME) and tells(targets, logits)
+            if not (narrow or alike) or self.inspection.pending([logits, targets]):
                 continue
             self._classes = int(logits.shape[1])
-            widths.append(graph.number(mx.max(mx.max(logits, axis=1) - mx.min(logits, axis=1))))
+            if narrow:
+                widths.append(graph.number(mx.max(mx.max(logits, axis=1) - mx.min(logits, axis=1))))
+            if alike and len(set(graph.numbers(targets))) > 1:
+                spreads.append((step, graph.number(mx.mean(mx.std(logits.astype(mx.float32), axis=0)))))
 
     def finish(self) -> None:
         updates = self.inspection.recorder.updates
@@ -60,3 +69,14 @@ class Bands(Inspector):
             if len(widths) >= LOOKS and 0 < max(widths) <= NARROW:
                 told = {"width": max(widths), "looks": len(widths), "classes": self._classes, "updates": updates}
                 self.inspection.recorder.fact("logits narrow", site, **told)
+        for site, spreads in self._spreads.items():
+            late = [spread for step, spread in spreads if step >= TAUGHT]
+            rises = bool(late) and late[-1] > max(1.5 * late[0], ROUNDING)  # whoever begins at zero may only be slow
+            if len(late) >= LATE and spreads[-1][0] >= LONG and max(late) <= SAME and not rises:
+                told = {"spread": late[-1], "looks": len(late), "updates": updates}
+                self.inspection.recorder.fact("logits alike", site, **told)
+
+
+def tells(targets: Any, logits: Any) -> bool:
+    """Tell whether there is one class for each of enough rows of logits."""
+    return bool(getattr(targets, "shape", ()) == logits.shape[:1] and ROWS <= targets.size <= LARGE >> 8)

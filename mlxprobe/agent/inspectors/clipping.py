@@ -15,6 +15,7 @@ from mlxprobe.agent.inspectors.turns import HELD_BYTES
 MOST_ELEMENTS = 0.5
 IS_SURE = 4
 LEAST_POWER = 5.5  # of two: by fewer calls are micro-batches averaged
+LOOKS, SMALL = 8, 0.02  # and the part that is left of a gradient
 SAME, LESS = 0.01, 0.999  # of norms: that are one limit, and that were changed
 
 
@@ -33,6 +34,9 @@ class Clipping(Inspector):
         self._given: dict[str, Any] = {}  # a call's gradients, where all of them may be held
         self._pairs: list[tuple[Any, Any]] = []  # those, and what the optimizer got for them
         self._norms: list[float] = []  # of gradients that were scaled down as one
+        self._factors: list[float] = []  # by which they were
+        self._model: Any = None
+        self._momentum = 0.0
         self._limit: tuple[float, tuple[str, int]] | None = None  # of a call of MLX's own, and its place
         self._optimizer = ""
         self._updates = 0  # looks
@@ -78,10 +82,11 @@ class Clipping(Inspector):
             if id(one) not in self._raw and one.size > 1 and budget >= 0:
                 self._held.append(one)
         self._site, self._optimizer = sites.calling(), type(optimizer).__name__
+        self._model, self._momentum = model, getattr(optimizer, "momentum", 0.0)
         self._wants_signs = self._signs
 
     def forget(self) -> None:
-        self._raw, self._held, self._given, self._pairs = set(), [], {}, []
+        self._raw, self._held, self._given, self._pairs, self._model = set(), [], {}, [], None
 
     def look(self, step: int) -> None:
         held, self._held = self._held, []
@@ -100,7 +105,7 @@ class Clipping(Inspector):
 
     def _follow_norm(self) -> None:
         """See whether all gradients were scaled by one factor, and whether to the norm of the looks before."""
-        pairs, self._pairs = self._pairs, []
+        pairs, self._pairs, model, self._model = self._pairs, [], self._model, None
         if not pairs or self.inspection.pending([one for pair in pairs for one in pair]):
             return
         before, after = (math.sqrt(sum(map(square, side))) for side in zip(*pairs, strict=True))
@@ -110,11 +115,21 @@ class Clipping(Inspector):
         factor = after / before
         if all(abs(root - factor * of) <= SAME * after for of, root in [roots(pair) for pair in pairs]):
             self._norms.append(after)
+            self._factors.append(factor)
         last = self._norms[-IS_SURE:]
         if len(last) == IS_SURE and max(last) - min(last) <= SAME * max(last):
             values = {"clip_norm": last[-1], "clipped": len(self._norms), "clip_looks": self._updates}
             self.inspection.recorder.channel.send("sheet", values=values)
             self._tell_scaled(last[-1])
+            self._tell_small(last[-1], graph.leaves(model.trainable_parameters()) if self._limit else [])
+
+    def _tell_small(self, norm: float, weights: list[Any]) -> None:
+        """Tell of updates that were all scaled to a small part, beside the size of what they move."""
+        clipped = len(self._factors) == self._updates >= LOOKS and max(self._factors) < SMALL
+        if clipped and self._optimizer == "SGD" and weights and not self.inspection.pending(weights):
+            size, (limit, site) = math.sqrt(sum(map(square, weights))), self._limit or (0.0, sites.NOWHERE)
+            told = {"norm": norm, "limit": limit, "times": 1 / max(self._factors), "size": size, "looks": self._updates}
+            self.inspection.recorder.revise("clipped away", site, momentum=float(self._momentum), **told)
 
     def _tell_scaled(self, norm: float) -> None:
         """Tell of gradients that were clipped, and then divided by a power of two: by what their loss was scaled."""

@@ -17,6 +17,7 @@ from mlxprobe.agent.trees import is_vector
 MOST, VARIED = 4, 4  # models; values of a parameter that is no constant
 SURE, LONG = 4, 100  # looks, and updates
 FOLLOWER = re.compile(r"(?i)targ|tgt|ema\b|polyak|averag")  # what is there to follow another
+SLOW, MANY_UPDATES = 0.2, 500
 BACK = 0.1  # of the way that the weights have come
 
 
@@ -34,11 +35,13 @@ class Copies(Inspector):
         self._same: dict[int, int] = {}
         self._names: dict[int, str] = {}  # what the program calls those that stay behind
         self._set: dict[int, int] = {}  # how often each module was given parameters
+        self._set_at: dict[int, tuple[int, Any]] = {}  # after how many updates that was last, and the module
         self._site = ("", 0)
         inspection.setting.append(self._setting)
 
     def _setting(self, module: Any) -> None:
         self._set[id(module)] = self._set.get(id(module), 0) + 1
+        self._set_at[id(module)] = self.inspection.recorder.updates, weakref.ref(module)
 
     def called(self, call: Call) -> None:
         step, model = self.inspection.recorder.step + 1, call.model
@@ -100,6 +103,23 @@ class Copies(Inspector):
             if len(last) == len(end) == len(first) and 0 <= math.dist(end, first) < BACK * math.dist(last, first):
                 way = math.dist(end, first) / math.dist(last, first)
                 recorder.fact("weights back", self._site, way=way, updates=recorder.updates)
+        self._tell_of_slow()
+
+    def _tell_of_slow(self) -> None:
+        """Tell of another that was given weights to the end, and is nearer to where the trained one began than to it.
+
+        The last of the copies that are made when a model is at its best may be old; of such, the time is too.
+        """
+        recorder = self.inspection.recorder
+        for key, (updates, known) in self._set_at.items() if recorder.updates >= MANY_UPDATES else ():
+            late = key not in self._first and self._set[key] > 1 and 3 * updates >= 2 * recorder.updates
+            for one, (model, first) in self._first.items() if late and known() is not None else ():
+                if model() is not None and type(model()) is type(known()):
+                    mine, end = self._read(known().parameters(), one), self._read(model().parameters(), one)
+                    way = math.dist(mine, first) / (math.dist(end, first) or math.inf) if mine and end else 0.0
+                    if 0 < way < SLOW and len(mine) == len(end) == len(first):
+                        site = recorder.set_sites.get(key, self._site)
+                        recorder.fact("follower slow", site, way=way, updates=recorder.updates)
 
     @staticmethod
     def _name(model: Any) -> str:

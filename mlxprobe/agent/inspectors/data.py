@@ -169,6 +169,7 @@ class Data(Inspector):
                     gain=gain,
                     gain_error=gain_error,
                     kind=targets.kind,
+                    whole=targets.whole,
                     read=targets.read,
                     batches=targets.batches,
                     alone=len(targets.alone),

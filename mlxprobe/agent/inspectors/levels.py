@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from mlxprobe.agent import graph
+from mlxprobe.agent.inspectors.losses import is_amount
 
 ROWS_OF_A_CLASS = 8
 MOST_TARGETS, COLUMNS = 4096, 256  # values that are read of a batch's targets, and columns of them
@@ -22,6 +23,7 @@ class Targets:
         self.sums: list[float] = []
         self.squares: list[float] = []
         self.read = self.batches = 0
+        self.whole = True  # of numbers: whether they all are whole ones by their type
         self.alone: list[float] = []  # the class of each batch of one class alone
         self._batches: list[tuple[float, list[list[float]]]] = []  # losses, and columns of the targets they are of
 
@@ -29,6 +31,7 @@ class Targets:
         """Take in the targets of one batch, or the first of them, and the loss of that batch where it is known."""
         known = loss if loss is not None and math.isfinite(loss) and target.size <= MOST_TARGETS else None
         if self.kind == "square":
+            self.whole = self.whole and not is_amount(target)
             self._add_columns(target, known)
         else:
             values = graph.numbers(target.reshape(-1)[:MOST_TARGETS])

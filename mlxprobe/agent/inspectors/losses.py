@@ -48,6 +48,8 @@ class Losses(Inspector):
         if name == "mlx.core":
             self._squashes.install(module)
             module.log = self._log(module.log)
+        elif name == "mlx.nn.layers.activations":
+            self._squashes.rectify(module)
 
     def _log(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def log(*args: Any, **kwargs: Any) -> Any:
@@ -167,6 +169,7 @@ class Losses(Inspector):
         supervised = compared and not drawn.weighs_itself()
         stream = recorder.stream(call.model)
         kind, targets = drawn.compares(classes=bool(indices)), [arrays[name] for name in indices] or amounts
+        targets = targets or [one for one in others if not is_amount(one)]
         if supervised and len(targets) == 1 and kind and not self.inspection.tracing:
             self.inspection.looked.setdefault(TARGETS, []).append((stream, kind, targets[0]))
         alone = [*indices, *(name for name in past - indices if compared)]

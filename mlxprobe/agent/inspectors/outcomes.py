@@ -86,7 +86,7 @@ class Outcomes(Inspector):
             known.model = weakref.ref(call.model)
         if known is None or known.over or known.looks >= LOOKS:
             return
-        widths = {one.shape[-1] for one, _ in made if one.ndim} or {known.classes}
+        widths = {width(*one) for one in made if one[0].ndim} or {known.classes}
         fits = len(widths) == 1 and all(one.ndim and one.size <= LARGE for one, _ in made)
         if not fits or (known.classes and widths != {known.classes}) or len(made) == MOST:
             known.over = True
@@ -143,6 +143,11 @@ class Outcomes(Inspector):
             known.told = True
             detail = {"value": known.value, "read": known.read, "filled": known.filled, "classes": known.classes}
             self.inspection.recorder.revise("one outcome", site, looks=known.looks * sure, **detail)
+
+
+def width(logits: Any, targets: Any) -> int:
+    """Return how many logits there are for a target; of one each, in a row, one."""
+    return 1 if logits.shape == targets.shape == logits.shape[:1] else int(logits.shape[-1])
 
 
 def last_bias(call: Call, biases: list[tuple[str, Any]], made: list[tuple[Any, Any]]) -> tuple[str, bool]:

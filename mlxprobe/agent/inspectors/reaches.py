@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from mlxprobe.agent import graph, sites
@@ -9,7 +10,7 @@ from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.losses import BOUNDED, made_at
 
-ENDS = {"Sigmoid": (0.0, 1.0), "Softmax": (0.0, 1.0), "Tanh": (-1.0, 1.0)}
+ENDS = {"Sigmoid": (0.0, 1.0), "Softmax": (0.0, 1.0), "Tanh": (-1.0, 1.0), "ReLU": (0.0, math.inf)}
 ROUNDED = 0.01  # beyond an end: no more than what a rounding, or a touch of noise, does
 SHARE = 0.1
 VALUES = 8  # that differ: fewer may be marks, which a mask takes out

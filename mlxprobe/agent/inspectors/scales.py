@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from mlxprobe.agent import graph, sites
@@ -71,7 +72,7 @@ class Scales(Inspector):
             return
         ratios = [deviation / spread for _, deviation in self._outside]
         if all(ratio > APART for ratio in ratios) or all(ratio < 1 / APART for ratio in ratios):
-            told = {"mean": usual, "deviation": spread, "looks": len(ratios)}
+            told = {"mean": usual, "deviation": spread, "looks": len(ratios), "numbers": math.prod(self._shape)}
             told |= {name: statistics.median(one[k] for one in self._outside) for k, name in enumerate(("m", "d"))}
             self.inspection.recorder.fact("other scale", self._site, **told)
 
