@@ -10,6 +10,7 @@ from typing import Any
 
 from mlxprobe.agent import graph
 from mlxprobe.agent.anew import again, outputs
+from mlxprobe.agent.attending import attends
 from mlxprobe.agent.trees import doubled, random_state
 
 Change = Callable[[Any], Any]
@@ -112,12 +113,12 @@ class Probe:
         only = {"argument": name, "at": at[0], "of": length}
         return {"one place": ((name, at), only) if len(at) == 1 else None}
 
-    def mixed(self, *, shuffled: bool, known: bool = False) -> Found:
+    def mixed(self, *, shuffled: bool, known: bool = False, ordered: bool = False) -> Found:
         """Look for outputs that change with a row's place in the batch, or with the rows beside it.
 
         What the rows are is known where an axis of the inputs is gone in the outputs, or where rows have come again
         elsewhere (`shuffled`): the nodes of a graph and the moments of one sequence stay where they are. Of a module
-        within a model they are `known`.
+        within a model they are `known`. Where they may be `ordered`, those of one sequence, their place counts.
         """
         import mlx.core as mx
 
@@ -138,14 +139,19 @@ class Probe:
             return {}
         if not (place > MOST or company[chance]):  # a sum over the batch doubles, and its own mean does not
             twice = [one[: self.rows] for one in self._all(lambda one: mx.concatenate([one, one]))]
-            company[chance] = share(twice, before, deviations, MOVED) > MOST
+            pairs = zip(twice, before, strict=True)
+            company[chance] = any(graph.largest(new - old) > MOVED * graph.largest(old) for new, old in pairs)
         told = place > MOST, any(company.values()), place > MOST or company[chance]
-        if not any(told):
+        if not any(told) or (ordered and told[0]):
             return {"rows mixed": None}
         stays = any(length in one.shape[1:] for one in before) and not known
         if stays and not self._mixes_places(before, length):
             return {"rows mixed": None}
-        return {"rows mixed": (told[2], dict(zip(("place", "beside", "sure"), told, strict=True)))}
+        flat = not told[0] and all(
+            one.ndim == 2 for _, one in self.inputs
+        )  # there is no other axis that could be meant
+        sure = told[2] and not (flat and attends(lambda: self._call(training=False), self.rows))
+        return {"rows mixed": (sure, {"place": told[0], "beside": told[1], "sure": sure})}
 
     def _length(self) -> int:
         one = self.inputs[0][1]

@@ -34,17 +34,15 @@ class Squashes:
         self._inspection = inspection
         self._held: dict[str, deque[Held]] = {kind: deque(maxlen=KEPT) for kind in "swer"}
 
-    def install(self, mx: Any) -> None:
-        """Wrap what `mlx.core` offers."""
-        mx.softmax = self._wrapped(mx.softmax, self._squashed)
-        mx.sigmoid = self._wrapped(mx.sigmoid, self._squashed)
-        mx.exp = self._wrapped(mx.exp, self._raised)
-
-    def rectify(self, activations: Any) -> None:
-        """Wrap what MLX's module of activations offers."""
-        activations.relu = self._wrapped(activations.relu, self._rectified)
-        layer = activations.ReLU
-        layer.__call__ = self._wrapped(layer.__call__, self._rectified)
+    def imported(self, name: str, module: Any) -> None:
+        """Wrap what one of MLX's modules offers."""
+        if name == "mlx.core":
+            module.softmax = self._wrapped(module.softmax, self._squashed)
+            module.sigmoid = self._wrapped(module.sigmoid, self._squashed)
+            module.exp = self._wrapped(module.exp, self._raised)
+        elif name == "mlx.nn.layers.activations":
+            module.relu = self._wrapped(module.relu, self._rectified)
+            module.ReLU.__call__ = self._wrapped(module.ReLU.__call__, self._rectified)
 
     def _wrapped(self, original: Callable[..., Any], hold: Callable[..., None]) -> Callable[..., Any]:
         inspection, nesting = self._inspection, self._inspection.nesting

@@ -17,6 +17,7 @@ class Wishes:
         self.heard: list[Any] = []  # calls of a model within the last gradient call, at a few steps
         self.attends = False  # whether the place where the mask of an attention is decided is asked for
         self.shuffled = 0  # rows that came again at another place of a batch
+        self.alone = 0  # calls of a trained model with one row, outside of gradient calls
 
     @property
     def wanted(self) -> bool:

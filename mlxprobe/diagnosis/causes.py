@@ -178,7 +178,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
         Cause("MP212", hardly_moved),
     ),
     "MP308": (Cause("MP301", padding_learned),),
-    "MP312": (Cause("MP212", signs_alone),),
+    "MP312": (Cause("MP212", signs_alone), Cause("MP216")),
     "MP404": (Cause("MP210", rate_not_finite), Cause("MP207", proved)),
     "MP502": (Cause("MP109", rows_kept),),
     "MP505": (Cause("MP109", rows_kept), Cause("MP502", traced_as_often)),

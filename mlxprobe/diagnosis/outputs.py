@@ -55,7 +55,9 @@ def idle_input(seen: Observation) -> Iterator[Finding]:
         message += f"{fact.detail['looks']} looks in {fact.detail['updates']} updates: no class can stand out. Are "
         message += "they multiplied by what they are to be divided by, a temperature?"
         yield rule("MP312").at(message, fact.file, fact.line, width=width, classes=classes)
-    for fact in facts(seen, "logits alike"):
+    zero = [fact.detail for fact in facts(seen, "zero gradient")]
+    shut = any(2 * float(str(one["count"])) >= float(str(one["of"])) for one in zero)  # which says why
+    for fact in facts(seen, "logits alike") if not shut else ():
         spread = float(str(fact.detail["spread"]))
         message = f"the logits of all rows are alike, at {fact.detail['looks']} looks up to the end: they differ by "
         message += f"{spread:.2g} from row to row, and the targets are of several classes"

@@ -116,8 +116,9 @@ class Copies(Inspector):
             for one, (model, first) in self._first.items() if late and known() is not None else ():
                 if model() is not None and type(model()) is type(known()):
                     mine, end = self._read(known().parameters(), one), self._read(model().parameters(), one)
-                    way = math.dist(mine, first) / (math.dist(end, first) or math.inf) if mine and end else 0.0
-                    if 0 < way < SLOW and len(mine) == len(end) == len(first):
+                    alike = len(mine) == len(end) == len(first)
+                    way = math.dist(mine, first) / (math.dist(end, first) or math.inf) if alike else 0.0
+                    if 0 < way < SLOW:
                         site = recorder.set_sites.get(key, self._site)
                         recorder.fact("follower slow", site, way=way, updates=recorder.updates)
 

@@ -18,7 +18,7 @@ from mlxprobe.agent.inspectors.losses import COMPARED, TARGETS, unique
 from mlxprobe.agent.probing import Found, Probe, deviation
 
 CALLS = 2  # of a gradient call
-SHUFFLED = 8  # rows that came again elsewhere
+SHUFFLED, ALONE = 8, 3  # rows that came again elsewhere; calls with a single one
 SURE = 2  # looks, so many updates apart at least: what begins as zero is no more
 TAUGHT = 129  # steps, after which outputs that are all alike are no beginning
 BUILT = {"rows mixed", "one place"}  # what a model is built like: whatever it has learned later
@@ -90,7 +90,9 @@ class Dependence(Inspector):
         """List by name what is to be asked of a call."""
         asks: dict[str, Callable[[], Found]] = {"input idle": probe.idle, "one place": probe.places}
         if any(one.ndim and one.shape[0] == probe.rows for one in targets):
-            asks["rows mixed"] = functools.partial(probe.mixed, shuffled=self.inspection.shuffled >= SHUFFLED)
+            shuffled, alone = self.inspection.shuffled >= SHUFFLED, self.inspection.alone >= ALONE
+            told = {"shuffled": shuffled or alone, "ordered": not shuffled and alone}
+            asks["rows mixed"] = functools.partial(probe.mixed, **told)
         if step >= TAUGHT:
             asks["outputs alike"] = functools.partial(probe.spread, targets, FLAT)
             asks["modes apart"] = functools.partial(probe.apart, FAR)

@@ -45,11 +45,9 @@ class Losses(Inspector):
         self._turned = 0  # looks at weights along another axis
 
     def imported(self, name: str, module: Any) -> None:
+        self._squashes.imported(name, module)
         if name == "mlx.core":
-            self._squashes.install(module)
             module.log = self._log(module.log)
-        elif name == "mlx.nn.layers.activations":
-            self._squashes.rectify(module)
 
     def _log(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def log(*args: Any, **kwargs: Any) -> Any:
@@ -161,15 +159,14 @@ class Losses(Inspector):
         one that is weighed by what the model itself makes of it.
         """
         recorder = self.inspection.recorder
-        past = drawn.past_layers()
-        indices = drawn.indices() & past
+        indices = drawn.indices() & (past := drawn.past_layers())
         others = [arrays[name] for name in past - indices]
         amounts = [one for one in others if is_amount(one) and not self._is_mask(one)]
         compared = len(indices) + len(amounts) == 1 or (len(others) == 1 and not indices and not amounts)
         supervised = compared and not drawn.weighs_itself()
         stream = recorder.stream(call.model)
-        kind, targets = drawn.compares(classes=bool(indices)), [arrays[name] for name in indices] or amounts
-        targets = targets or [one for one in others if not is_amount(one)]
+        whole = [one for one in others if not is_amount(one)]
+        kind, targets = drawn.compares(classes=bool(indices)), [arrays[name] for name in indices] or amounts or whole
         if supervised and len(targets) == 1 and kind and not self.inspection.tracing:
             self.inspection.looked.setdefault(TARGETS, []).append((stream, kind, targets[0]))
         alone = [*indices, *(name for name in past - indices if compared)]

@@ -46,6 +46,7 @@ class Scales(Inspector):
     def _fed(self, args: tuple[Any, ...]) -> None:
         """A trained model was called outside of a gradient call."""
         one: Any = args[0] if args else None
+        self.inspection.alone += getattr(one, "shape", ()) == (1, *self._shape) != (1,)
         if len(self._outside) < LOOKS and is_read(one) and tuple(one.shape[1:]) == self._shape:
             self._outside += (figures := read(one))
             self._alone += [self._is_alone(one) for _ in figures]

@@ -24,3 +24,4 @@ for _ in range(200):
     other, grads = deceive(noise, ones)
     makes.update(maker, grads)
     mx.eval(loss, other, maker.parameters(), judge.parameters(), makes.state, judges.state)
+    print(loss.item(), other.item())

@@ -1,0 +1,34 @@
+"""Whether the rows of a batch look at one another on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def attends(call: Callable[[], Any], rows: int) -> bool:
+    """Tell whether, in a call, a softmax along the last axis weighs as many rows for each of as many."""
+    import mlx.core as mx
+
+    found, square = [False], (rows, rows)
+
+    def of_scores(a: Any, axis: Any = None, **_: Any) -> bool:
+        return bool(a.shape[-2:] == square and axis in (-1, a.ndim - 1))
+
+    def of_queries(q: Any, k: Any, *_: Any, **__: Any) -> bool:
+        return (q.shape[-2], k.shape[-2]) == square
+
+    def heard(original: Callable[..., Any], is_square: Callable[..., bool]) -> Callable[..., Any]:
+        def hearing(*args: Any, **kwargs: Any) -> Any:
+            found[0] = found[0] or is_square(*args, **kwargs)
+            return original(*args, **kwargs)
+
+        return hearing
+
+    softmax, attention = mx.softmax, mx.fast.scaled_dot_product_attention
+    mx.softmax, mx.fast.scaled_dot_product_attention = heard(softmax, of_scores), heard(attention, of_queries)
+    try:
+        call()
+    finally:
+        mx.softmax, mx.fast.scaled_dot_product_attention = softmax, attention
+    return found[0]
