@@ -55,7 +55,7 @@ def idle_input(seen: Observation) -> Iterator[Finding]:
         message += f"{fact.detail['looks']} looks in {fact.detail['updates']} updates: no class can stand out. Are "
         message += "they multiplied by what they are to be divided by, a temperature?"
         yield rule("MP312").at(message, fact.file, fact.line, width=width, classes=classes)
-    zero = [fact.detail for fact in facts(seen, "zero gradient")]
+    zero = [fact.detail for fact in facts(seen, "zero gradient") if fact.detail["count"]]
     shut = any(2 * float(str(one["count"])) >= float(str(one["of"])) for one in zero)  # which says why
     for fact in facts(seen, "logits alike") if not shut else ():
         spread = float(str(fact.detail["spread"]))
