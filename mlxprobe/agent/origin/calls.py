@@ -45,7 +45,7 @@ class Calls:
         """Return what is held of the arguments."""
         room = self._room
         if room.vectors:
-            if self._gathered:
+            if self._gathered and not self._origin.due:  # else others look at the same
                 self._lent = args
             else:
                 args = aside(args, room.vectors)
