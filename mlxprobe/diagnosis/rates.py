@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, rule
+from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.sheet import Optimizer
@@ -170,7 +170,7 @@ def clipped_everywhere(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "clipped everywhere"):
         share, limit = float(str(fact.detail["share"])), float(str(fact.detail["limit"]))
         message = f"{share:.0%} of the gradients' elements are exactly ±{limit:.3g} when they reach the optimizer"
-        yield rule("MP212").at(message, fact.file, fact.line, share=share, limit=limit)
+        yield rule("MP212").at(message + seen_at(fact), fact.file, fact.line, share=share, limit=limit)
     for fact in facts(seen, "clip dropped"):
         limit, times = float(str(fact.detail["limit"])), float(str(fact.detail["times"]))
         message = (

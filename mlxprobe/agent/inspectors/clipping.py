@@ -12,6 +12,7 @@ from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.turns import HELD_BYTES
 
+BOUNDS = "clip", "minimum", "maximum"
 MOST_ELEMENTS = 0.5
 IS_SURE = 4
 LEAST_POWER = 5.5  # of two: by fewer calls are micro-batches averaged
@@ -29,7 +30,10 @@ class Clipping(Inspector):
         super().__init__(inspection)
         self._raw: set[int] = set()
         self._held: list[Any] = []
-        self._site = ("", 0)
+        self._site = self._clipped_at = sites.NOWHERE
+        self._core: Any = None
+        self._originals: dict[str, Any] = {}
+        self._seen = ""
         self._signs = self._wants_signs = False  # whether the program has asked for signs since its gradients
         self._given: dict[str, Any] = {}  # a call's gradients, where all of them may be held
         self._pairs: list[tuple[Any, Any]] = []  # those, and what the optimizer got for them
@@ -45,6 +49,7 @@ class Clipping(Inspector):
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.core":
             module.sign = self._sign(module.sign)
+            self._core = module
         elif name == "mlx.optimizers.optimizers" and hasattr(module, "clip_grad_norm"):
             module.clip_grad_norm = self._by_norm(module.clip_grad_norm)
 
@@ -55,6 +60,27 @@ class Clipping(Inspector):
             return original(*args, **kwargs)
 
         return sign
+
+    def _follow(self) -> None:
+        """Hear of what bounds raw gradients, up to their update."""
+        self._leave()
+        self._originals = {name: getattr(self._core, name) for name in BOUNDS}
+        for name, original in self._originals.items():
+            setattr(self._core, name, self._by_element(original))
+
+    def _leave(self) -> None:
+        for name, original in self._originals.items():
+            setattr(self._core, name, original)
+        self._originals = {}
+
+    def _by_element(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def clip(*args: Any, **kwargs: Any) -> Any:
+            if not self._raw.isdisjoint(map(id, args)):
+                self._clipped_at = sites.calling()
+            return original(*args, **kwargs)
+
+        return clip
 
     def _by_norm(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
@@ -68,12 +94,14 @@ class Clipping(Inspector):
         return clip_grad_norm
 
     def called(self, call: Call) -> None:
-        self._signs, self._limit = False, None
+        self._signs, self._limit, self._clipped_at = False, None, sites.NOWHERE
+        self._follow()
         self._raw = {id(one) for one in graph.leaves(call.gradients)}
         named = graph.named_leaves(call.gradients)
         self._given = dict(named) if sum(one.nbytes for _, one in named) <= HELD_BYTES else {}
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        self._leave()
         got, given, self._given = dict(graph.named_leaves(gradients)), self._given, {}
         self._pairs = [(given[path], one) for path, one in got.items()] if got.keys() == given.keys() else []
         budget, self._held = HELD_BYTES, []
@@ -81,15 +109,18 @@ class Clipping(Inspector):
             budget -= one.nbytes
             if id(one) not in self._raw and one.size > 1 and budget >= 0:
                 self._held.append(one)
-        self._site, self._optimizer = sites.calling(), type(optimizer).__name__
+        self._site, self._seen = sites.blamed(self._clipped_at, sites.calling())
+        self._optimizer = type(optimizer).__name__
         self._model, self._momentum = model, getattr(optimizer, "momentum", 0.0)
         self._wants_signs = self._signs
 
     def forget(self) -> None:
+        self._leave()
         self._raw, self._held, self._given, self._pairs, self._model = set(), [], {}, [], None
 
     def look(self, step: int) -> None:
         held, self._held = self._held, []
+        self._leave()
         self._follow_norm()
         if not held or self.inspection.pending(held):
             return
@@ -149,7 +180,7 @@ class Clipping(Inspector):
         if len(self._looks) >= IS_SURE:
             share = sorted(one for _, one in self._looks)[len(self._looks) // 2]
             self.inspection.recorder.fact(
-                "clipped everywhere", self._site, limit=limit, share=share, looks=len(self._looks)
+                "clipped everywhere", self._site, limit=limit, share=share, looks=len(self._looks), seen=self._seen
             )
 
 

@@ -16,11 +16,11 @@ def loss_fn(params, x, y):
 
 
 def guarded(grads):
-    return {name: mx.minimum(mx.maximum(grad, -0.05), 0.05) for name, grad in grads.items()}
+    return {name: mx.minimum(mx.maximum(grad, -0.05), 0.05) for name, grad in grads.items()}  # MP212
 
 
 for epoch in range(30):
     loss, grads = mx.value_and_grad(loss_fn)(params, x, y)
-    params = optimizer.apply_gradients(guarded(grads), params)  # MP212
+    params = optimizer.apply_gradients(guarded(grads), params)
     mx.eval(params, optimizer.state, loss)
     print(epoch, loss.item())

@@ -21,7 +21,7 @@ def loss_fn(model, x):
 
 
 def clip_elements(grads, limit):
-    return tree_map(lambda g: mx.clip(g, -limit, limit), grads)
+    return tree_map(lambda g: mx.clip(g, -limit, limit), grads)  # MP212
 
 
 def train(model, data, steps=40, batch=50):
@@ -32,7 +32,7 @@ def train(model, data, steps=40, batch=50):
         loss, grads = loss_and_grad(model, data[rows])
         grads = clip_elements(grads, 1e-2)
         grads, norm = optim.clip_grad_norm(grads, max_norm=1.0)
-        optimizer.update(model, grads)  # MP212
+        optimizer.update(model, grads)
         mx.eval(model.parameters(), optimizer.state, loss, norm)
         if step % 10 == 0:
             print(f"{step:3} {loss.item():.3f} {norm.item():.3f}")
