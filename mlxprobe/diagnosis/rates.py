@@ -27,10 +27,11 @@ def learning_rate(seen: Observation) -> Iterator[Finding]:
     A rate that is not finite makes every parameter so. At zero, or below a thousandth of its peak for most updates,
     training goes on and changes nothing. A schedule counts updates: one that is as long as the run in iterations never
     comes to its end where several iterations make one update. Short runs that end in their warm-up get a note, and so
-    does a rate that is set by hand and rises evenly up to the end: that may be a search for a rate.
+    does a rate that is set by hand and rises evenly up to the end: that may be a search for a rate. What is set under
+    another name, as other frameworks call it, is read by nobody.
 
     Example: `schedule = optim.cosine_decay(1e-3, steps)` beside `optim.AdamW(learning_rate=1e-3)`; a warm-up as long as
-    the run (0/0); `decay_steps` far below the number of updates.
+    the run (0/0); `decay_steps` far below the number of updates; `optimizer.lr = rate`.
 
     Use instead: `optim.AdamW(learning_rate=schedule)`, its steps counted in updates.
     """
@@ -38,6 +39,12 @@ def learning_rate(seen: Observation) -> Iterator[Finding]:
         told = _not_finite(one) or _zero(one) or _floor(one) or _other_unit(seen, one) or _warmup(seen, one)
         if told is not None:
             yield told
+    for fact in facts(seen, "rate astray"):
+        name, rate, first, last = (fact.detail[key] for key in ("attribute", "rate", "first", "last"))
+        message = (
+            f"{name} is set from {first} to {last} on {fact.detail['optimizer']}, which reads learning_rate alone: "
+        )
+        yield rule("MP210").at(f"{message}that stays at {rate}{seen_at(fact)}", fact.file, fact.line)
     for fact in facts(seen, "schedule unused"):
         same = bool(fact.detail["same"])
         message = (

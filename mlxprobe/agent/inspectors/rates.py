@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, sites
+from mlxprobe.agent import graph, own, sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.looks import is_landmark
@@ -15,6 +16,8 @@ from mlxprobe.agent.steps import number
 KINDS = ("linear_schedule", "cosine_decay", "exponential_decay", "step_decay")
 POINTS = 32  # rates kept of an optimizer
 MOST = 3  # optimizers told of
+STRAY = re.compile(r"(.*_)?lr|rate|learning_?rates", re.IGNORECASE)  # what another framework calls the rate
+TURNS = 3  # values of such an attribute
 
 
 class Schedule:
@@ -41,11 +44,20 @@ class Followed:
         self.schedule = schedule
         self.scheduled = scheduled
         self.points: list[tuple[int, float]] = []
+        self.strays: dict[str, list[float]] = {}  # attributes that MLX does not know, with the values seen
 
     @property
     def place(self) -> tuple[str, int]:
         """Where its rate is decided: where its schedule was built, or where it updates."""
         return self.schedule.site if self.schedule is not None and self.schedule.site[1] else self.site
+
+    def read_strays(self) -> None:
+        """Read what was set on an optimizer of MLX's own class, of which MLX knows nothing."""
+        optimizer = self.optimizer()
+        for name, value in vars(optimizer).items() if sites.is_mlx(type(optimizer).__module__) else ():
+            if STRAY.fullmatch(name) and isinstance(value, (int, float)):
+                values = self.strays.setdefault(name, [])
+                values += [float(value)] if value not in values and len(values) < POINTS else []
 
     def add(self, update: int, rate: float) -> None:
         """Keep a rate; of many every second one, but the first and the last."""
@@ -145,6 +157,7 @@ class Rates(Inspector):
         import mlx.core as mx
 
         for key, one in self._followed.items():
+            one.read_strays()
             rate, step = self._last(key, one)
             if not isinstance(rate, mx.array) or rate.size != 1 or self.inspection.pending([rate]):
                 continue
@@ -165,6 +178,8 @@ class Rates(Inspector):
         self._read()
         self._send()
         followed = list(self._followed.values())
+        for one in followed:
+            self._tell_strays(one)
         constant = {one.points[0][1] for one in followed if one.points and len({rate for _, rate in one.points}) == 1}
         if not followed or any(one.scheduled or len({rate for _, rate in one.points}) != 1 for one in followed):
             return
@@ -179,6 +194,19 @@ class Rates(Inspector):
                     rates=[f"{rate:.4g}" for rate in sorted(constant)],
                     same=same,
                 )
+
+    def _tell_strays(self, one: Followed) -> None:
+        """Tell of a rate that is set anew and anew under a name that nobody at MLX reads, beside one that stays."""
+        rates = {rate for _, rate in one.points}
+        for name, values in one.strays.items() if len(rates) == 1 and not one.scheduled else ():
+            if len(values) >= TURNS:
+                with own.importable():
+                    from mlxprobe.agent.authored import assignment
+                site, seen = sites.blamed(assignment(None, name, one.site[0]), one.site)
+                ends = {"first": f"{values[0]:.4g}", "last": f"{values[-1]:.4g}"}
+                told = {"attribute": name, "rate": f"{rates.pop():.4g}", "optimizer": one.name, **ends, "seen": seen}
+                self.inspection.recorder.fact("rate astray", site, **told)
+                return
 
     def _send(self) -> None:
         recorder = self.inspection.recorder
