@@ -10,6 +10,7 @@ from mlxprobe.diagnosis.trends import HIGHER, trend
 
 UNIFORM = 1e-4  # from chance, relative: float32 has no more to say
 NEAR_CHANCE, LONG = 0.01, 100  # relative, over the last two thirds of so many readings
+ABOVE = 0.05  # relative
 LEFT = 2e-3  # from chance at first: whoever starts there may only be slow to leave
 READ = 200  # targets
 KNOWING, GAIN = 0.5, 0.01  # of a constant's loss
@@ -37,7 +38,8 @@ def at_chance(first: float, last: list[float], classes: int) -> bool:
 def stays_near_chance(values: list[float], classes: int, long: int = LONG) -> bool:
     """Tell whether a long series lies within a hundredth of chance for most of its length, and falls no more.
 
-    One that came down from above, and is not below chance by its end, may fall: it has learned nothing yet.
+    One that came down from clearly above, and is not below chance by its end, may fall: it has learned nothing yet.
+    Who begins nearer to it may only be slow.
     """
     chance = math.log(classes) if classes > 1 else 0.0
     rest = values[len(values) // 3 :]
@@ -45,7 +47,7 @@ def stays_near_chance(values: list[float], classes: int, long: int = LONG) -> bo
     near = all(abs(statistics.median(half) - chance) <= NEAR_CHANCE * chance for half in halves if half)
     if not chance or len(values) < long or not near:
         return False
-    came_down = statistics.median(values[: max(3, len(values) // 20)]) > (1 + 2 * NEAR_CHANCE) * chance
+    came_down = statistics.median(values[: max(3, len(values) // 20)]) > (1 + ABOVE) * chance
     return trend(rest) > -HIGHER or (came_down and statistics.median(halves[1]) >= (1 - LEFT) * chance)
 
 

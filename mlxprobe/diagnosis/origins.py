@@ -174,7 +174,7 @@ def saved_not_finite(seen: Observation) -> Iterator[Finding]:
 
     The run may have printed nothing but finite losses: the last update is not seen by any of them. Whoever loads the
     file gets a model whose every output is NaN. Arrays that the program does not train, and infinities alone, such as
-    a mask's, are a note.
+    a mask's, are a note; not where the model's own are finite: the type of the file cannot hold them.
 
     Example: `model.save_weights("last.safetensors")` after an update whose learning rate was 0/0.
 
@@ -188,7 +188,9 @@ def saved_not_finite(seen: Observation) -> Iterator[Finding]:
         count, nan, of = (int(float(str(fact.detail[name]))) for name in ("count", "nan", "of"))
         what = "NaN" if nan else "infinities"
         message = f"{fact.detail['file'] or 'a file'} is written with {what} in {count} of {of} arrays: "
-        grave = bool(nan) and (bool(fact.detail["trained"]) or told)
+        finite = str(fact.detail.get("finite", "")).rpartition(".")[2]
+        grave = bool(finite) or (bool(nan) and (bool(fact.detail["trained"]) or told))
         severity = Severity.ERROR if grave else Severity.NOTE
         message += listed(fact.detail["paths"]) + (", …" if count > LISTED else "")
+        message += f"; in the model they are finite, in {finite}" if finite else ""
         yield rule("MP404").at(message, fact.file, fact.line, severity=severity, arrays=count, of=of)

@@ -38,7 +38,7 @@ class Operations(Inspector):
         self._blown: list[tuple[Any, Any, Any, tuple[str, int]]] = []
         self._lifted: tuple[str, int] | None = None
         self._linear: tuple[tuple[str, int], str] | None = None
-        self._singles: Counter[tuple[CodeType, int]] = Counter()
+        self._singles: dict[tuple[CodeType, int], set[Any]] = {}  # which elements, by line
         self._sets: dict[tuple[CodeType, int], Counter[int]] = {}  # by line, with what has been evaluated before
         self._set_looks = 0
         self._unrolled = Unrolled(inspection)
@@ -101,9 +101,9 @@ class Operations(Inspector):
         """Give the operators back."""
         self._unrolled.tell()
         self._unwrap()
-        singles, self._singles = self._singles, Counter()
-        for (code, line), count in singles.most_common(1):
-            if count >= MANY and sites.is_users(code.co_filename):
+        singles, self._singles = self._singles, {}
+        for (code, line), taken in sorted(singles.items(), key=lambda one: -len(one[1]))[:1]:
+            if (count := len(taken)) >= MANY and sites.is_users(code.co_filename):
                 self.inspection.recorder.fact("piecemeal", (code.co_filename, line), operations=count, set=False)
         written, self._sets = self._sets, {}
         for (code, _), lines in sorted(written.items(), key=lambda one: -one[1].total())[:1]:
@@ -172,7 +172,8 @@ class Operations(Inspector):
                 self._unrolled.take(array, result)
             if not self.inspection.busy and getattr(result, "size", 0) * PART <= array.size:
                 frame = sys._getframe(1)
-                self._singles[frame.f_code, frame.f_lineno] += 1
+                taken = self._singles.setdefault((frame.f_code, frame.f_lineno), set())
+                taken.add(which(args, len(taken)) if args else len(taken))
             return result
 
         return single
@@ -189,6 +190,13 @@ class Operations(Inspector):
             return original(array, key, value)
 
         return write
+
+
+def which(key: Any, known: int) -> Any:
+    """Name the element that a key takes: the first of another array each time is one alone; an array is always new."""
+    if isinstance(key, tuple):
+        return tuple(which(one, known) for one in key)
+    return repr(key) if key is None or key is Ellipsis or isinstance(key, (int, slice)) else known
 
 
 def is_blown(first: Any, second: Any) -> bool:

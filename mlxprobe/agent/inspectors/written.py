@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -60,11 +61,14 @@ class Written(Inspector):
                 count=len(bad),
                 nan=nan,
                 of=looked,
-                trained=self._are_trained(bad),
+                **self._origin(bad),
             )
 
-    def _are_trained(self, bad: dict[str, Any]) -> bool:
-        """Tell whether any of the arrays is what the program trains: itself, or one of the same name."""
+    def _origin(self, bad: dict[str, Any]) -> dict[str, Any]:
+        """Tell whether any is trained, itself or one of the same name, and the type in which that is finite."""
         live = [pair for tree in self.inspection.recorder.trained.trees() for pair in graph.named_leaves(tree)]
-        known, ids = {path for path, _ in live}, {id(one) for _, one in live}
-        return any(id(one) in ids or path in known for path, one in bad.items())
+        known, ids = dict(live), {id(one) for _, one in live}
+        named = [known[path] for path, one in bad.items() if path in known and known[path].shape == one.shape]
+        finite = [str(one.dtype) for one in named if not graph.pending([one]) and math.isfinite(graph.largest(one))]
+        trained = any(id(one) in ids or path in known for path, one in bad.items())
+        return {"trained": trained, "finite": finite[0] if finite else ""}
