@@ -10,8 +10,10 @@ model, optimizer = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 3)),
 model.layers[2].weight = mx.zeros((3, 32))
 gradient = nn.value_and_grad(model, lambda m, x, y: nn.losses.cross_entropy(m(x), y, reduction="mean"))
 
+x = mx.random.normal((256, 8))
+y = mx.argmax(x @ rule, axis=1)
+mx.eval(x, y)
 for _ in range(220):
-    x = mx.random.normal((64, 8))
-    loss, grads = gradient(model, x, mx.argmax(x @ rule, axis=1))
+    loss, grads = gradient(model, x, y)
     optimizer.update(model, grads)
     mx.eval(loss, model.parameters(), optimizer.state)
