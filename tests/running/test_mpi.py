@@ -24,13 +24,13 @@ model, optimizer = nn.Linear(8, 4), optim.SGD(0.05)
 mx.eval(model.parameters())
 mx.random.seed(rank)
 gradients = nn.value_and_grad(model, lambda m, x: ((m(x) - x[:, :4]) ** 2).mean())
-for step in range(24 if how == "slow" else 12 - (how == "uneven" and rank)):
+for step in range(16 if how == "slow" else 12 - (how == "uneven" and rank)):
     loss, grads = gradients(model, mx.random.normal((32, 8)))
     if rank and step == 6:
         if how == "skips": continue
         if how == "raises": raise ValueError("a bad batch")
         if how == "dies": os.kill(os.getpid(), signal.SIGKILL)
-    if rank and how == "slow": time.sleep(0.2)  # held up
+    if rank and how == "slow": time.sleep(0.4)  # held up
     if how == "equal": sum(range(400_000))
     if how == "order":
         for name in sorted(grads, reverse=bool(rank and step == 6)):

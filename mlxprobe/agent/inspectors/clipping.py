@@ -152,7 +152,7 @@ class Clipping(Inspector):
             values = {"clip_norm": last[-1], "clipped": len(self._norms), "clip_looks": self._updates}
             self.inspection.recorder.channel.send("sheet", values=values)
             self._tell_scaled(last[-1])
-            self._tell_small(last[-1], graph.leaves(model.trainable_parameters()) if self._limit else [])
+            self._tell_small(last[-1], weights_of(model) if self._limit else [])
 
     def _tell_small(self, norm: float, weights: list[Any]) -> None:
         """Tell of updates that were all scaled to a small part, beside the size of what they move."""
@@ -182,6 +182,11 @@ class Clipping(Inspector):
             self.inspection.recorder.fact(
                 "clipped everywhere", self._site, limit=limit, share=share, looks=len(self._looks), seen=self._seen
             )
+
+
+def weights_of(model: Any) -> list[Any]:
+    """List what is trained of a model, or of a plain dict of parameters."""
+    return graph.leaves(model.trainable_parameters() if hasattr(model, "trainable_parameters") else model)
 
 
 def square(array: Any) -> float:
