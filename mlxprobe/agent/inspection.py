@@ -164,7 +164,8 @@ class Inspection(Wishes):
         elif is_landmark(step) and not self.busy and self.home.here():
             with self.at_our_cost():
                 looked = {UPDATE: self.backlog.update()}
-        self.due, self.wanted = self.wanted or self.looks.is_due(step + 1, now_s), False
+        revises = self.doubted and is_landmark(step + 1)
+        self.due, self.wanted = self.wanted or revises or self.looks.is_due(step + 1, now_s), False
         rests = not (self.due or self.recorder.newcomers.left or self.recorder.reductions.awaits(step + 1))
         self.recorder.idle = (step + 1, next_landmark(step + 1) - 1, self.looks.paid_s) if rests else NEVER
         return looked

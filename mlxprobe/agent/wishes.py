@@ -16,6 +16,7 @@ class Wishes:
         self.picked: list[tuple[Any, Any]] | None = None  # by targets, from what, while a loss is called anew by us
         self.heard: list[Any] = []  # calls of a model within the last gradient call, at a few steps
         self.attends = False  # whether the place where the mask of an attention is decided is asked for
+        self.doubted = False  # whether what was told may be taken back: then landmarks are looked at whatever they cost
         self.shuffled = 0  # rows that came again at another place of a batch
         self.alone = 0  # calls of a trained model with one row, outside of gradient calls
 
