@@ -8,6 +8,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from collections.abc import Iterable
 
 from mlxprobe.agent.rows import Row, Words
 from mlxprobe.agent.shared import BOX_ROW
@@ -45,16 +46,24 @@ class BlackBox:
         """Write nothing any more."""
         self._memory = None
 
-    def begins(self, row: Row, began_s: float) -> None:
-        """A collective may run from now on."""
+    def begins(self, rows: Iterable[Row], began_s: float) -> None:
+        """Collectives may run from now on."""
         memory = self._memory
-        if memory is not None:
-            self._written = row.slot = self._written + 1
-            at, kind = row.slot % SLOTS * ROW.size, self._words.kind(row)
-            ROW.pack_into(memory, at, kind, row.n, row.nth, row.step, row.sure, row.built, began_s, 0.0)
+        if memory is None:
+            return
+        for row in rows:
+            if not row.slot:
+                self._written = row.slot = self._written + 1
+                kind = row.kind.number or self._words.kind(row.kind)
+                told = kind, row.n, row.nth, row.step, row.sure, row.built, began_s, 0.0
+                ROW.pack_into(memory, row.slot % SLOTS * ROW.size, *told)
 
-    def returns(self, row: Row, now_s: float) -> None:
+    def returns(self, rows: Iterable[Row], now_s: float) -> None:
         """The evaluation has come back."""
         memory = self._memory
-        if memory is not None and row.slot > self._written - SLOTS:
-            DONE.pack_into(memory, row.slot % SLOTS * ROW.size + DONE_AT, now_s)
+        if memory is None:
+            return
+        oldest = self._written - SLOTS
+        for row in rows:
+            if row.slot > oldest:
+                DONE.pack_into(memory, row.slot % SLOTS * ROW.size + DONE_AT, now_s)

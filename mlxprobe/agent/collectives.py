@@ -6,27 +6,25 @@ be asked without drawing its graph; so what is told are the evaluations that cam
 
 from __future__ import annotations
 
-import math
+import sys
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from types import FrameType
 from typing import Any
 
-from mlxprobe.agent import sites
 from mlxprobe.agent.apart import MANY, Apart, last
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.blackbox import BlackBox
 from mlxprobe.agent.leaves import Leaves
 from mlxprobe.agent.nesting import Nesting
-from mlxprobe.agent.ranks import REDUCING
 from mlxprobe.agent.recorder import Recorder
-from mlxprobe.agent.rows import Row, Words, ago
+from mlxprobe.agent.rows import AT_ONCE, KEPT, Kinds, Row, Untold, Words, ago
 from mlxprobe.platform import inside
 
 COLLECTIVES = ("all_sum", "all_gather", "all_max", "all_min", "sum_scatter")
 MESSAGES = {"send": ("x", "dst"), "recv": ("shape", "dtype", "src"), "recv_like": ("x", "src")}
-KEPT, SPARE = 448, 64  # that wait to be told, and how many more until they are dropped together
-AT_ONCE = 20  # rows a line
 AT_ONCE_S = 1e-5  # an evaluation that takes less has computed nothing: no collective is as fast
 LONG_S = 0.1  # what has been computed is there sooner
 MOST_GROUPS = 64
@@ -39,14 +37,13 @@ class Collectives:
     def __init__(self, recorder: Recorder, nesting: Nesting) -> None:
         self._recorder = recorder
         self._nesting = nesting
-        self.open: list[Row] = []  # built, and no evaluation after that has returned
+        self.open: deque[Row] = deque(maxlen=KEPT)  # built, and no evaluation after that has returned
         self.active = False  # whether any has been built: an evaluation may ask for one whose result lay for long
         self.began_s = 0.0  # the evaluation under way
         self._told_began_s = 0.0
-        self._untold: dict[Row, None] = {}
-        self._counts: dict[str, int] = {}
-        self._ends: dict[str | tuple[str, int, bool], int] = {}  # of those, or by peer
-        self._results: dict[int, tuple[weakref.ref[Any], Row]] = {}  # by identity: of rows that may not have run
+        self._untold = Untold()
+        self._kinds = Kinds()
+        self._results: dict[int, Row] = {}  # by identity: of rows that may not have run
         self._beside = Apart()
         self._leaves = Leaves()
         self._again: list[Row] = []  # given to the evaluation under way, and said to be done
@@ -143,50 +140,51 @@ class Collectives:
         peer = -1
         if len(names) > 1:
             peer = int(args[len(names) - 1] if len(args) >= len(names) else kwargs[names[-1]])
+        group = self._name(kwargs.get("group")) if self._groups else WORLD
         whole = args[0] if args and operation != "recv" else result
-        known = self._groups.get(id(kwargs.get("group")))
-        name = known[1] if known else WORLD
-        n = self._counts[name] = self._counts.get(name, 0) + 1
-        shape = getattr(whole, "shape", ()), getattr(whole, "dtype", None)
-        row = Row(name, n, operation, shape, peer)
-        row.way = sites.way(2)
-        row.step, row.leaf = self._recorder.under_way, self._leaves.name(whole)
-        row.traced = bool(self._nesting.tracing)
-        self._nesting.talks |= row.traced or self._nesting.depth > 0
-        self._untold[row] = None
-        if len(self._untold) > KEPT + SPARE:
-            for old in list(self._untold)[:SPARE]:
-                del self._untold[old]
+        key = [operation, group, peer, getattr(whole, "shape", ()), getattr(whole, "dtype", None)]
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None:  # a line takes long to work out: ways gone before are known by their instructions
+            key += id(frame.f_code), frame.f_lasti
+            frame = frame.f_back
+        known = tuple(key)
+        kind = self._kinds.known.get(known) or self._kinds.meet(known)
+        kind.lane[0] = n = kind.lane[0] + 1
+        row = Row(kind, n, self._recorder.under_way, weakref.ref(result))
+        if self._leaves.named:
+            row.leaf = self._leaves.name(whole)
+        self._untold.rows.append(row)
+        nesting = self._nesting
+        if nesting.tracing or nesting.depth:
+            row.traced, nesting.talks = bool(nesting.tracing), True
         if not row.traced:
-            end = name if peer < 0 else (name, peer, operation == "send")
-            row.nth = self._ends[end] = self._ends.get(end, 0) + 1
-            self._recorder.reductions.take(row.step, math.prod(row.shape[0]) if operation in REDUCING else 0)
+            kind.end[0] = row.nth = kind.end[0] + 1
+            self._recorder.reductions.take(row.step, kind.reduces)
             self.open.append(row)
-            if len(self.open) > KEPT + SPARE:
-                del self.open[:SPARE]
-            self._results[id(result)] = weakref.ref(result), row
+            self._results[id(result)] = row
             self.active = True
 
     def begins(self, began_s: float, given: Sequence[Any]) -> None:
         """An evaluation of some arrays begins."""
         self.began_s = began_s
-        self._sure, held, self._again = False, False, []
+        self._sure = held = False
+        self._again = []
         for one in given if self._results else ():
-            known = self._results.get(id(one))
-            if known is not None and known[0]() is one:
-                row, held = known[1], True
+            row = self._results.get(id(one))
+            if row is not None and row.result() is one:
+                held = True
                 if row.done:
                     self._again.append(row)  # an evaluation has come back since, that need not have held it
                 else:
                     row.sure = True
                 self._sure |= row.sure
-        asks = bool(given) and bool(self._passed or (self.open and not held))
-        self._held = self._beside.held(given, self._recorder.lazy_steps, counts=bool(self._passed)) if asks else MANY
-        self._none = not (held or self._held)
-        self._apart = self._none and self._beside.is_one(given)
-        for row in self.open if not self._apart else ():
-            if not row.slot:
-                self._box.begins(row, began_s)
+        self._held, self._none, self._apart = MANY, False, False
+        if given and (self._passed or (self.open and not held)):
+            self._held = self._beside.held(given, self._recorder.lazy_steps, counts=bool(self._passed))
+            self._none = not (held or self._held)
+            self._apart = self._none and self._beside.is_one(given)
+        if not self._apart:
+            self._box.begins(self.open, began_s)
 
     def returns(self, now_s: float, *, waits: bool = True) -> None:
         """The evaluation has returned; one that does not wait has only begun."""
@@ -194,28 +192,33 @@ class Collectives:
         for row in self._again:
             if row.sure:  # it was told to wait
                 row.done = now_s
-                self._untold[row] = None
+                self._untold.add(row)
         if self._apart or (waits and not self._sure and now_s - began_s < AT_ONCE_S):
             return
         for row in self.open:
             row.begun = row.begun or began_s
             row.done = now_s if waits else 0.0
             row.passed = self._none
-            self._untold[row] = None
-            if waits:
-                self._box.returns(row, now_s)
+            if not row.news:
+                self._untold.add(row)
         if self._none:
             self._passed = [*self._passed, *self.open][-KEPT:]
         elif self._passed:
             for row in last(self._passed, self._held - len(self.open)):
                 row.passed = False
-                self._untold[row] = None
+                self._untold.add(row)
         if waits:
+            self._box.returns(self.open, now_s)
             self.open.clear()
-            known = {} if self._sure and len(self._results) == 1 else self._results
-            self._results = {  # that live, and may never have been computed
-                key: held for key, held in known.items() if not held[1].sure and held[0]() is not None
-            }
+            self._forget()
+
+    def _forget(self) -> None:
+        """Keep the results that live, and may never have been computed."""
+        if self._sure and len(self._results) == 1:
+            self._results.clear()
+        elif self._results:
+            some = list(self._results.items())
+            self._results = {key: row for key, row in some if not row.sure and row.result() is not None}
 
     def fails(self) -> None:
         """The evaluation has raised an exception."""
@@ -228,20 +231,18 @@ class Collectives:
         for row in list(self.open) if not self._apart else ():
             if row.built <= began_s:  # not after: the program goes on meanwhile
                 row.begun = row.begun or began_s
-                self._untold[row] = None
+                self._untold.add(row)
         if began_s and now_s - began_s > LONG_S:
             for row in self._again:
                 row.begun, row.done, row.sure = began_s, 0.0, True
-                self._untold[row] = None
-        untold = list(self._untold)
+                self._untold.add(row)
         news = began_s != self._told_began_s
-        for first in range(0, max(len(untold), news), AT_ONCE):
-            some = [one for one in untold[first : first + AT_ONCE] if self._untold.pop(one, one) is None]
-            rows = [self._words.row(one, now_s) for one in some]  # out first: what the program does then is news again
+        for _ in range(0, max(len(self._untold.rows), news), AT_ONCE):
+            some = self._untold.take()
+            rows = [self._words.row(one, now_s) for one in some]
             if not self._recorder.channel.send(
-                "collectives", at=now_s, rows=rows, evaluating=ago(began_s, now_s), counts=dict(self._counts)
+                "collectives", at=now_s, rows=rows, evaluating=ago(began_s, now_s), counts=self._kinds.counts()
             ):
-                for one in some:
-                    self._untold.setdefault(one)
+                self._untold.put_back(some)
                 return
             self._told_began_s = began_s

@@ -16,17 +16,17 @@ class Leaves:
 
     def __init__(self) -> None:
         self._calls = 0
-        self._named: dict[int, tuple[weakref.ref[Any], str]] = {}
+        self.named: dict[int, tuple[weakref.ref[Any], str]] = {}  # none at most steps
 
     def take(self, gradients: Any) -> None:
         """A gradient call has returned these."""
         self._calls += 1
-        self._named = {}
+        self.named = {}
         if is_landmark(self._calls):
             named = graph.named_leaves(gradients)
-            self._named = {id(one): (weakref.ref(one), path) for path, one in named[:MOST]}
+            self.named = {id(one): (weakref.ref(one), path) for path, one in named[:MOST]}
 
     def name(self, array: Any) -> str:
         """Return the path of a gradient; an empty string where it is none, or not known."""
-        known = self._named.get(id(array))
+        known = self.named.get(id(array))
         return known[1] if known is not None and known[0]() is array else ""

@@ -28,12 +28,14 @@ class Reductions:
 
     def take(self, step: int, elements: int) -> None:
         """So many elements more are reduced in a step."""
-        self._elements = elements + (self._elements if step == self._step else 0)
-        self._step = step
-        if self.has_met(step):
+        if step != self._step:
+            self._step, self._elements = step, 0
+        self._elements += elements
+        if 0 < self.trained <= 2 * self._elements:
             self.taken = False
-            self._after |= {step + 1} if len(self._after) < MOST else set()
-            self._wake()
+            if len(self._after) < MOST:
+                self._after.add(step + 1)
+                self._wake()
 
     def has_met(self, step: int) -> bool:
         """Tell whether a step, the last that has reduced anything, has reduced that much."""

@@ -16,12 +16,10 @@ NOWHERE: Site = ("", 0)
 CALLERS_AT_MOST = 10_000
 TEXT_CHARACTERS = 200
 WAY_LINES = 12
-WAYS_AT_MOST = 1000
 OPTIMIZED = 1  # a function's code: `inspect.CO_OPTIMIZED`
 OURS = 3  # references to what a frame has made for us: its own, ours, and the one that counts
 
 roots = Roots()
-_ways: dict[tuple[int, ...], tuple[tuple[Site, ...], list[CodeType]]] = {}
 _callers: dict[Site, Site] = {}  # of lines in installed packages: the script's line that led there first
 
 
@@ -35,7 +33,6 @@ def add(folder: str, owner: str) -> None:
     """Take in a folder (see `Roots`)."""
     roots.add(folder, owner)
     whose.cache_clear()
-    _ways.clear()
 
 
 def is_users(file: str) -> bool:
@@ -59,23 +56,12 @@ def calling() -> Site:
     return innermost(sys._getframe(1))
 
 
-def way(above: int = 0) -> tuple[Site, ...]:
+def way(above: int = 0) -> tuple[tuple[Site, ...], list[CodeType]]:
     """Return the lines of somebody's code that are being executed, from the one that `calling` returns outwards.
 
-    A line takes long to work out: the ways that were gone before are known by their instructions. The agent's own calls
-    `above` may be left out.
+    Beside them the code of all that is being executed. The agent's own calls `above` may be left out.
     """
     frame: FrameType | None = sys._getframe(1 + above)
-    key: list[int] = []
-    while frame is not None:
-        key += id(frame.f_code), frame.f_lasti
-        frame = frame.f_back
-    known = _ways.get(whole := tuple(key))
-    return known[0] if known else _gone(whole)
-
-
-def _gone(key: tuple[int, ...]) -> tuple[Site, ...]:
-    frame: FrameType | None = sys._getframe(2)
     first, codes = innermost(frame), []
     found: list[Site] = []
     while frame is not None:
@@ -83,10 +69,7 @@ def _gone(key: tuple[int, ...]) -> tuple[Site, ...]:
         if whose(frame.f_code.co_filename) in (OWN, PACKAGE):
             found.append((frame.f_code.co_filename, frame.f_lineno))
         frame = frame.f_back
-    made = tuple(found) if found and found[0] == first else (first, *found)
-    if len(_ways) < WAYS_AT_MOST:
-        _ways[key] = made, codes  # held, for an identity is only theirs while they live
-    return made
+    return (tuple(found) if found and found[0] == first else (first, *found)), codes
 
 
 def led(lines: tuple[Site, ...]) -> str:

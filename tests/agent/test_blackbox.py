@@ -9,12 +9,16 @@ from typing import Any, cast
 
 from mlxprobe.agent.blackbox import SLOTS, BlackBox
 from mlxprobe.agent.channel import Channel
-from mlxprobe.agent.rows import Row, Words
+from mlxprobe.agent.rows import Kind, Row, Words
 from mlxprobe.agent.shared import BOX_FILE
 from mlxprobe.supervisor.boxes import collectives
 from mlxprobe.supervisor.events import EventLog
 
 PID = 7
+
+
+def kind(size: int) -> Kind:
+    return Kind(("all_sum", "world", -1), (size,), "float32", [[0], [0]])
 
 
 class Both:
@@ -23,6 +27,7 @@ class Both:
     def __init__(self, folder: Path) -> None:
         self.log = EventLog(0.0)
         self.log.take({"e": "process", "t": 0.0, "pid": PID, "parent": 1, "rank": 0, "size": 2, "command": []})
+        self.kinds: dict[int, Kind] = {}
         self.folder = folder
         self.box = BlackBox(Words(cast(Channel, SimpleNamespace(send=self._send))))
         self.box.open(str(folder / f"{BOX_FILE}.{PID}"))
@@ -32,11 +37,11 @@ class Both:
         return True
 
     def evaluates(self, n: int, *, returns: bool = True) -> None:
-        row = Row("world", n, "all_sum", ((n % 3,), "float32"), -1)
+        row = Row(self.kinds.setdefault(n % 3, kind(n % 3)), n, 0, lambda: None)
         row.built = float(n)
-        self.box.begins(row, n + 0.25)
+        self.box.begins([row], n + 0.25)
         if returns:
-            self.box.returns(row, n + 0.5)
+            self.box.returns([row], n + 0.5)
 
     def told(self) -> list[tuple[int, tuple[int, ...], float | None, float | None]]:
         return [(one.n, one.shape, one.begun_s, one.done_s) for one in collectives(self.folder, self.log)]
@@ -53,11 +58,11 @@ def test_what_was_begun_and_never_told_is_known(tmp_path: Path) -> None:
 
 def test_the_last_are_kept_and_a_late_return_spoils_nothing(tmp_path: Path) -> None:
     both = Both(tmp_path)
-    early = Row("world", 1, "all_sum", ((1,), "float32"), -1)
-    both.box.begins(early, 1.25)
+    early = Row(kind(1), 1, 0, lambda: None)
+    both.box.begins([early], 1.25)
     for n in range(2, SLOTS + 3):
         both.evaluates(n, returns=n % 2 == 0)
-    both.box.returns(early, 99.0)
+    both.box.returns([early], 99.0)
     told = both.told()
     assert [one[0] for one in told] == list(range(3, SLOTS + 3))
     assert [one[3] for one in told] == [None if n % 2 else n + 0.5 for n in range(3, SLOTS + 3)]

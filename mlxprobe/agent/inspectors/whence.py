@@ -63,7 +63,7 @@ class Whence(Inspector):
         with own.importable():
             from mlxprobe.agent import built, exits
 
-            way = exits.around(sites.way())
+            way = exits.around(sites.way()[0])
             place = built.datum(call, batch[0]) if batch else sites.NOWHERE
         recorder.revise("rounds", call.site, left=way[0], skipped=way[1], made=way[2])
         if place[1]:
