@@ -55,6 +55,11 @@ def sorted_rows(cause: Finding, effect: Finding) -> bool:
     return "one_class" in cause.evidence
 
 
+def misgiven(cause: Finding, effect: Finding) -> bool:
+    """Tell whether a loss was given numbers that it does not take: it may have no lowest value."""
+    return "misgiven" in cause.evidence
+
+
 def beyond_reach(cause: Finding, effect: Finding) -> bool:
     """Tell whether targets lie where outputs cannot come."""
     return "share" in cause.evidence
@@ -136,6 +141,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
         Cause("MP203"),
         Cause("MP403"),
         Cause("MP401", proved),
+        Cause("MP302", misgiven),
         Cause("MP304", proved),
         Cause("MP309", sorted_rows),
         Cause("MP702", before),
@@ -178,7 +184,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
         Cause("MP212", hardly_moved),
     ),
     "MP308": (Cause("MP301", padding_learned),),
-    "MP312": (Cause("MP212", signs_alone), Cause("MP216")),
+    "MP312": (Cause("MP212", signs_alone), Cause("MP216"), Cause("MP302", misgiven)),
     "MP404": (Cause("MP210", rate_not_finite), Cause("MP207", proved)),
     "MP502": (Cause("MP109", rows_kept),),
     "MP505": (Cause("MP109", rows_kept), Cause("MP502", traced_as_often)),

@@ -117,6 +117,7 @@ SEES: dict[str, str] = {
     "Sizes": "MP109",
     "Sources": "MP314",
     "Supply": "MP313",
+    "Takes": "MP302",
     "Ties": "MP218",
     "Twins": "MP309",
     "Unclipped": "MP212",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from mlxprobe.diagnosis.misgiven import misgiven
 from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
@@ -89,18 +90,20 @@ def summed_up(names: list[str]) -> str:
 
 @finding("MP302", "hand-written-log-softmax", Severity.WARNING, needs="loss graph")
 def hand_written_log_softmax(seen: Observation) -> Iterator[Finding]:
-    """A log-softmax is built by hand of exp, sum and log, or taken of what is a softmax already.
+    """A log-softmax is built by hand, or taken of what is a softmax already; or a loss is given what it does not take.
 
     Without the maximum subtracted, exp overflows above 88 in float32 and the loss is infinite or NaN; the logarithm of
     a softmax underflows to minus infinity. Where the maximum is subtracted, this is a note: it is right, and slower.
     A loss of logits that is given probabilities squashes them a second time: it never comes near zero, and its
     gradients are small. `mx.random.categorical` takes logits too: given probabilities, its choices are nearly even.
     MLX's `kl_div_loss` and `nll_loss` take logarithms on both sides, where other frameworks take probabilities as
-    targets.
+    targets. By the numbers of their arguments are told: logits for these two, rows of targets for `cross_entropy` that
+    do not sum to 1, targets of `binary_cross_entropy` far from 0 to 1, variances below zero, targets of 0 and 1 where
+    -1 and 1 are wanted, and a loss that is nothing but `cosine_similarity_loss`, which is least for opposites.
 
     Example: `mx.log(mx.sum(mx.exp(logits), axis=-1))`, `mx.log(mx.softmax(logits, axis=-1))`;
     `cross_entropy(mx.softmax(logits), labels)`; `kl_div_loss(nn.log_softmax(student), mx.softmax(teacher))`;
-    `mx.random.categorical(mx.softmax(logits))`.
+    `mx.random.categorical(mx.softmax(logits))`; `nll_loss(logits, labels)`.
 
     Use instead: `nn.losses.cross_entropy(logits, labels)`, or `logits - mx.logsumexp(logits, axis=-1, keepdims=True)`.
     """
@@ -121,6 +124,7 @@ def hand_written_log_softmax(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "squashed twice"):
         message = f"the loss is one of logits, and is given what is a {fact.detail['kind']} already{seen_at(fact)}"
         yield rule("MP302").at(message, fact.file, fact.line)
+    yield from misgiven(seen)
 
 
 @finding("MP308", "loss-share", Severity.NOTE)

@@ -50,6 +50,7 @@ from mlxprobe.agent.inspectors.shares import Shares
 from mlxprobe.agent.inspectors.sizes import Sizes
 from mlxprobe.agent.inspectors.sources import Sources
 from mlxprobe.agent.inspectors.supply import Supply
+from mlxprobe.agent.inspectors.takes import Takes
 from mlxprobe.agent.inspectors.ties import Ties
 from mlxprobe.agent.inspectors.twins import Twins
 from mlxprobe.agent.inspectors.unclipped import Unclipped
@@ -93,6 +94,7 @@ ALL: tuple[type[Inspector], ...] = (
     Shares,
     Reduced,  # after Shares, which weighs the loss
     Outcomes,
+    Takes,
     Worths,
     Retained,
     Buffers,

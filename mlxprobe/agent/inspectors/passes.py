@@ -7,18 +7,16 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from mlxprobe.agent import graph, sites
+from mlxprobe.agent import sites
 from mlxprobe.agent.arguments import like
 from mlxprobe.agent.call import Call
 from mlxprobe.agent.inspection import Inspection, Inspector
 from mlxprobe.agent.inspectors.modes import Modes, loop
-from mlxprobe.agent.lossgraph import LossGraph
 
 BESIDE, FED = 4, 40
 MANY = 8  # losses in a row that nothing evaluated
 FACTOR = 2  # of the peak before
 FLOOR_BYTES = 1_000_000
-LOGARITHMS, LOOKS = ("kl_div_loss", "nll_loss"), 4  # losses that take logarithms of probabilities
 
 
 class Passes(Inspector):
@@ -38,14 +36,13 @@ class Passes(Inspector):
         self._called_with: Callable[[], Any] = object  # the rows of the last such call
         self._heard: dict[type, tuple[Any, Any]] = {}  # what models are called by, as it is and as it was
         self._fed = 0
-        self._read = 0  # losses that were looked behind
 
     def imported(self, name: str, module: Any) -> None:
         """Wrap MLX's loss functions."""
         if name == "mlx.nn.losses":
             for key, one in list(vars(module).items()):
                 if callable(one) and getattr(one, "__module__", "") == name and not key.startswith("_"):
-                    setattr(module, key, self._loss(one, takes_logarithms=key in LOGARITHMS))
+                    setattr(module, key, self._loss(one))
         elif name == "mlx.nn.layers.normalization":
             module.BatchNorm.__call__ = self._normalisation(module.BatchNorm.__call__)
 
@@ -121,7 +118,7 @@ class Passes(Inspector):
             self._rest()
             self._judge()
 
-    def _loss(self, original: Callable[..., Any], *, takes_logarithms: bool) -> Callable[..., Any]:
+    def _loss(self, original: Callable[..., Any]) -> Callable[..., Any]:
         nesting = self.inspection.nesting
 
         @like(original)
@@ -129,22 +126,12 @@ class Passes(Inspector):
             result = original(*args, **kwargs)
             if nesting.depth and self.inspection.due:
                 self._modes.within()
-                if takes_logarithms and self._read < LOOKS and not (nesting.replay or self.inspection.busy):
-                    with self.inspection.at_our_cost():
-                        self._look_behind([*args[:2], *kwargs.values()])
             if not (nesting.depth or nesting.tracing or nesting.replay or self.inspection.busy):
                 with self.inspection.at_our_cost():
                     self._alone(result)
             return result
 
         return loss
-
-    def _look_behind(self, given: list[Any]) -> None:
-        """See whether a loss of logarithms is given what a softmax returns."""
-        self._read += 1
-        arrays = [one for one in given if hasattr(one, "dtype")] if self.inspection.recorder.lazy_steps <= 1 else []
-        if any(LossGraph(graph.dot(loss=one)).operation("loss") == "Softmax" for one in arrays):
-            self.inspection.recorder.fact("probabilities", sites.calling())
 
     def _alone(self, result: Any) -> None:
         """A loss was computed that no gradient is taken of."""
