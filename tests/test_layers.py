@@ -25,6 +25,18 @@ FLOORS = (  # from the ground; a room imports from itself and from floors below
     {"testing", "integrations"},
     {"cli"},
 )
+INSIDE_THE_AGENT = (  # its own floors
+    {"wire", "wrapping"},
+    {"code", "graphs"},
+    {"record"},
+    {"looks"},
+    {"origin"},
+    {"compiled"},
+    {"hooks"},
+    {"inspectors"},
+    {"life"},
+    {"carried"},
+)
 PURE = (
     "values/observation.py",
     "values/record.py",
@@ -82,9 +94,19 @@ def test_a_room_imports_from_floors_below_it(file: Path) -> None:
     assert rooms_of(file) <= allowed, f"{place(file)} stands on floor {floor}"
 
 
+@pytest.mark.parametrize("file", [one for one in FILES if re.match("agent/.*/", place(one))], ids=place)
+def test_a_room_of_the_agent_imports_from_floors_below_it(file: Path) -> None:
+    room = place(file).split("/")[1]
+    floor = next(number for number, rooms in enumerate(INSIDE_THE_AGENT) if room in rooms)
+    used = {name.split(".")[2] for name in imported(file) if name.startswith("mlxprobe.agent.")}
+    assert used <= {room}.union(*INSIDE_THE_AGENT[:floor]), f"{place(file)} stands on floor {floor} of the agent"
+
+
 def test_every_room_stands_on_a_floor() -> None:
     rooms = {file.parent.name for file in PACKAGE.glob("*/*.py") if "_scenarios" not in file.parts} | {"api"}
     assert rooms == set().union(*FLOORS)
+    inside = {file.parent.name for file in (PACKAGE / "agent").glob("*/*.py")}
+    assert inside == set().union(*INSIDE_THE_AGENT)
 
 
 @pytest.mark.parametrize("file", FILES, ids=place)
@@ -104,7 +126,7 @@ def test_the_agent_imports_the_standard_library_and_mlx_alone(file: Path) -> Non
 @pytest.mark.parametrize("file", [one for one in FILES if place(one).startswith("agent/")], ids=place)
 def test_what_the_agent_imports_while_a_program_runs_it_imports_from_its_own(file: Path) -> None:
     """Else the program's `mlxprobe` would be imported, or another copy of ours from its environment."""
-    if place(file) in {"agent/start.py", "agent/__main__.py"}:  # before there is a program
+    if place(file) in {"agent/life/start.py", "agent/__main__.py"}:  # before there is a program
         return
     whole = ast.parse(file.read_text())
     scopes = [one for one in ast.walk(whole) if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import psutil
 
-from mlxprobe.agent.line import Line
+from mlxprobe.agent.wire.line import Line
 from mlxprobe.cli.common import tell
 from mlxprobe.settings.table import Settings, cache_folder, resolve
 from mlxprobe.supervisor.start import Started, hosted

@@ -13,8 +13,8 @@ import sys
 import threading
 from typing import Any
 
-from mlxprobe.agent import carry
-from mlxprobe.agent.imports import is_watched
+from mlxprobe.agent.life import carry
+from mlxprobe.agent.wrapping.imports import is_watched
 from mlxprobe.platform import inside
 from mlxprobe.running.beside import Beside, logged, present
 from mlxprobe.values.errors import ProbeError

@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from mlxprobe.agent.guest import Guest
-from mlxprobe.agent.imports import is_watched
-from mlxprobe.agent.line import Line
-from mlxprobe.agent.listener import Listener
+from mlxprobe.agent.life.guest import Guest
+from mlxprobe.agent.wire.line import Line
+from mlxprobe.agent.wire.listener import Listener
+from mlxprobe.agent.wrapping.imports import is_watched
 from mlxprobe.values.errors import ProbeError, UsageError
 
 ANSWERS_WITHIN_S = 120.0  # on a machine that is busy with the program

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlxprobe.agent.shared import STEPS_VARIABLE
+from mlxprobe.agent.wire.shared import STEPS_VARIABLE
 from mlxprobe.running.limits import Slowest, limits_of, limits_within
 from mlxprobe.settings.table import Settings
 from mlxprobe.supervisor.start import Started, started

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import psutil
 
-from mlxprobe.agent.roots import INSTALLED, LIBRARY, PACKAGE, Roots
+from mlxprobe.agent.code.roots import INSTALLED, LIBRARY, PACKAGE, Roots
 from mlxprobe.platform.interface import Thread
 from mlxprobe.platform.system import system
 from mlxprobe.values.live import Connection

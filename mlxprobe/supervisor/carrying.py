@@ -18,10 +18,10 @@ from mlxprobe.values.errors import ProbeError, UsageError
 PACKAGES = str(Path(__file__).parents[2])
 COME = """import sys
 sys.path.append({packages!r})
-from mlxprobe.agent import guest
+from mlxprobe.agent.life import guest
 guest.come({folder!r}, {supervisor})
 """
-GO = "from mlxprobe.agent import guest\nguest.go()\n"
+GO = "from mlxprobe.agent.life import guest\nguest.go()\n"
 
 
 class Carried:

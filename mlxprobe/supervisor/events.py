@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from mlxprobe.agent.roots import Roots
-from mlxprobe.agent.shared import COLLECTIVE
+from mlxprobe.agent.code.roots import Roots
+from mlxprobe.agent.wire.shared import COLLECTIVE
 from mlxprobe.supervisor.boxes import later
 from mlxprobe.supervisor.feed import Feed
 from mlxprobe.supervisor.thin import thin

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from mlxprobe.agent.roots import Roots
+from mlxprobe.agent.code.roots import Roots
 from mlxprobe.platform.system import system
 from mlxprobe.supervisor.native import TRIES, calls_of, program
 from mlxprobe.supervisor.patience import Patience

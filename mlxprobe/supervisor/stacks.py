@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlxprobe.agent.roots import AGENT, Roots
-from mlxprobe.agent.shared import ASK_FILE, STACK_SIGNAL, STACKS_END, STACKS_FILE
+from mlxprobe.agent.code.roots import AGENT, Roots
+from mlxprobe.agent.wire.shared import ASK_FILE, STACK_SIGNAL, STACKS_END, STACKS_FILE
 from mlxprobe.supervisor.patience import LOOK_S, Patience
 from mlxprobe.values.vocabulary import Whose
 

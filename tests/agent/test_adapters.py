@@ -9,8 +9,8 @@ import mlx.core as mx
 import pytest
 from mlx import nn
 
-from mlxprobe.agent.adapters import adds, find, readings
-from mlxprobe.agent.declared import declared
+from mlxprobe.agent.looks.adapters import adds, find, readings
+from mlxprobe.agent.looks.declared import declared
 
 
 class Layer(nn.Module):  # type: ignore[misc]  # mlx.nn has no types

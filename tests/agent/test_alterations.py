@@ -5,7 +5,7 @@ import mlx.nn as nn
 import pytest
 from mlx.utils import tree_flatten
 
-from mlxprobe.agent import alterations
+from mlxprobe.agent.hooks import alterations
 
 
 def test_the_gradients_of_factors_are_kept_alone() -> None:

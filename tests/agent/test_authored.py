@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent import authored
+from mlxprobe.agent.code import authored
 
 
 class Head:

@@ -8,8 +8,8 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from mlxprobe.agent import bare
-from mlxprobe.agent.shared import DEVICE_VARIABLE
+from mlxprobe.agent.life import bare
+from mlxprobe.agent.wire.shared import DEVICE_VARIABLE
 
 
 class Heard:

@@ -7,10 +7,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from mlxprobe.agent.blackbox import SLOTS, BlackBox
-from mlxprobe.agent.channel import Channel
-from mlxprobe.agent.rows import Kind, Row, Words
-from mlxprobe.agent.shared import BOX_FILE
+from mlxprobe.agent.hooks.blackbox import SLOTS, BlackBox
+from mlxprobe.agent.hooks.rows import Kind, Row, Words
+from mlxprobe.agent.wire.channel import Channel
+from mlxprobe.agent.wire.shared import BOX_FILE
 from mlxprobe.supervisor.boxes import collectives
 from mlxprobe.supervisor.events import EventLog
 

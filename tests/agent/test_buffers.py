@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from watching import GUARD_S
 
-from mlxprobe.agent.kept import Growth, outline
-from mlxprobe.agent.traces import Range
+from mlxprobe.agent.compiled.kept import Growth, outline
+from mlxprobe.agent.compiled.traces import Range
 from mlxprobe.diagnosis import diagnose
 from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.observation import Limits, Program

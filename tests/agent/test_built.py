@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent import built, sites
-from mlxprobe.agent.roots import OWN, Roots
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.roots import OWN, Roots
+from mlxprobe.agent.looks import built
 
 Site = tuple[str, int]
 

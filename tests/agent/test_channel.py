@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent import channel
-from mlxprobe.agent.channel import ROOM_WITHIN_S, Channel, open_channel
-from mlxprobe.agent.shared import FD_VARIABLE, LINE_BYTES
+from mlxprobe.agent.wire import channel
+from mlxprobe.agent.wire.channel import ROOM_WITHIN_S, Channel, open_channel
+from mlxprobe.agent.wire.shared import FD_VARIABLE, LINE_BYTES
 
 
 class Pipe:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.children import HOLDERS, Children
+from mlxprobe.agent.life.children import HOLDERS, Children
 from mlxprobe.supervisor.events import EventLog
 
 

@@ -7,12 +7,13 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.apart import MANY, Apart
-from mlxprobe.agent.collectives import Collectives
-from mlxprobe.agent.nesting import Nesting
-from mlxprobe.agent.ranks import Reductions
-from mlxprobe.agent.recorder import Recorder
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.hooks.apart import MANY, Apart
+from mlxprobe.agent.hooks.collectives import Collectives
+from mlxprobe.agent.record.nesting import Nesting
+from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wire.ranks import Reductions
 
 
 def test_an_evaluation_of_what_lay_for_long_is_told_and_its_end_too() -> None:

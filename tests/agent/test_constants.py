@@ -5,8 +5,8 @@ from typing import Any
 
 import mlx.core as mx
 
-from mlxprobe.agent.constants import Constants
-from mlxprobe.agent.outside import Outside
+from mlxprobe.agent.compiled.constants import Constants
+from mlxprobe.agent.compiled.outside import Outside
 
 
 def compared(kept: Any, now: Any) -> list[str]:

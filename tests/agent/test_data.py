@@ -8,9 +8,9 @@ import random
 import mlx.core as mx
 import pytest
 
-from mlxprobe.agent import within
 from mlxprobe.agent.inspectors.levels import Targets
 from mlxprobe.agent.inspectors.pairs import BELONG, Path, known_by
+from mlxprobe.agent.looks import within
 
 RUNS = 200
 

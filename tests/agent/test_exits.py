@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent import exits, sites
-from mlxprobe.agent.roots import OWN
+from mlxprobe.agent.code import exits, sites
+from mlxprobe.agent.code.roots import OWN
 
 SOURCE = """
 def batches(data):

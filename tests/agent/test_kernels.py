@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent import kernels
-from mlxprobe.agent.kernels import AT_MOST_S, Kernels
+from mlxprobe.agent.graphs import kernels
+from mlxprobe.agent.graphs.kernels import AT_MOST_S, Kernels
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import mlx.core as mx
 import mlx.nn as nn
 import pytest
 
-from mlxprobe.agent import graph
-from mlxprobe.agent.losskind import LossKind
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.losskind import LossKind
 
 CLASSES = 5
 

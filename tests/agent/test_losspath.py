@@ -5,8 +5,8 @@ from __future__ import annotations
 import mlx.core as mx
 import pytest
 
-from mlxprobe.agent import losspath
-from mlxprobe.agent.losspath import LONG_PAST, LossPath
+from mlxprobe.agent.record import losspath
+from mlxprobe.agent.record.losspath import LONG_PAST, LossPath
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlxprobe.agent.peaks import Peaks
+from mlxprobe.agent.record.peaks import Peaks
 
 
 class Core:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from mlxprobe.agent.channel import Channel
-from mlxprobe.agent.phases import Phases
-from mlxprobe.agent.recorder import Recorder
+from mlxprobe.agent.record.phases import Phases
+from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wire.channel import Channel
 
 
 def seconds(phases: Phases) -> dict[str, float]:

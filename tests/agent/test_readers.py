@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent import readers
+from mlxprobe.agent.life import readers
 
 
 @pytest.fixture

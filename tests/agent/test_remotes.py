@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.remotes import remote
+from mlxprobe.agent.life.remotes import remote
 
 SCRIPT = "stty -echo; cd /a; export MLX_RANK=3; cmd=(python 'train it.py' --fast); exec \"${cmd[@]}\""
 LINE = f"ssh -tt -o LogLevel=QUIET studio2 {shlex.quote(SCRIPT)}"

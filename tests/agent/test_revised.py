@@ -13,7 +13,7 @@ from mlxprobe.values.observation import Limits, Program
 LIMITS = Limits(stall_s=20.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
 LOOP = """
 import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
-from mlxprobe.agent import looks
+from mlxprobe.agent.looks import budget as looks
 
 class Net(nn.Module):
     def __init__(self):

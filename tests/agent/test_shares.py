@@ -5,9 +5,9 @@ from __future__ import annotations
 import mlx.core as mx
 import pytest
 
-from mlxprobe.agent import graph
-from mlxprobe.agent.losskind import LossKind
-from mlxprobe.agent.tails import longest_run, longest_tail, rows_of, tail
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.losskind import LossKind
+from mlxprobe.agent.looks.tails import longest_run, longest_tail, rows_of, tail
 
 
 @pytest.mark.parametrize(

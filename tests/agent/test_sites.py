@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-from mlxprobe.agent import sites
+from mlxprobe.agent.code import sites
 
 
 class Large:

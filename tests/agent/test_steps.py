@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.channel import Channel
-from mlxprobe.agent.shared import LINE_BYTES
-from mlxprobe.agent.steps import FLUSH_S, KEPT, MOST, StepLog
+from mlxprobe.agent.record.steps import FLUSH_S, KEPT, MOST, StepLog
+from mlxprobe.agent.wire.channel import Channel
+from mlxprobe.agent.wire.shared import LINE_BYTES
 
 
 class Gathered:

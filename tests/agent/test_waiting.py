@@ -12,17 +12,17 @@ import mlx.core as mx
 import mlx.nn as nn
 import pytest
 
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.channel import Channel
-from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.recorder import Recorder
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wire.channel import Channel
 
 PROGRAM = """
 import os, sys
-from mlxprobe.agent import graph
-from mlxprobe.agent.channel import Channel
-from mlxprobe.agent.imports import when_imported
-from mlxprobe.agent.process import Agent
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.wire.channel import Channel
+from mlxprobe.agent.wrapping.imports import when_imported
+from mlxprobe.agent.life.process import Agent
 agent = Agent(Channel(os.open("/dev/null", os.O_WRONLY)), sys.argv[1], {})
 when_imported("mlx.core", agent.hook_core)
 import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, cast
 
-from mlxprobe.agent.recorder import Recorder
-from mlxprobe.agent.work import Work
+from mlxprobe.agent.life.work import Work
+from mlxprobe.agent.record.recorder import Recorder
 
 
 class Told:

@@ -63,7 +63,7 @@ def test_a_cell_is_told_of_beneath_it_broken_and_mended() -> None:
     (told,) = reports(mended)
     assert "60 steps" in told and "healthy: no finding" in told
     assert [one.output_type for one in plain] == ["execute_result"]
-    assert "agent/gradients.py" not in "".join(next(one for one in error if one.output_type == "error").traceback)
+    assert "agent/hooks/gradients.py" not in "".join(next(one for one in error if one.output_type == "error").traceback)
     assert "TypeError" in reports(error)[0] and "raised at In[6]:2" in reports(error)[0]
     (told,) = reports(flat)
     assert "In[8]:4: MP205 error update-not-applied" in told  # at that rate nothing is learned

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from watching import TOYS, until
 
-from mlxprobe.agent.roots import Roots
+from mlxprobe.agent.code.roots import Roots
 from mlxprobe.platform import LINUX
 from mlxprobe.platform.interface import Native
 from mlxprobe.platform.linux import rights

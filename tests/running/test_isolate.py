@@ -18,7 +18,7 @@ from making import HERE, record_row
 from running import MLXPROBE, PRELUDE, own_environment, run
 from watching import GUARD_S
 
-from mlxprobe.agent import interventions
+from mlxprobe.agent.hooks import interventions
 from mlxprobe.diagnosis import RULES
 from mlxprobe.reports.isolation import ISOLATION_FORMATS
 from mlxprobe.running.interventions import INTERVENTIONS

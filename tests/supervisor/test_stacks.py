@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent.roots import AGENT, Roots
-from mlxprobe.agent.shared import STACKS_FILE
+from mlxprobe.agent.code.roots import AGENT, Roots
+from mlxprobe.agent.wire.shared import STACKS_FILE
 from mlxprobe.platform import LINUX
 from mlxprobe.supervisor.stacks import Stacks, parse
 

@@ -54,16 +54,18 @@ def _go_on_without_us() -> None:
 
 if "MLXPROBE_FOLDER" in os.environ and sys.version_info >= (3, 10):  # an older one is not watched
     _make_agent_importable()
-    from mlxprobe.agent import imports, lineage, own
+    from mlxprobe.agent.code import own
+    from mlxprobe.agent.life import lineage
+    from mlxprobe.agent.wrapping import imports
 
     def _settle(mx: ModuleType) -> None:
         with own.importable(), _no_garbage():
-            from mlxprobe.agent import carry
+            from mlxprobe.agent.life import carry
         carry.settle(mx, lineage.handed)
 
     def _greet() -> None:
         with own.importable(), _no_garbage():
-            from mlxprobe.agent import greeting
+            from mlxprobe.agent.wire import greeting
         greeting.greet(lineage.handed)
 
     lineage.hand_down()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mlxprobe.agent.inspection import Inspector
 from mlxprobe.agent.inspectors.accumulation import Accumulation
 from mlxprobe.agent.inspectors.adapter_files import AdapterFiles
 from mlxprobe.agent.inspectors.adapters import Adapters
@@ -58,6 +57,7 @@ from mlxprobe.agent.inspectors.units import Units
 from mlxprobe.agent.inspectors.whence import Whence
 from mlxprobe.agent.inspectors.worths import Worths
 from mlxprobe.agent.inspectors.written import Written
+from mlxprobe.agent.looks.inspection import Inspector
 
 ALL: tuple[type[Inspector], ...] = (
     Losses,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, own, sites
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
 
 SMALL = 4096  # elements of the one parameter whose gradients are kept
 ELEMENTS = 3  # fewer are a multiple of whatever else by chance
@@ -89,7 +90,7 @@ class Accumulation(Inspector):
                 self._loop = self.inspection.recorder.loop_site = loop_of(calls[-1])
                 if not self._usual:
                     with own.importable():
-                        from mlxprobe.agent import built
+                        from mlxprobe.agent.looks import built
                     self._handed = built.returned("gradients")
 
     def forget(self) -> None:

@@ -7,11 +7,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mlxprobe.agent import adapters, graph, sites
-from mlxprobe.agent.adapters import Adapter
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.declared import Declared, declared
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks import adapters
+from mlxprobe.agent.looks.adapters import Adapter
+from mlxprobe.agent.looks.declared import Declared, declared
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.wrapping.arguments import like
 
 MODELS = 4
 FILES = 8  # that are written and measured

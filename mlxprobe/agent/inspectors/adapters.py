@@ -6,10 +6,12 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import adapters, graph, sites
-from mlxprobe.agent.adapters import Adapter
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks import adapters
+from mlxprobe.agent.looks.adapters import Adapter
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.wrapping.arguments import like
 
 MOST = 3  # adapters that are looked at
 MADE = 4096  # modules of which is known where they were made

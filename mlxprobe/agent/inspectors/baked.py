@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent import graph
-from mlxprobe.agent.inspection import Inspection
-from mlxprobe.agent.sites import Site
+from mlxprobe.agent.code.sites import Site
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.inspection import Inspection
 
 MOST = 4096  # ids that are compared
 PLACES = 16

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.wrapping.arguments import like
 
 CLASSES, NARROW = 8, 0.3  # fewer may be hard to tell apart; the widest row of a batch, from its lowest to its highest
 LOOKS, STEPS = 5, 200

@@ -7,10 +7,10 @@ import operator
 import time
 from typing import Any
 
-from mlxprobe.agent import kept
-from mlxprobe.agent.backlog import UPDATE
-from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.kept import HALF, KNOWN, TRACED, Growth, Kept
+from mlxprobe.agent.compiled import kept
+from mlxprobe.agent.compiled.kept import HALF, KNOWN, TRACED, Growth, Kept
+from mlxprobe.agent.looks.backlog import UPDATE
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
 
 LIMIT = 499_000  # MLX's own, where the system names no other
 MANY_STEPS, EARLY = 32, {4, 8, 16}  # what is told grows over its later half, and did so over the quarter before

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent import graph
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code.trees import is_vector
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.accumulation import ELEMENTS, LAST_IS_SURE, SMALL, share_of_sum
-from mlxprobe.agent.trees import is_vector
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 ASKED = 32  # calls in a row, at most, that are looked at for that
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent import graph, own, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.code.trees import SingleError, doubled, is_array
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.heard import Made, put_back
 from mlxprobe.agent.inspectors.indices import ATTENDS, RELATED
-from mlxprobe.agent.trees import SingleError, doubled, is_array
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 ROWS = 2  # of the batch: the probe costs four forward passes over them
 CHOSEN_FROM = 16

@@ -8,8 +8,9 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
 
 OPTIMIZER_FILE = r"(?i)(optim|adam|momentum)\w*.*\.(safetensors|npz|npy|gguf|json|pkl|bin)$"
 WEIGHTS_SHARE = 0.5

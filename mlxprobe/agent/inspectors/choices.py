@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.inspection import LAZY_AT_MOST, Inspection, Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.losskind import LossKind
 from mlxprobe.agent.inspectors.losses import is_amount
-from mlxprobe.agent.losskind import LossKind
+from mlxprobe.agent.looks.inspection import LAZY_AT_MOST, Inspection, Inspector
+from mlxprobe.agent.wrapping.arguments import like
 
 LOOKS, PLACES = 2, 16  # draws at a line; lines
 LARGE = 1 << 20  # elements

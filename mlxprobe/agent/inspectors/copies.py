@@ -7,12 +7,13 @@ import re
 import weakref
 from typing import Any
 
-from mlxprobe.agent import graph, own
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import own
+from mlxprobe.agent.code.trees import is_vector
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.parameters import MANY, NEVER_AGAIN, affordable
-from mlxprobe.agent.looks import is_landmark
-from mlxprobe.agent.trees import is_vector
+from mlxprobe.agent.looks.budget import is_landmark
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 MOST, VARIED = 4, 4  # models; values of a parameter that is no constant
 SURE, LONG = 4, 100  # looks, and updates
@@ -125,7 +126,7 @@ class Copies(Inspector):
     @staticmethod
     def _name(model: Any) -> str:
         with own.importable():
-            from mlxprobe.agent import within
+            from mlxprobe.agent.looks import within
         return within.name_of(model)
 
     def _tell_of_same(self, key: int) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from mlxprobe.agent import graph, own, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.levels import Targets
 from mlxprobe.agent.inspectors.losses import FED, TARGETS, is_amount, unique
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 MOST = 8  # arrays of a batch
 HELD_BYTES = 1 << 20  # of each, up to the end of its step
@@ -105,7 +106,7 @@ class Data(Inspector):
     @staticmethod
     def _within() -> Any:
         with own.importable():
-            from mlxprobe.agent import within
+            from mlxprobe.agent.looks import within
         return within
 
     def finish(self) -> None:

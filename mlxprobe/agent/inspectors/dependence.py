@@ -9,13 +9,14 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from mlxprobe.agent import graph, own
-from mlxprobe.agent.anew import Refused
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import own
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.heard import Made, put_back
 from mlxprobe.agent.inspectors.losses import COMPARED, TARGETS, unique
-from mlxprobe.agent.probing import Found, Probe, deviation
+from mlxprobe.agent.looks.anew import Refused
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.probing import Found, Probe, deviation
+from mlxprobe.agent.record.call import Call
 
 CALLS = 2  # of a gradient call
 SHUFFLED, ALONE = 8, 3  # rows that came again elsewhere; calls with a single one

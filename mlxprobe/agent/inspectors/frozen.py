@@ -7,10 +7,11 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
 
 MISSING_IS_SURE = 4
 STATISTICS = ("running_mean", "running_var")

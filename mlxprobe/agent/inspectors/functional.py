@@ -10,15 +10,16 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.effects import Effects
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.effects import Effects
+from mlxprobe.agent.code.roots import OWN
+from mlxprobe.agent.code.trees import Saved, SavedKey, SingleError, doubled, is_array
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.causality import LEAK, rows
 from mlxprobe.agent.inspectors.indices import is_ids, relation
-from mlxprobe.agent.nesting import Stop
-from mlxprobe.agent.roots import OWN
-from mlxprobe.agent.trees import Saved, SavedKey, SingleError, doubled, is_array
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.record.nesting import Stop
 
 TRIES, MODELS = 4, 3
 RETURNS = 256

@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mlxprobe.agent import adapters, graph, sites
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.trees import weak
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.trees import weak
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks import adapters
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.wrapping.arguments import like
 
 ROWS = 64
 KEPT = 64  # dequantised weights to compare with: some rows of each

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.cuts import Cuts
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.turns import Turns
 from mlxprobe.agent.inspectors.unused import Unused
 from mlxprobe.agent.inspectors.zeros import ZERO_IS_SURE, Zeros
-from mlxprobe.agent.lossgraph import LossGraph
+from mlxprobe.agent.looks.cuts import Cuts
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 TRACES = 4  # that are drawn
 TURNS = 16  # looks in a row before a part of them is told: several tasks may take turns, and landmarks are mostly even

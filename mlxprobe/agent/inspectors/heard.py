@@ -7,11 +7,11 @@ from contextlib import contextmanager, nullcontext
 from types import CodeType, FunctionType
 from typing import Any
 
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.effects import Effects, followed
-from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.trees import Saved, SavedKey, weak
+from mlxprobe.agent.code.effects import Effects, followed
+from mlxprobe.agent.code.trees import Saved, SavedKey, weak
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
 
 CALLED, STEPS = (1, 3), (6, 12, 64, 129, 256)  # how often a model has been, at looks; and steps
 MODELS, CALLS = 4, 4

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
-from mlxprobe.agent import graph, own, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.layouts import neighbours
-from mlxprobe.agent.lossgraph import LossGraph
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 SURE = 3  # looks
 MANY = 32  # parameters, and arrays of hidden modules, that are looked at
@@ -109,7 +110,7 @@ class Hidden(Inspector):
 def set_at(one: Unowned, shown: tuple[str, int]) -> tuple[str, int]:
     """Return the line that sets the attribute."""
     with own.importable():
-        from mlxprobe.agent import authored
+        from mlxprobe.agent.code import authored
 
     return authored.assignment(*one.owner, shown[0])
 

@@ -6,11 +6,12 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, own, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.baked import Baked
-from mlxprobe.agent.nesting import Stop
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.record.nesting import Stop
 
 HELD = 16  # arrays a step
 SAME_IS_SURE = TWO = 2
@@ -84,7 +85,7 @@ class Indices(Inspector):
             seen = self.inspection
             if (seen.attends or seen.inside) and self._listens() and not self._attends[1]:
                 with own.importable():
-                    from mlxprobe.agent import built
+                    from mlxprobe.agent.looks import built
                 found = built.argument("mask")
                 self._attends = found if found[1] else sites.deciding("mask")
             self._causal = self._causal or (isinstance(mask, str) and mask == "causal")
@@ -123,7 +124,7 @@ class Indices(Inspector):
         if len(paths) != TWO:
             return sites.NOWHERE
         with own.importable():
-            from mlxprobe.agent import built
+            from mlxprobe.agent.looks import built
         return built.datum(call, paths[1], paths[0])
 
     def forget(self) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.anew import again, outputs
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.roots import OWN
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.heard import Made
-from mlxprobe.agent.probing import Found, Probe
-from mlxprobe.agent.roots import OWN
+from mlxprobe.agent.looks.anew import again, outputs
+from mlxprobe.agent.looks.probing import Found, Probe
 
 MOST = 32  # calls of modules
 CALL = "__call__"

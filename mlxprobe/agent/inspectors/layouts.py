@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.taps import is_ids
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.taps import is_ids
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
 
 SMOOTH, ROUGH = 0.5, 0.25
 ENOUGH_LENGTH = 4

@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager
 from types import FunctionType
 from typing import Any
 
-from mlxprobe.agent import authored, graph, sites
-from mlxprobe.agent.roots import OWN
-from mlxprobe.agent.trees import is_array
+from mlxprobe.agent.code import authored, sites
+from mlxprobe.agent.code.roots import OWN
+from mlxprobe.agent.code.trees import is_array
+from mlxprobe.agent.graphs import graph
 
 MOST = 64  # calls of modules
 SEQUENCE = 3  # axes: rows, places, channels

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses import is_amount
 
 ROWS_OF_A_CLASS = 8

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, own, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.losskind import LossKind
-from mlxprobe.agent.squashes import Held, Squashes
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.losskind import LossKind
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.squashes import Held, Squashes
+from mlxprobe.agent.record.call import Call
 
 UNREACHED_IS_SURE = 2
 FED = "fed"  # the ids of arrays that layers are given
@@ -84,9 +85,8 @@ class Losses(Inspector):
         named = unique(call.data)
         arrays = {f"a{k}": one for k, (_, one) in enumerate(named)}
         held = self._squashes.let_go()
-        drawn = LossKind(
-            graph.dot(loss=call.loss, **{name: one.array for name, one in held.items()}, **arrays), frozenset(arrays)
-        )
+        dot = graph.dot(loss=call.loss, **{name: one.array for name, one in held.items()}, **arrays)
+        drawn = LossKind(dot, frozenset(arrays))
         if not drawn.found:
             return drawn.operations  # evaluated inside the function
         if not self._seen:
@@ -200,7 +200,7 @@ class Losses(Inspector):
     def _hear_of_the_host(self, call: Call, types: dict[str, Any]) -> None:
         """Note the arguments whose numbers Python may have: they reach the loss by a way that no graph shows."""
         with own.importable():
-            from mlxprobe.agent import authored
+            from mlxprobe.agent.code import authored
 
         numpy = authored.uses_numpy(call.function)
         self._read_on_host |= {(call.site, name) for name, one in types.items() if numpy or one in self._host}
@@ -229,7 +229,7 @@ class Losses(Inspector):
 def made_at(call: Call, name: str) -> tuple[str, int]:
     """Return the line of the user's that makes a call's loss, where the argument of a name is left out."""
     with own.importable():
-        from mlxprobe.agent import authored
+        from mlxprobe.agent.code import authored
 
     return authored.loses(call.function, name.partition(".")[0])
 

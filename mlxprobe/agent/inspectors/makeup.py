@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import adapters, graph
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.looks import is_landmark
-from mlxprobe.agent.trees import weak
+from mlxprobe.agent.code.trees import weak
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks import adapters
+from mlxprobe.agent.looks.budget import is_landmark
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
 
 MOST = 8  # of kinds, shapes, functions and files
 LAST_STEP, COMPARED = 64, 16  # up to which batches are compared, at the same steps in each run; and values of each

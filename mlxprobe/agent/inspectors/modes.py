@@ -6,10 +6,11 @@ import sys
 from types import CodeType, FrameType
 from typing import Any
 
-from mlxprobe.agent import graph, sites
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.modules import keeps
-from mlxprobe.agent.lossgraph import LossGraph
-from mlxprobe.agent.recorder import Recorder
+from mlxprobe.agent.record.recorder import Recorder
 
 SURE = 2  # passes in training mode
 SELDOM = 4  # steps for each pass

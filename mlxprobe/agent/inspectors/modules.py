@@ -6,12 +6,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, own, sites
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.writes import Writes
-from mlxprobe.agent.lossgraph import LossGraph
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
 
 SURE = 3  # looks
 MANY = 32  # parameters that are looked behind
@@ -105,7 +106,7 @@ class Modules(Inspector):
         paths = [path for path, share in kept.items() if 0 < share <= LITTLE]
         if paths:
             with own.importable():
-                from mlxprobe.agent import authored
+                from mlxprobe.agent.code import authored
             above, _, attribute = paths[0].rpartition(".")
             parent = dict(model.named_modules()).get(above, model)
             place, seen = sites.blamed(authored.assignment(parent, attribute, site[0]), site)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent import graph
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 MOST = 4  # matrices
 ENOUGH_LOOKS, LOOKS = 4, 40

@@ -6,11 +6,11 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.lossgraph import LossGraph
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
 
 SURE, FILLED, LOOKS, MOST = 8, 5, 24, 8  # looks, of them where targets are filled, at most; losses of a call
 ENOUGH, PUSHED = 200, 4  # values that were read; looks at which the gradient was not zero

@@ -8,10 +8,10 @@ from collections import Counter
 from types import CellType
 from typing import Any
 
-from mlxprobe.agent import graph
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses import COMPARED, unique
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 ROWS, SAMPLES = 64, 8  # of a batch; values of a row, beside two sums over all of it
 NUMBERS, IDS = 4, 8  # of a row, by which it is known again

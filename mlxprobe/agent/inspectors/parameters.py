@@ -6,12 +6,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.trees import is_vector
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.turns import HELD_BYTES, HELD_SHARE
-from mlxprobe.agent.trees import is_vector
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
 
 MANY = 8
 UNCHANGED_IS_SURE = 4

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from mlxprobe.agent import sites
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import sites
 from mlxprobe.agent.inspectors.modes import Modes, loop
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
 
 BESIDE, FED = 4, 40
 MANY = 8  # losses in a row that nothing evaluated

@@ -6,12 +6,14 @@ from collections import Counter
 from itertools import pairwise
 from typing import Any
 
-from mlxprobe.agent import graph, placing, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.trees import is_array
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses import is_amount, unique
-from mlxprobe.agent.looks import is_landmark
-from mlxprobe.agent.trees import is_array
+from mlxprobe.agent.looks import placing
+from mlxprobe.agent.looks.budget import is_landmark
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 ARRAYS, LARGE, LAZY = 6, 1 << 24, 24  # of a call; bytes of one; that the program holds
 SURE, LOOKS, STRANGE = 40, 3, 8  # rows, looks; rows with targets turned another way

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent import graph
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.turns import HELD_BYTES
-from mlxprobe.agent.looks import is_landmark
-from mlxprobe.agent.ranks import declared
+from mlxprobe.agent.looks.budget import is_landmark
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire.ranks import declared
 
 MANY = 4  # parameters
 TOLD = 24  # elements, which tell how far apart ranks are

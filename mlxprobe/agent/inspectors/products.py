@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import product
 from typing import Any, NamedTuple
 
-from mlxprobe.agent import adapters, graph
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.accumulation import TOLERANCE
 from mlxprobe.agent.inspectors.turns import HELD_BYTES, HELD_SHARE
+from mlxprobe.agent.looks import adapters
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 MOST = 3  # weights that are looked at, with their factors
 MATRICES = 512

@@ -7,11 +7,12 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, own, sites
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.looks import is_landmark
-from mlxprobe.agent.steps import number
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.budget import is_landmark
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.steps import number
+from mlxprobe.agent.wrapping.arguments import like
 
 KINDS = ("linear_schedule", "cosine_decay", "exponential_decay", "step_decay")
 POINTS = 32  # rates kept of an optimizer
@@ -201,7 +202,7 @@ class Rates(Inspector):
         for name, values in one.strays.items() if len(rates) == 1 and not one.scheduled else ():
             if len(values) >= TURNS:
                 with own.importable():
-                    from mlxprobe.agent.authored import assignment
+                    from mlxprobe.agent.code.authored import assignment
                 site, seen = sites.blamed(assignment(None, name, one.site[0]), one.site)
                 ends = {"first": f"{values[0]:.4g}", "last": f"{values[-1]:.4g}"}
                 told = {"attribute": name, "rate": f"{rates.pop():.4g}", "optimizer": one.name, **ends, "seen": seen}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent import graph
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses import RATIOS
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 LOOKS = 40
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses import BOUNDED, made_at
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 ENDS = {"Sigmoid": (0.0, 1.0), "Softmax": (0.0, 1.0), "Tanh": (-1.0, 1.0), "ReLU": (0.0, math.inf)}
 ROUNDED = 0.01  # beyond an end: no more than what a rounding, or a touch of noise, does

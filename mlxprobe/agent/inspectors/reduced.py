@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.trees import weak
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses import unique
 from mlxprobe.agent.inspectors.shares import SCALE
 from mlxprobe.agent.inspectors.turns import HELD_BYTES
-from mlxprobe.agent.looks import is_landmark
-from mlxprobe.agent.ranks import declared
-from mlxprobe.agent.trees import weak
+from mlxprobe.agent.looks.budget import is_landmark
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire.ranks import declared
 
 MANY = 4  # parameters
 TOLD = 20  # elements of each gradient: more than unknown weights

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.wrapping.arguments import like
 
 IS_SURE, SOONER = 3, 2  # renewals; of optimizers whose schedule each of them cuts short
 ROUND = 10  # updates of one model, before another has its turn

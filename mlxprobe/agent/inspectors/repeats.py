@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.accumulation import ELEMENTS, SMALL, share_of_sum
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
 
 SURE = 2  # looks; in a compiled function one trace is every step
 

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.lossgraph import LossGraph
-from mlxprobe.agent.roots import OWN, PACKAGE
-from mlxprobe.agent.waiting import EVERY
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.roots import OWN, PACKAGE
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.waiting import EVERY
 
 LISTED = 200  # of a long list, the last are enough to see it grow
 LONG = 10_000

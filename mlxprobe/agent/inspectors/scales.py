@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses import FED, is_amount, unique
-from mlxprobe.agent.placing import is_standard, keys
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.placing import is_standard, keys
+from mlxprobe.agent.record.call import Call
 
 LARGE = 1 << 22  # elements
 LOOKS, SURE = 12, 3  # of each kind

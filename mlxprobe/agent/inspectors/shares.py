@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent import graph
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses import is_amount
-from mlxprobe.agent.tails import longest_run, longest_tail, rows_of, tail
-from mlxprobe.agent.taps import Tap, Taps
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.tails import longest_run, longest_tail, rows_of, tail
+from mlxprobe.agent.looks.taps import Tap, Taps
+from mlxprobe.agent.record.call import Call
 
 TAPS = "taps"  # what the losses of the call under way were reduced from
 SCALE = "scale"  # by what each loss is weighed against a mean of its positions, and the line that reduced it

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent import graph, own, sites, within
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks import within
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 ENOUGH = 5  # looks, each with more than the one before
 FACTOR = 3
@@ -43,7 +45,7 @@ class Sizes(Inspector):
     def _grown(self, call: Call) -> tuple[str, int]:
         """Return the line that builds the longest array of a call's data."""
         with own.importable():
-            from mlxprobe.agent import built
+            from mlxprobe.agent.looks import built
 
         pairs = [(one.size, path) for path, one in graph.named_leaves(call.data)]
         return built.datum(call, max(pairs)[1])

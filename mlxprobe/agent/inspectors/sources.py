@@ -7,12 +7,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, own, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.code.trees import is_array
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses import is_amount
-from mlxprobe.agent.looks import is_landmark
-from mlxprobe.agent.trees import is_array
+from mlxprobe.agent.looks.budget import is_landmark
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 MOST, ARRAYS = 4, 4  # sources, and arrays of a call
 ALL, ALONG = 0.9, 0.5  # of the elements that are read; correlation with what they were
@@ -85,7 +86,7 @@ class Sources(Inspector):
 def found(batches: list[Any]) -> list[Source]:
     """List arrays that the program's functions hold, with rows like a batch's and more of them."""
     with own.importable():
-        from mlxprobe.agent import within
+        from mlxprobe.agent.looks import within
     every = [(name, one) for name, one in within.held() if "float" in str(getattr(one, "dtype", ""))]
     like = [(name, one) for name, one in every if any(within.is_larger(one, batch) for batch in batches)]
     return [Source(name, one) for name, one in like[:MOST]]

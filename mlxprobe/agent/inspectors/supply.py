@@ -6,10 +6,10 @@ import functools
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from mlxprobe.agent import own, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.inspectors.retained import program_frames
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 if TYPE_CHECKING:
     import ast
@@ -123,7 +123,7 @@ class Supply(Inspector):
 def reader() -> ModuleType:
     """Import what reads loops, which looks alone need."""
     with own.importable():
-        from mlxprobe.agent import rounds
+        from mlxprobe.agent.code import rounds
     return rounds
 
 

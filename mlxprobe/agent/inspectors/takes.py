@@ -6,13 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.trees import is_vector
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.choices import sums_to_one
-from mlxprobe.agent.lossgraph import LossGraph
-from mlxprobe.agent.trees import is_vector
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
 
 SURE, LOOKS = 2, 6  # looks that found it, most of them; those of a line
 HELD, LARGE = 8, 1 << 20  # arrays of a call, and elements of one

@@ -9,8 +9,9 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mlxprobe.agent import graph, own, sites
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
 
 MOST = 4  # models
 UPDATES = 3  # by then a tie that is made anew after each is known
@@ -92,7 +93,7 @@ def tying(model: Any, file: str) -> Iterator[tuple[tuple[str, str], Site]]:
     import ast
 
     with own.importable():
-        from mlxprobe.agent.rounds import module
+        from mlxprobe.agent.code.rounds import module
     lines = [
         (ast.unparse(node.targets[0]), ast.unparse(node.value), (name, node.lineno))
         for name in sorted(files)

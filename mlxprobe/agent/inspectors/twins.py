@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent import graph, own, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.losses import COMPARED, FED, LAZY, is_amount, unique
-from mlxprobe.agent.lossgraph import LossGraph
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 MOST, HELD_BYTES = 6, 1 << 20  # arrays of a call, and of each
 ROWS, COLUMNS = 8, 4096
@@ -63,7 +64,7 @@ class Twins(Inspector):
     @staticmethod
     def _built(call: Call, pair: tuple[str, str]) -> tuple[str, int]:
         with own.importable():
-            from mlxprobe.agent import built
+            from mlxprobe.agent.looks import built
         return built.datum(call, *pair)
 
     def forget(self) -> None:

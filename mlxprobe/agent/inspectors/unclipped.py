@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, own, sites
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.turns import HELD_BYTES
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.wrapping.arguments import like
 
 IS_SURE = 3
 
@@ -68,7 +69,7 @@ class Unclipped(Inspector):
         if len(self._seen) == IS_SURE:
             times = sorted(self._seen)[IS_SURE // 2]
             with own.importable():
-                from mlxprobe.agent import authored
+                from mlxprobe.agent.code import authored
             meant = authored.drops_first(clip.site)
             self.inspection.recorder.fact("clip dropped", clip.site, limit=clip.limit, times=times, meant=meant)
 

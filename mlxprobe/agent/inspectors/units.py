@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent import graph, own, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
-from mlxprobe.agent.looks import is_landmark
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.budget import is_landmark
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 MOST, LARGE = 4, 1 << 20  # matrices, and their elements
 FEWEST = 3  # units: two may be meant to be alike
@@ -103,7 +104,7 @@ def one_layer(model: Any) -> list[tuple[str, list[Any]]]:
 def set_at(model: Any, path: str, file: str) -> tuple[str, int]:
     """Return the line that sets what a path leads to, or the first container around it that no class of MLX's holds."""
     with own.importable():
-        from mlxprobe.agent import authored
+        from mlxprobe.agent.code import authored
     named = dict(model.named_modules())
     while path:
         above, _, attribute = path.rpartition(".")

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.inspectors import modes
 from mlxprobe.agent.inspectors.losses import LONGEST
-from mlxprobe.agent.lossgraph import LossGraph
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.record.call import Call
 
 MANY = 1000  # operators of one function, in a gradient call: it has a loop
 UNROLLED = 12_000  # operators in one gradient call, in code that is not MLX's: no network is written in so many

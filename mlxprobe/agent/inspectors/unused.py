@@ -5,11 +5,12 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from mlxprobe.agent import graph, own, sites
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection
-from mlxprobe.agent.lossgraph import LossGraph
-from mlxprobe.agent.roots import OWN
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.code.roots import OWN
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.record.call import Call
 
 TRIES = 4
 CALL = "__call__"
@@ -95,5 +96,5 @@ def is_users(module: Any) -> bool:
 
 def _authored() -> Any:
     with own.importable():
-        from mlxprobe.agent import authored
+        from mlxprobe.agent.code import authored
     return authored

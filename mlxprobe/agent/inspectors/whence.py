@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import own, sites
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.inspectors.losses import unique
-from mlxprobe.agent.ranks import declared
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire.ranks import declared
+from mlxprobe.agent.wrapping.arguments import like
 
 MODULES, SITES = 1000, 4
 
@@ -61,7 +61,8 @@ class Whence(Inspector):
             recorder.revise("model made", site, seed=seed, seeded=sites.brief(seeded))
         batch = [name for name, one in unique(call.data) if one.ndim > 1]
         with own.importable():
-            from mlxprobe.agent import built, exits
+            from mlxprobe.agent.code import exits
+            from mlxprobe.agent.looks import built
 
             way = exits.around(sites.way()[0])
             place = built.datum(call, batch[0]) if batch else sites.NOWHERE

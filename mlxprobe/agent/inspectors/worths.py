@@ -6,11 +6,11 @@ import math
 import re
 from typing import Any
 
-from mlxprobe.agent import graph
-from mlxprobe.agent.call import Call
-from mlxprobe.agent.inspection import Inspection, Inspector
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses import is_amount, unique
 from mlxprobe.agent.inspectors.shares import TAPS
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
 
 GOOD = r"(?i)adv|return|reward|gain|score|benefit"
 BAD = r"(?i)cost|loss|penal|regret|old|ref|log|prob|neg"

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.evaluations import WRITERS
-from mlxprobe.agent.inspection import Inspector
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.hooks.evaluations import WRITERS
+from mlxprobe.agent.looks.inspection import Inspector
+from mlxprobe.agent.wrapping.arguments import like
 
 SHARE, FREE_S = 0.05, 0.02  # of the time that the writing took
 LISTED = 5

@@ -7,9 +7,9 @@ from functools import reduce
 from operator import getitem
 from typing import Any
 
-from mlxprobe.agent import sites
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.trees import is_array, is_vector
 from mlxprobe.agent.origin.probes import paths
-from mlxprobe.agent.trees import is_array, is_vector
 
 Paths = tuple[tuple[Any, ...], ...]
 Places = tuple[tuple[tuple[Any, ...], Any], ...]  # the keys that lead to a container, and one in it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.origin.tape import Operation, Tape, mapped, state_of
 
 CUTS = {"stop_gradient", "argmax", "argmin", "argsort", "isnan", "isfinite", "isinf", "greater", "less", "equal"}

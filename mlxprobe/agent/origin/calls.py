@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.origin.aside import Places, aside, gathers, loose, loosened, put_aside
 from mlxprobe.agent.origin.held import MOST, UNMEASURED, Origin
-from mlxprobe.agent.trees import weak
 
 SECOND = (1,)  # where a function of `nn.value_and_grad` is given its model
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.origin.numbers import Told, below, counted, has_infinity, is_whole, is_zero_there, largest, lowest
 from mlxprobe.agent.origin.tape import INFINITE, NAN, Operation, Tape, mapped
 

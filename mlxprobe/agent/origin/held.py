@@ -7,13 +7,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mlxprobe.agent import graph, own
-from mlxprobe.agent.inspection import Inspection
+from mlxprobe.agent.code import own
+from mlxprobe.agent.code.trees import is_array, random_state
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.waiting import EVERY
 from mlxprobe.agent.origin.aside import Paths, Places, is_value, restored, shallow, vectors
 from mlxprobe.agent.origin.probes import at, at_hand, is_broken, probed
-from mlxprobe.agent.steps import number
-from mlxprobe.agent.trees import is_array, random_state
-from mlxprobe.agent.waiting import EVERY
+from mlxprobe.agent.record.steps import number
 
 FREE_BYTES = 1_000_000  # of one call, which nobody notices
 HELD_SHARE = 0.02  # of the program's peak, for calls whose parameters have been replaced

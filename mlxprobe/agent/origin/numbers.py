@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent import graph
+from mlxprobe.agent.graphs import graph
 
 Told = dict[str, Any]
 

@@ -8,7 +8,7 @@ from functools import reduce
 from operator import getitem
 from typing import Any
 
-from mlxprobe.agent.trees import is_array
+from mlxprobe.agent.code.trees import is_array
 
 SMALL_BYTES, READ, PROBES = 16_384, 32, 2
 HALF = 0x7C00  # bits that are all set in what is not finite; bfloat16 has more of them

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from mlxprobe.agent import graph
-from mlxprobe.agent.effects import Effects, is_library
-from mlxprobe.agent.inspection import Inspection
-from mlxprobe.agent.nesting import Stop
+from mlxprobe.agent.code.effects import Effects, is_library
+from mlxprobe.agent.code.trees import Saved, SavedKey, is_array, lent, set_to, weak
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.origin import causes
 from mlxprobe.agent.origin.backward import first_broken
 from mlxprobe.agent.origin.held import Held
 from mlxprobe.agent.origin.tape import NotTakenError, Operation, Tape, state_of
-from mlxprobe.agent.trees import Saved, SavedKey, is_array, lent, set_to, weak
+from mlxprobe.agent.record.nesting import Stop
 
 ROOM_BYTES = 64_000_000  # beside the program's own peak
 

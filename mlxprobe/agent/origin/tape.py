@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from mlxprobe.agent import graph, sites
-from mlxprobe.agent.arguments import like
-from mlxprobe.agent.trees import is_array
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.trees import is_array
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.wrapping.arguments import like
 
 DEADLINE_S = 10.0
 KEPT_BROKEN = 64  # operations with a result that is not finite, whose operands are kept whatever they take

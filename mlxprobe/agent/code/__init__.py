@@ -1,0 +1,1 @@
+"""The program's own code: whose a file is, where in it something happens, and what its source says."""

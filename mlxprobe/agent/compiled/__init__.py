@@ -1,0 +1,1 @@
+"""Functions of `mx.compile`: their traces, what a trace makes constant, and their insides run once more."""

@@ -1,0 +1,249 @@
+"""One compiled function of the program's: what its traces did, and what its calls do."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.code.effects import Effects, followed
+from mlxprobe.agent.code.trees import Saved, containers, weak
+from mlxprobe.agent.compiled.constants import Constants
+from mlxprobe.agent.compiled.kept import Kept
+from mlxprobe.agent.compiled.outside import Outside
+from mlxprobe.agent.compiled.pace import Pace
+from mlxprobe.agent.compiled.shadow import Shadows
+from mlxprobe.agent.compiled.traces import Traces, key_of
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.inspection import LAZY_AT_MOST, Inspection
+from mlxprobe.agent.origin.calls import CompiledCalls
+from mlxprobe.agent.origin.held import Origin
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.record.capture import Reach
+from mlxprobe.agent.record.losspath import loss_in
+from mlxprobe.agent.record.nesting import Trace
+from mlxprobe.agent.record.phases import TRACING
+
+KEPT_BYTES = 50_000_000  # of state that one call keeps alive: what is larger is looked into from the second call on
+CONSTANTS = (bool, int, float, str, type(None))
+Pair = tuple[Callable[[], Any], Callable[[], Any]]
+
+
+class Compiled:
+    """Tell of a compiled function's calls as of those of a plain one."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        given: list[Any],
+        site: tuple[str, int],
+        inspection: Inspection,
+        origin: Origin,
+    ) -> None:
+        self._function = function
+        self._captured = containers(given[0])
+        self._given = given  # its inputs and outputs, as `mx.compile` was told
+        self._site = site
+        self._effects, self._outside = Effects(), Outside(function)
+        self._effects.begins = self._outside.visit
+        self._introduce(inspection, origin)
+        self._times_traced = 0
+        self.trains = False  # whether it was seen to compute gradients, or to update
+        self._trained: dict[tuple[Any, ...], list[Pair]] = {}  # what each trace updates
+        self._returned: dict[tuple[Any, ...], list[Returned]] = {}  # what each trace returns of its gradient calls
+        self._why = ""  # it was not looked inside
+        self._gradients = 0  # calls in a trace
+        self._models: list[Callable[[], Any]] = []
+
+    def _introduce(self, inspection: Inspection, origin: Origin) -> None:
+        self._inspection, self._origin = inspection, origin
+        self._recorder, self._nesting = inspection.recorder, inspection.nesting
+        self._constants = Constants(inspection, self._site, self._given, self._outside)
+        self.traces = Traces(self._recorder)
+        self._buffers = Kept(self.traces, self)
+        self._pace = Pace(self._recorder, self._site)
+        self._holder = CompiledCalls(origin, self._function)
+
+    def known_to(self, inspection: Inspection, origin: Origin) -> Compiled:
+        """Return this, known to who looks now: what it was traced to do it does for ever."""
+        if inspection is not self._inspection:
+            self._introduce(inspection, origin)
+        return self
+
+    def trace(self, args: Any, kwargs: Any) -> Any:
+        """Run the function for MLX, which traces it."""
+        trace = Trace(Reach(self._given, [args, kwargs]))
+        self.traces.traced(args, kwargs, self._given[0])
+        key = key_of(args, kwargs, self._given[0])
+        self._nesting.tracing.append(trace)
+        self._inspection.tracing = True
+        began = time.monotonic()
+        try:
+            with followed(self._effects), self._constants.drawing([args, kwargs], key):
+                self._outside.begins()
+                result = self._function(*args, **kwargs)
+            trace.reach.returns(result)
+            for what, needed in (found for update in trace.updated for found in update.uncaptured(trace.reach)):
+                self._recorder.fact("state not captured", self._site, what=what, needed=needed)
+        finally:
+            self._recorder.phases.took(TRACING, began, time.monotonic())
+            self._nesting.tracing.pop()
+            self._inspection.tracing = False
+            self._trained[branch(args, kwargs)] = [(weak(one.model), weak(one.optimizer)) for one in trace.updated]
+            self._times_traced += 1
+        self._recorder.tick()
+        with self._recorder.carefully():
+            self._remember(trace, args, kwargs, result)
+        self.trains = bool(self._gradients or any(self._trained.values()))
+        self._recorder.tick()
+        return result
+
+    def _remember(self, trace: Trace, args: Any, kwargs: Any, result: Any) -> None:
+        self._pace.traced(graph.leaves([result, self._given[1]]))
+        places = {id(one): k for k, one in enumerate(graph.leaves(result))}
+        returned = [Returned(call, places) for call in trace.calls]
+        self._returned[branch(args, kwargs)] = returned if all(one.is_whole for one in returned) else []
+        self._gradients = len(trace.calls)
+        self._captured = containers([self._given[0], [call.model for call in trace.calls]])
+        self._models = [weak(call.model) for call in trace.calls if call.model is not None]
+        models = [call.model for call in trace.calls] + [known() for known in self._effects.roots]
+        self._constants.traced(trace, [args, kwargs], result, models, self._effects.reads)
+
+    def call(self, call: Callable[..., Any], args: Any, kwargs: Any, shadows: Shadows) -> Any:
+        """Call the function for the program."""
+        recorder, times = self._recorder, self._times_traced
+        begins = self.trains or not times
+        given = before = None
+        try:
+            given = self._begins(begins, args, kwargs, shadows)
+            before = self._kept(shadows) if not times else None
+        except Exception as error:
+            recorder.failed(error)
+        self._pace.begins(known=not self._buffers.is_new)
+        result = call(*args, **kwargs)
+        traced = self._times_traced > times
+        if traced:
+            recorder.tick()
+        self._pace.ends(traced=traced)
+        if before is not None and self._gradients:
+            with recorder.carefully():
+                self._look_back(before, args, kwargs, shadows)
+        try:
+            self._ends(given, args, kwargs, result, traced=traced)
+        except Exception as error:
+            recorder.failed(error)
+        if begins and not self.trains:
+            recorder.phases.goes_on()
+        return result
+
+    def _begins(self, begins: bool, args: Any, kwargs: Any, shadows: Shadows) -> list[Any] | None:
+        recorder, inspection = self._recorder, self._inspection
+        if begins:
+            recorder.gradient_begins()
+        if inspection.home.here():
+            self._holder.begin(args, kwargs, self._captured)
+        if self._gradients and inspection.due and shadows.is_due(recorder.step + 1):
+            with recorder.carefully():
+                self._look_inside(args, kwargs, shadows)
+                self._origin.asked()
+        return self._buffers.calling(recorder.step, self._given[0], self._models, args, kwargs)
+
+    def _ends(self, given: Any, args: Any, kwargs: Any, result: Any, *, traced: bool) -> None:
+        recorder, inspection = self._recorder, self._inspection
+        self.traces.called()
+        if self._constants.called(traced=traced):
+            self._constants.look(functools.partial(key_of, args, kwargs, self._given[0]))
+        if traced and not inspection.busy:
+            with inspection.at_our_cost():
+                drawn, outputs = given if recorder.lazy_steps <= LAZY_AT_MOST else None, [result, self._given[1]]
+                self._buffers.traced(drawn, outputs, self._pace.operations, recorder.step)
+        if self.trains:
+            self._tell(args, kwargs, result)
+
+    def _tell(self, args: Any, kwargs: Any, result: Any) -> None:
+        """Tell of the gradient calls and the updates that a call has made."""
+        recorder, inspection, key = self._recorder, self._inspection, branch(args, kwargs)
+        updates = [(one(), other()) for one, other in self._trained.get(key, ())]
+        due = inspection.due
+        if due:
+            inspection.given(args)
+        owner = self._owner(updates)
+        if self._gradients:
+            recorder.gradient_ends(loss_in(result), owner, model=owner is not None)
+        for returned in self._returned.get(key, ()) if due else ():
+            inspection.called(functools.partial(returned.call, result))
+        for given, optimizer in updates:
+            model = given if given or owner is None else owner
+            recorder.updated(model, optimizer)
+            if inspection.due:
+                inspection.training(model, optimizer)
+
+    def _owner(self, updates: list[tuple[Any, Any]]) -> Any:
+        """Return the module whose losses these are: an optimizer may be given a plain dict of its parameters."""
+        for model, _ in updates:
+            if hasattr(model, "trainable_parameters"):
+                return model
+        known = [one for pairs in self._trained.values() for one, _ in pairs] + self._models
+        return next((model for one in known if hasattr(model := one(), "trainable_parameters")), None)
+
+    def _kept(self, shadows: Shadows) -> Saved | None:
+        """Keep what a first call is given: only its trace tells what there is to look into."""
+        if self._times_traced or not shadows.is_due(self._recorder.step + 1):
+            return None
+        saved = Saved(self._given)
+        return saved if sum(one.nbytes for one in saved.arrays()) <= KEPT_BYTES else None
+
+    def _look_back(self, before: Saved, args: Any, kwargs: Any, shadows: Shadows) -> None:
+        """Look into the first call, from the state that it began with; its random numbers cannot be drawn again."""
+        if self._constants.drawn:
+            return
+        now = Saved(self._given)
+        before.put_back()
+        try:
+            self._look_inside(args, kwargs, shadows, draws=False)
+        finally:
+            now.put_back()
+
+    def _look_inside(self, args: Any, kwargs: Any, shadows: Shadows, *, draws: bool = True) -> None:
+        known: list[Callable[[], Any]] = [*self._models, *self._effects.roots]
+        models = [one() for pairs in self._trained.values() for pair in pairs for one in pair]
+        models += [one() for one in known]
+        saved = Saved(self._given, [one for one in models if one is not None])
+        why = shadows.obstacle(self._effects, saved)
+        self._inspection.returned = bool(self._returned.get(branch(args, kwargs)))
+        why = why or shadows.take(self._function, (args, kwargs), saved, self._effects, draws=draws)
+        if why and why != self._why and draws:  # of a first call: an optimizer may not have set up its state
+            self._why = why
+            self._recorder.fact("not looked inside", self._site, why=why)
+
+
+class Returned:
+    """A gradient call in a trace whose loss and gradients are among what the compiled function returns."""
+
+    def __init__(self, call: Call, places: dict[int, int]) -> None:
+        named = graph.named_leaves(call.gradients)
+        self._gradients = {path: places[id(one)] for path, one in named if id(one) in places}
+        self._loss = places.get(id(call.loss), -1)
+        self._model = weak(call.model)
+        self._scalings, self._site = call.scalings, call.site
+        self.is_whole = bool(named) and len(self._gradients) == len(named)
+
+    def call(self, result: Any) -> Call:
+        """Describe the gradient call by what the compiled function has returned."""
+        arrays, model = graph.leaves(result), self._model()
+        return Call(
+            model=model,
+            parameters=model.trainable_parameters() if hasattr(model, "trainable_parameters") else None,
+            data={},
+            loss=arrays[self._loss] if self._loss >= 0 else None,
+            gradients={path: arrays[k] for path, k in self._gradients.items()},
+            site=self._site,
+            scalings=-1 if self._scalings is None else self._scalings,
+        )
+
+
+def branch(args: Any, kwargs: Any) -> tuple[Any, ...]:
+    """Tell calls apart that run different traces: by their numbers, words and flags, and by the kinds of the rest."""
+    given = (*args, *kwargs.values())
+    return tuple(one if isinstance(one, CONSTANTS) else type(one).__name__ for one in given)

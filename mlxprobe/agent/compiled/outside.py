@@ -1,0 +1,224 @@
+"""What a traced function computes with of what is not its own, and whether the program changes that afterwards."""
+
+from __future__ import annotations
+
+import linecache
+import re
+import weakref
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.code.roots import OWN
+from mlxprobe.agent.code.trees import is_array
+from mlxprobe.agent.compiled.chains import (
+    MISSING,
+    content,
+    follow,
+    is_generator,
+    is_host,
+    is_number,
+    is_parameter,
+    is_tree,
+    state,
+)
+from mlxprobe.agent.looks.mapped import MADE_OF
+
+FUNCTIONS, READS = 64, 128
+PLAIN = (bool, int, float, str)
+KEEPS = re.compile(r"^\s*\w[\w.]*(\.\w+|\[.*\])\s*=[^=]|\.(append|setdefault|update)\(")
+MODES = {"training", "_training"}  # of modules: another finding's
+COUNTED = 8  # calls for which nobody else has changed what a trace has counted
+
+
+class Read:
+    """A chain from a cell, a global name or an object on, and the line that computes with it."""
+
+    def __init__(self, root: Callable[[], Any], steps: Any, use: Any, file: str) -> None:
+        self.root, self.steps, self.use = root, steps, use
+        self.site = file, use.line
+        self.before: Any = MISSING  # its value as the function began
+        self.into: Callable[[], Any] | None = None  # what it is stored in
+        self.kept = False  # what it draws is kept for good
+
+    def value(self) -> Any:
+        """Return what is there now."""
+        return follow(self.root(), self.steps)[0]
+
+
+class Outside:
+    """Remember, for each trace of a function, the numbers that it computed with; compare them at later calls."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+        self._reads: dict[tuple[Any, ...], Read] = {}
+        self._stores: set[str] = set()
+        self._counts: set[str] = set()
+        self._cells: dict[CodeType, dict[str, Any]] = {}
+        self._held: dict[int, list[tuple[Read, Any]]] = {}  # by what it was traced for
+        self._told: set[sites.Site] = set()
+        self._counted: list[tuple[Read, Any]] = []
+        self.drawn: list[sites.Site] = []  # lines that have drawn numbers by other means than MLX's
+        self._failed = False
+
+    def begins(self) -> None:
+        """A trace begins."""
+        if not self._cells and not self._failed:
+            self._cells = dict(cells(self._function))
+        for one in self._reads.values():
+            one.before = state(one.value())
+
+    def visit(self, frame: FrameType) -> None:
+        """A function of the user's begins, for the first time."""
+        try:
+            if not self._failed:
+                self._read(frame)
+        except Exception:
+            self._failed = True  # programs do what they like
+            self._reads.clear()
+
+    def _read(self, frame: FrameType) -> None:
+        with own.importable():
+            from mlxprobe.agent.code.source import functions
+            from mlxprobe.agent.compiled.reading import Uses
+        code = frame.f_code
+        for node in functions(code.co_filename).get((code.co_name, code.co_firstlineno), []):
+            uses = Uses(node)
+            self._counts |= uses.counts
+            if code.co_name != "__init__":
+                self._stores |= uses.stores
+            for use in uses.found:
+                if len(self._reads) < READS:
+                    self._take(frame, use)
+
+    def _take(self, frame: FrameType, use: Any) -> None:
+        root, whose = self._root(frame, use)
+        if root is None:
+            return
+        value, steps = follow(root(), use.steps)
+        key = (whose, steps, use.line)
+        kind = is_number(value) or is_array(value) or is_tree(value) or is_host(value) or is_generator(value)
+        if kind and key not in self._reads:
+            self._reads[key] = one = Read(root, steps, use, frame.f_code.co_filename)
+            one.before = state(value)
+            one.kept = is_generator(value) and (
+                use.into is not None or keeps(frame, getattr(self._function, "__code__", None))
+            )
+            into = self._root(frame, use.into)[0] if use.into is not None else None
+            one.into = partial(target, into, use.into.steps) if into is not None else None
+
+    def _root(self, frame: FrameType, use: Any) -> tuple[Callable[[], Any] | None, Any]:
+        """Return what gives the object that a chain begins at, now and later, and what tells it from others."""
+        code, name = frame.f_code, use.root
+        cell = self._cells.get(code, {}).get(name) if name in code.co_freevars else None
+        if cell is not None:
+            return partial(content, cell), id(cell)
+        if name in frame.f_locals:
+            one = frame.f_locals[name]
+            if is_generator(one):
+                return lambda: one, id(one)
+            if not use.steps or isinstance(one, ModuleType):
+                return None, None
+            return holding(one), id(one)
+        if name in frame.f_globals:
+            return partial(frame.f_globals.get, name, MISSING), (id(frame.f_globals), name)
+        return None, None
+
+    def traced(self, key: int) -> None:
+        """The trace has ended: what has stayed as it was is what it computes with."""
+        held, self._counted = [], []
+        for one in self._reads.values():
+            now, last = one.value(), one.use.last
+            if one.before is MISSING or last in MODES:
+                continue
+            if is_generator(now):
+                if state(now) != one.before and not one.kept:
+                    self.drawn.append(one.site)
+            elif is_number(now) or is_host(now):
+                if last in self._stores or (one.into is not None and one.into()):
+                    continue
+                if state(now) == one.before:
+                    held.append((one, state(now)))
+                elif last in self._counts:
+                    self._counted.append((one, state(now)))
+        self._held[key] = held
+
+    def arrays(self) -> Iterator[tuple[str, Callable[[], Any], sites.Site]]:
+        """List the arrays that were computed with, and trees of them: name, what gives them later, and the line."""
+        for one in self._reads.values():
+            value = one.value()
+            known = one.use.last in self._stores | self._counts or is_parameter(one.root(), one.steps)
+            if (is_array(value) or is_tree(value)) and not known:
+                yield str(one.use), one.value, one.site
+
+    def changed(self, key: int, replayed: int) -> Iterator[tuple[sites.Site, dict[str, Any]]]:
+        """List what is no more what it was in the trace for a call, once: its line, its name, then and now."""
+        for one, before in self._held.get(key, ()):
+            now = state(one.value())
+            if now is not MISSING and now != before and one.site not in self._told:
+                self._told.add(one.site)
+                yield one.site, {"what": str(one.use), **shown(before, now)}
+        for one, before in self._counted if replayed >= COUNTED else ():
+            if state(one.value()) == before and one.site not in self._told:
+                self._told.add(one.site)
+                yield one.site, {"what": str(one.use), "calls": replayed, **shown(before, before)}
+
+
+def holding(one: Any) -> Callable[[], Any] | None:
+    """Return what gives an object later, without keeping it alive; settings of numbers alone may be kept."""
+    try:
+        return weakref.ref(one)
+    except TypeError:
+        return (lambda: one) if is_plain(one) else None
+
+
+def is_plain(one: Any) -> bool:
+    """Tell whether a container holds numbers and words alone."""
+    parts = one.values() if type(one) is dict else one if type(one) in (list, tuple) else ()
+    return is_tree(one) and all(part is None or isinstance(part, PLAIN) or is_plain(part) for part in parts)
+
+
+def keeps(frame: FrameType, last: CodeType | None) -> bool:
+    """Tell whether a line that has led here keeps what it makes: weights that are made when they are first needed."""
+    above: FrameType | None = frame
+    while above is not None and sites.whose(above.f_code.co_filename) == OWN:
+        if KEEPS.search(linecache.getline(above.f_code.co_filename, above.f_lineno)):
+            return True
+        above = above.f_back if above.f_code is not last else None
+    return False
+
+
+def target(root: Callable[[], Any], steps: Any) -> bool:
+    """Tell whether an attribute is no array, but a number, or its object has gone."""
+    value = follow(root(), steps)[0]
+    return is_number(value) or (value is MISSING and not steps[-1][0])
+
+
+def shown(before: Any, now: Any) -> dict[str, float]:
+    """Return what is told of two values, where they are numbers."""
+    return {"before": float(before), "now": float(now)} if is_number(before) and is_number(now) else {}
+
+
+def cells(function: Any) -> Iterator[tuple[CodeType, dict[str, Any]]]:
+    """List the code of a function, and of those that it can reach, with the cells that they close over."""
+    waiting, known = [function], set[int]()
+    while waiting and len(known) < FUNCTIONS:
+        one = waiting.pop(0)
+        if id(one) in known:
+            continue
+        known.add(id(one))
+        if isinstance(one, partial):
+            waiting.append(one.func)
+        elif isinstance(one, MethodType):
+            waiting.append(one.__func__)
+        elif isinstance(one, FunctionType):
+            waiting += [part for part in (vars(one).get("__wrapped__"), *vars(one).get(MADE_OF, ())[:1]) if part]
+            code = one.__code__
+            closure = dict(zip(code.co_freevars, one.__closure__ or (), strict=False))
+            contents = [content(cell) for cell in closure.values()]
+            shared = [one.__globals__.get(name) for name in code.co_names]
+            waiting += [part for part in contents + shared if isinstance(part, (FunctionType, MethodType, partial))]
+            if closure and sites.is_users(code.co_filename):
+                yield code, closure

@@ -1,0 +1,1 @@
+"""What is wrapped in MLX: gradients, updates, evaluations, compilation, collectives, loading."""

@@ -1,0 +1,248 @@
+"""Record the collectives and messages that the program builds: which, where, in which order, when they may have run.
+
+Nothing is sent between ranks, and nothing evaluated: ranks are compared outside. Whether an array is evaluated cannot
+be asked without drawing its graph; so what is told are the evaluations that came after a collective was built.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from types import FrameType
+from typing import Any
+
+from mlxprobe.agent.hooks.apart import MANY, Apart, last
+from mlxprobe.agent.hooks.blackbox import BlackBox
+from mlxprobe.agent.hooks.leaves import Leaves
+from mlxprobe.agent.hooks.rows import AT_ONCE, KEPT, Kinds, Row, Untold, Words, ago
+from mlxprobe.agent.record.nesting import Nesting
+from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.platform import inside
+
+COLLECTIVES = ("all_sum", "all_gather", "all_max", "all_min", "sum_scatter")
+MESSAGES = {"send": ("x", "dst"), "recv": ("shape", "dtype", "src"), "recv_like": ("x", "src")}
+AT_ONCE_S = 1e-5  # an evaluation that takes less has computed nothing: no collective is as fast
+LONG_S = 0.1  # what has been computed is there sooner
+MOST_GROUPS = 64
+WORLD = "world"
+
+
+class Collectives:
+    """The recorder of one process: it keeps rows that are `open`, and those that the supervisor has not heard of."""
+
+    def __init__(self, recorder: Recorder, nesting: Nesting) -> None:
+        self._recorder = recorder
+        self._nesting = nesting
+        self.open: deque[Row] = deque(maxlen=KEPT)  # built, and no evaluation after that has returned
+        self.active = False  # whether any has been built: an evaluation may ask for one whose result lay for long
+        self.began_s = 0.0  # the evaluation under way
+        self._told_began_s = 0.0
+        self._untold = Untold()
+        self._kinds = Kinds()
+        self._results: dict[int, Row] = {}  # by identity: of rows that may not have run
+        self._beside = Apart()
+        self._leaves = Leaves()
+        self._again: list[Row] = []  # given to the evaluation under way, and said to be done
+        self._sure = self._apart = False  # it was given a collective itself; a single array, it holds none
+        self._none = False  # it holds none, as far as is known
+        self._held = MANY  # how many it holds, at the most
+        self._passed: list[Row] = []  # built before evaluations that held no collective, or others
+        self._groups: dict[int, tuple[Any, str]] = {}
+        self._splits: dict[str, int] = {}
+        self._words = Words(recorder.channel)
+        self._box = BlackBox(self._words)
+        self.box_file = ""
+        self.joined: Callable[[], None] = lambda: None  # told that there are others
+        self._size = 0
+        self._ask: Callable[[], Any] = lambda: None
+
+    def install(self, mx: Any) -> None:
+        """Wrap what `mx.distributed` offers."""
+        distributed = getattr(mx, "distributed", None)
+        if distributed is None:
+            return
+        self._ask, self._beside.array = distributed.init, mx.array
+        distributed.init = self._initialized(distributed.init)
+        for name in (*COLLECTIVES, *MESSAGES):
+            if hasattr(distributed, name):
+                setattr(distributed, name, self._built(getattr(distributed, name), MESSAGES.get(name, ("x",))))
+        if hasattr(distributed.Group, "split"):
+            distributed.Group.split = self._split(distributed.Group.split)
+
+    def _initialized(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def init(*args: Any, **kwargs: Any) -> Any:
+            before = () if self._size else inside.threads()
+            group = original(*args, **kwargs)
+            if not self._size:
+                self._joined(group)
+                self._carried(before)
+            return group
+
+        return init
+
+    def _joined(self, group: Any) -> bool:
+        """Learn of the group of all; tell whether there are others in it."""
+        self._size = int(group.size())
+        if self._size > 1:
+            self._recorder.channel.send("rank", rank=int(group.rank()), size=self._size)
+            self._recorder.reduced = self._leaves.take
+            self.joined()
+            if self.box_file:
+                self._box.open(self.box_file)
+        return self._size > 1
+
+    def _carried(self, before: Iterable[str]) -> None:
+        """Tell which threads the group has brought: they carry messages, and spin while they wait for one."""
+        if self._size > 1:
+            self._recorder.channel.send("carriers", ids=sorted(map(int, {*inside.threads()} - {*before})))
+
+    def _split(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def split(group: Any, *args: Any, **kwargs: Any) -> Any:
+            part = original(group, *args, **kwargs)
+            color = args[0] if args else kwargs.get("color", 0)
+            name = self._name(group)
+            self._splits[name] = number = self._splits.get(name, -1) + 1
+            if len(self._groups) < MOST_GROUPS:
+                self._groups[id(part)] = part, f"{name}/{number}.{color}"  # held, for its identity is its name's
+            return part
+
+        return split
+
+    def _name(self, group: Any) -> str:
+        known = self._groups.get(id(group))
+        return known[1] if known else WORLD
+
+    def _built(self, original: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
+        operation, note = original.__name__, self._note
+
+        @like(original)
+        def build(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            if self._size != 1 and not self._recorder.deaf:
+                try:
+                    note(operation, names, args, kwargs, result)
+                except Exception as error:  # a release may have other arguments
+                    self._size = 1
+                    self._recorder.fact("inspector failed", None, inspector="Collectives", error=repr(error)[:200])
+            return result
+
+        return build
+
+    def _note(self, operation: str, names: tuple[str, ...], args: Any, kwargs: Any, result: Any) -> None:
+        if not self._size and not self._joined(self._ask()):  # the call has made it
+            return
+        peer = -1
+        if len(names) > 1:
+            peer = int(args[len(names) - 1] if len(args) >= len(names) else kwargs[names[-1]])
+        group = self._name(kwargs.get("group")) if self._groups else WORLD
+        whole = args[0] if args and operation != "recv" else result
+        key = [operation, group, peer, getattr(whole, "shape", ()), getattr(whole, "dtype", None)]
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None:  # a line takes long to work out: ways gone before are known by their instructions
+            key += id(frame.f_code), frame.f_lasti
+            frame = frame.f_back
+        known = tuple(key)
+        kind = self._kinds.known.get(known) or self._kinds.meet(known)
+        kind.lane[0] = n = kind.lane[0] + 1
+        row = Row(kind, n, self._recorder.under_way, weakref.ref(result))
+        if self._leaves.named:
+            row.leaf = self._leaves.name(whole)
+        self._untold.rows.append(row)
+        nesting = self._nesting
+        if nesting.tracing or nesting.depth:
+            row.traced, nesting.talks = bool(nesting.tracing), True
+        if not row.traced:
+            kind.end[0] = row.nth = kind.end[0] + 1
+            self._recorder.reductions.take(row.step, kind.reduces)
+            self.open.append(row)
+            self._results[id(result)] = row
+            self.active = True
+
+    def begins(self, began_s: float, given: Sequence[Any]) -> None:
+        """An evaluation of some arrays begins."""
+        self.began_s = began_s
+        self._sure = held = False
+        self._again = []
+        for one in given if self._results else ():
+            row = self._results.get(id(one))
+            if row is not None and row.result() is one:
+                held = True
+                if row.done:
+                    self._again.append(row)  # an evaluation has come back since, that need not have held it
+                else:
+                    row.sure = True
+                self._sure |= row.sure
+        self._held, self._none, self._apart = MANY, False, False
+        if given and (self._passed or (self.open and not held)):
+            self._held = self._beside.held(given, self._recorder.lazy_steps, counts=bool(self._passed))
+            self._none = not (held or self._held)
+            self._apart = self._none and self._beside.is_one(given)
+        if not self._apart:
+            self._box.begins(self.open, began_s)
+
+    def returns(self, now_s: float, *, waits: bool = True) -> None:
+        """The evaluation has returned; one that does not wait has only begun."""
+        began_s, self.began_s = self.began_s, 0.0
+        for row in self._again:
+            if row.sure:  # it was told to wait
+                row.done = now_s
+                self._untold.add(row)
+        if self._apart or (waits and not self._sure and now_s - began_s < AT_ONCE_S):
+            return
+        for row in self.open:
+            row.begun = row.begun or began_s
+            row.done = now_s if waits else 0.0
+            row.passed = self._none
+            if not row.news:
+                self._untold.add(row)
+        if self._none:
+            self._passed = [*self._passed, *self.open][-KEPT:]
+        elif self._passed:
+            for row in last(self._passed, self._held - len(self.open)):
+                row.passed = False
+                self._untold.add(row)
+        if waits:
+            self._box.returns(self.open, now_s)
+            self.open.clear()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Keep the results that live, and may never have been computed."""
+        if self._sure and len(self._results) == 1:
+            self._results.clear()
+        elif self._results:
+            some = list(self._results.items())
+            self._results = {key: row for key, row in some if not row.sure and row.result() is not None}
+
+    def fails(self) -> None:
+        """The evaluation has raised an exception."""
+        self.began_s = 0.0
+        self._again = []
+
+    def tell(self) -> None:
+        """Send what the supervisor does not know; also on the agent's own thread, while the program waits for ever."""
+        now_s, began_s = time.monotonic(), self.began_s
+        for row in list(self.open) if not self._apart else ():
+            if row.built <= began_s:  # not after: the program goes on meanwhile
+                row.begun = row.begun or began_s
+                self._untold.add(row)
+        if began_s and now_s - began_s > LONG_S:
+            for row in self._again:
+                row.begun, row.done, row.sure = began_s, 0.0, True
+                self._untold.add(row)
+        news = began_s != self._told_began_s
+        for _ in range(0, max(len(self._untold.rows), news), AT_ONCE):
+            some = self._untold.take()
+            rows = [self._words.row(one, now_s) for one in some]
+            if not self._recorder.channel.send(
+                "collectives", at=now_s, rows=rows, evaluating=ago(began_s, now_s), counts=self._kinds.counts()
+            ):
+                self._untold.put_back(some)
+                return
+            self._told_began_s = began_s

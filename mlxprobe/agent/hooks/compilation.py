@@ -1,0 +1,123 @@
+"""Wrap `mx.compile`: a compiled step runs its Python once, so that its hooks speak only while it is traced."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.compiled.function import Compiled
+from mlxprobe.agent.compiled.shadow import Shadows
+from mlxprobe.agent.compiled.traces import Made
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.origin.held import Origin
+from mlxprobe.agent.record.nesting import Nesting
+from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wrapping.arguments import like
+
+
+class Compilation:
+    """Tell what compiled functions do, from what their traces did and what an eager run of them shows.
+
+    They stay with the program, and ask who is there when they are called (see `GradientCalls`).
+    """
+
+    here: ClassVar[Compilation | None] = None
+
+    def __init__(self, recorder: Recorder, inspection: Inspection, nesting: Nesting, origin: Origin) -> None:
+        self._origin = origin
+        self.recorder = recorder
+        self.inspection = inspection
+        self.nesting = nesting
+        self.made: dict[tuple[str, int], Made] = {}  # where functions are compiled
+        self.shadows = Shadows(inspection, nesting)
+        self.disabled = "MLX_DISABLE_COMPILE" in os.environ  # then Python runs at each call, and nothing is traced
+
+    def install(self, mx: Any) -> None:
+        """Wrap what `mlx.core` offers."""
+        Compilation.here = self
+        self.shadows.install(mx)
+        checkpoint = mx.checkpoint
+        mx.checkpoint = like(checkpoint)(lambda fun: self._unless_replayed(fun, checkpoint(self._recomputed(fun))))
+        mx.compile = self.wrap(mx.compile)
+        for name, disables in (("disable_compile", True), ("enable_compile", False)):
+            setattr(mx, name, self._switch(getattr(mx, name), disables=disables))
+
+    def leave(self) -> None:
+        """Listen no more."""
+        Compilation.here = None
+
+    def _switch(self, original: Callable[[], None], *, disables: bool) -> Callable[[], None]:
+        @like(original)
+        def switch() -> None:
+            original()
+            self.disabled = disables
+
+        return switch
+
+    @property
+    def runs(self) -> bool:
+        """Whether a compiled function that is called now only runs its Python, and is neither traced nor replayed."""
+        return bool(self.disabled or self.nesting.tracing or self.nesting.depth or self.nesting.shadow)
+
+    def _unless_replayed(self, function: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
+        """Let the function's own Python run where each operation is looked at."""
+        nesting = self.nesting
+
+        @like(call)
+        def either(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs) if nesting.replay else call(*args, **kwargs)
+
+        return either
+
+    def _recomputed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Say while a function runs, forward or again for its gradient, that what it makes is not kept."""
+        nesting = self.nesting
+
+        @like(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            nesting.recomputed += 1
+            try:
+                return function(*args, **kwargs)
+            finally:
+                nesting.recomputed -= 1
+
+        return run
+
+    def wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def compile_(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
+            if sites.is_mlx(getattr(fun, "__module__", None) or ""):
+                return self._unless_replayed(fun, original(fun, *args, **kwargs))
+            site = sites.calling()
+            made = self.made.setdefault(site, Made(self.recorder, site))
+            if not self.runs:
+                made.compiled()
+            given = [args[k] if len(args) > k else kwargs.get(name) for k, name in enumerate(("inputs", "outputs"))]
+            function = Compiled(fun, given, site, self.inspection, self._origin)
+            name = getattr(fun, "__name__", type(fun).__name__)
+            self.recorder.traces.setdefault(name, []).append(function.traces)
+
+            @like(fun)
+            def traced(*fargs: Any, **fkwargs: Any) -> Any:
+                here = Compilation.here
+                if here is None or here.runs:
+                    return fun(*fargs, **fkwargs)
+                return function.known_to(here.inspection, here._origin).trace(fargs, fkwargs)
+
+            call = original(traced, *args, **kwargs)
+
+            @like(call)
+            def compiled(*fargs: Any, **fkwargs: Any) -> Any:
+                here = Compilation.here
+                if here is not None and here.nesting.replay:
+                    return fun(*fargs, **fkwargs)
+                if here is None or here.runs:
+                    return call(*fargs, **fkwargs)
+                made.calls += 1
+                return function.known_to(here.inspection, here._origin).call(call, fargs, fkwargs, here.shadows)
+
+            return compiled
+
+        return compile_

@@ -1,0 +1,116 @@
+"""Wrap what evaluates: `mx.eval`, conversions to Python's numbers, and what writes files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.hooks.collectives import Collectives
+from mlxprobe.agent.hooks.threads import Threads
+from mlxprobe.agent.record.phases import SAVING
+from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wrapping.arguments import like
+
+READERS = ("item", "tolist", "__float__", "__int__", "__bool__", "__array__", "__repr__", "__str__", "__format__")
+WRITERS = ("save", "savez", "savez_compressed", "save_safetensors", "save_gguf")
+
+
+class Evaluations:
+    """Tell the recorder of every evaluation, and of every value that is read."""
+
+    def __init__(self, recorder: Recorder, collectives: Collectives) -> None:
+        self._recorder = recorder
+        self._collectives = collectives
+        self._threads = Threads()
+
+    def install(self, mx: Any) -> None:
+        """Wrap what `mlx.core` offers."""
+        for name in ("eval", "async_eval"):
+            waits = name == "eval"
+            setattr(mx, name, self._evaluation(getattr(mx, name), (mx.array, list, tuple, dict), waits=waits))
+        for name in WRITERS:
+            setattr(mx, name, self._writer(getattr(mx, name)))
+        for name in READERS:
+            if name in vars(mx.array):
+                setattr(mx.array, name, self._reader(getattr(mx.array, name)))
+
+    def _evaluation(
+        self, original: Callable[..., None], evaluable: tuple[type, ...], *, waits: bool
+    ) -> Callable[..., None]:
+        recorder, clock, failed, collectives = self._recorder, time.monotonic, self._failed, self._collectives
+
+        @like(original)
+        def evaluate(*args: Any) -> None:
+            began = clock()
+            talks = collectives.active and not recorder.deaf
+            if talks:
+                collectives.begins(began, args)
+            try:
+                original(*args)
+            except RuntimeError as error:
+                failed(error)
+                raise
+            if talks:
+                collectives.returns(clock(), waits=waits)
+            try:
+                for arg in args:
+                    if isinstance(arg, evaluable):
+                        recorder.evaluated(began, whole=recorder.lazy_steps > 1 and recorder.trained.holds(args))
+                        return
+                recorder.fact("ineffective evaluation", kinds=[type(arg).__name__ for arg in args])
+            except Exception as error:
+                recorder.failed(error)
+
+        return evaluate
+
+    def _failed(self, error: RuntimeError) -> None:
+        """Tell of an array that another thread made, also where the program swallows the exception."""
+        self._collectives.fails()
+        if "no Stream" in str(error) and not self._recorder.deaf:  # what we read ourselves may be of another thread too
+            site, seen = sites.blamed(self._threads.maker(), sites.calling())
+            self._recorder.fact("array of another thread", site, message=str(error)[:200], seen=seen)
+
+    def _writer(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Files get values: what writes one evaluates."""
+
+        @like(original)
+        def write(*args: Any, **kwargs: Any) -> Any:
+            began = time.monotonic()
+            if self._collectives.active:
+                self._collectives.begins(began, ())
+            result = original(*args, **kwargs)
+            if self._collectives.active:
+                self._collectives.returns(time.monotonic())
+            self._recorder.phases.took(SAVING, began, time.monotonic())
+            self._recorder.evaluated(began)
+            self._recorder.reductions.taken = True
+            return result
+
+        return write
+
+    def _reader(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        recorder, clock, failed, collectives = self._recorder, time.monotonic, self._failed, self._collectives
+
+        @like(original)
+        def read(array: Any, *args: Any, **kwargs: Any) -> Any:
+            began = clock()
+            talks = collectives.active and not recorder.deaf
+            if talks:
+                collectives.begins(began, (array,))
+            try:
+                value = original(array, *args, **kwargs)
+            except RuntimeError as error:
+                failed(error)
+                raise
+            if talks:
+                collectives.returns(clock())
+            try:
+                recorder.evaluated(began)
+                recorder.read(array, value)
+            except Exception as error:
+                recorder.failed(error)
+            return value
+
+        return read

@@ -1,0 +1,204 @@
+"""Wrap the transformations that make gradients, and the functions that they return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from threading import get_ident
+from types import FunctionType
+from typing import Any, ClassVar
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.hooks.made import HELD, UNKNOWN, Bound, Made, made_by, unwrapped, with_parameters
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.mapped import MADE_OF, mapper
+from mlxprobe.agent.origin.calls import Calls
+from mlxprobe.agent.origin.held import Origin
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.record.losspath import loss_in
+from mlxprobe.agent.record.nesting import Nesting, Stop
+from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wrapping.arguments import described, like
+from mlxprobe.agent.wrapping.patches import Patches
+
+SECOND = 2  # call of a function: it has not been made for one
+
+
+class GradientCalls:
+    """Tell of every gradient call, with its model where `nn.value_and_grad` made it.
+
+    What wrapped functions return stays with the program: it asks who is there now, and is plain where nobody is.
+    """
+
+    here: ClassVar[GradientCalls | None] = None
+
+    def __init__(self, recorder: Recorder, inspection: Inspection, nesting: Nesting, origin: Origin) -> None:
+        self._recorder = recorder
+        self._inspection = inspection
+        self._nesting = nesting
+        self._origin = origin
+        self._making: Bound = None  # for which `nn.value_and_grad` asks `mx.value_and_grad` now
+        self._made_by: Any = None
+        self._first: Callable[..., Any] | None = None  # function of no model whose gradient was taken
+
+    def install(self, mx: Any) -> None:
+        """Wrap what `mlx.core` offers."""
+        GradientCalls.here = self
+        for name in ("value_and_grad", "grad"):
+            setattr(mx, name, self._maker(getattr(mx, name), with_value=name == "value_and_grad"))
+        mx.vmap = mapper(mx.vmap, self._looker, self._wrapped)
+
+    @staticmethod
+    def _looker() -> Inspection | None:
+        return GradientCalls.here._inspection if GradientCalls.here is not None else None
+
+    def leave(self) -> None:
+        """Listen no more."""
+        GradientCalls.here = None
+
+    def install_module_gradients(self, utils: Any) -> None:
+        """Wrap `nn.value_and_grad` (`mlx.nn.utils`), which knows the model."""
+        original = self._made_by = utils.value_and_grad
+
+        @like(original)
+        def value_and_grad(model: Any, fn: Callable[..., Any]) -> Callable[..., Any]:
+            before, self._making = self._making, (model, fn)
+            try:
+                return original(model, fn)  # type: ignore[no-any-return]
+            finally:
+                self._making = before
+
+        utils.value_and_grad = value_and_grad
+
+    def adopt(self, patches: Patches) -> None:
+        """Listen to functions that `nn.value_and_grad` made before we came: each holds MLX's own in its closure."""
+        for function in made_by(self._made_by):
+            held = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+            call, model, fn = held[HELD].cell_contents, held["model"].cell_contents, unwrapped(function)
+            if type(call) is not FunctionType:  # which MLX's own says it is an instance of
+                inner = with_parameters(model, fn)
+                patches.fill(held[HELD], self._wrapped(inner, call, True, described(inner), (model, fn)))
+
+    def _maker(self, original: Callable[..., Any], *, with_value: bool) -> Callable[..., Any]:
+        @like(original)
+        def make(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
+            bound, self._making = self._making, None
+            call = original(fun, *args, **kwargs)
+            return self._wrapped(fun, call, with_value, described(fun, *args, **kwargs), bound)
+
+        return make
+
+    def _wrapped(
+        self, function: Any, call: Any, with_value: bool, describe: Any, bound: Bound, **rest: bool
+    ) -> Callable[..., Any]:
+        made = Made(function, with_value, describe, bound, **rest)
+
+        @like(call)
+        def gradients(*args: Any, **kwargs: Any) -> Any:
+            here = GradientCalls.here
+            if here is None:
+                return call(*args, **kwargs)
+            nesting = here._nesting
+            if nesting.reached is not None and made.held and not nesting.mapped:
+                nesting.reached(function, args, kwargs, bound or (None, None))
+            if nesting.depth or nesting.tracing or nesting.shadow:
+                return here._within(call, args, kwargs, made)
+            try:
+                here._begins(made, args, kwargs)
+            except Exception as error:
+                here._recorder.failed(error)
+            nesting.depth += 1
+            try:
+                result = call(*args, **kwargs)
+            except Exception as error:
+                here._failed(error, bound)
+                raise
+            finally:
+                nesting.depth -= 1
+            try:
+                here._ends(made, gradients, result, args, kwargs)
+            except Exception as error:
+                here._recorder.failed(error)
+            return result
+
+        setattr(gradients, MADE_OF, (function, with_value, describe, bound))
+        return gradients
+
+    def _begins(self, made: Made, args: Any, kwargs: Any) -> None:
+        self._recorder.gradient_begins()
+        if self._inspection.due:
+            self._inspection.calling()
+        if made.told is not self:
+            made.told, made.stream = self, UNKNOWN
+            made.holder = Calls(self._origin, made.function, made.bound) if made.held else None
+        if made.holder is not None and not self._nesting.mapped:
+            home = self._inspection.home
+            if home.thread == get_ident() or home.here():
+                made.holder.begin(args, kwargs)
+
+    def _ends(self, made: Made, gradients: Any, result: Any, args: Any, kwargs: Any) -> None:
+        made.calls += 1
+        if made.holder is not None:
+            made.holder.end()
+        if made.bound is None and made.calls <= SECOND:
+            made.owner, made.stream = self._path(gradients, made.calls), UNKNOWN
+        loss = result[0] if made.with_value and not self._nesting.mapped else None
+        if loss.__class__ is not made.scalar or made.stream < 0:
+            found = loss_in(loss)
+            made.scalar = type(loss) if found is loss is not None else ()  # MLX takes gradients of scalars alone
+            loss = found
+        made.stream = self._recorder.gradient_ends(loss, made.owner, made.stream, model=made.bound is not None)
+        if self._recorder.reduced is not None:
+            self._recorder.reduced(result[1] if made.with_value else result)
+        if self._inspection.due:
+            self._inspection.called(partial(made.described, result, args, kwargs))
+
+    def _path(self, gradients: Any, calls: int) -> Any:
+        """Return whose a function's losses are: its own, but for the first function, and those called but once."""
+        self._first = self._first or gradients
+        return None if calls < SECOND or gradients is self._first else gradients
+
+    def _within(self, call: Callable[..., Any], args: Any, kwargs: Any, made: Made) -> Any:
+        """Make a gradient call within another call of MLX's; tell of it where that is a compiled function's."""
+        nesting = self._nesting
+        tells = not (nesting.depth or nesting.mapped)
+        if tells and not nesting.shadow:
+            self._inspection.calling()
+        nesting.depth += 1
+        try:
+            result = call(*args, **kwargs)
+        except ValueError:
+            self._tell_untrainable(made.bound)
+            raise
+        finally:
+            nesting.depth -= 1
+        if tells:
+            self._inside(partial(made.described, result, args, kwargs))
+        return result
+
+    def _inside(self, described: Callable[[], Call]) -> None:
+        """Tell of a gradient call in a compiled function, which is being traced, or run by us to look into it."""
+        if self._nesting.glances:
+            raise Stop
+        if self._nesting.shadow:
+            self._inspection.called(described)
+            return
+        with self._recorder.carefully():
+            made = described()
+            self._nesting.tracing[-1].calls.append(made)
+            self._inspection.called_in_trace(made)
+
+    def _failed(self, error: Exception, bound: Bound) -> None:
+        self._recorder.fact(
+            "gradient failed",
+            at=":".join(map(str, sites.raising(error.__traceback__))),
+            type=type(error).__name__,
+            message=str(error)[:300],
+        )
+        if isinstance(error, ValueError):
+            self._tell_untrainable(bound)
+
+    def _tell_untrainable(self, bound: Bound) -> None:
+        if bound and not graph.leaves(bound[0].trainable_parameters()):
+            self._recorder.nothing_trainable(sites.calling())

@@ -1,0 +1,227 @@
+"""Change one thing of a program without editing it: wrap MLX's entry points after the hooks, which see the change."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.hooks import alterations
+
+MAX_NORM = 1.0
+
+
+class Interventions:
+    """Apply the interventions of these names, as MLX's modules are imported.
+
+    A program that makes no optimizer updates by hand: there, what is to be done to an update is done to the gradients,
+    and the parameters are evaluated by the next gradient call, which is given them.
+    """
+
+    def __init__(self, names: str) -> None:
+        self._names = frozenset(name for name in names.split(",") if name)
+        self._gradients = 0  # calls since the last update
+        self._optimizers = 0  # that were made
+        self._updating = 0  # updates under way, one within the other
+        self._made: dict[tuple[int, int], Callable[..., Any]] = {}
+        if "spawn" in self._names:
+            spawn_always()
+
+    def imported(self, name: str, module: Any) -> None:
+        """Wrap what is needed of one of MLX's modules."""
+        if not self._names:
+            return
+        if name == "mlx.core":
+            self._core(module)
+        elif name == "mlx.nn.utils":
+            module.value_and_grad = self._of_modules(module.value_and_grad)
+        elif name == "mlx.optimizers.optimizers":
+            self._install_optimizers(module)
+
+    def _install_optimizers(self, module: Any) -> None:
+        base = module.Optimizer
+        base.__init__ = self._making(base.__init__)
+        if "rate-tenth" in self._names:
+            base.learning_rate = self._rate(base.learning_rate)
+        for kind in vars(module).values():
+            if isinstance(kind, type) and issubclass(kind, base):
+                for name, wrap in (("update", self._update), ("apply_gradients", self._applying)):
+                    if name in vars(kind):
+                        setattr(kind, name, wrap(vars(kind)[name]))
+
+    def _core(self, mx: Any) -> None:
+        if "cpu" in self._names:
+            mx.set_default_device(mx.Device(mx.cpu))
+        if "no-compile" in self._names:
+            mx.disable_compile()
+            mx.compile = as_it_is
+        elif "capture-random" in self._names:
+            mx.compile = capturing(mx, mx.compile)
+        if "causal-mask" in self._names:
+            mx.fast.scaled_dot_product_attention = attending(mx, mx.fast.scaled_dot_product_attention)
+        mx.value_and_grad = self._counted(mx.value_and_grad, mx, with_value=True)
+        mx.grad = self._counted(mx.grad, mx, with_value=False)
+
+    def _counted(self, original: Callable[..., Any], mx: Any, *, with_value: bool) -> Callable[..., Any]:
+        @functools.wraps(original, assigned=("__doc__",), updated=())
+        def make(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
+            call = original(fun, *args, **kwargs)
+
+            def gradients(*fargs: Any, **fkwargs: Any) -> Any:
+                if "float32" in self._names:
+                    fargs, fkwargs = alterations.single_precision(fargs), alterations.single_precision(fkwargs)
+                if "eval-update" in self._names and not self._optimizers:
+                    alterations.evaluate(mx, fargs)
+                result = call(*fargs, **fkwargs)
+                self._gradients += 1
+                if with_value and "eval-loss" in self._names:
+                    alterations.evaluate(mx, result[0])
+                if self._optimizers:
+                    return result
+                if "clear-cache" in self._names:
+                    mx.clear_cache()
+                return (result[0], self._by_hand(result[1])) if with_value else self._by_hand(result)
+
+            return gradients
+
+        return make
+
+    def _by_hand(self, gradients: Any) -> Any:
+        """Change gradients that no optimizer will be given."""
+        if "skip-update" in self._names:
+            gradients = alterations.scaled(gradients, 0)
+        if "clip" in self._names:
+            gradients = alterations.clipped(gradients, MAX_NORM)
+        if "rate-tenth" in self._names:
+            gradients = alterations.scaled(gradients, alterations.TENTH)
+        return gradients
+
+    def _of_modules(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def value_and_grad(model: Any, fn: Callable[..., Any]) -> Callable[..., Any]:
+            if "float32" in self._names:
+                alterations.single_precision(model)
+            key = id(model), id(fn)
+            if key not in self._made or "reuse-gradients" not in self._names:
+                self._made[key] = original(model, fn)
+            call = self._made[key]
+            return in_training(model, call) if "train-mode" in self._names else call
+
+        return value_and_grad
+
+    def _making(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def init(optimizer: Any, *args: Any, **kwargs: Any) -> None:
+            self._optimizers += 1
+            original(optimizer, *args, **kwargs)
+
+        return init
+
+    def _rate(self, original: Any) -> property:
+        """Return the rate as a property that is a tenth within updates, and itself to whoever reads or sets it."""
+
+        def read(optimizer: Any) -> Any:
+            rate = original.fget(optimizer)
+            return rate * alterations.TENTH if self._updating else rate
+
+        return property(read, original.fset)
+
+    def _applying(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Change an update that is made without `Optimizer.update`."""
+
+        @functools.wraps(original)
+        def apply_gradients(optimizer: Any, gradients: Any, parameters: Any) -> Any:
+            if self._updating:  # by `update`, or by an optimizer of several
+                return original(optimizer, gradients, parameters)
+            if "skip-update" in self._names:
+                return alterations.unchanged(gradients, parameters)
+            result = self._apply(lambda changed: original(optimizer, changed, parameters), gradients)
+            self._finish(optimizer, result)
+            return result
+
+        return apply_gradients
+
+    def _update(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def update(optimizer: Any, model: Any, gradients: Any) -> Any:
+            if "skip-update" in self._names:
+                return None
+            result = self._apply(lambda changed: original(optimizer, model, changed), gradients)
+            self._finish(optimizer, model.parameters() if hasattr(model, "parameters") else model)
+            return result
+
+        return update
+
+    def _apply(self, apply: Callable[[Any], Any], gradients: Any) -> Any:
+        calls, self._gradients = self._gradients, 0
+        if "freeze-base" in self._names:
+            gradients = alterations.adapters_alone(gradients)
+        if "average" in self._names and calls > 1:
+            gradients = alterations.scaled(gradients, 1 / calls)
+        if "clip" in self._names:
+            gradients = alterations.clipped(gradients, MAX_NORM)
+        self._updating += 1
+        try:
+            return apply(gradients)
+        finally:
+            self._updating -= 1
+
+    def _finish(self, optimizer: Any, parameters: Any) -> None:
+        import mlx.core as mx
+
+        if "eval-update" in self._names:
+            alterations.evaluate(mx, parameters, optimizer.state)
+        if "clear-cache" in self._names:
+            mx.clear_cache()
+
+
+def in_training(model: Any, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Put a model into training mode before each call."""
+
+    @functools.wraps(call)
+    def gradients(*args: Any, **kwargs: Any) -> Any:
+        model.train()
+        return call(*args, **kwargs)
+
+    return gradients
+
+
+def capturing(mx: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Let `mx.compile` know of the random state; MLX's own functions are compiled as they are."""
+
+    def compiled(fun: Callable[..., Any], inputs: Any = None, outputs: Any = None, shapeless: bool = False) -> Any:
+        if not (getattr(fun, "__module__", None) or "").startswith("mlx."):
+            inputs, outputs = (alterations.with_random_state(mx, one) for one in (inputs, outputs))
+        return original(fun, inputs, outputs, shapeless)
+
+    return compiled
+
+
+def attending(mx: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Let attention of a sequence to itself see nothing that comes later."""
+
+    def scaled_dot_product_attention(q: Any, k: Any, v: Any, *, scale: float, mask: Any = None, **kwargs: Any) -> Any:
+        return original(q, k, v, scale=scale, mask=alterations.causal(mx, q, k, mask), **kwargs)
+
+    return scaled_dot_product_attention
+
+
+def as_it_is(fun: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:
+    """Leave a function uncompiled; to the hooks its steps are like any others."""
+    return fun
+
+
+def spawn_always() -> None:
+    """Start worker processes anew where the program asks for forks."""
+    import multiprocessing
+    from multiprocessing import context
+
+    original = context.BaseContext.get_context
+
+    def get_context(self: Any, method: Any = None) -> Any:
+        return original(self, "spawn")
+
+    for kind in (context.BaseContext, context.DefaultContext):
+        setattr(kind, "get_context", get_context)  # noqa: B010
+    multiprocessing.set_start_method("spawn", force=True)
+    for name, replaced in (("get_context", lambda *_: multiprocessing), ("set_start_method", lambda *_, **__: None)):
+        setattr(multiprocessing, name, replaced)

@@ -1,0 +1,72 @@
+"""Which of the program's functions have run in other threads: who made an array that another thread cannot evaluate."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.roots import OWN
+from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.imports import when_imported
+
+MOST = 64
+POOL = "concurrent.futures.thread"
+
+
+class Threads:
+    """Remember what threads and their pools are given."""
+
+    def __init__(self) -> None:
+        self._given: set[CodeType] = set()
+        setattr(threading.Thread, "start", self._start(threading.Thread.start))  # noqa: B010 - types know it as it is
+        if POOL in sys.modules:
+            self._pool(sys.modules[POOL])
+        else:
+            when_imported(POOL, self._pool)
+
+    def maker(self) -> sites.Site:
+        """Return a line of the one function that other threads have run; nowhere, if we are in one, or there are more.
+
+        A thread that is still in it tells the line.
+        """
+        if threading.current_thread() is not threading.main_thread() or len(self._given) != 1:
+            return sites.NOWHERE
+        (code,) = self._given
+        for innermost in sys._current_frames().values():
+            frame: FrameType | None = innermost
+            while frame is not None and frame.f_code is not code:
+                frame = frame.f_back
+            if frame is not None:
+                return code.co_filename, frame.f_lineno
+        lines = [line for _, _, line in code.co_lines() if line is not None and line > code.co_firstlineno]
+        return code.co_filename, min(lines, default=code.co_firstlineno)
+
+    def _pool(self, module: Any) -> None:
+        original = module.ThreadPoolExecutor.submit
+
+        @like(original)
+        def submit(pool: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+            self._take(fn)
+            return original(pool, fn, *args, **kwargs)
+
+        module.ThreadPoolExecutor.submit = submit
+
+    def _start(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def start(thread: Any) -> Any:
+            self._take(getattr(thread, "_target", None) or getattr(type(thread), "run", None))
+            return original(thread)
+
+        return start
+
+    def _take(self, function: Any) -> None:
+        function = getattr(function, "func", function)  # of a partial one
+        function = getattr(function, "__func__", function)
+        if isinstance(function, FunctionType) and len(self._given) < MOST:
+            code = function.__code__
+            if sites.whose(code.co_filename) == OWN:
+                self._given.add(code)

@@ -1,0 +1,179 @@
+"""Wrap what changes parameters: optimizers' updates, a module's own, and the loading of weights."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.hooks.loading import differences
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.record.capture import Traced
+from mlxprobe.agent.record.nesting import Nesting
+from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wire.ranks import declared
+from mlxprobe.agent.wrapping.arguments import like
+
+
+class Updates:
+    """Tell of every update, traced or not, and of weights that do not fit their module."""
+
+    def __init__(self, recorder: Recorder, inspection: Inspection, nesting: Nesting) -> None:
+        self._recorder = recorder
+        self._inspection = inspection
+        self._nesting = nesting
+        self.comes_late = False  # there may have been updates before
+        self._met: set[int] = set()
+
+    def install_modules(self, base: Any) -> None:
+        """Wrap what a module does to its parameters (`mlx.nn.layers.base`)."""
+        module = base.Module
+        module.update = self._module_update(module.update)
+        module.load_weights = self._load_weights(module.load_weights)
+
+    def install_optimizers(self, optimizers: Any) -> None:
+        """Wrap the updates of every optimizer class (`mlx.optimizers.optimizers`)."""
+        for kind in vars(optimizers).values():
+            if isinstance(kind, type) and issubclass(kind, optimizers.Optimizer):
+                for name in ("update", "apply_gradients"):
+                    if name in vars(kind):
+                        setattr(kind, name, self._update(getattr(kind, name), applies=name == "update"))
+                if declared()[0] >= 0 and isinstance(vars(kind).get("state"), property):
+                    setattr(kind, "state", self._state(vars(kind)["state"]))  # noqa: B010 - no type knows of it
+
+    def _state(self, original: property) -> property:
+        """Tell where a state is given to an optimizer: of several ranks, one may alone have read a checkpoint."""
+
+        def given(optimizer: Any, state: Any) -> None:
+            if not self._nesting.depth:
+                self._recorder.fact("given", None, what="the optimizer's state")
+            original.__set__(optimizer, state)
+
+        return property(original.fget, given, original.fdel, original.__doc__)
+
+    def _update(self, original: Callable[..., Any], *, applies: bool) -> Callable[..., Any]:
+        recorder, nesting, inspection = self._recorder, self._nesting, self._inspection
+
+        @like(original)
+        def update(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+            if nesting.depth:
+                return original(optimizer, *args, **kwargs)
+            if applies and not kwargs and len(args) == 2 and isinstance(args[0], dict):
+                model, gradients = args
+            else:
+                model, gradients = _trees(args, kwargs, applies=applies)
+            if inspection.due or nesting.tracing or self.comes_late or not recorder.gradients:
+                with recorder.carefully():
+                    self._begins(optimizer, model, gradients, applies)
+            nesting.depth += 1
+            try:
+                result = original(optimizer, *args, **kwargs)
+            finally:
+                nesting.depth -= 1
+            try:
+                if nesting.tracing:
+                    inspection.traced(model, gradients)
+                elif not nesting.shadow:
+                    recorder.updated(model, optimizer)
+            except Exception as error:
+                recorder.failed(error)
+            return result
+
+        return update
+
+    def _begins(self, optimizer: Any, model: Any, gradients: Any, applies: bool) -> None:
+        recorder, nesting = self._recorder, self._nesting
+        if not (recorder.gradients or nesting.tracing or nesting.shadow):
+            recorder.gradient_begins()  # by a function that was made before anybody looked
+        if self.comes_late and id(optimizer) not in self._met:
+            self._meet(optimizer, model)
+        if nesting.tracing:
+            nesting.tracing[-1].updated.append(Traced(model, optimizer, gradients, applies=applies))
+        elif self._inspection.due:
+            self._inspection.updating(model, optimizer, gradients)
+
+    def _meet(self, optimizer: Any, model: Any) -> None:
+        """Tell of training that had begun before we came; only where its count is at hand."""
+        self._met.add(id(optimizer))
+        parts = getattr(optimizer, "optimizers", [optimizer])
+        with self._inspection.at_our_cost(), contextlib.suppress(Exception):
+            counts = [one.state["step"] for one in parts if "step" in one.state]
+            if not graph.pending(counts) and any(int(one.item()) for one in counts):
+                self._recorder.fact("resumed", None, stream=self._recorder.stream(model))
+
+    def _module_update(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        inspection, nesting, recorder = self._inspection, self._nesting, self._recorder
+
+        @like(original)
+        def update(module: Any, parameters: Any, *args: Any, **kwargs: Any) -> Any:
+            recorder.reductions.taken = True
+            if nesting.depth and not (inspection.due or nesting.tracing):
+                return original(module, parameters, *args, **kwargs)
+            if nesting.tracing:
+                nesting.tracing[-1].reach.fills(module, parameters)
+            if not (recorder.gradients or nesting.depth or inspection.busy):
+                recorder.set_site = sites.calling()
+            if nesting.depth and not inspection.due:
+                return original(module, parameters, *args, **kwargs)
+            if inspection.due or not nesting.depth:
+                for tell in inspection.setting:
+                    tell(module)
+            if inspection.due and not nesting.depth:
+                recorder.set_sites[id(module)] = sites.calling()
+                strict = args[0] if args else kwargs.get("strict", True)
+                self._compare(module, partial(_named, parameters), strict=strict, partial=True)
+            taken = original(module, parameters, *args, **kwargs)
+            if inspection.took is not None and not nesting.depth:
+                inspection.took(module)
+            return taken
+
+        return update
+
+    def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        nesting = self._nesting
+
+        @like(original)
+        def load_weights(module: Any, file_or_weights: Any, *args: Any, **kwargs: Any) -> Any:
+            strict = args[0] if args else kwargs.get("strict", True)
+            self._compare(module, lambda: _weights(file_or_weights), strict=strict, partial=False)
+            self._recorder.loaded_into.add(id(module))
+            if declared()[0] >= 0:
+                self._recorder.fact("given", None, what="weights")
+            nesting.depth += 1  # it updates the module, with what has been compared now
+            try:
+                return original(module, file_or_weights, *args, **kwargs)
+            finally:
+                nesting.depth -= 1
+
+        return load_weights
+
+    def _compare(self, module: Any, given: Callable[[], dict[str, Any]], *, strict: bool, partial: bool) -> None:
+        """Tell of weights that do not fit their module, unless they cannot be read: then the program finds out."""
+        with self._inspection.at_our_cost(), contextlib.suppress(Exception):
+            found = differences(module, given(), strict=strict)
+            if found and not (partial and not found["extra"]):
+                first = id(module) not in self._recorder.loaded_into
+                self._recorder.fact("weights differ", None, partial=partial, first=first, **found)
+
+
+def _weights(file_or_weights: Any) -> dict[str, Any]:
+    import mlx.core as mx
+
+    return mx.load(file_or_weights) if isinstance(file_or_weights, str) else dict(file_or_weights)
+
+
+def _named(tree: Any) -> dict[str, Any]:
+    return dict(graph.named_leaves(tree))
+
+
+def _trees(args: tuple[Any, ...], kwargs: dict[str, Any], *, applies: bool) -> tuple[Any, Any]:
+    """Return the model and the gradients among an update's arguments; `apply_gradients` takes them in turned order."""
+    trees = args if not kwargs else (*args, *kwargs.values())
+    if len(trees) != 2 or not isinstance(trees[0], dict) or not isinstance(trees[1], dict):
+        trees = tuple(arg for arg in trees if isinstance(arg, dict))
+        if len(trees) != 2:
+            return {}, {}
+    return (trees[0], trees[1]) if applies else (trees[1], trees[0])

@@ -1,0 +1,116 @@
+"""The agent in a process that the environment carried it into: it comes with MLX, and leaves with the program."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from mlxprobe.agent.code.roots import AGENT
+from mlxprobe.agent.life import start
+from mlxprobe.agent.life.leaving import Leaving
+from mlxprobe.agent.life.process import Agent
+from mlxprobe.agent.wire.channel import Channel, identity, lifted
+from mlxprobe.agent.wire.shared import EVENTS_FILE, FOLDER_VARIABLE, SUPERVISOR_VARIABLE
+from mlxprobe.platform import inside
+
+OURS = AGENT + os.sep
+
+
+class NamedChannel(Channel):
+    """A channel that can be opened again, by its name, where the program has closed it."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        super().__init__(_opened(file), tag=os.getpid())
+
+    def _write(self, line: bytes, *, patient: bool) -> bool:
+        if not self._is_open():
+            self._fd = _opened(self._file)
+            self._pipe = identity(self._fd)
+        return super()._write(line, patient=patient)
+
+    def close(self) -> None:
+        """Send nothing any more, and never open it again."""
+        self._file = ""
+        super().close()
+
+    def _is_open(self) -> bool:
+        try:
+            return identity(self._fd) == self._pipe
+        except OSError:
+            return False
+
+
+def _opened(file: str) -> int:
+    return lifted(os.open(file, os.O_WRONLY | os.O_NONBLOCK))
+
+
+def settle(mx: Any, given: Mapping[str, str]) -> None:
+    """Watch this process, which has just imported MLX; `given` are our variables (see `lineage`)."""
+    folder = given.get(FOLDER_VARIABLE, "")
+    inside.allow_tracing(given.get(SUPERVISOR_VARIABLE, ""))
+    try:
+        channel = NamedChannel(os.path.join(folder, EVENTS_FILE))
+    except OSError:  # the supervisor is gone
+        return
+    agent = Agent(channel, folder, given)
+    show_tracebacks_without_us()
+    agent.hook_core(mx)
+    channel.send("begin")
+    channel.send("body")
+    atexit.register(finish, agent, Leaving(agent.recorder))
+
+
+def show_tracebacks_without_us() -> None:
+    """Take our wrappers' frames out of the tracebacks that Python prints at the end of the program or of a thread."""
+    shown, shown_of_thread = sys.excepthook, threading.excepthook
+
+    def show(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        cut(error)
+        shown(kind, error, error.__traceback__ if error is not None else trace)
+
+    def show_of_thread(args: Any) -> None:
+        cut(args.exc_value)
+        shown_of_thread(args)
+
+    sys.excepthook, threading.excepthook = show, show_of_thread
+
+
+def cut(error: BaseException | None) -> None:
+    """Cut our frames out of an exception and of those that led to it."""
+    done: set[int] = set()
+    todo = [error]
+    while todo:
+        one = todo.pop()
+        if one is not None and id(one) not in done:
+            done.add(id(one))
+            one.__traceback__ = _cut_trace(one.__traceback__)
+            todo += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+
+
+def _cut_trace(trace: TracebackType | None) -> TracebackType | None:
+    kept: list[TracebackType] = []
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(OURS):
+            kept.append(trace)
+        trace = trace.tb_next
+    for one, following in zip(kept, [*kept[1:], None], strict=True):
+        one.tb_next = following
+    return kept[0] if kept else None
+
+
+def finish(agent: Agent, leaving: Leaving | None = None) -> None:
+    """The interpreter ends: after its last line, an exception that nobody caught, or `sys.exit`."""
+    if os.getpid() != agent.pid:
+        return
+    agent.recorder.finish()
+    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    if isinstance(error, BaseException):
+        start.send_exception(error, agent.channel)
+    else:
+        agent.channel.send("end", code=leaving.code if leaving else None)

@@ -1,0 +1,109 @@
+"""Tell how the program's children ended, where the program itself learns of it; it notices nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.life.remotes import remote
+from mlxprobe.agent.wire.channel import Channel
+from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.imports import when_imported
+
+MOST_TOLD = 100
+MOST_LOOKED = 1000
+# Who keeps a child's status, and the methods after which it is there; the rest ask these, or `os.waitpid`.
+HOLDERS = {
+    "subprocess": ("wait", "poll"),
+    "multiprocessing.popen_fork": ("poll",),
+    "multiprocessing.popen_forkserver": ("poll",),
+}
+
+
+class Children:
+    """Listen to those who wait for children: two of a thousand that end badly must not be lost among the others."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._known: set[int] = set()
+        self._unasked: set[int] = set()  # that are told without anybody's having waited for them
+        self._looked: set[int] = set()
+        self._told = 0
+        for name in HOLDERS:
+            if name in sys.modules:
+                self._imported(sys.modules[name])
+            else:
+                when_imported(name, self._imported)
+        for name in ("waitpid", "wait", "wait3", "wait4"):
+            setattr(os, name, self._waits(getattr(os, name)))
+
+    def _imported(self, module: Any) -> None:
+        for name in HOLDERS[module.__name__]:
+            setattr(module.Popen, name, self._holds(vars(module.Popen)[name], worker=module.__name__ != "subprocess"))
+
+    def _holds(self, original: Callable[..., Any], *, worker: bool) -> Callable[..., Any]:
+        @like(original)
+        def ask(popen: Any, *args: Any, **kwargs: Any) -> Any:
+            before = popen.returncode
+            self._asked_of(popen)
+            try:
+                return original(popen, *args, **kwargs)
+            finally:
+                if before is None and popen.returncode is not None:
+                    self._ended(popen.pid, popen.returncode, worker=worker)
+
+        return ask
+
+    def _asked_of(self, popen: Any) -> None:
+        """Look once at what a process was started for: ssh may have started a rank elsewhere."""
+        pid = popen.pid
+        if pid not in self._looked and len(self._looked) < MOST_LOOKED:
+            self._looked.add(pid)
+            with contextlib.suppress(Exception):  # words of any kind
+                if found := remote(getattr(popen, "args", None)):
+                    self._tell("remote rank", found)
+
+    def _waits(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def wait(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            pid, status = result[:2]
+            if pid and os.WIFSIGNALED(status):  # a plain exit code means what the program takes it for
+                self._ended(pid, -os.WTERMSIG(status), worker=False)
+            return result
+
+        return wait
+
+    def look(self) -> None:
+        """Tell of workers that have ended badly and whom nobody has asked: the program may wait for them for ever."""
+        module = sys.modules.get("multiprocessing.process")
+        for one in list(getattr(module, "_children", ())) if hasattr(os, "waitid") else ():
+            pid = getattr(getattr(one, "_popen", None), "pid", None)
+            if pid and pid not in self._known:
+                with contextlib.suppress(OSError):  # a forkserver's child is not ours
+                    how = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                    if how is not None:
+                        status = how.si_status if how.si_code == os.CLD_EXITED else -how.si_status
+                        self._ended(pid, status, worker=True, name=one.name)
+
+    def finish(self) -> None:
+        """Tell how many there were, where somebody will want to know."""
+        if self._told:
+            self._tell("children", {"children": len(self._known)})
+
+    def _ended(self, pid: int, status: int, *, worker: bool, name: str = "") -> None:
+        is_news = pid not in self._unasked
+        self._known.add(pid)
+        if status and is_news and self._told < MOST_TOLD:
+            self._told += 1
+            detail: dict[str, str | int] = {"pid": pid, "status": status, "worker": worker}
+            if name:
+                self._unasked.add(pid)
+            self._tell("child ended", detail | ({"name": name} if name else {}), event="seen" if name else "fact")
+
+    def _tell(self, name: str, detail: Mapping[str, str | int], event: str = "fact") -> None:
+        self._channel.send(event, name=name, step=0, **sites.told(sites.NOWHERE), count=1, detail=detail)

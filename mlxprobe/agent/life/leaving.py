@@ -1,0 +1,65 @@
+"""What a program leaves with: who ends it while the interpreter finishes hides its exit code."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wire.ranks import declared
+from mlxprobe.agent.wrapping.arguments import like
+
+
+class Leaving:
+    """Listen to `sys.exit`, and to the interpreter, which asks the `SystemExit` that ends it for its code.
+
+    Until Python 3.12 it does not ask where `sys.exit` has raised it.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._code: int | None = None
+        self._evaluations = 0
+        sys.exit = self._asked(sys.exit)
+        kept = vars(SystemExit)["code"]
+        own = gc.get_referents(vars(SystemExit))[0]  # its attributes themselves: Python hands out a view of them
+        own["code"] = property(self._read(kept.__get__), kept.__set__, kept.__delete__, kept.__doc__)
+
+    @property
+    def code(self) -> int | None:
+        """The exit code asked for last; None where nobody did, or the program has gone on and evaluated since."""
+        return self._code if self._evaluations == self._recorder.evaluations else None
+
+    def _asked(self, original: Callable[..., Any]) -> Any:
+        @like(original)
+        def leave(*args: Any) -> None:
+            if threading.current_thread() is threading.main_thread():
+                self._leaves(*args[:1])
+                if declared()[0] >= 0:
+                    self._recorder.revise("asked to leave", sites.calling())
+            original(*args)
+
+        return leave
+
+    def _read(self, original: Callable[[SystemExit], Any]) -> Callable[[SystemExit], Any]:
+        def code(error: SystemExit) -> Any:
+            status = original(error)
+            if sys._getframe().f_back is None:  # no line of Python's asks
+                self._leaves(status)
+            return status
+
+        return code
+
+    def _leaves(self, status: object = None) -> None:
+        self._code, self._evaluations = code_of(status), self._recorder.evaluations
+
+
+def code_of(status: object = None) -> int:
+    """Return the exit code that Python makes of what `sys.exit` was given."""
+    if status is None:
+        return 0
+    return status & 0xFF if isinstance(status, int) else 1

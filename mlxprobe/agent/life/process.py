@@ -1,0 +1,236 @@
+"""The agent of one process: who it is, what is wrapped in it, and who answers for it."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from mlxprobe.agent.code import roots, sites
+from mlxprobe.agent.hooks.entry_points import Hooks
+from mlxprobe.agent.hooks.interventions import Interventions
+from mlxprobe.agent.inspectors import ALL
+from mlxprobe.agent.life import readers
+from mlxprobe.agent.life.children import Children
+from mlxprobe.agent.life.enough import stand_still
+from mlxprobe.agent.life.sampler import Sampler
+from mlxprobe.agent.life.work import Work
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wire import greeting
+from mlxprobe.agent.wire.channel import Channel, lifted
+from mlxprobe.agent.wire.shared import (
+    ASK_FILE,
+    BOX_FILE,
+    DEVICE_VARIABLE,
+    STACK_SIGNAL,
+    STACKS_FILE,
+    STEPS_VARIABLE,
+    WITH_VARIABLE,
+)
+from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.imports import when_imported
+from mlxprobe.agent.wrapping.patches import Patches
+from mlxprobe.platform import inside
+
+THREAD_CHARACTERS = 200  # of an exception's words
+LAYERS = (
+    *(f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "activations")),
+    *(f"mlx.nn.layers.{name}" for name in ("linear", "recurrent", "transformer", "normalization")),
+    "mlx.nn.losses",
+    "mlx.optimizers.schedulers",
+)
+
+
+class Agent:
+    """Recorder, hooks, inspectors and sampler of one process, with the variables that it was `given`."""
+
+    def __init__(self, channel: Channel, folder: str, given: Mapping[str, str], *, takes_crashes: bool = True) -> None:
+        self.pid = os.getpid()
+        self._takes_crashes = takes_crashes
+        self.channel = channel
+        self._folder = folder
+        self._roots: dict[str, str] = {}
+        self._mlx: dict[str, Any] = {}
+        self._is_fork = self.has_left = False
+        self._stacks = self._introduced()
+        self._tell_roots(roots.pythons())
+        self.recorder = Recorder(channel)
+        self.recorder.log.flush_at_leaving(self._left)
+        inspection = Inspection(self.recorder, ALL)
+        self.recorder.inspected = inspection.finish
+        self.recorder.trained.began = inspection.began
+        self._hooks, self._inspection = Hooks(self.recorder, inspection), inspection
+        self._hooks.collectives.box_file, self._hooks.collectives.joined = self._file(BOX_FILE), self._joined
+        self.recorder.look, self.recorder.looked = inspection.look, self._hooks.collectives.tell
+        self.recorder.closing.append(self._hooks.collectives.tell)
+        self.recorder.enough_steps = int(given.get(STEPS_VARIABLE, "0"))
+        self.recorder.enough = lambda: stand_still(self.recorder, self.pid)
+        self._device = given.get(DEVICE_VARIABLE, "")
+        self._interventions = Interventions(given.get(WITH_VARIABLE, ""))
+        for name in (*self._hooks.by_module, *LAYERS):
+            if name != "mlx.core":
+                when_imported(name, self._imported)
+        at_fork = weakref.ref(self)  # nobody can be told that an agent has gone
+        os.register_at_fork(after_in_child=lambda: _forked(at_fork()))
+        channel.settles = self._settles
+        threading.excepthook = told_of(threading.excepthook, self.recorder)
+        self._children = Children(channel)
+        self._sampler = self._sampled()
+        self.recorder.at_end = self._finish
+
+    def _file(self, name: str) -> str:
+        """Return the name of a file of this process's own."""
+        return os.path.join(self._folder, f"{name}.{self.pid}" if self.channel.tag else name)
+
+    def _introduced(self) -> int:
+        """Tell which process this is; return the descriptor that its stacks go to."""
+        self.channel.send("process", **greeting.identity())
+        return keep_stacks(self._file(STACKS_FILE), self.channel, takes_crashes=self._takes_crashes)
+
+    def _sampled(self) -> Sampler:
+        made = Sampler(self.channel, self.recorder.log, self._file(ASK_FILE), self._stacks, self._answer)
+        self.recorder.count = made.count
+        return made
+
+    def _joined(self) -> None:
+        """It has become a rank of several."""
+        work = Work(lambda: self._hooks.collectives.began_s > 0)
+        self._sampler.looks = work.look
+        self.recorder.closing.append(lambda: work.tell(self.recorder))
+
+    def _answer(self) -> None:
+        self._hooks.collectives.tell()
+        self._children.look()
+
+    def _settles(self) -> None:
+        """A fork trains, or evaluates: it gets what a process of its own has."""
+        self.pid = os.getpid()
+        self._is_fork = True
+        self._stacks = self._introduced()
+        for folder, owner in self._roots.items():
+            self.channel.send("root", folder=folder, whose=owner)
+        self.channel.send("mlx", **self._mlx)
+        self.channel.send("begin")
+        self.channel.send("body")
+        self._sampler = self._sampled()
+
+    def _left(self, code: int | None) -> None:
+        """The process leaves by `os._exit`, as every fork of multiprocessing's does, or becomes another program."""
+        if os.getpid() == self.pid:
+            if code is not None and (self._is_fork or _is_worker()):
+                self.recorder.finish()
+                self.channel.send("end")
+            self.channel.send("left", code=code)
+
+    def adopt(self, patches: Patches) -> None:
+        """Take in what the program made before anybody looked."""
+        self._hooks.adopt(patches)
+
+    def leave(self) -> None:
+        """End our thread, and close what is open; the wrappers are somebody else's to take away."""
+        self.has_left = True
+        self._sampler.stop()
+        faulthandler.unregister(STACK_SIGNAL)
+        if self._takes_crashes:
+            faulthandler.disable()
+        self._hooks.leave()
+        self.channel.close()
+        os.close(self._stacks)
+
+    def _finish(self) -> None:
+        self._sampler.finish()
+        self.channel.send("held", bytes=inside.most_held_bytes(), cpu_s=time.process_time())
+        self._children.finish()
+        if self.recorder.loaded:
+            readers.let_go()
+
+    def hook_core(self, mx: Any) -> None:
+        """Wrap `mlx.core`, which has just been imported."""
+        if self._device:
+            mx.set_default_device(mx.Device(getattr(mx, self._device)))
+        self._tell_roots(roots.mlx(mx.__file__))
+        self.recorder.phases.peak = getattr(mx, "get_peak_memory", self.recorder.phases.peak)
+        self.recorder.active = getattr(mx, "get_active_memory", self.recorder.active)
+        device = mx.default_device().type.name
+        self._mlx = {
+            "version": mx.__version__,
+            "device": device,
+            "python": "{}.{}.{}".format(*sys.version_info),
+            "executable": sys.executable,
+            "holds": _device_memory(mx) if device == "gpu" else 0,
+        }
+        self.channel.send("mlx", **self._mlx)
+        self.recorder.losses.install(mx)
+        self._imported(mx)
+
+    def _tell_roots(self, found: Iterable[tuple[str, str]]) -> None:
+        """Take in whose folders are whose, and tell the supervisor, which has only the names in the stacks."""
+        for folder, owner in dict(found).items():
+            sites.add(folder, owner)
+            self._roots[folder] = owner
+            self.channel.send("root", folder=folder, whose=owner)
+
+    def _imported(self, module: Any) -> None:
+        """Wrap a module of MLX's; each wrapper takes those before it for MLX itself, and interventions for the user."""
+        name = module.__name__
+        self._inspection.imported(name, module)
+        if name in self._hooks.by_module:
+            self._hooks.by_module[name](module)
+        self._interventions.imported(name, module)
+
+
+def told_of(original: Callable[[Any], Any], recorder: Recorder) -> Callable[[Any], Any]:
+    """Tell of threads that end by an exception: whoever waits for one waits for ever."""
+
+    @like(original)
+    def hook(args: Any) -> Any:
+        if args.exc_type is not SystemExit:
+            name, error = getattr(args.thread, "name", ""), args.exc_type.__name__
+            site, message = sites.raising(args.exc_traceback), str(args.exc_value)[:THREAD_CHARACTERS]
+            recorder.fact("thread ended", site, thread=name, type=error, message=message)
+        return original(args)
+
+    return hook
+
+
+def keep_stacks(name: str, channel: Channel, *, takes_crashes: bool = True) -> int:
+    """Let a signal write every thread's stack to a file, even while C code holds the interpreter's lock.
+
+    A crash does so too, where it `takes_crashes` from whoever else would tell of them.
+    """
+    file = lifted(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+    if takes_crashes:
+        faulthandler.enable(file=file)
+    faulthandler.register(STACK_SIGNAL, file=file, all_threads=True)
+    channel.send("ready", pid=os.getpid())
+    return file
+
+
+def _device_memory(mx: Any) -> int:
+    """Return the bytes of the GPU's memory, 0 where MLX does not tell."""
+    try:
+        found = mx.device_info() if hasattr(mx, "device_info") else mx.metal.device_info()
+        return int(next(found[name] for name in ("memory_size", "total_memory") if name in found))
+    except Exception:  # what a release does not have, or calls otherwise
+        return 0
+
+
+def _forked(agent: Agent | None) -> None:
+    """Tell of a fork, from the new child; with what had been evaluated before, it may never evaluate again."""
+    if agent is None or agent.has_left:
+        return
+    agent.recorder.log.forked()
+    agent.channel.send("ready", pid=os.getpid())
+    agent.recorder.fact("fork", evaluations=agent.recorder.evaluations, pid=os.getpid())
+
+
+def _is_worker() -> bool:
+    """Tell whether multiprocessing has started this process: then to leave by `os._exit` is its usual end."""
+    module = sys.modules.get("multiprocessing.process")
+    return module is not None and module.parent_process() is not None

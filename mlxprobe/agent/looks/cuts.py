@@ -1,0 +1,128 @@
+"""What passes nothing back to the parameters before it: calls within a gradient call, with their lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
+
+FUNCTIONS = ("stop_gradient", "argmin", "argmax", "argsort", "argpartition", "round", "floor", "ceil", "sign")
+METHODS = ("astype", "argmin", "argmax", "round", "__gt__", "__ge__", "__lt__", "__le__", "__eq__", "__ne__")
+READS = ("item", "tolist", "__array__", "__float__", "__int__")
+NUMPY = ("array", "asarray", "asanyarray", "ascontiguousarray")
+LEAVES = {
+    *(one.strip("_") for one in READS),
+    *(f"np.{one}" for one in NUMPY),
+}  # what only is logged may lead on elsewhere
+HELD = 32  # results of a call
+ASKED = 8  # parameters
+OTHERS = 256
+
+
+class Cuts:
+    """Hold the results of such calls while a gradient call that is looked at or traced lasts."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        self._inspection = inspection
+        self._held: list[tuple[str, Any, tuple[str, int]]] = []
+        self._originals: list[tuple[Any, str, Any]] = []
+
+    def install(self, mx: Any) -> None:
+        """Wrap what `mlx.core` offers."""
+        for name in FUNCTIONS:
+            setattr(mx, name, self._wrapped(name, getattr(mx, name)))
+
+    def follow(self, array: Any) -> None:
+        """Wrap the methods of arrays too, for a while, and what makes NumPy's of them."""
+        self.leave()
+        numpy = sys.modules.get("numpy")
+        for owner, names in ((array, METHODS), (array, READS), *([(numpy, NUMPY)] if numpy else [])):
+            for name in [one for one in names if hasattr(owner, one)]:
+                original = getattr(owner, name)
+                self._originals.append((owner, name, original))
+                leaves = owner is numpy or names is READS
+                called = f"{'np.' * (owner is numpy)}{name}"
+                setattr(owner, name, self._leaving(called, original) if leaves else self._wrapped(name, original))
+
+    def leave(self) -> None:
+        """Give the methods back."""
+        for owner, name, original in self._originals:
+            setattr(owner, name, original)
+        self._originals.clear()
+
+    def _wrapped(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        inspection, nesting = self._inspection, self._inspection.nesting
+
+        @like(original)
+        def cut(*args: Any, **kwargs: Any) -> Any:
+            made = original(*args, **kwargs)
+            inside = nesting.depth and (inspection.due or nesting.tracing) and not inspection.busy
+            if inside and len(self._held) < HELD and passes_nothing(name, made):
+                self._held.append((name.strip("_"), made, sites.calling()))
+            return made
+
+        return cut
+
+    def _leaving(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Hold the array whose value becomes Python's or NumPy's: no way leads on from there."""
+        inspection, nesting = self._inspection, self._inspection.nesting
+
+        @like(original)
+        def left(*args: Any, **kwargs: Any) -> Any:
+            import mlx.core as mx
+
+            inside = nesting.depth and inspection.due and not inspection.busy
+            if inside and len(self._held) < HELD and args and isinstance(args[0], mx.array):
+                self._held.append((name.strip("_"), args[0], sites.calling()))
+            return original(*args, **kwargs)
+
+        return left
+
+    def forget(self) -> None:
+        """Let go of the results."""
+        self._held = []
+
+    def between(self, call: Call, parameters: list[Any]) -> tuple[str, tuple[str, int]]:
+        """Name the last call on the ways from these parameters to the loss, and its line, where each has one.
+
+        The value of what they make may have left MLX, unless other parameters make it too: that may only be looked at.
+        """
+        held, wanted = self._held, {f"p{k}": one for k, one in enumerate(parameters[:ASKED])}
+        if not held or not wanted or call.loss is None:
+            return "", sites.NOWHERE
+        cuts = {f"c{k}": one for k, (_, one, _) in enumerate(held)}
+        others = {f"o{k}": one for k, one in enumerate(self._updated(call))}
+        asked = set(map(id, parameters))
+        rest = [one for one in graph.leaves(call.parameters) if id(one) not in asked][:OTHERS]
+        trained = {f"t{k}": one for k, one in enumerate(rest)}
+        text = graph.dot(loss=call.loss, **wanted, **cuts, **others, **trained)
+        near, whole = LossGraph(text, frozenset(cuts | others)), LossGraph(text, frozenset(wanted | others | trained))
+        if any(map(near.reaches, wanted)):
+            return "", sites.NOWHERE
+        behind = {name: whole.named_behind(name) for name in cuts}
+        ways = [name for name in cuts if behind[name] & wanted.keys()]
+        found = [name for name in ways if near.reaches(name)]
+        left = [name for name in ways if held[int(name[1:])][0] in LEAVES and not behind[name] & trained.keys()]
+        name, _, site = held[int((found or left)[0][1:])] if found or left else ("", None, sites.NOWHERE)
+        return name, site
+
+    def _updated(self, call: Call) -> list[Any]:
+        """List the parameters of other models, of which an update that waits may have seen these parameters."""
+        live = (one for one in self._inspection.recorder.trained.live() if one is not call.model)
+        models = [one for one in live if hasattr(one, "trainable_parameters")]
+        its = set(map(id, graph.leaves(call.parameters)))
+        return [one for one in graph.leaves([one.parameters() for one in models]) if id(one) not in its][:OTHERS]
+
+
+def passes_nothing(name: str, made: Any) -> bool:
+    """Tell whether a result has no gradient: of a conversion, one to integers or truths."""
+    import mlx.core as mx
+
+    return isinstance(made, mx.array) and (name != "astype" or not mx.issubdtype(made.dtype, mx.floating))

@@ -1,0 +1,250 @@
+"""Look closely at some steps, and keep what that costs and evaluates from counting as the program's."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from mlxprobe.agent.code import own
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.backlog import UPDATE, Backlog
+from mlxprobe.agent.looks.budget import Looks, is_landmark, next_landmark
+from mlxprobe.agent.looks.waiting import Waiting
+from mlxprobe.agent.looks.wishes import Wishes
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.record.nesting import Home, Nesting
+from mlxprobe.agent.record.recorder import NEVER, Recorder
+
+LAZY_AT_MOST = 3  # steps without an evaluation: beyond, every graph holds all of them
+
+
+class Inspector:
+    """Something to look at. What an inspector holds of a step it must let go of in `look`."""
+
+    shadows = False  # whether it looks into compiled functions too, when they are run eagerly
+    passes = 0  # looks before its first: at the very first all is met and made, and somebody may wait
+
+    def __init__(self, inspection: Inspection) -> None:
+        self.inspection = inspection
+
+    def imported(self, name: str, module: Any) -> None:
+        """One of MLX's modules has been imported: wrap what is needed of it."""
+
+    def calling(self) -> None:
+        """A gradient call begins, at a step that is looked at."""
+
+    def called(self, call: Call) -> None:
+        """A gradient call has returned, at a step that is looked at."""
+
+    def given(self, args: Any) -> None:
+        """A compiled step is called, at a step that is looked at."""
+
+    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        """An optimizer is about to update, at a step that is looked at."""
+
+    def calling_in_trace(self) -> None:
+        """A gradient call in a compiled function begins to be traced."""
+
+    def called_in_trace(self, call: Call) -> None:
+        """A gradient call in a compiled function is being traced: its arrays have no values, and their graph."""
+
+    def traced(self, model: Any, gradients: Any) -> None:
+        """A compiled function is being traced, and updates: its arrays have shapes and places, and no values."""
+
+    def began(self, model: Any, optimizer: Any) -> None:
+        """An optimizer has updated for the first time, at whatever step."""
+
+    def training(self, model: Any, optimizer: Any) -> None:
+        """A model is about to be trained on, compiled or not, at a step that is looked at."""
+
+    def look(self, step: int) -> None:
+        """A step is complete: what its program evaluates is evaluated now."""
+
+    def forget(self) -> None:
+        """Let go of what is held without a look."""
+
+    def finish(self) -> None:
+        """The program has come to its end."""
+
+
+class Inspection(Wishes):
+    """Hand events to the inspectors; one that fails is told of and left out, and never fails the program."""
+
+    def __init__(self, recorder: Recorder, kinds: Iterable[type[Inspector]]) -> None:
+        super().__init__(recorder)
+        self.due = True
+        self.busy = self.tracing = False
+        self.inside = False  # of an eager run of a compiled function: whatever is in it is ours, and may be evaluated
+        self.returned = False  # whether that function returns its gradients, and so tells of them itself
+        self.looked: dict[str, Any] = {}
+        self.sources = 0  # arrays with data of their own behind parameters and state, when those were last drawn
+        self.schedules: dict[int, tuple[str, int]] = {}  # by function: its words, and how many updates
+        self.setting: list[Callable[[Any], None]] = []  # told of a module whose parameters are set, by MLX or not
+        self.took: Callable[[Any], None] | None = None  # told of a module that has got some, within no call of MLX's
+        self.nesting = Nesting()
+        self.looks = Looks()
+        self.backlog = Backlog(recorder, self.looks, self.count)
+        self.waiting = Waiting(recorder)
+        self._inspectors = [kind(self) for kind in kinds]
+        self._inside: dict[str, Any] = {}
+        self.home = Home()
+        self._speaks = ""  # the inspector that is being told
+
+    def imported(self, name: str, module: Any) -> None:
+        """Tell of a module of MLX's that has been imported."""
+        self._each(lambda one: one.imported(name, module))
+
+    def calling(self) -> None:
+        """Tell of a gradient call that begins."""
+        if self.tracing or (self.due and not self.busy and self.home.here()):
+            with self.at_our_cost():
+                self._each(lambda one: one.calling_in_trace() if self.tracing else one.calling(), self._turns())
+
+    def called(self, call: Callable[[], Call]) -> None:
+        """Tell of a gradient call."""
+        self.looks.began_s = self.looks.began_s or time.monotonic()
+        if self.due and not self.busy and self.home.here():
+            with self.at_our_cost():
+                made = call()
+                self.waiting.called(made)
+                if not self.inside:
+                    self.backlog.weigh(made.parameters)
+                self._each(lambda one: one.called(made), self._turns())
+
+    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        """Tell of an update."""
+        if self.due and not self.busy and self.home.here():
+            with self.at_our_cost():
+                self._each(lambda one: one.updating(model, optimizer, gradients), self._turns())
+                self._each(lambda one: one.training(model, optimizer), self._turns())
+
+    def called_in_trace(self, call: Call) -> None:
+        """Tell of a gradient call in a trace."""
+        with self.at_our_cost():
+            self._each(lambda one: one.called_in_trace(call))
+
+    def traced(self, model: Any, gradients: Any) -> None:
+        """Tell of an update in a trace."""
+        self._each(lambda one: one.traced(model, gradients))
+
+    def training(self, model: Any, optimizer: Any) -> None:
+        """Tell of a compiled step."""
+        self.looks.began_s = self.looks.began_s or time.monotonic()
+        if self.due and not self.busy and self.home.here():
+            with self.at_our_cost():
+                self._each(lambda one: one.training(model, optimizer), self._turns())
+
+    def began(self, model: Any, optimizer: Any) -> None:
+        """Tell of an optimizer's first update."""
+        self.recorder.newcomers.meet(self.recorder.updates)
+        self.recorder.wake()
+        with self.at_our_cost():
+            self._each(lambda one: one.began(model, optimizer))
+
+    def given(self, args: Any) -> None:
+        """Tell of what a compiled step is given."""
+        if self.due and not self.busy and self.home.here():
+            with self.at_our_cost():
+                self._each(lambda one: one.given(args), self._turns())
+
+    def look(self, step: int, now_s: float) -> dict[str, Any] | None:
+        """Tell of a complete step; return what was looked at, `update` for pending operations. Decide on the next."""
+        self.wanted |= self.recorder.newcomers.begin() or self.recorder.reductions.is_after(step + 1)
+        looked, inside, self._inside = None, self._inside, {}
+        if is_landmark(step):  # whatever the other inspectors cost, growth is to be proved
+            self.looks.refresh(now_s)
+        if self.due and not self.busy and self.home.here():
+            self.looked = looked = inside
+            with self.at_our_cost():
+                looked[UPDATE] = self.backlog.update()
+                turns = self._turns()
+                self._each(lambda one: one.look(step) if one in turns else one.forget())
+            self.looks.complete(time.monotonic())
+        elif is_landmark(step) and not self.busy and self.home.here():
+            with self.at_our_cost():
+                looked = {UPDATE: self.backlog.update()}
+        revises = self.doubted and is_landmark(step + 1)
+        self.due, self.wanted = self.wanted or revises or self.looks.is_due(step + 1, now_s), False
+        rests = not (self.due or self.recorder.newcomers.left or self.recorder.reductions.awaits(step + 1))
+        self.recorder.idle = (step + 1, next_landmark(step + 1) - 1, self.looks.paid_s) if rests else NEVER
+        return looked
+
+    @contextlib.contextmanager
+    def shadow(self) -> Iterator[None]:
+        """Look into a function that is run for us: what it evaluates and reads does not count."""
+        deaf, self.looked = self.recorder.deaf, {}
+        self._each(lambda one: one.forget())
+        self.inside = self.recorder.deaf = True
+        try:
+            yield
+        finally:
+            self._each(lambda one: one.forget())
+            self.inside, self.recorder.deaf = False, deaf
+
+    def look_inside(self) -> None:
+        """Look at what such a run has shown, while it lasts; the step under way is told of it."""
+        with self.at_our_cost():
+            self._each(lambda one: one.look(self.recorder.step + 1))
+        self._inside = self.looked
+        self.recorder.wake()
+
+    def finish(self) -> None:
+        """Tell of the end."""
+        with self.at_our_cost():
+            self._each(lambda one: one.finish())
+
+    def pending(self, arrays: list[Any], *, copies: bool = True) -> int:
+        """Count pending operations; where it is known without that, or they are too many to draw: 1."""
+        if not self.inside and self.waiting.holds(arrays):
+            return 1
+        return 1 if (found := self.count(self._speaks, arrays, copies=copies)) is None else found
+
+    def count(self, what: str, arrays: list[Any], *, always: bool = False, copies: bool = True) -> int | None:
+        """Count the pending operations behind arrays that are known by a name; None where that would cost too much.
+
+        Where nothing has been evaluated for steps every graph holds all of them, and one that is drawn `always` tells.
+        """
+        step, lazy_steps = self.recorder.step, 0 if always else self.recorder.lazy_steps
+        if not arrays or self.inside:
+            return 0
+        if lazy_steps > LAZY_AT_MOST or not self.looks.affords(what, step, lazy_steps):
+            return None
+        text = graph.drawn(arrays)
+        self.looks.drawn(what, step, found := graph.operations(text, copies=copies))
+        if what != UPDATE:
+            return found
+        self.sources = graph.sources(text)
+        return found - graph.untouched(text)
+
+    @contextlib.contextmanager
+    def at_our_cost(self) -> Iterator[None]:
+        """Keep what we evaluate and read ourselves from counting as the program's, and what we fail at from it."""
+        before = self.busy, self.recorder.deaf
+        began, imported_s, kernels = time.thread_time(), own.importing_s(), self.looks.kernels.watch()
+        self.busy = self.recorder.deaf = True
+        try:
+            with self.recorder.carefully():
+                yield
+        finally:
+            self.busy, self.recorder.deaf = before
+            if not self.inside:
+                spent_s, once_s = time.thread_time() - began, own.importing_s() - imported_s
+                once_s += kernels(spent_s - once_s)
+                self.looks.spend(spent_s - once_s, once_s)
+
+    def _turns(self) -> list[Inspector]:
+        """List those whose turn it is."""
+        looks = self.looks.complete_ones
+        return [one for one in self._inspectors if one.passes <= looks or self.inside or self.tracing]
+
+    def _each(self, tell: Callable[[Inspector], None], turns: Iterable[Inspector] = ()) -> None:
+        for one in [one for one in turns or self._inspectors if one.shadows or not self.inside]:
+            self._speaks = type(one).__name__
+            try:
+                tell(one)
+            except Exception as error:  # MLX differs from release to release, and programs do what they like
+                self._inspectors.remove(one)
+                told = f"{type(error).__name__}: {error}"[:200]
+                self.recorder.fact("inspector failed", None, inspector=type(one).__name__, error=told)

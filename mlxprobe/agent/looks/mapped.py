@@ -1,0 +1,47 @@
+"""Functions of `mx.vmap`: a gradient function that is mapped counts as one, and nobody looks inside."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.wrapping.arguments import like
+
+MADE_OF = "_mlxprobe_made_of"  # what is known of a gradient function, on what we have wrapped it in
+
+
+def mapper(
+    original: Callable[..., Any], here: Callable[[], Inspection | None], wrapped: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Return `mx.vmap` as the program sees it; `here` is who looks now, and `wrapped` tells of gradient calls."""
+
+    @like(original)
+    def vmap(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        call = original(fun, *args, **kwargs)
+
+        @like(call)
+        def mapped(*fargs: Any, **fkwargs: Any) -> Any:
+            inspection = here()
+            if inspection is None:
+                return call(*fargs, **fkwargs)
+            with unseen(inspection):
+                return call(*fargs, **fkwargs)
+
+        known = getattr(fun, MADE_OF, None)
+        return wrapped(known[0], mapped, *known[1:], held=False) if known else mapped
+
+    return vmap
+
+
+@contextlib.contextmanager
+def unseen(inspection: Inspection) -> Iterator[None]:
+    """Let nobody look meanwhile: the arrays within a mapped function have no values."""
+    before, inspection.busy = inspection.busy, True
+    inspection.nesting.mapped += 1
+    try:
+        yield
+    finally:
+        inspection.nesting.mapped -= 1
+        inspection.busy = before

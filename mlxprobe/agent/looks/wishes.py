@@ -1,0 +1,32 @@
+"""What inspectors ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlxprobe.agent.record.recorder import Recorder
+
+
+class Wishes:
+    """Whether the next step is to be looked at, whatever it costs: it may be wished at any time, also between looks."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self._wanted = False
+        self.picked: list[tuple[Any, Any]] | None = None  # by targets, from what, while a loss is called anew by us
+        self.heard: list[Any] = []  # calls of a model within the last gradient call, at a few steps
+        self.attends = False  # whether the place where the mask of an attention is decided is asked for
+        self.doubted = False  # whether what was told may be taken back: then landmarks are looked at whatever they cost
+        self.shuffled = 0  # rows that came again at another place of a batch
+        self.alone = 0  # calls of a trained model with one row, outside of gradient calls
+
+    @property
+    def wanted(self) -> bool:
+        """Whether an inspector wants it."""
+        return self._wanted
+
+    @wanted.setter
+    def wanted(self, value: bool) -> None:
+        self._wanted = value
+        if value:
+            self.recorder.wake()

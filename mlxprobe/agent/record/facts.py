@@ -1,0 +1,65 @@
+"""What is told beside steps and losses: facts, each with its place."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.wire.channel import Channel
+
+
+class Facts:
+    """Tell facts, until the program's body has ended."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.freeze_site = sites.NOWHERE  # where the program has frozen something last
+        self.set_site = sites.NOWHERE  # and where it has set parameters before the first gradient
+        self.set_sites: dict[int, sites.Site] = {}  # or a module's, by identity, at a step that is looked at
+        self.beside: dict[int, Callable[[], Any]] = {}  # models of a trained one's class that are called, by identity
+        self.fed: Callable[[Any], None] = lambda _: None  # told of what a trained model is called with, for no gradient
+        self.reduced: Callable[[Any], None] | None = None  # told of all gradients, where there are several ranks
+        self._facts: dict[tuple[str, str, int], int] = {}
+        self._over = False
+
+    @property
+    def step(self) -> int:
+        """The step under way."""
+        raise NotImplementedError
+
+    def fact(self, name: str, site: tuple[str, int] | None = None, **detail: Any) -> None:
+        """Send a fact with its place; at one place only the first, second, fourth … time."""
+        if self._over:
+            return
+        file, line = site or sites.calling()
+        key = (name, file, line)
+        count = self._facts[key] = self._facts.get(key, 0) + 1
+        if count & (count - 1) == 0:
+            self._send_fact(name, (file, line), count, detail)
+
+    def nothing_trainable(self, seen_at: tuple[str, int]) -> None:
+        """Tell of a model that is all frozen, where that was done."""
+        site, seen = sites.blamed(self.freeze_site, seen_at)
+        self.fact("nothing trainable", site, seen=seen)
+
+    def revise(self, name: str, site: tuple[str, int], **detail: Any) -> None:
+        """Send a fact that may be told again, and then otherwise: the last is what holds."""
+        if not self._over:
+            self._send_fact(name, site, 1, detail)
+
+    def _send_fact(self, name: str, site: tuple[str, int], count: int, detail: dict[str, Any]) -> None:
+        self.channel.send("fact", name=name, step=self.step, **sites.told(site), count=count, detail=detail)
+
+    @contextlib.contextmanager
+    def carefully(self) -> Iterator[None]:
+        """Keep what we fail at from the program."""
+        try:
+            yield
+        except Exception as error:
+            self.failed(error)
+
+    def failed(self, error: Exception) -> None:
+        """Tell that we have failed at something; the program goes on."""
+        self.fact("inspector failed", None, inspector="agent", error=f"{type(error).__name__}: {error}"[:200])

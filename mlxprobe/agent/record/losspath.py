@@ -1,0 +1,219 @@
+"""The losses of a run: those that the program reads, and those that it only gathers, once it has evaluated them."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+from weakref import ref
+
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.wrapping.arguments import like
+
+SHARE, FREE_S = 0.002, 0.005  # of the program's time
+ROOM = 256  # losses that are followed, before those that have gone are forgotten
+GATHERED = 2  # losses alive and unread while another value is read: of a list of them, perhaps
+LOOKED_AT_ONCE = 256
+MISSES = 4  # looks at losses that nothing had evaluated: such a program's are not held any more
+ASYNCHRONOUS = 8  # gradient calls after an `async_eval`: to read then would be to wait
+LONG_PAST = 16  # gradient calls: MLX schedules no more than 10 evaluations ahead
+UNREAD, APART, NEARLY = 64, 1.04, 16  # calls before a loss of few operations is evaluated here, now and then
+TOLD = 100
+
+
+Followed = tuple[ref[Any], int, int]  # a loss, the gradient call that returned it, and whose it is
+
+
+class LossPath:
+    """Follow losses without keeping them alive; only the newest is held, up to the next gradient call.
+
+    Most trainers read a mean or a sum, of arrays that nothing leads to any more once it is evaluated. So the losses
+    themselves are read here, where the program has evaluated them; never before, and never twice.
+    """
+
+    def __init__(self, note: Callable[[int, float, int], None]) -> None:
+        self._note = note
+        self.not_finite: Callable[[int], None] = lambda _: None  # a value of a gradient call is not
+        self.finite = 0  # the last gradient call with a loss that is
+        self._passed: list[Followed] = []  # not among those that follow yet
+        self._followed: dict[int, Followed] = {}  # by identity; some have gone
+        self._room = ROOM
+        self._newest: Any = None
+        self._stream = 0
+        self._was_read = False  # the newest loss, by the program
+        self.is_evaluated = False  # the newest loss, when the program comes: so will be what the next waits for
+        self._call = 0
+        self.readable_from = 0  # the gradient call since which to read an evaluated array is not to wait for it
+        self.scheduled: deque[tuple[Any, Followed]] = deque(maxlen=LOOKED_AT_ONCE)
+        self._hits = self._misses = 0
+        self.may_compute: Callable[[], bool] = lambda: True  # what nobody reads: other ranks might have to take part
+        self._ours = UNREAD  # the gradient call whose loss may be evaluated here next
+        self.unread: deque[tuple[int, float, int]] = deque(maxlen=TOLD)  # call, value and whose: read here alone
+        self._began_s = self._spent_s = 0.0
+        self.may_look_s = 0.0  # from when on another look is paid for
+
+    def install(self, mx: Any) -> None:
+        """Hear of `mx.async_eval`."""
+        original = mx.async_eval
+
+        @like(original)
+        def async_eval(*args: Any) -> None:
+            self.readable_from = self._call + ASYNCHRONOUS
+            original(*args)
+
+        mx.async_eval = async_eval
+
+    def follow(self, value: Any, call: int, stream: int) -> None:
+        """Remember what gradient call number `call` returned, the loss or a tuple with it."""
+        self.take(loss_in(value), call, stream)
+
+    def take(self, loss: Any, call: int, stream: int) -> None:
+        """Remember a loss."""
+        if self._newest is not None:
+            self._let_go(self._newest)
+        self._call, self._was_read, self._newest, self._stream = call, False, loss, stream
+        if self._misses >= MISSES and not self._hits and loss is not None:
+            self._let_go(loss)
+
+    def _let_go(self, newest: Any) -> Followed:
+        """Follow the newest loss on, and hold it no more."""
+        self._newest = None
+        entry = ref(newest), self._call, self._stream
+        self._passed.append(entry)
+        return entry
+
+    def _sorted_in(self) -> dict[int, Followed]:
+        """Return the losses that are followed by their identity; the later of two with the same is the one alive."""
+        if self._passed:
+            self._followed |= {id(one[0]()): one for one in self._passed}
+            self._passed.clear()
+        return self._followed
+
+    def _alive(self) -> list[Followed]:
+        """Forget the losses that have gone; return the others, in their order."""
+        held = sorted(((one[0](), one) for one in self._sorted_in().values()), key=lambda pair: pair[1][1])
+        self._followed = {id(loss): one for loss, one in held if loss is not None}
+        return list(self._followed.values())
+
+    def read(self, array: Any, value: Any) -> None:
+        """The program read `value` from `array`; when that is a loss, note it once."""
+        if array is self._newest:
+            if not isinstance(value, str):
+                self._newest, self._was_read = None, True
+                self._tell(self._call, value, self._stream)
+            return
+        entry = self._sorted_in().get(id(array))
+        if entry is None or entry[0]() is not array:
+            if len(self._followed) + (self._newest is not None) >= GATHERED and self._may_look():
+                self._look_at_gathered()
+        elif not isinstance(value, str):
+            del self._followed[id(array)]
+            self._tell(entry[1], value, entry[2])
+
+    def _look_at_gathered(self) -> None:
+        newest = self._newest
+        if newest is not None:
+            self._let_go(newest)
+        alive = self._alive()
+        if len(alive) >= GATHERED:
+            self._look(alive[:LOOKED_AT_ONCE])
+        self._was_read |= newest is not None and id(newest) not in self._sorted_in()
+        self._newest = None if self._was_read else newest
+
+    def hand_on(self, *, known: bool) -> None:
+        """Do as `settle` does where nothing may be looked at."""
+        self.is_evaluated = self._was_read and known
+        newest = self._newest
+        if newest is not None:
+            self._newest = None
+            self._passed.append((ref(newest), self._call, self._stream))
+
+    def settle(self, now_s: float = math.inf, *, lazy: bool = False, ended: bool = False) -> None:
+        """The program comes for its next gradients, or has `ended`: read the newest loss, if that is evaluated by now.
+
+        One that is only scheduled is read later, when the device has long come past it.
+        """
+        newest = self._newest
+        self.is_evaluated = self._was_read
+        if len(self._passed) > self._room:
+            self._room = ROOM + len(self._alive())
+        if newest is None and not (self._was_read or lazy) and self._call >= self._ours:
+            self._evaluate_last()
+        if newest is not None:
+            entry = self._let_go(newest)
+            if not lazy and now_s >= self.may_look_s:
+                if self._call >= self.readable_from:
+                    self._look([entry])
+                    self.is_evaluated = id(newest) not in self._sorted_in()
+                elif not graph.pending([newest]):
+                    self.scheduled.append((newest, entry))
+        if self.scheduled:
+            self._read_scheduled(0 if ended else LONG_PAST)
+
+    def _evaluate_last(self) -> None:
+        """Read the last loss of a program that evaluates none, where its update has left but few operations to it."""
+        self._ours = int(APART * self._call) + 1
+        last = self._passed[-1] if self._passed else None
+        if last is None or last[1] != self._call or (loss := last[0]()) is None:
+            return
+        began = time.thread_time()
+        if self._may_look() and self.may_compute() and graph.pending([loss]) <= NEARLY:
+            self.unread.append((self._call, loss.item(), last[2]))
+        self._pay(began)
+
+    def _read_scheduled(self, past: int) -> None:
+        while self.scheduled and self.scheduled[0][1][1] <= self._call - past:
+            _, one = self.scheduled.popleft()
+            if time.monotonic() >= self.may_look_s:
+                self._look([one])
+
+    def _tell(self, call: int, read: Any, stream: int) -> None:
+        try:
+            value = float(read)
+        except TypeError:  # a complex number
+            return
+        self._note(call, value, stream)
+        if math.isfinite(value):
+            self.finite = call
+        else:
+            self.not_finite(call)
+
+    def _may_look(self) -> bool:
+        return self._call >= self.readable_from and time.monotonic() >= self.may_look_s
+
+    def _look(self, entries: Iterable[Followed]) -> None:
+        """Read losses up to the first that is not evaluated: what came later is not either.
+
+        What it costs is processor time: a machine that is busy must not use up what may be spent.
+        """
+        began = time.thread_time()
+        for one in entries:
+            loss = one[0]()
+            if loss is None or self._sorted_in().get(id(loss)) is not one:
+                continue
+            if graph.pending([loss]):
+                self._misses += 1
+                break
+            self._hits += 1
+            del self._followed[id(loss)]
+            self._tell(one[1], loss.item(), one[2])
+        self._pay(began)
+
+    def _pay(self, began: float) -> None:
+        self._spent_s += time.thread_time() - began
+        self._began_s = self._began_s or time.monotonic()
+        self.may_look_s = self._began_s + (self._spent_s - FREE_S) / SHARE
+
+
+def loss_in(value: Any) -> Any:
+    """Return the loss among what a gradient call or a compiled step returned; None where no number is an array."""
+    first = value[0] if isinstance(value, (tuple, list)) and value else value
+    return first if getattr(first, "size", 0) == 1 and _is_float(getattr(first, "dtype", "")) else None
+
+
+@functools.cache
+def _is_float(dtype: Any) -> bool:
+    return "float" in str(dtype)

@@ -1,0 +1,109 @@
+"""Steps and losses, gathered and sent many to a line."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.wire.channel import Channel
+from mlxprobe.agent.wrapping.arguments import like
+
+FLUSH_S = 0.02  # a program that hangs while C code holds the interpreter's lock takes at most so much with it
+MOST = 50  # steps, and losses, a line
+KEPT = 10_000  # steps for which the supervisor had no room
+TENTHS_OF_US = 1e7
+LOCKED_S = 0.05
+LEAVING = ("_exit", "execv", "execve")
+
+
+def number(value: float | None) -> float | str | None:
+    """JSON has no NaN."""
+    return value if value is None or math.isfinite(value) else str(value)
+
+
+class StepLog:
+    """Gather steps until `FLUSH_S` have passed since the last word; the agent's own thread may send them too."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._ended_s = 0.0  # the last step
+        self.forked()
+
+    def forked(self) -> None:
+        """Forget what the parent will send, and its lock, which another thread may have held."""
+        self._lock = threading.Lock()
+        self._rows: list[tuple[Any, ...]] = []
+        self._losses: list[tuple[int, float, int]] = []
+
+    def flush_at_leaving(self, left: Callable[[int | None], None]) -> None:
+        """Send what waits before the program leaves past Python's own ending; `left` hears of its exit code, if any."""
+        for name in LEAVING:
+            setattr(os, name, self._flush_before(getattr(os, name), left))
+
+    def _flush_before(self, original: Callable[..., Any], left: Callable[[int | None], None]) -> Callable[..., Any]:
+        @like(original)
+        def leave(*args: Any, **kwargs: Any) -> Any:
+            self.flush()
+            left(args[0] if args and isinstance(args[0], int) else kwargs.get("status"))
+            return original(*args, **kwargs)
+
+        return leave
+
+    def read(self, call: int, value: float, stream: int) -> None:
+        """A loss was read."""
+        self._losses.append((call, value, stream))
+
+    def add(self, n: int, step_s: float, gradients: int, active_bytes: int, now_s: float, *seen: Any) -> None:
+        """Step `n` ended at `now_s`; `seen` are pending operations and gradient, of a step that was looked at."""
+        self._rows.append((n, step_s, gradients, active_bytes, *seen))
+        self._ended_s = now_s
+        if now_s - self._channel.sent_s > FLUSH_S or seen:
+            self.flush()
+
+    def flush(self, *, patient: bool = False) -> bool:
+        """Send what waits, and tell whether there was anything. What finds no room stays for the next time."""
+        if not (self._rows or self._losses):
+            return False
+        if self._lock.acquire(timeout=LOCKED_S):
+            try:
+                while (self._rows or self._losses) and self._send_some(patient):
+                    pass
+                del self._rows[:-KEPT], self._losses[:-KEPT]
+            finally:
+                self._lock.release()
+        return True
+
+    def _send_some(self, patient: bool) -> bool:
+        """Send one line, while another thread may add at the end; return whether it found room."""
+        rows, losses = self._rows[:MOST], self._losses[:MOST]
+        later_s = sum(row[1] for row in self._rows[len(rows) :])
+        sent = self._channel.send(
+            "steps",
+            at=self._ended_s - later_s if rows else None,
+            patient=patient,
+            rows=[(n, int(step_s * TENTHS_OF_US), *rest) for n, step_s, *rest in rows],
+            losses=[(call, number(value), stream) for call, value, stream in losses],
+        )
+        if sent:
+            del self._rows[: len(rows)], self._losses[: len(losses)]
+        return sent
+
+
+class Window:
+    """The gradient calls since the last update, and whose they are."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._of = 0  # that the last update took
+        self.stream = self._applies = -1  # of the last of them, and of the last before an update
+
+    def applied(self) -> None:
+        """An update has taken what was called since the one before."""
+        self._of, self._applies = self.calls, self.stream
+
+    def left(self) -> tuple[int, int]:
+        """Return how many calls wait for an update, and how many the last one took: those of inputs wait for none."""
+        return (self.calls if self.stream == self._applies else 0), self._of

@@ -1,0 +1,131 @@
+"""Events out, one JSON object a line, on a private descriptor that the program does not know of."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import select
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.wire.shared import FD_VARIABLE, LINE_BYTES
+
+TEXT_CHARACTERS = 200  # what a text is cut to where a line would be too long
+ROOM_WITHIN_S = 1.0
+HIGH_FD = 1000
+FREQUENT = {"tick", "steps", "memory"}  # one is like the next, or comes again: none is worth a wait
+MOVES = {"tick", "steps", "fact"}  # what makes a fork a process of its own
+
+
+class Channel:
+    """Write events without failing the program, or stopping it: what finds no room in the pipe is dropped.
+
+    A line is one system call, so that threads and forked children need no lock; a lock could be held by another
+    thread at the moment of a fork, and we would cause the hang we look for.
+
+    Every line has a `tag`, the process's number; the one that the supervisor has started itself has none. A fork speaks
+    in its parent's name until it moves; then `settles` is called, and it has a tag of its own.
+    """
+
+    def __init__(self, fd: int, tag: int = 0) -> None:
+        os.set_inheritable(fd, False)
+        os.set_blocking(fd, False)
+        self._fd = fd
+        self._pipe = identity(fd)
+        self._owner = os.getpid()
+        self.tag = tag
+        self.settles: Callable[[], None] = lambda: None
+        self.sent_s = time.monotonic()
+
+    def send(self, event: str, *, at: float | None = None, patient: bool | None = None, **values: Any) -> bool:
+        """Send one event with its time (now) and tag; a fork that has not moved has little to say.
+
+        Return whether it left. One that is `patient`, as all are that are not frequent, waits a while for room.
+        """
+        now = time.monotonic()
+        if (pid := os.getpid()) != self._owner and not (event == "ready" or values.get("name") == "fork"):
+            if event not in MOVES:
+                return False
+            self._owner = self.tag = pid
+            self.settles()
+        values.update(e=event, t=now if at is None else at)
+        if self.tag:
+            values["p"] = self.tag
+        try:
+            sent = self._write(_line(values), patient=event not in FREQUENT if patient is None else patient)
+        except OSError:  # the supervisor is gone, or the program closed our descriptor: never the program's problem
+            return False
+        if event != "memory":
+            self.sent_s = now
+        return sent
+
+    def close(self) -> None:
+        """Send nothing any more."""
+        fd, self._fd = self._fd, -1
+        os.close(fd)
+
+    def _write(self, line: bytes, *, patient: bool) -> bool:
+        if identity(self._fd) != self._pipe:  # a program that closes every descriptor gets the number for its own file
+            return False
+        deadline = time.monotonic() + ROOM_WITHIN_S
+        while line:
+            try:
+                line = line[os.write(self._fd, line) :]
+            except BlockingIOError:
+                left_s = deadline - time.monotonic()
+                if not patient or left_s <= 0:
+                    return False
+                _wait_for_room(self._fd, left_s)
+        return True
+
+
+def identity(fd: int) -> tuple[int, int]:
+    """Tell one open file from another, whatever their numbers."""
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
+
+
+def lifted(fd: int) -> int:
+    """Move a descriptor up: the program gets the low numbers that it would get without us, and seldom closes high ones.
+
+    What is written to a number that the program has closed, and got again, lands in its file.
+    """
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, min(HIGH_FD, os.sysconf("SC_OPEN_MAX") - 16))
+    finally:
+        os.close(fd)
+
+
+def _wait_for_room(fd: int, limit_s: float) -> None:
+    room = select.poll()
+    room.register(fd, select.POLLOUT)
+    room.poll(1000 * limit_s)
+
+
+def _line(values: dict[str, Any]) -> bytes:
+    """Encode an event; where that is too long, with the middle of its texts left out; else only that there was one."""
+    line = _encode(values)
+    if len(line) > LINE_BYTES:
+        line = _encode({name: _short(value) for name, value in values.items()})
+    if len(line) > LINE_BYTES:
+        line = _encode({"e": "dropped", "t": values["t"], "event": values["e"]})
+    return line
+
+
+def _short(value: Any) -> Any:
+    if not isinstance(value, str) or len(value) <= TEXT_CHARACTERS:
+        return value
+    half = TEXT_CHARACTERS // 2
+    return f"{value[:half]} … {value[-half:]}"
+
+
+def _encode(values: dict[str, Any]) -> bytes:
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode(errors="replace") + b"\n"
+
+
+def open_channel(tag: int = 0) -> Channel | None:
+    """Take over the descriptor that the supervisor passed; None outside a supervised run."""
+    fd = os.environ.pop(FD_VARIABLE, "")
+    return Channel(int(fd), tag) if fd else None

@@ -1,0 +1,1 @@
+"""How what others wrote is replaced, and put back; what a wrapper must know; hearing of imports."""
