@@ -1,7 +1,8 @@
-"""What parted the parameters of ranks: what some were given alone, or how their models were made. Pure."""
+"""What parted the parameters of ranks: what some were given alone, how their models were made or are updated. Pure."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -11,6 +12,9 @@ from mlxprobe.diagnosis.prints import Parting
 from mlxprobe.values.again import GIVEN, MADE
 from mlxprobe.values.observation import Fact, Observation, Place
 from mlxprobe.values.record import Finding
+from mlxprobe.values.sheet import Optimizer
+
+NEAR = 0.05
 
 
 def given_to_some(ranks: Mapping[int, Observation], found: Parting) -> tuple[Fact, list[int]] | None:
@@ -67,3 +71,23 @@ def made_apart(made: Finding, seen: Sequence[Observation]) -> Finding:
     message = f"{made.message}; their models are made{after}" if after else made.message
     place = {"file": first.file, "line": first.line, "source": first.source, "caller": first.caller}
     return msgspec.structs.replace(made, message=message, **place)
+
+
+def updated_unlike(seen: Sequence[Observation]) -> bool:
+    """Tell whether ranks update by other optimizers, decays or rates: on purpose, to find the best of them."""
+    return any(_unlike(seen[0], one) for one in seen[1:])
+
+
+def _unlike(one: Observation, other: Observation) -> bool:
+    pairs = list(zip(one.sheet.optimizers, other.sheet.optimizers, strict=False))
+    return any(_settings(a) != _settings(b) or _rates_differ(dict(a.rates), dict(b.rates)) for a, b in pairs)
+
+
+def _settings(one: Optimizer) -> tuple[str, str, float]:
+    return one.name, one.schedule, one.weight_decay
+
+
+def _rates_differ(rates: Mapping[int, float], others: Mapping[int, float]) -> bool:
+    """Tell whether rates differ after as many updates, mostly: a schedule may end a batch later on one rank."""
+    known = rates.keys() & others.keys()
+    return 2 * sum(not math.isclose(rates[n], others[n], rel_tol=NEAR) for n in known) > len(known)

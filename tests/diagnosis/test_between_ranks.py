@@ -16,7 +16,7 @@ from mlxprobe.diagnosis import RULES, diagnose, diagnose_ranks
 from mlxprobe.running.judging import judged_all
 from mlxprobe.values.observation import Collective, Fact, Observation, Raised, Sample, Step
 from mlxprobe.values.record import Finding
-from mlxprobe.values.sheet import Sheet
+from mlxprobe.values.sheet import Optimizer, Sheet
 from mlxprobe.values.together import said_once
 from mlxprobe.values.vocabulary import Severity
 
@@ -362,6 +362,34 @@ def test_parameters_that_part_though_their_gradients_are_averaged() -> None:
     assert told(with_prints(0, "gggg", start, later), rounded) == [("MP705", WARNING, 30, (0, 1))]
 
 
+REDUCED_AT_5 = tuple(msgspec.structs.replace(one, step=5) for one in built("g"))
+SGD = Optimizer("SGD", ((1, 0.1), (2, 0.1), (4, 0.1)))
+OTHER_SETTINGS = [
+    ("by nothing that is known", SGD, True),
+    ("by another rate", Optimizer("SGD", ((1, 0.01), (2, 0.01))), False),
+    ("by another schedule", Optimizer("SGD", ((1, 0.1),), "cosine"), False),
+    ("by another decay", Optimizer("SGD", SGD.rates, weight_decay=0.1), False),
+    ("by another kind", Optimizer("Lion", SGD.rates), False),
+    ("by a schedule that ends a batch later", Optimizer("SGD", ((1, 0.1), (2, 0.1), (4, 0.09))), True),
+]
+
+
+@pytest.mark.parametrize(
+    ("other", "is_told"), [row[1:] for row in OTHER_SETTINGS], ids=[row[0] for row in OTHER_SETTINGS]
+)
+def test_ranks_that_update_otherwise_on_purpose_need_no_mean(other: Optimizer, is_told: bool) -> None:
+    sheets = Sheet(optimizers=(SGD,)), Sheet(optimizers=(other,))
+    for words in ("mm", ""):
+        ranks = [
+            with_prints(k, words, (1, "a", 1.0), (2, "bc"[k], 1.0 + k), steps=steps(1, 1, 1, 1), sheet=sheets[k])
+            for k in (0, 1)
+        ]
+        assert ("MP706" in [one[0] for one in told(*ranks)]) is is_told
+    much = [msgspec.structs.replace(one, steps=steps(*[1] * 40), collectives=REDUCED_AT_5) for one in ranks]
+    vain = Fact(name="reduced in vain", step=40, detail={"at": 5})
+    assert told(*(msgspec.structs.replace(one, facts=(*one.facts, vain)) for one in much)) != [], "all was reduced"
+
+
 def test_shards_and_halves_of_a_model_are_not_meant_to_be_equal() -> None:
     for words in ("mmmm", ""):  # what is reduced is no gradient
         assert told(with_prints(0, words, (1, "a", 1.0)), with_prints(1, words, (1, "b", 2.0))) == []
@@ -375,9 +403,6 @@ def test_ranks_that_average_now_and_then_are_left_alone() -> None:
     rows = tuple(msgspec.structs.replace(one, n=1) for one in rows)
     ranks = [with_prints(k, "gggg", (1, "a", 1.0), (2, "bc"[k], 1.0 + k), collectives=rows) for k in (0, 1)]
     assert told(*ranks) == []
-
-
-REDUCED_AT_5 = tuple(msgspec.structs.replace(one, step=5) for one in built("g"))
 
 
 def test_several_train_from_one_start_and_nothing_is_averaged() -> None:

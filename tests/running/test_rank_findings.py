@@ -21,7 +21,7 @@ how = sys.argv[1]
 group = mx.distributed.init()
 rank = group.rank()
 mx.random.seed(rank if how == "seeds" else 0)
-model, optimizer = nn.Linear(8, 4), optim.SGD(0.05)  # made
+model, optimizer = nn.Linear(8, 4), optim.SGD([0.05, 0.02][how in ("rates", "averaged rates") and rank])  # made
 mx.eval(model.parameters())
 mx.random.seed(0 if how == "one batch" else rank)
 if how in ("file of one", "sent to all") and rank == 0:
@@ -58,7 +58,7 @@ for step in range(12 - (how == "uneven" and rank)):
         grads = {name: mx.distributed.all_sum(one / 2) for name, one in grads.items()}
     elif how == "by NumPy":
         grads = {name: mx.array(np.array(mx.distributed.all_sum(one))) / 2 for name, one in grads.items()}
-    elif how not in ("apart", "compared", "merged", "now and then"):
+    elif how not in ("apart", "compared", "merged", "now and then", "rates"):
         grads = nn.average_gradients(grads)  # averaged
     optimizer.update(model, grads)
     if how == "loss first":
@@ -68,6 +68,8 @@ for step in range(12 - (how == "uneven" and rank)):
         model.save_weights("weights.safetensors")
     if how == "now and then" and step % 6 == 5:
         model.update({name: mx.distributed.all_sum(one) / 2 for name, one in model.items()})
+if how == "rates":
+    print(mx.distributed.all_gather(loss[None]).tolist())
 if how == "compared":
     print(mx.abs(mx.distributed.all_sum(model.weight) / 2 - model.weight).max().item())
 if how == "merged":
@@ -101,6 +103,7 @@ WRONG = [
     ("raises", "MP704", 0),
     ("exits", "MP704", 0),
     ("seeds", "MP705", MADE),
+    ("averaged rates", "MP705", GRADIENTS),
     ("apart", "MP706", GRADIENTS),
     ("compared", "MP706", GRADIENTS),
     ("dropped", "MP706", DROPPED),
@@ -147,6 +150,7 @@ RIGHT = [
     "loss first",
     "sent to all",
     "state of all",
+    "rates",
 ]
 
 
