@@ -16,6 +16,7 @@ from running import PRELUDE, own_environment
 from watching import GUARD_S
 
 from mlxprobe.agent.life.guest import Guest
+from mlxprobe.agent.wrapping.loans import Loan, Loans
 from mlxprobe.agent.wrapping.patches import Patches
 
 TRIES = 8  # MLX's own numbers differ in their last bits from run to run, and no more than two ways were seen
@@ -37,6 +38,13 @@ def everything() -> dict[tuple[str, ...], object]:
 @pytest.mark.slow
 def test_a_stay_leaves_no_wrapper_behind(tmp_path: Path) -> None:
     done = child(tmp_path, "leaves_nothing")
+    assert done.splitlines()[-1] == "nothing"
+
+
+@pytest.mark.slow
+def test_who_leaves_while_a_step_is_looked_at_leaves_no_wrapper_behind(tmp_path: Path) -> None:
+    """What is replaced for the length of a look is put back by it, over what was there before the stay."""
+    done = child(tmp_path, "leaves_within_a_step")
     assert done.splitlines()[-1] == "nothing"
 
 
@@ -108,6 +116,28 @@ def leaves_nothing() -> None:
     print("nothing")
 
 
+def leaves_within_a_step() -> None:
+    space = program(
+        "leave = lambda: None", "part = nn.value_and_grad(model, lambda m: (leave(), (m(x) ** 2).mean())[1])"
+    )
+    with stay():
+        exec("train(3)", space)
+    before = everything()
+    with stay() as guest:
+
+        def leave() -> None:
+            met.extend(Loan.lent)
+            guest.leave()
+            space["leave"] = guest.leave = lambda *_: None  # type: ignore[method-assign]
+
+        space["leave"] = leave
+        exec("part(model)", space)
+    after = everything()
+    assert {"eval", "__add__"} <= {name for _, name in met} and not Loan.lent
+    assert [key for key, one in before.items() if after.get(key) is not one and key[0] != "users"] == []
+    print("nothing")
+
+
 def heard_again() -> None:
     space, heard = program(), []
     late = "late = nn.value_and_grad(model, lambda m: m(x).sum())\n"
@@ -145,7 +175,41 @@ def test_what_replaces_a_name_is_put_back_but_not_over_somebody_elses() -> None:
     assert (names["one"], names["two"], "three" in names) == (abs, max, False)
 
 
-PARTS: tuple[Callable[[], None], ...] = (leaves_nothing, heard_again, losses_alone, losses_watched)
+def test_what_two_replace_for_a_while_is_given_back_in_any_order() -> None:
+    for turn in (1, -1):
+        module, first, second = types.ModuleType("made_up"), Loans(), Loans()
+        names: dict[str, Any] = vars(module)
+        names |= {"one": abs, "two": abs}
+        for loans in (first, second):
+            loans.replace(module, "one", lambda one: lambda: one)
+            loans.replace(module, "two", lambda one: lambda: one)
+        assert names["one"]()() is abs and first.names == {"one", "two"}
+        for loans in (first, second)[::turn]:
+            loans.give_back()
+        assert (names["one"], names["two"]) == (abs, abs) and not Loan.lent
+
+
+def test_what_is_given_back_by_all_is_not_put_back_again_nor_over_what_the_program_has_put_there() -> None:
+    module, loans = types.ModuleType("made_up"), Loans()
+    names: dict[str, Any] = vars(module)
+    names |= {"one": abs, "two": abs}
+    loans.replace(module, "one", lambda one: lambda: one)
+    loans.replace(module, "two", lambda one: lambda: one)
+    names["two"] = max
+    Loans.give_all_back()
+    assert (names["one"], names["two"]) == (abs, max)
+    names["one"] = len
+    loans.give_back()
+    assert (names["one"], names["two"]) == (len, max) and not loans.names
+
+
+PARTS: tuple[Callable[[], None], ...] = (
+    leaves_nothing,
+    leaves_within_a_step,
+    heard_again,
+    losses_alone,
+    losses_watched,
+)
 
 if __name__ == "__main__":
     next(part for part in PARTS if part.__name__ == sys.argv[1])()

@@ -12,6 +12,7 @@ from mlxprobe.agent.inspectors.turns import HELD_BYTES
 from mlxprobe.agent.looks.inspection import Inspection, Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.loans import Loans
 
 BOUNDS = "clip", "minimum", "maximum"
 MOST_ELEMENTS = 0.5
@@ -33,7 +34,7 @@ class Clipping(Inspector):
         self._held: list[Any] = []
         self._site = self._clipped_at = sites.NOWHERE
         self._core: Any = None
-        self._originals: dict[str, Any] = {}
+        self._loans = Loans()
         self._seen = ""
         self._signs = self._wants_signs = False  # whether the program has asked for signs since its gradients
         self._given: dict[str, Any] = {}  # a call's gradients, where all of them may be held
@@ -64,15 +65,9 @@ class Clipping(Inspector):
 
     def _follow(self) -> None:
         """Hear of what bounds raw gradients, up to their update."""
-        self._leave()
-        self._originals = {name: getattr(self._core, name) for name in BOUNDS}
-        for name, original in self._originals.items():
-            setattr(self._core, name, self._by_element(original))
-
-    def _leave(self) -> None:
-        for name, original in self._originals.items():
-            setattr(self._core, name, original)
-        self._originals = {}
+        self._loans.give_back()
+        for name in BOUNDS:
+            self._loans.replace(self._core, name, self._by_element)
 
     def _by_element(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
@@ -102,7 +97,7 @@ class Clipping(Inspector):
         self._given = dict(named) if sum(one.nbytes for _, one in named) <= HELD_BYTES else {}
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
-        self._leave()
+        self._loans.give_back()
         got, given, self._given = dict(graph.named_leaves(gradients)), self._given, {}
         self._pairs = [(given[path], one) for path, one in got.items()] if got.keys() == given.keys() else []
         budget, self._held = HELD_BYTES, []
@@ -116,12 +111,12 @@ class Clipping(Inspector):
         self._wants_signs = self._signs
 
     def forget(self) -> None:
-        self._leave()
+        self._loans.give_back()
         self._raw, self._held, self._given, self._pairs, self._model = set(), [], {}, [], None
 
     def look(self, step: int) -> None:
         held, self._held = self._held, []
-        self._leave()
+        self._loans.give_back()
         self._follow_norm()
         if not held or self.inspection.pending(held):
             return

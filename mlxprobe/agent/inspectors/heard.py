@@ -12,6 +12,7 @@ from mlxprobe.agent.code.trees import Saved, SavedKey, weak
 from mlxprobe.agent.looks.inspection import Inspection, Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.loans import Loans
 
 CALLED, STEPS = (1, 3), (6, 12, 64, 129, 256)  # how often a model has been, at looks; and steps
 MODELS, CALLS = 4, 4
@@ -53,7 +54,7 @@ class Heard(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._models: dict[int, list[Any]] = {}  # each with how often a gradient was taken of it
-        self._patched: list[tuple[type, str, Any]] = []
+        self._loans = Loans()
         self._depth = 0
 
     def calling(self) -> None:
@@ -87,8 +88,7 @@ class Heard(Inspector):
                 continue
             for name, original in list(vars(kind).items()):
                 if isinstance(original, FunctionType) and (name == "__call__" or not name.startswith("_")):
-                    setattr(kind, name, self._wrapped(original))
-                    self._patched.append((kind, name, original))
+                    self._loans.replace(kind, name, self._wrapped)
 
     def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
         seen = self.inspection
@@ -113,9 +113,7 @@ class Heard(Inspector):
         return call
 
     def _let_go(self) -> None:
-        for kind, name, original in reversed(self._patched):
-            setattr(kind, name, original)
-        self._patched.clear()
+        self._loans.give_back()
         self._depth = 0
 
 

@@ -12,6 +12,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.heard import Made
 from mlxprobe.agent.looks.anew import again, outputs
 from mlxprobe.agent.looks.probing import Found, Probe
+from mlxprobe.agent.wrapping.loans import Loans
 
 MOST = 32  # calls of modules
 CALL = "__call__"
@@ -23,14 +24,13 @@ def heard(made: Made, restart: Callable[[], None]) -> list[Made]:
     kinds = [
         kind for kind in dict.fromkeys(map(type, made.module.modules())) if type(vars(kind).get(CALL)) is FunctionType
     ]
-    patched = [(kind, vars(kind)[CALL]) for kind in kinds if sites.whose_module(kind.__module__) == OWN]
-    for kind, original in patched:
-        setattr(kind, CALL, hearing(original, found))
+    loans = Loans()
+    for kind in [one for one in kinds if sites.whose_module(one.__module__) == OWN]:
+        loans.replace(kind, CALL, lambda original: hearing(original, found))
     try:
         again(made.function, made.module, *made.args, **made.kwargs)
     finally:
-        for kind, original in patched:
-            setattr(kind, CALL, original)
+        loans.give_back()
         restart()
     return [one for one in found if one.module is not made.module]
 

@@ -11,6 +11,7 @@ from mlxprobe.agent.code import authored, sites
 from mlxprobe.agent.code.roots import OWN
 from mlxprobe.agent.code.trees import is_array
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.wrapping.loans import Loans
 
 MOST = 64  # calls of modules
 SEQUENCE = 3  # axes: rows, places, channels
@@ -28,12 +29,11 @@ def innermost(made: Any, put_back: Callable[[Any], AbstractContextManager[Any]])
     """
     heard: list[Heard] = []
     with put_back(made.module) as (restart, _):
-        patched = listen(made.module, heard)
+        loans = listen(made.module, heard)
         try:
             made.function(made.module, *made.args, **made.kwargs)
         finally:
-            for kind, original in patched:
-                setattr(kind, CALL, original)
+            loans.give_back()
         for one in heard:
             restart()
             if leaks(one, restart):
@@ -42,16 +42,15 @@ def innermost(made: Any, put_back: Callable[[Any], AbstractContextManager[Any]])
     return authored.result_of(plain) if sites.whose(plain.__code__.co_filename) == OWN else sites.NOWHERE
 
 
-def listen(model: Any, heard: list[Heard]) -> list[tuple[Any, Any]]:
+def listen(model: Any, heard: list[Heard]) -> Loans:
     """Wrap the user's own modules for one forward pass; they are heard as they end, the inner ones first."""
-    patched: list[tuple[Any, Any]] = []
+    loans = Loans()
     for kind in dict.fromkeys(map(type, model.modules())):
         original = vars(kind).get(CALL)
         plain = authored.unwrapped(original)[0] if isinstance(original, FunctionType) else None
         if plain is not None and sites.whose(plain.__code__.co_filename) == OWN:
-            setattr(kind, CALL, hearing(original, heard))
-            patched.append((kind, original))
-    return patched
+            loans.replace(kind, CALL, lambda one: hearing(one, heard))
+    return loans
 
 
 def hearing(original: Any, heard: list[Heard]) -> Callable[..., Any]:

@@ -13,6 +13,7 @@ from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection, Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.loans import Loans
 
 MOST = 8  # of kinds, shapes, functions and files
 LAST_STEP, COMPARED = 64, 16  # up to which batches are compared, at the same steps in each run; and values of each
@@ -32,7 +33,7 @@ class Makeup(Inspector):
         self._logits: dict[str, Any] = {}
         self._activations: set[str] = set()
         self._listens = True  # to activations, until the first gradient call is over
-        self._taps: list[tuple[Any, Callable[..., Any], Callable[..., Any]]] = []  # layers that are wrapped for that
+        self._loans = Loans()  # layers that are wrapped for that
         self._optimizer: Callable[[], Any] = lambda: None
         self._batches: dict[str, int] = {}
         self._held: Any = None  # the largest array of a batch
@@ -47,9 +48,7 @@ class Makeup(Inspector):
                 if hasattr(module, writer):
                     setattr(module, writer, self._file(getattr(module, writer), "written"))
         elif name in LINEAR and hasattr(module, LINEAR[name]):
-            kind = getattr(module, LINEAR[name])
-            original, kind.__call__ = kind.__call__, self._product(kind.__call__)
-            self._taps.append((kind, kind.__call__, original))
+            self._loans.replace(getattr(module, LINEAR[name]), "__call__", self._product)
         elif name == "mlx.nn.losses":
             module.cross_entropy = self._cross_entropy(module.cross_entropy)
 
@@ -89,13 +88,6 @@ class Makeup(Inspector):
     def called_in_trace(self, call: Call) -> None:
         self._listens = False
 
-    def _unwrap(self) -> None:
-        """Leave the layers as they were, where nobody has wrapped them since: each call of a wrapper costs time."""
-        for kind, ours, original in self._taps:
-            if kind.__call__ is ours:
-                kind.__call__ = original
-        self._taps = []
-
     def given(self, args: Any) -> None:
         self._note([one for one in args if not isinstance(one, dict)])
 
@@ -125,7 +117,7 @@ class Makeup(Inspector):
     def look(self, step: int) -> None:
         held, self._held = self._held, None
         if not self._listens:
-            self._unwrap()
+            self._loans.give_back()  # each call of a wrapper costs time
         if self._model and not self._model["state"]:
             self._model["state"] = kept(self._optimizer())
         if held is not None and held.size and not self.inspection.pending([held]):

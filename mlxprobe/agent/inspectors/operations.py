@@ -17,6 +17,7 @@ from mlxprobe.agent.inspectors.unrolled import Unrolled, depends
 from mlxprobe.agent.looks.inspection import Inspection, Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.loans import Loans
 
 BINARY = ("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__")
 SINGLE = ("__getitem__", "__iter__", "item", "__float__", "__int__")
@@ -34,7 +35,7 @@ class Operations(Inspector):
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._originals: list[tuple[Any, str, Any]] = []
+        self._loans = Loans()
         self._inside = False
         self._blown: list[tuple[Any, Any, Any, tuple[str, int]]] = []
         self._lifted: tuple[str, int] | None = None
@@ -47,7 +48,7 @@ class Operations(Inspector):
     def calling(self) -> None:
         """Wrap the operators."""
         self._unrolled.begin()
-        if self._originals:
+        if self._loans.names:
             self._inside = True
             return
         self._wrap_all(BINARY, self._binary)
@@ -68,7 +69,7 @@ class Operations(Inspector):
         self._tell_types(call)
 
     def given(self, args: Any) -> None:
-        if not self._originals:
+        if not self._loans.names:
             self._wrap_all(SINGLE, self._single)
             self._listen_outside()
 
@@ -78,7 +79,7 @@ class Operations(Inspector):
         self._singles.clear()
         self._sets.clear()
         self._tell_types(call)
-        self._unwrap()
+        self._loans.give_back()
 
     def _tell_types(self, call: Call) -> None:
         blown, self._blown = self._blown, []
@@ -101,7 +102,7 @@ class Operations(Inspector):
     def look(self, step: int) -> None:
         """Give the operators back."""
         self._unrolled.tell()
-        self._unwrap()
+        self._loans.give_back()
         singles, self._singles = self._singles, {}
         for (code, line), taken in sorted(singles.items(), key=lambda one: -len(one[1]))[:1]:
             if (count := len(taken)) >= MANY and sites.is_users(code.co_filename):
@@ -125,19 +126,12 @@ class Operations(Inspector):
 
     def _listen_outside(self) -> None:
         """Wrap what writes, up to the end of the step: within a gradient call `Writes` may do so."""
-        if all(name != WRITE for _, name, _ in self._originals):
+        if WRITE not in self._loans.names:
             self._wrap_all((WRITE,), self._written)
 
-    def _unwrap(self) -> None:
-        for owner, name, original in self._originals:
-            setattr(owner, name, original)
-        self._originals.clear()
-
     def _wrap(self, owner: Any, name: str, wrapped: Callable[[Any], Any]) -> None:
-        original = getattr(owner, name, None)
-        if original is not None:
-            self._originals.append((owner, name, original))
-            setattr(owner, name, like(original)(wrapped(original)))
+        if hasattr(owner, name):
+            self._loans.replace(owner, name, lambda original: like(original)(wrapped(original)))
 
     def _listens(self) -> bool:
         return self._inside and not self.inspection.busy

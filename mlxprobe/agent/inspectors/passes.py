@@ -12,6 +12,7 @@ from mlxprobe.agent.inspectors.modes import Modes, loop
 from mlxprobe.agent.looks.inspection import Inspection, Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.loans import Loans
 
 BESIDE, FED = 4, 40
 MANY = 8  # losses in a row that nothing evaluated
@@ -34,7 +35,8 @@ class Passes(Inspector):
         self._site = ("", 0)
         self._forwards, self._forwards_at, self._opened = 0, -1, False  # calls of the model since an evaluation
         self._called_with: Callable[[], Any] = object  # the rows of the last such call
-        self._heard: dict[type, tuple[Any, Any]] = {}  # what models are called by, as it is and as it was
+        self._heard: set[type] = set()  # whose calls are heard, for as long as the agent stays
+        self._loans = Loans()
         self._fed = 0
 
     def imported(self, name: str, module: Any) -> None:
@@ -58,9 +60,8 @@ class Passes(Inspector):
         """Wrap what a trained model is called by: a pass may have no loss in it."""
         owner = next((one for one in kind.__mro__ if "__call__" in vars(one)), None)
         if owner is not None and isinstance(vars(owner)["__call__"], FunctionType) and owner not in self._heard:
-            original = vars(owner)["__call__"]
-            self._heard[owner] = self._forward(original), original
-            owner.__call__ = self._heard[owner][0]  # type: ignore[method-assign]
+            self._heard.add(owner)
+            self._loans.replace(owner, "__call__", self._forward)
 
     def _forward(self, original: Callable[..., Any]) -> Callable[..., Any]:
         seen, nesting = self.inspection, self.inspection.nesting
@@ -111,9 +112,7 @@ class Passes(Inspector):
     def finish(self) -> None:
         self._close()
         self._modes.finish()
-        for owner, (ours, original) in self._heard.items():
-            if vars(owner)["__call__"] is ours:
-                owner.__call__ = original  # type: ignore[method-assign]
+        self._loans.give_back()
         if self._ended:
             self._rest()
             self._judge()

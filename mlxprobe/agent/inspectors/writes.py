@@ -8,6 +8,7 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.loans import Loans
 
 IN_PLACE = ("__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__")
 MANY = 64  # writes that are asked about
@@ -20,7 +21,7 @@ class Writes:
         self.sites: dict[str, tuple[str, int]] = {}
         self._model: Any = None
         self._left = 0
-        self._originals: list[tuple[Any, str, Any]] = []
+        self._loans = Loans()
 
     def follow(self, model: Any) -> None:
         """Wrap what writes."""
@@ -37,14 +38,10 @@ class Writes:
     def stop(self) -> None:
         """Give back what was wrapped."""
         self._model = None
-        for owner, name, original in self._originals:
-            setattr(owner, name, original)
-        self._originals.clear()
+        self._loans.give_back()
 
     def _wrap(self, owner: Any, name: str, wrapped: Callable[[Any], Any]) -> None:
-        original = getattr(owner, name)
-        self._originals.append((owner, name, original))
-        setattr(owner, name, like(original)(wrapped(original)))
+        self._loans.replace(owner, name, lambda original: like(original)(wrapped(original)))
 
     def _in_place(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def write(array: Any, *args: Any) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mlxprobe.agent.wrapping.loans import Loans
+
 
 def attends(call: Callable[[], Any], rows: int) -> bool:
     """Tell whether, in a call, a softmax along the last axis weighs as many rows for each of as many."""
@@ -25,10 +27,11 @@ def attends(call: Callable[[], Any], rows: int) -> bool:
 
         return hearing
 
-    softmax, attention = mx.softmax, mx.fast.scaled_dot_product_attention
-    mx.softmax, mx.fast.scaled_dot_product_attention = heard(softmax, of_scores), heard(attention, of_queries)
+    loans = Loans()
+    loans.replace(mx, "softmax", lambda original: heard(original, of_scores))
+    loans.replace(mx.fast, "scaled_dot_product_attention", lambda original: heard(original, of_queries))
     try:
         call()
     finally:
-        mx.softmax, mx.fast.scaled_dot_product_attention = softmax, attention
+        loans.give_back()
     return found[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mlxprobe.agent.code import sites
@@ -12,6 +13,7 @@ from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.loans import Loans
 
 FUNCTIONS = ("stop_gradient", "argmin", "argmax", "argsort", "argpartition", "round", "floor", "ceil", "sign")
 METHODS = ("astype", "argmin", "argmax", "round", "__gt__", "__ge__", "__lt__", "__le__", "__eq__", "__ne__")
@@ -32,7 +34,7 @@ class Cuts:
     def __init__(self, inspection: Inspection) -> None:
         self._inspection = inspection
         self._held: list[tuple[str, Any, tuple[str, int]]] = []
-        self._originals: list[tuple[Any, str, Any]] = []
+        self._loans = Loans()
 
     def install(self, mx: Any) -> None:
         """Wrap what `mlx.core` offers."""
@@ -45,17 +47,13 @@ class Cuts:
         numpy = sys.modules.get("numpy")
         for owner, names in ((array, METHODS), (array, READS), *([(numpy, NUMPY)] if numpy else [])):
             for name in [one for one in names if hasattr(owner, one)]:
-                original = getattr(owner, name)
-                self._originals.append((owner, name, original))
                 leaves = owner is numpy or names is READS
                 called = f"{'np.' * (owner is numpy)}{name}"
-                setattr(owner, name, self._leaving(called, original) if leaves else self._wrapped(name, original))
+                self._loans.replace(owner, name, partial(self._leaving if leaves else self._wrapped, called))
 
     def leave(self) -> None:
         """Give the methods back."""
-        for owner, name, original in self._originals:
-            setattr(owner, name, original)
-        self._originals.clear()
+        self._loans.give_back()
 
     def _wrapped(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         inspection, nesting = self._inspection, self._inspection.nesting

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +16,7 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.trees import is_array
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.loans import Loans
 
 DEADLINE_S = 10.0
 KEPT_BROKEN = 64  # operations with a result that is not finite, whose operands are kept whatever they take
@@ -90,14 +92,13 @@ class Tape:
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
         """Write down what happens meanwhile."""
-        patched = [(owner, name, getattr(owner, name)) for owner, name in wrappable()]
+        loans = Loans()
         try:
-            for owner, name, original in patched:
-                setattr(owner, name, self._property(original) if name in ("T", "mT") else self._wrap(name, original))
+            for owner, name in wrappable():
+                loans.replace(owner, name, self._property if name in ("T", "mT") else partial(self._wrap, name))
             yield
         finally:
-            for owner, name, original in patched:
-                setattr(owner, name, original)
+            loans.give_back()
 
     def _property(self, original: Any) -> Any:
         return property(self._wrap("transpose", original.__get__))
