@@ -117,23 +117,22 @@ def leaves_nothing() -> None:
 
 
 def leaves_within_a_step() -> None:
-    space = program(
-        "leave = lambda: None", "part = nn.value_and_grad(model, lambda m: (leave(), (m(x) ** 2).mean())[1])"
-    )
+    part = "part = nn.value_and_grad(model, lambda m: (leave(), (m(x) ** 2).mean())[1])"
+    space, met = program("leave = lambda: None", part), set[str]()
     with stay():
         exec("train(3)", space)
     before = everything()
     with stay() as guest:
 
         def leave() -> None:
-            met.extend(Loan.lent)
+            met.update(name for _, name in Loan.lent)
             guest.leave()
             space["leave"] = guest.leave = lambda *_: None  # type: ignore[method-assign]
 
         space["leave"] = leave
         exec("part(model)", space)
     after = everything()
-    assert {"eval", "__add__"} <= {name for _, name in met} and not Loan.lent
+    assert {"eval", "__add__"} <= met and not Loan.lent, met
     assert [key for key, one in before.items() if after.get(key) is not one and key[0] != "users"] == []
     print("nothing")
 
@@ -196,11 +195,13 @@ def test_what_is_given_back_by_all_is_not_put_back_again_nor_over_what_the_progr
     loans.replace(module, "one", lambda one: lambda: one)
     loans.replace(module, "two", lambda one: lambda: one)
     names["two"] = max
-    Loans.give_all_back()
+    Loans.close()
     assert (names["one"], names["two"]) == (abs, max)
     names["one"] = len
     loans.give_back()
+    loans.replace(module, "one", lambda one: lambda: one)
     assert (names["one"], names["two"]) == (len, max) and not loans.names
+    Loans.open()
 
 
 PARTS: tuple[Callable[[], None], ...] = (

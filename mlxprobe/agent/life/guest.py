@@ -18,6 +18,7 @@ from mlxprobe.agent.life.process import Agent
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.shared import EVENTS_FILE
 from mlxprobe.agent.wrapping import imports
+from mlxprobe.agent.wrapping.loans import Loans
 from mlxprobe.agent.wrapping.patches import Patches
 from mlxprobe.platform import inside
 
@@ -35,6 +36,7 @@ class Guest:
         channel = NamedChannel(os.path.join(folder, EVENTS_FILE))
         inside.allow_tracing(str(supervisor))
         self._patches = Patches()
+        Loans.open()
         imports.surround(self._patches.noted)
         holders = [sys.modules[name] for name in (*HOLDERS, POOL) if name in sys.modules]
         with self._patches.noted(os, sys, threading, *holders):
@@ -71,6 +73,7 @@ class Guest:
             self.agent.channel.send("end")
         known: dict[int, Callable[[], Any]] = {**Guest.trained, **self.agent.recorder.trained.known}
         Guest.trained = {key: one for key, one in known.items() if one() is not None}
+        Loans.close()
         self._patches.undo()
         imports.forget()
         self.agent.leave()

@@ -36,6 +36,8 @@ class Loan:
 class Loans:
     """What one of those who look has replaced."""
 
+    _closed: ClassVar[bool] = False
+
     def __init__(self) -> None:
         self._mine: list[Loan] = []
 
@@ -45,8 +47,9 @@ class Loans:
         return {one.name for one in self._mine}
 
     def replace(self, owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
-        """Put what `wrap` makes of an attribute in its place."""
-        self._mine.append(Loan(owner, name, wrap))
+        """Put what `wrap` makes of an attribute in its place, but not where the agent has left meanwhile."""
+        if not Loans._closed:
+            self._mine.append(Loan(owner, name, wrap))
 
     def give_back(self) -> None:
         """Give all of it back."""
@@ -54,8 +57,14 @@ class Loans:
             self._mine.pop().end()
 
     @staticmethod
-    def give_all_back() -> None:
-        """Give back what anybody has replaced: whoever is looking goes on, and finds nothing of its own any more."""
+    def open() -> None:
+        """Let things be replaced again."""
+        Loans._closed = False
+
+    @staticmethod
+    def close() -> None:
+        """Give back what anybody has replaced, for good: a look that is not over goes on, and replaces nothing more."""
+        Loans._closed = True
         for stack in list(Loan.lent.values()):
             while stack:
                 stack[-1].end()

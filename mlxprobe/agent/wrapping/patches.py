@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from types import CellType, ModuleType
 from typing import Any
 
-from mlxprobe.agent.wrapping.loans import Loans
-
 ABSENT = object()
 OURS = "mlxprobe"
 
@@ -50,8 +48,7 @@ class Patches:
         cell.cell_contents = content
 
     def undo(self) -> None:
-        """Put everything back, but what somebody else has replaced since; what looks have replaced over it first."""
-        Loans.give_all_back()
+        """Put everything back, but what somebody else has replaced since."""
         for owner, name, then, now in reversed(self._found):
             if vars(owner).get(name, ABSENT) is now:
                 if then is ABSENT:
