@@ -36,16 +36,13 @@ def watch_within(pid: int, settings: Settings, form: str, output: Path | None) -
         report.listen(running, advice="")
         patience = Patience()
         running.shown = patience.shown
-        asked: list[int] = []
 
-        def leave(number: int, _: object) -> None:
-            if not patience.came:
-                carried.stay_out()
-            elif not asked:
-                carried.go()
-            if asked or not patience.came:
+        def leave(*_: object) -> None:
+            if patience.asked:
                 started.child.leave()  # it does not come to it
-            asked.append(number)
+            else:
+                patience.asked = True
+                carried.go()
 
         before = signal.signal(signal.SIGINT, leave)
         try:
@@ -54,6 +51,7 @@ def watch_within(pid: int, settings: Settings, form: str, output: Path | None) -
         finally:
             signal.signal(signal.SIGINT, before)
         if not any(one.begun for one in running.seen):
+            carried.stay_out()
             raise ProbeError(
                 f"the agent did not come to process {pid}, whose main thread has left no call since; "
                 f"`mlxprobe attach {pid}` without --agent says where it stands"
@@ -64,17 +62,19 @@ def watch_within(pid: int, settings: Settings, form: str, output: Path | None) -
 
 
 class Patience:
-    """Say once that the agent has not come; `came` tells whether it has."""
+    """Say once that the agent has not come; wait for it to leave, where it was `asked` to, unless it never came."""
 
     def __init__(self) -> None:
-        self.came = False
+        self.asked = False
+        self._polls = 0  # since then: it may have come just before, and nobody has read that yet
         self._until_s = time.monotonic() + COMES_WITHIN_S
 
     def shown(self, watcher: Watcher) -> None:
-        """Look whether it has, and is still there."""
-        if watcher.log.finished:
+        """Look whether it has come, and is still there."""
+        came = watcher.processes.begun
+        self._polls += self.asked
+        if watcher.log.finished or (self._polls > 1 and not came):
             watcher.child.leave()
-        self.came = watcher.processes.begun
-        if not self.came and time.monotonic() > self._until_s:
+        if not came and time.monotonic() > self._until_s:
             self._until_s = float("inf")
             tell("the agent has not come so far: it comes once the main thread leaves the call that it is in")

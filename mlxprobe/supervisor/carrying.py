@@ -21,7 +21,10 @@ sys.path.append({packages!r})
 from mlxprobe.agent.life import guest
 guest.come({folder!r}, {supervisor})
 """
-GO = "from mlxprobe.agent.life import guest\nguest.go()\n"
+GO = """import sys
+guest = sys.modules.get("mlxprobe.agent.life.guest")
+if guest is not None: guest.go()
+"""
 
 
 class Carried:
@@ -48,7 +51,7 @@ class Carried:
         self._runs("come.py", COME.format(packages=PACKAGES, folder=str(self._folder), supervisor=supervisor))
 
     def go(self) -> None:
-        """Have it leave, and every wrapper with it."""
+        """Have it leave, and every wrapper with it, where it has come."""
         self._runs("go.py", GO)
 
     def stay_out(self) -> None:
