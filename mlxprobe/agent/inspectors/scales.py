@@ -22,7 +22,7 @@ FEW, MANY = 8, 100  # rows of a batch that are kept; rows whose own figures tell
 class Scales(Inspector):
     """Read mean and deviation of what a trained model is called with, within gradient calls and outside of them.
 
-    Nothing is held and nothing is evaluated for it: what waits for its values is left out.
+    No array is held and nothing is evaluated for it: what waits for its values is left out.
     """
 
     def __init__(self, inspection: Inspection) -> None:
@@ -31,7 +31,7 @@ class Scales(Inspector):
         self._within: list[tuple[float, float]] = []
         self._outside: list[tuple[float, float]] = []
         self._shape: tuple[int, ...] = ()  # of a row
-        self._rows: list[Any] = []  # some of each batch
+        self._rows: list[list[float]] = []  # some numbers of some rows of each batch
         self._alone: list[bool] = []  # whether what is given outside has figures of its own that are those of a scale
         self._site = ("", 0)
 
@@ -42,7 +42,7 @@ class Scales(Inspector):
         if len(self._within) < LOOKS and shape is not None and shape == (self._shape or shape):
             self._shape = shape
             self._within += (figures := read(given[0]))
-            self._rows += [keys(given[0][:FEW]) for _ in figures]
+            self._rows += graph.rows(keys(given[0][:FEW])) if figures else []
 
     def _fed(self, args: tuple[Any, ...]) -> None:
         """A trained model was called outside of a gradient call."""
@@ -59,7 +59,7 @@ class Scales(Inspector):
 
         if one.ndim > 2 or one.shape[0] < MANY or not is_standard(one):
             return False
-        every, rows = keys(one), mx.concatenate(self._rows)
+        every, rows = keys(one), mx.array(self._rows)
         return not bool(mx.any(mx.all(rows[:, None] == every[None], axis=-1)).item())
 
     def finish(self) -> None:
