@@ -26,7 +26,7 @@ STRAGGLES = 2.0  # times the others' own time
 WORKS = 0.6  # of its wall time: on a processor, or in want of one
 IDLES = 0.3  # of the others'
 SPINS = 4.0  # times what it takes the last: for so long before, who computes the same can only have waited
-LAST = 0.9  # of the collectives: less is chance
+LAST = 0.8  # of the collectives: less is chance
 ENOUGH_S = 1.0
 ENOUGH_STEPS = 4
 ENOUGH_SAMPLES = 4
@@ -99,7 +99,9 @@ def _computes(one: Pace, others: Sequence[Pace], alone_s: float) -> str:
 def _comes_late(one: Pace, groups: Sequence[Sequence[Lane]], *, idle: bool) -> str:
     """Say how much later than the others a rank comes to its collectives, where it is nearly always the last.
 
-    Others that are not `idle` meanwhile may compute; but not five times as long as it does what is the same work.
+    Others that are not `idle` meanwhile may compute; but not five times as long as it does what is the same work. What
+    counts is how late it comes usually: on a busy machine any of them is late by seconds, once. Time that it waited for
+    a processor is not its own.
     """
     for group, late in _latenesses_s(one, groups):
         last = [each for each in late if each > 0]
@@ -108,7 +110,8 @@ def _comes_late(one: Pace, groups: Sequence[Sequence[Lane]], *, idle: bool) -> s
             continue
         if not (idle or (_same_work(group) and SPINS * _took_s(one, group) < usual_s)):
             continue
-        if sum(late) - one.waited_s * len(one.seen.steps) > IDLES * stepped_s(one.seen):
+        step_s = statistics.median(step.step_s for step in one.seen.steps)
+        if usual_s * len(late) / len(one.seen.steps) - one.waited_s > IDLES * step_s:
             return f"rank {rank_of(one.seen)} comes last to {len(last)} of {len(late)}, {duration(usual_s)} late"
     return ""
 

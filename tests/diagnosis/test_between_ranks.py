@@ -446,9 +446,16 @@ def paced(rank: int, own: float, wanted: float = 0.0, late_s: float = 0.0, **cha
 
 
 AFTER_THE_LOOP = tuple(msgspec.structs.replace(one, step=40) for one in built("g"))
-IN_TURN = tuple(
-    msgspec.structs.replace(one, begun_s=one.built_s + (0.15 if one.n % 2 else -0.1)) for one in built("g" * 40)
-)
+
+
+def late(usually_s: float, at_times_s: float, every: int) -> tuple[Collective, ...]:
+    """Return the collectives of a rank that is usually late by one time, and at each so manieth by another."""
+    return tuple(
+        msgspec.structs.replace(one, begun_s=one.built_s + (usually_s if one.n % every else at_times_s))
+        for one in built("g" * 40)
+    )
+
+
 EQUAL, LONGER = (Sheet(batches={shape: 8}) for shape in ("32×8 float32", "128×8 float32"))
 ELSEWHERE = tuple(
     msgspec.structs.replace(one, line=32, begun_s=one.built_s, done_s=one.built_s + 0.07) for one in built("g" * 40)
@@ -482,7 +489,12 @@ PACES = [
     ("it may: the last one waited for a processor",
      (paced(0, 0.95, sheet=EQUAL), paced(1, 0.05, 0.65, late_s=0.06, sheet=EQUAL)), FINE),
     ("it asks for it later, and both compute", (paced(0, 0.9), paced(1, 0.9, late_s=0.05)), FINE),
-    ("now one is late, now the other", (paced(0, 0.05), paced(1, 0.05, collectives=IN_TURN)), FINE),
+    ("now one is late, now the other", (paced(0, 0.05), paced(1, 0.05, collectives=late(0.15, -0.1, 2))), FINE),
+    ("one is late, but where the other was held up", (paced(0, 0.05), paced(1, 0.05, collectives=late(0.06, -3, 6))),
+     STRAGGLES),
+    ("one is late three times in four", (paced(0, 0.05), paced(1, 0.05, collectives=late(0.06, -0.06, 4))), FINE),
+    ("one was held up a few times, and is hardly late", (paced(0, 0.05), paced(1, 0.05, collectives=late(0.001, 2, 9))),
+     FINE),
     ("one waits after its loop, not in it",
      tuple(paced(k, (0.2, 0.95)[k], collectives=AFTER_THE_LOOP) for k in (0, 1)), FINE),
     ("what they meet in is not the same",
