@@ -80,6 +80,11 @@ def signs_alone(cause: Finding, effect: Finding) -> bool:
     return "share" in cause.evidence and "deviation" in effect.evidence
 
 
+def dropped(cause: Finding, effect: Finding) -> bool:
+    """Tell whether an optimizer got gradients that were to be clipped as they were."""
+    return "times" in cause.evidence
+
+
 def hardly_moved(cause: Finding, effect: Finding) -> bool:
     """Tell whether clipping leaves too little of all updates to go anywhere."""
     return "way" in cause.evidence
@@ -139,6 +144,7 @@ FOLLOWS: dict[str, tuple[Cause, ...]] = {
     ),
     "MP208": (
         Cause("MP203"),
+        Cause("MP212", dropped),
         Cause("MP403"),
         Cause("MP401", proved),
         Cause("MP302", misgiven),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from msgspec.structs import replace
 
 from mlxprobe.diagnosis.registry import each, facts, finding, listed, place, rule, seen_at
-from mlxprobe.values.losses import first_lasting
+from mlxprobe.values.losses import fall, first_lasting
 from mlxprobe.values.measures import still
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
@@ -27,6 +27,7 @@ CUT_OFF = (
     "numbers on the way, and no factor that is always zero; `freeze()` what is not to be trained. Where a router "
     "passes a part by, a term of the loss that balances what it chooses."
 )
+ANOTHER = "`nn.value_and_grad(model, loss_fn)` of the model that the loss calls, and made anew with every new model."
 CALM, RISES_ARE_SURE = 10, 2  # starts; looks in a row above that
 
 
@@ -57,9 +58,10 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
         cut = f"; {fact.detail['between']} lies between and passes none back" if fact.detail.get("between") else ""
         died = fact.detail.get("alive") and not cut
         message += f"; until step {fact.detail['alive']} they were not" if died else ""
-        message += cut + seen_at(fact)
+        other = f": the loss calls another {fact.detail['stranger']} than the one that the gradient is taken of"
+        message += cut + (other if (stranger := fact.detail.get("stranger")) else "") + seen_at(fact)
         told = rule("MP201").at(message, fact.file, fact.line, severity=severity, zero=count, gradients=every)
-        yield replace(told, instead=DIED if died else "" if spare else CUT_OFF)
+        yield replace(told, instead=ANOTHER if stranger else DIED if died else "" if spare else CUT_OFF)
     for fact in facts(seen, "nothing to learn"):
         message = f"all gradients are exactly zero, and so is the loss, at all {fact.detail['looks']} looks"
         yield rule("MP201").at(message, fact.file, fact.line, severity=Severity.NOTE)
@@ -122,11 +124,18 @@ def _leap(seen: Observation, sizes: Mapping[int, float]) -> Iterator[Finding]:
 
 
 FOLLOWS_NOTHING = {
+    "initial dropped": "what {function} returns is dropped, {times} times: it changes no array, and the parameters "
+    "that it is given stay as they are",
     "set to the same": "a model beside the trained one was given the numbers that it has {times} times: it follows "
     "nothing",
     "follower slow": "a model beside the trained one is given weights to the end, and these have come {way:.0%} of the "
     "way that the trained ones have come in {updates} updates: an average that is too slow for so few",
     "follower unmoved": "{called} has what the trained model began with, after {updates} updates: it never follows",
+}
+FALLS = 0.9  # of the first readings
+LOST = {
+    "swallowed": "{share:.0%} of the elements of the largest {dtype} matrices stay the same to the last bit, update by "
+    "update, and those that move are the small ones ({moved:.1g} against {stayed:.1g}): the rest is lost to rounding",
 }
 STAYS = {
     "copy unmoved": "beside the model another of its class is used, which is not frozen and has what the model began "
@@ -153,10 +162,16 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
     Where no optimizer was ever made, and each loss is the same to the last bit, somebody may measure how long gradients
     take: that is a note.
 
-    Example: `optimizer.apply_gradients(grads, model)` with its result dropped, or no optimizer call at all.
+    Weights of 16 bits lose an update that is less than a four-hundredth of them: where most elements stay as they are
+    to the last bit, and those that move are the small ones, that is a note, and a warning where the loss does not fall.
 
-    Use instead: `optimizer.update(model, grads)`; for a target network `target.update(model.parameters())` now and
-    then; an average whose decay fits the number of updates: 0.99 for some hundreds.
+    Example: `optimizer.apply_gradients(grads, model)` with its result dropped, or no optimizer call at all;
+    `nn.init.he_normal()(layer.weight)`.
+
+    Use instead: `optimizer.update(model, grads)`; `layer.weight = initializer(layer.weight)`; weights of float32 that
+    copies of 16 bits are made of at each step, or a larger rate; for a target network
+    `target.update(model.parameters())` now and then; an average whose decay fits the number of updates: 0.99 for some
+    hundreds.
     """
     at_zero = any(one.rates and not one.rates[-1][1] for one in seen.sheet.optimizers)  # that is MP210's to tell
     for fact in facts(seen, "parameters unchanged"):
@@ -169,6 +184,9 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
             return
     yield from each(seen, "MP205", FOLLOWS_NOTHING, Severity.WARNING)
     yield from each(seen, "MP205", STAYS, Severity.NOTE)
+    path = fall(seen)
+    falls = path is not None and path[1] < FALLS * path[0]
+    yield from each(seen, "MP205", LOST, Severity.NOTE if falls else Severity.WARNING)
     for fact in facts(seen, "gradients unused"):
         if seen.raised is None:
             calls = fact.detail["gradients"]

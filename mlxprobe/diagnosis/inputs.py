@@ -13,7 +13,8 @@ from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 ENOUGH_LOOKS = 2
-ENOUGH_BATCHES, SEVERAL_CLASSES = 6, 3  # looks; classes: real and false samples often come apart
+ENOUGH_BATCHES, MOSTLY = 6, 0.75  # looks; and of all of them, where one class ends and another begins
+SEVERAL_CLASSES = 3  # real and false samples often come apart
 ENOUGH_RATIOS, UNRELATED, HARDLY = 6, 0.2, 0.5  # looks; their mean correlation, and the highest
 STAYS = 0.9  # of its first readings: a loss that learns nothing
 
@@ -42,69 +43,6 @@ def id_out_of_range(seen: Observation) -> Iterator[Finding]:
             message = f"targets of {mark:.0f} carry loss, and count from the end: as class {classes + mark:.0f}"
             message += f" of {classes:.0f}"
             yield rule("MP304").at(message, fact.file, fact.line, severity=Severity.WARNING, id=mark, table=classes)
-
-
-AXES = {
-    "heads turned": "rotary positions are counted along the {heads} heads: data of shape {shape}, where the last axis "
-    "but one is taken for time",
-    "reshaped": "data of shape {before} are reshaped to {after}: their numbers stay in order, and no axis moves",
-    "weights turned": "the weights of an attention, of shape {shape}, sum to one along axis {axis}, and their product "
-    "with the values sums along the last: each output is no mean",
-}
-
-
-@finding("MP305", "channel-layout")
-def channel_layout(seen: Observation) -> Iterator[Finding]:
-    """Data with its channels, or its time, first reaches a layer that wants the batch first and the channels last.
-
-    MLX's convolutions take (batch, length, channels). Where length and channels are the same number no layer can
-    tell; then this finding rests on the data: neighbours along the last axis resemble each other, neighbours in time
-    do not. A recurrent layer takes (batch, length, channels) too: given (length, batch, channels) it runs along the
-    batch, and each moment starts anew. That is a warning, where neighbours along the first axis resemble each other;
-    so are rotary positions of (batch, length, heads, features): MLX counts them along the last axis but one; and so is
-    an attention whose weights are a softmax along another axis than the one that their product with the values sums;
-    and so is a model whose outputs for a row are others at another place of the batch, or with other rows beside it,
-    in evaluation mode too: where its inputs have a row for each target, it was called again with its rows moved. Of
-    little more than what a batch's own mean explains that is a note. A reshape to the same sizes in another order moves
-    no axis: it is told where it is made at each step.
-
-    Example: PyTorch's (batch, channels, length) given to `nn.Conv1d`, its (length, batch, channels) to `nn.GRU`;
-    `nn.RoPE` before the heads are moved to the front; `positions[: x.shape[0]]`; `x.reshape(time, batch, -1)`;
-    `q.reshape(batch, heads, length, -1)`.
-
-    Use instead: `x.swapaxes(1, 2)`, in place of such a reshape too, before a convolution or `nn.RoPE`,
-    `x.swapaxes(0, 1)` before a recurrent layer; `mx.softmax(scores, axis=-1)`.
-    """
-    yield from each(seen, "MP305", AXES, Severity.WARNING)
-    for fact in [one for one in facts(seen, "rows mixed") if one.detail["looks"]]:
-        ways = {"its place in the batch": fact.detail["place"], "the rows beside it": fact.detail["beside"]}
-        message = f"what {fact.detail['model']} returns for a row depends on "
-        message += f"{' and '.join(one for one in ways if ways[one])}: is an axis taken for another?"
-        severity = Severity.WARNING if fact.detail["sure"] else Severity.NOTE
-        yield rule("MP305").at(message, fact.file, fact.line, severity=severity)
-    yield from _by_neighbours(seen)
-
-
-def _by_neighbours(seen: Observation) -> Iterator[Finding]:
-    """Tell of data whose neighbours resemble each other along another axis than a layer takes for time."""
-    for fact in facts(seen, "time first"):
-        time, rows = float(str(fact.detail["time"])), float(str(fact.detail["channels"]))
-        message = (
-            f"data of shape {fact.detail['shape']} seems to have its time first: neighbours correlate by {rows:.2f} "
-            f"along the first axis and by {time:.2f} along the second, which the layer takes for time"
-        )
-        yield rule("MP305").at(message, fact.file, fact.line, severity=Severity.WARNING, first_axis=rows, time=time)
-    for fact in facts(seen, "channels first"):
-        if "channels" in fact.detail and "time" not in fact.detail:
-            message = f"data of shape {fact.detail['shape']} reaches a layer of {fact.detail['channels']} channels"
-            yield rule("MP305").at(message, fact.file, fact.line)
-        else:
-            time, channels = float(str(fact.detail["time"])), float(str(fact.detail["channels"]))
-            message = (
-                f"data of shape {fact.detail['shape']} seems to have its channels first: neighbours correlate by "
-                f"{channels:.2f} along the last axis and by {time:.2f} in time"
-            )
-            yield rule("MP305").at(message, fact.file, fact.line, last_axis=channels, time=time)
 
 
 IN_STEP = "one index and one order for inputs and targets; split first: copying, shuffling and turning come after it."
@@ -172,15 +110,17 @@ def _one_class(seen: Observation) -> Iterator[Finding]:
     """Tell of batches that hold one class each."""
     taken = max((step.gradients for step in seen.steps), default=1)  # of an update: together they may hold all classes
     for fact in facts(seen, "constant level"):
-        looks, classes = fact.detail.get("batches", 0), float(str(fact.detail["different"]))
-        if fact.detail.get("alone") == looks and float(str(looks)) >= ENOUGH_BATCHES and classes >= SEVERAL_CLASSES:
+        looks, alone = (float(str(fact.detail.get(name, 0))) for name in ("batches", "alone"))
+        classes = float(str(fact.detail["different"]))
+        if alone >= max(ENOUGH_BATCHES, MOSTLY * looks) and classes >= SEVERAL_CLASSES:
+            those = "each batch holds" if alone == looks else "most batches hold"
             message = (
-                f"each batch holds one class alone, at all {looks} looks, of {classes:.0f} in all: the rows come "
-                "sorted by their targets"
+                f"{those} one class alone, at {alone:.0f} of {looks:.0f} looks, of {classes:.0f} in all: the rows "
             )
+            message += "come sorted by their targets"
             shared = taken > 1 or (seen.process is not None and seen.process.size > 1)  # other ranks have other classes
             severity = Severity.WARNING if fact.detail["returns"] and not shared else Severity.NOTE
-            yield rule("MP309").at(message, fact.file, fact.line, severity=severity, one_class=float(str(looks)))
+            yield rule("MP309").at(message, fact.file, fact.line, severity=severity, one_class=alone)
 
 
 def _same_batch(seen: Observation) -> Iterator[Finding]:

@@ -85,9 +85,11 @@ def mode(seen: Observation) -> Iterator[Finding]:
     were when it was frozen, and the weights stay. Where, after more than a hundred steps, a model's mean outputs for
     the same rows lie three standard deviations apart in the two modes, one of them is wrong: dropout by hand that does
     not divide by what it keeps, statistics that are not those of the data. `nn.Dropout` takes the share that it drops:
-    where it keeps a quarter or less that is a note, and a warning at 0.15.
+    where it keeps a quarter or less that is a note, and a warning at 0.15. The momentum of `nn.BatchNorm` is the share
+    of the new batch; other frameworks call that of the old statistics so.
 
-    Example: `model.eval()` before the first validation, and no `model.train()` after it.
+    Example: `model.eval()` before the first validation, and no `model.train()` after it; `nn.BatchNorm(64,
+    momentum=0.99)`.
 
     Use instead: `model.train()` before each epoch's steps, `model.eval()` before each validation; after each
     `model.train()` `model.backbone.eval()`, where that is frozen.
@@ -102,6 +104,11 @@ def mode(seen: Observation) -> Iterator[Finding]:
         message += f"share meant that is kept?{seen_at(fact)}"
         severity = Severity.WARNING if kept <= HARDLY else Severity.NOTE
         yield rule("MP215").at(message, fact.file, fact.line, severity=severity, kept=kept)
+    for fact in facts(seen, "last batch"):
+        share = float(str(fact.detail["momentum"]))
+        message = f"momentum is the share that the running statistics of {fact.detail['path']} take from each batch: "
+        message += f"at {share:g} they are little more than those of the last one. Is {1 - share:.3g} meant?"
+        yield rule("MP215").at(message, fact.file, fact.line, share=share)
     moved = any(fact.name == "statistics moved" for fact in seen.facts)
     for fact in [] if moved else facts(seen, "frozen statistics"):
         message = (

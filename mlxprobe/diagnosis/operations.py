@@ -69,17 +69,23 @@ def broadcast_blow_up(seen: Observation) -> Iterator[Finding]:
     """An operation's result is many times larger than any of its operands, since an axis meets itself.
 
     (N, 1) and (N,) broadcast to (N, N), and (N, H) with (N, 1, H) to (N, N, H): every row with every other. The mean of
-    that is a number like any other, and the memory is N times what it should be.
+    that is a number like any other, and the memory is N times what it should be. So it is where each of N rows is asked
+    for the ids of all of them.
 
-    Example: `mx.mean((predictions - targets) ** 2)` with predictions of shape (N, 1) and targets of shape (N,).
+    Example: `mx.mean((predictions - targets) ** 2)` with predictions of shape (N, 1) and targets of shape (N,);
+    `log_probabilities[:, labels]`.
 
-    Use instead: `predictions.squeeze(-1) - targets`; in general the same number of axes on both sides.
+    Use instead: `predictions.squeeze(-1) - targets`; in general the same number of axes on both sides;
+    `mx.take_along_axis(log_probabilities, labels[:, None], axis=1)`.
     """
     for fact in facts(seen, "broadcast"):
         shapes = fact.detail["shapes"]
         first, second, result = shapes if isinstance(shapes, list) else ["", "", ""]
         factor = float(str(fact.detail["factor"]))
         message = f"{first} and {second} broadcast to {result}, {factor:.0f} times as much as either"
+        if fact.detail.get("crossed"):
+            message = f"ids of shape {second} along the last axis of {first} give {result}: each row at the ids of all "
+            message += "rows, and not at its own"
         yield rule("MP110").at(message, fact.file, fact.line, factor=factor)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import statistics
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
+from mlxprobe.diagnosis.registry import each, facts, finding, listed, rule, seen_at
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.sheet import Optimizer
@@ -15,9 +17,17 @@ ENOUGH_UPDATES = 10
 LONG_RUN = 500  # updates: whoever makes fewer may be trying the program out
 FLOOR = 1e-3  # of the highest rate: what is done below changes nothing
 MOST = 0.5
+NOTHING, SHARE = 1e-5, 0.25  # of the highest rate, at the end; and of the updates, below the floor until then
+SLIGHT = 1e-3  # what all updates of an Adam move a weight by
 SAME_SPAN = 0.02
 ENOUGH_RATES, STRAIGHT = 5, 0.01
 MANY_UPDATES, NOWHERE = 100, 0.1  # of the weights' size
+
+
+TURNED = {
+    "betas turned": "{optimizer} is given betas of {first:g} and {second:g}: the mean of the gradients looks back "
+    "further than that of their squares, by which it is divided. Are the two exchanged?"
+}
 
 
 @finding("MP210", "learning-rate", Severity.WARNING)
@@ -28,7 +38,8 @@ def learning_rate(seen: Observation) -> Iterator[Finding]:
     training goes on and changes nothing. A schedule counts updates: one that is as long as the run in iterations never
     comes to its end where several iterations make one update. Short runs that end in their warm-up get a note, and so
     does a rate that is set by hand and rises evenly up to the end: that may be a search for a rate. What is set under
-    another name, as other frameworks call it, is read by nobody.
+    another name, as other frameworks call it, is read by nobody. So small a rate that all updates of Adam together move
+    no weight by a thousandth is told where the loss does not fall. Betas in the wrong order are told here too.
 
     Example: `schedule = optim.cosine_decay(1e-3, steps)` beside `optim.AdamW(learning_rate=1e-3)`; a warm-up as long as
     the run (0/0); `decay_steps` far below the number of updates; `optimizer.lr = rate`.
@@ -37,8 +48,10 @@ def learning_rate(seen: Observation) -> Iterator[Finding]:
     """
     for one in seen.sheet.optimizers:
         told = _not_finite(one) or _zero(one) or _floor(one) or _other_unit(seen, one) or _warmup(seen, one)
+        told = told or _too_small(seen, one)
         if told is not None:
             yield told
+    yield from each(seen, "MP210", TURNED)
     for fact in facts(seen, "rate astray"):
         name, rate, first, last = (fact.detail[key] for key in ("attribute", "rate", "first", "last"))
         message = (
@@ -79,13 +92,34 @@ def _floor(one: Optimizer) -> Finding | None:
     above = max((update for update, rate in one.rates if rate > FLOOR * peak), default=last)
     share = (last - above) / last
     later = [rate for update, rate in one.rates if update > above]
-    if len(later) < 3 or share <= MOST:
+    vanishes = share > SHARE and not one.schedule and later[-1] < NOTHING * peak
+    if not vanishes and (len(later) < 3 or share <= MOST):
         return None
     low = f"at most {max(later):.2g}" if max(later) else "0"
     message = (
         f"the learning rate is {low} in {last - above:,} of {last:,} updates, after a peak of {peak:.2g}{_of(one)}"
     )
     return rule("MP210").at(message, one.file, one.line, updates=last, share=share, peak=peak)
+
+
+def _too_small(seen: Observation, one: Optimizer) -> Finding | None:
+    """Tell of an Adam whose updates move a weight by about the rate each, and by next to nothing all together."""
+    losses = [loss.value for loss in seen.losses if math.isfinite(loss.value)]
+    half = len(losses) // 2
+    fresh = not any(facts(seen, "resumed")) and all(one.detail["supervised"] for one in facts(seen, "supervision"))
+    alone = one.name.startswith("Adam") and len(seen.sheet.optimizers) == 1 and len(one.rates) > 1
+    if not (fresh and alone and half > 1) or one.rates[-1][0] < MANY_UPDATES:
+        return None
+    fell = statistics.median(losses[:half]) - statistics.median(losses[half:])
+    if fell > statistics.pstdev(losses) / 2:
+        return None
+    pairs = itertools.pairwise([(0, one.rates[0][1]), *one.rates])
+    way = sum((update - before) * max(rate, last) for (before, last), (update, rate) in pairs)
+    if not 0 < way < SLIGHT:
+        return None
+    updates, peak = one.rates[-1][0], max(rate for _, rate in one.rates)
+    message = f"with rates of at most {peak:.2g} all {updates:,} updates together move a weight by about {way:.1g}"
+    return rule("MP210").at(f"{message}, and the loss does not fall", one.file, one.line, updates=updates, way=way)
 
 
 def _other_unit(seen: Observation, one: Optimizer) -> Finding | None:

@@ -26,17 +26,19 @@ def other_scale(seen: Observation) -> Iterator[Finding]:
     outside, or ten times that of the training, they are standardised there and not here: a warning. So it is where a
     squared or an absolute error holds targets against what a sigmoid, a softmax, a tanh or a ReLU returns, and each
     time more than a tenth of them lie where that never comes, and where rows that are not trained on are scaled by
-    their own mean and deviation.
+    their own mean and deviation. An attention whose scores are multiplied by the root of their features is told too.
 
     Example: `(x / 255 - mean) / deviation` for training, `x / 255` for validation;
-    `mse_loss(mx.sigmoid(out), standardised)`.
+    `mse_loss(mx.sigmoid(out), standardised)`; `scaled_dot_product_attention(q, k, v, scale=width**0.5)`.
 
     Use instead: one function that prepares the data of both; outputs without that activation, or targets within its
-    ends; the mean and the deviation of the training data for both.
+    ends; the mean and the deviation of the training data for both; `scale=width**-0.5`.
     """
     alone = {
         "standardised alone": "each column of what the model is given outside of gradient calls has a mean of 0 and a "
-        "deviation of 1 by itself, at all {looks} looks, and no row of it is trained on: it has a scale of its own"
+        "deviation of 1 by itself, at all {looks} looks, and no row of it is trained on: it has a scale of its own",
+        "scale turned": "scores of {features} features are multiplied by their root, {scale:.4g}, and not divided: the "
+        "attention's softmax takes nearly all of one place",
     }
     yield from each(seen, "MP311", alone, Severity.WARNING)
     for fact in facts(seen, "other scale"):

@@ -133,7 +133,7 @@ def equal_units(seen: Observation) -> Iterator[Finding]:
     however wide the layer is, it computes one number. Nothing but chance breaks that: weights that are drawn at random,
     or dropout. Told where all rows of a matrix differ by less than a thousandth of what they have learned, at four
     looks. So are the layers of a list that holds one and the same layer at all its places: they have one set of
-    weights. That is a note, for it may be meant.
+    weights. That is a note, for it may be meant; a warning where one input is given to all of them.
 
     Example: `model.apply(nn.init.constant(0.1))`; weights that are filled with `mx.full` or `mx.ones`;
     `self.layers = [nn.Linear(8, 8)] * 4`.
@@ -144,8 +144,11 @@ def equal_units(seen: Observation) -> Iterator[Finding]:
     """
     for fact in facts(seen, "one layer"):
         message = f"the {fact.detail['places']} places of {fact.detail['path']} hold one and the same "
-        message += f"{fact.detail['kind']}: they share its weights{seen_at(fact)}"
-        yield rule("MP217").at(message, fact.file, fact.line, severity=Severity.NOTE)
+        message += f"{fact.detail['kind']}: they share its weights"
+        same = fact.detail.get("same")
+        message += f", and return the same {same} times, for one input" if same else ""
+        severity = Severity.WARNING if same else Severity.NOTE
+        yield rule("MP217").at(message + seen_at(fact), fact.file, fact.line, severity=severity)
     for fact in facts(seen, "units alike"):
         units, looks = float(str(fact.detail["units"])), float(str(fact.detail["looks"]))
         message = (

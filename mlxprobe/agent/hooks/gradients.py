@@ -39,6 +39,7 @@ class GradientCalls:
         self._nesting = nesting
         self._origin = origin
         self._making: Bound = None  # for which `nn.value_and_grad` asks `mx.value_and_grad` now
+        self._made_at = sites.NOWHERE
         self._made_by: Any = None
         self._first: Callable[..., Any] | None = None  # function of no model whose gradient was taken
 
@@ -63,7 +64,7 @@ class GradientCalls:
 
         @like(original)
         def value_and_grad(model: Any, fn: Callable[..., Any]) -> Callable[..., Any]:
-            before, self._making = self._making, (model, fn)
+            before, self._making, self._made_at = self._making, (model, fn), sites.calling()
             try:
                 return original(model, fn)  # type: ignore[no-any-return]
             finally:
@@ -85,12 +86,13 @@ class GradientCalls:
         def make(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
             bound, self._making = self._making, None
             call = original(fun, *args, **kwargs)
-            return self._wrapped(fun, call, with_value, described(fun, *args, **kwargs), bound)
+            where = {"site": self._made_at} if bound else {}
+            return self._wrapped(fun, call, with_value, described(fun, *args, **kwargs), bound, **where)
 
         return make
 
     def _wrapped(
-        self, function: Any, call: Any, with_value: bool, describe: Any, bound: Bound, **rest: bool
+        self, function: Any, call: Any, with_value: bool, describe: Any, bound: Bound, **rest: Any
     ) -> Callable[..., Any]:
         made = Made(function, with_value, describe, bound, **rest)
 

@@ -20,13 +20,21 @@ class Made:
     """A gradient function: what it was made of, and what is known of its calls."""
 
     def __init__(
-        self, function: Any, with_value: bool, describe: Callable[..., dict[str, Any]], bound: Bound, held: bool = True
+        self,
+        function: Any,
+        with_value: bool,
+        describe: Callable[..., dict[str, Any]],
+        bound: Bound,
+        *,
+        held: bool = True,
+        site: sites.Site = sites.NOWHERE,
     ) -> None:
         self.function = function
         self.with_value = with_value
         self.describe = describe
         self.bound = bound
         self.held = held
+        self.site = site  # where `nn.value_and_grad` was called
         self.told: Any = None  # who was there at the last call
         self.holder: Any = None  # of its calls (see `origin.calls`)
         self.calls = 0
@@ -39,6 +47,7 @@ class Made:
         made = _described(result if self.with_value else (None, result), self.describe, self.bound, args, kwargs)
         made.function = self.bound[1] if self.bound else self.function
         made.given = None if self.bound else (args, kwargs)
+        made.made_at = self.site
         return made
 
 

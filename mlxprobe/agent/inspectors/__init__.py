@@ -24,6 +24,7 @@ from mlxprobe.agent.inspectors.gradients import Gradients
 from mlxprobe.agent.inspectors.heard import Heard
 from mlxprobe.agent.inspectors.hidden import Hidden
 from mlxprobe.agent.inspectors.indices import Indices
+from mlxprobe.agent.inspectors.initials import Initials
 from mlxprobe.agent.inspectors.layouts import Layouts
 from mlxprobe.agent.inspectors.losses import Losses
 from mlxprobe.agent.inspectors.makeup import Makeup
@@ -47,8 +48,10 @@ from mlxprobe.agent.inspectors.retained import Retained
 from mlxprobe.agent.inspectors.scales import Scales
 from mlxprobe.agent.inspectors.shares import Shares
 from mlxprobe.agent.inspectors.sizes import Sizes
+from mlxprobe.agent.inspectors.slips import Slips
 from mlxprobe.agent.inspectors.sources import Sources
 from mlxprobe.agent.inspectors.supply import Supply
+from mlxprobe.agent.inspectors.swallows import Swallows
 from mlxprobe.agent.inspectors.takes import Takes
 from mlxprobe.agent.inspectors.ties import Ties
 from mlxprobe.agent.inspectors.twins import Twins
@@ -64,6 +67,7 @@ ALL: tuple[type[Inspector], ...] = (
     Gradients,
     Parameters,
     Norms,
+    Swallows,
     Units,
     Ties,
     Prints,
@@ -95,6 +99,8 @@ ALL: tuple[type[Inspector], ...] = (
     Reduced,  # after Shares, which weighs the loss
     Outcomes,
     Takes,
+    Initials,
+    Slips,
     Worths,
     Retained,
     Buffers,

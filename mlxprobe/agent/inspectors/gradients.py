@@ -30,7 +30,7 @@ class Gradients(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._held: list[tuple[str, Any]] = []
-        self._site = ("", 0)
+        self._site = self._made_at = ("", 0)
         self._loss: Any = None
         self._turns = Turns()
         self._unevaluated = 0
@@ -77,11 +77,11 @@ class Gradients(Inspector):
         self._cuts.forget()
 
     def called(self, call: Call) -> None:
-        self._site, self._loss = call.site, call.loss
+        self._site, self._loss, self._made_at = call.site, call.loss, call.made_at
         named = self._named(call)
         self._suspects = self._suspected(call)
         self._look_between(named, call, self._doubtful())
-        self._known |= self._unused.look(call, [] if self._known else named, self._doubtful())
+        self._known |= self._unused.look(call, named, self._doubtful())
         if self.inspection.inside and self.inspection.returned:
             return
         if self.inspection.inside:  # nobody else evaluates them: their extremes are all that need be
@@ -230,10 +230,13 @@ class Gradients(Inspector):
             self._told |= zero
             paths = [path.rpartition(":")[2] for path in sorted(zero)][:5]
             between, cause = self._between
+            stranger = self._unused.stranger() if len(zero) == of else ""
+            cause = self._made_at if stranger else cause
             cause, spare = (cause, False) if cause[1] else self._unused.cause(zero)
             site, seen = sites.blamed(cause, self._site)
             told = {"between": between, "seen": seen, "spare": spare, "paths": paths, "count": len(zero), "of": of}
             told["known"] = self._known or bool(between) or zero <= self._constant.keys()
             told["alive"] = self._zeros.until(zero)
+            told["stranger"] = stranger
             self.inspection.recorder.fact("zero gradient", site, **told)
             self._said.append((site, set(zero)))

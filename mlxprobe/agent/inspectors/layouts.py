@@ -36,6 +36,7 @@ class Layouts(Inspector):
         self._held: list[tuple[Any, tuple[str, int], int]] = []  # with the axis that time may lie along
         self._seen = 0
         self._turned: list[tuple[tuple[int, ...], tuple[str, int]]] = []  # what was given its positions, and where
+        self._rows = 0  # looks that found the rows along the second axis
         self._heads = 0  # looks that found them given to heads
         self._reshaped: dict[tuple[str, int], set[int]] = {}  # the steps of those, by their lines
 
@@ -83,6 +84,7 @@ class Layouts(Inspector):
 
     def called(self, call: Call) -> None:
         """See whether rotary positions, which MLX counts along the last axis but one, are along the heads."""
+        self._look_for_rows(call)
         turned, self._turned = self._turned, []
         ids = [one for one in graph.leaves(call.data) if one.ndim == 2 and is_ids(one)]
         longest = max((one.shape[1] for one in ids), default=0)  # shorter ones may be where the rows begin and end
@@ -96,6 +98,15 @@ class Layouts(Inspector):
                 return
 
     called_in_trace = called
+
+    def _look_for_rows(self, call: Call) -> None:
+        """See whether what a recurrent layer takes for time has as many places as there are targets, one for a row."""
+        lengths = {one.shape[0] for one in graph.leaves(call.data) if one.ndim == 1}
+        for x, site, axis in self._held if len(lengths) == 1 else ():
+            if axis == 0 and x.shape[0] not in lengths and x.shape[1] in lengths and self._rows < SURE:
+                self._rows += 1
+                if self._rows == SURE:
+                    self.inspection.recorder.fact("rows second", site, shape=str(tuple(x.shape)), rows=x.shape[1])
 
     def _listens(self) -> bool:
         seen = self.inspection

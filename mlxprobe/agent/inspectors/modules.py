@@ -19,6 +19,7 @@ MANY = 32  # parameters that are looked behind
 LITTLE = 0.25  # of the elements that are kept
 DROPOUT = ("Dropout", "Dropout2d", "Dropout3d")
 KEPT = 16  # calls for evaluation mode
+MOSTLY_NEW = 0.5  # of the running statistics, which MLX calls momentum
 Idle = dict[str, dict[str, int]]  # by kind, the modules that are in evaluation mode, by path
 
 
@@ -35,11 +36,25 @@ class Modules(Inspector):
         self._dropping: set[int] = set()  # models that were asked how much of their elements they drop
         self._model: Callable[[], Any] = lambda: None
         self._clean = False
+        self._hasty: list[
+            tuple[Callable[[], Any], tuple[str, int]]
+        ] = []  # batch normalisations, and where each is made
         self._set: list[tuple[Callable[[], Any], tuple[str, int]]] = []  # to evaluation mode: what, and where
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.nn.layers.base":
             module.Module.train = self._train(module.Module.train)
+        elif name == "mlx.nn.layers.normalization":
+            module.BatchNorm.__init__ = self._making(module.BatchNorm.__init__)
+
+    def _making(self, original: Callable[..., None]) -> Callable[..., None]:
+        @like(original)
+        def __init__(layer: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            original(layer, *args, **kwargs)
+            if layer.momentum > MOSTLY_NEW:
+                self._hasty.append((weakref.ref(layer), sites.making(type(layer))))
+
+        return __init__
 
     def _train(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
@@ -102,6 +117,7 @@ class Modules(Inspector):
         if id(model) in self._dropping:
             return
         self._dropping.add(id(model))
+        self._tell_hasty(model)
         kept = {path: keeps(one) for path, one in model.named_modules() if type(one).__name__ in DROPOUT}
         paths = [path for path, share in kept.items() if 0 < share <= LITTLE]
         if paths:
@@ -112,6 +128,14 @@ class Modules(Inspector):
             place, seen = sites.blamed(authored.assignment(parent, attribute, site[0]), site)
             told = {"paths": paths[:5], "kept": min(kept[path] for path in paths), "seen": seen}
             self.inspection.recorder.fact("dropped out", place, **told)
+
+    def _tell_hasty(self, model: Any) -> None:
+        """Tell of batch normalisation whose running statistics are hardly more than those of the last batch."""
+        paths = {id(one): path for path, one in model.named_modules() if "running_mean" in one}
+        for made, site in self._hasty:
+            layer = made()
+            if id(layer) in paths and layer.training and layer.momentum > MOSTLY_NEW:
+                self.inspection.recorder.fact("last batch", site, path=paths[id(layer)], momentum=layer.momentum)
 
     def _since(self, modules: set[int]) -> tuple[str, int]:
         """Return the line that last called for evaluation mode of what holds any of these modules."""

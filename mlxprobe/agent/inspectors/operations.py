@@ -22,6 +22,7 @@ from mlxprobe.agent.wrapping.loans import Loans
 BINARY = ("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__")
 SINGLE = ("__getitem__", "__iter__", "item", "__float__", "__int__")
 WRITE = "__setitem__"
+PAIR = 2  # `values[:, ids]`
 HITS = 4  # results to be looked at behind
 LEAST = 4  # of the axis that comes twice: small ones may be equal by chance
 MANY = 1000  # single elements at one line
@@ -53,6 +54,7 @@ class Operations(Inspector):
             return
         self._wrap_all(BINARY, self._binary)
         self._wrap_all(SINGLE, self._single)
+        self._wrap(sys.modules["mlx.core"], "take", self._taken)
         self._wrap(sys.modules["mlx.core"], "eval", lambda one: self._unrolled.evaluation(one, self._listens))
         layers = sys.modules.get("mlx.nn.layers.linear")
         if layers is not None:
@@ -89,9 +91,9 @@ class Operations(Inspector):
         for a, b, result, site in blown:
             if any(depends(one, parameters) for one in (a, b)):
                 shapes = [str(tuple(one.shape)) for one in (a, b, result)]
-                self.inspection.recorder.fact(
-                    "broadcast", site, shapes=shapes, factor=result.size / max(a.size, b.size)
-                )
+                crossed = b.ndim == 1 and is_crossed(a, b)
+                factor = result.size / max(a.size, b.size)
+                self.inspection.recorder.fact("broadcast", site, shapes=shapes, factor=factor, crossed=crossed)
         if self._linear is not None:
             site, weight = self._linear
             self.inspection.recorder.fact(
@@ -165,6 +167,9 @@ class Operations(Inspector):
             result = original(array, *args)
             if self._inside:
                 self._unrolled.take(array, result)
+                key = args[0] if args and type(args[0]) is tuple and len(args[0]) == PAIR else ()
+                if key and type(key[0]) is slice and key[0] == slice(None):
+                    self._cross(array, key[1], result)
             if not self.inspection.busy and getattr(result, "size", 0) * PART <= array.size:
                 frame = sys._getframe(1)
                 taken = self._singles.setdefault((frame.f_code, frame.f_lineno), set())
@@ -172,6 +177,20 @@ class Operations(Inspector):
             return result
 
         return single
+
+    def _taken(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def take(array: Any, ids: Any, axis: Any = None, **kwargs: Any) -> Any:
+            result = original(array, ids, axis, **kwargs)
+            if axis in (1, -1) and self._listens():
+                self._cross(array, ids, result)
+            return result
+
+        return take
+
+    def _cross(self, array: Any, ids: Any, result: Any) -> None:
+        """Hold what is taken along the last axis by ids that may be meant for a row each."""
+        if len(self._blown) < HITS and is_crossed(array, ids) and self._listens():
+            self._blown.append((array, ids, result, sites.calling()))
 
     def _written(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Count elements that are set one by one, with no evaluation between: a rollout waits for its environment."""
@@ -202,6 +221,14 @@ def is_blown(first: Any, second: Any) -> bool:
         if length >= LEAST and large[k + missing] == 1:
             return any(large[j] == length and (j < missing or small[j - missing] == 1) for j in range(k + missing))
     return False
+
+
+def is_crossed(array: Any, ids: Any) -> bool:
+    """Tell whether each row is asked for the ids of all rows, of which some are the same."""
+    import mlx.core as mx
+
+    fits = array.ndim == PAIR and getattr(ids, "shape", ()) == array.shape[:1]
+    return fits and LEAST <= array.shape[1] < ids.size and bool(mx.issubdtype(ids.dtype, mx.integer))
 
 
 def is_lifted(a: Any, b: Any, result: Any) -> bool:

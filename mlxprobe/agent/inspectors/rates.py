@@ -18,6 +18,7 @@ KINDS = ("linear_schedule", "cosine_decay", "exponential_decay", "step_decay")
 POINTS = 32  # rates kept of an optimizer
 MOST = 3  # optimizers told of
 STRAY = re.compile(r"(.*_)?lr|rate|learning_?rates", re.IGNORECASE)  # what another framework calls the rate
+LONG_MEMORY = 0.98  # of the mean of gradients, longer than that of their squares
 TURNS = 3  # values of such an attribute
 
 
@@ -85,6 +86,20 @@ class Rates(Inspector):
                     setattr(module, kind, self._maker(kind, getattr(module, kind)))
             if hasattr(module, "join_schedules"):
                 module.join_schedules = self._joiner(module.join_schedules)
+        elif name == "mlx.optimizers.optimizers":
+            module.Adam.__init__ = self._making(module.Adam.__init__)
+
+    def _making(self, original: Callable[..., None]) -> Callable[..., None]:
+        @like(original)
+        def __init__(optimizer: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            original(optimizer, *args, **kwargs)
+            with self.inspection.recorder.carefully():
+                first, second = optimizer.betas
+                if second < first >= LONG_MEMORY:
+                    told = {"first": first, "second": second, "optimizer": type(optimizer).__name__}
+                    self.inspection.recorder.fact("betas turned", sites.making(type(optimizer)), **told)
+
+        return __init__
 
     def _maker(self, kind: str, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)

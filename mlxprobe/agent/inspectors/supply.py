@@ -77,9 +77,9 @@ class Supply(Inspector):
             where, outer = around[0]
             if not isinstance(one, rounds.ONCE) or not isinstance(outer, ast.For) or rounds.is_left(inner):
                 continue
-            names = (
-                [node] if where is frame else [ast.Name(k) for k, held in sites.variables(where).items() if held is one]
-            )
+            names = [ast.Name(k) for k, held in sites.variables(where).items() if held is one]
+            if where is frame or (isinstance(node, ast.Attribute) and rounds.value(where, node) is one):
+                names = [node]  # `self.data` is the same in both methods
             file = where.f_code.co_filename
             if names and not any(rounds.is_made_in(outer, name, file) for name in names):
                 self._keep(one, ast.unparse(node), where, outer, (frame.f_code.co_filename, inner.lineno))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import own, sites
@@ -9,6 +11,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection, Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
 
 MOST, LARGE = 4, 1 << 20  # matrices, and their elements
 FEWEST = 3  # units: two may be meant to be alike
@@ -30,8 +33,14 @@ class Units(Inspector):
         self._met: dict[int, int] = {}  # the last step at which a model was looked at
         self._told = False
         self._searched: set[int] = set()  # models whose lists were looked through
+        self._shared = Shared()
+
+    def calling(self) -> None:
+        self._shared.follow()
 
     def called(self, call: Call) -> None:
+        for place, told, same in self._shared.leave():
+            self.inspection.recorder.revise("one layer", place, same=same, **told)
         if call.model is not None:
             self._tell_one_layer(call.model, call.site)
             self._compare(call.model, call.site)
@@ -49,6 +58,7 @@ class Units(Inspector):
             place, seen = sites.blamed(set_at(model, path, site[0]), site)
             told = {"path": path, "places": len(entries), "kind": type(entries[0]).__name__, "seen": seen}
             self.inspection.recorder.fact("one layer", place, **told)
+            self._shared.add(entries[0], place, told)
 
     def training(self, model: Any, optimizer: Any) -> None:
         if hasattr(model, "trainable_parameters"):
@@ -88,6 +98,46 @@ class Units(Inspector):
         moved = max((abs(now - then) for now, then in zip(values, first, strict=False)), default=0.0)
         if moved > 0:
             self._alike[path] = self._alike.get(path, 0) + 1 if spread <= ALIKE * moved else -LOOKS
+
+
+class Shared:
+    """Layers that stand at several places, each followed through one gradient call: whether its inputs are one."""
+
+    def __init__(self) -> None:
+        self._layers: list[tuple[Any, sites.Site, dict[str, Any]]] = []
+        self._followed: list[tuple[type, Any]] = []  # classes, with what they are called by
+        self._given: list[tuple[Any, Any]] = []  # layers, with what each was called with
+
+    def add(self, layer: Any, place: sites.Site, told: dict[str, Any]) -> None:
+        """Follow one through the next call."""
+        self._layers.append((layer, place, told))
+
+    def follow(self) -> None:
+        """Listen to their classes."""
+        for kind in {type(layer) for layer, _, _ in self._layers}:
+            if "__call__" in vars(kind):
+                self._followed.append((kind, kind.__call__))
+                kind.__call__ = self._heard(kind.__call__)
+
+    def _heard(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def __call__(layer: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+            self._given += [(layer, args[0])] if args else []
+            return original(layer, *args, **kwargs)
+
+        return __call__
+
+    def leave(self) -> list[tuple[sites.Site, dict[str, Any], int]]:
+        """Give their classes back; list those that were called with one input more than once, and how often."""
+        for kind, original in self._followed:
+            kind.__call__ = original  # type: ignore[method-assign]
+        times = Counter((id(layer), id(one)) for layer, one in self._given)
+        most = [
+            max([count for (of, _), count in times.items() if of == id(one)], default=0) for one, _, _ in self._layers
+        ]
+        found = [(place, told, same) for (_, place, told), same in zip(self._layers, most, strict=True) if same > 1]
+        self._layers, self._followed, self._given = ([] if self._followed else self._layers), [], []
+        return found
 
 
 def one_layer(model: Any) -> list[tuple[str, list[Any]]]:

@@ -43,6 +43,7 @@ LAYERS = (
     *(f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "activations")),
     *(f"mlx.nn.layers.{name}" for name in ("linear", "recurrent", "transformer", "normalization")),
     "mlx.nn.losses",
+    "mlx.nn.init",
     "mlx.optimizers.schedulers",
 )
 

@@ -29,6 +29,7 @@ class Call:
         self.site = site
         self.function = function  # that the gradient is of
         self.given = given  # what it was called with
+        self.made_at = ("", 0)  # where the function was made
         self.scalings = scalings  # of the loss of a compiled function, which its trace told
 
     @property

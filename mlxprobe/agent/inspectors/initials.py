@@ -1,0 +1,61 @@
+"""Numbers to begin with that are made for a parameter, and that nobody keeps."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
+
+MOST = 1000  # calls
+MAKERS = (
+    *("constant", "normal", "uniform", "identity", "sparse", "orthogonal"),
+    *("glorot_normal", "glorot_uniform", "he_normal", "he_uniform"),
+)
+
+
+class Initials(Inspector):
+    """Follow what the functions of `nn.init` are given and return, up to the first gradient call."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._made: list[tuple[Callable[[], Any], Callable[[], Any], str, tuple[str, int]]] = []
+
+    def imported(self, name: str, module: Any) -> None:
+        for key in MAKERS if name == "mlx.nn.init" else ():
+            if hasattr(module, key):
+                setattr(module, key, self._maker(key, getattr(module, key)))
+
+    def _maker(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def make(*args: Any, **kwargs: Any) -> Any:
+            initializer = original(*args, **kwargs)
+
+            @like(initializer)
+            def fill(a: Any, *args: Any, **kwargs: Any) -> Any:
+                made = initializer(a, *args, **kwargs)
+                if not self.inspection.recorder.gradients and len(self._made) < MOST:
+                    self._made.append((weakref.ref(a), weakref.ref(made), name, sites.calling()))
+                return made
+
+            return fill
+
+        return make
+
+    def called(self, call: Call) -> None:
+        """Tell of parameters that are still what something else was made for, where that is gone."""
+        made, self._made = self._made, []
+        parameters = {id(one) for one in graph.leaves(call.parameters)} if made else set()
+        dropped: dict[tuple[str, int], list[str]] = {}
+        for given, result, name, site in made:
+            if result() is None and id(given()) in parameters:
+                dropped.setdefault(site, []).append(name)
+        for site, names in dropped.items():
+            self.inspection.recorder.fact("initial dropped", site, function=f"nn.init.{names[0]}", times=len(names))
+
+    called_in_trace = called
