@@ -185,7 +185,8 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
     yield from each(seen, "MP205", FOLLOWS_NOTHING, Severity.WARNING)
     yield from each(seen, "MP205", STAYS, Severity.NOTE)
     path = fall(seen)
-    falls = path is not None and path[1] < FALLS * path[0]
+    rewarded = any(not one.detail["supervised"] for one in facts(seen, "supervision"))  # such a loss need not fall
+    falls = rewarded or (path is not None and path[1] < FALLS * path[0])
     yield from each(seen, "MP205", LOST, Severity.NOTE if falls else Severity.WARNING)
     for fact in facts(seen, "gradients unused"):
         if seen.raised is None:

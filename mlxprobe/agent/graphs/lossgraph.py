@@ -43,7 +43,7 @@ class LossGraph:
 
     def named_behind(self, name: str) -> set[str]:
         """Return the named arrays, but itself, that an array is computed from."""
-        return self._ancestors(name) & self._named - {name}
+        return self._ancestors(*self._sources(name)) & self._named - {name}
 
     def weighs(self, name: str, others: set[str], *, anywhere: bool = False) -> bool:
         """Tell whether an array is a layer's weight, or `anywhere`, and another input there knows any of `others`."""

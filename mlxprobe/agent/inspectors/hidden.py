@@ -126,6 +126,7 @@ def reaching(call: Call, hidden: list[Unowned]) -> dict[str, bool]:
     trained = {f"p{k}": one for k, one in enumerate(graph.leaves(call.model.trainable_parameters())[:MANY])}
     arrays = {name: one.array for name, one in names.items()}
     drawn = LossGraph(graph.dot(loss=call.loss, **trained, **arrays), frozenset(trained | arrays))
+    names = {name: one for name, one in names.items() if not drawn.named_behind(name) & trained.keys()}  # as maps kept
     alone = {name: one for name, one in names.items() if not (one.of_module or one.plain) and drawn.reaches(name)}
     found = {
         one.path: drawn.weighs(name, set(trained), anywhere=True) or (one.shows and drawn.is_table(name))
