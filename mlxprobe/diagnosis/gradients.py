@@ -58,8 +58,9 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
         cut = f"; {fact.detail['between']} lies between and passes none back" if fact.detail.get("between") else ""
         died = fact.detail.get("alive") and not cut
         message += f"; until step {fact.detail['alive']} they were not" if died else ""
-        other = f": the loss calls another {fact.detail['stranger']} than the one that the gradient is taken of"
-        message += cut + (other if (stranger := fact.detail.get("stranger")) else "") + seen_at(fact)
+        stranger = fact.detail.get("stranger")
+        other = f": the loss calls another {stranger} than the one that the gradient is taken of" if stranger else ""
+        message += cut + other + seen_at(fact)
         told = rule("MP201").at(message, fact.file, fact.line, severity=severity, zero=count, gradients=every)
         yield replace(told, instead=ANOTHER if stranger else DIED if died else "" if spare else CUT_OFF)
     for fact in facts(seen, "nothing to learn"):

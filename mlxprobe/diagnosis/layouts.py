@@ -17,6 +17,8 @@ AXES = {
     "with the values sums along the last: each output is no mean",
     "rows second": "a recurrent layer is given data of shape {shape}: the {rows} rows that have a target each lie "
     "along the second axis, which it takes for time",
+    "pooled across": "axes 2 and 3 of an array of shape {shape} are pooled, its width and its channels: what "
+    "convolutions return has its channels last",
     "no axis": "mx.softmax is given no axis, and takes all of an array of shape {shape} for one row: it is the whole "
     "batch that sums to one",
 }
@@ -39,10 +41,11 @@ def channel_layout(seen: Observation) -> Iterator[Finding]:
 
     Example: PyTorch's (batch, channels, length) given to `nn.Conv1d`, its (length, batch, channels) to `nn.GRU`;
     `nn.RoPE` before the heads are moved to the front; `mx.softmax(scores)`; `positions[: x.shape[0]]`;
-    `x.reshape(time, batch, -1)`; `q.reshape(batch, heads, length, -1)`.
+    `x.reshape(time, batch, -1)`; `mx.mean(pictures, axis=(2, 3))`; `q.reshape(batch, heads, length, -1)`.
 
     Use instead: `x.swapaxes(1, 2)`, in place of such a reshape too, before a convolution or `nn.RoPE`,
-    `x.swapaxes(0, 1)` before a recurrent layer; `mx.softmax(scores, axis=-1)`.
+    `x.swapaxes(0, 1)` before a recurrent layer; `mx.softmax(scores, axis=-1)`; `axis=(1, 2)` for
+    the mean of pictures.
     """
     yield from each(seen, "MP305", AXES, Severity.WARNING)
     for fact in [one for one in facts(seen, "rows mixed") if one.detail["looks"]]:

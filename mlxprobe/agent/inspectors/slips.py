@@ -1,4 +1,4 @@
-"""Single calls that give themselves away: a softmax without an axis, an attention's scale the other way round."""
+"""Single calls that give themselves away: a softmax without an axis, a scale turned round, the wrong axes pooled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 
 SURE, KEPT = 2, 8  # gradient calls; what is held of one
-SQUARE = 2  # axes
+SQUARE, PICTURE = 2, 4  # axes
+POOLS, LAST_TWO = ("mean", "max"), {(2, 3), (3, 2), (-2, -1), (-1, -2)}
 NEAR = 0.01  # of the features, which the square of a scale is
 
 
@@ -25,11 +26,15 @@ class Slips(Inspector):
         super().__init__(inspection)
         self._whole: dict[tuple[str, int], tuple[int, ...]] = {}  # shapes of what a softmax took for one row
         self._steep: dict[tuple[str, int], tuple[float, int]] = {}  # scales of attentions, and their features
+        self._pooled: dict[tuple[str, int], tuple[int, ...]] = {}  # pictures, or what may be, by width and channels
         self._calls: dict[tuple[str, int], int] = {}
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.core":
             module.softmax = self._softmax(module.softmax)
+            for owner in (module, module.array):
+                for key in POOLS:
+                    setattr(owner, key, self._pooling(getattr(owner, key)))
             module.fast.scaled_dot_product_attention = self._attention(module.fast.scaled_dot_product_attention)
 
     def _listens(self) -> bool:
@@ -47,6 +52,16 @@ class Slips(Inspector):
 
         return softmax
 
+    def _pooling(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def pool(a: Any, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
+            last_two = axis.__class__ in (tuple, list) and tuple(axis) in LAST_TWO
+            if last_two and getattr(a, "ndim", 0) == PICTURE and self._listens():
+                self._pooled[sites.calling()] = tuple(a.shape)
+            return original(a, axis, *args, **kwargs)
+
+        return pool
+
     def _attention(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
         def attention(q: Any, *args: Any, **kwargs: Any) -> Any:
@@ -58,12 +73,13 @@ class Slips(Inspector):
         return attention
 
     def calling(self) -> None:
-        self._whole, self._steep = {}, {}
+        self._whole, self._steep, self._pooled = {}, {}, {}
 
     calling_in_trace = calling
 
     def called(self, call: Call) -> None:
-        (whole, self._whole), (steep, self._steep) = (self._whole, {}), (self._steep, {})
+        whole, steep, pooled = self._whole, self._steep, self._pooled
+        self._whole, self._steep, self._pooled = {}, {}, {}
         data = [one.shape[0] for one in graph.leaves(call.data) if one.ndim] if whole else []
         rows = max(data, key=data.count) if data else 0
         for site, shape in whole.items() if rows > 1 else ():
@@ -72,6 +88,10 @@ class Slips(Inspector):
                 self._count("no axis", site, shape=str(shape))
         for site, (scale, features) in steep.items():
             self._count("scale turned", site, scale=scale, features=features)
+        channels = convolved(call.model) if pooled else set()
+        for site, shape in pooled.items():
+            if shape[-1] in channels and shape[1] not in channels | {1} and shape[2] != shape[3]:
+                self._count("pooled across", site, shape=str(shape))
 
     called_in_trace = called
 
@@ -81,3 +101,9 @@ class Slips(Inspector):
         self._calls[site] = before + (SURE if self.inspection.tracing else 1)
         if self._calls[site] >= SURE > before:
             self.inspection.recorder.fact(name, site, **detail)
+
+
+def convolved(model: Any) -> set[int]:
+    """Return how many channels the convolutions of a model make of pictures."""
+    named = model.named_modules() if hasattr(model, "named_modules") else ()
+    return {one.weight.shape[0] for _, one in named if type(one).__name__ == "Conv2d"}
