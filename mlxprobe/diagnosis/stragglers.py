@@ -27,6 +27,7 @@ WORKS = 0.6  # of its wall time: on a processor, or in want of one
 IDLES = 0.3  # of the others'
 SPINS = 4.0  # times what it takes the last: for so long before, who computes the same can only have waited
 LAST = 0.8  # of the collectives: less is chance
+ALWAYS, MANY_MEETINGS = 0.9, 16  # and what no machine does, however busy
 ENOUGH_S = 1.0
 ENOUGH_STEPS = 4
 ENOUGH_SAMPLES = 4
@@ -71,7 +72,7 @@ def straggler(seen: Sequence[Observation]) -> Iterator[Finding]:
         others = [other for other in paces if other is not one]
         alone_s = _alone_s(one, groups)
         idle = all(other.idles for other in others)
-        if message := (_computes(one, others, alone_s) if idle else "") or _comes_late(one, groups, idle=idle):
+        if message := (_computes(one, others, alone_s) if idle else "") or _comes_late(one, others, groups):
             usual_s = statistics.median(other.own_s for other in others)
             last, work = one.seen.collectives[-1], _work(one.seen)
             message += f": they wait for it at {line(last)}{_more(one, others)}{_led(work)}"
@@ -96,13 +97,14 @@ def _computes(one: Pace, others: Sequence[Pace], alone_s: float) -> str:
     )
 
 
-def _comes_late(one: Pace, groups: Sequence[Sequence[Lane]], *, idle: bool) -> str:
+def _comes_late(one: Pace, others: Sequence[Pace], groups: Sequence[Sequence[Lane]]) -> str:
     """Say how much later than the others a rank comes to its collectives, where it is nearly always the last.
 
-    Others that are not `idle` meanwhile may compute; but not five times as long as it does what is the same work. What
+    Others that are not idle meanwhile may compute; but not five times as long as it does what is the same work. What
     counts is how late it comes usually: on a busy machine any of them is late by seconds, once. Time that it waited for
-    a processor is not its own.
+    a processor is not its own; where it is always the last, time that it waited longer than the others did.
     """
+    idle, busier_s = all(other.idles for other in others), one.waited_s - min(other.waited_s for other in others)
     for group, late in _latenesses_s(one, groups):
         last = [each for each in late if each > 0]
         usual_s = statistics.median(late) if late else 0.0
@@ -111,7 +113,9 @@ def _comes_late(one: Pace, groups: Sequence[Sequence[Lane]], *, idle: bool) -> s
         if not (idle or (_same_work(group) and SPINS * _took_s(one, group) < usual_s)):
             continue
         step_s = statistics.median(step.step_s for step in one.seen.steps)
-        if usual_s * len(late) / len(one.seen.steps) - one.waited_s > IDLES * step_s:
+        always = len(last) >= max(MANY_MEETINGS, ALWAYS * len(late))
+        waited_s = max(0.0, busier_s) if always else one.waited_s
+        if usual_s * len(late) / len(one.seen.steps) - waited_s > IDLES * step_s:
             return f"rank {rank_of(one.seen)} comes last to {len(last)} of {len(late)}, {duration(usual_s)} late"
     return ""
 
