@@ -105,7 +105,8 @@ def _comes_late(one: Pace, others: Sequence[Pace], groups: Sequence[Sequence[Lan
     a processor is not its own; where it is always the last, time that it waited longer than the others did.
     """
     idle, busier_s = all(other.idles for other in others), one.waited_s - min(other.waited_s for other in others)
-    for group, late in _latenesses_s(one, groups):
+    for group, late_s in _latenesses_s(one, groups):
+        late = list(late_s.values())
         last = [each for each in late if each > 0]
         usual_s = statistics.median(late) if late else 0.0
         if len(last) < max(ENOUGH_MEETINGS, LAST * len(late)):
@@ -121,9 +122,16 @@ def _comes_late(one: Pace, others: Sequence[Pace], groups: Sequence[Sequence[Lan
 
 
 def _alone_s(one: Pace, groups: Sequence[Sequence[Lane]]) -> float:
-    """Return for how long in a step a rank is in a collective to which another has not come."""
-    early_s = [-sum(min(each, 0.0) for each in late) for _, late in _latenesses_s(one, groups)]
-    return max(early_s, default=0.0) / len(one.seen.steps)
+    """Return for how long in a step a rank is in a collective to which another has not come.
+
+    What its pace leaves out is left out here too: a rank that was started seconds earlier waits in the first.
+    """
+    from_s, to_s = _span_s(one.seen)
+    early_s = [
+        sum(max(-late_s, 0.0) for begun_s, late_s in late.items() if from_s <= begun_s <= to_s)
+        for _, late in _latenesses_s(one, groups)
+    ]
+    return max(early_s, default=0.0) / max(1, _steps(one.seen))
 
 
 def _same_work(group: Sequence[Lane]) -> bool:
@@ -139,16 +147,16 @@ def _took_s(one: Pace, group: Sequence[Lane]) -> float:
     return statistics.median(took.values()) if took else math.inf
 
 
-def _latenesses_s(one: Pace, groups: Sequence[Sequence[Lane]]) -> Iterator[tuple[Sequence[Lane], list[float]]]:
-    """List, for each group that a rank is in, how much later than the others it came to each collective."""
+def _latenesses_s(one: Pace, groups: Sequence[Sequence[Lane]]) -> Iterator[tuple[Sequence[Lane], dict[float, float]]]:
+    """List, for each group that a rank is in, when it came to each collective, and how much later than the others."""
     for group in groups:
         others = [each for each in group if each.seen is not one.seen]
         if len(others) < len(group):
             yield group, _lateness_s(next(each for each in group if each not in others), others)
 
 
-def _lateness_s(lane: Lane, others: Sequence[Lane]) -> list[float]:
-    """List how much later than all others a rank asked for what they met in; less than 0 where it was not the last."""
+def _lateness_s(lane: Lane, others: Sequence[Lane]) -> dict[float, float]:
+    """Return how much later than all others a rank asked for what they met in; below 0 where it was not the last."""
     numbers = range(max(one.first for one in (lane, *others)), min(one.last for one in (lane, *others)) + 1)
     found: dict[float, float] = {}
     for n in numbers:
@@ -156,7 +164,7 @@ def _lateness_s(lane: Lane, others: Sequence[Lane]) -> list[float]:
         known = [each for each in theirs if each is not None]
         if its is not None and len(known) == len(theirs):
             found.setdefault(its, its - max(known))  # the first of an evaluation
-    return list(found.values())
+    return found
 
 
 def _work(seen: Observation) -> Fact | None:
@@ -198,13 +206,29 @@ def _pace(seen: Observation) -> Pace | None:
     """Return the pace of a rank; None where it cannot be told."""
     if len(seen.steps) < ENOUGH_STEPS or not _meets(seen) or stepped_s(seen) < ENOUGH_S:
         return None
-    from_s, to_s = seen.steps[1].t_s, seen.steps[-2].t_s  # the last holds what comes after the loop, too
+    from_s, to_s = _span_s(seen)
+    count = _steps(seen)
     inside = [one for one in seen.samples if from_s <= one.t_s <= to_s and one.wanted_s]
     if len(inside) < ENOUGH_SAMPLES:
         return None
     first, last = inside[0], inside[-1]
     wall_s = last.t_s - first.t_s
-    steps = wall_s * (len(seen.steps) - 3) / (to_s - from_s)
+    steps = wall_s * count / (to_s - from_s)
     if wall_s < ENOUGH_S / 2 or steps < 1:
         return None
     return Pace(seen, (last.own_s - first.own_s) / steps, (last.wanted_s - first.wanted_s) / steps, wall_s / steps)
+
+
+def _span_s(seen: Observation) -> tuple[float, float]:
+    """Return from when to when steps are told of: the last holds what comes after the loop, the first ones compile.
+
+    In the first collective a rank waits for those that were started later.
+    """
+    first = seen.collectives[0]
+    met_s = first.done_s if first.n == 1 and first.done_s else 0.0
+    return max(seen.steps[1].t_s, met_s), seen.steps[-2].t_s
+
+
+def _steps(seen: Observation) -> int:
+    from_s, to_s = _span_s(seen)
+    return sum(from_s < step.t_s <= to_s for step in seen.steps)

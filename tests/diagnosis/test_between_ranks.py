@@ -460,10 +460,14 @@ EQUAL, LONGER = (Sheet(batches={shape: 8}) for shape in ("32×8 float32", "128×
 ELSEWHERE = tuple(
     msgspec.structs.replace(one, line=32, begun_s=one.built_s, done_s=one.built_s + 0.07) for one in built("g" * 40)
 )
+STARTED_LATER = tuple(
+    msgspec.structs.replace(one, begun_s=one.built_s + (0 if one.n > 1 else 3)) for one in built("g" * 40)
+)
 STRAGGLES, FINE = [("MP707", WARNING, 31, (1,))], list[Any]()
 PACES = [
     ("one computes, the other waits", (paced(0, 0.2), paced(1, 0.95)), STRAGGLES),
     ("on a machine that is short of processors, too", (paced(0, 0.05, 0.3), paced(1, 0.2, 0.95)), STRAGGLES),
+    ("the other was started seconds later", (paced(0, 0.2, collectives=STARTED_LATER), paced(1, 0.95)), STRAGGLES),
     ("one of three", (paced(0, 0.2, size=3), paced(1, 0.95, size=3), paced(2, 0.2, size=3)), STRAGGLES),
     ("both compute", (paced(0, 0.9), paced(1, 0.95)), FINE),
     ("both want a processor, and one gets it", (paced(0, 0.2, 0.9), paced(1, 0.7, 0.9)), FINE),
