@@ -72,7 +72,8 @@ def retrace_every_step(seen: Observation) -> Iterator[Finding]:
     for fact in facts(seen, "compiled anew"):
         made, calls = float(str(fact.detail["functions"])), float(str(fact.detail["calls"]))
         if calls and calls < USED * made:
-            message = f"mx.compile has been called {made:.0f} times here, and what it made {calls:.0f} times"
+            by = f", by {fact.detail['by']}" if fact.detail.get("by") else ""
+            message = f"mx.compile has been called {made:.0f} times here{by}, and what it made {calls:.0f} times"
             yield rule("MP502").at(message, fact.file, fact.line, functions=made, calls=calls)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 
 from msgspec.structs import replace
 
@@ -213,5 +214,7 @@ def swallowed_gradient_error(seen: Observation) -> Iterator[Finding]:
     last = max((fact.count for fact in failed), default=0)
     if last > 1 or (failed and seen.raised is None and seen.finished):
         fact = failed[-1]
-        message = f"the gradient call raised {fact.detail['type']} and training went on: {fact.detail['message']}"
+        file, _, line = str(fact.detail.get("at", "")).rpartition(":")
+        at = f" at {PurePath(file).name}:{line}" if file and (file, line) != (fact.file, str(fact.line)) else ""
+        message = f"the gradient call raised {fact.detail['type']}{at} and training went on: {fact.detail['message']}"
         yield rule("MP209").at(message, fact.file, fact.line, times=last)

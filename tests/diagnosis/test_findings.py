@@ -102,6 +102,21 @@ def test_a_square_of_large_numbers_is_an_overflow() -> None:
     assert ["overflows float32" in one.message for one in findings if one.code == "MP207"] == [True]
 
 
+@pytest.mark.parametrize(
+    ("name", "code", "text", "words"),
+    [
+        ("mp209_other", "MP209", "self.positions[:", " at {}:{} and training went on"),
+        ("mp502_handed_out", "MP502", "asked for again", " times here, by {}:{}, and "),
+    ],
+    ids=["what raised", "whose loop it is"],
+)
+def test_the_line_that_leads_to_a_fault_is_named_beside_its_place(name: str, code: str, text: str, words: str) -> None:
+    file = PROGRAMS / "faulty" / f"{name}.py"
+    (line,) = [number for number, one in enumerate(file.read_text().splitlines(), 1) if text in one]
+    _, findings = watched(file)
+    assert [words.format(file.name, line) in one.message for one in findings if one.code == code] == [True], findings
+
+
 def test_a_leak_is_told_also_where_the_program_ends_before_its_place_is_sought(tmp_path: Path) -> None:
     source = (PROGRAMS / "faulty" / "mp307_padding_mask.py").read_text()
     (tmp_path / "short.py").write_text(source.replace("for i in range(25):", "for i in range(3):"))

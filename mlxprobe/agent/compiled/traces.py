@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import count
+from types import CodeType
 from typing import Any
 
 from mlxprobe.agent.code import sites
@@ -134,6 +135,8 @@ class Made:
         self._site = site
         self._steps: set[int] = set()
         self._revise_at = 0
+        self._led: list[tuple[CodeType, sites.Site]] = []  # to the last compilation that was told, innermost first
+        self._by = ""
         self.functions = self.calls = 0
 
     def compiled(self) -> None:
@@ -143,7 +146,21 @@ class Made:
             self._steps.add(self._recorder.step)
         if len(self._steps) >= WORTH_TELLING and self.functions >= self._revise_at:
             self._revise_at = int(OFTEN * self.functions) + 1
-            self._recorder.revise("compiled anew", self._site, functions=self.functions, calls=self.calls)
+            self._led = [(one.f_code, (one.f_code.co_filename, one.f_lineno)) for _, one in sites.stack()]
+            self._tell()
+
+    def traced(self) -> None:
+        """What the line has compiled is called: the function that does both is whose loop it is."""
+        if self._led:
+            led, self._led = self._led, []
+            calling = {one.f_code for _, one in sites.stack()}
+            home = next((site for code, site in led if code in calling), self._site)
+            if home != self._site:
+                self._by = sites.brief(home)
+                self._tell()
+
+    def _tell(self) -> None:
+        self._recorder.revise("compiled anew", self._site, functions=self.functions, calls=self.calls, by=self._by)
 
 
 def key_of(args: Any, kwargs: Any, captured: Any) -> int:

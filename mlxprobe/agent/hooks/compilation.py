@@ -104,6 +104,7 @@ class Compilation:
                 here = Compilation.here
                 if here is None or here.runs:
                     return fun(*fargs, **fkwargs)
+                made.traced()
                 return function.known_to(here.inspection, here._origin).trace(fargs, fkwargs)
 
             call = original(traced, *args, **kwargs)
