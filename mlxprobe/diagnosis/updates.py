@@ -115,7 +115,8 @@ def nothing_trainable(seen: Observation) -> Iterator[Finding]:
     Use instead: `model.head.unfreeze()`, or add the adapters after `freeze()`.
     """
     for fact in facts(seen, "nothing trainable"):
-        message = f"the model has no trainable parameter: nothing can be learned{seen_at(fact)}"
+        idle = f"; `unfreeze` at {fact.detail['idle']} opened nothing" if fact.detail.get("idle") else ""
+        message = f"the model has no trainable parameter: nothing can be learned{idle}{seen_at(fact)}"
         yield rule("MP206").at(message, fact.file, fact.line)
     for fact in facts(seen, "adapters frozen"):
         message = (

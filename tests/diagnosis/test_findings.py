@@ -106,9 +106,10 @@ def test_a_square_of_large_numbers_is_an_overflow() -> None:
     ("name", "code", "text", "words"),
     [
         ("mp209_other", "MP209", "self.positions[:", " at {}:{} and training went on"),
+        ("mp206_opened_by_name", "MP206", "no layer has", "; `unfreeze` at {}:{} opened nothing"),
         ("mp502_handed_out", "MP502", "asked for again", " times here, by {}:{}, and "),
     ],
-    ids=["what raised", "whose loop it is"],
+    ids=["what raised", "what opened nothing", "whose loop it is"],
 )
 def test_the_line_that_leads_to_a_fault_is_named_beside_its_place(name: str, code: str, text: str, words: str) -> None:
     file = PROGRAMS / "faulty" / f"{name}.py"

@@ -42,18 +42,25 @@ class Frozen(Inspector):
         @like(original)
         def freeze(module: Any, *args: Any, **kwargs: Any) -> Any:
             if sites.is_users(sys._getframe(1).f_code.co_filename):
-                self.inspection.recorder.freeze_site = sites.calling()
+                recorder = self.inspection.recorder
+                recorder.freeze_site, recorder.idle_unfreeze = sites.calling(), sites.NOWHERE
             return original(module, *args, **kwargs)
 
         return freeze
 
     def _thawed(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """Forget what was frozen: it may be trained now, and frozen again before the next look."""
+        """Forget what was frozen: it may be trained now, and frozen again; remember where that has opened nothing."""
 
         @like(original)
         def unfreeze(module: Any, *args: Any, **kwargs: Any) -> Any:
             self._frozen = {}
-            return original(module, *args, **kwargs)
+            if not sites.is_users(sys._getframe(1).f_code.co_filename):
+                return original(module, *args, **kwargs)
+            before = len(graph.leaves(module.trainable_parameters()))
+            result = original(module, *args, **kwargs)
+            opened = len(graph.leaves(module.trainable_parameters())) > before
+            self.inspection.recorder.idle_unfreeze = sites.NOWHERE if opened else sites.calling()
+            return result
 
         return unfreeze
 

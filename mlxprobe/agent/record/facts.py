@@ -16,6 +16,7 @@ class Facts:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.freeze_site = sites.NOWHERE  # where the program has frozen something last
+        self.idle_unfreeze = sites.NOWHERE  # that has opened nothing since
         self.set_site = sites.NOWHERE  # and where it has set parameters before the first gradient
         self.set_sites: dict[int, sites.Site] = {}  # or a module's, by identity, at a step that is looked at
         self.beside: dict[int, Callable[[], Any]] = {}  # models of a trained one's class that are called, by identity
@@ -42,7 +43,7 @@ class Facts:
     def nothing_trainable(self, seen_at: tuple[str, int]) -> None:
         """Tell of a model that is all frozen, where that was done."""
         site, seen = sites.blamed(self.freeze_site, seen_at)
-        self.fact("nothing trainable", site, seen=seen)
+        self.fact("nothing trainable", site, seen=seen, idle=sites.brief(self.idle_unfreeze))
 
     def revise(self, name: str, site: tuple[str, int], **detail: Any) -> None:
         """Send a fact that may be told again, and then otherwise: the last is what holds."""
