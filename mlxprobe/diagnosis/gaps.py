@@ -97,6 +97,7 @@ SEES: dict[str, str] = {
     "Data": "MP309",
     "Dependence": "MP305 MP312",
     "Draws": "MP503",
+    "Dropped": "MP205",
     "Fusing": "MP405",
     "Hidden": "MP213",
     "Initials": "MP205",

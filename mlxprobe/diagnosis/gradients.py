@@ -135,6 +135,10 @@ FOLLOWS_NOTHING = {
     "follower unmoved": "{called} has what the trained model began with, after {updates} updates: it never follows",
 }
 FALLS = 0.9  # of the first readings
+TAKEN = (
+    "`sums = sums.at[target].add(messages)`; for all weights of a model "
+    "`model.update(tree_map(lambda p: mx.clip(p, -1, 1), model.parameters()))`."
+)
 LOST = {
     "swallowed": "{share:.0%} of the elements of the largest {dtype} matrices stay the same to the last bit, update by "
     "update, and those that move are the small ones ({moved:.1g} against {stayed:.1g}): the rest is lost to rounding",
@@ -153,7 +157,9 @@ STAYS = {
 def update_not_applied(seen: Observation) -> Iterator[Finding]:
     """Gradients are computed, and the parameters never change.
 
-    Computing gradients changes nothing, and `apply_gradients` returns the new parameters without storing them.
+    Computing gradients changes nothing, and `apply_gradients` returns the new parameters without storing them. Nor does
+    an initializer change what it is given, `x.at[…].add` its `x`, or `mx.clip` a weight: where nobody takes what they
+    return, or a loop gives its variable another value before anybody reads it, that is a warning.
 
     Some more are notes: another model of the same class that is used at the steps, is not frozen and stays as the
     trained one began, as a target network does that nobody brings up to date (a warning where the program calls it a
@@ -168,9 +174,10 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
     to the last bit, and those that move are the small ones, that is a note, and a warning where the loss does not fall.
 
     Example: `optimizer.apply_gradients(grads, model)` with its result dropped, or no optimizer call at all;
-    `nn.init.he_normal()(layer.weight)`.
+    `nn.init.he_normal()(layer.weight)`; `sums.at[target].add(messages)`; `for p in weights: p = mx.clip(p, -1, 1)`.
 
-    Use instead: `optimizer.update(model, grads)`; `layer.weight = initializer(layer.weight)`; weights of float32 that
+    Use instead: `optimizer.update(model, grads)`; `layer.weight = initializer(layer.weight)`;
+    `sums = sums.at[target].add(messages)`; weights of float32 that
     copies of 16 bits are made of at each step, or a larger rate; for a target network
     `target.update(model.parameters())` now and then; an average whose decay fits the number of updates: 0.99 for some
     hundreds.
@@ -184,6 +191,10 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
             site = (fact.file, fact.line) if several else place(seen, "first update")
             yield rule("MP205").at(message, *(site if site[1] else (fact.file, fact.line)))
             return
+    for fact in facts(seen, "result dropped"):
+        message = f"what `{fact.detail['of']}` returns is dropped: it changes nothing in place"
+        found = rule("MP205").at(message, fact.file, fact.line, severity=Severity.WARNING, in_place=fact.count)
+        yield replace(found, instead=TAKEN)
     yield from each(seen, "MP205", FOLLOWS_NOTHING, Severity.WARNING)
     yield from each(seen, "MP205", STAYS, Severity.NOTE)
     path = fall(seen)

@@ -17,6 +17,7 @@ from mlxprobe.agent.inspectors.data import Data
 from mlxprobe.agent.inspectors.dependence import Dependence
 from mlxprobe.agent.inspectors.draws import Draws
 from mlxprobe.agent.inspectors.drifts import Drifts
+from mlxprobe.agent.inspectors.dropped import Dropped
 from mlxprobe.agent.inspectors.frozen import Frozen
 from mlxprobe.agent.inspectors.functional import Functional
 from mlxprobe.agent.inspectors.fusing import Fusing
@@ -116,6 +117,7 @@ ALL: tuple[type[Inspector], ...] = (
     Renewals,
     Written,
     Draws,
+    Dropped,
     Choices,
     Supply,
     Sources,

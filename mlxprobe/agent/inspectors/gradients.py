@@ -30,6 +30,7 @@ class Gradients(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._held: list[tuple[str, Any]] = []
+        self._late: list[tuple[str, Any]] = []  # those of the look before, which were not evaluated then
         self._site = self._made_at = ("", 0)
         self._loss: Any = None
         self._turns = Turns()
@@ -117,19 +118,20 @@ class Gradients(Inspector):
     def look(self, step: int) -> None:
         self._tell_constant()
         held, loss, suspects, applied = self._held, self._loss, self._suspects, self._applied
+        late, self._late = self._late, []
         self.forget()
         if not held:
             return
         if self.inspection.pending([one for _, one in held]):
             self._unevaluated += 1
+            self._late = held
             if self._unevaluated == ZERO_IS_SURE and not self._zeros:
                 self.inspection.recorder.fact("not looked at", self._site, what="gradients", why="never evaluated")
             return
         if self.inspection.inside:
             graph.evaluate([loss, *(one for _, one in held)])
-        sizes = dict(zip([path for path, _ in held], graph.largest_each([one for _, one in held]), strict=True))
-        if applied and not self.inspection.pending(list(applied.values())):
-            sizes |= dict(zip(applied, graph.largest_each(list(applied.values())), strict=True))
+        sizes = self._sizes(held) | self._sizes(list(applied.items()), asks=True)
+        sizes |= {path: max(size, sizes.get(path, 0.0)) for path, size in self._sizes(late, asks=True).items()}
         recorder = self.inspection.recorder
         stands_still = recorder.updates == self._updates or not (recorder.applied or recorder.changed)
         value = self._read(loss)
@@ -147,6 +149,12 @@ class Gradients(Inspector):
         self.inspection.looked |= {"gradient": max(finite)} if finite else {}
         if value is not None and not math.isfinite(value):
             recorder.fact("loss not finite", self._site, value=str(value), call=self._call)
+
+    def _sizes(self, named: list[tuple[str, Any]], *, asks: bool = False) -> dict[str, float]:
+        """Read the largest of each, if it `asks` where all are evaluated: several calls may share an evaluation."""
+        if not named or (asks and self.inspection.pending([one for _, one in named])):
+            return {}
+        return dict(zip([path for path, _ in named], graph.largest_each([one for _, one in named]), strict=True))
 
     def finish(self) -> None:
         self._cuts.leave()

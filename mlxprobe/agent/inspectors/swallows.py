@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from typing import Any
 
 from mlxprobe.agent.code.trees import is_vector
@@ -60,6 +59,8 @@ class Swallows(Inspector):
     def _tell(self, site: tuple[str, int], dtype: str) -> None:
         stay = len(self._stayed) / (len(self._stayed) + len(self._moved))
         if stay >= STAY and len(self._moved) >= FEW:
+            import statistics  # which few programs come to need
+
             moved, stayed = statistics.median(self._moved), statistics.median(self._stayed)
             if moved < SMALLER * stayed:
                 told = {"share": stay, "dtype": dtype, "looks": self._looks, "moved": moved, "stayed": stayed}
