@@ -86,8 +86,8 @@ def dropped(cause: Finding, effect: Finding) -> bool:
 
 
 def hardly_moved(cause: Finding, effect: Finding) -> bool:
-    """Tell whether clipping leaves too little of all updates to go anywhere."""
-    return "way" in cause.evidence
+    """Tell whether clipping leaves too little of all updates to go anywhere, or their signs alone."""
+    return "way" in cause.evidence or "share" in cause.evidence
 
 
 def most_dropped(cause: Finding, effect: Finding) -> bool:

@@ -58,7 +58,8 @@ def unaveraged_accumulation(seen: Observation) -> Iterator[Finding]:
         yield rule("MP203").at(message, fact.file, fact.line)
         return
     for fact in facts(seen, "applied again"):
-        message = "the optimizer is given gradients that it has been given before"
+        given = "another one has" if fact.detail["others"] else "it has"
+        message = f"the optimizer is given gradients that {given} been given before"
         message += f", at {fact.detail['before']}" if fact.detail["before"] else ", by this line"
         yield rule("MP203").at(f"{message}: each step is taken twice", fact.file, fact.line)
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import opcode
+import functools
 import sys
 from types import CodeType, FrameType
 from typing import Any
@@ -11,9 +11,6 @@ from mlxprobe.agent.code.roots import AGENT
 from mlxprobe.agent.code.sites import Site, is_users
 
 WORD = 2  # bytes of an instruction
-POP, STORE = opcode.opmap["POP_TOP"], opcode.opmap["STORE_FAST"]
-CACHE = opcode.opmap.get("CACHE", -1)
-BACK = {opcode.opmap[name] for name in opcode.opmap if name.startswith(("JUMP_BACKWARD", "JUMP_ABSOLUTE"))}
 
 
 class Lost:
@@ -23,6 +20,15 @@ class Lost:
         self.site, self.code, self.at = site, code, at
 
 
+@functools.cache
+def numbers() -> tuple[int, int, int, set[int]]:
+    """Return the instructions that drop, store and wait, and those that go back to where a loop begins."""
+    from opcode import opmap  # for a look alone
+
+    back = {number for name, number in opmap.items() if name.startswith(("JUMP_BACKWARD", "JUMP_ABSOLUTE"))}
+    return opmap["POP_TOP"], opmap["STORE_FAST"], opmap.get("CACHE", -1), back
+
+
 def losing() -> Lost | None:
     """Return the line of somebody's code that has just called, where what it gets may be lost."""
     frame: FrameType | None = sys._getframe(1)
@@ -30,12 +36,12 @@ def losing() -> Lost | None:
         frame = frame.f_back
     if frame is None or not is_users(frame.f_code.co_filename):
         return None
-    code = frame.f_code.co_code
+    (pop, store, cache, back), code = numbers(), frame.f_code.co_code
     after = frame.f_lasti + WORD
-    while code[after] == CACHE:
+    while code[after] == cache:
         after += WORD
-    pops = code[after] == POP
-    if not pops and not (code[after] == STORE and code[after + WORD] in BACK):
+    pops = code[after] == pop
+    if not pops and not (code[after] == store and code[after + WORD] in back):
         return None
     return Lost((frame.f_code.co_filename, frame.f_lineno), frame.f_code, -1 if pops else after)
 

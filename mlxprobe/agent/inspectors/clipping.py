@@ -15,7 +15,7 @@ from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
 
 BOUNDS = "clip", "minimum", "maximum"
-MOST_ELEMENTS = 0.5
+MOST_ELEMENTS, ENOUGH = 0.5, 32  # of those that are not zero
 IS_SURE = 4
 LEAST_POWER = 5.5  # of two: by fewer calls are micro-batches averaged
 LOOKS, SMALL = 8, 0.02  # and the part that is left of a gradient
@@ -128,7 +128,8 @@ class Clipping(Inspector):
         sizes = [mx.abs(one) for one in held]
         at_limit = sum(graph.number((size == limit).sum()) for size in sizes)
         between = sum(graph.number(((size > 0) & (size < limit)).sum()) for size in sizes)
-        self._judge(limit, at_limit / sum(one.size for one in held), between)
+        if at_limit + between >= ENOUGH:  # of units that are shut all elements are zero
+            self._judge(limit, at_limit / (at_limit + between), between)
 
     def _follow_norm(self) -> None:
         """See whether all gradients were scaled by one factor, and whether to the norm of the looks before."""

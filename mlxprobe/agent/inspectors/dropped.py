@@ -7,14 +7,13 @@ from functools import partial
 from types import CodeType
 from typing import Any
 
-from mlxprobe.agent.code.dropping import Lost, dies, losing
+from mlxprobe.agent.code.dropping import Lost, dies, losing, numbers
 from mlxprobe.agent.looks.inspection import Inspection, Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
 
 FUNCTIONS = ("clip", "where", "maximum", "minimum", "add", "subtract", "multiply", "divide", "put_along_axis", "sort")
-METHODS = ("astype", "reshape", "transpose", "squeeze", "abs", "square")
 AT = ("add", "subtract", "multiply", "divide", "maximum", "minimum")
 STORED = 16
 
@@ -36,10 +35,9 @@ class Dropped(Inspector):
     def calling(self) -> None:
         if self._loans.names:
             return
+        numbers()  # while nothing is followed
         for name in FUNCTIONS:
             self._loans.replace(self._core, name, partial(self._heard, f"mx.{name}"))
-        for name in METHODS:
-            self._loans.replace(self._core.array, name, partial(self._heard, name))
         for name in AT:
             self._loans.replace(type(self._core.array(0).at), name, partial(self._heard, f"at[…].{name}"))
 

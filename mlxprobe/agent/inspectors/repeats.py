@@ -28,10 +28,13 @@ class Given:
         self.site = site
 
     def follows(self, other: Given) -> bool:
-        """Tell whether it updates what another has updated: a trial that is taken back finds its parameter again."""
-        same = self.optimizer == other.optimizer and self.path == other.path
-        same = same and (self.model == other.model or 0 in (self.model, other.model))
-        return self.gradient is not None and same and self.parameter != other.parameter
+        """Tell whether it updates what another has updated: a trial that is taken back finds its parameter again.
+
+        Another optimizer does so where it is given the very same array, for the very same model.
+        """
+        same = self.optimizer == other.optimizer and (self.model == other.model or 0 in (self.model, other.model))
+        same = same or (self.gradient is other.gradient and self.model == other.model != 0)
+        return self.gradient is not None and same and self.path == other.path and self.parameter != other.parameter
 
     def repeats(self, other: Given) -> bool:
         """Tell whether it is given the other's gradient, or a multiple."""
@@ -85,4 +88,5 @@ class Repeats(Inspector):
 
     def _tell(self, after: Given, before: Given) -> None:
         first = "" if after.site == before.site else sites.brief(before.site)
-        self.inspection.recorder.fact("applied again", after.site, before=first)
+        told = {"before": first, "others": after.optimizer != before.optimizer}
+        self.inspection.recorder.fact("applied again", after.site, **told)
