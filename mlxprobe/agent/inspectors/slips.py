@@ -15,6 +15,7 @@ SURE, KEPT = 2, 8  # gradient calls; what is held of one
 SQUARE, PICTURE = 2, 4  # axes
 POOLS, LAST_TWO = ("mean", "max"), {(2, 3), (3, 2), (-2, -1), (-1, -2)}
 NEAR = 0.01  # of the features, which the square of a scale is
+LONG = 1.1  # rows that are not of length 1
 
 
 class Slips(Inspector):
@@ -25,7 +26,7 @@ class Slips(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._whole: dict[tuple[str, int], tuple[int, ...]] = {}  # shapes of what a softmax took for one row
-        self._steep: dict[tuple[str, int], tuple[float, int]] = {}  # scales of attentions, and their features
+        self._steep: dict[tuple[str, int], tuple[float, Any]] = {}  # scales of attentions, and their queries
         self._pooled: dict[tuple[str, int], tuple[int, ...]] = {}  # pictures, or what may be, by width and channels
         self._calls: dict[tuple[str, int], int] = {}
 
@@ -67,7 +68,7 @@ class Slips(Inspector):
         def attention(q: Any, *args: Any, **kwargs: Any) -> Any:
             scale, features = kwargs.get("scale", 0.0), q.shape[-1]
             if scale > 1 and abs(scale * scale / features - 1) < NEAR and self._listens():
-                self._steep[sites.calling()] = float(scale), features
+                self._steep[sites.calling()] = float(scale), q
             return original(q, *args, **kwargs)
 
         return attention
@@ -78,16 +79,14 @@ class Slips(Inspector):
     calling_in_trace = calling
 
     def called(self, call: Call) -> None:
-        whole, steep, pooled = self._whole, self._steep, self._pooled
-        self._whole, self._steep, self._pooled = {}, {}, {}
+        whole, pooled = self._whole, self._pooled
+        self._whole, self._pooled = {}, {}
         data = [one.shape[0] for one in graph.leaves(call.data) if one.ndim] if whole else []
         rows = max(data, key=data.count) if data else 0
         for site, shape in whole.items() if rows > 1 else ():
             pairs = len(shape) == SQUARE and shape[0] == shape[1]  # each row with each other, it may be
             if shape[0] % rows == 0 and not pairs:
                 self._count("no axis", site, shape=str(shape))
-        for site, (scale, features) in steep.items():
-            self._count("scale turned", site, scale=scale, features=features)
         channels = convolved(call.model) if pooled else set()
         for site, shape in pooled.items():
             if shape[-1] in channels and shape[1] not in channels | {1} and shape[2] != shape[3]:
@@ -95,12 +94,31 @@ class Slips(Inspector):
 
     called_in_trace = called
 
+    def look(self, step: int) -> None:
+        """Judge scales by their queries: rows of length 1 are multiplied so."""
+        steep, self._steep = self._steep, {}
+        for site, (scale, query) in steep.items():
+            if self.inspection.inside:
+                graph.evaluate([query])
+            if not graph.pending([query]) and length(query) > LONG:
+                self._count("scale turned", site, scale=scale, features=query.shape[-1])
+
+    def forget(self) -> None:
+        self._steep = {}
+
     def _count(self, name: str, site: tuple[str, int], **detail: Any) -> None:
         """Count a gradient call: one that is traced stands for all that follow."""
         before = self._calls.get(site, 0)
         self._calls[site] = before + (SURE if self.inspection.tracing else 1)
         if self._calls[site] >= SURE > before:
             self.inspection.recorder.fact(name, site, **detail)
+
+
+def length(rows: Any) -> float:
+    """Return how long rows are."""
+    import mlx.core as mx
+
+    return graph.number(mx.sqrt(mx.mean(mx.sum(mx.square(rows.astype(mx.float32)), axis=-1))))
 
 
 def convolved(model: Any) -> set[int]:

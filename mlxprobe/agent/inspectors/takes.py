@@ -29,9 +29,11 @@ Held = tuple[str, tuple[str, int], str, Any, int]  # a loss, its line, an argume
 
 
 def shares(rows: Any, axis: int) -> Judged:
-    """Judge targets that have a number for each class: rows of zeros may be left out later."""
+    """Judge targets that have a number for each class: rows of zeros may be left out later, weights be below zero."""
     import mlx.core as mx
 
+    if graph.number(mx.min(rows)) < 0:
+        return {}
     sums = mx.sum(rows.astype(mx.float32), axis=axis)
     off = mx.mean((mx.abs(sums - 1) > ROUGH) & (mx.abs(sums) > ROUGH))
     share, mean = graph.numbers(mx.stack([off.astype(mx.float32), mx.mean(sums)]))
