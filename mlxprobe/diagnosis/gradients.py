@@ -193,7 +193,7 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
             return
     for fact in facts(seen, "result dropped"):
         message = f"what `{fact.detail['of']}` returns is dropped: it changes nothing in place"
-        found = rule("MP205").at(message, fact.file, fact.line, severity=Severity.WARNING, in_place=fact.count)
+        found = rule("MP205").at(message, fact.file, fact.line, severity=Severity.WARNING, times=fact.count)
         yield replace(found, instead=TAKEN)
     yield from each(seen, "MP205", FOLLOWS_NOTHING, Severity.WARNING)
     yield from each(seen, "MP205", STAYS, Severity.NOTE)
