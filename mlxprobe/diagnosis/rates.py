@@ -17,7 +17,7 @@ ENOUGH_UPDATES = 10
 LONG_RUN = 500  # updates: whoever makes fewer may be trying the program out
 FLOOR = 1e-3  # of the highest rate: what is done below changes nothing
 MOST = 0.5
-NOTHING, SHARE = 1e-5, 0.25  # of the highest rate, at the end; and of the updates, below the floor until then
+NOTHING, SHARE = 1e-5, 0.1  # of the highest rate, at the end; and of the updates, below the floor until then
 SLIGHT = 1e-3  # what all updates of an Adam move a weight by
 SAME_SPAN = 0.02
 ENOUGH_RATES, STRAIGHT = 5, 0.01
@@ -92,7 +92,8 @@ def _floor(one: Optimizer) -> Finding | None:
     above = max((update for update, rate in one.rates if rate > FLOOR * peak), default=last)
     share = (last - above) / last
     later = [rate for update, rate in one.rates if update > above]
-    vanishes = share > SHARE and not one.schedule and later[-1] < NOTHING * peak
+    first = min((update for update, _ in one.rates if update > above), default=last)  # that is known to be so low
+    vanishes = last - first > SHARE * last and not one.schedule and later[-1] < NOTHING * peak
     if not vanishes and (len(later) < 3 or share <= MOST):
         return None
     low = f"at most {max(later):.2g}" if max(later) else "0"
