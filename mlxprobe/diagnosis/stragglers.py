@@ -25,6 +25,7 @@ from mlxprobe.values.vocabulary import Severity
 STRAGGLES = 2.0  # times the others' own time
 WORKS = 0.6  # of its wall time: on a processor, or in want of one
 IDLES = 0.3  # of the others'
+SCARCE, MOSTLY = 0.1, 0.5  # of a step, for which ranks wait for processors; of one that others then lose
 SPINS = 4.0  # times what it takes the last: for so long before, who computes the same can only have waited
 LAST = 0.8  # of the collectives: less is chance
 ALWAYS, MANY_MEETINGS = 0.9, 16  # and what no machine does, however busy
@@ -102,8 +103,10 @@ def _comes_late(one: Pace, others: Sequence[Pace], groups: Sequence[Sequence[Lan
 
     Others that are not idle meanwhile may compute; but not five times as long as it does what is the same work. What
     counts is how late it comes usually: on a busy machine any of them is late by seconds, once. Time that it waited for
-    a processor is not its own; where it is always the last, time that it waited longer than the others did.
+    a processor is not its own; where it is always the last, time that it waited longer than the others did. Where
+    processors are scarce, less than half of a step may be their doing.
     """
+    scarce = any(each.waited_s > SCARCE * each.wall_s for each in (one, *others))
     idle, busier_s = all(other.idles for other in others), one.waited_s - min(other.waited_s for other in others)
     for group, late_s in _latenesses_s(one, groups):
         late = list(late_s.values())
@@ -116,7 +119,7 @@ def _comes_late(one: Pace, others: Sequence[Pace], groups: Sequence[Sequence[Lan
         step_s = statistics.median(step.step_s for step in one.seen.steps)
         always = len(last) >= max(MANY_MEETINGS, ALWAYS * len(late))
         waited_s = max(0.0, busier_s) if always else one.waited_s
-        if usual_s * len(late) / len(one.seen.steps) - waited_s > IDLES * step_s:
+        if usual_s * len(late) / len(one.seen.steps) - waited_s > (MOSTLY if scarce else IDLES) * step_s:
             return f"rank {rank_of(one.seen)} comes last to {len(last)} of {len(late)}, {duration(usual_s)} late"
     return ""
 

@@ -480,6 +480,8 @@ PACES = [
     ("both get no processor, and one is mostly the last",
      (paced(0, 0.05, 0.45), paced(1, 0.05, 0.45, collectives=late(0.06, -0.06, 6))), FINE),
     ("one comes a little later", (paced(0, 0.05), paced(1, 0.05, late_s=0.02)), FINE),
+    ("one comes later, and loses less than half of the step where processors are scarce",
+     (paced(0, 0.05, 0.25), paced(1, 0.05, 0.25, late_s=0.04)), FINE),
     ("one spins on the threads that compute, for the other comes late",
      (paced(0, 0.05), paced(1, 0.95), paced(2, 0.05, late_s=0.06)), FINE),
     ("one spins for the other, whose evaluation of the same is soon done",
