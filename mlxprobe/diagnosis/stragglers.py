@@ -104,9 +104,9 @@ def _comes_late(one: Pace, others: Sequence[Pace], groups: Sequence[Sequence[Lan
     Others that are not idle meanwhile may compute; but not five times as long as it does what is the same work. What
     counts is how late it comes usually: on a busy machine any of them is late by seconds, once. Time that it waited for
     a processor is not its own; where it is always the last, time that it waited longer than the others did. Where
-    processors are scarce, less than half of a step may be their doing.
+    processors are scarce, less than half of a step may be their doing, if it has no more to compute.
     """
-    scarce = any(each.waited_s > SCARCE * each.wall_s for each in (one, *others))
+    scarce = not _more(one, others) and any(each.waited_s > SCARCE * each.wall_s for each in (one, *others))
     idle, busier_s = all(other.idles for other in others), one.waited_s - min(other.waited_s for other in others)
     for group, late_s in _latenesses_s(one, groups):
         late = list(late_s.values())

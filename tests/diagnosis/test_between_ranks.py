@@ -482,6 +482,8 @@ PACES = [
     ("one comes a little later", (paced(0, 0.05), paced(1, 0.05, late_s=0.02)), FINE),
     ("one comes later, and loses less than half of the step where processors are scarce",
      (paced(0, 0.05, 0.25), paced(1, 0.05, 0.25, late_s=0.04)), FINE),
+    ("so does one whose steps have more gradient calls",
+     (paced(0, 0.05, 0.25), paced(1, 0.05, 0.25, late_s=0.04, calls=4)), STRAGGLES),
     ("one spins on the threads that compute, for the other comes late",
      (paced(0, 0.05), paced(1, 0.95), paced(2, 0.05, late_s=0.06)), FINE),
     ("one spins for the other, whose evaluation of the same is soon done",
