@@ -46,7 +46,7 @@ def ranks(module: Any, given: dict[str, Any]) -> list[str]:
     found, known = [], set()
     for one in adapters.find(module):
         shapes = [tuple(given[part.path].shape) for part in one.factors if part.path in given]
-        if len(shapes) == len(one.factors) and adapters.multiply(shapes[0], shapes[1], one.base.shape):
+        if len(shapes) == len(one.factors) and adapters.multiply(shapes[0], shapes[1], one.base.shape, True):
             known |= {part.path for part in one.factors}
             found += [f"{one.path}: rank {shapes[0][-1]} for {one.rank}"] if shapes[0][-1] != one.rank else []
     own = dict(graph.named_leaves(module.parameters()))

@@ -98,7 +98,7 @@ class Adapters(Inspector):
             )
 
     def _tell(self, both: list[Adapter], more: list[dict[str, Any]]) -> None:
-        self._told = True
+        self._told, ranks = True, [one.rank for one in both]
         made = self._made.get(id(both[0].holder), sites.NOWHERE)
         site, seen = sites.blamed(made, self.inspection.recorder.gradient_site)
         self.inspection.recorder.fact(
@@ -107,7 +107,7 @@ class Adapters(Inspector):
             seen=seen,
             count=len(both) + len(more),
             bases=[*(one.base.path for one in both), *(next(iter(one)) for one in more)][:3],
-            rank=both[0].rank,
+            rank=" to ".join(str(one) for one in sorted({min(ranks), max(ranks)})),
             adapters=sum(int(part.array.size) for one in both for part in one.factors) + sum(sizes(more, 1, 3)),
             elements=sum(int(one.base.array.size) for one in both) + sum(sizes(more, 0, 1)),
         )

@@ -93,24 +93,38 @@ def _own(node: Any, path: str) -> Iterator[Matrix]:
 
 
 def _fitted(holder: Any, path: str, matrices: list[Matrix]) -> Iterator[Adapter]:
-    """Yield the one way in which two of three matrices multiply to the shape of the third."""
+    """Yield the one way in which two of three matrices multiply to the shape of the third.
+
+    Beside a layer with few outputs a rank is no smaller than they are; the names alone then tell base and factors.
+    """
     ways = [
         Adapter(path, holder, base, left, right)
         for base in matrices
         for left in matrices
         for right in matrices
-        if len({base.path, left.path, right.path}) == MATRICES and multiply(left.shape, right.shape, base.shape)
+        if len({base.path, left.path, right.path}) == MATRICES
+        and multiply(left.shape, right.shape, base.shape, narrow=_told_by_names(base, left, right))
     ]
-    if ways:
-        yield ways[0]
+    yield from sorted(ways, key=lambda way: not _told_by_names(way.base, way.left, way.right))[:1]
 
 
-def multiply(left: tuple[int, ...], right: tuple[int, ...], base: tuple[int, ...]) -> bool:
-    """Tell whether two shapes of small common rank multiply to a third, or to its transpose."""
+def _told_by_names(base: Matrix, *factors: Matrix) -> bool:
+    """Tell whether one of three matrices alone is called a weight."""
+    return base.key == "weight" and all(one.key != "weight" for one in factors)
+
+
+def multiply(left: tuple[int, ...], right: tuple[int, ...], base: tuple[int, ...], narrow: bool = False) -> bool:
+    """Tell whether two shapes of small common rank multiply to a third, or to its transpose.
+
+    A rank is small beside both axes; beside the longer one where the base is known to be `narrow`.
+    """
     if not len(left) == len(right) == len(base) or left[-1] != right[-2] or left[:-2] != right[:-2]:
         return False
     product = (*left[:-1], right[-1])
-    return left[-1] < min(base[-2:]) and base in (product, (*product[:-2], product[-1], product[-2]))
+    return left[-1] < (max if narrow else min)(base[-2:]) and base in (
+        product,
+        (*product[:-2], product[-1], product[-2]),
+    )
 
 
 def spaces(holder: Any) -> list[dict[str, Any]]:
