@@ -10,6 +10,8 @@ from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
+ROWS = 64  # of a batch, each with a call of its own: fewer are a note
+
 
 @finding("MP108", "one-huge-graph", Severity.WARNING)
 def one_huge_graph(seen: Observation) -> Iterator[Finding]:
@@ -93,13 +95,21 @@ def broadcast_blow_up(seen: Observation) -> Iterator[Finding]:
 def piecemeal_work(seen: Observation) -> Iterator[Finding]:
     """Many single elements are taken, or set, at one line of a step, where one operation would do.
 
-    Each is an operation of its own, or even an evaluation: the step takes as long as Python takes for them.
+    Each is an operation of its own, or even an evaluation: the step takes as long as Python takes for them. So do rows
+    of a batch that a model is given one by one: a few of them are given to it together, which is to return the same.
 
     Example: `mx.stack([data[i] for i in indices])` over a batch of thousands; `batch[r, c] = token`
-    for every token.
+    for every token; `for x in batch: losses.append(loss(model(x)))`.
 
-    Use instead: `data[mx.array(indices)]`; batches made with NumPy.
+    Use instead: `data[mx.array(indices)]`; batches made with NumPy; one call with all rows, or `mx.vmap`;
+    `scores[:, None] - scores[None]` for all pairs.
     """
+    for fact in facts(seen, "row by row"):
+        times = float(str(fact.detail["times"]))
+        message = f"{fact.detail['model']} is called {times:,.0f} times in one gradient call, with one row of the "
+        message += f"batch each: given {fact.detail['together']} of them together, it returned the same"
+        severity = Severity.WARNING if times >= ROWS else Severity.NOTE
+        yield rule("MP111").at(message, fact.file, fact.line, severity=severity, calls=times)
     for fact in facts(seen, "piecemeal"):
         count = float(str(fact.detail["operations"]))
         message = f"{count:,.0f} elements are {'set' if fact.detail['set'] else 'taken'} one by one in one step"

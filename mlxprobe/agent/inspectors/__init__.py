@@ -46,6 +46,7 @@ from mlxprobe.agent.inspectors.reduced import Reduced
 from mlxprobe.agent.inspectors.renewals import Renewals
 from mlxprobe.agent.inspectors.repeats import Repeats
 from mlxprobe.agent.inspectors.retained import Retained
+from mlxprobe.agent.inspectors.rowwise import Rowwise
 from mlxprobe.agent.inspectors.scales import Scales
 from mlxprobe.agent.inspectors.shares import Shares
 from mlxprobe.agent.inspectors.sizes import Sizes
@@ -90,6 +91,7 @@ ALL: tuple[type[Inspector], ...] = (
     Passes,
     Causality,
     Functional,
+    Rowwise,  # before Dependence, which lets go of the calls
     Dependence,
     Layouts,
     Modules,

@@ -40,7 +40,7 @@ class Causality(Inspector):
         if self.inspection.nesting.talks or self._told:
             return
         for made in self.inspection.heard:
-            shape = shape_of(made.output)
+            shape = next((one for one in made.shapes if len(one) == 3), ())
             if not any(is_ids(one, shape) for one in graph.leaves([made.args, made.kwargs])):
                 continue
             try:
@@ -74,12 +74,6 @@ class Causality(Inspector):
     def _tell(self, decided: sites.Site, leaks: bool, model: str) -> None:
         site, seen = sites.blamed(decided, self._site)
         self.inspection.recorder.fact("causality", site, leaks=leaks, model=model, seen=seen)
-
-
-def shape_of(output: Any) -> tuple[int, ...]:
-    """Return the shape of the first output of shape (N, L, V); empty where there is none."""
-    found = outputs(output)
-    return tuple(found[0].shape) if found else ()
 
 
 def outputs(output: Any) -> list[Any]:

@@ -7,8 +7,11 @@ from contextlib import contextmanager, nullcontext
 from types import CodeType, FunctionType
 from typing import Any
 
+from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.effects import Effects, followed
 from mlxprobe.agent.code.trees import Saved, SavedKey, weak
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.looks.anew import outputs
 from mlxprobe.agent.looks.inspection import Inspection, Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
@@ -21,7 +24,10 @@ CONTAINERS = "mlx.nn.layers.containers"  # of MLX's own, what may be a model
 
 
 class Made:
-    """One call of a module's `function`, and what it returned; `outer`, where no other module heard of called it.
+    """One call of a module's `function`, and of what shapes were the numbers that it returned.
+
+    It is an `outer` one where no other module that is listened to has called it. The results themselves are let go: a
+    backward pass that a program has made small would hold them all.
 
     No dataclass: what that generates counts as a stranger's code where a compiled function is run by us.
     """
@@ -32,7 +38,7 @@ class Made:
         self.module = module
         self.function = function
         self.args, self.kwargs = given
-        self.output = output
+        self.shapes = [tuple(one.shape) for one in outputs(output)]
         self.outer = outer
         self.effects: Effects | None = None  # that were read off its source; of a compiled function they are known
 
@@ -63,6 +69,7 @@ class Heard(Inspector):
         for known, times in self._models.values():
             if (every or times in CALLED) and (model := known()) is not None:
                 self.inspection.heard = []
+                self.inspection.often.clear()
                 self._listen(model)
 
     def called(self, call: Call) -> None:
@@ -104,13 +111,24 @@ class Heard(Inspector):
                     output = original(*args, **kwargs)
             finally:
                 self._depth -= 1
-            if len(seen.heard) < CALLS:
+            with seen.recorder.carefully():
                 made = Made(args[0], original, (args[1:], kwargs), output, outer=self._depth == 0)
                 made.effects = effects
-                seen.heard.append(made)
+                self._hear(made)
             return output
 
         return call
+
+    def _hear(self, made: Made) -> None:
+        """Keep the first calls of models, and the first within them: a model ends after all of its blocks have."""
+        seen = self.inspection
+        takes_ids = made.outer or any("int" in str(one.dtype) for one in graph.leaves([made.args, made.kwargs]))
+        if takes_ids and sum(one.outer == made.outer for one in seen.heard) < CALLS:
+            seen.heard.append(made)
+        if made.outer:
+            seen.often[id(made.module)] += 1
+            if seen.often[id(made.module)] == CALLS:
+                seen.often_at = sites.calling()
 
     def _let_go(self) -> None:
         self._loans.give_back()

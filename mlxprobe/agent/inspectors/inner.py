@@ -10,7 +10,7 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.roots import OWN
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.heard import Made
-from mlxprobe.agent.looks.anew import again, outputs
+from mlxprobe.agent.looks.anew import again
 from mlxprobe.agent.looks.probing import Found, Probe
 from mlxprobe.agent.wrapping.loans import Loans
 
@@ -56,9 +56,7 @@ def mixing(calls: list[Made], restart: Callable[[], None]) -> Made | None:
     """Return the innermost call whose outputs for a row depend on its place, or on the rows beside it."""
     for one in calls:
         probe = Probe(one.code, one.function, one.module, (one.args, one.kwargs))
-        rows = (
-            probe.rows and probe.begin(restart) and all(made.shape[:1] == (probe.rows,) for made in outputs(one.output))
-        )
+        rows = probe.rows and probe.begin(restart) and all(shape[:1] == (probe.rows,) for shape in one.shapes)
         found: Found = probe.mixed(shuffled=True, known=True) if rows else {}
         if found.get("rows mixed"):
             return one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from mlxprobe.agent.record.recorder import Recorder
@@ -15,6 +16,8 @@ class Wishes:
         self._wanted = False
         self.picked: list[tuple[Any, Any]] | None = None  # by targets, from what, while a loss is called anew by us
         self.heard: list[Any] = []  # calls of a model within the last gradient call, at a few steps
+        self.often: Counter[int] = Counter()  # how many calls of each there were, by the model's id
+        self.often_at: tuple[str, int] | None = None  # where the last of many were
         self.attends = False  # whether the place where the mask of an attention is decided is asked for
         self.doubted = False  # whether what was told may be taken back: then landmarks are looked at whatever they cost
         self.shuffled = 0  # rows that came again at another place of a batch
