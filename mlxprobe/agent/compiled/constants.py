@@ -13,7 +13,7 @@ from typing import Any
 from mlxprobe.agent.code.trees import holds
 from mlxprobe.agent.compiled.outside import Outside
 from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.looks.budget import is_landmark
+from mlxprobe.agent.looks.budget import next_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.nesting import Trace
 
@@ -41,7 +41,7 @@ class Constants:
         self._held: dict[str, Candidate] = {}  # by path
         self._keys: dict[str, Key] = {}  # that a gradient draws with
         self._key = 0  # of the trace
-        self._replayed = 0
+        self._replayed, self._landmark = 0, 1  # and the next that is looked at
         self._told = False
 
     @contextlib.contextmanager
@@ -103,14 +103,16 @@ class Constants:
     def called(self, *, traced: bool) -> bool:
         """The program has called the function, which was traced for that or replayed; tell whether to `look`."""
         if traced:
-            self._replayed = 0
+            self._replayed, self._landmark = 0, 1
             return False
         self._replayed = count = self._replayed + 1
         if self._draws and count == 1:
             self._recorder.fact("draws repeat", self._site)
         for site in self._outside.drawn if count == SURE else ():
             self._recorder.fact("draws repeat", site, what="host")
-        return (self._inspection.due or is_landmark(count)) and not self._inspection.busy
+        if lands := count == self._landmark:
+            self._landmark = next_landmark(count + 1)
+        return (lands or self._inspection.due) and not self._inspection.busy
 
     def look(self, key: Callable[[], int]) -> None:
         """Compare what there is now with what the trace has kept, at a call that has a `key` as a trace."""

@@ -64,6 +64,7 @@ class Compiled:
         self._buffers = Kept(self.traces, self)
         self._pace = Pace(self._recorder, self._site)
         self._holder = CompiledCalls(origin, self._function)
+        self._stream, self._owned = -1, weak(None)  # the number of its losses, and whose they are
 
     def known_to(self, inspection: Inspection, origin: Origin) -> Compiled:
         """Return this, known to who looks now: what it was traced to do it does for ever."""
@@ -113,8 +114,7 @@ class Compiled:
     def call(self, call: Callable[..., Any], args: Any, kwargs: Any, shadows: Shadows) -> Any:
         """Call the function for the program."""
         recorder, times = self._recorder, self._times_traced
-        begins = self.trains or not times
-        given = before = None
+        begins, given, before = self.trains or not times, None, None
         try:
             given = self._begins(begins, args, kwargs, shadows)
             before = self._kept(shadows) if not times else None
@@ -170,7 +170,9 @@ class Compiled:
             inspection.given(args)
         owner = self._owner(updates)
         if self._gradients:
-            recorder.gradient_ends(loss_in(result), owner, model=owner is not None)
+            if self._owned() is not owner:
+                self._stream, self._owned = -1, weak(owner)
+            self._stream = recorder.gradient_ends(loss_in(result), owner, self._stream, model=owner is not None)
         for returned in self._returned.get(key, ()) if due else ():
             inspection.called(functools.partial(returned.call, result))
         for given, optimizer in updates:
@@ -206,10 +208,9 @@ class Compiled:
             now.put_back()
 
     def _look_inside(self, args: Any, kwargs: Any, shadows: Shadows, *, draws: bool = True) -> None:
-        known: list[Callable[[], Any]] = [*self._models, *self._effects.roots]
-        models = [one() for pairs in self._trained.values() for pair in pairs for one in pair]
-        models += [one() for one in known]
-        saved = Saved(self._given, [one for one in models if one is not None])
+        known = [one for pairs in self._trained.values() for pair in pairs for one in pair]
+        known += [*self._models, *self._effects.roots]
+        saved = Saved(self._given, [model for one in known if (model := one()) is not None])
         why = shadows.obstacle(self._effects, saved)
         self._inspection.returned = bool(self._returned.get(branch(args, kwargs)))
         why = why or shadows.take(self._function, (args, kwargs), saved, self._effects, draws=draws)
@@ -246,4 +247,4 @@ class Returned:
 def branch(args: Any, kwargs: Any) -> tuple[Any, ...]:
     """Tell calls apart that run different traces: by their numbers, words and flags, and by the kinds of the rest."""
     given = (*args, *kwargs.values())
-    return tuple(one if isinstance(one, CONSTANTS) else type(one).__name__ for one in given)
+    return tuple([one if isinstance(one, CONSTANTS) else type(one).__name__ for one in given])

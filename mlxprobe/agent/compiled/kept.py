@@ -48,7 +48,7 @@ class Kept:
         They are what it is given, what it has captured, and what its models have.
         """
         TRACED.until = step
-        form = hash((outline(args), outline(tuple(kwargs.items()))))
+        form = hash((outline(args), outline(tuple(kwargs.items())) if kwargs else ()))
         self.is_new = form not in self._forms
         if not self.is_new or len(self._forms) >= FORMS:
             return None
@@ -126,7 +126,8 @@ def sources(arrays: list[Any]) -> int:
 
 def outline(values: Any) -> tuple[Any, ...]:
     """Tell calls apart by the shapes of their arguments, and of what lies directly in them; some microseconds."""
-    return tuple(_form(one, 1) for one in values[:PARTS])
+    shapes = [getattr(one, "shape", None) for one in values[:PARTS]]
+    return tuple([one if one.__class__ is tuple else _form(values[k], 1) for k, one in enumerate(shapes)])
 
 
 def _form(value: Any, depth: int) -> Any:

@@ -112,9 +112,12 @@ class Compilation:
             @like(call)
             def compiled(*fargs: Any, **fkwargs: Any) -> Any:
                 here = Compilation.here
-                if here is not None and here.nesting.replay:
+                if here is None:
+                    return call(*fargs, **fkwargs)
+                nesting = here.nesting
+                if nesting.replay:
                     return fun(*fargs, **fkwargs)
-                if here is None or here.runs:
+                if here.disabled or nesting.tracing or nesting.depth or nesting.shadow:  # `runs`, at each call
                     return call(*fargs, **fkwargs)
                 made.calls += 1
                 return function.known_to(here.inspection, here._origin).call(call, fargs, fkwargs, here.shadows)

@@ -28,15 +28,17 @@ class Calls:
         origin, room = self._origin, self._room
         held = origin.held
         try:
-            if room.calls < 0 or origin.due:
+            if room.calls < 0 or origin.inspection.due:
                 room = self._room = origin.measured(args[:1], args, kwargs, self._trained)
             call, most = self._recorder.gradients + 1, room.calls
+            evaluated = call > origin.losses.readable_from and not self._recorder.lazy_steps
             if held:
-                if room.probes and held[0][0] >= self._probed_at and origin.probe(room.probes, args):
+                if evaluated and room.probes and held[0][0] >= self._probed_at:
                     self._probed_at = call
+                    origin.probe(room.probes, args)
                 while most < MOST and len(held) >= most and held:
                     held.popleft()
-            if most and origin.left and (not room.vectors or origin.is_evaluated()):
+            if most and origin.left and (evaluated or not room.vectors):
                 held.append((call, self._names, self._kept(args), kwargs, self._random[0], room.parameters))
         except Exception as error:
             origin.failed(error)
@@ -45,7 +47,7 @@ class Calls:
         """Return what is held of the arguments."""
         room = self._room
         if room.vectors:
-            if self._gathered and not self._origin.due:  # else others look at the same
+            if self._gathered and not self._origin.inspection.due:  # else others look at the same
                 self._lent = args
             else:
                 args = aside(args, room.vectors)
@@ -76,15 +78,17 @@ class CompiledCalls:
         origin, room = self._origin, self._room
         held = origin.held
         try:
-            if self._known != len(containers) or origin.due:
+            if self._known != len(containers) or origin.inspection.due:
                 room = self._room = origin.measured((containers,), (containers, *args), kwargs, None)
                 self._known, self._places = len(containers), tuple(one for one in room.places if len(one[0]) == 2)
             call = self._recorder.gradients + 1
-            if room.probes and held and held[0][0] >= self._probed_at and origin.probe(room.probes, (containers,)):
+            evaluated = call > origin.losses.readable_from and not self._recorder.lazy_steps
+            if evaluated and room.probes and held and held[0][0] >= self._probed_at:
                 self._probed_at = call
+                origin.probe(room.probes, (containers,))
             while held and len(held) >= room.calls:
                 held.popleft()
-            if room.calls and origin.left and (not room.vectors or origin.is_evaluated()):
+            if room.calls and origin.left and (evaluated or not room.vectors):
                 were = [dict(one) if isinstance(one, dict) else list(one) for one in containers]
                 if self._places:
                     put_aside((were,), self._places)

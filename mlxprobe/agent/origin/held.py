@@ -75,21 +75,16 @@ class Origin:
     """
 
     def __init__(self, inspection: Inspection) -> None:
-        self._inspection = inspection
-        self.recorder = inspection.recorder
+        self.inspection = inspection  # a step that is `due` is looked at: what is held of its calls is measured anew
+        self.recorder, self.losses = inspection.recorder, inspection.recorder.losses
         self.held: deque[tuple[Any, ...]] = deque(maxlen=MOST)  # see `taken_out`
         self.left = TRIES
         self._random: Any = None
         self._probes: Paths = ()  # of the kind that was measured last
         self._asked = self._sought = 0
         self._probe_at_s = 0.0
-        self.recorder.losses.not_finite = self.seek
+        self.losses.not_finite = self.seek
         self.recorder.closing.append(self._ends)
-
-    @property
-    def due(self) -> bool:
-        """Whether this step is looked at: what is held of its calls is measured anew."""
-        return self._inspection.due
 
     def failed(self, error: Exception) -> None:
         """Hold nothing any more, and tell why: the program goes on."""
@@ -99,30 +94,20 @@ class Origin:
 
     def _ends(self) -> None:
         """The program has ended: so has the last call, whose parameters nobody may have looked at."""
-        if self.held and self._probes:
+        recorder = self.recorder
+        if self.held and self._probes and recorder.gradients >= self.losses.readable_from and not recorder.lazy_steps:
             self.probe(self._probes, self.held[-1][2])
 
-    def is_evaluated(self) -> bool:
-        """Tell whether the program evaluates its updates before the next call, as far as is known."""
-        recorder = self.recorder
-        return not recorder.lazy_steps and recorder.gradients >= recorder.losses.readable_from
-
-    def probe(self, probes: Paths, parameters: Any) -> bool:
-        """Look at some parameters before older calls are let go; not where that would be to wait for them.
+    def probe(self, probes: Paths, parameters: Any) -> None:
+        """Look at some parameters before older calls are let go, of a program that has evaluated them, as is known.
 
         The calls since the last such look are all held, so that a search finds after which they broke.
         """
-        if not self.is_evaluated():
-            return False
         recorder = self.recorder
-        if recorder.gradients > ALWAYS and recorder.began_s < self._probe_at_s:
-            return True
-        self._probe_at_s = recorder.began_s + APART_S
-        for path in probes:
-            if is_broken(parameters, path):
+        if recorder.gradients <= ALWAYS or recorder.began_s >= self._probe_at_s:
+            self._probe_at_s = recorder.began_s + APART_S
+            if is_broken(parameters, probes):
                 self.seek(self.held[-1][0], after=True)
-                break
-        return True
 
     def random_state(self) -> Any:
         """Return what holds the key of random numbers: the same object for ever, slow to find."""
@@ -139,9 +124,9 @@ class Origin:
         every = sum(one.nbytes for one in graph.leaves([args, kwargs]))
         data = every - sum(one.nbytes for one in graph.leaves(parameters))
         modules = tuple(k for k, one in enumerate(args) if hasattr(one, "trainable_parameters"))
-        probes = tuple(probed(parameters)) if self.due and at_hand() else ()
+        probes = tuple(probed(parameters)) if self.inspection.due and at_hand() else ()
         lazy = recorder.lazy_steps > EVERY
-        if lazy or self._inspection.count("probes", [at(parameters, path) for path in probes]) != 0:
+        if lazy or self.inspection.count("probes", [at(parameters, path) for path in probes]) != 0:
             probes = ()  # the program does not evaluate its update at each step
         self._probes = probes
         flat = vectors(parameters) if at_hand() else ()
@@ -157,16 +142,16 @@ class Origin:
 
     def seek(self, call: int, *, after: bool = False) -> None:
         """A value of gradient call `call`, or of the parameters `after` it, is not finite: tell where that arose."""
-        nesting = self._inspection.nesting
+        nesting = self.inspection.nesting
         if nesting.shadow:
             self._asked = call
-        elif self.left and not nesting.replay and self._inspection.home.here() and self._is_news(call):
+        elif self.left and not nesting.replay and self.inspection.home.here() and self._is_news(call):
             self.left -= 1
             self._sought = call
             with own.importable():
                 from mlxprobe.agent.origin.search import search
             with self.recorder.carefully():
-                found = search([*map(taken_out, self.held)], call, self._inspection, after=after)
+                found = search([*map(taken_out, self.held)], call, self.inspection, after=after)
                 if found is not None:
                     told = {key: number(one) if isinstance(one, float) else one for key, one in found.told.items()}
                     self.recorder.fact("origin", found.site, **told)
@@ -176,7 +161,7 @@ class Origin:
     def _is_news(self, call: int) -> bool:
         """Tell whether training has gone on since the last search, and no other rank would hear of one."""
         lasts = not self._sought or self._sought < self.recorder.losses.finite <= call
-        return lasts and not self._inspection.nesting.talks
+        return lasts and not self.inspection.nesting.talks
 
     def asked(self) -> None:
         """An eager run of a compiled function is over: seek what it has asked for."""

@@ -43,7 +43,7 @@ class LossPath:
         self._room = ROOM
         self._newest: Any = None
         self._stream = 0
-        self._was_read = False  # the newest loss, by the program
+        self.was_read = False  # the newest loss, by the program
         self.is_evaluated = False  # the newest loss, when the program comes: so will be what the next waits for
         self._call = 0
         self.readable_from = 0  # the gradient call since which to read an evaluated array is not to wait for it
@@ -74,7 +74,7 @@ class LossPath:
         """Remember a loss."""
         if self._newest is not None:
             self._let_go(self._newest)
-        self._call, self._was_read, self._newest, self._stream = call, False, loss, stream
+        self._call, self.was_read, self._newest, self._stream = call, False, loss, stream
         if self._misses >= MISSES and not self._hits and loss is not None:
             self._let_go(loss)
 
@@ -102,7 +102,7 @@ class LossPath:
         """The program read `value` from `array`; when that is a loss, note it once."""
         if array is self._newest:
             if not isinstance(value, str):
-                self._newest, self._was_read = None, True
+                self._newest, self.was_read = None, True
                 self._tell(self._call, value, self._stream)
             return
         entry = self._sorted_in().get(id(array))
@@ -120,12 +120,12 @@ class LossPath:
         alive = self._alive()
         if len(alive) >= GATHERED:
             self._look(alive[:LOOKED_AT_ONCE])
-        self._was_read |= newest is not None and id(newest) not in self._sorted_in()
-        self._newest = None if self._was_read else newest
+        self.was_read |= newest is not None and id(newest) not in self._sorted_in()
+        self._newest = None if self.was_read else newest
 
     def hand_on(self, *, known: bool) -> None:
         """Do as `settle` does where nothing may be looked at."""
-        self.is_evaluated = self._was_read and known
+        self.is_evaluated = self.was_read and known
         newest = self._newest
         if newest is not None:
             self._newest = None
@@ -137,10 +137,10 @@ class LossPath:
         One that is only scheduled is read later, when the device has long come past it.
         """
         newest = self._newest
-        self.is_evaluated = self._was_read
+        self.is_evaluated = self.was_read
         if len(self._passed) > self._room:
             self._room = ROOM + len(self._alive())
-        if newest is None and not (self._was_read or lazy) and self._call >= self._ours:
+        if newest is None and not (self.was_read or lazy) and self._call >= self._ours:
             self._evaluate_last()
         if newest is not None:
             entry = self._let_go(newest)

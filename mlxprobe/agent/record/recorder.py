@@ -10,7 +10,7 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.record.facts import Facts
 from mlxprobe.agent.record.losspath import LossPath
-from mlxprobe.agent.record.phases import Phases
+from mlxprobe.agent.record.phases import WORTH_S, Phases
 from mlxprobe.agent.record.steps import StepLog, Window, number
 from mlxprobe.agent.record.streams import Newcomers, Streams
 from mlxprobe.agent.record.trained import Trained
@@ -93,7 +93,7 @@ class Recorder(Facts):
         self.began_s = now_s = monotonic()
         self.phases.begins(now_s)
         losses = self.losses
-        if now_s < losses.may_look_s and not losses.scheduled:
+        if (losses.was_read or now_s < losses.may_look_s) and not losses.scheduled:
             losses.hand_on(known=not self.lazy_steps)
         else:
             self._settle_losses(now_s)
@@ -178,7 +178,8 @@ class Recorder(Facts):
         self.evaluation_s += took_s
         self.lazy_steps = 0
         self.trained.put_off.clear()
-        self.phases.evaluated(began_s, now_s)
+        if self.phases.open or took_s > WORTH_S:
+            self.phases.evaluated(began_s, now_s)
         if now_s > self._count_at_s:
             self._count(now_s)
         if now_s - self.channel.sent_s > TICK_S:
@@ -220,10 +221,11 @@ class Recorder(Facts):
             told = seen.get("update"), number(seen.get("gradient"))
             self.log.add(step, step_s, self._window.calls, active, now_s, *told)
             self._open_since = time.monotonic()
+        window = self._window
         if self._updated:
-            self._window.applied()
+            window.of, window.applies = window.calls, window.stream
             self._updated = False
-        self._window.calls = 0
+        window.calls = 0
         if self.enough_steps and self.enough_steps <= self.step and not self._over:
             self.enough()  # does not come back, as long as there is a supervisor
             self._open_since = time.monotonic()

@@ -97,13 +97,9 @@ class Window:
 
     def __init__(self) -> None:
         self.calls = 0
-        self._of = 0  # that the last update took
-        self.stream = self._applies = -1  # of the last of them, and of the last before an update
-
-    def applied(self) -> None:
-        """An update has taken what was called since the one before."""
-        self._of, self._applies = self.calls, self.stream
+        self.of = 0  # that the last update took
+        self.stream = self.applies = -1  # of the last of them, and of the last before an update
 
     def left(self) -> tuple[int, int]:
         """Return how many calls wait for an update, and how many the last one took: those of inputs wait for none."""
-        return (self.calls if self.stream == self._applies else 0), self._of
+        return (self.calls if self.stream == self.applies else 0), self.of

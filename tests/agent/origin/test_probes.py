@@ -13,8 +13,8 @@ from mlxprobe.agent.origin.probes import at_hand, is_broken
 def test_a_value_that_is_not_finite_is_seen_by_its_bytes(dtype: mx.Dtype, value: float, broken: bool) -> None:
     array = mx.full((8,), value, dtype)
     mx.eval(array)
-    assert is_broken([{"bias": array}], (0, "bias")) is broken
-    assert not is_broken([{"bias": array}], (0, "weight"))
+    assert is_broken([{"bias": array}], [(0, "bias")]) is broken
+    assert not is_broken([{"bias": array}], [(0, "weight")])
 
 
 def test_bytes_are_read_where_they_lie_and_never_fetched_from_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
