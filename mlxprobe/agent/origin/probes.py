@@ -58,19 +58,14 @@ def is_broken(tree: Any, probes: Iterable[tuple[Any, ...]]) -> bool:
             view = memoryview(reduce(getitem, path, tree))
             raw, size = view.tobytes(), view.itemsize
             stride = len(raw) // (size * READ) or 1
-            if size == 2:
-                broken = any(one & HALF == HALF for one in memoryview(raw).cast("H")[::stride])
-            else:  # seven bits of the exponent, which few finite numbers have all set
+            if size > 2:  # seven bits of the exponent, which few finite numbers have all set
                 high = raw[size - 1 :: size * stride]
-                broken = (0x7F in high or 0xFF in high) and _overflows(
-                    memoryview(raw).cast("f" if size == 4 else "d")[::stride]
-                )
-            if broken:
+                if 0x7F in high or 0xFF in high:
+                    numbers = memoryview(raw).cast("f" if size == 4 else "d")[::stride]
+                    if not math.isfinite(sum(numbers)):
+                        return True
+            elif any(one & HALF == HALF for one in memoryview(raw).cast("H")[::stride]):
                 return True
         except (LookupError, TypeError, ValueError, RuntimeError, BufferError):
             continue
     return False
-
-
-def _overflows(numbers: Iterable[float]) -> bool:
-    return not math.isfinite(sum(numbers))
