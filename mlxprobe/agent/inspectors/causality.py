@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from mlxprobe.agent.code import own, sites
@@ -96,6 +97,8 @@ def probed(inspection: Inspection, made: Made, shape: tuple[int, ...]) -> tuple[
         return None, False
     with put_back(made.module) as (restart, rewind):
         before = called_again(made, shape, chosen, ids, None)
+        if not math.isfinite(graph.largest(before)):
+            return None, False
         rewind()
         carried = called_again(made, shape, chosen, ids, None)
         restart()

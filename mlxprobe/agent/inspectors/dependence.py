@@ -15,6 +15,7 @@ from mlxprobe.agent.inspectors.heard import Made, put_back
 from mlxprobe.agent.inspectors.losses import COMPARED, TARGETS, unique
 from mlxprobe.agent.looks.anew import Refused
 from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.probing import CALLS as CALLED
 from mlxprobe.agent.looks.probing import Found, Probe, deviation
 from mlxprobe.agent.record.call import Call
 
@@ -47,6 +48,7 @@ class Dependence(Inspector):
         self._seen: dict[Any, tuple[int, int, Any]] = {}  # looks, updates at the first, and what all have found
         self._settled: set[Any] = set()
         self._widths: dict[Any, float] = {}  # of a model's outputs, at the first look
+        self._took_s: dict[CodeType, float] = {}  # by one call that was too slow for the run so far
         self._failed: dict[CodeType, str] = {}
         self._places: dict[Any, tuple[str, tuple[str, int]]] = {}  # of what was told, with the module
 
@@ -111,12 +113,17 @@ class Dependence(Inspector):
         asks = self._asks(probe, made, targets, step)
         asked = [ask for name, ask in asks.items() if key(name, made) not in self._settled]
         given = graph.leaves([made.module, made.args, made.kwargs, targets, [one for _, one in self._whole]])
-        if not (probe.rows and asked) or self.inspection.pending(given):
+        spares = self.inspection.looks.spares
+        if not (probe.rows and asked and spares(CALLED * self._took_s.get(made.code, 0.0))):
+            return
+        if self.inspection.pending(given):
             return
         began = time.process_time()
         with put_back([made.module, *([] if made.effects is None else made.effects.changed)]) as (restart, _):
-            for turn, ask in enumerate(asked if probe.begin(restart) else ()):
-                if turn and not self.inspection.looks.spares(time.process_time() - began):
+            begun = probe.begin(restart, spares)
+            self._took_s[made.code] = 0.0 if begun else probe.took_s
+            for turn, ask in enumerate(asked if begun else ()):
+                if turn and not spares(time.process_time() - began):
                     break  # the rest is asked at a later look
                 for name, one in ask().items():
                     if self._take(made, name, one) and one is not None:

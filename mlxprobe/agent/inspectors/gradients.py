@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.inspectors.infinite import Infinite
+from mlxprobe.agent.inspectors.moments import Moments
 from mlxprobe.agent.inspectors.turns import Turns
 from mlxprobe.agent.inspectors.unused import Unused
 from mlxprobe.agent.inspectors.zeros import ZERO_IS_SURE, Zeros
@@ -19,7 +20,6 @@ TRACES = 4  # that are drawn
 TURNS = 16  # looks in a row before a part of them is told: several tasks may take turns, and landmarks are mostly even
 ASKED = 32  # steps in a row, at most, that are looked at for that
 AT_REST = 8  # looks
-STRETCHES = 16  # of gradients that are not finite: told one by one, and looked after at once
 
 
 class Gradients(Inspector):
@@ -43,14 +43,13 @@ class Gradients(Inspector):
         self._aliases: dict[int, set[str]] = {}
         self._traces = 0
         self._constant: dict[str, bool] = {}  # whether all traces so far made zeros of them, whatever they are given
-        self._bad: set[str] = set()  # what had a gradient that was not finite, and is not known to have got over it
-        self._suspects: dict[str, Any] = {}  # those, as the call under way was given them
-        self._worries = 0
+        self._infinite = Infinite(inspection)
         self._cuts = Cuts(inspection)
         self._said: list[tuple[sites.Site, set[str]]] = []  # what was told, and of which of them
         self._resting = 0  # looks at which the loss was zero and all gradients too; below 0 once it was otherwise
         self._known = False  # that they are zeros whatever the loss is, or beside one that is not zero
         self._unused = Unused(inspection)
+        self._moments = Moments(inspection)
         self._between = ("", sites.NOWHERE)  # what is between the gradients that were zero and the loss
 
     def imported(self, name: str, module: Any) -> None:
@@ -80,7 +79,7 @@ class Gradients(Inspector):
     def called(self, call: Call) -> None:
         self._site, self._loss, self._made_at = call.site, call.loss, call.made_at
         named = self._named(call)
-        self._suspects = self._suspected(call)
+        self._infinite.called(call)
         self._look_between(named, call, self._doubtful())
         self._known |= self._unused.look(call, named, self._doubtful())
         if self.inspection.inside and self.inspection.returned:
@@ -94,6 +93,10 @@ class Gradients(Inspector):
         if doubtful := self._doubtful():
             named = [(f"{id(model)}:{path}", one) for path, one in graph.named_leaves(gradients) if one.size]
             self._applied = {path: one for path, one in named if path in doubtful}
+
+    def training(self, model: Any, optimizer: Any) -> None:
+        if self._traces and not self.inspection.inside:
+            self._moments.training(model, optimizer)
 
     def _named(self, call: Call) -> list[tuple[str, Any]]:
         """List a call's gradients, each parameter's once."""
@@ -117,9 +120,11 @@ class Gradients(Inspector):
 
     def look(self, step: int) -> None:
         self._tell_constant()
-        held, loss, suspects, applied = self._held, self._loss, self._suspects, self._applied
+        held, loss, suspects, applied = self._held, self._loss, self._infinite.suspects, self._applied
         late, self._late = self._late, []
         self.forget()
+        if not self.inspection.inside:
+            self._moments.look(step)
         if not held:
             return
         if self.inspection.pending([one for _, one in held]):
@@ -140,15 +145,7 @@ class Gradients(Inspector):
         if self._tells(sizes, value, stands_still):
             self._count_zeros(sizes)
         self._updates = recorder.updates if recorder.applied else -1
-        finite = [size for size in sizes.values() if math.isfinite(size)]
-        if len(finite) < len(sizes):
-            self._worry([path for path, size in sizes.items() if not math.isfinite(size)])
-            recorder.losses.not_finite(self._call)
-        elif self._bad:
-            self._get_over(suspects)
-        self.inspection.looked |= {"gradient": max(finite)} if finite else {}
-        if value is not None and not math.isfinite(value):
-            recorder.fact("loss not finite", self._site, value=str(value), call=self._call)
+        self._infinite.look(sizes, value, suspects)
 
     def _sizes(self, named: list[tuple[str, Any]], *, asks: bool = False) -> dict[str, float]:
         """Read the largest of each, if it `asks` where all are evaluated: several calls may share an evaluation."""
@@ -161,41 +158,13 @@ class Gradients(Inspector):
         self._tell_constant()
         if self._resting >= AT_REST:
             self.inspection.recorder.fact("nothing to learn", self._site, looks=self._resting)
-        self._tell(self._zeros.never_led, len(self._zeros))
+        self._moments.finish()
+        self._known = self._known or bool(self._moments.zero)
+        self._tell(self._zeros.never_led | self._moments.zero, max(len(self._zeros), self._moments.every))
 
     def forget(self) -> None:
-        self._held, self._loss, self._suspects, self._applied = [], None, {}, {}
-
-    @property
-    def _call(self) -> int:
-        return self.inspection.recorder.gradients + self.inspection.inside
-
-    def _suspected(self, call: Call) -> dict[str, Any]:
-        """Return those parameters whose gradient was not finite, as they are given to a call."""
-        if not self._bad:
-            return {}
-        prefix = f"{id(call.model)}:" if call.model is not None else ""
-        pairs = zip(graph.named_leaves(call.gradients), graph.leaves(call.parameters), strict=False)
-        return {prefix + path: one for (path, _), one in pairs if prefix + path in self._bad}
-
-    def _worry(self, bad: list[str]) -> None:
-        """Tell of gradients that are not finite; the next look shows whether they have reached the parameters."""
-        recorder, paths = self.inspection.recorder, [path.rpartition(":")[2] for path in bad[:5]]
-        self._worries += 1
-        anew = not self._bad and self._worries <= STRETCHES
-        tell = recorder.revise if anew else recorder.fact
-        tell("gradient not finite", self._site, paths=paths, count=len(bad), call=self._call)
-        self.inspection.wanted = self.inspection.wanted or self._worries <= STRETCHES
-        self._bad |= set(bad)
-
-    def _get_over(self, suspects: dict[str, Any]) -> None:
-        """Tell that a gradient never reached what it is of: that is finite, and so are the gradients of now."""
-        arrays = list(suspects.values())
-        if suspects.keys() != self._bad or (not self.inspection.inside and graph.pending(arrays, copies=False)):
-            return
-        if all(math.isfinite(graph.largest(one)) for one in arrays):
-            self._bad = set()
-            self.inspection.recorder.revise("gradients got over", self._site, call=self._call)
+        self._held, self._loss, self._applied = [], None, {}
+        self._infinite.forget()
 
     def _tells(self, sizes: dict[str, float], loss: float | None, stands_still: bool) -> bool:
         """Tell whether zeros would say anything: the same parameters again do not, nor does a loss of zero.

@@ -12,6 +12,7 @@ from mlxprobe.agent.code.effects import Effects, followed
 from mlxprobe.agent.code.trees import Saved, SavedKey, weak
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.anew import outputs
+from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection, Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
@@ -65,7 +66,8 @@ class Heard(Inspector):
 
     def calling(self) -> None:
         self._let_go()
-        every = self.inspection.recorder.step + 1 in STEPS
+        step = self.inspection.recorder.step + 1
+        every = step in STEPS or (step > STEPS[-1] and is_landmark(step))  # a slow model is asked once a run is long
         for known, times in self._models.values():
             if (every or times in CALLED) and (model := known()) is not None:
                 self.inspection.heard = []

@@ -18,9 +18,10 @@ Found = dict[str, tuple[Any, dict[str, Any]] | None]  # by kind: what is to be t
 
 ROWS, PLACES, PASSES = 8, 4, 4
 LARGE = 1 << 20  # elements, of all inputs together
-SLOW_S = 0.02  # for one call, of up to ten
+SLOW_S, CALLS = 0.02, 5  # for one call, of up to ten; of those that one question takes
 ARGUMENTS = 3
 MOVED, MOST = 0.05, 0.8  # of the rows' deviation, and of the rows
+FAINT = 2e-3  # of the same, which float32 does not lose
 BY_CHANCE = 5.0  # standard deviations of a mean over the rows: what a normalisation by the batch's own may change
 
 
@@ -44,19 +45,20 @@ class Probe:
         if self.rows < ROWS or sum(one.size for _, one in self.inputs) > LARGE:
             self.rows = 0
         self.draws = False
+        self.took_s = math.inf
         self._restart: Callable[[], None] = lambda: None
         self.first: list[Any] = []
 
-    def begin(self, restart: Callable[[], None]) -> bool:
-        """Call it twice as it was; tell whether that gives the same, and fast."""
+    def begin(self, restart: Callable[[], None], affords: Callable[[float], bool] = lambda _: False) -> bool:
+        """Call it twice as it was; tell whether that gives the same, and fast, or is affordable all the same."""
         self._restart, self._key = restart, random_state()[0]
-        took = []
         for _ in range(2):
             began = time.process_time()
             again, self.first = self.first, self._call()
-            took.append(time.process_time() - began)
-        fast = min(took) < SLOW_S
-        return fast and bool(self.first) and alike(self.first, again)
+            self.took_s = min(self.took_s, time.process_time() - began)
+            if self.took_s >= SLOW_S and not affords(CALLS * self.took_s):
+                return False
+        return bool(self.first) and alike(self.first, again)
 
     def _call(self, change: Change = lambda one: one, *, training: bool = True) -> list[Any]:
         """Return the outputs for changed inputs, evaluated, with all put back."""
@@ -134,7 +136,8 @@ class Probe:
         place = share([mx.roll(one, -half, axis=0) for one in turned], before, deviations, MOVED)
         chance = max(MOVED, BY_CHANCE / math.sqrt(self.rows))
         halves = [one[:half] for one in beside], [one[:half] for one in before], deviations
-        company = {part: share(*halves, part) > MOST for part in (MOVED, chance)}
+        exact = [FAINT] * all(str(one.dtype).endswith("float32") for one in before)
+        company = {part: share(*halves, part) > MOST for part in (MOVED, chance, *exact)}
         if not any(deviations):
             return {}
         if not (place > MOST or company[chance]):  # a sum over the batch doubles, and its own mean does not
@@ -147,9 +150,7 @@ class Probe:
         stays = any(length in one.shape[1:] for one in before) and not known
         if stays and not self._mixes_places(before, length):
             return {"rows mixed": None}
-        flat = not told[0] and all(
-            one.ndim == 2 for _, one in self.inputs
-        )  # there is no other axis that could be meant
+        flat = not told[0] and all(one.ndim == 2 for _, one in self.inputs)  # no other axis could be meant
         sure = told[2] and not (flat and attends(lambda: self._call(training=False), self.rows))
         return {"rows mixed": (sure, {"place": told[0], "beside": told[1], "sure": sure})}
 
