@@ -9,12 +9,14 @@ import msgspec
 
 from mlxprobe.diagnosis.fates import line, named
 from mlxprobe.diagnosis.prints import Parting
-from mlxprobe.values.again import GIVEN, MADE
+from mlxprobe.diagnosis.reductions import reads
+from mlxprobe.values.again import GIVEN, MADE, WRITTEN
 from mlxprobe.values.observation import Fact, Observation, Place
 from mlxprobe.values.record import Finding
 from mlxprobe.values.sheet import Optimizer
 
 NEAR = 0.05
+SELDOM = 0.1  # of the steps
 
 
 def given_to_some(ranks: Mapping[int, Observation], found: Parting) -> tuple[Fact, list[int]] | None:
@@ -73,9 +75,33 @@ def made_apart(made: Finding, seen: Sequence[Observation]) -> Finding:
     return msgspec.structs.replace(made, message=message, **place)
 
 
-def updated_unlike(seen: Sequence[Observation]) -> bool:
-    """Tell whether ranks update by other optimizers, decays or rates: on purpose, to find the best of them."""
-    return any(_unlike(seen[0], one) for one in seen[1:])
+def meant_apart(seen: Sequence[Observation], found: Parting) -> bool:
+    """Tell whether ranks that reduce nothing are a search for the best: other settings, or the same data for all.
+
+    So are those that each write weights to a file of their own, as folds do: nothing of what they did is lost.
+    """
+    return any(_unlike(seen[0], one) for one in seen[1:]) or _on_the_same(seen, found) or _each_kept(seen)
+
+
+def _each_kept(seen: Sequence[Observation]) -> bool:
+    """Tell whether each rank has written files of its own, and ranks hear of each other in a few steps at most."""
+    files = [{str(fact.detail["path"]) for fact in one.facts if fact.name == WRITTEN} for one in seen]
+    own = all(files) and len(set.union(*files)) == sum(map(len, files))
+    return own and all(len({row.step for row in one.collectives}) <= SELDOM * len(one.steps) for one in seen)
+
+
+def _on_the_same(seen: Sequence[Observation], found: Parting) -> bool:
+    """Tell whether batches were the same on all ranks, or the gradients while parameters were.
+
+    Then it is no data that parted them, but what they were made or updated with: a momentum, a dropout, a term's
+    weight.
+    """
+    known = [reads(one) for one in seen]
+    steps = sorted(set.intersection(*map(set, known)))
+    every = [[one[step] for one in known] for step in steps]
+    same = bool(every) and all(here[0].batch and len({one.batch for one in here}) == 1 for here in every)
+    alike = [[one[step].calls for one in known] for step in steps if step <= found.equal_at]
+    return same or (bool(alike) and all(len(set(here)) == 1 for here in alike))
 
 
 def _unlike(one: Observation, other: Observation) -> bool:
@@ -83,8 +109,8 @@ def _unlike(one: Observation, other: Observation) -> bool:
     return any(_settings(a) != _settings(b) or _rates_differ(dict(a.rates), dict(b.rates)) for a, b in pairs)
 
 
-def _settings(one: Optimizer) -> tuple[str, str, float]:
-    return one.name, one.schedule, one.weight_decay
+def _settings(one: Optimizer) -> tuple[str, str, float, dict[str, str]]:
+    return one.name, one.schedule, one.weight_decay, one.settings
 
 
 def _rates_differ(rates: Mapping[int, float], others: Mapping[int, float]) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 from mlxprobe.diagnosis.averages import fed_apart, misaveraged, statistics_apart
 from mlxprobe.diagnosis.fates import asked_to_leave, called, lost, named, over
 from mlxprobe.diagnosis.lanes import WORLD, Lane, lanes, rank_of
-from mlxprobe.diagnosis.parted import blaming, given_to_some, made_apart, updated_unlike
+from mlxprobe.diagnosis.parted import SELDOM, blaming, given_to_some, made_apart, meant_apart
 from mlxprobe.diagnosis.prints import Parting, all_apart, first_apart, prints
 from mlxprobe.diagnosis.registry import ranks_finding, rule
 from mlxprobe.values.again import IN_VAIN
@@ -25,7 +25,6 @@ ALL_OF_THEM = 0.99  # of the trainable elements
 FEW_OF_THEM = 0.5
 ENOUGH_STEPS = 4
 ROUNDING = 1e-3
-SELDOM = 0.1  # of the steps
 
 
 @ranks_finding("MP704", "rank-lost")
@@ -94,11 +93,11 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
 
     Each rank trains on its own part of the data alone: no error, no hang, and of all that work only what rank 0 did is
     saved. What is reduced in a few steps, or after the last, counts where parameters are the same afterwards: a mean
-    that is printed, or by which ranks are compared, brings none together. Ranks that update by other rates or
-    optimizers, and average nothing, are a search for the best, and left alone. A few elements of the gradients of all
-    ranks tell what was made of them: a mean that is divided by their number again, a sum where training explodes, one
-    rank's alone, gradients that are reduced with each micro-step anew. A mean of what all have computed from one batch
-    changes nothing, and all do the work of one.
+    that is printed, or by which ranks are compared, brings none together. Ranks that average nothing are a search for
+    the best, and left alone, where optimizers have other settings, all have the same data, or each writes its weights
+    to a file of its own. A few elements of the gradients of all ranks tell what was made of them: a mean that is
+    divided by their number again, a sum where training explodes, one rank's alone, gradients that are reduced with each
+    micro-step anew. A mean of what all have computed from one batch changes nothing, and all do the work of one.
 
     Example: `optimizer.update(model, grads)` under `mlx.launch -n 4`.
 
@@ -119,7 +118,8 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
     reduces = [_reduced_by_step(one, None) for one in trains]
     met = {n for one in reduces for n, much in one.items() if much >= FEW_OF_THEM * found.elements}
     now_and_then = len(met) <= SELDOM * max(len(one.steps) for one in trains)
-    if not met and updated_unlike(trains):
+    dropped = _dropped(trains, found.elements)
+    if not (met or dropped) and meant_apart(trains, found):
         return
     looked_at = {n for n in met if not all(n in _in_vain(one) for one in trains)}
     if not looked_at or (now_and_then and all_apart(told, {n + 1 for n in looked_at})):
@@ -128,7 +128,6 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
         reduced += f", but in {len(met)} of {len(trains[0].steps)}, after which they differ" if met else ""
         reduced += ", beside what is reduced in groups of one rank each" if alone else ""
         message = f"{_parts(found.parts)} train apart: equal at step {found.equal_at}, not at step {found.step}; "
-        dropped = _dropped(trains, found.elements)
         if dropped is None:
             yield _apart("MP706", message + reduced, found, Severity.WARNING)
         else:

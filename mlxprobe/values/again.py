@@ -16,7 +16,8 @@ PRINTS, IN_VAIN, GIVEN = "parameters hashed", "reduced in vain", "given"
 WORK = "own work"
 READ, STATISTICS = "gradients read", "statistics read"
 LEAVES, ROUNDS, MADE, BATCH = "asked to leave", "rounds", "model made", "batch made"
-COMPARED = {PRINTS, IN_VAIN, GIVEN, WORK, READ, STATISTICS, LEAVES, ROUNDS, MADE, BATCH}
+WRITTEN = "weights written"
+COMPARED = {PRINTS, IN_VAIN, GIVEN, WORK, READ, STATISTICS, LEAVES, ROUNDS, MADE, BATCH, WRITTEN}
 UNKNOWN = Limits(stall_s=0.0, startup_s=0.0, timeout_s=0.0, memory_bytes=0)
 
 

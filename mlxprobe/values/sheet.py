@@ -41,6 +41,7 @@ class Optimizer(Value, frozen=True):
     span: int = 0
     warmup: int = 0
     weight_decay: float = 0.0
+    settings: dict[str, str] = {}  # what else it was made with: momentum, betas
     file: str = ""
     line: int = 0
 

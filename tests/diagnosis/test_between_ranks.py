@@ -370,6 +370,7 @@ OTHER_SETTINGS = [
     ("by another schedule", Optimizer("SGD", ((1, 0.1),), "cosine"), False),
     ("by another decay", Optimizer("SGD", SGD.rates, weight_decay=0.1), False),
     ("by another kind", Optimizer("Lion", SGD.rates), False),
+    ("with a momentum", Optimizer("SGD", SGD.rates, settings={"momentum": "0.9"}), False),
     ("by a schedule that ends a batch later", Optimizer("SGD", ((1, 0.1), (2, 0.1), (4, 0.09))), True),
 ]
 
@@ -388,6 +389,43 @@ def test_ranks_that_update_otherwise_on_purpose_need_no_mean(other: Optimizer, i
     much = [msgspec.structs.replace(one, steps=steps(*[1] * 40), collectives=REDUCED_AT_5) for one in ranks]
     vain = Fact(name="reduced in vain", step=40, detail={"at": 5})
     assert told(*(msgspec.structs.replace(one, facts=(*one.facts, vain)) for one in much)) != [], "all was reduced"
+
+
+def read(step: int, values: str, batch: str) -> Fact:
+    """Return what a rank has computed at a step, and of which batch."""
+    detail: dict[str, Any] = {"of": "weight", "calls": 1, "values": [*values, *values], "sizes": [str(len(values))]}
+    known: dict[str, Any] = {"rows": 32, "sharded": False, "optimizer": "SGD", "scale": 1.0, "scaled_at": "train.py:9"}
+    return Fact(name="gradients read", step=step, detail={"at": step, "batch": batch.split(), **detail, **known})
+
+
+def written(path: str) -> Fact:
+    return Fact(name="weights written", step=4, detail={"path": path})
+
+
+ON_PURPOSE = [
+    ("the same batches, other gradients", lambda k: (read(1, "12", "a"), read(2, f"{k}7", "b")), "mm", False),
+    ("a batch of its own each", lambda k: (read(1, "12", "a"), read(2, f"{k}7", f"b{k}")), "mm", False),
+    ("other gradients from other batches", lambda k: (read(1, f"{k}2", f"a{k}"), read(2, f"{k}7", "b")), "mm", True),
+    ("other gradients from what is not seen", lambda k: (read(1, f"{k}2", ""), read(2, f"{k}7", "")), "mm", True),
+    ("the same gradients, and updated otherwise", lambda k: (read(1, "12", ""), read(2, f"{k}7", "")), "", False),
+    ("each its own file", lambda k: (written(f"fold-{k}"),), "", False),
+    ("all one file", lambda k: (written("weights"),), "", True),
+    ("a file of rank 0's", lambda k: (written("weights"),) * (not k), "", True),
+    ("files of their own, beside a mean of losses at each step", lambda k: (written(f"part-{k}"),), "gggg", True),
+]
+
+
+@pytest.mark.parametrize(
+    ("facts", "words", "is_told"), [row[1:] for row in ON_PURPOSE], ids=[row[0] for row in ON_PURPOSE]
+)
+def test_ranks_that_are_a_search_need_no_mean(facts: Any, words: str, is_told: bool) -> None:
+    rows = tuple(msgspec.structs.replace(one, shape=()) for one in built(words))
+    ranks = [
+        with_prints(k, words, (1, "a", 1.0), (2, "bc"[k], 1.0 + k), steps=steps(1, 1, 1, 1), collectives=rows)
+        for k in (0, 1)
+    ]
+    ranks = [msgspec.structs.replace(one, facts=(*one.facts, *facts(k))) for k, one in enumerate(ranks)]
+    assert ("MP706" in [one[0] for one in told(*ranks)]) is is_told
 
 
 def test_shards_and_halves_of_a_model_are_not_meant_to_be_equal() -> None:

@@ -199,3 +199,34 @@ def test_gradients_that_are_reduced_in_another_order_on_each_rank(order: str, co
         found = [one for one in row["findings"] if one.get("together")]
         assert {one["code"] for one in found} == codes
         assert [one["line"] for one in found[:1]] == [line] * bool(codes)
+
+
+SEARCH = """
+import sys
+import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
+how, rank = sys.argv[1], mx.distributed.init().rank()
+mx.random.seed(0)
+model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Dropout(0.4 * rank * (how == "dropout")), nn.Linear(16, 1))
+weight = 0.1 + 0.3 * rank * (how == "term")
+optimizer = optim.AdamW(0.01, betas=[0.9, 0.99 - 0.09 * rank * (how == "betas")])
+mx.eval(model.parameters())
+data = mx.random.normal((12, 32, 8), key=mx.random.key(rank * (how in ("betas", "folds", "forgotten"))))
+def loss_fn(m, x): return mx.square(m(x) - x.sum(1, keepdims=True)).mean() + weight * mx.square(m(x)).mean()
+gradients = nn.value_and_grad(model, loss_fn)
+for x in data:
+    loss, grads = gradients(model, x)
+    if how == "clipping":
+        grads, _ = optim.clip_grad_norm(grads, 0.1 + rank)
+    optimizer.update(model, grads)
+    mx.eval(model.parameters(), optimizer.state, loss)
+if how == "folds" or rank == 0:
+    model.save_weights(f"fold-{rank}.safetensors")
+"""
+SEARCHES = ["betas", "dropout", "term", "clipping", "folds"]
+
+
+@pytest.mark.parametrize(("how", "codes"), [*((how, []) for how in SEARCHES), ("forgotten", ["MP706"])])
+def test_ranks_that_search_are_no_parts_of_one_training(how: str, codes: list[str], tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(SEARCH)
+    _, rows = rows_of(tmp_path, *launch(how))
+    assert [[one["code"] for one in row["findings"] if one.get("together")] for row in rows] == [codes, codes]

@@ -13,11 +13,13 @@ from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.adapters import Adapter
 from mlxprobe.agent.looks.declared import Declared, declared
 from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.wire import ranks
 from mlxprobe.agent.wrapping.arguments import like
 
 MODELS = 4
 FILES = 8  # that are written and measured
 NEAR = 0.02
+LONG = 400  # characters
 
 
 class Taken(NamedTuple):
@@ -42,6 +44,7 @@ class AdapterFiles(Inspector):
         self._keys: dict[str, str] = {}  # the file that an array of this name was last in
         self._written: dict[str, Declared] = {}  # by this run
         self._taken: list[Taken] = []
+        self._among_others = ranks.declared()[0] >= 0
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.core":
@@ -87,7 +90,10 @@ class AdapterFiles(Inspector):
         """Keep the scale of the layers whose factors have gone into a file."""
         self._written.pop(path, None)
         ids = {id(one) for one in graph.leaves(given)}
-        models = [one() for one in self._models] if len(self._written) < FILES else []
+        models = [one() for one in self._models]
+        if self._among_others and any(ids & {id(one) for one in graph.leaves(model)} for model in models):
+            self.inspection.recorder.revise("weights written", sites.calling(), path=path[-LONG:])
+        models = models if len(self._written) < FILES else []
         layers = [one for model in models for one in adapters.find(model) if part_of(one, ids)]
         if layers and (scales := effective(layers[0])):
             self._written[path] = Declared({"scale": min(scales)} if len(scales) == 1 else {}, "as this run saved it")

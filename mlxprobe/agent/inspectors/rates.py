@@ -11,6 +11,7 @@ from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.settings import is_uncorrected, settings
 from mlxprobe.agent.record.steps import number
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -42,6 +43,7 @@ class Followed:
         self.optimizer: Callable[[], Any] = weakref.ref(optimizer)
         self.name = type(optimizer).__name__ + (" without bias correction" if is_uncorrected(optimizer) else "")
         self.decay = float(decay) if isinstance(decay, (int, float)) else 0.0
+        self.settings = settings(optimizer)
         self.site = sites.calling()
         self.schedule = schedule
         self.scheduled = scheduled
@@ -234,6 +236,7 @@ class Rates(Inspector):
                 "span": one.schedule.span if one.schedule else 0,
                 "warmup": one.schedule.warmup if one.schedule else 0,
                 "weight_decay": one.decay,
+                "settings": one.settings,
                 "file": one.place[0],
                 "line": one.place[1],
             }
@@ -241,8 +244,3 @@ class Rates(Inspector):
         ]
         values = {"optimizers": optimizers, "updates": recorder.updates, "gradients": recorder.gradients}
         recorder.channel.send("sheet", values=values)
-
-
-def is_uncorrected(optimizer: Any) -> bool:
-    """Tell whether moments that start at zero are used as they are: the first updates are several times too large."""
-    return getattr(optimizer, "bias_correction", None) is False
