@@ -56,3 +56,9 @@ def weights_on_rank_zero():
 def state_on_rank_zero():
     """Give the optimizer's state to rank 0 alone."""
     return train(lambda rank: True, lambda rank: rank == 0)
+
+
+@probe.broken(expects=Outcome.PASS, finds=["MP705"], comparable=False, ranks=4)
+def state_on_one_of_four():
+    """Give the optimizer's state to rank 2 of four alone."""
+    return train(lambda rank: True, lambda rank: rank == 2)

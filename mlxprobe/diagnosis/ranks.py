@@ -12,6 +12,7 @@ from mlxprobe.diagnosis.fates import asked_to_leave, called, lost, named, over
 from mlxprobe.diagnosis.lanes import WORLD, Lane, lanes, rank_of
 from mlxprobe.diagnosis.parted import SELDOM, blaming, given_to_some, made_apart, meant_apart
 from mlxprobe.diagnosis.prints import Parting, all_apart, first_apart, prints
+from mlxprobe.diagnosis.reductions import reads
 from mlxprobe.diagnosis.registry import ranks_finding, rule
 from mlxprobe.values.again import IN_VAIN
 from mlxprobe.values.measures import steps_done
@@ -107,8 +108,8 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
     known = list(misaveraged(seen))
     yield from known
     trains = [one for one in seen if one.process and one.process.size > 1 and len(one.steps) >= ENOUGH_STEPS]
-    if known or len(trains) < len(seen) or any(row.peer >= 0 for one in seen for row in one.collectives):
-        return  # parts of a pipeline have models of their own
+    if known or len(trains) < len(seen) or _is_parted(seen):
+        return
     alone = _groups_of_one(trains)
     trains = [msgspec.structs.replace(one, collectives=_without(one, alone)) for one in trains]
     told = {rank_of(one): prints(one) for one in trains}
@@ -136,6 +137,12 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
             yield msgspec.structs.replace(
                 made, file=dropped.file, line=dropped.line, source=dropped.source, caller=dropped.caller
             )
+
+
+def _is_parted(seen: Sequence[Observation]) -> bool:
+    """Tell whether ranks hold parts of one model, each its own: of a pipeline, or of layers that they share."""
+    messages = any(row.peer >= 0 for one in seen for row in one.collectives)
+    return messages or any(told.sharded for one in seen for told in reads(one).values())
 
 
 def _groups_of_one(seen: Sequence[Observation]) -> set[str]:

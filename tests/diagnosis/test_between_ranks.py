@@ -391,10 +391,16 @@ def test_ranks_that_update_otherwise_on_purpose_need_no_mean(other: Optimizer, i
     assert told(*(msgspec.structs.replace(one, facts=(*one.facts, vain)) for one in much)) != [], "all was reduced"
 
 
-def read(step: int, values: str, batch: str) -> Fact:
+def read(step: int, values: str, batch: str, sharded: bool = False) -> Fact:
     """Return what a rank has computed at a step, and of which batch."""
     detail: dict[str, Any] = {"of": "weight", "calls": 1, "values": [*values, *values], "sizes": [str(len(values))]}
-    known: dict[str, Any] = {"rows": 32, "sharded": False, "optimizer": "SGD", "scale": 1.0, "scaled_at": "train.py:9"}
+    known: dict[str, Any] = {
+        "rows": 32,
+        "sharded": sharded,
+        "optimizer": "SGD",
+        "scale": 1.0,
+        "scaled_at": "train.py:9",
+    }
     return Fact(name="gradients read", step=step, detail={"at": step, "batch": batch.split(), **detail, **known})
 
 
@@ -406,6 +412,7 @@ ON_PURPOSE = [
     ("the same batches, other gradients", lambda k: (read(1, "12", "a"), read(2, f"{k}7", "b")), "mm", False),
     ("a batch of its own each", lambda k: (read(1, "12", "a"), read(2, f"{k}7", f"b{k}")), "mm", False),
     ("other gradients from other batches", lambda k: (read(1, f"{k}2", f"a{k}"), read(2, f"{k}7", "b")), "mm", True),
+    ("parts of layers", lambda k: (read(1, f"{k}2", "", True), read(2, f"{k}7", "", True)), "mm", False),
     ("other gradients from what is not seen", lambda k: (read(1, f"{k}2", ""), read(2, f"{k}7", "")), "mm", True),
     ("the same gradients, and updated otherwise", lambda k: (read(1, "12", ""), read(2, f"{k}7", "")), "", False),
     ("each its own file", lambda k: (written(f"fold-{k}"),), "", False),
