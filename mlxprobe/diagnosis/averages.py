@@ -9,6 +9,7 @@ import msgspec
 
 from mlxprobe.diagnosis.fates import named, over
 from mlxprobe.diagnosis.lanes import WORLD, rank_of
+from mlxprobe.diagnosis.parted import kept_apart
 from mlxprobe.diagnosis.prints import first_apart, prints
 from mlxprobe.diagnosis.reductions import Read, Verdict, reads, verdicts
 from mlxprobe.diagnosis.registry import listed, rule
@@ -56,9 +57,7 @@ def misaveraged(seen: Sequence[Observation]) -> Iterator[Finding]:
         message = (
             f"the optimizer is given the sum of all ranks' gradients, {twice} their mean, and the training explodes"
         )
-    elif (
-        kind == "partly" and (parting := first_apart({rank_of(one): prints(one) for one in seen})) and parting.equal_at
-    ):
+    elif kind == "partly" and not kept_apart(seen) and _parted_later(seen):  # else each has a head of its own
         message = (
             f"the gradients of {listed(list(verdict.names))} are each rank's own, and those of others are averaged"
         )
@@ -105,6 +104,11 @@ def statistics_apart(seen: Sequence[Observation]) -> Iterator[Finding]:
         message += "parameters are equal: what one rank evaluates or saves is no model of the others"
         made = rule("MP705").at(message, fact.file, fact.line, severity=Severity.WARNING, apart=far)
         yield msgspec.structs.replace(made, ranks=tuple(ranks))
+
+
+def _parted_later(seen: Sequence[Observation]) -> bool:
+    found = first_apart({rank_of(one): prints(one) for one in seen})
+    return found is not None and found.equal_at > 0
 
 
 def _judged(seen: Sequence[Observation]) -> tuple[str, Judged]:

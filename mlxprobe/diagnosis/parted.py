@@ -80,14 +80,20 @@ def meant_apart(seen: Sequence[Observation], found: Parting) -> bool:
 
     So are those that each write weights to a file of their own, as folds do: nothing of what they did is lost.
     """
-    return any(_unlike(seen[0], one) for one in seen[1:]) or _on_the_same(seen, found) or _each_kept(seen)
+    return any(_unlike(seen[0], one) for one in seen[1:]) or _on_the_same(seen, found) or _are_folds(seen)
 
 
-def _each_kept(seen: Sequence[Observation]) -> bool:
-    """Tell whether each rank has written files of its own, and ranks hear of each other in a few steps at most."""
+def kept_apart(seen: Sequence[Observation]) -> bool:
+    """Tell whether each rank has written weights, and to files of its own."""
     files = [{str(fact.detail["path"]) for fact in one.facts if fact.name == WRITTEN} for one in seen]
-    own = all(files) and len(set.union(*files)) == sum(map(len, files))
-    return own and all(len({row.step for row in one.collectives}) <= SELDOM * len(one.steps) for one in seen)
+    return all(files) and len(set.union(*files)) == sum(map(len, files))
+
+
+def _are_folds(seen: Sequence[Observation]) -> bool:
+    """Tell whether each rank keeps what it has trained, and ranks hear of each other in a few steps at most."""
+    return kept_apart(seen) and all(
+        len({row.step for row in one.collectives}) <= SELDOM * len(one.steps) for one in seen
+    )
 
 
 def _on_the_same(seen: Sequence[Observation], found: Parting) -> bool:

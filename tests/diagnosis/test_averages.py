@@ -143,6 +143,15 @@ def test_parameters_whose_gradients_are_not_averaged_beside_others(own: int, nam
     assert found == [f"the gradients of {names} are each rank's own, and those of others are averaged"] * bool(names)
 
 
+def test_ranks_that_keep_what_is_their_own_have_a_head_each() -> None:
+    for files, codes in ((["head-0", "head-1"], []), (["all", "all"], ["MP706"]), (["all"], ["MP706"])):
+        seen = ranks(mean, own=5)
+        for k, file in enumerate(files):
+            written = Fact(name="weights written", step=4, detail={"path": file})
+            seen[k] = msgspec.structs.replace(seen[k], facts=(*seen[k].facts, written))
+        assert [one.code for one in diagnose_ranks(seen) if one.code == "MP706"] == codes
+
+
 def test_a_batch_that_never_changes_is_a_toy() -> None:
     toys = []
     for rank, one in enumerate(ranks(mean, same=True)):
