@@ -21,19 +21,23 @@ def named_leaves(tree: Any) -> list[tuple[str, Any]]:
     """
     import mlx.core as mx
 
-    array, kinds = mx.array, (mx.array, dict, list, tuple)
+    array, kinds = mx.array, (dict, list, tuple)
     found: list[tuple[str, Any]] = []
-    waiting: list[tuple[str, Any]] = [("", tree)]
+    within: list[tuple[str, Any]] = [("", iter([("", tree)]))]  # what leads there, and what is left of it
     times: dict[int, int] = {}
-    while waiting:
-        path, node = waiting.pop()
-        if isinstance(node, array):
-            found.append((path, node))
-        elif isinstance(node, (dict, list, tuple)) and (before := times.get(id(node), 0)) < PATHS:
-            times[id(node)] = before + 1
-            pairs = node.items() if isinstance(node, dict) else list(enumerate(node))
-            above = f"{path}." if path else ""
-            waiting += [(f"{above}{key}", one) for key, one in reversed(pairs) if isinstance(one, kinds)]
+    while within:
+        above, pairs = within[-1]
+        for key, node in pairs:
+            if isinstance(node, array):
+                found.append((f"{above}{key}", node))
+            elif isinstance(node, kinds) and (before := times.get(id(node), 0)) < PATHS:
+                times[id(node)] = before + 1
+                inner = [*node.items()] if isinstance(node, dict) else [*enumerate(node)]
+                path = f"{above}{key}"
+                within.append((path and f"{path}.", iter(inner)))
+                break
+        else:
+            within.pop()
     return found
 
 
