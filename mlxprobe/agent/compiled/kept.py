@@ -126,8 +126,9 @@ def sources(arrays: list[Any]) -> int:
 
 def outline(values: Any) -> tuple[Any, ...]:
     """Tell calls apart by the shapes of their arguments, and of what lies directly in them; some microseconds."""
-    shapes = [getattr(one, "shape", None) for one in values[:PARTS]]
-    return tuple([one if one.__class__ is tuple else _form(values[k], 1) for k, one in enumerate(shapes)])
+    return tuple(
+        [shape if type(shape := getattr(one, "shape", 0)) is tuple else _form(one, 1) for one in values[:PARTS]]
+    )
 
 
 def _form(value: Any, depth: int) -> Any:
