@@ -122,13 +122,15 @@ def _steady_codes(rows: Rows) -> dict[str, Finding]:
 def _loss(before: Rows, after: Rows, same_machine: bool) -> Iterator[Difference]:
     old, new = _path(before[0]), _path(after[0])
     common = sorted(old.keys() & new.keys())
-    apart = [step for step in common if _relative(new[step], old[step]) > LOSS_TOLERANCE]
+    known = [value for value in old.values() if math.isfinite(value)]
+    fall = max(known) - min(known) if known else 0.0
+    apart = [step for step in common if _differ(new[step], old[step], fall)]
     if not apart:
         return
     last = common[-max(1, len(common) // 3) :]
     was, now = statistics.fmean(old[step] for step in last), statistics.fmean(new[step] for step in last)
     change = Change.CHANGED
-    if _relative(now, was) > LOSS_TOLERANCE:
+    if _differ(now, was, fall):
         change = Change.FIXED if now < was else Change.REGRESSION
     text = f"the loss path diverges from step {apart[0]}; the last third's mean was {was:.5g} and is {now:.5g}"
     yield Difference(what="loss", change=change, text=text)
@@ -136,6 +138,11 @@ def _loss(before: Rows, after: Rows, same_machine: bool) -> Iterator[Difference]
 
 def _path(one: ProgramRecord) -> dict[int, float]:
     return {reading.step: reading.value for reading in one.losses}
+
+
+def _differ(a: float, b: float, fall: float) -> bool:
+    """Tell whether two losses differ by more than rounding: of what is left of them, and of what they fell by."""
+    return _relative(a, b) > LOSS_TOLERANCE and not abs(a - b) <= LOSS_TOLERANCE * fall
 
 
 def _relative(a: float, b: float) -> float:

@@ -11,7 +11,7 @@ from mlxprobe.values.observation import Value
 from mlxprobe.values.record import ProgramRecord
 from mlxprobe.values.vocabulary import Outcome
 
-SIGNIFICANT = 0.01
+SIGNIFICANT = 1e-3  # a gate compares some five hundred figures
 RESIDENT_FLOOR_BYTES = 16_000_000
 PEAK_FLOOR_BYTES = 500_000
 ENOUGH_RUNS = 12  # of each side, the first not counted: it was chosen for looking different
@@ -55,7 +55,7 @@ class Quantity(Value, frozen=True):
 
 PEAK = Quantity(what="peak", label="MLX peak memory", factor=1.15, unit=1e6, unit_name="MB")
 GROWTH = Quantity(what="memory", label="growth of resident memory", factor=1.15, unit=1e6, unit_name="MB")
-TIME = Quantity(what="time", label="step time", factor=1.1, unit=1e-3, unit_name="ms")
+TIME = Quantity(what="time", label="step time", factor=1.15, unit=1e-3, unit_name="ms")
 
 
 def each(rows: Sequence[ProgramRecord], figure: Callable[[ProgramRecord], float | None]) -> list[float]:

@@ -38,7 +38,8 @@ for step in range(20):
     loss, gradients = gradient(model, x)
     optimizer.update(model, gradients)
 least = {step: max(operations for at, operations in drawn if at == step) for step, _ in drawn}
-print(sum(operations for _, operations in drawn) / least[1], *(step for step in least if least[step] > least[1] / 2))
+steps = [step for step in least if least[step] > least[1] / 2]
+print(sum(operations for _, operations in drawn) / least[1], *steps, flush=True)
 os._exit(0)
 """
 

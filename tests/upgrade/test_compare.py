@@ -70,6 +70,7 @@ CASES = [
     ("a loss path that ends higher", [with_losses(4, 3, 2)], [with_losses(4, 3.1, 2.5)], Change.REGRESSION),
     ("a loss path that ends lower", [with_losses(4, 3, 2)], [with_losses(4, 2.9, 1.5)], Change.FIXED),
     ("a loss path that ends where it did", [with_losses(4, 3, 2)], [with_losses(4, 3.1, 2)], Change.CHANGED),
+    ("what is left of a loss once all is learned", [with_losses(4, 1, 3e-7)], [with_losses(4, 1, 5e-7)], Change.SAME),
     ("a loss path within the tolerance", [with_losses(4, 3)], [with_losses(4, 3.001)], Change.SAME),
     ("NaN where NaN was", [with_losses(4, float("nan"))], [with_losses(4, float("nan"))], Change.SAME),
     ("another exception text", [raising("bad shape")], [raising("bad axis")], Change.CHANGED),
