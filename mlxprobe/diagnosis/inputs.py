@@ -114,10 +114,8 @@ def _one_class(seen: Observation) -> Iterator[Finding]:
         classes = float(str(fact.detail["different"]))
         if alone >= max(ENOUGH_BATCHES, MOSTLY * looks) and classes >= SEVERAL_CLASSES:
             those = "each batch holds" if alone == looks else "most batches hold"
-            message = (
-                f"{those} one class alone, at {alone:.0f} of {looks:.0f} looks, of {classes:.0f} in all: the rows "
-            )
-            message += "come sorted by their targets"
+            message = f"{those} one class alone, or one and then the next, at {alone:.0f} of {looks:.0f} looks, of "
+            message += f"{classes:.0f} in all: the rows come sorted by their targets"
             shared = taken > 1 or (seen.process is not None and seen.process.size > 1)  # other ranks have other classes
             severity = Severity.WARNING if fact.detail["returns"] and not shared else Severity.NOTE
             yield rule("MP309").at(message, fact.file, fact.line, severity=severity, one_class=alone)

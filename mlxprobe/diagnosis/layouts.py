@@ -21,6 +21,8 @@ AXES = {
     "convolutions return has its channels last",
     "no axis": "mx.softmax is given no axis, and takes all of an array of shape {shape} for one row: it is the whole "
     "batch that sums to one",
+    "down the rows": "a softmax, or its logarithm, runs along the first axis of an array of shape {shape}, where there "
+    "is a label for each row: it is the rows that share one probability, class by class",
 }
 
 
@@ -48,7 +50,8 @@ def channel_layout(seen: Observation) -> Iterator[Finding]:
     the mean of pictures.
     """
     yield from each(seen, "MP305", AXES, Severity.WARNING)
-    for fact in [one for one in facts(seen, "rows mixed") if one.detail["looks"]]:
+    known = [*facts(seen, "down the rows"), *facts(seen, "no axis")]  # calls by which rows meet
+    for fact in [one for one in facts(seen, "rows mixed") if one.detail["looks"] and not known]:
         ways = {"its place in the batch": fact.detail["place"], "the rows beside it": fact.detail["beside"]}
         message = f"what {fact.detail['model']} returns for a row depends on "
         message += f"{' and '.join(one for one in ways if ways[one])}: is an axis taken for another?"

@@ -13,6 +13,10 @@ from mlxprobe.values.record import Finding
 GIVEN = {
     "no shares": "nn.losses.cross_entropy takes one true class for each row, or rows that sum to 1: {share:.0%} of "
     "these rows do not, and sum to {sum:.3g} on average. Are several classes true at once?",
+    "rectified": "nn.losses.{loss} takes logits, and none of these is below 0, {share:.0%} of them exactly 0: behind a "
+    "ReLU a class cannot be made unlikely, and what is 0 has no gradient",
+    "smoothed": "label_smoothing={smoothing:g} leaves the right class {right:.2g} of its target, and gives {wrong:.2g} "
+    "to each other: hardly anything is left to learn",
     "beyond": "nn.losses.binary_cross_entropy takes targets from 0 to 1, and these go from {low:.3g} to {high:.3g}: "
     "such a loss falls without bound",
     "no logarithms": "nn.losses.{loss} takes log-probabilities, and its {argument} are none: the exponentials of a row "
@@ -28,6 +32,8 @@ LOGARITHMS = "`nn.log_softmax(logits, axis=-1)` before this loss, or `cross_entr
 INSTEAD = {
     "no shares": "`nn.losses.binary_cross_entropy(logits, targets)`, where several classes may be true at once; else "
     "`targets / targets.sum(axis=-1, keepdims=True)`.",
+    "rectified": "what the last layer returns, as it is: no activation after it.",
+    "smoothed": "`label_smoothing=0.1`: the part that is taken from the right class.",
     "beyond": "targets of 0 and 1: `(labels + 1) / 2` for labels of -1 and 1, `pixels / 255` for bytes; a squared "
     "error, where the targets are no probabilities.",
     "no logarithms": LOGARITHMS,

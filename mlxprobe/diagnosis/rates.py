@@ -144,7 +144,7 @@ def _warmup(seen: Observation, one: Optimizer) -> Finding | None:
     if not one.warmup:
         return _rising(one)
     updates = one.rates[-1][0]
-    if updates < ENOUGH_UPDATES or updates >= one.warmup:
+    if updates < ENOUGH_UPDATES or updates > one.warmup:
         return None
     message = (
         f"the run ends after {updates:,} updates of a warm-up of {one.warmup:,}, at a rate of {one.rates[-1][1]:.2g}"

@@ -16,7 +16,8 @@ from mlxprobe.agent.inspectors.losses import COMPARED, TARGETS, unique
 from mlxprobe.agent.looks.anew import Refused
 from mlxprobe.agent.looks.inspection import Inspection, Inspector
 from mlxprobe.agent.looks.probing import CALLS as CALLED
-from mlxprobe.agent.looks.probing import Found, Probe, deviation
+from mlxprobe.agent.looks.probing import Found, Probe
+from mlxprobe.agent.looks.spreads import deviation
 from mlxprobe.agent.record.call import Call
 
 CALLS = 2  # of a gradient call

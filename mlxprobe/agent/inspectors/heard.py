@@ -19,6 +19,7 @@ from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
 
 CALLED, STEPS = (1, 3), (6, 12, 64, 129, 256)  # how often a model has been, at looks; and steps
+TRACED = (1, 2, 3)  # of a compiled step, which is run once more so seldom that each time counts
 MODELS, CALLS = 4, 4
 DEEPEST = 2  # modules below the one that is trained
 CONTAINERS = "mlx.nn.layers.containers"  # of MLX's own, what may be a model
@@ -62,6 +63,7 @@ class Heard(Inspector):
         super().__init__(inspection)
         self._models: dict[int, list[Any]] = {}  # each with how often a gradient was taken of it
         self._loans = Loans()
+        self._called: tuple[int, ...] = CALLED
         self._depth = 0
 
     def calling(self) -> None:
@@ -69,7 +71,7 @@ class Heard(Inspector):
         step = self.inspection.recorder.step + 1
         every = step in STEPS or (step > STEPS[-1] and is_landmark(step))  # a slow model is asked once a run is long
         for known, times in self._models.values():
-            if (every or times in CALLED) and (model := known()) is not None:
+            if (every or times in self._called) and (model := known()) is not None:
                 self.inspection.heard = []
                 self.inspection.often.clear()
                 self._listen(model)
@@ -78,6 +80,11 @@ class Heard(Inspector):
         self._let_go()
         if call.model is not None and call.function is not None and len(self._models) < MODELS:
             self._models.setdefault(id(call.model), [weak(call.model), 0])[1] += 1
+
+    def called_in_trace(self, call: Call) -> None:
+        self._called = TRACED
+        if call.model is not None and call.function is not None and len(self._models) < MODELS:
+            self._models.setdefault(id(call.model), [weak(call.model), 1])
 
     def forget(self) -> None:
         """Let go; where an eager run of a compiled function begins now, hear of what it calls."""

@@ -16,6 +16,7 @@ from mlxprobe.agent.record.nesting import Stop
 HELD = 16  # arrays a step
 SAME_IS_SURE = TWO = 2
 FOLLOW = 0.9
+MANY = 64  # of a batch, that one look is enough for where no other comes
 LONG = 6  # ids of a row, of which those after the next are to be told
 ATTENDS = "attends"  # where the mask of the first attention is decided
 RELATED = "related"  # embedded ids that the targets of this step follow; if there are none, those that they are
@@ -34,6 +35,7 @@ class Indices(Inspector):
         self._baked = Baked(inspection)
         self._attends = sites.NOWHERE
         self._same = self._next = self._second = 0  # looks
+        self._last: tuple[str, dict[str, Any], tuple[str, int]] | None = None  # what one more look will have told
         self._seen = False
         self._fed: list[Any] = []  # ids that a function of no model is given
         self._given: tuple[list[Any], tuple[str, int]] = [], sites.NOWHERE  # a call's ids, and where the last are made
@@ -151,20 +153,32 @@ class Indices(Inspector):
         following = [one for kind, one in related if kind == "next"]  # an encoder may well be given the targets
         self.inspection.looked[ATTENDS] = self._attends
         self.inspection.looked[RELATED] = following or [one for _, one in related]
+        many = max((one.size for _, one in related), default=0) >= MANY
         if following:
             self._next += 1
-            if self._next == SAME_IS_SURE:
-                self.inspection.recorder.fact("targets follow inputs", site)
+            self._count(self._next, "targets follow inputs", {}, site, many)
         elif related and all(kind == "second" for kind, _ in related):
             self._second += 1
-            if self._second == SAME_IS_SURE:
-                self.inspection.recorder.fact("targets skip one", site)
+            self._count(self._second, "targets skip one", {}, site, many)
         elif found := next((kind for kind, _ in related if kind != "second"), ""):
             self._same += 1
-            if self._same == SAME_IS_SURE:
-                site, seen = sites.blamed(built, site)
-                told = {"causal": self._causal, "before": found == "before", "seen": seen}
-                self.inspection.recorder.fact("targets are inputs", site, **told)
+            site, seen = sites.blamed(built, site)
+            told = {"causal": self._causal, "before": found == "before", "seen": seen}
+            self._count(self._same, "targets are inputs", told, site, many)
+
+    def _count(self, looks: int, name: str, told: dict[str, Any], site: tuple[str, int], many: bool) -> None:
+        """Tell at the second look; of a compiled step, which may be run but once, at the end."""
+        self._last = None
+        if looks == SAME_IS_SURE:
+            self.inspection.recorder.fact(name, site, **told)
+        elif looks < SAME_IS_SURE and many and self.inspection.inside:
+            self._last = name, told, site
+
+    def finish(self) -> None:
+        looks = self._same + self._next + self._second
+        if self._last is not None and looks == 1:
+            name, told, site = self._last
+            self.inspection.recorder.fact(name, site, **told)
 
     def _compare_with_table(self, kind: str, ids: Any, limit: int, site: tuple[str, int]) -> None:
         import mlx.core as mx

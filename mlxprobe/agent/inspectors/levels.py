@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from typing import Any
@@ -24,7 +25,7 @@ class Targets:
         self.squares: list[float] = []
         self.read = self.batches = 0
         self.whole = True  # of numbers: whether they all are whole ones by their type
-        self.alone: list[float] = []  # the class of each batch of one class alone
+        self.alone: list[float] = []  # the class of each batch of one class alone, or of one after another
         self._batches: list[tuple[float, list[list[float]]]] = []  # losses, and columns of the targets they are of
 
     def add(self, target: Any, loss: float | None) -> None:
@@ -38,7 +39,7 @@ class Targets:
             self._batches += [] if known is None else [(known, [values])]
             self.counts.update(values)
             self.batches += 1
-            self.alone += values[:1] if len(values) >= ROWS_OF_A_CLASS and len(set(values)) == 1 else []
+            self.alone += values[:1] if is_sorted(values) else []
             self.read += len(values)
 
     def _add_columns(self, target: Any, loss: float | None) -> None:
@@ -92,3 +93,9 @@ class Targets:
         level = -sum(share * math.log(share) for share in shares)
         spread = math.sqrt(max(0.0, sum(share * math.log(share) ** 2 for share in shares) - level**2) / self.read)
         return level + (len(shares) - 1) / (2 * self.read), spread
+
+
+def is_sorted(values: list[float]) -> bool:
+    """Tell whether targets are of one class, or all those of one before all those of another."""
+    changes = sum(one != other for one, other in itertools.pairwise(values))
+    return len(values) >= ROWS_OF_A_CLASS and changes <= 1

@@ -7,12 +7,14 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.inspectors.losses import TARGETS, is_amount
 from mlxprobe.agent.looks.inspection import Inspection, Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 
 SURE, KEPT = 2, 8  # gradient calls; what is held of one
 SQUARE, PICTURE = 2, 4  # axes
+SUMMED = "softmax", "logsumexp"
 POOLS, LAST_TWO = ("mean", "max"), {(2, 3), (3, 2), (-2, -1), (-1, -2)}
 NEAR = 0.01  # of the features, which the square of a scale is
 LONG = 1.1  # rows that are not of length 1
@@ -26,13 +28,15 @@ class Slips(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._whole: dict[tuple[str, int], tuple[int, ...]] = {}  # shapes of what a softmax took for one row
+        self._down: dict[tuple[str, int], tuple[int, ...]] = {}  # of what one took along the first of two axes
         self._steep: dict[tuple[str, int], tuple[float, Any]] = {}  # scales of attentions, and their queries
         self._pooled: dict[tuple[str, int], tuple[int, ...]] = {}  # pictures, or what may be, by width and channels
         self._calls: dict[tuple[str, int], int] = {}
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.core":
-            module.softmax = self._softmax(module.softmax)
+            for key in SUMMED:
+                setattr(module, key, self._softmax(getattr(module, key)))
             for owner in (module, module.array):
                 for key in POOLS:
                     setattr(owner, key, self._pooling(getattr(owner, key)))
@@ -47,8 +51,10 @@ class Slips(Inspector):
         @like(original)
         def softmax(a: Any, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
             shape = getattr(a, "shape", ())
-            if axis is None and sum(length > 1 for length in shape) > 1 and self._listens():
+            if axis is None and original.__name__ == "softmax" and sum(n > 1 for n in shape) > 1 and self._listens():
                 self._whole[sites.calling()] = tuple(shape)
+            elif axis in (0, -SQUARE) and len(shape) == SQUARE and self._listens():
+                self._down[sites.calling()] = tuple(shape)
             return original(a, axis, *args, **kwargs)
 
         return softmax
@@ -74,19 +80,24 @@ class Slips(Inspector):
         return attention
 
     def calling(self) -> None:
-        self._whole, self._steep, self._pooled = {}, {}, {}
+        self._whole, self._down, self._steep, self._pooled = {}, {}, {}, {}
 
     calling_in_trace = calling
 
     def called(self, call: Call) -> None:
-        whole, pooled = self._whole, self._pooled
-        self._whole, self._pooled = {}, {}
+        whole, pooled, down = self._whole, self._pooled, self._down
+        self._whole, self._pooled, self._down = {}, {}, {}
         data = [one.shape[0] for one in graph.leaves(call.data) if one.ndim] if whole else []
         rows = max(data, key=data.count) if data else 0
         for site, shape in whole.items() if rows > 1 else ():
             pairs = len(shape) == SQUARE and shape[0] == shape[1]  # each row with each other, it may be
             if shape[0] % rows == 0 and not pairs:
                 self._count("no axis", site, shape=str(shape))
+        targets = self.inspection.looked.get(TARGETS, []) if down else []
+        labelled = {one.size for _, _, one in targets if one.size == one.shape[0] and not is_amount(one)}
+        for site, shape in down.items():
+            if shape[0] in labelled and shape[0] != shape[1] > 1:
+                self._count("down the rows", site, shape=str(shape))
         channels = convolved(call.model) if pooled else set()
         for site, shape in pooled.items():
             if shape[-1] in channels and shape[1] not in channels | {1} and shape[2] != shape[3]:

@@ -18,6 +18,7 @@ from mlxprobe.agent.wrapping.arguments import like
 SURE, LOOKS = 2, 6  # looks that found it, most of them; those of a line
 HELD, LARGE = 8, 1 << 20  # arrays of a call, and elements of one
 ROUGH, MOST, SOME = 0.05, 0.5, 0.01  # that a row's sum is off; of the rows; of the variances
+MANY_ZEROS, SMOOTH = 0.1, 0.5  # of logits; of a target that all classes share
 BEYOND = 0.3  # noise on targets of 0 and 1 is a known trick
 NEAR, CLEAR = 1e-4, 1e-3  # of a loss that is a mean, and of that mean; a mean that has a sign
 
@@ -38,6 +39,14 @@ def shares(rows: Any, axis: int) -> Judged:
     off = mx.mean((mx.abs(sums - 1) > ROUGH) & (mx.abs(sums) > ROUGH))
     share, mean = graph.numbers(mx.stack([off.astype(mx.float32), mx.mean(sums)]))
     return {"kind": "no shares", "share": share, "sum": mean} if share > MOST / 5 else {}
+
+
+def logits(rows: Any, axis: int) -> Judged:
+    """Judge logits: none of them is below zero, and many are exactly that, behind a ReLU."""
+    import mlx.core as mx
+
+    low, zeros = graph.numbers(mx.stack([mx.min(rows), mx.mean(rows == 0)]).astype(mx.float32))
+    return {"kind": "rectified", "share": zeros} if low == 0 and zeros > MANY_ZEROS else {}
 
 
 def between(targets: Any, axis: int) -> Judged:
@@ -75,7 +84,7 @@ def signs(targets: Any, axis: int) -> Judged:
 
 
 JUDGES: dict[str, tuple[str, dict[str, Callable[[Any, int], Judged]]]] = {
-    "cross_entropy": ("logits targets weights axis", {"targets": shares}),
+    "cross_entropy": ("logits targets weights axis label_smoothing", {"logits": logits, "targets": shares}),
     "binary_cross_entropy": ("inputs targets", {"targets": between}),
     "nll_loss": ("inputs targets axis", {"inputs": logarithms}),
     "kl_div_loss": ("inputs targets axis", {"inputs": logarithms, "targets": logarithms}),
@@ -122,11 +131,18 @@ class Takes(Inspector):
         for argument in JUDGES[name][1]:
             one, axis = given[argument], given.get("axis", -1)
             known = self._looks.get((site, argument), (0, 0))[0] >= LOOKS
-            classes = name == "cross_entropy" and one.ndim != given["logits"].ndim
+            classes = argument == "targets" and name == "cross_entropy" and one.ndim != given["logits"].ndim
             if JUDGES[name][1][argument] is logarithms and not known:
                 self._look_behind(name, site, one)
             if not (known or classes or is_vector(one)) and 1 < one.size <= LARGE and len(self._held) < HELD:
                 self._held.append((name, site, argument, one, axis))
+        smoothing = given.get("label_smoothing", 0.0)
+        if smoothing > SMOOTH and (site, "label_smoothing") not in self._looks:
+            self._looks[site, "label_smoothing"] = 1, 1
+            classes = int(given["logits"].shape[given.get("axis", -1)])
+            right = 1 - smoothing + smoothing / classes
+            told = {"kind": "smoothed", "smoothing": smoothing, "right": right, "wrong": smoothing / classes}
+            self.inspection.recorder.fact("misgiven", site, **told)
         if name == "cosine_similarity_loss" and made.size <= LARGE:
             self._similar.append((made, site))
 
