@@ -37,6 +37,7 @@ INSIDE_THE_AGENT = (  # its own floors
     {"life"},
     {"carried"},
 )
+INSIDE_THE_INSPECTORS = ({"losses"}, {"data"}, {"models"}, {"work"}, {"gradients"}, {"adapters", "ranks", "updates"})
 PURE = (
     "values/observation.py",
     "values/record.py",
@@ -100,6 +101,13 @@ def test_a_room_of_the_agent_imports_from_floors_below_it(file: Path) -> None:
     floor = next(number for number, rooms in enumerate(INSIDE_THE_AGENT) if room in rooms)
     used = {name.split(".")[2] for name in imported(file) if name.startswith("mlxprobe.agent.")}
     assert used <= {room}.union(*INSIDE_THE_AGENT[:floor]), f"{place(file)} stands on floor {floor} of the agent"
+
+
+@pytest.mark.parametrize("file", [*(PACKAGE / "agent" / "inspectors").glob("*/*.py")], ids=place)
+def test_what_is_looked_at_knows_the_floors_below_alone(file: Path) -> None:
+    floor = next(number for number, rooms in enumerate(INSIDE_THE_INSPECTORS) if file.parent.name in rooms)
+    used = {name.split(".")[3] for name in imported(file) if name.startswith("mlxprobe.agent.inspectors.")}
+    assert used <= {file.parent.name}.union(*INSIDE_THE_INSPECTORS[:floor]), place(file)
 
 
 def test_every_room_stands_on_a_floor() -> None:

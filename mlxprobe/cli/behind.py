@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlxprobe.diagnosis.fates import line, named
-from mlxprobe.diagnosis.lanes import WORLD
+from mlxprobe.diagnosis.ranks.fates import line, named
+from mlxprobe.diagnosis.ranks.lanes import WORLD
 from mlxprobe.values.again import jobs
 
 if TYPE_CHECKING:

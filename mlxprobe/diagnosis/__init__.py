@@ -1,4 +1,7 @@
-"""Observation in, findings out: pure. One file per family; each finding registers itself with `@finding`."""
+"""Observation in, findings out: pure. One file per family; each finding registers itself with `@finding`.
+
+What ranks show only together is in `ranks/`, what errors of MLX's backends mean in `errors/`.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ from mlxprobe.values.vocabulary import Severity
 
 __all__ = ["RULES", "Rule", "diagnose", "diagnose_jobs", "diagnose_ranks", "finding", "ranks_finding", "unchecked"]
 
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
+for _module in pkgutil.walk_packages(__path__, f"{__name__}."):
+    importlib.import_module(_module.name)
 
 
 def diagnose(seen: Observation, beside: Sequence[Finding] = ()) -> tuple[Finding, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mlxprobe.diagnosis.fates import thread_ended, worker_ended
+from mlxprobe.diagnosis.ranks.fates import thread_ended, worker_ended
 from mlxprobe.diagnosis.registry import facts, finding, rule, seen_at
 from mlxprobe.values.measures import standing, standing_thread, told_place, where
 from mlxprobe.values.observation import Observation, Stack

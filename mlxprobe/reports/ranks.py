@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from mlxprobe.diagnosis.standings import Standing, alike, standings
+from mlxprobe.diagnosis.ranks.standings import Standing, alike, standings
 from mlxprobe.reports.words import one_line
 from mlxprobe.values.again import jobs, observation
 from mlxprobe.values.measures import duration

@@ -10,7 +10,7 @@ import msgspec
 
 from mlxprobe.diagnosis import diagnose_ranks
 from mlxprobe.diagnosis.causes import explained
-from mlxprobe.diagnosis.fates import named
+from mlxprobe.diagnosis.ranks.fates import named
 from mlxprobe.running.judging import ranked, with_unwatched
 from mlxprobe.running.selection import quoted
 from mlxprobe.values.again import observation

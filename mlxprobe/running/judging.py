@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from mlxprobe.diagnosis import diagnose, diagnose_ranks, unchecked
-from mlxprobe.diagnosis.fates import named
-from mlxprobe.diagnosis.standings import unwatched
+from mlxprobe.diagnosis.ranks.fates import named
+from mlxprobe.diagnosis.ranks.standings import unwatched
 from mlxprobe.running.selection import quoted
 from mlxprobe.values.again import died_importing, jobs
 from mlxprobe.values.files import row

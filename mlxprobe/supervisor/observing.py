@@ -95,7 +95,7 @@ def keeping(watcher: Watcher, heard: Collection[int]) -> list[int] | None:
     """
     if not watcher.processes.of_group:
         return None
-    from mlxprobe.diagnosis import standoff  # what a start does not wait for
+    from mlxprobe.diagnosis.ranks import standoff  # what a start does not wait for
 
     found: list[int] | None = None
     for job in jobs(watcher.observations("stalled")):

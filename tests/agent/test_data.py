@@ -8,8 +8,8 @@ import random
 import mlx.core as mx
 import pytest
 
-from mlxprobe.agent.inspectors.levels import Targets
-from mlxprobe.agent.inspectors.pairs import BELONG, Path, known_by
+from mlxprobe.agent.inspectors.data.pairs import BELONG, Path, known_by
+from mlxprobe.agent.inspectors.losses.levels import Targets
 from mlxprobe.agent.looks import within
 
 RUNS = 200

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from watching import GUARD_S
 
-from mlxprobe.diagnosis.prints import Print, first_apart, prints
+from mlxprobe.diagnosis.ranks.prints import Print, first_apart, prints
 from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.observation import Limits, Observation, Program
 

@@ -11,7 +11,7 @@ import pytest
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.roots import LIBRARY, PACKAGE, Roots
-from mlxprobe.agent.inspectors import retained
+from mlxprobe.agent.inspectors.work import retained
 
 KERNEL = """
 class Shell:

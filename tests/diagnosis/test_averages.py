@@ -11,7 +11,7 @@ import pytest
 from lanes import built, hashed, healthy
 
 from mlxprobe.diagnosis import diagnose_ranks
-from mlxprobe.diagnosis.reductions import _weights
+from mlxprobe.diagnosis.ranks.reductions import _weights
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.vocabulary import Severity
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from lanes import built, elsewhere, healthy, message, waiting
 
-from mlxprobe.diagnosis.standoff import keeping
+from mlxprobe.diagnosis.ranks.standoff import keeping
 from mlxprobe.values.observation import Collective, Observation
 
 

@@ -217,3 +217,16 @@ def variables(frame: FrameType) -> dict[str, Any]:
     if alone and sys.gettrace() is None and sys.getprofile() is None:
         held.clear()
     return values
+
+
+def program_frames() -> list[FrameType]:
+    """List the frames of somebody's code, without the packages that run the user's: a notebook's kernel, pytest."""
+    frame: FrameType | None = sys._getframe(1)
+    frames, outermost = [], None
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if is_users(file):
+            frames.append(frame)
+            outermost = len(frames) if whose(file) == OWN else outermost
+        frame = frame.f_back
+    return frames[:outermost]

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from mlxprobe.diagnosis.fates import over
-from mlxprobe.diagnosis.lanes import rank_of
-from mlxprobe.diagnosis.standings import at, awaited, finished, where
+from mlxprobe.diagnosis.ranks.fates import over
+from mlxprobe.diagnosis.ranks.lanes import rank_of
+from mlxprobe.diagnosis.ranks.standings import at, awaited, finished, where
 from mlxprobe.reports.html.visible import visible
 from mlxprobe.values.again import by_rank, observation
 from mlxprobe.values.measures import counted, duration

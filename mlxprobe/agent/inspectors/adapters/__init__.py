@@ -1,0 +1,1 @@
+"""Two factors beside a base weight, and their files."""

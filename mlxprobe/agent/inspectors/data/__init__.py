@@ -1,0 +1,1 @@
+"""What batches hold, and where they come from."""

@@ -1,0 +1,229 @@
+"""Ids that index an embedding, and targets that index the logits."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.inspectors.data.baked import Baked
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.record.nesting import Stop
+
+HELD = 16  # arrays a step
+SAME_IS_SURE = TWO = 2
+FOLLOW = 0.9
+MANY = 64  # of a batch, that one look is enough for where no other comes
+LONG = 6  # ids of a row, of which those after the next are to be told
+ATTENDS = "attends"  # where the mask of the first attention is decided
+RELATED = "related"  # embedded ids that the targets of this step follow; if there are none, those that they are
+EMBEDDINGS = {"mlx.nn.layers.embedding": "Embedding", "mlx.nn.layers.quantized": "QuantizedEmbedding"}
+
+
+class Indices(Inspector):
+    """Hold ids and targets until they are evaluated; then compare them with their tables, and with each other."""
+
+    shadows = True
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._held: list[tuple[str, Any, int, tuple[str, int]]] = []
+        self._causal = False
+        self._baked = Baked(inspection)
+        self._attends = sites.NOWHERE
+        self._same = self._next = self._second = 0  # looks
+        self._last: tuple[str, dict[str, Any], tuple[str, int]] | None = None  # what one more look will have told
+        self._seen = False
+        self._fed: list[Any] = []  # ids that a function of no model is given
+        self._given: tuple[list[Any], tuple[str, int]] = [], sites.NOWHERE  # a call's ids, and where the last are made
+
+    def imported(self, name: str, module: Any) -> None:
+        if name in EMBEDDINGS and hasattr(module, EMBEDDINGS[name]):
+            kind = getattr(module, EMBEDDINGS[name])
+            kind.__call__ = self._embedding(kind.__call__)
+        elif name == "mlx.core":
+            module.take_along_axis = self._targets(module.take_along_axis)
+            fast = module.fast
+            if hasattr(fast, "cross_entropy"):
+                fast.cross_entropy = self._targets(fast.cross_entropy)
+            if hasattr(fast, "scaled_dot_product_attention"):
+                fast.scaled_dot_product_attention = self._attention(fast.scaled_dot_product_attention)
+        elif name == "mlx.nn.layers.transformer":
+            masks = module.MultiHeadAttention
+            masks.create_additive_causal_mask = staticmethod(self._causal_call(masks.create_additive_causal_mask))
+
+    def _embedding(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        seen = self.inspection
+
+        def __call__(module: Any, x: Any) -> Any:  # noqa: N807
+            if seen.due and self._listens():
+                self._hold("embedding", x, module.weight.shape[0])
+            return original(module, x)
+
+        return __call__
+
+    def _targets(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        seen = self.inspection
+
+        def targets(logits: Any, indices: Any, *args: Any, **kwargs: Any) -> Any:
+            if seen.picked is not None:
+                seen.picked.append((logits, indices))
+            if is_ids(indices) and not seen.busy and (seen.tracing or seen.inside):
+                with seen.at_our_cost():
+                    (self._baked.traced if seen.tracing else self._baked.run)(sites.calling(), indices)
+            if seen.due and self._listens():
+                axis = args[0] if args else kwargs.get("axis", -1)
+                self._hold("target", indices, logits.shape[axis if isinstance(axis, int) else -1])
+            return original(logits, indices, *args, **kwargs)
+
+        return targets
+
+    def _attention(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def attention(*args: Any, **kwargs: Any) -> Any:
+            mask = kwargs.get("mask")
+            seen = self.inspection
+            if (seen.attends or seen.inside) and self._listens() and not self._attends[1]:
+                with own.importable():
+                    from mlxprobe.agent.looks import built
+                found = built.argument("mask")
+                self._attends = found if found[1] else sites.deciding("mask")
+            self._causal = self._causal or (isinstance(mask, str) and mask == "causal")
+            return original(*args, **kwargs)
+
+        return attention
+
+    def _causal_call(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def causal(*args: Any, **kwargs: Any) -> Any:
+            self._causal = True
+            return original(*args, **kwargs)
+
+        return causal
+
+    def _listens(self) -> bool:
+        seen = self.inspection
+        return seen.due and not seen.busy and not seen.tracing and len(self._held) < HELD
+
+    def _hold(self, kind: str, ids: Any, limit: int) -> None:
+
+        if is_ids(ids) and ids.size:
+            site = sites.calling()
+            self._held.append((kind, ids, limit, site))
+            with self.inspection.at_our_cost(), contextlib.suppress(ValueError, RuntimeError):  # while a trace is made
+                self._compare_with_table(kind, ids, limit, site)  # at once: a gradient there writes beyond the table
+
+    def called(self, call: Call) -> None:
+        data = graph.leaves(call.data) if call.model is None else []
+        self._fed = [one for one in data if is_ids(one) and one.ndim == TWO]
+        if self._same == SAME_IS_SURE - 1:
+            ids = [(path, one) for path, one in graph.named_leaves(call.data) if is_ids(one) and one.ndim > 1]
+            self._given = [one for _, one in ids], self._built(call, [path for path, _ in ids])
+
+    @staticmethod
+    def _built(call: Call, paths: list[str]) -> tuple[str, int]:
+        if len(paths) != TWO:
+            return sites.NOWHERE
+        with own.importable():
+            from mlxprobe.agent.looks import built
+        return built.datum(call, paths[1], paths[0])
+
+    def forget(self) -> None:
+        self._held, self._given, self._fed = [], ([], sites.NOWHERE), []
+
+    def look(self, step: int) -> None:
+        held, (given, built), fed = self._held, self._given, self._fed
+        self.forget()
+        known = [one for one in held if not self.inspection.pending([one[1]])]
+        if known and not self._seen:
+            self._seen = True
+            self.inspection.recorder.fact("ids", known[0][3])
+        inputs = [one for kind, one, *_ in known if kind == "embedding"]
+        targets = [(one, site) for kind, one, _, site in known if kind == "target"]
+        if targets:
+            inputs = inputs or [one for one in fed if relation(one, targets[-1][0]) == "next"]
+            self._compare_with_inputs(inputs, *targets[-1], built if is_twice(given) else sites.NOWHERE)
+
+    def _compare_with_inputs(
+        self, inputs: list[Any], targets: Any, site: tuple[str, int], built: tuple[str, int]
+    ) -> None:
+        """Tell what the targets are to the ids of any embedding: a decoder's inputs, whatever else is embedded."""
+        related = [(kind, one) for one in inputs if (kind := relation(one, targets))]
+        following = [one for kind, one in related if kind == "next"]  # an encoder may well be given the targets
+        self.inspection.looked[ATTENDS] = self._attends
+        self.inspection.looked[RELATED] = following or [one for _, one in related]
+        many = max((one.size for _, one in related), default=0) >= MANY
+        if following:
+            self._next += 1
+            self._count(self._next, "targets follow inputs", {}, site, many)
+        elif related and all(kind == "second" for kind, _ in related):
+            self._second += 1
+            self._count(self._second, "targets skip one", {}, site, many)
+        elif found := next((kind for kind, _ in related if kind != "second"), ""):
+            self._same += 1
+            site, seen = sites.blamed(built, site)
+            told = {"causal": self._causal, "before": found == "before", "seen": seen}
+            self._count(self._same, "targets are inputs", told, site, many)
+
+    def _count(self, looks: int, name: str, told: dict[str, Any], site: tuple[str, int], many: bool) -> None:
+        """Tell at the second look; of a compiled step, which may be run but once, at the end."""
+        self._last = None
+        if looks == SAME_IS_SURE:
+            self.inspection.recorder.fact(name, site, **told)
+        elif looks < SAME_IS_SURE and many and self.inspection.inside:
+            self._last = name, told, site
+
+    def finish(self) -> None:
+        looks = self._same + self._next + self._second
+        if self._last is not None and looks == 1:
+            name, told, site = self._last
+            self.inspection.recorder.fact(name, site, **told)
+
+    def _compare_with_table(self, kind: str, ids: Any, limit: int, site: tuple[str, int]) -> None:
+        import mlx.core as mx
+
+        low, high = int(graph.number(mx.min(ids))), int(graph.number(mx.max(ids)))
+        if high >= limit or low < -limit:
+            self.inspection.recorder.fact("id out of range", site, kind=kind, low=low, high=high, limit=limit)
+            if self.inspection.inside and not self.inspection.nesting.glances:
+                raise Stop
+
+
+def is_ids(one: Any) -> bool:
+    """Tell whether something is an array of integers."""
+    import mlx.core as mx
+
+    return isinstance(one, mx.array) and bool(mx.issubdtype(one.dtype, mx.integer))
+
+
+def is_twice(ids: list[Any]) -> bool:
+    """Tell whether two arrays hold the same."""
+    import mlx.core as mx
+
+    return len(ids) == TWO and ids[0].shape == ids[1].shape and bool(mx.array_equal(*ids).item())
+
+
+def relation(ids: Any, targets: Any) -> str:
+    """Tell whether targets are embedded ids themselves (`same`), those before (`before`) or those that follow (`next`).
+
+    Or those after these (`second`). Of such a tenth may differ: ids that mean "ignore". Rows of one id tell nothing.
+    """
+    import mlx.core as mx
+
+    if ids.ndim != 2 or ids.shape[1] < 3:
+        return ""
+    batch, length = ids.shape
+    if targets.size not in (batch * length, batch * (length - 1)):
+        return ""
+    flat, mine = targets.reshape(batch, -1).astype(mx.int64), ids.astype(mx.int64)
+    if bool(mx.array_equal(mine, mx.broadcast_to(mine[:, :1], mine.shape)).item()):
+        return ""
+    if graph.number(mx.mean(flat[:, : length - 1] == mine[:, 1:])) >= FOLLOW:
+        return "next"
+    if bool(mx.array_equal(mine[:, : flat.shape[1]], flat).item()):
+        return "same"
+    before = flat[:, 1 - length :]
+    known = {"before": bool(mx.array_equal(mine[:, : length - 1], before).item())}
+    known["second"] = length >= LONG and graph.number(mx.mean(flat[:, : length - 2] == mine[:, 2:])) >= FOLLOW
+    return next((kind for kind, is_so in known.items() if is_so), "")

@@ -1,0 +1,173 @@
+"""Whether rows that come again bring their targets with them."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections import Counter
+from types import CellType
+from typing import Any
+
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.inspectors.losses.losses import COMPARED, unique
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+
+ROWS, SAMPLES = 64, 8  # of a batch; values of a row, beside two sums over all of it
+NUMBERS, IDS = 4, 8  # of a row, by which it is known again
+CLASSES = 32
+MOST = 20_000  # rows that are remembered
+LOOKS = 200
+# Rows that came again are drawn from one of two binomials. Shuffled apart, each has its first target with the chance p
+# that any two targets are the same: two standard deviations above that leave out one such program in fifty. Where
+# targets belong to their rows, be it that half of them are drawn anew each time, it is p + (1 - p) / 2: what is told
+# must be so few that this gives it once in a thousand (3.1 standard deviations). Of two equal classes that takes some
+# 30 rows to be possible, and 90 to be the rule; of ten, 30 are the rule. Below ENOUGH neither is nearly normal.
+DOUBT, SURE = 2.0, 3.1
+BELONG = 0.5  # of the targets, at least
+ENOUGH = 20
+EMPTY = CellType()
+Row = tuple[float, ...]
+Task = tuple[int, tuple[Any, ...]]  # a model's stream of losses, and what the loss function was made with
+
+
+class Path:
+    """The rows of one model, each with the target that it came with first."""
+
+    def __init__(self) -> None:
+        self.first: dict[Row, float] = {}
+        self.targets: Counter[float] = Counter()
+        self.again = self.same = self.moved = 0
+        self.pairs = self.agree = 0  # rows of one look that had one target at first, and have one again
+        self._beside: dict[Row, tuple[int, Row]] = {}  # its place when it came first, and the row before
+
+    def take(self, row: Row, target: float, place: int = 0, before: Row = ()) -> None:
+        """Take in one row; where it comes again, see whether it does at another place and after another row."""
+        self.targets[target] += 1
+        if row in self.first:
+            self.moved += all(one != other for one, other in zip(self._beside[row], (place, before), strict=True))
+            self.again += 1
+            self.same += self.first[row] == target
+        elif len(self.first) < MOST:
+            self.first[row], self._beside[row] = target, (place, before)
+
+    def compare(self, rows: list[tuple[float, float]]) -> None:
+        """Take in what the rows of one look that came again had at first, and what they have."""
+        for first, members in Counter(first for first, _ in rows).items():
+            self.pairs += members * (members - 1) // 2
+            now = Counter(target for before, target in rows if before == first)
+            self.agree += sum(count * (count - 1) // 2 for count in now.values())
+
+    def is_renamed(self) -> bool:
+        """Tell whether rows that had one target have one again, another: a clustering that is made anew."""
+        chance = self.chance()
+        return self.agree > chance * self.pairs + SURE * math.sqrt(chance * (1 - chance) * max(self.pairs, 1))
+
+    def chance(self) -> float:
+        """Return how often two targets are the same that have nothing to do with each other."""
+        read = self.targets.total()
+        return sum((count / read) ** 2 for count in self.targets.values())
+
+    def is_torn(self) -> bool:
+        """Tell whether rows that came again had the same target no more often than by chance."""
+        chance = self.chance()
+        most, spread = self._expected(chance)
+        fewest, other = self._expected(chance + BELONG * (1 - chance))
+        return (
+            self.again >= ENOUGH
+            and not self.is_renamed()
+            and self.same <= min(most + DOUBT * spread, fewest - SURE * other)
+        )
+
+    def _expected(self, rate: float) -> tuple[float, float]:
+        """Return how many of the rows that came again have their first target at a rate, and the standard deviation."""
+        return rate * self.again, (max(rate * (1 - rate), 0.0) * self.again) ** 0.5
+
+
+class Pairs(Inspector):
+    """Remember rows by some of their values, in the batches that are looked at."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._held: tuple[Task, list[Any], Any, tuple[str, int]] | None = None
+        self._seen: tuple[int, list[Any]] = 0, []  # updates, and the inputs that were looked at last
+        self._paths: dict[Task, Path] = {}
+        self._site = ("", 0)
+        self._looks = 0
+
+    def called(self, call: Call) -> None:
+        compared = self.inspection.looked.get(COMPARED, [])
+        self._held = None
+        if self._looks >= LOOKS or self.inspection.inside or len(compared) != 1:
+            return
+        stream, target = compared[0]
+        rows = target.shape[0] if target.ndim and target.size == target.shape[0] else 0
+        inputs = [one for _, one in unique(call.data) if one is not target]
+        if rows > 1 and inputs and all(tells(one, rows) for one in inputs) and not self._has_just_seen(inputs):
+            self._held = (stream, constants(call.function)), inputs, target, call.site
+
+    def _has_just_seen(self, inputs: list[Any]) -> bool:
+        """Tell whether these very arrays are given again before anything is updated: with other targets on purpose."""
+        updates, seen = self._seen
+        self._seen = self.inspection.recorder.updates, [weakref.ref(one) for one in inputs]
+        same = len(seen) == len(inputs) and all(known() is one for known, one in zip(seen, inputs, strict=True))
+        return same and updates == self._seen[0]
+
+    def forget(self) -> None:
+        self._held = None
+
+    def look(self, step: int) -> None:
+        held = self._held
+        self.forget()
+        if held is None or self.inspection.pending([*held[1], held[2]]):
+            return
+        self._looks += 1
+        task, inputs, target, self._site = held
+        rows = zip(*(known_by(one) for one in inputs), strict=True)
+        path = self._paths.setdefault(task, Path())
+        moved, before = path.moved, Row()
+        again: list[tuple[float, float]] = []
+        for place, (parts, value) in enumerate(zip(rows, graph.numbers(target.reshape(-1)[:ROWS]), strict=True)):
+            row = tuple(number for part in parts for number in part)
+            again += [(path.first[row], value)] if row in path.first else []
+            path.take(row, value, place, before)
+            before = row
+        path.compare(again)
+        self.inspection.shuffled += path.moved - moved
+
+    def finish(self) -> None:
+        recorder = self.inspection.recorder
+        for (stream, _), path in self._paths.items():
+            if 1 < len(path.targets) <= CLASSES and path.is_torn():
+                told = {"again": path.again, "same": path.same, "chance": path.chance(), "stream": stream}
+                recorder.revise("targets torn", self._site, **told)
+            elif path.again >= ENOUGH and path.same < BELONG * path.again and path.is_renamed():
+                recorder.revise("supervision", self._site, stream=stream, supervised=False)  # its loss need not fall
+
+
+def constants(function: Any) -> tuple[Any, ...]:
+    """Return numbers and words that a function was made with: of several tasks each has a loss of its own."""
+    cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if cell != EMPTY]
+    made_with = (*(getattr(function, "__defaults__", None) or ()), *cells)
+    return tuple(one for one in made_with if isinstance(one, (int, str)))
+
+
+def tells(one: Any, rows: int) -> bool:
+    """Tell whether an input has a row for each target, of enough numbers to know it again."""
+    import mlx.core as mx
+
+    each = one.size // rows if one.ndim > 1 and one.shape[0] == rows else 0
+    return bool(each >= (IDS if mx.issubdtype(one.dtype, mx.integer) else NUMBERS))
+
+
+def known_by(one: Any) -> list[list[float]]:
+    """Describe the first rows of an array: by some values, and two sums of all in which each place has its own weight.
+
+    The weights do not grow evenly: of rows that are one-hot at each place, even ones give many the same sum.
+    """
+    import mlx.core as mx
+
+    flat = one[:ROWS].reshape(min(ROWS, one.shape[0]), -1).astype(mx.float32)
+    square = mx.arange(1, flat.shape[1] + 1).astype(mx.float32) ** 2
+    sums = mx.stack([(flat * mx.sin(square)).sum(axis=1), (flat * mx.cos(square)).sum(axis=1)], axis=1)
+    return graph.rows(mx.concatenate([flat[:, :: -(-flat.shape[1] // SAMPLES)], sums], axis=1))

@@ -1,0 +1,95 @@
+"""Whether a model is given numbers of another scale where it is evaluated than where it is trained."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.inspectors.losses.losses import FED, is_amount, unique
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.placing import is_standard, keys
+from mlxprobe.agent.record.call import Call
+
+LARGE = 1 << 22  # elements
+LOOKS, SURE = 12, 3  # of each kind
+APART = 4.0  # ratio of the standard deviations
+TINY = 1e-9
+FEW, MANY = 8, 100  # rows of a batch that are kept; rows whose own figures tell
+
+
+class Scales(Inspector):
+    """Read mean and deviation of what a trained model is called with, within gradient calls and outside of them.
+
+    No array is held and nothing is evaluated for it: what waits for its values is left out.
+    """
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        inspection.recorder.fed = self._fed
+        self._within: list[tuple[float, float]] = []
+        self._outside: list[tuple[float, float]] = []
+        self._shape: tuple[int, ...] = ()  # of a row
+        self._rows: list[list[float]] = []  # some numbers of some rows of each batch
+        self._alone: list[bool] = []  # whether what is given outside has figures of its own that are those of a scale
+        self._site = ("", 0)
+
+    def called(self, call: Call) -> None:
+        fed = self.inspection.looked.get(FED, set())
+        given = [one for _, one in unique(call.data) if id(one) in fed and is_read(one)]
+        shape = tuple(given[0].shape[1:]) if len(given) == 1 else None
+        if len(self._within) < LOOKS and shape is not None and shape == (self._shape or shape):
+            self._shape = shape
+            self._within += (figures := read(given[0]))
+            self._rows += graph.rows(keys(given[0][:FEW])) if figures else []
+
+    def _fed(self, args: tuple[Any, ...]) -> None:
+        """A trained model was called outside of a gradient call."""
+        one: Any = args[0] if args else None
+        self.inspection.alone += getattr(one, "shape", ()) == (1, *self._shape) != (1,)
+        if len(self._outside) < LOOKS and is_read(one) and tuple(one.shape[1:]) == self._shape:
+            self._outside += (figures := read(one))
+            self._alone += [self._is_alone(one) for _ in figures]
+            self._site = self._site if len(self._outside) > 1 else sites.calling()
+
+    def _is_alone(self, one: Any) -> bool:
+        """Tell whether the columns were scaled by figures of their own, and none of the rows is trained on."""
+        import mlx.core as mx
+
+        if one.ndim > 2 or one.shape[0] < MANY or not is_standard(one):
+            return False
+        every, rows = keys(one), mx.array(self._rows)
+        return not bool(mx.any(mx.all(rows[:, None] == every[None], axis=-1)).item())
+
+    def finish(self) -> None:
+        if len(self._alone) >= SURE <= len(self._within) and all(self._alone):
+            self.inspection.recorder.fact("standardised alone", self._site, looks=len(self._alone))
+        if min(len(self._within), len(self._outside)) < SURE:
+            return
+        import statistics  # which few programs come to need
+
+        usual, spread = (statistics.median(one[k] for one in self._within) for k in (0, 1))
+        if spread <= TINY or not all(1 / APART < deviation / spread < APART for _, deviation in self._within):
+            return
+        ratios = [deviation / spread for _, deviation in self._outside]
+        if all(ratio > APART for ratio in ratios) or all(ratio < 1 / APART for ratio in ratios):
+            told = {"mean": usual, "deviation": spread, "looks": len(ratios), "numbers": math.prod(self._shape)}
+            told |= {name: statistics.median(one[k] for one in self._outside) for k, name in enumerate(("m", "d"))}
+            self.inspection.recorder.fact("other scale", self._site, **told)
+
+
+def is_read(one: Any) -> bool:
+    """Tell whether an array is a batch of numbers."""
+    return getattr(one, "ndim", 0) > 1 and is_amount(one) and 1 < one.size <= LARGE
+
+
+def read(one: Any) -> list[tuple[float, float]]:
+    """Return mean and deviation, where the program has evaluated the array."""
+    import mlx.core as mx
+
+    if graph.pending([one]):
+        return []
+    one = one.astype(mx.float32)
+    mean, deviation = graph.numbers(mx.stack([mx.mean(one), mx.std(one)]))
+    return [(mean, deviation)]

@@ -1,0 +1,1 @@
+"""What gradients are, and what becomes of them before an update."""

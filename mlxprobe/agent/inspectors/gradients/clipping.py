@@ -1,0 +1,198 @@
+"""Gradients that were clipped element by element, or by their norm, as the optimizer gets them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.loans import Loans
+
+BOUNDS = "clip", "minimum", "maximum"
+MOST_ELEMENTS, ENOUGH = 0.5, 32  # of those that are not zero
+IS_SURE = 4
+LEAST_POWER = 5.5  # of two: by fewer calls are micro-batches averaged
+LOOKS, SMALL = 8, 0.02  # and the part that is left of a gradient
+SAME, LESS = 0.01, 0.999  # of norms: that are one limit, and that were changed
+
+
+class Clipping(Inspector):
+    """Count the elements that have exactly the largest absolute value of all, where the program changed gradients."""
+
+    shadows = True
+    passes = 1
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._raw: set[int] = set()
+        self._held: list[Any] = []
+        self._site = self._clipped_at = sites.NOWHERE
+        self._core: Any = None
+        self._loans = Loans()
+        self._seen = ""
+        self._signs = self._wants_signs = False  # whether the program has asked for signs since its gradients
+        self._given: dict[str, Any] = {}  # a call's gradients, where all of them may be held
+        self._pairs: list[tuple[Any, Any]] = []  # those, and what the optimizer got for them
+        self._norms: list[float] = []  # of gradients that were scaled down as one
+        self._factors: list[float] = []  # by which they were
+        self._model: Any = None
+        self._momentum = 0.0
+        self._limit: tuple[float, tuple[str, int]] | None = None  # of a call of MLX's own, and its place
+        self._optimizer = ""
+        self._updates = 0  # looks
+        self._looks: list[tuple[float, float]] = []  # the largest value, and the share of elements that have it
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.core":
+            module.sign = self._sign(module.sign)
+            self._core = module
+        elif name == "mlx.optimizers.optimizers" and hasattr(module, "clip_grad_norm"):
+            module.clip_grad_norm = self._by_norm(module.clip_grad_norm)
+
+    def _sign(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def sign(*args: Any, **kwargs: Any) -> Any:
+            self._signs = True
+            return original(*args, **kwargs)
+
+        return sign
+
+    def _follow(self) -> None:
+        """Hear of what bounds raw gradients, up to their update."""
+        self._loans.give_back()
+        for name in BOUNDS:
+            self._loans.replace(self._core, name, self._by_element)
+
+    def _by_element(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def clip(*args: Any, **kwargs: Any) -> Any:
+            if not self._raw.isdisjoint(map(id, args)):
+                self._clipped_at = sites.calling()
+            return original(*args, **kwargs)
+
+        return clip
+
+    def _by_norm(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def clip_grad_norm(*args: Any, **kwargs: Any) -> Any:
+            seen = self.inspection
+            limit = args[1] if len(args) > 1 else kwargs.get("max_norm")
+            if seen.due and not (seen.busy or seen.tracing) and seen.home.here() and isinstance(limit, (int, float)):
+                self._limit = float(limit), sites.calling()
+            return original(*args, **kwargs)
+
+        return clip_grad_norm
+
+    def called(self, call: Call) -> None:
+        self._signs, self._limit, self._clipped_at = False, None, sites.NOWHERE
+        self._follow()
+        self._raw = {id(one) for one in graph.leaves(call.gradients)}
+        named = graph.named_leaves(call.gradients)
+        self._given = dict(named) if sum(one.nbytes for _, one in named) <= HELD_BYTES else {}
+
+    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        self._loans.give_back()
+        got, given, self._given = dict(graph.named_leaves(gradients)), self._given, {}
+        self._pairs = [(given[path], one) for path, one in got.items()] if got.keys() == given.keys() else []
+        budget, self._held = HELD_BYTES, []
+        for one in sorted(graph.leaves(gradients), key=lambda one: int(one.nbytes)):
+            budget -= one.nbytes
+            if id(one) not in self._raw and one.size > 1 and budget >= 0:
+                self._held.append(one)
+        self._site, self._seen = sites.blamed(self._clipped_at, sites.calling())
+        self._optimizer = type(optimizer).__name__
+        self._model, self._momentum = model, getattr(optimizer, "momentum", 0.0)
+        self._wants_signs = self._signs
+
+    def forget(self) -> None:
+        self._loans.give_back()
+        self._raw, self._held, self._given, self._pairs, self._model = set(), [], {}, [], None
+
+    def look(self, step: int) -> None:
+        held, self._held = self._held, []
+        self._loans.give_back()
+        self._follow_norm()
+        if not held or self.inspection.pending(held):
+            return
+        import mlx.core as mx
+
+        limit = max(graph.largest(one) for one in held)
+        if not 0 < limit < float("inf"):
+            return
+        sizes = [mx.abs(one) for one in held]
+        at_limit = sum(graph.number((size == limit).sum()) for size in sizes)
+        between = sum(graph.number(((size > 0) & (size < limit)).sum()) for size in sizes)
+        if at_limit + between >= ENOUGH:  # of units that are shut all elements are zero
+            self._judge(limit, at_limit / (at_limit + between), between)
+
+    def _follow_norm(self) -> None:
+        """See whether all gradients were scaled by one factor, and whether to the norm of the looks before."""
+        pairs, self._pairs, model, self._model = self._pairs, [], self._model, None
+        if not pairs or self.inspection.pending([one for pair in pairs for one in pair]):
+            return
+        before, after = (math.sqrt(sum(map(square, side))) for side in zip(*pairs, strict=True))
+        self._updates += 1
+        if not 0 < after < LESS * before < math.inf:
+            return
+        factor = after / before
+        if all(abs(root - factor * of) <= SAME * after for of, root in [roots(pair) for pair in pairs]):
+            self._norms.append(after)
+            self._factors.append(factor)
+        last = self._norms[-IS_SURE:]
+        if len(last) == IS_SURE and max(last) - min(last) <= SAME * max(last):
+            values = {"clip_norm": last[-1], "clipped": len(self._norms), "clip_looks": self._updates}
+            self.inspection.recorder.channel.send("sheet", values=values)
+            self._tell_scaled(last[-1])
+            self._tell_small(last[-1], weights_of(model) if self._limit else [])
+
+    def _tell_small(self, norm: float, weights: list[Any]) -> None:
+        """Tell of updates that were all scaled to a small part, beside the size of what they move."""
+        clipped = len(self._factors) == self._updates >= LOOKS and max(self._factors) < SMALL
+        if clipped and self._optimizer == "SGD" and weights and not self.inspection.pending(weights):
+            size, (limit, site) = math.sqrt(sum(map(square, weights))), self._limit or (0.0, sites.NOWHERE)
+            told = {"norm": norm, "limit": limit, "times": 1 / max(self._factors), "size": size, "looks": self._updates}
+            self.inspection.recorder.revise("clipped away", site, momentum=float(self._momentum), **told)
+
+    def _tell_scaled(self, norm: float) -> None:
+        """Tell of gradients that were clipped, and then divided by a power of two: by what their loss was scaled."""
+        limit, site = self._limit or (0.0, sites.NOWHERE)
+        power = math.log2(limit / norm) if limit > 0 else 0.0
+        if power > LEAST_POWER and abs(2 ** (power - round(power)) - 1) <= SAME:
+            told = {"limit": limit, "scale": 2 ** round(power), "norm": norm, "optimizer": self._optimizer}
+            self.inspection.recorder.fact("clipped while scaled", site, **told)
+
+    def _judge(self, limit: float, share: float, between: float) -> None:
+        """Remember looks at one limit; where no element lies between, these may be signs that the program wants."""
+        if self._looks and self._looks[-1][0] != limit:
+            self._looks.clear()
+        if share < MOST_ELEMENTS or (self._wants_signs and not between):
+            return
+        self._looks.append((limit, share))
+        if len(self._looks) >= IS_SURE:
+            share = sorted(one for _, one in self._looks)[len(self._looks) // 2]
+            self.inspection.recorder.fact(
+                "clipped everywhere", self._site, limit=limit, share=share, looks=len(self._looks), seen=self._seen
+            )
+
+
+def weights_of(model: Any) -> list[Any]:
+    """List what is trained of a model, or of a plain dict of parameters."""
+    return graph.leaves(model.trainable_parameters() if hasattr(model, "trainable_parameters") else model)
+
+
+def square(array: Any) -> float:
+    """Return the sum of squares."""
+    import mlx.core as mx
+
+    return graph.number((array.astype(mx.float32) ** 2).sum())
+
+
+def roots(pair: tuple[Any, Any]) -> list[float]:
+    """Return the norms of a gradient, and of what has become of it."""
+    return [math.sqrt(square(one)) for one in pair]

@@ -1,0 +1,219 @@
+"""Gradients that are exactly zero, not finite, or grow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.inspectors.gradients.infinite import Infinite
+from mlxprobe.agent.inspectors.gradients.moments import Moments
+from mlxprobe.agent.inspectors.gradients.unused import Unused
+from mlxprobe.agent.inspectors.gradients.zeros import ZERO_IS_SURE, Zeros
+from mlxprobe.agent.inspectors.work.turns import Turns
+from mlxprobe.agent.looks.cuts import Cuts
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+
+TRACES = 4  # that are drawn
+TURNS = 16  # looks in a row before a part of them is told: several tasks may take turns, and landmarks are mostly even
+ASKED = 32  # steps in a row, at most, that are looked at for that
+AT_REST = 8  # looks
+
+
+class Gradients(Inspector):
+    """Hold some gradients until the program has evaluated them, then read their extremes."""
+
+    shadows = True
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._held: list[tuple[str, Any]] = []
+        self._late: list[tuple[str, Any]] = []  # those of the look before, which were not evaluated then
+        self._site = self._made_at = ("", 0)
+        self._loss: Any = None
+        self._turns = Turns()
+        self._unevaluated = 0
+        self._applied: dict[str, Any] = {}  # of those that were zero: what an update is given, by several calls perhaps
+        self._zeros = Zeros()
+        self._updates = -1
+        self._told: set[str] = set()
+        self._asked = 0
+        self._aliases: dict[int, set[str]] = {}
+        self._traces = 0
+        self._constant: dict[str, bool] = {}  # whether all traces so far made zeros of them, whatever they are given
+        self._infinite = Infinite(inspection)
+        self._cuts = Cuts(inspection)
+        self._said: list[tuple[sites.Site, set[str]]] = []  # what was told, and of which of them
+        self._resting = 0  # looks at which the loss was zero and all gradients too; below 0 once it was otherwise
+        self._known = False  # that they are zeros whatever the loss is, or beside one that is not zero
+        self._unused = Unused(inspection)
+        self._moments = Moments(inspection)
+        self._between = ("", sites.NOWHERE)  # what is between the gradients that were zero and the loss
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.core":
+            self._cuts.install(module)
+
+    def calling(self) -> None:
+        import mlx.core as mx
+
+        self._cuts.forget()
+        if self._doubtful():
+            self._cuts.follow(mx.array)
+
+    def _doubtful(self) -> set[str]:
+        """Name what had a gradient of zero at the last look, and has not been told."""
+        return self._zeros.now - self._told
+
+    def _look_between(self, named: list[tuple[str, Any]], call: Call, doubtful: set[str]) -> None:
+        """See what cuts those off."""
+        self._cuts.leave()
+        if doubtful and self.inspection.recorder.lazy_steps <= 1:
+            given = zip(named, graph.leaves(call.parameters), strict=False)
+            found = self._cuts.between(call, [one for (path, _), one in given if path in doubtful])
+            self._between = found if found[0] else self._between
+        self._cuts.forget()
+
+    def called(self, call: Call) -> None:
+        self._site, self._loss, self._made_at = call.site, call.loss, call.made_at
+        named = self._named(call)
+        self._infinite.called(call)
+        self._look_between(named, call, self._doubtful())
+        self._known |= self._unused.look(call, named, self._doubtful())
+        if self.inspection.inside and self.inspection.returned:
+            return
+        if self.inspection.inside:  # nobody else evaluates them: their extremes are all that need be
+            self._held += [(path, graph.extremes(one)) for path, one in named if one.size]
+        else:
+            self._held = self._turns.choose(named)
+
+    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        if doubtful := self._doubtful():
+            named = [(f"{id(model)}:{path}", one) for path, one in graph.named_leaves(gradients) if one.size]
+            self._applied = {path: one for path, one in named if path in doubtful}
+
+    def training(self, model: Any, optimizer: Any) -> None:
+        if self._traces and not self.inspection.inside:
+            self._moments.training(model, optimizer)
+
+    def _named(self, call: Call) -> list[tuple[str, Any]]:
+        """List a call's gradients, each parameter's once."""
+        if call.model is not None and id(call.model) not in self._aliases:
+            self._aliases[id(call.model)] = graph.aliases(call.model)
+        skipped = self._aliases.get(id(call.model), set())
+        prefix = f"{id(call.model)}:" if call.model is not None else ""
+        return [(prefix + path, one) for path, one in graph.named_leaves(call.gradients) if path not in skipped]
+
+    def called_in_trace(self, call: Call) -> None:
+        """Read off the graph which gradients are zeros that depend on nothing: MLX fills them where no way leads."""
+        self._traces += 1
+        if self._traces > TRACES:
+            return
+        self._site = call.site
+        named = self._named(call)
+        drawn = LossGraph(graph.dot(**{f"g{k}": one for k, (_, one) in enumerate(named)}))
+        for k, (path, one) in enumerate(named):
+            self._constant[path] = self._constant.get(path, True) and one.size > 1 and drawn.is_filled(f"g{k}")
+        self._look_between(named, call, {path for path, constant in self._constant.items() if constant})
+
+    def look(self, step: int) -> None:
+        self._tell_constant()
+        held, loss, suspects, applied = self._held, self._loss, self._infinite.suspects, self._applied
+        late, self._late = self._late, []
+        self.forget()
+        if not self.inspection.inside:
+            self._moments.look(step)
+        if not held:
+            return
+        if self.inspection.pending([one for _, one in held]):
+            self._unevaluated += 1
+            self._late = held
+            if self._unevaluated == ZERO_IS_SURE and not self._zeros:
+                self.inspection.recorder.fact("not looked at", self._site, what="gradients", why="never evaluated")
+            return
+        if self.inspection.inside:
+            graph.evaluate([loss, *(one for _, one in held)])
+        sizes = self._sizes(held) | self._sizes(list(applied.items()), asks=True)
+        sizes |= {path: max(size, sizes.get(path, 0.0)) for path, size in self._sizes(late, asks=True).items()}
+        recorder = self.inspection.recorder
+        stands_still = recorder.updates == self._updates or not (recorder.applied or recorder.changed)
+        value = self._read(loss)
+        rests = value == 0.0 and not any(sizes.values()) and self._resting >= 0
+        self._resting = self._resting + 1 if rests else -1
+        if self._tells(sizes, value, stands_still):
+            self._count_zeros(sizes)
+        self._updates = recorder.updates if recorder.applied else -1
+        self._infinite.look(sizes, value, suspects)
+
+    def _sizes(self, named: list[tuple[str, Any]], *, asks: bool = False) -> dict[str, float]:
+        """Read the largest of each, if it `asks` where all are evaluated: several calls may share an evaluation."""
+        if not named or (asks and self.inspection.pending([one for _, one in named])):
+            return {}
+        return dict(zip([path for path, _ in named], graph.largest_each([one for _, one in named]), strict=True))
+
+    def finish(self) -> None:
+        self._cuts.leave()
+        self._tell_constant()
+        if self._resting >= AT_REST:
+            self.inspection.recorder.fact("nothing to learn", self._site, looks=self._resting)
+        self._moments.finish()
+        self._known = self._known or bool(self._moments.zero)
+        self._tell(self._zeros.never_led | self._moments.zero, max(len(self._zeros), self._moments.every))
+
+    def forget(self) -> None:
+        self._held, self._loss, self._applied = [], None, {}
+        self._infinite.forget()
+
+    def _tells(self, sizes: dict[str, float], loss: float | None, stands_still: bool) -> bool:
+        """Tell whether zeros would say anything: the same parameters again do not, nor does a loss of zero.
+
+        That is no reward so far, or a hinge that is met; no way to the parameters need be cut. Neither is it where one
+        has been seen, and the loss cannot be read.
+        """
+        if any(sizes.values()):
+            return not stands_still
+        self._known = self._known or bool(loss) or self.inspection.inside
+        return loss != 0 and not (loss is None and self._zeros.alive)
+
+    def _read(self, loss: Any) -> float | None:
+        """Return a loss that the program has evaluated."""
+        known = loss is not None and getattr(loss, "size", 0) == 1 and not self.inspection.pending([loss])
+        return graph.number(loss) if known else None
+
+    def _count_zeros(self, sizes: dict[str, float]) -> None:
+        self._zeros.count(sizes, self.inspection.recorder.step)
+        zero = self._zeros.dead
+        ends = bool(zero - self._told) or (self._zeros.cut_off and not self._told)
+        if ends and (self._zeros.alive or len(zero) < len(self._zeros)):
+            self._asked += 1
+            self.inspection.wanted = self.inspection.wanted or self._asked <= ASKED
+            zero = {path for path in zero if self._zeros[path].zeros >= TURNS}
+        self._tell(zero, len(self._zeros))
+        back = [said for said in self._said if said[1] <= self._zeros.awake]
+        for site, _ in back:  # a part that began at rest
+            self.inspection.recorder.revise("zero gradient", site, count=0)
+        self._said = [said for said in self._said if said not in back]
+        self.inspection.doubted = bool(self._said)
+
+    def _tell_constant(self) -> None:
+        zero = {path for path, constant in self._constant.items() if constant} - self._zeros.alive
+        if self.inspection.recorder.gradients >= ZERO_IS_SURE:
+            self._tell(zero, len(self._constant))
+
+    def _tell(self, zero: set[str], of: int) -> None:
+        if zero - self._told:
+            self._told |= zero
+            paths = [path.rpartition(":")[2] for path in sorted(zero)][:5]
+            between, cause = self._between
+            stranger = self._unused.stranger() if len(zero) == of else ""
+            cause = self._made_at if stranger else cause
+            cause, spare = (cause, False) if cause[1] else self._unused.cause(zero)
+            site, seen = sites.blamed(cause, self._site)
+            told = {"between": between, "seen": seen, "spare": spare, "paths": paths, "count": len(zero), "of": of}
+            told["known"] = self._known or bool(between) or zero <= self._constant.keys()
+            told["alive"] = self._zeros.until(zero)
+            told["stranger"] = stranger
+            self.inspection.recorder.fact("zero gradient", site, **told)
+            self._said.append((site, set(zero)))

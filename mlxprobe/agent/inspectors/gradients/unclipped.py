@@ -1,0 +1,94 @@
+"""Gradients that were clipped by norm, and reach the optimizer as they were."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.wrapping.arguments import like
+
+IS_SURE = 3
+
+
+class Clip:
+    """One call of `clip_grad_norm`: some of the gradients that it was given, and its limit."""
+
+    def __init__(self, given: list[Any], limit: float, site: tuple[str, int]) -> None:
+        self.given = given
+        self.limit = limit
+        self.site = site
+
+
+class Unclipped(Inspector):
+    """Compare what is clipped with what an optimizer gets; what would not have been changed tells nothing."""
+
+    shadows = True
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._clip: Clip | None = None
+        self._passed: Clip | None = None  # to an optimizer, as it was
+        self._seen: list[float] = []  # how many times the limit, at the least
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.optimizers.optimizers" and hasattr(module, "clip_grad_norm"):
+            module.clip_grad_norm = self._clipping(module.clip_grad_norm)
+
+    def _clipping(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def clip_grad_norm(*args: Any, **kwargs: Any) -> Any:
+            seen = self.inspection
+            if seen.due and not seen.busy and not seen.nesting.tracing and seen.home.here():
+                gradients = args[0] if args else kwargs.get("grads")
+                limit = args[1] if len(args) > 1 else kwargs.get("max_norm")
+                if isinstance(limit, (int, float)) and 0 < limit < math.inf:
+                    self._clip = Clip(affordable(gradients), float(limit), sites.calling())
+            return original(*args, **kwargs)
+
+        return clip_grad_norm
+
+    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        clip, self._clip = self._clip, None
+        got = {id(one) for one in graph.leaves(gradients)}
+        if clip is not None and clip.given and all(id(one) in got for one in clip.given):
+            self._passed = clip
+
+    def look(self, step: int) -> None:
+        clip = self._passed
+        self.forget()
+        if clip is None or self.inspection.pending(clip.given):
+            return
+        norm = math.sqrt(sum(graph.number((one.astype(_float32()) ** 2).sum()) for one in clip.given))
+        if norm > clip.limit or (self._seen and math.isnan(norm)):  # it may have exploded since
+            self._seen.append(norm / clip.limit)
+        if len(self._seen) == IS_SURE:
+            times = min(self._seen)  # the first is a number
+            with own.importable():
+                from mlxprobe.agent.code import authored
+            meant = authored.drops_first(clip.site)
+            self.inspection.recorder.fact("clip dropped", clip.site, limit=clip.limit, times=times, meant=meant)
+
+    def forget(self) -> None:
+        self._clip = self._passed = None
+
+
+def affordable(gradients: Any) -> list[Any]:
+    """Choose gradients that may be held: their norm is at most that of all."""
+    budget, held = HELD_BYTES, []
+    for one in sorted(graph.leaves(gradients), key=lambda one: int(one.nbytes)):
+        budget -= one.nbytes
+        if budget < 0:
+            break
+        held.append(one)
+    return held
+
+
+def _float32() -> Any:
+    import mlx.core as mx
+
+    return mx.float32

@@ -1,0 +1,69 @@
+"""What choices are drawn by: logits are wanted, and probabilities look like them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.losskind import LossKind
+from mlxprobe.agent.inspectors.losses.losses import is_amount
+from mlxprobe.agent.looks.inspection import LAZY_AT_MOST, Inspection, Inspector
+from mlxprobe.agent.wrapping.arguments import like
+
+LOOKS, PLACES = 2, 16  # draws at a line; lines
+LARGE = 1 << 20  # elements
+SUM, ROUGH = 1e-4, 4e-3  # that a row of probabilities is off; of 16 bits, where there are several rows
+
+
+class Choices(Inspector):
+    """Look at the first draws of each line: at what their argument waits to be computed by, or at its numbers.
+
+    Nothing is evaluated for it.
+    """
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._looks: dict[tuple[str, int], int] = {}
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.core":
+            module.random.categorical = self._draw(module.random.categorical)
+
+    def _draw(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def draw(logits: Any, axis: Any = -1, *args: Any, **kwargs: Any) -> Any:
+            seen = self.inspection
+            known = seen.busy or seen.inside or len(self._looks) >= PLACES
+            if not known and seen.recorder.lazy_steps <= LAZY_AT_MOST:
+                with seen.at_our_cost():
+                    self._look(logits, axis)
+            return original(logits, axis, *args, **kwargs)
+
+        return draw
+
+    def _look(self, logits: Any, axis: int) -> None:
+        site = sites.calling()
+        self._looks[site] = self._looks.get(site, 0) + 1
+        if self._looks[site] > LOOKS or not 1 < logits.size <= LARGE:
+            return
+        drawn = LossKind(graph.dot(loss=logits))
+        if drawn.is_likelihood() or (not drawn.found and sums_to_one(logits, axis)):
+            self._looks[site] = LOOKS
+            self.inspection.recorder.fact("chosen by probabilities", site)
+
+
+def sums_to_one(one: Any, axis: int) -> bool:
+    """Tell whether an evaluated array holds probabilities, which differ, and are not all of them 0 or 1."""
+    import mlx.core as mx
+
+    if not is_amount(one):
+        return False
+    exact = one.dtype == mx.float32 or one.size == one.shape[axis]
+    one = one.astype(mx.float32)
+    off = mx.abs(mx.sum(one, axis=axis) - 1)
+    varied = mx.max(mx.max(one, axis=axis) - mx.min(one, axis=axis))
+    between = mx.any((one > 0) & (one < 1)).astype(mx.float32)
+    off_most, least, most, inner = graph.numbers(mx.stack([mx.max(off), mx.min(one), varied, between]))
+    return off_most < (SUM if exact else ROUGH) and least >= 0 and most > SUM and bool(inner)

@@ -1,0 +1,58 @@
+"""Whether log-probabilities of before are those of the rows that they are compared with."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.inspectors.losses.losses import RATIOS
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+
+LOOKS = 40
+
+
+class Ratios(Inspector):
+    """Correlate what an exponential takes an argument from with that argument, at the steps that are looked at."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._held: list[tuple[Any, str, Any]] = []
+        self._looks: dict[str, list[float]] = {}
+        self._sites: dict[str, tuple[str, int]] = {}
+
+    def called(self, call: Call) -> None:
+        self._held = self.inspection.looked.get(RATIOS, [])[-1:]
+
+    def forget(self) -> None:
+        self._held = []
+
+    def look(self, step: int) -> None:
+        held = self._held
+        self.forget()
+        for one, name, before in held:
+            looks = self._looks.setdefault(name, [])
+            if len(looks) >= LOOKS or self.inspection.pending([one.array, before]):
+                continue
+            less, old = graph.numbers_each([one.array, before])
+            found = correlation([a + b for a, b in zip(less, old, strict=True)], old)
+            if found is not None:
+                looks.append(found)
+                self._sites[name] = one.site
+
+    def finish(self) -> None:
+        for name, looks in self._looks.items():
+            if looks:
+                told = {"argument": name, "looks": len(looks), "mean": sum(looks) / len(looks), "most": max(looks)}
+                self.inspection.recorder.revise("ratio", self._sites[name], **told)
+
+
+def correlation(a: list[float], b: list[float]) -> float | None:
+    """Return how two series go together; None where one of them does not vary, or is not finite."""
+    means = sum(a) / len(a), sum(b) / len(b)
+    pairs = [(x - means[0], y - means[1]) for x, y in zip(a, b, strict=True)]
+    sizes = sum(x * x for x, _ in pairs), sum(y * y for _, y in pairs)
+    if not all(1e-6 * len(a) < one < math.inf for one in sizes):
+        return None
+    return sum(x * y for x, y in pairs) / math.sqrt(sizes[0] * sizes[1])

@@ -1,0 +1,186 @@
+"""Which positions carry loss, and with what weight: the gradient of the loss by each position's own loss."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.inspectors.losses.losses import is_amount
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.tails import longest_run, longest_tail, rows_of, tail
+from mlxprobe.agent.looks.taps import Tap, Taps
+from mlxprobe.agent.record.call import Call
+
+TAPS = "taps"  # what the losses of the call under way were reduced from
+SCALE = "scale"  # by what each loss is weighed against a mean of its positions, and the line that reduced it
+SAME = 0.02  # weights that differ by less are equal: half precision rounds
+CARRYING = 8  # positions
+ROWS, LENGTH = 16, 2048  # of targets that are read for padding
+
+
+class Share:
+    """What was seen at one place. A scale is a weight times the positions: 1 for a mean of all; NaN if they differ."""
+
+    def __init__(self) -> None:
+        self.positions = self.carrying = 0
+        self.shares: list[float] = []
+        self.scales: list[float] = []
+        self.padding = 0  # positions in the tails of rows that repeat one id, but for the first of each tail
+        self.trained = 0  # of these, those that carry loss
+        self.read = 0  # positions that padding was looked for among
+        self.tails: set[int] = set()
+        self.id: int | None = None
+        self.classes = 0
+        self.marked = 0  # looks at which ids below zero carried loss, beside others
+        self.mark = 0  # that id, where it is always the same
+        self.alone = 0  # looks at which one class alone carried loss, beside several that carried none
+        self.padded = 0  # looks at which nothing but such tails carried loss, beside others that carried none
+
+
+class Shares(Inspector):
+    """Weigh the positions that a loss is reduced from, once the program has evaluated what came back for them."""
+
+    shadows = True
+    passes = 1
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._taps = Taps(inspection)
+        self._calls: list[tuple[list[Tap], set[tuple[int, ...]]]] = []
+        self._known: dict[tuple[str, int], Share] = {}
+        self._amounts = False  # whether a call is given floating-point numbers: there may be rewards among them
+
+    def imported(self, name: str, module: Any) -> None:
+        self._taps.install(name, module)
+
+    def calling(self) -> None:
+        self._taps.begin()
+
+    def called(self, call: Call) -> None:
+        taps = self._taps.taken()
+        chosen = [one for one in taps if one.classes]
+        taps = [one for one in chosen if one.classes == chosen[-1].classes] or taps  # a router's choices come first
+        if taps:
+            shapes = {tuple(one.shape) for one in graph.leaves(call.data) if one.ndim == 2}
+            self._calls.append((taps, shapes))
+            self._amounts = self._amounts or any(map(is_amount, graph.leaves(call.data)))
+            self.inspection.looked[TAPS] = taps
+
+    def finish(self) -> None:
+        self._taps.leave()
+
+    def forget(self) -> None:
+        self._taps.taken()
+        self._calls = []
+
+    def look(self, step: int) -> None:
+        calls = self._calls
+        self.forget()
+        for taps, shapes in calls:
+            if not self.inspection.pending([one.weights for one in taps]):
+                self._weigh(taps, shapes)
+        if calls:
+            self._tell()
+
+    def _weigh(self, taps: list[Tap], shapes: set[tuple[int, ...]]) -> None:
+        import mlx.core as mx
+
+        share = self._known.setdefault(taps[-1].site, Share())
+        weights = mx.abs(mx.concatenate([one.weights.reshape(-1).astype(mx.float32) for one in taps]))
+        carries = weights > 0
+        least = mx.min(mx.where(carries, weights, math.inf))
+        carrying, low, high = graph.numbers(mx.stack([mx.sum(carries).astype(mx.float32), least, mx.max(weights)]))
+        if not 0 < high < math.inf:
+            return
+        share.positions += weights.size
+        share.carrying += int(carrying)
+        share.shares.append(carrying / weights.size)
+        share.scales.append(high * weights.size if high - low <= SAME * high else math.nan)
+        self.inspection.looked.setdefault(SCALE, []).append((share.scales[-1], taps[-1].site))
+        for tap in taps[:1]:
+            if tap.ids is not None and not self.inspection.pending([tap.ids]):
+                self._find_padding(share, tap, shapes)
+                self._find_mark(share, tap)
+                self._find_one_class(share, tap)
+
+    def _find_one_class(self, share: Share, tap: Tap) -> None:
+        """See whether all that carry loss are of one class, and the others are not."""
+        import mlx.core as mx
+
+        ids = tap.ids.reshape(-1)
+        if ids.size != tap.weights.size or not mx.issubdtype(ids.dtype, mx.integer):
+            return
+        carries, ids, far = tap.weights.reshape(-1) != 0, ids.astype(mx.int32), 1 << 30
+        ends = [(mx.min(mx.where(one, ids, far)), mx.max(mx.where(one, ids, -far))) for one in (carries, ~carries)]
+        low, high, least, most = graph.numbers(mx.stack([end for pair in ends for end in pair]))
+        share.alone += low == high and -far < least < most < far and graph.number(mx.sum(carries)) >= CARRYING
+
+    def _find_mark(self, share: Share, tap: Tap) -> None:
+        """Look for one id below zero, among others, that carries loss: MLX takes it for a class, counted from the end.
+
+        A gather of the last place of all rows (-1 and nothing else) is no choice among classes.
+        """
+        import mlx.core as mx
+
+        ids = tap.ids.reshape(-1)
+        if ids.size != tap.weights.size or not mx.issubdtype(ids.dtype, mx.signedinteger):
+            return
+        below = ids < 0
+        carried = mx.sum(below & (tap.weights.reshape(-1) != 0))
+        low, high = mx.min(ids), mx.max(mx.where(below, ids, mx.min(ids)))
+        count, least, most, largest = (int(one) for one in graph.numbers(mx.stack([carried, low, high, mx.max(ids)])))
+        share.classes = tap.classes
+        if count and least == most and largest >= 0 and share.mark in (0, least):
+            share.marked, share.mark = share.marked + 1, least
+
+    def _find_padding(self, share: Share, tap: Tap, shapes: set[tuple[int, ...]]) -> None:
+        """Count the positions in tails of one id: padding, but for its first in each row.
+
+        It stands nowhere else, and no other id has runs like it: sorted rows have them.
+        """
+        rows = rows_of(tap.ids, shapes)
+        if not rows:
+            return
+        given, weights = (graph.rows(one.reshape(rows, -1)[:ROWS, :LENGTH]) for one in (tap.ids, tap.weights))
+        ids = [[int(one) for one in row] for row in given]
+        share.read += sum(map(len, ids))
+        share.id = longest_tail(ids) if share.id is None else share.id
+        tails = [tail(row, share.id) for row in ids]
+        text = [row[: len(row) - length] for row, length in zip(ids, tails, strict=True)]
+        if any(share.id in row for row in text) or 2 * max(map(longest_run, text)) > max(tails):
+            return
+        before = [any(row[: len(row) - length]) for row, length in zip(weights, tails, strict=True)]
+        share.padded += not any(before) and any(map(any, weights)) and len({one for row in text for one in row}) > 1
+        share.tails.update(tails)
+        for row, length in zip(weights, tails, strict=True):
+            padding = row[len(row) - length + 1 :] if length else []
+            share.padding += len(padding)
+            share.trained += sum(one != 0 for one in padding)
+
+    def _tell(self) -> None:
+        recorder = self.inspection.recorder
+        known = {site: one for site, one in self._known.items() if one.positions}  # none of the others has carried loss
+        for site, one in known.items():
+            recorder.revise(
+                "loss share",
+                site,
+                positions=one.positions,
+                carrying=one.carrying,
+                shares=[f"{share:.6g}" for share in one.shares],
+                scales=[f"{scale:.6g}" for scale in one.scales],
+                padding=one.padding,
+                trained=one.trained,
+                read=one.read,
+                tails=len(one.tails),
+                id=-1 if one.id is None else one.id,
+                marked=one.marked,
+                mark=one.mark,
+                padded=one.padded,
+                alone=one.alone,
+                amounts=self._amounts,
+                looks=len(one.shares),
+                classes=one.classes,
+            )
+        totals = {name: sum(getattr(one, name) for one in known.values()) for name in ("positions", "carrying")}
+        recorder.channel.send("sheet", values=totals)

@@ -1,0 +1,138 @@
+"""Single calls that give themselves away: a softmax without an axis, a scale turned round, the wrong axes pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.inspectors.losses.losses import TARGETS, is_amount
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
+
+SURE, KEPT = 2, 8  # gradient calls; what is held of one
+SQUARE, PICTURE = 2, 4  # axes
+SUMMED = "softmax", "logsumexp"
+POOLS, LAST_TWO = ("mean", "max"), {(2, 3), (3, 2), (-2, -1), (-1, -2)}
+NEAR = 0.01  # of the features, which the square of a scale is
+LONG = 1.1  # rows that are not of length 1
+
+
+class Slips(Inspector):
+    """Note such calls within gradient calls, by their shapes, and tell of those that come again."""
+
+    shadows = True
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._whole: dict[tuple[str, int], tuple[int, ...]] = {}  # shapes of what a softmax took for one row
+        self._down: dict[tuple[str, int], tuple[int, ...]] = {}  # of what one took along the first of two axes
+        self._steep: dict[tuple[str, int], tuple[float, Any]] = {}  # scales of attentions, and their queries
+        self._pooled: dict[tuple[str, int], tuple[int, ...]] = {}  # pictures, or what may be, by width and channels
+        self._calls: dict[tuple[str, int], int] = {}
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.core":
+            for key in SUMMED:
+                setattr(module, key, self._softmax(getattr(module, key)))
+            for owner in (module, module.array):
+                for key in POOLS:
+                    setattr(owner, key, self._pooling(getattr(owner, key)))
+            module.fast.scaled_dot_product_attention = self._attention(module.fast.scaled_dot_product_attention)
+
+    def _listens(self) -> bool:
+        seen = self.inspection
+        inside = seen.nesting.depth and (seen.due or seen.nesting.tracing) and not seen.nesting.mapped
+        return bool(inside) and not seen.busy and len(self._whole) + len(self._steep) < KEPT
+
+    def _softmax(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def softmax(a: Any, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
+            shape = getattr(a, "shape", ())
+            if axis is None and original.__name__ == "softmax" and sum(n > 1 for n in shape) > 1 and self._listens():
+                self._whole[sites.calling()] = tuple(shape)
+            elif axis in (0, -SQUARE) and len(shape) == SQUARE and self._listens():
+                self._down[sites.calling()] = tuple(shape)
+            return original(a, axis, *args, **kwargs)
+
+        return softmax
+
+    def _pooling(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def pool(a: Any, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
+            last_two = axis.__class__ in (tuple, list) and tuple(axis) in LAST_TWO
+            if last_two and getattr(a, "ndim", 0) == PICTURE and self._listens():
+                self._pooled[sites.calling()] = tuple(a.shape)
+            return original(a, axis, *args, **kwargs)
+
+        return pool
+
+    def _attention(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def attention(q: Any, *args: Any, **kwargs: Any) -> Any:
+            scale, features = kwargs.get("scale", 0.0), q.shape[-1]
+            if scale > 1 and abs(scale * scale / features - 1) < NEAR and self._listens():
+                self._steep[sites.calling()] = float(scale), q
+            return original(q, *args, **kwargs)
+
+        return attention
+
+    def calling(self) -> None:
+        self._whole, self._down, self._steep, self._pooled = {}, {}, {}, {}
+
+    calling_in_trace = calling
+
+    def called(self, call: Call) -> None:
+        whole, pooled, down = self._whole, self._pooled, self._down
+        self._whole, self._pooled, self._down = {}, {}, {}
+        data = [one.shape[0] for one in graph.leaves(call.data) if one.ndim] if whole else []
+        rows = max(data, key=data.count) if data else 0
+        for site, shape in whole.items() if rows > 1 else ():
+            pairs = len(shape) == SQUARE and shape[0] == shape[1]  # each row with each other, it may be
+            if shape[0] % rows == 0 and not pairs:
+                self._count("no axis", site, shape=str(shape))
+        targets = self.inspection.looked.get(TARGETS, []) if down else []
+        labelled = {one.size for _, _, one in targets if one.size == one.shape[0] and not is_amount(one)}
+        for site, shape in down.items():
+            if shape[0] in labelled and shape[0] != shape[1] > 1:
+                self._count("down the rows", site, shape=str(shape))
+        channels = convolved(call.model) if pooled else set()
+        for site, shape in pooled.items():
+            if shape[-1] in channels and shape[1] not in channels | {1} and shape[2] != shape[3]:
+                self._count("pooled across", site, shape=str(shape))
+
+    called_in_trace = called
+
+    def look(self, step: int) -> None:
+        """Judge scales by their queries: rows of length 1 are multiplied so."""
+        steep, self._steep = self._steep, {}
+        for site, (scale, query) in steep.items():
+            if self.inspection.inside:
+                graph.evaluate([query])
+            if not graph.pending([query]) and length(query) > LONG:
+                self._count("scale turned", site, scale=scale, features=query.shape[-1])
+
+    def forget(self) -> None:
+        self._steep = {}
+
+    def _count(self, name: str, site: tuple[str, int], **detail: Any) -> None:
+        """Count a gradient call: one that is traced stands for all that follow."""
+        before = self._calls.get(site, 0)
+        self._calls[site] = before + (SURE if self.inspection.tracing else 1)
+        if self._calls[site] >= SURE > before:
+            self.inspection.recorder.fact(name, site, **detail)
+
+
+def length(rows: Any) -> float:
+    """Return how long rows are."""
+    import mlx.core as mx
+
+    return graph.number(mx.sqrt(mx.mean(mx.sum(mx.square(rows.astype(mx.float32)), axis=-1))))
+
+
+def convolved(model: Any) -> set[int]:
+    """Return how many channels the convolutions of a model make of pictures."""
+    named = model.named_modules() if hasattr(model, "named_modules") else ()
+    return {one.weight.shape[0] for _, one in named if type(one).__name__ == "Conv2d"}

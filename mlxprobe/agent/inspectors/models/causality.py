@@ -1,0 +1,175 @@
+"""Whether a next-token model sees the future: one early probe with a later input changed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.code.trees import SingleError, doubled, is_array
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.inspectors.data.indices import ATTENDS, RELATED
+from mlxprobe.agent.inspectors.models.heard import Made, put_back
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+
+ROWS = 2  # of the batch: the probe costs four forward passes over them
+CHOSEN_FROM = 16
+LEAK = 1e-3  # of the change that the changed position itself shows
+
+
+class Causality(Inspector):
+    """Take one call of the model from a gradient call, make it anew, and compare the earlier outputs.
+
+    The model's state, the objects in it and the random state are put back, so that the program's own numbers stay
+    bit-equal.
+    """
+
+    shadows = True
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._site = ("", 0)
+        self._told = False
+        self._leaky = ""  # a model that was seen to look ahead, before it is told
+
+    def called(self, call: Call) -> None:
+        self._site = call.site
+
+    def look(self, step: int) -> None:
+        """Probe once all that the program evaluates is."""
+        if self.inspection.nesting.talks or self._told:
+            return
+        for made in self.inspection.heard:
+            shape = next((one for one in made.shapes if len(one) == 3), ())
+            if not any(is_ids(one, shape) for one in graph.leaves([made.args, made.kwargs])):
+                continue
+            try:
+                leaks, carries = probed(self.inspection, made, shape)
+            except (
+                SingleError,
+                ValueError,
+            ):  # a cache could keep what we do, or is of whole batches
+                continue
+            model = type(made.module).__name__
+            if carries:
+                self.inspection.recorder.fact("carried over", self._site, model=model)
+            if leaks is not None:
+                decided = self.inspection.looked.get(ATTENDS, sites.NOWHERE)
+                if leaks and not (decided[1] or self.inspection.attends):  # the next step shows where
+                    self._leaky, self.inspection.attends, self.inspection.wanted = model, True, True
+                    return
+                self._told = True
+                if leaks and not decided[1]:
+                    with own.importable():
+                        from mlxprobe.agent.inspectors.models.leaking import innermost
+                    decided = innermost(made, put_back)
+                self._tell(decided, leaks, model)
+                return
+
+    def finish(self) -> None:
+        """Tell of a leak whose place no later look has shown."""
+        if self._leaky and not self._told:
+            self._tell(sites.NOWHERE, leaks=True, model=self._leaky)
+
+    def _tell(self, decided: sites.Site, leaks: bool, model: str) -> None:
+        site, seen = sites.blamed(decided, self._site)
+        self.inspection.recorder.fact("causality", site, leaks=leaks, model=model, seen=seen)
+
+
+def outputs(output: Any) -> list[Any]:
+    """List the arrays of shape (N, L, V) in what a model returns: an array, a tuple, a dict, or an object with some."""
+    parts = output if is_array(output) or isinstance(output, (tuple, list, dict)) else getattr(output, "__dict__", {})
+    return [one for one in graph.leaves(parts) if one.ndim == 3]
+
+
+def probed(inspection: Inspection, made: Made, shape: tuple[int, ...]) -> tuple[bool | None, bool]:
+    """Tell whether earlier outputs change with a later id, None where this call cannot tell; and whether with calls."""
+    given = [made.args, made.kwargs]
+    related = inspection.looked.get(RELATED, [])
+    ids = next((one for one in graph.leaves(given) if is_ids(one, shape) and is_among(one, related)), None)
+    if ids is None:
+        return None, False
+    if inspection.pending(graph.leaves([made.module, given])) and not inspection.recorder.losses.is_evaluated:
+        return None, False
+    chosen = rows(ids)
+    if not chosen:
+        return None, False
+    with put_back(made.module) as (restart, rewind):
+        before = called_again(made, shape, chosen, ids, None)
+        if not math.isfinite(graph.largest(before)):
+            return None, False
+        rewind()
+        carried = called_again(made, shape, chosen, ids, None)
+        restart()
+        again = called_again(made, shape, chosen, ids, None)
+        restart()
+        after = called_again(made, shape, chosen, ids, [other for _, _, other in chosen])
+        same, alike = (graph.largest(before - one) == 0 for one in (again, carried))
+        change = graph.per_position(before - after)
+    if not same:  # something of one call is there in the next, where we cannot put it back
+        return None, True
+    early = max(max(line[:at], default=0.0) for line, (_, at, _) in zip(change, chosen, strict=True))
+    late = max(max(line[at:]) for line, (_, at, _) in zip(change, chosen, strict=True))
+    return early > LEAK * late if late > 0 else None, not alike
+
+
+def is_ids(one: Any, shape: tuple[int, ...]) -> bool:
+    """Tell whether an array holds one id for each position of an output of shape (N, L, V)."""
+    import mlx.core as mx
+
+    return is_array(one) and len(shape) == 3 and one.shape == shape[:2] and mx.issubdtype(one.dtype, mx.integer)
+
+
+def is_among(ids: Any, related: list[Any]) -> bool:
+    """Tell whether ids are those that the targets are about: an encoder's may reach all of a decoder's outputs."""
+    import mlx.core as mx
+
+    return any(one.shape == ids.shape and bool(mx.array_equal(one, ids).item()) for one in related)
+
+
+def rows(ids: Any) -> list[tuple[int, int, list[int]]]:
+    """Choose the rows of most content, each with a place in its middle and the same ids with another there."""
+    found = []
+    for k, row in enumerate(ids[:CHOSEN_FROM]):
+        line = [int(one) for one in graph.numbers(row)]
+        first, last = run(line), len(line) - run(line[::-1])  # more than one at an end may be padding
+        at = (first + last) // 2
+        taboo = {line[at]} | ({line[0]} if first > 1 else set()) | ({line[-1]} if last < len(line) - 1 else set())
+        other = next((one for one in line if one not in taboo), None)
+        if at >= ROWS and last - first >= ROWS and other is not None:
+            found.append((last - first, k, at, [*line[:at], other, *line[at + 1 :]]))
+    return [one[1:] for one in sorted(found, reverse=True)[:ROWS]]
+
+
+def run(line: list[int]) -> int:
+    """Return how many ids at the start of a row are the same."""
+    return next((k for k, one in enumerate(line) if one != line[0]), len(line))
+
+
+def called_again(
+    made: Made,
+    shape: tuple[int, ...],
+    chosen: list[tuple[int, int, list[int]]],
+    ids: Any,
+    changed: list[list[int]] | None,
+) -> Any:
+    """Call a module with some rows of what it was given, perhaps with other ids; return its first output's rows."""
+    import mlx.core as mx
+
+    batch, length = shape[:2]
+    indices = mx.array([k for k, _, _ in chosen])
+    whole = batch == length  # then rows cannot be told from places
+
+    def part(one: Any) -> Any:
+        if one is ids and changed is not None:
+            some = mx.array(changed, ids.dtype)
+            return (
+                mx.put_along_axis(ids, mx.broadcast_to(indices[:, None], some.shape), some, axis=0) if whole else some
+            )
+        has_rows = one.ndim and one.shape[0] == batch and not whole
+        return mx.take(one, indices, axis=0) if has_rows else one
+
+    args, kwargs = doubled([made.args, made.kwargs], part)
+    output = outputs(made.function(made.module, *args, **kwargs))[0]
+    return mx.take(output, indices, axis=0) if whole else output

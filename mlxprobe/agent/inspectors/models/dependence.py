@@ -1,0 +1,195 @@
+"""What a model's outputs depend on: some calls of it, made anew with other rows, other places, one input changed."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable
+from types import CodeType
+from typing import Any
+
+from mlxprobe.agent.code import own
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.inspectors.losses.losses import COMPARED, TARGETS, unique
+from mlxprobe.agent.inspectors.models.heard import Made, put_back
+from mlxprobe.agent.looks.anew import Refused
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.probing import CALLS as CALLED
+from mlxprobe.agent.looks.probing import Found, Probe
+from mlxprobe.agent.looks.spreads import deviation
+from mlxprobe.agent.record.call import Call
+
+CALLS = 2  # of a gradient call
+SHUFFLED, ALONE = 8, 3  # rows that came again elsewhere; calls with a single one
+SURE = 2  # looks, so many updates apart at least: what begins as zero is no more
+TAUGHT = 129  # steps, after which outputs that are all alike are no beginning
+BUILT = {"rows mixed", "one place"}  # what a model is built like: whatever it has learned later
+FLAT = 0.02  # of the targets' deviation
+WIDE, UNLIKE = 8, 0.3  # numbers of an output; of inputs that differ
+LATER, ALIKE = 64, 0.25  # steps; of the outputs' size: rows whose directions have a cosine of 0.94
+FAR = 3.0  # of the outputs' own
+
+
+class Dependence(Inspector):
+    """Compare what a model returns with what it returns for other inputs.
+
+    The model's state, the objects in it and the random state are put back. A model whose call a second one could show
+    is left alone, and so is one that is slow.
+    """
+
+    shadows = True
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._targets: list[Any] = []
+        self._whole: list[tuple[str, Any]] = []  # whole numbers, one for each row, that are no targets
+        self._data: list[Any] = []  # arrays of a gradient call's data, and those that models were given within it
+        self._given: list[Any] = []
+        self._seen: dict[Any, tuple[int, int, Any]] = {}  # looks, updates at the first, and what all have found
+        self._settled: set[Any] = set()
+        self._widths: dict[Any, float] = {}  # of a model's outputs, at the first look
+        self._took_s: dict[CodeType, float] = {}  # by one call that was too slow for the run so far
+        self._failed: dict[CodeType, str] = {}
+        self._places: dict[Any, tuple[str, tuple[str, int]]] = {}  # of what was told, with the module
+
+    def called(self, call: Call) -> None:
+        import mlx.core as mx
+
+        looked = self.inspection.looked
+        self._targets = [one for _, _, one in looked.get(TARGETS, [])]
+        known = {id(one) for _, one in looked.get(COMPARED, [])}
+        named = [(name, one) for name, one in unique(call.data) if id(one) not in known and one.ndim == 1]
+        self._whole = [(name, one) for name, one in named if mx.issubdtype(one.dtype, mx.integer)]
+
+        self._data = [one for _, one in unique(call.data)]
+
+    def forget(self) -> None:
+        self._targets, self._whole, self._data, self._given = [], [], [], []
+
+    def look(self, step: int) -> None:
+        seen, targets, self._targets = self.inspection, self._targets, []
+        heard = [one for one in seen.heard if one.outer and hasattr(one.module, "modules")]
+        seen.heard = []
+        self._given = [one for made in heard for one in graph.leaves([made.args, made.kwargs])]
+        several = len(heard) > 1 and all(one.module is heard[0].module for one in heard)
+        self._data = self._data if several else []  # one call alone may make what another model is to judge
+        for made in [] if seen.nesting.talks or seen.recorder.lazy_steps > 1 else heard[:CALLS]:
+            with seen.nesting.peaks.hidden():
+                try:
+                    self._probe(made, targets, step)
+                except Refused as error:
+                    self._failed.setdefault(made.code, str(error))
+        self._data, self._given = [], []
+
+    def finish(self) -> None:
+        """Tell of what could not be called anew, where nothing else was asked of it."""
+        for code, why in self._failed.items():
+            if not any(code is asked for _, asked, _ in self._seen):
+                told = f"{code.co_name} could not be called again with other rows ({why})"
+                site = code.co_filename, code.co_firstlineno
+                self.inspection.recorder.fact("not called again", site, why=told)
+
+    def _asks(self, probe: Probe, made: Made, targets: list[Any], step: int) -> dict[str, Callable[[], Found]]:
+        """List by name what is to be asked of a call."""
+        asks: dict[str, Callable[[], Found]] = {"input idle": probe.idle, "one place": probe.places}
+        if any(one.ndim and one.shape[0] == probe.rows for one in targets):
+            shuffled, alone = self.inspection.shuffled >= SHUFFLED, self.inspection.alone >= ALONE
+            told = {"shuffled": shuffled or alone, "ordered": not shuffled and alone}
+            asks["rows mixed"] = functools.partial(probe.mixed, **told)
+        if step >= TAUGHT:
+            asks["outputs alike"] = functools.partial(probe.spread, targets, FLAT)
+            asks["modes apart"] = functools.partial(probe.apart, FAR)
+        whole = [(name, one) for name, one in self._whole if not any(one is target for target in targets)]
+        if whole:
+            asks["input zero"] = functools.partial(probe.constant, whole)
+        if self._data and (step >= LATER or (made.code, type(made.module)) not in self._widths):
+            asks["outputs one"] = functools.partial(self._narrowed, probe, made, step)
+        return asks
+
+    def _probe(self, made: Made, targets: list[Any], step: int) -> None:
+        if made.effects is not None and made.effects.found:
+            return
+        probe = Probe(made.code, made.function, made.module, (made.args, made.kwargs))
+        asks = self._asks(probe, made, targets, step)
+        asked = [ask for name, ask in asks.items() if key(name, made) not in self._settled]
+        given = graph.leaves([made.module, made.args, made.kwargs, targets, [one for _, one in self._whole]])
+        spares = self.inspection.looks.spares
+        if not (probe.rows and asked and spares(CALLED * self._took_s.get(made.code, 0.0))):
+            return
+        if self.inspection.pending(given):
+            return
+        began = time.process_time()
+        with put_back([made.module, *([] if made.effects is None else made.effects.changed)]) as (restart, _):
+            begun = probe.begin(restart, spares)
+            self._took_s[made.code] = 0.0 if begun else probe.took_s
+            for turn, ask in enumerate(asked if begun else ()):
+                if turn and not spares(time.process_time() - began):
+                    break  # the rest is asked at a later look
+                for name, one in ask().items():
+                    if self._take(made, name, one) and one is not None:
+                        self._tell(made, name, one[1], probe, restart)
+
+    def _narrowed(self, probe: Probe, made: Made, step: int) -> Found:
+        """Hold how far the outputs differ from row to row beside how far they did at the first look."""
+        now = width(probe)
+        first = self._widths.setdefault((made.code, type(made.module)), now)
+        if step < LATER or not 0 < now <= first or not all(self._is_given(one) for one in self._data):
+            return {}
+        return {"outputs one": (True, {"now": now, "first": first}) if now < min(ALIKE, 0.75 * first) else None}
+
+    def _is_given(self, one: Any) -> bool:
+        """Tell whether a model was given an array of the call's data: nothing is left then to compare outputs with."""
+        import mlx.core as mx
+
+        alike = [other for other in self._given if (other.shape, other.dtype) == (one.shape, one.dtype)]
+        return any(not self.inspection.pending([one, other]) and bool(mx.array_equal(one, other)) for other in alike)
+
+    def _take(self, made: Made, name: str, found: Any) -> bool:
+        """Tell whether each look has found it, so often that it is sure; what one has not is settled."""
+        updates = self.inspection.recorder.updates
+        looks, first, before = self._seen.get(key(name, made), (0, updates, found))
+        self._seen[key(name, made)] = looks + 1, first, found
+        same = found is not None and found[0] == before[0]
+        sure = looks + 1 >= SURE and updates - first >= SURE
+        if not same or (sure and name in BUILT):
+            self._settled.add(key(name, made))
+        if not same and key(name, made) in self._places:
+            self.inspection.recorder.revise(name, self._places[key(name, made)][1], looks=0)
+        return same and sure
+
+    def _tell(self, made: Made, name: str, told: dict[str, Any], probe: Probe, restart: Callable[[], None]) -> None:
+        """Tell of it, at the function of the innermost module that does it by itself."""
+        where = self._places.get(key(name, made))
+        if where is None:
+            one = made
+            if name in ("rows mixed", "input idle"):
+                with own.importable():
+                    from mlxprobe.agent.inspectors.models import inner
+                calls = inner.heard(made, restart)
+                idle = next((array for called, array in probe.inputs if called in told.get("names", ())), None)
+                one = (inner.taking(calls, idle) if idle is not None else inner.mixing(calls, restart)) or made
+            where = type(one.module).__name__, (one.code.co_filename, one.code.co_firstlineno)
+            self._places[key(name, made)] = where
+        told = {**told, "looks": self._seen[key(name, made)][0], "model": where[0]}
+        self.inspection.recorder.revise(name, where[1], **told)
+
+
+def key(name: str, made: Made) -> tuple[Any, ...]:
+    """Name what is asked of the calls of one function of one class."""
+    return name, made.code, type(made.module)
+
+
+def width(probe: Probe) -> float:
+    """Return how far outputs of several numbers differ from row to row, of their size; 0 where no inputs differ."""
+    mine = [one for one in probe.first if one.ndim == 2 and one.shape[0] == probe.rows and one.shape[1] >= WIDE]
+    differ = any(unlike(one) > UNLIKE for _, one in probe.inputs)
+    return max(map(unlike, mine), default=0.0) if differ else 0.0
+
+
+def unlike(made: Any) -> float:
+    """Return how far rows differ from one another, of their size."""
+    import mlx.core as mx
+
+    size = graph.number(mx.sqrt(mx.mean(mx.square(made.astype(mx.float32)))))
+    return graph.number(mx.mean(deviation(made))) / size if 0 < size < math.inf else 0.0

@@ -1,0 +1,63 @@
+"""In which of a model's modules it happens: the innermost one of the user's that does by itself what the model does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.roots import OWN
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.inspectors.models.heard import Made
+from mlxprobe.agent.looks.anew import again
+from mlxprobe.agent.looks.probing import Found, Probe
+from mlxprobe.agent.wrapping.loans import Loans
+
+MOST = 32  # calls of modules
+CALL = "__call__"
+
+
+def heard(made: Made, restart: Callable[[], None]) -> list[Made]:
+    """Call a model once more; list the calls of the user's modules in it as they end, the inner ones first."""
+    found: list[Made] = []
+    kinds = [
+        kind for kind in dict.fromkeys(map(type, made.module.modules())) if type(vars(kind).get(CALL)) is FunctionType
+    ]
+    loans = Loans()
+    for kind in [one for one in kinds if sites.whose_module(one.__module__) == OWN]:
+        loans.replace(kind, CALL, lambda original: hearing(original, found))
+    try:
+        again(made.function, made.module, *made.args, **made.kwargs)
+    finally:
+        loans.give_back()
+        restart()
+    return [one for one in found if one.module is not made.module]
+
+
+def hearing(original: Any, found: list[Made]) -> Callable[..., Any]:
+    """Return what notes a call as it ends."""
+
+    def call(module: Any, *args: Any, **kwargs: Any) -> Any:
+        output = original(module, *args, **kwargs)
+        if len(found) < MOST:
+            found.append(Made(module, original, (args, kwargs), output, outer=False))
+        return output
+
+    return call
+
+
+def taking(calls: list[Made], array: Any) -> Made | None:
+    """Return the innermost call that was given an array itself."""
+    return next((one for one in calls if any(given is array for given in graph.leaves([one.args, one.kwargs]))), None)
+
+
+def mixing(calls: list[Made], restart: Callable[[], None]) -> Made | None:
+    """Return the innermost call whose outputs for a row depend on its place, or on the rows beside it."""
+    for one in calls:
+        probe = Probe(one.code, one.function, one.module, (one.args, one.kwargs))
+        rows = probe.rows and probe.begin(restart) and all(shape[:1] == (probe.rows,) for shape in one.shapes)
+        found: Found = probe.mixed(shuffled=True, known=True) if rows else {}
+        if found.get("rows mixed"):
+            return one
+    return None

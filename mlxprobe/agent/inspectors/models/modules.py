@@ -1,0 +1,181 @@
+"""How a model's modules are set and written to: overwritten parameters, the mode."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.inspectors.models.writes import Writes
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
+
+SURE = 3  # looks
+MANY = 32  # parameters that are looked behind
+LITTLE = 0.25  # of the elements that are kept
+DROPOUT = ("Dropout", "Dropout2d", "Dropout3d")
+KEPT = 16  # calls for evaluation mode
+MOSTLY_NEW = 0.5  # of the running statistics, which MLX calls momentum
+Idle = dict[str, dict[str, int]]  # by kind, the modules that are in evaluation mode, by path
+
+
+class Modules(Inspector):
+    """Look at the modules of the model that a gradient is taken of."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._modes: dict[str, int] = {}  # looks
+        self._site = ("", 0)  # of the last gradient call in a trace
+        self._traced: dict[int, tuple[Idle, tuple[str, int]]] = {}  # by model: idle when traced, where
+        self._writes = Writes()
+        self._written = 0  # looks
+        self._dropping: set[int] = set()  # models that were asked how much of their elements they drop
+        self._model: Callable[[], Any] = lambda: None
+        self._clean = False
+        self._hasty: list[
+            tuple[Callable[[], Any], tuple[str, int]]
+        ] = []  # batch normalisations, and where each is made
+        self._set: list[tuple[Callable[[], Any], tuple[str, int]]] = []  # to evaluation mode: what, and where
+
+    def imported(self, name: str, module: Any) -> None:
+        if name == "mlx.nn.layers.base":
+            module.Module.train = self._train(module.Module.train)
+        elif name == "mlx.nn.layers.normalization":
+            module.BatchNorm.__init__ = self._making(module.BatchNorm.__init__)
+
+    def _making(self, original: Callable[..., None]) -> Callable[..., None]:
+        @like(original)
+        def __init__(layer: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            original(layer, *args, **kwargs)
+            if layer.momentum > MOSTLY_NEW:
+                self._hasty.append((weakref.ref(layer), sites.making(type(layer))))
+
+        return __init__
+
+    def _train(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def train(module: Any, mode: bool = True) -> Any:
+            if not mode:
+                self._set = [*self._set[1 - KEPT :], (weakref.ref(module), sites.calling())]
+            return original(module, mode)
+
+        return train
+
+    def calling(self) -> None:
+        """See whether the parameters are evaluated."""
+        model = self._model()
+        lazy = model is None or self.inspection.recorder.lazy_steps > 0
+        self._clean = not lazy and not self.inspection.pending(graph.leaves(model.trainable_parameters())[:MANY])
+        if self._written == 1 and model is not None:
+            self._writes.follow(model)
+
+    def called(self, call: Call) -> None:
+        """Look at the model between its gradients and its update."""
+        self._writes.stop()
+        if call.model is None:
+            return
+        self._clean = self._clean and self._model() is call.model
+        self._model = weakref.ref(call.model)
+        self._tell_overwritten(call)
+        self._tell_dropped(call.model, call.site)
+        self._count_modes(idle(call.model), call.site)
+
+    def called_in_trace(self, call: Call) -> None:
+        self._site = call.site
+
+    def traced(self, model: Any, gradients: Any) -> None:
+        """A compiled step runs in the mode that it was traced in, whatever the model's is by then."""
+        if hasattr(model, "named_modules"):
+            self._traced[id(model)] = idle(model), self._site
+            self._tell_dropped(model, self._site)
+
+    def training(self, model: Any, optimizer: Any) -> None:
+        self._count_modes(*self._traced.get(id(model), ({}, self._site)))
+
+    def look(self, step: int) -> None:
+        """A gradient call that raised has not come back."""
+        self._writes.stop()
+
+    def finish(self) -> None:
+        self._writes.stop()
+
+    def _count_modes(self, idle_: Idle, site: tuple[str, int]) -> None:
+        for kind, modules in idle_.items():
+            self._modes[kind] = self._modes.get(kind, 0) + 1
+            self.inspection.wanted = self.inspection.wanted or self._modes[kind] < SURE
+            if self._modes[kind] == SURE:
+                place, seen = sites.blamed(self._since(set(modules.values())), site)
+                paths = list(modules)[:5]
+                self.inspection.recorder.fact("evaluation mode", place, kind=kind, paths=paths, seen=seen)
+
+    def _tell_dropped(self, model: Any, site: tuple[str, int]) -> None:
+        """Tell once of dropout that leaves next to nothing: where a layer is an attribute, at the line that sets it."""
+        if id(model) in self._dropping:
+            return
+        self._dropping.add(id(model))
+        self._tell_hasty(model)
+        kept = {path: keeps(one) for path, one in model.named_modules() if type(one).__name__ in DROPOUT}
+        paths = [path for path, share in kept.items() if 0 < share <= LITTLE]
+        if paths:
+            with own.importable():
+                from mlxprobe.agent.code import authored
+            above, _, attribute = paths[0].rpartition(".")
+            parent = dict(model.named_modules()).get(above, model)
+            place, seen = sites.blamed(authored.assignment(parent, attribute, site[0]), site)
+            told = {"paths": paths[:5], "kept": min(kept[path] for path in paths), "seen": seen}
+            self.inspection.recorder.fact("dropped out", place, **told)
+
+    def _tell_hasty(self, model: Any) -> None:
+        """Tell of batch normalisation whose running statistics are hardly more than those of the last batch."""
+        paths = {id(one): path for path, one in model.named_modules() if "running_mean" in one}
+        for made, site in self._hasty:
+            layer = made()
+            if id(layer) in paths and layer.training and layer.momentum > MOSTLY_NEW:
+                self.inspection.recorder.fact("last batch", site, path=paths[id(layer)], momentum=layer.momentum)
+
+    def _since(self, modules: set[int]) -> tuple[str, int]:
+        """Return the line that last called for evaluation mode of what holds any of these modules."""
+        known = [(made(), site) for made, site in reversed(self._set)]
+        holds = (site for one, site in known if one is not None and modules & set(map(id, one.modules())))
+        return next(holds, sites.NOWHERE)
+
+    def _tell_overwritten(self, call: Call) -> None:
+        """Look behind parameters that were evaluated before the call: nothing but MLX's own copy is there to be."""
+        if not self._clean or self.inspection.recorder.lazy_steps:
+            return
+        arrays = {f"a{k}": one for k, one in enumerate(graph.leaves(call.model.trainable_parameters())[:MANY])}
+        drawn = LossGraph(graph.dot(**arrays))
+        paths = [path for path, _ in graph.named_leaves(call.model.trainable_parameters())[:MANY]]
+        written = [path for path, name in zip(paths, arrays, strict=True) if drawn.operation(name)]
+        if not written:
+            return
+        self._written += 1
+        if self._written == 1:
+            self.inspection.wanted = True
+        elif self._written == SURE - 1:
+            cause = next((self._writes.sites[path] for path in written if path in self._writes.sites), sites.NOWHERE)
+            site, seen = sites.blamed(cause, call.site)
+            self.inspection.recorder.fact("parameter overwritten", site, paths=written[:5], seen=seen)
+
+
+def idle(model: Any) -> Idle:
+    """List by kind what is in evaluation mode and would do something else in training: dropout, unfrozen statistics."""
+    from mlx import nn
+
+    found: Idle = {}
+    for path, module in model.named_modules():
+        if isinstance(module, (nn.Dropout, nn.Dropout2d, nn.Dropout3d)):
+            if not module.training and keeps(module) < 1:
+                found.setdefault("dropout", {})[path] = id(module)
+        elif isinstance(module, nn.BatchNorm) and not module.training and module.trainable_parameters():
+            found.setdefault("batch normalisation", {})[path] = id(module)
+    return found
+
+
+def keeps(dropout: Any) -> float:
+    """Return the share of elements that a dropout layer keeps."""
+    return float(getattr(dropout, "_p_1", 1.0))

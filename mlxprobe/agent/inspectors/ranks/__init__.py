@@ -1,0 +1,1 @@
+"""What is told for a comparison between ranks, outside."""

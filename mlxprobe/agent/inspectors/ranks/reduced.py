@@ -1,0 +1,120 @@
+"""What a rank computes of gradients, and what its optimizer is given: held against the other ranks' outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.trees import weak
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.inspectors.losses.losses import unique
+from mlxprobe.agent.inspectors.losses.shares import SCALE
+from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
+from mlxprobe.agent.looks.budget import is_landmark
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire.ranks import declared
+
+MANY = 4  # parameters
+TOLD = 20  # elements of each gradient: more than unknown weights
+CALLS = 6  # of a step
+SHARDED = "mlx.nn.layers.distributed"
+STATISTICS = ("running_mean", "running_var")
+
+
+class Reduced(Inspector):
+    """Take some elements of a few gradients at the steps that all ranks look at, once their program has them."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._among_others = declared()[0] >= 0
+        self._calls: list[dict[str, Any]] = []
+        self._given: dict[str, Any] = {}
+        self._batch: list[Any] = []
+        self._sharded = False
+        self._kind = ""
+        self._rows = 0
+        self._site = sites.NOWHERE
+        self._model: Callable[[], Any] = lambda: None
+
+    def called(self, call: Call) -> None:
+        if not self._among_others or self._given or len(self._calls) > CALLS:
+            return
+        self._model = weak(call.model)
+        named = {path: one for path, one in graph.named_leaves(call.gradients) if one.size}
+        if not self._calls:
+            small = [(one.ndim < 2, int(one.size), path) for path, one in named.items()]
+            chosen = [path for *_, path in sorted(small) if named[path].nbytes <= HELD_BYTES / MANY][:MANY]
+            batch = [one for _, one in unique(call.data) if one.ndim > 1 and one.nbytes <= HELD_BYTES]
+            self._batch, self._rows = batch[:MANY], max((int(one.shape[0]) for one in batch), default=0)
+            self._site = call.site
+        else:
+            chosen = list(self._calls[0])
+        self._calls.append({path: named[path] for path in chosen if path in named})
+
+    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        if not self._calls or self._given:
+            return
+        named = dict(graph.named_leaves(gradients))
+        self._given = {path: named[path] for path in self._calls[0] if path in named}
+        self._kind = type(optimizer).__name__
+        modules = model.modules() if hasattr(model, "modules") else ()
+        self._sharded = any(type(one).__module__ == SHARDED for one in modules)
+
+    def look(self, step: int) -> None:
+        if is_landmark(step) and self._given and 0 < len(self._calls) <= CALLS:
+            self._tell(step)
+        self.forget()
+
+    def _tell(self, step: int) -> None:
+        every = [*self._calls, self._given]
+        paths = list(self._given)
+        if not paths or any(list(one) != paths for one in every):
+            return
+        arrays = [*(one[path] for one in every for path in paths), *self._batch]
+        if self.inspection.count("reduced", arrays) != 0:
+            return
+        values = graph.numbers_each([graph.sample(one) for one in arrays])
+        share = TOLD // len(paths)
+        some = [one[:: -(-len(one) // share)] for one in values[: len(every) * len(paths)]]
+        known = self.inspection.looked.get(SCALE, [])
+        scale, site = known[0] if len(known) == 1 and len(self._calls) == 1 else (0.0, sites.NOWHERE)
+        self.inspection.recorder.revise(
+            "gradients read",
+            self._site,
+            at=step,
+            of=" ".join(paths)[:200],
+            calls=len(self._calls),
+            values=[f"{value:.7g}" for one in some for value in one],
+            sizes=[str(len(one)) for one in some[: len(paths)]],
+            batch=[_bits(one) for one in values[len(every) * len(paths) :]],
+            rows=self._rows,
+            sharded=self._sharded,
+            optimizer=self._kind,
+            scale=scale,
+            scaled_at=f"{site[0]}:{site[1]}",
+        )
+
+    def finish(self) -> None:
+        """Tell what batch normalisation has counted, where a model comes to its end with it."""
+        model = self._model()
+        for path, one in model.named_modules() if hasattr(model, "named_modules") else ():
+            held = [one[name] for name in STATISTICS if name in one]
+            if len(held) == len(STATISTICS) and self.inspection.count("statistics", held) == 0:
+                mean, variance = graph.numbers_each([graph.sample(each) for each in held])
+                step = -(-len(mean) // TOLD)
+                told = {"mean": [f"{value:.5g}" for value in mean[::step]], "rows": self._rows}
+                told["deviation"] = [f"{max(value, 0.0) ** 0.5:.5g}" for value in variance[::step]]
+                self.inspection.recorder.revise("statistics read", self._site, path=path, **told)
+                return
+
+    def forget(self) -> None:
+        self._calls, self._given, self._batch = [], {}, []
+
+
+def _bits(values: list[float]) -> str:
+    import struct  # for a look alone, as zlib
+    import zlib
+
+    return f"{zlib.crc32(struct.pack(f'{len(values)}f', *values)):08x}"

@@ -1,0 +1,71 @@
+"""Where a rank's model, its batches and its rounds come from: told once, for the words of what parts it from others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.inspectors.losses.losses import unique
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire.ranks import declared
+from mlxprobe.agent.wrapping.arguments import like
+
+MODULES, SITES = 1000, 4
+
+
+class Whence(Inspector):
+    """Read them off the source at a few gradient calls, where there are other ranks."""
+
+    passes = 1
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._among_others = declared()[0] >= 0
+        self._seed: tuple[str, sites.Site] = "", sites.NOWHERE  # the last one
+        self._made: dict[int, tuple[sites.Site, str, sites.Site]] = {}  # modules, where, and after which seed
+        self._told: set[sites.Site] = set()
+
+    def imported(self, name: str, module: Any) -> None:
+        if self._among_others and name == "mlx.core":
+            module.random.seed = self._seeds(module.random.seed)
+        elif self._among_others and name == "mlx.nn.layers.base":
+            module.Module.__init__ = self._makes(module.Module.__init__)
+
+    def _seeds(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
+        def seed(*args: Any, **kwargs: Any) -> Any:
+            if not self.inspection.recorder.gradients:
+                self._seed = str([*args, *kwargs.values()][0]), sites.calling()
+            return original(*args, **kwargs)
+
+        return seed
+
+    def _makes(self, original: Callable[..., None]) -> Callable[..., None]:
+        @like(original)
+        def __init__(module: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            original(module, *args, **kwargs)
+            if not self.inspection.recorder.gradients and len(self._made) < MODULES:
+                self._made[id(module)] = sites.calling(), *self._seed
+
+        return __init__
+
+    def called(self, call: Call) -> None:
+        if not self._among_others or call.site in self._told or len(self._told) >= SITES:
+            return
+        self._told.add(call.site)
+        recorder, made = self.inspection.recorder, self._made.get(id(call.model))
+        if made is not None:
+            site, seed, seeded = made
+            recorder.revise("model made", site, seed=seed, seeded=sites.brief(seeded))
+        batch = [name for name, one in unique(call.data) if one.ndim > 1]
+        with own.importable():
+            from mlxprobe.agent.code import exits
+            from mlxprobe.agent.looks import built
+
+            way = exits.around(sites.way()[0])
+            place = built.datum(call, batch[0]) if batch else sites.NOWHERE
+        recorder.revise("rounds", call.site, left=way[0], skipped=way[1], made=way[2])
+        if place[1]:
+            recorder.revise("batch made", place)

@@ -1,0 +1,1 @@
+"""What an update takes, and what it leaves."""

@@ -1,0 +1,1 @@
+"""What is computed, kept and written: operations, buffers, files."""

@@ -1,0 +1,214 @@
+"""Arrays that the program keeps, unevaluated, from step to step: lists of losses, running sums."""
+
+from __future__ import annotations
+
+import copy
+import linecache
+import re
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from types import FunctionType, ModuleType
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.roots import OWN, PACKAGE
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.waiting import EVERY
+
+LISTED = 200  # of a long list, the last are enough to see it grow
+LONG = 10_000
+FEW = 32
+NAMES = 200
+RISES_ARE_SURE = 5
+MICRO_BATCHES = 32  # gradient calls before the first update
+DEEPEST = 4
+
+Key = tuple[str, str, str]  # what, function and name
+
+
+class Retained(Inspector):
+    """Count the pending operations behind each variable of the user's frames; one that grows keeps its graph."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(inspection)
+        self._trends: dict[Key, Trend] = {}
+        self._suspects: dict[Key, tuple[list[Any], float]] = {}  # what they held a step ago, and their rise per step
+
+    def look(self, step: int) -> None:
+        recorder = self.inspection.recorder
+        if step <= MICRO_BATCHES and not recorder.applied:
+            return  # the gradients of an update are summed, as it may turn out
+        suspects, self._suspects = self._suspects, {}
+        if recorder.lazy_steps > EVERY:
+            return  # each variable holds all of them
+        updated = {id(one) for one in graph.leaves(recorder.trained.trees())}  # whose growth is told of as the update's
+        for name, function, site, every, kind in variables():
+            held = [one for one in every if id(one) not in updated]
+            if not held:
+                continue
+            if self._rises(("arrays", function, name), step, len(held), held):
+                recorder.fact("container grows", assigned(name, site, kind), variable=name, arrays=len(held))
+            count, key = self.inspection.count(f"{function} {name}", held[-LISTED:]), ("pending", function, name)
+            if count is None:
+                continue
+            each = self._rises(key, step, count, held)
+            if key in suspects:
+                before, each = suspects[key]
+                each = each if count and is_made_of(before, held[-FEW:]) else 0.0
+                self._trends[key].rises = RISES_ARE_SURE if each else 0
+            elif each and not self._trends[key].lengthened:
+                self._suspects[key] = [copy.copy(one) for one in held[-FEW:]], each
+                self.inspection.wanted = True
+                continue
+            if each:
+                place = assigned(name, site, kind)
+                recorder.fact("retained", place, variable=name, operations=count, per_step=each, arrays=len(held))
+
+    def finish(self) -> None:
+        self._suspects.clear()
+
+    def _rises(self, key: Key, step: int, count: int, held: list[Any]) -> float:
+        """Return by how much a count has grown per step, at the look that makes it sure.
+
+        A list of more arrays than before has grown only where it begins with the same array: else it is another.
+        """
+        trend = self._trends.get(key)
+        if trend is None or (len(held) > trend.arrays and trend.first() is not held[0]):
+            trend = self._trends[key] = Trend(step, count, len(held), weakref.ref(held[0]))
+        each = (count - trend.count) / max(1, step - trend.step)
+        if step > trend.step:
+            trend.rises = trend.rises + 1 if each >= 1 else 0
+            trend.lengthened = len(held) > trend.arrays
+            trend.step, trend.count, trend.arrays, trend.first = step, count, len(held), weakref.ref(held[0])
+        return each if trend.rises == RISES_ARE_SURE and each >= 1 else 0.0
+
+
+class Trend:
+    """A count at the last look, what it was of (the first array is as old as its list), and its rises in a row."""
+
+    def __init__(self, step: int, count: int, arrays: int, first: weakref.ref[Any]) -> None:
+        self.step = step
+        self.count = count
+        self.arrays = arrays
+        self.first = first
+        self.rises = 0
+        self.lengthened = False  # since the look before: a list that begins as it did keeps what it held
+
+
+def is_made_of(before: list[Any], now: list[Any]) -> bool:
+    """Tell whether any pending array is to be computed from what was held a step ago: a sum is, a fresh value is not.
+
+    What is made anew at each step, of ever more, has as many operations behind it as a sum that nobody evaluates.
+    """
+    old = {f"before{k}": one for k, one in enumerate(before)}
+    new = {f"now{k}": one for k, one in enumerate(now)}
+    drawn = LossGraph(graph.dot(**new, **old), frozenset(old))
+    return any(drawn.named_behind(name) for name in new)
+
+
+def variables() -> Iterator[tuple[str, str, tuple[str, int], list[Any], Any]]:
+    """List name, function, place and arrays of what the program's frames hold, and in objects of which class."""
+    seen: set[tuple[int, bool]] = set()
+    for frame in sites.program_frames():
+        code = frame.f_code
+        linecache.lazycache(code.co_filename, frame.f_globals)  # of a zipped module only its loader has the source
+        packages = sites.whose(code.co_filename) == PACKAGE
+        for name, value in list(sites.variables(frame).items())[:NAMES]:
+            for path, held, kind in containers(name, value, seen, DEEPEST, packages=packages):
+                yield path, code.co_name, sites.innermost(frame), held, kind
+
+
+def containers(
+    name: str, value: Any, seen: set[tuple[int, bool]], depth: int, *, packages: bool, kind: Any = None
+) -> Iterator[tuple[str, list[Any], Any]]:
+    """List the arrays behind a variable: itself, a list's, a dict's, or those of an object of the user's own class.
+
+    `packages`: or of an installed package's class, which is looked into from a frame of such a package alone.
+    """
+    if isinstance(value, (str, int, float, bytes, type, ModuleType, FunctionType)):
+        return
+    if (id(value), True) in seen or (id(value), packages) in seen:
+        return
+    seen.add((id(value), packages))
+    if (id(value), not packages) not in seen and (arrays := arrays_in(value)):
+        yield name, arrays, kind
+    for part, one in parts(value, packages=packages) if depth else ():
+        owner = type(value) if part.startswith(".") else kind
+        yield from containers(name + part, one, seen, depth - 1, packages=packages, kind=owner)
+
+
+def parts(value: Any, *, packages: bool) -> list[tuple[str, Any]]:
+    """List what to look into: a dict's lists, a short list's objects, an object's attributes."""
+    if is_plain(value):
+        return [(f"[{key!r}]", one) for key, one in list(value.items())[:NAMES] if isinstance(one, (list, deque))]
+    if isinstance(value, (list, tuple)):
+        few = value if len(value) <= FEW else ()
+        return [(f"[{k}]", one) for k, one in enumerate(few) if is_looked_into(one, packages=packages)]
+    if is_looked_into(value, packages=packages):
+        return [(f".{attribute}", one) for attribute, one in list(vars(value).items())[:NAMES]]
+    return []
+
+
+def is_plain(value: Any) -> bool:
+    """Tell whether a value is a dict, or a `defaultdict` and the like; a module is one too, and is not meant."""
+    return isinstance(value, dict) and not hasattr(value, "parameters")
+
+
+def arrays_in(value: Any) -> list[Any]:
+    """List the arrays of a variable that is one, or a list or dict of some."""
+    import mlx.core as mx
+
+    if isinstance(value, mx.array):
+        return [value]
+    if isinstance(value, (list, tuple, deque)):
+        value = value if len(value) <= LONG else [value[k] for k in range(-LISTED, 0)]
+        return graph.leaves([one for one in value if isinstance(one, (mx.array, dict, list, tuple))])
+    return graph.leaves(value) if is_plain(value) else []
+
+
+def is_looked_into(value: Any, *, packages: bool) -> bool:
+    """Tell whether an object is of the user's own class (or a package's), and no module or optimizer of MLX's."""
+    kind = type(value)
+    if not hasattr(value, "__dict__") or any(sites.is_mlx(base.__module__) for base in kind.__mro__):
+        return False
+    owner = sites.whose_module(kind.__module__)
+    return owner == OWN or (packages and owner == PACKAGE)
+
+
+def assigned(name: str, site: tuple[str, int], kind: Any = None) -> tuple[str, int]:
+    """Return the line that adds to a variable, where the source shows one; else where the frame stands.
+
+    An attribute is added to by its own class first of all, wherever that is written.
+    """
+    word = re.escape(name.rpartition(".")[2].partition("[")[0])
+    adds = re.compile(
+        rf"\b{word}\b(\[.*\])?(\s*\+=|\.(append|extend)\(|\s*=.*\b{word}\b.*\+|\s*=.*\+.*\b{word}\b)"
+        rf"|\b{word}\[.*\]\s*=[^=]"
+    )
+    for base in kind.__mro__ if kind is not None else ():
+        for code in [one.__code__ for one in vars(base).values() if isinstance(one, FunctionType)]:
+            for number in sorted({line for _, _, line in code.co_lines() if line}):
+                if adds.search(linecache.getline(code.co_filename, number)):
+                    return code.co_filename, number
+    lines = linecache.getlines(site[0])
+    one_line = (number for number, line in enumerate(lines, 1) if adds.search(line))
+    number = next(one_line, 0) or renewed("".join(lines), word)
+    return sites.moved(site, number) if number else site
+
+
+def renewed(source: str, word: str) -> int:
+    """Return the first line that makes a variable of what it was, over however many lines; 0 for none."""
+    import ast
+
+    def is_it(node: ast.AST) -> bool:
+        return word in (getattr(node, "id", ""), getattr(node, "attr", ""))
+
+    try:
+        nodes = [one for one in ast.walk(ast.parse(source)) if isinstance(one, ast.Assign)]
+    except (SyntaxError, ValueError, RecursionError):
+        return 0
+    makes = (one.lineno for one in nodes if any(map(is_it, one.targets)) and any(map(is_it, ast.walk(one.value))))
+    return next(makes, 0)

@@ -1,0 +1,120 @@
+"""Loops that one gradient call unrolls: operators, the chain that they make, and evaluations that free nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+from types import CodeType
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.inspectors.losses.losses import LONGEST
+from mlxprobe.agent.inspectors.models import modes
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.record.call import Call
+
+MANY = 1000  # operators of one function, in a gradient call: it has a loop
+UNROLLED = 12_000  # operators in one gradient call, in code that is not MLX's: no network is written in so many
+CHAIN = 3000  # operations one after the other: no network is so deep
+A_TURN = 100  # operators for each element of the data's longest axis: more than a hand-written recurrent cell takes
+A_LINK = 60  # operations one after the other, for each part of the data that a loop takes
+EVALUATED = 64  # times at one line of a gradient call
+LOOKS = 2
+PARAMETERS = 32  # by which it is told whether an array is an activation
+
+
+class Unrolled:
+    """Count what the user's functions do within one gradient call that is looked at."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        self._inspection = inspection
+        self._described: Counter[CodeType] = Counter()  # operators, by the code that uses them
+        self._evaluated: Counter[tuple[CodeType, int]] = Counter()  # to no end
+        self._last: list[Any] = []  # one of what they were of
+        self._longest = self._takes = 0  # axis of what has been indexed, and how often anything was
+        self._loop = sites.NOWHERE  # that has used so many operators
+        self._chain = 0  # the longest of a loss
+        self._looks = self._idle = 0  # that have found such a loop, or such evaluations
+        self._huge: tuple[int, int, tuple[str, int]] | None = None  # operators, bytes given, and where
+
+    def begin(self) -> None:
+        """A gradient call begins."""
+        self._described.clear()
+        self._evaluated.clear()
+        self._longest, self._takes = 1, 0
+
+    def describe(self, code: CodeType) -> None:
+        """An operator is used by some code."""
+        self._described[code] += 1
+        if self._described[code] == MANY:
+            self._loop = modes.loop() or sites.NOWHERE
+
+    def take(self, array: Any, part: Any) -> None:
+        """A part of an array is taken, or all its parts in turn."""
+        self._longest = max(self._longest, *array.shape, 1)
+        self._takes += array.shape[0] if hasattr(part, "__next__") else 1
+
+    def evaluation(self, original: Callable[..., None], listens: Callable[[], bool]) -> Callable[..., None]:
+        """Count evaluations of what a gradient is taken through."""
+
+        def evaluate(*args: Any) -> None:
+            original(*args)
+            if listens():
+                frame = sys._getframe(1)
+                place = frame.f_code, frame.f_lineno
+                self._evaluated[place] += 1
+                if self._evaluated[place] == EVALUATED:
+                    self._last = graph.leaves(list(args))[:1]
+
+        return evaluate
+
+    def weigh(self, call: Call) -> None:
+        """See whether the call has unrolled a loop; what its graph needs is known once it has been computed."""
+        described, self._described = self._described, Counter()
+        count = sum(many for code, many in described.items() if sites.is_users(code.co_filename))
+        given = graph.leaves([call.parameters, call.data])
+        longest = max((length for one in graph.leaves(call.data) for length in one.shape), default=1)
+        self._huge, last, self._last = None, self._last, []
+        if not any(depends(one, graph.leaves(call.parameters)) for one in last):
+            self._evaluated.clear()
+        self._chain = max(self._chain, self._inspection.looked.get(LONGEST, 0))
+        deep = self._chain >= CHAIN
+        links = deep and count >= MANY and self._chain >= A_LINK * max(self._takes, turns(call.data))
+        if links or count >= max(CHAIN if deep else UNROLLED, A_TURN * max(longest, self._longest)):
+            self._looks += 1
+            self._huge = count, sum(one.nbytes for one in given), call.site
+
+    def tell(self) -> None:
+        """Tell of both, at the second look."""
+        recorder, huge, self._huge = self._inspection.recorder, self._huge, None
+        if huge is not None and self._looks == LOOKS:
+            mx = sys.modules["mlx.core"]
+            peak = int(mx.get_peak_memory()) if hasattr(mx, "get_peak_memory") else 0
+            operators, given, shown = huge
+            site, seen = sites.blamed(self._loop, shown)
+            recorder.fact("huge graph", site, operators=operators, given_bytes=given, peak_bytes=peak, seen=seen)
+        evaluated, self._evaluated = self._evaluated, Counter()
+        for (code, line), count in evaluated.most_common(1):
+            if count >= EVALUATED and sites.is_users(code.co_filename):
+                self._idle += 1
+                if self._idle == LOOKS:
+                    recorder.fact("evaluated within", (code.co_filename, line), times=count)
+
+
+def turns(data: Any) -> int:
+    """Return how long a loop over data may be, that does not go over the rows of a batch."""
+    shapes = [list(one.shape) for one in graph.leaves(data) if one.ndim > 1]
+    rows = shapes[0][0] if shapes else 0
+    for one in shapes:
+        one.remove(rows if rows in one else one[0])
+    return max((length for one in shapes for length in one), default=1)
+
+
+def depends(array: Any, parameters: list[Any]) -> bool:
+    """Tell whether a pending array is computed from any of some parameters."""
+    named = {f"p{k}": one for k, one in enumerate(parameters[:PARAMETERS])}
+    drawn = LossGraph(graph.dot(loss=array, **named), frozenset(named))
+    return drawn.found and any(drawn.reaches(name) for name in named)

@@ -1,0 +1,125 @@
+"""What parted the parameters of ranks: what some were given alone, how their models were made or are updated. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from mlxprobe.diagnosis.ranks.fates import line, named
+from mlxprobe.diagnosis.ranks.prints import Parting
+from mlxprobe.diagnosis.ranks.reductions import reads
+from mlxprobe.values.again import GIVEN, MADE, WRITTEN
+from mlxprobe.values.observation import Fact, Observation, Place
+from mlxprobe.values.record import Finding
+from mlxprobe.values.sheet import Optimizer
+
+NEAR = 0.05
+SELDOM = 0.1  # of the steps
+
+
+def given_to_some(ranks: Mapping[int, Observation], found: Parting) -> tuple[Fact, list[int]] | None:
+    """Return what some ranks were given from a file, and others were not, in time to part them as they are parted.
+
+    Parameters that were equal afterwards were not parted by weights; a state shows with the next update.
+    """
+    given: dict[tuple[str, int], list[int]] = {}
+    known: dict[tuple[str, int], Fact] = {}
+    for rank, seen in ranks.items():
+        for fact in seen.facts:
+            in_time = fact.step <= found.step and (fact.detail.get("what") != "weights" or fact.step >= found.equal_at)
+            if fact.name == GIVEN and in_time and rank not in given.setdefault((fact.file, fact.line), []):
+                given[fact.file, fact.line].append(rank)
+                known[fact.file, fact.line] = fact
+    for place, some in reversed(given.items()):
+        if len(some) < len(ranks) and all(set(part) <= set(some) or not set(part) & set(some) for part in found.parts):
+            return known[place], some
+    return None
+
+
+def blaming(made: Finding, cause: tuple[Fact, list[int]] | None) -> Finding:
+    """Name in a finding what alone some ranks were given, at its line."""
+    if cause is None:
+        return made
+    fact, some = cause
+    verb = "was" if len(some) == 1 else "were"
+    place = line(Place(file=fact.file, line=fact.line))
+    return msgspec.structs.replace(
+        made,
+        message=f"{made.message}; {named(some)} alone {verb} given {fact.detail['what']} at {place}",
+        ranks=tuple(some),
+        file=fact.file,
+        line=fact.line,
+        source=fact.source,
+        caller=fact.caller,
+    )
+
+
+def made_apart(made: Finding, seen: Sequence[Observation]) -> Finding:
+    """Put a finding where its ranks have made their models, and say after which seeds."""
+    facts = [fact for one in seen for fact in one.facts if fact.name == MADE]
+    if len(facts) < len(seen) or len({(one.file, one.line) for one in facts}) > 1:
+        return made
+    seeds = {(str(one.detail["seed"]), str(one.detail["seeded"])) for one in facts}
+    values = sorted({seed for seed, _ in seeds})
+    places = {place for _, place in seeds}
+    after = (
+        f" after `mx.random.seed` of {' and '.join(values)} at {places.pop()}"
+        if len(places) == 1 and len(values) > 1
+        else ""
+    )
+    first = facts[0]
+    message = f"{made.message}; their models are made{after}" if after else made.message
+    place = {"file": first.file, "line": first.line, "source": first.source, "caller": first.caller}
+    return msgspec.structs.replace(made, message=message, **place)
+
+
+def meant_apart(seen: Sequence[Observation], found: Parting) -> bool:
+    """Tell whether ranks that reduce nothing are a search for the best: other settings, or the same data for all.
+
+    So are those that each write weights to a file of their own, as folds do: nothing of what they did is lost.
+    """
+    return any(_unlike(seen[0], one) for one in seen[1:]) or _on_the_same(seen, found) or _are_folds(seen)
+
+
+def kept_apart(seen: Sequence[Observation]) -> bool:
+    """Tell whether each rank has written weights, and to files of its own."""
+    files = [{str(fact.detail["path"]) for fact in one.facts if fact.name == WRITTEN} for one in seen]
+    return all(files) and len(set.union(*files)) == sum(map(len, files))
+
+
+def _are_folds(seen: Sequence[Observation]) -> bool:
+    """Tell whether each rank keeps what it has trained, and ranks hear of each other in a few steps at most."""
+    return kept_apart(seen) and all(
+        len({row.step for row in one.collectives}) <= SELDOM * len(one.steps) for one in seen
+    )
+
+
+def _on_the_same(seen: Sequence[Observation], found: Parting) -> bool:
+    """Tell whether batches were the same on all ranks, or the gradients while parameters were.
+
+    Then it is no data that parted them, but what they were made or updated with: a momentum, a dropout, a term's
+    weight.
+    """
+    known = [reads(one) for one in seen]
+    steps = sorted(set.intersection(*map(set, known)))
+    every = [[one[step] for one in known] for step in steps]
+    same = bool(every) and all(here[0].batch and len({one.batch for one in here}) == 1 for here in every)
+    alike = [[one[step].calls for one in known] for step in steps if step <= found.equal_at]
+    return same or (bool(alike) and all(len(set(here)) == 1 for here in alike))
+
+
+def _unlike(one: Observation, other: Observation) -> bool:
+    pairs = list(zip(one.sheet.optimizers, other.sheet.optimizers, strict=False))
+    return any(_settings(a) != _settings(b) or _rates_differ(dict(a.rates), dict(b.rates)) for a, b in pairs)
+
+
+def _settings(one: Optimizer) -> tuple[str, str, float, dict[str, str]]:
+    return one.name, one.schedule, one.weight_decay, one.settings
+
+
+def _rates_differ(rates: Mapping[int, float], others: Mapping[int, float]) -> bool:
+    """Tell whether rates differ after as many updates, mostly: a schedule may end a batch later on one rank."""
+    known = rates.keys() & others.keys()
+    return 2 * sum(not math.isclose(rates[n], others[n], rel_tol=NEAR) for n in known) > len(known)
