@@ -42,15 +42,16 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     It is a warning where the loss compares outputs with targets that it is given. Elsewhere (a generator's loss, a
     preference's, one weighed by the model's own likelihoods, one below zero, one inside a compiled step) it is a note,
     for nothing tells that it is to fall, and a median lower by a twentieth is a fall; so it is where the weights came
-    from a file, since they may be trained, and where it has been less than half of the best constant's, or of chance,
-    all the time. Of a policy's loss nothing is said. A loss that stays above three times (ten times, where it is not
-    known to be supervised) its first value over the whole last third has diverged, unless it is still less than half of
-    chance, or of the best constant's: what is learned may become harder. Where another optimizer takes the model over
-    that is another training, and the last one counts. A loss that has come to chance, the logarithm of the number of
-    classes, to four digits, and stays there, is that of a model whose outputs are all alike. One that lies within a
-    hundredth of it for two thirds of a long run, and falls no more, is that of a model whose inputs say nothing of its
-    targets; targets that are zeros and ones are two classes. So is one that lies at the loss of the best constant, or a
-    little above: the entropy of the classes among the targets that were read, or their variance.
+    from a file, since they may be trained, unless the loss is no lower than chance, and where it has been less than
+    half of the best constant's, or of chance, all the time. Of a policy's loss nothing is said. A loss that stays above
+    three times (ten times, where it is not known to be supervised) its first value over the whole last third has
+    diverged, unless it is still less than half of chance, or of the best constant's: what is learned may become harder.
+    Where another optimizer takes the model over that is another training, and the last one counts. A loss that has come
+    to chance, the logarithm of the number of classes, to four digits, and stays there, is that of a model whose outputs
+    are all alike. One that lies within a hundredth of it for two thirds of a long run, and falls no more, is that of a
+    model whose inputs say nothing of its targets; targets that are zeros and ones are two classes. So is one that lies
+    at the loss of the best constant, or a little above: the entropy of the classes among the targets that were read, or
+    their variance.
 
     A first loss of more than twice chance is a note, where no weights came from a file: embeddings or a last layer
     that begin with weights of size one, say. Much of the run then goes to taking that back.
@@ -94,11 +95,12 @@ def _judged(seen: Observation, stream: int, meant: bool | None, classes: int) ->
     its = 0 if level.get("kind") == SQUARE else classes  # or those are another model's
     meant = meant if min(values) >= 0 else False
     sure = bool(meant) and stream not in _by_stream(seen, "resumed")
+    chance = math.log(its) if its > 1 and _is_mean(seen) else math.inf
     return (
         _diverged(last, meant, known_level(level, classes))
         or _come_to_chance(last, its, meant=bool(meant), binary=stream in _by_stream(seen, "two classes"))
         or _no_better(last, level, meant=bool(meant))
-        or (None if in_turn(seen) else _flat(values, level, classes, sure=sure, meant=bool(meant)))
+        or (None if in_turn(seen) else _flat(values, level, classes, sure=sure, meant=bool(meant), chance=chance))
     )
 
 
@@ -107,13 +109,20 @@ def _far_off(
 ) -> Iterator[Finding]:
     """Tell of a first loss, a mean over positions, that is far above chance: the outputs are sure of what is wrong."""
     first = seen.losses[0] if seen.losses else None
-    scales = [float(one) for fact in facts(seen, "loss share") for one in _texts(fact.detail["scales"])]
     if first is None or first.step != 1 or first.stream in resumed or not to_fall.get(first.stream) or classes < 2:
         return
-    if scales and all(abs(one - 1) < CLEAR for one in scales) and first.value > FAR_OFF * math.log(classes):
+    if _is_mean(seen) and first.value > FAR_OFF * math.log(classes):
         message = f"the first loss is {first.value:.4g}, and chance is ln {classes:,} = {math.log(classes):.5g}: the "
         message += "outputs are far too large before anything is learned"
         yield rule("MP306").at(message, *place(seen, "first gradient"), severity=Severity.NOTE, first=first.value)
+
+
+def _is_mean(seen: Observation) -> bool:
+    """Tell whether a loss is known to be the mean of its positions', or of those of them that carry any."""
+    told = [fact.detail for fact in facts(seen, "loss share")]
+    pairs = [zip(_texts(one["scales"]), _texts(one["shares"]), strict=False) for one in told]
+    off = [min(abs(float(a) - 1), abs(float(a) * float(b) - 1)) for a, b in itertools.chain(*pairs)]
+    return bool(off) and max(off) < CLEAR
 
 
 def _texts(value: object) -> list[str]:
@@ -185,7 +194,9 @@ def _no_better(values: list[float], known: Mapping[str, object], *, meant: bool)
     return message, Severity.WARNING, {"first": values[0], "last": values[-1], "constant": level}
 
 
-def _flat(values: list[float], level: Mapping[str, object], classes: int, *, sure: bool, meant: bool) -> Told | None:
+def _flat(
+    values: list[float], level: Mapping[str, object], classes: int, *, sure: bool, meant: bool, chance: float
+) -> Told | None:
     """Tell of a loss that does not fall by more than its scatter."""
     third, start = values[: len(values) // 3], values[: max(3, len(values) // 10)]
     last = values[-len(third) :]
@@ -200,6 +211,7 @@ def _flat(values: list[float], level: Mapping[str, object], classes: int, *, sur
         message = f"the loss is zero at all {len(values)} readings: it asks for nothing"
     done = knows(values, level, classes)
     ahead = gains(level)
+    sure = sure or (meant and end >= chance)  # whatever was trained before knows more
     severity = Severity.WARNING if sure and not done and not ahead else Severity.NOTE
     return message + (KNOWS if done else AHEAD if ahead else ""), severity, {"first": first, "last": end}
 

@@ -7,6 +7,7 @@ import pytest
 from mlxprobe.diagnosis.learning import not_learning
 from mlxprobe.values.observation import Fact, Limits, Observation, Reading
 from mlxprobe.values.sheet import Model, Sheet
+from mlxprobe.values.vocabulary import Severity
 
 LIMITS = Limits(stall_s=1.0, startup_s=1.0, timeout_s=1.0, memory_bytes=1)
 
@@ -126,3 +127,16 @@ def test_a_loss_that_is_a_little_below_a_constants_on_the_same_rows_may_be_all_t
     seen = Observation(program="p", limits=LIMITS, losses=losses, facts=facts)
     (one,) = not_learning(seen)
     assert str(one.severity) == told
+
+
+@pytest.mark.parametrize(("start", "end", "severity"), [(6.4, 8.5, Severity.WARNING), (1.4, 1.6, Severity.NOTE)])
+def test_weights_from_a_file_excuse_no_loss_above_chance(start: float, end: float, severity: Severity) -> None:
+    values = [start + (end - start) * step / 40 for step in range(40)]
+    losses = tuple(Reading(step=step, value=value) for step, value in enumerate(values, 1))
+    known = (
+        Fact(name="supervision", detail={"stream": 0, "supervised": True}),
+        Fact(name="resumed", detail={"stream": 0}),
+        Fact(name="loss share", detail={"scales": ["2.5"], "shares": ["0.4"]}),
+    )
+    seen = Observation(program="p", limits=LIMITS, losses=losses, sheet=Sheet(model=Model(classes=512)), facts=known)
+    assert [one.severity for one in not_learning(seen)] == [severity]
