@@ -5,6 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
 from mlxprobe.values.measures import growth_per_step, megabytes, pending_slope, standing, steps_done
 from mlxprobe.values.observation import Fact, Observation
@@ -19,7 +21,9 @@ PILED = 10  # times what waited before
 SURE_STEPS = 64  # before it is told while the program runs
 ENOUGH_LOOKS, ONE_STEP = 4, 30  # looks; pending operations at each of them
 ALIKE = 1.5  # times the least: who evaluates every few steps has other amounts waiting at each
-LONG_S = 0.1
+LONG_S, HANGS_S = 0.1, 1.0  # of one evaluation; that may be taken for a hang
+TURNS = 3  # times that a loop evaluates, at least, which means it
+BY_HAND = "`mx.eval(loss, parameters)` after each update, with all that it changes."
 EVALUATED = "long evaluation", "long evaluation by hand"
 
 
@@ -39,13 +43,15 @@ def unevaluated_update(seen: Observation) -> Iterator[Finding]:
         return
     if slope >= GROWING and (seen.ended != "running" or steps_done(seen) >= SURE_STEPS):
         where = place(seen, "first update", "first gradient")
-        yield rule("MP101").at(
+        told = rule("MP101").at(
             f"{slope:,.0f} more operations are pending after every step: parameters or optimizer state are never "
             "evaluated",
             *((late[0].file, late[0].line) if late else where),
             operations_per_step=slope,
             steps=steps_done(seen),
         )
+        by_hand = not any(fact.name == "first update" for fact in seen.facts)
+        yield replace(told, instead=BY_HAND) if by_hand else told
     elif late and _piles_up(seen, late[-1]):
         count = int(str(late[-1].detail["updates"]))
         message = f"{count} updates and more are made without any evaluation: each waits for all before it"
@@ -81,7 +87,8 @@ def deferred_stall(seen: Observation) -> Iterator[Finding]:
     """One evaluation ran the work of many steps.
 
     Work that was put off is not saved: the first value that is read pays for all of it at once, and looks like a
-    hang there. Who evaluates all that was trained every few steps, again and again, means it.
+    hang there. Who evaluates all that was trained every few steps, again and again, means it; where it takes less than
+    a second, and less than a third of all steps, it is a note.
 
     Example: 300 steps without an evaluation, then `loss.item()`.
 
@@ -102,9 +109,11 @@ def deferred_stall(seen: Observation) -> Iterator[Finding]:
         put_off = _put_off(fact)
         if put_off >= MANY_STEPS:
             seconds = float(str(fact.detail["seconds"]))
-            if fact.detail.get("whole") and put_off <= OFTEN and steps_done(seen) >= 3 * put_off:
+            if fact.detail.get("whole") and put_off <= OFTEN and steps_done(seen) >= TURNS * put_off:
                 continue
             severity = Severity.ERROR if seconds >= LONG_S else Severity.WARNING
+            if steps_done(seen) >= TURNS * put_off and seconds < HANGS_S:
+                severity = Severity.NOTE
             message = f"one evaluation ran the work of {put_off} steps and took {seconds:.2g} s"
             yield rule("MP102").at(message, fact.file, fact.line, severity=severity, steps=put_off, seconds=seconds)
 

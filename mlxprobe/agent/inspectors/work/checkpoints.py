@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection, Inspector
 
@@ -43,6 +44,7 @@ class Checkpoints(Inspector):
         self._waiting: list[Waiting] = []
         self._written: dict[str, int] = {}  # files that this program wrote, and after how many updates
         self._told: set[str] = set()
+        self._unread: list[tuple[tuple[str, int], dict[str, Any], Callable[[], Any], int]] = []  # with the optimizer
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.core":
@@ -114,9 +116,8 @@ class Checkpoints(Inspector):
                     "optimizer state not saved", site, weights=os.path.basename(path), updates=self._written[path]
                 )
             if unread and len(unread) == len(beside):
-                self.inspection.recorder.fact(
-                    "optimizer state unread", site, weights=os.path.basename(path), unread=sorted(unread)[:5]
-                )
+                told = {"weights": os.path.basename(path), "unread": sorted(unread)[:5]}
+                self._unread.append((site, told, weak(optimizer), self.inspection.recorder.updates))
 
     def _tell_lost(self, loaded: list[Loaded], optimizer: Any) -> None:
         """Tell of an optimizer's file that was read, where the optimizer begins anew, or has its count alone."""
@@ -134,8 +135,18 @@ class Checkpoints(Inspector):
         for one in self._waiting:
             if updates >= one.updates + UNUSED_AFTER and not one.told:
                 self._tell_unused(one)
+        self._tell_unread()
+
+    def _tell_unread(self) -> None:
+        """Tell of files beside the weights, unless the optimizer counts on: of pickle and NumPy we do not hear."""
+        unread, self._unread = self._unread, []
+        for site, told, optimizer, before in unread:
+            step = step_of(optimizer())
+            if step is None or step <= self.inspection.recorder.updates - before + 1:
+                self.inspection.recorder.fact("optimizer state unread", site, **told)
 
     def finish(self) -> None:
+        self._tell_unread()
         if self.inspection.recorder.evaluations:
             for one in self._waiting:
                 self._tell_unused(one)
