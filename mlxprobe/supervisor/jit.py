@@ -10,12 +10,13 @@ import contextlib
 import os
 import shutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from mlxprobe.settings.table import cache_folder
 
 INSIDE = "mlx/*/ptx"  # CUDA's kernels are built inside the process, where no compiler is seen to run
-PATTERNS = ("lib*.so", "mlx/**/lib*.so", f"{INSIDE}/*")  # on the CPU up to MLX 0.28 and since; on CUDA
+LIBRARIES = "lib*.so", "mlx/**/lib*.so"  # on the CPU up to MLX 0.28 and since
 
 
 class Built:
@@ -55,7 +56,7 @@ def keep(folder: Path, key: str) -> None:
 
 def _copy(source: Path, target: Path, *, links: bool = False) -> None:
     """Copy or link what `target` has not, each moved into its place whole; a full disk loses nothing but kernels."""
-    for library in (file for pattern in PATTERNS for file in source.glob(pattern)):
+    for library in _kernels(source):
         place = target / library.relative_to(source)
         if place.exists():
             continue
@@ -68,6 +69,18 @@ def _copy(source: Path, target: Path, *, links: bool = False) -> None:
             with contextlib.suppress(OSError):
                 part.unlink()
             return
+
+
+def _kernels(folder: Path) -> Iterator[Path]:
+    """List a folder's kernels, on CUDA the list of a module's kernels before the module.
+
+    MLX takes a module without its list for one that has no kernel, and the program that asks for one fails.
+    """
+    for pattern in LIBRARIES:
+        yield from folder.glob(pattern)
+    for module in folder.glob(f"{INSIDE}/**/*.ptx"):
+        yield module.with_suffix(".txt")
+        yield module
 
 
 def _put(library: Path, place: Path, *, links: bool) -> None:

@@ -61,6 +61,7 @@ TEXTS = (  # as they stand in the threads, shortened at their ends
     ("cuda-cache-thrashing", "terminate called after throwing an instance of 'std::runtime_error'\n  what():  Cache "
      "thrashing is happening, please set the environment variable MLX_CUDA_GRAPH_CACHE_SIZE to a larger value than 400 "
      "to fix degraded performance."),
+    ("cuda-kernel-list", "RuntimeError: There is no kernel named mlx::core::cu::gather<int64_t, int32_t, 1>."),
     ("cuda-launch", "RuntimeError: cudaGraphAddKernelNode(&node, graph_, NULL, 0, &params) failed: invalid argument"),
     ("cuda-capture", "terminate called after throwing an instance of 'std::runtime_error'\n  what():  "
      "cudaStreamEndCapture(stream, &handle_) failed: operation failed due to a previous error during capture"),

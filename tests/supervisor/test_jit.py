@@ -91,6 +91,23 @@ def test_children_that_start_and_end_at_once_do_not_meet(folder: Path, tmp_path:
     assert len(files(tmp_path / "last")) == 100
 
 
+def test_a_module_of_cuda_never_comes_without_the_list_of_its_kernels(folder: Path, tmp_path: Path) -> None:
+    for number in range(200):
+        for kind in ("cu", "ptx", "txt"):
+            put(folder, f"mlx/0.32.4/ptx/{'deep/' * (number % 2)}{number}.{kind}")
+    keeper = threading.Thread(target=jit.keep, args=(folder, "key"))
+    keeper.start()
+    alone, rounds = [], 0
+    while keeper.is_alive() or not rounds:
+        jit.lend(tmp_path / f"next{rounds}", "key")
+        lent = files(tmp_path / f"next{rounds}")
+        alone += [name for name in lent if str(Path(name).with_suffix(".txt")) not in lent]
+        rounds += 1
+    keeper.join()
+    jit.lend(tmp_path / "last", "key")
+    assert (len(files(tmp_path / "last")), alone) == (400, [])
+
+
 def test_kernels_that_are_built_inside_a_process_are_seen_to_come(folder: Path) -> None:
     put(folder, "mlx/0.32.4/ptx/lent.ptx")
     built = jit.Built(folder)

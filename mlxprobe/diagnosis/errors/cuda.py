@@ -43,6 +43,15 @@ ROWS = (
         ("ml-explore/mlx#2600", "lablup/mlxcel#818", "lablup/mlxcel#820"),
     ),
     Known(
+        "cuda-kernel-list", "CUDA", r"There is no kernel named mlx::core::cu::",
+        "MLX keeps each built kernel on disk as two files, and the list of a module's kernels is missing",
+        ("two processes that began at once with an empty cache: one read what the other had half written",
+         "a process that was killed while it wrote, after which every later one fails"),
+        "delete the folder mlx/VERSION/ptx below the temporary folder; MLX_PTX_CACHE_DIR, another for each process, "
+        "keeps them apart",
+        ("ml-explore/mlx#2276",),
+    ),
+    Known(
         "cuda-capture", "CUDA", r"failed due to a previous error during capture",
         "MLX records kernels into a graph, and one of them did something that must not be recorded",
         ("a fault of one operation in this release, such as argpartition",),
