@@ -28,7 +28,8 @@ class Trained:
 
     def updated(self, model: Any, optimizer: Any) -> None:
         """An optimizer has updated; its rate and count may outlive it: a function that trains takes it with it."""
-        pair, put_off = (id(model), id(optimizer)), self.put_off
+        own = 0 if type(model) is dict else id(model)  # `apply_gradients` makes a new dict each time
+        pair, put_off = (own, id(optimizer)), self.put_off
         if pair in put_off:
             count = put_off[pair] = put_off[pair] + 1
             if count >= LATE and count & (count - 1) == 0:
