@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlxprobe.agent.graphs import kernels
-from mlxprobe.agent.graphs.kernels import AT_MOST_S, Kernels
+from mlxprobe.agent.graphs.kernels import AT_MOST_S, LOADED_S, LOADS_S, Kernels
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def test_a_look_that_makes_kernels_is_paid_for_once(cache: Path) -> None:
     cache.mkdir()
     assert price(8.0) == 8.0
     price = known.watch()
-    assert price(8.0) == 0.0
+    assert price(8.0) == 0.0, "none was made, and to load one does not take so long"
     price = known.watch()
     (cache / "add.cu").touch()
     assert price(AT_MOST_S) == 0.0, "more than is left is the look's own"
@@ -31,3 +31,13 @@ def test_a_look_that_makes_kernels_is_paid_for_once(cache: Path) -> None:
 
 def test_there_are_none_where_there_is_no_cuda() -> None:
     assert kernels.folder() == "" and Kernels().watch()(1.0) == 0.0
+
+
+def test_a_look_that_loads_kernels_is_paid_for_once_too(cache: Path) -> None:
+    known, left_s = Kernels(), LOADS_S
+    cache.mkdir()
+    for seconds in (0.2, LOADED_S, 0.9 * LOADS_S, 0.2):
+        loads = LOADED_S < seconds <= left_s
+        assert known.watch()(seconds) == (seconds if loads else 0.0)
+        left_s -= seconds * loads
+    assert left_s < 0.2 * LOADS_S

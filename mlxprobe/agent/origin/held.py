@@ -131,7 +131,8 @@ class Origin:
         self._probes = probes
         flat = vectors(parameters) if at_hand() else ()
         if (every <= FREE_BYTES or every * SPARE <= peak - active) and self._is_there(parameters, flat):
-            calls = int(min(MOST, max(1, HELD_SHARE * peak // max(1, every))))
+            blind = not at_hand() and every * MOST <= FREE_BYTES  # what breaks shows calls later, and costs nothing
+            calls = MOST if blind else int(min(MOST, max(1, HELD_SHARE * peak // max(1, every))))
             return Room(calls, True, probes, modules, flat, tuple((path[:-1], path[-1]) for path in flat))
         return Room(int(model is not None and data <= HELD_SHARE * peak), False, (), modules)
 
