@@ -14,6 +14,7 @@ from mlxprobe.diagnosis.ranks.standings import unwatched
 from mlxprobe.running.selection import quoted
 from mlxprobe.values.again import died_importing, jobs
 from mlxprobe.values.files import row
+from mlxprobe.values.measures import signal_name
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Remark, Verdict
 from mlxprobe.values.vocabulary import Outcome
@@ -74,12 +75,19 @@ def judged(seen: Observation, together: Sequence[Finding] = ()) -> ProgramRecord
     expectation = Expectation()
     name = Path(seen.program).name
     if not seen.begun and not died_importing(seen):
-        why = "MLX was never imported (or Python ignores its environment: -I, -E, -S): nothing was watched"
-        verdict = Verdict(outcome=Outcome.UNJUDGED, reason=why)
+        verdict = Verdict(outcome=Outcome.UNJUDGED, reason=f"{_unseen(seen)}: nothing was watched")
         return row(seen, (), verdict, expectation, known, program=name)
     findings = diagnose(seen, together)
     verdict = judge(seen, findings, expectation)
     return row(seen, (*map(quoted, findings), *unchecked(seen)), verdict, expectation, known, program=name)
+
+
+def _unseen(seen: Observation) -> str:
+    """Say why a process was not watched."""
+    code = seen.exit_code or 0
+    ended = f"it left with exit code {code}, and " if code > 0 else f"it was ended by {signal_name(-code)}, and "
+    never = "MLX was never imported (or Python ignores its environment: -I, -E, -S)"
+    return f"{ended if code else ''}{never}"
 
 
 def judged_variant(

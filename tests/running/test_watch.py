@@ -6,7 +6,7 @@ import venv
 from pathlib import Path
 
 import pytest
-from running import PRELUDE, Ran, report_of, run, watch
+from running import MLXPROBE, PRELUDE, Ran, report_of, run, watch
 
 pytestmark = pytest.mark.slow
 
@@ -174,3 +174,10 @@ def test_wrong_usage_is_told(words: list[str], said: str, tmp_path: Path) -> Non
     ran = watch(tmp_path, *words)
     assert said in ran.err and ran.code == (127 if "./nowhere" in words else 2)
     assert "Traceback" not in ran.err
+
+
+def test_what_ends_before_it_imports_mlx_is_told_with_how_it_ended(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("raise ImportError('libmlx.so: cannot open')")
+    ran = run([*MLXPROBE, "watch", "train.py"], tmp_path)
+    assert "ImportError: libmlx.so" in ran.err and ran.code == 1
+    assert "unjudged: it left with exit code 1, and MLX was never imported" in " ".join(ran.err.split())
