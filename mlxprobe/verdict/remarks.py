@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import signal
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from mlxprobe.verdict.errors import known_error
 
 ASKED_TO_END = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE}  # how programs end their own children
 SHELL_SIGNAL = 128  # what a shell adds to the number of the signal that ended its command
+WAITED_S, WAITED = 2.0, 20  # seconds since the last step, and times the slowest one, that are worth a word
 OF_A_SHELL = {  # `mlx.launch` hands its words to one, and leaves with 0 all the same
     126: " (a shell may not execute what it was given: write `python train.py`, not `train.py`)",
     127: " (a shell has not found what it was given)",
@@ -36,8 +38,12 @@ def interrupted(seen: Observation) -> bool:
 
 def _interrupt(seen: Observation) -> Iterator[Remark]:
     if interrupted(seen):
-        step = steps_done(seen)
-        yield Remark(name="interrupted", message=f"interrupted by Ctrl-C, at step {step}", detail={"step": step})
+        message = f"interrupted by Ctrl-C, at step {steps_done(seen)}"
+        slowest_s = max((step.step_s for step in seen.steps), default=math.inf)
+        since_s = seen.wall_s - seen.steps[-1].t_s if seen.steps else 0.0
+        if since_s > max(WAITED_S, WAITED * slowest_s):
+            message += f", {since_s:.0f} s after it ended (the slowest one took {slowest_s:.2g} s)"
+        yield Remark(name="interrupted", message=message, detail={"step": steps_done(seen), "since_s": since_s})
 
 
 def _steps(seen: Observation) -> Iterator[Remark]:

@@ -58,6 +58,9 @@ SAID = [
     ("an end without ceremony", seen(finished=False),
      ["it left past Python's own ending (os._exit, os.exec); what came after was not seen"]),
     ("an interrupt", seen(exit_code=-2, finished=False), ["interrupted by Ctrl-C, at step 20"]),
+    ("an interrupt of what moved no more", seen(exit_code=-2, wall_s=seen().steps[-1].t_s + 900.4),
+     [f"interrupted by Ctrl-C, at step 20, 900 s after it ended (the slowest one took "
+      f"{max(one.step_s for one in seen().steps):.2g} s)"]),
     ("an interrupt that a shell tells", seen(exit_code=130), ["interrupted by Ctrl-C, at step 20"]),
     ("the machine's memory", seen(facts=(MACHINE,)),
      ["the machine's memory is nearly used up: 1000 MB of 24000 MB left at step 7, 20000 MB held by the program"]),
