@@ -13,6 +13,7 @@ from mlxprobe.values.sheet import Model, Optimizer, Sheet
 
 MOST = 4  # shapes, functions and files that are named
 MOST_LOSSES = 3  # trainings
+BETWEEN, MUCH = "between steps", 0.2  # of the time: its place is told
 NOT_COMPARED = {"time", "memory", "loss"}  # these are never twice the same
 
 Lines = list[tuple[str, str]]
@@ -137,7 +138,9 @@ def _time(one: ProgramRecord) -> str:
     if not whole:
         return ""
     shares = sorted(phases.items(), key=lambda item: -item[1].seconds)
-    parts = ", ".join(f"{name} {phase.seconds / whole:.0%}" for name, phase in shares if phase.seconds >= 0.005 * whole)
+    at = {BETWEEN: f" (most of it at {one.sheet.line_between})" if one.sheet.line_between else ""}
+    told = [(name, phase.seconds / whole) for name, phase in shares if phase.seconds >= 0.005 * whole]
+    parts = ", ".join(f"{name} {share:.0%}{at.get(name, '') if share >= MUCH else ''}" for name, share in told)
     return f"{_seconds(whole)}: {parts}{_slowest(one)}"
 
 

@@ -71,6 +71,7 @@ class Sheet(Value, frozen=True):
     carrying: int = 0  # of these, those that carry loss
     traces: dict[str, tuple[int, int]] = {}  # traces and calls, by compiled function
     phases: dict[str, Phase] = {}
+    line_between: str = ""  # file and line that most of the time between steps goes to
     peak_bytes: int = 0
     peak_in: str = ""  # the phase at whose end MLX's peak was last higher than before
     read: tuple[str, ...] = ()

@@ -4,7 +4,11 @@ import threading
 from collections.abc import Callable
 from typing import Any, cast
 
-from mlxprobe.agent.life.work import Work
+import pytest
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.roots import OWN, PACKAGE
+from mlxprobe.agent.life.work import ENOUGH, Work
 from mlxprobe.agent.record.recorder import Recorder
 
 
@@ -50,3 +54,12 @@ def test_of_a_rank_that_always_evaluates_nothing_is_told() -> None:
     looked(work)
     work.tell(cast(Recorder, told))
     assert told.facts == []
+
+
+def test_the_line_of_the_user_s_own_is_named_once_it_was_seen_often_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sites, "whose", lambda file: OWN if file == __file__ else PACKAGE)
+    work = Work(lambda: False)
+    for _ in range(ENOUGH):
+        assert work.most() == ""
+        prepare(work, looked)
+    assert work.most().startswith("test_work.py:")

@@ -42,6 +42,7 @@ SHEET = Sheet(
     carrying=4_710,
     traces={"step": (2, 60), "never": (0, 0)},
     phases={"steps": Phase(seconds=8.0, times=60), "between steps": Phase(seconds=2.0, times=59)},
+    line_between="a.py:25",
     peak_bytes=5_200_000,
     peak_in="steps",
     read=("model.safetensors",),
@@ -80,7 +81,10 @@ def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
         ("positions", "92 % of 5,120 carry loss"),
         ("loss", "4.933 → 4.463 in 2 values; chance is ln 126 = 4.836"),
         ("compiled", "step: 2 traces, 60 calls"),
-        ("time", "10 s: steps 80%, between steps 20%; a step 100 ms, the slowest 600 ms (number 1)"),
+        (
+            "time",
+            "10 s: steps 80%, between steps 20% (most of it at a.py:25); a step 100 ms, the slowest 600 ms (number 1)",
+        ),
         ("memory", "peak 5.2 MB, reached in: steps"),
         ("files", "read model.safetensors; wrote adapters.safetensors"),
     ]

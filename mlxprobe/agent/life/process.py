@@ -97,12 +97,16 @@ class Agent:
     def _sampled(self) -> Sampler:
         made = Sampler(self.channel, self.recorder.log, self._file(ASK_FILE), self._stacks, self._answer)
         self.recorder.count = made.count
+        recorder, phases = self.recorder, self.recorder.phases
+        between = Work(lambda: phases.open or not recorder.gradients)
+        phases.line_between = between.most
+        made.looks.append(between.look)
         return made
 
     def _joined(self) -> None:
         """It has become a rank of several."""
         work = Work(lambda: self._hooks.collectives.began_s > 0)
-        self._sampler.looks = work.look
+        self._sampler.looks.append(work.look)
         self.recorder.closing.append(lambda: work.tell(self.recorder))
 
     def _answer(self) -> None:

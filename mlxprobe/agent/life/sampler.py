@@ -34,7 +34,7 @@ class Sampler:
         self._ask = ask
         self._stacks = stacks
         self._answer = answer
-        self.looks: Callable[[], None] | None = None  # what is looked at every time
+        self.looks: list[Callable[[], None]] = []  # what is looked at every time
         self._last = (0, 0, 0)
         self._over = False
         self._stopped = threading.Event()
@@ -44,9 +44,9 @@ class Sampler:
 
     def _run(self) -> None:
         while not self._stopped.wait(INTERVAL_S):
-            if self.looks is not None:
+            for look in self.looks:
                 with contextlib.suppress(Exception):
-                    self.looks()
+                    look()
             if _asked(self._ask):
                 with contextlib.suppress(Exception):  # the program goes on meanwhile
                     self._answer()

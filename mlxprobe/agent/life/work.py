@@ -1,4 +1,4 @@
-"""Where the main thread of a rank is while it evaluates nothing: the others may wait for what it does there."""
+"""Where the main thread is between steps; of a rank, while it evaluates nothing: others may wait for what it does."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from collections.abc import Callable
 from types import FrameType
 
 from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.roots import OWN
 from mlxprobe.agent.record.recorder import Recorder
 
 MOST_LINES = 200
 MOSTLY = 0.5  # of the looks outside evaluations
+ENOUGH = 8  # of them
 
 
 class Work:
-    """Count, ten times a second, the lines of somebody's code that are being executed."""
+    """Count, ten times a second, the lines of somebody's code that are being executed, but not when `elsewhere`."""
 
-    def __init__(self, evaluating: Callable[[], bool]) -> None:
-        self._evaluating = evaluating
+    def __init__(self, elsewhere: Callable[[], bool]) -> None:
+        self._elsewhere = elsewhere
         self._thread = threading.main_thread().ident or 0
         self._looks = self._at_work = 0
         self._times: dict[sites.Site, int] = {}
@@ -27,7 +29,7 @@ class Work:
     def look(self) -> None:
         """Look once; on a thread of ours."""
         self._looks += 1
-        if not self._evaluating():
+        if not self._elsewhere():
             frame = sys._current_frames().get(self._thread)
             if way := _lines(frame):
                 self._at_work += 1
@@ -38,11 +40,19 @@ class Work:
 
     def tell(self, recorder: Recorder) -> None:
         """Tell of the innermost line that takes most of it, with the lines that led there."""
-        often = [line for line, times in self._times.items() if times > MOSTLY * self._at_work]
+        often = self._often()
         if often:
             line = max(often, key=lambda one: len(self._ways[one]))
             way = [sites.brief(one) for one in self._ways[line]]
             recorder.revise("own work", line, looks=self._looks, at_work=self._at_work, way=way)
+
+    def most(self) -> str:
+        """Name the innermost line of the user's own that takes most of it; nothing after too few looks."""
+        own = [line for line in self._often() if sites.whose(line[0]) == OWN] if self._at_work >= ENOUGH else []
+        return sites.brief(max(own, key=lambda one: len(self._ways[one]), default=sites.NOWHERE))
+
+    def _often(self) -> list[sites.Site]:
+        return [line for line, times in self._times.items() if times > MOSTLY * self._at_work]
 
 
 def _lines(frame: FrameType | None) -> tuple[sites.Site, ...]:

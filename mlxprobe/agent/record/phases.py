@@ -17,6 +17,7 @@ class Phases:
         self._steps: list[float] = []  # not in the totals yet
         self._between: list[float] = []
         self.peak: Callable[[], int] = lambda: 0
+        self.line_between: Callable[[], str] = lambda: ""  # that most of the time between steps goes to
         self.peak_bytes = 0
         self.peak_in = ""
         self._last_s = self._stepped_s = 0.0

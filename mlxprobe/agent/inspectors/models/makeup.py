@@ -148,6 +148,7 @@ class Makeup(Inspector):
                     name: {"seconds": round(total, 6), "times": times, "slowest_s": round(slowest, 6)}
                     for name, (total, times, slowest) in totals
                 },
+                "line_between": phases.line_between(),
                 "peak_bytes": phases.peak_bytes,
                 "peak_in": phases.peak_in,
                 "traces": dict(self._compiled()),
