@@ -91,6 +91,7 @@ SEES: dict[str, str] = {
     "Adapters": "MP211",
     "Bands": "MP312",
     "Buffers": "MP114",
+    "Caches": "MP103",
     "Checkpoints": "MP402",
     "Clipping": "MP212",
     "Copies": "MP205",

@@ -23,6 +23,7 @@ PARTS, LATER, BEFORE = 8, 3, 1  # parts of a run: the end of its first half, and
 CACHE_STEPS = 64  # fewer lengths than these are buckets that have not come back so far
 STEADY = 0.5  # of the growth before: what is kept now and then fits
 PADDED = 8  # lengths that differ by multiples of this are padded, and come back
+HOST_BYTES = 64e6  # that a process grows by beside MLX, in the later half of its steps
 CACHE_BYTES = 64e6  # the CPU's cache holds half as much at the most, unless it is told otherwise
 NOTED, WARNED = 2, 4  # times the peak
 KEPT_BY = {"kept": "kept by the program", "traced": "by traces of compiled functions", "pending": "by a pending graph"}
@@ -37,10 +38,22 @@ def memory_growth(seen: Observation) -> Iterator[Finding]:
     Something keeps every step's arrays alive: a list of losses, of outputs, of batches. Below a kilobyte a step nothing
     is said.
 
-    Example: `history.append(logits)`.
+    Where the process grows to the end, by 64 MB and more, and MLX's arrays do not, Python, NumPy or another library
+    keeps something of every step. Files that are mapped to memory look the same, and so does a cache in its first
+    epoch: that is a note; a warning where a function keeps all that it ever returned, and is hardly ever asked for any
+    of it again.
 
-    Use instead: keep Python numbers (`loss.item()`), or drop what is no longer needed.
+    Example: `history.append(logits)`; `@functools.cache` on a function that augments.
+
+    Use instead: keep Python numbers (`loss.item()`), or drop what is no longer needed; `lru_cache(maxsize=1024)`, or
+    none where arguments never come back.
     """
+    yield from _arrays(seen)
+    yield from _beside(seen)
+
+
+def _arrays(seen: Observation) -> Iterator[Finding]:
+    """Tell of MLX's own memory."""
     parts = 8 if len(seen.steps) >= MANY_STEPS else 4
     floors = active_floors(seen, parts)
     if len(seen.steps) < ENOUGH_STEPS or not floors or pending_slope(seen) >= GROWING:
@@ -56,6 +69,28 @@ def memory_growth(seen: Observation) -> Iterator[Finding]:
         file, line = (kept[0].file, kept[0].line) if kept else place(seen, "first update")
         evidence = {"bytes_per_step": per_step} | ({"arrays": float(str(kept[0].detail["arrays"]))} if kept else {})
         yield rule("MP103").at(message, file, line, severity=Severity.WARNING, **evidence)
+
+
+def _beside(seen: Observation) -> Iterator[Finding]:
+    """Tell of memory of the process that is none of MLX's."""
+    floors = host_floors(seen)
+    if len(seen.steps) < CACHE_STEPS or not floors or pending_slope(seen) >= GROWING:
+        return
+    rises = [after - before for before, after in itertools.pairwise(floors[LATER:])]
+    grown, early = floors[-1] - floors[LATER], (floors[LATER] - floors[BEFORE]) / (LATER - BEFORE)
+    if grown < HOST_BYTES or min(rises) < STEADY * max(rises) or grown / len(rises) < STEADY * early:
+        return
+    per_step = grown / len(rises) * PARTS / len(seen.steps)
+    message = f"the process grows by {megabytes(per_step)} a step, to the end, and MLX's arrays do not"
+    file, line = place(seen, "first gradient", "first update")
+    severity = Severity.NOTE
+    for fact in facts(seen, "cache without end"):
+        results, hits = (float(str(fact.detail[name])) for name in ("results", "hits"))
+        message += f": `{fact.detail['function']}` keeps all {results:,.0f} results of its calls, of which {hits:,.0f} "
+        message += "were asked for again"
+        file, line, severity = fact.file, fact.line, Severity.WARNING
+        break
+    yield rule("MP103").at(message, file, line, severity=severity, bytes_per_step=per_step)
 
 
 @finding("MP113", "cache-growth", Severity.WARNING)
@@ -115,6 +150,18 @@ def cache_floors(seen: Observation) -> list[float]:
         number = bisect.bisect_left(ends, sample.t_s)
         if number < len(ends):
             parts[number * PARTS // len(ends)].append(sample.cache_bytes)
+    return [float(min(part)) for part in parts] if all(parts) else []
+
+
+def host_floors(seen: Observation) -> list[float]:
+    """Return the least that the process held beside MLX's memory in each eighth of the steps, in bytes; or nothing."""
+    ends, times = [step.t_s for step in seen.steps], [one.t_s for one in seen.memory]
+    parts: list[list[int]] = [[] for _ in range(PARTS)]
+    for sample in seen.samples:
+        number, known = bisect.bisect_left(ends, sample.t_s), bisect.bisect_right(times, sample.t_s)
+        if number < len(ends) and known:
+            mlx = seen.memory[known - 1]
+            parts[number * PARTS // len(ends)].append(sample.rss_bytes - mlx.active_bytes - mlx.cache_bytes)
     return [float(min(part)) for part in parts] if all(parts) else []
 
 

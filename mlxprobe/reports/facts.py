@@ -157,7 +157,9 @@ def _seconds(seconds: float) -> str:
 
 def _memory(one: ProgramRecord) -> str:
     peak = max([one.sheet.peak_bytes, *(sample.peak_bytes for sample in one.memory)])
-    return f"peak {megabytes(peak)}, reached in: {one.sheet.peak_in}" if one.sheet.peak_in else ""
+    whole = max((sample.rss_bytes for sample in one.samples), default=0)
+    process = f"; the process up to {megabytes(whole)}" if whole else ""
+    return f"peak {megabytes(peak)}, reached in: {one.sheet.peak_in}{process}" if one.sheet.peak_in else ""
 
 
 def _files(sheet: Sheet) -> str:

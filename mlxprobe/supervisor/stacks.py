@@ -26,6 +26,7 @@ ANSWER_S = 0.15  # for the agent's own thread, which needs the interpreter's loc
 EACH_S = 0.02  # more for every one that is asked
 QUIET_LOOKS = 8  # at which a report has not grown: it has been preempted, or has come to its end
 _AGENT = AGENT + os.sep
+SAMPLER = os.path.join(AGENT, "life", "sampler.py")  # what the agent's own thread runs
 _THREAD = r"^(?:Current thread|Thread) (0x[0-9a-f]+)(?: \[(.*?)\])?.*:$"
 _FRAME = r'^  File "(.+)", line (\d+) in (.+)$'
 _ESCAPED = r"\\(?:x[0-9a-f]{2}|u(?!d[89a-f])[0-9a-f]{4}|U[0-9a-f]{8})"
@@ -216,7 +217,7 @@ def parse(text: str, pid: int, roots: Roots) -> list[Stack]:
     for line in [*text.splitlines(), "Thread 0x0:"]:
         if head := re.match(_THREAD, line):
             users = tuple(frame for frame in frames if not frame.file.startswith(_AGENT))
-            sampler = any(frame.file == f"{_AGENT}sampler.py" for frame in frames)
+            sampler = any(frame.file == SAMPLER for frame in frames)
             if users and not sampler:
                 stacks.append(Stack(pid=pid, thread=thread, frames=users))
             thread, frames = head[2] or head[1], []

@@ -4,7 +4,7 @@ import pytest
 from making import seen
 
 from mlxprobe.diagnosis import RULES
-from mlxprobe.values.observation import Fact, MlxSample, Observation, Step
+from mlxprobe.values.observation import Fact, MlxSample, Observation, Sample, Step
 from mlxprobe.values.record import Finding
 from mlxprobe.values.sheet import Optimizer, Sheet
 from mlxprobe.values.vocabulary import Severity
@@ -57,6 +57,49 @@ def test_the_lengths_and_the_figures_are_told() -> None:
     (one,) = found("MP113", run(GROWING, FREE))
     assert "its batches had lengths such as 71, 88, 130, 345" in one.message
     assert one.evidence["bytes_per_step"] == pytest.approx(4.0 * MB, rel=0.1)
+
+
+def process(held_mb: list[float], *, facts: tuple[Fact, ...] = (), arrays_mb: float = 0.0) -> Observation:
+    """Return a run whose process held so much beside MLX's arrays, step by step; the arrays grow by some in all."""
+    observed = run([0.0] * len(held_mb), FREE, active_mb=arrays_mb)
+    memory = tuple(
+        MlxSample(t_s=step.t_s, active_bytes=step.active_bytes, cache_bytes=0, peak_bytes=step.active_bytes)
+        for step in observed.steps
+    )
+    samples = tuple(
+        Sample(t_s=one.t_s, rss_bytes=round(MB * held) + one.active_bytes, cpu_s=0.0)
+        for held, one in zip(held_mb, memory, strict=True)
+    )
+    return seen(steps=observed.steps, memory=memory, samples=samples, facts=facts)
+
+
+ENDLESS = Fact(name="cache without end", file="a.py", line=9, detail={"function": "crop", "results": 900, "hits": 3})
+PROCESSES = [
+    ("to the end", process([50 + 2.0 * n for n in range(128)]), [Severity.NOTE]),
+    (
+        "by a cache that is never asked",
+        process([50 + 2.0 * n for n in range(128)], facts=(ENDLESS,)),
+        [Severity.WARNING],
+    ),
+    ("a cache of little", process([50.0] * 128, facts=(ENDLESS,)), []),
+    ("up to its middle", process([50 + 4.0 * min(n, 64) for n in range(128)]), []),
+    ("ever less", process([350 - 300 * 0.97**n for n in range(128)]), []),
+    ("in one jump", process([50.0 + 200 * (n > 90) for n in range(128)]), []),
+    ("by little", process([50 + 0.5 * n for n in range(128)]), []),
+    ("with the arrays", process([50.0] * 128, arrays_mb=900.0), [Severity.WARNING]),
+    ("too few steps", process([50 + 9.0 * n for n in range(48)]), []),
+]
+
+
+@pytest.mark.parametrize(("observed", "right"), [case[1:] for case in PROCESSES], ids=[case[0] for case in PROCESSES])
+def test_growth_of_the_process(observed: Observation, right: list[Severity]) -> None:
+    assert [one.severity for one in found("MP103", observed)] == right
+
+
+def test_the_function_that_keeps_all_is_named() -> None:
+    (one,) = found("MP103", process([50 + 2.0 * n for n in range(128)], facts=(ENDLESS,)))
+    assert (one.file, one.line) == ("a.py", 9) and "`crop` keeps all 900 results of its calls" in one.message
+    assert one.evidence["bytes_per_step"] == pytest.approx(2.0 * MB, rel=0.1)
 
 
 def buffers(step: int = 64, span: int = 0, **changes: float) -> Observation:

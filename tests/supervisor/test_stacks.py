@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from mlxprobe.agent.code.roots import AGENT, Roots
+from mlxprobe.agent.life import sampler
 from mlxprobe.agent.wire.shared import STACKS_FILE
 from mlxprobe.platform import LINUX
 from mlxprobe.supervisor.stacks import Stacks, parse
 
-SAMPLER = f"""Thread 0x00007f01 (most recent call first):
-  File "{AGENT}/sampler.py", line 20 in sample
+OURS = f"""Thread 0x00007f01 (most recent call first):
+  File "/usr/lib/python3.11/threading.py", line 331 in wait
+  File "{sampler.__file__}", line 20 in sample
   File "/usr/lib/python3.11/threading.py", line 982 in run
 """
 MAIN = f"""Current thread 0x00007f02 (most recent call first):
@@ -26,7 +28,7 @@ MAIN = f"""Current thread 0x00007f02 (most recent call first):
 TRAIN = [("/home/me/train.py", 42, "step"), ("/home/me/train.py", 60, "<module>")]
 TEXTS = [
     ("the agent's own frames are left out", MAIN, [("0x00007f02", TRAIN)]),
-    ("the agent's own thread is left out", SAMPLER + "\n" + MAIN, [("0x00007f02", TRAIN)]),
+    ("the agent's own thread is left out", OURS + "\n" + MAIN, [("0x00007f02", TRAIN)]),
     ("a thread's name is preferred to its number", MAIN.replace("02 (", "02 [loader] ("), [("loader", TRAIN)]),
     ("other threads than the current are told apart", MAIN.replace("Current t", "T"), [("0x00007f02", TRAIN)]),
     ("a thread without Python frames is none", "Thread 0x0a (most recent call first):\n  <no Python frame>\n", []),

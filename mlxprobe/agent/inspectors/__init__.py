@@ -58,6 +58,7 @@ from mlxprobe.agent.inspectors.updates.rates import Rates
 from mlxprobe.agent.inspectors.updates.renewals import Renewals
 from mlxprobe.agent.inspectors.updates.swallows import Swallows
 from mlxprobe.agent.inspectors.work.buffers import Buffers
+from mlxprobe.agent.inspectors.work.caches import Caches
 from mlxprobe.agent.inspectors.work.checkpoints import Checkpoints
 from mlxprobe.agent.inspectors.work.operations import Operations
 from mlxprobe.agent.inspectors.work.retained import Retained
@@ -107,6 +108,7 @@ ALL: tuple[type[Inspector], ...] = (
     Worths,
     Retained,
     Buffers,
+    Caches,
     Checkpoints,
     Adapters,
     Products,

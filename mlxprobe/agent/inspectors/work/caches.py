@@ -1,0 +1,46 @@
+"""Functions of the user's whose results are all kept, and hardly ever asked for again: `functools.cache`."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.roots import OWN
+from mlxprobe.agent.looks.inspection import Inspector
+
+MANY = 256  # results
+SELDOM = 0.05  # of its calls, those that are given a result again
+KIND: Any = functools._lru_cache_wrapper
+
+
+class Caches(Inspector):
+    """Ask the caches without a limit, when the program has ended, what they hold and what they were good for."""
+
+    def finish(self) -> None:
+        for one in self._without_end():
+            known = one.cache_info()
+            code = getattr(one.__wrapped__, "__code__", None)
+            site = (code.co_filename, code.co_firstlineno) if code is not None else sites.NOWHERE
+            detail = {"function": one.__qualname__, "results": known.currsize, "hits": known.hits}
+            self.inspection.recorder.fact("cache without end", site, **detail)
+
+    def _without_end(self) -> Iterator[Any]:
+        for module in list(sys.modules.values()):
+            if isinstance(module, ModuleType) and sites.whose_module(module.__name__) == OWN:
+                for one in within(module):
+                    known = one.cache_info()
+                    if known.maxsize is None and known.currsize >= MANY and known.hits <= SELDOM * known.misses:
+                        yield one
+
+
+def within(module: ModuleType) -> list[Any]:
+    """List the cached functions of a module and of its classes, each once."""
+    own = list(vars(module).values())
+    classes = [one for one in own if isinstance(one, type) and one.__module__ == module.__name__]
+    every = [*own, *(method for kind in classes for method in vars(kind).values())]
+    plain = (getattr(one, "__func__", one) for one in every)
+    return list({id(one): one for one in plain if isinstance(one, KIND)}.values())

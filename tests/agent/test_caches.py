@@ -1,0 +1,46 @@
+"""Functions that keep all they ever returned: which of them are told."""
+
+import functools
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.roots import LIBRARY, OWN
+from mlxprobe.agent.inspectors.work import caches
+from mlxprobe.agent.inspectors.work.caches import MANY, Caches
+
+
+class Told:
+    def __init__(self) -> None:
+        self.recorder = self
+        self.facts: list[str] = []
+
+    def fact(self, name: str, site: tuple[str, int], **detail: object) -> None:
+        assert name == "cache without end" and site[0] == __file__ and site[1]
+        self.facts.append(f"{detail['function']} {detail['results']} {detail['hits']}")
+
+
+def cached(name: str, *, times: int = 1, limit: int | None = None) -> Any:
+    def function(number: int) -> int:
+        return number
+
+    function.__qualname__ = name
+    made = functools.lru_cache(limit)(function)
+    for k in range(times * MANY):
+        made(k % MANY)
+    return made
+
+
+def test_those_without_a_limit_that_are_hardly_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = type("Loader", (), {"read": staticmethod(cached("read")), "__module__": "mine"})
+    mine, library = ModuleType("mine"), ModuleType("library")
+    crop = cached("crop")
+    vars(mine).update(crop=crop, again=crop, table=cached("table", times=2), recent=cached("recent", limit=64))
+    vars(mine)["Loader"], vars(library)["parse"] = kind, cached("parse")
+    monkeypatch.setattr(caches, "sys", type("Sys", (), {"modules": {"mine": mine, "library": library}}))
+    monkeypatch.setattr(sites, "whose_module", lambda name: OWN if name == "mine" else LIBRARY)
+    told = Told()
+    Caches(told).finish()  # type: ignore[arg-type]
+    assert sorted(told.facts) == [f"crop {MANY} 0", f"read {MANY} 0"]
