@@ -83,7 +83,8 @@ def uncaptured_random_state(seen: Observation) -> Iterator[Finding]:
 
     The trace keeps the key that it met, and a seed that is set in the step begins each one alike. Dropout then drops
     the same units at every step, and noise is a constant. One key for every step's gradient is a note: it may be meant.
-    One with which a part of each step's data is drawn, between the gradient calls, is a warning.
+    One that draws as many numbers as its data have, or a part of each step's data between the gradient calls, is a
+    warning.
 
     Example: `@partial(mx.compile, inputs=[model.state, optimizer.state], outputs=[…])` over a step with `nn.Dropout`;
     `mx.random.seed(0)` inside the loop.
@@ -105,7 +106,10 @@ def uncaptured_random_state(seen: Observation) -> Iterator[Finding]:
             yield rule("MP503").at(message, fact.file, fact.line)
         else:
             message = "every step's gradient draws random numbers with the same key"
-            yield rule("MP503").at(message, fact.file, fact.line, severity=Severity.NOTE)
+            severity = Severity.NOTE
+            if fact.detail.get("of_data"):
+                message, severity = f"{message}, one for each of its data", Severity.WARNING
+            yield rule("MP503").at(message, fact.file, fact.line, severity=severity)
 
 
 @finding("MP504", "baked-in-state")

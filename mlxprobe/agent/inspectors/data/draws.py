@@ -30,6 +30,8 @@ class Run:
         self.steps = 0
         self.given = 0  # looks at which a gradient call was given what was drawn, and more
         self.drawn = False  # after it, within a gradient: what is drawn elsewhere may be a validation's
+        self.shape: tuple[int, ...] = ()  # of what was
+        self.of_data = False  # whether some of a call's data have that shape
 
 
 class Draws(Inspector):
@@ -45,6 +47,7 @@ class Draws(Inspector):
         self._latest = sites.NOWHERE  # where a seed was set last
         self._traced: dict[tuple[str, int], Run] = {}  # seeds that are set in compiled functions
         self._outside: dict[tuple[str, int], Run] = {}  # keys that are used between gradient calls
+        self._compares = 4 * SURE  # of keys by their numbers, that are left
         self._drawn: list[tuple[Any, Run, tuple[str, int]]] = []  # with one of the step before, up to the next call
 
     def imported(self, name: str, module: Any) -> None:
@@ -69,6 +72,9 @@ class Draws(Inspector):
     def called(self, call: Call) -> None:
         """See whether the data of a call wait to be drawn, with the seed that was set last."""
         drawn, self._drawn = self._drawn, []
+        shapes = [tuple(one.shape) for one in graph.leaves(call.data)[:ARRAYS] if one.ndim > 1]
+        for run in self._keys.values():
+            run.of_data |= run.shape in shapes
         if drawn:
             self._look_for(drawn, call)
         recent = self._seeds.get(self._latest)
@@ -98,17 +104,19 @@ class Draws(Inspector):
     def _draw(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
         def draw(*args: Any, **kwargs: Any) -> Any:
-            seen, key = self.inspection, kwargs.get("key")
+            seen, key, used = self.inspection, kwargs.get("key"), None
             within = seen.nesting.depth and not (seen.busy or seen.inside)
             if within and key is None:
                 for run in [*self._seeds.values(), *self._traced.values()]:
                     run.drawn = True
             elif within and not seen.tracing:
-                used = follow(self._keys, sites.calling(), key, seen.recorder.step, lambda a, b: a is b)
+                used = follow(self._keys, sites.calling(), key, seen.recorder.step, self._is_again)
                 if used is not None:
                     used.drawn = True
                     self._tell(used, "key")
             result = original(*args, **kwargs)
+            if used is not None:
+                used.shape = tuple(result.shape)
             outside = key is not None and seen.due and not (within or seen.busy or seen.inside or seen.tracing)
             if outside and seen.recorder.gradients:
                 run = self._outside.setdefault(sites.calling(), Run(key))
@@ -119,11 +127,23 @@ class Draws(Inspector):
 
         return draw
 
+    def _is_again(self, before: Any, key: Any) -> bool:
+        """Tell whether a key is the one of the step before; one that a call is given is another object each time.
+
+        By its numbers where nobody has to compute them, and a few times.
+        """
+        if before is key or before is None or not self._compares:
+            return before is key
+        self._compares -= 1
+        with self.inspection.at_our_cost():
+            return is_equal(before, key)
+        return False
+
     def _tell(self, run: Run, what: str) -> None:
         if run.steps >= SURE and run.drawn:
             run.steps = -(10**9)  # once is enough
             value = str(run.value) if what == "seed" else ""
-            self.inspection.recorder.fact("seeded", sites.calling(), what=what, value=value)
+            self.inspection.recorder.fact("seeded", sites.calling(), what=what, value=value, of_data=run.of_data)
 
     def finish(self) -> None:
         for site, run in self._traced.items() if self.inspection.recorder.step >= SURE else ():
@@ -132,10 +152,10 @@ class Draws(Inspector):
 
 
 def is_equal(one: Any, other: Any) -> bool:
-    """Tell whether two keys have the same numbers, where they have them."""
+    """Tell whether two keys have the same numbers, where they have them, or are copies of what has."""
     import mlx.core as mx
 
-    known = one is not None and not graph.pending([one, other])
+    known = one is not None and not graph.pending([one, other], copies=False)
     return known and bool(mx.array_equal(one, other).item())
 
 
