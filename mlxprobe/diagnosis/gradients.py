@@ -132,6 +132,7 @@ FOLLOWS_NOTHING = {
     "nothing",
     "follower slow": "a model beside the trained one is given weights to the end, and these have come {way:.0%} of the "
     "way that the trained ones have come in {updates} updates: an average that is too slow for so few",
+    "given itself": "{of} is updated with its own `state`, which is the module itself as it is: nothing is put back",
     "follower unmoved": "{called} has what the trained model began with, after {updates} updates: it never follows",
 }
 FALLS = 0.9  # of the first readings
@@ -150,6 +151,8 @@ STAYS = {
     "or set: what comes of it is chance",
     "weights back": "the weights of the end are those of the start, but for {way:.1%} of the way that they had come in "
     "{updates} updates",
+    "loaded untrained": "the weights that the run ends with were saved before the first update, to {file}, and never "
+    "again: nothing of {updates} updates is in them",
 }
 
 
@@ -164,7 +167,8 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
     Some more are notes: another model of the same class that is used at the steps, is not frozen and stays as the
     trained one began, as a target network does that nobody brings up to date (a warning where the program calls it a
     target, or an average), or a tower that nobody trains; and weights that are, when the run ends, nearly those of its
-    start: an average that is too slow for so few updates, or an old copy. Another model that is given weights to
+    start: an average that is too slow for so few updates, an old copy, or a file that was written before the first
+    update and never again. Another model that is given weights to
     the end of more than five hundred updates, and has come less than a fifth of the way by then, is a warning.
 
     Where no optimizer was ever made, and each loss is the same to the last bit, somebody may measure how long gradients
@@ -174,13 +178,13 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
     to the last bit, and those that move are the small ones, that is a note, and a warning where the loss does not fall.
 
     Example: `optimizer.apply_gradients(grads, model)` with its result dropped, or no optimizer call at all;
-    `nn.init.he_normal()(layer.weight)`; `sums.at[target].add(messages)`; `for p in weights: p = mx.clip(p, -1, 1)`.
+    `best = model.state`, and `model.update(best)` at the end; `nn.init.he_normal()(layer.weight)`;
+    `sums.at[target].add(messages)`; `for p in weights: p = mx.clip(p, -1, 1)`.
 
-    Use instead: `optimizer.update(model, grads)`; `layer.weight = initializer(layer.weight)`;
-    `sums = sums.at[target].add(messages)`; weights of float32 that
-    copies of 16 bits are made of at each step, or a larger rate; for a target network
-    `target.update(model.parameters())` now and then; an average whose decay fits the number of updates: 0.99 for some
-    hundreds.
+    Use instead: `optimizer.update(model, grads)`; `best = model.parameters()`;
+    `layer.weight = initializer(layer.weight)`; `sums = sums.at[target].add(messages)`; weights of float32 that copies
+    of 16 bits are made of at each step, or a larger rate; for a target network `target.update(model.parameters())` now
+    and then; an average whose decay fits the number of updates: 0.99 for some hundreds.
     """
     at_zero = any(one.rates and not one.rates[-1][1] for one in seen.sheet.optimizers)  # that is MP210's to tell
     for fact in facts(seen, "parameters unchanged"):

@@ -119,8 +119,7 @@ class Updates:
             if nesting.depth and not inspection.due:
                 return original(module, parameters, *args, **kwargs)
             if inspection.due or not nesting.depth:
-                for tell in inspection.setting:
-                    tell(module)
+                self._is_set(module, parameters)
             if inspection.due and not nesting.depth:
                 recorder.set_sites[id(module)] = sites.calling()
                 strict = args[0] if args else kwargs.get("strict", True)
@@ -131,6 +130,13 @@ class Updates:
             return taken
 
         return update
+
+    def _is_set(self, module: Any, parameters: Any) -> None:
+        """Tell of a module that is about to be given parameters; its `state` is the module itself."""
+        for tell in self._inspection.setting:
+            tell(module)
+        if parameters is module and self._recorder.updates:
+            self._recorder.fact("given itself", sites.calling(), of=type(module).__name__)
 
     def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
         nesting = self._nesting

@@ -16,6 +16,7 @@ from mlxprobe.agent.looks.inspection import Inspection, Inspector
 OPTIMIZER_FILE = r"(?i)(optim|adam|momentum)\w*.*\.(safetensors|npz|npy|gguf|json|pkl|bin)$"
 WEIGHTS_SHARE = 0.5
 HELD_BYTES = 65_536  # larger arrays are known by themselves alone, not kept alive
+MANY_UPDATES = 20  # that the file of the weights that a run ends with was written before
 UNUSED_AFTER = 3  # updates that a loaded array must have had no part in
 
 
@@ -56,7 +57,7 @@ class Checkpoints(Inspector):
 
     def _save(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def save(file: Any, *args: Any, **kwargs: Any) -> Any:
-            if isinstance(file, (str, os.PathLike)) and self.inspection.recorder.updates:
+            if isinstance(file, (str, os.PathLike)):
                 self._written[os.path.abspath(os.fspath(file))] = self.inspection.recorder.updates
             return original(file, *args, **kwargs)
 
@@ -111,7 +112,7 @@ class Checkpoints(Inspector):
         for path, site in into_model.items():
             beside = [name for name in siblings(path) if re.search(OPTIMIZER_FILE, name)]
             unread = [name for name in beside if os.path.join(os.path.dirname(path), name) not in self._read]
-            if not beside and path in self._written and step_of(optimizer) == 0:
+            if not beside and self._written.get(path) and step_of(optimizer) == 0:
                 self.inspection.recorder.fact(
                     "optimizer state not saved", site, weights=os.path.basename(path), updates=self._written[path]
                 )
@@ -147,6 +148,10 @@ class Checkpoints(Inspector):
 
     def finish(self) -> None:
         self._tell_unread()
+        for path, site in self._into_model.items():  # and nothing was trained since
+            if self._written.get(path) == 0 and self.inspection.recorder.updates >= MANY_UPDATES:
+                told = {"file": os.path.basename(path), "updates": self.inspection.recorder.updates}
+                self.inspection.recorder.fact("loaded untrained", site, **told)
         if self.inspection.recorder.evaluations:
             for one in self._waiting:
                 self._tell_unused(one)
