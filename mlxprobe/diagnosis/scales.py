@@ -26,17 +26,22 @@ def other_scale(seen: Observation) -> Iterator[Finding]:
     outside, or ten times that of the training, they are standardised there and not here: a warning. So it is where a
     squared or an absolute error holds targets against what a sigmoid, a softmax, a tanh or a ReLU returns, and each
     time more than a tenth of them lie where that never comes, and where rows that are not trained on are scaled by
-    their own mean and deviation. An attention whose scores are multiplied by the root of their features is told too.
+    their own mean and deviation. An attention whose scores are multiplied by the root of their features is told too,
+    and pixels that are centred while they are bytes.
 
     Example: `(x / 255 - mean) / deviation` for training, `x / 255` for validation;
-    `mse_loss(mx.sigmoid(out), standardised)`; `scaled_dot_product_attention(q, k, v, scale=width**0.5)`.
+    `mse_loss(mx.sigmoid(out), standardised)`; `scaled_dot_product_attention(q, k, v, scale=width**0.5)`;
+    `(pixels - 128) / 128` of uint8.
 
     Use instead: one function that prepares the data of both; outputs without that activation, or targets within its
-    ends; the mean and the deviation of the training data for both; `scale=width**-0.5`.
+    ends; the mean and the deviation of the training data for both; `scale=width**-0.5`; `pixels.astype(mx.float32)`
+    before anything is taken from them.
     """
     alone = {
         "standardised alone": "each column of what the model is given outside of gradient calls has a mean of 0 and a "
         "deviation of 1 by itself, at all {looks} looks, and no row of it is trained on: it has a scale of its own",
+        "bytes begin again": "{share:.0%} of these bytes are less than what is taken from them: there is nothing below "
+        "0 in uint8, and the difference begins again at 255",
         "scale turned": "scores of {features} features are multiplied by their root, {scale:.4g}, and not divided: the "
         "attention's softmax takes nearly all of one place",
     }

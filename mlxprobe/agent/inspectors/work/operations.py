@@ -14,12 +14,14 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.work.unrolled import Unrolled, depends
+from mlxprobe.agent.inspectors.work.wraps import Wraps
 from mlxprobe.agent.looks.inspection import Inspection, Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
 
-BINARY = ("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__")
+MINUS = "__sub__"
+BINARY = ("__add__", "__radd__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__")
 SINGLE = ("__getitem__", "__iter__", "item", "__float__", "__int__")
 WRITE = "__setitem__"
 PAIR = 2  # `values[:, ids]`
@@ -44,7 +46,7 @@ class Operations(Inspector):
         self._singles: dict[tuple[CodeType, int], set[Any]] = {}  # which elements, by line
         self._sets: dict[tuple[CodeType, int], Counter[int]] = {}  # by line, with what has been evaluated before
         self._set_looks = 0
-        self._unrolled = Unrolled(inspection)
+        self._unrolled, self._wraps = Unrolled(inspection), Wraps(inspection)
 
     def calling(self) -> None:
         """Wrap the operators."""
@@ -53,6 +55,7 @@ class Operations(Inspector):
             self._inside = True
             return
         self._wrap_all(BINARY, self._binary)
+        self._wrap_all((MINUS,), lambda one: self._binary(self._wraps.minus(one)))
         self._wrap_all(SINGLE, self._single)
         self._wrap(sys.modules["mlx.core"], "take", self._taken)
         self._wrap(sys.modules["mlx.core"], "eval", lambda one: self._unrolled.evaluation(one, self._listens))
