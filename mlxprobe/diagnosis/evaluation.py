@@ -43,9 +43,11 @@ def unevaluated_update(seen: Observation) -> Iterator[Finding]:
         return
     if slope >= GROWING and (seen.ended != "running" or steps_done(seen) >= SURE_STEPS):
         where = place(seen, "first update", "first gradient")
+        read = max((_put_off(fact) for fact in facts(seen, "long evaluation")), default=0)
+        seldom = 0 < 2 * read <= steps_done(seen)
         told = rule("MP101").at(
-            f"{slope:,.0f} more operations are pending after every step: parameters or optimizer state are never "
-            "evaluated",
+            f"{slope:,.0f} more operations are pending after every step: parameters or optimizer state are "
+            + (f"evaluated where something is read alone, {read} steps at once" if seldom else "never evaluated"),
             *((late[0].file, late[0].line) if late else where),
             operations_per_step=slope,
             steps=steps_done(seen),

@@ -1,4 +1,4 @@
-"""Learn the tilt of small pictures of bytes, which become floats before their background is taken away; what is left to white is a byte."""
+"""Learn the tilt of small pictures that become floats before their background is taken away; one result is bytes."""
 
 import mlx.core as mx
 import mlx.nn as nn
