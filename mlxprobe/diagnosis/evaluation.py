@@ -47,7 +47,7 @@ def unevaluated_update(seen: Observation) -> Iterator[Finding]:
         seldom = 0 < 2 * read <= steps_done(seen)
         told = rule("MP101").at(
             f"{slope:,.0f} more operations are pending after every step: parameters or optimizer state are "
-            + (f"evaluated where something is read alone, {read} steps at once" if seldom else "never evaluated"),
+            + (f"evaluated only where something is read, {read} steps at once" if seldom else "never evaluated"),
             *((late[0].file, late[0].line) if late else where),
             operations_per_step=slope,
             steps=steps_done(seen),
