@@ -28,6 +28,7 @@ CUT_OFF = (
     "numbers on the way, and no factor that is always zero; `freeze()` what is not to be trained. Where a router "
     "passes a part by, a term of the loss that balances what it chooses."
 )
+UNPAID = "weights, masks or rewards that differ: where all answers are worth the same, none has an advantage."
 ANOTHER = "`nn.value_and_grad(model, loss_fn)` of the model that the loss calls, and made anew with every new model."
 CALM, RISES_ARE_SURE = 10, 2  # starts; looks in a row above that
 
@@ -66,7 +67,9 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
         yield replace(told, instead=ANOTHER if stranger else DIED if died else "" if spare else CUT_OFF)
     for fact in facts(seen, "nothing to learn"):
         message = f"all gradients are exactly zero, and so is the loss, at all {fact.detail['looks']} looks"
-        yield rule("MP201").at(message, fact.file, fact.line, severity=Severity.NOTE)
+        message += f"; so is {listed(fact.detail['zero'])}, which it is given" if fact.detail["zero"] else ""
+        found = rule("MP201").at(message, fact.file, fact.line, severity=Severity.NOTE)
+        yield replace(found, instead=UNPAID) if fact.detail["zero"] else found
     for fact in facts(seen, "gradient missing"):
         message = f"trainable parameters get no gradient: {listed(fact.detail['paths'])}"
         yield rule("MP201").at(message, fact.file, fact.line, missing=float(str(fact.detail["count"])))

@@ -9,6 +9,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.gradients.infinite import Infinite
 from mlxprobe.agent.inspectors.gradients.moments import Moments
+from mlxprobe.agent.inspectors.gradients.resting import Resting
 from mlxprobe.agent.inspectors.gradients.unused import Unused
 from mlxprobe.agent.inspectors.gradients.zeros import ZERO_IS_SURE, Zeros
 from mlxprobe.agent.inspectors.work.turns import Turns
@@ -19,7 +20,6 @@ from mlxprobe.agent.record.call import Call
 TRACES = 4  # that are drawn
 TURNS = 16  # looks in a row before a part of them is told: several tasks may take turns, and landmarks are mostly even
 ASKED = 32  # steps in a row, at most, that are looked at for that
-AT_REST = 8  # looks
 
 
 class Gradients(Inspector):
@@ -46,7 +46,7 @@ class Gradients(Inspector):
         self._infinite = Infinite(inspection)
         self._cuts = Cuts(inspection)
         self._said: list[tuple[sites.Site, set[str]]] = []  # what was told, and of which of them
-        self._resting = 0  # looks at which the loss was zero and all gradients too; below 0 once it was otherwise
+        self._resting = Resting(inspection)
         self._known = False  # that they are zeros whatever the loss is, or beside one that is not zero
         self._unused = Unused(inspection)
         self._moments = Moments(inspection)
@@ -80,6 +80,7 @@ class Gradients(Inspector):
         self._site, self._loss, self._made_at = call.site, call.loss, call.made_at
         named = self._named(call)
         self._infinite.called(call)
+        self._resting.called(call)
         self._look_between(named, call, self._doubtful())
         self._known |= self._unused.look(call, named, self._doubtful())
         if self.inspection.inside and self.inspection.returned:
@@ -122,6 +123,7 @@ class Gradients(Inspector):
         self._tell_constant()
         held, loss, suspects, applied = self._held, self._loss, self._infinite.suspects, self._applied
         late, self._late = self._late, []
+        data = self._resting.take()
         self.forget()
         if not self.inspection.inside:
             self._moments.look(step)
@@ -140,8 +142,7 @@ class Gradients(Inspector):
         recorder = self.inspection.recorder
         stands_still = recorder.updates == self._updates or not (recorder.applied or recorder.changed)
         value = self._read(loss)
-        rests = value == 0.0 and not any(sizes.values()) and self._resting >= 0
-        self._resting = self._resting + 1 if rests else -1
+        self._resting.look(rests=value == 0.0 and not any(sizes.values()), data=data)
         if self._tells(sizes, value, stands_still):
             self._count_zeros(sizes)
         self._updates = recorder.updates if recorder.applied else -1
@@ -156,8 +157,7 @@ class Gradients(Inspector):
     def finish(self) -> None:
         self._cuts.leave()
         self._tell_constant()
-        if self._resting >= AT_REST:
-            self.inspection.recorder.fact("nothing to learn", self._site, looks=self._resting)
+        self._resting.finish(self._site)
         self._moments.finish()
         self._known = self._known or bool(self._moments.zero)
         self._tell(self._zeros.never_led | self._moments.zero, max(len(self._zeros), self._moments.every))
@@ -165,6 +165,7 @@ class Gradients(Inspector):
     def forget(self) -> None:
         self._held, self._loss, self._applied = [], None, {}
         self._infinite.forget()
+        self._resting.forget()
 
     def _tells(self, sizes: dict[str, float], loss: float | None, stands_still: bool) -> bool:
         """Tell whether zeros would say anything: the same parameters again do not, nor does a loss of zero.
