@@ -512,6 +512,8 @@ STRAGGLES, FINE = [("MP707", WARNING, 31, (1,))], list[Any]()
 PACES = [
     ("one computes, the other waits", (paced(0, 0.2), paced(1, 0.95)), STRAGGLES),
     ("on a machine that is short of processors, too", (paced(0, 0.05, 0.3), paced(1, 0.2, 0.95)), STRAGGLES),
+    ("and alone in it for a while, where it seldom gets one",
+     (paced(0, 0.05, 0.3), paced(1, 0.2, 0.95, collectives=late(0, -0.12, 4))), STRAGGLES),
     ("the other was started seconds later", (paced(0, 0.2, collectives=STARTED_LATER), paced(1, 0.95)), STRAGGLES),
     ("one of three", (paced(0, 0.2, size=3), paced(1, 0.95, size=3), paced(2, 0.2, size=3)), STRAGGLES),
     ("both compute", (paced(0, 0.9), paced(1, 0.95)), FINE),

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from mlxprobe.diagnosis.ranks.fates import line
 from mlxprobe.diagnosis.ranks.lanes import Lane, lanes, parting, rank_of, site
@@ -71,9 +72,9 @@ def straggler(seen: Sequence[Observation]) -> Iterator[Finding]:
         return  # of ranks that pair what does not belong together, none waits for its own
     for one in paces:
         others = [other for other in paces if other is not one]
-        alone_s = _alone_s(one, groups)
+        alone = _alone(one, groups)
         idle = all(other.idles for other in others)
-        if message := (_computes(one, others, alone_s) if idle else "") or _comes_late(one, others, groups):
+        if message := (_computes(one, others, alone) if idle else "") or _comes_late(one, others, groups):
             usual_s = statistics.median(other.own_s for other in others)
             last, work = one.seen.collectives[-1], _work(one.seen)
             message += f": they wait for it at {line(last)}{_more(one, others)}{_led(work)}"
@@ -84,13 +85,13 @@ def straggler(seen: Sequence[Observation]) -> Iterator[Finding]:
             yield msgspec.structs.replace(made, ranks=(rank_of(one.seen),), source=place.source, caller=place.caller)
 
 
-def _computes(one: Pace, others: Sequence[Pace], alone_s: float) -> str:
+def _computes(one: Pace, others: Sequence[Pace], alone: Pace) -> str:
     """Say how much longer a rank computes than the others, where it does so all the time.
 
     While the others have not come it may only wait for them: MPI spins on the threads that compute.
     """
     usual_s = statistics.median(other.own_s for other in others)
-    if one.own_s - alone_s < STRAGGLES * usual_s or one.wanted_s - alone_s < WORKS * one.wall_s:
+    if one.own_s - alone.own_s < STRAGGLES * usual_s or one.wanted_s - alone.wanted_s < WORKS * one.wall_s:
         return ""
     return (
         f"rank {rank_of(one.seen)} computes {duration(one.own_s)} for a step of {duration(one.wall_s)} on average, the "
@@ -124,17 +125,21 @@ def _comes_late(one: Pace, others: Sequence[Pace], groups: Sequence[Sequence[Lan
     return ""
 
 
-def _alone_s(one: Pace, groups: Sequence[Sequence[Lane]]) -> float:
-    """Return for how long in a step a rank is in a collective to which another has not come.
+def _alone(one: Pace, groups: Sequence[Sequence[Lane]]) -> Pace:
+    """Return what a step takes a rank while it is in a collective to which another has not come.
 
     What its pace leaves out is left out here too: a rank that was started seconds earlier waits in the first.
     """
-    from_s, to_s = _span_s(one.seen)
-    early_s = [
-        sum(max(-late_s, 0.0) for begun_s, late_s in late.items() if from_s <= begun_s <= to_s)
-        for _, late in _latenesses_s(one, groups)
-    ]
-    return max(early_s, default=0.0) / max(1, _steps(one.seen))
+    seen, steps = one.seen, max(1, _steps(one.seen))
+    from_s, to_s = _span_s(seen)
+    times, owns, wants = zip(*((each.t_s, each.own_s, each.wanted_s) for each in seen.samples), strict=True)
+    spent = [Pace(seen, 0.0, 0.0, 0.0)]
+    for _, late in _latenesses_s(one, groups):
+        waits = [(at_s, at_s - late_s) for at_s, late_s in late.items() if late_s < 0 and from_s <= at_s <= to_s]
+        wall_s = sum(to - at for at, to in waits)
+        own_s, wanted_s = (np.diff(np.interp(waits or [(0, 0)], times, taken)).sum() for taken in (owns, wants))
+        spent.append(Pace(seen, min(own_s, wall_s) / steps, min(wanted_s, wall_s) / steps, wall_s / steps))
+    return max(spent, key=lambda each: each.wall_s)
 
 
 def _same_work(group: Sequence[Lane]) -> bool:
