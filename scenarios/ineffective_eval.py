@@ -13,7 +13,7 @@ from mlx.utils import tree_flatten
 
 from mlxprobe import Outcome, Scenario
 
-STEPS, LAZY_STEPS = 60, 600  # lazy steps take a millisecond each; the first value read pays for all
+STEPS, LAZY_STEPS = 60, 1000  # lazy steps take a millisecond each; the first value read pays for all
 FREEZES, FOUND = {"cpu": Outcome.HANG, "gpu": Outcome.PASS}, ["MP101", "MP102", "MP104"]  # a large GPU is fast enough
 
 probe = Scenario()
