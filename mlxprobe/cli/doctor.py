@@ -42,7 +42,7 @@ def facts(here: Environment, settings: Settings) -> list[tuple[str, str]]:
             f"{system.memory_bytes() / 1e9:.1f} GB; a program is ended at {memory_limit(settings.memory) / 1e9:.1f} GB",
         ),
         ("stall limit", stall),
-        ("timeout", f"{settings.timeout_s or TIMEOUT_S:g} s a program"),
+        ("timeout", f"{settings.timeout_s or TIMEOUT_S[here.device]:g} s a program"),
     ]
 
 

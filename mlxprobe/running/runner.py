@@ -31,7 +31,7 @@ STALL_FACTOR = 20
 SILENCE_FACTOR = 3
 CORRECT_STALL_S = {"cpu": 10.0, "gpu": 60.0}
 STARTUP_S = 30.0
-TIMEOUT_S = 60.0
+TIMEOUT_S = {"cpu": 60.0, "gpu": 240.0}  # kernels of quantised layers took an H100's process more than 60
 ROOM_BYTES = 24_000_000  # twice what two runs of one loop were seen to differ by
 
 Seen = tuple[Observation, ...]  # one for each rank
@@ -156,7 +156,7 @@ class Runner:
         return Limits(
             stall_s=settings.stall_s or (measured if twins else CORRECT_STALL_S[self.environment.device]),
             startup_s=STARTUP_S,
-            timeout_s=settings.timeout_s or TIMEOUT_S,
+            timeout_s=settings.timeout_s or TIMEOUT_S[self.environment.device],
             memory_bytes=memory,
             active_bytes=active,
             basis=basis,

@@ -65,7 +65,7 @@ TABLE = (
         check=seconds,
         right=SECONDS_WORDS,
         help="End a program after this time, moving or not",
-        usual="60s",
+        usual="60s; 240s on a GPU",
     ),
     Setting(
         name="stall_s",

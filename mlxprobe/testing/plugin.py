@@ -109,7 +109,7 @@ class VariantItem(pytest.Item):
         self.variant = variant
         limits = resolve(_flags(self.config))
         runs = 1 + 2 * (1 + REPEATS)  # the reference, the correct loop and the variant, each as often as it may run
-        self.add_marker(pytest.mark.timeout(runs * (limits.timeout_s or TIMEOUT_S) + GUARD_S))
+        self.add_marker(pytest.mark.timeout(runs * (limits.timeout_s or max(TIMEOUT_S.values())) + GUARD_S))
 
     def runtest(self) -> None:
         """Run the variant and fail with the verdict's evidence where the outcome is not the expected one."""

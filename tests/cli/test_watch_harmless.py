@@ -126,7 +126,7 @@ def test_the_help_tells_the_commands_own_defaults(tmp_path: Path) -> None:
     other = " ".join(
         subprocess.run([*MLXPROBE, "run", "--help"], capture_output=True, text=True, check=True).stdout.split()
     )
-    assert "moving or not (default: 60s)" in other and "resident memory (default: 40%)" in other
+    assert "moving or not (default: 60s; 240s on a GPU)" in other and "resident memory (default: 40%)" in other
 
 
 TIMED = [
