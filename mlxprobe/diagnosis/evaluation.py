@@ -64,7 +64,7 @@ def evaluates(seen: Observation) -> bool:
     """Tell whether a program has asked for what was pending when it was last looked at, and has gone on for as long."""
     looked = max((step.n for step in seen.steps if step.pending is not None), default=0)
     late = [fact for fact in seen.facts if fact.name in EVALUATED and fact.step >= looked]
-    short = [fact for fact in late if fact.count > 1 and float(str(fact.detail["seconds"])) < LONG_S]
+    short = [fact for fact in late if fact.count > 1 and float(str(fact.detail["seconds"])) < HANGS_S]
     meant = [fact for fact in late if fact.detail.get("whole") or (fact.name == EVALUATED[1] and fact in short)]
     return any(_put_off(fact) <= steps_done(seen) - fact.step for fact in meant)
 

@@ -55,7 +55,7 @@ class Shadows:
         if not self._inspection.due or self._inspection.busy or self._inspection.recorder.is_within_step:
             return False
         elapsed_s = time.monotonic() - self._began_s
-        if self._taken < FIRST and self._cost_s < CHEAP_S:
+        if (self._taken < FIRST and self._cost_s < CHEAP_S) or (self._inspection.doubted and is_landmark(step)):
             return True
         paid_s = max(CHEAP_S, POWERS_SHARE * elapsed_s) if is_landmark(step) else SHARE * elapsed_s
         return self._spent_s + self._cost_s <= paid_s

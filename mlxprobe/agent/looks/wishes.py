@@ -19,7 +19,7 @@ class Wishes:
         self.often: Counter[int] = Counter()  # how many calls of each there were, by the model's id
         self.often_at: tuple[str, int] | None = None  # where the last of many were
         self.attends = False  # whether the place where the mask of an attention is decided is asked for
-        self.doubted = False  # whether what was told may be taken back: then landmarks are looked at whatever they cost
+        self.doubted = False  # whether what is or will be told may prove wrong: landmarks are looked at anyhow then
         self.shuffled = 0  # rows that came again at another place of a batch
         self.alone = 0  # calls of a trained model with one row, outside of gradient calls
 

@@ -196,7 +196,7 @@ class Gradients(Inspector):
         for site, _ in back:  # a part that began at rest
             self.inspection.recorder.revise("zero gradient", site, count=0)
         self._said = [said for said in self._said if said not in back]
-        self.inspection.doubted = bool(self._said)
+        self.inspection.doubted = bool(self._said or self._zeros.never_led)
 
     def _tell_constant(self) -> None:
         zero = {path for path, constant in self._constant.items() if constant} - self._zeros.alive
