@@ -46,7 +46,8 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     half of the best constant's, or of chance, all the time. Of a policy's loss nothing is said. A loss that stays above
     three times (ten times, where it is not known to be supervised) its first value over the whole last third has
     diverged, unless it is still less than half of chance, or of the best constant's: what is learned may become harder.
-    Where another optimizer takes the model over that is another training, and the last one counts. A loss that has come
+    Where another optimizer takes the model over that is another training, and the last one counts. Where other models
+    go on at the same line, with weights from a file, they and the first are one training. A loss that has come
     to chance, the logarithm of the number of classes, to four digits, and stays there, is that of a model whose outputs
     are all alike. One that lies within a hundredth of it for two thirds of a long run, and falls no more, is that of a
     model whose inputs say nothing of its targets; targets that are zeros and ones are two classes. So is one that lies
@@ -86,7 +87,7 @@ def _by_stream(seen: Observation, name: str) -> dict[object, Fact]:
 
 def _judged(seen: Observation, stream: int, meant: bool | None, classes: int) -> Told | None:
     """Judge the losses of one model or function; `meant` tells whether they are to fall, as far as is known."""
-    trainings = long_trainings(seen, stream)
+    trainings = _going_on(seen, stream) or long_trainings(seen, stream)
     values, last = list(itertools.chain(*trainings)), trainings[-1]
     if len(values) < ENOUGH_LOSSES:
         return None
@@ -152,6 +153,18 @@ def long_trainings(seen: Observation, stream: int) -> list[list[float]]:
     starts = [0, *sorted(int(str(one["call"])) for one in begun if one["stream"] == stream), math.inf]
     parts = [[one.value for one in read if first <= one.step < last] for first, last in itertools.pairwise(starts)]
     return [part for part in parts if len(part) >= ENOUGH_LOSSES] or [[one.value for one in read]]
+
+
+def _going_on(seen: Observation, stream: int) -> list[list[float]]:
+    """Return as one the readings of a model and of those that, at its line, go on later from a file; none without."""
+    places, resumed = _by_stream(seen, "supervision"), _by_stream(seen, "resumed")
+    if stream not in places or stream in resumed:
+        return []
+    here = places[stream]
+    later = [one for one, fact in places.items() if one in resumed and (fact.file, fact.line) == (here.file, here.line)]
+    streams = [stream, *sorted(one for one in map(int, map(str, later)) if one > stream)]
+    parts = [part for one in streams for part in long_trainings(seen, one)]
+    return [list(itertools.chain(*parts))] if streams[1:] else []
 
 
 def _diverged(values: list[float], meant: bool | None, level: float) -> Told | None:

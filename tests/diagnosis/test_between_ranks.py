@@ -554,6 +554,7 @@ PACES = [
     ("one is late three times in four", (paced(0, 0.05), paced(1, 0.05, collectives=late(0.06, -0.06, 4))), FINE),
     ("one was held up a few times, and is hardly late", (paced(0, 0.05), paced(1, 0.05, collectives=late(0.001, 2, 9))),
      FINE),
+    ("one serves the others, and computes no gradients", (paced(0, 0.2, calls=0), paced(1, 0.95)), FINE),
     ("one waits after its loop, not in it",
      tuple(paced(k, (0.2, 0.95)[k], collectives=AFTER_THE_LOOP) for k in (0, 1)), FINE),
     ("what they meet in is not the same",

@@ -140,3 +140,21 @@ def test_weights_from_a_file_excuse_no_loss_above_chance(start: float, end: floa
     )
     seen = Observation(program="p", limits=LIMITS, losses=losses, sheet=Sheet(model=Model(classes=512)), facts=known)
     assert [one.severity for one in not_learning(seen)] == [severity]
+
+
+@pytest.mark.parametrize(("resumed", "told"), [(True, 0), (False, 1)], ids=["goes on", "begins anew"])
+def test_a_training_that_goes_on_from_a_file_is_judged_as_one(resumed: bool, told: int) -> None:
+    """The first part, of 24 steps, is too noisy to show a fall, and the second shows it."""
+    parts = [[2.3 + 0.2 * (step % 2) for step in range(24)], [1.6 - 0.01 * step for step in range(40)]]
+    losses = tuple(
+        Reading(step=24 * stream + step, value=value, stream=stream)
+        for stream, part in enumerate(parts)
+        for step, value in enumerate(part, 1)
+    )
+    known = [
+        Fact(name="supervision", file="train.py", line=9, detail={"stream": stream, "supervised": True})
+        for stream in range(2)
+    ]
+    known += [Fact(name="resumed", detail={"stream": 1})] * resumed
+    seen = Observation(program="p", limits=LIMITS, losses=losses, facts=tuple(known))
+    assert len([one for one in not_learning(seen) if one.severity is Severity.WARNING]) == told

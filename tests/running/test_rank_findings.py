@@ -48,7 +48,7 @@ for step in range(12 - (how == "uneven" and rank)):
         raise SystemExit("out of data")
     if how == "exits" and rank and step == 6:
         exit("out of data")
-    if how == "dropped":
+    if how in ("dropped", "saved by one"):
         nn.average_gradients(grads)  # dropped
     elif how == "of one":
         grads = {name: mx.distributed.all_sum(one if rank == 0 else 0 * one) for name, one in grads.items()}  # of one
@@ -64,7 +64,7 @@ for step in range(12 - (how == "uneven" and rank)):
     if how == "loss first":
         mx.eval(loss, optimizer.learning_rate)
     mx.eval(model.parameters(), optimizer.state, loss)
-    if how == "saves" and rank == 0:
+    if how in ("saves", "saved by one") and rank == 0:
         model.save_weights("weights.safetensors")
     if how == "now and then" and step % 6 == 5:
         model.update({name: mx.distributed.all_sum(one) / 2 for name, one in model.items()})
@@ -107,6 +107,7 @@ WRONG = [
     ("apart", "MP706", GRADIENTS),
     ("compared", "MP706", GRADIENTS),
     ("dropped", "MP706", DROPPED),
+    ("saved by one", "MP706", DROPPED),  # a file's weights may hold collectives: these hold none
     ("file of one", "MP705", LOADED),
     ("state of one", "MP705", RESTORED),
     ("one batch", "MP706", GRADIENTS),
@@ -230,3 +231,41 @@ def test_ranks_that_search_are_no_parts_of_one_training(how: str, codes: list[st
     (tmp_path / "train.py").write_text(SEARCH)
     _, rows = rows_of(tmp_path, *launch(how))
     assert [[one["code"] for one in row["findings"] if one.get("together")] for row in rows] == [codes, codes]
+
+
+PARTS = """
+import sys
+import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
+from mlx.nn.layers.distributed import shard_linear
+how, group = sys.argv[1], mx.distributed.init()
+rank, size = group.rank(), group.size()
+mx.random.seed(0)
+class Columns(nn.Module):
+    def __init__(self):
+        super().__init__()
+        up, down = mx.random.normal((8, 32)), mx.random.normal((32, 4))
+        mine = slice(rank * 32 // size, (rank + 1) * 32 // size)
+        self.up, self.down = 0.2 * up[:, mine], 0.2 * down[mine]
+    def __call__(self, x):
+        return mx.distributed.all_sum(mx.tanh(x @ self.up) @ self.down, group=group)
+model = Columns()
+if how == "layers":
+    up, down = nn.Linear(8, 32), nn.Linear(32, 4)
+    up, down = shard_linear(up, "all-to-sharded", group=group), shard_linear(down, "sharded-to-all", group=group)
+    model = nn.Sequential(up, nn.Tanh(), down)
+mx.eval(model.parameters())
+optimizer = optim.SGD(0.05)
+gradients = nn.value_and_grad(model, lambda m, x: mx.square(m(x) - x[:, :4]).mean())
+for step in range(40):
+    loss, grads = gradients(model, mx.random.normal((128, 8), key=mx.random.key(step)))
+    optimizer.update(model, grads)
+    mx.eval(model.parameters(), optimizer.state, loss)
+"""
+
+
+@pytest.mark.parametrize("how", ["by hand", "layers"])
+def test_ranks_that_hold_parts_of_one_model_need_not_start_alike(how: str, tmp_path: Path) -> None:
+    """What is added up in a step is as large as what is trained, and no rank is given the others' gradients."""
+    (tmp_path / "train.py").write_text(PARTS)
+    _, rows = rows_of(tmp_path, *launch(how))
+    assert [[one["code"] for one in row["findings"] if one.get("together")] for row in rows] == [[], []]

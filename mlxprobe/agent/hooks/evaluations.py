@@ -79,7 +79,7 @@ class Evaluations:
         def write(*args: Any, **kwargs: Any) -> Any:
             began = time.monotonic()
             if self._collectives.active:
-                self._collectives.begins(began, ())
+                self._collectives.begins(began, [*args, *kwargs.values()])
             result = original(*args, **kwargs)
             if self._collectives.active:
                 self._collectives.returns(time.monotonic())

@@ -12,7 +12,7 @@ from mlxprobe.diagnosis.ranks.fates import asked_to_leave, called, lost, named, 
 from mlxprobe.diagnosis.ranks.lanes import WORLD, Lane, lanes, rank_of
 from mlxprobe.diagnosis.ranks.parted import SELDOM, blaming, given_to_some, made_apart, meant_apart
 from mlxprobe.diagnosis.ranks.prints import Parting, all_apart, first_apart, prints
-from mlxprobe.diagnosis.ranks.reductions import reads
+from mlxprobe.diagnosis.ranks.reductions import never_given_alike, reads
 from mlxprobe.diagnosis.registry import ranks_finding, rule
 from mlxprobe.values.again import IN_VAIN
 from mlxprobe.values.measures import steps_done
@@ -62,7 +62,8 @@ def ranks_diverge(seen: Sequence[Observation]) -> Iterator[Finding]:
     Where every step averages all gradients, ranks that start alike stay alike, bit for bit. Where they did not start
     alike, or update differently, each trains a model of its own with the gradients of others, and what rank 0 saves is
     not what was trained. What batch normalisation counts is averaged by nobody: where ranks have other data, each
-    evaluates another model. Ranks that hold parts of one layer add up what they make of one batch.
+    evaluates another model. Ranks that hold parts of one layer add up what they make of one batch, and their parameters
+    and what their optimizers are given rightly differ.
 
     Example: `mx.random.seed(group.rank())` before the model is built.
 
@@ -79,6 +80,8 @@ def ranks_diverge(seen: Sequence[Observation]) -> Iterator[Finding]:
         found = first_apart(told)
         if found is None or not _always_reduced(group, found.step, found.elements):
             continue
+        if not found.equal_at and never_given_alike([one.seen for one in group]):
+            continue  # parts of one model, each rank its own: what is reduced is what they make of a batch
         first = f"already before the first update: {_parts(found.parts)} did not start alike"
         later = f"at step {found.step}, though they were equal at step {found.equal_at}: {_parts(found.parts)} differ"
         far = f" (by {found.distance:.2g} of their length)" if math.isfinite(found.distance) else ""

@@ -68,8 +68,11 @@ def straggler(seen: Sequence[Observation]) -> Iterator[Finding]:
     """
     paces = [pace for one in seen if (pace := _pace(one)) is not None]
     groups = list(lanes(seen))
+    calls = [_calls(pace.seen) for pace in paces]
     if len(paces) < len(seen) or len(paces) < 2 or any(map(parting, groups)):
         return  # of ranks that pair what does not belong together, none waits for its own
+    if max(calls) > 0 == min(calls):
+        return  # one that computes no gradients serves those that do
     for one in paces:
         others = [other for other in paces if other is not one]
         alone = _alone(one, groups)

@@ -18,6 +18,7 @@ DRAWING = (
 )
 SURE = 4  # steps in a row
 PLACES = 32
+FEW = 16  # operations, that a key is split off another by
 ARRAYS = 8  # of a call's data
 
 
@@ -130,7 +131,7 @@ class Draws(Inspector):
     def _is_again(self, before: Any, key: Any) -> bool:
         """Tell whether a key is the one of the step before; one that a call is given is another object each time.
 
-        By its numbers where nobody has to compute them, and a few times.
+        By its numbers where hardly anything has to be computed for them, and a few times.
         """
         if before is key or before is None or not self._compares:
             return before is key
@@ -152,10 +153,10 @@ class Draws(Inspector):
 
 
 def is_equal(one: Any, other: Any) -> bool:
-    """Tell whether two keys have the same numbers, where they have them, or are copies of what has."""
+    """Tell whether two keys have the same numbers, where they have them, or are split off what has."""
     import mlx.core as mx
 
-    known = one is not None and not graph.pending([one, other], copies=False)
+    known = one is not None and graph.pending([one, other], copies=False) <= FEW
     return known and bool(mx.array_equal(one, other).item())
 
 
