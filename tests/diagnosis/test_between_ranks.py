@@ -91,6 +91,18 @@ def test_what_the_ring_ends_with_a_lost_peer_is_told_by_its_cause(
     assert told(*ranks) == [right]
 
 
+@pytest.mark.parametrize(
+    ("words", "counts", "notes"),
+    [("gggggg", (14, 6), 1), ("gggggg", (7, 6), 0), ("gggggg", (14, 14), 0), ("gg", (14, 9), 0)],
+    ids=["one trains on", "for a step", "both do", "they reduce now and then"],
+)
+def test_a_rank_that_trains_on_when_the_others_have_ended_is_noted(
+    words: str, counts: tuple[int, int], notes: int
+) -> None:
+    ranks = [healthy(rank, words, steps=steps(*[1] * count)) for rank, count in enumerate(counts)]
+    assert told(*ranks) == [("MP708", Severity.NOTE, 31, (0,))] * notes
+
+
 def test_who_leaves_with_a_code_is_lost_however_orderly() -> None:
     left = healthy(1, "ggg", exit_code=1)
     assert told(cut_off(0, "gggg"), left) == [("MP704", ERROR, 0, (1,))]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from mlxprobe.diagnosis.ranks.alone import trained_on
 from mlxprobe.diagnosis.ranks.fates import (
     at,
     busy,
@@ -20,6 +20,7 @@ from mlxprobe.diagnosis.ranks.fates import (
     named,
     over,
     pending,
+    skipping,
     stopped,
     thread_ended,
     waits,
@@ -87,13 +88,15 @@ def uneven_batches(seen: Sequence[Observation]) -> Iterator[Finding]:
     """Ranks have different numbers of steps, and those that have more wait for the others.
 
     Each step has a collective, which takes every rank. A rank whose data are shorter, or that leaves out a batch, is at
-    its end while the others wait in the step that it has not: NCCL waits for ever, the ring loses the connection.
+    its end while the others wait in the step that it has not: NCCL waits for ever, the ring loses the connection. One
+    that trains on alone, with nothing to reduce in its steps, is a note.
 
     Example: `for batch in batches[rank::size]`, where the number of batches is no multiple of the number of ranks.
 
     Use instead: `steps = mx.distributed.all_min(mx.array(len(batches))).item()`, and as many steps on every rank.
     """
     yield from _told(seen, "MP708")
+    yield from trained_on(seen)
 
 
 def _told(seen: Sequence[Observation], code: str) -> Iterator[Finding]:
@@ -138,18 +141,12 @@ def _parted(group: list[Lane], number: int, *, stuck: bool) -> Finding:
         message = f"{ours} alone built {called(there, number)}: {theirs} built {what(here.at(number))} in its place"
         return at("MP701", joined(message, after), there, involved, severity)
     if way == "skipped":
-        message = f"{ours} never built {called(here.at(number), number)}: it went on to {what(there)}{_skipping(left)}"
+        message = (
+            f"{ours} never built {called(here.at(number), number)}: it went on to {what(there)}{skipping(left.seen)}"
+        )
         return at("MP701", joined(message, after), here.at(number), involved, severity)
     message = f"{called(there, number)} of {ours} meets {what(here.at(number))} of {theirs}"
     return at("MP702", joined(message, after), there, involved, severity)
-
-
-def _skipping(lane: Lane) -> str:
-    """Name the step in which a rank computed more gradients than in any other."""
-    counts = [one.gradients for one in lane.seen.steps]
-    usual = statistics.mode(counts) if counts else 0
-    step = next((one for one in lane.seen.steps if one.gradients > usual), None)
-    return f"; its step {step.n} computed gradients {step.gradients} times, not {usual}" if step and usual else ""
 
 
 def _behind(group: list[Lane], late: Lane, ahead: Lane) -> Finding:
@@ -168,7 +165,7 @@ def _behind(group: list[Lane], late: Lane, ahead: Lane) -> Finding:
             return at("MP708", message, missing, ranks, Severity.ERROR)
     elif waits(late.seen) and not busy(late.seen, ahead.seen) and number > late.last:
         return _lying(late, ahead, after)
-    message = f"{who} never built {place}{_skipping(late)}{thread_ended(late.seen)}{worker_ended(late.seen)}"
+    message = f"{who} never built {place}{skipping(late.seen)}{thread_ended(late.seen)}{worker_ended(late.seen)}"
     severity = Severity.WARNING if busy(late.seen) else Severity.ERROR
     return at("MP701", joined(message, after), missing, ranks, severity)
 

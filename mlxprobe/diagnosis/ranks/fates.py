@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
@@ -65,6 +66,14 @@ def thread_ended(seen: Observation) -> str:
         place = f" at {PurePath(fact.file).name}:{fact.line}" if fact.file else ""
         return f"; the thread {fact.detail['thread']} has ended{place}: {fact.detail['type']}: {fact.detail['message']}"
     return ""
+
+
+def skipping(seen: Observation) -> str:
+    """Name the step in which a rank computed more gradients than in any other."""
+    counts = [one.gradients for one in seen.steps]
+    usual = statistics.mode(counts) if counts else 0
+    step = next((one for one in seen.steps if one.gradients > usual), None)
+    return f"; its step {step.n} computed gradients {step.gradients} times, not {usual}" if step and usual else ""
 
 
 def worker_ended(seen: Observation) -> str:
