@@ -47,6 +47,7 @@ class Collective(Value, frozen=True):
         sure: it is an array that this evaluation itself was given, so `begun_s` and `done_s` are its own.
         leaf: the path of the gradient that goes in, where that is known.
         traced: it was built while a function was compiled, whose calls run it again, and do not count.
+        within: it was built by a gradient call: of activations, or of what goes back to them, not of whole gradients.
         passed: what was evaluated since held no collective, or others, as it was drawn, or at the same line before.
     """
 
@@ -70,3 +71,4 @@ class Collective(Value, frozen=True):
     traced: bool = False
     passed: bool = False
     leaf: str = ""
+    within: bool = False

@@ -211,7 +211,8 @@ model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Dropout(0.4 * rank * (how 
 weight = 0.1 + 0.3 * rank * (how == "term")
 optimizer = optim.AdamW(0.01, betas=[0.9, 0.99 - 0.09 * rank * (how == "betas")])
 mx.eval(model.parameters())
-data = mx.random.normal((12, 32, 8), key=mx.random.key(rank * (how in ("betas", "folds", "forgotten"))))
+own = how in ("betas", "folds", "forgotten", "score", "scores")
+data = mx.random.normal((12, 32, 8), key=mx.random.key(rank * own))
 def loss_fn(m, x): return mx.square(m(x) - x.sum(1, keepdims=True)).mean() + weight * mx.square(m(x)).mean()
 gradients = nn.value_and_grad(model, loss_fn)
 for x in data:
@@ -220,13 +221,19 @@ for x in data:
         grads, _ = optim.clip_grad_norm(grads, 0.1 + rank)
     optimizer.update(model, grads)
     mx.eval(model.parameters(), optimizer.state, loss)
-if how == "folds" or rank == 0:
+if how == "scores":
+    print(mx.distributed.all_gather(loss[None]).tolist())
+elif how == "score":
+    print(mx.distributed.all_sum(loss).item())
+elif how == "folds" or rank == 0:
     model.save_weights(f"fold-{rank}.safetensors")
 """
-SEARCHES = ["betas", "dropout", "term", "clipping", "folds"]
+SEARCHES = ["betas", "dropout", "term", "clipping", "folds", "scores"]
 
 
-@pytest.mark.parametrize(("how", "codes"), [*((how, []) for how in SEARCHES), ("forgotten", ["MP706"])])
+@pytest.mark.parametrize(
+    ("how", "codes"), [*((how, []) for how in SEARCHES), ("forgotten", ["MP706"]), ("score", ["MP706"])]
+)
 def test_ranks_that_search_are_no_parts_of_one_training(how: str, codes: list[str], tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(SEARCH)
     _, rows = rows_of(tmp_path, *launch(how))

@@ -156,7 +156,7 @@ class Collectives:
         self._untold.rows.append(row)
         nesting = self._nesting
         if nesting.tracing or nesting.depth:
-            row.traced, nesting.talks = bool(nesting.tracing), True
+            row.traced, row.within, nesting.talks = bool(nesting.tracing), bool(nesting.depth), True
         if not row.traced:
             kind.end[0] = row.nth = kind.end[0] + 1
             self._recorder.reductions.take(row.step, kind.reduces)

@@ -41,7 +41,7 @@ class Row:
 
     __slots__ = (
         *("begun", "built", "done", "kind", "leaf", "n", "news"),
-        *("nth", "passed", "result", "slot", "step", "sure", "traced"),
+        *("nth", "passed", "result", "slot", "step", "sure", "traced", "within"),
     )
 
     def __init__(self, kind: Kind, n: int, step: int, result: Callable[[], Any]) -> None:
@@ -50,7 +50,7 @@ class Row:
         self.begun = self.done = 0.0
         self.slot = self.nth = 0
         self.news, self.sure = True, False
-        self.passed = self.traced = False
+        self.passed = self.traced = self.within = False
         self.leaf = ""
 
 
@@ -122,7 +122,7 @@ class Words:
         times = [ago(each, now_s) for each in (one.built, one.begun, one.done)]
         kind, place = one.kind, self._place(one.kind.way)
         what = kind.group, one.n, kind.operation, kind.shape, self._type(kind.dtype), kind.peer, one.step, place
-        return [*what, *times, one.sure, one.traced, one.nth, one.passed, one.leaf]
+        return [*what, *times, one.sure, one.traced, one.nth, one.passed, one.leaf, one.within]
 
     def kind(self, one: Kind) -> int:
         """Return the number of a kind, which is told once; 0 where there are too many."""

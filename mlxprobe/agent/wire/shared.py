@@ -38,4 +38,5 @@ COLLECTIVE = (  # a row of the event `collectives`: fields of the value of that 
     "nth",
     "passed",
     "leaf",
+    "within",
 )

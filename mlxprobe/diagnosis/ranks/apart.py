@@ -12,7 +12,7 @@ from mlxprobe.diagnosis.ranks.fates import asked_to_leave, called, lost, named, 
 from mlxprobe.diagnosis.ranks.lanes import WORLD, Lane, lanes, rank_of
 from mlxprobe.diagnosis.ranks.parted import SELDOM, blaming, given_to_some, made_apart, meant_apart
 from mlxprobe.diagnosis.ranks.prints import Parting, all_apart, first_apart, prints
-from mlxprobe.diagnosis.ranks.reductions import never_given_alike, reads
+from mlxprobe.diagnosis.ranks.reductions import reads
 from mlxprobe.diagnosis.registry import ranks_finding, rule
 from mlxprobe.values.again import IN_VAIN
 from mlxprobe.values.measures import steps_done
@@ -62,8 +62,8 @@ def ranks_diverge(seen: Sequence[Observation]) -> Iterator[Finding]:
     Where every step averages all gradients, ranks that start alike stay alike, bit for bit. Where they did not start
     alike, or update differently, each trains a model of its own with the gradients of others, and what rank 0 saves is
     not what was trained. What batch normalisation counts is averaged by nobody: where ranks have other data, each
-    evaluates another model. Ranks that hold parts of one layer add up what they make of one batch, and their parameters
-    and what their optimizers are given rightly differ.
+    evaluates another model. Ranks that hold parts of one layer add up what they make of one batch, in their gradient
+    calls, and their parameters rightly differ.
 
     Example: `mx.random.seed(group.rank())` before the model is built.
 
@@ -80,8 +80,6 @@ def ranks_diverge(seen: Sequence[Observation]) -> Iterator[Finding]:
         found = first_apart(told)
         if found is None or not _always_reduced(group, found.step, found.elements):
             continue
-        if not found.equal_at and never_given_alike([one.seen for one in group]):
-            continue  # parts of one model, each rank its own: what is reduced is what they make of a batch
         first = f"already before the first update: {_parts(found.parts)} did not start alike"
         later = f"at step {found.step}, though they were equal at step {found.equal_at}: {_parts(found.parts)} differ"
         far = f" (by {found.distance:.2g} of their length)" if math.isfinite(found.distance) else ""
@@ -98,10 +96,11 @@ def gradients_not_averaged(seen: Sequence[Observation]) -> Iterator[Finding]:
     Each rank trains on its own part of the data alone: no error, no hang, and of all that work only what rank 0 did is
     saved. What is reduced in a few steps, or after the last, counts where parameters are the same afterwards: a mean
     that is printed, or by which ranks are compared, brings none together. Ranks that average nothing are a search for
-    the best, and left alone, where optimizers have other settings, all have the same data, or each writes its weights
-    to a file of its own. A few elements of the gradients of all ranks tell what was made of them: a mean that is
-    divided by their number again, a sum where training explodes, one rank's alone, gradients that are reduced with each
-    micro-step anew. A mean of what all have computed from one batch changes nothing, and all do the work of one.
+    the best, and left alone, where optimizers have other settings, all have the same data, each writes its weights to a
+    file of its own, or they gather a few numbers of each when all is done. A few elements of the gradients of all ranks
+    tell what was made of them: a mean that is divided by their number again, a sum where training explodes, one rank's
+    alone, gradients that are reduced with each micro-step anew. A mean of what all have computed from one batch changes
+    nothing, and all do the work of one.
 
     Example: `optimizer.update(model, grads)` under `mlx.launch -n 4`.
 
@@ -202,13 +201,17 @@ def _traced(seen: Observation, group: str | None) -> int:
 
 
 def _always_reduced(group: list[Lane], step: int, elements: int) -> bool:
-    """Tell whether every step before one, as far as they are known, reduced as many elements as are trained."""
+    """Tell whether every step before one, as far as they are known, reduced as many elements as are trained.
+
+    What a gradient call itself reduces is made of a batch, by ranks that hold parts of one model.
+    """
     name = next((row.group for one in group for row in one.rows), "")
     for one in group:
-        reduced = _reduced_by_step(one.seen, name)
+        outside = msgspec.structs.replace(one.seen, collectives=tuple(r for r in one.seen.collectives if not r.within))
+        reduced = _reduced_by_step(outside, name)
         first = 1 if one.first == 1 else 1 + min((row.step for row in one.rows), default=0)
         known = [n for n in (row.n for row in one.seen.steps) if n >= first][: max(2, step)]
-        traced = _traced(one.seen, name)
+        traced = _traced(outside, name)
         if not known or any(reduced.get(n, 0) + traced < ALL_OF_THEM * elements for n in known):
             return False
     return True

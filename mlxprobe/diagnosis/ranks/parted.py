@@ -78,9 +78,11 @@ def made_apart(made: Finding, seen: Sequence[Observation]) -> Finding:
 def meant_apart(seen: Sequence[Observation], found: Parting) -> bool:
     """Tell whether ranks that reduce nothing are a search for the best: other settings, or the same data for all.
 
-    So are those that each write weights to a file of their own, as folds do: nothing of what they did is lost.
+    So are those that each write weights to a file of their own, as folds do, or are compared by a few numbers of each:
+    nothing of what they did is lost.
     """
-    return any(_unlike(seen[0], one) for one in seen[1:]) or _on_the_same(seen, found) or _are_folds(seen)
+    searched = any(_unlike(seen[0], one) for one in seen[1:]) or _on_the_same(seen, found)
+    return searched or (_meet_seldom(seen) and (kept_apart(seen) or _are_compared(seen, found.elements)))
 
 
 def kept_apart(seen: Sequence[Observation]) -> bool:
@@ -89,11 +91,16 @@ def kept_apart(seen: Sequence[Observation]) -> bool:
     return all(files) and len(set.union(*files)) == sum(map(len, files))
 
 
-def _are_folds(seen: Sequence[Observation]) -> bool:
-    """Tell whether each rank keeps what it has trained, and ranks hear of each other in a few steps at most."""
-    return kept_apart(seen) and all(
-        len({row.step for row in one.collectives}) <= SELDOM * len(one.steps) for one in seen
-    )
+def _meet_seldom(seen: Sequence[Observation]) -> bool:
+    """Tell whether ranks hear of each other in a few steps at most."""
+    return all(len({row.step for row in one.collectives}) <= SELDOM * len(one.steps) for one in seen)
+
+
+def _are_compared(seen: Sequence[Observation], elements: int) -> bool:
+    """Tell whether ranks gather numbers, which keeps them apart, and nothing as large as half of what is trained."""
+    rows = [row for one in seen for row in one.collectives]
+    gathers = [any(row.operation == "all_gather" for row in one.collectives) for one in seen]
+    return all(gathers) and all(2 * math.prod(row.shape) < elements for row in rows)
 
 
 def _on_the_same(seen: Sequence[Observation], found: Parting) -> bool:

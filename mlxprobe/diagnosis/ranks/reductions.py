@@ -81,14 +81,6 @@ def verdicts(ranks: Mapping[int, Mapping[int, Read]]) -> Iterator[tuple[int, dic
             yield step, here, _verdict(here)
 
 
-def never_given_alike(ranks: Sequence[Observation]) -> bool:
-    """Tell whether the optimizers of ranks were given other gradients at every step that is known, one at least."""
-    known = [reads(one) for one in ranks]
-    steps = set.intersection(*map(set, known)) if known else set()
-    given = [[one[step].given for one in known] for step in steps]
-    return bool(given) and all(any(_differ(one, here[0]) for one in here[1:]) for here in given)
-
-
 def _verdict(here: Mapping[int, Read]) -> Verdict | None:
     every = list(here.values())
     given = every[0].given
