@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from mlxprobe.agent.code.roots import Roots
-from mlxprobe.agent.wire.shared import COLLECTIVE
+from mlxprobe.agent.wire.shared import COLLECTIVE, COLLECTIVE_FLAGS
 from mlxprobe.supervisor.boxes import later
 from mlxprobe.supervisor.feed import Feed
 from mlxprobe.supervisor.thin import thin
@@ -110,6 +110,7 @@ class EventLog(Feed):
         for row in event["rows"]:
             told = dict(zip(COLLECTIVE, row, strict=True))
             told |= {name: _ago(told[name], t_s) for name in ("built_s", "begun_s", "done_s")}
+            told |= {name: bool(told[name]) for name in COLLECTIVE_FLAGS}
             one = msgspec.convert(told | self.sites.get(told.pop("site"), {}), Collective)
             self._collectives[one.group, one.n] = later(self._collectives.pop((one.group, one.n), one), one)
         while len(self._collectives) > MOST_COLLECTIVES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from mlxprobe.agent.wire import channel
@@ -77,6 +79,12 @@ def test_an_exception_arrives(text: str, pipe: Pipe) -> None:
     line = json.loads(raw)
     assert len(raw) <= LINE_BYTES
     assert (line["e"], line["type"], line["file"], line["line"]) == ("raised", "ValueError", "train.py", 9)
+
+
+def test_numbers_that_json_has_not_are_told_in_words(pipe: Pipe) -> None:
+    pipe.channel.send("fact", detail={"scale": math.nan, "values": [1.5, -math.inf], "place": ("a.py", 3)})
+    (line,) = (msgspec.json.decode(one) for one in pipe.text().splitlines())  # which takes no NaN, as Python's own does
+    assert line["detail"] == {"scale": "nan", "values": [1.5, "-inf"], "place": ["a.py", 3]}
 
 
 def test_what_cannot_be_shortened_is_told_to_be_missing(pipe: Pipe) -> None:

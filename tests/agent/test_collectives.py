@@ -14,6 +14,9 @@ from mlxprobe.agent.hooks.collectives import Collectives
 from mlxprobe.agent.record.nesting import Nesting
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wire.ranks import Reductions
+from mlxprobe.agent.wire.shared import COLLECTIVE
+
+SURE, PASSED = (COLLECTIVE.index(name) for name in ("sure", "passed"))
 
 
 def test_an_evaluation_of_what_lay_for_long_is_told_and_its_end_too() -> None:
@@ -42,7 +45,7 @@ def recording() -> tuple[Collectives, list[Any]]:
     told: list[Any] = []
 
     def send(event: str, **words: Any) -> bool:
-        told.extend((row[1], row[9] is not None, row[10] is not None, row[11]) for row in words.get("rows", ()))
+        told.extend((row[1], row[9] is not None, row[10] is not None, bool(row[SURE])) for row in words.get("rows", ()))
         return True
 
     recorder = SimpleNamespace(channel=SimpleNamespace(send=send), under_way=1, deaf=False, lazy_steps=0)
@@ -125,7 +128,7 @@ def test_what_an_evaluation_of_all_else_did_not_hold_is_passed_over(
     told: list[list[bool]] = []
 
     def send(event: str, **words: Any) -> bool:
-        told.extend([[row[14] for row in words["rows"]]] if words.get("rows") else [])
+        told.extend([[bool(row[PASSED]) for row in words["rows"]]] if words.get("rows") else [])
         return True
 
     one, _ = recording()

@@ -22,7 +22,8 @@ def log(rank: int, built: int = 7, waits_s: float = 0.0, operation: str = "all_s
     values = {
         "group": "world", "n": built, "operation": operation, "shape": [9], "dtype": "float32", "peer": peer,
         "step": step, "site": 0, "built_s": since or 0, "begun_s": since, "done_s": None if since else 0,
-        "sure": True, "traced": False, "nth": built, "passed": False, "leaf": "",
+        "sure": True, "traced": False, "nth": built, "passed": False, "within": False,
+        "leaf": "",
     }  # fmt: skip
     events: list[dict[str, Any]] = [
         {"e": "process", "t": 1, "pid": 100 + rank, "parent": 1, "rank": rank, "size": size, "command": []},

@@ -25,7 +25,7 @@ def step(n: int, step_s: float = 0.1, losses: Any = None, seen: tuple[Any, ...] 
 
 
 def told(begun: int | None, done: int | None, *, sure: bool = False) -> list[Any]:
-    return ["world", 1, "all_sum", [3], "float32", -1, 1, -1, 900_000, begun, done, sure, False, 1, False, ""]
+    return ["world", 1, "all_sum", [3], "float32", -1, 1, -1, 900_000, begun, done, 1, "", int(sure), 0, 0, 0]
 
 
 WORDS = [

@@ -66,13 +66,13 @@ def test_the_status_of_a_process_is_told_by_whoever_knows() -> None:
     assert processes.statuses([(10, -11)]) == {8: -9, 9: 3, 10: -11}
 
 
-ROW = ["world", 1, "all_sum", [64], "float32", -1, 7, 0, 2_000_000, 1_500_000, None, True, False, 1, False, ""]
+ROW = ["world", 1, "all_sum", [64], "float32", -1, 7, 0, 2_000_000, 1_500_000, None, 1, "", 1, 0, 0, 0]
 SITE = line("site", 8, i=0, file="train.py", line=31, source="", caller=None)
 
 
 def test_a_collective_is_told_again_as_it_goes_on() -> None:
     processes = Processes(100.0)
-    built = [*ROW[:9], None, None, False, False, 1, False, ""]
+    built = [*ROW[:9], None, None, 1, "", 0, 0, 0, 0]
     processes.feed(process(8) + SITE + line("collectives", 8, rows=[built], evaluating=None))
     assert not processes.feed(line("collectives", 8, rows=[ROW], evaluating=1_500_000)), "an answer is no progress"
     (one,) = processes.leading.collectives
@@ -86,7 +86,7 @@ def test_a_collective_is_told_again_as_it_goes_on() -> None:
 )
 def test_what_a_carrier_hands_over_whole_may_take_it_long(operation: str, shape: list[int], carriers: set[str]) -> None:
     processes = Processes(100.0)
-    row = ["world", 1, operation, shape, "float32", -1, 1, 0, 10, None, None, False, False, 1, False, ""]
+    row = ["world", 1, operation, shape, "float32", -1, 1, 0, 10, None, None, 1, "", 0, 0, 0, 0]
     processes.feed(process(7, rank=0, size=2) + line("carriers", 7, ids=[17]))
     processes.feed(line("collectives", 7, rows=[row], evaluating=None, counts={}))
     assert (processes.carriers, processes.garbled) == (carriers, 0)

@@ -122,7 +122,8 @@ class Words:
         times = [ago(each, now_s) for each in (one.built, one.begun, one.done)]
         kind, place = one.kind, self._place(one.kind.way)
         what = kind.group, one.n, kind.operation, kind.shape, self._type(kind.dtype), kind.peer, one.step, place
-        return [*what, *times, one.sure, one.traced, one.nth, one.passed, one.leaf, one.within]
+        flags = int(one.sure), int(one.traced), int(one.passed), int(one.within)
+        return [*what, *times, one.nth, one.leaf, *flags]
 
     def kind(self, one: Kind) -> int:
         """Return the number of a kind, which is told once; 0 where there are too many."""

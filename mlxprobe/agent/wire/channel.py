@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import select
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mlxprobe.agent.wire.shared import FD_VARIABLE, LINE_BYTES
@@ -122,7 +124,21 @@ def _short(value: Any) -> Any:
 
 
 def _encode(values: dict[str, Any]) -> bytes:
-    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode(errors="replace") + b"\n"
+    told = partial(json.dumps, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    try:
+        line = told(values)
+    except ValueError:
+        line = told(_as_words(values))
+    return line.encode(errors="replace") + b"\n"
+
+
+def _as_words(value: Any) -> Any:
+    """Put numbers that JSON has not into words: "nan", "inf"."""
+    if isinstance(value, dict):
+        return {name: _as_words(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_words(one) for one in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def open_channel(tag: int = 0) -> Channel | None:

@@ -33,10 +33,11 @@ COLLECTIVE = (  # a row of the event `collectives`: fields of the value of that 
     "built_s",
     "begun_s",
     "done_s",
+    "nth",
+    "leaf",
     "sure",
     "traced",
-    "nth",
     "passed",
-    "leaf",
     "within",
 )
+COLLECTIVE_FLAGS = COLLECTIVE[-4:]  # told as 0 and 1
