@@ -88,14 +88,15 @@ def foreign_assignments(texts: dict[Path, str]) -> Iterator[str]:
     """List assignments to an attribute of another object: `recorder.idle = …`."""
     for file, text in texts.items():
         for node in ast.walk(ast.parse(text)):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if _assigns(node) else []
-            for target in targets:
+            for target in _targets(node):
                 if isinstance(target, ast.Attribute) and not _is_own(target.value):
                     yield f"{file.relative_to(ROOT)}:{target.lineno}: {ast.unparse(target)}"
 
 
-def _assigns(node: ast.AST) -> bool:
-    return isinstance(node, (ast.AnnAssign, ast.AugAssign))
+def _targets(node: ast.AST) -> list[ast.expr]:
+    if isinstance(node, ast.Assign):
+        return node.targets
+    return [node.target] if isinstance(node, (ast.AnnAssign, ast.AugAssign)) else []
 
 
 def _is_own(value: ast.expr) -> bool:
