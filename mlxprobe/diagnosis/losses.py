@@ -221,7 +221,8 @@ def _divided_by_all(fact: Fact, calls: int) -> bool:
     varies = max(shares) - min(shares) > VARIES
     scaled = any(abs(k * max(shares) - 1) < 2 * SAME for k in range(1, SIMPLE + 1))
     of_all = any(all(abs(k * one - 1) < SAME for one in scales) for k in {1, calls})
-    return of_all and len(shares) >= ENOUGH_LOOKS and max(shares) < NEARLY_ALL and (varies or not scaled)
+    looks = float(str(fact.detail["looks"]))
+    return of_all and looks >= ENOUGH_LOOKS and max(shares) < NEARLY_ALL and (varies or not scaled)
 
 
 def _list(value: object) -> list[str]:

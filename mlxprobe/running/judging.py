@@ -86,8 +86,11 @@ def _unseen(seen: Observation) -> str:
     """Say why a process was not watched."""
     code = seen.exit_code or 0
     ended = f"it left with exit code {code}, and " if code > 0 else f"it was ended by {signal_name(-code)}, and "
-    never = "MLX was never imported (or Python ignores its environment: -I, -E, -S)"
-    return f"{ended if code else ''}{never}"
+    if seen.process is not None:
+        return f"{ended if code else ''}its import of MLX did not finish"
+    if seen.steps or seen.facts or seen.memory:
+        return f"{ended if code else ''}its events do not name a process"
+    return f"{ended if code else ''}MLX was never imported (or Python ignores its environment: -I, -E, -S)"
 
 
 def judged_variant(

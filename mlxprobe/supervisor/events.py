@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from mlxprobe.agent.code.roots import Roots
 from mlxprobe.agent.wire.shared import COLLECTIVE, COLLECTIVE_FLAGS
 from mlxprobe.supervisor.boxes import later
-from mlxprobe.supervisor.feed import Feed
+from mlxprobe.supervisor.feed import Feed, details
 from mlxprobe.supervisor.thin import thin
 from mlxprobe.values.observation import Collective, Fact, MlxSample, Process, Raised, Reading, Sample, Step
 from mlxprobe.values.sheet import Sheet
@@ -21,6 +22,7 @@ NO_PROGRESS = {"memory", "collectives", "site", "kind", "seen", "held"}  # they 
 MOST_COLLECTIVES = 2000
 MOST_TRACED = 100
 MOST_FACTS = 10_000
+MOST_LOST = 100  # kinds and names
 MOST_FORKS = 1000  # those that live are among the last
 
 
@@ -31,6 +33,7 @@ class EventLog(Feed):
         super().__init__()
         self.started_s = started_s
         self.process = Process(pid=0)
+        self.introduced = False
         self.joined = self.trains = False  # a group of ranks; it has computed gradients
         self.left = False  # past Python's own ending
         self.status: int | None = None  # its exit code, where it told
@@ -51,6 +54,7 @@ class EventLog(Feed):
         self.memory: list[MlxSample] = []
         self.held: Sample | None = None  # the most, as it told at its end: it may be gone before anybody looked
         self.facts: list[Fact] = []
+        self.lost: Counter[str] = Counter()  # events, by kind and name
         self.sheet: dict[str, Any] = {}
         self.result: dict[str, tuple[float, ...]] = {}
         self.device_bytes = 0  # the GPU's memory
@@ -85,6 +89,7 @@ class EventLog(Feed):
     def _on_process(self, event: dict[str, Any], t_s: float) -> None:
         fields = ("pid", "parent", "rank", "size", "command")
         self.process = msgspec.convert({field: event[field] for field in fields}, Process)
+        self.introduced = True
 
     def _on_rank(self, event: dict[str, Any], t_s: float) -> None:
         self.joined = True
@@ -192,8 +197,8 @@ class EventLog(Feed):
         self.held = Sample(t_s=t_s, rss_bytes=int(event["bytes"]), cpu_s=float(event["cpu_s"]))
 
     def _on_fact(self, event: dict[str, Any], t_s: float) -> None:
-        fields = ("name", "step", "file", "line", "source", "caller", "count", "detail")
-        told = {"t_s": t_s, **{field: event[field] for field in fields}}
+        fields = ("name", "step", "file", "line", "source", "caller", "count")
+        told = {"t_s": t_s, **{field: event[field] for field in fields}, "detail": details(event["detail"])}
         self.trains |= event["name"] == "first gradient"
         self.facts.append(msgspec.convert(told, Fact))
         thin(self.facts, lambda one: one.count, MOST_FACTS)
@@ -224,7 +229,13 @@ class EventLog(Feed):
         self.finished_s = self.finished_s or t_s
 
     def _on_dropped(self, event: dict[str, Any], t_s: float) -> None:
-        self.facts.append(Fact(name="event dropped", t_s=t_s, detail={"event": str(event["event"])}))
+        self.lose(event["event"], event.get("name", ""))
+
+    def lose(self, event: object, name: object = "") -> None:
+        """Count an event that did not arrive, or cannot be read, by its kind and its name."""
+        lost = f"{event} {name}".strip()
+        if lost in self.lost or len(self.lost) < MOST_LOST:
+            self.lost[lost] += 1
 
 
 def _ago(microseconds: int | None, t_s: float) -> float | None:

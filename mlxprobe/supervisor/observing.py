@@ -60,7 +60,7 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
         losses=tuple(log.losses),
         samples=tuple(watcher.tree.samples) if alone else own_samples(watcher, log),
         memory=tuple(log.memory),
-        facts=(*filter(_is_true_still(watcher), log.facts), *(_around(watcher) if leads else ())),
+        facts=(*filter(_is_true_still(watcher), log.facts), *_lost(log), *(_around(watcher) if leads else ())),
         stacks=stacks if code is not None and code < 0 and how == "exited" else (),
         sheet=_sheet(log),
         result=log.result,
@@ -158,6 +158,10 @@ def _silence(watcher: Watcher, log: EventLog, ended: str, *, alone: bool) -> Sil
     stacks = tuple(stack for stack in found.stacks if stack.pid in mine)
     waits = found.waits if log.evaluating_s is None else ""  # else it is another's that is told
     return msgspec.structs.replace(found, silent_s=max(now_s, 0.0), stacks=stacks, waits=waits)
+
+
+def _lost(log: EventLog) -> list[Fact]:
+    return [Fact(name="event lost", count=count, detail={"event": what}) for what, count in log.lost.items()]
 
 
 def _around(watcher: Watcher) -> list[Fact]:

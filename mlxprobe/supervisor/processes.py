@@ -9,7 +9,7 @@ from typing import Any
 from mlxprobe.agent.code.roots import Roots
 from mlxprobe.supervisor.crew import Spent, looked_at
 from mlxprobe.supervisor.events import EventLog
-from mlxprobe.supervisor.feed import Feed
+from mlxprobe.supervisor.feed import NO_SENSE, Feed
 from mlxprobe.supervisor.jobs import Jobs
 
 MOST = 64  # processes that are listened to
@@ -24,9 +24,10 @@ class Processes(Feed):
     the one that we have started, alone. The first of them is the one by which a person follows the whole.
     """
 
-    def __init__(self, started_s: float) -> None:
+    def __init__(self, started_s: float, *, untagged: bool = True) -> None:
         super().__init__()
         self.started_s = started_s
+        self._untagged = untagged  # the agent is started by us: its events have no number
         self.roots = Roots()
         self.logs: dict[int, EventLog] = {}
         self.left_out: set[int] = set()
@@ -36,12 +37,36 @@ class Processes(Feed):
         self._jobs = Jobs()
 
     def take(self, event: dict[str, Any]) -> bool:
-        """Hand an event to the log of the process that sent it."""
-        tag = int(event.get("p", 0))
-        if tag not in self.logs and len(self.logs) >= MOST:
-            self.left_out.add(tag)
+        """Hand an event to the log of the process that sent it; one that cannot be read is lost to that log alone."""
+        log = self._log_of(event)
+        if log is None:
             return False
-        return self.logs.setdefault(tag, self._new()).take(event)
+        try:
+            return log.take(event)
+        except NO_SENSE:
+            if not log.introduced:
+                raise
+            log.lose(event.get("e"), event.get("name", ""))
+            return False
+
+    def _log_of(self, event: dict[str, Any]) -> EventLog | None:
+        """Return the log of an event's process; None where there are too many.
+
+        Only a process that has introduced itself takes the place of one that has not.
+        """
+        tag = event.get("p", 0)
+        if type(tag) is not int or tag < (not self._untagged):
+            raise ValueError(tag)
+        introduces = event.get("e") == "process"
+        if introduces and event["pid"] != tag != 0:
+            raise ValueError(event["pid"])
+        if tag not in self.logs and len(self.logs) >= MOST:
+            strange = next((one for one, log in self.logs.items() if not log.introduced), None)
+            if strange is None or not introduces:
+                self.left_out.add(tag)
+                return None
+            del self.logs[strange]
+        return self.logs.setdefault(tag, self._new())
 
     def feed(self, lines: bytes) -> bool:
         """Take in complete lines; return whether they show progress of any process."""
@@ -58,15 +83,16 @@ class Processes(Feed):
         return EventLog(self.started_s, self.roots)
 
     def _programs(self) -> list[EventLog]:
-        if 0 in self.logs:
-            return [self.logs[0]]
-        told = list(self.logs.values())
+        known = {tag: log for tag, log in self.logs.items() if log.introduced} or self.logs
+        if 0 in known:
+            return [known[0]]
+        told = list(known.values())
         found = [log for log in told if log.trains or log.steps or log.joined]
-        known = {(log.process.job, log.process.rank) for log in found}
+        ranks = {(log.process.job, log.process.rank) for log in found}
         for log in told:  # a rank that has not come so far; what it starts has its number too
             its = log.process.job, log.process.rank
-            if log.process.rank >= 0 and its not in known and log.process.size != 1:
-                known.add(its)
+            if log.process.rank >= 0 and its not in ranks and log.process.size != 1:
+                ranks.add(its)
                 found.append(log)
         return found or told[:1] or [self._new()]
 

@@ -48,7 +48,7 @@ class Watcher:
         self.child = child
         self.stop = stop
         self.limits = limits
-        self.processes = Processes(child.started_s)
+        self.processes = Processes(child.started_s, untagged=bool(program.argv))
         self.stacks = stacks
         stacks.roots = self.processes.roots
         stacks.own_threads = lambda: self.processes.own_threads

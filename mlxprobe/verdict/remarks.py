@@ -15,6 +15,7 @@ from mlxprobe.verdict.errors import known_error
 
 ASKED_TO_END = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE}  # how programs end their own children
 SHELL_SIGNAL = 128  # what a shell adds to the number of the signal that ended its command
+MOST_NAMED = 5  # lost events, by name
 WAITED_S, WAITED = 2.0, 20  # seconds since the last step, and times the slowest one, that are worth a word
 OF_A_SHELL = {  # `mlx.launch` hands its words to one, and leaves with 0 all the same
     126: " (a shell may not execute what it was given: write `python train.py`, not `train.py`)",
@@ -25,7 +26,7 @@ REMOTE, UNWATCHED = OF_RANKS = "remote ranks", "ranks not watched"
 
 def remarks(seen: Observation) -> tuple[Remark, ...]:
     """Return what else is known of a user's program; while one of them is grave, it cannot be called healthy."""
-    tellers = (_interrupt, _steps, _processes, _remote, _children, _ending, _memory, _long_steps, known_error)
+    tellers = (_interrupt, _steps, _processes, _lost, _remote, _children, _ending, _memory, _long_steps, known_error)
     return tuple(one for tell in tellers for one in tell(seen))
 
 
@@ -60,6 +61,15 @@ def _processes(seen: Observation) -> Iterator[Remark]:
     for fact in _all(seen, "processes left out"):
         message = f"of {fact.count} further processes with MLX nothing was taken in: they are too many"
         yield Remark(name="processes left out", message=message, detail={"processes": fact.count})
+
+
+def _lost(seen: Observation) -> Iterator[Remark]:
+    """Count and name the events that did not arrive: a rule that needs one of them was not checked."""
+    lost = {str(fact.detail["event"]): fact.count for fact in _all(seen, "event lost")}
+    if count := sum(lost.values()):
+        named = ", ".join(sorted(lost)[:MOST_NAMED]) + ", …" * (len(lost) > MOST_NAMED)
+        message = f"{count} {'event was' if count == 1 else 'events were'} lost ({named}): not every check could run"
+        yield Remark(name="events lost", message=message, detail={"events": count})
 
 
 def _remote(seen: Observation) -> Iterator[Remark]:

@@ -87,12 +87,6 @@ def test_numbers_that_json_has_not_are_told_in_words(pipe: Pipe) -> None:
     assert line["detail"] == {"scale": "nan", "values": [1.5, "-inf"], "place": ["a.py", 3]}
 
 
-def test_what_cannot_be_shortened_is_told_to_be_missing(pipe: Pipe) -> None:
-    pipe.channel.send("fact", detail={"kinds": ["x" * 5000]})
-    (line,) = pipe.lines()
-    assert (line["e"], line["event"]) == ("dropped", "fact")
-
-
 @pytest.mark.parametrize("event", ["tick", "steps", "memory"])
 def test_a_full_pipe_holds_up_no_frequent_event(event: str, pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channel, "_wait_for_room", lambda *_: pytest.fail("waited"))

@@ -18,7 +18,7 @@ ONE = ["1", "1.001", "0.999"]
 def told(shares: list[str], scales: list[str], calls: int = 1, **padding: int) -> list[str]:
     share = sum(map(float, shares)) / len(shares)
     detail: dict[str, str | int | float | bool | list[str]] = {"positions": 1000, "carrying": round(1000 * share)}
-    detail |= {"shares": shares, "scales": scales, **(padding or NO_PADDING)}
+    detail |= {"shares": shares, "scales": scales, "looks": len(shares), **(padding or NO_PADDING)}
     fact = Fact(name="loss share", file="train.py", line=3, detail=detail)
     seen = making.seen(facts=(fact,), sheet=Sheet(updates=20, gradients=20 * calls))
     return [one.message.partition(",")[0].partition(":")[0] for one in loss_share(seen)]

@@ -181,3 +181,45 @@ def test_what_ends_before_it_imports_mlx_is_told_with_how_it_ended(tmp_path: Pat
     ran = run([*MLXPROBE, "watch", "train.py"], tmp_path)
     assert "ImportError: libmlx.so" in ran.err and ran.code == 1
     assert "unjudged: it left with exit code 1, and MLX was never imported" in " ".join(ran.err.split())
+
+
+def test_an_import_of_mlx_that_fails_is_not_called_none(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import mlx.core")
+    (tmp_path / "mlx").mkdir()
+    (tmp_path / "mlx" / "core.py").write_text("raise ImportError('libmlx.so: cannot open')")
+    ran = run([*MLXPROBE, "watch", "train.py"], tmp_path)
+    assert "ImportError: libmlx.so" in ran.err and ran.code == 1
+    assert "unjudged: it left with exit code 1, and its import of MLX did not finish" in " ".join(ran.err.split())
+
+
+SUMMED = """
+import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
+from mlx.utils import tree_map
+mx.random.seed(0)
+x = mx.random.normal((1000, 8))
+y = x @ mx.random.normal((8, 1))
+model, optimizer = nn.Linear(8, 1), optim.SGD(0.1)
+gradients = nn.value_and_grad(model, lambda model, x, y: nn.losses.mse_loss(model(x), y))
+for step in range(25):
+    sums, total, order = None, mx.array(0.0), mx.random.permutation(1000)
+    for k in range(250):
+        rows = order[4 * k : 4 * k + 4]
+        loss, grads = gradients(model, x[rows], y[rows])
+        total = total + loss
+        sums = grads if sums is None else tree_map(mx.add, sums, grads)
+    optimizer.update(model, tree_map(lambda one: one / 250, sums))
+    mx.eval(model.parameters(), optimizer.state, total)
+    print((total / 250).item())
+"""
+WITHOUT_UPDATE = SUMMED.replace("    optimizer.update", "    None and optimizer.update")
+
+
+@pytest.mark.parametrize(("program", "code"), [(SUMMED, ""), (WITHOUT_UPDATE, "MP306")], ids=["healthy", "no update"])
+def test_gradients_summed_over_hundreds_of_calls_hide_nothing(program: str, code: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(program)
+    ran, row = report_of(tmp_path, "train.py")
+    assert row["outcome"] != "unjudged", ran.err
+    found = {one["code"] for one in row["findings"] if one.get("checked", True)}
+    assert code in found if code else not found
+    assert "lost" not in {one["name"] for one in row.get("remarks", ())}
+    assert row["sheet"]["gradients"] == 250 * 25

@@ -34,6 +34,8 @@ PROGRAMS = [
      [8, 10]),
     ("a group of one is no rank", process(8, 7, 0, 1) + process(9), [8]),
     ("what we have started is the one, whatever its forks do", process(0) + process(8) + step(8), [0]),
+    ("an event of no known process hides none that has introduced itself", process(7) + step(0) + step(99), [7]),
+    ("and none of one that came before it", step(0) + step(99) + process(7), [7]),
     ("who joins a group is one", process(7) + process(8, 7) + line("rank", 8, rank=0, size=2), [8]),
 ]  # fmt: skip
 
@@ -44,6 +46,41 @@ def test_programs_are(lines: bytes, pids: list[int]) -> None:
     processes.feed(lines)
     assert [log.process.pid for log in processes.programs] == pids
     assert processes.garbled == 0
+
+
+@pytest.mark.parametrize("tagless", [process(0), step(0), b'{"e":"dropped","t":1,"event":"fact"}\n', line("begin")])
+def test_a_program_that_we_start_without_the_agent_is_hidden_by_nothing_without_a_number(tagless: bytes) -> None:
+    processes = Processes(100.0, untagged=False)
+    processes.feed(tagless + process(7) + step(7) + tagless)
+    assert ([log.process.pid for log in processes.programs], len(processes.leading.steps)) == ([7], 1)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'{"e":"tick","t":1,"n":1,"p":-7}\n',
+        b'{"e":"tick","t":1,"n":1,"p":"7"}\n',
+        process(8).replace(b'"pid": 8', b'"pid": 9'),
+    ],
+)
+def test_a_number_that_is_none_of_a_process_is_nonsense(event: bytes) -> None:
+    processes = Processes(100.0)
+    processes.feed(event + process(7))
+    assert (list(processes.logs), processes.garbled) == ([7], 1)
+
+
+def test_what_cannot_be_read_of_one_process_is_lost_to_it_alone() -> None:
+    processes = Processes(100.0)
+    processes.feed(process(7) + process(8) + step(7) + step(8) + line("steps", 8, rows=[[1, "soon"]], losses=[]))
+    first, second = processes.programs
+    assert (dict(first.lost), dict(second.lost), processes.garbled) == ({}, {"steps": 1}, 0)
+    assert len(second.steps) == 1
+
+
+def test_a_process_that_introduces_itself_takes_the_place_of_one_that_has_not() -> None:
+    processes = Processes(100.0)
+    processes.feed(b"".join(step(p) for p in range(100, 100 + MOST)) + process(7) + step(7))
+    assert ([log.process.pid for log in processes.programs], len(processes.logs)) == ([7], MOST)
 
 
 def test_each_has_its_own_steps_and_end() -> None:

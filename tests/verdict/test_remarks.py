@@ -15,6 +15,10 @@ def other(pid: int) -> Fact:
     return Fact(name="another process", detail={"pid": pid})
 
 
+def lost(what: str, count: int = 1) -> Fact:
+    return Fact(name="event lost", count=count, detail={"event": what})
+
+
 CHILDREN = Fact(name="children", detail={"children": 5})
 FATAL = Fact(name="fatal error", detail={"error": "Segmentation fault"})
 FULL = {"available_bytes": 10**9, "total_bytes": 24 * 10**9, "held_bytes": 20 * 10**9}
@@ -34,6 +38,10 @@ SAID = [
     ("two of them", seen(facts=(other(8), other(7))), ["processes 7, 8 imported MLX too, and were not watched"]),
     ("too many processes", seen(facts=(Fact(name="processes left out", count=3),)),
      ["of 3 further processes with MLX nothing was taken in: they are too many"]),
+    ("a lost event", seen(facts=(lost("fact clip"),)),
+     ["1 event was lost (fact clip): not every check could run"]),
+    ("several of them", seen(facts=(lost("fact b", 3), *(lost(f"fact {k}") for k in range(6)))),
+     ["9 events were lost (fact 0, fact 1, fact 2, fact 3, fact 4, …): not every check could run"]),
     ("a rank on another host", seen(facts=(FAR[0], FAR[0])), [f"rank 1 runs on studio1, {THERE}"]),
     ("two of them there", seen(facts=(*FAR,)), [f"ranks 1, 2 run on studio1, studio2, {THERE}"]),
     ("a child that crashed", seen(facts=(child(7, -11),)), ["1 child process, one ended by SIGSEGV"]),

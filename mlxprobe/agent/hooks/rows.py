@@ -12,9 +12,11 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.wire.channel import Channel
+from mlxprobe.agent.wire.encoding import GAP, ends
 from mlxprobe.agent.wire.ranks import REDUCING
 
-AT_ONCE = 20  # rows a line
+AT_ONCE = 14  # rows a line: as long as they may be, they fit
+LEAF_CHARACTERS = 80  # of a parameter's name, cut alike in every rank
 KEPT = 512  # that wait to be told
 MOST_SITES = 1000
 MOST_KINDS = 1000
@@ -123,7 +125,7 @@ class Words:
         kind, place = one.kind, self._place(one.kind.way)
         what = kind.group, one.n, kind.operation, kind.shape, self._type(kind.dtype), kind.peer, one.step, place
         flags = int(one.sure), int(one.traced), int(one.passed), int(one.within)
-        return [*what, *times, one.nth, one.leaf, *flags]
+        return [*what, *times, one.nth, ends(one.leaf, LEAF_CHARACTERS, GAP), *flags]
 
     def kind(self, one: Kind) -> int:
         """Return the number of a kind, which is told once; 0 where there are too many."""

@@ -12,7 +12,7 @@ from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wrapping.arguments import like
 
 FLUSH_S = 0.02  # a program that hangs while C code holds the interpreter's lock takes at most so much with it
-MOST = 50  # steps, and losses, a line
+MOST = 30  # steps, and losses, a line: as long as they may be, they fit
 KEPT = 10_000  # steps for which the supervisor had no room
 TENTHS_OF_US = 1e7
 LOCKED_S = 0.05

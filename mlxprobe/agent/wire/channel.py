@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import fcntl
-import json
-import math
 import os
 import select
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-from mlxprobe.agent.wire.shared import FD_VARIABLE, LINE_BYTES
+from mlxprobe.agent.wire import encoding
+from mlxprobe.agent.wire.shared import FD_VARIABLE
 
-TEXT_CHARACTERS = 200  # what a text is cut to where a line would be too long
 ROOM_WITHIN_S = 1.0
 HIGH_FD = 1000
 FREQUENT = {"tick", "steps", "memory"}  # one is like the next, or comes again: none is worth a wait
@@ -56,7 +53,7 @@ class Channel:
         if self.tag:
             values["p"] = self.tag
         try:
-            sent = self._write(_line(values), patient=event not in FREQUENT if patient is None else patient)
+            sent = self._write(encoding.line(values), patient=event not in FREQUENT if patient is None else patient)
         except OSError:  # the supervisor is gone, or the program closed our descriptor: never the program's problem
             return False
         if event != "memory":
@@ -104,41 +101,6 @@ def _wait_for_room(fd: int, limit_s: float) -> None:
     room = select.poll()
     room.register(fd, select.POLLOUT)
     room.poll(1000 * limit_s)
-
-
-def _line(values: dict[str, Any]) -> bytes:
-    """Encode an event; where that is too long, with the middle of its texts left out; else only that there was one."""
-    line = _encode(values)
-    if len(line) > LINE_BYTES:
-        line = _encode({name: _short(value) for name, value in values.items()})
-    if len(line) > LINE_BYTES:
-        line = _encode({"e": "dropped", "t": values["t"], "event": values["e"]})
-    return line
-
-
-def _short(value: Any) -> Any:
-    if not isinstance(value, str) or len(value) <= TEXT_CHARACTERS:
-        return value
-    half = TEXT_CHARACTERS // 2
-    return f"{value[:half]} … {value[-half:]}"
-
-
-def _encode(values: dict[str, Any]) -> bytes:
-    told = partial(json.dumps, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    try:
-        line = told(values)
-    except ValueError:
-        line = told(_as_words(values))
-    return line.encode(errors="replace") + b"\n"
-
-
-def _as_words(value: Any) -> Any:
-    """Put numbers that JSON has not into words: "nan", "inf"."""
-    if isinstance(value, dict):
-        return {name: _as_words(one) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_as_words(one) for one in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def open_channel(tag: int = 0) -> Channel | None:

@@ -16,6 +16,7 @@ TAPS = "taps"  # what the losses of the call under way were reduced from
 SCALE = "scale"  # by what each loss is weighed against a mean of its positions, and the line that reduced it
 SAME = 0.02  # weights that differ by less are equal: half precision rounds
 CARRYING = 8  # positions
+PAIRS = 64  # of a share and a scale that differ: more say nothing new
 ROWS, LENGTH = 16, 2048  # of targets that are read for padding
 
 
@@ -23,9 +24,8 @@ class Share:
     """What was seen at one place. A scale is a weight times the positions: 1 for a mean of all; NaN if they differ."""
 
     def __init__(self) -> None:
-        self.positions = self.carrying = 0
-        self.shares: list[float] = []
-        self.scales: list[float] = []
+        self.positions = self.carrying = self.looks = 0
+        self.pairs: dict[tuple[str, str], None] = {}  # a share and its scale, as they are sent: each once
         self.padding = 0  # positions in the tails of rows that repeat one id, but for the first of each tail
         self.trained = 0  # of these, those that carry loss
         self.read = 0  # positions that padding was looked for among
@@ -95,9 +95,11 @@ class Shares(Inspector):
             return
         share.positions += weights.size
         share.carrying += int(carrying)
-        share.shares.append(carrying / weights.size)
-        share.scales.append(high * weights.size if high - low <= SAME * high else math.nan)
-        self.inspection.looked.setdefault(SCALE, []).append((share.scales[-1], taps[-1].site))
+        share.looks += 1
+        scale = high * weights.size if high - low <= SAME * high else math.nan
+        if len(share.pairs) < PAIRS:
+            share.pairs[f"{carrying / weights.size:.6g}", f"{scale:.6g}"] = None
+        self.inspection.looked.setdefault(SCALE, []).append((scale, taps[-1].site))
         for tap in taps[:1]:
             if tap.ids is not None and not self.inspection.pending([tap.ids]):
                 self._find_padding(share, tap, shapes)
@@ -167,8 +169,8 @@ class Shares(Inspector):
                 site,
                 positions=one.positions,
                 carrying=one.carrying,
-                shares=[f"{share:.6g}" for share in one.shares],
-                scales=[f"{scale:.6g}" for scale in one.scales],
+                shares=[share for share, _ in one.pairs],
+                scales=[scale for _, scale in one.pairs],
                 padding=one.padding,
                 trained=one.trained,
                 read=one.read,
@@ -179,7 +181,7 @@ class Shares(Inspector):
                 padded=one.padded,
                 alone=one.alone,
                 amounts=self._amounts,
-                looks=len(one.shares),
+                looks=one.looks,
                 classes=one.classes,
             )
         totals = {name: sum(getattr(one, name) for one in known.values()) for name in ("positions", "carrying")}
