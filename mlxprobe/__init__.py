@@ -38,9 +38,9 @@ _ROOMS = {
 
 def enable_with_mlx() -> None:
     """Have this process watched once it imports MLX, as `MLXPROBE_ENABLE=1` asks; a report comes where it trains."""
-    from mlxprobe.agent.wrapping.imports import when_imported
+    from mlxprobe.agent.wrapping.imports import when_begun
 
-    def begin(_: Any) -> None:
+    def begin() -> None:
         try:
             __getattr__("enable")(report="steps")
         except Exception as error:  # the program did not ask for us
@@ -48,7 +48,7 @@ def enable_with_mlx() -> None:
 
             sys.stderr.write(f"mlxprobe: this process is not watched: {error}\n")
 
-    when_imported("mlx.core", begin)
+    when_begun("mlx", begin)
 
 
 def __getattr__(name: str) -> Any:

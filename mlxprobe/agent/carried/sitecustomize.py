@@ -1,4 +1,4 @@
-"""Carried into any Python by PYTHONPATH; starts the agent in every process that imports MLX.
+"""Carried into any Python by PYTHONPATH; starts the agent in every process that imports any part of MLX.
 
 Python imports a module of this name at its start. The one that it would have found without us follows. The agent is
 imported with MLX, and not before: most Pythons that a command starts never do so.
@@ -13,7 +13,6 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator
-from types import ModuleType
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -58,17 +57,12 @@ if "MLXPROBE_FOLDER" in os.environ and sys.version_info >= (3, 10):  # an older 
     from mlxprobe.agent.life import lineage
     from mlxprobe.agent.wrapping import imports
 
-    def _settle(mx: ModuleType) -> None:
+    def _settle() -> None:
         with own.importable(), _no_garbage():
             from mlxprobe.agent.life import carry
-        carry.settle(mx, lineage.handed)
-
-    def _greet() -> None:
-        with own.importable(), _no_garbage():
-            from mlxprobe.agent.wire import greeting
-        greeting.greet(lineage.handed)
+        carry.settle(lineage.handed)
 
     lineage.hand_down()
-    imports.when_imported("mlx.core", _settle, _greet)
+    imports.when_begun("mlx", _settle)
     own.withdraw()
 _go_on_without_us()

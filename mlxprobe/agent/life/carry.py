@@ -16,6 +16,7 @@ from mlxprobe.agent.life.leaving import Leaving
 from mlxprobe.agent.life.process import Agent
 from mlxprobe.agent.wire.channel import Channel, identity, lifted
 from mlxprobe.agent.wire.shared import EVENTS_FILE, FOLDER_VARIABLE, SUPERVISOR_VARIABLE
+from mlxprobe.agent.wrapping.imports import when_imported
 from mlxprobe.platform import inside
 
 OURS = AGENT + os.sep
@@ -50,8 +51,8 @@ def _opened(file: str) -> int:
     return lifted(os.open(file, os.O_WRONLY | os.O_NONBLOCK))
 
 
-def settle(mx: Any, given: Mapping[str, str]) -> None:
-    """Watch this process, which has just imported MLX; `given` are our variables (see `lineage`)."""
+def settle(given: Mapping[str, str]) -> None:
+    """Watch this process, which is about to import MLX; `given` are our variables (see `lineage`)."""
     folder = given.get(FOLDER_VARIABLE, "")
     inside.allow_tracing(given.get(SUPERVISOR_VARIABLE, ""))
     try:
@@ -60,10 +61,14 @@ def settle(mx: Any, given: Mapping[str, str]) -> None:
         return
     agent = Agent(channel, folder, given)
     show_tracebacks_without_us()
-    agent.hook_core(mx)
-    channel.send("begin")
-    channel.send("body")
-    atexit.register(finish, agent, Leaving(agent.recorder))
+
+    def begin(mx: Any) -> None:
+        agent.hook_core(mx)
+        channel.send("begin")
+        channel.send("body")
+        atexit.register(finish, agent, Leaving(agent.recorder))  # runs before MLX's own, which was registered first
+
+    when_imported("mlx.core", begin)
 
 
 def show_tracebacks_without_us() -> None:

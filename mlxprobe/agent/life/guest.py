@@ -46,7 +46,6 @@ class Guest:
         self._settle(channel)
 
     def _settle(self, channel: Channel) -> None:
-        imports.when_imported("mlx.core", self.agent.hook_core)
         imports.catch_up()
         if "mlx.core" in sys.modules:
             self._patches.spread()

@@ -74,6 +74,7 @@ class Agent:
         self.recorder.enough = lambda: stand_still(self.recorder, self.pid)
         self._device = given.get(DEVICE_VARIABLE, "")
         self._interventions = Interventions(given.get(WITH_VARIABLE, ""))
+        when_imported("mlx.core", self.hook_core)  # first: the others' wrappers build on it
         for name in (*self._hooks.by_module, *LAYERS):
             if name != "mlx.core":
                 when_imported(name, self._imported)

@@ -20,7 +20,6 @@ from mlxprobe.agent.wire.shared import (
     OWN_VARIABLES,
     SUPERVISOR_VARIABLE,
 )
-from mlxprobe.agent.wrapping.imports import when_imported
 from mlxprobe.platform import inside
 
 MESSAGE_CHARACTERS = 600
@@ -45,7 +44,6 @@ def main(arguments: list[str]) -> int | str | None:
     if arguments[0] == "bare":
         return bare.run(arguments[1:], channel, folder)
     agent = Agent(channel, folder, {name: os.environ.pop(name) for name in OWN_VARIABLES if name in os.environ})
-    when_imported("mlx.core", agent.hook_core)
     channel.send("begin")
     code = _run(arguments, agent.recorder, channel)
     with contextlib.suppress(Exception):  # a program may have closed or replaced its streams

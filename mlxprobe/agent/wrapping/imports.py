@@ -1,11 +1,11 @@
-"""Call back when a module has just been imported, before the program sees it."""
+"""Call back right before a package is imported for the first time, and right after one of its modules is."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -23,21 +23,18 @@ class _Loader:
     By its form alone: to import `importlib.abc` takes as long as all of the agent.
     """
 
-    def __init__(self, loader: Any, callback: Callback) -> None:
+    def __init__(self, loader: Any) -> None:
         self._loader = loader
-        self._callback = callback
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        _finder.before.pop(spec.name, _nothing)()
+        _finder.begin(spec.name)
         module: ModuleType | None = self._loader.create_module(spec)
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
         module.__loader__ = self._loader
-        _finder.callbacks.pop(module.__name__, None)  # once is enough, also where it is loaded again
-        with _finder.around(module):
-            self._callback(module)
+        _finder.end(module)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
@@ -46,22 +43,45 @@ class _Loader:
 class _Finder:
     def __init__(self) -> None:
         self.callbacks: dict[str, Callback] = {}
-        self.before: dict[str, Callable[[], None]] = {}
+        self.begins: dict[str, Callable[[], None]] = {}  # by package
         self.around: Around = contextlib.nullcontext  # of every callback
+        self._lock = threading.RLock()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        callback = self.callbacks.pop(fullname, None)  # what follows asks us again
-        if callback is None:
+        if fullname not in self.callbacks and _package(fullname) not in self.begins:
             return None
-        try:
-            spec = importlib.util.find_spec(fullname)
-        finally:
-            self.callbacks[fullname] = callback  # this may have been a look only, whether it can be imported
-        if spec is not None and spec.loader is not None:
-            spec.loader = cast("Loader", _Loader(spec.loader, callback))
+        found = (find(fullname, path, target) for find in self._others())
+        spec = next((one for one in found if one is not None), None)
+        if spec is not None and spec.loader is not None:  # a namespace has none
+            spec.loader = cast("Loader", _Loader(spec.loader))
         return spec
+
+    def _others(self) -> list[Callable[..., ModuleSpec | None]]:
+        """List the finders that Python would ask next."""
+        finders = list(sys.meta_path)
+        later = finders[finders.index(self) + 1 :] if self in finders else []
+        return [one.find_spec for one in later if hasattr(one, "find_spec")]
+
+    def begin(self, name: str) -> None:
+        """Call back where this is the first module of its package; other threads' imports of it wait until then."""
+        package = _package(name)
+        with self._lock:
+            begin = self.begins.get(package)
+            if begin is not None:
+                self.begins[package] = _nothing  # the callback may import of it itself
+                try:
+                    begin()
+                finally:
+                    self.begins.pop(package, None)
+
+    def end(self, module: Any) -> None:
+        """Call back for a module that is complete: once, also where it is loaded again."""
+        callback = self.callbacks.pop(module.__name__, None)
+        if callback is not None:
+            with self.around(module):
+                callback(module)
 
 
 _finder = _Finder()
@@ -71,12 +91,25 @@ def _nothing() -> None:
     pass
 
 
-def when_imported(name: str, callback: Callback, before: Callable[[], None] = _nothing) -> None:
-    """Call `callback(module)` right after `name` is imported for the first time, and `before` when that begins."""
-    _finder.before[name] = before
+def _package(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _listen() -> None:
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
+
+
+def when_begun(package: str, callback: Callable[[], None]) -> None:
+    """Call `callback()` right before the first module of a package is made, whichever that is."""
+    _finder.begins[package] = callback
+    _listen()
+
+
+def when_imported(name: str, callback: Callback) -> None:
+    """Call `callback(module)` right after `name` is imported for the first time."""
     _finder.callbacks[name] = callback
+    _listen()
 
 
 def surround(around: Around) -> None:
@@ -85,20 +118,19 @@ def surround(around: Around) -> None:
 
 
 def catch_up() -> None:
-    """Call back for modules that were imported before anybody asked, in the order of their imports."""
-    for name in [name for name in sys.modules if name in _finder.callbacks]:
-        callback, module = _finder.callbacks.pop(name), sys.modules[name]
-        with _finder.around(module):
-            callback(module)
+    """Call back for modules that were imported before, in the order in which callbacks were asked for."""
+    for name in list(_finder.callbacks):
+        module = sys.modules.get(name)
+        if module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False):
+            _finder.end(module)
 
 
-def forget(names: Iterable[str] | None = None) -> None:
-    """Call nobody back any more."""
-    for name in list(_finder.callbacks) if names is None else names:
-        _finder.callbacks.pop(name, None)
-    if not _finder.callbacks:
-        _finder.around = contextlib.nullcontext
-        sys.meta_path[:] = [one for one in sys.meta_path if one is not _finder]
+def forget() -> None:
+    """Cancel every callback."""
+    _finder.callbacks.clear()
+    _finder.begins.clear()
+    _finder.around = contextlib.nullcontext
+    sys.meta_path[:] = [one for one in sys.meta_path if one is not _finder]
 
 
 def is_watched() -> bool:
