@@ -1,6 +1,7 @@
 """A loader thread queues lazy batches that the main thread evaluates.
 
-Symptom: from MLX 0.32.0 the first evaluation raises `There is no Stream(cpu, 0) in current thread`.
+Symptom: on Metal from MLX 0.31.2 and on the CPU from 0.32.0 the first evaluation raises
+`There is no Stream(cpu, 0) in current thread`.
 Cause: an array is bound to a stream of the thread that described it, and streams now belong to threads.
 Fix: `mx.eval(batch)` in the loader, before the batch is queued.
 """

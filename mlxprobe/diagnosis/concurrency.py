@@ -36,7 +36,8 @@ def fork_after_eval(seen: Observation) -> Iterator[Finding]:
 def array_crosses_threads(seen: Observation) -> Iterator[Finding]:
     """An unevaluated array is evaluated by another thread than the one that made it.
 
-    From MLX 0.32.0 streams belong to threads, and the evaluation raises `There is no Stream ... in current thread`.
+    Streams belong to threads, on Metal from MLX 0.31.2 and on the CPU from 0.32.0: the evaluation raises
+    `There is no Stream ... in current thread`.
 
     Example: a loader thread that queues `mx.array(...) + 1` unevaluated.
 

@@ -1,10 +1,17 @@
-"""A deadlock is told with the other threads that stand in the user's own lines."""
+"""Threads: a deadlock names the other threads in the user's own lines, and pages date the arrays of one thread."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 from making import seen
 
-from mlxprobe.diagnosis import diagnose
+from mlxprobe.diagnosis import RULES, diagnose
+from mlxprobe.diagnosis.errors import KNOWN
 from mlxprobe.values.observation import Frame, Silence, Stack
 from mlxprobe.values.vocabulary import HangKind, Whose
+
+ROOT = Path(__file__).parents[2]
 
 
 def own(line: int) -> Frame:
@@ -20,3 +27,23 @@ def test_the_thread_that_has_come_furthest_is_named_first() -> None:
     assert one.line == 37
     places = [part.rpartition("another thread stands at ")[2] for part in one.message.split("; ")[1:]]
     assert places == ["train.py:15 (with lock:)", "train.py:20 (with lock:)"]
+
+
+def paragraphs() -> Iterator[str]:
+    """List the paragraphs that date the error of a stream of another thread, from everything that a user reads."""
+    meanings = [f"There is no Stream: {one.means}" for one in KNOWN if "There is no Stream" in one.pattern]
+    assert len(meanings) == 1
+    pages = [rule.page for rule in RULES.values()]
+    files = [one for folder in ("docs", "scenarios") for one in sorted((ROOT / folder).rglob("*.[mp][dy]"))]
+    texts = [*meanings, *pages, *(one.read_text() for one in (ROOT / "README.md", *files))]
+    for text in texts:
+        for paragraph in re.split(r"\n\s*\n|(?<=\.)\n(?=\w+: )", text):
+            if "There is no Stream" in paragraph and re.search(r"\b0\.3\d\.\d", paragraph):
+                yield " ".join(paragraph.split())
+
+
+def test_arrays_belong_to_threads_from_0_31_2_on_metal_and_from_0_32_0_on_the_cpu() -> None:
+    told = list(paragraphs())
+    assert len(told) == 4
+    right = re.compile(r"(?i)on Metal (from|since)( MLX)? 0\.31\.2(,| and) on the CPU (from|since)( MLX)? 0\.32\.0")
+    assert [one for one in told if not right.search(one)] == []

@@ -77,7 +77,8 @@ ROWS = (
     ),
     Known(
         "stream-of-another-thread", "MLX", r"There is no Stream\(\w+, \d+\) in current thread",
-        "since MLX 0.31.2 each thread has streams of its own, and an array waits for one of another thread (MP602)",
+        "on Metal since MLX 0.31.2 and on the CPU since 0.32.0 each thread has its own streams; this array waits for a "
+        "stream of another thread (MP602)",
         ("a lazy array is made in one thread and evaluated in another: a loader, a server's worker",
          "a stream made when a module was imported, in the main thread"),
         "evaluate before the array changes threads; make streams in the thread that uses them",
