@@ -8,7 +8,8 @@ import signal
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis import metal
-from mlxprobe.values.measures import megabytes, signal_name, steps_done
+from mlxprobe.diagnosis.gaps import FAILED
+from mlxprobe.values.measures import counted, megabytes, signal_name, steps_done
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Remark
 from mlxprobe.verdict.errors import known_error
@@ -26,7 +27,19 @@ REMOTE, UNWATCHED = OF_RANKS = "remote ranks", "ranks not watched"
 
 def remarks(seen: Observation) -> tuple[Remark, ...]:
     """Return what else is known of a user's program; while one of them is grave, it cannot be called healthy."""
-    tellers = (_interrupt, _steps, _processes, _lost, _remote, _children, _ending, _memory, _long_steps, known_error)
+    tellers = (
+        _interrupt,
+        _steps,
+        _failures,
+        _processes,
+        _lost,
+        _remote,
+        _children,
+        _ending,
+        _memory,
+        _long_steps,
+        known_error,
+    )
     return tuple(one for tell in tellers for one in tell(seen))
 
 
@@ -50,6 +63,16 @@ def _interrupt(seen: Observation) -> Iterator[Remark]:
 def _steps(seen: Observation) -> Iterator[Remark]:
     if seen.begun and not seen.steps:
         yield Remark(name="no step", message="no training step was seen: nothing can be said of training")
+
+
+def _failures(seen: Observation) -> Iterator[Remark]:
+    """Report the parts of mlxprobe that failed in the program: rules that read what they see were not checked."""
+    failed = {str(fact.detail["inspector"]): str(fact.detail["error"]) for fact in _all(seen, FAILED)}
+    if failed:
+        first, *others = failed
+        more = f" and {counted(len(others), 'other part')}" if others else ""
+        message = f"mlxprobe failed in part ({first}: {failed[first]}){more}: what depends on it was not checked"
+        yield Remark(name="mlxprobe failed", message=message, detail={"parts": len(failed)})
 
 
 def _processes(seen: Observation) -> Iterator[Remark]:

@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import mlx.core as mx
+import msgspec
 import pytest
 from watching import GUARD_S
 
 from mlxprobe.diagnosis import RULES, diagnose
+from mlxprobe.diagnosis.reads import reads
 from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.observation import Limits, Observation, Program
 from mlxprobe.values.record import Finding
@@ -55,13 +57,25 @@ def function_at(file: Path, line: int) -> tuple[int, int]:
     return max(around, default=(0, sys.maxsize))
 
 
+def made_of(seen: Observation, code: str) -> set[str]:
+    """Return the names of the facts without which a rule finds less."""
+    found = {one.line for one in RULES[code].detect(seen)}
+    names = {fact.name for fact in seen.facts}
+    without = {name: tuple(fact for fact in seen.facts if fact.name != name) for name in names}
+    return {
+        name
+        for name, facts in without.items()
+        if found - {one.line for one in RULES[code].detect(msgspec.structs.replace(seen, facts=facts))}
+    }
+
+
 NESTED = {"mp307_padding_mask"}  # one call within another, of which Python 3.10 does not tell which it is in
 
 
 @pytest.mark.parametrize("file", FAULTY, ids=lambda file: file.stem)
 def test_a_fault_gets_its_code_at_its_place_and_nothing_but_what_follows(file: Path) -> None:
     code, line = marked(file)
-    _, findings = watched(file)
+    seen, findings = watched(file)
     found = [one for one in findings if one.code == code]
     assert found, findings
     first, last = (0, sys.maxsize) if file.stem in NESTED and sys.version_info < (3, 11) else function_at(file, line)
@@ -70,6 +84,7 @@ def test_a_fault_gets_its_code_at_its_place_and_nothing_but_what_follows(file: P
     assert grave <= {code} | implied(file), findings
     causes = {one.code for one in findings if one.severity is not Severity.NOTE and not one.follows}
     assert len(causes) <= 1, findings
+    assert made_of(seen, code) <= reads(RULES[code])
 
 
 @pytest.mark.parametrize("file", HEALTHY, ids=lambda file: file.stem)

@@ -1,16 +1,31 @@
-"""What could not be judged is told, and why."""
+"""What could not be judged is reported, with the reason."""
 
 from __future__ import annotations
 
+import ast
+import inspect
+import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
 import pytest
+from making import seen as healthy
 from watching import GUARD_S
 
+import mlxprobe.agent
 from mlxprobe.agent.inspectors import ALL
+from mlxprobe.agent.inspectors.losses.losses import COMPARED, FED, TARGETS, Losses
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.diagnosis import RULES
-from mlxprobe.diagnosis.gaps import SEES, unchecked
+from mlxprobe.diagnosis.gaps import unchecked
+from mlxprobe.diagnosis.reads import reads
+from mlxprobe.reports import diagnosis
+from mlxprobe.running.judging import judged
 from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.observation import Fact, Limits, Observation, Program
 
@@ -39,17 +54,183 @@ for _ in range(8):
 """
 
 
-def test_every_inspector_named_is_one_and_sees_something_for_a_rule() -> None:
-    assert set(SEES) <= {one.__name__ for one in ALL}
-    assert {code for codes in SEES.values() for code in codes.split()} <= set(RULES)
+HOOKS = [name for name in vars(Inspector) if not name.startswith("_") and callable(getattr(Inspector, name))]
+OWN = {Path(inspect.getfile(kind)) for kind in ALL}
+AGENT = Path(mlxprobe.agent.__file__).parent
+TELLS = {"fact", "revise"}
+WHY = {"not called again"}  # facts that say why others are missing
+BREAKS = """
+import sys
+
+from mlxprobe.agent.inspectors import ALL
+
+broken = sys.argv[1].split(",")
+
+def fails(self, *_, **__):
+    raise KeyError("ours")
+
+for kind in ALL:
+    if kind.__name__ in broken or broken == ["ALL"]:
+        for hook in sys.argv[2].split(","):
+            setattr(kind, hook, fails)
+
+import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
+
+mx.random.seed(0)
+model, optimizer = nn.Linear(4, 2), optim.Adam(1e-2)
+f = nn.value_and_grad(model, lambda x, y: nn.losses.mse_loss(model(x), y))
+
+def step(x, y):
+    value, grads = f(x, y)
+    optimizer.update(model, grads)
+    return value
+
+state = [model.state, optimizer.state]
+fast = mx.compile(step, inputs=state, outputs=state)
+for k in range(40):
+    x = mx.random.normal((8, 4))
+    value = (step if k < 20 else fast)(x, x[:, :2] * 2 + 1)
+    mx.eval(model.state, optimizer.state, value)
+    value.item()
+"""
 
 
-@pytest.mark.parametrize("inspector", sorted(SEES))
-def test_what_an_inspector_that_fails_would_have_seen_is_not_checked(inspector: str) -> None:
-    fact = Fact(name="inspector failed", detail={"inspector": inspector, "error": "KeyError: 'ours'"})
-    told = unchecked(Observation(program="p", limits=LIMITS, facts=(fact,)))
-    words = {one.code: one.message for one in told}
-    assert all(words[code] == "the inspector failed: KeyError: 'ours'" for code in SEES[inspector].split())
+def files_of(kind: type[Inspector]) -> set[Path]:
+    """Return the file of an inspector, and those of its parts: of classes in the same rooms that are no inspectors."""
+    files: set[Path] = set()
+    found = [Path(inspect.getfile(kind))]
+    while found:
+        file = found.pop()
+        files.add(file)
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mlxprobe.agent.inspectors"):
+                part = AGENT.joinpath(*str(node.module).split(".")[2:]).with_suffix(".py")
+                if any(alias.name.istitle() for alias in node.names):
+                    found += [part] if part not in files | OWN else []
+    return files
+
+
+def texts(files: Iterable[Path]) -> tuple[set[str], set[str]]:
+    """Return the names of facts that are written where they are emitted, and all texts of some files."""
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
+    calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    told = [call.args[0] for call in calls if call.func.attr in TELLS and call.args]  # type: ignore[attr-defined]
+    names = {str(one.value) for one in told if isinstance(one, ast.Constant)}
+    return names, {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_an_inspector_declares_the_facts_that_it_emits(kind: type[Inspector]) -> None:
+    literal, every = texts(files_of(kind))
+    declared = {name for name in kind.emits if not name.startswith(".")}
+    assert literal - WHY <= declared <= every
+    assert kind.emits or any(kind.__name__ in other.builds_on for other in ALL), "nothing needs it"
+    assert {*kind.builds_on} <= {other.__name__ for other in ALL}
+
+
+def shared(kind: type[Inspector]) -> tuple[set[str], set[str]]:
+    """Return what an inspector leaves for others and what it takes of them: keys of a look, attributes of it."""
+    leaves: set[str] = set()
+    takes: set[str] = set()
+    module = inspect.getmodule(kind)
+    for node in [node for file in files_of(kind) for node in ast.walk(ast.parse(file.read_text()))]:
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("inspection.looked"):
+            leaves.add(str(constant(node.slice, module)))
+        elif isinstance(node, ast.AugAssign) and ast.unparse(node.target).endswith("inspection.looked"):
+            leaves |= {str(one.value) for one in ast.walk(node.value) if isinstance(one, ast.Constant)}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[0].endswith("looked") and node.args:
+            kept = leaves if ast.unparse(node.func).endswith("setdefault") else takes
+            kept.add(str(constant(node.args[0], module)))
+    return leaves, takes
+
+
+def constant(node: ast.expr, module: object) -> object:
+    return node.value if isinstance(node, ast.Constant) else getattr(module, ast.unparse(node), ast.unparse(node))
+
+
+def test_an_inspector_declares_the_others_whose_looks_it_builds_on() -> None:
+    known = {kind: shared(kind) for kind in ALL}
+    for kind, (_, takes) in known.items():
+        givers = {one.__name__ for one, (leaves, _) in known.items() if one is not kind and leaves & takes}
+        assert givers <= {*kind.builds_on}, kind
+    assert known[Losses][0] >= {FED, TARGETS, COMPARED}
+
+
+def failures(seen: Observation) -> dict[str, Fact]:
+    return {str(fact.detail["inspector"]): fact for fact in seen.facts if fact.name == "inspector failed"}
+
+
+def reading(names: Iterable[str]) -> set[str]:
+    return {code for code, rule in RULES.items() if not reads(rule).isdisjoint(names)}
+
+
+def broken(kinds: str, hooks: str, folder: Path) -> Observation:
+    (folder / "train.py").write_text(BREAKS)
+    program = Program(name="train", argv=("script", str(folder / "train.py"), kinds, hooks), python=sys.executable)
+    limits = Limits(stall_s=20.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
+    seen = observe(program, limits, jit_key="tests")
+    assert seen.exit_code == 0, seen.output_tail
+    return seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hook", HOOKS)
+def test_what_each_inspector_that_fails_would_have_seen_is_not_checked(hook: str, tmp_path: Path) -> None:
+    """Break the same hook of all inspectors in one run: each reports itself, and counts alone for the rules."""
+    seen = broken("ALL", hook, tmp_path)
+    failed = failures(seen)
+    assert failed.keys() == {kind.__name__ for kind in ALL}
+    for kind in ALL:
+        fact = failed[kind.__name__]
+        others = [one for one in failed.values() if one is not fact]
+        alone = msgspec.structs.replace(seen, facts=tuple(one for one in seen.facts if one not in others))
+        row = judged(alone)
+        codes = reading(kind.emits)
+        assert codes or not kind.emits, kind
+        told = {one.code: one.message for one in unchecked(alone)}
+        assert {told[code] for code in codes} <= {"the inspector failed: KeyError: 'ours'"}
+        report = " ".join(diagnosis.told(row).split())
+        assert f"mlxprobe failed in part ({kind.__name__}: KeyError: 'ours')" in report and "healthy:" not in report
+        assert "not checked:" in report
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ByHand", "Makeup", "Operations", "Heard"])
+def test_one_inspector_that_fails_is_in_the_report_of_its_run(kind: str, tmp_path: Path) -> None:
+    row = judged(broken(kind, ",".join(HOOKS), tmp_path))
+    assert [one for one in row.findings if one.checked] == []
+    report = " ".join(diagnosis.told(row).split())
+    assert f"mlxprobe failed in part ({kind}: KeyError: 'ours')" in report and "healthy:" not in report
+    assert "the inspector failed: KeyError: 'ours'" in report
+
+
+@pytest.mark.parametrize("kind", ["Losses", "agent"])
+def test_a_part_that_fails_is_reported_and_the_program_is_not_called_healthy(kind: str) -> None:
+    lost = {"facts": ["loss graph"]} if kind == "Losses" else {}
+    fact = Fact(name="inspector failed", detail={"inspector": kind, "error": "KeyError: 'ours'", **lost})
+    report = diagnosis.told(judged(healthy(facts=(fact,))), 200)
+    assert f"no finding; mlxprobe failed in part ({kind}: KeyError: 'ours')" in report
+    assert "healthy: no finding" in diagnosis.told(judged(healthy()))
+
+
+class Unmade(Inspector):
+    """Fail when it is made."""
+
+    emits = ("loss graph",)
+
+    def __init__(self, inspection: Inspection) -> None:
+        raise KeyError("ours")
+
+
+def test_an_inspector_that_cannot_be_made_is_reported_and_the_others_work() -> None:
+    told: list[dict[str, object]] = []
+    recorder = Recorder(Channel(os.open(os.devnull, os.O_WRONLY)))
+    recorder.channel.send = lambda event, **values: bool(told.append(values))  # type: ignore[method-assign, func-returns-value]
+    inspection = Inspection(recorder, (Unmade, Losses))
+    assert [values["detail"] for values in told] == [
+        {"inspector": "Unmade", "error": "KeyError: 'ours'", "facts": ["loss graph"]}
+    ]
+    assert [type(one) for one in inspection._inspectors] == [Losses]
 
 
 @pytest.mark.slow

@@ -129,7 +129,7 @@ class Collectives:
                     note(operation, names, args, kwargs, result)
                 except Exception as error:  # a release may have other arguments
                     self._size = 1
-                    self._recorder.fact("inspector failed", None, inspector="Collectives", error=repr(error)[:200])
+                    self._recorder.lost("Collectives", error, [".collectives"])
             return result
 
         return build

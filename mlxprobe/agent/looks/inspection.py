@@ -11,6 +11,7 @@ from mlxprobe.agent.code import own
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.backlog import UPDATE, Backlog
 from mlxprobe.agent.looks.budget import Looks, is_landmark, next_landmark
+from mlxprobe.agent.looks.inspector import Inspector, missing
 from mlxprobe.agent.looks.waiting import Waiting
 from mlxprobe.agent.looks.wishes import Wishes
 from mlxprobe.agent.record.call import Call
@@ -18,55 +19,6 @@ from mlxprobe.agent.record.nesting import Home, Nesting
 from mlxprobe.agent.record.recorder import NEVER, Recorder
 
 LAZY_AT_MOST = 3  # steps without an evaluation: beyond, every graph holds all of them
-
-
-class Inspector:
-    """Something to look at. What an inspector holds of a step it must let go of in `look`."""
-
-    shadows = False  # whether it looks into compiled functions too, when they are run eagerly
-    passes = 0  # looks before its first: at the very first all is met and made, and somebody may wait
-
-    def __init__(self, inspection: Inspection) -> None:
-        self.inspection = inspection
-
-    def imported(self, name: str, module: Any) -> None:
-        """One of MLX's modules has been imported: wrap what is needed of it."""
-
-    def calling(self) -> None:
-        """A gradient call begins, at a step that is looked at."""
-
-    def called(self, call: Call) -> None:
-        """A gradient call has returned, at a step that is looked at."""
-
-    def given(self, args: Any) -> None:
-        """A compiled step is called, at a step that is looked at."""
-
-    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
-        """An optimizer is about to update, at a step that is looked at."""
-
-    def calling_in_trace(self) -> None:
-        """A gradient call in a compiled function begins to be traced."""
-
-    def called_in_trace(self, call: Call) -> None:
-        """A gradient call in a compiled function is being traced: its arrays have no values, and their graph."""
-
-    def traced(self, model: Any, gradients: Any) -> None:
-        """A compiled function is being traced, and updates: its arrays have shapes and places, and no values."""
-
-    def began(self, model: Any, optimizer: Any) -> None:
-        """An optimizer has updated for the first time, at whatever step."""
-
-    def training(self, model: Any, optimizer: Any) -> None:
-        """A model is about to be trained on, compiled or not, at a step that is looked at."""
-
-    def look(self, step: int) -> None:
-        """A step is complete: what its program evaluates is evaluated now."""
-
-    def forget(self) -> None:
-        """Let go of what is held without a look."""
-
-    def finish(self) -> None:
-        """The program has come to its end."""
 
 
 class Inspection(Wishes):
@@ -87,10 +39,16 @@ class Inspection(Wishes):
         self.looks = Looks()
         self.backlog = Backlog(recorder, self.looks, self.count)
         self.waiting = Waiting(recorder)
-        self._inspectors = [kind(self) for kind in kinds]
+        self._kinds = tuple(kinds)
+        self._inspectors: list[Inspector] = []
         self._inside: dict[str, Any] = {}
         self.home = Home()
         self._speaks = ""  # the inspector that is being told
+        for kind in self._kinds:
+            try:
+                self._inspectors.append(kind(self))
+            except Exception as error:
+                self.recorder.lost(kind.__name__, error, missing(kind, self._kinds))
 
     def imported(self, name: str, module: Any) -> None:
         """Tell of a module of MLX's that has been imported."""
@@ -246,5 +204,4 @@ class Inspection(Wishes):
                 tell(one)
             except Exception as error:  # MLX differs from release to release, and programs do what they like
                 self._inspectors.remove(one)
-                told = f"{type(error).__name__}: {error}"[:200]
-                self.recorder.fact("inspector failed", None, inspector=type(one).__name__, error=told)
+                self.recorder.lost(self._speaks, error, missing(type(one), self._kinds))

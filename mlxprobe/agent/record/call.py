@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlxprobe.agent.code import own
+
 
 class Call:
     """One gradient call of the program: `parameters` are what the gradient is taken of, `data` the rest, by name."""
@@ -37,3 +39,10 @@ class Call:
         """What the gradient is of, however often that is made anew: a function's code, or itself."""
         function = getattr(self.function, "func", self.function)
         return getattr(function, "__code__", function)
+
+    def loses(self, name: str) -> tuple[str, int]:
+        """Return the line of the user's that makes its loss, where the argument of a name is left out."""
+        with own.importable():
+            from mlxprobe.agent.code import authored
+
+        return authored.loses(self.function, name.partition(".")[0])

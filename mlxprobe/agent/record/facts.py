@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.wire.channel import Channel
+
+MESSAGE_CHARACTERS = 200
 
 
 class Facts:
@@ -62,5 +64,14 @@ class Facts:
             self.failed(error)
 
     def failed(self, error: Exception) -> None:
-        """Tell that we have failed at something; the program goes on."""
-        self.fact("inspector failed", None, inspector="agent", error=f"{type(error).__name__}: {error}"[:200])
+        """Report a failure of ours of which nobody knows what it has cost; the program goes on."""
+        self.fact("inspector failed", None, inspector="agent", error=brief(error))
+
+    def lost(self, part: str, error: Exception, facts: Iterable[str]) -> None:
+        """Report a part of ours that has failed, with the names of the facts that do not come any longer."""
+        self.revise("inspector failed", sites.NOWHERE, inspector=part, error=brief(error), facts=[*facts])
+
+
+def brief(error: Exception) -> str:
+    """Return an error's type and the beginning of its message."""
+    return f"{type(error).__name__}: {error}"[:MESSAGE_CHARACTERS]

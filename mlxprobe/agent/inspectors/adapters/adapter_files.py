@@ -12,7 +12,8 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.adapters import Adapter
 from mlxprobe.agent.looks.declared import Declared, declared
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wire import ranks
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -36,6 +37,8 @@ class Taken(NamedTuple):
 
 class AdapterFiles(Inspector):
     """Compare what is told of a file's scale with the layers, at the first step that uses them or at the end."""
+
+    emits = ("adapter scale", "weights written")
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

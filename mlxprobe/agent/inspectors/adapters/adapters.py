@@ -10,7 +10,8 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.adapters import Adapter
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping.arguments import like
 
 MOST = 3  # adapters that are looked at
@@ -21,6 +22,8 @@ SURE = 3  # looks
 
 class Adapters(Inspector):
     """Compare a base that may be trained with what it was; then see whether the layer is an adapter at all."""
+
+    emits = ("adapter with base", "adapters frozen")
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

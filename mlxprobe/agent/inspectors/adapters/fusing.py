@@ -10,7 +10,8 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks import adapters
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping.arguments import like
 
 ROWS = 64
@@ -34,6 +35,8 @@ class Fusing(Inspector):
     Only outside of gradients and traces. A fused weight is evaluated with its quantised parts, which would have been
     evaluated later; what quantises weights that come from nowhere is left alone.
     """
+
+    emits = ("fused", "fused nothing")
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -9,7 +9,8 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.gradients.accumulation import TOLERANCE
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES, HELD_SHARE
 from mlxprobe.agent.looks import adapters
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 MOST = 3  # weights that are looked at, with their factors
@@ -32,6 +33,7 @@ class Part(NamedTuple):
 class Products(Inspector):
     """Ask the gradients: with W + s·L·R, and with nothing else, that of L is s times that of W times R transposed."""
 
+    emits = ("adapter with base",)
     passes = 1
 
     def __init__(self, inspection: Inspection) -> None:

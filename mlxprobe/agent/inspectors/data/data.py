@@ -9,7 +9,8 @@ from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses.levels import Targets
 from mlxprobe.agent.inspectors.losses.losses import FED, TARGETS, is_amount, unique
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 MOST = 8  # arrays of a batch
@@ -43,6 +44,8 @@ class Seen:
 class Data(Inspector):
     """Hold what a gradient call is given until it is evaluated, and read a little of it at a few steps."""
 
+    emits = ("constant level", "input still", "rows alike", "same batch")
+    builds_on = ("Losses",)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -40,6 +41,8 @@ class Draws(Inspector):
 
     A seed counts where a gradient call draws with it, or is given what is drawn with it.
     """
+
+    emits = ("seeded",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

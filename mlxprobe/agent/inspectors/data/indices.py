@@ -9,7 +9,8 @@ from typing import Any
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.data.baked import Baked
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.record.nesting import Stop
 
@@ -26,6 +27,7 @@ EMBEDDINGS = {"mlx.nn.layers.embedding": "Embedding", "mlx.nn.layers.quantized":
 class Indices(Inspector):
     """Hold ids and targets until they are evaluated; then compare them with their tables, and with each other."""
 
+    emits = ("baked in", "id out of range", "ids", "targets are inputs", "targets follow inputs", "targets skip one")
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses.losses import COMPARED, unique
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 ROWS, SAMPLES = 64, 8  # of a batch; values of a row, beside two sums over all of it
@@ -86,6 +87,9 @@ class Path:
 
 class Pairs(Inspector):
     """Remember rows by some of their values, in the batches that are looked at."""
+
+    emits = ("supervision", "targets torn")
+    builds_on = ("Losses",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -12,7 +12,8 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount, unique
 from mlxprobe.agent.looks import placing
 from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 ARRAYS, LARGE, LAZY = 6, 1 << 24, 24  # of a call; bytes of one; that the program holds
@@ -48,6 +49,15 @@ class Path:
 class Places(Inspector):
     """Find the rows of batches in the arrays that the program holds, at a few looks."""
 
+    emits = (
+        "batches overlap",
+        "targets cut",
+        "targets in order",
+        "targets shifted",
+        "trained on what is kept",
+        "turned apart",
+    )
+    builds_on = ("Losses",)
     passes = 1
 
     def __init__(self, inspection: Inspection) -> None:

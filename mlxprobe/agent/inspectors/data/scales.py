@@ -8,7 +8,8 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses.losses import FED, is_amount, unique
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.placing import is_standard, keys
 from mlxprobe.agent.record.call import Call
 
@@ -24,6 +25,9 @@ class Scales(Inspector):
 
     No array is held and nothing is evaluated for it: what waits for its values is left out.
     """
+
+    emits = ("other scale", "standardised alone")
+    builds_on = ("Losses", "Passes")
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -7,7 +7,8 @@ from typing import Any
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks import within
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 ENOUGH = 5  # looks, each with more than the one before
@@ -22,6 +23,8 @@ class Sizes(Inspector):
 
     A buffer that is kept begins, or ends, with the rows that it had at the last look; what is drawn anew does not.
     """
+
+    emits = ("input grows",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -12,7 +12,8 @@ from mlxprobe.agent.code.trees import is_array
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount
 from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 MOST, ARRAYS = 4, 4  # sources, and arrays of a call
@@ -50,6 +51,7 @@ class Source:
 class Sources(Inspector):
     """Find once what the program holds beside a batch, and read some elements of it at a few looks."""
 
+    emits = ("written to",)
     passes = 1
 
     def __init__(self, inspection: Inspection) -> None:

@@ -7,7 +7,8 @@ from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Source:
 class Supply(Inspector):
     """Find, at a few gradient calls, the loops around them, and what they iterate that was made before."""
 
+    emits = ("used up",)
     passes = 1
 
     def __init__(self, inspection: Inspection) -> None:

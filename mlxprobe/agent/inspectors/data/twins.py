@@ -8,7 +8,8 @@ from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.losses.losses import COMPARED, FED, LAZY, is_amount, unique
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 MOST, HELD_BYTES = 6, 1 << 20  # arrays of a call, and of each
@@ -33,6 +34,8 @@ class Counts:
 class Twins(Inspector):
     """Compare what a gradient call is given, once the program has evaluated it."""
 
+    emits = ("inputs alike", "target given")
+    builds_on = ("Losses",)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -32,6 +33,8 @@ class Kept:
 class Accumulation(Inspector):
     """Keep one small parameter's gradient of each call, and compare the update's with their sum."""
 
+    emits = ("accumulated", "gradients dropped", "not cleared")
+    builds_on = ("Losses",)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 from mlxprobe.agent.code.trees import is_vector
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.gradients.accumulation import ELEMENTS, LAST_IS_SURE, SMALL, share_of_sum
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 ASKED = 32  # calls in a row, at most, that are looked at for that
@@ -28,6 +29,8 @@ class ByHand(Inspector):
 
     Where each call finds it moved there are no micro-batches, and nothing more is looked at.
     """
+
+    emits = ("gradients dropped",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -9,7 +9,8 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
@@ -25,6 +26,7 @@ SAME, LESS = 0.01, 0.999  # of norms: that are one limit, and that were changed
 class Clipping(Inspector):
     """Count the elements that have exactly the largest absolute value of all, where the program changed gradients."""
 
+    emits = (".clip_norm", "clipped away", "clipped everywhere", "clipped while scaled")
     shadows = True
     passes = 1
 

@@ -14,7 +14,8 @@ from mlxprobe.agent.inspectors.gradients.unused import Unused
 from mlxprobe.agent.inspectors.gradients.zeros import ZERO_IS_SURE, Zeros
 from mlxprobe.agent.inspectors.work.turns import Turns
 from mlxprobe.agent.looks.cuts import Cuts
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 TRACES = 4  # that are drawn
@@ -25,6 +26,15 @@ ASKED = 32  # steps in a row, at most, that are looked at for that
 class Gradients(Inspector):
     """Hold some gradients until the program has evaluated them, then read their extremes."""
 
+    emits = (
+        ".gradient",
+        "gradient not finite",
+        "gradients got over",
+        "loss not finite",
+        "not looked at",
+        "nothing to learn",
+        "zero gradient",
+    )
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.gradients.accumulation import ELEMENTS, SMALL, share_of_sum
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 
 SURE = 2  # looks; in a compiled function one trace is every step
 
@@ -45,6 +46,8 @@ class Given:
 
 class Repeats(Inspector):
     """Compare what the updates of a step are given with one another, and with what the last step's were."""
+
+    emits = ("applied again",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -9,7 +9,8 @@ from typing import Any
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping.arguments import like
 
 IS_SURE = 3
@@ -27,6 +28,7 @@ class Clip:
 class Unclipped(Inspector):
     """Compare what is clipped with what an optimizer gets; what would not have been changed tells nothing."""
 
+    emits = ("clip dropped",)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:

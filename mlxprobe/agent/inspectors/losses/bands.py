@@ -7,7 +7,8 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping.arguments import like
 
 CLASSES, NARROW = 8, 0.3  # fewer may be hard to tell apart; the widest row of a batch, from its lowest to its highest
@@ -19,6 +20,8 @@ TAUGHT, LATE, LONG = 50, 2, 100  # steps, looks after these, and steps before th
 
 class Bands(Inspector):
     """Read the widest row of logits at each look; one that is wider, and it is over."""
+
+    emits = ("logits alike", "logits narrow")
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

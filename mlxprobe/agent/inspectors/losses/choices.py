@@ -9,7 +9,8 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.losskind import LossKind
 from mlxprobe.agent.inspectors.losses.losses import is_amount
-from mlxprobe.agent.looks.inspection import LAZY_AT_MOST, Inspection, Inspector
+from mlxprobe.agent.looks.inspection import LAZY_AT_MOST, Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping.arguments import like
 
 LOOKS, PLACES = 2, 16  # draws at a line; lines
@@ -22,6 +23,8 @@ class Choices(Inspector):
 
     Nothing is evaluated for it.
     """
+
+    emits = ("chosen by probabilities",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

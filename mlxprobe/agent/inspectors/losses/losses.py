@@ -8,7 +8,8 @@ from typing import Any
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.losskind import LossKind
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.squashes import Held, Squashes
 from mlxprobe.agent.record.call import Call
 
@@ -27,6 +28,8 @@ LONGEST, MANY = "longest chain", 3000  # operations of a loss, among which the l
 class Losses(Inspector):
     """Export the loss before it is evaluated, with the program's own arrays named, and read the graph."""
 
+    emits = ("argument unreached", "hand-written log-softmax", "loss graph", "no labels", "squashed twice",
+             "supervision", "two classes", "weights turned")  # fmt: skip
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -112,7 +115,7 @@ class Losses(Inspector):
         if arrays.keys() == integers and not heard and drawn.label_free(integers):
             self._label_free += weight
             if self._label_free >= UNREACHED_IS_SURE > self._label_free - weight:
-                site, seen = sites.blamed(made_at(call, ""), call.site)
+                site, seen = sites.blamed(call.loses(""), call.site)
                 self.inspection.recorder.fact("no labels", site, seen=seen)
         kind = drawn.hand_written()
         if kind and (kind != "stable" or self._log_site[1]):  # MLX's own goes along other axes in as many operations
@@ -130,7 +133,7 @@ class Losses(Inspector):
         """Tell of what is squashed twice, and of weights that are a softmax along another axis than is summed."""
         kind, first = drawn.squashed()
         if kind:
-            site, seen = sites.blamed(held[first].site if first in held else made_at(call, ""), call.site)
+            site, seen = sites.blamed(held[first].site if first in held else call.loses(""), call.site)
             self.inspection.recorder.fact("squashed twice", site, kind=kind, seen=seen)
         turned = next((one for name, one in held.items() if name[0] == "w" and drawn.weighs_across(name)), None)
         if turned is not None:
@@ -219,19 +222,11 @@ class Losses(Inspector):
         sure = {name for name in told | sure if (site, name) not in self._reached}
         if sure != told:
             if not told:  # what is taken back is taken back there
-                place, seen = sites.blamed(made_at(call, min(sure)), site)
+                place, seen = sites.blamed(call.loses(min(sure)), site)
             self._told[site] = sure, place, seen
             read = sorted(name for name in sure if (site, name) in self._read_on_host)
             detail = {"names": sorted(sure), "reached": reached, "read": read, "seen": seen, **how}
             self.inspection.recorder.revise("argument unreached", place, **detail)
-
-
-def made_at(call: Call, name: str) -> tuple[str, int]:
-    """Return the line of the user's that makes a call's loss, where the argument of a name is left out."""
-    with own.importable():
-        from mlxprobe.agent.code import authored
-
-    return authored.loses(call.function, name.partition(".")[0])
 
 
 def is_amount(one: Any) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -44,6 +45,7 @@ class Model:
 class Outcomes(Inspector):
     """Hold the targets of MLX's own losses of classes, and what came back for biases that may be the last."""
 
+    emits = ("one outcome",)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:

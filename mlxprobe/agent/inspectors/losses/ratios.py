@@ -7,7 +7,8 @@ from typing import Any
 
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses.losses import RATIOS
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 LOOKS = 40
@@ -15,6 +16,9 @@ LOOKS = 40
 
 class Ratios(Inspector):
     """Correlate what an exponential takes an argument from with that argument, at the steps that are looked at."""
+
+    emits = ("ratio",)
+    builds_on = ("Losses",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

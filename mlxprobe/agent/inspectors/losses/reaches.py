@@ -7,8 +7,9 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.inspectors.losses.losses import BOUNDED, made_at
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.inspectors.losses.losses import BOUNDED
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 ENDS = {"Sigmoid": (0.0, 1.0), "Softmax": (0.0, 1.0), "Tanh": (-1.0, 1.0), "ReLU": (0.0, math.inf)}
@@ -21,6 +22,8 @@ LARGE = 1 << 22  # elements
 class Reaches(Inspector):
     """Read targets that a squared or an absolute error compares with what an activation returns, once evaluated."""
 
+    emits = ("targets beyond",)
+    builds_on = ("Losses",)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -30,7 +33,7 @@ class Reaches(Inspector):
 
     def called(self, call: Call) -> None:
         for kind, target, site in self.inspection.looked.pop(BOUNDED, []):
-            place, seen = sites.blamed(site if site[1] else made_at(call, ""), call.site)
+            place, seen = sites.blamed(site if site[1] else call.loses(""), call.site)
             self._held.append((kind, target, place, seen))
 
     def forget(self) -> None:

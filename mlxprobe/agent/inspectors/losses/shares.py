@@ -7,7 +7,8 @@ from typing import Any
 
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.tails import longest_run, longest_tail, rows_of, tail
 from mlxprobe.agent.looks.taps import Tap, Taps
 from mlxprobe.agent.record.call import Call
@@ -41,6 +42,7 @@ class Share:
 class Shares(Inspector):
     """Weigh the positions that a loss is reduced from, once the program has evaluated what came back for them."""
 
+    emits = ("loss share",)
     shadows = True
     passes = 1
 

@@ -8,7 +8,8 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses.losses import TARGETS, is_amount
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -23,6 +24,8 @@ LONG = 1.1  # rows that are not of length 1
 class Slips(Inspector):
     """Note such calls within gradient calls, by their shapes, and tell of those that come again."""
 
+    emits = ("down the rows", "no axis", "pooled across", "scale turned")
+    builds_on = ("Losses",)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:

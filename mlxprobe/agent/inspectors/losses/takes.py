@@ -11,7 +11,8 @@ from mlxprobe.agent.code.trees import is_vector
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.losses.choices import sums_to_one
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -98,6 +99,7 @@ JUDGES: dict[str, tuple[str, dict[str, Callable[[Any, int], Judged]]]] = {
 class Takes(Inspector):
     """Hold what losses are given within a gradient call that is looked at, up to the end of the step."""
 
+    emits = ("misgiven", "probabilities")
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount, unique
 from mlxprobe.agent.inspectors.losses.shares import TAPS
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 GOOD = r"(?i)adv|return|reward|gain|score|benefit"
@@ -20,6 +21,8 @@ CLEAR = 0.5  # correlation
 class Worths(Inspector):
     """Hold what came back for the likelihood of each choice beside the argument that says how good it was."""
 
+    emits = ("worth",)
+    builds_on = ("Shares",)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:

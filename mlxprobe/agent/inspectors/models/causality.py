@@ -10,7 +10,8 @@ from mlxprobe.agent.code.trees import SingleError, doubled, is_array
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.data.indices import ATTENDS, RELATED
 from mlxprobe.agent.inspectors.models.heard import Made, put_back
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 ROWS = 2  # of the batch: the probe costs four forward passes over them
@@ -25,6 +26,8 @@ class Causality(Inspector):
     bit-equal.
     """
 
+    emits = ("carried over", "causality")
+    builds_on = ("Indices", "Heard")
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:

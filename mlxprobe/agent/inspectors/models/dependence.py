@@ -14,7 +14,8 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses.losses import COMPARED, TARGETS, unique
 from mlxprobe.agent.inspectors.models.heard import Made, put_back
 from mlxprobe.agent.looks.anew import Refused
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.probing import CALLS as CALLED
 from mlxprobe.agent.looks.probing import Found, Probe
 from mlxprobe.agent.looks.spreads import deviation
@@ -38,6 +39,8 @@ class Dependence(Inspector):
     is left alone, and so is one that is slow.
     """
 
+    emits = ("input idle", "input zero", "modes apart", "one place", "outputs alike", "outputs one", "rows mixed")
+    builds_on = ("Losses", "Heard", "Pairs", "Scales")
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -88,7 +91,7 @@ class Dependence(Inspector):
             if not any(code is asked for _, asked, _ in self._seen):
                 told = f"{code.co_name} could not be called again with other rows ({why})"
                 site = code.co_filename, code.co_firstlineno
-                self.inspection.recorder.fact("not called again", site, why=told)
+                self.inspection.recorder.fact("not called again", site, why=told, facts=[*self.emits])
 
     def _asks(self, probe: Probe, made: Made, targets: list[Any], step: int) -> dict[str, Callable[[], Found]]:
         """List by name what is to be asked of a call."""

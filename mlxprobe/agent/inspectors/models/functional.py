@@ -17,7 +17,8 @@ from mlxprobe.agent.code.trees import Saved, SavedKey, SingleError, doubled, is_
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.data.indices import is_ids, relation
 from mlxprobe.agent.inspectors.models.causality import LEAK, rows
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.record.nesting import Stop
 
@@ -32,6 +33,7 @@ Returned = tuple[sites.Site, Any, list[Any]]  # a line that returned, what, and 
 class Functional(Inspector):
     """Call a loss function of no model anew, as a gradient call has called it, right after that."""
 
+    emits = ("causality", "loss not called again", "targets follow inputs")
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:

@@ -13,7 +13,8 @@ from mlxprobe.agent.code.trees import Saved, SavedKey, weak
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.anew import outputs
 from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans

@@ -12,7 +12,8 @@ from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.models.layouts import neighbours
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 SURE = 3  # looks
@@ -50,6 +51,7 @@ class Unowned:
 class Hidden(Inspector):
     """Follow what reaches the loss without being a parameter; what stays the same is never trained."""
 
+    emits = ("array untrained",)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:

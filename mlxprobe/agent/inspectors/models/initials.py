@@ -8,7 +8,8 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -21,6 +22,8 @@ MAKERS = (
 
 class Initials(Inspector):
     """Follow what the functions of `nn.init` are given and return, up to the first gradient call."""
+
+    emits = ("initial dropped",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -8,7 +8,8 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.taps import is_ids
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
@@ -29,6 +30,7 @@ class Layouts(Inspector):
     So they do where a recurrent layer is given time first, and takes that for the rows of a batch.
     """
 
+    emits = ("channels first", "heads turned", "reshaped", "rows second", "time first")
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:

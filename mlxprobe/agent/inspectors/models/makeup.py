@@ -10,7 +10,8 @@ from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
@@ -25,6 +26,8 @@ WRITERS = ("save", "savez", "savez_compressed", "save_safetensors", "save_gguf")
 
 class Makeup(Inspector):
     """Gather shapes, types and names; nothing is evaluated for it, and no value is read but some of a few batches."""
+
+    emits = (".batches", ".model")
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

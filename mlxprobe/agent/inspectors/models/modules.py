@@ -10,7 +10,8 @@ from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.models.writes import Writes
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -25,6 +26,8 @@ Idle = dict[str, dict[str, int]]  # by kind, the modules that are in evaluation 
 
 class Modules(Inspector):
     """Look at the modules of the model that a gradient is taken of."""
+
+    emits = ("dropped out", "evaluation mode", "last batch", "parameter overwritten")
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

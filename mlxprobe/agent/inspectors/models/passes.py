@@ -9,7 +9,8 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.inspectors.models.modes import Modes, loop
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
@@ -22,6 +23,8 @@ FLOOR_BYTES = 1_000_000
 
 class Passes(Inspector):
     """Hear of MLX's losses, and follow those that nothing takes a gradient of."""
+
+    emits = ("frozen statistics", "training mode", "unevaluated pass")
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -10,7 +10,8 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses.losses import unique
 from mlxprobe.agent.inspectors.models.heard import Made, put_back
 from mlxprobe.agent.looks.anew import Refused, again, outputs
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 MANY = 24  # calls within one gradient call
@@ -22,6 +23,8 @@ NEAR = 1e-3  # of the outputs' size
 class Rowwise(Inspector):
     """Give a model some of the rows that it was given one by one together, and compare what it returns."""
 
+    emits = ("row by row",)
+    builds_on = ("Heard",)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 
 MOST = 4  # models
 UPDATES = 3  # by then a tie that is made anew after each is known
@@ -37,6 +38,8 @@ class Tie:
 
 class Ties(Inspector):
     """See at a model's first update whether two such parameters are the same, and later whether they still are."""
+
+    emits = ("tie parted",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -9,7 +9,8 @@ from typing import Any
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -22,6 +23,7 @@ SURE, LOOKS = 4, 24
 class Units(Inspector):
     """Compare the rows of a few matrices of weights with their first, at the looks at which they have moved."""
 
+    emits = ("one layer", "units alike")
     shadows = True
     passes = 1
 

@@ -7,7 +7,8 @@ from typing import Any
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
 from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire.ranks import declared
 
@@ -17,6 +18,8 @@ TOLD = 24  # elements, which tell how far apart ranks are
 
 class Prints(Inspector):
     """Take some elements of a few parameters as a step finds them, where their program has evaluated them."""
+
+    emits = ("parameters hashed", "reduced in vain")
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -12,7 +12,8 @@ from mlxprobe.agent.inspectors.losses.losses import unique
 from mlxprobe.agent.inspectors.losses.shares import SCALE
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
 from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire.ranks import declared
 
@@ -25,6 +26,9 @@ STATISTICS = ("running_mean", "running_var")
 
 class Reduced(Inspector):
     """Take some elements of a few gradients at the steps that all ranks look at, once their program has them."""
+
+    emits = ("gradients read", "statistics read")
+    builds_on = ("Shares",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -7,7 +7,8 @@ from typing import Any
 
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.inspectors.losses.losses import unique
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.agent.wrapping.arguments import like
@@ -18,6 +19,7 @@ MODULES, SITES = 1000, 4
 class Whence(Inspector):
     """Read them off the source at a few gradient calls, where there are other ranks."""
 
+    emits = ("batch made", "model made", "rounds")
     passes = 1
 
     def __init__(self, inspection: Inspection) -> None:

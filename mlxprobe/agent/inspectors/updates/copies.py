@@ -12,7 +12,8 @@ from mlxprobe.agent.code.trees import is_vector
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.updates.parameters import MANY, NEVER_AGAIN, affordable
 from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 MOST, VARIED = 4, 4  # models; values of a parameter that is no constant
@@ -24,6 +25,9 @@ BACK = 0.1  # of the way that the weights have come
 
 class Copies(Inspector):
     """Keep some elements of what a model begins with, and hold what others have, and what it ends with, beside them."""
+
+    emits = ("copy unmoved", "follower slow", "follower unmoved", "never taught", "set to the same", "weights back")
+    builds_on = ("Passes",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -9,7 +9,8 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -40,6 +41,8 @@ class First:
 
 class Drifts(Inspector):
     """Follow the running means of frozen batch normalisation, as long as it is frozen and its weights stay."""
+
+    emits = ("statistics moved",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -8,7 +8,8 @@ from types import CodeType
 from typing import Any
 
 from mlxprobe.agent.code.dropping import Lost, dies, losing, numbers
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
@@ -20,6 +21,8 @@ STORED = 16
 
 class Dropped(Inspector):
     """Hear of what ports of other frameworks mean to change in place, while a step is looked at."""
+
+    emits = ("result dropped",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -9,7 +9,8 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -20,6 +21,8 @@ FROZEN = 6
 
 class Frozen(Inspector):
     """Compare the gradients that an optimizer gets with the model's trainable parameters."""
+
+    emits = ("frozen changed", "frozen updated", "gradient missing", "modules unowned")
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

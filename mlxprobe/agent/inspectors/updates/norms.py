@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 MOST = 4  # matrices
@@ -17,6 +18,7 @@ GONE = 0.1  # of what it was
 class Norms(Inspector):
     """Read some elements of the largest matrices that are trained, where they are evaluated."""
 
+    emits = ("weights left",)
     passes = 1
 
     def __init__(self, inspection: Inspection) -> None:

@@ -10,7 +10,8 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.trees import is_vector
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES, HELD_SHARE
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -52,6 +53,9 @@ class Held:
 
 class Parameters(Inspector):
     """Compare a few small parameters with what they were at the last look."""
+
+    emits = ("gradients unused", "parameters unchanged")
+    builds_on = ("Gradients",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -10,7 +10,8 @@ from typing import Any
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.settings import is_uncorrected, settings
 from mlxprobe.agent.record.steps import number
 from mlxprobe.agent.wrapping.arguments import like
@@ -75,6 +76,8 @@ class Followed:
 
 class Rates(Inspector):
     """Read each optimizer's rate where a step is looked at, and once at the end."""
+
+    emits = (".optimizers", "betas turned", "rate astray", "schedule unused")
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

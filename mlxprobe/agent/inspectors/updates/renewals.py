@@ -11,7 +11,8 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping.arguments import like
 
 IS_SURE, SOONER = 3, 2  # renewals; of optimizers whose schedule each of them cuts short
@@ -45,6 +46,9 @@ class Trained:
 
 class Renewals(Inspector):
     """Compare each new optimizer with the one before it: its kind, its rate, its line, and what it is to train."""
+
+    emits = ("another training", "optimizer renewed", "schedule begun anew")
+    builds_on = ("Rates",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -6,7 +6,8 @@ from typing import Any
 
 from mlxprobe.agent.code.trees import is_vector
 from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 
 MOST = 4  # matrices
@@ -18,6 +19,7 @@ SMALLER = 0.5  # than those that stay are those that move
 class Swallows(Inspector):
     """Compare some elements of the largest matrices of 16 bits before an update and after it."""
 
+    emits = ("swallowed",)
     passes = 1
 
     def __init__(self, inspection: Inspection) -> None:

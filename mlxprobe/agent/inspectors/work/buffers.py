@@ -10,7 +10,8 @@ from typing import Any
 from mlxprobe.agent.compiled import kept
 from mlxprobe.agent.compiled.kept import HALF, KNOWN, TRACED, Growth, Kept
 from mlxprobe.agent.looks.backlog import UPDATE
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 
 LIMIT = 499_000  # MLX's own, where the system names no other
 MANY_STEPS, EARLY = 32, {4, 8, 16}  # what is told grows over its later half, and did so over the quarter before
@@ -23,6 +24,8 @@ class Buffers(Inspector):
 
     Each by what it grows at in the later half of the steps, which counts where it did so in the quarter before too.
     """
+
+    emits = ("buffers",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

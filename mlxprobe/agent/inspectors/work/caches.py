@@ -10,7 +10,7 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.roots import OWN
-from mlxprobe.agent.looks.inspection import Inspector
+from mlxprobe.agent.looks.inspector import Inspector
 
 MANY = 256  # results
 SELDOM = 0.05  # of its calls, those that are given a result again
@@ -19,6 +19,8 @@ KIND: Any = functools._lru_cache_wrapper
 
 class Caches(Inspector):
     """Ask the caches without a limit, when the program has ended, what they hold and what they were good for."""
+
+    emits = ("cache without end",)
 
     def finish(self) -> None:
         for one in self._without_end():

@@ -11,7 +11,8 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 
 OPTIMIZER_FILE = r"(?i)(optim|adam|momentum)\w*.*\.(safetensors|npz|npy|gguf|json|pkl|bin)$"
 WEIGHTS_SHARE = 0.5
@@ -36,6 +37,14 @@ class Waiting:
 
 class Checkpoints(Inspector):
     """Remember what was loaded until training goes on, and compare then."""
+
+    emits = (
+        "loaded but unused",
+        "loaded untrained",
+        "optimizer state not saved",
+        "optimizer state unread",
+        "optimizer state wiped",
+    )
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -15,7 +15,8 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.work.unrolled import Unrolled, depends
 from mlxprobe.agent.inspectors.work.wraps import Wraps
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
@@ -35,6 +36,9 @@ LOOKS = 2
 
 class Operations(Inspector):
     """Look at operators while the program uses them."""
+
+    emits = ("broadcast", "bytes begin again", "evaluated within", "huge graph", "piecemeal", "promoted")
+    builds_on = ("Losses",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

@@ -15,7 +15,8 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.roots import OWN, PACKAGE
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
-from mlxprobe.agent.looks.inspection import Inspection, Inspector
+from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.waiting import EVERY
 
 LISTED = 200  # of a long list, the last are enough to see it grow
@@ -31,6 +32,8 @@ Key = tuple[str, str, str]  # what, function and name
 
 class Retained(Inspector):
     """Count the pending operations behind each variable of the user's frames; one that grows keeps its graph."""
+
+    emits = ("container grows", "retained")
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)

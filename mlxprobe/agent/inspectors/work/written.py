@@ -11,7 +11,7 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.hooks.evaluations import WRITERS
-from mlxprobe.agent.looks.inspection import Inspector
+from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping.arguments import like
 
 SHARE, FREE_S = 0.05, 0.02  # of the time that the writing took
@@ -20,6 +20,8 @@ LISTED = 5
 
 class Written(Inspector):
     """Look at the arrays right after they have been written: the writing has evaluated them."""
+
+    emits = ("saved not finite",)
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.core":

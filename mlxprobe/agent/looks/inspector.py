@@ -1,0 +1,72 @@
+"""What an inspector is: it looks at some steps, and says which facts it emits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mlxprobe.agent.record.call import Call
+
+if TYPE_CHECKING:
+    from mlxprobe.agent.looks.inspection import Inspection
+
+
+class Inspector:
+    """Something to look at. What an inspector holds of a step it must let go of in `look`."""
+
+    emits: ClassVar[tuple[str, ...]] = ()  # names of its facts; after a point, what it tells of a step or for the sheet
+    builds_on: ClassVar[tuple[str, ...]] = ()  # other inspectors that it sees nothing without
+    shadows = False  # whether it looks into compiled functions too, when they are run eagerly
+    passes = 0  # looks before its first: at the very first all is met and made, and somebody may wait
+
+    def __init__(self, inspection: Inspection) -> None:
+        self.inspection = inspection
+
+    def imported(self, name: str, module: Any) -> None:
+        """One of MLX's modules has been imported: wrap what is needed of it."""
+
+    def calling(self) -> None:
+        """A gradient call begins, at a step that is looked at."""
+
+    def called(self, call: Call) -> None:
+        """A gradient call has returned, at a step that is looked at."""
+
+    def given(self, args: Any) -> None:
+        """A compiled step is called, at a step that is looked at."""
+
+    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        """An optimizer is about to update, at a step that is looked at."""
+
+    def calling_in_trace(self) -> None:
+        """A gradient call in a compiled function begins to be traced."""
+
+    def called_in_trace(self, call: Call) -> None:
+        """A gradient call in a compiled function is being traced: its arrays have no values, and their graph."""
+
+    def traced(self, model: Any, gradients: Any) -> None:
+        """A compiled function is being traced, and updates: its arrays have shapes and places, and no values."""
+
+    def began(self, model: Any, optimizer: Any) -> None:
+        """An optimizer has updated for the first time, at whatever step."""
+
+    def training(self, model: Any, optimizer: Any) -> None:
+        """A model is about to be trained on, compiled or not, at a step that is looked at."""
+
+    def look(self, step: int) -> None:
+        """A step is complete: what its program evaluates is evaluated now."""
+
+    def forget(self) -> None:
+        """Let go of what is held without a look."""
+
+    def finish(self) -> None:
+        """The program has come to its end."""
+
+
+def missing(failed: type[Inspector], kinds: Iterable[type[Inspector]]) -> list[str]:
+    """List the facts that an inspector which failed leaves out: its own, and those of all that build on it."""
+    gone, before = {failed.__name__}, 0
+    kinds = [*kinds]
+    while len(gone) > before:
+        before = len(gone)
+        gone |= {kind.__name__ for kind in kinds if gone.intersection(kind.builds_on)}
+    return sorted({name for kind in kinds if kind.__name__ in gone for name in kind.emits})
