@@ -29,7 +29,7 @@ def lines(one: ProgramRecord) -> Lines:
         ("optimizer", "; ".join(map(_optimizer, sheet.optimizers))),
         ("clipping", _clipping(sheet)),
         ("updates", _updates(sheet)),
-        ("batches", _some(sheet.batches) + _again(sheet)),
+        ("batches", _some(sheet.batches) + again(sheet)),
         ("positions", _positions(sheet)),
         ("loss", _loss(one)),
         ("compiled", _some(f"{name}: {counted(made[0], 'trace')}, {made[1]:,} calls" for name, made in _calls(sheet))),
@@ -96,13 +96,13 @@ def _clipping(sheet: Sheet) -> str:
     return f"by norm, to {sheet.clip_norm:.3g}, in {looks}" if sheet.clipped else ""
 
 
-def _again(sheet: Sheet) -> str:
-    """Say how many of the batches that were looked at came again."""
+def again(sheet: Sheet) -> str:
+    """Say how many of the batches that were compared came again, with all of their arrays."""
     if sheet.different == sheet.compared:
         return ""
     if sheet.different == 1:
-        return f" (the same one in all {sheet.compared} that were looked at)"
-    return f" ({sheet.different} different ones in {sheet.compared} that were looked at)"
+        return f" (all arrays are identical at all {sheet.compared} sampled steps)"
+    return f" ({sheet.different} different ones at {sheet.compared} sampled steps)"
 
 
 def _positions(sheet: Sheet) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from mlxprobe.agent.inspectors.data.pairs import BELONG, Path, known_by
 from mlxprobe.agent.inspectors.losses.levels import Targets
-from mlxprobe.agent.looks import within
+from mlxprobe.agent.looks import placing, within
 
 RUNS = 200
 
@@ -100,3 +100,13 @@ def test_a_loss_that_is_not_finite_gains_nothing() -> None:
     for look in range(8):
         targets.add(mx.array([1.0, 2.0, 3.0]), math.inf if look > 5 else 0.5)
     assert all(map(math.isfinite, targets.gain()))
+
+
+def test_a_row_lies_where_all_of_its_numbers_are_and_not_where_some_are() -> None:
+    mx.random.seed(0)
+    whole = mx.random.normal((40, 8, 8))
+    assert placing.positions(whole[10:14], whole) == [10, 11, 12, 13]
+    assert placing.starts(whole[10:14], whole)
+    other = whole.reshape(40, 64) + (mx.arange(64) % 2)  # every other number is another one
+    assert placing.positions(other.reshape(40, 8, 8)[10:14], whole) == [None] * 4
+    assert not placing.matches(other.reshape(40, 8, 8)[10:14], whole).any()

@@ -77,7 +77,7 @@ def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
             "(warm-up of 10 done), weight decay 0.01 on all that it updates",
         ),
         ("updates", "15, of 4 gradient calls each"),
-        ("batches", "4×33 int32, 4×65 int32 (4 different ones in 9 that were looked at)"),
+        ("batches", "4×33 int32, 4×65 int32 (4 different ones at 9 sampled steps)"),
         ("positions", "92 % of 5,120 carry loss"),
         ("loss", "4.933 → 4.463 in 2 values; chance is ln 126 = 4.836"),
         ("compiled", "step: 2 traces, 60 calls"),

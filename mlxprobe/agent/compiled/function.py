@@ -167,7 +167,7 @@ class Compiled:
         updates = [(one(), other()) for one, other in self._trained.get(key, ())]
         due = inspection.due
         if due:
-            inspection.given(args)
+            inspection.given((*args, *kwargs.values()))
         owner = self._owner(updates)
         if self._gradients:
             if self._owned() is not owner:

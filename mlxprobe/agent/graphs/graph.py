@@ -169,6 +169,13 @@ def numbers_each(arrays: list[Any]) -> list[list[float]]:
     return [one.tolist() for one in flat]
 
 
+def is_mask(array: Any) -> bool:
+    """Tell whether an evaluated array has no other elements than zeros and ones."""
+    import mlx.core as mx
+
+    return bool(mx.all((array == 0) | (array == 1)).item())
+
+
 def _float32() -> Any:
     import mlx.core as mx
 

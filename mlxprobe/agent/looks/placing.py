@@ -53,7 +53,8 @@ def columns_of(whole: Any) -> int:
 def matches(batch: Any, whole: Any) -> Any:
     """Tell for each of a batch's first rows which rows of another array are equal to it.
 
-    Number by number: all at once would take more memory than the program's own step does.
+    Some numbers of each row first, one by one: all at once would take more memory than the program's own step does.
+    A row that is found so is compared in full, at the first of its places.
     """
     import mlx.core as mx
 
@@ -65,6 +66,10 @@ def matches(batch: Any, whole: Any) -> Any:
     same = mine[:, :1] == others[None, :, 0]
     for k in range(1, mine.shape[1]):
         same = same & (mine[:, k : k + 1] == others[None, :, k])
+    if batch.size > batch.shape[0] * mine.shape[1]:
+        there = taken(whole, mx.argmax(same, axis=1).tolist())
+        full = batch[:most].astype(mx.float32) == there.astype(mx.float32)
+        same = same & mx.all(full.reshape(mine.shape[0], -1), axis=1, keepdims=True)
     graph.evaluate([same])
     return same
 

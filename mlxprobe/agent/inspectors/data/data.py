@@ -7,6 +7,7 @@ from typing import Any
 
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.digests import digest
 from mlxprobe.agent.inspectors.losses.levels import Targets
 from mlxprobe.agent.inspectors.losses.losses import FED, TARGETS, is_amount, unique
 from mlxprobe.agent.looks.inspection import Inspection
@@ -28,7 +29,8 @@ class Seen:
     def __init__(self) -> None:
         self.looks = self.size = 0
         self.same = 0  # looks that found what the first found
-        self.first: tuple[float, ...] = ()
+        self.shape: tuple[int, ...] = ()
+        self.first: tuple[object, ...] = ()  # the digest of what the first found
         self.anew = 0  # of these, those at which it was another object than at the look before
         self.last: Any = None
         self.called: dict[str, weakref.ref[Any]] = {}  # what the program calls it
@@ -118,26 +120,24 @@ class Data(Inspector):
     def _read(self, seen: Seen, one: Any) -> None:
         import mlx.core as mx
 
-        some = graph.sample(one).reshape(-1)[:64].astype(mx.float32)
-        parts = [some, mx.sum(one.astype(mx.float32)).reshape(1)]
-        rows = one.shape[0] if one.ndim > 1 else 0
+        rows, parts = one.shape[0] if one.ndim > 1 else 0, []
         if rows >= ENOUGH_ROWS:
             first = one[0].reshape(-1).astype(mx.float32)
-            parts += [mx.max(mx.abs(one[1:] - one[:1]).astype(mx.float32)).reshape(1), mx.max(first) - mx.min(first)]
-        graph.evaluate(parts)
-        content = (*map(float, one.shape), *some.tolist(), parts[1].item())
-        seen.looks, seen.size = seen.looks + 1, int(one.size)
+            parts = [mx.max(mx.abs(one[1:] - one[:1]).astype(mx.float32)), mx.max(first) - mx.min(first)]
+            graph.evaluate(parts)
+        content = digest(one)
+        seen.looks, seen.size, seen.shape = seen.looks + 1, int(one.size), seen.shape or tuple(one.shape)
         seen.first = seen.first or content
         seen.same += content == seen.first
-        if rows >= ENOUGH_ROWS and parts[2].item() == 0:
+        if parts and parts[0].item() == 0:
             seen.alike += 1
-            seen.rows.add(tuple(first[:64].tolist()) if parts[3].item() > 0 else ())
+            seen.rows.add(tuple(first[:64].tolist()) if parts[1].item() > 0 else ())
 
     def _tell_still(self, site: tuple[str, int], inputs: dict[str, Seen]) -> None:
         """Tell of an input that is one array in the whole run, beside one of as many rows that always changes."""
         still = {name: one for name, one in inputs.items() if one.amounts and one.anew == 1 and one.same == one.looks}
         for name, one in still.items():
-            others = [key for key, other in inputs.items() if other.same == 1 and other.first[0] == one.first[0]]
+            others = [key for key, other in inputs.items() if other.same == 1 and other.shape[:1] == one.shape[:1]]
             long = one.looks >= STILL and self.inspection.recorder.gradients >= LONG
             if others and long and one.alike == 0:
                 told = {"argument": name, "looks": one.looks, "beside": others[0]}

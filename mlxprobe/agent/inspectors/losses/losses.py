@@ -196,9 +196,7 @@ class Losses(Inspector):
 
     def _is_mask(self, one: Any) -> bool:
         """Tell whether an array holds nothing but zeros and ones, where that can be read."""
-        if self.inspection.tracing:
-            return False
-        return not self.inspection.pending([one]) and set(graph.numbers(graph.sample(one))) <= {0.0, 1.0}
+        return not self.inspection.tracing and not self.inspection.pending([one]) and graph.is_mask(one)
 
     def _hear_of_the_host(self, call: Call, types: dict[str, Any]) -> None:
         """Note the arguments whose numbers Python may have: they reach the loss by a way that no graph shows."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code.trees import weak
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs import digests, graph
 from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
@@ -17,15 +17,14 @@ from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
 
 MOST = 8  # of kinds, shapes, functions and files
-LAST_STEP, COMPARED = 64, 16  # up to which batches are compared, at the same steps in each run; and values of each
-HELD_BYTES = 1 << 20  # of a batch, up to the end of its step
+LAST_STEP = 64  # up to which batches are compared, at the same steps in each run
 NAME_CHARACTERS = 60
 LINEAR = {"mlx.nn.layers.linear": "Linear", "mlx.nn.layers.quantized": "QuantizedLinear"}
 WRITERS = ("save", "savez", "savez_compressed", "save_safetensors", "save_gguf")
 
 
 class Makeup(Inspector):
-    """Gather shapes, types and names; nothing is evaluated for it, and no value is read but some of a few batches."""
+    """Gather shapes, types and names, and compare a few batches in full; nothing is evaluated for it."""
 
     emits = (".batches", ".model")
 
@@ -39,9 +38,7 @@ class Makeup(Inspector):
         self._loans = Loans()  # layers that are wrapped for that
         self._optimizer: Callable[[], Any] = lambda: None
         self._batches: dict[str, int] = {}
-        self._held: Any = None  # the largest array of a batch
-        self._different: set[tuple[float, ...]] = set()
-        self._compared = 0
+        self._compared = digests.Compared()
         self._files: dict[str, dict[str, None]] = {"read": {}, "written": {}}
 
     def imported(self, name: str, module: Any) -> None:
@@ -86,23 +83,22 @@ class Makeup(Inspector):
 
     def called(self, call: Call) -> None:
         self._listens = False
-        self._note(call.data)
+        self._note(call.data, call.data)
 
     def called_in_trace(self, call: Call) -> None:
         self._listens = False
 
     def given(self, args: Any) -> None:
-        self._note([one for one in args if not isinstance(one, dict)])
+        self._note([one for one in args if not isinstance(one, dict)], args)
 
-    def _note(self, data: Any) -> None:
-        for one in graph.leaves(data)[:MOST]:
+    def _note(self, shown: Any, data: Any) -> None:
+        for one in graph.leaves(shown)[:MOST]:
             shape = f"{'×'.join(map(str, one.shape)) or 'scalar'} {named(one)}"
             if shape in self._batches or len(self._batches) < MOST:
                 self._batches[shape] = self._batches.get(shape, 0) + 1
         step = self.inspection.recorder.step + 1
-        if is_landmark(step) and step <= LAST_STEP:
-            largest = max(graph.leaves(data), key=lambda one: int(one.size), default=None)
-            self._held = largest if largest is not None and largest.nbytes <= HELD_BYTES else None
+        if data and is_landmark(step) and step <= LAST_STEP:
+            self._compared.hold(data)
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         self.traced(model, gradients)
@@ -118,17 +114,16 @@ class Makeup(Inspector):
             self._model["state"] = []
 
     def look(self, step: int) -> None:
-        held, self._held = self._held, None
         if not self._listens:
             self._loans.give_back()  # each call of a wrapper costs time
         if self._model and not self._model["state"]:
             self._model["state"] = kept(self._optimizer())
-        if held is not None and held.size and not self.inspection.pending([held]):
-            values = held.reshape(-1)[:: -(-held.size // COMPARED)]
-            self._different.add((*held.shape, *graph.numbers(values)))
-            self._compared += 1
+        self._compared.read(self.inspection.pending)
         if is_landmark(step):
             self._send()
+
+    def forget(self) -> None:
+        self._compared.forget()
 
     def finish(self) -> None:
         self._send()
@@ -145,8 +140,8 @@ class Makeup(Inspector):
             "sheet",
             values={
                 "batches": self._batches,
-                "different": len(self._different),
-                "compared": self._compared,
+                "different": self._compared.different,
+                "compared": self._compared.times,
                 "phases": {
                     name: {"seconds": round(total, 6), "times": times, "slowest_s": round(slowest, 6)}
                     for name, (total, times, slowest) in totals

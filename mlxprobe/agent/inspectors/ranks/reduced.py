@@ -8,6 +8,7 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.digests import digest
 from mlxprobe.agent.inspectors.losses.losses import unique
 from mlxprobe.agent.inspectors.losses.shares import SCALE
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
@@ -79,9 +80,9 @@ class Reduced(Inspector):
         arrays = [*(one[path] for one in every for path in paths), *self._batch]
         if self.inspection.count("reduced", arrays) != 0:
             return
-        values = graph.numbers_each([graph.sample(one) for one in arrays])
+        values = graph.numbers_each([graph.sample(one) for one in arrays[: len(every) * len(paths)]])
         share = TOLD // len(paths)
-        some = [one[:: -(-len(one) // share)] for one in values[: len(every) * len(paths)]]
+        some = [one[:: -(-len(one) // share)] for one in values]
         known = self.inspection.looked.get(SCALE, [])
         scale, site = known[0] if len(known) == 1 and len(self._calls) == 1 else (0.0, sites.NOWHERE)
         self.inspection.recorder.revise(
@@ -92,7 +93,7 @@ class Reduced(Inspector):
             calls=len(self._calls),
             values=[f"{value:.7g}" for one in some for value in one],
             sizes=[str(len(one)) for one in some[: len(paths)]],
-            batch=[_bits(one) for one in values[len(every) * len(paths) :]],
+            batch=[f"{digest(one)[-1]:08x}" for one in self._batch],
             rows=self._rows,
             sharded=self._sharded,
             optimizer=self._kind,
@@ -115,10 +116,3 @@ class Reduced(Inspector):
 
     def forget(self) -> None:
         self._calls, self._given, self._batch = [], {}, []
-
-
-def _bits(values: list[float]) -> str:
-    import struct  # for a look alone, as zlib
-    import zlib
-
-    return f"{zlib.crc32(struct.pack(f'{len(values)}f', *values)):08x}"
