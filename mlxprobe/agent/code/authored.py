@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import functools
 import linecache
 import sys
 from collections.abc import Callable, Iterator
 from types import CellType
 from typing import Any
 
-from mlxprobe.agent.code import sites
+from mlxprobe.agent.code import branches, sites
 from mlxprobe.agent.code.sites import NOWHERE, Site
 from mlxprobe.agent.code.source import functions
 
@@ -45,26 +46,42 @@ def loses(function: Any, name: str) -> Site:
     for _ in range(DEEPEST):
         if plain is None or not sites.is_users(plain.__code__.co_filename):
             break
-        found = result_of(plain)
+        found = result_of(plain, bound)
         plain, bound, name = handed_on(plain, bound, name)
     return found
 
 
-def result_of(plain: Any) -> Site:
-    """Return the line of a function's last return, or where it begins."""
+def result_of(plain: Any, bound: Any = None) -> Site:
+    """Return the line by which a function returns; the one where it begins if that may be several."""
     file = plain.__code__.co_filename
     for node in _nodes(plain):
-        returns = [one.lineno for one in ast.walk(node) if isinstance(one, ast.Return) and one.value is not None]
-        return file, max(returns, default=node.lineno)
+        end = branches.result(node, known_to(plain, bound))
+        return file, end.lineno if end is not None else node.lineno
     return file, plain.__code__.co_firstlineno
+
+
+def scopes_of(plain: Any, bound: Any) -> list[dict[str, Any]]:
+    """Return what a function's names stand for before it is called: its object, its closure and its module."""
+    cells = zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=False)
+    first = plain.__code__.co_varnames[:1]
+    own = {first[0]: bound} if bound is not None and first else {}
+    return [own, {name: cell.cell_contents for name, cell in cells if cell != EMPTY}, plain.__globals__]
+
+
+def known_to(plain: Any, bound: Any) -> branches.Known:
+    """Look up what a function's names stand for, whatever it is given."""
+    root = next(iter(_nodes(plain)), ast.Module([], []))
+    return branches.Known(root, plain.__code__.co_varnames, scopes_of(plain, bound))
 
 
 def handed_on(plain: Any, bound: Any, name: str) -> tuple[Any, Any, str]:
     """Return the only function that is given an argument, what that is bound to, and the argument's name there."""
-    every = [one for node in _nodes(plain) for one in ast.walk(node)]
+    every = [one for node in _nodes(plain) for one in branches.within(node)]
     used = [one for one in every if isinstance(one, ast.Name) and one.id == name and isinstance(one.ctx, ast.Load)]
     calls = [one for one in every if isinstance(one, ast.Call) and any(part in used for part in one.args)]
-    if len(used) != 1 or len(calls) != 1:
+    known = known_to(plain, bound)
+    ran = [one for node in _nodes(plain) for one in calls if branches.must_run(node, one, known)]
+    if len(used) != 1 or len(ran) != 1:
         return None, None, ""
     called, owner = unwrapped(_called(calls[0].func, plain, bound))
     if called is None:
@@ -95,9 +112,7 @@ def uses_numpy(function: Any) -> bool:
 def _called(node: ast.expr, plain: Any, bound: Any) -> Any:
     """Return what is called: a function by its name, or a method of what the calling one is bound to."""
     if isinstance(node, ast.Name):
-        cells = zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=False)
-        held = {one: cell.cell_contents for one, cell in cells if cell != EMPTY}
-        return held.get(node.id, plain.__globals__.get(node.id))
+        return next((held[node.id] for held in scopes_of(plain, None)[1:] if node.id in held), None)
     first = plain.__code__.co_varnames[:1]
     if isinstance(node, ast.Attribute) and getattr(node.value, "id", None) in first and bound is not None:
         method: Any = getattr(type(bound), node.attr, None)
@@ -144,11 +159,12 @@ def node_of(code: Any) -> ast.AST:
 def assignment(module: Any, attribute: str, elsewhere: str = "") -> Site:
     """Return where an attribute of a module is set: by its own class, or else by the only such line of a file."""
     for kind in type(module).__mro__:
-        found = [line for method in _methods(kind) for line in _sets(method, attribute)]
+        found = [(method, root, one) for method in _methods(kind) for root, one in _sets(method, attribute)]
+        ran = [each for each in found if len(found) == 1 or branches.must_run(*each[1:], known_to(each[0], module))]
         if found:
-            return found[0]
-    found = list(_lines(elsewhere, tree(elsewhere), lambda target: target.attr == attribute)) if elsewhere else []
-    return found[0] if len(found) == 1 else NOWHERE
+            return (ran[0][0].__code__.co_filename, ran[0][2].lineno) if ran else NOWHERE
+    lines = [one.lineno for one in _lines(tree(elsewhere), lambda it: it.attr == attribute)] if elsewhere else []
+    return (elsewhere, lines[0]) if len(lines) == 1 else NOWHERE
 
 
 def drops_first(site: Site) -> bool:
@@ -172,24 +188,25 @@ def _methods(kind: type) -> list[Any]:
     return sorted(every, key=lambda one: one.__name__ != "__init__")
 
 
-def _sets(method: Any, attribute: str) -> Iterator[Site]:
+def _sets(method: Any, attribute: str) -> Iterator[tuple[ast.AST, Any]]:
     first = method.__code__.co_varnames[:1]
     for node in _nodes(method):
-        yield from _lines(
-            method.__code__.co_filename,
-            node,
-            lambda target: target.attr == attribute and getattr(target.value, "id", None) in first,
-        )
+        wanted = functools.partial(_is_own, first=first, attribute=attribute)
+        yield from ((node, one) for one in _lines(node, wanted))
 
 
-def _lines(file: str, node: ast.AST, wanted: Callable[[ast.Attribute], bool]) -> Iterator[Site]:
-    """List where attributes are set to something."""
+def _is_own(target: ast.Attribute, first: tuple[str, ...], attribute: str) -> bool:
+    return target.attr == attribute and getattr(target.value, "id", None) in first
+
+
+def _lines(node: ast.AST, wanted: Callable[[ast.Attribute], bool]) -> Iterator[Any]:
+    """List the statements that set attributes to something."""
     for one in ast.walk(node):
         if isinstance(one, (ast.Assign, ast.AnnAssign)) and not isinstance(one.value, (ast.Constant, type(None))):
             targets = one.targets if isinstance(one, ast.Assign) else [one.target]
             each = [part for target in targets for part in ast.walk(target)]
             if any(isinstance(part, ast.Attribute) and wanted(part) for part in each):
-                yield file, one.lineno
+                yield one
 
 
 def _nodes(function: Any) -> list[Any]:

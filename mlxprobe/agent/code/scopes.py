@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
-from mlxprobe.agent.code import authored, sites
+from mlxprobe.agent.code import authored, branches, sites
 from mlxprobe.agent.code.roots import OWN
 from mlxprobe.agent.code.source import functions
 from mlxprobe.agent.wrapping.arguments import parameters
@@ -38,6 +38,12 @@ class Scope:
             method = getattr(type(owner), node.attr, None)
             return inner.get(node.attr, MethodType(method, owner) if isinstance(method, FunctionType) else method)
         return None
+
+    def known(self) -> branches.Known:
+        """Look up what its names have stood for as long as it runs."""
+        code = self.code
+        own = code.co_varnames + code.co_cellvars if code.co_name != "<module>" else ()
+        return branches.Known(self.node, own, self.values)
 
     def module(self) -> Scope:
         """Return the module that the function stands in."""
@@ -156,9 +162,5 @@ def entered(call: ast.Call, function: Any, scope: Scope) -> Scope | None:
     plain, bound = authored.unwrapped(function)
     if plain is None or sites.whose(plain.__code__.co_filename) != OWN:
         return None
-    cells = zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=False)
-    closure = {name: cell.cell_contents for name, cell in cells if cell != authored.EMPTY}
-    first = plain.__code__.co_varnames[:1]
-    own = {first[0]: bound} if bound is not None and first else {}
-    values = [own, closure, plain.__globals__]
+    values = authored.scopes_of(plain, bound)
     return Scope(plain.__code__, authored.node_of(plain.__code__), values, by=lambda: (call, scope))

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from mlxprobe.agent.code.branches import within
 from mlxprobe.agent.code.scopes import Scope, Way, given
 
 CHANGES = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.For, ast.AsyncFor)
@@ -27,14 +28,6 @@ def paths(target: ast.expr, name: str) -> Iterator[Way]:
     elif isinstance(target, (ast.Tuple, ast.List)):
         for k, one in enumerate(target.elts):
             yield from ((k, *rest) for rest in paths(one, name))
-
-
-def within(node: ast.AST) -> Iterator[Any]:
-    """List what is in a function, and in no function that lies in it."""
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
-            yield child
-            yield from within(child)
 
 
 def is_skipped(statement: Any, name: str, scope: Scope) -> bool:

@@ -9,11 +9,11 @@ from collections import deque
 from types import CodeType, FunctionType, GeneratorType, MethodType, ModuleType
 from typing import Any
 
-from mlxprobe.agent.code import authored, sites
+from mlxprobe.agent.code import authored, branches, sites
 from mlxprobe.agent.code.roots import OWN
 from mlxprobe.agent.code.scopes import Scope, Trail, Way, asked, entered, given
 from mlxprobe.agent.code.sites import NOWHERE, Site
-from mlxprobe.agent.looks.bindings import bindings, given_by, is_skipped, within
+from mlxprobe.agent.looks.bindings import bindings, given_by, is_skipped
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import parameters
 
@@ -98,12 +98,15 @@ def taken_apart(node: ast.expr, way: Way) -> tuple[ast.expr | None, Way]:
     return node, way
 
 
-def _name(node: ast.Name, scope: Scope, way: Way, trail: Trail) -> Site:
+def _name(node: ast.Name, scope: Scope, way: Way, trail: Trail) -> Site | None:
     bound = [one for one in bindings(scope.node, node.id) if not is_skipped(one[0], node.id, scope)]
+    bound = [one for one in bound if branches.may_run(scope.node, one[0], scope.known())]
     before = [one for one in bound if one[0].lineno < node.lineno] or bound
     if not before:
         return _from_outside(node, scope, way, trail)
     statement, path = max(before, key=lambda one: one[0].lineno)
+    if len(before) > 1 and not branches.must_run(scope.node, statement, scope.known(), beside=node):
+        return None
     if isinstance(statement, (ast.For, ast.AsyncFor)):
         return _looped(statement.iter, scope, (*path, *way), trail)
     if isinstance(statement, ast.AugAssign) or statement.value is None:
@@ -111,7 +114,7 @@ def _name(node: ast.Name, scope: Scope, way: Way, trail: Trail) -> Site:
     return follow(statement.value, scope, (*path, *way), trail)
 
 
-def _from_outside(node: ast.Name, scope: Scope, way: Way, trail: Trail) -> Site:
+def _from_outside(node: ast.Name, scope: Scope, way: Way, trail: Trail) -> Site | None:
     """Follow a parameter to the call, and any other name to the module's own lines."""
     if node.id in scope.code.co_varnames[: scope.code.co_argcount + scope.code.co_kwonlyargcount]:
         led = scope.by()
@@ -163,18 +166,18 @@ def _lengthened(node: ast.Name | ast.Attribute, scope: Scope) -> Site | None:
         return None
     if isinstance(node, ast.Attribute):
         return next(authored.additions(scope.value(node.value), node.attr), None)
-    called = [one for one in within(scope.node) if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute)]
+    calls = [one for one in branches.within(scope.node) if isinstance(one, ast.Call)]
+    called = [one for one in calls if isinstance(one.func, ast.Attribute)]
     its = [one.lineno for one in called if ast.unparse(one.func) in {f"{node.id}.{adds}" for adds in authored.ADDS}]
     return (scope.file, its[0]) if its else None
 
 
 def _returned(scope: Scope, way: Way, trail: Trail) -> Site | None:
-    """Follow what a function returns, or yields, last."""
+    """Follow what a function returns, or yields; None where that may be several."""
     if isinstance(scope.node, ast.Lambda):
         return follow(scope.node.body, scope, way, trail)
-    ends = [one for one in within(scope.node) if isinstance(one, (ast.Return, ast.Yield)) and one.value is not None]
-    last = max(ends, key=lambda one: one.lineno, default=None)
-    return None if last is None or last.value is None else follow(last.value, scope, way, trail)
+    end = branches.result(scope.node, scope.known())
+    return None if end is None else follow(end.value, scope, way, trail)
 
 
 def _looped(node: ast.expr, scope: Scope, way: Way, trail: Trail) -> Site:

@@ -22,6 +22,7 @@ class Facts:
         self.set_site = sites.NOWHERE  # and where it has set parameters before the first gradient
         self.set_sites: dict[int, sites.Site] = {}  # or a module's, by identity, at a step that is looked at
         self.beside: dict[int, Callable[[], Any]] = {}  # models of a trained one's class that are called, by identity
+        self.in_losses: dict[int, Callable[[], Any]] = {}  # those that a gradient call calls
         self.fed: Callable[[Any], None] = lambda _: None  # told of what a trained model is called with, for no gradient
         self.reduced: Callable[[Any], None] | None = None  # told of all gradients, where there are several ranks
         self._facts: dict[tuple[str, str, int], int] = {}

@@ -36,11 +36,13 @@ class Unused:
         return self._filled
 
     def stranger(self) -> str:
-        """Name the class of the model that another one of is called in its place; empty where nobody can tell."""
-        model, beside = self._model(), self._inspection.recorder.beside.values()
-        others = [one for known in beside if type(one := known()) is type(model) and shapes(one) == shapes(model)]
-        its = set(map(id, model.modules())) if others and self._filled else set()
-        return type(model).__name__ if its and any(id(one) not in its for one in others) else ""
+        """Name the model's class where the loss calls another of that class and never this one; else nothing."""
+        model, called = self._model(), [known() for known in self._inspection.recorder.in_losses.values()]
+        others = [one for one in called if type(one) is type(model) and shapes(one) == shapes(model)]
+        if not others or not self._filled or any(one is model for one in called):
+            return ""
+        its = set(map(id, model.modules()))
+        return type(model).__name__ if any(id(one) not in its for one in others) else ""
 
     def cause(self, zero: set[str]) -> tuple[sites.Site, bool]:
         """Return the line of the model's own classes that has no gradient reach these parameters, and `left_out`'s."""
@@ -49,7 +51,13 @@ class Unused:
         if model is None or not its:
             return sites.NOWHERE, False
         at_zero = begins_at_zero(model, its)
-        return (at_zero, False) if at_zero[1] or not self._filled else left_out(model, its)
+        return (at_zero, False) if at_zero[1] or not self._filled else self._left_out(model, its)
+
+    def _left_out(self, model: Any, its: set[str]) -> tuple[sites.Site, bool]:
+        """Ask `left_out` of a model that the loss calls: no line of one that it does not call has run for it."""
+        called = any(known() is model for known in self._inspection.recorder.in_losses.values())
+        every = {path for path, _ in graph.named_leaves(model.trainable_parameters())}
+        return left_out(model, its) if called or not every <= its else (sites.NOWHERE, False)
 
 
 def shapes(model: Any) -> list[tuple[str, tuple[int, ...]]]:
@@ -97,7 +105,7 @@ def left_out(model: Any, zero: set[str]) -> tuple[sites.Site, bool]:
     }
     others = [name for name, one in modules.items() if type(one) is type(module) and name != holder]
     spare = any(f"{name}.{one}" in every and f"{name}.{one}" not in zero for name in others for one in inside)
-    return _authored().result_of(_authored().unwrapped(type(module).__call__)[0]), spare
+    return _authored().result_of(_authored().unwrapped(type(module).__call__)[0], module), spare
 
 
 def is_users(module: Any) -> bool:

@@ -37,9 +37,9 @@ def innermost(made: Any, put_back: Callable[[Any], AbstractContextManager[Any]])
         for one in heard:
             restart()
             if leaks(one, restart):
-                return authored.result_of(authored.unwrapped(one[1])[0])
+                return authored.result_of(authored.unwrapped(one[1])[0], one[0])
     plain = authored.unwrapped(made.function)[0]
-    return authored.result_of(plain) if sites.whose(plain.__code__.co_filename) == OWN else sites.NOWHERE
+    return authored.result_of(plain, made.module) if sites.whose(plain.__code__.co_filename) == OWN else sites.NOWHERE
 
 
 def listen(model: Any, heard: list[Heard]) -> Loans:

@@ -72,6 +72,8 @@ class Passes(Inspector):
         @like(original)
         def __call__(layer: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
             result = original(layer, *args, **kwargs)
+            if seen.due and nesting.depth and not (nesting.replay or seen.busy):
+                self._note(seen.recorder.in_losses, layer)
             if not (nesting.depth or nesting.tracing or nesting.replay or seen.busy) and layer is self._model():
                 if seen.recorder.evaluations == self._forwards_at:
                     self._forwards += self._is_other(args)
@@ -86,11 +88,17 @@ class Passes(Inspector):
                             self._close()
                 if self._fed < FED:
                     self._feed(args)
-            elif seen.due and layer is not self._model() and len(seen.recorder.beside) < BESIDE and not seen.busy:
-                seen.recorder.beside.setdefault(id(layer), weakref.ref(layer))
+            elif seen.due and layer is not self._model() and not seen.busy:
+                self._note(seen.recorder.beside, layer)
             return result
 
         return __call__
+
+    @staticmethod
+    def _note(models: dict[int, Callable[[], Any]], layer: Any) -> None:
+        """Add a model to the first few that are called somewhere."""
+        if len(models) < BESIDE:
+            models.setdefault(id(layer), weakref.ref(layer))
 
     def _is_other(self, args: Any) -> bool:
         """Tell whether a model is called with other rows than before: samples of one output are wanted together."""
