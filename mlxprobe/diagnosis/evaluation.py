@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator
 
@@ -22,6 +23,7 @@ SURE_STEPS = 64  # before it is told while the program runs
 ENOUGH_LOOKS, ONE_STEP = 4, 30  # looks; pending operations at each of them
 ALIKE = 1.5  # times the least: who evaluates every few steps has other amounts waiting at each
 LONG_S, HANGS_S = 0.1, 1.0  # of one evaluation; that may be taken for a hang
+TURNS_READ, RISE_BYTES = 2, 1_000_000  # windows of a run; memory by which one rises
 TURNS = 3  # times that a loop evaluates, at least, which means it
 BY_HAND = "`mx.eval(loss, parameters)` after each update, with all that it changes."
 EVALUATED = "long evaluation", "long evaluation by hand"
@@ -141,21 +143,39 @@ def retained_graph(seen: Observation) -> Iterator[Finding]:
 
     An unevaluated array keeps the graph that it is to be computed from, and with it that step's arrays. A list or a
     running sum of them grows in memory, and is paid for when it is read at last. A few operations a step that keep
-    nothing but scalars, such as a sum of evaluated losses, are a note.
+    nothing but scalars, such as a sum of evaluated losses, are a note. Where a variable was seen to be read and
+    reset, twice or more in the time of the run, what it keeps has a bound. Nothing is reported then, except as a note
+    where MLX's memory doubles in between, by a megabyte at least.
 
     Example: `total = total + loss`, `losses.append(loss)`.
 
     Use instead: `total += loss.item()`, or evaluate it with the update: `mx.eval(total, model.parameters(), ...)`.
     """
-    if pending_slope(seen) >= GROWING:
+    if pending_slope(seen) >= GROWING or (seen.ended == "running" and steps_done(seen) < SURE_STEPS):
         return
-    for fact in facts(seen, "retained"):
+    every = {(fact.file, fact.line, fact.detail["variable"]): fact for fact in seen.facts if fact.name == "retained"}
+    for fact in every.values():  # the last of each
         count, each = float(str(fact.detail["operations"])), float(str(fact.detail["per_step"]))
         message = f"{fact.detail['variable']} keeps {count:,.0f} pending operations, {each:,.0f} more every step"
         harmless = each < GROWING and growth_per_step(seen) < KEPT
         severity = Severity.NOTE if harmless else Severity.WARNING
+        window = float(str(fact.detail["window"])) if fact.detail["resets"] else math.inf
+        if TURNS_READ * window <= steps_done(seen):
+            if not (rise := _rise_between(seen)):
+                continue
+            message = f"{fact.detail['variable']} keeps the graphs of up to {window:.0f} steps, until it is read: "
+            message += f"memory rises by {megabytes(rise)} in between"
+            severity = Severity.NOTE
         found = {"operations": count, "operations_per_step": each}
         yield rule("MP105").at(message, fact.file, fact.line, severity=severity, **found)
+
+
+def _rise_between(seen: Observation) -> int:
+    """Return by how much the memory of MLX's arrays rises above what it falls back to; 0 where that is little."""
+    active = sorted(step.active_bytes for step in seen.steps if step.active_bytes)
+    floor = active[len(active) // 4] if active else 0
+    rise = active[-1] - floor if active else 0
+    return rise if rise > max(floor, RISE_BYTES) else 0
 
 
 @finding("MP106", "evaluated-late", Severity.NOTE)

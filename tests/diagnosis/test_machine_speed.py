@@ -39,11 +39,13 @@ def test_a_large_trace_is_long_by_the_processor_that_it_takes_not_by_what_others
     assert traced(0.1, chain=2_000, calls=20, share=0.3) == []
 
 
-def kept(per_step: float, bytes_per_step: int) -> list[Severity]:
-    """Return how grave a variable is that keeps some operations and some memory more every step."""
+def kept(per_step: float, bytes_per_step: int, resets: int = 0, window: float = 0.0) -> list[Severity]:
+    """Return how grave a variable is that keeps some operations and some memory more every step, or until read."""
     detail: dict[str, str | int | float | bool | list[str]]
     detail = {"variable": "total", "operations": 60 * per_step, "per_step": per_step}
-    steps = [Step(n=n, t_s=n, step_s=1.0, pending=0, active_bytes=1000 + n * bytes_per_step) for n in range(1, 61)]
+    detail |= {"resets": resets, "window": window}
+    kept_bytes = {n: (n % window if resets else n) * bytes_per_step for n in range(1, 61)}
+    steps = [Step(n=n, t_s=n, step_s=1.0, pending=0, active_bytes=1000 + int(kept_bytes[n])) for n in kept_bytes]
     facts = (Fact(name="retained", file="train.py", line=3, detail=detail),)
     seen = Observation(program="p", limits=LIMITS, steps=tuple(steps), facts=facts)
     return [one.severity for one in retained_graph(seen)]
@@ -58,3 +60,9 @@ def test_what_is_kept_pending_is_as_grave_as_the_memory_or_the_graph_that_it_kee
     per_step: float, bytes_per_step: int, severity: Severity
 ) -> None:
     assert kept(per_step, bytes_per_step) == [severity]
+
+
+def test_what_is_read_and_reset_is_bounded_and_a_note_where_memory_rises_in_between() -> None:
+    assert kept(30, 24, resets=2, window=20) == []
+    assert kept(30, 120_000, resets=2, window=20) == [Severity.NOTE]
+    assert kept(30, 24, resets=1, window=40) == [Severity.WARNING]  # once in the whole run

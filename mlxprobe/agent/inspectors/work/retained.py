@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import linecache
-import re
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any
 
 from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.additions import assigned
 from mlxprobe.agent.code.roots import OWN, PACKAGE
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
@@ -24,10 +25,13 @@ LONG = 10_000
 FEW = 32
 NAMES = 200
 RISES_ARE_SURE = 5
+FELL_SHORT = 0.5  # of what would have been added since the last look
 MICRO_BATCHES = 32  # gradient calls before the first update
 DEEPEST = 4
 
 Key = tuple[str, str, str]  # what, function and name
+Suspect = tuple[list[Any], float]
+Site = tuple[str, int]
 
 
 class Retained(Inspector):
@@ -38,7 +42,8 @@ class Retained(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._trends: dict[Key, Trend] = {}
-        self._suspects: dict[Key, tuple[list[Any], float]] = {}  # what they held a step ago, and their rise per step
+        self._suspects: dict[Key, Suspect] = {}  # what they held a step ago, and their rise per step
+        self._windows: dict[Key, Window] = {}  # of what was told: it may be read and reset yet
 
     def look(self, step: int) -> None:
         recorder = self.inspection.recorder
@@ -54,21 +59,37 @@ class Retained(Inspector):
                 continue
             if self._rises(("arrays", function, name), step, len(held), held):
                 recorder.fact("container grows", assigned(name, site, kind), variable=name, arrays=len(held))
-            count, key = self.inspection.count(f"{function} {name}", held[-LISTED:]), ("pending", function, name)
-            if count is None:
-                continue
-            each = self._rises(key, step, count, held)
-            if key in suspects:
-                before, each = suspects[key]
-                each = each if count and is_made_of(before, held[-FEW:]) else 0.0
-                self._trends[key].rises = RISES_ARE_SURE if each else 0
-            elif each and not self._trends[key].lengthened:
-                self._suspects[key] = [copy.copy(one) for one in held[-FEW:]], each
-                self.inspection.wanted = True
-                continue
-            if each:
-                place = assigned(name, site, kind)
-                recorder.fact("retained", place, variable=name, operations=count, per_step=each, arrays=len(held))
+            key = "pending", function, name
+            self._follow(step, key, held, partial(assigned, name, site, kind), suspects)
+
+    def _follow(
+        self, step: int, key: Key, held: list[Any], place: Callable[[], Site], suspects: dict[Key, Suspect]
+    ) -> None:
+        """Count what waits behind a variable, and tell of what is sure to grow, and later of what was read."""
+        _, function, name = key
+        count = self.inspection.count(f"{function} {name}", held[-LISTED:])
+        if count is None:
+            return
+        if (window := self._windows.get(key)) is not None:
+            if window.follow(step, count):
+                self._tell(window)
+            return
+        each = self._rises(key, step, count, held)
+        if key in suspects:
+            before, each = suspects[key]
+            each = each if count and is_made_of(before, held[-FEW:]) else 0.0
+            self._trends[key].rises = RISES_ARE_SURE if each else 0
+        elif each and not self._trends[key].lengthened:
+            self._suspects[key] = [copy.copy(one) for one in held[-FEW:]], each
+            self.inspection.wanted = True
+            return
+        if each:
+            self._windows[key] = Window(name, place(), step, count, each)
+            self._tell(self._windows[key])
+
+    def _tell(self, window: Window) -> None:
+        told = {"operations": window.count, "per_step": window.each, "resets": window.resets, "window": window.longest}
+        self.inspection.recorder.revise("retained", window.site, variable=window.name, **told)
 
     def finish(self) -> None:
         self._suspects.clear()
@@ -101,6 +122,32 @@ class Trend:
         self.lengthened = False  # since the look before: a list that begins as it did keeps what it held
 
 
+class Window:
+    """The steps since what a variable keeps was read last: at each look that finds less than there would be, anew."""
+
+    def __init__(self, name: str, site: Site, step: int, count: int, each: float) -> None:
+        self.name = name
+        self.site = site
+        self.step = step
+        self.count = count
+        self.each = each  # operations per step
+        self.resets = 0  # that were seen
+        self.longest = 0.0  # steps that one may have lasted; two that begin so far apart may have others between them
+        self._began = step - count / each
+
+    def follow(self, step: int, count: int) -> bool:
+        """Take in another look; tell whether it has found that the variable was read."""
+        grown = count - self.count
+        read = grown < FELL_SHORT * self.each * (step - self.step)
+        self.step, self.count = step, count
+        if read:
+            began = step - count / self.each
+            gap, self._began = began - self._began, began
+            self.longest = min(gap, self.longest) if self.resets else gap
+            self.resets += 1
+        return read
+
+
 def is_made_of(before: list[Any], now: list[Any]) -> bool:
     """Tell whether any pending array is to be computed from what was held a step ago: a sum is, a fresh value is not.
 
@@ -112,7 +159,7 @@ def is_made_of(before: list[Any], now: list[Any]) -> bool:
     return any(drawn.named_behind(name) for name in new)
 
 
-def variables() -> Iterator[tuple[str, str, tuple[str, int], list[Any], Any]]:
+def variables() -> Iterator[tuple[str, str, Site, list[Any], Any]]:
     """List name, function, place and arrays of what the program's frames hold, and in objects of which class."""
     seen: set[tuple[int, bool]] = set()
     for frame in sites.program_frames():
@@ -179,39 +226,3 @@ def is_looked_into(value: Any, *, packages: bool) -> bool:
         return False
     owner = sites.whose_module(kind.__module__)
     return owner == OWN or (packages and owner == PACKAGE)
-
-
-def assigned(name: str, site: tuple[str, int], kind: Any = None) -> tuple[str, int]:
-    """Return the line that adds to a variable, where the source shows one; else where the frame stands.
-
-    An attribute is added to by its own class first of all, wherever that is written.
-    """
-    word = re.escape(name.rpartition(".")[2].partition("[")[0])
-    adds = re.compile(
-        rf"\b{word}\b(\[.*\])?(\s*\+=|\.(append|extend)\(|\s*=.*\b{word}\b.*\+|\s*=.*\+.*\b{word}\b)"
-        rf"|\b{word}\[.*\]\s*=[^=]"
-    )
-    for base in kind.__mro__ if kind is not None else ():
-        for code in [one.__code__ for one in vars(base).values() if isinstance(one, FunctionType)]:
-            for number in sorted({line for _, _, line in code.co_lines() if line}):
-                if adds.search(linecache.getline(code.co_filename, number)):
-                    return code.co_filename, number
-    lines = linecache.getlines(site[0])
-    one_line = (number for number, line in enumerate(lines, 1) if adds.search(line))
-    number = next(one_line, 0) or renewed("".join(lines), word)
-    return sites.moved(site, number) if number else site
-
-
-def renewed(source: str, word: str) -> int:
-    """Return the first line that makes a variable of what it was, over however many lines; 0 for none."""
-    import ast
-
-    def is_it(node: ast.AST) -> bool:
-        return word in (getattr(node, "id", ""), getattr(node, "attr", ""))
-
-    try:
-        nodes = [one for one in ast.walk(ast.parse(source)) if isinstance(one, ast.Assign)]
-    except (SyntaxError, ValueError, RecursionError):
-        return 0
-    makes = (one.lineno for one in nodes if any(map(is_it, one.targets)) and any(map(is_it, ast.walk(one.value))))
-    return next(makes, 0)
