@@ -17,6 +17,7 @@ from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 EXPLODED = 1e3
+NORMAL = 1.0  # a weight and a loss are about 1: at `EXPLODED` a thousandth of a weight is worth all of the loss
 LEAP = 10.0  # weights are about 1, or less
 DIED = (
     "a smaller learning rate, `optim.clip_grad_norm(grads, max_norm)`, or an activation that shuts no unit for good, "
@@ -87,7 +88,9 @@ def only_biases(paths: object) -> bool:
 def exploding_gradients(seen: Observation) -> Iterator[Finding]:
     """The gradients grow without bound.
 
-    Each step overshoots further than the last, up to infinity. One update may be enough, where the rate times the
+    Each step overshoots further than the last, up to infinity: the largest gradient comes to a thousand times what it
+    was at the start, or a thousand where that was less than one, and rises on. Gradients that begin near zero, as those
+    of adapters and of inputs of zeros do, become normal so. One update may be enough, where the rate times the
     largest gradient is many times what a weight is.
 
     Example: a learning rate that is too large; sums in place of means; no clipping.
@@ -101,7 +104,13 @@ def exploding_gradients(seen: Observation) -> Iterator[Finding]:
     for k, (step, size) in enumerate(sizes, 1):
         climb = [*climb, size] if size > CALM * start else []  # a spike has calm looks on both sides
         ends = breaks and k == len(sizes) and size > EXPLODED  # what came next was not finite
-        if start and len(climb) + ends >= RISES_ARE_SURE and climb[-1] == max(climb) > EXPLODED * start:
+        rises = ends or (bool(climb) and size > CALM * climb[0])  # else it has come to another level
+        if (
+            start
+            and len(climb) + ends >= RISES_ARE_SURE
+            and rises
+            and size == max(climb) > EXPLODED * max(start, NORMAL)
+        ):
             message = f"the largest gradient is {size:.3g} at step {step}, after {start:.3g} at the start"
             yield rule("MP208").at(message, *place(seen, "first gradient"), step=step, largest=size, start=start)
             return
