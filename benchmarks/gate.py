@@ -15,11 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlxprobe.machines.place import Here
-from mlxprobe.releases import interpreter
 from mlxprobe.running.programs import UserProgram
 from mlxprobe.running.runner import Runner
 from mlxprobe.running.schedule import scenario_tasks, side_by_side, user_tasks
 from mlxprobe.settings.table import Settings, resolve
+from mlxprobe.supervisor import interpreter
 from mlxprobe.upgrade import gate
 from mlxprobe.upgrade.changes import Change, Comparison
 

@@ -16,11 +16,11 @@ from mlxprobe.catalogue import scenarios
 from mlxprobe.catalogue.scenarios import Entry
 from mlxprobe.catalogue.varied import KINDS, written
 from mlxprobe.machines.place import Here
-from mlxprobe.releases import interpreter
 from mlxprobe.reports.markdown import table
 from mlxprobe.running.runner import Runner
 from mlxprobe.running.schedule import scenario_tasks, side_by_side
 from mlxprobe.settings.table import resolve
+from mlxprobe.supervisor import interpreter
 from mlxprobe.values.record import ProgramRecord
 
 

@@ -99,7 +99,7 @@ def meant_by(word: str) -> list[Rule]:
 def doctor(**flags: Any) -> None:
     """Tell which MLX, device and limits are here, and what cannot be measured."""
     from mlxprobe.cli import doctor as checks
-    from mlxprobe.releases import interpreter
+    from mlxprobe.supervisor import interpreter
 
     settings = resolve(flags)
     here = interpreter.usable(device=settings.device)

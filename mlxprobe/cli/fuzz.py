@@ -122,7 +122,7 @@ def fuzzed(
 def _sides(names: list[str], runners: Runners) -> list[Batches]:
     """Return what runs cases on each release, the last of which may stand beside a device of its own."""
     from mlxprobe.fuzz.batch import Batches
-    from mlxprobe.releases.interpreter import on_device
+    from mlxprobe.supervisor.interpreter import on_device
 
     last = runners.runner(names[-1]).environment
     there = [on_device(last, one) if one in DEVICES else runners.runner(one).environment for one in names[:-1]]

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from mlxprobe.cli.common import INTERRUPTED, deliver, leave, with_report, with_settings
-from mlxprobe.cli.watch import Program, command_of, with_program
+from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, deliver, leave, with_report, with_settings
+from mlxprobe.cli.program import Program, command_of, with_program
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings, resolve
 from mlxprobe.values.errors import UsageError
+from mlxprobe.values.vocabulary import Outcome
 
 STALL_S = 10.0
 TIMEOUT_S = 120.0
@@ -56,7 +57,8 @@ def isolate(
         found = Trials(words[0], command, settings, steps, display).run(names, always)
     told = shown(renderable(found))
     deliver(form, output, lambda name: ISOLATION_FORMATS[name](found), lambda: click.echo(told, nl=False))
-    leave(INTERRUPTED if not found.complete else int(not found.healthy))
+    unjudged = found.trials[0].seen.outcome is Outcome.UNJUDGED
+    leave(INTERRUPTED if not found.complete else JUDGED_NOT if unjudged else int(not found.healthy))
 
 
 def within_limits(settings: Settings) -> Settings:

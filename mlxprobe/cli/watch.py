@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlxprobe.cli.common import INTERRUPTED, leave, with_report, with_settings
+from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, leave, with_report, with_settings
 from mlxprobe.cli.ending import SEVERITIES, exit_code
+from mlxprobe.cli.program import Program, command_of, with_program
 from mlxprobe.cli.watched import Report
 from mlxprobe.settings.checks import seconds
 from mlxprobe.settings.table import SECONDS_WORDS, resolve
@@ -29,47 +29,6 @@ if TYPE_CHECKING:
     from mlxprobe.values.record import Record
 
 FORMS = ("text", "markdown", "json", "junit", "github", "sarif", "html")
-
-
-class Program(click.Command):
-    """A command whose arguments are another program: options end at its name, and `--` says that it is a command."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Note whether the program came after `--`."""
-        given = list(args)
-        rest = super().parse_args(ctx, args)
-        words = ctx.params.get("words", ())
-        before = given[: len(given) - len(words)]
-        ctx.params["is_command"] = bool(words) and before[-1:] == ["--"]
-        return rest
-
-
-def with_program(command: Any) -> Any:
-    """Give a command the program's words, `-m` and `--python`."""
-    for decorate in (
-        click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="SCRIPT [ARGS]..."),
-        click.option("-m", "is_module", is_flag=True, help="SCRIPT is a module, as for `python -m`."),
-        click.option("--python", metavar="PATH", default=sys.executable, help="The interpreter (default: this one)."),
-    ):
-        command = decorate(command)
-    return command
-
-
-def command_of(words: Sequence[str], python: str, *, is_module: bool, is_command: bool) -> tuple[str, ...]:
-    """Return the words to run.
-
-    Raises:
-        UsageError: there are none, or there is no such script.
-    """
-    if not words:
-        raise UsageError("there is no program to watch; `mlxprobe watch train.py` is right")
-    if is_command:
-        return tuple(words)
-    if is_module:
-        return (python, "-m", *words)
-    if not Path(words[0]).is_file():
-        raise UsageError(f"{words[0]}: there is no such script; `-m` is for a module, `--` for any other command")
-    return (python, *words)
 
 
 @click.command(cls=Program, context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
@@ -123,7 +82,8 @@ def watch(
     running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
     running.begun = threading.Thread(target=import_reports, daemon=True).start
     record = reported(running, report, live=live)
-    code = exit_code(record.programs, fail_on, running.ended, running.exit_code)
+    wrong = running.unwatched is not None and running.unwatched.misuse
+    code = JUDGED_NOT if wrong else exit_code(record.programs, fail_on, running.ended, running.exit_code)
     if running.stop.is_set():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # who had to ask three times asks on
         code = INTERRUPTED

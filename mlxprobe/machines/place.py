@@ -12,10 +12,10 @@ import msgspec
 
 from mlxprobe.releases.environments import provide
 from mlxprobe.releases.index import CURRENT, Release
-from mlxprobe.releases.interpreter import on_device
 from mlxprobe.running.listening import Listener
 from mlxprobe.running.schedule import Pool
 from mlxprobe.settings.table import Settings
+from mlxprobe.supervisor.interpreter import on_device
 from mlxprobe.values.errors import UsageError
 from mlxprobe.values.observation import Environment
 

@@ -22,9 +22,9 @@ from pathlib import Path
 import msgspec
 
 from mlxprobe.platform import MAC, NAME
-from mlxprobe.releases import interpreter
 from mlxprobe.releases.index import Release
 from mlxprobe.settings.table import cache_folder
+from mlxprobe.supervisor import interpreter
 from mlxprobe.values.errors import ProbeError
 from mlxprobe.values.observation import Environment, Value
 

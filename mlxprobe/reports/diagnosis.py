@@ -73,7 +73,8 @@ def _program(one: ProgramRecord, findings: Sequence[Finding]) -> list[Renderable
         by = f", called from {place(one.raised.caller.file, one.raised.caller.line)}" if one.raised.caller else ""
         parts.append(Hanging(Text(f"raised at {place(one.raised.file, one.raised.line)}{by}")))
     style = "bold red" if fails(one) else "bold yellow" if grave(one) else "bold green"
-    parts += [Hanging(Text(figures(one))), Hanging(Text(verdict(one), style))]
+    parts += [Hanging(Text(line)) for line in (figures(one),) if line]
+    parts.append(Hanging(Text(verdict(one), style)))
     shown = grave(one) if one.outcome is Outcome.PASS or interrupted(one) else ()  # in the verdict's own line
     parts += [Hanging(Text(f"also: {one_line(remark.message)}")) for remark in one.remarks if remark not in shown]
     if any(remark.name == "no step" for remark in one.remarks):
@@ -175,7 +176,9 @@ def advice(found: Finding) -> str:
 
 
 def figures(one: ProgramRecord) -> str:
-    """Put steps, time, loss and memory in one line."""
+    """Put steps, time, loss and memory in one line; nothing of a program that was not watched."""
+    if one.outcome is Outcome.UNJUDGED and not (one.begun_s or one.steps):
+        return ""
     parts = [counted(one.steps, "step") if one.steps else "no training step"]
     if one.step_s:  # the first two also build and compile
         parts.append(f"{duration(statistics.median(one.step_s[2:] or one.step_s))} a step")

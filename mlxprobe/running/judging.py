@@ -14,7 +14,6 @@ from mlxprobe.diagnosis.ranks.standings import unwatched
 from mlxprobe.running.selection import quoted
 from mlxprobe.values.again import died_importing, jobs
 from mlxprobe.values.files import row
-from mlxprobe.values.measures import signal_name
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Remark, Verdict
 from mlxprobe.values.vocabulary import Outcome
@@ -23,11 +22,24 @@ from mlxprobe.verdict.judge import judge
 from mlxprobe.verdict.ranks import of_all_ranks
 from mlxprobe.verdict.remarks import REMOTE, UNWATCHED, remarks
 
+UNSEEN = {  # of a program that had not imported MLX when it was ended, or has not so far
+    "running": "MLX has not been imported so far",
+    "interrupted": "it was interrupted before it imported MLX",
+    "timeout": "it reached its time limit before it imported MLX",
+    "memory": "it reached its memory limit before it imported MLX",
+    "stalled": "it stood still before it imported MLX",
+}
 
-def judged_all(seen: Sequence[Observation]) -> tuple[ProgramRecord, ...]:
-    """Return a row for each process; each finding knows the ranks of all that have it."""
+
+def judged_all(seen: Sequence[Observation], unwatched: str = "") -> tuple[ProgramRecord, ...]:
+    """Return a row for each process; each finding knows the ranks of all that have it.
+
+    Args:
+        seen: the processes.
+        unwatched: why a program that has ended was not watched (see `running.unwatched`).
+    """
     together = {id(one): found for job in jobs(seen) for found in [diagnose_ranks(job)] for one in job}
-    rows = ranked([judged(one, together.get(id(one), ())) for one in seen])
+    rows = ranked([judged(one, together.get(id(one), ()), unwatched) for one in seen])
     first = {id(job[0]): job for job in jobs(seen)}
     return tuple(with_unwatched(row, first.get(id(one), ())) for row, one in zip(rows, seen, strict=True))
 
@@ -67,7 +79,7 @@ def _job(row: ProgramRecord) -> int:
     return row.process.job if row.process else 0
 
 
-def judged(seen: Observation, together: Sequence[Finding] = ()) -> ProgramRecord:
+def judged(seen: Observation, together: Sequence[Finding] = (), unwatched: str = "") -> ProgramRecord:
     """Return the row of one process, with what all of them show; what could not be checked is among the findings."""
     known = remarks(seen)
     if seen.ended in ("exited", "not-started") and seen.exit_code == 0 and not seen.finished:
@@ -75,22 +87,12 @@ def judged(seen: Observation, together: Sequence[Finding] = ()) -> ProgramRecord
     expectation = Expectation()
     name = Path(seen.program).name
     if not seen.begun and not died_importing(seen):
-        verdict = Verdict(outcome=Outcome.UNJUDGED, reason=f"{_unseen(seen)}: nothing was watched")
+        reason = f"{unwatched or UNSEEN.get(seen.ended, 'MLX was not imported')}; nothing was watched"
+        verdict = Verdict(outcome=Outcome.UNJUDGED, reason=reason, as_expected=False)
         return row(seen, (), verdict, expectation, known, program=name)
     findings = diagnose(seen, together)
     verdict = judge(seen, findings, expectation)
     return row(seen, (*map(quoted, findings), *unchecked(seen)), verdict, expectation, known, program=name)
-
-
-def _unseen(seen: Observation) -> str:
-    """Say why a process was not watched."""
-    code = seen.exit_code or 0
-    ended = f"it left with exit code {code}, and " if code > 0 else f"it was ended by {signal_name(-code)}, and "
-    if seen.process is not None:
-        return f"{ended if code else ''}its import of MLX did not finish"
-    if seen.steps or seen.facts or seen.memory:
-        return f"{ended if code else ''}its events do not name a process"
-    return f"{ended if code else ''}MLX was never imported (or Python ignores its environment: -I, -E, -S)"
 
 
 def judged_variant(

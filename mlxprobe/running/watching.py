@@ -21,8 +21,9 @@ from mlxprobe.values.program import Program
 from mlxprobe.values.vocabulary import Severity
 
 if TYPE_CHECKING:
+    from mlxprobe.running.unwatched import Unwatched
     from mlxprobe.supervisor.watch import Watcher
-    from mlxprobe.values.observation import Environment, Fact, Limits, Observation
+    from mlxprobe.values.observation import Fact, Limits, Observation
     from mlxprobe.values.record import Finding, ProgramRecord
 
 CALLS_TO_END = 3  # Ctrl-C that a program which is proved stuck gets before we end it
@@ -68,6 +69,7 @@ class Watch:
         self.parted: Callable[[Watcher], None] = lambda _: None
         self.failed: Callable[[Exception], None] = lambda _: None
         self.seen: tuple[Observation, ...] = ()
+        self.unwatched: Unwatched | None = None
         self._running: Started | None = None
         self._watcher: Watcher | None = None
         self._settings = settings
@@ -90,10 +92,15 @@ class Watch:
             self._running = running
             self.begun()
             self.seen = self._watched(running)
-        self.environment = environment_of(self._watcher)
-        from mlxprobe.running.judging import judged_all
+            if self.ended == "not-started":
+                from mlxprobe.running.unwatched import explained
 
-        return judged_all(self.seen)
+                self.unwatched = explained(running, importing=self.seen[0].process is not None)
+        from mlxprobe.running.judging import judged_all
+        from mlxprobe.supervisor.observing import environment_of
+
+        self.environment = environment_of(self._watcher)
+        return judged_all(self.seen, self.unwatched.reason if self.unwatched else "")
 
     def _watched(self, running: Started) -> tuple[Observation, ...]:
         import msgspec
@@ -127,6 +134,7 @@ class Watch:
     def so_far(self, watcher: Watcher, ended: str) -> tuple[ProgramRecord, ...]:
         """Judge what has been seen of a program that still runs: `ended` is `running`, or `stalled` where it hangs."""
         from mlxprobe.running.judging import judged_all
+        from mlxprobe.supervisor.observing import environment_of
 
         self.environment = environment_of(watcher)
         return judged_all(watcher.observations(ended))
@@ -234,17 +242,3 @@ class Watch:
 def with_steps(program: Program, steps: int) -> Program:
     """Return a program whose agent ends it after so many steps: who only looks from outside comes too late."""
     return replace(program, env={**program.env, STEPS_VARIABLE: str(steps)}) if steps else program
-
-
-def environment_of(watcher: Watcher | None) -> Environment:
-    """Return what the agent has told of its interpreter, and this machine's name."""
-    import platform  # it asks another program, once
-
-    from mlxprobe.values.observation import Environment
-
-    if watcher is None:  # it had ended before it was polled
-        return Environment(python="", executable="", platform=platform.platform())
-    log = watcher.log
-    return Environment(
-        python=log.python, executable=log.executable, platform=platform.platform(), mlx=log.mlx, device=log.device
-    )

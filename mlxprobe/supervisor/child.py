@@ -32,6 +32,7 @@ AGENT = Path(__file__).parents[1] / "agent" / "__main__.py"
 CARRIED = AGENT.with_name("carried")
 END_WITHIN_S = 8.0
 TERM_GRACE_S = 0.3
+RIGHT = "give the path of a program, or the name of one that PATH finds"
 MOST_ORPHANS = 1000  # that are told of
 
 
@@ -47,6 +48,7 @@ class Child(Watched):
         self.tail = b""
         self._before = written(OWN_STDERR) if program.terminal else -1  # bytes in the file that our stderr is, if any
         self._heard = ""
+        self._first = (program.command or (program.python,))[0]
         self._output = ReadEnd()
         try:
             environment = self._environment(program)
@@ -169,6 +171,8 @@ class Child(Watched):
         for word, _, rest in (line.partition(" ") for line in lines):
             if word == "pid":
                 self.pid = int(rest)
+            elif word == "unstarted":
+                self.unstarted = f"cannot start {self._first}: {rest}; {RIGHT}"
             elif word == "orphan":
                 pid, status = rest.split()
                 self.orphans.append((int(pid), int(status)))

@@ -11,7 +11,7 @@ import msgspec
 
 from mlxprobe.supervisor import boxes
 from mlxprobe.values.again import jobs
-from mlxprobe.values.observation import Fact, Observation, Sample, Silence
+from mlxprobe.values.observation import Environment, Fact, Observation, Sample, Silence
 from mlxprobe.values.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -175,3 +175,15 @@ def _around(watcher: Watcher) -> list[Fact]:
     others = [log.process.pid for log in processes.logs.values() if (_exit_code(watcher, log, alone=False) or 0) >= 0]
     errors = filter(None, map(watcher.stacks.fatal, others))  # of forks, that have their parents' files
     return [*told, *(Fact(name="fatal error", detail={"error": error}) for error in errors)]
+
+
+def environment_of(watcher: Watcher | None) -> Environment:
+    """Return what the agent has told of its interpreter, and this machine's name."""
+    import platform  # it asks another program, once
+
+    if watcher is None:  # it had ended before it was polled
+        return Environment(python="", executable="", platform=platform.platform())
+    log = watcher.log
+    return Environment(
+        python=log.python, executable=log.executable, platform=platform.platform(), mlx=log.mlx, device=log.device
+    )

@@ -12,7 +12,7 @@ from mlxprobe.supervisor import jit
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.watched import Watched
-from mlxprobe.values.errors import ProbeError
+from mlxprobe.values.errors import ProbeError, UsageError
 from mlxprobe.values.program import Program
 
 
@@ -34,11 +34,14 @@ def started(program: Program, jit_key: str = "") -> Iterator[Started]:
 
     Raises:
         ProbeError: the process could not be started at all.
+        UsageError: the system did not execute the program.
     """
     with private_folder() as folder:
         jit.lend(folder, jit_key)
         with Stacks(folder) as stacks, Child(program, folder) as child:
             yield Started(program, child, stacks)
+            if child.unstarted:
+                raise UsageError(child.unstarted)
 
 
 @contextlib.contextmanager

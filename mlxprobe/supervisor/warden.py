@@ -5,8 +5,8 @@ the program's tree orphans (Linux), and kills the whole tree when told to, or wh
 the supervisor is gone. Its words are `CONTROL_FD EVENTS_FD`, the latter -1 where the program opens its events by name;
 what to start comes over the control line (see `orders`), for it may be called before anybody knows.
 
-Out: `pid N`, `exit STATUS`, `orphan PID STATUS`, at last `empty` or `left PID...`. In: `term`, `kill`, `signal N`,
-`done`.
+Out: `pid N`, `unstarted REASON`, `exit STATUS`, `orphan PID STATUS`, at last `empty` or `left PID...`. In: `term`,
+`kill`, `signal N`, `done`.
 """
 
 from __future__ import annotations
@@ -36,10 +36,12 @@ def main(words: list[str]) -> None:
     kin.adopt(folder)
     os.set_inheritable(control, False)  # the program could hold the line open, or speak for us
     wake = wake_on_sigchld()
-    program = start(argv, environment, events, session, ignored)
+    program, reason = start(argv, environment, events, session, ignored)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])  # our starter blocked what would have ended us
     let_go(events)
     tell(control, f"pid {program}")
+    if reason:
+        tell(control, f"unstarted {reason}")
     obey(control, wake, program)
     if not is_done(control):  # the supervisor is gone, and cannot remove the folder
         import shutil
@@ -59,12 +61,22 @@ def wake_on_sigchld() -> int:
     return wake_read
 
 
-def start(argv: list[str], environment: list[str], events: int, session: str, ignored: list[signal.Signals]) -> int:
-    """Fork and execute the program, mostly in its own session, with our starter's signals; it dies with us (Linux)."""
+def start(
+    argv: list[str], environment: list[str], events: int, session: str, ignored: list[signal.Signals]
+) -> tuple[int, str]:
+    """Fork and execute the program, mostly in its own session, with our starter's signals; it dies with us (Linux).
+
+    Returns:
+        its process number, and why it could not be executed: empty where it was.
+    """
     warden = os.getpid()
+    reads, writes = os.pipe()  # both close when the program is executed
     pid = os.fork()
     if pid:
-        return pid
+        os.close(writes)
+        reason = os.read(reads, 1000)
+        os.close(reads)
+        return pid, reason.decode()
     try:
         if session == "own":
             os.setsid()
@@ -78,7 +90,7 @@ def start(argv: list[str], environment: list[str], events: int, session: str, ig
             os.set_inheritable(events, True)
         os.execvpe(argv[0], argv, dict(one.split("=", 1) for one in environment))
     except OSError as error:
-        os.write(2, f"cannot start {argv[0]}: {error}\n".encode())
+        os.write(writes, str(error.strerror).encode())
     finally:
         os._exit(127)
 

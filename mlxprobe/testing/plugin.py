@@ -144,7 +144,7 @@ class UnexpectedOutcomeError(Exception):
 def runner_of(config: pytest.Config) -> Runner:
     """Return the session's runner, made when the first variant needs it; it runs each correct loop once."""
     if RUNNER not in config.stash:
-        from mlxprobe.releases.interpreter import usable
+        from mlxprobe.supervisor.interpreter import usable
 
         settings = resolve(_flags(config))
         config.stash[RUNNER] = Runner(settings, usable(device=settings.device))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,3 +19,9 @@ class Program:
     cwd: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     device: str = ""
+
+
+def is_python(word: str) -> bool:
+    """Tell whether a command's first word names a Python interpreter."""
+    name = os.path.basename(word)
+    return name.startswith("python") and not name[6:].strip("0123456789.t")

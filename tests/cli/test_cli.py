@@ -125,7 +125,7 @@ def test_an_mlx_that_does_not_import_says_which_extra_to_install(
 
 
 def test_an_interpreter_that_dies_on_import_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlxprobe.releases import interpreter
+    from mlxprobe.supervisor import interpreter
 
     with pytest.raises(MissingEnvironmentError, match="cannot be run"):
         interpreter.describe("/nowhere/python")

@@ -14,7 +14,7 @@ WRITES = os.environ.get("SNAPSHOTS") == "write"
 
 @pytest.mark.slow
 def test_the_tutorial_shows_what_its_commands_print(tmp_path: Path) -> None:
-    from mlxprobe.releases.interpreter import describe
+    from mlxprobe.supervisor.interpreter import describe
 
     if describe().device != "cpu":
         pytest.skip("the tutorial is printed on a CPU: a GPU is through with the stall too soon")

@@ -90,7 +90,7 @@ def test_an_interrupted_build_is_never_used(index: Path, monkeypatch: pytest.Mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("mlxprobe.releases.interpreter.describe", stop)
+        patch.setattr("mlxprobe.supervisor.interpreter.describe", stop)
         with pytest.raises(KeyboardInterrupt):
             provide(ONE)
     assert environments.installed() == []

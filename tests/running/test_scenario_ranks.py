@@ -67,7 +67,7 @@ def entry(tmp_path: Path) -> Entry:
 
 @pytest.mark.slow
 def test_every_rank_has_its_own_result_and_its_collectives(entry: Entry) -> None:
-    from mlxprobe.releases.interpreter import usable
+    from mlxprobe.supervisor.interpreter import usable
 
     row = Runner(resolve({}), usable()).correct_row(entry)
     assert row.outcome is Outcome.PASS, row.reason

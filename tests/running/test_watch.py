@@ -6,7 +6,7 @@ import venv
 from pathlib import Path
 
 import pytest
-from running import MLXPROBE, PRELUDE, Ran, report_of, run, watch
+from running import PRELUDE, Ran, report_of, run, watch
 
 pytestmark = pytest.mark.slow
 
@@ -154,7 +154,7 @@ def test_a_program_may_be_named_as(words: list[str], steps: int | None, tmp_path
     assert (ran.code, ran.err) == (6, "")
     assert ran.out.startswith("['--steps', '9'] ")
     if steps is None:
-        assert row["outcome"] == "unjudged" and "-I" in row["reason"]
+        assert row["outcome"] == "unjudged" and "did not load the agent (-I" in row["reason"]
     else:
         assert (row["outcome"], row["steps"]) == ("error", steps)
 
@@ -172,24 +172,17 @@ WRONG = [
 def test_wrong_usage_is_told(words: list[str], said: str, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("")
     ran = watch(tmp_path, *words)
-    assert said in ran.err and ran.code == (127 if "./nowhere" in words else 2)
+    assert said in ran.err and ran.code == 2
     assert "Traceback" not in ran.err
-
-
-def test_what_ends_before_it_imports_mlx_is_told_with_how_it_ended(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text("raise ImportError('libmlx.so: cannot open')")
-    ran = run([*MLXPROBE, "watch", "train.py"], tmp_path)
-    assert "ImportError: libmlx.so" in ran.err and ran.code == 1
-    assert "unjudged: it left with exit code 1, and MLX was never imported" in " ".join(ran.err.split())
 
 
 def test_an_import_of_mlx_that_fails_is_not_called_none(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("import mlx.core")
     (tmp_path / "mlx").mkdir()
     (tmp_path / "mlx" / "core.py").write_text("raise ImportError('libmlx.so: cannot open')")
-    ran = run([*MLXPROBE, "watch", "train.py"], tmp_path)
+    ran = watch(tmp_path, "train.py")
     assert "ImportError: libmlx.so" in ran.err and ran.code == 1
-    assert "unjudged: it left with exit code 1, and its import of MLX did not finish" in " ".join(ran.err.split())
+    assert "unjudged: its import of MLX did not finish" in " ".join(ran.err.split())
 
 
 SUMMED = """

@@ -27,7 +27,7 @@ from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import EventLog
 from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.watch import Watcher, observe
-from mlxprobe.values.errors import ProbeError
+from mlxprobe.values.errors import ProbeError, UsageError
 from mlxprobe.values.observation import Observation, Program
 from mlxprobe.values.record import Expectation, Verdict
 from mlxprobe.values.vocabulary import Outcome
@@ -250,9 +250,8 @@ def test_a_folder_that_is_not_there_is_told(mark: str) -> None:
 @pytest.mark.slow
 def test_an_interpreter_that_is_not_there_is_told(mark: str) -> None:
     asked = Program(name="toy", argv=("script", "x.py"), python="/nowhere/python", env={MARK: mark})
-    seen = observe(asked, LIMITS)
-    assert "cannot start /nowhere/python" in verdict(seen, UNJUDGED).reason
-    assert verdict(seen, UNJUDGED).as_expected
+    with pytest.raises(UsageError, match="cannot start /nowhere/python: No such file or directory"):
+        observe(asked, LIMITS)
 
 
 def test_a_temporary_folder_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from making import HERE, record, record_row
 from wheels import wheel
 
 from mlxprobe.cli import main
-from mlxprobe.releases import index, interpreter
+from mlxprobe.releases import index
+from mlxprobe.supervisor import interpreter
 from mlxprobe.values.files import encode
 from mlxprobe.values.record import Record
 from mlxprobe.values.vocabulary import Outcome, Role

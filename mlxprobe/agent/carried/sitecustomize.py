@@ -1,68 +1,34 @@
-"""Carried into any Python by PYTHONPATH; starts the agent in every process that imports any part of MLX.
+"""Carried into any Python by PYTHONPATH: record that it has started, and prepare for the agent from Python 3.10 on.
 
-Python imports a module of this name at its start. The one that it would have found without us follows. The agent is
-imported with MLX, and not before: most Pythons that a command starts never do so.
+Python imports a module of this name at its start. The one that it would have found without us follows. Every Python
+reads this file, 2.7 as well: it has no functions and no annotations.
 """
 
-from __future__ import annotations
-
-import contextlib
-import gc
-import importlib.machinery
-import importlib.util
 import os
 import sys
-from collections.abc import Iterator
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
+_here = os.path.dirname(os.path.abspath(__file__))
+_folder = os.environ.get("MLXPROBE_FOLDER")
+if _folder:
+    try:  # a folder that is gone, or a full disk, is no concern of the program
+        _file = os.open(os.path.join(_folder, "pythons"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        _line = "{} {} {}\n".format(os.getpid(), ".".join(map(str, sys.version_info[:3])), sys.executable)
+        os.write(_file, _line.encode("utf-8", "surrogateescape"))
+        os.close(_file)
+    except (OSError, ValueError):
+        pass
+if _folder and sys.version_info >= (3, 10):  # an older one is not watched
+    import importlib.util
 
-
-def _make_agent_importable() -> None:
-    """Import `mlxprobe` from where this file lies; the program's environment need not have it."""
-    root = os.path.dirname(os.path.dirname(_HERE))
-    spec = importlib.util.spec_from_file_location(
-        "mlxprobe", os.path.join(root, "__init__.py"), submodule_search_locations=[root]
-    )
-    assert spec is not None and spec.loader is not None
-    package = importlib.util.module_from_spec(spec)
-    sys.modules["mlxprobe"] = package
-    spec.loader.exec_module(package)
-
-
-@contextlib.contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Let Python look for none while it imports what stays to the end."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
-
-
-def _go_on_without_us() -> None:
-    """Import what we hide: the environment's own `sitecustomize`."""
-    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != _HERE]
-    spec = importlib.machinery.PathFinder.find_spec("sitecustomize")
-    if spec is not None and spec.loader is not None:
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["sitecustomize"] = module
-        spec.loader.exec_module(module)
-
-
-if "MLXPROBE_FOLDER" in os.environ and sys.version_info >= (3, 10):  # an older one is not watched
-    _make_agent_importable()
-    from mlxprobe.agent.code import own
-    from mlxprobe.agent.life import lineage
-    from mlxprobe.agent.wrapping import imports
-
-    def _settle() -> None:
-        with own.importable(), _no_garbage():
-            from mlxprobe.agent.life import carry
-        carry.settle(lineage.handed)
-
-    lineage.hand_down()
-    imports.when_begun("mlx", _settle)
-    own.withdraw()
-_go_on_without_us()
+    _spec = importlib.util.spec_from_file_location("settling", os.path.join(_here, "settling.py"))
+    assert _spec is not None and _spec.loader is not None
+    _spec.loader.exec_module(importlib.util.module_from_spec(_spec))
+sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != _here]
+_ours = sys.modules.pop(__name__)
+try:
+    __import__(__name__)  # the one of the environment
+except ImportError as _error:
+    if getattr(_error, "name", __name__) != __name__:
+        raise
+finally:
+    sys.modules.setdefault(__name__, _ours)  # the import that is under way asks for it

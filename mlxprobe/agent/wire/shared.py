@@ -8,6 +8,7 @@ FD_VARIABLE = "MLXPROBE_EVENTS_FD"
 FOLDER_VARIABLE = "MLXPROBE_FOLDER"
 PATH_VARIABLE = "MLXPROBE_PYTHONPATH"  # the program's own
 EVENTS_FILE = "events"
+PYTHONS_FILE = "pythons"  # a line of each Python that starts below a watched command: process, version, executable
 DEVICE_VARIABLE = "MLXPROBE_DEVICE"
 SUPERVISOR_VARIABLE = "MLXPROBE_SUPERVISOR"  # its process number
 WITH_VARIABLE = "MLXPROBE_WITH"  # interventions

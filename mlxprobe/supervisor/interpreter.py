@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -9,10 +10,23 @@ import msgspec
 
 from mlxprobe.platform import MAC
 from mlxprobe.supervisor.child import AGENT
+from mlxprobe.supervisor.pythons import OLDEST, Python
 from mlxprobe.values.errors import MissingEnvironmentError, UsageError
 from mlxprobe.values.observation import Environment
 
 ANSWER_WITHIN_S = 60
+VERSION = "import sys; print('.'.join(map(str, sys.version_info[:3])))"  # every Python can read it
+MISSING = """import sys
+name, places = "", None
+for part in [*sys.argv[1].split("."), "__main__"]:
+    name += "." * bool(name) + part
+    found = (one.find_spec(name, places) for one in sys.meta_path if hasattr(one, "find_spec"))
+    spec = next((one for one in found if one is not None), None)
+    if spec is None:
+        sys.exit(name)
+    if (places := spec.submodule_search_locations) is None:
+        break
+"""
 
 
 def describe(python: str = sys.executable, device: str = "") -> Environment:
@@ -31,6 +45,8 @@ def describe(python: str = sys.executable, device: str = "") -> Environment:
     except OSError as error:
         raise MissingEnvironmentError(f"{python}: cannot be run: {error.strerror}") from None
     except (msgspec.DecodeError, msgspec.ValidationError):
+        if (asked := Python(0, version(python) or "99", python)).is_too_old:
+            raise MissingEnvironmentError(too_old(asked)) from None
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise MissingEnvironmentError(
             f"{python}: ended with {done.returncode} while importing mlx.core: {last}"
@@ -47,13 +63,45 @@ def usable(python: str = sys.executable, device: str = "") -> Environment:
     """
     found = describe(python)
     if found.problem:
-        advice = "pip install 'mlxprobe[cpu]', or 'mlxprobe[cuda]' for an NVIDIA GPU"
-        if MAC:
-            advice = "pip install mlx"
-        raise MissingEnvironmentError(
-            f"{python}: mlx.core does not import ({found.problem}); install a backend: {advice}"
-        )
+        raise MissingEnvironmentError(without_mlx(found))
     return on_device(found, device)
+
+
+def without_mlx(found: Environment) -> str:
+    """Say of an interpreter that its MLX does not import, and what to install."""
+    advice = "pip install mlx" if MAC else "pip install 'mlx[cpu]', or 'mlx[cuda13]' for an NVIDIA GPU"
+    return f"{found.executable} (Python {found.python}) cannot import mlx.core ({found.problem}); install it: {advice}"
+
+
+def too_old(python: Python) -> str:
+    """Say that an interpreter cannot be watched."""
+    return f"{python} is too old; Python {'.'.join(map(str, OLDEST))} or later is needed"
+
+
+def version(python: str) -> str:
+    """Return the version of an interpreter of any age; empty where it is no Python."""
+    answer = _answer(python, VERSION)
+    return answer if re.fullmatch(r"\d+\.\d+\.\d+", answer) else ""
+
+
+def missing(python: str, module: str) -> str:
+    """Return the module that `python -m MODULE` would not find, without importing any; empty where it finds it."""
+    return _answer(python, MISSING, module)
+
+
+def _answer(python: str, *program: str) -> str:
+    """Return the last line that a program prints; empty where it does not run, or has no answer in time."""
+    try:
+        done = subprocess.run(
+            [python, "-c", *program],
+            capture_output=True,
+            timeout=ANSWER_WITHIN_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout or done.stderr).decode(errors="replace").strip().rpartition("\n")[2]
 
 
 def on_device(found: Environment, device: str) -> Environment:
