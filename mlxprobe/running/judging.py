@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import msgspec
 from mlxprobe.diagnosis import diagnose, diagnose_ranks, unchecked
 from mlxprobe.diagnosis.ranks.fates import named
 from mlxprobe.diagnosis.ranks.standings import unwatched
+from mlxprobe.running.programs import without_module
 from mlxprobe.running.selection import quoted
 from mlxprobe.values.again import died_importing, jobs
 from mlxprobe.values.files import row
-from mlxprobe.values.observation import Observation
+from mlxprobe.values.observation import Environment, Observation, Raised
 from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Remark, Verdict
 from mlxprobe.values.vocabulary import Outcome
 from mlxprobe.verdict.errors import known_error
@@ -93,6 +95,22 @@ def judged(seen: Observation, together: Sequence[Finding] = (), unwatched: str =
     findings = diagnose(seen, together)
     verdict = judge(seen, findings, expectation)
     return row(seen, (*map(quoted, findings), *unchecked(seen)), verdict, expectation, known, program=name)
+
+
+def judged_users(seen: Observation, name: str, here: Environment) -> ProgramRecord:
+    """Return the row of a user's program that ran in the environment of a release."""
+    findings, expectation = diagnose(seen), Expectation()
+    verdict = judge(seen, findings, expectation)
+    if lacks := lacked(seen.raised):  # says nothing of MLX
+        reason = without_module(here, lacks)
+        verdict = Verdict(outcome=Outcome.UNJUDGED, reason=reason, as_expected=False)
+    return row(seen, findings, verdict, expectation, program=name)
+
+
+def lacked(raised: Raised | None) -> str:
+    """Return the module for want of which a program ended; empty where it ended otherwise, or for one of MLX."""
+    found = raised and raised.type == "ModuleNotFoundError" and re.search(r"No module named '([\w.]+)'", raised.message)
+    return found[1] if found and found[1].partition(".")[0] != "mlx" else ""
 
 
 def judged_variant(

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
+from mlxprobe.supervisor import interpreter
 from mlxprobe.values.errors import UsageError
-from mlxprobe.values.observation import Value
+from mlxprobe.values.observation import Environment, Value
 
 ASPECTS = ("outcome", "finding", "loss", "error", "peak", "memory", "time")
 
@@ -81,9 +82,27 @@ def _declared(file: Path | None, name: str, given: Any) -> UserProgram:
 
 def ad_hoc(command: Sequence[str]) -> UserProgram:
     """Make a program of a command given after `--`."""
-    return UserProgram(
-        name=Path(command[-1] if len(command) == 1 else command[1]).name, command=tuple(command), folder=str(Path.cwd())
-    )
+    named = [word for word in command[1:3] if word != "-m"] or command
+    return UserProgram(name=Path(named[0]).name, command=tuple(command), folder=str(Path.cwd()))
+
+
+def runnable(program: UserProgram, here: Environment) -> tuple[str, ...]:
+    """Return what the agent is to run in an environment (see `agent_words`).
+
+    Raises:
+        UsageError: it has no such script, module or console script.
+    """
+    words = agent_words(program, here.executable)
+    module = words[1] if words[0] == "module" else ""
+    if module and (lacks := interpreter.missing(here.executable, module, program.folder, program.environment)):
+        raise UsageError(without_module(here, lacks))
+    return words
+
+
+def without_module(here: Environment, module: str) -> str:
+    """Say that an environment lacks a module, and what to do."""
+    advice = "install it there, or name its package with --requirements"
+    return f"{here.executable} (Python {here.python}, mlx {here.mlx}) has no module {module}; {advice}"
 
 
 def agent_words(program: UserProgram, python: str) -> tuple[str, ...]:

@@ -10,20 +10,17 @@ import msgspec
 
 from mlxprobe.catalogue.scenario import Variant
 from mlxprobe.catalogue.scenarios import Entry
-from mlxprobe.diagnosis import diagnose
-from mlxprobe.running.judging import judged_variant
+from mlxprobe.running.judging import judged_users, judged_variant
 from mlxprobe.running.listening import Listener, doing
-from mlxprobe.running.programs import UserProgram, agent_words
+from mlxprobe.running.programs import UserProgram, runnable
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
 from mlxprobe.supervisor.watch import observe_all
-from mlxprobe.values.files import row
 from mlxprobe.values.measures import growth_bytes, steady_steps
 from mlxprobe.values.observation import Environment, Limits, Observation, Program
-from mlxprobe.values.record import Expectation, ProgramRecord
+from mlxprobe.values.record import ProgramRecord
 from mlxprobe.values.vocabulary import Outcome, Role
 from mlxprobe.verdict.expectation import expectation_of
-from mlxprobe.verdict.judge import judge
 from mlxprobe.verdict.repeats import REPEATS, worst
 
 STALL_FLOOR_S = {"cpu": 1.0, "gpu": 20.0}  # a GPU's kernels are compiled inside the process, where none sees it
@@ -119,10 +116,14 @@ class Runner:
         return self._twin(entry)[1]
 
     def user_row(self, user: UserProgram) -> ProgramRecord:
-        """Run one of the user's own programs and return its row; it is expected to pass."""
+        """Run one of the user's own programs and return its row; it is expected to pass.
+
+        Raises:
+            UsageError: this environment has no such script or module.
+        """
         program = Program(
             name=user.name,
-            argv=agent_words(user, self.environment.executable),
+            argv=runnable(user, self.environment),
             python=self.environment.executable,
             cwd=user.folder,
             env=user.environment,
@@ -135,9 +136,7 @@ class Runner:
             memory_bytes=memory_limit(self.settings.memory),
         )
         seen, *_ = self.observed(program, limits)
-        findings, expectation = diagnose(seen), Expectation()
-        verdict = judge(seen, findings, expectation)
-        return self.told(row(seen, findings, verdict, expectation, program=user.name))
+        return self.told(judged_users(seen, user.name, self.environment))
 
     def limits(self, entry: Entry, twins: Seen) -> Limits:
         """Derive a program's limits from its correct twin; a fixed stall limit is taken as it is."""

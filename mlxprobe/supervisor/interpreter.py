@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -84,20 +87,28 @@ def version(python: str) -> str:
     return answer if re.fullmatch(r"\d+\.\d+\.\d+", answer) else ""
 
 
-def missing(python: str, module: str) -> str:
-    """Return the module that `python -m MODULE` would not find, without importing any; empty where it finds it."""
-    return _answer(python, MISSING, module)
+def missing(python: str, module: str, folder: str = "", environment: Mapping[str, str] | None = None) -> str:
+    """Return the module that `python -m MODULE` would not find, without importing any; empty where it finds it.
+
+    Args:
+        python: the interpreter.
+        module: what is to be run.
+        folder: where; here by default.
+        environment: variables to add.
+    """
+    return _answer(python, MISSING, module, cwd=folder or None, env={**os.environ, **(environment or {})})
 
 
-def _answer(python: str, *program: str) -> str:
+def _answer(python: str, *program: str, **how: Any) -> str:
     """Return the last line that a program prints; empty where it does not run, or has no answer in time."""
     try:
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[bytes] = subprocess.run(
             [python, "-c", *program],
             capture_output=True,
             timeout=ANSWER_WITHIN_S,
             check=False,
             stdin=subprocess.DEVNULL,
+            **how,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -190,7 +190,9 @@ class BisectRun:
 
 
 def _cached(file: Path) -> list[ProgramRecord]:
+    """Return the rows of earlier runs; those without a verdict are run again, for what was missing may be there now."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=list[ProgramRecord], strict=False)
+        rows = msgspec.json.decode(file.read_bytes(), type=list[ProgramRecord], strict=False)
+        return [one for one in rows if one.outcome is not Outcome.UNJUDGED]
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
         return []

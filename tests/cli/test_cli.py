@@ -121,7 +121,7 @@ def test_an_mlx_that_does_not_import_says_which_extra_to_install(
     result = call("run")
     assert result.exit_code == 2
     assert "libmlx.so" in result.output
-    assert "mlxprobe[cpu]" in result.output or sys.platform == "darwin"
+    assert "'mlx[cpu]'" in result.output or sys.platform == "darwin"
 
 
 def test_an_interpreter_that_dies_on_import_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

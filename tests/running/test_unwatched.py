@@ -89,9 +89,7 @@ CANNOT_RUN = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["watch", "isolate"])
-@pytest.mark.parametrize(
-    ("mlx", "words", "told"), [row[1:] for row in CANNOT_RUN], ids=[row[0] for row in CANNOT_RUN]
-)
+@pytest.mark.parametrize(("mlx", "words", "told"), [row[1:] for row in CANNOT_RUN], ids=[row[0] for row in CANNOT_RUN])
 def test_what_cannot_run_is_told_with_its_python_and_exit_code_2(
     command: str, mlx: str | None, words: list[str], told: str, tmp_path: Path
 ) -> None:

@@ -111,3 +111,29 @@ def test_only_the_aspects_declared_are_compared(line: str, code: int, project: P
     done = call("gate", "--baseline", HERE, "--candidate", other, "--scenario", "programs/mine")
     assert done.exit_code == code, done.output
     assert ("mine: regression" in done.output) is bool(code)
+
+
+LACKS = [
+    ("a package", "import nosuch", "unjudged", f"{sys.executable} (Python "),
+    ("a module of MLX", "import mlx.nosuch", "error", "ModuleNotFoundError: No module named 'mlx.nosuch'"),
+    ("a program's own words", "raise ModuleNotFoundError('install it')", "error", "ModuleNotFoundError: install it"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("source", "outcome", "reason"), [row[1:] for row in LACKS], ids=[row[0] for row in LACKS])
+def test_a_package_that_an_environment_lacks_says_nothing_of_mlx(
+    source: str, outcome: str, reason: str, project: Path
+) -> None:
+    (project / "stuck.py").write_text(source)
+    row = outcomes(project, "stuck")["stuck"]
+    assert row["outcome"] == outcome and str(row["reason"]).startswith(reason)
+    assert ("has no module nosuch; install it there" in str(row["reason"])) is (outcome == "unjudged")
+
+
+@pytest.mark.slow
+def test_a_module_that_is_not_there_is_wrong_usage(project: Path) -> None:
+    done = call("gate", "--baseline", HERE, "--", "python", "-m", "deep.nosuch")
+    assert done.exit_code == 2
+    assert f"mlxprobe: {sys.executable} (Python " in done.output
+    assert "has no module deep.nosuch; install it there" in done.output

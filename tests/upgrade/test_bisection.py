@@ -205,6 +205,15 @@ def test_rows_are_kept_from_search_to_search(cache: Path) -> None:
     assert (first.asked, again.asked) == (["0.1", "0.2"], [])
 
 
+def test_a_row_without_a_verdict_is_never_good_and_is_not_kept(cache: Path) -> None:
+    unjudged = msgspec.structs.replace(GOOD, outcome=Outcome.UNJUDGED, reason="has no module nosuch")
+    for _ in range(2):
+        search = Scripted({"0.1": unjudged, "0.2": STUCK})
+        with pytest.raises(BoundaryError, match=r"mlx 0\.1 is skip, not good"):
+            search.run()
+        assert search.asked == ["0.1"]
+
+
 def test_a_fix_between_ends_that_are_both_bad_is_told_in_the_users_words(cache: Path) -> None:
     with pytest.raises(BoundaryError, match=r"mlx 0\.1 is bad, not good"):
         Scripted({"0.0": STUCK, "0.1": STUCK}).run(when="outcome=hang", find_fix=True)
