@@ -53,6 +53,14 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def uv_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give uv an empty cache."""
+    folder = tmp_path / "uv"
+    monkeypatch.setenv("UV_CACHE_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
 def default_signals() -> Iterator[None]:
     """Let children start with the default signals, also where these tests run under nohup or in the background."""
     numbers = signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM

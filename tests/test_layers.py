@@ -54,6 +54,7 @@ PURE = (
     "upgrade/bisect_search.py",
     "upgrade/changes.py",
     "upgrade/compare.py",
+    "upgrade/decision.py",
     "upgrade/matrix.py",
     "upgrade/quantities.py",
 )

@@ -70,7 +70,7 @@ class Commands(click.Group):
             ctx.exit(JUDGED_NOT)
         except ProbeError as error:
             tell(str(error))
-            ctx.exit(JUDGED_NOT)
+            ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             tell("interrupted")
             ctx.exit(INTERRUPTED)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlxprobe.cli.common import INTERRUPTED, deliver, leave, with_report, with_settings
+from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, deliver, leave, tell, with_report, with_settings
 from mlxprobe.settings.checks import seconds
 from mlxprobe.settings.table import Settings, resolve
 from mlxprobe.values.errors import UsageError
@@ -73,6 +73,9 @@ def fuzz(
         lambda name: FUZZ_FORMATS[name](report),
         lambda: click.echo(FUZZ_FORMATS["text"](report), nl=False),
     )
+    if report.complete and report.problem:
+        tell(report.problem)
+        leave(JUDGED_NOT)
     leave(int(bool(report.new)) if report.complete else INTERRUPTED)
 
 
@@ -124,8 +127,9 @@ def _sides(names: list[str], runners: Runners) -> list[Batches]:
     from mlxprobe.fuzz.batch import Batches
     from mlxprobe.supervisor.interpreter import on_device
 
+    others = {one: runners.baseline(one).environment for one in names[:-1] if one not in DEVICES}
     last = runners.runner(names[-1]).environment
-    there = [on_device(last, one) if one in DEVICES else runners.runner(one).environment for one in names[:-1]]
+    there = [others[one] if one in others else on_device(last, one) for one in names[:-1]]
     there += [last]
     if len({one.device for one in there}) > 1:
         return [Batches(one, runners.place, f"{one.mlx} on {one.device}") for one in there]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import time
 from collections.abc import Sequence
@@ -11,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlxprobe.cli.chosen import Chosen, chosen
 from mlxprobe.cli.common import INTERRUPTED, deliver, latest, leave, tell, with_report, with_scenarios, with_settings
 from mlxprobe.settings.table import Settings, project_table, resolve
-from mlxprobe.values.errors import UsageError
+from mlxprobe.values.errors import ProbeError, UsageError
 
 if TYPE_CHECKING:
     from mlxprobe.reports.gate import GateReport
-    from mlxprobe.running.schedule import Task
     from mlxprobe.upgrade.allowances import Allowance
     from mlxprobe.values.record import Record
+
+RANDOM = "random/"  # how the comparisons of random programs are called
 
 
 @click.command()
@@ -51,7 +52,6 @@ def gate(
     """
     from mlxprobe.reports.gate import GATE_FORMATS
     from mlxprobe.upgrade import allowances
-    from mlxprobe.upgrade.changes import regressions
     from mlxprobe.values.files import check_writable, write
 
     settings, everything = resolve(flags), not (patterns or command)
@@ -59,11 +59,9 @@ def gate(
     kept = latest(settings, everything=everything) / "gate.json"
     for file in (output, kept):
         check_writable(file)
-    tasks = tasks_of(settings, patterns, command)
-    report = _gated(settings, baseline, candidate, tasks)
-    if programs and report.complete and not report.skipped:
-        report = _with_random(report, settings, (baseline, candidate), programs, seed)
-    report = _allowed(report, allowing, everything)
+    some = chosen(settings, patterns, command)
+    report = _run(settings, baseline, candidate, some, programs, seed)
+    report, code = _decided(_allowed(report, allowing, everything), some)
     deliver(
         form,
         output,
@@ -73,7 +71,44 @@ def gate(
     if form == "github":
         summarise(GATE_FORMATS["markdown"](report))
     write(kept, GATE_FORMATS["json"](report).encode())
-    leave(int(bool(regressions(report.comparisons))) if report.complete else INTERRUPTED)
+    if report.problem and form != "text" and output is None:
+        tell(report.problem)
+    leave(code if report.complete else INTERRUPTED)
+
+
+def _run(
+    settings: Settings, baseline: str, candidate: str, some: Chosen, programs: int | None, seed: int
+) -> GateReport:
+    """Run both releases; what keeps that from happening is the report's `problem`.
+
+    Raises:
+        UsageError: an argument cannot be used.
+    """
+    from mlxprobe.reports.gate import GATE_SCHEMA_VERSION, GateReport
+
+    try:
+        report = _gated(settings, baseline, candidate, some)
+        if programs and report.complete and report.environment is not None:
+            report = _with_random(report, settings, (baseline, candidate), programs, seed)
+    except UsageError:
+        raise
+    except ProbeError as error:
+        return GateReport(
+            schema_version=GATE_SCHEMA_VERSION, baseline=baseline, candidate=candidate, problem=str(error)
+        )
+    return report
+
+
+def _decided(report: GateReport, some: Chosen) -> tuple[GateReport, int]:
+    """Return the report with the reason that it is no pass, if it is none, and the exit code."""
+    import msgspec
+
+    from mlxprobe.upgrade.decision import decide
+
+    random = [one.program for one in report.comparisons if one.program.startswith(RANDOM)]
+    named = {*some.named, *some.broken, *random} if report.environment is not None else set()
+    decision = decide(report.comparisons, named, problem=report.problem, skipped=report.skipped)
+    return msgspec.structs.replace(report, problem=decision.why if report.complete else ""), decision.exit_code
 
 
 def _with_random(
@@ -103,12 +138,12 @@ def _with_random(
 
 
 def _allowed(report: GateReport, allowing: Sequence[Allowance], everything: bool) -> GateReport:
-    """Mark what is allowed, and tell of allowances that fit nothing."""
+    """Mark the allowed regressions, and name the allowances that match no program."""
     import msgspec
 
     from mlxprobe.upgrade.allowances import allow, idle
 
-    if report.complete and not report.skipped:
+    if report.complete and report.environment is not None:
         for note in idle(report.comparisons, allowing, everything=everything):
             tell(note)
     return msgspec.structs.replace(report, comparisons=tuple(allow(report.comparisons, allowing)))
@@ -135,39 +170,41 @@ def recorded(baseline: str) -> Record | None:
     )
 
 
-def _gated(settings: Settings, baseline: str, candidate: str, tasks: Sequence[Task]) -> GateReport:
+def _gated(settings: Settings, baseline: str, candidate: str, some: Chosen) -> GateReport:
     """Run both sides, or the candidate alone where the baseline is a record, and compare."""
+    import msgspec
+
     from mlxprobe.cli.display import Display
     from mlxprobe.machines.place import place
     from mlxprobe.machines.runners import Runners
-    from mlxprobe.releases.environments import NotInstallableError, UnmetRequirementError
     from mlxprobe.reports.gate import GATE_SCHEMA_VERSION, GateReport
     from mlxprobe.upgrade import gate as gating
+    from mlxprobe.values.errors import BrokenReleaseError, NoWheelError
     from mlxprobe.values.record import Record
 
     began, record = time.monotonic(), recorded(baseline)
+    empty = GateReport(schema_version=GATE_SCHEMA_VERSION, baseline=baseline, candidate=candidate)
     with Display() as display, place(settings, display) as where:
         runners = Runners(where, display)
         try:
-            after, before = runners.runner(candidate), record or runners.runner(baseline)
-        except UnmetRequirementError:
-            raise
-        except NotInstallableError as error:  # a release that the index has, but not for this machine, fails no gate
-            return GateReport(
-                schema_version=GATE_SCHEMA_VERSION, baseline=baseline, candidate=candidate, skipped=str(error)
-            )
+            before = record or runners.baseline(baseline)
+            after = runners.runner(candidate)
+        except NoWheelError as error:
+            return msgspec.structs.replace(empty, skipped=str(error))
+        except BrokenReleaseError as error:
+            return msgspec.structs.replace(empty, comparisons=(gating.import_fails(error),))
         name = f"mlx {before.environment.mlx}"
         if isinstance(before, Record):
             name += f" ({Path(baseline).name})"
-            found = gating.against(before, after, tasks, where, display.say)
+            found = gating.against(before, after, some.tasks, where, display.say)
         else:
-            found = gating.between(before, after, tasks, where, display.say)
-    return GateReport(
-        schema_version=GATE_SCHEMA_VERSION,
+            found = gating.between(before, after, some.tasks, where, display.say)
+    return msgspec.structs.replace(
+        empty,
         baseline=name,
         candidate=f"mlx {after.environment.mlx}",
         environment=after.environment,
-        comparisons=tuple(found),
+        comparisons=(*found, *map(gating.unreadable, some.broken, some.broken.values())),
         complete=not runners.stop.is_set(),
         wall_s=time.monotonic() - began,
     )
@@ -180,36 +217,15 @@ def summarise(markdown: str) -> None:
             summary.write(markdown)
 
 
-def tasks_of(settings: Settings, patterns: Sequence[str], command: Sequence[str]) -> list[Task]:
-    """Choose the programs: a command alone, or the chosen scenarios and, without a choice, the project's own."""
-    from mlxprobe.catalogue import scenarios
-    from mlxprobe.running import programs
-    from mlxprobe.running.schedule import scenario_tasks, user_tasks
-
-    if command:
-        return user_tasks([programs.ad_hoc(command)])
-    entries, broken = scenarios.find(settings.scenarios)
-    for one in broken:
-        tell(one.problem)
-    own = programs.declared(*project_table(Path.cwd()))
-    if not patterns:
-        return scenario_tasks(scenarios.select(entries, ())) + user_tasks(own)
-    names = [pattern.removeprefix("programs/") for pattern in patterns]
-    mine = [one for one in own if any(fnmatch.fnmatchcase(one.name, name) for name in names)]
-    rest = [
-        pattern
-        for pattern, name in zip(patterns, names, strict=True)
-        if not fnmatch.filter([p.name for p in own], name)
-    ]
-    return (scenario_tasks(scenarios.select(entries, rest)) if rest else []) + user_tasks(mine)
-
-
 @click.command()
 @click.option(
     "--remove", "removed", metavar="RELEASE|all", multiple=True, help="Remove a release's environments; repeatable."
 )
 def envs(removed: tuple[str, ...]) -> None:
-    """List the cached environments with size and age, or remove some."""
+    """List the cached environments with size and age, or remove some.
+
+    "unusable" is what an interrupted build left, or an environment whose description is damaged.
+    """
     from mlxprobe.releases import environments
     from mlxprobe.values.measures import counted
 
@@ -224,9 +240,8 @@ def envs(removed: tuple[str, ...]) -> None:
             click.echo(f"removed {one.folder}")
     if not removed:
         for one in there:
+            python = f"Python {one.python}" if one.python else "unusable"
             age = f"{one.age_s / 86400:.0f} d" if one.age_s > 86400 else f"{one.age_s / 3600:.1f} h"
-            click.echo(
-                f"{one.release:10} Python {one.python:8} {one.size_bytes / 1e6:6.0f} MB  used {age} ago  {one.folder}"
-            )
+            click.echo(f"{one.release:10} {python:15} {one.size_bytes / 1e6:6.0f} MB  used {age} ago  {one.folder}")
         megabytes = sum(one.size_bytes for one in there) / 1e6
         click.echo(f"{counted(len(there), 'environment')}, {megabytes:.0f} MB, in {environments.root()}")

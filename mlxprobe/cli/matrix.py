@@ -5,14 +5,27 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlxprobe.cli.common import INTERRUPTED, deliver, leave, tell, with_report, with_scenarios, with_settings
-from mlxprobe.cli.gate import tasks_of
+from mlxprobe.cli.chosen import Chosen, chosen
+from mlxprobe.cli.common import (
+    INTERRUPTED,
+    JUDGED_NOT,
+    deliver,
+    leave,
+    tell,
+    with_report,
+    with_scenarios,
+    with_settings,
+)
 from mlxprobe.settings.table import resolve
 from mlxprobe.values.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlxprobe.fuzz.finding import FuzzReport
+    from mlxprobe.upgrade.matrix import Matrix
 
 MATRIX_FILE = Path("reports") / "matrix.json"
 NOT_FOUND = 1
@@ -70,21 +83,40 @@ def matrix(
     settings = resolve(flags)
     if programs and form not in ("text", "markdown"):
         raise UsageError(f"--random: has no {form}; right is text or markdown")
-    tasks = tasks_of(settings, patterns, ())
+    some = chosen(settings, patterns, ())
+    for problem in some.broken.values():
+        tell(problem)
     wanted = ordered([one for spec in releases for one in parse(spec, listed, pre=pre)])
     known = matrix.load(file) if file.exists() and not fresh else matrix.empty()
     with Display() as display, places(settings, display) as found:
         runners = [Runners(where, display) for where in found]
-        filled = matrix_run.fill(known, wanted, tasks, runners, part=matrix.shard(part), file=file)
+        filled = matrix_run.fill(known, wanted, some.tasks, runners, part=matrix.shard(part), file=file)
     more = None
     if programs and not runners[0].stop.is_set():
-        names = [one.name for one in wanted if one.name not in filled.skipped]
-        more = fuzzed(settings, names, seed, (), None, programs, None)
+        without = {name for table in matrix.WITHOUT for name in getattr(filled, table)}
+        names = [one.name for one in wanted if one.name not in without]
+        more = fuzzed(settings, names, seed, (), None, programs, None) if names else None
     _deliver(filled, form, output, more)
     if records is not None:
         for record in filled.records:
             keep_baseline(record, records)
-    leave(INTERRUPTED if runners[0].stop.is_set() else 0)
+    if runners[0].stop.is_set():
+        leave(INTERRUPTED)
+    leave(_decided(filled, some, more))
+
+
+def _decided(filled: Matrix, some: Chosen, more: FuzzReport | None) -> int:
+    """Return the exit code; say why one is 2."""
+    from mlxprobe.upgrade.decision import decide_many
+    from mlxprobe.upgrade.matrix import labels
+
+    rows = dict(zip(labels(filled.records), (one.programs for one in filled.records), strict=True))
+    decision = decide_many(rows, some.named, broken=filled.broken, failed=filled.failed)
+    why = decision.why or next(iter(some.broken.values()), "") or (more.problem if more else "")
+    if why and decision.exit_code != 1:
+        tell(why)
+        return JUDGED_NOT
+    return decision.exit_code
 
 
 @click.command()
@@ -167,8 +199,7 @@ def bisect(
     if bool(scenario) == bool(command):
         raise UsageError("bisect needs one program: --scenario NAME/VARIANT, or a command after --")
     settings, predicate = resolve(flags), bisect.condition(condition)
-    tasks = tasks_of(settings, (scenario,) if scenario else (), command)
-    task = bisect.only(tasks, scenario)
+    task = bisect.only(chosen(settings, (scenario,) if scenario else (), command).tasks, scenario)
     span = bisect.span(parse_one(good, listed), parse_one(bad, listed), listed(), find_fix=find_fix)
     with Display() as display, place(settings, display) as where:
         runners = Runners(where, display)
@@ -187,3 +218,4 @@ def bisect(
         leave(INTERRUPTED)
     if found.unclear:
         tell(f"the boundary falls among releases that could not be judged: {', '.join(found.unclear)}")
+        leave(JUDGED_NOT)

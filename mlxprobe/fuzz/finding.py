@@ -51,7 +51,10 @@ class Finding(Value, frozen=True):
 
 
 class FuzzReport(Value, frozen=True):
-    """What random programs have shown, the last release's findings and those of the one before it."""
+    """What random programs have shown, the last release's findings and those of the one before it.
+
+    `compared` counts the programs that gave an outcome on every side.
+    """
 
     schema_version: int
     seed: int
@@ -66,6 +69,14 @@ class FuzzReport(Value, frozen=True):
     complete: bool = True
     wall_s: float = 0.0
     cases: int = 0
+    compared: int = 0
+
+    @property
+    def problem(self) -> str:
+        """The reason that two sides were not compared; empty where they were, or where one shows something new."""
+        if len(self.environments) == 1 or self.compared or self.new:
+            return ""
+        return f"none of {self.programs} random programs gave an outcome on both sides"
 
     @property
     def new(self) -> list[Finding]:

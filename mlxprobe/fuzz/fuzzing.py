@@ -51,6 +51,7 @@ class Fuzzing:
         self._unrepeated: list[str] = []
         self._met: set[str] = set()
         self._ran: set[str] = set()
+        self._compared: set[str] = set()
         self._cases = 0
 
     def run(self, cases: Iterable[Case], seed: int, programs: int | None, seconds: float | None) -> FuzzReport:
@@ -69,6 +70,7 @@ class Fuzzing:
             seed=seed,
             programs=len(self._ran),
             cases=self._cases,
+            compared=len(self._compared),
             environments=tuple(side.environment for side in self.sides),
             names=tuple(side.name for side in self.sides),
             findings=tuple(findings),
@@ -119,6 +121,8 @@ class Fuzzing:
             self._cases += 1
             if any(_is_absent(each[case.id]) for each in seen):
                 continue  # from one of the releases: they have nothing to be compared in
+            if all("fate" not in each[case.id] for each in seen):
+                self._compared.add(program_of(case.id))
             self._met |= {step.function for step in case.steps} | coverage.used(case)
             for side, each in zip(self.sides, seen, strict=True):
                 self._judge(case, each[case.id], side.name)

@@ -11,8 +11,8 @@ from mlxprobe.fuzz.case import Case
 from mlxprobe.fuzz.discrepancy import FATAL, ROUGH
 from mlxprobe.fuzz.finding import Finding, Range
 from mlxprobe.fuzz.oracles import OTHER, Judge
-from mlxprobe.releases.environments import NotInstallableError
 from mlxprobe.upgrade.bisect_search import Answer, Bisection
+from mlxprobe.values.errors import BrokenReleaseError, NoWheelError
 
 ASKED = 2  # times that a release is asked before it is said not to show something
 
@@ -68,11 +68,11 @@ class Ranges:
         return Answer.SKIP if shown is None else Answer.BAD if shown[number] else Answer.GOOD
 
     def _asked(self, release: str) -> list[bool] | None:
-        """Run all findings' cases on a release; None where it cannot be installed."""
+        """Run all findings' cases on a release; None where it has no wheel or does not import."""
         self._told(f"mlx {release}: {len(self._findings)} findings")
         try:
             batches = self._batches(release)
-        except NotInstallableError as error:
+        except (NoWheelError, BrokenReleaseError) as error:
             self._told(f"mlx {release}: skipped: {error}")
             return None
         return shown_by(batches, self._findings)

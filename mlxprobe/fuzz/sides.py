@@ -17,7 +17,9 @@ def comparisons(report: FuzzReport) -> list[Comparison]:
     for one in rows:
         by_case.setdefault(one.case, []).append(_difference(one, report.names[-1]))
     found = [Comparison(program=f"random/{case}", differences=tuple(told)) for case, told in by_case.items()]
-    return [*found, Comparison(program=f"random/{report.programs - len({*map(program_of, by_case)})} other programs")]
+    others = f"random/{report.programs - len({*map(program_of, by_case)})} other programs"
+    silent = Difference(what="outcome", change=Change.CANNOT_TELL, text=report.problem)
+    return [*found, Comparison(program=others, differences=(silent,) * bool(report.problem))]
 
 
 def _difference(one: Finding, candidate: str) -> Difference:

@@ -50,7 +50,9 @@ def environment_here(release: Release, settings: Settings) -> Environment:
     """Return this machine's environment with a release, made if need be, for the device that was asked for.
 
     Raises:
-        NotInstallableError: the release cannot be installed here.
+        NoWheelError: the index has no wheel of the release for this platform.
+        BrokenReleaseError: the release installs, and does not import.
+        ProbeError: the release cannot be installed.
         UsageError: its MLX has no such device here.
     """
     if release.name == CURRENT:

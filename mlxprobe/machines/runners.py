@@ -6,11 +6,10 @@ import threading
 
 from mlxprobe.machines.place import Place
 from mlxprobe.releases import index
-from mlxprobe.releases.environments import NotInstallableError, UnmetRequirementError
 from mlxprobe.releases.index import Release, parse_one
 from mlxprobe.running.listening import Listener
 from mlxprobe.running.runner import Runner
-from mlxprobe.values.errors import UsageError
+from mlxprobe.values.errors import BrokenReleaseError, NoWheelError, ProbeError, UsageError
 
 
 class Runners:
@@ -30,19 +29,32 @@ class Runners:
 
         Raises:
             UsageError: there is no such release.
-            NotInstallableError: there is, but it cannot be installed there.
+            NoWheelError: there is, and no wheel of it for that platform.
+            BrokenReleaseError: it installs there, and does not import.
+            ProbeError: it cannot be installed.
         """
         release = parse_one(spec, index.listed)
         try:
             return self.of(release)
-        except UnmetRequirementError:
+        except (UsageError, NoWheelError, BrokenReleaseError):
             raise
-        except NotInstallableError:
-            if release.version and release.version not in (known := index.listed()):
+        except ProbeError as error:
+            if release.version and index.NO_VERSION in str(error) and release.version not in (known := index.listed()):
                 raise UsageError(
                     f"there is no release {release.version} of MLX; the index has {', '.join(known)}"
                 ) from None
             raise
+
+    def baseline(self, spec: str) -> Runner:
+        """Return the runner of the release that others are compared with, as `runner` does.
+
+        Raises:
+            ProbeError: it does not import, which says nothing about the others.
+        """
+        try:
+            return self.runner(spec)
+        except BrokenReleaseError as error:
+            raise ProbeError(f"{error}; there is no baseline to compare with") from None
 
     def of(self, release: Release) -> Runner:
         """Return the runner of a release, its environment built if need be."""

@@ -2,6 +2,7 @@
 
 A build happens in a folder of its own, is checked by importing MLX, and then takes its place by a rename: what bears
 the right name is complete. A lock file makes a second process wait for the first one's build instead of repeating it.
+uv inherits the lock: what a killed build leaves is removed once its uv has ended, by the next build or by `envs`.
 """
 
 from __future__ import annotations
@@ -11,45 +12,41 @@ import fcntl
 import hashlib
 import os
 import platform
+import re
 import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from mlxprobe.platform import MAC, NAME
+from mlxprobe.platform import NAME
+from mlxprobe.releases.damage import damaged
 from mlxprobe.releases.index import Release
+from mlxprobe.releases.installing import install, python_of
 from mlxprobe.settings.table import cache_folder
 from mlxprobe.supervisor import interpreter
-from mlxprobe.values.errors import ProbeError
+from mlxprobe.values.errors import BrokenReleaseError, DiedImportingError, ProbeError
 from mlxprobe.values.observation import Environment, Value
 
-BUILD_WITHIN_S = 600
 DESCRIPTION = "mlxprobe.json"
-
-
-class NotInstallableError(ProbeError):
-    """A release cannot be installed here; the message is the reason."""
-
-
-class UnmetRequirementError(NotInstallableError):
-    """A release can be installed here, but not together with what the project requires."""
+BUILDING, REMOVED = ".building-", ".removed-"
 
 
 class Cached(Value, frozen=True):
-    """What stands in a cached environment's description."""
+    """The description in a cached environment; `files` are the digests of all its files."""
 
     release: str
     environment: Environment
-    files: dict[str, int]
+    files: dict[str, str]
 
 
 class Listed(Value, frozen=True):
-    """A cached environment as `mlxprobe envs` shows it; sizes in bytes, age in seconds since its last use."""
+    """A cached environment as `mlxprobe envs` shows it; sizes in bytes, age in seconds since its last use.
+
+    Without a `python` it is unusable: an interrupted build, or one whose description is damaged.
+    """
 
     folder: str
     release: str
@@ -66,10 +63,10 @@ def provide(release: Release, requirements: Sequence[str] = ()) -> Environment:
         requirements: further packages that the programs need; an interpreter has them, or has them not.
 
     Raises:
-        NotInstallableError: the release cannot be installed, with the installer's reason; an UnmetRequirementError
-            where it is a requirement that cannot.
+        NoWheelError: the index has no wheel of the release for this platform.
+        BrokenReleaseError: the release installs, and does not import.
         MissingEnvironmentError: a given interpreter has no usable MLX.
-        ProbeError: the cache cannot be written.
+        ProbeError: the release, or a requirement, cannot be installed; the cache cannot be written.
     """
     if release.is_interpreter:
         return interpreter.usable(release.python)
@@ -77,8 +74,8 @@ def provide(release: Release, requirements: Sequence[str] = ()) -> Environment:
     if (ready := _ready(folder)) is not None:
         return ready
     try:
-        with _locked(folder):
-            return _ready(folder) or _build(folder, release, requirements)
+        with _locked(folder) as lock:
+            return _ready(folder) or _build(folder, release, requirements, lock)
     except OSError as error:
         raise ProbeError(
             f"{folder}: cannot be written: {error.strerror}; free space there, or set XDG_CACHE_HOME"
@@ -113,35 +110,50 @@ def _deciding(place: Path) -> list[Path]:
 
 
 def installed() -> list[Listed]:
-    """List the cached environments, the least recently used first."""
+    """List the cached environments and what interrupted builds left, the least recently used first."""
     found = []
-    for folder in root().glob("mlx-*"):
+    for folder in _folders():
         cached = _description(folder)
-        if cached is not None:
-            size = sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir())
-            age_s = time.time() - (folder / DESCRIPTION).stat().st_mtime
-            found.append(
-                Listed(
-                    folder=str(folder),
-                    release=cached.release,
-                    python=cached.environment.python,
-                    size_bytes=size,
-                    age_s=age_s,
-                )
+        size, used_s = 0, folder.lstat().st_mtime
+        for file in folder.rglob("*"):
+            with contextlib.suppress(OSError):  # a build may go on there
+                size += 0 if file.is_dir() else file.lstat().st_size
+        with contextlib.suppress(OSError):
+            used_s = (folder / DESCRIPTION).stat().st_mtime
+        found.append(
+            Listed(
+                folder=str(folder),
+                release=cached.release if cached else _release_in(folder.name),
+                python=cached.environment.python if cached else "",
+                size_bytes=size,
+                age_s=time.time() - used_s,
             )
+        )
     return sorted(found, key=lambda one: -one.age_s)
 
 
+def _folders() -> list[Path]:
+    patterns = ("mlx-*", f"{BUILDING}*", f"{REMOVED}*")
+    return [folder for pattern in patterns for folder in root().glob(pattern) if folder.is_dir()]
+
+
+def _release_in(name: str) -> str:
+    found = re.search(r"mlx-(.+)-py\d+-\w+$", name)
+    return found[1] if found else "unknown"
+
+
 def remove(folder: Path) -> None:
-    """Remove a cached environment; while it is being built, wait for that first."""
-    with _locked(folder):
-        _discard(folder)
+    """Remove a cached environment, or what is left of a build; while it is being built, wait for that first."""
+    place = folder.with_name(folder.name.removeprefix(BUILDING).removeprefix(REMOVED))
+    with _locked(place):
+        _discard(place)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _ready(folder: Path) -> Environment | None:
-    """Return a complete environment's description; None where there is none, or where files of MLX are missing."""
+    """Return a complete environment's description; None where there is none, or where a file of it is damaged."""
     cached = _description(folder)
-    if cached is None or _mlx_files(folder) != cached.files or not Path(cached.environment.executable).exists():
+    if cached is None or not Path(cached.environment.executable).exists() or damaged(folder, cached.files):
         return None
     with contextlib.suppress(OSError):
         os.utime(folder / DESCRIPTION)
@@ -155,16 +167,14 @@ def _description(folder: Path) -> Cached | None:
         return None
 
 
-def _build(folder: Path, release: Release, requirements: Sequence[str]) -> Environment:
-    _discard(folder)  # corrupted, or half removed
-    building = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".building-"))
+def _build(folder: Path, release: Release, requirements: Sequence[str], lock: int) -> Environment:
+    _discard(folder)  # damaged, or what an interrupted build left
+    building = folder.with_name(BUILDING + folder.name)
+    building.mkdir()
     try:
-        _install(building, release, requirements)
-        shown = interpreter.describe(str(python_of(building)))
-        if shown.problem:
-            raise NotInstallableError(f"mlx {release.name} installs but does not import: {shown.problem}")
-        here = msgspec.structs.replace(shown, executable=str(python_of(folder)))
-        cached = Cached(release=release.name, environment=here, files=_mlx_files(building))
+        files = install(building, release, requirements, lock)
+        here = msgspec.structs.replace(_imported(building, release), executable=str(python_of(folder)))
+        cached = Cached(release=release.name, environment=here, files=files)
         (building / DESCRIPTION).write_bytes(msgspec.json.encode(cached))
         building.rename(folder)
     finally:
@@ -172,63 +182,52 @@ def _build(folder: Path, release: Release, requirements: Sequence[str]) -> Envir
     return here
 
 
-def _install(folder: Path, release: Release, requirements: Sequence[str]) -> None:
-    backend = "" if MAC else "[cpu]"
-    mlx = f"mlx{backend} @ {Path(release.wheel).as_uri()}" if release.wheel else f"mlx{backend}=={release.version}"
-    _uv("venv", "--quiet", "--relocatable", "--allow-existing", "--python", sys.executable, str(folder))
-    install = ("pip", "install", "--quiet", "--python", str(python_of(folder)), mlx, "numpy")
-    _uv(*install)
-    if not requirements:
-        return
-    further = [word for one in requirements for word in (("--editable", one) if Path(one).is_dir() else (one,))]
+def _imported(building: Path, release: Release) -> Environment:
+    """Import MLX in a new environment, whose files are known to be intact.
+
+    Raises:
+        BrokenReleaseError: that raises, or a signal ends the interpreter.
+    """
     try:
-        _uv(*install, *further)
-    except NotInstallableError as error:
-        told = f"mlx {release.name} cannot be installed with the requirements {', '.join(requirements)}: {error}"
-        raise UnmetRequirementError(told) from None
-
-
-def _uv(*order: str) -> None:
-    try:
-        from uv import find_uv_bin
-    except ImportError:
-        raise ProbeError("environments are built with uv, which is not installed here: pip install uv") from None
-    try:
-        done = subprocess.run(
-            [find_uv_bin(), *order], capture_output=True, text=True, timeout=BUILD_WITHIN_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise NotInstallableError(f"uv {order[0]} took more than {BUILD_WITHIN_S} s") from None
-    if done.returncode:
-        lines = [line.strip(" ×╰─▶│├hint:") for line in done.stderr.splitlines() if line.strip()]
-        raise NotInstallableError(" ".join(lines)[:400] or f"uv {order[0]} ended with {done.returncode}")
-
-
-def python_of(folder: Path) -> Path:
-    """Return the interpreter of an environment."""
-    return folder / "bin" / "python"
-
-
-def _mlx_files(folder: Path) -> dict[str, int]:
-    """Return the size of every file of MLX's native part, by which damage is noticed at once."""
-    return {
-        file.name: file.stat().st_size
-        for file in folder.glob("lib/python*/site-packages/mlx/**/*")
-        if file.suffix in (".so", ".dylib", ".metallib")
-    }
+        shown = interpreter.describe(str(python_of(building)))
+        problem = shown.problem
+    except DiedImportingError as error:
+        problem = str(error)
+    if problem:
+        raise BrokenReleaseError(f"mlx {release.name} installs but does not import: {problem}")
+    return shown
 
 
 def _discard(folder: Path) -> None:
-    """Move an environment out of its place first, so that nobody meets it half removed."""
+    """Remove an environment and what is left of builds of it; move it away first, so that none is seen half removed."""
+    doomed = folder.with_name(REMOVED + folder.name)
+    for one in (doomed, folder.with_name(BUILDING + folder.name)):
+        shutil.rmtree(one, ignore_errors=True)
     if folder.exists():
-        doomed = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".removed-"))
-        folder.rename(doomed / folder.name)
+        folder.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[int]:
+    """Hold an environment's lock, which goes with the environment; take it again where it went while we waited."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    file = folder.with_name(f".{folder.name}.lock")
+    while True:
+        with file.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _is_at(lock.fileno(), file):
+                continue
+            try:
+                yield lock.fileno()
+            finally:
+                if not folder.exists():
+                    file.unlink(missing_ok=True)
+            return
+
+
+def _is_at(fd: int, file: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), file.stat())
+    except FileNotFoundError:
+        return False

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from mlxprobe.platform import MAC
@@ -18,9 +19,11 @@ from mlxprobe.values.errors import ProbeError, UsageError
 from mlxprobe.values.observation import Value
 
 ACCEPTED = "a release (0.31.2), mlx==0.31.2, a range (>=0.30,<0.32), latest, current, a wheel file, or python=PATH"
+PYTHON = "python="
 CURRENT = "current"  # the interpreter that runs mlxprobe, on whichever machine
 OLDEST = Version("0.26.5")  # the first release whose Linux wheels import
 LIST_WITHIN_S = 60
+NO_VERSION = "no version of"  # as uv's resolver says it
 
 Listing = Callable[[], list[str]]
 
@@ -48,20 +51,20 @@ def parse(spec: str, listing: Listing, *, pre: bool = False) -> list[Release]:
     spec = spec.strip()
     if spec == CURRENT:
         return [Release(name=CURRENT, python=sys.executable)]
-    if spec.startswith("python="):
-        return [_interpreter(spec.removeprefix("python="))]
+    if spec.startswith(PYTHON):
+        return [_interpreter(spec.removeprefix(PYTHON))]
     if spec.endswith(".whl"):
         return [_wheel(Path(spec))]
     if spec == "latest":
         return [_named(_known(listing, SpecifierSet(), pre, spec)[-1])]
     specifier = _specifier(spec)
-    exact = re.fullmatch(r"===?([^*]+)", str(specifier))
+    exact = re.fullmatch(r"===?([^*,]+)", str(specifier))
     return [_named(exact[1])] if exact else [_named(one) for one in _known(listing, specifier, pre, spec)]
 
 
 def is_spec(text: str) -> bool:
     """Tell whether a text has the form of a release, whether or not there is one."""
-    if text in (CURRENT, "latest") or text.startswith("python=") or text.endswith(".whl"):
+    if text in (CURRENT, "latest") or text.startswith(PYTHON) or text.endswith(".whl"):
         return True
     try:
         return bool(str(_specifier(text)))
@@ -120,13 +123,23 @@ def _known(listing: Listing, specifier: SpecifierSet, pre: bool, spec: str) -> l
 
 def _specifier(spec: str) -> SpecifierSet:
     try:
-        if re.match(r"\d", spec):
-            return SpecifierSet(f"=={Version(spec)}")
-        if spec.startswith("mlx"):
-            return Requirement(spec).specifier
-        return SpecifierSet(spec)
+        found = _read(spec)
     except (InvalidVersion, InvalidSpecifier, InvalidRequirement):
-        raise UsageError(f"{spec!r} is not {ACCEPTED}") from None
+        found = SpecifierSet()
+    if not str(found):
+        raise UsageError(f"{spec!r} is not {ACCEPTED}")
+    return found
+
+
+def _read(spec: str) -> SpecifierSet:
+    if re.match(r"\d", spec):
+        return SpecifierSet(f"=={Version(spec)}")
+    if not re.match(r"[A-Za-z]", spec):
+        return SpecifierSet(spec)
+    found = Requirement(spec)
+    if canonicalize_name(found.name) != "mlx" or found.url or found.marker or found.extras - {"cpu"}:
+        raise UsageError(f"{spec!r} is not a release of the package mlx; right is {ACCEPTED}")
+    return found.specifier
 
 
 def _named(version: str) -> Release:
@@ -142,4 +155,10 @@ def _interpreter(path: str) -> Release:
 def _wheel(file: Path) -> Release:
     if not file.is_file():
         raise UsageError(f"{file}: no such wheel file")
+    try:
+        package = parse_wheel_filename(file.name)[0]
+    except InvalidWheelFilename as error:
+        raise UsageError(f"{file}: not a wheel's name: {error}") from None
+    if package != "mlx":
+        raise UsageError(f"{file}: a wheel of {package}; right is a wheel of mlx")
     return Release(name=file.name, wheel=str(file.resolve()))

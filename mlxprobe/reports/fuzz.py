@@ -68,6 +68,8 @@ def summary(report: FuzzReport) -> list[str]:
         lines.append("Products of float32 were asked for in full precision: MLX_ENABLE_TF32=0.")
     if known := [one for one in report.findings if one.accepted]:
         lines.append("Known and accepted: " + "; ".join(f"{one.operation} ({one.accepted})" for one in known) + ".")
+    if report.problem:
+        lines.append(f"No verdict: {report.problem}.")
     if report.unrepeated:
         lines.append(f"Ended once and not again: {'; '.join(report.unrepeated)}.")
     return lines if report.complete else [*lines, "Interrupted: this is what was finished by then."]

@@ -22,7 +22,10 @@ MARKS = {Change.REGRESSION: "✗", Change.CANNOT_TELL: "?", Change.CHANGED: "~",
 
 
 class GateReport(Value, frozen=True):
-    """What `mlxprobe gate` found; where a release cannot be installed here, the reason it was skipped for."""
+    """The result of `mlxprobe gate`.
+
+    `skipped` says which release has no wheel for this platform, `problem` why the result is no pass (exit code 2).
+    """
 
     schema_version: int
     baseline: str
@@ -30,6 +33,7 @@ class GateReport(Value, frozen=True):
     environment: Environment | None = None
     comparisons: tuple[Comparison, ...] = ()
     skipped: str = ""
+    problem: str = ""
     complete: bool = True
     wall_s: float = 0.0
     notes: tuple[str, ...] = ()  # on random programs: how many there were, and which functions they met
@@ -37,6 +41,8 @@ class GateReport(Value, frozen=True):
 
 def answer(report: GateReport) -> str:
     """Say in one line whether the upgrade is safe."""
+    if report.problem:
+        return f"{report.baseline} → {report.candidate}: no verdict: {report.problem}"
     if report.skipped:
         return f"{report.baseline} → {report.candidate}: skipped: {report.skipped}"
     counts = Counter("allowed" if one.allowed else str(one.change) for one in report.comparisons)
@@ -81,9 +87,10 @@ def junit(report: GateReport) -> str:
     """Return a test case per program; a regression that nobody allowed fails it."""
     bad = regressions(report.comparisons)
     attributes = {
-        "tests": str(len(report.comparisons) + bool(report.skipped)),
+        "tests": str(len(report.comparisons) + bool(report.skipped or report.problem)),
         "failures": str(len(bad)),
-        "skipped": str(int(bool(report.skipped))),
+        "errors": str(int(bool(report.problem))),
+        "skipped": str(int(bool(report.skipped) and not report.problem)),
         "time": f"{report.wall_s:.3f}",
     }
     root = ET.Element("testsuites")
@@ -96,9 +103,10 @@ def junit(report: GateReport) -> str:
             ET.SubElement(case, "failure", message=told, type="regression")
         elif told:
             ET.SubElement(case, "system-out").text = told
-    if report.skipped:
+    if report.problem or report.skipped:
         case = ET.SubElement(suite, "testcase", classname="mlxprobe", name="gate")
-        ET.SubElement(case, "skipped", message=clean(report.skipped))
+        kind = "error" if report.problem else "skipped"
+        ET.SubElement(case, kind, message=clean(report.problem or report.skipped))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -119,8 +127,8 @@ def github(report: GateReport) -> str:
                     f"{found.what}: {found.text}{allowed}",
                 )
             )
-    if report.skipped:
-        lines.append(annotation("notice", "mlxprobe gate", answer(report)))
+    if report.problem or report.skipped:
+        lines.append(annotation("error" if report.problem else "notice", "mlxprobe gate", answer(report)))
     return "\n".join([*lines, answer(report)]) + "\n"
 
 

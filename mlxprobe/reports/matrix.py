@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mlxprobe.reports.markdown import table
 from mlxprobe.reports.words import trimmed
-from mlxprobe.upgrade.matrix import Matrix, along, cell, encode, labels, rows
+from mlxprobe.upgrade.matrix import WITHOUT, Matrix, along, cell, encode, labels, rows
 from mlxprobe.values.record import ProgramRecord
 
 CHANGED = "▸"
@@ -57,8 +57,8 @@ def markdown(matrix: Matrix) -> str:
 
 
 def _notes(matrix: Matrix) -> list[str]:
-    skipped = [f"skipped {release}: {reason}" for release, reason in matrix.skipped.items()]
-    return [*(changes(matrix) or ["no outcome changes between these releases"]), *skipped]
+    without = [f"{name} {release}: {reason}" for name in WITHOUT for release, reason in getattr(matrix, name).items()]
+    return [*(changes(matrix) or ["no outcome changes between these releases"]), *without]
 
 
 MATRIX_FORMATS: dict[str, Callable[[Matrix], str]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ import msgspec
 from mlxprobe.platform import MAC
 from mlxprobe.supervisor.child import AGENT
 from mlxprobe.supervisor.pythons import OLDEST, Python
-from mlxprobe.values.errors import MissingEnvironmentError, UsageError
+from mlxprobe.values.errors import DiedImportingError, MissingEnvironmentError, UsageError
 from mlxprobe.values.observation import Environment
 
 ANSWER_WITHIN_S = 60
@@ -51,9 +52,9 @@ def describe(python: str = sys.executable, device: str = "") -> Environment:
         if (asked := Python(0, version(python) or "99", python)).is_too_old:
             raise MissingEnvironmentError(too_old(asked)) from None
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise MissingEnvironmentError(
-            f"{python}: ended with {done.returncode} while importing mlx.core: {last}"
-        ) from None
+        died = done.returncode < 0 and -done.returncode != signal.SIGKILL  # that is the system's, out of memory
+        raised = DiedImportingError if died else MissingEnvironmentError
+        raise raised(f"{python}: ended with {done.returncode} while importing mlx.core: {last}") from None
     return msgspec.structs.replace(found, device=device) if device else found
 
 

@@ -48,6 +48,7 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
         exit_code=code,
         begun=log.begun,
         finished=log.finished,
+        mlx=log.mlx,
         garbled=(watcher.processes.garbled + bool(child.unfinished_events())) if leads else 0,
         wall_s=(child.exited_s or time.monotonic()) - child.started_s,
         detection_s=watcher.detected_s,

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mlxprobe.running.programs import ASPECTS
-from mlxprobe.upgrade.changes import Comparison
+from mlxprobe.upgrade.changes import IMPORT, Comparison
 from mlxprobe.values.errors import UsageError
 from mlxprobe.values.observation import Value
 
@@ -58,8 +58,8 @@ def _read(pattern: str, reason: Any, origin: str) -> Allowance:
 
 
 def allow(found: Sequence[Comparison], allowances: Sequence[Allowance]) -> list[Comparison]:
-    """Mark what is allowed with the reason."""
-    return [_allowed(one, allowances) for one in found]
+    """Mark the allowed regressions with the reason; a release that does not import cannot be allowed."""
+    return [one if one.program == IMPORT else _allowed(one, allowances) for one in found]
 
 
 def _allowed(one: Comparison, allowances: Sequence[Allowance]) -> Comparison:

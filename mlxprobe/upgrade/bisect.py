@@ -13,14 +13,13 @@ import msgspec
 import mlxprobe
 from mlxprobe.diagnosis import RULES
 from mlxprobe.machines.runners import Runners
-from mlxprobe.releases.environments import NotInstallableError
 from mlxprobe.releases.index import Release
 from mlxprobe.running.schedule import Task, flat, side_by_side
 from mlxprobe.settings.table import cache_folder
 from mlxprobe.upgrade.bisect_search import Answer, Bisection
-from mlxprobe.upgrade.compare import compare
+from mlxprobe.upgrade.compare import compare, no_outcome, was_limited
 from mlxprobe.upgrade.quantities import peak_bytes
-from mlxprobe.values.errors import ProbeError, UsageError
+from mlxprobe.values.errors import BrokenReleaseError, NoWheelError, ProbeError, UsageError
 from mlxprobe.values.files import finite, write
 from mlxprobe.values.observation import Value
 from mlxprobe.values.record import ProgramRecord
@@ -154,16 +153,43 @@ class BisectRun:
         )
 
     def _ask(self, release: Release) -> Answer:
+        ideal = self._ideal()
         try:
-            ideal, rows = self._observed(self._good)[0], self._observed(release)
-        except NotInstallableError as error:
+            rows = self._observed(release)
+        except NoWheelError as error:
             self._reasons[release.name] = str(error)
             self.told(f"mlx {release.name}: skipped: {error}")
             return Answer.SKIP
+        except BrokenReleaseError as error:
+            return self._broken(release, error, ideal)
         answer = Answer.BAD if any(self.predicate(one, ideal) for one in rows) else Answer.GOOD
-        if any(one.outcome is Outcome.UNJUDGED or one.exit_code == SKIP_CODE for one in rows):
+        if any(no_outcome(one) or one.exit_code == SKIP_CODE for one in rows):
             answer = Answer.SKIP
         self.told(f"mlx {release.name}: {answer} ({rows[-1].outcome}: {rows[-1].reason})")
+        return answer
+
+    def _ideal(self) -> ProgramRecord:
+        """Return the good end's row, with which all others are compared.
+
+        Raises:
+            ProbeError: it does not import or gives no outcome.
+        """
+        try:
+            ideal = self._observed(self._good)[0]
+        except BrokenReleaseError as error:
+            raise ProbeError(f"{error}; choose another --good") from None
+        if why := no_outcome(ideal) or (was_limited(ideal) and f"ended by a limit: {ideal.reason}"):
+            raise ProbeError(f"mlx {self._good.name} gives nothing to compare with: {why}")
+        return ideal
+
+    def _broken(self, release: Release, error: BrokenReleaseError, ideal: ProgramRecord) -> Answer:
+        """Judge a release that does not import: an error, which answers some conditions and not others."""
+        row = msgspec.structs.replace(
+            ideal, outcome=Outcome.ERROR, reason=str(error), exit_code=1, findings=(), losses=(), memory=()
+        )
+        answer = Answer.BAD if self.predicate(row, ideal) else Answer.SKIP
+        self._reasons[release.name] = str(error)
+        self.told(f"mlx {release.name}: {answer}: {error}")
         return answer
 
     def _observed(self, release: Release) -> list[ProgramRecord]:

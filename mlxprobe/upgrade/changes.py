@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from mlxprobe.values.observation import Value
 from mlxprobe.values.vocabulary import Word
 
+IMPORT = "import mlx.core"  # stands for every program where a candidate does not import
+
 
 class Change(Word):
     """How the candidate stands to the baseline."""

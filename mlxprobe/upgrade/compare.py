@@ -26,9 +26,11 @@ from mlxprobe.upgrade.quantities import (
 from mlxprobe.values.record import Finding, ProgramRecord
 from mlxprobe.values.vocabulary import Outcome, Severity
 
+CUT = ("timeout", "memory", "")  # how a run ended that a limit ended; older baselines do not tell
 LOSS_TOLERANCE = 1e-3
 STEADY_RUNS = 3  # in which a baseline never failed, before a candidate that does so now and then is called worse
 NOT_JUDGED = (Outcome.UNJUDGED, Outcome.SKIPPED)
+NEVER_IMPORTED = "it never imported MLX"
 
 
 Rows = Sequence[ProgramRecord]
@@ -46,13 +48,62 @@ def compare(
         same_machine: False where the baseline comes from elsewhere; times and resident memory are advice then.
         aspects: what counts, by `Difference.what`; all where none is given.
     """
-    if not before or not after:
-        side = "baseline" if not before else "candidate"
-        gone = Difference(what="outcome", change=Change.CANNOT_TELL, text=f"not in the {side}")
-        return Comparison(program=program, differences=(gone,))
-    comparable = ASPECTS if _outcomes(before) == _outcomes(after) else ENDINGS  # half a run has half a run's figures
+    alike = _outcomes(before) == _outcomes(after)
+    why = uncompared(before, after)
+    if not why and not _measured(before, after, aspects, alike=alike, same_machine=same_machine):
+        why = f"none of what it compares was measured on both sides: {', '.join(aspects)}"
+    if why:
+        unlike = Difference(what="outcome", change=Change.CANNOT_TELL, text=why)
+        return Comparison(program=program, differences=(unlike,))
+    comparable = ASPECTS if alike else ENDINGS  # half a run has half a run's figures
     found = (one for aspect in comparable for one in aspect(before, after, same_machine))
-    return Comparison(program=program, differences=tuple(one for one in found if not aspects or one.what in aspects))
+    counted = (one for one in found if not aspects or one.what in aspects or one.change is Change.CANNOT_TELL)
+    return Comparison(program=program, differences=tuple(counted))
+
+
+def uncompared(before: Rows, after: Rows) -> str:
+    """Return the reason that two sides cannot be compared; empty where both gave an outcome.
+
+    Against a limit that ended the other side, only a pass says something: a run that was cut off shows no ending.
+    """
+    for side, rows in (("baseline", before), ("candidate", after)):
+        if not rows:
+            return f"not in the {side}"
+        if why := next(filter(None, map(_not_judged, rows)), ""):
+            return f"{why} ({side})"
+    if any(one.mlx == "" for one in (*before, *(one for one in after if one.outcome is Outcome.PASS))):
+        return NEVER_IMPORTED
+    cut = [any(map(was_limited, rows)) for rows in (before, after)]
+    others = [one for rows, was_cut in zip((before, after), cut, strict=True) for one in rows if not was_cut]
+    if any(cut) and not (others and all(one.outcome is Outcome.PASS for one in others)):
+        return next(f"ended by a limit: {one.reason}" for one in (*before, *after) if was_limited(one))
+    return ""
+
+
+def no_outcome(one: ProgramRecord) -> str:
+    """Return the reason that a run gave no outcome; empty where it gave one."""
+    return _not_judged(one) or (NEVER_IMPORTED if one.mlx == "" else "")
+
+
+def _not_judged(one: ProgramRecord) -> str:
+    return f"{one.outcome}: {one.reason}" if one.outcome in NOT_JUDGED else ""
+
+
+def was_limited(one: ProgramRecord) -> bool:
+    """Tell whether `--timeout` or `--memory-limit` ended a run that was not expected to reach it."""
+    return one.outcome in (Outcome.SLOW, Outcome.MEMORY) and not one.as_expected and one.ended in CUT
+
+
+def _measured(before: Rows, after: Rows, aspects: Sequence[str], *, alike: bool, same_machine: bool) -> bool:
+    """Tell whether both sides have figures of an aspect that counts; an ending they always have."""
+    if not aspects or set(aspects) - {"loss", "peak", "memory", "time"}:
+        return True
+    figures = {"peak": peak_bytes}
+    if same_machine:
+        figures |= {"memory": resident_growth_bytes, "time": usual_step_s}
+    by_loss = alike and "loss" in aspects and bool(_path(before[0]).keys() & _path(after[0]).keys())
+    wanted = [figure for name, figure in figures.items() if alike and name in aspects]
+    return by_loss or any(each(before, one) and each(after, one) for one in wanted)
 
 
 def _outcome(before: Rows, after: Rows, same_machine: bool) -> Iterator[Difference]:
@@ -60,12 +111,11 @@ def _outcome(before: Rows, after: Rows, same_machine: bool) -> Iterator[Differen
     if old == new and len(old) == 1:
         return
     text = f"{' or '.join(sorted(old))} → {' or '.join(sorted(new))}: {after[0].reason}"
-    judged = not any(one.outcome in NOT_JUDGED for one in (*before, *after))
-    if judged and old == {Outcome.PASS} and len(new) > 1:
+    if old == {Outcome.PASS} and len(new) > 1:
         yield _intermittent(before, after, same_machine)
         return
-    if len(old) > 1 or len(new) > 1 or not judged:
-        yield Difference(what="outcome", change=Change.CANNOT_TELL, text=text, suspected=judged and len(after) < 3)
+    if len(old) > 1 or len(new) > 1:
+        yield Difference(what="outcome", change=Change.CANNOT_TELL, text=text, suspected=len(after) < 3)
         return
     was, now = before[0].outcome, after[0].outcome
     change = Change.CHANGED

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mlxprobe.running.runner import Runner
 from mlxprobe.running.schedule import Pool, Task, flat, side_by_side
-from mlxprobe.upgrade.changes import Comparison
+from mlxprobe.upgrade.changes import IMPORT, Change, Comparison, Difference
 from mlxprobe.upgrade.compare import compare
 from mlxprobe.upgrade.quantities import ENOUGH_RUNS
-from mlxprobe.values.errors import UsageError
+from mlxprobe.values.errors import BrokenReleaseError, UsageError
 from mlxprobe.values.record import ProgramRecord, Record
 
 Told = Callable[[str], None]
@@ -37,15 +37,29 @@ def between(before: Runner, after: Runner, tasks: Sequence[Task], pool: Pool, to
     return list(found.values())
 
 
+def import_fails(error: BrokenReleaseError) -> Comparison:
+    """Return the regression that a candidate is which does not import; no allowance accepts it."""
+    worse = Difference(what="outcome", change=Change.REGRESSION, text=str(error))
+    return Comparison(program=IMPORT, differences=(worse,))
+
+
+def unreadable(file: str, problem: str) -> Comparison:
+    """Return the comparison of a scenario file that cannot be read."""
+    return Comparison(program=file, differences=(Difference(what="outcome", change=Change.CANNOT_TELL, text=problem),))
+
+
 def _compared(task: Task, rows: Pair) -> Comparison:
     return compare(task.name, *rows, aspects=task.compares)
 
 
 def _unsure(found: Mapping[Task, Comparison], pairs: Mapping[Task, Pair]) -> list[Task]:
-    """List what further pairs could tell more of."""
+    """List the programs of which further pairs could show more."""
     runs = {task: len(rows[0]) for task, rows in pairs.items()}
     return [
-        task for task, one in found.items() if runs[task] < task.pairs or (one.suspected and runs[task] <= ENOUGH_RUNS)
+        task
+        for task, one in found.items()
+        if (runs[task] < task.pairs and one.change is not Change.CANNOT_TELL)
+        or (one.suspected and runs[task] <= ENOUGH_RUNS)
     ]
 
 

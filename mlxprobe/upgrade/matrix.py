@@ -17,14 +17,21 @@ from mlxprobe.values.record import ProgramRecord, Record
 from mlxprobe.values.versions import MATRIX_SCHEMA_VERSION, current
 
 Shard = tuple[int, int]
+WITHOUT = ("skipped", "broken", "failed")  # the tables of releases without a record
 
 
 class Matrix(Value, frozen=True):
-    """The records of several releases, device by device, the oldest first; and what was skipped, with the reason."""
+    """The records of several releases, device by device, the oldest first, and the releases without one.
+
+    Each of those has its reason: no wheel for this platform (`skipped`), `import mlx.core` fails (`broken`), or its
+    environment could not be made (`failed`).
+    """
 
     schema_version: int
     records: tuple[Record, ...] = ()
     skipped: dict[str, str] = {}
+    broken: dict[str, str] = {}
+    failed: dict[str, str] = {}
 
 
 def empty() -> Matrix:
@@ -105,7 +112,9 @@ def merge(matrices: Iterable[Matrix]) -> Matrix:
     for one in matrices:
         for record in one.records:
             merged = add(merged, record)
-        merged = msgspec.structs.replace(merged, skipped=merged.skipped | one.skipped)
+        merged = msgspec.structs.replace(
+            merged, **{name: getattr(merged, name) | getattr(one, name) for name in WITHOUT}
+        )
     return merged
 
 

@@ -10,10 +10,10 @@ import msgspec
 
 import mlxprobe
 from mlxprobe.machines.runners import Runners
-from mlxprobe.releases.environments import NotInstallableError
 from mlxprobe.releases.index import Release
 from mlxprobe.running.schedule import Lot, Rows, Task, flat, run_lots
-from mlxprobe.upgrade.matrix import Matrix, Shard, add, encode, key, share
+from mlxprobe.upgrade.matrix import WITHOUT, Matrix, Shard, add, encode, key, share
+from mlxprobe.values.errors import BrokenReleaseError, NoWheelError, ProbeError, UsageError
 from mlxprobe.values.files import SCHEMA_VERSION, now, write
 from mlxprobe.values.observation import Environment
 from mlxprobe.values.record import Record
@@ -39,7 +39,7 @@ def fill(
     for some in [wanted] if runners[0].place.whole else [[release] for release in wanted]:
         run_lots([lot for release in some for those in runners for lot in filling.lots(release, those)], filling.add)
     names = [task.name for task in flat(tasks)]
-    return narrowed(filling.matrix, filling.met, names, filling.skipped)
+    return narrowed(filling.matrix, filling.met, names, filling.asked)
 
 
 class _Filling:
@@ -48,28 +48,39 @@ class _Filling:
     def __init__(self, matrix: Matrix, tasks: Sequence[Task], cells: Collection[tuple[str, str]], file: Path) -> None:
         self.matrix = matrix
         self.met: list[Environment] = []
-        self.skipped: set[str] = set()
+        self.asked: set[str] = set()
         self._tasks = tasks
         self._cells = cells
         self._file = file
 
     def lots(self, release: Release, runners: Runners) -> Iterator[Lot]:
-        """Yield what there is to run of a release, if anything; note what cannot be installed."""
+        """Yield the programs of a release that are left to run; note a release that has no environment."""
         mine = [task for task in self._tasks if (release.name, task.name) in self._cells]
         if runners.stop.is_set() or not mine:
             return
         name = " ".join(filter(None, (release.name, runners.place.name)))
-        self.skipped.add(name)
-        skipped = {one: reason for one, reason in self.matrix.skipped.items() if one != name}
+        self.asked.add(name)
         try:
             runner = runners.of(release)
-        except NotInstallableError as error:
-            self.matrix = msgspec.structs.replace(self.matrix, skipped=skipped | {name: str(error)})
-            return
-        self.matrix = msgspec.structs.replace(self.matrix, skipped=skipped)
+        except UsageError:
+            raise
+        except NoWheelError as error:
+            return self._note(name, "skipped", error)
+        except BrokenReleaseError as error:
+            return self._note(name, "broken", error)
+        except ProbeError as error:
+            return self._note(name, "failed", error)
+        self._note(name)
         self.met.append(runner.environment)
         if missing := _missing(self.matrix, runner.environment, mine):
             yield Lot([runner], missing, runners.place)
+
+    def _note(self, name: str, table: str = "", error: Exception | None = None) -> None:
+        """Put a release into one of the tables of those without a record, with the reason, and into no other."""
+        tables = {one: {key: why for key, why in getattr(self.matrix, one).items() if key != name} for one in WITHOUT}
+        if table:
+            tables[table][name] = str(error)
+        self.matrix = msgspec.structs.replace(self.matrix, **tables)
 
     def add(self, lot: Lot, rows: Sequence[Rows]) -> None:
         """Take in what a lot has shown, and write the file."""
@@ -88,7 +99,7 @@ class _Filling:
 
 
 def narrowed(
-    matrix: Matrix, environments: Collection[Environment], programs: Sequence[str], skipped: Collection[str]
+    matrix: Matrix, environments: Collection[Environment], programs: Sequence[str], asked: Collection[str]
 ) -> Matrix:
     """Return the part of a matrix with these releases and programs, the programs in the order given."""
     place = {name: number for number, name in enumerate(programs)}
@@ -103,8 +114,8 @@ def narrowed(
         for record in matrix.records
         if key(record.environment) in kept
     ]
-    reasons = {name: reason for name, reason in matrix.skipped.items() if name in skipped}
-    return msgspec.structs.replace(matrix, records=tuple(records), skipped=reasons)
+    tables = {one: {name: why for name, why in getattr(matrix, one).items() if name in asked} for one in WITHOUT}
+    return msgspec.structs.replace(matrix, records=tuple(records), **tables)
 
 
 def _missing(matrix: Matrix, here: Environment, tasks: Sequence[Task]) -> list[Task]:

@@ -31,6 +31,7 @@ SAME = (  # of an observation and of its row
     "samples",
     "memory",
     "begun_s",
+    "mlx",
     "wall_s",
     "exit_code",
     "detection_s",

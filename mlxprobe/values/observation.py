@@ -158,6 +158,7 @@ class Observation(Value, frozen=True):
 
     `ended` is exited, stalled, timeout, memory, interrupted, not-started, unreaped, lost, enough (was seen) or running.
     `collectives` are the last that it has built; `evaluating_s` is when the evaluation began that has not returned.
+    `mlx` is the version of the MLX that it imported, empty where it imported none, None where that is unknown.
     """
 
     program: str
@@ -168,6 +169,7 @@ class Observation(Value, frozen=True):
     begun: bool = False
     finished: bool = False
     garbled: int = 0
+    mlx: str | None = None
     wall_s: float = 0.0
     detection_s: float | None = None
     begun_s: float = 0.0

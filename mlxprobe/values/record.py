@@ -122,7 +122,8 @@ class ProgramRecord(Value, frozen=True):
     in an evaluation since `evaluating_s` until `detection_s`, else `wall_s`. It has built as many collectives as the
     last one's `n` says, in each group; those without `done_s` are not finished. Where records were joined, `clock_s`
     added to its times makes them the first rank's, as nearly as is known. Where it ran on a cluster, `host` is its
-    worker's name.
+    worker's name. `mlx` is the version of the MLX that it imported, empty where it imported none; older records have
+    None.
     """
 
     outcome: Outcome
@@ -156,6 +157,7 @@ class ProgramRecord(Value, frozen=True):
     memory: tuple[MlxSample, ...] = ()
     begun_s: float = 0.0
     wall_s: float = 0.0
+    mlx: str | None = None
     exit_code: int | None = None
     detection_s: float | None = None
     limits: Limits | None = None

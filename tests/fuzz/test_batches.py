@@ -102,6 +102,16 @@ def test_the_command_ends_with_0_where_nothing_is_found() -> None:
     assert "0 findings" in done.output
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("flags", [["--timeout", "1ms"], ["--memory-limit", "1MB"]])
+def test_a_comparison_in_which_every_process_ends_at_a_limit_is_no_pass(flags: list[str]) -> None:
+    here = f"python={sys.executable}"
+    done = CliRunner().invoke(main, ["fuzz", "--programs", "2", "--ops", "sin", "--against", here, *flags])
+    assert done.exit_code == 2, done.output
+    assert "none of 2 random programs gave an outcome on both sides" in done.stderr
+    assert "No verdict: none of 2 random programs" in done.stdout
+
+
 def test_a_time_that_is_none_is_refused() -> None:
     done = CliRunner().invoke(main, ["fuzz", "--for", "soon"])
     assert done.exit_code == 2

@@ -11,8 +11,8 @@ from mlxprobe.fuzz.finding import Finding, Range
 from mlxprobe.fuzz.generate import case_of
 from mlxprobe.fuzz.ranges import Ranges
 from mlxprobe.machines.place import Here
-from mlxprobe.releases.environments import NotInstallableError
 from mlxprobe.settings.table import resolve
+from mlxprobe.values.errors import NoWheelError
 from mlxprobe.values.observation import Environment
 
 RELEASES = ("0.26", "0.27", "0.28", "0.29", "0.30", "0.31", "0.32")
@@ -44,7 +44,7 @@ def ranges(wrong: Mapping[str, Mapping[str, Seen]], *findings: Finding) -> tuple
 
     def batches(name: str) -> Batches:
         if name == "0.29":
-            raise NotInstallableError("no wheel for this machine")
+            raise NoWheelError("no wheel for this machine")
         return OneRelease(name, {one: seen[name] for one, seen in wrong.items() if name in seen}, asked)
 
     return [one.holds for one in Ranges(RELEASES, batches).of(findings)], asked

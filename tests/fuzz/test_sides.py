@@ -16,9 +16,9 @@ def finding(operation: str, *releases: str, proved: bool = True, accepted: str =
     )  # fmt: skip
 
 
-def changes(*findings: Finding) -> dict[str, Change]:
+def changes(*findings: Finding, compared: int = 9) -> dict[str, Change]:
     report = FuzzReport(
-        schema_version=1, seed=0, programs=9, environments=(), names=(OLD, NEW), findings=tuple(findings)
+        schema_version=1, seed=0, programs=9, compared=compared, environments=(), names=(OLD, NEW), findings=findings
     )
     return {one.program: one.change for one in comparisons(report)}
 
@@ -35,6 +35,10 @@ def test_what_both_show_or_is_accepted_is_no_row() -> None:
     assert changes(finding("sin", OLD, NEW), finding("erf", NEW, accepted="a polynomial")) == {
         "random/9 other programs": Change.SAME
     }
+
+
+def test_programs_that_gave_no_outcome_on_both_sides_are_no_comparison() -> None:
+    assert changes(finding("sin", OLD, NEW), compared=0) == {"random/9 other programs": Change.CANNOT_TELL}
 
 
 def test_a_difference_that_no_reference_judges_stops_no_upgrade() -> None:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,25 @@ import pytest
 from wheels import wheel
 
 from mlxprobe.releases import environments, index
-from mlxprobe.releases.environments import NotInstallableError, UnmetRequirementError, provide
+from mlxprobe.releases.environments import provide
 from mlxprobe.releases.index import Release, parse, parse_one
-from mlxprobe.values.errors import MissingEnvironmentError, ProbeError, UsageError
+from mlxprobe.values.errors import (
+    BrokenReleaseError,
+    MissingEnvironmentError,
+    NoWheelError,
+    ProbeError,
+    UsageError,
+)
 from mlxprobe.values.observation import Environment
 
 LISTED = ["0.26.5", "0.31.2", "0.32.0", "0.32.4", "0.33.0rc1"]
+CLOSED = "http://127.0.0.1:9/simple"  # where no process listens
 ONE = Release(name="1.0.0", version="1.0.0")
+BUILD = """
+from mlxprobe.releases import environments, index
+print("begins", flush=True)
+environments.provide(index.Release(name="1.0.0", version="1.0.0"))
+"""
 
 
 @pytest.mark.slow
@@ -43,9 +56,9 @@ def test_built_below_a_folder_with_spaces_that_looks_like_a_librarys(
 
 @pytest.mark.slow
 def test_a_release_that_does_not_import_or_does_not_exist_gives_its_reason(index: Path) -> None:
-    with pytest.raises(NotInstallableError, match=r"installs but does not import: ImportError: libmlx\.so"):
+    with pytest.raises(BrokenReleaseError, match=r"installs but does not import: ImportError: libmlx\.so"):
         provide(Release(name="2.0.0", version="2.0.0"))
-    with pytest.raises(NotInstallableError, match=r"mlx.*3\.0\.0"):
+    with pytest.raises(ProbeError, match=r"mlx.*3\.0\.0"):
         provide(Release(name="3.0.0", version="3.0.0"))
     assert environments.installed() == []
     assert list(environments.root().glob(".building-*")) == []
@@ -70,18 +83,114 @@ def test_requirements_are_installed_too_and_make_an_environment_of_their_own(ind
 def test_a_requirement_that_cannot_be_met_is_not_the_releases_fault(index: Path) -> None:
     wheel(index, "picky", "1.0", {"picky.py": ""}, "Requires-Dist: mlx>=2\n")
     for requirement in ("gone>=1", "picky"):
-        with pytest.raises(UnmetRequirementError, match=f"with the requirements {requirement}: ") as caught:
+        with pytest.raises(ProbeError, match=f"with the requirements {requirement}: ") as caught:
             provide(ONE, [requirement])
         assert "picky" not in requirement or "picky depend on mlx>=2" in str(caught.value)
     assert environments.installed() == []
 
 
 @pytest.mark.slow
-def test_a_corrupted_environment_is_built_anew(index: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("mlx/lib.so", None),
+        ("mlx/lib.so", b""),
+        ("mlx/lib.so", b"9.9.9"),  # of the same size
+        ("numpy/__init__.py", b"1/0"),
+        ("mlx/__pycache__/core.*.pyc", b"junk"),
+    ],
+)
+@pytest.mark.parametrize("cached", [False, True], ids=["environment", "cache"])
+def test_a_damaged_file_is_noticed_and_comes_back(
+    file: str, content: bytes | None, cached: bool, index: Path, uv_cache: Path
+) -> None:
     folder = Path(provide(ONE).executable).parents[1]
-    next(folder.glob("lib/python*/site-packages/mlx/lib.so")).unlink()
+    (damaged,) = folder.glob(f"lib/python*/site-packages/{file}")
+    before, times = damaged.read_bytes(), damaged.stat()
+    for one in [damaged, *(uv_cache.rglob(file) if cached else ())]:
+        if content is None:
+            one.unlink()
+        else:
+            one.write_bytes(content)
+            os.utime(one, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert provide(ONE).mlx == "1.0.0"
-    assert next(folder.glob("lib/python*/site-packages/mlx/lib.so")).exists()
+    assert damaged.suffix == ".pyc" or damaged.read_bytes() == before
+    assert damaged.read_bytes() != content
+    assert all(one.read_bytes() == before for one in uv_cache.rglob(file))
+
+
+@pytest.mark.slow
+def test_damage_to_an_environment_does_not_reach_the_cache_of_the_installer(index: Path, uv_cache: Path) -> None:
+    folder = Path(provide(ONE).executable).parents[1]
+    (file,) = folder.glob("lib/python*/site-packages/mlx/lib.so")
+    assert file.stat().st_nlink == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after_s", [0.0, 0.05, 0.15, 0.4])
+def test_a_killed_build_leaves_nothing_that_is_not_listed_and_removed(after_s: float, index: Path) -> None:
+    build = subprocess.Popen([sys.executable, "-c", BUILD], stdout=subprocess.PIPE)
+    assert build.stdout is not None
+    build.stdout.readline()
+    time.sleep(after_s)
+    build.kill()
+    build.communicate()
+    for one in environments.installed():
+        environments.remove(Path(one.folder))
+    assert environments.installed() == []
+    assert not [one for one in environments.root().rglob("*") if not one.name.endswith(".lock")]
+    assert provide(ONE).mlx == "1.0.0"
+
+
+@pytest.mark.slow
+def test_the_installer_of_a_killed_build_still_holds_its_lock(index: Path, tmp_path: Path) -> None:
+    (environments.root() / "mlx-x").mkdir(parents=True)
+    with environments._locked(environments.root() / "mlx-x") as lock:
+        heir = subprocess.Popen(["sleep", "60"], pass_fds=[lock])
+    try:
+        waiting = threading.Thread(target=environments.remove, args=(environments.root() / "mlx-x",))
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+    finally:
+        heir.kill()
+        heir.wait()
+    waiting.join(10)
+    assert not waiting.is_alive()
+
+
+NO_RELEASE = [
+    ("another platform's wheel", "wheel", {}, NoWheelError, "5.0.0 has no wheel for this platform: "),
+    ("no such version", "", {}, ProbeError, "no version of mlx"),
+    ("an index that refuses connections", "wheel", {"UV_NO_CONFIG": "1", "UV_DEFAULT_INDEX": CLOSED}, ProbeError,
+     "Failed to fetch"),
+    ("a proxy that refuses connections", "wheel", {"UV_NO_CONFIG": "1", "ALL_PROXY": "http://127.0.0.1:9"}, ProbeError,
+     "Failed to fetch"),
+    ("offline", "wheel", {"UV_NO_CONFIG": "1", "UV_OFFLINE": "1"}, ProbeError, "cannot be installed"),
+    ("a cache that is a file", "wheel", {"UV_CACHE_DIR": __file__}, ProbeError, "Failed to initialize cache"),
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("there", "variables", "error", "words"), [case[1:] for case in NO_RELEASE], ids=[case[0] for case in NO_RELEASE]
+)
+def test_only_a_wheel_of_another_platform_is_no_wheel(
+    there: str, variables: dict[str, str], error: type[ProbeError], words: str, index: Path,
+    monkeypatch: pytest.MonkeyPatch, uv_cache: Path,
+) -> None:  # fmt: skip
+    if there:
+        wheel(index, "mlx", "5.0.0", {"mlx/core.py": ""}, tag="cp311-cp311-macosx_99_0_arm64")
+    if "UV_NO_CONFIG" in variables:
+        monkeypatch.delenv("UV_CONFIG_FILE")
+    for name, value in {"UV_HTTP_RETRIES": "0", **variables}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ProbeError) as caught:
+        provide(Release(name="5.0.0", version="5.0.0"))
+    assert caught.type is error
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert environments.installed() == []
 
 
 @pytest.mark.slow
@@ -153,6 +262,12 @@ def test_what_may_stand_for_a_release(spec: str, names: list[str]) -> None:
     assert [one.name for one in parse(spec, lambda: LISTED)] == names
 
 
+def test_a_wheel_of_another_package_is_no_release(tmp_path: Path) -> None:
+    wheel(tmp_path, "mlx_lm", "0.31.2", {})
+    with pytest.raises(UsageError, match="a wheel of mlx-lm; right is a wheel of mlx"):
+        parse(str(tmp_path / "mlx_lm-0.31.2-py3-none-any.whl"), lambda: LISTED)
+
+
 def test_pre_releases_on_request() -> None:
     assert parse(">=0.32", lambda: LISTED, pre=True)[-1].name == "0.33.0rc1"
 
@@ -162,7 +277,14 @@ def test_of_a_range_the_newest_is_one_release() -> None:
 
 
 BAD = [
-    ("no form at all", "banana", "'banana' is not a release"),
+    ("no form at all", "banana", "'banana' is not a release of the package mlx; right is a release (0.31.2)"),
+    ("another package", "mlx-lm==0.31.2", "'mlx-lm==0.31.2' is not a release of the package mlx"),
+    ("a mistyped package", "mlxfoo==0.31.2", "'mlxfoo==0.31.2' is not a release of the package mlx"),
+    ("a package of another backend", "mlx-cuda>=0.31", "'mlx-cuda>=0.31' is not a release of the package mlx"),
+    ("an extra that is not installed", "mlx[cuda]==0.31.2", "is not a release of the package mlx"),
+    ("an address", "mlx @ https://example.org/mlx", "is not a release of the package mlx"),
+    ("no version", "mlx", "'mlx' is not a release"),
+    ("nothing", "", "'' is not a release"),
     ("an empty range", ">=9", "no release of MLX fits '>=9'; the index has 0.26.5 to 0.33.0rc1"),
     ("a wheel that is not there", "mlx-9.whl", "mlx-9.whl: no such wheel file"),
     ("an interpreter that is not there", "python=/nowhere", "python=/nowhere: no such interpreter"),

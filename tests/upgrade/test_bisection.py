@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Union
 
 import msgspec
 import pytest
@@ -13,7 +14,6 @@ from hypothesis import strategies as st
 from making import HERE, record_row
 
 from mlxprobe.machines.place import Here
-from mlxprobe.releases.environments import NotInstallableError
 from mlxprobe.releases.index import Release
 from mlxprobe.reports.bisection import render
 from mlxprobe.running.schedule import Task
@@ -21,7 +21,7 @@ from mlxprobe.settings.table import resolve
 from mlxprobe.upgrade import bisect
 from mlxprobe.upgrade.bisect import BisectRun, Found, condition, span
 from mlxprobe.upgrade.bisect_search import Answer, Bisection, BoundaryError
-from mlxprobe.values.errors import UsageError
+from mlxprobe.values.errors import BrokenReleaseError, NoWheelError, UsageError
 from mlxprobe.values.observation import MlxSample, Reading
 from mlxprobe.values.record import Finding, ProgramRecord
 from mlxprobe.values.vocabulary import Outcome, Severity
@@ -150,19 +150,24 @@ def test_conditions(text: str | None, one: ProgramRecord, bad: bool) -> None:
     assert condition(text)(one, GOOD) is bad
 
 
-class Scripted:
-    """Releases that answer from a script, by version; None cannot be installed."""
+Scripts = Union[ProgramRecord, bool, None]
 
-    def __init__(self, script: dict[str, ProgramRecord | None]) -> None:
+
+class Scripted:
+    """Releases that answer from a script, by version; None has no wheel, False does not import."""
+
+    def __init__(self, script: Mapping[str, Scripts]) -> None:
         self.script, self.place, self.asked = script, Here(resolve({})), list[str]()
         self.stop = self.place.stop
 
     def of(self, release: Release) -> Any:
         if self.script[release.name] is None:
-            raise NotInstallableError(f"no wheel of {release.name}")
+            raise NoWheelError(f"no wheel of {release.name}")
+        if self.script[release.name] is False:
+            raise BrokenReleaseError(f"mlx {release.name} installs but does not import: ImportError")
         return SimpleNamespace(environment=msgspec.structs.replace(HERE, mlx=release.name), stop=self.stop)
 
-    def again(self, runner: Any) -> ProgramRecord | None:
+    def again(self, runner: Any) -> ProgramRecord | bool | None:
         self.asked.append(runner.environment.mlx)
         return self.script[runner.environment.mlx]
 
@@ -180,6 +185,9 @@ HUNTS = [
     ("the first good by memory, beside the good end", [LARGE, LARGE, LARGE, GOOD], "memory>1.5x", True, "0.3"),
     ("the first good by the loss, beside the good end", [APART, GOOD, GOOD], "loss-diverges", True, "0.1"),
     ("other trouble is no fix", [STUCK, RAISED, RAISED, GOOD], None, True, "0.3"),
+    ("a release that does not import is an error", [GOOD, False, False], None, False, "0.1"),
+    ("it answers a condition on errors", [GOOD, GOOD, False], "exit!=0", False, "0.2"),
+    ("it does not answer other conditions", [GOOD, False, STUCK], "outcome=hang", False, "0.2"),
     ("what is not there is passed over", [STUCK, None, GOOD, GOOD], None, True, "0.2"),
 ]
 
@@ -187,7 +195,9 @@ HUNTS = [
 @pytest.mark.parametrize(
     ("history", "when", "find_fix", "first"), [case[1:] for case in HUNTS], ids=[case[0] for case in HUNTS]
 )
-def test_hunts(history: list[ProgramRecord | None], when: str | None, find_fix: bool, first: str, cache: Path) -> None:
+def test_hunts(
+    history: list[ProgramRecord | bool | None], when: str | None, find_fix: bool, first: str, cache: Path
+) -> None:
     runners = Scripted({f"0.{n}": one for n, one in enumerate(history)})
     found = runners.run(when=when, find_fix=find_fix)
     assert found.first == first

@@ -106,7 +106,9 @@ def test_across_machines_time_and_resident_memory_are_advice_and_outcomes_decide
 
 
 def test_only_the_named_aspects_count() -> None:
-    assert compare("toy", [PASS] * 2, [ERROR] * 2, aspects=("loss",)).change is Change.SAME
+    leaks = record_row(findings=(LEAK,))
+    assert compare("toy", [PASS] * 2, [leaks] * 2).change is Change.REGRESSION
+    assert compare("toy", [PASS] * 2, [leaks] * 2, aspects=("loss",)).change is Change.SAME
 
 
 def test_a_fifth_slower_is_found_among_noise_and_noise_alone_is_not() -> None:

@@ -1,6 +1,8 @@
 """How gates and bisections end, without another release of MLX: a record, or an index of our own, is the other side."""
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -10,7 +12,7 @@ from making import HERE, record, record_row
 from wheels import wheel
 
 from mlxprobe.cli import main
-from mlxprobe.releases import index
+from mlxprobe.releases import environments, index
 from mlxprobe.supervisor import interpreter
 from mlxprobe.values.files import encode
 from mlxprobe.values.record import Record
@@ -21,6 +23,8 @@ SCENARIO = '''
 
 Symptom: it raises. Cause: it is told to. Fix: tell it not to.
 """
+import mlx.core
+
 from mlxprobe import Outcome, Scenario
 
 probe = Scenario()
@@ -87,21 +91,140 @@ def test_what_is_allowed(flags: list[str], line: str, code: int, words: str, pro
     assert [text for text in done.stdout.splitlines() if text != text.rstrip()] == []
 
 
+FORMS = ["text", "json", "markdown", "junit", "github", "html"]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["text", "json", "markdown", "junit", "github"])
-def test_a_candidate_that_cannot_be_installed_is_skipped_with_its_reason(form: str, project: Path, index: Path) -> None:
-    done = gate("--candidate", "2.0.0", "--format", form)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_release_without_a_wheel_for_this_platform_is_skipped(form: str, project: Path, index: Path) -> None:
+    wheel(index, "mlx", "5.0.0", {"mlx/core.py": ""}, tag="cp311-cp311-macosx_99_0_arm64")
+    done = gate("--candidate", "5.0.0", "--format", form)
     assert done.exit_code == 0, done.output
-    assert "mlx 2.0.0 installs but does not import: ImportError: libmlx.so" in done.stdout
+    assert "mlx 5.0.0 has no wheel for this platform" in done.stdout
+    assert "::error" not in done.stdout
     kept = json.loads((project / "reports" / "latest-choice" / "gate.json").read_text())
-    assert "libmlx.so" in kept["skipped"]
+    assert "no wheel" in kept["skipped"]
 
 
 @pytest.mark.slow
-def test_a_baseline_that_cannot_be_installed_is_skipped_too(project: Path, index: Path) -> None:
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("allowed", ["", "*=known"])
+def test_a_candidate_that_does_not_import_is_a_regression(form: str, allowed: str, project: Path, index: Path) -> None:
+    done = gate("--candidate", "2.0.0", "--format", form, *(["--allow", allowed] if allowed else []))
+    assert done.exit_code == 1, done.output
+    assert "mlx 2.0.0 installs but does not import: ImportError: libmlx.so" in done.stdout
+    assert ("::error" in done.stdout) is (form == "github")
+
+
+@pytest.mark.slow
+def test_a_baseline_that_does_not_import_gives_no_verdict(project: Path, index: Path) -> None:
     done = CliRunner().invoke(main, ["gate", "--baseline", "2.0.0", "--scenario", "gated"])
-    assert done.exit_code == 0, done.output
-    assert "2.0.0 → current: skipped: mlx 2.0.0 installs but does not import" in done.stdout
+    assert done.exit_code == 2, done.output
+    assert "2.0.0 → current: no verdict: mlx 2.0.0 installs but does not import" in done.stdout
+
+
+def broken_cache(project: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("UV_CACHE_DIR", __file__)
+
+
+def closed_index(project: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.delenv("UV_CONFIG_FILE")
+    for name, value in (("UV_NO_CONFIG", "1"), ("UV_HTTP_RETRIES", "0"), ("UV_DEFAULT_INDEX", "http://127.0.0.1:9/")):
+        patch.setenv(name, value)
+
+
+NO_ENVIRONMENT = [
+    ("a broken cache", broken_cache, "Failed to initialize cache"),
+    ("an index that does not answer", closed_index, "Failed to fetch: http://127.0.0.1:9/mlx/"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("break_it", "words"), [one[1:] for one in NO_ENVIRONMENT], ids=[one[0] for one in NO_ENVIRONMENT]
+)
+def test_a_gate_without_an_environment_says_why_in_every_format(
+    break_it: Callable[[Path, pytest.MonkeyPatch], None], words: str, form: str, project: Path, index: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    break_it(project, monkeypatch)
+    done = gate("--candidate", "1.0.0", "--format", form)
+    assert done.exit_code == 2, done.output
+    assert words in done.stdout
+    assert ("::error title=mlxprobe gate::" in done.stdout) is (form == "github")
+    assert 'errors="1"' in done.stdout or form != "junit"
+    assert len(done.stderr.splitlines()) == (form != "text")
+    assert words in json.loads((project / "reports" / "latest-choice" / "gate.json").read_text())["problem"]
+
+
+@pytest.mark.slow
+def test_a_full_disk_gives_no_verdict(project: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(environments, "_build", full)
+    done = gate("--candidate", "1.0.0")
+    assert done.exit_code == 2, done.output
+    assert "no verdict: " in done.stdout
+    assert "cannot be written: No space left on device" in done.stdout
+
+
+TRAIN = "import mlx.core as mx\nprint(mx.ones(3).sum().item())\n"
+PROGRAMS = [
+    ("never imports MLX", "print('done')", [], "it never imported MLX"),
+    ("raises before it imports MLX", "import no_such_package", [], "it never imported MLX"),
+    ("every run ends by --timeout", TRAIN + "while True: pass", ["--timeout", "1.5s"], "ended by a limit"),
+    ("every run ends by --memory-limit", TRAIN + "held = [b'1' * 10**7 for _ in range(40)]\nwhile True: pass",
+     ["--memory-limit", "200MB"], "ended by a limit"),
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("text", "flags", "words"), [one[1:] for one in PROGRAMS], ids=[one[0] for one in PROGRAMS])
+@pytest.mark.parametrize("way", ["command", "entry"])
+def test_a_program_without_an_outcome_on_both_sides_is_no_pass(
+    text: str, flags: list[str], words: str, way: str, project: Path
+) -> None:
+    (project / "train.py").write_text(text)
+    here = f"python={sys.executable}"
+    order = ["gate", "--baseline", here, "--candidate", here, "--format", "github", *flags]
+    if way == "entry":
+        with (project / "pyproject.toml").open("a") as file:
+            file.write('[tool.mlxprobe.programs]\nmine = {command = "python train.py"}\n')
+        order += ["--scenario", "programs/mine", "--scenario", "gated"]
+    done = CliRunner().invoke(main, order if way == "entry" else [*order, "--", "python", "train.py"])
+    assert done.exit_code == 2, done.output
+    name = "programs/mine" if way == "entry" else "programs/train.py"
+    assert words in done.stdout
+    (error,) = [line for line in done.stdout.splitlines() if line.startswith("::error")]
+    assert name in error
+    assert "no verdict: " in error
+
+
+@pytest.mark.slow
+def test_a_baseline_that_has_none_of_the_programs_is_no_pass(project: Path) -> None:
+    (project / "old.json").write_bytes(encode(record(environment=interpreter.usable())))
+    done = gate()
+    assert done.exit_code == 2, done.output
+    assert "no verdict: no program could be compared: gated/fine (not in the baseline)" in done.output
+
+
+@pytest.mark.slow
+def test_a_scenario_file_that_cannot_be_read_is_no_pass(project: Path) -> None:
+    (project / "mine" / "torn.py").write_text("def (")
+    done = gate("--allow", f"{PROGRAM}=known")
+    assert done.exit_code == 2, done.output
+    assert "torn.py" in done.stdout
+
+
+@pytest.mark.parametrize("package", ["mlx-lm", "mlxfoo", "mlx-cuda"])
+@pytest.mark.parametrize("side", ["--candidate", "--baseline"])
+def test_a_release_of_another_package_is_wrong_usage(package: str, side: str, project: Path) -> None:
+    done = gate(side, f"{package}==0.31.2")
+    assert done.exit_code == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert package in done.stderr
 
 
 @pytest.mark.slow
@@ -116,7 +239,7 @@ def test_a_requirement_that_cannot_be_met_is_not_skipped(project: Path, index: P
     wheel(index, "picky", "1.0", {"picky.py": ""}, "Requires-Dist: mlx>=2\n")
     done = gate("--candidate", "1.0.0", "--requirements", "picky")
     assert done.exit_code == 2
-    assert done.output.startswith("mlxprobe: mlx 1.0.0 cannot be installed with the requirements picky: ")
+    assert "no verdict: mlx 1.0.0 cannot be installed with the requirements picky: " in done.stdout
     assert len(done.output.splitlines()) == 1
 
 
@@ -159,3 +282,56 @@ def test_ends_that_make_no_bisection_are_told(
     assert done.exit_code == 2
     assert words in done.output
     assert len(done.output.splitlines()) == 1
+
+
+def many(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+@pytest.mark.slow
+def test_a_matrix_tells_a_platform_without_a_wheel_from_a_defect_and_a_failure(
+    project: Path, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel(index, "mlx", "5.0.0", {"mlx/core.py": ""}, tag="cp311-cp311-macosx_99_0_arm64")
+    done = many("matrix", "5.0.0", "--scenario", "gated", "--matrix", "one.json")
+    assert done.exit_code == 0, done.output
+    assert "skipped 5.0.0: mlx 5.0.0 has no wheel for this platform" in done.stdout
+    done = many("matrix", "2.0.0", "--scenario", "gated", "--matrix", "two.json")
+    assert done.exit_code == 1, done.output
+    assert "broken 2.0.0: mlx 2.0.0 installs but does not import: ImportError: libmlx.so" in done.stdout
+    broken_cache(project, monkeypatch)
+    done = many("matrix", "1.0.0", "2.0.0", "--scenario", "gated", "--matrix", "three.json")
+    assert done.exit_code == 2, done.output
+    assert "failed 1.0.0: Failed to initialize cache" in done.stdout
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_matrix_in_which_no_program_imports_mlx_is_no_pass(project: Path) -> None:
+    (project / "train.py").write_text("print('done')")
+    with (project / "pyproject.toml").open("a") as file:
+        file.write('[tool.mlxprobe.programs]\nmine = {command = "python train.py"}\n')
+    done = many("matrix", "current", "--scenario", "programs/mine")
+    assert done.exit_code == 2, done.output
+    assert "no program could be compared: programs/mine (on 0.32" in done.stderr
+
+
+BISECTIONS = [
+    ("a good end that never imports MLX", "print('done')", [], "gives nothing to compare with: it never imported MLX"),
+    ("a good end that --timeout ends", TRAIN + "while True: pass", ["--timeout", "1.5s"], "ended by a limit"),
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "flags", "words"), [one[1:] for one in BISECTIONS], ids=[one[0] for one in BISECTIONS]
+)
+def test_a_bisection_without_an_outcome_at_the_good_end_is_no_pass(
+    text: str, flags: list[str], words: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "listed", lambda: ["0.31.2", "0.32.0"])
+    monkeypatch.setattr("mlxprobe.machines.place.provide", lambda *_: interpreter.usable())
+    (project / "train.py").write_text(text)
+    done = many("bisect", "--good", "0.31.2", "--bad", "0.32.0", *flags, "--", "python", "train.py")
+    assert done.exit_code == 2, done.output
+    assert words in done.stderr

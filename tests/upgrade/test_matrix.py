@@ -9,7 +9,6 @@ import pytest
 from making import HERE, record, record_row
 
 from mlxprobe.machines.place import Here
-from mlxprobe.releases.environments import NotInstallableError
 from mlxprobe.releases.index import Release
 from mlxprobe.reports.matrix import MATRIX_FORMATS
 from mlxprobe.running.schedule import Task
@@ -17,7 +16,7 @@ from mlxprobe.settings.table import resolve
 from mlxprobe.upgrade import matrix
 from mlxprobe.upgrade.matrix import Matrix, add, empty
 from mlxprobe.upgrade.matrix_run import fill, narrowed
-from mlxprobe.values.errors import UsageError
+from mlxprobe.values.errors import NoWheelError, UsageError
 from mlxprobe.values.record import ProgramRecord, Record
 from mlxprobe.values.vocabulary import Outcome
 
@@ -74,7 +73,7 @@ class Runners:
 
     def of(self, release: Release) -> Any:
         if release.name in self.missing:
-            raise NotInstallableError("no wheel")
+            raise NoWheelError("no wheel")
         return SimpleNamespace(environment=msgspec.structs.replace(HERE, mlx=release.name), stop=self.stop)
 
 

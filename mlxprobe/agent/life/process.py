@@ -64,7 +64,6 @@ class Agent:
         self.recorder = Recorder(channel)
         self.recorder.log.flush_at_leaving(self._left)
         inspection = Inspection(self.recorder, ALL)
-        self.recorder.inspected = inspection.finish
         self.recorder.trained.began = inspection.began
         self._hooks, self._inspection = Hooks(self.recorder, inspection), inspection
         self._hooks.collectives.box_file, self._hooks.collectives.joined = self._file(BOX_FILE), self._joined
@@ -160,6 +159,7 @@ class Agent:
         """Wrap `mlx.core`, which has just been imported."""
         if self._device:
             mx.set_default_device(mx.Device(getattr(mx, self._device)))
+        self.recorder.inspected = self._inspection.finish  # not before: it would import MLX at the program's end
         self._tell_roots(roots.mlx(mx.__file__))
         self.recorder.phases.peak = getattr(mx, "get_peak_memory", self.recorder.phases.peak)
         self.recorder.active = getattr(mx, "get_active_memory", self.recorder.active)

@@ -1,0 +1,105 @@
+"""Install a release of MLX into a folder with uv, and check that the files are those of the wheels."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlxprobe.platform import MAC
+from mlxprobe.releases import damage
+from mlxprobe.releases.index import Release
+from mlxprobe.values.errors import NoWheelError, ProbeError
+
+BUILD_WITHIN_S = 600
+NO_WHEEL = r"\bmlx(-\w+)*(\[[^\]]*\])?=={version} has no wheels with a matching"  # as uv's resolver says it
+MOST_CHARACTERS = 400
+
+
+def install(folder: Path, release: Release, requirements: Sequence[str], lock: int) -> dict[str, str]:
+    """Make an environment with a release in a folder, and return its files' digests.
+
+    Files are copied, not linked: damage done to an environment must not reach uv's cache. A cache entry that is damaged
+    itself is removed and fetched again.
+
+    Args:
+        folder: an empty folder.
+        release: a version or a wheel.
+        requirements: further packages.
+        lock: a descriptor that uv inherits, so that the lock outlives us while uv still writes.
+
+    Raises:
+        NoWheelError: the index has the release, and no wheel for this platform.
+        ProbeError: it cannot be installed, with uv's reason.
+    """
+    for attempt in (1, 2):
+        _once(folder, release, requirements, lock)
+        found = damage.digests(folder)
+        bad = damage.unlike_wheels(folder, found)
+        if not bad:
+            return found
+        if attempt == 1:
+            uv("cache", "clean", *bad)
+            shutil.rmtree(folder)
+            folder.mkdir()
+    files = ", ".join(f"{name} ({file})" for name, file in bad.items())
+    raise ProbeError(f"mlx {release.name}: installed files differ from the wheel's RECORD: {files}")
+
+
+def _once(folder: Path, release: Release, requirements: Sequence[str], lock: int) -> None:
+    backend = "" if MAC else "[cpu]"
+    mlx = f"mlx{backend} @ {Path(release.wheel).as_uri()}" if release.wheel else f"mlx{backend}=={release.version}"
+    uv("venv", "--quiet", "--relocatable", "--allow-existing", "--python", sys.executable, str(folder), lock=lock)
+    words = ("pip", "install", "--quiet", "--link-mode", "copy", "--compile-bytecode")
+    order = (*words, "--python", str(python_of(folder)), mlx, "numpy")
+    try:
+        uv(*order, lock=lock)
+    except ProbeError as error:
+        if release.version and re.search(NO_WHEEL.format(version=re.escape(release.version)), str(error)):
+            raise NoWheelError(f"mlx {release.name} has no wheel for this platform: {error}") from None
+        raise ProbeError(f"mlx {release.name} cannot be installed: {error}") from None
+    if not requirements:
+        return
+    further = [word for one in requirements for word in (("--editable", one) if Path(one).is_dir() else (one,))]
+    try:
+        uv(*order, *further, lock=lock)
+    except ProbeError as error:
+        these = ", ".join(requirements)
+        raise ProbeError(f"mlx {release.name} cannot be installed with the requirements {these}: {error}") from None
+
+
+def uv(*order: str, lock: int = -1) -> None:
+    """Run uv.
+
+    Raises:
+        ProbeError: it fails, takes too long or is not installed; the message is its own.
+    """
+    try:
+        from uv import find_uv_bin
+    except ImportError:
+        raise ProbeError("environments are built with uv, which is not installed here: pip install uv") from None
+    kept = (lock,) if lock >= 0 else ()
+    try:
+        done = subprocess.run(
+            [find_uv_bin(), *order], capture_output=True, text=True, timeout=BUILD_WITHIN_S, check=False, pass_fds=kept
+        )
+    except subprocess.TimeoutExpired:
+        raise ProbeError(f"uv {order[0]} took more than {BUILD_WITHIN_S} s") from None
+    except OSError as error:
+        raise ProbeError(f"uv cannot be run: {error.strerror}") from None
+    if done.returncode:
+        raise ProbeError(_said(done.stderr) or f"uv {order[0]} ended with {done.returncode}")
+
+
+def _said(text: str) -> str:
+    """Return what uv printed as one line, without its frames."""
+    lines = [re.sub(r"^[\s×╰─▶│├]*((error|hint|cause): )?", "", line).strip() for line in text.splitlines()]
+    return " ".join(filter(None, lines))[:MOST_CHARACTERS]
+
+
+def python_of(folder: Path) -> Path:
+    """Return the interpreter of an environment."""
+    return folder / "bin" / "python"
