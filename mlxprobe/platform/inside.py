@@ -53,19 +53,29 @@ def most_held_bytes() -> int:
     if not LINUX:
         import resource  # takes a moment, at the end alone
 
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if MAC else 1024)  # elsewhere in kB
+        return peak_bytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     known = [line.split() for line in _read("/proc/self/status").splitlines() if line.startswith("VmHWM:")]
     return int(known[0][1]) * 1024 if known else 0  # what getrusage tells was held by who started it, too
+
+
+def peak_bytes(maxrss: int) -> int:
+    """Return the bytes of a process's largest resident memory, as the system's `getrusage` counts it."""
+    return maxrss * (1 if MAC else 1024)
+
+
+def machine_bytes() -> float:
+    """Return the machine's memory."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (OSError, ValueError):
+        return math.inf
 
 
 def memory_bytes() -> float:
     """Return what the machine, or our share of it, has."""
     with contextlib.suppress(ValueError):
         return float(int(_read(CGROUP) if LINUX else ""))
-    try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (OSError, ValueError):
-        return math.inf
+    return machine_bytes()
 
 
 def _read(file: str) -> str:

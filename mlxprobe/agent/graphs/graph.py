@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from typing import Any
 
-# Export recurses once per operation in a chain; beyond some 60,000 it can overflow an 8 MB stack.
-DEPTH_LIMIT = 40_000
+from mlxprobe.agent.graphs import export
+
+spent_s = export.spent_s
 SAMPLED = 256  # elements of a parameter
 FILLED = re.compile(r'"Full", shape=rectangle\]; \}\n[^\n]*\n\{ rank=sink')
 PATHS = 64  # to the same container: a module may be shared by many
@@ -84,20 +84,12 @@ def sources(text: str) -> int:
 
 def drawn(arrays: list[Any]) -> str:
     """Draw the lazy graph behind `arrays`, in DOT."""
-    import mlx.core as mx
-
-    text = io.StringIO()
-    mx.export_to_dot(text, *arrays)
-    return text.getvalue()
+    return export.exported(*arrays)
 
 
 def dot(**arrays: Any) -> str:
     """Draw the lazy graph behind arrays that keep their names, in DOT."""
-    import mlx.core as mx
-
-    text = io.StringIO()
-    mx.export_to_dot(text, **arrays)
-    return text.getvalue()
+    return export.exported(**arrays)
 
 
 def largest(array: Any) -> float:

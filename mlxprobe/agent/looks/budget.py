@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.kernels import Kernels
 
 SHARE = 0.005  # of the run so far: for all looks together, and for the dearest of them
@@ -113,12 +112,10 @@ class Looks:
     def affords(self, what: str, step: int, lazy_steps: int, weight: float = 1.0) -> bool:
         """Tell whether something may be drawn, of which an operation costs `weight` times what drawing it does.
 
-        Drawing cannot be interrupted, and recurses as deep as a chain of operations is long: how much there is to draw
-        is foreseen from the last times, on the side of too much.
+        Drawing cannot be interrupted: the number of operations is an estimate from the last drawings, rather too high.
         """
         operations = self._expected(what, step, lazy_steps)
-        affordable = weight * operations / DRAWN_PER_S <= self._to_draw_s
-        return operations <= FEW or (affordable and operations <= graph.DEPTH_LIMIT)
+        return operations <= FEW or weight * operations / DRAWN_PER_S <= self._to_draw_s
 
     def spares(self, seconds: float) -> bool:
         """Tell whether a look may take so long for one thing, whatever it has drawn."""

@@ -180,7 +180,7 @@ class Inspection(Wishes):
     def at_our_cost(self) -> Iterator[None]:
         """Keep what we evaluate and read ourselves from counting as the program's, and what we fail at from it."""
         before = self.busy, self.recorder.deaf
-        began, imported_s, kernels = time.thread_time(), own.importing_s(), self.looks.kernels.watch()
+        began, imported_s, kernels = graph.spent_s(), own.importing_s(), self.looks.kernels.watch()
         self.busy = self.recorder.deaf = True
         try:
             with self.recorder.carefully():
@@ -188,9 +188,9 @@ class Inspection(Wishes):
         finally:
             self.busy, self.recorder.deaf = before
             if not self.inside:
-                spent_s, once_s = time.thread_time() - began, own.importing_s() - imported_s
-                once_s += kernels(spent_s - once_s)
-                self.looks.spend(spent_s - once_s, once_s)
+                took_s, once_s = graph.spent_s() - began, own.importing_s() - imported_s
+                once_s += kernels(took_s - once_s)
+                self.looks.spend(took_s - once_s, once_s)
 
     def _turns(self) -> list[Inspector]:
         """List those whose turn it is."""

@@ -159,7 +159,7 @@ class LossPath:
         last = self._passed[-1] if self._passed else None
         if last is None or last[1] != self._call or (loss := last[0]()) is None:
             return
-        began = time.thread_time()
+        began = graph.spent_s()
         if self._may_look() and self.may_compute() and graph.pending([loss]) <= NEARLY:
             self.unread.append((self._call, loss.item(), last[2]))
         self._pay(began)
@@ -189,7 +189,7 @@ class LossPath:
 
         What it costs is processor time: a machine that is busy must not use up what may be spent.
         """
-        began = time.thread_time()
+        began = graph.spent_s()
         for one in entries:
             loss = one[0]()
             if loss is None or self._sorted_in().get(id(loss)) is not one:
@@ -203,7 +203,7 @@ class LossPath:
         self._pay(began)
 
     def _pay(self, began: float) -> None:
-        self._spent_s += time.thread_time() - began
+        self._spent_s += graph.spent_s() - began
         self._began_s = self._began_s or time.monotonic()
         self.may_look_s = self._began_s + (self._spent_s - FREE_S) / SHARE
 

@@ -1,0 +1,110 @@
+"""Export MLX's lazy graph on a stack that is proved to be deep enough.
+
+`mx.export_to_dot` recurses once per operation. A level takes 112 to 129 bytes of stack, and a pending operation takes
+316 bytes of memory or more (MLX 0.26.5 to 0.32.4, Linux). So a stack of the size of the process's memory is enough
+for any graph that the process can hold. Such a stack is an address range: only what the recursion uses takes memory.
+"""
+
+from __future__ import annotations
+
+import io
+import resource
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.wire import bound
+from mlxprobe.platform import inside, stack
+
+MARGIN = 2  # of the most memory so far: parts of it may be swapped out
+BASE_BYTES = 1 << 24  # for the caller's own frames
+GROWTH = 4  # of the need, when the main thread's stack grows
+
+
+class UndrawableError(Exception):
+    """No stack is deep enough to draw a graph on."""
+
+
+_apart_s = [0.0]  # of processor time, on threads of ours
+
+
+def spent_s() -> float:
+    """Return the processor time of this thread, with that of the drawings which were made for it on other threads."""
+    return bound.thread_time() + _apart_s[0]
+
+
+class _Main:
+    """The main thread's stack: who it was measured for, and its size."""
+
+    of: tuple[int, int] = (0, 0)
+    bytes = 0
+
+
+def exported(*arrays: Any, **named: Any) -> str:
+    """Draw the lazy graph behind arrays, in DOT.
+
+    Raises:
+        UndrawableError: no stack is deep enough.
+    """
+    import mlx.core as mx
+
+    text = io.StringIO()
+    on_a_deep_stack(lambda: mx.export_to_dot(text, *arrays, **named))
+    return text.getvalue()
+
+
+def on_a_deep_stack(call: Callable[[], None]) -> None:
+    """Call on this thread where its stack is deep enough, else on a thread that is made for it."""
+    need = needed()
+    if _here(need):
+        call()
+    else:
+        _apart(call, need)
+
+
+def needed() -> int:
+    """Return the stack, in bytes, that the deepest graph of this process may take."""
+    most = MARGIN * inside.peak_bytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    return BASE_BYTES + int(min(most, inside.machine_bytes() / 2))
+
+
+def _here(need: int) -> bool:
+    """Check that this is the main thread, and that its stack has the size; let it grow where the system allows it."""
+    who = bound.getpid(), bound.get_native_id()
+    if who[0] != who[1]:
+        return False
+    if who != _Main.of or (need > _Main.bytes > 0):
+        _Main.of, _Main.bytes = who, stack.grown(need, GROWTH * need)
+    return need <= _Main.bytes
+
+
+def _apart(call: Callable[[], None], need: int) -> None:
+    here, done, failed = bound.get_native_id(), bound.allocate_lock(), list[BaseException]()
+
+    def run() -> None:
+        try:
+            _elsewhere(here)
+            call()
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            _apart_s[0] += bound.thread_time()
+            done.release()
+
+    done.acquire()
+    try:
+        before = bound.stack_size(need)
+        try:
+            bound.start_new_thread(run, ())
+        finally:
+            if (theirs := bound.stack_size(before)) != need:  # another thread has set its own meanwhile
+                bound.stack_size(theirs)
+    except (RuntimeError, ValueError, MemoryError) as error:
+        raise UndrawableError(f"no thread with a stack of {need >> 20} MB, which a graph may need: {error}") from error
+    done.acquire()
+    if failed:
+        raise failed[0]
+
+
+def _elsewhere(than: int) -> None:
+    if bound.get_native_id() == than:
+        raise UndrawableError("this program's threads share one stack, and a graph may be deeper than that")
