@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Union
+from typing import Any
 
 import msgspec
 import pytest
@@ -150,7 +150,7 @@ def test_conditions(text: str | None, one: ProgramRecord, bad: bool) -> None:
     assert condition(text)(one, GOOD) is bad
 
 
-Scripts = Union[ProgramRecord, bool, None]
+Scripts = ProgramRecord | bool | None
 
 
 class Scripted:

@@ -1,5 +1,4 @@
-"""Start the agent in every process that imports any part of MLX; `sitecustomize` executes this file at the start of a Python.
-
+"""Start the agent in every process that imports any part of MLX; `sitecustomize` executes this file.
 The agent is imported with MLX, and not before: most Pythons that a command starts never do so.
 """
 
