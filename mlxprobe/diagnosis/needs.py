@@ -61,7 +61,7 @@ def _next_tokens(seen: Observation) -> str:
 # By what a rule needs: why it is missing from an observation; empty where it is not.
 NEEDS: dict[str, Callable[[Observation], str]] = {
     "gradients": _gradients,
-    "updates": lambda seen: "" if _has(seen, "first update") else "no optimizer updated anything",
+    "updates": lambda seen: "" if _has(seen, "first update") else "no optimizer of MLX updated anything",
     "loss graph": lambda seen: "" if _has(seen, "loss graph") else "no loss was seen before its evaluation",
     "ids": _ids,
     "next tokens": _next_tokens,

@@ -85,10 +85,13 @@ def _warm(one: Optimizer) -> str:
 
 def _updates(sheet: Sheet) -> str:
     if not sheet.updates:
-        return f"none, {sheet.gradients:,} gradient calls" if sheet.gradients else ""
+        seen = "made in place, not counted" if sheet.in_place else "none seen" if sheet.unfollowed else "none"
+        return f"{seen}, {sheet.gradients:,} gradient calls" if sheet.gradients else ""
     per_update = sheet.gradients / sheet.updates
-    of = f", of {per_update:.3g} gradient calls each" if abs(per_update - 1) > 0.05 else ""
-    return f"{sheet.updates:,}{of}"
+    counts = abs(per_update - 1) > 0.05 and not (sheet.in_place or sheet.unfollowed)
+    of = f", of {per_update:.3g} gradient calls each" if counts else "; others in place, not counted" * sheet.in_place
+    by_hand = f", {sheet.by_hand:,} of them by hand" if sheet.by_hand < sheet.updates else " by hand"
+    return f"{sheet.updates:,}{by_hand if sheet.by_hand else ''}{of}"
 
 
 def _clipping(sheet: Sheet) -> str:

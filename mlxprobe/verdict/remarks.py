@@ -22,6 +22,7 @@ OF_A_SHELL = {  # `mlx.launch` hands its words to one, and leaves with 0 all the
     126: " (a shell may not execute what it was given: write `python train.py`, not `train.py`)",
     127: " (a shell has not found what it was given)",
 }
+UNAPPLIED = {"gradients unused", "parameters unchanged"}  # facts of MP205
 REMOTE, UNWATCHED = OF_RANKS = "remote ranks", "ranks not watched"
 
 
@@ -30,6 +31,7 @@ def remarks(seen: Observation) -> tuple[Remark, ...]:
     tellers = (
         _interrupt,
         _steps,
+        _updates,
         _failures,
         _processes,
         _lost,
@@ -73,6 +75,19 @@ def _failures(seen: Observation) -> Iterator[Remark]:
         more = f" and {counted(len(others), 'other part')}" if others else ""
         message = f"mlxprobe failed in part ({first}: {failed[first]}){more}: what depends on it was not checked"
         yield Remark(name="mlxprobe failed", message=message, detail={"parts": len(failed)})
+
+
+def _updates(seen: Observation) -> Iterator[Remark]:
+    """Report that gradients were taken and no update was seen, where no finding says so."""
+    sheet = seen.sheet
+    known = sheet.updates or sheet.in_place or any(fact.name in UNAPPLIED for fact in seen.facts)
+    if known or not (sheet.gradients and seen.finished):
+        return
+    why = f"no update was seen in {counted(sheet.gradients, 'gradient call')}"
+    if sheet.unfollowed:
+        why += f"; {sheet.unfollowed:,} of them were given other arrays than the call before: parameters or data"
+    message = f"not checked: whether parameters are updated ({why})"
+    yield Remark(name="no update", message=message, detail={"gradients": sheet.gradients})
 
 
 def _processes(seen: Observation) -> Iterator[Remark]:

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.effects import Effects, followed
 from mlxprobe.agent.code.trees import Saved, containers, weak
 from mlxprobe.agent.compiled.constants import Constants
 from mlxprobe.agent.compiled.kept import Kept
+from mlxprobe.agent.compiled.moved import Moved
 from mlxprobe.agent.compiled.outside import Outside
 from mlxprobe.agent.compiled.pace import Pace
 from mlxprobe.agent.compiled.shadow import Shadows
@@ -34,12 +36,7 @@ class Compiled:
     """Tell of a compiled function's calls as of those of a plain one."""
 
     def __init__(
-        self,
-        function: Callable[..., Any],
-        given: list[Any],
-        site: tuple[str, int],
-        inspection: Inspection,
-        origin: Origin,
+        self, function: Callable[..., Any], given: list[Any], site: sites.Site, inspection: Inspection, origin: Origin
     ) -> None:
         self._function = function
         self._captured = containers(given[0])
@@ -48,7 +45,7 @@ class Compiled:
         self._effects, self._outside = Effects(), Outside(function)
         self._effects.begins = self._outside.visit
         self._introduce(inspection, origin)
-        self._times_traced = 0
+        self._times_traced, self._moved = 0, Moved(site)
         self.trains = False  # whether it was seen to compute gradients, or to update
         self._trained: dict[tuple[Any, ...], list[Pair]] = {}  # what each trace updates
         self._returned: dict[tuple[Any, ...], list[Returned]] = {}  # what each trace returns of its gradient calls
@@ -106,6 +103,7 @@ class Compiled:
         returned = [Returned(call, places) for call in trace.calls]
         self._returned[branch(args, kwargs)] = returned if all(one.is_whole for one in returned) else []
         self._gradients = len(trace.calls)
+        self._moved.traced(trace.calls, [args, kwargs], result, by_optimizer=bool(trace.updated))
         self._captured = containers([self._given[0], [call.model for call in trace.calls]])
         self._models = [weak(call.model) for call in trace.calls if call.model is not None]
         models = [call.model for call in trace.calls] + [known() for known in self._effects.roots]
@@ -141,6 +139,7 @@ class Compiled:
         recorder, inspection = self._recorder, self._inspection
         if begins:
             recorder.gradient_begins()
+        self._moved.begins(recorder, [args, kwargs])
         if inspection.home.here():
             self._holder.begin(args, kwargs, self._captured)
         if self._gradients and inspection.due and shadows.is_due(recorder.step + 1):
@@ -165,6 +164,7 @@ class Compiled:
         """Tell of the gradient calls and the updates that a call has made."""
         recorder, inspection, key = self._recorder, self._inspection, branch(args, kwargs)
         updates = [(one(), other()) for one, other in self._trained.get(key, ())]
+        self._moved.ends(recorder, [args, kwargs])
         due = inspection.due
         if due:
             inspection.given((*args, *kwargs.values()))

@@ -17,6 +17,7 @@ from mlxprobe.agent.origin.calls import Calls
 from mlxprobe.agent.origin.held import Origin
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.record.losspath import loss_in
+from mlxprobe.agent.record.moves import at, paths
 from mlxprobe.agent.record.nesting import Nesting, Stop
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wrapping.arguments import described, like
@@ -132,15 +133,30 @@ class GradientCalls:
         if self._inspection.due:
             self._inspection.calling()
         if made.told is not self:
-            made.told, made.stream = self, UNKNOWN
+            made.told, made.stream, made.followed = self, UNKNOWN, None
             made.holder = Calls(self._origin, made.function, made.bound) if made.held else None
+        if not self._nesting.mapped:
+            self._follow(made, args, kwargs)
         if made.holder is not None and not self._nesting.mapped:
             home = self._inspection.home
             if home.thread == get_ident() or home.here():
                 made.holder.begin(args, kwargs)
 
+    def _follow(self, made: Made, args: Any, kwargs: Any) -> None:
+        """Compare the parameters with those of the last call."""
+        recorder, model = self._recorder, made.bound[0] if made.bound else None
+        if made.followed is None:
+            made.followed = recorder.moves.of(model, made.function)
+        if not made.followed.by_optimizer:
+            made.followed.begins(made.taken(args, kwargs), recorder.updates)
+            recorder.moves.filled = model
+
     def _ends(self, made: Made, gradients: Any, result: Any, args: Any, kwargs: Any) -> None:
         made.calls += 1
+        if not (self._nesting.mapped or made.followed.by_optimizer):
+            moves = self._recorder.moves
+            made.followed.ends(made.taken(args, kwargs), made.bound[0] if made.bound else moves.filled)
+            moves.filled = None
         if made.holder is not None:
             made.holder.end()
         if made.bound is None and made.calls <= SECOND:
@@ -188,6 +204,8 @@ class GradientCalls:
             return
         with self._recorder.carefully():
             made = described()
+            if made.model is not None:
+                made.left = [(path, at(made.model, path)) for path in paths(made.model.trainable_parameters())]
             self._nesting.tracing[-1].calls.append(made)
             self._inspection.called_in_trace(made)
 

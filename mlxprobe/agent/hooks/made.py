@@ -41,6 +41,11 @@ class Made:
         self.owner = bound[0] if bound else None  # of its losses
         self.stream = UNKNOWN
         self.scalar: Any = ()  # the class of what it returned, where that was a loss
+        self.followed: Any = None  # what is known of the parameters (see `record.moves`)
+
+    def taken(self, args: Any, kwargs: Any) -> dict[str, Any]:
+        """Return what the gradient is taken of."""
+        return {"": args[0]} if self.bound else self.describe(args, kwargs, taken=True)
 
     def described(self, result: Any, args: Any, kwargs: Any) -> Call:
         """Put together what the inspectors are told of a call."""

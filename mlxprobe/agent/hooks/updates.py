@@ -110,6 +110,7 @@ class Updates:
         @like(original)
         def update(module: Any, parameters: Any, *args: Any, **kwargs: Any) -> Any:
             recorder.reductions.taken = True
+            recorder.moves.filled = module
             if nesting.depth and not (inspection.due or nesting.tracing):
                 return original(module, parameters, *args, **kwargs)
             if nesting.tracing:

@@ -32,6 +32,7 @@ class Call:
         self.function = function  # that the gradient is of
         self.given = given  # what it was called with
         self.made_at = ("", 0)  # where the function was made
+        self.left: list[tuple[Any, Any]] = []  # a few paths and arrays of the model, right after a call in a trace
         self.scalings = scalings  # of the loss of a compiled function, which its trace told
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.record.facts import Facts
 from mlxprobe.agent.record.losspath import LossPath
+from mlxprobe.agent.record.moves import Moves
 from mlxprobe.agent.record.phases import WORTH_S, Phases
 from mlxprobe.agent.record.steps import StepLog, Window, number
 from mlxprobe.agent.record.streams import Newcomers, Streams
@@ -34,14 +35,13 @@ class Recorder(Facts):
 
     def __init__(self, channel: Channel) -> None:
         super().__init__(channel)
-        self.updates = 0
-        self.gradients = 0
-        self.lazy_steps = 0
+        self.updates = self.gradients = self.lazy_steps = 0
         self._lazy_calls = 0  # gradient calls, of a program that uses no optimizer of MLX's
         self.relieved: Callable[[], None] = lambda: None  # told of an evaluation after many
         self.evaluations = 0
         self.evaluation_s = 0.0
-        self.closing: list[Callable[[], None]] = []  # to be told before facts are no longer taken
+        self.moves = Moves()
+        self.closing: list[Callable[[], None]] = [self.moves.finish]  # called before facts are no longer taken
         self._open_since = self.began_s = 0.0  # the step, and the last gradient call
         self._window = Window()
         self._updated = self.applied = False

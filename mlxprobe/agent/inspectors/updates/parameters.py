@@ -131,6 +131,8 @@ class Parameters(Inspector):
         looks = self._unchanged.get(key, 0)
         if not same:
             recorder.changed = True
+            if held.model is not None and (model := held.model()) is not None:
+                recorder.moves.of(model, None).changes = True
             if key in self._told:  # of two models in turn, one may wait for long
                 self._take_back(key)
             self._unchanged[key] = NEVER_AGAIN
@@ -177,7 +179,7 @@ class Parameters(Inspector):
         recorder = self.inspection.recorder
         for key in [one for one in self._told if self._has_changed(one)]:
             self._take_back(key)
-        if recorder.applied or recorder.changed or recorder.gradients < UNCHANGED_IS_SURE:
+        if recorder.applied or recorder.changed or recorder.moves.by_hand or recorder.gradients < UNCHANGED_IS_SURE:
             return
         nowhere = self._nowhere >= UNCHANGED_IS_SURE and not self._used and recorder.gradients >= MANY
         if self._idle or nowhere or self._only_copied():

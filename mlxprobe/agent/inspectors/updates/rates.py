@@ -245,5 +245,7 @@ class Rates(Inspector):
             }
             for one in self._followed.values()
         ]
-        values = {"optimizers": optimizers, "updates": recorder.updates, "gradients": recorder.gradients}
+        moves = recorder.moves
+        values = {"optimizers": optimizers, "updates": recorder.updates + moves.by_hand, "by_hand": moves.by_hand}
+        values |= {"in_place": moves.in_place, "unfollowed": moves.unfollowed, "gradients": recorder.gradients}
         recorder.channel.send("sheet", values=values)

@@ -1,0 +1,150 @@
+"""Recognise updates that no optimizer of MLX makes: parameters that change from one gradient call to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.code.trees import is_array, weak
+
+FOLLOWED = 4  # arrays of each tree
+VISITED = 10_000  # nodes of a tree: a program's own may lead back into itself
+Path = tuple[Any, ...]
+Reference = Callable[[], Any]
+
+
+class Followed:
+    """The arrays that a gradient is taken of, from call to call; none is kept alive.
+
+    A function that fills a module with its arguments leaves copies of them there, which the next call may be given.
+    """
+
+    def __init__(self, model: Any = None) -> None:
+        self.model = weak(model)
+        self.is_sure = model is not None  # that these are parameters: others may be another batch at each call
+        self.by_optimizer = False  # of MLX: its updates are known by themselves
+        self.changes = False  # values were seen to
+        self.updates = 0
+        self._calls = self._made = 0
+        self._paths: list[Path] = []
+        self._given: list[Reference] = []
+        self._left: list[Reference] = []  # by the last call, in the module that it filled
+        self._home: Reference = weak(None)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether these are parameters that are updated."""
+        return self.is_sure and (self.changes or self.updates > 0)
+
+    def follow(self, paths: list[Path]) -> None:
+        """Take these arrays of the trees to come."""
+        self._paths = paths
+
+    def begins(self, tree: Any, made: int) -> None:
+        """A gradient call is given `tree`, after `made` updates by optimizers of MLX."""
+        if self._given and self._is_other(tree):
+            if made == self._made:
+                self.updates += 1
+            else:
+                self.by_optimizer = True
+        self._made = made
+
+    def ends(self, tree: Any, home: Any = None) -> None:
+        """The call has returned; its function has filled the module `home`."""
+        if not self._paths or at(tree, self._paths[0]) is None:
+            self._paths = paths(tree)
+        self._calls += 1
+        self._given = [weak(at(tree, path)) for path in self._paths]
+        self._left = [weak(at(home, path[1:])) for path in self._paths] if home is not None else []
+        self._home = weak(home)
+
+    def finish(self) -> None:
+        """Count what came after the last call."""
+        home = self._home()
+        if self._left and home is not None:
+            self.updates += any(
+                left() is not at(home, path[1:]) for left, path in zip(self._left, self._paths, strict=True)
+            )
+        elif self.updates:
+            self.updates += self.updates == self._calls - 1 or any(given() is None for given in self._given)
+
+    def _is_other(self, tree: Any) -> bool:
+        now, home = [at(tree, path) for path in self._paths], self._home()
+        if any(one is None for one in now):  # a tree of another form
+            return False
+        known = self._given
+        if self._left and all(one is at(home, path[1:]) for one, path in zip(now, self._paths, strict=True)):
+            known, self.is_sure = self._left, True  # these are the module's own
+        return any(before() is not one for before, one in zip(known, now, strict=True))
+
+
+class Moves:
+    """Everything that gradients are taken of."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, Followed] = {}
+        self._past = 0  # updates of models that are gone
+        self.filled: Any = None  # the module that a function under a gradient call was last to fill
+
+    def of(self, model: Any, function: Any) -> Followed:
+        """Return what is known of a model, or of a function of no model, however often its gradient is made."""
+        function = getattr(function, "func", function)
+        key = getattr(function, "__code__", id(function)) if model is None else id(model)
+        known = self._known.get(key)
+        if known is None or known.model() is not model:
+            self._past += known.updates if known is not None and not known.by_optimizer else 0
+            known = self._known[key] = Followed(model)
+        return known
+
+    def add(self, key: Any) -> Followed:
+        """Return what is known of a compiled function."""
+        return self._known.setdefault(key, Followed())
+
+    def finish(self) -> None:
+        """Count what came after the last calls."""
+        for one in self._known.values():
+            one.finish()
+
+    @property
+    def by_hand(self) -> int:
+        """How many updates are known that no optimizer of MLX has made."""
+        return self._past + sum(one.updates for one in self._own() if one.is_sure)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether parameters change whose arrays stay the same objects, so that updates cannot be counted."""
+        return any(one.changes and one.is_sure and not one.updates for one in self._own())
+
+    @property
+    def unfollowed(self) -> int:
+        """How many gradient calls were given other arrays than the one before, which may be parameters or data."""
+        return sum(one.updates for one in self._own() if not one.is_sure)
+
+    def _own(self) -> list[Followed]:
+        return [one for one in self._known.values() if not one.by_optimizer]
+
+
+def at(tree: Any, path: Path) -> Any:
+    """Return what is at a path of a tree; None where there is nothing."""
+    try:
+        for key in path:
+            tree = tree[key]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return tree
+
+
+def paths(tree: Any, accepts: Callable[[Any], bool] = is_array) -> list[Path]:
+    """Return where a few arrays of a tree are, from all over it."""
+    found: list[Path] = []
+    waiting: list[tuple[Path, Any]] = [((), tree)]
+    for _ in range(VISITED):
+        if not waiting:
+            break
+        path, node = waiting.pop()
+        if accepts(node):
+            found.append(path)
+        elif isinstance(node, (dict, list, tuple)):
+            pairs = node.items() if isinstance(node, dict) else enumerate(node)
+            waiting += [((*path, key), one) for key, one in pairs]
+    return found[:: max(1, len(found) // FOLLOWED)][:FOLLOWED]
