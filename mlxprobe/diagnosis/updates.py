@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
 from mlxprobe.values.losses import fall
 from mlxprobe.values.measures import counted
-from mlxprobe.values.observation import Observation
+from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -76,9 +76,9 @@ def unaveraged_accumulation(seen: Observation) -> Iterator[Finding]:
 def dropped_gradients(seen: Observation) -> Iterator[Finding]:
     """Gradients are computed and never applied.
 
-    A window of micro-batches that the data does not fill is left over at the end of an epoch or of the run, unless an
-    exception ends it; or each update takes the last of its micro-batches alone. Where the program updates by hand that
-    is read off how its parameters move.
+    A window of micro-batches that the data does not fill is left over at the end of an epoch. At the end of the run it
+    is less than one update, and a note, unless an exception ends the run. Or each update takes the last of its
+    micro-batches alone. Where the program updates by hand that is read off how its parameters move.
 
     Example: `if (i + 1) % 4 == 0: optimizer.update(...)` over 10 micro-batches.
 
@@ -87,17 +87,40 @@ def dropped_gradients(seen: Observation) -> Iterator[Finding]:
     told = [fact for fact in seen.facts if fact.name == "gradients dropped"]
     told.sort(key=lambda fact: not fact.detail["at_end"])  # what is left over again and again says more
     for fact in {(fact.file, fact.line): fact for fact in told}.values():
-        if fact.detail["at_end"] and seen.raised is not None:
-            continue  # what an exception leaves undone was not forgotten
-        calls, steps = int(str(fact.detail["calls"])), fact.count
-        when = f"at step {fact.step}" if steps == 1 else f"at {steps} of the steps that were looked at, or more"
-        message = (
-            f"{calls} of {counted(int(str(fact.detail['of'])), 'gradient call')} {_were(calls)} never applied {when}"
-        )
-        if fact.detail["at_end"]:
+        calls, of = int(str(fact.detail["calls"])), int(str(fact.detail["of"]))
+        if not fact.detail["at_end"]:
+            yield _dropped(seen, fact, calls, of)
+        elif seen.raised is None:  # what an exception leaves undone was not forgotten
             message = f"{counted(calls, 'gradient call')} {_were(calls)} never applied when the run ends"
-        dropped = 0.0 if fact.detail["at_end"] or steps == 1 else calls / int(str(fact.detail["of"]))
-        yield rule("MP204").at(message, fact.file, fact.line, gradients=float(calls), dropped=dropped)
+            message += f", of {seen.sheet.gradients:,}" if seen.sheet.gradients else ""
+            found = {"gradients": float(calls), "dropped": 0.0}
+            yield rule("MP204").at(message, fact.file, fact.line, severity=Severity.NOTE, **found)
+
+
+def _dropped(seen: Observation, fact: Fact, calls: int, of: int) -> Finding:
+    """Tell of updates that leave gradient calls out: how many in the whole run, where all of its steps are known."""
+    per_update, left = _calls_of_updates(seen)
+    lost, every = sum(max(0, one - of + calls) for one in per_update) + left, sum(per_update) + left
+    if lost >= calls:
+        share = lost / every
+        message = f"{lost:,} of {every:,} gradient calls are in no update: each takes the last {of - calls:,} before it"
+    else:
+        share = calls / of if fact.count > 1 else 0.0
+        message = f"{calls} of the {of} gradient calls before an update {_were(calls)} not in it, at "
+        message += f"{counted(fact.count, 'sampled step')} or more"
+    return rule("MP204").at(message, fact.file, fact.line, gradients=float(calls), dropped=share)
+
+
+def _calls_of_updates(seen: Observation) -> tuple[list[int], int]:
+    """List the gradient calls that each update came after, and what is left at the end; nothing where some are thinned.
+
+    Up to the first update each call is a step of its own.
+    """
+    first = max((k for k, step in enumerate(seen.steps) if step.n == 1), default=0)
+    before, steps = sum(step.gradients for step in seen.steps[:first]), seen.steps[first:]
+    made = [step.gradients + (before if k == 0 else 0) for k, step in enumerate(steps)]
+    updates = len({step.n for step in steps})
+    return (made[:updates], sum(made[updates:])) if updates == seen.sheet.updates else ([], 0)
 
 
 def _were(number: int) -> str:

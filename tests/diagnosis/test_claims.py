@@ -12,6 +12,7 @@ from mlxprobe.diagnosis import diagnose
 from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.observation import Limits, Observation, Program
 from mlxprobe.values.record import Finding
+from mlxprobe.values.vocabulary import Severity
 
 FAULTY = Path(__file__).parents[1] / "programs" / "faulty"
 LIMITS = Limits(stall_s=GUARD_S, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
@@ -47,3 +48,17 @@ def test_a_loss_that_calls_both_models_has_not_taken_one_for_the_other() -> None
     found = of("MP201", watched(FAULTY / "mp201_student_cut_off.py")[1])
     assert "another" not in found.message
     assert "stop_gradient" in found.message
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mp204_each_epoch", "20 of 180 gradient calls are in no update: each takes the last 4 before it"),
+        ("mp204_last_alone", "125 of 150 gradient calls are in no update: each takes the last 1 before it"),
+        ("mp204_other", "3 gradient calls were never applied when the run ends, of 48"),
+    ],
+)
+def test_gradient_calls_that_are_dropped_are_counted_over_the_whole_run(name: str, words: str) -> None:
+    found = of("MP204", watched(FAULTY / f"{name}.py")[1])
+    assert found.message == words
+    assert (found.severity is Severity.NOTE) == ("ends" in words)  # less than one update
