@@ -192,4 +192,4 @@ def test_only_the_command_line_prints_and_exits(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=place)
 def test_a_module_stays_small(file: Path) -> None:
-    assert len(file.read_text().splitlines()) <= 250
+    assert len(file.read_text().splitlines()) <= 400

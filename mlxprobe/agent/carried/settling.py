@@ -1,4 +1,5 @@
 """Start the agent in every process that imports any part of MLX; `sitecustomize` executes this file.
+
 The agent is imported with MLX, and not before: most Pythons that a command starts never do so.
 """
 
