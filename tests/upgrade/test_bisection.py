@@ -21,7 +21,7 @@ from mlxprobe.settings.table import resolve
 from mlxprobe.upgrade import bisect
 from mlxprobe.upgrade.bisect import BisectRun, Found, condition, span
 from mlxprobe.upgrade.bisect_search import Answer, Bisection, BoundaryError
-from mlxprobe.values.errors import BrokenReleaseError, NoWheelError, UsageError
+from mlxprobe.values.errors import BrokenReleaseError, NoWheelError, ProbeError, UsageError
 from mlxprobe.values.observation import MlxSample, Reading
 from mlxprobe.values.record import Finding, ProgramRecord
 from mlxprobe.values.vocabulary import Outcome, Severity
@@ -219,7 +219,7 @@ def test_a_row_without_a_verdict_is_never_good_and_is_not_kept(cache: Path) -> N
     unjudged = msgspec.structs.replace(GOOD, outcome=Outcome.UNJUDGED, reason="has no module nosuch")
     for _ in range(2):
         search = Scripted({"0.1": unjudged, "0.2": STUCK})
-        with pytest.raises(BoundaryError, match=r"mlx 0\.1 is skip, not good"):
+        with pytest.raises(ProbeError, match=r"mlx 0\.1 gives nothing to compare with: unjudged: has no module nosuch"):
             search.run()
         assert search.asked == ["0.1"]
 
