@@ -16,20 +16,23 @@ THREADS = 2  # that are told beside the main one
 
 @finding("MP601", "fork-after-eval")
 def fork_after_eval(seen: Observation) -> Iterator[Finding]:
-    """The process forks after MLX has run.
+    """A forked process evaluates MLX arrays, and its parent had evaluated some before the fork.
 
     A forked child has MLX's locks and queues but none of the threads that serve them: its first evaluation waits
-    for ever (CPU) or ends it with SIGSEGV (CUDA).
+    for ever (CPU) or ends it with SIGSEGV (CUDA). A child that uses NumPy alone, or that executes another program, has
+    no such problem.
 
-    Example: `multiprocessing.get_context("fork").Process(...)` after an evaluation.
+    Example: `multiprocessing.get_context("fork").Process(...)` after an evaluation, with a target that evaluates.
 
     Use instead: `multiprocessing.get_context("spawn")`, or fork before MLX evaluates anything.
     """
-    for fact in seen.facts:
-        evaluations = fact.detail.get("evaluations", 0)
-        if fact.name == "fork" and isinstance(evaluations, int) and evaluations:
-            message = f"the process forks after {evaluations} evaluations; MLX cannot evaluate in the child"
-            yield rule("MP601").at(message, fact.file, fact.line, evaluations=evaluations)
+    forks = [fact for fact in seen.facts if fact.name == "fork"]
+    if forks:
+        first, count = forks[0], int(str(forks[0].detail.get("evaluations", 0)))
+        evaluates = f"a forked process evaluates MLX arrays (at {first.detail.get('at') or 'an unknown line'})"
+        more = f"; {len(forks)} forked processes do" if len(forks) > 1 else ""
+        message = f"{evaluates} after {count} {'evaluation' if count == 1 else 'evaluations'} in its parent{more}"
+        yield rule("MP601").at(message, first.file, first.line, evaluations=count, forks=len(forks))
 
 
 @finding("MP602", "array-crosses-threads")

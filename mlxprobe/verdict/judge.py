@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Callable, Sequence
 
 from mlxprobe.values.again import died_importing
@@ -27,6 +28,7 @@ from mlxprobe.verdict.remarks import ASKED_TO_END, interrupted
 from mlxprobe.verdict.twin import Case, Told, differs, learned_nothing, slow
 
 IDLE_CPU_SHARE = 0.05
+POOL_WORKER = "pool worker"  # a fact
 Judge = Callable[[Case], "Told | None"]
 
 
@@ -145,9 +147,9 @@ def _timed_out(case: Case) -> Told | None:
 
 def _crashed(case: Case) -> Told | None:
     seen = case.seen
-    if seen.ended == "enough":
-        return None
     asked = seen.exit_code is not None and -seen.exit_code in ASKED_TO_END
+    if seen.ended == "enough" or _ended_by_its_pool(seen):
+        return None
     if seen.raised is not None and asked:  # a launcher's, who had heard of it: how it began says more
         return None
     if seen.exit_code is not None and seen.exit_code < 0:
@@ -159,12 +161,17 @@ def _crashed(case: Case) -> Told | None:
     return None
 
 
+def _ended_by_its_pool(seen: Observation) -> bool:
+    """Check whether a worker was ended by `Pool.terminate`; a parent that is not watched reports no exit code."""
+    return seen.exit_code in (None, -signal.SIGTERM) and any(fact.name == POOL_WORKER for fact in seen.facts)
+
+
 def _raised(case: Case) -> Told | None:
     seen = case.seen
     if seen.raised is not None:
         message = " ".join(seen.raised.message.split())
         return Outcome.ERROR, f"{seen.raised.type}: {message}"
-    if seen.exit_code and seen.ended != "enough":
+    if seen.exit_code and seen.ended != "enough" and not _ended_by_its_pool(seen):
         return Outcome.ERROR, f"exit code {seen.exit_code}: {last_line(seen.output_tail)}"
     return None
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import sites
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.hooks.collectives import Collectives
 from mlxprobe.agent.hooks.threads import Threads
+from mlxprobe.agent.record.facts import InForkError
 from mlxprobe.agent.record.phases import SAVING
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wrapping.arguments import like
@@ -24,6 +27,7 @@ class Evaluations:
         self._recorder = recorder
         self._collectives = collectives
         self._threads = Threads()
+        self._fork = 0  # the last one that has been reported
 
     def install(self, mx: Any) -> None:
         """Wrap what `mlx.core` offers."""
@@ -45,6 +49,8 @@ class Evaluations:
         def evaluate(*args: Any) -> None:
             began = clock()
             talks = collectives.active and not recorder.deaf
+            if recorder.forked is not None:
+                self._evaluates_in_fork(args)
             if talks:
                 collectives.begins(began, args)
             try:
@@ -65,6 +71,20 @@ class Evaluations:
 
         return evaluate
 
+    def _evaluates_in_fork(self, given: tuple[Any, ...]) -> None:
+        """Report that a forked process is about to run operations: before it does, for it may wait for ever then.
+
+        What the program does not evaluate we do not evaluate either.
+        """
+        recorder = self._recorder
+        if recorder.deaf:
+            raise InForkError
+        with recorder.carefully():
+            if recorder.forked is not None and self._fork != os.getpid() and graph.pending(graph.leaves(list(given))):
+                self._fork = os.getpid()
+                site, evaluations = recorder.forked
+                recorder.fact("fork", site, evaluations=evaluations, pid=self._fork, at=sites.brief(sites.calling()))
+
     def _failed(self, error: RuntimeError) -> None:
         """Tell of an array that another thread made, also where the program swallows the exception."""
         self._collectives.fails()
@@ -78,6 +98,8 @@ class Evaluations:
         @like(original)
         def write(*args: Any, **kwargs: Any) -> Any:
             began = time.monotonic()
+            if self._recorder.forked is not None:
+                self._evaluates_in_fork((*args, *kwargs.values()))
             if self._collectives.active:
                 self._collectives.begins(began, [*args, *kwargs.values()])
             result = original(*args, **kwargs)
@@ -97,6 +119,8 @@ class Evaluations:
         def read(array: Any, *args: Any, **kwargs: Any) -> Any:
             began = clock()
             talks = collectives.active and not recorder.deaf
+            if recorder.forked is not None:
+                self._evaluates_in_fork((array,))
             if talks:
                 collectives.begins(began, (array,))
             try:

@@ -15,7 +15,7 @@ from mlxprobe.agent.code import roots, sites
 from mlxprobe.agent.hooks.entry_points import Hooks
 from mlxprobe.agent.hooks.interventions import Interventions
 from mlxprobe.agent.inspectors import ALL
-from mlxprobe.agent.life import readers
+from mlxprobe.agent.life import readers, workers
 from mlxprobe.agent.life.children import Children
 from mlxprobe.agent.life.enough import stand_still
 from mlxprobe.agent.life.sampler import Sampler
@@ -92,6 +92,8 @@ class Agent:
     def _introduced(self) -> int:
         """Tell which process this is; return the descriptor that its stacks go to."""
         self.channel.send("process", **greeting.identity())
+        if workers.is_pool_worker():
+            self.channel.send("seen", name="pool worker", step=0, **sites.told(sites.NOWHERE), count=1, detail={})
         return keep_stacks(self._file(STACKS_FILE), self.channel, takes_crashes=self._takes_crashes)
 
     def _sampled(self) -> Sampler:
@@ -128,7 +130,7 @@ class Agent:
     def _left(self, code: int | None) -> None:
         """The process leaves by `os._exit`, as every fork of multiprocessing's does, or becomes another program."""
         if os.getpid() == self.pid:
-            if code is not None and (self._is_fork or _is_worker()):
+            if code is not None and (self._is_fork or workers.is_worker()):
                 self.recorder.finish()
                 self.channel.send("end")
             self.channel.send("left", code=code)
@@ -228,15 +230,10 @@ def _device_memory(mx: Any) -> int:
 
 
 def _forked(agent: Agent | None) -> None:
-    """Tell of a fork, from the new child; with what had been evaluated before, it may never evaluate again."""
+    """Follow a fork, in the new child: after evaluations in its parent, its own first one may never end."""
     if agent is None or agent.has_left:
         return
-    agent.recorder.log.forked()
-    agent.channel.send("ready", pid=os.getpid())
-    agent.recorder.fact("fork", evaluations=agent.recorder.evaluations, pid=os.getpid())
-
-
-def _is_worker() -> bool:
-    """Tell whether multiprocessing has started this process: then to leave by `os._exit` is its usual end."""
-    module = sys.modules.get("multiprocessing.process")
-    return module is not None and module.parent_process() is not None
+    with agent.recorder.carefully():
+        agent.recorder.log.forked()
+        agent.channel.send("ready", pid=os.getpid())
+        agent.recorder.forked = (sites.calling(), agent.recorder.evaluations) if agent.recorder.evaluations else None

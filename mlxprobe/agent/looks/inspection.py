@@ -203,5 +203,5 @@ class Inspection(Wishes):
             try:
                 tell(one)
             except Exception as error:  # MLX differs from release to release, and programs do what they like
-                self._inspectors.remove(one)
-                self.recorder.lost(self._speaks, error, missing(type(one), self._kinds))
+                if self.recorder.lost(self._speaks, error, missing(type(one), self._kinds)):
+                    self._inspectors.remove(one)

@@ -9,7 +9,11 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.wire.channel import Channel
 
-MESSAGE_CHARACTERS = 200
+MESSAGE_CHARACTERS = 200  # of an exception
+
+
+class InForkError(Exception):
+    """We evaluate nothing in a fork of a process that has evaluated: it might never end."""
 
 
 class Facts:
@@ -65,14 +69,24 @@ class Facts:
             self.failed(error)
 
     def failed(self, error: Exception) -> None:
-        """Report a failure of ours of which nobody knows what it has cost; the program goes on."""
-        self.fact("inspector failed", None, inspector="agent", error=brief(error))
+        """Report a failure of ours of which it is not known what it has cost; the program goes on."""
+        if not isinstance(error, InForkError):
+            self.fact("inspector failed", None, inspector="agent", error=brief(error))
 
-    def lost(self, part: str, error: Exception, facts: Iterable[str]) -> None:
-        """Report a part of ours that has failed, with the names of the facts that do not come any longer."""
+    def lost(self, part: str, error: Exception, facts: Iterable[str]) -> bool:
+        """Report a part of ours that has failed, with the names of the facts that do not come any longer.
+
+        Return whether it has failed: what stops because this is a fork has not.
+        """
+        if isinstance(error, InForkError):
+            return False
         self.revise("inspector failed", sites.NOWHERE, inspector=part, error=brief(error), facts=[*facts])
+        return True
 
 
-def brief(error: Exception) -> str:
-    """Return an error's type and the beginning of its message."""
-    return f"{type(error).__name__}: {error}"[:MESSAGE_CHARACTERS]
+def brief(error: BaseException) -> str:
+    """Return an error's type and the beginning of its message; the message may be of the program's own, and fail."""
+    try:
+        return f"{type(error).__name__}: {error}"[:MESSAGE_CHARACTERS]
+    except Exception:
+        return type(error).__name__

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from time import monotonic
 from typing import Any
 
 from mlxprobe.agent.code import sites
@@ -15,13 +13,14 @@ from mlxprobe.agent.record.phases import WORTH_S, Phases
 from mlxprobe.agent.record.steps import StepLog, Window, number
 from mlxprobe.agent.record.streams import Newcomers, Streams
 from mlxprobe.agent.record.trained import Trained
+from mlxprobe.agent.wire.bound import monotonic
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.ranks import Reductions
 
 TICK_S = 0.02
 COUNT_S, COUNT_SHARE = 0.1, 0.05  # between two counts of memory: of a short run so far, a share
 LONG_EVALUATION_S = 0.1
-MANY_STEPS, BEGAN_S = 5, time.monotonic()
+MANY_STEPS, BEGAN_S = 5, monotonic()
 NEVER = 0, 0, 0.0
 LAZY_AT_MOST, CALLS_AT_MOST = 1, 3  # steps and calls without an evaluation: a loss is not evaluated either
 
@@ -61,6 +60,7 @@ class Recorder(Facts):
         self.loaded_into: set[int] = set()  # modules that were
         self.changed = False  # whether any parameter ever did
         self.deaf = False  # to what we evaluate and read ourselves
+        self.forked: tuple[sites.Site, int] | None = None  # where, after evaluations; until the fork evaluates
         self.host: set[Any] | None = None  # the types of what is read within a gradient call, where somebody asks
         self.look: Callable[[int, float], dict[str, Any] | None] = lambda *_: None
         self.looked: Callable[[], None] = lambda: None
@@ -198,7 +198,7 @@ class Recorder(Facts):
 
     def tick(self) -> None:
         """Tell the supervisor that the program moves, where it has not heard of it for `TICK_S`."""
-        if time.monotonic() - self.channel.sent_s > TICK_S and not self.log.flush():
+        if monotonic() - self.channel.sent_s > TICK_S and not self.log.flush():
             self.channel.send("tick", n=self.step)
 
     def _count(self, now_s: float) -> None:
@@ -220,7 +220,7 @@ class Recorder(Facts):
             self.looked()
             told = seen.get("update"), number(seen.get("gradient"))
             self.log.add(step, step_s, self._window.calls, active, now_s, *told)
-            self._open_since = time.monotonic()
+            self._open_since = monotonic()
         window = self._window
         if self._updated:
             window.of, window.applies = window.calls, window.stream
@@ -228,7 +228,7 @@ class Recorder(Facts):
         window.calls = 0
         if self.enough_steps and self.enough_steps <= self.step and not self._over:
             self.enough()  # does not come back, as long as there is a supervisor
-            self._open_since = time.monotonic()
+            self._open_since = monotonic()
 
     def finish(self) -> None:
         """The program's body has ended: close what is open, send what is left, and note no more facts."""
@@ -239,12 +239,12 @@ class Recorder(Facts):
         for close in self.closing:
             close()
         self.inspected()
-        self._settle_losses(time.monotonic(), ended=True)
+        self._settle_losses(monotonic(), ended=True)
         for stream in {one[2] for one in self.losses.unread}:
             values = [f"{call} {value:.5g}" for call, value, whose in self.losses.unread if whose == stream]
             self.revise("losses unread", self.gradient_site, stream=stream, values=values)
         self._over = True
         if self._window.calls or self._updated:
-            self.close_step(self.phases.stepped_s(time.monotonic()))
+            self.close_step(self.phases.stepped_s(monotonic()))
         self.log.flush(patient=True)
         self.at_end()

@@ -1,8 +1,8 @@
-"""Train a logistic regression and let a forked child write the training log to disk meanwhile."""
+"""Train a logistic regression and let a forked child compute the accuracy meanwhile, for two seconds at most."""
 
-import json
 import os
-import tempfile
+import signal
+import time
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -33,14 +33,17 @@ def train(steps):
         log.append(loss.item())
 
 
-with tempfile.TemporaryDirectory() as folder:
-    train(20)
-    child = os.fork()  # MP601
-    if child == 0:
-        with open(os.path.join(folder, "log.json"), "w") as file:
-            json.dump(log, file)
-        os._exit(0)
-    train(10)
-    os.waitpid(child, 0)
+train(20)
+child = os.fork()  # MP601
+if child == 0:
+    hits = mx.mean((model(x).squeeze(-1) > 0) == (y > 0.5))
+    print(f"accuracy {hits.item():.3f}", flush=True)
+    os._exit(0)
+train(10)
+deadline = time.monotonic() + 2
+while os.waitpid(child, os.WNOHANG) == (0, 0):
+    time.sleep(0.05)
+    if time.monotonic() > deadline:
+        os.kill(child, signal.SIGKILL)
 
 print(f"{log[0]:.3f} -> {log[-1]:.3f}")
