@@ -36,8 +36,10 @@ FILES = {  # of this room, by command; each is imported when it is asked for: a 
 
 
 def entry_point() -> None:
-    """Run the command line; a SIGTERM ends it as Ctrl-C does."""
+    """Run the command line; SIGTERM ends it as Ctrl-C does, and so does SIGHUP, except under nohup."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     gc.disable()  # up to the command (see `Commands.get_command`): to look for garbage in what stays takes its time
     if sys.argv[1:2] == ["watch"]:
         from mlxprobe.supervisor.wardens import call_ahead

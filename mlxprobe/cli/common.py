@@ -89,8 +89,11 @@ def usage(error: click.ClickException) -> str:
 @click.pass_context
 def main(context: click.Context) -> None:
     """Find out why MLX training hangs, grows or does not learn; gate MLX upgrades."""
+    from mlxprobe.supervisor.scratch import sweep_once
+
     if os.environ.get("FORCE_COLOR"):
         context.color = True  # else click takes away, outside of a terminal, the colours that rich was forced to give
+    sweep_once()
 
 
 def with_settings(*names: str, **usual: str) -> Callable[[Command], Command]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import math
 import signal
-import tempfile
 import threading
 import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
-from pathlib import Path
 from typing import Any
 
 from mlxprobe.fuzz.case import Case
@@ -23,6 +21,7 @@ from mlxprobe.fuzz.second import JAX
 from mlxprobe.machines.place import Place
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
+from mlxprobe.supervisor.scratch import Scratch
 from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.observation import Environment, Limits, Observation, Program
 
@@ -140,8 +139,8 @@ class Batches:
 
 def run(jobs: str, environment: Environment, settings: Settings, stop: threading.Event) -> tuple[str, Seen]:
     """Run a batch in a watched process of its own; return what it has told, and its fate."""
-    with tempfile.TemporaryDirectory(prefix="mlxprobe-fuzz-") as folder:
-        given, told = Path(folder) / "cases.json", Path(folder) / "told.jsonl"
+    with Scratch() as folder:
+        given, told = folder / "cases.json", folder / "told.jsonl"
         given.write_text(jobs, encoding="utf-8")
         words = ("bare", "mlxprobe.fuzz.inside.main", str(given), str(told))
         python, device = environment.executable, environment.device

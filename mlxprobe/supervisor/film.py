@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mlxprobe.supervisor import anatomy
 from mlxprobe.supervisor.native import program
+from mlxprobe.supervisor.scratch import Scratch
 from mlxprobe.values.live import Scope, proves
 
 RATE = 200
@@ -35,7 +35,7 @@ class Film:
 
     def __init__(self, pids: Iterable[int]) -> None:
         self._pids = list(pids)[:MOST] * bool(program())
-        self._folder = tempfile.TemporaryDirectory(prefix="mlxprobe-")
+        self._folder = Scratch()
         self.places: dict[tuple[int, int], dict[str, int]] = {}
         self.held: dict[tuple[int, int], int] = {}
         self.cpu_s: dict[tuple[int, int], float] = {}
@@ -57,7 +57,7 @@ class Film:
         return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def _file(self, pid: int, how: str) -> Path:
-        return Path(self._folder.name) / f"{pid}.{how}"
+        return self._folder.path / f"{pid}.{how}"
 
     def is_over(self) -> bool:
         """Tell whether all is recorded; what comes late is given up."""
@@ -132,7 +132,7 @@ class Film:
 
     def __exit__(self, *_: object) -> None:
         self._end()
-        self._folder.cleanup()
+        self._folder.close()
 
 
 def _calls(place: str) -> list[tuple[str, str, int]]:

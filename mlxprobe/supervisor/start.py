@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from mlxprobe.supervisor import jit
 from mlxprobe.supervisor.child import Child
+from mlxprobe.supervisor.scratch import Scratch
 from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.watched import Watched
-from mlxprobe.values.errors import ProbeError, UsageError
+from mlxprobe.values.errors import UsageError
 from mlxprobe.values.program import Program
 
 
@@ -36,23 +35,12 @@ def started(program: Program, jit_key: str = "") -> Iterator[Started]:
         ProbeError: the process could not be started at all.
         UsageError: the system did not execute the program.
     """
-    with private_folder() as folder:
+    with Scratch() as folder:
         jit.lend(folder, jit_key)
         with Stacks(folder) as stacks, Child(program, folder) as child:
             yield Started(program, child, stacks)
             if child.unstarted:
                 raise UsageError(child.unstarted)
-
-
-@contextlib.contextmanager
-def private_folder() -> Iterator[Path]:
-    """Make a temporary folder of this user's own; we remove it, or the warden does where we are gone."""
-    try:
-        made = tempfile.TemporaryDirectory(prefix="mlxprobe-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise ProbeError(f"no temporary folder can be made: {error}") from error
-    with made as name:
-        yield Path(name)
 
 
 @contextlib.contextmanager
@@ -69,5 +57,5 @@ def hosted(program: Program, pid: int, ears: Sequence[int]) -> Iterator[Started]
     """
     from mlxprobe.supervisor.host import Host
 
-    with private_folder() as folder, Stacks(folder) as stacks, contextlib.closing(Host(pid, folder, ears)) as host:
+    with Scratch() as folder, Stacks(folder) as stacks, contextlib.closing(Host(pid, folder, ears)) as host:
         yield Started(program, host, stacks)

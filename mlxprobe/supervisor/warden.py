@@ -11,6 +11,7 @@ Out: `pid N`, `unstarted REASON`, `exit STATUS`, `orphan PID STATUS`, at last `e
 
 from __future__ import annotations
 
+import fcntl
 import math
 import os
 import select
@@ -34,6 +35,7 @@ def main(words: list[str]) -> None:
     (folder, session), argv, environment = given
     ignored = [number for number in SHARED if signal.getsignal(number) is signal.SIG_IGN]  # as by nohup
     kin.adopt(folder)
+    share_lock(folder)
     os.set_inheritable(control, False)  # the program could hold the line open, or speak for us
     wake = wake_on_sigchld()
     program, reason = start(argv, environment, events, session, ignored)
@@ -48,6 +50,14 @@ def main(words: list[str]) -> None:
 
         shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)  # the supervisor waits for it, and Python's own end would take longer than all the rest here
+
+
+def share_lock(folder: str) -> None:
+    """Share the supervisor's lock on the temporary folder (see `scratch`) for as long as we live."""
+    try:
+        fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:  # gone, or on a file system without locks
+        pass
 
 
 def wake_on_sigchld() -> int:

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from mlxprobe.running.selection import Selection
 from mlxprobe.running.watching import Watch
 from mlxprobe.settings.checks import size
 from mlxprobe.settings.table import resolve
+from mlxprobe.supervisor.scratch import Scratch
 from mlxprobe.values.errors import ProbeError, UsageError
 from mlxprobe.values.measures import growth_per_step
 from mlxprobe.values.observation import Program
@@ -155,8 +155,8 @@ def _report(item: pytest.Item, began: float, problem: str) -> pytest.TestReport:
 
 
 def _run_watched(item: pytest.Item, asked: Wanted) -> tuple[list[pytest.TestReport], ProgramRecord, float]:
-    with tempfile.TemporaryDirectory(prefix="mlxprobe-test-") as folder:
-        file = Path(folder) / "reports.jsonl"
+    with Scratch() as folder:
+        file = folder / "reports.jsonl"
         program = Program(
             name=item.nodeid,
             command=tuple(_command(item, folder)),
@@ -176,7 +176,7 @@ def _run_watched(item: pytest.Item, asked: Wanted) -> tuple[list[pytest.TestRepo
     return reports, seen, growth_per_step(watch.seen[0]) if watch.seen else 0.0
 
 
-def _command(item: pytest.Item, folder: str) -> list[str]:
+def _command(item: pytest.Item, folder: Path) -> list[str]:
     """Return the pytest that runs this test alone, with the plugins and the import mode of the one that is running."""
     config = item.config
     command = [sys.executable, "-m", "pytest", f"{config.rootpath}{os.sep}{item.nodeid}", "-q", "-o", "addopts="]
