@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlxprobe.settings.table import Settings, project_table
+from mlxprobe.settings.project import project_table
+from mlxprobe.settings.table import Settings
 
 if TYPE_CHECKING:
     from mlxprobe.running.schedule import Task

@@ -11,7 +11,7 @@ import click
 
 from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, deliver, leave, tell, with_report, with_settings
 from mlxprobe.settings.checks import seconds
-from mlxprobe.settings.table import Settings, resolve
+from mlxprobe.settings.table import SECONDS_WORDS, Settings, resolve
 from mlxprobe.values.errors import UsageError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _seconds(duration: str | None) -> float | None:
     try:
         return None if duration is None else seconds(duration)
     except ValueError:
-        raise UsageError(f"--for: {duration!r} is not a time above zero, such as 90, 1.5s or 2min") from None
+        raise UsageError(f"--for: {duration!r} is not {SECONDS_WORDS}") from None
 
 
 def fuzzed(

@@ -12,7 +12,8 @@ import click
 
 from mlxprobe.cli.chosen import Chosen, chosen
 from mlxprobe.cli.common import INTERRUPTED, deliver, latest, leave, tell, with_report, with_scenarios, with_settings
-from mlxprobe.settings.table import Settings, project_table, resolve
+from mlxprobe.settings.project import project_table
+from mlxprobe.settings.table import Settings, resolve
 from mlxprobe.values.errors import ProbeError, UsageError
 
 if TYPE_CHECKING:

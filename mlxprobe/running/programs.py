@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from mlxprobe.settings.checks import LEAST_S, MOST_S, NULL, seconds, shown
+from mlxprobe.settings.project import table_in
 from mlxprobe.supervisor import interpreter
 from mlxprobe.values.errors import UsageError
 from mlxprobe.values.observation import Environment, Value
@@ -54,21 +56,24 @@ def declared(file: Path | None, table: Mapping[str, Any]) -> list[UserProgram]:
     Raises:
         UsageError: a key is unknown, or a value has the wrong form; the message names the file and the program.
     """
-    return [_declared(file, name, given) for name, given in table.get("programs", {}).items()]
+    rows = table_in(table, "programs", f"{file}, [tool.mlxprobe]")
+    return [_declared(file, name, given) for name, given in rows.items()]
 
 
 def _declared(file: Path | None, name: str, given: Any) -> UserProgram:
-    origin = f"{file}, [tool.mlxprobe.programs.{name}]"
+    origin = f"{file}, [tool.mlxprobe.programs.{name if name.isprintable() else shown(name)}]"
     try:
         row = msgspec.convert(given, _Row)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{origin}: {error}") from None
+        raise UsageError(f"{origin}: {' '.join(str(error).split())}") from None
     if unknown := set(row.compare) - set(ASPECTS):
         raise UsageError(f"{origin} compare: {sorted(unknown)[0]!r} is not one of {', '.join(ASPECTS)}")
     folder = (file.parent if file else Path.cwd()) / row.folder
-    if not folder.is_dir():
-        raise UsageError(f"{origin} folder: {folder} does not exist")
-    words = shlex.split(row.command) if isinstance(row.command, str) else row.command
+    if NULL in row.folder or not folder.is_dir():
+        place = str(folder) if str(folder).isprintable() else shown(row.folder)
+        raise UsageError(f"{origin} folder: {place} does not exist")
+    _check(name, row, origin)
+    words = _words(row.command, origin)
     return UserProgram(
         name=name,
         command=tuple(words),
@@ -78,6 +83,42 @@ def _declared(file: Path | None, name: str, given: Any) -> UserProgram:
         timeout_s=row.timeout_s,
         stall_s=row.stall_limit_s,
     )
+
+
+def _check(name: str, row: _Row, origin: str) -> None:
+    """Check a program's name, aspects, variables and limits.
+
+    Raises:
+        UsageError: one is not right.
+    """
+    if not name.strip() or not name.isprintable():
+        raise UsageError(f"{origin}: {shown(name)} is not a name")
+    if not row.compare:
+        raise UsageError(f"{origin} compare: is empty; right are some of {', '.join(ASPECTS)}, or no line")
+    for variable, value in row.environment.items():
+        if not variable or "=" in variable or NULL in variable + value:
+            raise UsageError(f"{origin} environment: {shown(variable)} = {shown(value)} is not a variable")
+    for key, limit in (("timeout-s", row.timeout_s), ("stall-limit-s", row.stall_limit_s)):
+        try:
+            seconds(limit)
+        except ValueError:
+            right = f"a number of seconds from {LEAST_S} to {MOST_S:g}"
+            raise UsageError(f"{origin} {key}: {limit} is not {right}") from None
+
+
+def _words(command: str | list[str], origin: str) -> list[str]:
+    """Return the words of a command.
+
+    Raises:
+        UsageError: there is none, or a quotation does not end.
+    """
+    try:
+        words = shlex.split(command) if isinstance(command, str) else command
+    except ValueError as error:
+        raise UsageError(f"{origin} command: {shown(command)}: {str(error).lower()}") from None
+    if not words or not words[0] or any(NULL in word for word in words):
+        raise UsageError(f"{origin} command: {shown(command)} is not a command, such as python train.py")
+    return words
 
 
 def ad_hoc(command: Sequence[str]) -> UserProgram:

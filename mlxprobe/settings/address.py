@@ -6,6 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 DEVICES = {"CPU": "cpu", "GPU": "gpu", "METAL": "gpu"}  # what workers may offer, and what MLX calls it
+MOST_PORT = 65535
 SCHEMES = {"dask": "tcp", "dask+tls": "tls"}
 RIGHT = f"dask://HOST:PORT or dask+tls://HOST:PORT, with /{', /'.join(DEVICES)} behind it where one is meant"
 
@@ -21,6 +22,6 @@ class Address(NamedTuple):
 def address(value: Any) -> Address:
     """Read an address; a ValueError where it is none."""
     found = re.fullmatch(rf"(dask|dask\+tls)://([^/\s]+:\d+)/?({'|'.join(DEVICES)}|)", str(value))
-    if not found:
+    if not found or not 1 <= int(found[2].rpartition(":")[2]) <= MOST_PORT:
         raise ValueError
     return Address(f"{found[1]}://{found[2]}", f"{SCHEMES[found[1]]}://{found[2]}", found[3])

@@ -1,7 +1,8 @@
-"""Checks of settings: what was written in, the value out; a ValueError where it is none."""
+"""Checks of settings: the text or value in, the checked value out; a ValueError or TypeError where it is none."""
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
@@ -11,8 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
+NULL = "\0"
 _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _SECONDS = {"": 1.0, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+LEAST_S, MOST_S = 1e-3, 1e4 * 3600
+LEAST_SHARE, MOST_BYTES = 1e-4, 2**50
+SHOWN_CHARACTERS = 80
 
 
 def whole(low: int, high: int) -> Callable[[Any], int]:
@@ -28,11 +33,12 @@ def whole(low: int, high: int) -> Callable[[Any], int]:
 
 
 def seconds(value: Any) -> float:
-    """Read a time above zero, such as 90, 1.5s, 250ms or 2min."""
+    """Read a time from 1ms to 10000h, such as 90, 1.5s, 250ms or 2min."""
     found = re.fullmatch(r"([\d.]+)\s*([a-z]*)", str(value).strip().lower())
-    if not found or found[2] not in _SECONDS or not 0 < float(found[1]) < 1e6:
+    time_s = float(found[1]) * _SECONDS[found[2]] if found and found[2] in _SECONDS else math.nan
+    if not LEAST_S <= time_s <= MOST_S:
         raise ValueError
-    return float(found[1]) * _SECONDS[found[2]]
+    return time_s
 
 
 def size(value: Any) -> int | float:
@@ -40,13 +46,14 @@ def size(value: Any) -> int | float:
     text = str(value).strip().lower()
     if text.endswith("%"):
         share = float(text[:-1]) / 100
-        if not 0 < share <= 1:
+        if not LEAST_SHARE <= share <= 1:
             raise ValueError
         return share
     found = re.fullmatch(r"([\d.]+)\s*([kmgt]?i?)b?", text)
-    if not found or found[2] not in _BYTES or float(found[1]) * _BYTES[found[2]] < 1:
+    size_bytes = float(found[1]) * _BYTES[found[2]] if found and found[2] in _BYTES else math.nan
+    if not 1 <= size_bytes <= MOST_BYTES:
         raise ValueError
-    return int(float(found[1]) * _BYTES[found[2]])
+    return int(size_bytes)
 
 
 def choice(*words: str) -> Callable[[Any], str]:
@@ -60,18 +67,34 @@ def choice(*words: str) -> Callable[[Any], str]:
     return check
 
 
+def folder(value: Any) -> str:
+    """Read the name of a folder."""
+    if not isinstance(value, str) or not value or NULL in value:
+        raise ValueError
+    return value
+
+
+def shown(value: Any) -> str:
+    """Return a refused value as a message can show it."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer with more digits than Python writes; tables within tables
+        return f"this {type(value).__name__}"
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+
+
 def folders(value: Any) -> tuple[str, ...]:
     """Read one folder or a list of folders; the environment separates them as PATH does."""
     given = value.split(os.pathsep) if isinstance(value, str) else value
-    if not isinstance(given, (list, tuple)) or not all(isinstance(entry, str) for entry in given):
-        raise ValueError
-    return tuple(entry for entry in given if entry)
+    if not isinstance(given, (list, tuple)):
+        raise TypeError
+    return tuple(folder(entry) for entry in given if entry != "")
 
 
 def packages(value: Any) -> tuple[str, ...]:
     """Read a list of requirements: `transformers>=4.40`, or a path; the environment separates them by blanks."""
     given = shlex.split(value) if isinstance(value, str) else value
-    if not isinstance(given, (list, tuple)) or not all(isinstance(entry, str) for entry in given):
+    if not isinstance(given, (list, tuple)) or not all(isinstance(entry, str) and NULL not in entry for entry in given):
         raise ValueError
     from packaging.requirements import Requirement  # takes as long to import as everything else here
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any, NamedTuple
 
 from mlxprobe.platform import MAC, PORTABLE, VARIABLE
 from mlxprobe.settings.address import RIGHT, Address, address
-from mlxprobe.settings.checks import choice, folders, is_path, packages, seconds, size, whole
+from mlxprobe.settings.checks import choice, folder, folders, is_path, packages, seconds, shown, size, whole
+from mlxprobe.settings.project import project_table
 from mlxprobe.values.errors import UsageError
 
 
@@ -47,7 +47,7 @@ def default_jobs() -> int:
     return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-SECONDS_WORDS = "a time above zero, such as 90, 1.5s or 2min"
+SECONDS_WORDS = "a time from 1ms to 10000h, such as 90, 1.5s or 2min"
 TABLE = (
     Setting(
         name="jobs",
@@ -81,7 +81,7 @@ TABLE = (
         flag="--memory-limit",
         default=None,
         check=size,
-        right="a size such as 4GB, or a share of the machine's memory such as 40%",
+        right="a size such as 4GB (at most 1 PiB), or a share of the machine's memory such as 40%",
         help="End a program at this resident memory",
         usual="40%",
     ),
@@ -106,7 +106,7 @@ TABLE = (
         name="reports",
         flag="--reports",
         default="reports",
-        check=str,
+        check=folder,
         right="a folder",
         help="Keep the latest record under this folder",
         usual="reports",
@@ -200,41 +200,22 @@ def _absolute(requirements: Sequence[str], file: Path | None) -> tuple[str, ...]
         UsageError: a path does not exist.
     """
     base = file.parent if file is not None else Path.cwd()
-    found = tuple(str((base / Path(one).expanduser()).resolve()) if is_path(one) else one for one in requirements)
-    for one in found:
-        if is_path(one) and not Path(one).exists():
-            origin = f"{file}, [tool.mlxprobe] requirements" if file is not None else "--requirements"
-            raise UsageError(f"{origin}: {one} does not exist")
-    return found
+    origin = f"{file}, [tool.mlxprobe] requirements" if file is not None else "--requirements"
+    found = []
+    for one in requirements:
+        try:
+            place = str((base / Path(one).expanduser()).resolve(strict=True)) if is_path(one) else one
+        except (OSError, RuntimeError):  # RuntimeError: a user that does not exist, a ring of links
+            raise UsageError(f"{origin}: {shown(one)} does not exist") from None
+        found.append(place)
+    return tuple(found)
 
 
 def _checked(setting: Setting, value: Any, origin: str) -> Any:
     try:
         return setting.check(value)
     except (ValueError, TypeError):
-        raise UsageError(f"{origin}: {value!r} is not {setting.right}") from None
-
-
-def project_table(start: Path) -> tuple[Path | None, dict[str, Any]]:
-    """Find [tool.mlxprobe] in the pyproject.toml of `start` or the nearest folder above."""
-    files = (folder / "pyproject.toml" for folder in (start, *start.parents))
-    for file in (one for one in files if one.is_file()):
-        table = _read_toml(file).get("tool", {}).get("mlxprobe")
-        if table is not None:
-            return file, table
-    return None, {}
-
-
-def _read_toml(file: Path) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: not a TOML file: {error}") from None
+        raise UsageError(f"{origin}: {shown(value)} is not {setting.right}") from None
 
 
 def cache_folder() -> Path:

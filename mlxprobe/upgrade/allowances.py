@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from mlxprobe.running.programs import ASPECTS
+from mlxprobe.settings.checks import shown
 from mlxprobe.upgrade.changes import IMPORT, Comparison
 from mlxprobe.values.errors import UsageError
 from mlxprobe.values.observation import Value
@@ -44,7 +45,9 @@ def declared(file: Path | None, table: Mapping[str, Any]) -> list[Allowance]:
     """Read `[tool.mlxprobe.allow]`; raises UsageError as `ordered` does."""
     rows = table.get("allow", {})
     if not isinstance(rows, Mapping):
-        raise UsageError(f'{file}, [tool.mlxprobe] allow: {rows!r} is not a table of lines "PROGRAM[:WHAT]" = "REASON"')
+        raise UsageError(
+            f'{file}, [tool.mlxprobe] allow: {shown(rows)} is not a table of lines "PROGRAM[:WHAT]" = "REASON"'
+        )
     return [_read(pattern, reason, f"{file}, [tool.mlxprobe.allow] {pattern!r}") for pattern, reason in rows.items()]
 
 

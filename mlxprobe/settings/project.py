@@ -1,0 +1,49 @@
+"""Find and read [tool.mlxprobe] in a project's pyproject.toml."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlxprobe.settings.checks import shown
+from mlxprobe.values.errors import UsageError
+
+
+def project_table(start: Path) -> tuple[Path | None, dict[str, Any]]:
+    """Find [tool.mlxprobe] in the pyproject.toml of `start` or the nearest folder above."""
+    files = (folder / "pyproject.toml" for folder in (start, *start.parents))
+    for file in (one for one in files if one.is_file()):
+        found = table_in(_read_toml(file), "tool", str(file)).get("mlxprobe")
+        if found is not None:
+            return file, table_in({"tool.mlxprobe": found}, "tool.mlxprobe", str(file))
+    return None, {}
+
+
+def table_in(parent: Mapping[str, Any], key: str, origin: str) -> dict[str, Any]:
+    """Return the table under a key, empty where there is none.
+
+    Raises:
+        UsageError: it is no table.
+    """
+    found = parent.get(key, {})
+    if not isinstance(found, dict):
+        raise UsageError(f"{origin}, [{key}]: {shown(found)} is not a table")
+    return found
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read: {error.strerror}") from None
+    except ValueError as error:  # TOML, UTF-8, or an integer of too many digits
+        raise UsageError(f"{file}: not a TOML file: {error}") from None
+    except RecursionError:
+        raise UsageError(f"{file}: not a TOML file: its tables or lists are nested too deep") from None
