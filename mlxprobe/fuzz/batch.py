@@ -8,7 +8,7 @@ import signal
 import threading
 import zlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
 
 from mlxprobe.fuzz.case import Case
@@ -27,6 +27,7 @@ from mlxprobe.values.observation import Environment, Limits, Observation, Progra
 
 Seen = dict[str, Any]
 SIZE = 25  # programs, at most: starting a process takes as long as some dozens of cases
+TOGETHER, WORTH = 150, 10  # small cases in one process, at most, and for which it is worth one
 COMPILED = 6
 SHARES = {"eager": 1, "compiled": 1, "vmap": 3, "derivative": 4}  # one case in so many is asked for leaks
 NEEDED = {  # modes by oracle
@@ -96,6 +97,17 @@ class Batches:
                 self.unrepeated.append(f"{culprit.id}: {fate['word']}")
         return found | alone | (self.run(others, asked) if others else {})
 
+    def spread(self, cases: Sequence[Case], asked: Mapping[str, str]) -> dict[str, Seen]:
+        """Run cases as `run` does, in a process for each worker that has enough to do."""
+        size = min(TOGETHER, max(WORTH, -(-len(cases) // self.place.width)))
+        parts = [cases[begin : begin + size] for begin in range(0, len(cases), size)]
+        with ThreadPoolExecutor(self.place.width) as pool:
+            return {
+                name: seen
+                for each in pool.map(lambda part: self.run(part, asked), parts)
+                for name, seen in each.items()
+            }
+
     def first_end(self, cases: Sequence[Case], asked: Mapping[str, str]) -> dict[str, Seen]:
         """Return the fate of the first case that ends its process, alone too, by its ID; nothing where none does."""
         found, _ = self._once(cases, asked)
@@ -126,7 +138,9 @@ class Batches:
         return culprit.id not in self._once([*before, culprit])[0]
 
     def _once(self, cases: Sequence[Case], asked: Mapping[str, str] = {}) -> tuple[dict[str, Seen], Seen]:
-        jobs = json.dumps([job(one, asked.get(one.id, "")) for one in cases])
+        jobs = json.dumps([job(one, asked.get(one.id, "")) for one in cases if not self.stop.is_set()])
+        if self.stop.is_set():
+            return {}, {}
         try:
             told, fate = self.place.submit(run, jobs, self.environment, self.place.settings, self.stop).result()
         except CancelledError:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import groupby, islice
 
 import msgspec
@@ -23,9 +21,17 @@ from mlxprobe.fuzz.ranges import shown_by
 from mlxprobe.fuzz.reduce import Both, Reducing, Shown
 from mlxprobe.fuzz.script import script
 
-Waiting = deque[tuple[list[Case], list[Future[dict[str, Seen]]]]]
+Waiting = list[tuple[list[Case], list[Future[dict[str, Seen]]]]]
+TURNS = 4  # batches that each worker gets at least, where there are as many programs
+SHORT = 5  # programs of a batch, where it is a time that ends them
+AHEAD = 1.5  # batches for each worker: while one is judged none of them is to wait
+ENDS_WITHIN_S = 1.5  # of an interruption
 MOST_REDUCED = 200  # causes; the others are told as they were found
 ASKED = 4  # times: whether the first of two releases shows it too
+
+
+def _unfinished(waiting: Waiting) -> list[Future[dict[str, Seen]]]:
+    return [one for _, running in waiting for one in running if not one.done()]
 
 
 def _is_absent(seen: Seen) -> bool:
@@ -49,6 +55,7 @@ class Fuzzing:
         self._shown: dict[tuple[str, str, str], dict[str, list[tuple[Case, Discrepancy]]]] = {}
         self._unsupported: dict[str, set[str]] = {}
         self._unrepeated: list[str] = []
+        self._order: dict[str, int] = {}  # of cases, as they were drawn: batches come back in any other
         self._met: set[str] = set()
         self._ran: set[str] = set()
         self._compared: set[str] = set()
@@ -60,10 +67,9 @@ class Fuzzing:
         try:
             each = ([*group] for _, group in groupby(cases, lambda case: program_of(case.id)))
             self._run(each, programs, began_s + seconds if seconds else math.inf)
-            findings = self._findings()
         except KeyboardInterrupt:
             self.stop.set()
-            findings = self._findings()
+        findings = self._all_findings()
         public = self.sides[-1].public
         return FuzzReport(
             schema_version=FUZZ_SCHEMA_VERSION,
@@ -83,35 +89,53 @@ class Fuzzing:
         )
 
     def _run(self, left: Iterator[list[Case]], programs: int | None, until_s: float) -> None:
-        """Keep every worker busy with a batch, and judge, in their order, those that have come back."""
-        waiting: Waiting = deque()
-        begun, width = 0, max(1, self._jobs // len(self.sides)) + 1
-        with ThreadPoolExecutor(self._jobs) as pool, self._stopping(waiting):
+        """Keep every worker busy, and judge each batch once it has come back from all sides."""
+        waiting: Waiting = []
+        begun, size = 0, self._size(programs)
+        pool = ThreadPoolExecutor(self._jobs)
+        try:
             while not self.stop.is_set():
-                while len(waiting) < width and time.monotonic() < until_s:
-                    size = SIZE if programs is None else min(SIZE, -(-programs // width), programs - begun)
-                    if not (chosen := list(islice(left, size))):
+                while len(_unfinished(waiting)) < AHEAD * self._jobs and time.monotonic() < until_s:
+                    count = size if programs is None else min(size, programs - begun)
+                    if not (chosen := list(islice(left, count))):
                         break
                     begun += len(chosen)
                     batch = [case for program in chosen for case in program]
+                    self._order |= {case.id: len(self._order) + k for k, case in enumerate(batch)}
                     waiting.append((batch, [pool.submit(side.run, batch) for side in self.sides]))
                 if not waiting:
                     break
-                batch, running = waiting[0]
-                seen = [one.result() for one in running]
-                waiting.popleft()
-                self._judged(batch, seen)
-
-    @contextlib.contextmanager
-    def _stopping(self, waiting: Waiting) -> Iterator[None]:
-        """End what runs where somebody interrupts, and judge what it has told by then."""
-        try:
-            yield
+                back = next((row for row in waiting if all(one.done() for one in row[1])), None)
+                if back is None:
+                    wait(_unfinished(waiting), return_when=FIRST_COMPLETED)
+                else:
+                    waiting.remove(back)
+                    self._judged(back[0], [one.result() for one in back[1]])
         except KeyboardInterrupt:
             self.stop.set()
-            for batch, running in waiting:
-                self._judged(batch, [one.result() for one in running])
+            self._ended(waiting)
             raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _size(self, programs: int | None) -> int:
+        """Return how many programs a batch has: few enough that no worker computes when all others have nothing left.
+
+        Where there is no number of programs but a time, a batch is to end soon after it.
+        """
+        width = max(1, self._jobs // len(self.sides))
+        return max(1, min(SIZE, SHORT if programs is None else programs // (TURNS * width)))
+
+    def _ended(self, waiting: Waiting) -> None:
+        """Judge, of what an interruption has ended, what has come back within a moment."""
+        until_s = time.monotonic() + ENDS_WITHIN_S
+        for _, running in waiting:
+            for one in running:
+                one.cancel()
+        wait(_unfinished(waiting), timeout=ENDS_WITHIN_S)
+        for batch, running in waiting:
+            if time.monotonic() < until_s and all(one.done() and not one.cancelled() for one in running):
+                self._judged(batch, [one.result() for one in running])
 
     def _judged(self, cases: Sequence[Case], seen: Sequence[dict[str, Seen]]) -> None:
         for case in cases:
@@ -141,13 +165,30 @@ class Fuzzing:
         for one in found:
             self._shown.setdefault(one.cause, {}).setdefault(release, []).append((case, one))
 
+    def _all_findings(self) -> list[Finding]:
+        """Return the findings; as they are at that moment, where somebody interrupts."""
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(self._findings)
+            try:
+                return found.result()
+            except KeyboardInterrupt:
+                self.stop.set()
+                return found.result()
+
     def _findings(self) -> list[Finding]:
         """Make what was shown smaller, on the last release that shows it, and put together what has become the same."""
         made: dict[tuple[str, str, str, tuple[str, ...]], Finding] = {}
-        for side in self.sides:
-            mine = [by_side for by_side in self._shown.values() if self._last(by_side) == side.name]
-            cases = [min(by_side[side.name], key=_effort) for by_side in mine]
-            for by_side, first, small in zip(mine, cases, self._smaller(side, cases), strict=True):
+        for rows in (rows for by_side in self._shown.values() for rows in by_side.values()):
+            rows.sort(key=self._place)
+        causes = sorted(self._shown.values(), key=lambda one: min(self._place(rows[0]) for rows in one.values()))
+        shown = [[one for one in causes if self._last(one) == side.name] for side in self.sides]
+        firsts = [
+            [min(one[side.name], key=_effort) for one in mine] for side, mine in zip(self.sides, shown, strict=True)
+        ]
+        with ThreadPoolExecutor(len(self.sides)) as pool:
+            smaller = list(pool.map(self._smaller, self.sides, firsts))
+        for side, mine, cases, smalls in zip(self.sides, shown, firsts, smaller, strict=True):
+            for by_side, first, small in zip(mine, cases, smalls, strict=True):
                 if small is None:
                     self._unrepeated.append(f"{first[0].id}: {first[1].oracle}, {first[1].message}")
                     continue
@@ -176,12 +217,16 @@ class Fuzzing:
                 found[k] = msgspec.structs.replace(found[k], releases=there)
         return found
 
+    def _place(self, shown: Shown) -> int:
+        return self._order[shown[0].id]
+
     def _last(self, by_side: Mapping[str, object]) -> str:
         return [side.name for side in self.sides if side.name in by_side][-1]
 
     def _smaller(self, side: Batches, cases: Sequence[Shown]) -> list[Shown | None]:
         """Reduce what one side has shown, or both together where they only differ; what is accepted stays as it is."""
         few = [k for k, (_, one) in enumerate(cases) if not accepted.reason(one)][:MOST_REDUCED]
+        few = [] if self.stop.is_set() else few
         found: dict[int, Shown | None] = {}
         for batches, differ in ((side, False), (Both(self.sides[0], side), True)):
             if mine := [k for k in few if (cases[k][1].oracle == OTHER) is differ]:

@@ -1,4 +1,4 @@
-"""Between which releases each finding holds: all of them are bisected together, one batch a release."""
+"""Between which releases each finding holds: all of them are bisected together, a release at a time."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def shown_by(batches: Batches, findings: Sequence[Finding]) -> list[bool]:
     shown = [False] * len(cases)
     for _ in range(ASKED):
         left = [k for k, known in enumerate(shown) if not known]
-        seen = batches.run([cases[k] for k in left], {cases[k].id: findings[k].asks for k in left}) if left else {}
+        seen = batches.spread([cases[k] for k in left], {cases[k].id: findings[k].asks for k in left}) if left else {}
         for k in left:
             shown[k] = cases[k].id in seen and shows(cases[k], seen[cases[k].id], findings[k])
     return shown

@@ -1,4 +1,4 @@
-"""Make cases smaller while they still show the same: in rounds, each one batch, and so crashes too."""
+"""Make cases smaller while they still show the same, in rounds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ Shown = tuple[Case, Discrepancy]
 ROUNDS = 8
 REPEATS = 3
 MOST = 20  # attempts a round
-TOGETHER = 150  # in one process: asked of one mode each, they are quick
 FEW = 6  # where each needs a compiler
 KERNELS = ("nn.Conv", "nn.AvgPool", "nn.MaxPool")  # larger than its array, one reads what is not there
 PLACED = ("index", "unique")  # kinds whose values a smaller array may not hold
@@ -30,16 +29,16 @@ class Both:
         self.sides = (first, last)
         self.place, self.stop = last.place, last.stop
 
-    def run(self, cases: Sequence[Case], asked: Mapping[str, str] = {}) -> dict[str, Seen]:
+    def spread(self, cases: Sequence[Case], asked: Mapping[str, str]) -> dict[str, Seen]:
         """Return what was seen of each case on both, by ID."""
         with ThreadPoolExecutor(len(self.sides)) as pool:
-            before, after = pool.map(lambda side: side.run(cases, asked), self.sides)
+            before, after = pool.map(lambda side: side.spread(cases, asked), self.sides)
         name = self.sides[0].name
         return {one: {"before": before[one], "after": after[one], "name": name} for one in before if one in after}
 
 
 class Reducing:
-    """Make what was found smaller, all of it in step: a round is one batch, and one process starts for all."""
+    """Make what was found smaller, all of it in step: a round's attempts are spread over all workers."""
 
     def __init__(self, batches: Batches | Both, told: Callable[[str], None]) -> None:
         self._batches, self._told = batches, told
@@ -47,10 +46,11 @@ class Reducing:
     def reduced(self, shown: Sequence[Shown]) -> list[Shown | None]:
         """Return the smallest case found for each that shows the same; None for what is not shown a second time."""
         fatal = [one for one in shown if one[1].oracle in FATAL]
-        with ThreadPoolExecutor(self._batches.place.width) as pool:
-            found = dict(zip(map(_key, fatal), pool.map(self._fatal, fatal), strict=True))
         others = [one for one in shown if one[1].oracle not in FATAL]
-        found |= dict(zip(map(_key, others), self._rounds(others), strict=True))
+        with ThreadPoolExecutor(self._batches.place.width) as pool:
+            ends = pool.map(self._fatal, fatal)
+            found = dict(zip(map(_key, others), self._rounds(others), strict=True))
+            found |= dict(zip(map(_key, fatal), ends, strict=True))
         return [found[_key(one)] for one in shown]
 
     def _fatal(self, shown: Shown) -> Shown | None:
@@ -99,14 +99,8 @@ class Reducing:
 
     def _run(self, asked: Sequence[Shown], *, whole: bool = False) -> dict[str, Seen]:
         """Run cases in the modes that show what is looked for, or in all: what went before may matter."""
-        parts = [asked[begin : begin + TOGETHER] for begin in range(0, len(asked), TOGETHER)]
-
-        def run(part: Sequence[Shown]) -> dict[str, Seen]:
-            asks = {} if whole else {one.id: found.asks for one, found in part}
-            return self._batches.run([one for one, _ in part], asks)
-
-        with ThreadPoolExecutor(self._batches.place.width) as pool:
-            return {name: seen for each in pool.map(run, parts) for name, seen in each.items()}
+        asks = {} if whole else {one.id: found.asks for one, found in asked}
+        return self._batches.spread([one for one, _ in asked], asks)
 
 
 def _key(shown: Shown) -> tuple[str, ...]:

@@ -61,6 +61,16 @@ def environment_here(release: Release, settings: Settings) -> Environment:
 
 
 @contextmanager
+def stopping(stop: threading.Event) -> Iterator[None]:
+    """End what runs at an interrupt, before anything waits for it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        stop.set()
+        raise
+
+
+@contextmanager
 def places(settings: Settings, listener: Listener) -> Iterator[list[Place]]:
     """Yield where programs are to run: here, or each kind of worker of the cluster that the settings name.
 
@@ -68,7 +78,7 @@ def places(settings: Settings, listener: Listener) -> Iterator[list[Place]]:
         UsageError: no scheduler answers, or it has no worker for these programs.
     """
     if settings.on is None:
-        with Here(settings) as here:
+        with Here(settings) as here, stopping(here.stop):
             yield [here]
         return
     from mlxprobe.machines.cluster import connected
