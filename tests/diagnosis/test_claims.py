@@ -62,3 +62,10 @@ def test_gradient_calls_that_are_dropped_are_counted_over_the_whole_run(name: st
     found = of("MP204", watched(FAULTY / f"{name}.py")[1])
     assert found.message == words
     assert (found.severity is Severity.NOTE) == ("ends" in words)  # less than one update
+
+
+def test_statistics_that_get_no_gradient_are_no_frozen_parameters_that_are_updated() -> None:
+    for name in ("batchnorm_all_parameters_updated", "batchnorm_all_parameters_compiled"):
+        _, findings = watched(FAULTY.parent / "healthy" / f"{name}.py")
+        assert {"MP201", "MP202"}.isdisjoint({one.code for one in findings})
+    assert "running_var" in of("MP202", watched(FAULTY / "mp202_statistics_in_evaluation.py")[1]).message

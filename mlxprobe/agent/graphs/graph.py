@@ -10,6 +10,7 @@ from mlxprobe.agent.graphs import export
 
 spent_s = export.spent_s
 SAMPLED = 256  # elements of a parameter
+STATISTICS = ("running_mean", "running_var")  # of batch normalisation: counted, not trained
 FILLED = re.compile(r'"Full", shape=rectangle\]; \}\n[^\n]*\n\{ rank=sink')
 PATHS = 64  # to the same container: a module may be shared by many
 

@@ -110,12 +110,13 @@ class Gradients(Inspector):
             self._moments.training(model, optimizer)
 
     def _named(self, call: Call) -> list[tuple[str, Any]]:
-        """List a call's gradients, each parameter's once."""
+        """List a call's gradients, each parameter's once; statistics that are among them are not trained."""
         if call.model is not None and id(call.model) not in self._aliases:
             self._aliases[id(call.model)] = graph.aliases(call.model)
         skipped = self._aliases.get(id(call.model), set())
         prefix = f"{id(call.model)}:" if call.model is not None else ""
-        return [(prefix + path, one) for path, one in graph.named_leaves(call.gradients) if path not in skipped]
+        named = [pair for pair in graph.named_leaves(call.gradients) if not pair[0].endswith(graph.STATISTICS)]
+        return [(prefix + path, one) for path, one in named if path not in skipped]
 
     def called_in_trace(self, call: Call) -> None:
         """Read off the graph which gradients are zeros that depend on nothing: MLX fills them where no way leads."""

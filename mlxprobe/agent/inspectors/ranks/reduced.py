@@ -22,7 +22,6 @@ MANY = 4  # parameters
 TOLD = 20  # elements of each gradient: more than unknown weights
 CALLS = 6  # of a step
 SHARDED = "mlx.nn.layers.distributed"
-STATISTICS = ("running_mean", "running_var")
 
 
 class Reduced(Inspector):
@@ -105,8 +104,8 @@ class Reduced(Inspector):
         """Tell what batch normalisation has counted, where a model comes to its end with it."""
         model = self._model()
         for path, one in model.named_modules() if hasattr(model, "named_modules") else ():
-            held = [one[name] for name in STATISTICS if name in one]
-            if len(held) == len(STATISTICS) and self.inspection.count("statistics", held) == 0:
+            held = [one[name] for name in graph.STATISTICS if name in one]
+            if len(held) == len(graph.STATISTICS) and self.inspection.count("statistics", held) == 0:
                 mean, variance = graph.numbers_each([graph.sample(each) for each in held])
                 step = -(-len(mean) // TOLD)
                 told = {"mean": [f"{value:.5g}" for value in mean[::step]], "rows": self._rows}

@@ -9,13 +9,13 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 
 MISSING_IS_SURE = 4
-STATISTICS = ("running_mean", "running_var")
 FROZEN = 6
 
 
@@ -31,7 +31,10 @@ class Frozen(Inspector):
         self._model: weakref.ref[Any] | None = None
         self._frozen: dict[str, list[float]] = {}
         self._tree: dict[str, Any] = {}  # what an optimizer was given to update, with gradients: no model
-        self._tree_site = sites.NOWHERE
+        self._tree_site = self._site = sites.NOWHERE
+        self._held: dict[str, Any] = {}  # gradients of what is frozen, that an optimizer was given
+        self._reported = False  # whether any of them was not zero
+        self._decays = False  # whether it changes what has a gradient of zero, too
         self._differentiated: set[str] = set()  # what gradients were taken of: averages and statistics are not
 
     def imported(self, name: str, module: Any) -> None:
@@ -68,6 +71,23 @@ class Frozen(Inspector):
         return unfreeze
 
     def look(self, step: int) -> None:
+        """See what becomes of frozen parameters."""
+        held, self._held = self._held, {}
+        if held and not self.inspection.pending(list(held.values())):
+            sizes = dict(zip(held, graph.largest_each(list(held.values())), strict=True))
+            self._tell([path for path, size in sizes.items() if size or self._moves_anyway(path)])
+        self._compare()
+
+    def _moves_anyway(self, path: str) -> bool:
+        """Tell whether an update changes a parameter whose gradient is zero; statistics are counted anew."""
+        return self._decays and not path.endswith(graph.STATISTICS)
+
+    def _tell(self, frozen: list[str]) -> None:
+        if frozen:
+            self._reported = True
+            self.inspection.recorder.fact("frozen updated", self._site, paths=frozen[:5], count=len(frozen))
+
+    def _compare(self) -> None:
         """Compare a few frozen parameters with what they were; batch statistics are meant to change."""
         model = self._model() if self._model is not None else None
         if model is None:
@@ -76,7 +96,7 @@ class Frozen(Inspector):
         every = [
             (path, one)
             for path, one in graph.named_leaves(model.parameters())
-            if path not in trainable and not path.endswith(STATISTICS) and one.size
+            if path not in trainable and not path.endswith(graph.STATISTICS) and one.size
         ]
         frozen = every[:FROZEN]
         tree, self._tree = self._tree, {}
@@ -103,7 +123,7 @@ class Frozen(Inspector):
         return graph.numbers_each([graph.sample(one) for one in held]) == list(values.values())
 
     def forget(self) -> None:
-        self._tree = {}
+        self._tree, self._held = {}, {}
 
     def called(self, call: Call) -> None:
         self._differentiated |= {path for path, _ in graph.named_leaves(call.parameters)}
@@ -118,7 +138,14 @@ class Frozen(Inspector):
         self.called(call)
 
     def traced(self, model: Any, gradients: Any) -> None:
-        self.updating(model, None, gradients)
+        """Read off the graph which gradients are zeros that depend on nothing: their arrays have no values."""
+        self.updating(model, self.inspection.nesting.tracing[-1].updated[-1].optimizer, gradients)
+        names = {f"g{k}": path for k, path in enumerate(self._held)}
+        drawn = LossGraph(graph.dot(**dict(zip(names, self._held.values(), strict=True)))) if names else None
+        self._held = {}
+        self._tell(
+            [path for name, path in names.items() if not (drawn and drawn.is_filled(name)) or self._moves_anyway(path)]
+        )
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         base = sys.modules.get("mlx.nn.layers.base")
@@ -130,8 +157,9 @@ class Frozen(Inspector):
         given = {path for path, _ in graph.named_leaves(gradients)}
         trainable = {path for path, _ in graph.named_leaves(model.trainable_parameters())}
         every = {path for path, _ in graph.named_leaves(model.parameters())}
-        if frozen := sorted(given & every - trainable):
-            self.inspection.recorder.fact("frozen updated", None, paths=frozen[:5], count=len(frozen))
+        if (frozen := given & every - trainable) and not self._reported:
+            self._held = {path: one for path, one in graph.named_leaves(gradients) if path in frozen and one.size}
+            self._site, self._decays = sites.calling(), bool(getattr(optimizer, "weight_decay", 0.0))
         if not trainable:
             self.inspection.recorder.nothing_trainable(self.inspection.recorder.gradient_site)
         updates, known = self._given.get(id(model), (0, set()))
