@@ -22,7 +22,8 @@ PILED = 10  # times what waited before
 SURE_STEPS = 64  # before it is told while the program runs
 ENOUGH_LOOKS, ONE_STEP = 4, 30  # looks; pending operations at each of them
 ALIKE = 1.5  # times the least: who evaluates every few steps has other amounts waiting at each
-LONG_S, HANGS_S = 0.1, 1.0  # of one evaluation; that may be taken for a hang
+LONG_S, HANGS_S = 0.1, 1.0  # of one evaluation, that is felt; that may be taken for a hang
+SHORT_S, OF_RUN = 0.01, 0.1  # in a short run: what can be measured, and its share of the run
 TURNS_READ, RISE_BYTES = 2, 1_000_000  # windows of a run; memory by which one rises
 TURNS = 3  # times that a loop evaluates, at least, which means it
 BY_HAND = "`mx.eval(loss, parameters)` after each update, with all that it changes."
@@ -46,10 +47,9 @@ def unevaluated_update(seen: Observation) -> Iterator[Finding]:
     if slope >= GROWING and (seen.ended != "running" or steps_done(seen) >= SURE_STEPS):
         where = place(seen, "first update", "first gradient")
         read = max((_put_off(fact) for fact in facts(seen, "long evaluation")), default=0)
-        seldom = 0 < 2 * read <= steps_done(seen)
         told = rule("MP101").at(
             f"{slope:,.0f} more operations are pending after every step: parameters or optimizer state are "
-            + (f"evaluated only where something is read, {read} steps at once" if seldom else "never evaluated"),
+            + (f"evaluated only where something is read, {read} steps at once" if read else "never evaluated"),
             *((late[0].file, late[0].line) if late else where),
             operations_per_step=slope,
             steps=steps_done(seen),
@@ -82,6 +82,10 @@ def _piles_up(seen: Observation, late: Fact) -> bool:
     return bool(known) and known[-1][0] > began and known[-1][1] >= max(PILED * before, GROWING * SURE_STEPS)
 
 
+def _seconds(fact: Fact) -> float:
+    return float(str(fact.detail.get("seconds", 0.0)))
+
+
 def _put_off(fact: Fact) -> int:
     return int(str(fact.detail.get("lazy_steps", 0)))
 
@@ -91,8 +95,9 @@ def deferred_stall(seen: Observation) -> Iterator[Finding]:
     """One evaluation ran the work of many steps.
 
     Work that was put off is not saved: the first value that is read pays for all of it at once, and looks like a
-    hang there. Who evaluates all that was trained every few steps, again and again, means it; where it takes less than
-    a second, and less than a third of all steps, it is a note.
+    hang there. It is reported from a tenth of a second on, and in a short run from a tenth of the run on. A program
+    that evaluates all that was trained every few steps, again and again, means it; where that takes less than a second,
+    and less than a third of all steps, it is a note.
 
     Example: 300 steps without an evaluation, then `loss.item()`.
 
@@ -109,10 +114,13 @@ def deferred_stall(seen: Observation) -> Iterator[Finding]:
         )
     by_hand = pending_slope(seen) >= GROWING and not any(fact.name == "first update" for fact in seen.facts)
     by_hand_facts = facts(seen, "long evaluation by hand") if by_hand else ()
-    for fact in (*facts(seen, "long evaluation"), *by_hand_facts):
+    worst = {(fact.file, fact.line): fact for fact in sorted(seen.facts, key=_seconds) if fact.name == EVALUATED[0]}
+    for fact in (*worst.values(), *by_hand_facts):
         put_off = _put_off(fact)
         if put_off >= MANY_STEPS:
-            seconds = float(str(fact.detail["seconds"]))
+            seconds = _seconds(fact)
+            if seconds < min(LONG_S, max(SHORT_S, OF_RUN * ((seen.finished_s or seen.wall_s) - seen.begun_s))):
+                continue
             if fact.detail.get("whole") and put_off <= OFTEN and steps_done(seen) >= TURNS * put_off:
                 continue
             severity = Severity.ERROR if seconds >= LONG_S else Severity.WARNING

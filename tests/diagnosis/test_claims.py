@@ -9,8 +9,9 @@ import pytest
 from watching import GUARD_S
 
 from mlxprobe.diagnosis import diagnose
+from mlxprobe.diagnosis.evaluation import deferred_stall
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Limits, Observation, Program
+from mlxprobe.values.observation import Fact, Limits, Observation, Program
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -69,3 +70,40 @@ def test_statistics_that_get_no_gradient_are_no_frozen_parameters_that_are_updat
         _, findings = watched(FAULTY.parent / "healthy" / f"{name}.py")
         assert {"MP201", "MP202"}.isdisjoint({one.code for one in findings})
     assert "running_var" in of("MP202", watched(FAULTY / "mp202_statistics_in_evaluation.py")[1]).message
+
+
+READ_IN_BETWEEN = """
+import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
+
+model, optimizer, count = nn.Linear(4, 2), optim.SGD(learning_rate=0.1), mx.array(3.0)
+gradient = nn.value_and_grad(model, lambda x: nn.losses.mse_loss(model(x), x[:, :2]))
+mx.eval(count)
+for step in range(20):
+    loss, grads = gradient(mx.random.normal((8, 4)))
+    optimizer.update(model, grads)
+    if step == 12:
+        count.item()
+mx.eval(model.parameters(), optimizer.state, loss)
+"""
+
+
+def test_what_has_its_value_is_read_and_runs_no_steps(tmp_path: Path) -> None:
+    file = tmp_path / "program.py"
+    file.write_text(READ_IN_BETWEEN)
+    seen, findings = watched(file)
+    (fact,) = [one for one in seen.facts if one.name == "long evaluation"]
+    assert (fact.line, fact.detail["lazy_steps"]) == (14, 20)
+    assert "20 steps at once" in of("MP101", findings).message
+
+
+@pytest.mark.parametrize(
+    ("seconds", "run_s", "stalls"),
+    [(5.5e-6, 1e-4, False), (0.005, 0.02, False), (0.05, 0.4, True), (0.05, 60.0, False), (0.2, 3600.0, True)],
+)
+def test_a_stall_is_felt_or_takes_a_part_of_a_short_run(seconds: float, run_s: float, stalls: bool) -> None:
+    fact = Fact(name="long evaluation", file="a.py", line=3, detail={"seconds": seconds, "lazy_steps": 40})
+    quick = Fact(name="long evaluation", file="a.py", line=3, detail={"seconds": 1e-6, "lazy_steps": 40}, count=2)
+    seen = Observation(program="p", limits=LIMITS, facts=(fact, quick), finished_s=run_s, wall_s=run_s)
+    assert bool(list(deferred_stall(seen))) is stalls

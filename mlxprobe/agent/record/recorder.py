@@ -20,7 +20,7 @@ from mlxprobe.agent.wire.ranks import Reductions
 TICK_S = 0.02
 COUNT_S, COUNT_SHARE = 0.1, 0.05  # between two counts of memory: of a short run so far, a share
 LONG_EVALUATION_S = 0.1
-MANY_STEPS, BEGAN_S = 5, monotonic()
+MANY_STEPS, READ_S, BEGAN_S = 5, 2e-5, monotonic()  # no graph of so many is evaluated in less
 NEVER = 0, 0, 0.0
 LAZY_AT_MOST, CALLS_AT_MOST = 1, 3  # steps and calls without an evaluation: a loss is not evaluated either
 
@@ -167,17 +167,17 @@ class Recorder(Facts):
             return
         now_s = monotonic()
         took_s = now_s - began_s
-        if took_s > LONG_EVALUATION_S or self.lazy_steps >= MANY_STEPS:
+        runs = whole or took_s > READ_S or self.lazy_steps < MANY_STEPS
+        if took_s > LONG_EVALUATION_S or (runs and self.lazy_steps >= MANY_STEPS):
             self.fact("long evaluation", seconds=took_s, lazy_steps=self.trained.most_put_off(), whole=whole)
         if self._lazy_calls:
             if self._lazy_calls >= MANY_STEPS and not self.applied:
                 self.fact("long evaluation by hand", seconds=took_s, lazy_steps=self._lazy_calls)
                 self.relieved()
             self._lazy_calls = 0
-        self.evaluations += 1
-        self.evaluation_s += took_s
-        self.lazy_steps = 0
-        self.trained.put_off.clear()
+        self.evaluations, self.evaluation_s = self.evaluations + 1, self.evaluation_s + took_s
+        self.lazy_steps = 0 if runs else self.lazy_steps
+        self.trained.evaluated(runs)
         if self.phases.open or took_s > WORTH_S:
             self.phases.evaluated(began_s, now_s)
         if now_s > self._count_at_s:
