@@ -7,9 +7,10 @@ import math
 import statistics
 from collections.abc import Container, Iterator, Mapping
 
-from mlxprobe.diagnosis.levels import KNOWING, LONG, READ, at_chance, gains, known_level, knows, stays_near_chance
+from mlxprobe.diagnosis.ends import SEVERAL, SQUARE, Told, ended
+from mlxprobe.diagnosis.levels import KNOWING, READ, at_chance, gains, known_level, knows, stays_near_chance
 from mlxprobe.diagnosis.registry import facts, finding, place, rule
-from mlxprobe.diagnosis.trends import CERTAIN, CLEAR, HIGHER, falls, falls_anew, ranked, trend
+from mlxprobe.diagnosis.trends import CERTAIN, CLEAR, HIGHER, SURE, falls, falls_anew, ranked, trend
 from mlxprobe.values.measures import steps_done, still
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Finding
@@ -22,20 +23,15 @@ DIVERGED_UNKNOWN = 10.0  # where nothing tells whether the loss is to fall
 NO_BETTER, MUCH_WORSE = 0.02, 0.15  # relative to a constant's loss
 KNOWS = ", far below that of a constant from the start: there may be nothing left to learn"
 AHEAD = ", and may be a little below that of a constant on the same rows: there may be no more to learn"
-SEVERAL = 60  # readings
 FAR_OFF = 2.0  # times chance
 IN_TURN = 0.2
-SQUARE = "square"  # a loss that has no classes
-SURE_TREND = 2.6  # standard deviations: by chance one series in two hundred
-
-Told = tuple[str, Severity, dict[str, float]]
 
 
 @finding("MP306", "not-learning", Severity.WARNING, needs="losses")
 def not_learning(seen: Observation) -> Iterator[Finding]:
     """The loss does not fall.
 
-    Over at least 20 losses of one model that the program read or evaluated, the last third is not below the first ones,
+    Over at least 20 losses of one model, the last third is not below the first ones,
     nor below the first third, by 2 % and by twice what their own scatter explains. A tenth below the first third is
     always enough, and so is a falling trend that chance makes once in two hundred (Mann-Kendall).
 
@@ -54,6 +50,14 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     at the loss of the best constant, or a little above: the entropy of the classes among the targets that were read, or
     their variance.
 
+    A loss that ends above chance is a warning, where it no longer falls or ends no lower than it began; elsewhere it is
+    a note. A constant output has that loss. This is judged of the mean over positions alone: a penalty or a second term
+    adds to it. The same holds of a squared error and the variance of its targets. A loss that rose, and is back where
+    it began, is a note where no such level is known; so is one above the entropy of its classes.
+
+    A program that reads its losses as a sum, or now and then, is judged by a sample of them. They are evaluated at
+    every fourth step at first and later at intervals of 4 % of the run, once the program has evaluated their gradients.
+
     A first loss of more than twice chance is a note, where no weights came from a file: embeddings or a last layer
     that begin with weights of size one, say. Much of the run then goes to taking that back.
 
@@ -70,7 +74,6 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     classes = seen.sheet.model.classes if seen.sheet.model else 0
     chooses = any(fact.name == "worth" for fact in seen.facts)  # a policy, whose loss says nothing
     yield from _far_off(seen, to_fall, _by_stream(seen, "resumed"), classes)
-    yield from _unread(seen, to_fall, classes or 2 * bool(_by_stream(seen, "two classes")))
     for stream in sorted({one.stream for one in seen.losses}):
         told = _judged(seen, stream, to_fall.get(stream), classes)
         if told and not (chooses and told[1] is Severity.NOTE):
@@ -93,16 +96,27 @@ def _judged(seen: Observation, stream: int, meant: bool | None, classes: int) ->
         return None
     known = _by_stream(seen, "constant level").get(stream)
     level: Mapping[str, object] = known.detail if known else {}
+    binary = stream in _by_stream(seen, "two classes")
     its = 0 if level.get("kind") == SQUARE else classes  # or those are another model's
     meant = meant if min(values) >= 0 else False
     sure = bool(meant) and stream not in _by_stream(seen, "resumed")
-    chance = math.log(its) if its > 1 and _is_mean(seen) else math.inf
+    mean, compares = _is_mean(seen), _by_stream(seen, "supervision").get(stream)
+    chance = math.log(its) if its > 1 and mean else math.inf
+    one = mean and compares is not None and bool(compares.detail.get("single"))
+    calls = _calls(seen, stream) * len(last) / len(values)
     return (
         _diverged(last, meant, known_level(level, classes))
-        or _come_to_chance(last, its, meant=bool(meant), binary=stream in _by_stream(seen, "two classes"))
+        or _come_to_chance(last, its, calls, meant=bool(meant), binary=binary)
         or _no_better(last, level, meant=bool(meant))
         or (None if in_turn(seen) else _flat(values, level, classes, sure=sure, meant=bool(meant), chance=chance))
+        or (None if in_turn(seen) else ended(last, level, its or 2 * binary, meant=meant, one=one))
     )
+
+
+def _calls(seen: Observation, stream: int) -> int:
+    """Return how many gradient calls lie between the first and the last reading of a stream."""
+    calls = [one.step for one in seen.losses if one.stream == stream]
+    return calls[-1] - calls[0]
 
 
 def _far_off(
@@ -128,22 +142,6 @@ def _is_mean(seen: Observation) -> bool:
 
 def _texts(value: object) -> list[str]:
     return list(map(str, value)) if isinstance(value, list) else []
-
-
-def _unread(seen: Observation, to_fall: Mapping[int, bool], classes: int) -> Iterator[Finding]:
-    """Tell of losses that hardly anybody reads: of those at chance alone, for the others have too few readings."""
-    for fact in facts(seen, "losses unread"):
-        stream, pairs = int(str(fact.detail["stream"])), [one.split() for one in _texts(fact.detail["values"])]
-        read = {one.step: one.value for one in seen.losses if one.stream == stream}
-        read |= {int(call): float(value) for call, value in pairs}
-        calls, values = sorted(read), [read[call] for call in sorted(read)]
-        square = (known := _by_stream(seen, "constant level").get(stream)) and known.detail.get("kind") == SQUARE
-        long = not square and len(calls) >= ENOUGH_LOSSES and calls[-1] - calls[0] >= LONG and len(seen.losses) < LONG
-        if long and to_fall.get(stream) and stays_near_chance(values, classes, long=len(values)):
-            message = f"the loss stays at chance, ln {classes:,} = {math.log(classes):.5g}: at {len(values)} steps of "
-            message += f"{calls[-1]:,}, most of which nobody reads"
-            site = place(seen, "supervision", "first gradient")
-            yield rule("MP306").at(message, *site, first=values[0], last=values[-1])
 
 
 def long_trainings(seen: Observation, stream: int) -> list[list[float]]:
@@ -180,12 +178,12 @@ def _diverged(values: list[float], meant: bool | None, level: float) -> Told | N
     return message, Severity.WARNING, {"first": values[0], "lowest": lowest}
 
 
-def _come_to_chance(values: list[float], classes: int, *, meant: bool, binary: bool) -> Told | None:
+def _come_to_chance(values: list[float], classes: int, calls: float, *, meant: bool, binary: bool) -> Told | None:
     """Tell of a loss that has come to what outputs without a word on the targets give."""
     last = values[-(len(values) // 3) :]
     come = at_chance(values[0], last, classes)
     classes = classes or 2 * binary
-    if not (come or (meant and stays_near_chance(values, classes))):
+    if not (come or (meant and stays_near_chance(values, classes, calls))):
         return None
     message = f"the loss has come to chance and stays there: ln {classes:,} = {math.log(classes):.5g}"
     return message, Severity.WARNING, {"first": values[0], "last": last[-1]}
@@ -217,7 +215,7 @@ def _flat(
         return None
     first, end = statistics.median(third), statistics.median(last)
     falling = falls(start, last, CERTAIN) or falls(third, last) or ranked(values[:3], last) > HIGHER
-    if falling or trend(values) < -SURE_TREND or (not meant and first - end > FALLS * abs(first)):
+    if falling or trend(values) < -SURE or (not meant and first - end > FALLS * abs(first)):
         return None
     message = f"the loss does not fall: {first:.4g} in the first third of {len(values)} readings, then {end:.4g}"
     if not any(values):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from mlxprobe.diagnosis.trends import HIGHER, trend
 
 UNIFORM = 1e-4  # from chance, relative: float32 has no more to say
-NEAR_CHANCE, LONG = 0.01, 100  # relative, over the last two thirds of so many readings
+NEAR_CHANCE, LONG = 0.01, 100  # relative, over the last two thirds of at least 100 gradient calls
 ABOVE = 0.05  # relative
 LEFT = 2e-3  # from chance at first: whoever starts there may only be slow to leave
 READ = 200  # targets
@@ -35,8 +35,8 @@ def at_chance(first: float, last: list[float], classes: int) -> bool:
     return bool(chance) and stays and abs(first - chance) > LEFT * chance
 
 
-def stays_near_chance(values: list[float], classes: int, long: int = LONG) -> bool:
-    """Tell whether a long series lies within a hundredth of chance for most of its length, and falls no more.
+def stays_near_chance(values: list[float], classes: int, calls: float) -> bool:
+    """Tell whether readings over many calls lie within a hundredth of chance for the most part, and fall no more.
 
     One that came down from clearly above, and is not below chance by its end, may fall: it has learned nothing yet.
     Who begins nearer to it may only be slow.
@@ -45,7 +45,7 @@ def stays_near_chance(values: list[float], classes: int, long: int = LONG) -> bo
     rest = values[len(values) // 3 :]
     halves = rest[: len(rest) // 2], rest[len(rest) // 2 :]
     near = all(abs(statistics.median(half) - chance) <= NEAR_CHANCE * chance for half in halves if half)
-    if not chance or len(values) < long or not near:
+    if not chance or calls < LONG or not near:
         return False
     came_down = statistics.median(values[: max(3, len(values) // 20)]) > (1 + ABOVE) * chance
     return trend(rest) > -HIGHER or (came_down and statistics.median(halves[1]) >= (1 - LEFT) * chance)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import PurePath
 
 from mlxprobe.diagnosis.learning import ENOUGH_LOSSES
+from mlxprobe.values.measures import counted, steps_done
 from mlxprobe.values.observation import Observation
 
 
@@ -46,8 +48,13 @@ def _outside(seen: Observation) -> str:
 
 
 def _losses(seen: Observation) -> str:
-    known = len(seen.losses)
-    return "" if known >= ENOUGH_LOSSES else f"{known} losses were evaluated; a trend needs {ENOUGH_LOSSES}"
+    known = max(Counter(one.stream for one in seen.losses).values(), default=0)
+    updates = steps_done(seen) if _has(seen, "first update") else ENOUGH_LOSSES
+    if known >= ENOUGH_LOSSES and updates >= ENOUGH_LOSSES:
+        return ""
+    few = f"{counted(known, 'value')} {'was' if known == 1 else 'were'} read"
+    few = few if known < ENOUGH_LOSSES else f"{counted(updates, 'update')} {'was' if updates == 1 else 'were'} made"
+    return f"whether the loss falls: only {few}, and a trend needs {ENOUGH_LOSSES}"
 
 
 def _next_tokens(seen: Observation) -> str:

@@ -58,7 +58,7 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
         silence=_silence(watcher, log, how, alone=alone),
         raised=log.raised,
         steps=tuple(log.steps),
-        losses=tuple(log.losses),
+        losses=tuple(sorted(log.losses, key=lambda one: one.step)),  # those of a list are read late
         samples=tuple(watcher.tree.samples) if alone else own_samples(watcher, log),
         memory=tuple(log.memory),
         facts=(*filter(_is_true_still(watcher), log.facts), *_lost(log), *(_around(watcher) if leads else ())),

@@ -1,10 +1,13 @@
-"""Losses are seen whether a program reads them, gathers them, or evaluates them alone; what it does not, is not."""
+"""Losses are seen whether a program reads, gathers, evaluates or sums them; without any evaluation they are not."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import mlx.core as mx
 import pytest
 
+from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.record import losspath
 from mlxprobe.agent.record.losspath import LONG_PAST, LossPath
 
@@ -111,12 +114,64 @@ def test_what_is_no_loss_is_left_alone(path: LossPath, seen: list[tuple[int, flo
     assert seen == []
 
 
-@pytest.mark.parametrize("alone", [True, False])
-def test_a_loss_that_nobody_reads_is_computed_where_no_other_rank_could_hear_of_it(path: LossPath, alone: bool) -> None:
-    path.may_compute = lambda: alone
-    for call in range(1, 80):
-        one = loss(float(call))
+def summed(path: LossPath, count: int, *, waited: bool, made: Callable[[float], mx.array] = loss) -> mx.array:
+    """Give a path losses that nothing but their sum keeps."""
+    total = mx.array(0.0)
+    for call in range(1, count + 1):
+        one = made(float(call))
         path.take(one, call, 0)
-        path.hand_on(known=True)
-        path.settle()
-    assert bool(path.unread) is alone
+        total = total + one
+        del one
+        path.settle(waited=waited)
+    return total
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_loss_in_a_running_sum_is_read_now_and_then_where_no_other_rank_takes_part(
+    path: LossPath, seen: list[tuple[int, float, int]], alone: bool
+) -> None:
+    path.may_compute = lambda: alone
+    summed(path, 80, waited=True)
+    assert [call for call, _, _ in seen] == (list(range(1, 80, 4)) if alone else [])
+    assert all(value == 2.0 * call for call, value, _ in seen)
+
+
+def test_the_last_loss_is_read_whatever_its_number(path: LossPath, seen: list[tuple[int, float, int]]) -> None:
+    path.take(loss(1.0), 1, 0)
+    path.settle(waited=True)
+    last = loss(2.0)
+    path.take(last, 2, 0)
+    path.settle(waited=True, ended=True)
+    assert [call for call, _, _ in seen] == [1, 2]
+
+
+def test_most_losses_of_a_running_sum_keep_their_graphs(path: LossPath) -> None:
+    """A sum that holds memory is a finding: it must not go away because somebody watches."""
+    total = summed(path, 400, waited=True)
+    alone = summed(path, 400, waited=False)
+    assert graph.pending([total]) > 0.8 * graph.pending([alone])
+
+
+def test_losses_of_a_list_are_left_to_the_program(path: LossPath, seen: list[tuple[int, float, int]]) -> None:
+    kept = [loss(float(call)) for call in range(1, 40)]
+    for call, one in enumerate(kept, 1):
+        path.take(one, call, 0)
+        path.settle(waited=True)
+    assert len(seen) == 1  # of the first nothing tells that it is kept
+
+
+def test_a_forward_pass_that_the_program_has_not_evaluated_is_not_evaluated(
+    path: LossPath, seen: list[tuple[int, float, int]]
+) -> None:
+    summed(path, 40, waited=True, made=lambda value: (mx.full((4, 4), value) @ mx.ones((4, 4))).sum())
+    assert seen == []
+
+
+def test_a_loss_whose_gradients_are_only_scheduled_is_scheduled_too(
+    path: LossPath, seen: list[tuple[int, float, int]]
+) -> None:
+    path.readable_from = 1000
+    summed(path, 30, waited=True)
+    assert [call for call, _, _ in seen] == [1, 5, 9, 13]  # long past
+    path.settle(ended=True)
+    assert [call for call, _, _ in seen] == list(range(1, 30, 4))

@@ -18,6 +18,7 @@ PROGRAMS = (  # those whose results do not change from one run to the next witho
     "fifty_megabytes",
     "gan_alternating_optimizers",
     "masked_language_model",
+    "noise_predicted_read_once_an_epoch",
     "next_token_slicing",
     "learned_positions_with_dropout",
     "loss_scale_searched",  # these two lose gradient calls, which are taken again

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from mlxprobe.diagnosis.learning import not_learning
 from mlxprobe.values.observation import Fact, Limits, Observation, Reading
+from mlxprobe.values.record import Finding
 from mlxprobe.values.sheet import Model, Sheet
 from mlxprobe.values.vocabulary import Severity
 
@@ -158,3 +161,87 @@ def test_a_training_that_goes_on_from_a_file_is_judged_as_one(resumed: bool, tol
     known += [Fact(name="resumed", detail={"stream": 1})] * resumed
     seen = Observation(program="p", limits=LIMITS, losses=losses, facts=tuple(known))
     assert len([one for one in not_learning(seen) if one.severity is Severity.WARNING]) == told
+
+
+def ending(
+    values: list[float], classes: int = 10, *, single: bool = True, scale: str = "1", every: int = 1, **level: object
+) -> list[Finding]:
+    told = {"stream": 0, "level": 2.29, "error": 0.01, "read": 640, "kind": "classes", "unseen": 0.0} | level
+    facts = (
+        Fact("supervision", detail={"stream": 0, "supervised": True, "single": single}),
+        Fact("loss share", detail={"scales": [scale], "shares": ["1"]}),
+        Fact("constant level", detail=told),  # type: ignore[arg-type]
+    )
+    losses = tuple(Reading(step=every * step, value=value) for step, value in enumerate(values, 1))
+    sheet = Sheet(model=Model(classes=classes))
+    return list(not_learning(Observation(program="p", limits=LIMITS, losses=losses, facts=facts, sheet=sheet)))
+
+
+def scattered(values: list[float], by: float = 0.05) -> list[float]:
+    return [value + by * ((7 * k) % 5 - 2) for k, value in enumerate(values)]
+
+
+UP_AND_BACK = scattered([2.3, 9.0, 30.0, 20.0, 12.0, 8.0, 5.0, 4.0, 3.5, 3.0, *[2.6] * 30])
+
+
+def test_a_loss_that_went_up_and_ends_above_chance_is_a_warning() -> None:
+    (one,) = ending(UP_AND_BACK)
+    assert one.severity is Severity.WARNING
+    assert one.message == (
+        "the loss rose from 2.2 to 12.05 and ends at 2.625, no lower than it began, above chance, ln 10 = 2.3026"
+    )
+
+
+@pytest.mark.parametrize("unsure", [{"single": False}, {"scale": "0.25"}], ids=["something is added", "no mean"])
+def test_a_loss_that_is_more_than_one_mean_has_no_chance_level(unsure: dict[str, object]) -> None:
+    (one,) = ending(UP_AND_BACK, **unsure)  # type: ignore[arg-type]
+    assert one.severity is Severity.NOTE and "chance" not in one.message
+    assert ending(scattered([4.5] * 6 + [2.9] * 40), **unsure) == []  # type: ignore[arg-type]
+
+
+def test_a_loss_that_stands_above_chance_is_a_warning_and_one_that_comes_down_to_it_is_a_note() -> None:
+    stands = ending(scattered([4.5, 4.4, 4.3, 4.2] + [2.8] * 80))
+    falls = ending(scattered([4.5 - 0.04 * k for k in range(45)]))
+    assert [(one.severity, "above chance" in one.message) for one in (*stands, *falls)] == [
+        (Severity.WARNING, True),
+        (Severity.NOTE, True),
+    ]
+
+
+def test_a_loss_between_the_entropy_of_the_classes_and_chance_is_a_note() -> None:
+    values = scattered([2.28 - 0.02 * k for k in range(40)])
+    (one,) = ending(values, level=0.9)
+    assert one.severity is Severity.NOTE and "a constant output has at most 0.92" in one.message
+    assert ending(values, level=0.9, unseen=0.9) == []  # most classes were not read
+    assert ending(values, level=0.9, read=40) == []
+
+
+@pytest.mark.parametrize(("level", "told"), [(0.5, [Severity.WARNING]), (1.2, [])])
+def test_a_squared_error_that_ends_above_the_variance_of_the_targets_is_a_warning(
+    level: float, told: list[Severity]
+) -> None:
+    values = scattered([9.0 / k for k in range(1, 9)] + [0.9] * 70)
+    assert [one.severity for one in ending(values, 0, kind="square", level=level)] == told
+
+
+def test_a_loss_that_is_far_below_chance_may_rise_and_come_back() -> None:
+    """A task that becomes harder, and is learned again."""
+    values = scattered([0.2] * 6 + [0.9] * 10 + [0.3] * 30, by=0.01)
+    assert [one.severity for one in ending(values)] == [Severity.NOTE]
+    unmeant = (Fact("supervision", detail={"stream": 0, "supervised": False, "single": True}),)
+    losses = tuple(Reading(step=step, value=value) for step, value in enumerate(values, 1))
+    assert list(not_learning(Observation(program="p", limits=LIMITS, losses=losses, facts=unmeant))) == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_loss_that_falls_a_little_in_its_noise_has_not_come_back(seed: int) -> None:
+    draws = random.Random(seed)
+    values = [2.3 - 0.008 * k + draws.gauss(0, 0.08) for k in range(60)]
+    assert ending(values) == []
+
+
+@pytest.mark.parametrize(("every", "told"), [(1, 0), (4, 1)], ids=["short", "long"])
+def test_a_run_is_as_long_as_its_gradient_calls_and_not_its_readings(every: int, told: int) -> None:
+    values = [2.302585 + 0.004 * ((7 * k) % 5 - 2) for k in range(40)]
+    values[:3] = [2.5, 2.4, 2.35]
+    assert sum("come to chance" in one.message for one in ending(values, every=every)) == told

@@ -27,6 +27,21 @@ class LossKind(LossGraph):
         constant = bool(sources) and self._carried(sources[-1]) not in self._maker
         return constant and self._made_by(sources[0]) == "Subtract"
 
+    def is_single(self) -> bool:
+        """Tell whether a loss is the scaled sum of one comparison: no weight decay, no second head is added."""
+        tensor = "loss"
+        for _ in range(DEEPEST):
+            tensor = self._carried(tensor)
+            kind, sources = self._made.get(tensor, ""), self._sources(tensor)
+            if kind in ("Sum", "Mean", "Reduce"):
+                comparisons = [self._made.get(one) for one in self._near]
+                return comparisons.count("LogSumExp") + comparisons.count("LogAddExp") <= 1
+            computed = [one for one in sources if any(map(self._is_layer, self._ancestors(one)))]
+            if kind not in ("Multiply", "Divide") or len(computed) != 1:
+                return False
+            (tensor,) = computed
+        return False
+
     def weighs_itself(self) -> bool:
         """Tell whether what layers made is multiplied by a detached value of theirs: such a loss need not fall."""
         products = [

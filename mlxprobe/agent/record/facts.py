@@ -16,6 +16,10 @@ class InForkError(Exception):
     """We evaluate nothing in a fork of a process that has evaluated: it might never end."""
 
 
+def deaf(*_: Any) -> None:
+    """Take in nothing."""
+
+
 class Facts:
     """Tell facts, until the program's body has ended."""
 
@@ -29,6 +33,7 @@ class Facts:
         self.in_losses: dict[int, Callable[[], Any]] = {}  # those that a gradient call calls
         self.fed: Callable[[Any], None] = lambda _: None  # told of what a trained model is called with, for no gradient
         self.reduced: Callable[[Any], None] | None = None  # told of all gradients, where there are several ranks
+        self.heard: Callable[[Any, Any], None] = deaf  # to be given each array that is read, with its value
         self._facts: dict[tuple[str, str, int], int] = {}
         self._over = False
 

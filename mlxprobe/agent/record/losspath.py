@@ -1,9 +1,11 @@
-"""The losses of a run: those that the program reads, and those that it only gathers, once it has evaluated them."""
+"""The losses of a run: those that the program reads, those that it only gathers, and a sample of all others."""
 
 from __future__ import annotations
 
 import functools
 import math
+import re
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -20,9 +22,10 @@ LOOKED_AT_ONCE = 256
 MISSES = 4  # looks at losses that nothing had evaluated: such a program's are not held any more
 ASYNCHRONOUS = 8  # gradient calls after an `async_eval`: to read then would be to wait
 LONG_PAST = 16  # gradient calls: MLX schedules no more than 10 evaluations ahead
-UNREAD, APART, NEARLY = 64, 1.04, 16  # calls before a loss of few operations is evaluated here, now and then
-TOLD = 100
-
+APART, AT_LEAST, NEARLY = 0.04, 4, 32  # between two losses that are evaluated here: calls; operations of such a loss
+COSTLY = re.compile(
+    r'label ="[^"]*(?:Mat[Mm]ul|MM|Convolution|Attention|CustomKernel|FFT|Scan|Sort|Load)'
+)  # nothing waited
 
 Followed = tuple[ref[Any], int, int]  # a loss, the gradient call that returned it, and whose it is
 
@@ -31,7 +34,9 @@ class LossPath:
     """Follow losses without keeping them alive; only the newest is held, up to the next gradient call.
 
     Most trainers read a mean or a sum, of arrays that nothing leads to any more once it is evaluated. So the losses
-    themselves are read here, where the program has evaluated them; never before, and never twice.
+    themselves are read here, where the program has evaluated them. Where it has evaluated the gradients alone, a loss
+    is a few small operations away: a sample of them is evaluated here. The others keep their graphs, as the program
+    has them: memory that a running sum holds is a finding.
     """
 
     def __init__(self, note: Callable[[int, float, int], None]) -> None:
@@ -49,15 +54,17 @@ class LossPath:
         self.readable_from = 0  # the gradient call since which to read an evaluated array is not to wait for it
         self.scheduled: deque[tuple[Any, Followed]] = deque(maxlen=LOOKED_AT_ONCE)
         self._hits = self._misses = 0
-        self.may_compute: Callable[[], bool] = lambda: True  # what nobody reads: other ranks might have to take part
-        self._ours = UNREAD  # the gradient call whose loss may be evaluated here next
-        self.unread: deque[tuple[int, float, int]] = deque(maxlen=TOLD)  # call, value and whose: read here alone
+        self.may_compute: Callable[[], bool] = lambda: True  # no other rank might have to take part
+        self._ours = 1  # the gradient call whose loss may be evaluated here next
+        self._before: dict[int, ref[Any]] = {}  # the loss before the newest, of each model: a list keeps it
+        self._schedule: Callable[[Any], None] = lambda _: None
+        self._values: list[tuple[int, Any, int]] = []  # read, and not told of yet
         self._began_s = self._spent_s = 0.0
         self.may_look_s = 0.0  # from when on another look is paid for
 
     def install(self, mx: Any) -> None:
-        """Hear of `mx.async_eval`."""
-        original = mx.async_eval
+        """Wrap `mx.async_eval`."""
+        original = self._schedule = mx.async_eval
 
         @like(original)
         def async_eval(*args: Any) -> None:
@@ -75,7 +82,7 @@ class LossPath:
         if self._newest is not None:
             self._let_go(self._newest)
         self._call, self.was_read, self._newest, self._stream = call, False, loss, stream
-        if self._misses >= MISSES and not self._hits and loss is not None:
+        if self._misses >= MISSES and not self._hits and loss is not None and call < self._ours:
             self._let_go(loss)
 
     def _let_go(self, newest: Any) -> Followed:
@@ -131,38 +138,60 @@ class LossPath:
             self._newest = None
             self._passed.append((ref(newest), self._call, self._stream))
 
-    def settle(self, now_s: float = math.inf, *, lazy: bool = False, ended: bool = False) -> None:
+    def settle(self, now_s: float = math.inf, *, lazy: bool = False, waited: bool = False, ended: bool = False) -> None:
         """The program comes for its next gradients, or has `ended`: read the newest loss, if that is evaluated by now.
 
-        One that is only scheduled is read later, when the device has long come past it.
+        One that is only scheduled is read later, when the device has long come past it. One that is not evaluated is
+        evaluated here now and then, if the program has `waited` for an evaluation since its gradients.
         """
         newest = self._newest
         self.is_evaluated = self.was_read
         if len(self._passed) > self._room:
             self._room = ROOM + len(self._alive())
-        if newest is None and not (self.was_read or lazy) and self._call >= self._ours:
-            self._evaluate_last()
         if newest is not None:
             entry = self._let_go(newest)
             if not lazy and now_s >= self.may_look_s:
-                if self._call >= self.readable_from:
-                    self._look([entry])
-                    self.is_evaluated = id(newest) not in self._sorted_in()
-                elif not graph.pending([newest]):
-                    self.scheduled.append((newest, entry))
+                due = waited and (ended or self._call >= self._ours) and self._is_dropped(self._stream)
+                self._settle(newest, entry, compute=due)
+            self._before[self._stream] = entry[0]
         if self.scheduled:
             self._read_scheduled(0 if ended else LONG_PAST)
 
-    def _evaluate_last(self) -> None:
-        """Read the last loss of a program that evaluates none, where its update has left but few operations to it."""
-        self._ours = int(APART * self._call) + 1
-        last = self._passed[-1] if self._passed else None
-        if last is None or last[1] != self._call or (loss := last[0]()) is None:
-            return
+    def _is_dropped(self, stream: int) -> bool:
+        """Tell whether the program keeps no list of a model's losses: those are read when the list is."""
+        return stream not in self._before or self._before[stream]() is None
+
+    def _settle(self, newest: Any, entry: Followed, *, compute: bool) -> None:
         began = graph.spent_s()
-        if self._may_look() and self.may_compute() and graph.pending([loss]) <= NEARLY:
-            self.unread.append((self._call, loss.item(), last[2]))
-        self._pay(began)
+        text, past = graph.drawn([newest]), self._call >= self.readable_from
+        waiting = graph.operations(text)
+        self._misses += waiting > 0 and past
+        if waiting and compute and waiting <= NEARLY and not COSTLY.search(text) and self.may_compute():
+            self._ours = self._call + max(AT_LEAST, int(APART * self._call))
+            self._compute(newest, entry, past=past)
+        elif not waiting and past:
+            self._hits += 1
+            self._take_out(newest, entry)
+            self.is_evaluated = True
+        elif not waiting:
+            self.scheduled.append((newest, entry))
+        self._paid(began)
+
+    def _compute(self, loss: Any, entry: Followed, *, past: bool) -> None:
+        """Evaluate a loss, and wait for nothing that the program does not wait for."""
+        try:
+            if past:
+                self._take_out(loss, entry)
+            else:
+                self._schedule(loss)
+                self.scheduled.append((loss, entry))
+        except RuntimeError:  # another thread's
+            self._ours = sys.maxsize
+
+    def _take_out(self, loss: Any, entry: Followed) -> None:
+        """Read a loss, and follow it no more."""
+        self._values.append((entry[1], loss.item(), entry[2]))
+        del self._sorted_in()[id(loss)]
 
     def _read_scheduled(self, past: int) -> None:
         while self.scheduled and self.scheduled[0][1][1] <= self._call - past:
@@ -198,14 +227,16 @@ class LossPath:
                 self._misses += 1
                 break
             self._hits += 1
-            del self._followed[id(loss)]
-            self._tell(one[1], loss.item(), one[2])
-        self._pay(began)
+            self._take_out(loss, one)
+        self._paid(began)
 
-    def _pay(self, began: float) -> None:
+    def _paid(self, began: float) -> None:
+        """Pay for reading, and tell what was read: to look for where a NaN arose is paid for elsewhere."""
         self._spent_s += graph.spent_s() - began
         self._began_s = self._began_s or time.monotonic()
         self.may_look_s = self._began_s + (self._spent_s - FREE_S) / SHARE
+        while self._values:
+            self._tell(*self._values.pop(0))
 
 
 def loss_in(value: Any) -> Any:

@@ -37,7 +37,7 @@ class Recorder(Facts):
         self.updates = self.gradients = self.lazy_steps = 0
         self._lazy_calls = 0  # gradient calls, of a program that uses no optimizer of MLX's
         self.relieved: Callable[[], None] = lambda: None  # told of an evaluation after many
-        self.evaluations = 0
+        self.evaluations = self._evaluations_before = 0  # of the program; at the last gradient call
         self.evaluation_s = 0.0
         self.moves = Moves()
         self.closing: list[Callable[[], None]] = [self.moves.finish]  # called before facts are no longer taken
@@ -120,6 +120,7 @@ class Recorder(Facts):
         window = self._window
         window.calls, window.stream = window.calls + 1, stream
         self.losses.take(loss, call, stream)
+        self._evaluations_before = self.evaluations
         if monotonic() - self.channel.sent_s > TICK_S:
             self.tick()
         return stream
@@ -145,7 +146,7 @@ class Recorder(Facts):
     def _settle_losses(self, now_s: float, *, ended: bool = False) -> None:
         deaf, self.deaf = self.deaf, True
         lazy = self.lazy_steps > LAZY_AT_MOST or self._lazy_calls > CALLS_AT_MOST
-        self.losses.settle(now_s, lazy=lazy, ended=ended)
+        self.losses.settle(now_s, lazy=lazy, waited=self.evaluations > self._evaluations_before, ended=ended)
         self.losses.is_evaluated &= not self.lazy_steps
         self.deaf = deaf
 
@@ -193,6 +194,7 @@ class Recorder(Facts):
             self.deaf = True
             try:
                 self.losses.read(array, value)
+                self.heard(array, value)
             finally:
                 self.deaf = False
 
@@ -240,9 +242,6 @@ class Recorder(Facts):
             close()
         self.inspected()
         self._settle_losses(monotonic(), ended=True)
-        for stream in {one[2] for one in self.losses.unread}:
-            values = [f"{call} {value:.5g}" for call, value, whose in self.losses.unread if whose == stream]
-            self.revise("losses unread", self.gradient_site, stream=stream, values=values)
         self._over = True
         if self._window.calls or self._updated:
             self.close_step(self.phases.stepped_s(monotonic()))

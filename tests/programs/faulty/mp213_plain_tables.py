@@ -1,4 +1,5 @@
 """Tables of latent factors in plain objects, in a list: what follows them is trained, they are not."""
+# also: MP306
 
 import mlx.core as mx
 import mlx.nn as nn

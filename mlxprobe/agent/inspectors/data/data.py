@@ -179,4 +179,5 @@ class Data(Inspector):
                     alone=len(targets.alone),
                     returns=targets.returns(),
                     different=len(targets.counts),
+                    unseen=targets.unseen(),
                 )

@@ -81,6 +81,10 @@ class Targets:
         changes = [one for one, last in zip(self.alone, [math.nan, *self.alone], strict=False) if one != last]
         return len(set(changes)) < len(changes)
 
+    def unseen(self) -> float:
+        """Estimate the share of targets whose class was not read: that of the classes read once (Good and Turing)."""
+        return sum(count == 1 for count in self.counts.values()) / max(1, self.read)
+
     def level(self) -> tuple[float, float]:
         """Return the loss of the best constant, and how far it may be off by chance (a standard deviation)."""
         if self.kind == "square":

@@ -39,7 +39,7 @@ class Losses(Inspector):
         self._host: set[Any] = set()  # types of what this call has read
         self._reached: set[tuple[Any, str]] = set()
         self._told: dict[Any, tuple[set[str], tuple[str, int], str]] = {}
-        self._supervised: dict[int, bool] = {}  # by the number of their losses
+        self._supervised: dict[int, dict[str, bool]] = {}  # by the number of their losses
         self._target: tuple[int, Any, tuple[str, int]] | None = None  # what outputs were compared with, and whose
         self._of_two: set[int] = set()  # losses with targets of zeros and ones
         self._label_free = 0
@@ -178,9 +178,9 @@ class Losses(Inspector):
             self.inspection.looked["squared"] = {id(arrays[alone[0]])} if kind == "square" else set()
         if len(others) == 1 and not (indices or self.inspection.tracing or stream in self._of_two):
             self._target = stream, others[0], call.site
-        if self._supervised.get(stream) is not supervised:
-            self._supervised[stream] = supervised
-            recorder.revise("supervision", call.site, stream=stream, supervised=supervised)
+        if self._supervised.get(stream) != (told := {"supervised": supervised, "single": drawn.is_single()}):
+            self._supervised[stream] = told
+            recorder.revise("supervision", call.site, stream=stream, **told)
 
     def forget(self) -> None:
         self._target = None
