@@ -61,6 +61,7 @@ KINDS = {  # what happened, and what serves instead
     "unknown": ("`{op}` of finite operands, up to {largest:.3g}", "look at these operands before the operation"),
 }
 LISTED = 5
+REPEATED = 3  # sampled steps in a row without a finite gradient: no single overflow
 SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**", "matmul": "@"}
 UNSAID = ("nan", "inf", "-inf")  # JSON has no words for them
 HIDDEN = "; the loss leaves it out and the gradient does not"
@@ -74,7 +75,9 @@ def non_finite(seen: Observation) -> Iterator[Finding]:
     From then on every parameter that the gradient reaches is NaN too; skipping such batches does not bring it back. The
     gradient may be so before the loss is. Where it can be, the step is taken again, operation by operation, and the
     first one whose result or gradient is not finite is named, with what it was given. Losses that training got over,
-    as the search for a loss scale does, are a note.
+    as the search for a loss scale does, are a note. A loss scale that never fits is a warning: no gradient of a sampled
+    step is finite, and no update is made. So is the loss of an evaluation that is not finite in the last pass. Any
+    other value that is NaN where it is read after an evaluation is a note: a metric may have had nothing to count.
 
     Example: `losses.sum(axis=1) / mask.sum(axis=1)` with a row that is all padding (0/0); `mx.sqrt(x * x + y * y)` at
     0, whose gradient is NaN; `mx.log(p)` with `p` of 0; a softmax over a row of -inf; more than 65,504 in float16; NaN
@@ -84,6 +87,8 @@ def non_finite(seen: Observation) -> Iterator[Finding]:
     which subtracts the maximum; a finite mask; float32 where numbers are large; stop at the first such value.
     """
     symptom = _loss(seen) or _looked_at(seen)
+    if symptom is None or symptom[2] is Severity.NOTE:
+        yield from _evaluation(seen)
     if symptom is None:
         return
     subject, call, severity, site = symptom
@@ -120,11 +125,28 @@ def _looked_at(seen: Observation) -> Symptom | None:
     fact = next(iter(lasting or told), None)
     if fact is None:
         return None
-    call = int(_call(fact))
+    call, site = int(_call(fact)), (fact.file, fact.line)
     over = not lasting or any(math.isfinite(one.value) and one.step > call for one in seen.losses)
     subject = f"{names[fact.name]} of step {call} is not finite {listed(fact.detail.get('paths', []))}".rstrip()
+    bad = [_call(one) for one in lasting if one.name == "gradient not finite"]
+    if over and len(bad) >= REPEATED and not any(one.gradient is not None for one in seen.steps if one.n >= bad[0]):
+        subject += f", and no gradient of a later sampled step is, up to step {bad[-1]:.0f}"
+        if not seen.sheet.updates:
+            return f"{subject}: all updates are left out", call, Severity.WARNING, site
+        return subject, call, Severity.NOTE, site
     subject += ", and training got over it" if over else ""
-    return subject, call, Severity.NOTE if over else Severity.ERROR, (fact.file, fact.line)
+    return subject, call, Severity.NOTE if over else Severity.ERROR, site
+
+
+def _evaluation(seen: Observation) -> Iterator[Finding]:
+    """Report evaluation passes that end in a value that is not finite; the loss itself weighs more than a metric."""
+    told = [one for one in seen.facts if one.name == "evaluation not finite"][-1:]
+    for fact in told:
+        loss, last = bool(fact.detail["loss"]), bool(fact.detail["last"])
+        message = f"{'the loss of an evaluation' if loss else 'a value that is read after an evaluation'} is "
+        message += f"{fact.detail['value']}, in {fact.detail['bad']} of {fact.detail['passes']} evaluation passes"
+        severity = Severity.WARNING if loss and last else Severity.NOTE
+        yield rule("MP207").at(message, fact.file, fact.line, severity=severity)
 
 
 def _origin(seen: Observation, call: int) -> Fact | None:

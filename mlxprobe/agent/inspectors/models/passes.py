@@ -9,6 +9,7 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.inspectors.models.modes import Modes, loop
+from mlxprobe.agent.inspectors.models.readings import Readings
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
@@ -32,6 +33,7 @@ class Passes(Inspector):
         self._models: dict[int, Callable[[], Any]] = {}  # all that gradients were taken of: they may take turns
         self._row = self._evaluations = 0
         self._modes = Modes(inspection.recorder)
+        self._readings = Readings(inspection.recorder)
         self._highest = 0  # peak of all that is no such pass
         self._trained = False  # whether steps are among that
         self._ended: list[tuple[int, int, tuple[str, int]]] = []  # passes, with their peaks
@@ -75,6 +77,7 @@ class Passes(Inspector):
             if seen.due and nesting.depth and not (nesting.replay or seen.busy):
                 self._note(seen.recorder.in_losses, layer)
             if not (nesting.depth or nesting.tracing or nesting.replay or seen.busy) and layer is self._model():
+                self._readings.passes()
                 if seen.recorder.evaluations == self._forwards_at:
                     self._forwards += self._is_other(args)
                     self._row += self._opened
@@ -123,6 +126,7 @@ class Passes(Inspector):
     def finish(self) -> None:
         self._close()
         self._modes.finish()
+        self._readings.tell()
         self._loans.give_back()
         if self._ended:
             self._rest()
@@ -146,6 +150,7 @@ class Passes(Inspector):
     def _alone(self, result: Any) -> None:
         """A loss was computed that no gradient is taken of."""
         recorder = self.inspection.recorder
+        self._readings.computes(result)
         if recorder.evaluations != self._evaluations or not self._row:
             self._close()
             self._evaluations = recorder.evaluations

@@ -1,0 +1,80 @@
+"""Values that a program reads after it has computed a loss or outputs outside of any gradient: are they finite?"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from typing import Any
+
+from mlxprobe.agent.code import sites
+from mlxprobe.agent.record.facts import deaf
+from mlxprobe.agent.record.recorder import Recorder
+
+MOST = 256  # losses of a pass that are known again
+
+
+class Readings:
+    """Follow the scalars that are read in an evaluation pass, up to the next gradient call."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._gradients = -1  # calls before the pass that is open
+        self._losses: dict[int, weakref.ref[Any]] = {}  # of MLX's functions, by identity
+        self._computed = False  # whether one of MLX's losses was, in this pass
+        self._finite = False  # whether any scalar that was read in it is
+        self._passes = self._bad = self._last_bad = 0
+        self._site = sites.NOWHERE
+        self._told: dict[str, Any] = {}
+
+    def passes(self) -> None:
+        """A trained model is called, or a loss computed, outside of any gradient."""
+        if self._gradients != self._recorder.gradients:
+            self._gradients = self._recorder.gradients
+            self._losses, self._computed, self._finite = {}, False, False
+            self._passes += 1
+            self._recorder.heard = self.read
+
+    def computes(self, loss: Any) -> None:
+        """One of MLX's losses was computed outside of any gradient."""
+        self.passes()
+        self._computed = True
+        if getattr(loss, "size", 0) == 1 and len(self._losses) < MOST:
+            self._losses[id(loss)] = weakref.ref(loss)
+
+    def read(self, array: Any, value: Any) -> None:
+        """The program has read an array."""
+        if self._gradients != self._recorder.gradients:
+            self._recorder.heard = deaf
+            return
+        known = number(array, value)
+        if known is None or math.isfinite(known):
+            self._finite = self._finite or known is not None
+            return
+        one = self._losses.get(id(array))
+        is_loss = one is not None and one() is array
+        if is_loss or math.isnan(known):
+            self._bad += self._last_bad != self._passes
+            self._last_bad = self._passes
+            self._site = sites.calling()
+            self._told = {"value": str(known), "loss": is_loss or (self._computed and not self._finite)}
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell how many passes were not finite, and whether the last one was."""
+        if self._bad:
+            last = self._last_bad == self._passes
+            told = {"passes": self._passes, "bad": self._bad, "last": last, **self._told}
+            self._recorder.revise("evaluation not finite", self._site, **told)
+
+
+def number(array: Any, value: Any) -> float | None:
+    """Return what was read as a number; None where that was no floating-point scalar."""
+    if isinstance(value, float):
+        return value
+    if isinstance(value, str) and array.size == 1:
+        text = value.removeprefix("array(").partition(",")[0]
+        try:
+            return float(text) if "float" in str(array.dtype) else None
+        except ValueError:
+            return None
+    return None
