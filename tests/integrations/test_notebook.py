@@ -15,6 +15,7 @@ nbformat: Any = pytest.importorskip("nbformat")
 nbclient: Any = pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
 
+RECORDING = Path(__file__).parents[1] / "programs" / "recording.py"
 EXAMPLE = Path(__file__).parents[2] / "docs" / "guide" / "notebook.ipynb"
 MODEL = """import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
 mx.random.seed(0)
@@ -30,6 +31,21 @@ MENDED = LOOP + "\n    mx.eval(model.parameters(), optimizer.state)\n    value =
 NOT_LEARNING = MODEL.replace("lambda m: ((m(x) - y) ** 2).mean()", "loss_of").replace(
     "gradients =", "loss_of = lambda m: ((m(x) - y) ** 2).mean()\noptimizer = optim.SGD(1e-9)\ngradients ="
 )
+CONFIGURED = """shell = get_ipython()
+config, traits, application = shell.config, shell.traits(), shell.parent
+config.MySection.rate = 0.1"""
+SAME_BATCH = """
+for step in range(40):
+    batch = x[:8]
+    loss, grads = gradients(model, batch, batch.sum(1, keepdims=True))
+    optimizer.update(model, grads)
+    mx.eval(model.parameters(), optimizer.state)
+    value = loss.item()"""
+OF_BATCHES = MODEL.replace("lambda m: ((m(x) - y) ** 2).mean()", "lambda m, x, y: ((m(x) - y) ** 2).mean()")
+RECORDED = f"""import sys
+sys.path.insert(0, {str(RECORDING.parent)!r})
+from recording import *"""
+SEEN = "print(sorted(SEEN.items()))"
 LOCKED = """import threading
 lock = threading.Lock()
 lock.acquire()
@@ -67,6 +83,27 @@ def test_a_cell_is_told_of_beneath_it_broken_and_mended() -> None:
     assert "TypeError" in reports(error)[0] and "raised at In[6]:2" in reports(error)[0]
     (told,) = reports(flat)
     assert "In[8]:4: MP205 error update-not-applied" in told  # at that rate nothing is learned
+
+
+@pytest.mark.slow
+def test_the_configuration_of_the_shell_stays_as_it_is_and_hides_no_finding() -> None:
+    asked = "print(sorted(config), sorted(config.MySection))"
+    _, _, _, before, cell, after = executed(
+        "%load_ext mlxprobe", OF_BATCHES, CONFIGURED, asked, "%%watch" + SAME_BATCH, asked
+    )
+    assert before[0].text == after[0].text
+    (told,) = reports(cell)
+    assert "MP309" in told and "failed" not in told
+
+
+@pytest.mark.slow
+def test_a_watched_cell_asks_nothing_of_the_notebooks_own_objects() -> None:
+    model = MODEL + "\nmodel.plain, model.rows, model.classed = PLAIN, ROWS, CLASSED"
+    loop = MENDED.partition("\n")[2]
+    watched = executed("%load_ext mlxprobe", RECORDED, model, "%%watch\n" + loop, SEEN)
+    alone = executed("1", RECORDED, model, loop, SEEN)
+    assert "healthy: no finding" in reports(watched[3])[0]
+    assert watched[-1][0].text == alone[-1][0].text
 
 
 RENDERS = ("mlxprobe.reports", "jinja2", "vl_convert", "rich", "msgspec")

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.sites import Site
+from mlxprobe.agent.wrapping import typed
 
 
 def assigned(name: str, site: Site, kind: Any = None) -> Site:
@@ -21,8 +22,8 @@ def assigned(name: str, site: Site, kind: Any = None) -> Site:
         rf"\b{word}\b(\[.*\])?(\s*\+=|\.(append|extend)\(|\s*=.*\b{word}\b.*\+|\s*=.*\+.*\b{word}\b)"
         rf"|\b{word}\[.*\]\s*=[^=]"
     )
-    for base in kind.__mro__ if kind is not None else ():
-        for code in [one.__code__ for one in vars(base).values() if isinstance(one, FunctionType)]:
+    for base in typed.lineage(kind) if kind is not None else ():
+        for code in [one.__code__ for one in typed.namespace(base).values() if typed.is_a(one, FunctionType)]:
             for number in sorted({line for _, _, line in code.co_lines() if line}):
                 if adds.search(linecache.getline(code.co_filename, number)):
                     return code.co_filename, number

@@ -7,33 +7,32 @@ import functools
 import linecache
 import sys
 from collections.abc import Callable, Iterator
-from types import CellType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from mlxprobe.agent.code import branches, sites
 from mlxprobe.agent.code.sites import NOWHERE, Site
 from mlxprobe.agent.code.source import functions
+from mlxprobe.agent.wrapping import typed
 
 DEEPEST = 8
 MOST = 64
 NUMPY = "numpy"
 ADDS = {"append", "extend", "insert", "appendleft"}
-EMPTY = CellType()
 
 
 def unwrapped(function: Any) -> tuple[Any, Any]:
     """Return the plain function behind methods, `functools.partial` and wrappers, and what it is bound to."""
     bound = None
     for _ in range(DEEPEST):
-        bound = getattr(function, "__self__", bound)
-        inner = getattr(function, "func", None) or getattr(function, "__func__", None)
-        inner = inner or getattr(function, "__wrapped__", None)
+        bound = function.__self__ if typed.is_a(function, (MethodType, BuiltinFunctionType)) else bound
+        inner = typed.wrapped(function)
         if inner is None:
             break
         function = inner
-    if not hasattr(function, "__code__") and callable(function):
-        function, bound = type(function).__call__, function
-    return (function if hasattr(function, "__code__") else None), bound
+    if not typed.is_a(function, FunctionType) and callable(function):
+        function, bound = typed.method(function, "__call__"), function
+    return (function if typed.is_a(function, FunctionType) else None), bound
 
 
 def loses(function: Any, name: str) -> Site:
@@ -65,7 +64,7 @@ def scopes_of(plain: Any, bound: Any) -> list[dict[str, Any]]:
     cells = zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=False)
     first = plain.__code__.co_varnames[:1]
     own = {first[0]: bound} if bound is not None and first else {}
-    return [own, {name: cell.cell_contents for name, cell in cells if cell != EMPTY}, plain.__globals__]
+    return [own, {name: cell.cell_contents for name, cell in cells if typed.is_filled(cell)}, plain.__globals__]
 
 
 def known_to(plain: Any, bound: Any) -> branches.Known:
@@ -86,7 +85,7 @@ def handed_on(plain: Any, bound: Any, name: str) -> tuple[Any, Any, str]:
     called, owner = unwrapped(_called(calls[0].func, plain, bound))
     if called is None:
         return None, None, ""
-    at = calls[0].args.index(used[0]) + (owner is not None and not isinstance(owner, type(sys)))
+    at = calls[0].args.index(used[0]) + (owner is not None and not typed.is_a(owner, type(sys)))
     names = called.__code__.co_varnames[: called.__code__.co_argcount]
     return (called, owner, names[at]) if at < len(names) else (None, None, "")
 
@@ -100,9 +99,7 @@ def uses_numpy(function: Any) -> bool:
             continue
         read.add(plain)
         held = (plain.__globals__.get(name) for name in plain.__code__.co_names)
-        if any(
-            str(getattr(one, "__module__", None) or getattr(one, "__name__", "")).startswith("numpy") for one in held
-        ):
+        if any(typed.whence(one).partition(".")[0] == NUMPY for one in held):
             return True
         calls = (one for node in _nodes(plain) for one in ast.walk(node) if isinstance(one, ast.Call))
         waiting += [unwrapped(_called(one.func, plain, bound)) for one in calls]
@@ -115,18 +112,18 @@ def _called(node: ast.expr, plain: Any, bound: Any) -> Any:
         return next((held[node.id] for held in scopes_of(plain, None)[1:] if node.id in held), None)
     first = plain.__code__.co_varnames[:1]
     if isinstance(node, ast.Attribute) and getattr(node.value, "id", None) in first and bound is not None:
-        method: Any = getattr(type(bound), node.attr, None)
+        method: Any = typed.method(bound, node.attr)
         return (
             method.__get__(bound)
-            if hasattr(method, "__code__")
-            else {**vars(bound), **(bound if isinstance(bound, dict) else {})}.get(node.attr)
+            if method is not None
+            else {**typed.attributes(bound), **dict(typed.entries(bound))}.get(node.attr)
         )
     return None
 
 
 def settings(owner: Any, attribute: str) -> Iterator[tuple[Site, ast.expr, str]]:
     """List where a user's class sets an attribute of its own: the line, to what, and in which method."""
-    for kind in type(owner).__mro__:
+    for kind in typed.lineage(type(owner)):
         for method in _methods(kind):
             first = method.__code__.co_varnames[:1]
             for node in _nodes(method):
@@ -141,7 +138,7 @@ def settings(owner: Any, attribute: str) -> Iterator[tuple[Site, ast.expr, str]]
 
 def additions(owner: Any, attribute: str) -> Iterator[Site]:
     """List where a user's class adds to a list that it has."""
-    for kind in type(owner).__mro__:
+    for kind in typed.lineage(type(owner)):
         for method in _methods(kind):
             every = [one for node in _nodes(method) for one in ast.walk(node) if isinstance(one, ast.Call)]
             adds = [one for one in every if isinstance(one.func, ast.Attribute) and one.func.attr in ADDS]
@@ -158,7 +155,7 @@ def node_of(code: Any) -> ast.AST:
 
 def assignment(module: Any, attribute: str, elsewhere: str = "") -> Site:
     """Return where an attribute of a module is set: by its own class, or else by the only such line of a file."""
-    for kind in type(module).__mro__:
+    for kind in typed.lineage(type(module)):
         found = [(method, root, one) for method in _methods(kind) for root, one in _sets(method, attribute)]
         ran = [each for each in found if len(found) == 1 or branches.must_run(*each[1:], known_to(each[0], module))]
         if found:
@@ -181,10 +178,10 @@ def drops_first(site: Site) -> bool:
 
 def _methods(kind: type) -> list[Any]:
     """List the functions of a user's class, its constructor first."""
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    file = sites.file_of(typed.module_of(kind))
     if file is not None and not sites.is_users(file):
         return []
-    every = [one for one in (unwrapped(each)[0] for each in vars(kind).values()) if one is not None]
+    every = [one for one in (unwrapped(each)[0] for each in typed.namespace(kind).values()) if one is not None]
     return sorted(every, key=lambda one: one.__name__ != "__init__")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mlxprobe.agent.code.source import COMPARES
+from mlxprobe.agent.wrapping import typed
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 PLAIN = (bool, int, float, str, bytes, type(None))
@@ -142,6 +143,6 @@ class Known:
                     return held[node.id]
         if isinstance(node, ast.Attribute) and node.attr not in self._set:
             owner = self(node.value)
-            held = {**getattr(owner, "__dict__", {}), **(owner if isinstance(owner, dict) else {})}
+            held = {**typed.attributes(owner), **dict(typed.entries(owner) if typed.is_a(owner, dict) else ())}
             return held[node.attr]
         raise LookupError

@@ -15,6 +15,7 @@ from typing import Any
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.code.roots import AGENT, GENERATED
 from mlxprobe.agent.code.trees import is_trained
+from mlxprobe.agent.wrapping import typed
 
 # modules whose functions change nothing that is not handed to them
 HARMLESS = {"mlx", "math", "cmath", "functools", "operator", "itertools", "typing", "collections", "copy", "numpy"}
@@ -119,7 +120,7 @@ class Effects:
             if is_trained(one) and not any(known() is one for known in self.roots):
                 self.roots.append(weakref.ref(one))
         for name, one in shared.items():
-            if isinstance(one, (dict, list, tuple)) or type(one).__name__ == "array":
+            if typed.is_a(one, typed.CONTAINERS) or typed.is_data(one):
                 self.reads[id(frame.f_globals), name] = frame.f_globals
 
     def _tell(self, effect: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.source import SCOPES, functions
+from mlxprobe.agent.wrapping import typed
 
 Loop = ast.For | ast.While
 ONCE: tuple[type, ...] = (
@@ -67,8 +68,7 @@ def value(frame: FrameType, node: ast.expr) -> Any:
     """Return what a name or an attribute stands for in a frame; None where no dict holds it."""
     if isinstance(node, ast.Name):
         return sites.variables(frame).get(node.id, frame.f_globals.get(node.id))
-    owner = value(frame, node.value) if isinstance(node, ast.Attribute) else None
-    return getattr(owner, "__dict__", {}).get(getattr(node, "attr", ""))
+    return typed.attributes(value(frame, node.value)).get(node.attr) if isinstance(node, ast.Attribute) else None
 
 
 def is_left(loop: Loop) -> bool:
@@ -96,14 +96,16 @@ def is_made_in(loop: Loop, node: ast.expr, file: str) -> bool:
 
 def is_used_up(one: Any) -> bool:
     """Tell whether an iterator has nothing left, or one that it takes from."""
-    if isinstance(one, GeneratorType):
+    if typed.is_a(one, GeneratorType):
         return one.gi_frame is None
+    if not isinstance(one, ONCE):
+        return False
     if hasattr(one, "__length_hint__"):
         return bool(one.__length_hint__() == 0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = one.__reduce__() if isinstance(one, ONCE) else ()
-    return any(isinstance(part, ONCE) and is_used_up(part) for part in (made[1] if len(made) > 1 else ()))
+        made = one.__reduce__()
+    return any(typed.is_a(part, ONCE) and is_used_up(part) for part in (made[1] if len(made) > 1 else ()))
 
 
 def rounds_left(frame: FrameType, loop: ast.For) -> int | None:

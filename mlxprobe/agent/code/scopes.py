@@ -11,6 +11,7 @@ from typing import Any
 from mlxprobe.agent.code import authored, branches, sites
 from mlxprobe.agent.code.roots import OWN
 from mlxprobe.agent.code.source import functions
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import parameters
 
 DEEPEST = 24
@@ -33,10 +34,10 @@ class Scope:
             return next((held[node.id] for held in self.values if node.id in held), None)
         if isinstance(node, ast.Attribute):
             owner = self.value(node.value)
-            held = getattr(owner, "__dict__", None) or {}
-            inner = {**held, **(owner if isinstance(owner, dict) else {})}
-            method = getattr(type(owner), node.attr, None)
-            return inner.get(node.attr, MethodType(method, owner) if isinstance(method, FunctionType) else method)
+            inner = {**typed.attributes(owner), **(dict(typed.entries(owner)) if typed.is_a(owner, dict) else {})}
+            shared = typed.static(type(owner), node.attr)
+            method = MethodType(shared, owner) if isinstance(shared, FunctionType) else shared
+            return inner.get(node.attr, None if method is typed.MISSING else method)
         return None
 
     def known(self) -> branches.Known:
@@ -150,14 +151,16 @@ def given(call: ast.Call, scope: Scope, name: str, position: int = -1) -> tuple[
 
 def parameters_of(function: Any) -> list[str]:
     """Name what a function, a method or an object that is called takes, without what it is bound to."""
-    plain, bound = authored.unwrapped(vars(function).get("__init__") if isinstance(function, type) else function)
+    plain, bound = authored.unwrapped(
+        typed.attributes(function).get("__init__") if typed.is_a(function, type) else function
+    )
     names = parameters(plain if plain is not None else function)
-    return names[1:] if bound is not None or isinstance(function, type) else names
+    return names[1:] if bound is not None or typed.is_a(function, type) else names
 
 
 def entered(call: ast.Call, function: Any, scope: Scope) -> Scope | None:
     """Return the scope of a user's function that is called; None where it is none's."""
-    if function is None or isinstance(function, type):
+    if function is None or typed.is_a(function, type):
         return None
     plain, bound = authored.unwrapped(function)
     if plain is None or sites.whose(plain.__code__.co_filename) != OWN:

@@ -10,6 +10,7 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from mlxprobe.agent.code.roots import GENERATED, LIBRARY, OWN, PACKAGE, Roots
+from mlxprobe.agent.wrapping import typed
 
 Site = tuple[str, int]
 NOWHERE: Site = ("", 0)
@@ -42,8 +43,14 @@ def is_users(file: str) -> bool:
 
 def whose_module(name: str) -> str:
     """Tell whose a module is; without a file only the main one is the user's: a notebook, or `python -c`."""
-    file = getattr(sys.modules.get(name), "__file__", None)
+    file = file_of(name)
     return whose(file) if file else OWN if name == "__main__" else LIBRARY
+
+
+def file_of(name: str) -> str:
+    """Return the source file of a module that was imported; empty where it has none."""
+    file = typed.attributes(sys.modules.get(name)).get("__file__")
+    return file if type(file) is str else ""
 
 
 def is_mlx(name: str) -> bool:
@@ -105,14 +112,15 @@ def stack() -> list[tuple[int, FrameType]]:
 def making(kind: type) -> Site:
     """Return the innermost line of somebody's code that has a `kind` made: none of the kind's own methods."""
     frame: FrameType | None = sys._getframe(1)
-    own = {id(code) for base in kind.__mro__ for one in vars(base).values() if (code := _code(one)) is not None}
+    own = {id(code) for base in typed.lineage(kind) for one in typed.namespace(base).values() if (code := _code(one))}
     while frame is not None and (id(frame.f_code) in own or whose(frame.f_code.co_filename) == LIBRARY):
         frame = frame.f_back
     return innermost(frame)
 
 
 def _code(one: Any) -> Any:
-    return getattr(getattr(one, "__func__", one), "__code__", None)
+    plain = one.__func__ if typed.is_a(one, (staticmethod, classmethod)) else one
+    return typed.code(plain)
 
 
 def innermost(frame: FrameType | None) -> Site:
@@ -147,8 +155,8 @@ def text(site: Site) -> str:
     file, line = site
     if not file or os.path.exists(file):
         return ""
-    module = next((one for one in list(sys.modules.values()) if getattr(one, "__file__", None) == file), None)
-    return linecache.getline(file, line, vars(module) if module else None).strip()[:TEXT_CHARACTERS]
+    held = next((one for one in map(typed.attributes, list(sys.modules.values())) if one.get("__file__") == file), None)
+    return linecache.getline(file, line, held).strip()[:TEXT_CHARACTERS]
 
 
 def brief(site: Site) -> str:

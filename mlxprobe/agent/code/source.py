@@ -9,10 +9,11 @@ import linecache
 import operator
 import re
 from collections.abc import Callable, Iterator
-from types import BuiltinFunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from mlxprobe.agent.code.trees import is_optimizer, is_trained
+from mlxprobe.agent.wrapping import typed
 
 SPEAKS = {"print", "input", "open", "exec", "eval", "setattr", "delattr", "next", "breakpoint", "__import__", "globals"}
 CHANGES = {"append", "extend", "insert", "remove", "pop", "popitem", "popleft", "appendleft", "clear", "update"}
@@ -113,7 +114,10 @@ class Reader:
                 isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and isinstance(node.value, LISTS)
             ):
                 effect = "" if node.target.id not in self._arguments else f"adds to {node.target.id}"
-            elif isinstance(node, (ast.For, ast.comprehension)) and hasattr(self._value(node.iter), "__next__"):
+            elif (
+                isinstance(node, (ast.For, ast.comprehension))
+                and typed.static(type(self._value(node.iter)), "__next__") is not typed.MISSING
+            ):
                 effect = f"iterates {ast.unparse(node.iter)}"
             elif isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.ClassDef)):
                 effect = f"has a {type(node).__name__}"
@@ -125,12 +129,12 @@ class Reader:
         if self._is_own(node.value) or (getattr(self._node, "name", "") == "__init__" and root in self._arguments[:1]):
             return ""
         itself = self._scope.get(self._arguments[0]) if self._arguments else None
-        if is_trained(owner) or (isinstance(owner, dict) and root in self._arguments and is_optimizer(itself)):
+        if is_trained(owner) or (typed.is_a(owner, dict) and root in self._arguments and is_optimizer(itself)):
             self._changed.append(owner)  # of an optimizer, the state of one parameter that it is handed
             return ""
         sliced = isinstance(node, ast.Subscript) and isinstance(node.slice, (ast.Slice, ast.Tuple))
         local = root in self._bound or root in self._arguments
-        if local and (type(owner).__name__ == "array" or (owner is UNKNOWN and sliced)):
+        if local and (typed.is_data(owner) or (owner is UNKNOWN and sliced)):
             return ""  # part of an array: the program's own are copies then
         return f"writes {ast.unparse(node)}"
 
@@ -141,9 +145,9 @@ class Reader:
         if not isinstance(function, ast.Attribute) or ".at[" in ast.unparse(function):
             return ""
         owner = self._value(function.value)
-        if isinstance(owner, ModuleType):
+        if typed.is_a(owner, ModuleType):
             return self._calls_of(owner, function)
-        if type(owner).__module__.startswith(("random", "numpy.random")):
+        if typed.origin(owner).startswith(("random", "numpy.random")):
             return f"calls {ast.unparse(function)}"
         if function.attr not in CHANGES or self._is_own(function.value) or is_trained(owner):
             if is_trained(owner) and function.attr in CHANGES:
@@ -153,13 +157,13 @@ class Reader:
 
     def _calls_of(self, module: ModuleType, function: ast.Attribute) -> str:
         top = module.__name__.partition(".")[0]
-        called = getattr(module, function.attr, None)
+        called = typed.attributes(module).get(function.attr)
         if top == "mlx":
             changes = module.__name__.startswith("mlx.core") and MLX_CHANGES.match(function.attr)
             return f"calls {ast.unparse(function)}" if changes else ""
         quiet = top in self._harmless and "random" not in module.__name__
-        compiled = isinstance(called, BuiltinFunctionType) or not hasattr(called, "__code__")
-        if quiet or not compiled or isinstance(called, type):
+        compiled = not typed.is_a(called, FunctionType)
+        if quiet or not compiled or typed.is_a(called, type):
             return ""  # Python functions are read when they run
         return f"calls {ast.unparse(function)}"
 
@@ -181,7 +185,8 @@ class Reader:
         """Tell whether a part of what a function returns is something that each call of it makes."""
         if not (isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call)):
             return False
-        code = getattr(self._value(node.value.func), "__code__", None)
+        called = self._value(node.value.func)
+        code = typed.code(called)
         known = functions(code.co_filename).get((code.co_name, code.co_firstlineno), []) if code else []
         return len(known) == 1 and Reader(known[0], {}, [], set()).returns_its_own(ast.literal_eval(node.slice))
 
@@ -199,9 +204,7 @@ class Reader:
             owner = self._value(node.value)
             if owner is UNKNOWN:
                 return UNKNOWN
-            if isinstance(owner, dict) and node.attr in owner:
-                return owner[node.attr]
-            held = getattr(owner, "__dict__", {})
+            held = {**typed.attributes(owner), **(dict(typed.entries(owner)) if typed.is_a(owner, dict) else {})}
             return held.get(node.attr, UNKNOWN)
         return UNKNOWN
 

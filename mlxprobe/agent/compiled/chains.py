@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import _tuplegetter  # type: ignore[attr-defined]
 from types import MemberDescriptorType, ModuleType
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.roots import OWN
 from mlxprobe.agent.code.trees import is_array, is_optimizer
+from mlxprobe.agent.wrapping import typed
 
-MISSING = object()
+MISSING = typed.MISSING
 SHAPES = {"shape", "ndim", "dtype", "size", "nbytes", "itemsize"}
 MOST_BYTES = 1 << 20
 DRAWS = ("random", "numpy.random", "numpy")
@@ -40,11 +42,7 @@ def is_parameter(one: Any, steps: Any) -> bool:
     """Tell whether a chain leads to what a module has for a parameter."""
     for is_element, key in steps:
         below = part(one, key, is_element=is_element)
-        if (
-            hasattr(one, "trainable_parameters")
-            and not str(key).startswith("_")
-            and (is_array(below) or is_tree(below))
-        ):
+        if typed.is_module(one) and not str(key).startswith("_") and (is_array(below) or is_tree(below)):
             return True
         one = below
     return False
@@ -53,22 +51,25 @@ def is_parameter(one: Any, steps: Any) -> bool:
 def part(one: Any, key: Any, *, is_element: bool) -> Any:
     """Return an element or an attribute, without running any code of the program's."""
     if is_element:
-        inside = isinstance(one, (list, tuple)) and isinstance(key, int) and -len(one) <= key < len(one)
-        return dict.get(one, key, MISSING) if isinstance(one, dict) else one[key] if inside else MISSING
-    if isinstance(one, ModuleType) and sites.whose_module(one.__name__) != OWN and one.__name__ not in DRAWS:
+        inside = typed.is_a(one, (list, tuple)) and typed.is_a(key, int) and -typed.size(one) <= key < typed.size(one)
+        return dict.get(one, key, MISSING) if typed.is_a(one, dict) else typed.children(one)[key] if inside else MISSING
+    if typed.is_a(one, ModuleType) and sites.whose_module(one.__name__) != OWN and one.__name__ not in DRAWS:
         return MISSING
-    if is_optimizer(one) and sites.whose_module(type(one).__module__) != OWN:
+    if is_optimizer(one) and sites.whose_module(typed.origin(one)) != OWN:
         return MISSING
-    held = {**getattr(one, "__dict__", {}), **(one if isinstance(one, dict) and key in one else {})}
+    held = {**typed.attributes(one), **(dict(typed.entries(one)) if typed.is_a(one, dict) else {})}
     return held[key] if key in held else shared(one, key)
 
 
 def shared(one: Any, key: Any) -> Any:
     """Return a number that a class has, or what an object without a dict of its own has."""
-    kind = one if isinstance(one, type) else type(one)
-    found = next((vars(base)[key] for base in kind.__mro__ if key in vars(base)), MISSING)
-    if isinstance(found, MemberDescriptorType) or (isinstance(one, tuple) and key in getattr(kind, "_fields", ())):
-        return getattr(one, key, MISSING)
+    kind = one if typed.is_a(one, type) else type(one)
+    found = typed.static(kind, key)
+    if type(found) in (MemberDescriptorType, _tuplegetter) and kind is type(one):
+        try:
+            return found.__get__(one)
+        except AttributeError:  # a slot that is empty
+            return MISSING
     return found if is_number(found) else MISSING
 
 
@@ -80,7 +81,7 @@ def state(one: Any) -> Any:
         return one.shape, one.tobytes()
     if is_generator(one):
         for name in ("bit_generator", "getstate", "get_state"):
-            if hasattr(one, name):
+            if typed.static(type(one), name) is not typed.MISSING:
                 held = getattr(one, name)
                 return repr(held.state if name == "bit_generator" else held())
     return MISSING
@@ -88,12 +89,12 @@ def state(one: Any) -> Any:
 
 def is_number(one: Any) -> bool:
     """Tell whether a value is a Python number."""
-    return isinstance(one, (bool, int, float))
+    return typed.is_a(one, (bool, int, float))
 
 
 def is_host(one: Any) -> bool:
     """Tell whether a value is a small array of NumPy's, or a number."""
-    return type(one).__module__ == "numpy" and hasattr(one, "tobytes") and one.nbytes <= MOST_BYTES
+    return typed.origin(one) == "numpy" and typed.is_number_of_numpy(one) and one.nbytes <= MOST_BYTES
 
 
 def is_tree(one: Any) -> bool:
@@ -103,8 +104,7 @@ def is_tree(one: Any) -> bool:
 
 def is_generator(one: Any) -> bool:
     """Tell whether something draws random numbers that are not MLX's: a generator, or a module of the kind."""
-    if isinstance(one, ModuleType):
+    if typed.is_a(one, ModuleType):
         return one.__name__ in DRAWS[:2]
-    return (type(one).__module__, type(one).__name__) == ("random", "Random") or (
-        type(one).__module__.startswith("numpy.random") and hasattr(one, "random")
-    )
+    origin, drawn = typed.origin(one), typed.static(type(one), "random") is not typed.MISSING
+    return drawn and (origin == "random" or origin.startswith("numpy.random"))

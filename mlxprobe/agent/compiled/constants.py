@@ -16,6 +16,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.budget import next_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.nesting import Trace
+from mlxprobe.agent.wrapping import typed
 
 Value = tuple[str, Callable[[], Any], tuple[str, int]]  # a name, what gives it, and where
 Candidate = tuple[Callable[[], Any], Any, tuple[str, int]]  # what gives an array, what the trace keeps, and where
@@ -74,7 +75,7 @@ class Constants:
         given = {id(call.model): call.parameters for call in trace.calls if call.model is not None}
         candidates: dict[str, Candidate] = {}
         for model in models:
-            if hasattr(model, "trainable_parameters") and id(model) not in updated:
+            if typed.is_module(model) and id(model) not in updated:
                 reference = weakref.ref(model)
                 trees = given.get(id(model), {}).values() or [model.parameters()]  # a frozen one may follow another
                 named = [pair for tree in trees for pair in graph.named_leaves(tree)]
@@ -156,7 +157,7 @@ class Constants:
 
 def is_key(one: Any) -> bool:
     """Tell whether something has the form of a random key."""
-    return (tuple(getattr(one, "shape", ())), str(getattr(one, "dtype", ""))) == KEY
+    return typed.is_array(one) and (typed.shape(one), str(one.dtype)) == KEY
 
 
 def leaf(path: str, name: str, value: Callable[[], Any]) -> Any:

@@ -26,6 +26,7 @@ from mlxprobe.agent.record.capture import Reach
 from mlxprobe.agent.record.losspath import loss_in
 from mlxprobe.agent.record.nesting import Trace
 from mlxprobe.agent.record.phases import TRACING
+from mlxprobe.agent.wrapping import typed
 
 KEPT_BYTES = 50_000_000  # of state that one call keeps alive: what is larger is looked into from the second call on
 CONSTANTS = (bool, int, float, str, type(None))
@@ -184,10 +185,10 @@ class Compiled:
     def _owner(self, updates: list[tuple[Any, Any]]) -> Any:
         """Return the module whose losses these are: an optimizer may be given a plain dict of its parameters."""
         for model, _ in updates:
-            if hasattr(model, "trainable_parameters"):
+            if typed.is_module(model):
                 return model
         known = [one for pairs in self._trained.values() for one, _ in pairs] + self._models
-        return next((model for one in known if hasattr(model := one(), "trainable_parameters")), None)
+        return next((model for one in known if typed.is_module(model := one())), None)
 
     def _kept(self, shadows: Shadows) -> Saved | None:
         """Keep what a first call is given: only its trace tells what there is to look into."""
@@ -235,7 +236,7 @@ class Returned:
         arrays, model = graph.leaves(result), self._model()
         return Call(
             model=model,
-            parameters=model.trainable_parameters() if hasattr(model, "trainable_parameters") else None,
+            parameters=model.trainable_parameters() if typed.is_module(model) else None,
             data={},
             loss=arrays[self._loss] if self._loss >= 0 else None,
             gradients={path: arrays[k] for path, k in self._gradients.items()},
@@ -246,5 +247,4 @@ class Returned:
 
 def branch(args: Any, kwargs: Any) -> tuple[Any, ...]:
     """Tell calls apart that run different traces: by their numbers, words and flags, and by the kinds of the rest."""
-    given = (*args, *kwargs.values())
-    return tuple([one if isinstance(one, CONSTANTS) else type(one).__name__ for one in given])
+    return tuple([one if typed.is_a(one, CONSTANTS) else type(one).__name__ for one in (*args, *kwargs.values())])

@@ -10,6 +10,7 @@ from typing import Any
 from mlxprobe.agent.compiled.traces import Traces
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.budget import is_landmark
+from mlxprobe.agent.wrapping import typed
 
 FORMS = 4096  # of arguments that are remembered
 PARTS = 16
@@ -126,15 +127,14 @@ def sources(arrays: list[Any]) -> int:
 
 def outline(values: Any) -> tuple[Any, ...]:
     """Tell calls apart by the shapes of their arguments, and of what lies directly in them; some microseconds."""
-    return tuple(
-        [shape if type(shape := getattr(one, "shape", 0)) is tuple else _form(one, 1) for one in values[:PARTS]]
-    )
+    return tuple([typed.shape(one) if typed.is_data(one) else _form(one, 1) for one in values[:PARTS]])
 
 
 def _form(value: Any, depth: int) -> Any:
-    if isinstance(value, dict):
-        value = tuple(value.values())
-    if isinstance(value, (list, tuple)):
-        return tuple(_form(one, depth - 1) for one in value[:PARTS]) if depth else len(value)
-    shape = getattr(value, "shape", None)
-    return shape if isinstance(shape, tuple) else value if isinstance(value, (int, float, str)) else type(value)
+    if typed.is_a(value, dict):
+        value = tuple(typed.children(value))
+    if typed.is_a(value, (list, tuple)):
+        return tuple(_form(one, depth - 1) for one in typed.children(value)[:PARTS]) if depth else typed.size(value)
+    return (
+        typed.shape(value) if typed.is_data(value) else value if typed.is_a(value, (int, float, str)) else type(value)
+    )

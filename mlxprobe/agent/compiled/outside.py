@@ -25,6 +25,7 @@ from mlxprobe.agent.compiled.chains import (
     state,
 )
 from mlxprobe.agent.looks.mapped import MADE_OF
+from mlxprobe.agent.wrapping import typed
 
 FUNCTIONS, READS = 64, 128
 PLAIN = (bool, int, float, str)
@@ -103,9 +104,7 @@ class Outside:
         if kind and key not in self._reads:
             self._reads[key] = one = Read(root, steps, use, frame.f_code.co_filename)
             one.before = state(value)
-            one.kept = is_generator(value) and (
-                use.into is not None or keeps(frame, getattr(self._function, "__code__", None))
-            )
+            one.kept = is_generator(value) and (use.into is not None or keeps(frame, typed.code(self._function)))
             into = self._root(frame, use.into)[0] if use.into is not None else None
             one.into = partial(target, into, use.into.steps) if into is not None else None
 
@@ -119,7 +118,7 @@ class Outside:
             one = frame.f_locals[name]
             if is_generator(one):
                 return lambda: one, id(one)
-            if not use.steps or isinstance(one, ModuleType):
+            if not use.steps or typed.is_a(one, ModuleType):
                 return None, None
             return holding(one), id(one)
         if name in frame.f_globals:
@@ -177,7 +176,7 @@ def holding(one: Any) -> Callable[[], Any] | None:
 def is_plain(one: Any) -> bool:
     """Tell whether a container holds numbers and words alone."""
     parts = one.values() if type(one) is dict else one if type(one) in (list, tuple) else ()
-    return is_tree(one) and all(part is None or isinstance(part, PLAIN) or is_plain(part) for part in parts)
+    return is_tree(one) and all(part is None or typed.is_a(part, PLAIN) or is_plain(part) for part in parts)
 
 
 def keeps(frame: FrameType, last: CodeType | None) -> bool:
@@ -209,16 +208,16 @@ def cells(function: Any) -> Iterator[tuple[CodeType, dict[str, Any]]]:
         if id(one) in known:
             continue
         known.add(id(one))
-        if isinstance(one, partial):
+        if typed.is_a(one, partial):
             waiting.append(one.func)
-        elif isinstance(one, MethodType):
+        elif typed.is_a(one, MethodType):
             waiting.append(one.__func__)
-        elif isinstance(one, FunctionType):
+        elif typed.is_a(one, FunctionType):
             waiting += [part for part in (vars(one).get("__wrapped__"), *vars(one).get(MADE_OF, ())[:1]) if part]
             code = one.__code__
             closure = dict(zip(code.co_freevars, one.__closure__ or (), strict=False))
             contents = [content(cell) for cell in closure.values()]
             shared = [one.__globals__.get(name) for name in code.co_names]
-            waiting += [part for part in contents + shared if isinstance(part, (FunctionType, MethodType, partial))]
+            waiting += [part for part in contents + shared if typed.is_a(part, (FunctionType, MethodType, partial))]
             if closure and sites.is_users(code.co_filename):
                 yield code, closure

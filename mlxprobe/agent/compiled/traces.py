@@ -11,6 +11,7 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wrapping import typed
 
 WORTH_TELLING = 5
 HALF, FIFTH = 0.5, 0.2
@@ -52,7 +53,7 @@ class Traces:
         self._known.add(key)
         self.traces += 1
         for path, one in signature.items():
-            if isinstance(one, tuple):
+            if typed.is_a(one, tuple):
                 self._compare_lengths(path, one, self._last.get(path, one))
             elif type(one) in (int, float):
                 self._numbers.setdefault(path, set()).add(one)
@@ -178,11 +179,11 @@ def described(args: Any, kwargs: Any, captured: Any) -> Iterator[tuple[str, Any]
 
 def constants(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     """List the values among arguments that are no arrays."""
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if value is None or typed.is_a(value, (bool, int, float, str)):
         yield path, value
-    elif isinstance(value, dict):
-        for key, one in value.items():
+    elif typed.is_a(value, dict):
+        for key, one in typed.texts(typed.entries(value)):
             yield from constants(f"{path}.{key}", one)
-    elif isinstance(value, (list, tuple)):
-        for k, one in enumerate(value):
+    elif typed.is_a(value, (list, tuple)):
+        for k, one in typed.entries(value):
             yield from constants(f"{path}.{k}", one)

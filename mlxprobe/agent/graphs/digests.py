@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
+
+from mlxprobe.agent.wrapping import typed
 
 MOST = 32  # arrays, numbers and words of one batch
 HELD_BYTES = 2 << 20  # of a batch, up to the end of its step
@@ -38,37 +39,29 @@ class Batch:
 
 def batch(data: Any) -> Batch | None:
     """Gather all parts of a batch; None where it is too large to hold, or has a part of a kind that cannot be read."""
-    import mlx.core as mx
-
     arrays: dict[int, Any] = {}
     parts: list[object] = []
     waiting = [data]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, mx.array):
+        if typed.is_array(node):
             arrays[len(parts)] = node
-            parts.append(mx.array)
-        elif isinstance(node, dict) and type(node) is not dict:
+            parts.append(type(node))
+        elif typed.is_a(node, dict) and type(node) is not dict:
             return None
-        elif isinstance(node, (dict, list, tuple)):
-            parts.append((type(node), tuple(map(str, node)) if isinstance(node, dict) else len(node)))
-            waiting += reversed(node.values() if isinstance(node, dict) else node)
-        elif isinstance(node, PLAIN):
+        elif typed.is_a(node, (dict, list, tuple)):
+            names = tuple(map(typed.named, node)) if type(node) is dict else typed.size(node)
+            parts.append((type(node), names))
+            waiting += reversed(typed.children(node))
+        elif type(node) in PLAIN:
             parts.append((type(node), repr(node) if isinstance(node, (float, complex)) else node))
-        elif not (is_numpy(node) and node.nbytes <= HELD_BYTES and node.dtype.kind in READABLE):
+        elif not (typed.is_number_of_numpy(node) and node.nbytes <= HELD_BYTES and node.dtype.kind in READABLE):
             return None
         else:
             parts.append(digest(node))
         if len(parts) > MOST:
             return None
     return Batch(arrays, parts) if sum(one.nbytes for one in arrays.values()) <= HELD_BYTES else None
-
-
-def is_numpy(value: Any) -> bool:
-    """Tell whether something is an array or a number of NumPy, without importing it."""
-    numpy = sys.modules.get("numpy")
-    kinds: tuple[type, ...] = (numpy.ndarray, numpy.generic) if numpy is not None else ()
-    return type(value) in kinds[:1] or isinstance(value, kinds[1:])
 
 
 Pending = Callable[[list[Any]], int]

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from mlxprobe.agent.graphs import export
+from mlxprobe.agent.wrapping import typed
 
 spent_s = export.spent_s
 SAMPLED = 256  # elements of a parameter
@@ -29,11 +30,11 @@ def named_leaves(tree: Any) -> list[tuple[str, Any]]:
     while within:
         above, pairs = within[-1]
         for key, node in pairs:
-            if isinstance(node, array):
+            if issubclass(type(node), array):
                 found.append((f"{above}{key}", node))
-            elif isinstance(node, kinds) and (before := times.get(id(node), 0)) < PATHS:
+            elif issubclass(type(node), kinds) and (before := times.get(id(node), 0)) < PATHS:
                 times[id(node)] = before + 1
-                inner = [*node.items()] if isinstance(node, dict) else [*enumerate(node)]
+                inner = list(typed.texts(typed.entries(node)))
                 path = f"{above}{key}"
                 within.append((path and f"{path}.", iter(inner)))
                 break
@@ -51,11 +52,11 @@ def leaves(tree: Any) -> list[Any]:
     waiting, times = [tree], dict[int, int]()
     while waiting:
         node = waiting.pop()
-        if isinstance(node, array):
+        if issubclass(type(node), array):
             found.append(node)
-        elif isinstance(node, (dict, list, tuple)) and (before := times.get(id(node), 0)) < PATHS:
+        elif issubclass(type(node), typed.CONTAINERS) and (before := times.get(id(node), 0)) < PATHS:
             times[id(node)] = before + 1
-            waiting += reversed(node.values() if isinstance(node, dict) else node)
+            waiting += reversed(typed.children(node))
     return found
 
 
@@ -127,7 +128,7 @@ def evaluate(arrays: list[Any]) -> None:
     """Evaluate arrays together, so that what they share is computed once and freed as it goes."""
     import mlx.core as mx
 
-    mx.eval(*[one for one in arrays if isinstance(one, mx.array)])
+    mx.eval(*[one for one in arrays if typed.is_array(one)])
 
 
 def number(array: Any) -> float:

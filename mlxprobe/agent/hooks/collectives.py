@@ -20,6 +20,7 @@ from mlxprobe.agent.hooks.leaves import Leaves
 from mlxprobe.agent.hooks.rows import AT_ONCE, KEPT, Kinds, Row, Untold, Words, ago
 from mlxprobe.agent.record.nesting import Nesting
 from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.platform import inside
 
@@ -142,7 +143,7 @@ class Collectives:
             peer = int(args[len(names) - 1] if len(args) >= len(names) else kwargs[names[-1]])
         group = self._name(kwargs.get("group")) if self._groups else WORLD
         whole = args[0] if args and operation != "recv" else result
-        key = [operation, group, peer, getattr(whole, "shape", ()), getattr(whole, "dtype", None)]
+        key = [operation, group, peer, typed.shape(whole), whole.dtype if typed.is_array(whole) else None]
         frame: FrameType | None = sys._getframe(2)
         while frame is not None:  # a line takes long to work out: ways gone before are known by their instructions
             key += id(frame.f_code), frame.f_lasti

@@ -14,6 +14,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.origin.held import Origin
 from mlxprobe.agent.record.nesting import Nesting
 from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 
@@ -88,7 +89,7 @@ class Compilation:
     def wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
         def compile_(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
-            if sites.is_mlx(getattr(fun, "__module__", None) or ""):
+            if sites.is_mlx(typed.whence(fun)):
                 return self._unless_replayed(fun, original(fun, *args, **kwargs))
             site = sites.calling()
             made = self.made.setdefault(site, Made(self.recorder, site))
@@ -96,7 +97,7 @@ class Compilation:
                 made.compiled()
             given = [args[k] if len(args) > k else kwargs.get(name) for k, name in enumerate(("inputs", "outputs"))]
             function = Compiled(fun, given, site, self.inspection, self._origin)
-            name = getattr(fun, "__name__", type(fun).__name__)
+            name = typed.title(fun)
             self.recorder.traces.setdefault(name, []).append(function.traces)
 
             @like(fun)

@@ -14,6 +14,7 @@ from mlxprobe.agent.hooks.threads import Threads
 from mlxprobe.agent.record.facts import InForkError
 from mlxprobe.agent.record.phases import SAVING
 from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 READERS = ("item", "tolist", "__float__", "__int__", "__bool__", "__array__", "__repr__", "__str__", "__format__")
@@ -62,7 +63,7 @@ class Evaluations:
                 collectives.returns(clock(), waits=waits)
             try:
                 for arg in args:
-                    if isinstance(arg, evaluable):
+                    if typed.is_a(arg, evaluable):
                         recorder.evaluated(began, whole=recorder.lazy_steps > 1 and recorder.trained.holds(args))
                         return
                 recorder.fact("ineffective evaluation", kinds=[type(arg).__name__ for arg in args])

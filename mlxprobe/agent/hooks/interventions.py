@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.hooks import alterations
+from mlxprobe.agent.wrapping import typed
 
 MAX_NORM = 1.0
 
@@ -146,7 +147,7 @@ class Interventions:
             if "skip-update" in self._names:
                 return None
             result = self._apply(lambda changed: original(optimizer, model, changed), gradients)
-            self._finish(optimizer, model.parameters() if hasattr(model, "parameters") else model)
+            self._finish(optimizer, model.parameters() if typed.is_module(model) else model)
             return result
 
         return update
@@ -189,7 +190,7 @@ def capturing(mx: Any, original: Callable[..., Any]) -> Callable[..., Any]:
     """Let `mx.compile` know of the random state; MLX's own functions are compiled as they are."""
 
     def compiled(fun: Callable[..., Any], inputs: Any = None, outputs: Any = None, shapeless: bool = False) -> Any:
-        if not (getattr(fun, "__module__", None) or "").startswith("mlx."):
+        if not typed.whence(fun).startswith("mlx."):
             inputs, outputs = (alterations.with_random_state(mx, one) for one in (inputs, outputs))
         return original(fun, inputs, outputs, shapeless)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import described
 
 Bound = tuple[Any, Callable[..., Any]] | None  # the model, and the function that `nn.value_and_grad` was given
@@ -64,7 +65,7 @@ def _described(
     if bound:
         describe, args = described(bound[1], ()), args[1:]
     value, gradients = result
-    loss = value[0] if isinstance(value, (tuple, list)) and value else value
+    loss = typed.first(value)
     return Call(
         model=bound[0] if bound else None,
         parameters=parameters,
@@ -79,11 +80,11 @@ def made_by(maker: Any) -> Iterator[FunctionType]:
     """List the functions that `nn.value_and_grad` has made and somebody keeps; none of a release that makes others."""
     while hasattr(maker, "__wrapped__"):
         maker = maker.__wrapped__
-    consts = maker.__code__.co_consts if isinstance(maker, FunctionType) else ()
-    for code in [one for one in consts if isinstance(one, CodeType)]:
+    consts = maker.__code__.co_consts if typed.is_a(maker, FunctionType) else ()
+    for code in [one for one in consts if typed.is_a(one, CodeType)]:
         if {HELD, "model"} <= set(code.co_freevars):
             every = [one for one in gc.get_objects() if type(one) is FunctionType]
-            yield from (one for one in every if one.__code__ is code and hasattr(one, "__wrapped__"))
+            yield from (one for one in every if one.__code__ is code and "__wrapped__" in vars(one))
 
 
 def unwrapped(function: Any) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.roots import OWN
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.imports import when_imported
 
@@ -58,15 +59,15 @@ class Threads:
     def _start(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
         def start(thread: Any) -> Any:
-            self._take(getattr(thread, "_target", None) or getattr(type(thread), "run", None))
+            self._take(typed.attributes(thread).get("_target") or typed.method(thread, "run"))
             return original(thread)
 
         return start
 
     def _take(self, function: Any) -> None:
-        function = getattr(function, "func", function)  # of a partial one
-        function = getattr(function, "__func__", function)
-        if isinstance(function, FunctionType) and len(self._given) < MOST:
+        for _ in range(2):  # a partial function of a method
+            function = typed.wrapped(function) or function
+        if typed.is_a(function, FunctionType) and len(self._given) < MOST:
             code = function.__code__
             if sites.whose(code.co_filename) == OWN:
                 self._given.add(code)

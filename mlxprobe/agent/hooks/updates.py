@@ -15,6 +15,7 @@ from mlxprobe.agent.record.capture import Traced
 from mlxprobe.agent.record.nesting import Nesting
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wire.ranks import declared
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 
@@ -61,7 +62,7 @@ class Updates:
         def update(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
             if nesting.depth:
                 return original(optimizer, *args, **kwargs)
-            if applies and not kwargs and len(args) == 2 and isinstance(args[0], dict):
+            if applies and not kwargs and len(args) == 2 and typed.is_a(args[0], dict):
                 model, gradients = args
             else:
                 model, gradients = _trees(args, kwargs, applies=applies)
@@ -98,7 +99,7 @@ class Updates:
     def _meet(self, optimizer: Any, model: Any) -> None:
         """Tell of training that had begun before we came; only where its count is at hand."""
         self._met.add(id(optimizer))
-        parts = getattr(optimizer, "optimizers", [optimizer])
+        parts = typed.setting(optimizer, "optimizers", [optimizer])
         with self._inspection.at_our_cost(), contextlib.suppress(Exception):
             counts = [one.state["step"] for one in parts if "step" in one.state]
             if not graph.pending(counts) and any(int(one.item()) for one in counts):
@@ -179,8 +180,8 @@ def _named(tree: Any) -> dict[str, Any]:
 def _trees(args: tuple[Any, ...], kwargs: dict[str, Any], *, applies: bool) -> tuple[Any, Any]:
     """Return the model and the gradients among an update's arguments; `apply_gradients` takes them in turned order."""
     trees = args if not kwargs else (*args, *kwargs.values())
-    if len(trees) != 2 or not isinstance(trees[0], dict) or not isinstance(trees[1], dict):
-        trees = tuple(arg for arg in trees if isinstance(arg, dict))
+    if len(trees) != 2 or not typed.is_a(trees[0], dict) or not typed.is_a(trees[1], dict):
+        trees = tuple(arg for arg in trees if typed.is_a(arg, dict))
         if len(trees) != 2:
             return {}, {}
     return (trees[0], trees[1]) if applies else (trees[1], trees[0])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mlxprobe.agent.code.trees import Saved, is_array, put
+from mlxprobe.agent.wrapping import typed
 
 MATRICES = 3  # a base and its two factors: whatever holds more is no adapter
 SCALES = ("scale", "scaling", "lora_scale", "lora_scaling", "multiplier")
@@ -66,23 +67,22 @@ def _gather(node: Any, path: str, found: list[Adapter]) -> list[Matrix]:
     mine = list(_own(node, path))
     for key, child in _children(node):
         mine += _gather(child, f"{path}.{key}".lstrip("."), found)
-    complete = list(_fitted(node, path, mine)) if len(mine) == MATRICES and hasattr(node, "parameters") else []
+    complete = list(_fitted(node, path, mine)) if len(mine) == MATRICES and typed.is_module(node) else []
     found.extend(complete)
     return (mine * (1 + len(complete)))[: MATRICES + 1]  # what holds a whole adapter is no part of one
 
 
 def _children(node: Any) -> Iterator[tuple[str, Any]]:
     """Yield what a container holds, without what MLX takes for no parameters."""
-    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    for key, value in items:
-        if isinstance(value, (dict, list)) and not str(key).startswith("_"):
-            yield str(key), value
+    for key, value in typed.texts(typed.entries(node) if typed.is_a(node, (dict, list)) else []):
+        if typed.is_a(value, (dict, list)) and not key.startswith("_"):
+            yield key, value
 
 
 def _own(node: Any, path: str) -> Iterator[Matrix]:
     """Yield the matrices that lie right in a node; the parts of a quantised weight are one."""
-    arrays = {key: one for key, one in node.items() if is_array(one)} if isinstance(node, dict) else {}
-    bits, scales = getattr(node, "bits", 0), arrays.get("scales")
+    arrays = {key: one for key, one in typed.entries(node) if is_array(one)} if typed.is_a(node, dict) else {}
+    bits, scales = typed.attributes(node).get("bits", 0), arrays.get("scales")
     for key, one in arrays.items():
         packed = key == "weight" and bits and scales is not None
         part = key == "bias" or (bits and key in ("scales", "biases"))
@@ -130,7 +130,7 @@ def multiply(left: tuple[int, ...], right: tuple[int, ...], base: tuple[int, ...
 def spaces(holder: Any) -> list[dict[str, Any]]:
     """Return where an adapter's module, and those right below it, keep what is no array."""
     below = [holder, *(child for _, child in _children(holder))]
-    return [vars(one) for one in below if hasattr(one, "__dict__")]
+    return [typed.attributes(one) for one in below]
 
 
 def named_scales(where: list[dict[str, Any]]) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlxprobe.agent.code.trees import is_array
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.wrapping import typed
 
 WORDS = 200  # characters
 
@@ -29,5 +30,5 @@ def outputs(made: Any) -> list[Any]:
     """List the arrays of floating-point numbers in what a model returns."""
     import mlx.core as mx
 
-    parts = made if is_array(made) or isinstance(made, (tuple, list, dict)) else getattr(made, "__dict__", {})
+    parts = made if is_array(made) or typed.is_a(made, typed.CONTAINERS) else typed.attributes(made)
     return [one for one in graph.leaves(parts) if mx.issubdtype(one.dtype, mx.floating) and one.size]

@@ -15,6 +15,7 @@ from mlxprobe.agent.code.scopes import Scope, Trail, Way, asked, entered, given
 from mlxprobe.agent.code.sites import NOWHERE, Site
 from mlxprobe.agent.looks.bindings import bindings, given_by, is_skipped
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import parameters
 
 SAME = {"array", "asarray", "stop_gradient", "astype", "copy", "ascontiguousarray", "from_numpy", "to", "tolist"}
@@ -155,14 +156,14 @@ def _call(node: ast.Call, scope: Scope, way: Way, trail: Trail) -> Site:
     if name not in SAME:
         return here
     owner = node.func.value if isinstance(node.func, ast.Attribute) else None
-    method = owner is not None and not isinstance(scope.value(owner), ModuleType)
+    method = owner is not None and not typed.is_a(scope.value(owner), ModuleType)
     first = owner if method else first
     return follow(first, scope, way, trail) if isinstance(first, (ast.Name, ast.Attribute)) else here
 
 
 def _lengthened(node: ast.Name | ast.Attribute, scope: Scope) -> Site | None:
     """Return the line that adds to a list of the user's; None where a value is no list, or nothing does."""
-    if not isinstance(scope.value(node), (list, deque)):
+    if not typed.is_a(scope.value(node), (list, deque)):
         return None
     if isinstance(node, ast.Attribute):
         return next(authored.additions(scope.value(node.value), node.attr), None)
@@ -193,11 +194,11 @@ def _looped(node: ast.expr, scope: Scope, way: Way, trail: Trail) -> Site:
         if name in LOOPED and node.args:
             return _looped(node.args[0], scope, way[1:] if name == "enumerate" else way, trail)
         called = scope.value(node.func)
-        held = called if isinstance(called, type) else None
+        held = called if typed.is_a(called, type) else None
         inner = entered(node, called, scope)
         if inner is not None:
             return _returned(inner, way, trail) or here
-    elif isinstance(held, GeneratorType) and sites.whose(held.gi_code.co_filename) == OWN:
+    elif typed.is_a(held, GeneratorType) and sites.whose(held.gi_code.co_filename) == OWN:
         frame = held.gi_frame
         values = [sites.variables(frame), frame.f_globals] if frame is not None else [{}]
         inner = Scope(held.gi_code, authored.node_of(held.gi_code), values, by=lambda: None)
@@ -207,9 +208,9 @@ def _looped(node: ast.expr, scope: Scope, way: Way, trail: Trail) -> Site:
 
 def _iterated(node: ast.expr, held: Any, scope: Scope, way: Way, trail: Trail) -> Site:
     """Follow what an object of the user's, or one of a class, is iterated by."""
-    kind = held if isinstance(held, type) else type(held)
+    kind = held if typed.is_a(held, type) else type(held)
     for method in ("__next__", "__iter__", "__getitem__"):
-        function = getattr(kind, method, None)
+        function = typed.static(kind, method)
         if isinstance(function, FunctionType) and sites.whose(function.__code__.co_filename) == OWN:
             bound: Any = MethodType(function, held)
             inner = entered(ast.Call(node, [], [], lineno=node.lineno), bound, scope)

@@ -12,6 +12,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
 
@@ -77,7 +78,7 @@ class Cuts:
             import mlx.core as mx
 
             inside = nesting.depth and inspection.due and not inspection.busy
-            if inside and len(self._held) < HELD and args and isinstance(args[0], mx.array):
+            if inside and len(self._held) < HELD and args and typed.is_a(args[0], mx.array):
                 self._held.append((name.strip("_"), args[0], sites.calling()))
             return original(*args, **kwargs)
 
@@ -114,7 +115,7 @@ class Cuts:
     def _updated(self, call: Call) -> list[Any]:
         """List the parameters of other models, of which an update that waits may have seen these parameters."""
         live = (one for one in self._inspection.recorder.trained.live() if one is not call.model)
-        models = [one for one in live if hasattr(one, "trainable_parameters")]
+        models = [one for one in live if typed.is_module(one)]
         its = set(map(id, graph.leaves(call.parameters)))
         return [one for one in graph.leaves([one.parameters() for one in models]) if id(one) not in its][:OTHERS]
 
@@ -123,4 +124,4 @@ def passes_nothing(name: str, made: Any) -> bool:
     """Tell whether a result has no gradient: of a conversion, one to integers or truths."""
     import mlx.core as mx
 
-    return isinstance(made, mx.array) and (name != "astype" or not mx.issubdtype(made.dtype, mx.floating))
+    return typed.is_a(made, mx.array) and (name != "astype" or not mx.issubdtype(made.dtype, mx.floating))

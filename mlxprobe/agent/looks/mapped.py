@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 MADE_OF = "_mlxprobe_made_of"  # what is known of a gradient function, on what we have wrapped it in
@@ -29,7 +30,7 @@ def mapper(
             with unseen(inspection):
                 return call(*fargs, **fkwargs)
 
-        known = getattr(fun, MADE_OF, None)
+        known = typed.attributes(fun).get(MADE_OF)
         return wrapped(known[0], mapped, *known[1:], held=False) if known else mapped
 
     return vmap

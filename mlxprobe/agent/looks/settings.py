@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlxprobe.agent.wrapping import typed
+
 MOST, FEW, LONG = 16, 8, 80  # settings, numbers of one, characters
 
 
@@ -15,9 +17,9 @@ def settings(optimizer: Any) -> dict[str, str]:
 
 def is_uncorrected(optimizer: Any) -> bool:
     """Tell whether moments that start at zero are used as they are: the first updates are several times too large."""
-    return getattr(optimizer, "bias_correction", None) is False
+    return typed.setting(optimizer, "bias_correction", None) is False
 
 
 def _is_number(one: Any) -> bool:
-    some = one if isinstance(one, (list, tuple)) else [one]
-    return len(some) < FEW and all(isinstance(each, (bool, int, float)) for each in some)
+    some = one if typed.is_a(one, (list, tuple)) else [one]
+    return len(some) < FEW and all(typed.is_a(each, (bool, int, float)) for each in some)

@@ -8,6 +8,7 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 LAST_STEP = 64  # that is looked at: of the same run, the same steps
@@ -76,7 +77,7 @@ class Taps:
 
         def __getitem__(values: Any, places: Any) -> Any:  # noqa: N807
             result = original(values, places)
-            pairs = isinstance(places, tuple) and len(places) == values.ndim > 1 and is_ids(places[-1])
+            pairs = typed.is_a(places, tuple) and len(places) == values.ndim > 1 and is_ids(places[-1])
             if pairs and all(map(is_ids, places)) and self._listens(result):
                 return self._tapped(result, values.shape[-1], places[-1], 1)
             return result
@@ -131,10 +132,10 @@ def is_ids(one: Any) -> bool:
     """Tell whether an index is an array of ids."""
     import mlx.core as mx
 
-    return isinstance(one, mx.array) and bool(mx.issubdtype(one.dtype, mx.integer))
+    return typed.is_a(one, mx.array) and bool(mx.issubdtype(one.dtype, mx.integer))
 
 
 def _is_float(array: Any) -> bool:
     import mlx.core as mx
 
-    return isinstance(array, mx.array) and bool(mx.issubdtype(array.dtype, mx.floating))
+    return typed.is_a(array, mx.array) and bool(mx.issubdtype(array.dtype, mx.floating))

@@ -7,12 +7,14 @@ import re
 import sys
 import weakref
 from collections.abc import Iterator
+from types import GeneratorType
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.roots import OWN
 from mlxprobe.agent.code.trees import is_array
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.wrapping import typed
 
 MOST_BYTES = 64_000_000
 DEEPEST = 2
@@ -100,25 +102,24 @@ def scopes() -> Iterator[dict[str, Any]]:
 
 def inside(name: str, one: Any, depth: int, seen: set[int]) -> Iterator[tuple[str, Any]]:
     """List an object, and what lies in it, by their paths."""
-    if id(one) in seen or isinstance(one, type):
+    if id(one) in seen or typed.is_a(one, type):
         return
-    if hasattr(one, "shape") and hasattr(one, "nbytes"):
+    if typed.is_data(one):
         seen.add(id(one))
         yield name, one
-    elif depth and not isinstance(one, type(sys)):
+    elif depth and not typed.is_a(one, type(sys)):
         seen.add(id(one))
-        parts = one if isinstance(one, dict) else dict(enumerate(one)) if isinstance(one, (list, tuple)) else state(one)
-        for key, part in list(parts.items())[:PARTS]:
+        parts = typed.entries(one) if typed.is_a(one, typed.CONTAINERS) else list(state(one).items())
+        for key, part in typed.texts(parts[:PARTS]):
             yield from inside(f"{name}.{key}", part, depth - 1, seen)
 
 
 def state(one: Any) -> dict[str, Any]:
     """Return what an object of the user's own, or a function's closure, holds."""
-    frame = getattr(one, "gi_frame", None)
-    if frame is not None:
-        return dict(sites.variables(frame))
-    is_own = sites.whose_module(type(one).__module__) == OWN and not isinstance(one, (dict, type))
-    return dict(vars(one)) if is_own and hasattr(one, "__dict__") else {}
+    if type(one) is GeneratorType:
+        return dict(sites.variables(one.gi_frame)) if one.gi_frame is not None else {}
+    is_own = sites.whose_module(typed.origin(one)) == OWN and not typed.is_a(one, (dict, type))
+    return dict(typed.attributes(one)) if is_own else {}
 
 
 def is_whole(one: Any, batch: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.trees import is_array, is_vector
 from mlxprobe.agent.origin.probes import paths
+from mlxprobe.agent.wrapping import typed
 
 Paths = tuple[tuple[Any, ...], ...]
 Places = tuple[tuple[tuple[Any, ...], Any], ...]  # the keys that lead to a container, and one in it
@@ -40,10 +41,10 @@ def aside(tree: Any, where: Paths) -> Any:
     """Return a tree with copies in some places."""
     if where == ((),):
         return Copy(tree)
-    items = dict(tree) if isinstance(tree, dict) else dict(enumerate(tree))
+    items = dict(typed.entries(tree))
     for key in {path[0] for path in where}:
         items[key] = aside(items[key], tuple(path[1:] for path in where if path[0] == key))
-    return items if isinstance(tree, dict) else type(tree)(items.values())
+    return items if typed.is_a(tree, dict) else type(tree)(items.values())
 
 
 def put_aside(trees: Any, places: Places) -> None:
@@ -58,18 +59,18 @@ def put_aside(trees: Any, places: Places) -> None:
 
 def shallow(container: Any) -> Any:
     """Return what a dict or list holds, with arrays in the place of copies right in it."""
-    if isinstance(container, dict):
-        return {key: one.array() if isinstance(one, Copy) else one for key, one in container.items()}
-    return [one.array() if isinstance(one, Copy) else one for one in container]
+    if typed.is_a(container, dict):
+        return {key: one.array() if typed.is_a(one, Copy) else one for key, one in typed.entries(container)}
+    return [one.array() if typed.is_a(one, Copy) else one for one in typed.children(container)]
 
 
 def restored(tree: Any) -> Any:
     """Return a tree with arrays in the place of copies."""
-    if isinstance(tree, Copy):
+    if typed.is_a(tree, Copy):
         return tree.array()
-    if is_array(tree) or not isinstance(tree, (dict, list, tuple)):
+    if is_array(tree) or not typed.is_a(tree, (dict, list, tuple)):
         return tree
-    if isinstance(tree, dict):
+    if typed.is_a(tree, dict):
         return {key: restored(one) for key, one in tree.items()} if type(tree) is dict else tree
     return type(tree)(map(restored, tree)) if type(tree) in (list, tuple) else tree
 
@@ -81,15 +82,15 @@ def loosened(args: tuple[Any, ...], modules: tuple[int, ...]) -> tuple[Any, ...]
 
 def loose(one: Any) -> Any:
     """Refer to a module weakly; return anything else as it is."""
-    return weakref.ref(one) if hasattr(one, "trainable_parameters") else one
+    return weakref.ref(one) if typed.is_module(one) else one
 
 
 def gathers(model: Any) -> bool:
     """Tell whether a model's trainable parameters are given by MLX's own methods: in dicts that nobody else has."""
-    given = [getattr(type(model), name, None) for name in ("trainable_parameters", "filter_and_map")]
-    return all(sites.is_mlx(getattr(one, "__module__", None) or "") for one in given)
+    given = [typed.method(model, name) for name in ("trainable_parameters", "filter_and_map")]
+    return all(one is not None and sites.is_mlx(one.__module__ or "") for one in given)
 
 
 def is_value(one: Any) -> bool:
     """Tell whether an argument is an array or a module, which hold nothing but arrays."""
-    return hasattr(one, "nbytes") or hasattr(one, "trainable_parameters") or callable(one)
+    return typed.is_data(one) or typed.is_module(one) or callable(one)

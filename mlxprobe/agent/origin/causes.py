@@ -9,6 +9,7 @@ from typing import Any
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.origin.numbers import Told, below, counted, has_infinity, is_whole, is_zero_there, largest, lowest
 from mlxprobe.agent.origin.tape import INFINITE, NAN, Operation, Tape, mapped
+from mlxprobe.agent.wrapping import typed
 
 HALVES = ("float16", "bfloat16")
 DIVISIONS = {"truediv", "divide", "rtruediv", "itruediv", "reciprocal"}
@@ -146,7 +147,7 @@ def _backward_kinds(operation: Operation, operands: list[Any]) -> Iterator[Told]
         yield counted("division by zero", operands[-1], 0.0)
     if name in INVERSES:
         yield {"kind": "inverse at its edge"}
-    kinds = {str(one.dtype).rpartition(".")[2] for one in operands if hasattr(one, "dtype")}
+    kinds = {str(one.dtype).rpartition(".")[2] for one in operands if typed.is_array(one)}
     for half in HALVES:
         if half in kinds:
             yield {"kind": "overflow", "dtype": half, "value": math.inf}
@@ -198,7 +199,7 @@ def arguments(operation: Operation) -> list[Any]:
 
 def is_array(one: Any) -> bool:
     """Tell whether an operand is an array."""
-    return hasattr(one, "dtype") and hasattr(one, "ndim")
+    return typed.is_array(one)
 
 
 def values(operation: Operation) -> Iterator[Any]:
@@ -208,9 +209,9 @@ def values(operation: Operation) -> Iterator[Any]:
     for one in arguments(operation) if operation.given is not None else ():
         if is_array(one):
             yield one
-        elif isinstance(one, (int, float)) and not isinstance(one, bool):
+        elif typed.is_a(one, (int, float)) and not typed.is_a(one, bool):
             yield mx.array(float(one))
-        elif isinstance(one, (list, tuple)):
+        elif typed.is_a(one, (list, tuple)):
             yield from (part for part in one if is_array(part))
 
 

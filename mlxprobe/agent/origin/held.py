@@ -15,6 +15,7 @@ from mlxprobe.agent.looks.waiting import EVERY
 from mlxprobe.agent.origin.aside import Paths, Places, is_value, restored, shallow, vectors
 from mlxprobe.agent.origin.probes import at, at_hand, is_broken, probed
 from mlxprobe.agent.record.steps import number
+from mlxprobe.agent.wrapping import typed
 
 FREE_BYTES = 1_000_000  # of one call, which nobody notices
 HELD_SHARE = 0.02  # of the program's peak, for calls whose parameters have been replaced
@@ -44,12 +45,12 @@ class Held(NamedTuple):
         """Return what is trained, or all that is captured, as it was before the call."""
         if self.state is None:
             return self.given()[:1]
-        held = (was.items() if isinstance(was, dict) else enumerate(was) for _, was in self.state)
+        held = (was.items() if typed.is_a(was, dict) else enumerate(was) for _, was in self.state)
         return self.args, [{str(key): one} for was in held for key, one in was if is_array(one)]
 
     def given(self) -> tuple[Any, ...]:
         """Return the arguments, with the model's own parameters where those that were given are not held."""
-        args = tuple(one() if isinstance(one, weakref.ref) else one for one in self.args)
+        args = tuple(one() if typed.is_a(one, weakref.ref) else one for one in self.args)
         return args if self.has_parameters else (self.model().trainable_parameters(), *args)
 
 
@@ -117,13 +118,13 @@ class Origin:
 
     def measured(self, parameters: Any, args: tuple[Any, ...], kwargs: dict[str, Any], model: Any) -> Room:
         """Find out what may be held of calls that are given such arguments."""
-        if not all(isinstance(one, PLAIN) or is_value(one) for one in (*args, *kwargs.values())):
+        if not all(typed.is_a(one, PLAIN) or is_value(one) for one in (*args, *kwargs.values())):
             return Room(0, parameters=False)  # an object may count who holds it
         recorder = self.recorder
         peak, active = recorder.phases.peak(), recorder.active()
         every = sum(one.nbytes for one in graph.leaves([args, kwargs]))
         data = every - sum(one.nbytes for one in graph.leaves(parameters))
-        modules = tuple(k for k, one in enumerate(args) if hasattr(one, "trainable_parameters"))
+        modules = tuple(k for k, one in enumerate(args) if typed.is_module(one))
         probes = tuple(probed(parameters)) if self.inspection.due and at_hand() else ()
         lazy = recorder.lazy_steps > EVERY
         if lazy or self.inspection.count("probes", [at(parameters, path) for path in probes]) != 0:
@@ -154,7 +155,7 @@ class Origin:
             with self.recorder.carefully():
                 found = search([*map(taken_out, self.held)], call, self.inspection, after=after)
                 if found is not None:
-                    told = {key: number(one) if isinstance(one, float) else one for key, one in found.told.items()}
+                    told = {key: number(one) if typed.is_a(one, float) else one for key, one in found.told.items()}
                     self.recorder.fact("origin", found.site, **told)
             if not self.left:
                 self.held.clear()

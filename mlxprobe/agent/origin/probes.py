@@ -9,6 +9,7 @@ from operator import getitem
 from typing import Any
 
 from mlxprobe.agent.code.trees import is_array
+from mlxprobe.agent.wrapping import typed
 
 SMALL_BYTES, READ, PROBES = 16_384, 32, 2
 HALF = 0x7C00  # bits that are all set in what is not finite; bfloat16 has more of them
@@ -41,8 +42,8 @@ def paths(tree: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, .
     """List the arrays of a tree with the keys that lead to them."""
     if is_array(tree):
         yield above, tree
-    elif isinstance(tree, (dict, list, tuple)):
-        for key, one in tree.items() if isinstance(tree, dict) else enumerate(tree):
+    elif typed.is_a(tree, (dict, list, tuple)):
+        for key, one in typed.entries(tree):
             yield from paths(one, (*above, key))
 
 

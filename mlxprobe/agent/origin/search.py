@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from mlxprobe.agent.code.effects import Effects, is_library
-from mlxprobe.agent.code.trees import Saved, SavedKey, is_array, lent, set_to, weak
+from mlxprobe.agent.code.trees import Saved, SavedKey, lent, set_to, weak
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.origin import causes
@@ -19,6 +19,7 @@ from mlxprobe.agent.origin.backward import first_broken
 from mlxprobe.agent.origin.held import Held
 from mlxprobe.agent.origin.tape import NotTakenError, Operation, Tape, state_of
 from mlxprobe.agent.record.nesting import Stop
+from mlxprobe.agent.wrapping import typed
 
 ROOM_BYTES = 64_000_000  # beside the program's own peak
 
@@ -60,13 +61,13 @@ def updated(held: Held, inspection: Inspection) -> Found:
     """Tell of an update that made parameters not finite, with a loss and gradients that were."""
     recorder = inspection.recorder
     site = recorder.update_site if recorder.update_site[1] else recorder.gradient_site
-    optimizers = [one for one in recorder.trained.live() if hasattr(one, "apply_gradients")]
+    optimizers = [one for one in recorder.trained.live() if typed.is_optimizer(one)]
     told: dict[str, Any] = {"kind": "update", "call": held.call}
     for one in optimizers[:1]:
         rate = one.state.get("learning_rate")
         if rate is not None and not graph.pending([rate]):
             told["rate"] = graph.number(rate)
-        told["optimizer"], epsilon = type(one).__name__, getattr(one, "eps", None)
+        told["optimizer"], epsilon = type(one).__name__, typed.setting(one, "eps", None)
         halves = [str(leaf.dtype) for leaf in graph.leaves(held.trained()) if "float16" in str(leaf.dtype)]
         if isinstance(epsilon, float) and halves and vanishes(epsilon, halves[0]):
             told |= {"kind": "vanishing eps", "eps": epsilon, "dtype": halves[0].rpartition(".")[2]}
@@ -121,7 +122,7 @@ def opened(held: Held, inspection: Inspection) -> Iterator[Held]:
     saved, random, nesting = Saved(*(one for one, _ in held.state)), SavedKey(), inspection.nesting
     try:
         for one, was in held.state:
-            set_to(one, was) if isinstance(one, dict) else list.__setitem__(one, slice(None), was)
+            set_to(one, was) if typed.is_a(one, dict) else list.__setitem__(one, slice(None), was)
         Saved(*(one for one, _ in held.state)).lend()
         random.draw_from(held.key)
         nesting.reached = reached
@@ -211,21 +212,20 @@ class Replay:
             names = []
         for k, one in enumerate(rest):
             name = names[k] if k < len(names) else f"argument {k}"
-            if not hasattr(one, "trainable_parameters"):
+            if not typed.is_module(one):
                 yield from ((f"{name}.{path}".rstrip("."), leaf) for path, leaf in graph.named_leaves(one))
         yield from graph.named_leaves(kwargs)
         yield from ((f"the parameter {path}", one) for path, one in graph.named_leaves(self._held.model() or {}))
 
     def _save(self, one: Any) -> None:
-        if isinstance(one, dict) and hasattr(one, "trainable_parameters") and id(one) not in self._known:
+        if typed.is_module(one) and id(one) not in self._known:
             self._known.add(id(one))
             self._saved.append(Saved(one))
 
     def _loss(self, value: Any) -> Any:
-        first = value[0] if isinstance(value, (tuple, list)) and value else value
-        if not is_array(first) or first.size != 1:
-            raise NotTakenError("it returns no single number")
-        return first
+        if typed.is_array(first := typed.first(value)) and first.size == 1:
+            return first
+        raise NotTakenError("it returns no single number")
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from mlxprobe.agent.code import own
+from mlxprobe.agent.wrapping import typed
 
 
 class Call:
@@ -38,8 +40,8 @@ class Call:
     @property
     def code(self) -> Any:
         """What the gradient is of, however often that is made anew: a function's code, or itself."""
-        function = getattr(self.function, "func", self.function)
-        return getattr(function, "__code__", function)
+        function = self.function.func if typed.is_a(self.function, partial) else self.function
+        return typed.code(function) or function
 
     def loses(self, name: str) -> tuple[str, int]:
         """Return the line of the user's that makes its loss, where the argument of a name is left out."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.wrapping import typed
 
 Leaves = dict[str, Any]
 
@@ -25,7 +26,7 @@ class Traced:
         self.state: Leaves = dict(graph.named_leaves(self._state_now()))
 
     def _state_now(self) -> Any:
-        return getattr(self.optimizer, "state", {})
+        return typed.state(self.optimizer)
 
     def uncaptured(self, reach: Reach) -> Iterator[tuple[str, bool]]:
         """Name what is neither among the inputs and outputs nor passed in and returned, and whether it is needed."""
@@ -42,8 +43,8 @@ class Traced:
 
     def _needs(self, path: str) -> bool:
         """Tell whether the next update reads what is at a path; plain SGD reads its rate alone."""
-        schedules = getattr(self.optimizer, "_schedulers", {})
-        plain = type(self.optimizer).__name__ == "SGD" and not getattr(self.optimizer, "momentum", 1)
+        schedules = typed.setting(self.optimizer, "_schedulers", {})
+        plain = type(self.optimizer).__name__ == "SGD" and not typed.setting(self.optimizer, "momentum", 1)
         return path in schedules or not (plain or path.rpartition(".")[2] == "step")
 
 
@@ -82,7 +83,7 @@ def places(tree: Any, path: str = "") -> Iterator[tuple[str, Any, int]]:
     """List the arrays of a tree with their paths and the containers that they are in."""
     for name, one in _parts(tree):
         below = f"{path}.{name}".lstrip(".")
-        if isinstance(one, (dict, list, tuple)):
+        if typed.is_a(one, (dict, list, tuple)):
             yield from places(one, below)
         else:
             yield below, one, id(tree)
@@ -90,11 +91,11 @@ def places(tree: Any, path: str = "") -> Iterator[tuple[str, Any, int]]:
 
 def containers(tree: Any) -> Iterator[int]:
     """List the containers of a tree, itself included."""
-    if isinstance(tree, (dict, list, tuple)):
+    if typed.is_a(tree, (dict, list, tuple)):
         yield id(tree)
         for _, one in _parts(tree):
             yield from containers(one)
 
 
 def _parts(tree: Any) -> Iterator[tuple[Any, Any]]:
-    yield from tree.items() if isinstance(tree, dict) else enumerate(tree)
+    yield from typed.entries(tree)

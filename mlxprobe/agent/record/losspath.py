@@ -13,6 +13,7 @@ from typing import Any
 from weakref import ref
 
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 SHARE, FREE_S = 0.002, 0.005  # of the program's time
@@ -108,7 +109,7 @@ class LossPath:
     def read(self, array: Any, value: Any) -> None:
         """The program read `value` from `array`; when that is a loss, note it once."""
         if array is self._newest:
-            if not isinstance(value, str):
+            if not typed.is_a(value, str):
                 self._newest, self.was_read = None, True
                 self._tell(self._call, value, self._stream)
             return
@@ -116,7 +117,7 @@ class LossPath:
         if entry is None or entry[0]() is not array:
             if len(self._followed) + (self._newest is not None) >= GATHERED and self._may_look():
                 self._look_at_gathered()
-        elif not isinstance(value, str):
+        elif not typed.is_a(value, str):
             del self._followed[id(array)]
             self._tell(entry[1], value, entry[2])
 
@@ -241,8 +242,8 @@ class LossPath:
 
 def loss_in(value: Any) -> Any:
     """Return the loss among what a gradient call or a compiled step returned; None where no number is an array."""
-    first = value[0] if isinstance(value, (tuple, list)) and value else value
-    return first if getattr(first, "size", 0) == 1 and _is_float(getattr(first, "dtype", "")) else None
+    first = typed.first(value)
+    return first if typed.count(first) == 1 and _is_float(first.dtype) else None
 
 
 @functools.cache

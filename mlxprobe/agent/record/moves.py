@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mlxprobe.agent.code.trees import is_array, weak
+from mlxprobe.agent.wrapping import typed
 
 FOLLOWED = 4  # arrays of each tree
 VISITED = 10_000  # nodes of a tree: a program's own may lead back into itself
@@ -88,8 +90,8 @@ class Moves:
 
     def of(self, model: Any, function: Any) -> Followed:
         """Return what is known of a model, or of a function of no model, however often its gradient is made."""
-        function = getattr(function, "func", function)
-        key = getattr(function, "__code__", id(function)) if model is None else id(model)
+        function = function.func if typed.is_a(function, partial) else function
+        key = (typed.code(function) or id(function)) if model is None else id(model)
         known = self._known.get(key)
         if known is None or known.model() is not model:
             self._past += known.updates if known is not None and not known.by_optimizer else 0
@@ -128,7 +130,9 @@ def at(tree: Any, path: Path) -> Any:
     """Return what is at a path of a tree; None where there is nothing."""
     try:
         for key in path:
-            tree = tree[key]
+            kind = type(tree)
+            base = dict if issubclass(kind, dict) else list if issubclass(kind, list) else tuple
+            tree = base.__getitem__(tree, key)
     except (KeyError, IndexError, TypeError):
         return None
     return tree
@@ -144,7 +148,6 @@ def paths(tree: Any, accepts: Callable[[Any], bool] = is_array) -> list[Path]:
         path, node = waiting.pop()
         if accepts(node):
             found.append(path)
-        elif isinstance(node, (dict, list, tuple)):
-            pairs = node.items() if isinstance(node, dict) else enumerate(node)
-            waiting += [((*path, key), one) for key, one in pairs]
+        elif typed.is_a(node, typed.CONTAINERS):
+            waiting += [((*path, key), one) for key, one in typed.entries(node)]
     return found[:: max(1, len(found) // FOLLOWED)][:FOLLOWED]

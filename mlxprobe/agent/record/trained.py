@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.wrapping import typed
 
 MOST_RATES = 8
 LATE = 64  # updates of one model without any evaluation
@@ -39,7 +40,7 @@ class Trained:
         one, other, kept = self._last
         if one() is not model or other() is not optimizer:
             kept = self._learn(model, optimizer)
-        if state := getattr(optimizer, "_state", None):
+        if state := typed.setting(optimizer, "_state", None):
             kept[1], kept[2] = state.get("learning_rate"), state.get("step")
 
     def _learn(self, model: Any, optimizer: Any) -> list[Any]:
@@ -97,4 +98,4 @@ class Trained:
 
 
 def _state(tree: Any) -> Any:
-    return tree if isinstance(tree, dict) else getattr(tree, "state", [])
+    return tree if typed.is_a(tree, dict) else tree.state if typed.is_optimizer(tree) else []

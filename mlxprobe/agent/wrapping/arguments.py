@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
+
+from mlxprobe.agent.wrapping import typed
 
 VARIABLE, KEYWORDS = 4, 8  # flags of code: `*args`, `**kwargs`
 
 
 def like(original: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator as `functools.wraps`; functions that MLX 0.26 makes have a `__qualname__` of None."""
+    """Return a decorator as `functools.wraps`; functions that MLX 0.26 makes have a `__qualname__` of None.
+
+    An object of the program's own that can be called is asked for no name.
+    """
+    if typed.method(original, "__call__") is not None:
+        return functools.wraps(original, assigned=(), updated=())
     named = [name for name in functools.WRAPPER_ASSIGNMENTS if isinstance(getattr(original, name, None), str)]
     return functools.wraps(original, assigned=named, updated=())
 
@@ -28,7 +35,7 @@ def described(function: Callable[..., Any], argnums: Any = None, argnames: Any =
             if (k in chosen) is taken
         }
         named |= {name: one for name, one in kwargs.items() if (name in argnames) is taken}
-        return {name: one for name, one in named.items() if taken or not hasattr(one, "trainable_parameters")}
+        return {name: one for name, one in named.items() if taken or not typed.is_module(one)}
 
     return describe
 
@@ -42,6 +49,9 @@ def parameters(function: Any) -> list[str]:
         many = bool(code.co_flags & VARIABLE)
         rest = names[last + many : last + many + bool(code.co_flags & KEYWORDS)]
         return [*names[:taken], *names[last : last + many], *names[taken:last], *rest]
+    called = typed.method(function, "__call__")
+    if typed.is_a(function, MethodType) or called is not None:
+        return parameters(called or function.__func__)[1:]
     import inspect  # takes as long as a whole look
 
     try:

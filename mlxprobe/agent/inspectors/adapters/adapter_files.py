@@ -15,6 +15,7 @@ from mlxprobe.agent.looks.declared import Declared, declared
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wire import ranks
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 MODELS = 4
@@ -59,7 +60,7 @@ class AdapterFiles(Inspector):
 
     def training(self, model: Any, optimizer: Any) -> None:
         known = any(one() is model for one in self._models)
-        if not known and len(self._models) < MODELS and hasattr(model, "named_modules"):
+        if not known and len(self._models) < MODELS and typed.is_module(model):
             self._models.append(weakref.ref(model))
         self._judge()
 
@@ -73,7 +74,7 @@ class AdapterFiles(Inspector):
             if isinstance(file, (str, os.PathLike)) and not self.inspection.busy:
                 path = os.path.abspath(os.fspath(file))
                 self._loaded |= {id(one): (weakref.ref(one), path) for one in graph.leaves(loaded)}
-                self._keys |= dict.fromkeys(loaded, path) if isinstance(loaded, dict) else {}
+                self._keys |= dict.fromkeys(loaded, path) if typed.is_a(loaded, dict) else {}
                 self.inspection.took = self._took  # which would cost each step of a program that loads nothing
             return loaded
 
@@ -106,7 +107,7 @@ class AdapterFiles(Inspector):
         def take(module: Any, given: Any, *args: Any, **kwargs: Any) -> Any:
             taken = original(module, given, *args, **kwargs)
             if (self._loaded or self._keys) and not (self.inspection.nesting.tracing or self.inspection.busy):
-                pairs = given if isinstance(given, (list, tuple)) else []
+                pairs = given if typed.is_a(given, (list, tuple)) else []
                 self._safely(lambda: self._follow(module, {name for name, _ in pairs} & self._keys.keys()))
             return taken
 

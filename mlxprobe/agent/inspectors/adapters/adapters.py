@@ -12,6 +12,7 @@ from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.adapters import Adapter
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 MOST = 3  # adapters that are looked at
@@ -58,7 +59,7 @@ class Adapters(Inspector):
             self._model, self._before = None, {}
 
     def training(self, model: Any, optimizer: Any) -> None:
-        if self._model is None and hasattr(model, "trainable_parameters"):
+        if self._model is None and typed.is_module(model):
             self._model = weakref.ref(model)
             self._looks = 0 if with_base(model) else LOOKS
             self._idle = SURE if frozen(model) else 0

@@ -12,6 +12,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 ROWS = 64
@@ -47,7 +48,7 @@ class Fusing(Inspector):
         self._model: Callable[[], Any] = lambda: None
 
     def training(self, model: Any, optimizer: Any) -> None:
-        if hasattr(model, "named_modules"):
+        if typed.is_module(model):
             self._model = weak(model)
 
     def imported(self, name: str, module: Any) -> None:
@@ -92,8 +93,8 @@ class Fusing(Inspector):
     def _remember(self, args: tuple[Any, ...], kwargs: dict[str, Any], made: Any) -> None:
         import mlx.core as mx
 
-        parts = [some(one) if hasattr(one, "ndim") else one for one in args]
-        values = self._read(*parts, **{key: some(one) if hasattr(one, "ndim") else one for key, one in kwargs.items()})
+        parts = [some(one) if typed.is_array(one) else one for one in args]
+        values = self._read(*parts, **{key: some(one) if typed.is_array(one) else one for key, one in kwargs.items()})
         values = values.astype(mx.float32)
         mx.eval(values)
         self._rows.append(Rows(tuple(made.shape), values, id(args[0])))

@@ -13,6 +13,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.record.nesting import Stop
+from mlxprobe.agent.wrapping import typed
 
 HELD = 16  # arrays a step
 SAME_IS_SURE = TWO = 2
@@ -92,7 +93,7 @@ class Indices(Inspector):
                     from mlxprobe.agent.looks import built
                 found = built.argument("mask")
                 self._attends = found if found[1] else sites.deciding("mask")
-            self._causal = self._causal or (isinstance(mask, str) and mask == "causal")
+            self._causal = self._causal or (typed.is_a(mask, str) and mask == "causal")
             return original(*args, **kwargs)
 
         return attention
@@ -196,7 +197,7 @@ def is_ids(one: Any) -> bool:
     """Tell whether something is an array of integers."""
     import mlx.core as mx
 
-    return isinstance(one, mx.array) and bool(mx.issubdtype(one.dtype, mx.integer))
+    return typed.is_a(one, mx.array) and bool(mx.issubdtype(one.dtype, mx.integer))
 
 
 def is_twice(ids: list[Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections import Counter
-from types import CellType
+from types import FunctionType
 from typing import Any
 
 from mlxprobe.agent.graphs import graph
@@ -13,6 +13,7 @@ from mlxprobe.agent.inspectors.losses.losses import COMPARED, unique
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 
 ROWS, SAMPLES = 64, 8  # of a batch; values of a row, beside two sums over all of it
 NUMBERS, IDS = 4, 8  # of a row, by which it is known again
@@ -27,7 +28,6 @@ LOOKS = 200
 DOUBT, SURE = 2.0, 3.1
 BELONG = 0.5  # of the targets, at least
 ENOUGH = 20
-EMPTY = CellType()
 Row = tuple[float, ...]
 Task = tuple[int, tuple[Any, ...]]  # a model's stream of losses, and what the loss function was made with
 
@@ -151,9 +151,10 @@ class Pairs(Inspector):
 
 def constants(function: Any) -> tuple[Any, ...]:
     """Return numbers and words that a function was made with: of several tasks each has a loss of its own."""
-    cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if cell != EMPTY]
-    made_with = (*(getattr(function, "__defaults__", None) or ()), *cells)
-    return tuple(one for one in made_with if isinstance(one, (int, str)))
+    if type(function) is not FunctionType:
+        return ()
+    cells = [cell.cell_contents for cell in function.__closure__ or () if typed.is_filled(cell)]
+    return tuple(one for one in (*(function.__defaults__ or ()), *cells) if typed.is_a(one, (int, str)))
 
 
 def tells(one: Any, rows: int) -> bool:

@@ -12,6 +12,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.placing import is_standard, keys
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 
 LARGE = 1 << 22  # elements
 LOOKS, SURE = 12, 3  # of each kind
@@ -51,7 +52,7 @@ class Scales(Inspector):
     def _fed(self, args: tuple[Any, ...]) -> None:
         """A trained model was called outside of a gradient call."""
         one: Any = args[0] if args else None
-        self.inspection.alone += getattr(one, "shape", ()) == (1, *self._shape) != (1,)
+        self.inspection.alone += typed.shape(one) == (1, *self._shape) != (1,)
         if len(self._outside) < LOOKS and is_read(one) and tuple(one.shape[1:]) == self._shape:
             self._outside += (figures := read(one))
             self._alone += [self._is_alone(one) for _ in figures]
@@ -85,7 +86,7 @@ class Scales(Inspector):
 
 def is_read(one: Any) -> bool:
     """Tell whether an array is a batch of numbers."""
-    return getattr(one, "ndim", 0) > 1 and is_amount(one) and 1 < one.size <= LARGE
+    return len(typed.shape(one)) > 1 and is_amount(one) and 1 < one.size <= LARGE
 
 
 def read(one: Any) -> list[tuple[float, float]]:

@@ -10,6 +10,7 @@ from mlxprobe.agent.looks import within
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 
 ENOUGH = 5  # looks, each with more than the one before
 FACTOR = 3
@@ -54,7 +55,7 @@ class Sizes(Inspector):
         return built.datum(call, max(pairs)[1])
 
     def given(self, args: Any) -> None:
-        if arrays := graph.leaves([one for one in args if not hasattr(one, "trainable_parameters")]):
+        if arrays := graph.leaves([one for one in args if not typed.is_module(one)]):
             self._compare(arrays, sites.calling())
 
     def _compare(self, arrays: list[Any], site: tuple[str, int]) -> None:

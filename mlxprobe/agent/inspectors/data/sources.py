@@ -89,7 +89,7 @@ def found(batches: list[Any]) -> list[Source]:
     """List arrays that the program's functions hold, with rows like a batch's and more of them."""
     with own.importable():
         from mlxprobe.agent.looks import within
-    every = [(name, one) for name, one in within.held() if "float" in str(getattr(one, "dtype", ""))]
+    every = [(name, one) for name, one in within.held() if "float" in str(one.dtype)]
     like = [(name, one) for name, one in every if any(within.is_larger(one, batch) for batch in batches)]
     return [Source(name, one) for name, one in like[:MOST]]
 

@@ -10,6 +10,7 @@ from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 
 if TYPE_CHECKING:
     import ast
@@ -131,4 +132,4 @@ def reader() -> ModuleType:
 def round_of(scope: Any, target: str) -> tuple[Any, ...]:
     """Name the round of a loop by what its target is."""
     values = [scope.get(name) for name in target.strip("()").split(", ")]
-    return tuple(one if isinstance(one, (int, float, str)) else id(one) for one in values)
+    return tuple(one if typed.is_a(one, (int, float, str)) else id(one) for one in values)

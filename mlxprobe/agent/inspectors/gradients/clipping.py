@@ -12,6 +12,7 @@ from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
 
@@ -109,7 +110,7 @@ class Clipping(Inspector):
                 self._held.append(one)
         self._site, self._seen = sites.blamed(self._clipped_at, sites.calling())
         self._optimizer = type(optimizer).__name__
-        self._model, self._momentum = model, getattr(optimizer, "momentum", 0.0)
+        self._model, self._momentum = model, typed.setting(optimizer, "momentum", 0.0)
         self._wants_signs = self._signs
 
     def forget(self) -> None:
@@ -185,7 +186,7 @@ class Clipping(Inspector):
 
 def weights_of(model: Any) -> list[Any]:
     """List what is trained of a model, or of a plain dict of parameters."""
-    return graph.leaves(model.trainable_parameters() if hasattr(model, "trainable_parameters") else model)
+    return graph.leaves(model.trainable_parameters() if typed.is_module(model) else model)
 
 
 def square(array: Any) -> float:

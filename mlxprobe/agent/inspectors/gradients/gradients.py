@@ -17,6 +17,7 @@ from mlxprobe.agent.looks.cuts import Cuts
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 
 TRACES = 4  # that are drawn
 TURNS = 16  # looks in a row before a part of them is told: several tasks may take turns, and landmarks are mostly even
@@ -191,7 +192,7 @@ class Gradients(Inspector):
 
     def _read(self, loss: Any) -> float | None:
         """Return a loss that the program has evaluated."""
-        known = loss is not None and getattr(loss, "size", 0) == 1 and not self.inspection.pending([loss])
+        known = loss is not None and typed.count(loss) == 1 and not self.inspection.pending([loss])
         return graph.number(loss) if known else None
 
     def _count_zeros(self, sizes: dict[str, float]) -> None:

@@ -8,6 +8,7 @@ from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.wrapping import typed
 
 ENOUGH = 12  # updates
 MOST = 256  # parameters, from all over the model
@@ -37,10 +38,10 @@ class Moments:
 
     def _read(self) -> None:
         model, optimizer = (one() for one in self._known)
-        if self._inspection.recorder.updates < ENOUGH or not hasattr(model, "trainable_parameters"):
+        if self._inspection.recorder.updates < ENOUGH or not typed.is_module(model):
             return
         state: dict[str, list[Any]] = {}
-        for path, one in graph.named_leaves(getattr(optimizer, "state", {})):
+        for path, one in graph.named_leaves(typed.state(optimizer)):
             state.setdefault(path.rpartition(".")[0], []).append(one)
         paths = [path for path, one in graph.named_leaves(model.trainable_parameters()) if one.size and path in state]
         chosen = paths[:: -(-len(paths) // MOST) or 1]

@@ -10,6 +10,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.gradients.accumulation import ELEMENTS, SMALL, share_of_sum
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.wrapping import typed
 
 SURE = 2  # looks; in a compiled function one trace is every step
 
@@ -25,7 +26,7 @@ class Given:
         self.path, self.gradient = min(small, key=lambda one: one[:2])[1:] if small else ("", None)
         self.parameter = id(dict(graph.named_leaves(held)).get(self.path))  # kept, it would not be updated in place
         self.optimizer = id(optimizer)
-        self.model = id(model) if hasattr(model, "parameters") else 0
+        self.model = id(model) if typed.is_module(model) else 0
         self.site = site
 
     def follows(self, other: Given) -> bool:

@@ -11,6 +11,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 
 TRIES = 4
 CALL = "__call__"
@@ -105,12 +106,12 @@ def left_out(model: Any, zero: set[str]) -> tuple[sites.Site, bool]:
     }
     others = [name for name, one in modules.items() if type(one) is type(module) and name != holder]
     spare = any(f"{name}.{one}" in every and f"{name}.{one}" not in zero for name in others for one in inside)
-    return _authored().result_of(_authored().unwrapped(type(module).__call__)[0], module), spare
+    return _authored().result_of(_authored().unwrapped(typed.method(module, CALL))[0], module), spare
 
 
 def is_users(module: Any) -> bool:
     """Tell whether a module is of the user's own class."""
-    plain = _authored().unwrapped(getattr(type(module), CALL, None))[0]
+    plain = _authored().unwrapped(typed.method(module, CALL))[0]
     return plain is not None and sites.whose(plain.__code__.co_filename) == OWN
 
 

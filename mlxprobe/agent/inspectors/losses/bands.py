@@ -9,6 +9,7 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 CLASSES, NARROW = 8, 0.3  # fewer may be hard to tell apart; the widest row of a batch, from its lowest to its highest
@@ -40,7 +41,7 @@ class Bands(Inspector):
         @like(original)
         def cross_entropy(logits: Any, *args: Any, **kwargs: Any) -> Any:
             listens = seen.due and seen.nesting.depth and not (seen.busy or seen.tracing or self._held)
-            if listens and getattr(logits, "ndim", 0) == 2 and logits.shape[1] > 1 and logits.size <= LARGE:
+            if listens and len(typed.shape(logits)) == 2 and logits.shape[1] > 1 and logits.size <= LARGE:
                 targets = args[0] if args else kwargs.get("targets")
                 self._held.append((logits, targets, sites.calling()))
             return original(logits, *args, **kwargs)
@@ -83,4 +84,4 @@ class Bands(Inspector):
 
 def tells(targets: Any, logits: Any) -> bool:
     """Tell whether there is one class for each of enough rows of logits."""
-    return bool(getattr(targets, "shape", ()) == logits.shape[:1] and ROWS <= targets.size <= LARGE >> 8)
+    return bool(typed.shape(targets) == logits.shape[:1] and ROWS <= targets.size <= LARGE >> 8)

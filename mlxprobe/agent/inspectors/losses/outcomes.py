@@ -11,6 +11,7 @@ from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 SURE, FILLED, LOOKS, MOST = 8, 5, 24, 8  # looks, of them where targets are filled, at most; losses of a call
@@ -38,7 +39,7 @@ class Model:
     def biases(self) -> list[tuple[str, Any]]:
         """List what a gradient is being taken of, that may be the last bias."""
         model = self.model()
-        named = graph.named_leaves(model.trainable_parameters()) if hasattr(model, "trainable_parameters") else []
+        named = graph.named_leaves(model.trainable_parameters()) if typed.is_module(model) else []
         return [(path, one) for path, one in named if one.ndim == 1 and one.size == self.classes]
 
 

@@ -11,6 +11,7 @@ from mlxprobe.agent.inspectors.losses.losses import TARGETS, is_amount
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 SURE, KEPT = 2, 8  # gradient calls; what is held of one
@@ -53,7 +54,7 @@ class Slips(Inspector):
     def _softmax(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
         def softmax(a: Any, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
-            shape = getattr(a, "shape", ())
+            shape = typed.shape(a)
             if axis is None and original.__name__ == "softmax" and sum(n > 1 for n in shape) > 1 and self._listens():
                 self._whole[sites.calling()] = tuple(shape)
             elif axis in (0, -SQUARE) and len(shape) == SQUARE and self._listens():
@@ -66,7 +67,7 @@ class Slips(Inspector):
         @like(original)
         def pool(a: Any, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
             last_two = axis.__class__ in (tuple, list) and tuple(axis) in LAST_TWO
-            if last_two and getattr(a, "ndim", 0) == PICTURE and self._listens():
+            if last_two and len(typed.shape(a)) == PICTURE and self._listens():
                 self._pooled[sites.calling()] = tuple(a.shape)
             return original(a, axis, *args, **kwargs)
 
@@ -137,5 +138,5 @@ def length(rows: Any) -> float:
 
 def convolved(model: Any) -> set[int]:
     """Return how many channels the convolutions of a model make of pictures."""
-    named = model.named_modules() if hasattr(model, "named_modules") else ()
+    named = model.named_modules() if typed.is_module(model) else ()
     return {one.weight.shape[0] for _, one in named if type(one).__name__ == "Conv2d"}

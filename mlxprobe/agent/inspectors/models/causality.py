@@ -13,6 +13,7 @@ from mlxprobe.agent.inspectors.models.heard import Made, put_back
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 
 ROWS = 2  # of the batch: the probe costs four forward passes over them
 CHOSEN_FROM = 16
@@ -82,7 +83,7 @@ class Causality(Inspector):
 
 def outputs(output: Any) -> list[Any]:
     """List the arrays of shape (N, L, V) in what a model returns: an array, a tuple, a dict, or an object with some."""
-    parts = output if is_array(output) or isinstance(output, (tuple, list, dict)) else getattr(output, "__dict__", {})
+    parts = output if is_array(output) or typed.is_a(output, typed.CONTAINERS) else typed.attributes(output)
     return [one for one in graph.leaves(parts) if one.ndim == 3]
 
 

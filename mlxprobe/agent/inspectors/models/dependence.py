@@ -20,6 +20,7 @@ from mlxprobe.agent.looks.probing import CALLS as CALLED
 from mlxprobe.agent.looks.probing import Found, Probe
 from mlxprobe.agent.looks.spreads import deviation
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 
 CALLS = 2  # of a gradient call
 SHUFFLED, ALONE = 8, 3  # rows that came again elsewhere; calls with a single one
@@ -72,7 +73,7 @@ class Dependence(Inspector):
 
     def look(self, step: int) -> None:
         seen, targets, self._targets = self.inspection, self._targets, []
-        heard = [one for one in seen.heard if one.outer and hasattr(one.module, "modules")]
+        heard = [one for one in seen.heard if one.outer and typed.is_module(one.module)]
         seen.heard = []
         self._given = [one for made in heard for one in graph.leaves([made.args, made.kwargs])]
         several = len(heard) > 1 and all(one.module is heard[0].module for one in heard)

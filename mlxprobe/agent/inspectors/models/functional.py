@@ -7,7 +7,7 @@ import copy
 import gc
 import sys
 from collections.abc import Iterator
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from mlxprobe.agent.code import sites
@@ -21,6 +21,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.record.nesting import Stop
+from mlxprobe.agent.wrapping import typed
 
 TRIES, MODELS = 4, 3
 RETURNS = 256
@@ -63,7 +64,13 @@ class Functional(Inspector):
         recorder = self.inspection.recorder
         site, at = sites.blamed(decided, call.site)
         recorder.fact("targets follow inputs", call.site)
-        recorder.fact("causality", site, leaks=leaks, model=getattr(call.code, "co_name", "the loss"), seen=at)
+        recorder.fact(
+            "causality",
+            site,
+            leaks=leaks,
+            model=call.code.co_name if typed.is_a(call.code, CodeType) else "the loss",
+            seen=at,
+        )
 
 
 class Again:

@@ -16,6 +16,7 @@ from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
 
@@ -49,8 +50,8 @@ class Made:
     def code(self) -> CodeType:
         """The user's function."""
         function: Any = self.function
-        while hasattr(function, "__wrapped__"):
-            function = function.__wrapped__
+        while "__wrapped__" in (held := typed.attributes(function)):
+            function = held["__wrapped__"]
         code: CodeType = function.__code__
         return code
 

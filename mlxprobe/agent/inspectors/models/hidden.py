@@ -15,6 +15,7 @@ from mlxprobe.agent.inspectors.models.layouts import neighbours
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 
 SURE = 3  # looks
 MANY = 32  # parameters, and arrays of hidden modules, that are looked at
@@ -153,9 +154,9 @@ def unowned(model: Any, loaded: set[int]) -> Iterator[Unowned]:
     for path, module in model.named_modules():
         if sites.is_mlx(type(module).__module__):
             continue
-        hides = [(name, one) for name, one in module.items() if name.startswith("_") or isinstance(one, tuple)]
-        hides += [(name, one) for name, one in vars(module).items() if not name.startswith("__")]
-        hides += [(name, one) for name, one in module.items() if isinstance(one, (list, dict)) and holds_plain(one)]
+        hides = [(name, one) for name, one in module.items() if name.startswith("_") or typed.is_a(one, tuple)]
+        hides += [(name, one) for name, one in typed.attributes(module).items() if not name.startswith("__")]
+        hides += [(name, one) for name, one in module.items() if typed.is_a(one, (list, dict)) and holds_plain(one)]
         for name, value in hides:
             attribute = ".".join(part for part in (path, name) if part)
             left = MANY
@@ -168,11 +169,9 @@ def unowned(model: Any, loaded: set[int]) -> Iterator[Unowned]:
 
 def holds_plain(container: Any) -> bool:
     """Tell whether a list or dict, which MLX walks, holds an object that it does not."""
-    children = container.values() if isinstance(container, dict) else container
     known = (bool, int, float, str, bytes, list, tuple, dict, type(None), FunctionType, ModuleType)  # or a module
-    return len(container) <= LONG and any(
-        not (isinstance(one, known) or hasattr(one, "dtype") or hasattr(type(one), "trainable_parameters"))
-        for one in children
+    return typed.size(container) <= LONG and any(
+        not (typed.is_a(one, known) or typed.is_array(one) or typed.is_module(one)) for one in typed.children(container)
     )
 
 
@@ -182,18 +181,16 @@ def held(value: Any, loaded: set[int]) -> Iterator[tuple[str, Any, bool, bool]]:
     Of a module's what is neither frozen nor loaded. Arrays that lie right in an object of another class may be data;
     the modules in it are meant to be layers.
     """
-    import mlx.core as mx
-
     waiting, known, visits = deque([("", value, False)]), {id(value)}, 0
     while waiting and visits < VISITS:
         (path, one, plain), visits = waiting.popleft(), visits + 1
-        if isinstance(one, mx.array):
+        if typed.is_array(one):
             yield path, one, False, plain
-        elif hasattr(type(one), "trainable_parameters"):
+        elif typed.is_module(one):
             leaves = graph.named_leaves(one.trainable_parameters()) if id(one) not in loaded else []
             yield from ((f"{path}.{below}".lstrip("."), leaf, True, plain) for below, leaf in leaves)
         else:
-            plain = plain or not isinstance(one, (dict, list, tuple))
+            plain = plain or not typed.is_a(one, (dict, list, tuple))
             new = [(name, child) for name, child in inside(one) if id(child) not in known]
             known.update(id(child) for _, child in new)
             waiting += [(f"{path}.{name}".lstrip("."), child, plain) for name, child in new]
@@ -201,16 +198,11 @@ def held(value: Any, loaded: set[int]) -> Iterator[tuple[str, Any, bool, bool]]:
 
 def inside(value: Any) -> list[tuple[str, Any]]:
     """List what a container or an object of the user's own holds; nothing of the user's is called for that."""
-    if isinstance(value, dict):
-        return [(str(key), one) for key, one in value.items()] if len(value) <= LONG else []
-    if isinstance(value, (list, tuple)):
-        return [(str(k), one) for k, one in enumerate(value)] if len(value) <= LONG else []
-    if isinstance(value, (type, FunctionType, ModuleType)) or sites.is_mlx(type(value).__module__):
+    if typed.is_a(value, typed.CONTAINERS):
+        return list(typed.texts(typed.entries(value))) if typed.size(value) <= LONG else []
+    if typed.is_a(value, (type, FunctionType, ModuleType)) or sites.is_mlx(typed.origin(value)):
         return []
-    try:
-        return list(object.__getattribute__(value, "__dict__").items())[:LONG]
-    except AttributeError:
-        return []
+    return list(typed.attributes(value).items())[:LONG]
 
 
 def is_noise(array: Any) -> bool:

@@ -12,6 +12,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.taps import is_ids
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 SMOOTH, ROUGH = 0.5, 0.25
@@ -78,7 +79,7 @@ class Layouts(Inspector):
 
         @like(original)
         def rope(a: Any, *args: Any, **kwargs: Any) -> Any:
-            if seen.due and self._heads < SURE and seen.nesting.depth and getattr(a, "ndim", 0) == 4:
+            if seen.due and self._heads < SURE and seen.nesting.depth and len(typed.shape(a)) == 4:
                 self._turned = [*self._turned[1 - MOST :], (tuple(a.shape), sites.calling())]
             return original(a, *args, **kwargs)
 
@@ -116,7 +117,7 @@ class Layouts(Inspector):
 
     def _recurrent(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def __call__(layer: Any, x: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-            if self._listens() and getattr(x, "ndim", 0) == 3 and min(x.shape[:2]) >= ENOUGH_ROWS and x.size <= LARGE:
+            if self._listens() and len(typed.shape(x)) == 3 and min(x.shape[:2]) >= ENOUGH_ROWS and x.size <= LARGE:
                 self._held.append((x, sites.calling(), 0))
             return original(layer, x, *args, **kwargs)
 
@@ -129,7 +130,7 @@ class Layouts(Inspector):
             try:
                 return original(layer, x)
             except ValueError:
-                if getattr(x, "ndim", 0) == 3 and x.shape[1] == layer.weight.shape[2] != x.shape[2]:
+                if len(typed.shape(x)) == 3 and x.shape[1] == layer.weight.shape[2] != x.shape[2]:
                     self.inspection.recorder.fact(
                         "channels first", sites.calling(), shape=str(tuple(x.shape)), channels=layer.weight.shape[2]
                     )
@@ -162,7 +163,7 @@ def is_users(above: int) -> bool:
 
 def is_permuted(a: Any, made: Any) -> bool:
     """Tell whether an array of three axes or more was given the same sizes in another order: no axis has moved."""
-    before, after = [[one for one in getattr(array, "shape", ()) if one > 1] for array in (a, made)]
+    before, after = [[one for one in typed.shape(array) if one > 1] for array in (a, made)]
     return len(before) > 2 and before != after and sorted(before) == sorted(after) and a.ndim == made.ndim
 
 
@@ -171,7 +172,7 @@ def is_torn(a: Any, made: Any) -> bool:
 
     Heads are split off the last axis, and stand before the places: (N, L, H·D) to (N, H, L, D), or back.
     """
-    before, after = tuple(getattr(a, "shape", ())), tuple(made.shape)
+    before, after = typed.shape(a), tuple(made.shape)
     few, many = sorted((before, after), key=len)
     if (len(few), len(many)) == (3, 4) and few[0] == many[0] and 1 < many[1] != many[2] == few[1] > 1:
         return bool(many[3] > 1)
@@ -180,7 +181,7 @@ def is_torn(a: Any, made: Any) -> bool:
 
 def is_square(x: Any) -> bool:
     """Tell whether length and channels of (N, L, C) data are the same number."""
-    return getattr(x, "ndim", 0) == 3 and x.shape[1] == x.shape[2] >= ENOUGH_LENGTH and x.size <= LARGE
+    return len(typed.shape(x)) == 3 and x.shape[1] == x.shape[2] >= ENOUGH_LENGTH and x.size <= LARGE
 
 
 def neighbours(x: Any, axis: int) -> float:

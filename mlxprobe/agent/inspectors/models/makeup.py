@@ -13,6 +13,7 @@ from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
 
@@ -75,7 +76,7 @@ class Makeup(Inspector):
     def _product(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
         def __call__(layer: Any, x: Any) -> Any:  # noqa: N807
-            if self._listens and hasattr(x, "dtype"):
+            if self._listens and typed.is_array(x):
                 self._activations.add(named(x))
             return original(layer, x)
 
@@ -89,7 +90,7 @@ class Makeup(Inspector):
         self._listens = False
 
     def given(self, args: Any) -> None:
-        self._note([one for one in args if not isinstance(one, dict)], args)
+        self._note([one for one in args if not typed.is_a(one, dict)], args)
 
     def _note(self, shown: Any, data: Any) -> None:
         for one in graph.leaves(shown)[:MOST]:
@@ -108,7 +109,7 @@ class Makeup(Inspector):
             self._gradients = {named(one) for one in graph.leaves(gradients)}
 
     def training(self, model: Any, optimizer: Any) -> None:
-        if not self._model and isinstance(model, dict):
+        if not self._model and typed.is_a(model, dict):
             self._model = described(model)
             self._optimizer = weak(optimizer)
             self._model["state"] = []
@@ -168,17 +169,17 @@ def named(array: Any) -> str:
 
 def kept(optimizer: Any) -> list[str]:
     """Name the types of what an optimizer keeps for the parameters."""
-    state = [(path, one) for path, one in graph.named_leaves(getattr(optimizer, "state", {})) if one.size]
+    state = [(path, one) for path, one in graph.named_leaves(typed.state(optimizer)) if one.size]
     return sorted({named(one) for path, one in state if path.rpartition(".")[2] not in ("learning_rate", "step")})
 
 
 def described(model: Any) -> dict[str, Any]:
     """Count a model's parameters, by kind of module and by type; a plain tree has no kinds."""
-    arrays = graph.leaves(model.parameters() if hasattr(model, "parameters") else model)
+    arrays = graph.leaves(model.parameters() if typed.is_module(model) else model)
     weights: dict[str, int] = {}
     for one in arrays:
         weights[named(one)] = weights.get(named(one), 0) + int(one.size)
-    if not hasattr(model, "trainable_parameters"):
+    if not typed.is_module(model):
         count = sum(weights.values())
         return {"parameters": count, "trainable": count, "weights": weights}
     kinds: dict[str, list[int]] = {}
@@ -202,11 +203,11 @@ def described(model: Any) -> dict[str, Any]:
 
 def held(value: Any) -> list[Any]:
     """List the arrays that a module's attribute holds, in lists and dicts too, but none of another module."""
-    if hasattr(value, "dtype"):
+    if typed.is_array(value):
         return [value]
-    if hasattr(value, "trainable_parameters") or not isinstance(value, (list, dict)):
+    if typed.is_module(value) or not typed.is_a(value, (list, dict)):
         return []
-    return [array for one in (value.values() if isinstance(value, dict) else value) for array in held(one)]
+    return [array for one in typed.children(value) for array in held(one)]
 
 
 def low_rank(model: Any) -> dict[str, int]:

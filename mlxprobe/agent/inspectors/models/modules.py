@@ -13,6 +13,7 @@ from mlxprobe.agent.inspectors.models.writes import Writes
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 SURE = 3  # looks
@@ -92,7 +93,7 @@ class Modules(Inspector):
 
     def traced(self, model: Any, gradients: Any) -> None:
         """A compiled step runs in the mode that it was traced in, whatever the model's is by then."""
-        if hasattr(model, "named_modules"):
+        if typed.is_module(model):
             self._traced[id(model)] = idle(model), self._site
             self._tell_dropped(model, self._site)
 
@@ -171,10 +172,10 @@ def idle(model: Any) -> Idle:
 
     found: Idle = {}
     for path, module in model.named_modules():
-        if isinstance(module, (nn.Dropout, nn.Dropout2d, nn.Dropout3d)):
+        if typed.is_a(module, (nn.Dropout, nn.Dropout2d, nn.Dropout3d)):
             if not module.training and keeps(module) < 1:
                 found.setdefault("dropout", {})[path] = id(module)
-        elif isinstance(module, nn.BatchNorm) and not module.training and module.trainable_parameters():
+        elif typed.is_a(module, nn.BatchNorm) and not module.training and module.trainable_parameters():
             found.setdefault("batch normalisation", {})[path] = id(module)
     return found
 

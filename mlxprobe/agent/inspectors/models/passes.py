@@ -13,6 +13,7 @@ from mlxprobe.agent.inspectors.models.readings import Readings
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
 
@@ -106,7 +107,7 @@ class Passes(Inspector):
     def _is_other(self, args: Any) -> bool:
         """Tell whether a model is called with other rows than before: samples of one output are wanted together."""
         same = bool(args) and args[0] is self._called_with()
-        if not same and args and hasattr(args[0], "dtype"):
+        if not same and args and typed.is_array(args[0]):
             self._called_with = weakref.ref(args[0])
         return not same
 

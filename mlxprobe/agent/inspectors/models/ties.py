@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 import re
-import sys
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +12,7 @@ from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.wrapping import typed
 
 MOST = 4  # models
 UPDATES = 3  # by then a tie that is made anew after each is known
@@ -48,7 +48,7 @@ class Ties(Inspector):
 
     def training(self, model: Any, optimizer: Any) -> None:
         updates = self.inspection.recorder.updates
-        if hasattr(model, "trainable_parameters") and id(model) not in self._met and len(self._met) < MOST:
+        if typed.is_module(model) and id(model) not in self._met and len(self._met) < MOST:
             self._met.add(id(model))
             self._ties += [Tie(model, *found) for found in tying(model, self.inspection.recorder.gradient_site[0])]
         for tie in self._ties:
@@ -89,7 +89,7 @@ def tying(model: Any, file: str) -> Iterator[tuple[tuple[str, str], Site]]:
     It stands in the file of a class of the model's, or in the one that trains.
     """
     kinds = {type(part).__module__ for part in model.modules()}
-    files = {getattr(sys.modules.get(kind), "__file__", None) or "" for kind in kinds} | {file}
+    files = {sites.file_of(kind) for kind in kinds} | {file}
     files = {name for name in files if name and sites.is_users(name) and any(map(TIES, linecache.getlines(name)))}
     if not files:
         return
@@ -120,5 +120,5 @@ def end(path: str) -> str:
 def owner(model: Any, path: str) -> Any:
     """Return the module that has a parameter."""
     for name in path.split(".")[:-1]:
-        model = model[int(name)] if isinstance(model, list) else model[name]
+        model = model[int(name)] if typed.is_a(model, list) else model[name]
     return model

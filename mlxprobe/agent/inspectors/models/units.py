@@ -12,6 +12,7 @@ from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 MOST, LARGE = 4, 1 << 20  # matrices, and their elements
@@ -63,7 +64,7 @@ class Units(Inspector):
             self._shared.add(entries[0], place, told)
 
     def training(self, model: Any, optimizer: Any) -> None:
-        if hasattr(model, "trainable_parameters"):
+        if typed.is_module(model):
             self._compare(model, self.inspection.recorder.gradient_site)
 
     def _compare(self, model: Any, site: tuple[str, int]) -> None:
@@ -148,8 +149,8 @@ def one_layer(model: Any) -> list[tuple[str, list[Any]]]:
         (f"{path}.{key}".lstrip("."), held)
         for path, module in model.named_modules()
         for key, held in module.items()
-        if isinstance(held, list) and len(held) > 1 and all(one is held[0] for one in held)
-        if hasattr(held[0], "trainable_parameters") and graph.leaves(held[0].trainable_parameters())
+        if typed.is_a(held, list) and len(held) > 1 and all(one is held[0] for one in held)
+        if typed.is_module(held[0]) and graph.leaves(held[0].trainable_parameters())
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
 
@@ -52,7 +53,7 @@ class Writes:
 
     def _attribute(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def write(module: Any, key: str, value: Any) -> Any:
-            before = module.get(key) if hasattr(value, "dtype") else None
+            before = module.get(key) if typed.is_array(value) else None
             if before is not None and before is not value:
                 self._note(lambda one: one is before)
             return original(module, key, value)

@@ -11,6 +11,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire.ranks import declared
+from mlxprobe.agent.wrapping import typed
 
 MANY = 4  # parameters
 TOLD = 24  # elements, which tell how far apart ranks are
@@ -33,7 +34,7 @@ class Prints(Inspector):
         self._take(call.parameters, call.site)
 
     def training(self, model: Any, optimizer: Any) -> None:
-        if hasattr(model, "trainable_parameters"):
+        if typed.is_module(model):
             self._has_model = True
             self._take(model.trainable_parameters(), self.inspection.recorder.gradient_site)
 

@@ -17,6 +17,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire.ranks import declared
+from mlxprobe.agent.wrapping import typed
 
 MANY = 4  # parameters
 TOLD = 20  # elements of each gradient: more than unknown weights
@@ -63,7 +64,7 @@ class Reduced(Inspector):
         named = dict(graph.named_leaves(gradients))
         self._given = {path: named[path] for path in self._calls[0] if path in named}
         self._kind = type(optimizer).__name__
-        modules = model.modules() if hasattr(model, "modules") else ()
+        modules = model.modules() if typed.is_module(model) else ()
         self._sharded = any(type(one).__module__ == SHARDED for one in modules)
 
     def look(self, step: int) -> None:
@@ -103,7 +104,7 @@ class Reduced(Inspector):
     def finish(self) -> None:
         """Tell what batch normalisation has counted, where a model comes to its end with it."""
         model = self._model()
-        for path, one in model.named_modules() if hasattr(model, "named_modules") else ():
+        for path, one in model.named_modules() if typed.is_module(model) else ():
             held = [one[name] for name in graph.STATISTICS if name in one]
             if len(held) == len(graph.STATISTICS) and self.inspection.count("statistics", held) == 0:
                 mean, variance = graph.numbers_each([graph.sample(each) for each in held])

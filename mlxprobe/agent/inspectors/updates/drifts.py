@@ -12,6 +12,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 MOST = 4  # layers that are looked at
@@ -72,7 +73,7 @@ class Drifts(Inspector):
             self._model, self._site = weakref.ref(call.model), call.site
 
     def training(self, model: Any, optimizer: Any) -> None:
-        if hasattr(model, "named_modules"):
+        if typed.is_module(model):
             self._model, self._site = weakref.ref(model), self.inspection.recorder.gradient_site
 
     def look(self, step: int) -> None:
@@ -121,4 +122,4 @@ def normalises(module: Any) -> bool:
     """Tell whether a module is batch normalisation that has weights and keeps statistics."""
     from mlx import nn
 
-    return isinstance(module, nn.BatchNorm) and "weight" in module and "running_mean" in module
+    return typed.is_a(module, nn.BatchNorm) and "weight" in module and "running_mean" in module

@@ -13,6 +13,7 @@ from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 MISSING_IS_SURE = 4
@@ -149,7 +150,7 @@ class Frozen(Inspector):
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         base = sys.modules.get("mlx.nn.layers.base")
-        if base is None or not isinstance(model, base.Module):
+        if base is None or not typed.is_a(model, base.Module):
             given = {path for path, _ in graph.named_leaves(gradients)}
             self._tree = {path: one for path, one in graph.named_leaves(model) if path in given}
             self._tree_site = sites.calling()
@@ -175,8 +176,8 @@ def unowned(model: Any) -> list[str]:
     found = []
     for path, module in model.named_modules():
         for name, value in module.items():
-            held = value if isinstance(value, (list, tuple)) else [value]
-            hides = isinstance(value, tuple) or name.startswith("_")
-            if hides and any(hasattr(one, "trainable_parameters") and graph.leaves(one.parameters()) for one in held):
+            held = typed.children(value) if typed.is_a(value, (list, tuple)) else [value]
+            hides = typed.is_a(value, tuple) or name.startswith("_")
+            if hides and any(typed.is_module(one) and graph.leaves(one.parameters()) for one in held):
                 found.append(f"{path}.{name}".lstrip("."))
     return found

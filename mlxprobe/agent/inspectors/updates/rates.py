@@ -14,6 +14,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.settings import is_uncorrected, settings
 from mlxprobe.agent.record.steps import number
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 KINDS = ("linear_schedule", "cosine_decay", "exponential_decay", "step_decay")
@@ -40,7 +41,7 @@ class Followed:
     """One optimizer, and what its rate was after which of its updates."""
 
     def __init__(self, optimizer: Any, schedule: Schedule | None, *, scheduled: bool) -> None:
-        decay = getattr(optimizer, "weight_decay", 0.0)
+        decay = typed.setting(optimizer, "weight_decay", 0.0)
         self.optimizer: Callable[[], Any] = weakref.ref(optimizer)
         self.name = type(optimizer).__name__ + (" without bias correction" if is_uncorrected(optimizer) else "")
         self.decay = float(decay) if isinstance(decay, (int, float)) else 0.0
@@ -60,7 +61,7 @@ class Followed:
         """Read what was set on an optimizer of MLX's own class, of which MLX knows nothing."""
         optimizer = self.optimizer()
         for name, value in vars(optimizer).items() if sites.is_mlx(type(optimizer).__module__) else ():
-            if STRAY.fullmatch(name) and isinstance(value, (int, float)):
+            if STRAY.fullmatch(name) and typed.is_a(value, (int, float)):
                 values = self.strays.setdefault(name, [])
                 values += [float(value)] if value not in values and len(values) < POINTS else []
 
@@ -110,7 +111,7 @@ class Rates(Inspector):
         @like(original)
         def make(*args: Any, **kwargs: Any) -> Any:
             given = [*args, *kwargs.values()]
-            made = Schedule(f"{kind}({', '.join(f'{one:.4g}' for one in given if isinstance(one, (int, float)))})")
+            made = Schedule(f"{kind}({', '.join(f'{one:.4g}' for one in given if typed.is_a(one, (int, float)))})")
             if kind in ("linear_schedule", "cosine_decay"):
                 names = ("init", "end", "steps") if kind == "linear_schedule" else ("init", "decay_steps", "end")
                 named = {**dict(zip(names, args, strict=False)), **kwargs}
@@ -152,7 +153,7 @@ class Rates(Inspector):
         return counted
 
     def training(self, model: Any, optimizer: Any) -> None:
-        for one in getattr(optimizer, "optimizers", [optimizer]):
+        for one in typed.setting(optimizer, "optimizers", [optimizer]):
             followed = self._followed.get(id(one))
             if followed is None or followed.optimizer() is not one:
                 self._follow(one)
@@ -160,7 +161,7 @@ class Rates(Inspector):
     def _follow(self, optimizer: Any) -> None:
         if len(self._followed) >= MOST:
             return
-        scheduler = getattr(optimizer, "_schedulers", {}).get("learning_rate")
+        scheduler = typed.setting(optimizer, "_schedulers", {}).get("learning_rate")
         schedule = self._schedules.get(id(scheduler), (None, None))[1]
         if schedule is not None:
             schedule.given = True
@@ -180,16 +181,16 @@ class Rates(Inspector):
         for key, one in self._followed.items():
             one.read_strays()
             rate, step = self._last(key, one)
-            if not isinstance(rate, mx.array) or rate.size != 1 or self.inspection.pending([rate]):
+            if not typed.is_a(rate, mx.array) or rate.size != 1 or self.inspection.pending([rate]):
                 continue
-            value, updates = graph.known(rate), graph.known(step) if isinstance(step, mx.array) else None
+            value, updates = graph.known(rate), graph.known(step) if typed.is_a(step, mx.array) else None
             if value is not None:
                 update = self.inspection.recorder.updates if updates is None else int(updates)
                 one.add(update, float(f"{value:.6g}"))
 
     def _last(self, key: int, one: Followed) -> tuple[Any, Any]:
         """Return an optimizer's rate and count of updates; those that were kept, once it has gone with its function."""
-        state = getattr(one.optimizer(), "state", None)
+        state = typed.state(one.optimizer())
         if state:
             return state.get("learning_rate"), state.get("step")
         kept, rate, step = self.inspection.recorder.trained.rates.get(key, (None, None, None))

@@ -13,6 +13,7 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 IS_SURE, SOONER = 3, 2  # renewals; of optimizers whose schedule each of them cuts short
@@ -63,7 +64,7 @@ class Renewals(Inspector):
         if name == "mlx.optimizers.optimizers":
             base = module.Optimizer
             base.__init__ = self._made(base.__init__)
-            if isinstance(getattr(base, "state", None), property):
+            if typed.is_a(getattr(base, "state", None), property):
                 base.state = base.state.setter(self._restore(base.state.fset))
         elif name == "mlx.nn.layers.base":
             module.Module.load_weights = self._load_weights(module.Module.load_weights)
@@ -96,9 +97,9 @@ class Renewals(Inspector):
             self._reset.add(id(module))
 
     def began(self, model: Any, optimizer: Any) -> None:
-        if not hasattr(model, "trainable_parameters"):
+        if not typed.is_module(model):
             return
-        parts = getattr(optimizer, "optimizers", [optimizer])
+        parts = typed.setting(optimizer, "optimizers", [optimizer])
         schedules = [self.inspection.schedules.get(id(_schedule(one)), ("", 0)) for one in parts]
         rates = [(span and text) or _rate(one) for one, (text, span) in zip(parts, schedules, strict=True)]
         like = (
@@ -111,7 +112,7 @@ class Renewals(Inspector):
         before, latest, span = self._trained.get(id(model)), self._latest, max(span for _, span in schedules)
         if latest is not None and latest.until is None and latest is not before:
             latest.until = updates - 1
-        knows = any(getattr(one, "momentum", 1) != 0 for one in parts)  # plain SGD has nothing to lose
+        knows = any(typed.setting(one, "momentum", 1) != 0 for one in parts)  # plain SGD has nothing to lose
         if before is None or before.model() is not model:
             self._latest = self._trained[id(model)] = Trained(weakref.ref(model), like, updates)
             if latest is not None and latest.like == like and knows and optimizer not in self._restored:
@@ -143,12 +144,12 @@ class Renewals(Inspector):
 
 
 def _schedule(optimizer: Any) -> Any:
-    return getattr(optimizer, "_schedulers", {}).get("learning_rate")
+    return typed.setting(optimizer, "_schedulers", {}).get("learning_rate")
 
 
 def _rate(optimizer: Any) -> float | None:
     """Return a rate that is no schedule's: one without an end is never cut short."""
-    state = getattr(optimizer, "_state", {})
+    state = typed.setting(optimizer, "_state", {})
     return None if _schedule(optimizer) is not None else graph.known(state.get("learning_rate"))
 
 

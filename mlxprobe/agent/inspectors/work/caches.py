@@ -11,6 +11,7 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.roots import OWN
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.wrapping import typed
 
 MANY = 256  # results
 SELDOM = 0.05  # of its calls, those that are given a result again
@@ -25,14 +26,14 @@ class Caches(Inspector):
     def finish(self) -> None:
         for one in self._without_end():
             known = one.cache_info()
-            code = getattr(one.__wrapped__, "__code__", None)
+            code = typed.code(one.__wrapped__)
             site = (code.co_filename, code.co_firstlineno) if code is not None else sites.NOWHERE
             detail = {"function": one.__qualname__, "results": known.currsize, "hits": known.hits}
             self.inspection.recorder.fact("cache without end", site, **detail)
 
     def _without_end(self) -> Iterator[Any]:
         for module in list(sys.modules.values()):
-            if isinstance(module, ModuleType) and sites.whose_module(module.__name__) == OWN:
+            if typed.is_a(module, ModuleType) and sites.whose_module(module.__name__) == OWN:
                 for one in within(module):
                     known = one.cache_info()
                     if known.maxsize is None and known.currsize >= MANY and known.hits <= SELDOM * known.misses:
@@ -42,7 +43,7 @@ class Caches(Inspector):
 def within(module: ModuleType) -> list[Any]:
     """List the cached functions of a module and of its classes, each once."""
     own = list(vars(module).values())
-    classes = [one for one in own if isinstance(one, type) and one.__module__ == module.__name__]
-    every = [*own, *(method for kind in classes for method in vars(kind).values())]
-    plain = (getattr(one, "__func__", one) for one in every)
-    return list({id(one): one for one in plain if isinstance(one, KIND)}.values())
+    classes = [one for one in own if typed.is_a(one, type) and typed.module_of(one) == module.__name__]
+    every = [*own, *(method for kind in classes for method in typed.namespace(kind).values())]
+    plain = (one.__func__ if typed.is_a(one, (staticmethod, classmethod)) else one for one in every)
+    return list({id(one): one for one in plain if typed.is_a(one, KIND)}.values())

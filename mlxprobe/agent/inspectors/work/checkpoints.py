@@ -13,6 +13,7 @@ from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.wrapping import typed
 
 OPTIMIZER_FILE = r"(?i)(optim|adam|momentum)\w*.*\.(safetensors|npz|npy|gguf|json|pkl|bin)$"
 WEIGHTS_SHARE = 0.5
@@ -80,7 +81,7 @@ class Checkpoints(Inspector):
                 self._read[path] = sites.calling()
                 self.inspection.wanted = True  # training may go on at any step now
                 self.inspection.recorder.loaded = True
-                if isinstance(loaded, dict):
+                if typed.is_a(loaded, dict):
                     self._loaded.append((path, {key: remembered(one) for key, one in loaded.items()}, self._read[path]))
             return loaded
 
@@ -106,7 +107,7 @@ class Checkpoints(Inspector):
 
     def training(self, model: Any, optimizer: Any) -> None:
         """Training goes on: whatever belongs to it has been loaded by now."""
-        if not hasattr(model, "trainable_parameters"):
+        if not typed.is_module(model):
             return
         loaded, self._loaded = self._loaded, []
         for path, references, site in loaded:
@@ -222,14 +223,14 @@ def siblings(path: str) -> list[str]:
 
 def step_of(optimizer: Any) -> int | None:
     """Return how many steps an optimizer has made by its own count, if that is known."""
-    step = getattr(optimizer, "state", {}).get("step")
+    step = typed.state(optimizer).get("step")
     return int(graph.number(step)) if step is not None and not graph.pending([step]) else None
 
 
 def bare(optimizer: Any) -> bool:
     """Tell whether an optimizer holds nothing but numbers, and would of the gradients too."""
-    keeps = getattr(optimizer, "momentum", 1) != 0
-    return keeps and all(one.size == 1 for one in graph.leaves(getattr(optimizer, "state", {})))
+    keeps = typed.setting(optimizer, "momentum", 1) != 0
+    return keeps and all(one.size == 1 for one in graph.leaves(typed.state(optimizer)))
 
 
 def has_moments(references: dict[str, Callable[[], Any]]) -> bool:

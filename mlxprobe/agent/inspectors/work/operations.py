@@ -18,6 +18,7 @@ from mlxprobe.agent.inspectors.work.wraps import Wraps
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
 
@@ -152,7 +153,7 @@ class Operations(Inspector):
                 return result
             if not self.inspection.nesting.recomputed:
                 self._unrolled.describe(sys._getframe(1).f_code)
-            if hasattr(b, "ndim"):
+            if typed.is_array(b):
                 if a.ndim != b.ndim and is_blown(a.shape, b.shape) and len(self._blown) < HITS:
                     self._blown.append((a, b, result, sites.calling()))
                 elif a.dtype != b.dtype and self._lifted is None and is_lifted(a, b, result):
@@ -177,7 +178,7 @@ class Operations(Inspector):
                 key = args[0] if args and type(args[0]) is tuple and len(args[0]) == PAIR else ()
                 if key and type(key[0]) is slice and key[0] == slice(None):
                     self._cross(array, key[1], result)
-            if not self.inspection.busy and getattr(result, "size", 0) * PART <= array.size:
+            if not self.inspection.busy and typed.count(result) * PART <= array.size:
                 frame = sys._getframe(1)
                 taken = self._singles.setdefault((frame.f_code, frame.f_lineno), set())
                 taken.add(which(args, len(taken)) if args else len(taken))
@@ -204,7 +205,7 @@ class Operations(Inspector):
         recorder = self.inspection.recorder
 
         def write(array: Any, key: Any, value: Any) -> Any:
-            places = key if isinstance(key, tuple) else (key,)
+            places = key if typed.is_a(key, tuple) else (key,)
             if not self.inspection.busy and len(places) == array.ndim and all(type(one) is int for one in places):
                 frame = sys._getframe(1)
                 self._sets.setdefault((frame.f_code, recorder.evaluations), Counter())[frame.f_lineno] += 1
@@ -215,9 +216,9 @@ class Operations(Inspector):
 
 def which(key: Any, known: int) -> Any:
     """Name the element that a key takes: the first of another array each time is one alone; an array is always new."""
-    if isinstance(key, tuple):
+    if typed.is_a(key, tuple):
         return tuple(which(one, known) for one in key)
-    return repr(key) if key is None or key is Ellipsis or isinstance(key, (int, slice)) else known
+    return repr(key) if key is None or key is Ellipsis or typed.is_a(key, (int, slice)) else known
 
 
 def is_blown(first: Any, second: Any) -> bool:
@@ -234,7 +235,7 @@ def is_crossed(array: Any, ids: Any) -> bool:
     """Tell whether each row is asked for the ids of all rows, of which some are the same."""
     import mlx.core as mx
 
-    fits = array.ndim == PAIR and getattr(ids, "shape", ()) == array.shape[:1]
+    fits = array.ndim == PAIR and typed.shape(ids) == array.shape[:1]
     return fits and LEAST <= array.shape[1] < ids.size and bool(mx.issubdtype(ids.dtype, mx.integer))
 
 

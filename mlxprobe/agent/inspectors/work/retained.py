@@ -19,6 +19,7 @@ from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.waiting import EVERY
+from mlxprobe.agent.wrapping import typed
 
 LISTED = 200  # of a long list, the last are enough to see it grow
 LONG = 10_000
@@ -178,7 +179,7 @@ def containers(
 
     `packages`: or of an installed package's class, which is looked into from a frame of such a package alone.
     """
-    if isinstance(value, (str, int, float, bytes, type, ModuleType, FunctionType)):
+    if typed.is_a(value, (str, int, float, bytes, type, ModuleType, FunctionType)):
         return
     if (id(value), True) in seen or (id(value), packages) in seen:
         return
@@ -193,36 +194,36 @@ def containers(
 def parts(value: Any, *, packages: bool) -> list[tuple[str, Any]]:
     """List what to look into: a dict's lists, a short list's objects, an object's attributes."""
     if is_plain(value):
-        return [(f"[{key!r}]", one) for key, one in list(value.items())[:NAMES] if isinstance(one, (list, deque))]
-    if isinstance(value, (list, tuple)):
-        few = value if len(value) <= FEW else ()
+        return [
+            (f"[{key!r}]", one)
+            for key, one in list(typed.texts(typed.entries(value)))[:NAMES]
+            if typed.is_a(one, (list, deque))
+        ]
+    if typed.is_a(value, (list, tuple)):
+        few = typed.children(value) if typed.size(value) <= FEW else ()
         return [(f"[{k}]", one) for k, one in enumerate(few) if is_looked_into(one, packages=packages)]
     if is_looked_into(value, packages=packages):
-        return [(f".{attribute}", one) for attribute, one in list(vars(value).items())[:NAMES]]
+        return [(f".{attribute}", one) for attribute, one in list(typed.attributes(value).items())[:NAMES]]
     return []
 
 
 def is_plain(value: Any) -> bool:
     """Tell whether a value is a dict, or a `defaultdict` and the like; a module is one too, and is not meant."""
-    return isinstance(value, dict) and not hasattr(value, "parameters")
+    return typed.is_a(value, dict) and not typed.is_module(value)
 
 
 def arrays_in(value: Any) -> list[Any]:
     """List the arrays of a variable that is one, or a list or dict of some."""
-    import mlx.core as mx
-
-    if isinstance(value, mx.array):
+    if typed.is_array(value):
         return [value]
-    if isinstance(value, (list, tuple, deque)):
-        value = value if len(value) <= LONG else [value[k] for k in range(-LISTED, 0)]
-        return graph.leaves([one for one in value if isinstance(one, (mx.array, dict, list, tuple))])
+    if typed.is_a(value, (list, tuple, deque)):
+        return graph.leaves(typed.last(value, LISTED) if typed.size(value) > LONG else typed.children(value))
     return graph.leaves(value) if is_plain(value) else []
 
 
 def is_looked_into(value: Any, *, packages: bool) -> bool:
     """Tell whether an object is of the user's own class (or a package's), and no module or optimizer of MLX's."""
-    kind = type(value)
-    if not hasattr(value, "__dict__") or any(sites.is_mlx(base.__module__) for base in kind.__mro__):
+    if typed.static(type(value), "__dict__") is typed.MISSING or any(map(sites.is_mlx, typed.origins(value))):
         return False
-    owner = sites.whose_module(kind.__module__)
+    owner = sites.whose_module(typed.origin(value))
     return owner == OWN or (packages and owner == PACKAGE)

@@ -15,6 +15,7 @@ from mlxprobe.agent.inspectors.losses.losses import LONGEST
 from mlxprobe.agent.inspectors.models import modes
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping import typed
 
 MANY = 1000  # operators of one function, in a gradient call: it has a loop
 UNROLLED = 12_000  # operators in one gradient call, in code that is not MLX's: no network is written in so many
@@ -55,7 +56,7 @@ class Unrolled:
     def take(self, array: Any, part: Any) -> None:
         """A part of an array is taken, or all its parts in turn."""
         self._longest = max(self._longest, *array.shape, 1)
-        self._takes += array.shape[0] if hasattr(part, "__next__") else 1
+        self._takes += array.shape[0] if typed.has(part, "__next__") else 1
 
     def evaluation(self, original: Callable[..., None], listens: Callable[[], bool]) -> Callable[..., None]:
         """Count evaluations of what a gradient is taken through."""

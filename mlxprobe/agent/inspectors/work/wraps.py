@@ -8,6 +8,7 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.wrapping import typed
 
 MOST = 4  # differences that are looked at
 MOST_BYTES = 1 << 22
@@ -46,4 +47,4 @@ class Wraps:
 
 def is_bytes(one: Any) -> bool:
     """Tell whether something is an array of unsigned bytes, of more than one axis."""
-    return str(getattr(one, "dtype", "")).endswith("uint8") and one.ndim >= MATRIX
+    return typed.is_data(one) and str(one.dtype).endswith("uint8") and one.ndim >= MATRIX

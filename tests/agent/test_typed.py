@@ -1,0 +1,77 @@
+"""Objects are read by their types: arrays, modules, containers and functions, and nothing that only looks like one."""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict, deque
+from types import SimpleNamespace
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
+import numpy as np
+import pytest
+
+from mlxprobe.agent.wrapping import typed
+
+
+class Pretender:
+    """Has every attribute, and calls itself a dict."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return dict
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+
+class Turned(dict[str, int]):
+    def items(self) -> Any:
+        raise AssertionError
+
+    def __iter__(self) -> Any:
+        raise AssertionError
+
+    def __len__(self) -> int:
+        raise AssertionError
+
+
+ONES = [
+    (mx.ones(3), {"is_array", "is_data"}),
+    (np.ones(3), {"is_numpy", "is_number_of_numpy", "is_data"}),
+    (np.float32(3), {"is_number_of_numpy"}),
+    (nn.Linear(2, 2), {"is_module"}),
+    (optim.SGD(0.1), {"is_optimizer"}),
+    (optim.MultiOptimizer([optim.SGD(0.1)]), {"is_optimizer"}),
+    (Pretender(), set()),
+    ({}, set()),
+]
+
+
+@pytest.mark.parametrize(("one", "kinds"), ONES, ids=[type(one).__name__ for one, _ in ONES])
+def test_an_object_is_what_its_type_is(one: Any, kinds: set[str]) -> None:
+    known = [name for name in vars(typed) if name.startswith("is_") and name not in ("is_a", "is_filled")]
+    assert {name for name in known if getattr(typed, name)(one)} == kinds
+
+
+def test_containers_are_read_past_what_their_classes_override() -> None:
+    turned = Turned(a=1, b=2)
+    assert typed.entries(turned) == [("a", 1), ("b", 2)] and typed.children(turned) == [1, 2]
+    assert (typed.size(turned), typed.copied(turned)) == (2, {"a": 1, "b": 2})
+    assert typed.entries((5, 6)) == [(0, 5), (1, 6)] and typed.children(OrderedDict(a=1)) == [1]
+    assert typed.last(deque(range(9)), 2) == [7, 8] and typed.children(Pretender()) == []
+
+
+def test_origins_are_those_of_the_type() -> None:
+    assert typed.origin(np.ones(3)) == "numpy" and typed.origin(3) == "builtins"
+    assert typed.whence(np.random) == "numpy.random" and typed.whence(nn.relu).startswith("mlx")
+    assert typed.origin(Pretender()) == __name__
+
+
+def test_attributes_and_functions_are_read_without_asking() -> None:
+    assert typed.attributes(SimpleNamespace(a=1)) == {"a": 1} and typed.attributes(Pretender()) == {}
+    plain = functools.partial(typed.size)
+    assert typed.wrapped(plain) is typed.size and typed.wrapped(Pretender()) is None
+    assert typed.code(typed.size) is typed.size.__code__ and typed.code(Pretender()) is None
