@@ -153,9 +153,9 @@ class GradientCalls:
 
     def _ends(self, made: Made, gradients: Any, result: Any, args: Any, kwargs: Any) -> None:
         made.calls += 1
-        if not (self._nesting.mapped or made.followed.by_optimizer):
-            moves = self._recorder.moves
-            made.followed.ends(made.taken(args, kwargs), made.bound[0] if made.bound else moves.filled)
+        followed, moves = made.followed, self._recorder.moves
+        if followed is not None and not (self._nesting.mapped or followed.by_optimizer):
+            followed.ends(made.taken(args, kwargs), made.bound[0] if made.bound else moves.filled)
             moves.filled = None
         if made.holder is not None:
             made.holder.end()
