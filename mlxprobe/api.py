@@ -14,7 +14,7 @@ from mlxprobe.running.watching import Enough, Watch
 from mlxprobe.settings.table import resolve
 from mlxprobe.values.files import decode
 from mlxprobe.values.observation import Program
-from mlxprobe.values.record import Finding, ProgramRecord, Verdict
+from mlxprobe.values.record import Finding, ProgramRecord, Unchecked, Verdict
 from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.together import whole
 from mlxprobe.values.vocabulary import Severity
@@ -27,11 +27,18 @@ class Diagnosis(Verdict, frozen=True, kw_only=True):
 
     record: ProgramRecord
     findings: tuple[Finding, ...] = ()
+    unchecked: tuple[Unchecked, ...] = ()
+
+    def __repr__(self) -> str:
+        """Name the verdict and the codes; the record is too long to be shown."""
+        found = ", ".join(f"{one.code} {one.severity}" for one in self.findings) or "no finding"
+        gaps = f", {len(self.unchecked)} not checked" if self.unchecked else ""
+        return f"<{type(self).__name__} {self.outcome}: {found}{gaps}>"
 
     @property
     def grave(self) -> tuple[Finding, ...]:
         """The findings that are errors or warnings."""
-        return tuple(one for one in self.findings if one.checked and one.severity is not Severity.NOTE)
+        return tuple(one for one in self.findings if one.severity is not Severity.NOTE)
 
 
 def watch(
@@ -57,7 +64,7 @@ def watch(
         env: variables to add to the environment.
 
     Returns:
-        The verdict, its findings (those with `checked=False` could not be judged), and the record of the run.
+        The verdict, its findings, the rules that could not be judged (`unchecked`), and the record of the run.
 
     Raises:
         ProbeError: the program could not be started; UsageError where there is no such script.
@@ -97,8 +104,13 @@ class Seen:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What was found; those with `checked=False` could not be judged."""
+        """What was found."""
         return self.diagnosis.findings if self.diagnosis else ()
+
+    @property
+    def unchecked(self) -> tuple[Unchecked, ...]:
+        """The rules that could not be judged, each with the reason."""
+        return self.diagnosis.unchecked if self.diagnosis else ()
 
     @property
     def sheet(self) -> Sheet:
@@ -125,4 +137,12 @@ def watching(*, stall_s: float | None = None) -> Iterator[Seen]:
 
 def diagnosis_of(seen: ProgramRecord) -> Diagnosis:
     """Return what a record says of its program."""
-    return Diagnosis(outcome=seen.outcome, reason=seen.reason, kind=seen.kind, findings=seen.findings, record=seen)
+    return Diagnosis(
+        outcome=seen.outcome,
+        reason=seen.reason,
+        kind=seen.kind,
+        as_expected=seen.as_expected,
+        findings=seen.findings,
+        unchecked=seen.unchecked,
+        record=seen,
+    )

@@ -24,6 +24,7 @@ from mlxprobe.values.observation import (
 )
 from mlxprobe.values.record import Expectation, ProgramRecord, Record, Verdict
 from mlxprobe.values.vocabulary import HangKind, Outcome, Role
+from mlxprobe.verdict.health import rated
 
 LIMITS = Limits(stall_s=1.0, startup_s=10.0, timeout_s=60.0, memory_bytes=1_000_000_000)
 HERE = Environment(
@@ -70,6 +71,12 @@ def record_row(outcome: Outcome = Outcome.PASS, **changes: Any) -> ProgramRecord
     expectation = Expectation(role=Role.BROKEN, expects=outcome)
     made = row(seen(), (), verdict, expectation, scenario="toy", variant="healthy", summary="Train.")
     return msgspec.structs.replace(made, **changes)
+
+
+def watched_row(outcome: Outcome = Outcome.PASS, **changes: Any) -> ProgramRecord:
+    """Return a row of a watched program that ended so, with the verdict that its findings leave it."""
+    names = {"program": "train.py", "scenario": "", "variant": "", "role": None, "expects": None, "summary": ""}
+    return rated(record_row(outcome, **names | changes))
 
 
 def record(*rows: ProgramRecord, **changes: Any) -> Record:

@@ -61,7 +61,7 @@ def watched(file: Path, *, anywhere: bool = False) -> Answer:
     """
     file = file.resolve()
     watch = Watch(Program(name=file.name, command=(sys.executable, str(file)), cwd=str(file.parent)), resolve(SETTINGS))
-    findings = tuple(one for one in watch.run()[0].findings if one.checked)
+    findings = tuple(one for one in watch.run()[0].findings)
     (seen,) = watch.seen
     text = file.read_text()
     grave = [one for one in findings if one.severity is not Severity.NOTE]

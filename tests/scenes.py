@@ -26,8 +26,9 @@ from mlxprobe.reports.matrix import MATRIX_FORMATS
 from mlxprobe.running.isolation import Isolation, Trial
 from mlxprobe.upgrade.changes import Change, Comparison, Difference
 from mlxprobe.upgrade.matrix import Matrix
-from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.record import Finding, ProgramRecord, Record, Unchecked
 from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
+from mlxprobe.verdict.health import rated
 
 SCENARIOS = Path(__file__).with_name("snapshots") / "scenarios"
 MARK = "\f"  # between two scenes
@@ -37,7 +38,7 @@ FOUND = Finding(
     source="optimizer.update(model, grads)", evidence={"operations_per_step": 1130.0, "steps": 600.0},
 )  # fmt: skip
 NOTE = msgspec.structs.replace(FOUND, code="MP303", name="unshifted-labels", severity=Severity.NOTE, line=31)
-BLIND = msgspec.structs.replace(FOUND, code="MP306", checked=False, message="the program read 0 losses")
+BLIND = Unchecked(code="MP306", name="not-learning", why="the program read 0 losses")
 
 
 def correct(**changes: Any) -> ProgramRecord:
@@ -50,7 +51,8 @@ def correct(**changes: Any) -> ProgramRecord:
 def hung(**changes: Any) -> ProgramRecord:
     given: dict[str, Any] = {
         "variant": "nothing_evaluated_until_the_loss_is_read_after_the_very_last_step", "scenario": "step2-hang",
-        "kind": HangKind.STALL, "claims": Outcome.PASS, "findings": (FOUND, NOTE, BLIND), "stacks": (STACK,),
+        "kind": HangKind.STALL, "claims": Outcome.PASS, "findings": (FOUND, NOTE), "unchecked": (BLIND,),
+        "stacks": (STACK,),
         "reason": "stall: silent for 1.0 s at train.py:42 (mx.eval(loss)); 676,900 operations pending",
     }  # fmt: skip
     return record_row(Outcome.HANG, **given | changes)
@@ -76,7 +78,11 @@ def run() -> None:
 
 
 def watched() -> None:
-    click.echo(shown(diagnosis.renderable(record(hung()), accepted=2), stderr=True), nl=False, err=True)
+    click.echo(
+        shown(diagnosis.renderable(record(rated(hung(program="train.py", expects=None, accepted=2)))), stderr=True),
+        nl=False,
+        err=True,
+    )
 
 
 def gated() -> None:

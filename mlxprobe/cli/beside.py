@@ -111,9 +111,9 @@ class Watching:
         running.silent = only_clear(running.silent)
         running.shown = lambda watcher: self._polled(running, report, watcher)
         seen = running.run()
-        record, accepted = report.record(running, seen)
+        record = report.record(running, seen)
         if order["report"] == "always" or (order["report"] and worth_telling(seen, order.get("worker", False))):
-            report.deliver(record, accepted)
+            report.deliver(record)
         told = encode(record).decode()
         for file, name in self._shown.get("names", {}).items():
             told = told.replace(file, name)
@@ -132,7 +132,7 @@ class Watching:
                 watcher.child.leave()
             remember(order.get("sources", {}))
         if calls:
-            report.deliver(*report.record(running, running.so_far(watcher, "running"), complete=False))
+            report.deliver(report.record(running, running.so_far(watcher, "running"), complete=False))
 
     def _calls(self) -> bool:
         """Tell whether the process was sent a signal that asks for a report."""
@@ -171,7 +171,7 @@ def only_clear(silent: Callable[[Watcher], None]) -> Callable[[Watcher], None]:
 def worth_telling(seen: Sequence[ProgramRecord], worker: bool) -> bool:
     """Tell whether anything was found, or trained; a `worker` that is gone without a word its parent has ended."""
     trained = any(one.steps and (one.finished or not worker) for one in seen)
-    return trained or any(found.checked for one in seen for found in one.findings)
+    return trained or any(one.findings for one in seen)
 
 
 def prepare() -> None:

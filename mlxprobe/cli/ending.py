@@ -26,7 +26,7 @@ def exit_code(seen: Sequence[ProgramRecord], fail_on: str, ended: str, code: int
     from mlxprobe.values.vocabulary import Outcome, Severity
 
     graver = list(Severity)[: SEVERITIES.index(fail_on)]
-    failed = any(found.checked and found.severity in graver for one in seen for found in one.findings)
+    failed = any(found.severity in graver for one in seen for found in one.findings)
     if ended == "enough":
         return int(failed)
     outcomes = {one.outcome for one in seen}
@@ -38,7 +38,7 @@ def exit_code(seen: Sequence[ProgramRecord], fail_on: str, ended: str, code: int
         die_alike(-code)
     if fail_on != "never" and Outcome.UNJUDGED in outcomes and any(one.begun_s for one in seen):
         return code or JUDGED_NOT
-    badly = fail_on != "never" and len(seen) > 1 and bool(outcomes - {Outcome.PASS})
+    badly = fail_on != "never" and len(seen) > 1 and any(not one.completes for one in seen)
     return code or int(failed or badly)
 
 

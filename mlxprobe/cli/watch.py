@@ -104,8 +104,8 @@ def reported(running: Watch, report: Report, *, live: bool) -> Record:
             running.shown = shown
             report.listen(running)
             seen = running.run()
-        record, accepted = report.record(running, seen)
-        report.deliver(record, accepted)  # one Ctrl-C too many is not to cost the report
+        record = report.record(running, seen)
+        report.deliver(record)  # one Ctrl-C too many is not to cost the report
     return record
 
 

@@ -81,33 +81,30 @@ class Report:
         running.silent, running.short, running.erred, running.parted = silent, short, erred, self._tell_wait
         running.failed = lambda error: self._say_once(fault(error), say)
 
-    def record(self, running: Watch, seen: Sequence[ProgramRecord], *, complete: bool = True) -> tuple[Record, int]:
-        """Put a program's rows into a record; return with it how many findings the baseline has already."""
-        from msgspec.structs import replace
-
+    def record(self, running: Watch, seen: Sequence[ProgramRecord], *, complete: bool = True) -> Record:
+        """Put a program's rows into a record, each with the findings that count."""
         import mlxprobe
+        from mlxprobe.running.selection import selected
         from mlxprobe.values.files import SCHEMA_VERSION, now
         from mlxprobe.values.record import Record
 
-        chosen = [self._chosen.apply(one.findings) for one in seen]
-        made = Record(
+        return Record(
             schema_version=SCHEMA_VERSION,
             mlxprobe=mlxprobe.__version__,
             time=now(),
             environment=running.environment,
-            programs=tuple(replace(one, findings=kept) for one, (kept, _) in zip(seen, chosen, strict=True)),
+            programs=tuple(selected(one, self._chosen) for one in seen),
             complete=complete,
             wall_s=time.monotonic() - self._began_s,
         )
-        return made, max(accepted for _, accepted in chosen)
 
-    def deliver(self, record: Record, accepted: int) -> None:
+    def deliver(self, record: Record) -> None:
         """Write the report: into the file in its form; its text, or without a file its form, on stderr.
 
         stdout is the program's.
         """
         with self._written_last(record):
-            self._show(record, accepted)
+            self._show(record)
 
     @contextmanager
     def _written_last(self, record: Record) -> Iterator[None]:
@@ -120,12 +117,12 @@ class Report:
         else:
             yield
 
-    def _show(self, record: Record, accepted: int) -> None:
+    def _show(self, record: Record) -> None:
         from mlxprobe.cli.display import shown
         from mlxprobe.reports import WATCH_FORMATS, diagnosis
 
         if self._output is not None or self._form == "text":
-            whole = diagnosis.renderable(record, accepted, self._before)
+            whole = diagnosis.renderable(record, self._before)
             told = diagnosis.sheets(record, self._before) if self._sheet else whole
             show(shown(told, stderr=True))
         else:
@@ -176,7 +173,7 @@ class Report:
             return
         self._kept_s = time.monotonic()
         try:
-            self._write(self.record(running, running.so_far(watcher, ended), complete=False)[0])
+            self._write(self.record(running, running.so_far(watcher, ended), complete=False))
         except ProbeError as error:
             self._say_once(str(error))
 

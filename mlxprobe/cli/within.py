@@ -56,8 +56,8 @@ def watch_within(pid: int, settings: Settings, form: str, output: Path | None) -
                 f"the agent did not come to process {pid}, whose main thread has left no call since; "
                 f"`mlxprobe attach {pid}` without --agent says where it stands"
             )
-        report.deliver(*report.record(running, seen))
-        errs = any(found.checked and found.severity is Severity.ERROR for one in seen for found in one.findings)
+        report.deliver(report.record(running, seen))
+        errs = any(found.severity is Severity.ERROR for one in seen for found in one.findings)
         return int(errs or any(one.outcome is Outcome.HANG for one in seen))
 
 

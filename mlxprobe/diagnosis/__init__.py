@@ -18,10 +18,19 @@ from mlxprobe.diagnosis.registry import RULES, Rule, finding, ranks_finding
 from mlxprobe.values.again import by_rank, jobs
 from mlxprobe.values.measures import callers
 from mlxprobe.values.observation import Observation
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.values.record import Finding, Unchecked
 
-__all__ = ["RULES", "Rule", "diagnose", "diagnose_jobs", "diagnose_ranks", "finding", "ranks_finding", "unchecked"]
+__all__ = [
+    "RULES",
+    "Rule",
+    "diagnose",
+    "diagnose_jobs",
+    "diagnose_ranks",
+    "examined",
+    "finding",
+    "ranks_finding",
+    "unchecked",
+]
 
 for _module in pkgutil.walk_packages(__path__, f"{__name__}."):
     importlib.import_module(_module.name)
@@ -32,23 +41,30 @@ def diagnose(seen: Observation, beside: Sequence[Finding] = ()) -> tuple[Finding
 
     `beside` are those of all ranks together (see `diagnose_ranks`), which may explain what one of them shows.
     """
+    return examined(seen, beside)[0]
+
+
+def examined(seen: Observation, beside: Sequence[Finding] = ()) -> tuple[tuple[Finding, ...], tuple[Unchecked, ...]]:
+    """Return what `diagnose` does, and the rules that failed: hours of a run are worth a report."""
     led, texts = callers(seen), {(one.file, one.line): one.source for one in seen.facts}
-    every = explained((*(one for code in sorted(RULES) for one in _found(RULES[code], seen)), *beside))
+    answers = [_found(RULES[code], seen) for code in sorted(RULES)]
+    every = explained((*(one for found, _ in answers for one in found), *beside))
     found = (((one.file, one.line), one) for one in every)
-    return tuple(
+    findings = tuple(
         msgspec.structs.replace(one, source=one.source or texts.get(at, ""), caller=one.caller or led.get(at))
         for at, one in found
     )
+    return findings, tuple(failed for _, failed in answers if failed is not None)
 
 
-def _found(one: Rule, seen: Observation) -> tuple[Finding, ...]:
-    """Return what a rule finds; where it fails itself, that it was not checked: hours of a run are worth a report."""
+def _found(one: Rule, seen: Observation) -> tuple[tuple[Finding, ...], Unchecked | None]:
+    """Return the findings of a rule; where it fails, the failure."""
     try:
-        return tuple(one.detect(seen))
+        return tuple(one.detect(seen)), None
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         why = f"the rule failed: {error!r} at {PurePath(where.filename).name}:{where.lineno}"
-        return (Finding(code=one.code, name=one.name, severity=Severity.NOTE, message=why, checked=False),)
+        return (), Unchecked(code=one.code, name=one.name, why=why)
 
 
 def diagnose_ranks(seen: Sequence[Observation]) -> tuple[Finding, ...]:
@@ -63,7 +79,7 @@ def diagnose_jobs(seen: Sequence[Observation]) -> tuple[Finding, ...]:
     return tuple(found for job in jobs(seen) for found in diagnose_ranks(job))
 
 
-def unchecked(seen: Observation) -> tuple[Finding, ...]:
+def unchecked(seen: Observation) -> tuple[Unchecked, ...]:
     """Return what could not be judged, with the reason (see `mlxprobe.diagnosis.gaps`)."""
     from mlxprobe.diagnosis.gaps import unchecked as gaps
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import statistics
-from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -14,14 +13,15 @@ from rich.text import Text
 
 from mlxprobe.diagnosis import RULES
 from mlxprobe.reports import facts, ranks
-from mlxprobe.reports.families import ORDER, families, unchecked
+from mlxprobe.reports.families import families, unchecked
 from mlxprobe.reports.hanging import Hanging
-from mlxprobe.reports.words import observed, one_line, plain, trimmed
+from mlxprobe.reports.verdicts import fails, grave, interrupted, verdict
+from mlxprobe.reports.words import one_line, plain, trimmed
 from mlxprobe.running.selection import relative, source_of
 from mlxprobe.values.losses import trainings
 from mlxprobe.values.measures import counted, duration, is_users, megabytes
 from mlxprobe.values.observation import Stack
-from mlxprobe.values.record import Finding, ProgramRecord, Record, Remark
+from mlxprobe.values.record import Finding, ProgramRecord, Record
 from mlxprobe.values.together import heading, said_once
 from mlxprobe.values.vocabulary import Outcome, Severity
 
@@ -30,14 +30,14 @@ FRAMES = 20
 ADVICE = "Use instead:"
 
 
-def render(record: Record, width: int = 80, accepted: int = 0) -> str:
+def render(record: Record, width: int = 80) -> str:
     """Return the report without colours, `width` columns wide."""
-    return _printed(renderable(record, accepted), width)
+    return _printed(renderable(record), width)
 
 
 def told(one: ProgramRecord, width: int = 80) -> str:
     """Return what is said of one program, without colours."""
-    return _printed(Group(*_program(one, one.findings)), width)
+    return _printed(Group(*_program(one, one)), width)
 
 
 def _printed(what: RenderableType, width: int) -> str:
@@ -46,26 +46,25 @@ def _printed(what: RenderableType, width: int) -> str:
     return trimmed(out.getvalue())
 
 
-def renderable(record: Record, accepted: int = 0, before: Record | None = None) -> RenderableType:
-    """Return the report for any rich console; `accepted` findings were left out because a record `before` has them."""
+def renderable(record: Record, before: Record | None = None) -> RenderableType:
+    """Return the report for any rich console, with what was otherwise in a record `before`."""
     rows, parts = record.programs, []
     for one, told in zip(rows, said_once(rows), strict=True):
-        parts += [*_bold(heading(one, rows)), *_program(one, told.findings), *sheet(one, before)]
+        parts += [*_bold(heading(one, rows)), *_program(one, told), *sheet(one, before)]
     for of_program in ranks.groups(rows).values():
         job = of_program[0].process.job if of_program[0].process else 0
         parts += [Text(f"\njob {job}:" if job else "", "bold"), ranks.RankTable(ranks.lines(of_program))]
-    if accepted:
-        parts.append(Text(f"accepted: {counted(accepted, 'finding')} that the baseline has already"))
     parts += [Hanging(Text(f"problem: {one_line(problem)}", "red")) for problem in record.problems]
     if not record.complete:
         parts.append(Text("not complete: this is what was seen by then", "yellow"))
     return Group(*parts)
 
 
-def _program(one: ProgramRecord, findings: Sequence[Finding]) -> list[RenderableType]:
+def _program(one: ProgramRecord, told: ProgramRecord) -> list[RenderableType]:
+    """Show a program; of what its processes share, `told` has what is said of it here."""
     parts: list[RenderableType] = []
     advised: set[str] = set()
-    for found, following in families(findings):
+    for found, following in families(told.findings):
         parts += [*_finding(found, advised), *(_hence(depth, further) for depth, further in following), Text("")]
     if one.outcome is Outcome.HANG:
         parts += [part for stack in one.stacks for part in (*_stack(stack), Text(""))]
@@ -75,11 +74,11 @@ def _program(one: ProgramRecord, findings: Sequence[Finding]) -> list[Renderable
     style = "bold red" if fails(one) else "bold yellow" if grave(one) else "bold green"
     parts += [Hanging(Text(line)) for line in (figures(one),) if line]
     parts.append(Hanging(Text(verdict(one), style)))
-    shown = grave(one) if one.outcome is Outcome.PASS or interrupted(one) else ()  # in the verdict's own line
+    shown = grave(one) if one.completes or interrupted(one) else ()  # in the verdict's own line
     parts += [Hanging(Text(f"also: {one_line(remark.message)}")) for remark in one.remarks if remark not in shown]
     if any(remark.name == "no step" for remark in one.remarks):
         return parts  # what was not checked, and why, is all said by that
-    return [*parts, *(Hanging(Text(one_line(line), "dim")) for line in unchecked(findings))]
+    return [*parts, *(Hanging(Text(one_line(line), "dim")) for line in unchecked(told))]
 
 
 def sheets(record: Record, before: Record | None = None) -> RenderableType:
@@ -197,41 +196,7 @@ def figures(one: ProgramRecord) -> str:
     return ", ".join(parts)
 
 
-def verdict(one: ProgramRecord) -> str:
-    """Say in one line what became of a program and how much was found."""
-    counts = Counter(found.severity for found in one.findings if found.checked)
-    found = ", ".join(counted(counts[severity], str(severity)) for severity in ORDER if counts[severity])
-    known = "; ".join(one_line(remark.message) for remark in grave(one))
-    if interrupted(one):
-        return f"{known}: {found or 'no finding'} so far"
-    if one.outcome is Outcome.PASS:
-        word = "" if known else "no error or warning: " if found else "healthy: "
-        word = "not healthy: " if fails(one) else word
-        return f"{word}{found or 'no finding'}{known and '; '}{known}"
-    reason = one_line(one.reason).removeprefix(f"{one.kind}: ")
-    return f"{observed(one)}: {reason}" + (f" ({found})" if found else "")
-
-
-def grave(one: ProgramRecord) -> tuple[Remark, ...]:
-    """Return what is known of a program for which it cannot be called healthy, though nothing speaks against it."""
-    return tuple(remark for remark in one.remarks if remark.grave)
-
-
-def interrupted(one: ProgramRecord) -> bool:
-    """Tell whether somebody's Ctrl-C ended a program."""
-    return any(remark.name == "interrupted" for remark in one.remarks)
-
-
 def headline(found: Finding) -> str:
     """Return a finding's place, code, name and message in one line."""
     where = f"{place(found.file, found.line)}: " if found.file else ""
     return f"{where}{plain(found.code)} {found.severity} {plain(found.name)}: {one_line(found.message)}"
-
-
-def fails(one: ProgramRecord) -> bool:
-    """Tell whether something speaks against a program: its outcome, or a finding that is more than a note."""
-    if one.outcome is Outcome.SKIPPED:
-        return False
-    return one.outcome is not Outcome.PASS or any(
-        found.checked and found.severity is not Severity.NOTE for found in one.findings
-    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from mlxprobe.values.record import Finding
+from mlxprobe.values.measures import counted
+from mlxprobe.values.record import Finding, ProgramRecord
 from mlxprobe.values.vocabulary import Severity
 
 ORDER = list(Severity)
@@ -15,9 +16,8 @@ Family = tuple[Finding, list[tuple[int, Finding]]]  # a cause, and what follows 
 
 
 def ordered(findings: Iterable[Finding]) -> list[Finding]:
-    """Return what was found, the gravest first, then by file and line; detectors that could not run left out."""
-    found = (one for one in findings if one.checked)
-    return sorted(found, key=lambda one: (ORDER.index(one.severity), one.file, one.line, one.code))
+    """Return what was found, the gravest first, then by file and line."""
+    return sorted(findings, key=lambda one: (ORDER.index(one.severity), one.file, one.line, one.code))
 
 
 def families(findings: Iterable[Finding]) -> list[Family]:
@@ -44,22 +44,22 @@ def _following(cause: Finding, found: list[Finding], depth: int = 1) -> Iterator
             yield from _following(one, found, depth + 1)
 
 
-def unchecked(findings: Sequence[Finding]) -> list[str]:
-    """Say in two lines at most which findings could not be looked for, and why: the commonest reason first.
+def unchecked(row: ProgramRecord) -> list[str]:
+    """Say in two lines at most which rules could not be judged, and why: the commonest reason first.
 
-    What was found elsewhere in the run needs no such word.
+    Rules that found something elsewhere in the run are left out.
     """
     reasons: dict[str, list[str]] = {}
-    found = {one.code for one in findings if one.checked}
-    for one in findings:
-        if not one.checked and one.code not in found:
-            codes = reasons.setdefault(one.message, [])
+    found = {one.code for one in row.findings}
+    for one in row.unchecked:
+        if one.code not in found:
+            codes = reasons.setdefault(one.why, [])
             codes += [one.code] * (one.code not in codes)
     if not reasons:
         return []
     first, *rest = sorted(reasons, key=lambda why: -len(reasons[why]))
     others = sorted({code for why in rest for code in reasons[why]})
-    left = [f"and {len(rest) - FEW} other reasons"] * (len(rest) > FEW)
+    left = [f"and {counted(len(rest) - FEW, 'other reason')}"] * (len(rest) > FEW)
     more = [_not_checked(others, "; ".join([*rest[:FEW], *left]))] if rest else []
     return [_not_checked(reasons[first], first), *more]
 

@@ -1,6 +1,6 @@
 """The report as JUnit XML: one test suite, one case per variant, a failure where the outcome is unexpected.
 
-A user's program that was watched is judged by its outcome and its findings instead.
+A user's program that was watched fails by its outcome and its findings instead.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
-from mlxprobe.reports import diagnosis, words
+from mlxprobe.reports import diagnosis, verdicts, words
+from mlxprobe.reports.families import unchecked
 from mlxprobe.values.record import ProgramRecord, Record
 from mlxprobe.values.vocabulary import Outcome
 
@@ -42,8 +43,7 @@ def clean(text: str) -> str:
 
 
 def _fails(one: ProgramRecord) -> bool:
-    against = diagnosis.fails(one) if one.program else not one.as_expected
-    return against and one.outcome not in (Outcome.UNJUDGED, Outcome.SKIPPED)
+    return verdicts.fails(one) and one.outcome not in (Outcome.UNJUDGED, Outcome.SKIPPED)
 
 
 def _case(suite: ET.Element, one: ProgramRecord) -> None:
@@ -56,13 +56,13 @@ def _case(suite: ET.Element, one: ProgramRecord) -> None:
         ET.SubElement(case, "error", message=message, type=str(one.outcome))
     elif _fails(one):
         ET.SubElement(case, "failure", message=message, type=str(one.outcome)).text = details
-    ET.SubElement(case, "system-out").text = clean(
-        "\n".join([one.reason, *(f"also: {remark.message}" for remark in one.remarks)])
-    )
+    head = [verdicts.verdict(one)] if one.watched else []
+    lines = [*head, one.reason, *(f"also: {remark.message}" for remark in one.remarks), *unchecked(one)]
+    ET.SubElement(case, "system-out").text = clean("\n".join(lines))
 
 
 def _told(one: ProgramRecord) -> tuple[str, str]:
-    if one.program:
-        return diagnosis.verdict(one), diagnosis.told(one)
+    if one.watched:
+        return verdicts.verdict(one), diagnosis.told(one)
     observed = ", ".join(filter(None, [f"observed {words.observed(one)}", words.repeated(one)]))
     return f"expected {one.expected}, {observed}: {one.reason}", words.codes(one)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from mlxprobe.reports import ranks, words
 from mlxprobe.reports.diagnosis import headline
+from mlxprobe.reports.families import unchecked
+from mlxprobe.reports.verdicts import summary, verdict
 from mlxprobe.values.record import ProgramRecord, Record
 from mlxprobe.values.together import said_once
 from mlxprobe.values.versions import USERS
@@ -21,7 +23,7 @@ def render(record: Record) -> str:
         "",
         f"{words.surroundings(record)}. {record.time}.",
         "",
-        words.summary(record.programs) + ".",
+        summary(record.programs) + ".",
     ]
     lines += [f"\nProblem: {problem}" for problem in record.problems]
     if not record.complete:
@@ -59,14 +61,17 @@ def _row(one: ProgramRecord) -> tuple[str, ...]:
 
 
 def _own(one: ProgramRecord) -> tuple[str, ...]:
-    return one.label, words.observed(one) + ("" if one.as_expected else " ✗"), _evidence(one)
+    told = verdict(one) if one.watched else words.observed(one)
+    return one.label, told + ("" if one.as_expected else " ✗"), _evidence(one)
 
 
 def _found(rows: Sequence[ProgramRecord]) -> list[str]:
-    told = [found for one in said_once(rows) for found in one.findings if found.checked]
+    once = said_once(rows)
+    told = [found for one in once for found in one.findings]
     known = dict.fromkeys(remark.message for one in rows for remark in one.remarks)
     lines = [headline(found) for found in {found.same: found for found in told}.values()]
-    return ["", *(f"- {cell(line)}" for line in (*lines, *(f"also: {message}" for message in known)))]
+    lines += [*(f"also: {message}" for message in known), *(line for one in once for line in unchecked(one))]
+    return ["", *(f"- {cell(line)}" for line in lines)]
 
 
 def _claim(one: ProgramRecord) -> tuple[str, ...]:

@@ -9,20 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from mlxprobe.diagnosis import RULES, Rule
-from mlxprobe.reports.diagnosis import interrupted
 from mlxprobe.reports.families import cause_among, ordered
+from mlxprobe.reports.verdicts import verdict
 from mlxprobe.reports.words import one_line, plain
 from mlxprobe.running.selection import identity, own_place, relative, source_of
 from mlxprobe.values.files import finite
 from mlxprobe.values.observation import Place
-from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.record import Finding, ProgramRecord, Record, Unchecked
 from mlxprobe.values.together import said_once
 from mlxprobe.values.vocabulary import Outcome
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "mlxprobeFinding/v1"
 CODES = sorted(RULES)
-ENDED_BY_US = (Outcome.HANG, Outcome.MEMORY, Outcome.SLOW)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 Json = dict[str, Any]
@@ -42,7 +41,13 @@ def _run(record: Record, one: ProgramRecord) -> Json:
         "invocations": [_invocation(record, one)],
         "columnKind": "unicodeCodePoints",
         "results": [_result(found, cause_among(found, ordered(one.findings))) for found in ordered(one.findings)],
-        "properties": {"outcome": str(one.outcome), "reason": one_line(one.reason), "programExitCode": one.exit_code},
+        "properties": {
+            "outcome": str(one.outcome),
+            "verdict": verdict(one),
+            "reason": one_line(one.reason),
+            **({"accepted": one.accepted} if one.accepted else {}),
+            "programExitCode": one.exit_code,
+        },
     }
 
 
@@ -62,26 +67,15 @@ def _rule(rule: Rule) -> Json:
 def _invocation(record: Record, one: ProgramRecord) -> Json:
     return {
         "executionSuccessful": record.complete and one.outcome is not Outcome.UNJUDGED,
-        "exitCode": _exit_code(one),
         "toolExecutionNotifications": [
-            {"level": "note", "message": {"text": _message(found)}, "associatedRule": _reference(found, "id", "index")}
-            for found in one.findings
-            if not found.checked
+            {"level": "note", "message": {"text": one_line(gap.why)}, "associatedRule": _reference(gap, "id", "index")}
+            for gap in one.unchecked
         ]
         + [
             {"level": "warning" if remark.grave else "note", "message": {"text": remark.message}}
             for remark in one.remarks
         ],
     }
-
-
-def _exit_code(one: ProgramRecord) -> int:
-    """Return what `watch` leaves with: the program's own exit code (128 more than a signal's number) if it has one."""
-    if one.outcome is Outcome.UNJUDGED and not interrupted(one):
-        return 2
-    if one.exit_code is None or one.outcome in ENDED_BY_US:
-        return 1
-    return one.exit_code if one.exit_code >= 0 else 128 - one.exit_code
 
 
 def _result(found: Finding, cause: Finding | None) -> Json:
@@ -112,7 +106,7 @@ def _in_a_file(file: str) -> bool:
     return bool(file) and not file.startswith("<") and bool(artifact(relative(file))["uri"])
 
 
-def _reference(found: Finding, name: str, index: str) -> Json:
+def _reference(found: Finding | Unchecked, name: str, index: str) -> Json:
     return {name: plain(found.code)} | ({index: CODES.index(found.code)} if found.code in RULES else {})
 
 

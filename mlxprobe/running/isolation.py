@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from mlxprobe.running.interventions import INTERVENTIONS, Intervention
 from mlxprobe.values.observation import Environment, Value
 from mlxprobe.values.record import ProgramRecord
-from mlxprobe.values.vocabulary import Outcome, Severity
+from mlxprobe.values.vocabulary import Severity
 
 ISOLATION_SCHEMA_VERSION = 2  # of 1 the trials were rows of record version 1
 PAIRS = 3  # are tried at most
@@ -25,17 +25,17 @@ class Trial(Value, frozen=True):
     @property
     def codes(self) -> set[str]:
         """The findings that are errors or warnings."""
-        return {one.code for one in self.seen.findings if one.checked and one.severity is not Severity.NOTE}
+        return {one.code for one in self.seen.findings if one.severity is not Severity.NOTE}
 
     @property
     def notes(self) -> set[str]:
         """The findings that are notes alone."""
-        return {one.code for one in self.seen.findings if one.checked} - self.codes
+        return {one.code for one in self.seen.findings} - self.codes
 
     @property
     def unseen(self) -> set[str]:
         """What could not be judged, and what other findings hide."""
-        unchecked = {one.code for one in self.seen.findings if not one.checked}
+        unchecked = {one.code for one in self.seen.unchecked}
         return unchecked.union(*(HIDES.get(code, set()) for code in self.codes))
 
     @property
@@ -46,7 +46,7 @@ class Trial(Value, frozen=True):
     @property
     def clean(self) -> bool:
         """Whether it passes, and no error or warning is found."""
-        return self.seen.outcome is Outcome.PASS and not self.codes
+        return self.seen.completes and not self.codes
 
 
 class Isolation(Value, frozen=True):
@@ -86,11 +86,11 @@ class Isolation(Value, frozen=True):
     def helps(self, trial: Trial) -> bool:
         """Tell whether interventions that may stay make the program better, and nothing worse, than without them."""
         first = self.trials[0] if trial is self.base else self.base
-        if trial.seen.outcome is not Outcome.PASS and trial.seen.outcome is not first.seen.outcome:
+        if not trial.seen.completes and trial.seen.outcome is not first.seen.outcome:
             return False
         if not all(one.cures for one in trial.applied) or trial.codes - first.codes - first.unseen:
             return False
-        mends = trial.seen.outcome is Outcome.PASS is not first.seen.outcome
+        mends = trial.seen.completes and not first.seen.completes
         return mends or bool(first.codes - trial.codes)
 
     def gone(self, trial: Trial) -> list[str]:

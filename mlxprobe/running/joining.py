@@ -16,6 +16,7 @@ from mlxprobe.running.selection import quoted
 from mlxprobe.values.again import observation
 from mlxprobe.values.errors import UsageError
 from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.verdict.health import rated
 from mlxprobe.verdict.remarks import OF_RANKS
 
 
@@ -64,13 +65,14 @@ def _ranks(records: Mapping[str, Record]) -> list[ProgramRecord]:
 
 def _with(row: ProgramRecord, together: Sequence[Finding], first: ProgramRecord) -> ProgramRecord:
     """Return a row with what all ranks show, in place of what its host's alone did, and how far its clock is off."""
-    own = [found for found in row.findings if found.checked and not found.together]
-    unchecked = [found for found in row.findings if not found.checked]
+    own = [found for found in row.findings if not found.together]
     remarks = tuple(one for one in row.remarks if one.name not in OF_RANKS)
-    findings = (*sorted(explained([*own, *together]), key=lambda found: found.code), *unchecked)
+    findings = tuple(sorted(explained([*own, *together]), key=lambda found: found.code))
     process = row.process and msgspec.structs.replace(row.process, job=0)
-    return msgspec.structs.replace(
-        row, process=process, program=first.program, findings=findings, remarks=remarks, clock_s=_behind(row, first)
+    return rated(
+        msgspec.structs.replace(
+            row, process=process, program=first.program, findings=findings, remarks=remarks, clock_s=_behind(row, first)
+        )
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from mlxprobe.diagnosis import diagnose, diagnose_ranks, unchecked
+from mlxprobe.diagnosis import diagnose_ranks, examined, unchecked
 from mlxprobe.diagnosis.ranks.fates import named
 from mlxprobe.diagnosis.ranks.standings import unwatched
 from mlxprobe.running.programs import without_module
@@ -17,12 +17,15 @@ from mlxprobe.running.selection import quoted
 from mlxprobe.values.again import died_importing, jobs
 from mlxprobe.values.files import row
 from mlxprobe.values.observation import Environment, Observation, Raised
-from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Remark, Verdict
+from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Remark, Unchecked, Verdict
 from mlxprobe.values.vocabulary import Outcome
 from mlxprobe.verdict.errors import known_error
+from mlxprobe.verdict.health import rated
 from mlxprobe.verdict.judge import judge
 from mlxprobe.verdict.ranks import of_all_ranks
 from mlxprobe.verdict.remarks import REMOTE, UNWATCHED, remarks
+
+Told = TypeVar("Told", Finding, Unchecked)
 
 UNSEEN = {  # of a program that had not imported MLX when it was ended, or has not so far
     "running": "MLX has not been imported so far",
@@ -62,16 +65,19 @@ def ranked(rows: Sequence[ProgramRecord]) -> tuple[ProgramRecord, ...]:
     """Tell the findings of several processes which ranks have the same."""
     ranks: dict[object, set[int]] = {}
     for one in rows if len(rows) > 1 else ():
-        for found in one.findings:
-            if one.process is not None and one.process.rank >= 0 and not found.together:
-                ranks.setdefault((one.process.job, found.same), set()).add(one.process.rank)
+        for told in one.told:
+            together = isinstance(told, Finding) and told.together
+            if one.process is not None and one.process.rank >= 0 and not together:
+                ranks.setdefault((one.process.job, told.same), set()).add(one.process.rank)
+
+    def having(one: ProgramRecord, told: Told) -> Told:
+        return msgspec.structs.replace(told, ranks=tuple(sorted(ranks.get((_job(one), told.same), told.ranks))))
+
     return tuple(
         msgspec.structs.replace(
             one,
-            findings=tuple(
-                msgspec.structs.replace(found, ranks=tuple(sorted(ranks.get((_job(one), found.same), found.ranks))))
-                for found in one.findings
-            ),
+            findings=tuple(having(one, found) for found in one.findings),
+            unchecked=tuple(having(one, gap) for gap in one.unchecked),
         )
         for one in rows
     )
@@ -82,29 +88,29 @@ def _job(row: ProgramRecord) -> int:
 
 
 def judged(seen: Observation, together: Sequence[Finding] = (), unwatched: str = "") -> ProgramRecord:
-    """Return the row of one process, with what all of them show; what could not be checked is among the findings."""
+    """Return the row of one process, with what all of them show."""
     known = remarks(seen)
     if seen.ended in ("exited", "not-started") and seen.exit_code == 0 and not seen.finished:
         seen = msgspec.structs.replace(seen, finished=True)  # by os._exit, or without MLX
-    expectation = Expectation()
     name = Path(seen.program).name
     if not seen.begun and not died_importing(seen):
         reason = f"{unwatched or UNSEEN.get(seen.ended, 'MLX was not imported')}; nothing was watched"
         verdict = Verdict(outcome=Outcome.UNJUDGED, reason=reason, as_expected=False)
-        return row(seen, (), verdict, expectation, known, program=name)
-    findings = diagnose(seen, together)
-    verdict = judge(seen, findings, expectation)
-    return row(seen, (*map(quoted, findings), *unchecked(seen)), verdict, expectation, known, program=name)
+        return rated(row(seen, (), verdict, None, known, program=name))
+    findings, failed = examined(seen, together)
+    verdict = judge(seen, findings, Expectation())
+    gaps = (*failed, *unchecked(seen))
+    return rated(row(seen, tuple(map(quoted, findings)), verdict, None, known, unchecked=gaps, program=name))
 
 
 def judged_users(seen: Observation, name: str, here: Environment) -> ProgramRecord:
     """Return the row of a user's program that ran in the environment of a release."""
-    findings, expectation = diagnose(seen), Expectation()
+    (findings, failed), expectation = examined(seen), Expectation()
     verdict = judge(seen, findings, expectation)
     if lacks := lacked(seen.raised):  # says nothing of MLX
         reason = without_module(here, lacks)
         verdict = Verdict(outcome=Outcome.UNJUDGED, reason=reason, as_expected=False)
-    return row(seen, findings, verdict, expectation, program=name)
+    return row(seen, findings, verdict, expectation, unchecked=failed, program=name)
 
 
 def lacked(raised: Raised | None) -> str:
@@ -118,14 +124,14 @@ def judged_variant(
 ) -> ProgramRecord:
     """Return the row of a variant; of one that ran on several ranks, all of them together (see `of_all_ranks`)."""
     if len(seen) == 1:
-        (one,), findings = seen, diagnose(seen[0])
+        (one,), (findings, failed) = seen, examined(seen[0])
         verdict = judge(one, findings, expectation, next(iter(twin), None))
-        return row(one, findings, verdict, expectation, tuple(known_error(one)), **names)
+        return row(one, findings, verdict, expectation, tuple(known_error(one)), unchecked=failed, **names)
     together = diagnose_ranks(seen)
     each = msgspec.structs.replace(expectation, finds=(), raises="")
     rows = []
     for k, one in enumerate(seen):
-        findings = diagnose(one, together)
+        findings, failed = examined(one, together)
         verdict = judge(one, findings, each, twin[k] if k < len(twin) else None)
-        rows.append(row(one, findings, verdict, expectation, tuple(known_error(one)), **names))
+        rows.append(row(one, findings, verdict, expectation, tuple(known_error(one)), unchecked=failed, **names))
     return of_all_ranks(ranked(rows), expectation)

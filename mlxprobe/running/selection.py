@@ -12,7 +12,7 @@ from mlxprobe.values.errors import UsageError
 
 if TYPE_CHECKING:  # a program that is to be watched need not wait for them
     from mlxprobe.values.observation import Place, Raised
-    from mlxprobe.values.record import Finding, Record
+    from mlxprobe.values.record import Finding, ProgramRecord, Record
 
 Known = tuple[str, str, str]  # code, file relative to the root, the line's text
 
@@ -50,8 +50,19 @@ class Selection:
     def apply(self, findings: Iterable[Finding], root: Path | None = None) -> tuple[tuple[Finding, ...], int]:
         """Return the findings that count, in their order, and the number of wanted ones that the baseline had."""
         wanted = [found for found in findings if self.selects(found.code)]
-        kept = tuple(found for found in wanted if not (found.checked and identity(found, root) in self.known))
+        kept = tuple(found for found in wanted if identity(found, root) not in self.known)
         return kept, len(wanted) - len(kept)
+
+
+def selected(row: ProgramRecord, selection: Selection, root: Path | None = None) -> ProgramRecord:
+    """Return a row with the findings that count, and the verdict that they leave it."""
+    from msgspec.structs import replace
+
+    from mlxprobe.verdict.health import rated
+
+    kept, accepted = selection.apply(row.findings, root)
+    unchecked = tuple(one for one in row.unchecked if selection.selects(one.code))
+    return rated(replace(row, findings=kept, unchecked=unchecked, accepted=accepted))
 
 
 def _longest(prefixes: Iterable[str], code: str) -> int:
@@ -63,7 +74,7 @@ def known_of(record: Record, root: Path) -> frozenset[Known]:
 
     A record from another machine names files that are not here; they are looked for below `root`.
     """
-    found = (one for program in record.programs for one in program.findings if one.checked)
+    found = (one for program in record.programs for one in program.findings)
     return frozenset(identity(_here(one, root), root) for one in found)
 
 

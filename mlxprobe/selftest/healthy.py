@@ -44,7 +44,7 @@ def _row(runner: Runner, name: str) -> ProgramRecord:
 
 def judged(seen: ProgramRecord, name: str) -> ProgramRecord:
     """Return the row of a trainer: it is to pass, every step seen, and no finding is to blame it."""
-    blamed = [one.code for one in seen.findings if one.checked and one.severity is not Severity.NOTE]
+    blamed = [one.code for one in seen.findings if one.severity is not Severity.NOTE]
     wrong = [f"blamed by {', '.join(blamed)}"] if blamed else []
     if seen.steps != STEPS[name]:
         wrong.append(f"{seen.steps} of {STEPS[name]} steps were seen")

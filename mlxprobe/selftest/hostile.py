@@ -120,8 +120,9 @@ def _row(runner: Runner, child: Child) -> ProgramRecord:
     if missing:
         reason = "; ".join([found.reason, *missing])
         found = msgspec.structs.replace(found, reason=reason, as_expected=False)
-    names = {"scenario": HOSTILE, "variant": child.name, "title": TITLE, "summary": child.sentence}
-    return runner.told(row(seen, (), found, expectation, (), **names))
+    return runner.told(
+        row(seen, (), found, expectation, scenario=HOSTILE, variant=child.name, title=TITLE, summary=child.sentence)
+    )
 
 
 def verdict(child: Child, seen: Observation) -> Verdict:

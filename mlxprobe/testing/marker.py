@@ -27,6 +27,7 @@ from mlxprobe.values.observation import Program
 from mlxprobe.values.record import Finding, ProgramRecord
 from mlxprobe.values.together import whole
 from mlxprobe.values.vocabulary import Outcome, Severity
+from mlxprobe.verdict.health import rated
 
 REPORTS = "MLXPROBE_TEST_REPORTS"
 ARGUMENTS = {
@@ -200,18 +201,14 @@ def _problem(ended: bool, seen: ProgramRecord, growth: float, asked: Wanted) -> 
         parts.append("mlxprobe found:")
     if asked.growth_bytes is not None and growth > asked.growth_bytes:
         parts.append(f"memory grows by {growth / 1e6:.2f} MB a step; {asked.growth_bytes / 1e6:g} MB are allowed")
-    if asked.must_learn and (why := next((one.message for one in seen.findings if _blind(one)), "")):
+    if asked.must_learn and (why := next((one.why for one in seen.unchecked if one.code == NOT_LEARNING), "")):
         parts.append(f"must_learn could not be checked: {why}")
     if not parts:
         return ""
     if not ended and seen.output_tail.strip():
         parts += ["", "the last that it printed:", seen.output_tail.strip()]
-    return "\n".join([*parts, "", diagnosis.told(msgspec.structs.replace(seen, findings=grave), 100)])
+    return "\n".join([*parts, "", diagnosis.told(rated(msgspec.structs.replace(seen, findings=grave)), 100)])
 
 
 def _counts(found: Finding, asked: Wanted) -> bool:
-    return found.checked and asked.allow.selects(found.code) and found.severity is not Severity.NOTE
-
-
-def _blind(found: Finding) -> bool:
-    return found.code == NOT_LEARNING and not found.checked
+    return asked.allow.selects(found.code) and found.severity is not Severity.NOTE

@@ -50,7 +50,7 @@ def observation(row: ProgramRecord) -> Observation:
         ended=row.ended or ("stalled" if hangs else "exited"),
         exit_code=row.exit_code,
         begun=bool(row.begun_s or row.steps),
-        finished=row.finished or (not row.ended and row.outcome is Outcome.PASS),
+        finished=row.finished or (not row.ended and row.completes),
         wall_s=row.wall_s,
         detection_s=row.detection_s,
         begun_s=row.begun_s,

@@ -18,7 +18,7 @@ from mlxprobe.values.base import Value
 from mlxprobe.values.errors import ProbeError, UsageError
 from mlxprobe.values.measures import stepped_s
 from mlxprobe.values.observation import Observation, Raised
-from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Record, Remark, Verdict
+from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Record, Remark, Unchecked, Verdict
 from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.versions import SCHEMA_VERSION, SELFTEST, current
 
@@ -61,21 +61,24 @@ def row(
     seen: Observation,
     findings: tuple[Finding, ...],
     verdict: Verdict,
-    expectation: Expectation,
+    expectation: Expectation | None,
     remarks: tuple[Remark, ...] = (),
+    *,
+    unchecked: tuple[Unchecked, ...] = (),
     **names: Any,
 ) -> ProgramRecord:
-    """Put one program's observation and verdict into a row of a record; a user's `program` has no expectation's."""
-    known = () if "program" in names else ("role", "claims", "expects")
+    """Put one program's observation and verdict into a row of a record; a user's `program` has no role or claim."""
+    known = ("expects",) if "program" in names else ("role", "claims", "expects")
     worst = max(seen.steps, key=lambda step: step.step_s, default=None)
     values = {
         **names,
-        **{name: getattr(expectation, name) for name in known},
+        **({name: getattr(expectation, name) for name in known} if expectation else {}),
         "outcome": verdict.outcome,
         "kind": verdict.kind,
         "reason": verdict.reason,
         "as_expected": verdict.as_expected,
         "findings": findings,
+        "unchecked": unchecked,
         "remarks": remarks,
         "stacks": seen.silence.stacks if seen.silence else seen.stacks,
         "steps": seen.steps[-1].n if seen.steps else 0,
@@ -111,6 +114,7 @@ def _slim(one: ProgramRecord) -> ProgramRecord:
     return msgspec.structs.replace(
         one,
         findings=tuple(map(_unplaced, one.findings)),
+        unchecked=(),
         raised=raised,
         samples=(began[0], max(began, key=lambda sample: sample.rss_bytes)) if began else (),
         memory=tuple(sorted(one.memory, key=lambda sample: sample.peak_bytes)[-1:]),

@@ -42,7 +42,6 @@ class Finding(Value, frozen=True):
     caller: Place | None = None
     evidence: dict[str, float] = {}
     instead: str = ""
-    checked: bool = True
     follows: str = ""
     ranks: tuple[int, ...] = ()
     together: bool = False
@@ -50,8 +49,21 @@ class Finding(Value, frozen=True):
     @property
     def same(self) -> tuple[object, ...]:
         """What two processes' findings have in common where they are one: all but the figures."""
-        why = "" if self.checked else self.message
-        return self.code, self.severity, self.file, self.line, self.caller, self.checked, self.follows, why
+        return self.code, self.severity, self.file, self.line, self.caller, self.follows
+
+
+class Unchecked(Value, frozen=True):
+    """A rule that could not be judged, and the reason; `ranks` as in a Finding."""
+
+    code: str
+    name: str
+    why: str
+    ranks: tuple[int, ...] = ()
+
+    @property
+    def same(self) -> tuple[object, ...]:
+        """The code and the reason, which several processes may share."""
+        return self.code, self.why
 
 
 class Remark(Value, frozen=True):
@@ -113,10 +125,13 @@ class Compared(Value, frozen=True):
 class ProgramRecord(Value, frozen=True):
     """One program's row of a record: what was claimed, expected, observed, and the evidence.
 
-    A scenario's variant has `scenario`, `variant`, `role` and `expects`; a user's own has `program` in their place, and
-    `as_expected` says whether it passed, and `process` which of its processes the row is of: a watch has a row for each
-    that trains. `ranks` are the rows of a variant's ranks; all else is the worst one's. `repeats` are all its runs, the
-    first too, where there were several; all else is the worst one's.
+    A scenario's variant has `scenario`, `variant`, `role` and `expects`; a user's own has `program` in their place.
+    `mlxprobe run` expects it to pass; `mlxprobe watch` expects nothing: `as_expected` is false there where anything
+    speaks against the program, and `outcome` is `unhealthy` where a finding does. `process` says which of its processes
+    the row is of: a watch has a row for each that trains. `unchecked` are the rules that could not be judged, and
+    `accepted` counts the findings that were left out, because a baseline has them. `ranks` are the rows of a variant's
+    ranks; all else is the worst one's. `repeats` are all its runs, the first too, where there were several; all else is
+    the worst one's.
 
     `ended`, `finished`, `silence` (its stacks are in `stacks`) and `evaluating_s` are the observation's. A rank waits
     in an evaluation since `evaluating_s` until `detection_s`, else `wall_s`. It has built as many collectives as the
@@ -130,6 +145,8 @@ class ProgramRecord(Value, frozen=True):
     reason: str
     as_expected: bool
     findings: tuple[Finding, ...]
+    unchecked: tuple[Unchecked, ...] = ()
+    accepted: int = 0
     program: str = ""
     process: Process | None = None
     scenario: str = ""
@@ -192,6 +209,21 @@ class ProgramRecord(Value, frozen=True):
         if process and process.job:
             named += f", job {process.job}"
         return f"{named}, rank {process.rank}" if process and process.rank >= 0 else named
+
+    @property
+    def told(self) -> tuple[Finding | Unchecked, ...]:
+        """All that was found, and all that could not be judged."""
+        return (*self.findings, *self.unchecked)
+
+    @property
+    def watched(self) -> bool:
+        """Whether `mlxprobe watch` has judged it, by its findings too, and nothing was expected of it."""
+        return bool(self.program) and self.expects is None
+
+    @property
+    def completes(self) -> bool:
+        """Whether it came to its end by itself, whatever was found."""
+        return self.outcome in (Outcome.PASS, Outcome.UNHEALTHY)
 
     @property
     def expected(self) -> Outcome:

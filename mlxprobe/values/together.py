@@ -6,22 +6,23 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mlxprobe.values.record import Finding, ProgramRecord
-from mlxprobe.values.vocabulary import Outcome
+from mlxprobe.values.record import Finding, ProgramRecord, Unchecked
 
 
 def whole(rows: Sequence[ProgramRecord]) -> ProgramRecord:
     """Return one row for a program: its first process's that ended badly, else its first, with all that was found."""
-    worst = next((one for one in rows if one.outcome is not Outcome.PASS), rows[0])
+    worst = min(rows, key=lambda one: (one.completes, one.as_expected))
     return msgspec.structs.replace(
-        worst, findings=tuple({found.same: found for one in rows for found in one.findings}.values())
+        worst,
+        findings=tuple({found.same: found for one in rows for found in one.findings}.values()),
+        unchecked=tuple({gap.same: gap for one in rows for gap in one.unchecked}.values()),
     )
 
 
 def said_once(rows: Sequence[ProgramRecord]) -> list[ProgramRecord]:
     """Return rows each of whose findings says which processes have it, and stands in the first of them alone.
 
-    Rows of scenarios, and a program with one process, stay as they are.
+    So does what could not be checked. Rows of scenarios, and a program with one process, stay as they are.
     """
     groups: dict[str, list[ProgramRecord]] = {}
     for one in rows:
@@ -32,20 +33,24 @@ def said_once(rows: Sequence[ProgramRecord]) -> list[ProgramRecord]:
 def _first_told(row: ProgramRecord, rows: Sequence[ProgramRecord]) -> ProgramRecord:
     if len(rows) < 2:
         return row
-    before = {
-        found.same for one in rows[: next(k for k, one in enumerate(rows) if one is row)] for found in one.findings
-    }
-    told = tuple(
+    earlier = rows[: next(k for k, one in enumerate(rows) if one is row)]
+    before = {one.same for other in earlier for one in other.told}
+    findings = tuple(
         found if found.together else msgspec.structs.replace(found, message=f"{found.message} ({having(found, rows)})")
         for found in row.findings
         if found.same not in before
     )
-    return msgspec.structs.replace(row, findings=told)
+    unchecked = tuple(
+        msgspec.structs.replace(gap, why=f"{gap.why} ({having(gap, rows)})")
+        for gap in row.unchecked
+        if gap.same not in before
+    )
+    return msgspec.structs.replace(row, findings=findings, unchecked=unchecked)
 
 
-def having(found: Finding, rows: Sequence[ProgramRecord]) -> str:
-    """Say which of a program's processes have a finding, as "ranks 0 and 2"."""
-    have = [one for one in rows if any(found.same == other.same for other in one.findings)]
+def having(found: Finding | Unchecked, rows: Sequence[ProgramRecord]) -> str:
+    """Say which of a program's processes have a finding, or cannot be checked for one, as "ranks 0 and 2"."""
+    have = [one for one in rows if any(found.same == other.same for other in one.told)]
     of_one_job = len({one.process.job for one in rows if one.process}) == 1
     if len(have) == len(rows):
         return f"all {len(rows)} {'ranks' if found.ranks and of_one_job else 'processes'}"

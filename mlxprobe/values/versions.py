@@ -7,13 +7,16 @@ Version 3: `programs` has a row for each process of a watched program that train
     a finding's `ranks` are new.
 Version 4: a row's `ranks`, `ended`, `finished`, `silence`, `evaluating_s`, `compared` and `clock_s` are new: how a
     rank waits, and what `mlxprobe merge` compares ranks of several records by; and its `host`, where it ran elsewhere.
+Version 5: the rules that could not be judged are `unchecked`, and no findings; a watched program with errors or
+    warnings has the outcome `unhealthy` and is not `as_expected`; `accepted` counts what a baseline has; a user's
+    program that was expected to pass has `expects`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 MATRIX_SCHEMA_VERSION = 1  # of what stands around its records, each of which tells its own version
 USERS = "programs"  # the scenario that version 1 gave to the user's own programs
 HEALTHY, HOSTILE, OVERHEAD = SELFTEST = ("healthy-trainers", "hostile-children", "overhead")  # no scenarios
@@ -27,10 +30,10 @@ def current(record: Any) -> Any:
         record: the record as JSON has it.
     """
     rows = record.get("programs") if isinstance(record, dict) else None
-    if not isinstance(record, dict) or record.get("schema_version") not in (1, 2, 3) or not isinstance(rows, list):
+    if not isinstance(record, dict) or record.get("schema_version") not in (1, 2, 3, 4) or not isinstance(rows, list):
         return record
     seconds = [_second(one) for one in rows] if record["schema_version"] == 1 else rows
-    return record | {"schema_version": SCHEMA_VERSION, "programs": seconds}
+    return record | {"schema_version": SCHEMA_VERSION, "programs": [_fifth(one) for one in seconds]}
 
 
 def _second(row: Any) -> Any:
@@ -40,3 +43,19 @@ def _second(row: Any) -> Any:
     if row.get("scenario") != USERS:
         return row
     return {name: value for name, value in row.items() if name not in ABSENT} | {"program": row.get("variant")}
+
+
+def _fifth(row: Any) -> Any:
+    """Move the rules that could not be judged out of the findings, of a row and of its ranks' rows."""
+    if not isinstance(row, dict):
+        return row
+    ranks = {"ranks": [_fifth(one) for one in row["ranks"]]} if isinstance(row.get("ranks"), list) else {}
+    found = row.get("findings")
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        return row | ranks
+    gaps = [
+        {"code": one.get("code"), "name": one.get("name"), "why": one.get("message"), "ranks": one.get("ranks", [])}
+        for one in found
+        if one.get("checked") is False
+    ]
+    return row | ranks | {"findings": [one for one in found if one.get("checked") is not False], "unchecked": gaps}

@@ -17,6 +17,7 @@ class Outcome(Word):
     """What became of a program: one vocabulary for run, watch, gate, bisect and pytest."""
 
     PASS = "pass"
+    UNHEALTHY = "unhealthy"
     HANG = "hang"
     MEMORY = "memory"
     CRASH = "crash"

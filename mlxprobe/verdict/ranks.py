@@ -35,6 +35,7 @@ def of_all_ranks(rows: Sequence[ProgramRecord], expectation: Expectation) -> Pro
         reason=reason,
         as_expected=outcome is expectation.expects and not missing,
         findings=findings,
+        unchecked=tuple({gap.same: gap for one in rows for gap in one.unchecked}.values()),
         process=None,
         ranks=tuple(rows),
     )

@@ -19,6 +19,7 @@ GRAVITY = (
     Outcome.WRONG,
     Outcome.NO_LEARNING,
     Outcome.SLOW,
+    Outcome.UNHEALTHY,
     Outcome.PASS,
     Outcome.UNJUDGED,
     Outcome.SKIPPED,

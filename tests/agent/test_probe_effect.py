@@ -93,7 +93,7 @@ def test_a_compiled_step_with_side_effects_is_left_alone_and_told_as_not_checked
         Program(name="x", argv=("script", str(FOLDER / LEFT_ALONE)), python=sys.executable), LIMITS, jit_key="tests"
     )
     assert [step for step in seen.steps if step.gradient is not None] == []
-    told = {one.code: one.message for one in unchecked(seen)}
+    told = {one.code: one.why for one in unchecked(seen)}
     assert "a second call could show: it writes traces['step']" in told["MP201"]
     assert told["MP201"] == told["MP208"] == told["MP303"] == told["MP304"]
     assert "MP301" not in told and "MP302" not in told  # which the trace tells

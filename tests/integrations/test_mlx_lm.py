@@ -21,7 +21,7 @@ arguments = TrainingArgs(batch_size=4, iters=40, val_batches=2, steps_per_report
 with WatchCallback() as callback:
     train(model, optim.Adam({rate}), data, data, args=arguments, training_callback=callback)
 print()
-print([one.code for one in callback.seen.findings if one.checked], callback.seen.diagnosis.record.steps,
+print([one.code for one in callback.seen.findings], callback.seen.diagnosis.record.steps,
     [at for at, _ in callback.losses], len(callback.val_losses))
 """
 
@@ -56,7 +56,7 @@ for step in range(40):
     optimizer.update(model, grads)
 callback.on_train_loss_report({"iteration": 40, "train_loss": 0.5})
 callback.on_val_loss_report({"iteration": 40, "val_loss": 0.25})
-print([one.code for one in callback.end().findings if one.checked], callback.losses, callback.val_losses)
+print([one.code for one in callback.end().findings], callback.losses, callback.val_losses)
 print(callback.end() is callback.seen)
 """
 

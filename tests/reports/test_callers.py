@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from making import record, record_row
+from making import record, record_row, watched_row
 
 from mlxprobe.reports import WATCH_FORMATS
 from mlxprobe.running.selection import identity, known_of, quoted
@@ -33,8 +33,7 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Finding:
 
 def told(found: Finding, form: str) -> str:
     raised = Raised(type="ValueError", message="m", file=found.file, line=1, caller=found.caller)
-    names = {"program": "train.py", "scenario": "", "findings": (found,), "raised": raised}
-    return str(WATCH_FORMATS[form](record(record_row(Outcome.ERROR, **names))))
+    return str(WATCH_FORMATS[form](record(watched_row(Outcome.ERROR, findings=(found,), raised=raised))))
 
 
 def test_text_and_junit_name_both_lines(found: Finding) -> None:

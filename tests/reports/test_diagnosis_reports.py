@@ -10,14 +10,14 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import STACK, raised, record, record_row
+from making import STACK, raised, record, record_row, watched_row
 
 from mlxprobe.cli.display import shown
 from mlxprobe.diagnosis import RULES
-from mlxprobe.reports import WATCH_FORMATS, annotations, diagnosis, families, sarif, words
+from mlxprobe.reports import WATCH_FORMATS, annotations, diagnosis, families, sarif, verdicts, words
 from mlxprobe.reports.hanging import breaks
 from mlxprobe.values.observation import Frame, Place, Raised, Reading, Stack
-from mlxprobe.values.record import Finding, ProgramRecord, Record, Remark
+from mlxprobe.values.record import Finding, ProgramRecord, Record, Remark, Unchecked
 from mlxprobe.values.vocabulary import HangKind, Outcome, Severity, Whose
 
 SOURCE = """import mlx.core as mx
@@ -37,28 +37,27 @@ def finding(code: str = "MP101", file: str = "train.py", line: int = 5, **change
 
 
 def watched(*findings: Finding, outcome: Outcome = Outcome.PASS, **changes: Any) -> ProgramRecord:
-    names = {"program": "train.py", "scenario": "", "variant": "", "role": None, "expects": None, "findings": findings}
-    return record_row(outcome, **names | {"as_expected": outcome is Outcome.PASS} | changes)
+    return watched_row(outcome, **{"findings": findings} | changes)
 
 
 GRAVE = finding(evidence={"operations_per_step": 1130.0, "ratio": 0.12345, "steps": 20.0})
 MILD = finding("MP105", line=6)
 NOTE = finding("MP302", line=4, severity=Severity.NOTE)
-NOT_CHECKED = [
-    finding(code, "", 0, checked=False, message=why)
+NOT_CHECKED = tuple(
+    Unchecked(code=code, name=RULES[code].name, why=why)
     for code, why in (
         ("MP201", "no gradient was evaluated"),
         ("MP304", "no ids"),
         ("MP208", "no gradient was evaluated"),
     )
-]
+)
 LIBRARY = Frame(
     file="/x/lib/python3.12/site-packages/mlx/nn/utils.py", line=3, function="inner", code="f()", whose=Whose.LIBRARY
 )
 USERS = Frame(file="train.py", line=7, function="<module>", code="print(total.item())")
 HUNG = watched(
-    NOTE, MILD, GRAVE, *NOT_CHECKED, outcome=Outcome.HANG, kind=HangKind.STALL, reason="stall: silent for 1.1 s",
-    stacks=(Stack(pid=7, thread="0x1", frames=(LIBRARY, USERS)),),
+    NOTE, MILD, GRAVE, outcome=Outcome.HANG, kind=HangKind.STALL, reason="stall: silent for 1.1 s",
+    unchecked=NOT_CHECKED, stacks=(Stack(pid=7, thread="0x1", frames=(LIBRARY, USERS)),),
 )  # fmt: skip
 
 
@@ -87,7 +86,7 @@ def test_a_path_below_the_current_folder_is_relative_another_is_not(tmp_path: Pa
 
 
 def test_errors_come_first_then_file_and_line() -> None:
-    findings = [NOTE, MILD, finding(file="z.py", line=1), finding(line=30), finding(line=4), *NOT_CHECKED]
+    findings = [NOTE, MILD, finding(file="z.py", line=1), finding(line=30), finding(line=4)]
     places = [(one.code, one.file, one.line) for one in families.ordered(findings)]
     assert places == [("MP101", "train.py", 4), ("MP101", "train.py", 30), ("MP101", "z.py", 1),
                       ("MP105", "train.py", 6), ("MP302", "train.py", 4)]  # fmt: skip
@@ -121,7 +120,7 @@ VERDICTS = [
      f"{STOPPED.message}: 1 error so far"),
     ("nothing found", watched(), "healthy: no finding"),
     ("only a note", watched(NOTE), "no error or warning: 1 note"),
-    ("unchecked is nothing found", watched(*NOT_CHECKED), "healthy: no finding"),
+    ("unchecked is nothing found", watched(unchecked=NOT_CHECKED), "healthy: no finding"),
     ("a warning", watched(MILD, NOTE), "not healthy: 1 warning, 1 note"),
     ("a hang without a finding", watched(outcome=Outcome.HANG, kind=HangKind.DEADLOCK, reason="deadlock: silent"),
      "hang (deadlock): silent"),
@@ -133,7 +132,7 @@ VERDICTS = [
 
 @pytest.mark.parametrize(("one", "told"), [case[1:] for case in VERDICTS], ids=[case[0] for case in VERDICTS])
 def test_the_verdict_is_one_line(one: ProgramRecord, told: str) -> None:
-    assert diagnosis.verdict(one) == told
+    assert verdicts.verdict(one) == told
     assert told in " ".join(diagnosis.render(record(one)).split())
 
 
@@ -146,7 +145,8 @@ def test_what_else_is_known_is_told_once() -> None:
 
 def test_a_program_that_is_fine_needs_few_lines() -> None:
     assert len(diagnosis.told(watched()).splitlines()) <= 3
-    assert len(diagnosis.told(watched(*NOT_CHECKED, remarks=(BLIND,), steps=0, step_s=(), losses=())).splitlines()) == 2
+    blind = watched(unchecked=NOT_CHECKED, remarks=(BLIND,), steps=0, step_s=(), losses=())
+    assert len(diagnosis.told(blind).splitlines()) == 2
 
 
 def test_every_form_tells_what_else_is_known() -> None:
@@ -214,8 +214,8 @@ def test_an_exception_is_told_with_its_place() -> None:
 
 
 def test_what_the_baseline_had_and_an_early_end_are_told() -> None:
-    report = diagnosis.render(record(watched(), complete=False, problems=("it\x1b broke",)), accepted=2)
-    assert "accepted: 2 findings that the baseline has already" in report
+    report = diagnosis.render(record(watched(accepted=2), complete=False, problems=("it\x1b broke",)))
+    assert "no new finding (2 accepted)\n" in report
     assert "problem: it\\x1b broke" in report
     assert "not complete: this is what was seen by then" in report
 
@@ -258,11 +258,11 @@ HOSTILE = [
 def hostile(text: str) -> Record:
     caller = Place(file=text, line=2, source=text)
     found = finding(file=f"{text}.py", message=text, name=text, evidence={text: 1.0}, caller=caller)
-    why = finding("MP201", "", 0, message=text, checked=False)
+    why = Unchecked(code="MP201", name=text, why=text)
     frame = Frame(file=text, line=3, function=text, code=text)
     return record(
         watched(
-            found, why, outcome=Outcome.HANG, kind=HangKind.STALL, reason=text, variant=text,
+            found, unchecked=(why,), outcome=Outcome.HANG, kind=HangKind.STALL, reason=text, variant=text,
             stacks=(Stack(pid=1, thread=text, frames=(frame,)),),
             raised=Raised(type=text, message=text, file=text, line=1, caller=caller),
         ),
@@ -349,7 +349,7 @@ def test_junits_failure_is_the_diagnosis() -> None:
     failure = ET.fromstring(WATCH_FORMATS["junit"](record(HUNG))).find(".//failure")
     assert failure is not None
     assert failure.text == diagnosis.told(HUNG)
-    assert failure.get("message") == diagnosis.verdict(HUNG)
+    assert failure.get("message") == verdicts.verdict(HUNG)
 
 
 def log_of(*rows: ProgramRecord, **changes: Any) -> dict[str, Any]:
@@ -369,7 +369,7 @@ def check_structure(log: dict[str, Any]) -> None:
             assert all(rule[part]["text"] for part in ("shortDescription", "fullDescription", "help"))
             assert rule["help"]["markdown"] and rule["defaultConfiguration"]["level"] in ("error", "warning", "note")
         for invocation in run["invocations"]:
-            assert type(invocation["executionSuccessful"]) is bool and type(invocation["exitCode"]) is int
+            assert type(invocation["executionSuccessful"]) is bool
             for notification in invocation["toolExecutionNotifications"]:
                 assert notification["message"]["text"]
         for result in run["results"]:
@@ -411,20 +411,18 @@ def test_sarif_gives_a_finding_without_a_file_no_location(file: str) -> None:
 
 
 ENDINGS = [
-    ("healthy", watched(), {}, (True, 0)),
-    ("a finding", watched(GRAVE), {}, (True, 0)),
-    ("a hang that we ended", HUNG, {}, (True, 1)),
-    ("the program's own exit code", watched(outcome=Outcome.ERROR, exit_code=3), {}, (True, 3)),
-    ("a signal", watched(outcome=Outcome.CRASH, exit_code=-11), {}, (True, 139)),
-    ("not judged", watched(outcome=Outcome.UNJUDGED), {}, (False, 2)),
-    ("interrupted", watched(), {"complete": False}, (False, 0)),
+    ("healthy", watched(), {}, True),
+    ("a finding", watched(GRAVE), {}, True),
+    ("a hang that we ended", HUNG, {}, True),
+    ("not judged", watched(outcome=Outcome.UNJUDGED), {}, False),
+    ("interrupted", watched(), {"complete": False}, False),
 ]
 
 
 @pytest.mark.parametrize(("one", "changes", "right"), [case[1:] for case in ENDINGS], ids=[case[0] for case in ENDINGS])
-def test_sarif_tells_how_mlxprobe_ended(one: ProgramRecord, changes: dict[str, Any], right: tuple[bool, int]) -> None:
+def test_sarif_tells_how_mlxprobe_ended(one: ProgramRecord, changes: dict[str, Any], right: bool) -> None:
     (invocation,) = log_of(one, **changes)["runs"][0]["invocations"]
-    assert (invocation["executionSuccessful"], invocation["exitCode"]) == right
+    assert invocation["executionSuccessful"] is right
 
 
 def test_sarif_notifies_of_what_could_not_be_checked() -> None:
@@ -518,7 +516,7 @@ def test_a_row_names_what_follows_after_its_cause() -> None:
 
 
 def unlooked(*reasons: tuple[str, str]) -> list[str]:
-    return families.unchecked([finding(code, "", 0, checked=False, message=why) for code, why in reasons])
+    return families.unchecked(watched(unchecked=tuple(Unchecked(code=code, name="", why=why) for code, why in reasons)))
 
 
 def test_many_codes_that_were_not_checked_for_one_reason_are_a_number() -> None:
@@ -537,8 +535,9 @@ def test_what_was_not_checked_takes_two_lines_at_most() -> None:
 
 
 def test_nothing_is_said_where_all_was_checked() -> None:
-    assert families.unchecked([GRAVE]) == []
-    assert families.unchecked([GRAVE, finding(GRAVE.code, "", 0, checked=False, message="elsewhere")]) == []
+    assert families.unchecked(watched(GRAVE)) == []
+    elsewhere = Unchecked(code=GRAVE.code, name=GRAVE.name, why="elsewhere")
+    assert families.unchecked(watched(GRAVE, unchecked=(elsewhere,))) == []
 
 
 def test_a_place_is_never_broken() -> None:

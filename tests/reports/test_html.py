@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner
-from making import HERE, record, record_row
+from making import HERE, record, record_row, watched_row
 from pages import GUIDE, HOSTILE, baselines, hostile, hung, toy
 
 from mlxprobe.cli import guides, main
@@ -107,9 +107,9 @@ def test_a_watched_program_shows_its_findings_and_no_overview() -> None:
 
 def test_a_watched_program_that_passed_and_is_not_healthy_has_no_green_mark() -> None:
     limits = Limits(stall_s=1.0, startup_s=10.0, timeout_s=60.0, memory_bytes=0)
-    row = hung(scenario="programs", variant="train.py", claims=None, kind=None, detection_s=None, limits=limits)
-    page = render(record(msgspec.structs.replace(row, outcome=Outcome.PASS)), (), LIBRARY)
-    assert 'class="verdict o-error bad"' in page and '"program o-error"' in page
+    page = render(record(watched_row(findings=hung().findings, limits=limits)), (), LIBRARY)
+    assert 'class="verdict o-unhealthy bad"' in page and '"program o-unhealthy"' in page
+    assert 'id="i-unhealthy"' in page
     assert "any memory" in page
 
 

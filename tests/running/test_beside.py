@@ -35,7 +35,7 @@ with mlxprobe.watching() as seen:
     pass
 with mlxprobe.watching() as seen:
     {}
-print(json.dumps([one.code for one in seen.findings if one.checked]), len(seen.sheet.optimizers))
+print(json.dumps([one.code for one in seen.findings]), len(seen.sheet.optimizers))
 print(seen.diagnosis.outcome, seen.diagnosis.record.finished, mlxprobe.Seen().findings)
 """
 
@@ -228,7 +228,7 @@ def test_enable_under_watch_changes_nothing(tmp_path: Path) -> None:
     ran, seen = report_of(tmp_path, "program.py")
     own = [told for told in ran.err.splitlines() if not told.startswith("mlxprobe: ")]  # a slow run is told of live
     assert (ran.code, own) == (0, [])
-    assert [one["code"] for one in seen["findings"] if one.get("checked", True)] == ["MP101"]
+    assert [one["code"] for one in seen["findings"]] == ["MP101"]
 
 
 def test_a_setting_that_is_none_says_so(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from mlxprobe.diagnosis import RULES
 from mlxprobe.reports.isolation import ISOLATION_FORMATS
 from mlxprobe.running.interventions import INTERVENTIONS
 from mlxprobe.running.isolation import ISOLATION_SCHEMA_VERSION, Isolation, Trial, idle, known_names, plausible
-from mlxprobe.values.record import Finding, Remark
+from mlxprobe.values.record import Finding, Remark, Unchecked
 from mlxprobe.values.vocabulary import Outcome, Severity
 
 FAULTY = Path(__file__).parents[1] / "programs" / "faulty"
@@ -132,7 +132,7 @@ def isolate(folder: Path, *words: str) -> dict[str, Any]:
 def state(trial: dict[str, Any]) -> set[str]:
     """Return outcome and codes of a trial."""
     seen = trial["seen"]
-    return {seen["outcome"]} | {one["code"] for one in seen.get("findings", ()) if one.get("checked", True)}
+    return {seen["outcome"]} | {one["code"] for one in seen.get("findings", ())}
 
 
 @pytest.mark.slow
@@ -289,8 +289,8 @@ def test_what_nothing_hid_is_made_worse_by_what_shows_it() -> None:
 
 def test_no_compile_shows_what_was_hidden() -> None:
     first = trial("", PASS, "MP501")
-    hidden = Finding(code="MP201", name="x", severity=Severity.NOTE, message="could not look inside", checked=False)
-    first = Trial(name="", seen=msgspec.structs.replace(first.seen, findings=(*first.seen.findings, hidden)))
+    hidden = Unchecked(code="MP201", name="x", why="could not look inside")
+    first = Trial(name="", seen=msgspec.structs.replace(first.seen, unchecked=(hidden,)))
     text = conclusion(isolation(first, trial("no-compile", PASS, "MP201")))
     assert "`no-compile` takes away MP501; MP201 shows then." in text
     assert "Without mx.compile MP306 shows." in conclusion(

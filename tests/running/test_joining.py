@@ -12,7 +12,7 @@ from lanes import hashed, healthy, waiting
 from making import record, record_row
 
 from mlxprobe.cli import main
-from mlxprobe.reports import diagnosis
+from mlxprobe.reports import verdicts
 from mlxprobe.reports.html.timeline import timeline
 from mlxprobe.running.joining import joined
 from mlxprobe.running.judging import judged_all
@@ -43,7 +43,7 @@ def test_joined_they_show_what_they_would_have_shown_together(seen: Sequence[Obs
 
 def test_a_host_alone_says_which_ranks_it_has_not_seen() -> None:
     (one, _) = hosts(APART).values()
-    assert "no finding; rank 1 of 2 was not watched" in diagnosis.verdict(one.programs[0])
+    assert "no finding; rank 1 of 2 was not watched" in verdicts.verdict(one.programs[0])
 
 
 def test_ranks_come_in_their_order() -> None:

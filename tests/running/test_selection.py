@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 from making import record, record_row
 
 from mlxprobe.diagnosis import RULES
-from mlxprobe.running.selection import Selection, identity, known_of, relative
+from mlxprobe.running.selection import Selection, identity, known_of, relative, selected
 from mlxprobe.values.errors import UsageError
 from mlxprobe.values.files import decode, encode, slim
-from mlxprobe.values.record import Finding, Record
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.values.record import Finding, Record, Unchecked
+from mlxprobe.values.vocabulary import Outcome, Severity
 
 CODES = sorted(RULES)
 PREFIXES = sorted({code[:length] for code in CODES for length in range(2, 6)})
 
 
-def finding(code: str = "MP101", file: str = "", line: int = 0, *, checked: bool = True) -> Finding:
-    return Finding(code=code, name="n", severity=Severity.ERROR, message="m", file=file, line=line, checked=checked)
+def finding(code: str = "MP101", file: str = "", line: int = 0) -> Finding:
+    return Finding(code=code, name="n", severity=Severity.ERROR, message="m", file=file, line=line)
 
 
 def baseline(*findings: Finding) -> Record:
@@ -27,7 +27,7 @@ def baseline(*findings: Finding) -> Record:
 
 
 SELECTS = [
-    ("all without a choice", (), (), "MP101", True),
+    ("all without a chosen", (), (), "MP101", True),
     ("a chosen code", ("MP101",), (), "MP101", True),
     ("a code not chosen", ("MP101",), (), "MP102", False),
     ("a chosen family", ("MP1",), (), "MP105", True),
@@ -148,11 +148,19 @@ def test_a_slim_record_serves_as_well(tmp_path: Path) -> None:
 
 
 def test_what_could_not_be_checked_is_neither_known_nor_accepted(tmp_path: Path) -> None:
-    assert known_of(baseline(finding("MP201", checked=False)), tmp_path) == frozenset()
     known = known_of(baseline(finding("MP201")), tmp_path)
-    unchecked = finding("MP201", checked=False)
-    assert Selection(known=known).apply([unchecked], tmp_path) == ((unchecked,), 0)
-    assert Selection(ignore=("MP2",)).apply([unchecked], tmp_path) == ((), 0)
+    gap = Unchecked(code="MP201", name="n", why="no gradient")
+    row = record_row(unchecked=(gap,), program="train.py", expects=None)
+    assert selected(row, Selection(known=known), tmp_path) == row
+    assert selected(row, Selection(ignore=("MP2",)), tmp_path).unchecked == ()
+
+
+def test_the_verdict_is_of_the_findings_that_count(tmp_path: Path) -> None:
+    row = record_row(Outcome.UNHEALTHY, findings=(finding("MP201"),), program="train.py", expects=None)
+    known = known_of(baseline(finding("MP201")), tmp_path)
+    for left, outcome, accepted in ((Selection(), Outcome.UNHEALTHY, 0), (Selection(known=known), Outcome.PASS, 1)):
+        told = selected(row, left, tmp_path)
+        assert (told.outcome, told.as_expected, told.accepted) == (outcome, outcome is Outcome.PASS, accepted)
 
 
 @given(st.text(), st.integers(-3, 10**20))

@@ -56,8 +56,8 @@ def trained(steps: int, *findings: Finding, outcome: Outcome = Outcome.PASS) -> 
     return healthy.judged(msgspec.structs.replace(made, steps=steps), "classifier")
 
 
-def blame(severity: Severity, *, checked: bool = True) -> Finding:
-    return Finding(code="MP101", name="unevaluated-update", severity=severity, message="so", checked=checked)
+def blame(severity: Severity) -> Finding:
+    return Finding(code="MP101", name="unevaluated-update", severity=severity, message="so")
 
 
 def test_a_trainer_passes_with_all_steps_seen() -> None:
@@ -79,8 +79,8 @@ def test_a_trainer_that_is_not_seen_as_it_is_was_not_expected(one: ProgramRecord
     assert says in one.reason
 
 
-def test_notes_and_what_was_not_checked_blame_nobody() -> None:
-    assert trained(96, blame(Severity.NOTE), blame(Severity.ERROR, checked=False)).as_expected
+def test_notes_blame_no_trainer() -> None:
+    assert trained(96, blame(Severity.NOTE)).as_expected
 
 
 def rounds(*ratios: float) -> list[dict[str, overhead.Figures]]:

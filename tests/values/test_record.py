@@ -12,7 +12,7 @@ from making import record, record_row, seen
 from mlxprobe.values import files as records
 from mlxprobe.values.errors import ProbeError, UsageError
 from mlxprobe.values.observation import Reading, Step
-from mlxprobe.values.record import Expectation, Verdict
+from mlxprobe.values.record import Expectation, Unchecked, Verdict
 from mlxprobe.values.vocabulary import Outcome
 
 text = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -58,10 +58,25 @@ def test_a_users_program_of_version_1_loses_what_it_never_had() -> None:
 
 
 def test_a_users_program_has_no_words_of_a_scenario() -> None:
-    made = records.row(seen(), (), Verdict(outcome=Outcome.PASS, reason=""), Expectation(), program="train.py")
-    told = json.loads(records.encode(record(made)))["programs"][0]
-    assert told["program"] == "train.py" and told["findings"] == []
-    assert told.keys().isdisjoint({"scenario", "variant", "role", "claims", "expects"})
+    for expectation, expected in ((Expectation(), {"expects"}), (None, set())):
+        made = records.row(seen(), (), Verdict(outcome=Outcome.PASS, reason=""), expectation, program="train.py")
+        told = json.loads(records.encode(record(made)))["programs"][0]
+        assert told["program"] == "train.py" and told["findings"] == []
+        assert told.keys() & {"scenario", "variant", "role", "claims", "expects"} == expected
+        assert made.watched is not bool(expected)
+
+
+OLD_GAPS = b"""{"schema_version": 4, "mlxprobe": "0.1.0", "time": "", "programs": [{"program": "train.py",
+    "outcome": "pass", "reason": "", "as_expected": true, "findings": [
+    {"code": "MP105", "name": "n", "severity": "warning", "message": "m"},
+    {"code": "MP303", "name": "n", "severity": "note", "message": "no ids", "checked": false, "ranks": [0, 1]}]}],
+    "environment": {"python": "3.12", "executable": "", "platform": ""}}"""
+
+
+def test_what_was_not_checked_is_no_finding_of_version_4_any_longer() -> None:
+    one = records.decode(OLD_GAPS, "old").programs[0]
+    assert [found.code for found in one.findings] == ["MP105"]
+    assert one.unchecked == (Unchecked(code="MP303", name="n", why="no ids", ranks=(0, 1)),)
 
 
 def test_the_worst_step_is_among_the_figures() -> None:
@@ -77,7 +92,7 @@ BAD = [
     (
         "another schema version is named",
         b'{"schema_version": 99}',
-        "schema version 99; this mlxprobe reads versions 1 to 4",
+        "schema version 99; this mlxprobe reads versions 1 to 5",
     ),
     ("a truncated record", records.encode(record())[:200], "not a whole mlxprobe record"),
     ("no JSON at all", b"hello", "not a whole mlxprobe record"),

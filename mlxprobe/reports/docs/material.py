@@ -73,7 +73,7 @@ class Material:
         """Return the programs in which a code was found, each with the rows that show it."""
         shown = {}
         for name, rows in self.programs.items():
-            if hits := [row for row in rows if any(one.checked and one.code == code for one in row[1].findings)]:
+            if hits := [row for row in rows if any(one.code == code for one in row[1].findings)]:
                 shown[name] = hits
         return shown
 

@@ -22,6 +22,7 @@ NAV = [
 ]
 MEANINGS: dict[Word, str] = {
     Outcome.PASS: "It came to its end, and nothing is wrong with its result.",
+    Outcome.UNHEALTHY: "It came to its end, and `mlxprobe watch` found an error or a warning.",
     Outcome.HANG: "No progress for longer than the stall limit; its kind says what it was doing meanwhile.",
     Outcome.MEMORY: "It reached the memory limit, or grew past the correct loop by more than the scenario allows.",
     Outcome.CRASH: "A signal ended it, such as SIGSEGV.",

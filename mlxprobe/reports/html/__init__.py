@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from mlxprobe.reports import diagnosis, ranks, words
+from mlxprobe.reports import diagnosis, ranks, verdicts, words
 from mlxprobe.reports.html import library
 from mlxprobe.reports.html.guide import Guide
 from mlxprobe.reports.html.page import data, page
@@ -120,9 +120,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "status": words.status,
     "surroundings": words.surroundings,
     "figures": diagnosis.figures,
-    "verdict": diagnosis.verdict,
-    "fails": diagnosis.fails,
-    "shade": lambda row: Outcome.ERROR if row.outcome is Outcome.PASS and diagnosis.fails(row) else row.outcome,
+    "verdict": verdicts.verdict,
+    "fails": verdicts.fails,
     "figure": diagnosis.figure,
     "advice": diagnosis.advice,
     "place": lambda found: diagnosis.place(found.file, found.line),

@@ -8,19 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlxprobe.diagnosis import RULES, Rule
-from mlxprobe.reports import facts, ranks, words
+from mlxprobe.reports import facts, ranks
 from mlxprobe.reports.families import Family, families, unchecked
 from mlxprobe.reports.html.difference import Pair, pairs
 from mlxprobe.reports.html.guide import Guide
 from mlxprobe.reports.html.series import charts, trends
 from mlxprobe.reports.html.timeline import timeline
 from mlxprobe.reports.html.visible import anchor
+from mlxprobe.reports.verdicts import summary
 from mlxprobe.reports.words import one_line
 from mlxprobe.upgrade.matrix import Matrix, along, cell, labels
 from mlxprobe.upgrade.matrix import rows as matrix_rows
 from mlxprobe.values.files import finite
 from mlxprobe.values.observation import Value
-from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.record import ProgramRecord, Record
 from mlxprobe.values.together import said_once
 from mlxprobe.values.versions import MATRIX_SCHEMA_VERSION, USERS
 from mlxprobe.values.vocabulary import Outcome
@@ -43,7 +44,7 @@ class Program(Value, frozen=True):
 
     @property
     def codes(self) -> str:
-        return " ".join(dict.fromkeys(one.code for one in self.row.findings if one.checked))
+        return " ".join(dict.fromkeys(one.code for one in self.row.findings))
 
 
 class Ranks(Value, frozen=True):
@@ -128,7 +129,7 @@ def page(records: Sequence[Record], guides: Iterable[Guide], skipped: Mapping[st
     releases = labels(records) if many else []
     sections = [_section(name, rows, known.get(name), dict(table), releases) for name, rows in grouped(shown).items()]
     outcomes = Counter(one.outcome for one in shown)
-    found = {one.code: one.name for row in shown for one in row.findings if one.checked}
+    found = {one.code: one.name for row in shown for one in row.findings}
     ids = {one.row.name: one for section in sections for one in section.programs}
     return Page(
         newest=newest,
@@ -136,7 +137,7 @@ def page(records: Sequence[Record], guides: Iterable[Guide], skipped: Mapping[st
         outcomes={outcome: outcomes[outcome] for outcome in Outcome if outcomes[outcome]},
         codes=dict(sorted(found.items())),
         rules=tuple(RULES[code] for code in sorted(found) if code in RULES),
-        summary=words.summary(shown),
+        summary=summary(shown),
         releases=tuple(releases),
         lines=tuple(Line(name, ids[name].id, ids[name].codes, tuple(_cells(records, row))) for name, row in table),
         skipped=dict(skipped),
@@ -163,7 +164,7 @@ def _section(
     for row, told in zip(rows, said_once(rows), strict=True):
         seen[row.label] += 1
         again = [str(seen[row.label])] if seen[row.label] > 1 else []
-        programs.append(_program(row, anchor(name, row.label, *again), guide, told.findings))
+        programs.append(_program(row, anchor(name, row.label, *again), guide, told))
     return Section(
         name=name,
         id=anchor(name),
@@ -179,8 +180,8 @@ def _section(
     )
 
 
-def _program(row: ProgramRecord, identity: str, guide: Guide | None, told: Sequence[Finding]) -> Program:
-    found = families(told)
+def _program(row: ProgramRecord, identity: str, guide: Guide | None, told: ProgramRecord) -> Program:
+    found = families(told.findings)
     own = guide is not None and row.label != guide.correct
     return Program(
         row=row,
