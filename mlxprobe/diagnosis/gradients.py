@@ -221,7 +221,8 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
         if seen.raised is None:
             calls = fact.detail["gradients"]
             message = f"{calls} gradient calls and not one update"
-            trains = bool(seen.losses) and (not still(seen) or fact.detail["optimizers"])  # who does reads a loss
+            read = bool(seen.losses) and not any(one.detail["alone"] for one in facts(seen, "losses sampled"))
+            trains = (bool(seen.losses) and fact.detail["optimizers"]) or (read and not still(seen))
             severity = Severity.WARNING if trains else Severity.NOTE
             gradients = float(str(calls))
             yield rule("MP205").at(message, fact.file, fact.line, severity=severity, gradients=gradients)

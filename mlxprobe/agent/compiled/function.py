@@ -21,9 +21,8 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import LAZY_AT_MOST, Inspection
 from mlxprobe.agent.origin.calls import CompiledCalls
 from mlxprobe.agent.origin.held import Origin
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.record.call import Call, loss_in
 from mlxprobe.agent.record.capture import Reach
-from mlxprobe.agent.record.losspath import loss_in
 from mlxprobe.agent.record.nesting import Trace
 from mlxprobe.agent.record.phases import TRACING
 from mlxprobe.agent.wrapping import typed

@@ -15,8 +15,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.mapped import MADE_OF, mapper
 from mlxprobe.agent.origin.calls import Calls
 from mlxprobe.agent.origin.held import Origin
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.record.losspath import loss_in
+from mlxprobe.agent.record.call import Call, loss_in
 from mlxprobe.agent.record.moves import at, paths
 from mlxprobe.agent.record.nesting import Nesting, Stop
 from mlxprobe.agent.record.recorder import Recorder

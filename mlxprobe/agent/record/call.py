@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from functools import partial
 from typing import Any
 
@@ -49,3 +50,14 @@ class Call:
             from mlxprobe.agent.code import authored
 
         return authored.loses(self.function, name.partition(".")[0])
+
+
+def loss_in(value: Any) -> Any:
+    """Return the loss among what a gradient call or a compiled step returned; None where no number is an array."""
+    first = typed.first(value)
+    return first if typed.count(first) == 1 and _is_float(first.dtype) else None
+
+
+@functools.cache
+def _is_float(dtype: Any) -> bool:
+    return "float" in str(dtype)

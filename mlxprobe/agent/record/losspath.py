@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import re
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 from weakref import ref
 
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.record.call import loss_in
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -59,6 +59,8 @@ class LossPath:
         self._ours = 1  # the gradient call whose loss may be evaluated here next
         self._before: dict[int, ref[Any]] = {}  # the loss before the newest, of each model: a list keeps it
         self._schedule: Callable[[Any], None] = lambda _: None
+        self.sampled: Callable[[bool], None] = lambda _: None  # told whether the program itself has evaluated no loss
+        self._alone: bool | None = None
         self._values: list[tuple[int, Any, int]] = []  # read, and not told of yet
         self._began_s = self._spent_s = 0.0
         self.may_look_s = 0.0  # from when on another look is paid for
@@ -111,6 +113,7 @@ class LossPath:
         if array is self._newest:
             if not typed.is_a(value, str):
                 self._newest, self.was_read = None, True
+                self._is_read()
                 self._tell(self._call, value, self._stream)
             return
         entry = self._sorted_in().get(id(array))
@@ -119,6 +122,7 @@ class LossPath:
                 self._look_at_gathered()
         elif not typed.is_a(value, str):
             del self._followed[id(array)]
+            self._is_read()
             self._tell(entry[1], value, entry[2])
 
     def _look_at_gathered(self) -> None:
@@ -152,15 +156,11 @@ class LossPath:
         if newest is not None:
             entry = self._let_go(newest)
             if not lazy and now_s >= self.may_look_s:
-                due = waited and (ended or self._call >= self._ours) and self._is_dropped(self._stream)
-                self._settle(newest, entry, compute=due)
+                due, before = ended or self._call >= self._ours, self._before.get(self._stream)
+                self._settle(newest, entry, compute=waited and due and (before is None or before() is None))
             self._before[self._stream] = entry[0]
         if self.scheduled:
             self._read_scheduled(0 if ended else LONG_PAST)
-
-    def _is_dropped(self, stream: int) -> bool:
-        """Tell whether the program keeps no list of a model's losses: those are read when the list is."""
-        return stream not in self._before or self._before[stream]() is None
 
     def _settle(self, newest: Any, entry: Followed, *, compute: bool) -> None:
         began = graph.spent_s()
@@ -170,16 +170,26 @@ class LossPath:
         if waiting and compute and waiting <= NEARLY and not COSTLY.search(text) and self.may_compute():
             self._ours = self._call + max(AT_LEAST, int(APART * self._call))
             self._compute(newest, entry, past=past)
-        elif not waiting and past:
-            self._hits += 1
-            self._take_out(newest, entry)
-            self.is_evaluated = True
         elif not waiting:
-            self.scheduled.append((newest, entry))
+            self._is_read()
+            self._hits, self.is_evaluated = self._hits + past, past
+            if past:
+                self._take_out(newest, entry)
+            else:
+                self.scheduled.append((newest, entry))
         self._paid(began)
+
+    def _is_read(self) -> None:
+        """The program has read or evaluated a loss itself."""
+        if self._alone:
+            self.sampled(False)
+        self._alone = False
 
     def _compute(self, loss: Any, entry: Followed, *, past: bool) -> None:
         """Evaluate a loss, and wait for nothing that the program does not wait for."""
+        if self._alone is None:
+            self._alone = True
+            self.sampled(True)
         try:
             if past:
                 self._take_out(loss, entry)
@@ -238,14 +248,3 @@ class LossPath:
         self.may_look_s = self._began_s + (self._spent_s - FREE_S) / SHARE
         while self._values:
             self._tell(*self._values.pop(0))
-
-
-def loss_in(value: Any) -> Any:
-    """Return the loss among what a gradient call or a compiled step returned; None where no number is an array."""
-    first = typed.first(value)
-    return first if typed.count(first) == 1 and _is_float(first.dtype) else None
-
-
-@functools.cache
-def _is_float(dtype: Any) -> bool:
-    return "float" in str(dtype)

@@ -50,6 +50,7 @@ class Recorder(Facts):
         self.trained.late = lambda count: self.revise("updates put off", sites.calling(), updates=count)
         self.log = StepLog(channel)
         self.losses = LossPath(self.log.read)
+        self.losses.sampled = lambda alone: self.revise("losses sampled", self.gradient_site, alone=alone)
         self._streams = Streams()
         self.newcomers = Newcomers()
         self.reductions = Reductions(self.wake)
