@@ -107,3 +107,11 @@ def test_a_stall_is_felt_or_takes_a_part_of_a_short_run(seconds: float, run_s: f
     quick = Fact(name="long evaluation", file="a.py", line=3, detail={"seconds": 1e-6, "lazy_steps": 40}, count=2)
     seen = Observation(program="p", limits=LIMITS, facts=(fact, quick), finished_s=run_s, wall_s=run_s)
     assert bool(list(deferred_stall(seen))) is stalls
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("mp504_untaken_branch", "return mx.softmax(score / self.tau"), ("mp504_ramp", "if self.done >= self.over")],
+)
+def test_a_number_that_is_baked_in_is_told_once_at_a_line_that_ran(name: str, line: str) -> None:
+    assert code_at(of("MP504", watched(FAULTY / f"{name}.py")[1])).startswith(line)

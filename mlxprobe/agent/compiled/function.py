@@ -78,8 +78,7 @@ class Compiled:
         self._inspection.tracing = True
         began = time.monotonic()
         try:
-            with followed(self._effects), self._constants.drawing([args, kwargs], key):
-                self._outside.begins()
+            with followed(self._effects), self._outside.begins(), self._constants.drawing([args, kwargs], key):
                 result = self._function(*args, **kwargs)
             trace.reach.returns(result)
             for what, needed in (found for update in trace.updated for found in update.uncaptured(trace.reach)):

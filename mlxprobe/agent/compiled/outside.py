@@ -6,11 +6,13 @@ import linecache
 import re
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.code.lines import Lines
 from mlxprobe.agent.code.roots import OWN
 from mlxprobe.agent.code.trees import is_array
 from mlxprobe.agent.compiled.chains import (
@@ -37,9 +39,10 @@ COUNTED = 8  # calls for which nobody else has changed what a trace has counted
 class Read:
     """A chain from a cell, a global name or an object on, and the line that computes with it."""
 
-    def __init__(self, root: Callable[[], Any], steps: Any, use: Any, file: str) -> None:
-        self.root, self.steps, self.use = root, steps, use
-        self.site = file, use.line
+    def __init__(self, root: Callable[[], Any], whose: Any, steps: Any, use: Any, code: CodeType) -> None:
+        self.root, self.steps, self.use, self.code = root, steps, use, code
+        self.chain = whose, steps  # what tells it from others
+        self.site = code.co_filename, use.line
         self.before: Any = MISSING  # its value as the function began
         self.into: Callable[[], Any] | None = None  # what it is stored in
         self.kept = False  # what it draws is kept for good
@@ -59,17 +62,19 @@ class Outside:
         self._counts: set[str] = set()
         self._cells: dict[CodeType, dict[str, Any]] = {}
         self._held: dict[int, list[tuple[Read, Any]]] = {}  # by what it was traced for
-        self._told: set[sites.Site] = set()
+        self._told: set[Any] = set()  # chains
+        self._lines = Lines()  # of the last trace
         self._counted: list[tuple[Read, Any]] = []
         self.drawn: list[sites.Site] = []  # lines that have drawn numbers by other means than MLX's
         self._failed = False
 
-    def begins(self) -> None:
-        """A trace begins."""
+    def begins(self) -> AbstractContextManager[None]:
+        """A trace begins; follow it."""
         if not self._cells and not self._failed:
             self._cells = dict(cells(self._function))
         for one in self._reads.values():
             one.before = state(one.value())
+        return self._lines.followed()
 
     def visit(self, frame: FrameType) -> None:
         """A function of the user's begins, for the first time."""
@@ -102,7 +107,7 @@ class Outside:
         key = (whose, steps, use.line)
         kind = is_number(value) or is_array(value) or is_tree(value) or is_host(value) or is_generator(value)
         if kind and key not in self._reads:
-            self._reads[key] = one = Read(root, steps, use, frame.f_code.co_filename)
+            self._reads[key] = one = Read(root, whose, steps, use, frame.f_code)
             one.before = state(value)
             one.kept = is_generator(value) and (use.into is not None or keeps(frame, typed.code(self._function)))
             into = self._root(frame, use.into)[0] if use.into is not None else None
@@ -130,7 +135,7 @@ class Outside:
         held, self._counted = [], []
         for one in self._reads.values():
             now, last = one.value(), one.use.last
-            if one.before is MISSING or last in MODES:
+            if one.before is MISSING or last in MODES or not self._ran(one):
                 continue
             if is_generator(now):
                 if state(now) != one.before and not one.kept:
@@ -144,24 +149,28 @@ class Outside:
                     self._counted.append((one, state(now)))
         self._held[key] = held
 
+    def _ran(self, one: Read) -> bool:
+        """Tell whether the trace has come to the line of a chain: branches that it did not take compute nothing."""
+        return self._lines.have_run(one.code, one.use.line)
+
     def arrays(self) -> Iterator[tuple[str, Callable[[], Any], sites.Site]]:
         """List the arrays that were computed with, and trees of them: name, what gives them later, and the line."""
         for one in self._reads.values():
             value = one.value()
             known = one.use.last in self._stores | self._counts or is_parameter(one.root(), one.steps)
-            if (is_array(value) or is_tree(value)) and not known:
+            if (is_array(value) or is_tree(value)) and not known and self._ran(one):
                 yield str(one.use), one.value, one.site
 
     def changed(self, key: int, replayed: int) -> Iterator[tuple[sites.Site, dict[str, Any]]]:
         """List what is no more what it was in the trace for a call, once: its line, its name, then and now."""
         for one, before in self._held.get(key, ()):
             now = state(one.value())
-            if now is not MISSING and now != before and one.site not in self._told:
-                self._told.add(one.site)
+            if now is not MISSING and now != before and one.chain not in self._told:
+                self._told.add(one.chain)
                 yield one.site, {"what": str(one.use), **shown(before, now)}
         for one, before in self._counted if replayed >= COUNTED else ():
-            if state(one.value()) == before and one.site not in self._told:
-                self._told.add(one.site)
+            if state(one.value()) == before and one.chain not in self._told:
+                self._told.add(one.chain)
                 yield one.site, {"what": str(one.use), "calls": replayed, **shown(before, before)}
 
 
