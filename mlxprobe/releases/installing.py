@@ -91,10 +91,10 @@ def uv(*order: str, lock: int = -1) -> None:
     except OSError as error:
         raise ProbeError(f"uv cannot be run: {error.strerror}") from None
     if done.returncode:
-        raise ProbeError(_said(done.stderr) or f"uv {order[0]} ended with {done.returncode}")
+        raise ProbeError(plain(done.stderr) or f"uv {order[0]} ended with {done.returncode}")
 
 
-def _said(text: str) -> str:
+def plain(text: str) -> str:
     """Return what uv printed as one line, without its frames."""
     lines = [re.sub(r"^[\s×╰─▶│├]*((error|hint|cause): )?", "", line).strip() for line in text.splitlines()]
     return " ".join(filter(None, lines))[:MOST_CHARACTERS]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from wheels import wheel
 
-from mlxprobe.releases import environments, index
+from mlxprobe.releases import environments, index, installing
 from mlxprobe.releases.environments import provide
 from mlxprobe.releases.index import Release, parse, parse_one
 from mlxprobe.values.errors import (
@@ -330,3 +330,8 @@ def test_the_key_differs_with_what_decides_the_contents() -> None:
     assert len(keys) == 3
     assert all(f"py{sys.version_info[0]}{sys.version_info[1]}" in key for key in keys)
     assert os.sep not in "".join(keys)
+
+
+def test_a_message_of_uv_keeps_its_letters() -> None:
+    drawn = "  × No solution found:\n  ╰─▶ tinygrad.whl is not in the index\n\n  hint: nothing is pinned\n"
+    assert installing.plain(drawn) == "No solution found: tinygrad.whl is not in the index nothing is pinned"

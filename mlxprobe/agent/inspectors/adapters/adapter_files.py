@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.paths import shortened
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.adapters import Adapter
@@ -96,7 +97,7 @@ class AdapterFiles(Inspector):
         ids = {id(one) for one in graph.leaves(given)}
         models = [one() for one in self._models]
         if self._among_others and any(ids & {id(one) for one in graph.leaves(model)} for model in models):
-            self.inspection.recorder.revise("weights written", sites.calling(), path=path[-LONG:])
+            self.inspection.recorder.revise("weights written", sites.calling(), path=shortened(path, LONG))
         models = models if len(self._written) < FILES else []
         layers = [one for model in models for one in adapters.find(model) if part_of(one, ids)]
         if layers and (scales := effective(layers[0])):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from mlxprobe.agent.code.paths import shown
 from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import digests, graph
 from mlxprobe.agent.looks import adapters
@@ -58,7 +59,7 @@ class Makeup(Inspector):
         def call(file: Any, *args: Any, **kwargs: Any) -> Any:
             files = self._files[what]
             if isinstance(file, (str, os.PathLike)) and len(files) < MOST and not self.inspection.busy:
-                files[os.path.relpath(os.fspath(file))[-NAME_CHARACTERS:]] = None
+                files[shown(os.fspath(file), NAME_CHARACTERS)] = None
             return original(file, *args, **kwargs)
 
         return call
@@ -92,8 +93,8 @@ class Makeup(Inspector):
     def given(self, args: Any) -> None:
         self._note([one for one in args if not typed.is_a(one, dict)], args)
 
-    def _note(self, shown: Any, data: Any) -> None:
-        for one in graph.leaves(shown)[:MOST]:
+    def _note(self, listed: Any, data: Any) -> None:
+        for one in graph.leaves(listed)[:MOST]:
             shape = f"{'×'.join(map(str, one.shape)) or 'scalar'} {named(one)}"
             if shape in self._batches or len(self._batches) < MOST:
                 self._batches[shape] = self._batches.get(shape, 0) + 1
