@@ -19,7 +19,7 @@ from mlxprobe.reports.verdicts import fails, grave, interrupted, verdict
 from mlxprobe.reports.words import one_line, plain, trimmed
 from mlxprobe.running.selection import relative, source_of
 from mlxprobe.values.losses import trainings
-from mlxprobe.values.measures import counted, duration, is_users, megabytes
+from mlxprobe.values.measures import counted, duration, is_users, megabytes, native_call
 from mlxprobe.values.observation import Stack
 from mlxprobe.values.record import Finding, ProgramRecord, Record
 from mlxprobe.values.together import heading, said_once
@@ -146,7 +146,7 @@ def calls(stack: Stack) -> list[str]:
     users = [k for k, frame in enumerate(stack.frames) if is_users(frame)] or [0, len(stack.frames) - 1]
     inner, outer = users[0], users[-1] + 1
     frames = stack.frames[inner:outer][:FRAMES]
-    lines = [f"{plain(frame.file.rpartition('/')[2])} in {plain(frame.function)}" for frame in stack.native]
+    lines = [plain(native_call(frame)) for frame in stack.native]
     lines += [
         f"{place(frame.file, frame.line)} in {plain(frame.function)}{f': {plain(frame.code)}' if frame.code else ''}"
         for frame in frames

@@ -16,6 +16,7 @@ from mlxprobe.reports import words
 from mlxprobe.running.runner import TIMEOUT_S, Runner
 from mlxprobe.settings.table import resolve
 from mlxprobe.values.errors import ProbeError
+from mlxprobe.values.measures import native_call
 from mlxprobe.values.record import ProgramRecord
 from mlxprobe.values.vocabulary import Outcome
 from mlxprobe.verdict.repeats import REPEATS
@@ -158,7 +159,7 @@ def explain(row: ProgramRecord) -> str:
     lines += [f"  {found.code} {found.name}: {found.message}" for found in row.findings]
     for stack in row.stacks:
         lines.append(f"  process {stack.pid}, thread {stack.thread}, innermost call first:")
-        lines += [f"    {frame.file} in {frame.function}" for frame in stack.native]
+        lines += [f"    {native_call(frame)}" for frame in stack.native]
         lines += [f"    {frame.file}:{frame.line} in {frame.function}: {frame.code}" for frame in stack.frames]
     if row.raised is not None:
         lines += ["", row.raised.traceback]

@@ -143,6 +143,12 @@ def native_calls(stacks: Sequence[Stack]) -> str:
     return " → ".join(dict.fromkeys(names[-NATIVE_CALLS:]))
 
 
+def native_call(frame: Frame) -> str:
+    """Name a native call with its library; one without a name has it in its place."""
+    library = frame.file.rpartition("/")[2]
+    return frame.function if frame.function.startswith(f"{library}+") else f"{library} in {frame.function}"
+
+
 def untemplated(name: str) -> str:
     """Leave out a C++ name's template arguments, which are longer than all else and name nothing of the program's."""
     before = ""

@@ -22,7 +22,7 @@ from mlxprobe.platform.linux import rights
 from mlxprobe.platform.linux.awaited import awaited
 from mlxprobe.platform.linux.symbols import library, plain
 from mlxprobe.platform.linux.threads import threads
-from mlxprobe.platform.linux.unstopped import Memory, is_call, without_strays
+from mlxprobe.platform.linux.unstopped import Memory, chain, is_call
 from mlxprobe.supervisor import anatomy
 from mlxprobe.values.vocabulary import Whose
 
@@ -145,28 +145,45 @@ def test_what_is_no_library_has_no_functions(tmp_path: Path) -> None:
 
 LIBC, MLX, PYTHON = "/lib/x86_64-linux-gnu/libc.so.6", "/v/mlx/lib/libmlx.so", "/opt/lib/libpython3.11.so.1.0"
 WAIT, EVENT, EVAL = Native(LIBC, "pthread_cond_wait"), Native(MLX, "mlx::core::Event::wait"), Native(MLX, "eval_impl")
-STALE, LOCK = Native(PYTHON, "_Py_dict_lookup"), Native(PYTHON, "take_gil")
+STALE, LOCK = Native(PYTHON, "find_name_in_mro"), Native(PYTHON, "take_gil")
+CORE, UPSTREAM = "/v/mlx/core.cpython-311-x86_64-linux-gnu.so", Native(PYTHON, "_PyEval_EvalFrameDefault")
+BOUND, AGAIN = Native(CORE, "core.so+0x62da2"), Native(CORE, "core.so+0x4ea04")
+STRUCT = Native("/opt/lib/python3.11/lib-dynload/_struct.cpython-311-x86_64-linux-gnu.so", "s_pack_internal")
+SLEEP = Native("/opt/lib/python3.11/lib-dynload/time.cpython-311-x86_64-linux-gnu.so", "time_sleep")
+COLLECTS, OLD = Native("/usr/bin/python3.11", "gc_collect_main"), Native("/usr/bin/python3.11", "dict_get")
 
 
 @pytest.mark.parametrize(
-    ("found", "kept"),
+    ("frames", "calls"),
     [
         ((WAIT, EVENT, STALE, EVAL), (WAIT, EVENT, EVAL)),
+        ((WAIT, EVENT, EVAL, STALE, BOUND, UPSTREAM, STALE), (WAIT, EVENT, EVAL, BOUND)),
+        ((WAIT, EVENT, EVAL, Native(PYTHON, "drop_gil"), BOUND, AGAIN), (WAIT, EVENT, EVAL, BOUND)),
+        ((WAIT, EVENT, EVAL, STRUCT, STALE, BOUND, UPSTREAM), (WAIT, EVENT, EVAL, BOUND)),
+        ((WAIT, SLEEP, STALE, UPSTREAM), (WAIT, SLEEP)),
         ((WAIT, LOCK, EVENT, EVAL), (WAIT, LOCK, EVENT, EVAL)),
-        ((WAIT, EVENT, EVAL, STALE), (WAIT, EVENT, EVAL, STALE)),
-        ((WAIT, LOCK, WAIT), (WAIT, LOCK, WAIT)),
-        (
-            (Native("/usr/bin/python3.11", "gc_collect_main"), EVAL),
-            (Native("/usr/bin/python3.11", "gc_collect_main"), EVAL),
-        ),
-        ((EVENT, Native("/usr/bin/python3.11", "dict_get"), EVAL), (EVENT, EVAL)),
+        ((WAIT, Native(PYTHON, "drop_gil"), EVENT), (WAIT,)),
+        ((WAIT, LOCK, BOUND, UPSTREAM), (WAIT, LOCK)),
+        ((WAIT, BOUND, LOCK, UPSTREAM), (WAIT, LOCK)),
+        ((COLLECTS, EVAL), (COLLECTS, EVAL)),
+        ((EVENT, OLD, EVAL), (EVENT, EVAL)),
     ],
-    ids=["between MLX's", "its lock", "outermost", "no libpython", "a collection", "a program without libpython"],
-)
-def test_what_a_function_of_pythons_left_between_two_calls_of_mlx_is_no_call(
-    found: tuple[Native, ...], kept: tuple[Native, ...]
-) -> None:
-    assert without_strays(found) == kept
+    ids=["between MLX's", "before the bindings", "the lock, left over", "a module of Python's own", "its sleep",
+         "its lock", "no lock any more", "the bindings, left over", "nothing called them", "a collection",
+         "a program without libpython"],
+)  # fmt: skip
+def test_what_earlier_calls_left_on_a_stack_is_no_call(frames: tuple[Native, ...], calls: tuple[Native, ...]) -> None:
+    assert chain(frames) == calls
+
+
+@ON_LINUX
+def test_a_function_without_a_name_is_told_by_its_place_in_the_file() -> None:
+    memory = Memory(os.getpid())
+    part = next(one for one in memory._parts if one.runs and one.file.startswith("/"))
+    named = memory._frame(part.start + 1)
+    assert named is not None and named.file == part.file
+    assert library(part.file).name(part.offset) or named.function == f"{Path(part.file).name}+0x{part.offset:x}"
+    assert memory._frame(8) is None
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="calls look otherwise elsewhere")

@@ -1,8 +1,7 @@
 """The native calls of threads that sleep, read without stopping anybody.
 
 A sleeping thread's stack does not change. The kernel tells where it ends; what lies on it and points behind a call in
-a library is a return address. What a function left there unused may do so too, so such a list can hold a call too many;
-one of the interpreter's between two of one library is left out, for a library goes through Python by its own entries.
+a library is a return address. What earlier calls left there may do so too: `chain` leaves out what cannot be a call.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import bisect
 import platform
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from mlxprobe.platform.interface import Native
@@ -22,6 +21,7 @@ from mlxprobe.platform.linux.waits import memory
 DEEP_BYTES = 48 << 10
 MOST = 24
 _PYTHON = re.compile(r"/(?:lib)?python3?[\d.]*t?(?:\.so[\d.]*)?(?: \(deleted\))?$")
+_BUILT_IN = re.compile(r"/lib-dynload/[^/]*$")  # Python's own extension modules, which the interpreter alone calls
 _SYSTEM = re.compile(r"/(?:lib(?:c|m|pthread|stdc\+\+|gcc_s)|ld-linux[^/]*)[.-][^/]*$")
 INTERPRETER = (
     "_PyEval_",
@@ -30,7 +30,6 @@ INTERPRETER = (
     "PyObject_",
     "_PyObject_",
     "cfunction_",
-    "drop_gil",
     "start_thread",
 )
 
@@ -60,15 +59,7 @@ class Memory:
                 *_, top, here = (int(word, 16) for word in file.read().split()[1:])
         except (OSError, ValueError):
             return ()
-        found: list[Native] = []
-        for address in (here, *self._returns(top)):
-            frame = self._frame(address)
-            if frame is None or frame in found:
-                continue
-            if frame.function.startswith(INTERPRETER) or len(found) >= MOST:
-                break
-            found.append(frame)
-        return without_strays(found)
+        return chain(frame for address in (here, *self._returns(top)) if (frame := self._frame(address)))
 
     def _at(self, address: int) -> Mapped | None:
         found = bisect.bisect_right(self._starts, address) - 1
@@ -84,19 +75,50 @@ class Memory:
                 yield word
 
     def _frame(self, address: int) -> Native | None:
+        """Return the function that an address is in; its place in the file where that has no name for it."""
         part = self._at(address)
-        name = library(part.file).name(address - 1 - part.start + part.offset) if part and part.runs else ""
-        return Native(part.file, name) if part and name else None
+        if part is None or not part.runs or not part.file.startswith("/"):
+            return None
+        offset = address - 1 - part.start + part.offset
+        return Native(part.file, library(part.file).name(offset) or f"{part.file.rpartition('/')[2]}+0x{offset:x}")
 
 
-def without_strays(found: Sequence[Native]) -> tuple[Native, ...]:
-    """Leave out the interpreter's functions that lie between two calls of one library; all call the system's."""
-    files = ["" if _SYSTEM.search(one.file) else one.file for one in found]
-    return tuple(
-        one
-        for at, one in enumerate(found)
-        if not (_PYTHON.search(one.file) and {*files[:at]} & {*files[at:]} - {"", one.file})
-    )
+def chain(frames: Iterable[Native]) -> tuple[Native, ...]:
+    """Choose the native calls of a thread, innermost first up to Python's, from all that may be one.
+
+    From a library on the interpreter is met again only where it has called: what lies between is left over from
+    earlier calls. A function without a name is told where a named one of a library is called by it, once.
+    """
+    found: list[Native] = []
+    for one in frames:
+        inside = any(map(_is_library, found))
+        if one.function.startswith(INTERPRETER) or len(found) >= MOST or (one.function == "drop_gil" and not inside):
+            break
+        if one in found or (inside and _PYTHON.search(one.file)):
+            continue
+        if _is_nameless(one) and not (found and _is_library(found[-1]) and _calls(one, found[-1])):
+            continue
+        found.append(one)
+    return tuple(one for at, one in enumerate(found) if not (_BUILT_IN.search(one.file) and _meets(found[at:])))
+
+
+def _meets(found: Sequence[Native]) -> bool:
+    """Tell whether a function of another library is further out than the first of these."""
+    return any(_is_library(one) and one.file != found[0].file for one in found)
+
+
+def _is_library(one: Native) -> bool:
+    """Tell whether a function is neither the system's nor the interpreter's."""
+    return not (_SYSTEM.search(one.file) or _PYTHON.search(one.file))
+
+
+def _is_nameless(one: Native) -> bool:
+    return "+0x" in one.function
+
+
+def _calls(one: Native, inner: Native) -> bool:
+    """Tell whether a function without a name is worth telling: of a library, after no other of the same."""
+    return _is_library(one) and not (_is_nameless(inner) and inner.file == one.file)
 
 
 def is_call(before: bytes) -> bool:
