@@ -12,7 +12,7 @@ from mlxprobe.fuzz.discrepancy import FATAL, ROUGH
 from mlxprobe.fuzz.finding import Finding, Range
 from mlxprobe.fuzz.oracles import OTHER, Judge
 from mlxprobe.upgrade.bisect_search import Answer, Bisection
-from mlxprobe.values.errors import BrokenReleaseError, NoWheelError
+from mlxprobe.values.errors import BrokenReleaseError, NoWheelError, UnmetRequirementError
 
 ASKED = 2  # times that a release is asked before it is said not to show something
 
@@ -68,11 +68,11 @@ class Ranges:
         return Answer.SKIP if shown is None else Answer.BAD if shown[number] else Answer.GOOD
 
     def _asked(self, release: str) -> list[bool] | None:
-        """Run all findings' cases on a release; None where it has no wheel or does not import."""
+        """Run all findings' cases on a release; None where it cannot be."""
         self._told(f"mlx {release}: {len(self._findings)} findings")
         try:
             batches = self._batches(release)
-        except (NoWheelError, BrokenReleaseError) as error:
+        except (NoWheelError, UnmetRequirementError, BrokenReleaseError) as error:
             self._told(f"mlx {release}: skipped: {error}")
             return None
         return shown_by(batches, self._findings)

@@ -9,7 +9,7 @@ from mlxprobe.releases import index
 from mlxprobe.releases.index import Release, parse_one
 from mlxprobe.running.listening import Listener
 from mlxprobe.running.runner import Runner
-from mlxprobe.values.errors import BrokenReleaseError, NoWheelError, ProbeError, UsageError
+from mlxprobe.values.errors import BrokenReleaseError, NoWheelError, ProbeError, UnmetRequirementError, UsageError
 
 
 class Runners:
@@ -36,7 +36,7 @@ class Runners:
         release = parse_one(spec, index.listed)
         try:
             return self.of(release)
-        except (UsageError, NoWheelError, BrokenReleaseError):
+        except (UsageError, NoWheelError, UnmetRequirementError, BrokenReleaseError):
             raise
         except ProbeError as error:
             if release.version and index.NO_VERSION in str(error) and release.version not in (known := index.listed()):

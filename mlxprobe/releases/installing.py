@@ -12,10 +12,11 @@ from pathlib import Path
 from mlxprobe.platform import MAC
 from mlxprobe.releases import damage
 from mlxprobe.releases.index import Release
-from mlxprobe.values.errors import NoWheelError, ProbeError
+from mlxprobe.values.errors import NoWheelError, ProbeError, UnmetRequirementError
 
 BUILD_WITHIN_S = 600
 NO_WHEEL = r"\bmlx(-\w+)*(\[[^\]]*\])?=={version} has no wheels with a matching"  # as uv's resolver says it
+UNSATISFIABLE = "unsatisfiable"
 MOST_CHARACTERS = 400
 
 
@@ -33,6 +34,7 @@ def install(folder: Path, release: Release, requirements: Sequence[str], lock: i
 
     Raises:
         NoWheelError: the index has the release, and no wheel for this platform.
+        UnmetRequirementError: it cannot be installed together with the requirements.
         ProbeError: it cannot be installed, with uv's reason.
     """
     for attempt in (1, 2):
@@ -59,8 +61,8 @@ def _once(folder: Path, release: Release, requirements: Sequence[str], lock: int
         uv(*order, lock=lock)
     except ProbeError as error:
         if release.version and re.search(NO_WHEEL.format(version=re.escape(release.version)), str(error)):
-            raise NoWheelError(f"mlx {release.name} has no wheel for this platform: {error}") from None
-        raise ProbeError(f"mlx {release.name} cannot be installed: {error}") from None
+            raise NoWheelError(f"mlx {release.name} has no wheel for this platform: {_brief(error)}") from None
+        raise ProbeError(f"mlx {release.name} cannot be installed: {_brief(error)}") from None
     if not requirements:
         return
     further = [word for one in requirements for word in (("--editable", one) if Path(one).is_dir() else (one,))]
@@ -68,7 +70,8 @@ def _once(folder: Path, release: Release, requirements: Sequence[str], lock: int
         uv(*order, *further, lock=lock)
     except ProbeError as error:
         these = ", ".join(requirements)
-        raise ProbeError(f"mlx {release.name} cannot be installed with the requirements {these}: {error}") from None
+        kind = UnmetRequirementError if UNSATISFIABLE in str(error) else ProbeError
+        raise kind(f"mlx {release.name} cannot be installed with the requirements {these}: {_brief(error)}") from None
 
 
 def uv(*order: str, lock: int = -1) -> None:
@@ -94,10 +97,14 @@ def uv(*order: str, lock: int = -1) -> None:
         raise ProbeError(plain(done.stderr) or f"uv {order[0]} ended with {done.returncode}")
 
 
+def _brief(error: ProbeError) -> str:
+    return str(error)[:MOST_CHARACTERS]
+
+
 def plain(text: str) -> str:
     """Return what uv printed as one line, without its frames."""
     lines = [re.sub(r"^[\s×╰─▶│├]*((error|hint|cause): )?", "", line).strip() for line in text.splitlines()]
-    return " ".join(filter(None, lines))[:MOST_CHARACTERS]
+    return " ".join(filter(None, lines))
 
 
 def python_of(folder: Path) -> Path:

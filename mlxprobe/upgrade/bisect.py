@@ -19,7 +19,7 @@ from mlxprobe.settings.table import cache_folder
 from mlxprobe.upgrade.bisect_search import Answer, Bisection
 from mlxprobe.upgrade.compare import compare, no_outcome, was_limited
 from mlxprobe.upgrade.quantities import peak_bytes
-from mlxprobe.values.errors import BrokenReleaseError, NoWheelError, ProbeError, UsageError
+from mlxprobe.values.errors import BrokenReleaseError, NoWheelError, ProbeError, UnmetRequirementError, UsageError
 from mlxprobe.values.files import finite, write
 from mlxprobe.values.observation import Value
 from mlxprobe.values.record import ProgramRecord
@@ -156,14 +156,15 @@ class BisectRun:
         ideal = self._ideal()
         try:
             rows = self._observed(release)
-        except NoWheelError as error:
+        except (NoWheelError, UnmetRequirementError) as error:
             self._reasons[release.name] = str(error)
             self.told(f"mlx {release.name}: skipped: {error}")
             return Answer.SKIP
         except BrokenReleaseError as error:
             return self._broken(release, error, ideal)
         answer = Answer.BAD if any(self.predicate(one, ideal) for one in rows) else Answer.GOOD
-        if any(no_outcome(one) or one.exit_code == SKIP_CODE for one in rows):
+        cut_short = answer is Answer.GOOD and any(map(was_limited, rows))  # before what was asked for could show itself
+        if cut_short or any(no_outcome(one) or one.exit_code == SKIP_CODE for one in rows):
             answer = Answer.SKIP
         self.told(f"mlx {release.name}: {answer} ({rows[-1].outcome}: {rows[-1].reason})")
         return answer

@@ -23,6 +23,10 @@ class NoWheelError(ProbeError):
     """The index has the release, and no wheel of it for this platform: the one reason to skip a release."""
 
 
+class UnmetRequirementError(ProbeError):
+    """The release installs, and not together with the packages that the project requires."""
+
+
 class BrokenReleaseError(ProbeError):
     """The release installs, its files are intact, and `import mlx.core` fails: a defect of the release."""
 

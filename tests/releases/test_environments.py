@@ -19,6 +19,7 @@ from mlxprobe.values.errors import (
     MissingEnvironmentError,
     NoWheelError,
     ProbeError,
+    UnmetRequirementError,
     UsageError,
 )
 from mlxprobe.values.observation import Environment
@@ -83,7 +84,7 @@ def test_requirements_are_installed_too_and_make_an_environment_of_their_own(ind
 def test_a_requirement_that_cannot_be_met_is_not_the_releases_fault(index: Path) -> None:
     wheel(index, "picky", "1.0", {"picky.py": ""}, "Requires-Dist: mlx>=2\n")
     for requirement in ("gone>=1", "picky"):
-        with pytest.raises(ProbeError, match=f"with the requirements {requirement}: ") as caught:
+        with pytest.raises(UnmetRequirementError, match=f"with the requirements {requirement}: ") as caught:
             provide(ONE, [requirement])
         assert "picky" not in requirement or "picky depend on mlx>=2" in str(caught.value)
     assert environments.installed() == []

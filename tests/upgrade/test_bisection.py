@@ -153,6 +153,9 @@ def test_conditions(text: str | None, one: ProgramRecord, bad: bool) -> None:
 Scripts = ProgramRecord | bool | None
 
 
+CUT = record_row(Outcome.SLOW, as_expected=False, ended="timeout")
+
+
 class Scripted:
     """Releases that answer from a script, by version; None has no wheel, False does not import."""
 
@@ -188,6 +191,7 @@ HUNTS = [
     ("a release that does not import is an error", [GOOD, False, False], None, False, "0.1"),
     ("it answers a condition on errors", [GOOD, GOOD, False], "exit!=0", False, "0.2"),
     ("it does not answer other conditions", [GOOD, False, STUCK], "outcome=hang", False, "0.2"),
+    ("a run that a limit cut short is no good one", [GOOD, CUT, STUCK], "outcome=hang", False, "0.2"),
     ("what is not there is passed over", [STUCK, None, GOOD, GOOD], None, True, "0.2"),
 ]
 
