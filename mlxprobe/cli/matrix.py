@@ -93,8 +93,7 @@ def matrix(
         filled = matrix_run.fill(known, wanted, some.tasks, runners, part=matrix.shard(part), file=file)
     more = None
     if programs and not runners[0].stop.is_set():
-        without = {name for table in matrix.WITHOUT for name in getattr(filled, table)}
-        names = [one.name for one in wanted if one.name not in without]
+        names = [one.name for one in wanted if one.name not in filled.without]
         more = fuzzed(settings, names, seed, (), None, programs, None) if names else None
     _deliver(filled, form, output, more)
     if records is not None:
@@ -151,7 +150,7 @@ def _deliver(found: Any, form: str, output: Path | None, random: Any = None) -> 
     from mlxprobe.reports.fuzz import FUZZ_FORMATS
     from mlxprobe.reports.matrix import MATRIX_FORMATS
 
-    forms = MATRIX_FORMATS | {"html": lambda matrix: guides.page(matrix.records, (), matrix.skipped)}
+    forms = MATRIX_FORMATS | {"html": lambda matrix: guides.page(matrix.records, (), matrix.without)}
 
     def told(name: str) -> str:
         return str(forms[name](found)) + ("\n" + FUZZ_FORMATS[name](random) if random else "")

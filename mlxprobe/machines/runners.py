@@ -39,10 +39,8 @@ class Runners:
         except (UsageError, NoWheelError, UnmetRequirementError, BrokenReleaseError):
             raise
         except ProbeError as error:
-            if release.version and index.NO_VERSION in str(error) and release.version not in (known := index.listed()):
-                raise UsageError(
-                    f"there is no release {release.version} of MLX; the index has {', '.join(known)}"
-                ) from None
+            if release.version and index.NO_VERSION in str(error):
+                _check_listed(release.version, error)
             raise
 
     def baseline(self, spec: str) -> Runner:
@@ -67,3 +65,18 @@ class Runners:
         (release,) = index.parse(index.CURRENT, index.listed)
         found = self.place.environment(release)
         return Runner(self.place.settings, found, self._listener, self.stop)
+
+
+def _check_listed(version: str, error: ProbeError) -> None:
+    """Find out whether a release exists that could not be installed.
+
+    Raises:
+        UsageError: it does not.
+        ProbeError: the index does not say; `error` again, which is why it could not be installed.
+    """
+    try:
+        known = index.listed()
+    except ProbeError:
+        raise error from None
+    if version not in known:
+        raise UsageError(f"there is no release {version} of MLX; the index has {', '.join(known)}") from None

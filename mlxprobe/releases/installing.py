@@ -102,9 +102,9 @@ def _brief(error: ProbeError) -> str:
 
 
 def plain(text: str) -> str:
-    """Return what uv printed as one line, without its frames."""
-    lines = [re.sub(r"^[\s×╰─▶│├]*((error|hint|cause): )?", "", line).strip() for line in text.splitlines()]
-    return " ".join(filter(None, lines))
+    """Return what uv printed as one line: without its frames, each cause after a colon."""
+    lines = [re.sub(r"^[\s×╰─▶│├]*(error: |hint: )?", "", line).strip() for line in text.splitlines()]
+    return " ".join(filter(None, lines)).replace(" cause: ", ": ")
 
 
 def python_of(folder: Path) -> Path:

@@ -20,7 +20,7 @@ class _Shape(msgspec.Struct):
 
 
 def read(files: Sequence[Path]) -> tuple[list[Record], dict[str, str]]:
-    """Return all records, and the releases that a matrix skipped, with the reason.
+    """Return all records, and the releases that a matrix has no record of, with the reason.
 
     Raises:
         UsageError: a file cannot be read, or is neither a record nor a matrix; none has a program.
@@ -31,7 +31,7 @@ def read(files: Sequence[Path]) -> tuple[list[Record], dict[str, str]]:
         if is_matrix(file):
             found = matrix.load(file)
             records += found.records
-            skipped |= found.skipped
+            skipped |= found.without
         else:
             records.append(load(file))
     if not any(one.programs for one in records):

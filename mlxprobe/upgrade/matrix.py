@@ -33,6 +33,11 @@ class Matrix(Value, frozen=True):
     broken: dict[str, str] = {}
     failed: dict[str, str] = {}
 
+    @property
+    def without(self) -> dict[str, str]:
+        """All releases without a record, with the reason."""
+        return self.skipped | self.broken | self.failed
+
 
 def empty() -> Matrix:
     """Return a matrix without cells."""
