@@ -32,7 +32,7 @@ def lines(one: ProgramRecord) -> Lines:
         ("batches", _some(sheet.batches) + again(sheet)),
         ("positions", _positions(sheet)),
         ("loss", _loss(one)),
-        ("compiled", _some(f"{name}: {counted(made[0], 'trace')}, {made[1]:,} calls" for name, made in _calls(sheet))),
+        ("compiled", _compiled(sheet)),
         ("time", _time(one)),
         ("memory", _memory(one)),
         ("files", _files(sheet)),
@@ -130,6 +130,15 @@ def _path(values: list[float]) -> str:
     return f"{ends} in {counted(len(values), 'value')}"
 
 
+def _compiled(sheet: Sheet) -> str:
+    calls = [f"{name}: {counted(made[0], 'trace')}, {made[1]:,} calls" for name, made in _calls(sheet)]
+    return _some(calls) + _as_of(sheet) if calls else ""
+
+
+def _as_of(sheet: Sheet) -> str:
+    return f" up to update {sheet.as_of:,}" if sheet.as_of else ""
+
+
 def _calls(sheet: Sheet) -> list[tuple[str, tuple[int, int]]]:
     called = [item for item in sheet.traces.items() if item[1][1]]
     return sorted(called, key=lambda item: -item[1][1])
@@ -144,7 +153,7 @@ def _time(one: ProgramRecord) -> str:
     at = {BETWEEN: f" (most of it at {one.sheet.line_between})" if one.sheet.line_between else ""}
     told = [(name, phase.seconds / whole) for name, phase in shares if phase.seconds >= 0.005 * whole]
     parts = ", ".join(f"{name} {share:.0%}{at.get(name, '') if share >= MUCH else ''}" for name, share in told)
-    return f"{_seconds(whole)}: {parts}{_slowest(one)}"
+    return f"{_seconds(whole)}{_as_of(one.sheet)}: {parts}{_slowest(one)}"
 
 
 def _slowest(one: ProgramRecord) -> str:

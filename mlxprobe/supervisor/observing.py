@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import time
 from collections.abc import Callable, Collection
@@ -82,11 +83,26 @@ def own_samples(watcher: Watcher, log: EventLog) -> tuple[Sample, ...]:
 
 def _sheet(log: EventLog) -> Sheet:
     """Return the facts of a run; a loss that compares no outputs with one target each has no chance level."""
-    sheet: Sheet = msgspec.convert(log.sheet, Sheet, strict=False)
+    sheet = up_to_date(msgspec.convert(log.sheet, Sheet, strict=False), log)
     told = [fact.detail["supervised"] for fact in log.facts if fact.name == "supervision"]
     if sheet.model is None or not told or any(told):
         return sheet
     return msgspec.structs.replace(sheet, model=msgspec.structs.replace(sheet.model, classes=0))
+
+
+def up_to_date(sheet: Sheet, log: EventLog) -> Sheet:
+    """Count the steps that came after a sheet was sent: a program that hangs or is ended sends none of its end.
+
+    A step is an update once there is one, and steps are numbered from there on.
+    """
+    done = log.steps[-1].n if log.steps else 0
+    if log.finished or not sheet.updates or done <= sheet.updates:
+        return sheet
+    later = itertools.takewhile(lambda step: step.n > sheet.updates, reversed(log.steps))
+    gradients = sheet.gradients + sum(step.gradients for step in later)
+    if len(log.steps) < done:  # some are thinned
+        gradients = round(sheet.gradients * done / sheet.updates)
+    return msgspec.structs.replace(sheet, updates=done, gradients=gradients, as_of=sheet.updates)
 
 
 def keeping(watcher: Watcher, heard: Collection[int]) -> list[int] | None:

@@ -63,6 +63,7 @@ class Sheet(Value, frozen=True):
     by_hand: int = 0  # of these, those that no optimizer of MLX has made
     in_place: bool = False  # whether parameters change in arrays that stay the same objects: not counted
     unfollowed: int = 0  # gradient calls that were given other arrays than the one before: parameters or data
+    as_of: int = 0  # the update that times and calls were sent at last, where more came and the run has not ended
     gradients: int = 0  # gradient calls
     batches: dict[str, int] = {}  # shapes that were looked at
     compared: int = 0  # batches, each read in full

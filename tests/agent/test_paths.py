@@ -15,7 +15,10 @@ LONG = "adapters-of-the-third-run-with-a-name-that-says-all-of-its-settings.safe
     ("path", "expected"),
     [
         ("model.npz", "model.npz"),
-        ("/there/is/a/long/way/to/the/weights/of/this/model.safetensors", "…/the/weights/of/this/model.safetensors"),
+        (
+            "/there/is/a/rather/long/way/to/the/weights/of/this/model.safetensors",
+            "…/the/weights/of/this/model.safetensors",
+        ),
         (f"/weights/{LONG}", "adapters-of-the-thir…ettings.safetensors"),
         (LONG, "adapters-of-the-thir…ettings.safetensors"),
     ],

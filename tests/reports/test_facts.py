@@ -111,3 +111,10 @@ def test_what_an_earlier_run_had_otherwise_is_told_and_times_are_not() -> None:
         ("trained", "215,360 of 215,360 parameters (100 %)"),
         ("adapters", "–"),
     ]
+
+
+def test_what_a_run_that_hangs_sent_last_is_dated() -> None:
+    sheet = msgspec.structs.replace(SHEET, as_of=12)
+    told = dict(facts.lines(msgspec.structs.replace(ROW, sheet=sheet)))
+    assert told["compiled"] == "step: 2 traces, 60 calls up to update 12"
+    assert told["time"].startswith("10 s up to update 12: steps 80%")
