@@ -26,7 +26,7 @@ FLOOR_BYTES = 1_000_000
 class Passes(Inspector):
     """Hear of MLX's losses, and follow those that nothing takes a gradient of."""
 
-    emits = ("frozen statistics", "training mode", "unevaluated pass")
+    emits = ("evaluation not finite", "frozen statistics", "training mode", "unevaluated pass")
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
