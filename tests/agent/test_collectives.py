@@ -57,7 +57,7 @@ def recording() -> tuple[Collectives, list[Any]]:
 
 def build(one: Collectives) -> Any:
     result = np.ones(3)
-    one._note("all_sum", ("x",), (np.ones(3),), {}, result)
+    one._note("all_sum", [np.ones(3), None], result)
     return result
 
 
@@ -161,7 +161,7 @@ def test_what_the_program_does_while_it_is_told_of_is_told_next() -> None:
     recorder = SimpleNamespace(channel=channel, under_way=1, deaf=False, reductions=Reductions())
     one = Collectives(cast(Recorder, recorder), Nesting())
     one._size = 2
-    one._note("all_sum", ("x",), (np.ones(3),), {}, np.ones(3))
+    one._note("all_sum", [np.ones(3), None], np.ones(3))
     one.begins(time.monotonic(), ())
     one.tell()
     one.tell()

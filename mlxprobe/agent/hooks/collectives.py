@@ -22,6 +22,7 @@ from mlxprobe.agent.record.nesting import Nesting
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.platform import inside
 
 COLLECTIVES = ("all_sum", "all_gather", "all_max", "all_min", "sum_scatter")
@@ -103,10 +104,11 @@ class Collectives:
             self._recorder.channel.send("carriers", ids=sorted(map(int, {*inside.threads()} - {*before})))
 
     def _split(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "color")
+
         @like(original)
         def split(group: Any, *args: Any, **kwargs: Any) -> Any:
-            part = original(group, *args, **kwargs)
-            color = args[0] if args else kwargs.get("color", 0)
+            part, (color,) = original(group, *args, **kwargs), given((group, *args), kwargs)
             name = self._name(group)
             self._splits[name] = number = self._splits.get(name, -1) + 1
             if len(self._groups) < MOST_GROUPS:
@@ -120,14 +122,14 @@ class Collectives:
         return known[1] if known else WORLD
 
     def _built(self, original: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
-        operation, note = original.__name__, self._note
+        operation, note, given = original.__name__, self._note, Given(original, *names, "group")
 
         @like(original)
         def build(*args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
             if self._size != 1 and not self._recorder.deaf:
                 try:
-                    note(operation, names, args, kwargs, result)
+                    note(operation, given(args, kwargs), result)
                 except Exception as error:  # a release may have other arguments
                     self._size = 1
                     self._recorder.lost("Collectives", error, [".collectives"])
@@ -135,15 +137,14 @@ class Collectives:
 
         return build
 
-    def _note(self, operation: str, names: tuple[str, ...], args: Any, kwargs: Any, result: Any) -> None:
+    def _note(self, operation: str, given: list[Any], result: Any) -> None:
         if not self._size and not self._joined(self._ask()):  # the call has made it
             return
-        peer = -1
-        if len(names) > 1:
-            peer = int(args[len(names) - 1] if len(args) >= len(names) else kwargs[names[-1]])
-        group = self._name(kwargs.get("group")) if self._groups else WORLD
-        whole = args[0] if args and operation != "recv" else result
-        key = [operation, group, peer, typed.shape(whole), whole.dtype if typed.is_array(whole) else None]
+        whole, *_, group_of = given
+        peer = int(given[-2]) if len(given) > 2 else -1
+        group = self._name(group_of) if self._groups else WORLD
+        whole = whole if operation != "recv" else result
+        key = [operation, group, peer, typed.shape(whole), whole.dtype if typed.is_data(whole) else None]
         frame: FrameType | None = sys._getframe(2)
         while frame is not None:  # a line takes long to work out: ways gone before are known by their instructions
             key += id(frame.f_code), frame.f_lasti

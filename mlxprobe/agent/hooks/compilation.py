@@ -16,6 +16,7 @@ from mlxprobe.agent.record.nesting import Nesting
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 
 class Compilation:
@@ -39,8 +40,7 @@ class Compilation:
         """Wrap what `mlx.core` offers."""
         Compilation.here = self
         self.shadows.install(mx)
-        checkpoint = mx.checkpoint
-        mx.checkpoint = like(checkpoint)(lambda fun: self._unless_replayed(fun, checkpoint(self._recomputed(fun))))
+        mx.checkpoint = self._checkpoint(mx.checkpoint)
         mx.compile = self.wrap(mx.compile)
         for name, disables in (("disable_compile", True), ("enable_compile", False)):
             setattr(mx, name, self._switch(getattr(mx, name), disables=disables))
@@ -49,13 +49,23 @@ class Compilation:
         """Listen no more."""
         Compilation.here = None
 
-    def _switch(self, original: Callable[[], None], *, disables: bool) -> Callable[[], None]:
+    def _switch(self, original: Callable[..., None], *, disables: bool) -> Callable[..., None]:
         @like(original)
-        def switch() -> None:
-            original()
+        def switch(*args: Any, **kwargs: Any) -> None:
+            original(*args, **kwargs)
             self.disabled = disables
 
         return switch
+
+    def _checkpoint(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "fun")
+
+        @like(original)
+        def checkpoint(*args: Any, **kwargs: Any) -> Any:
+            (fun,) = given(args, kwargs)
+            return self._unless_replayed(fun, given.call(original, args, kwargs, self._recomputed(fun)))
+
+        return checkpoint
 
     @property
     def runs(self) -> bool:
@@ -87,15 +97,17 @@ class Compilation:
         return run
 
     def wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        taken = Given(original, "fun", "inputs", "outputs")
+
         @like(original)
-        def compile_(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        def compile_(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+            fun, *given = taken(args, kwargs)
             if sites.is_mlx(typed.whence(fun)):
-                return self._unless_replayed(fun, original(fun, *args, **kwargs))
+                return self._unless_replayed(fun, original(*args, **kwargs))
             site = sites.calling()
             made = self.made.setdefault(site, Made(self.recorder, site))
             if not self.runs:
                 made.compiled()
-            given = [args[k] if len(args) > k else kwargs.get(name) for k, name in enumerate(("inputs", "outputs"))]
             function = Compiled(fun, given, site, self.inspection, self._origin)
             name = typed.title(fun)
             self.recorder.traces.setdefault(name, []).append(function.traces)
@@ -108,7 +120,7 @@ class Compilation:
                 made.traced()
                 return function.known_to(here.inspection, here._origin).trace(fargs, fkwargs)
 
-            call = original(traced, *args, **kwargs)
+            call = taken.call(original, args, kwargs, traced)
 
             @like(call)
             def compiled(*fargs: Any, **fkwargs: Any) -> Any:

@@ -47,7 +47,7 @@ class Evaluations:
         recorder, clock, failed, collectives = self._recorder, time.monotonic, self._failed, self._collectives
 
         @like(original)
-        def evaluate(*args: Any) -> None:
+        def evaluate(*args: Any, **kwargs: Any) -> None:
             began = clock()
             talks = collectives.active and not recorder.deaf
             if recorder.forked is not None:
@@ -55,7 +55,7 @@ class Evaluations:
             if talks:
                 collectives.begins(began, args)
             try:
-                original(*args)
+                original(*args, **kwargs)
             except RuntimeError as error:
                 failed(error)
                 raise

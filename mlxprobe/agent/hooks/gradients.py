@@ -20,6 +20,7 @@ from mlxprobe.agent.record.moves import at, paths
 from mlxprobe.agent.record.nesting import Nesting, Stop
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wrapping.arguments import described, like
+from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.agent.wrapping.patches import Patches
 
 SECOND = 2  # call of a function: it has not been made for one
@@ -62,11 +63,14 @@ class GradientCalls:
         """Wrap `nn.value_and_grad` (`mlx.nn.utils`), which knows the model."""
         original = self._made_by = utils.value_and_grad
 
+        given = Given(original, "model", "fn")
+
         @like(original)
-        def value_and_grad(model: Any, fn: Callable[..., Any]) -> Callable[..., Any]:
+        def value_and_grad(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+            model, fn = given(args, kwargs)
             before, self._making, self._made_at = self._making, (model, fn), sites.calling()
             try:
-                return original(model, fn)  # type: ignore[no-any-return]
+                return original(*args, **kwargs)  # type: ignore[no-any-return]
             finally:
                 self._making = before
 
@@ -82,12 +86,15 @@ class GradientCalls:
                 patches.fill(held[HELD], self._wrapped(inner, call, True, described(inner), (model, fn)))
 
     def _maker(self, original: Callable[..., Any], *, with_value: bool) -> Callable[..., Any]:
+        given = Given(original, "fun", "argnums", "argnames")
+
         @like(original)
-        def make(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        def make(*args: Any, **kwargs: Any) -> Callable[..., Any]:
             bound, self._making = self._making, None
-            call = original(fun, *args, **kwargs)
+            call = original(*args, **kwargs)
             where = {"site": self._made_at} if bound else {}
-            return self._wrapped(fun, call, with_value, described(fun, *args, **kwargs), bound, **where)
+            fun, argnums, argnames = given(args, kwargs)
+            return self._wrapped(fun, call, with_value, described(fun, argnums, argnames or ()), bound, **where)
 
         return make
 

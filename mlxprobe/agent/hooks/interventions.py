@@ -6,8 +6,10 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.hooks import alterations
+from mlxprobe.agent.hooks import alterations, altering
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 MAX_NORM = 1.0
 
@@ -55,18 +57,18 @@ class Interventions:
             mx.set_default_device(mx.Device(mx.cpu))
         if "no-compile" in self._names:
             mx.disable_compile()
-            mx.compile = as_it_is
+            mx.compile = altering.as_it_is
         elif "capture-random" in self._names:
-            mx.compile = capturing(mx, mx.compile)
+            mx.compile = altering.capturing(mx, mx.compile)
         if "causal-mask" in self._names:
-            mx.fast.scaled_dot_product_attention = attending(mx, mx.fast.scaled_dot_product_attention)
+            mx.fast.scaled_dot_product_attention = altering.attending(mx, mx.fast.scaled_dot_product_attention)
         mx.value_and_grad = self._counted(mx.value_and_grad, mx, with_value=True)
         mx.grad = self._counted(mx.grad, mx, with_value=False)
 
     def _counted(self, original: Callable[..., Any], mx: Any, *, with_value: bool) -> Callable[..., Any]:
         @functools.wraps(original, assigned=("__doc__",), updated=())
-        def make(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
-            call = original(fun, *args, **kwargs)
+        def make(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+            call = original(*args, **kwargs)
 
             def gradients(*fargs: Any, **fkwargs: Any) -> Any:
                 if "float32" in self._names:
@@ -98,14 +100,18 @@ class Interventions:
         return gradients
 
     def _of_modules(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def value_and_grad(model: Any, fn: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "model", "fn")
+
+        @like(original)
+        def value_and_grad(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+            model, fn = given(args, kwargs)
             if "float32" in self._names:
                 alterations.single_precision(model)
             key = id(model), id(fn)
             if key not in self._made or "reuse-gradients" not in self._names:
-                self._made[key] = original(model, fn)
+                self._made[key] = original(*args, **kwargs)
             call = self._made[key]
-            return in_training(model, call) if "train-mode" in self._names else call
+            return altering.in_training(model, call) if "train-mode" in self._names else call
 
         return value_and_grad
 
@@ -128,25 +134,30 @@ class Interventions:
 
     def _applying(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Change an update that is made without `Optimizer.update`."""
+        given = Given(original, "gradients", "self", "parameters")
 
         @functools.wraps(original)
-        def apply_gradients(optimizer: Any, gradients: Any, parameters: Any) -> Any:
+        def apply_gradients(*args: Any, **kwargs: Any) -> Any:
             if self._updating:  # by `update`, or by an optimizer of several
-                return original(optimizer, gradients, parameters)
+                return original(*args, **kwargs)
+            gradients, optimizer, parameters = given(args, kwargs)
             if "skip-update" in self._names:
                 return alterations.unchanged(gradients, parameters)
-            result = self._apply(lambda changed: original(optimizer, changed, parameters), gradients)
+            result = self._apply(lambda changed: given.call(original, args, kwargs, changed), gradients)
             self._finish(optimizer, result)
             return result
 
         return apply_gradients
 
     def _update(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "gradients", "self", "model")
+
         @functools.wraps(original)
-        def update(optimizer: Any, model: Any, gradients: Any) -> Any:
+        def update(*args: Any, **kwargs: Any) -> Any:
             if "skip-update" in self._names:
                 return None
-            result = self._apply(lambda changed: original(optimizer, model, changed), gradients)
+            gradients, optimizer, model = given(args, kwargs)
+            result = self._apply(lambda changed: given.call(original, args, kwargs, changed), gradients)
             self._finish(optimizer, model.parameters() if typed.is_module(model) else model)
             return result
 
@@ -175,42 +186,6 @@ class Interventions:
             mx.clear_cache()
 
 
-def in_training(model: Any, call: Callable[..., Any]) -> Callable[..., Any]:
-    """Put a model into training mode before each call."""
-
-    @functools.wraps(call)
-    def gradients(*args: Any, **kwargs: Any) -> Any:
-        model.train()
-        return call(*args, **kwargs)
-
-    return gradients
-
-
-def capturing(mx: Any, original: Callable[..., Any]) -> Callable[..., Any]:
-    """Let `mx.compile` know of the random state; MLX's own functions are compiled as they are."""
-
-    def compiled(fun: Callable[..., Any], inputs: Any = None, outputs: Any = None, shapeless: bool = False) -> Any:
-        if not typed.whence(fun).startswith("mlx."):
-            inputs, outputs = (alterations.with_random_state(mx, one) for one in (inputs, outputs))
-        return original(fun, inputs, outputs, shapeless)
-
-    return compiled
-
-
-def attending(mx: Any, original: Callable[..., Any]) -> Callable[..., Any]:
-    """Let attention of a sequence to itself see nothing that comes later."""
-
-    def scaled_dot_product_attention(q: Any, k: Any, v: Any, *, scale: float, mask: Any = None, **kwargs: Any) -> Any:
-        return original(q, k, v, scale=scale, mask=alterations.causal(mx, q, k, mask), **kwargs)
-
-    return scaled_dot_product_attention
-
-
-def as_it_is(fun: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:
-    """Leave a function uncompiled; to the hooks its steps are like any others."""
-    return fun
-
-
 def spawn_always() -> None:
     """Start worker processes anew where the program asks for forks."""
     import multiprocessing
@@ -218,7 +193,7 @@ def spawn_always() -> None:
 
     original = context.BaseContext.get_context
 
-    def get_context(self: Any, method: Any = None) -> Any:
+    def get_context(self: Any, *_: Any, **__: Any) -> Any:
         return original(self, "spawn")
 
     for kind in (context.BaseContext, context.DefaultContext):

@@ -58,9 +58,9 @@ class Threads:
 
     def _start(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
-        def start(thread: Any) -> Any:
+        def start(thread: Any, *args: Any, **kwargs: Any) -> Any:
             self._take(typed.attributes(thread).get("_target") or typed.method(thread, "run"))
-            return original(thread)
+            return original(thread, *args, **kwargs)
 
         return start
 

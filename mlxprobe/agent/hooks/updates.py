@@ -17,6 +17,7 @@ from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 
 class Updates:
@@ -108,25 +109,27 @@ class Updates:
     def _module_update(self, original: Callable[..., Any]) -> Callable[..., Any]:
         inspection, nesting, recorder = self._inspection, self._nesting, self._recorder
 
+        given = Given(original, "self", "parameters", "strict")
+
         @like(original)
-        def update(module: Any, parameters: Any, *args: Any, **kwargs: Any) -> Any:
+        def update(*args: Any, **kwargs: Any) -> Any:
             recorder.reductions.taken = True
             recorder.moves.filled = module
             if nesting.depth and not (inspection.due or nesting.tracing):
-                return original(module, parameters, *args, **kwargs)
+                return original(*args, **kwargs)
+            module, parameters, strict = given(args, kwargs)
             if nesting.tracing:
                 nesting.tracing[-1].reach.fills(module, parameters)
             if not (recorder.gradients or nesting.depth or inspection.busy):
                 recorder.set_site = sites.calling()
             if nesting.depth and not inspection.due:
-                return original(module, parameters, *args, **kwargs)
+                return original(*args, **kwargs)
             if inspection.due or not nesting.depth:
                 self._is_set(module, parameters)
             if inspection.due and not nesting.depth:
                 recorder.set_sites[id(module)] = sites.calling()
-                strict = args[0] if args else kwargs.get("strict", True)
-                self._compare(module, partial(_named, parameters), strict=strict, partial=True)
-            taken = original(module, parameters, *args, **kwargs)
+                self._compare(module, partial(_named, parameters), strict=strict is not False, partial=True)
+            taken = original(*args, **kwargs)
             if inspection.took is not None and not nesting.depth:
                 inspection.took(module)
             return taken
@@ -143,16 +146,18 @@ class Updates:
     def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
         nesting = self._nesting
 
+        given = Given(original, "self", "file_or_weights", "strict")
+
         @like(original)
-        def load_weights(module: Any, file_or_weights: Any, *args: Any, **kwargs: Any) -> Any:
-            strict = args[0] if args else kwargs.get("strict", True)
-            self._compare(module, lambda: _weights(file_or_weights), strict=strict, partial=False)
+        def load_weights(*args: Any, **kwargs: Any) -> Any:
+            module, weights, strict = given(args, kwargs)
+            self._compare(module, lambda: _weights(weights), strict=strict is not False, partial=False)
             self._recorder.loaded_into.add(id(module))
             if declared()[0] >= 0:
                 self._recorder.fact("given", None, what="weights")
             nesting.depth += 1  # it updates the module, with what has been compared now
             try:
-                return original(module, file_or_weights, *args, **kwargs)
+                return original(*args, **kwargs)
             finally:
                 nesting.depth -= 1
 

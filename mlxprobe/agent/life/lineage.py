@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mlxprobe.agent.wire.shared import FOLDER_VARIABLE, OWN_VARIABLES, PATH_VARIABLE, SUPERVISOR_VARIABLE
+from mlxprobe.agent.wrapping.given import Given
 
 CARRIED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "carried")
 SEARCHED = "PYTHONPATH"
@@ -75,11 +76,15 @@ def _wrap() -> None:
 
 
 def _with_mapping(original: Callable[..., Any]) -> Callable[..., Any]:
+    given = Given(original, "env")
+
     @functools.wraps(original)
-    def start(path: Any, argv: Any, env: Any, *args: Any, **kwargs: Any) -> Any:
+    def start(*args: Any, **kwargs: Any) -> Any:
+        (env,) = given(args, kwargs)
         if isinstance(env, Mapping):
             env = completed({os.fsdecode(name): os.fsdecode(value) for name, value in env.items()})
-        return original(path, argv, env, *args, **kwargs)
+            args, kwargs = given.put(args, kwargs, env)
+        return original(*args, **kwargs)
 
     return start
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.agent.wrapping.loans import Loans
 
 
@@ -14,22 +16,25 @@ def attends(call: Callable[[], Any], rows: int) -> bool:
 
     found, square = [False], (rows, rows)
 
-    def of_scores(a: Any, axis: Any = None, **_: Any) -> bool:
+    def of_scores(a: Any, axis: Any) -> bool:
         return bool(a.shape[-2:] == square and axis in (-1, a.ndim - 1))
 
-    def of_queries(q: Any, k: Any, *_: Any, **__: Any) -> bool:
+    def of_queries(q: Any, k: Any) -> bool:
         return (q.shape[-2], k.shape[-2]) == square
 
-    def heard(original: Callable[..., Any], is_square: Callable[..., bool]) -> Callable[..., Any]:
+    def heard(original: Callable[..., Any], is_square: Callable[..., bool], *names: str) -> Callable[..., Any]:
+        given = Given(original, *names)
+
+        @like(original)
         def hearing(*args: Any, **kwargs: Any) -> Any:
-            found[0] = found[0] or is_square(*args, **kwargs)
+            found[0] = found[0] or is_square(*given(args, kwargs))
             return original(*args, **kwargs)
 
         return hearing
 
     loans = Loans()
-    loans.replace(mx, "softmax", lambda original: heard(original, of_scores))
-    loans.replace(mx.fast, "scaled_dot_product_attention", lambda original: heard(original, of_queries))
+    loans.replace(mx, "softmax", lambda original: heard(original, of_scores, "a", "axis"))
+    loans.replace(mx.fast, "scaled_dot_product_attention", lambda original: heard(original, of_queries, "q", "k"))
     try:
         call()
     finally:

@@ -9,6 +9,7 @@ from typing import Any
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 MADE_OF = "_mlxprobe_made_of"  # what is known of a gradient function, on what we have wrapped it in
 
@@ -17,10 +18,11 @@ def mapper(
     original: Callable[..., Any], here: Callable[[], Inspection | None], wrapped: Callable[..., Any]
 ) -> Callable[..., Any]:
     """Return `mx.vmap` as the program sees it; `here` is who looks now, and `wrapped` tells of gradient calls."""
+    given = Given(original, "fun")
 
     @like(original)
-    def vmap(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
-        call = original(fun, *args, **kwargs)
+    def vmap(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+        call, (fun,) = original(*args, **kwargs), given(args, kwargs)
 
         @like(call)
         def mapped(*fargs: Any, **fkwargs: Any) -> Any:

@@ -10,6 +10,7 @@ from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 LAST_STEP = 64  # that is looked at: of the same run, the same steps
 MOST_TAPS = 64  # of a gradient call: a loss in chunks
@@ -44,9 +45,9 @@ class Taps:
     def install(self, name: str, module: Any) -> None:
         """Wrap what chooses by ids, and what reduces."""
         if name == "mlx.core":
-            module.take_along_axis = self._chosen(module.take_along_axis, 1)
+            module.take_along_axis = self._chosen(module.take_along_axis, 1, "a", "indices", "axis")
             if hasattr(module.fast, "cross_entropy"):
-                module.fast.cross_entropy = self._chosen(module.fast.cross_entropy, None)
+                module.fast.cross_entropy = self._chosen(module.fast.cross_entropy, None, "logits", "targets")
         elif name == "mlx.nn.losses" and hasattr(module, "_reduce"):
             module._reduce = self._reduced(module._reduce)
 
@@ -84,14 +85,18 @@ class Taps:
 
         return __getitem__
 
-    def _chosen(self, original: Callable[..., Any], along: int | None) -> Callable[..., Any]:
+    def _chosen(self, original: Callable[..., Any], along: int | None, *names: str) -> Callable[..., Any]:
         """Tap what ids choose: one of the values `along` an axis, or of those on the last."""
+        given = Given(original, *names)
 
         @like(original)
-        def choose(values: Any, ids: Any, *args: Any, **kwargs: Any) -> Any:
-            result = original(values, ids, *args, **kwargs)
-            axis = kwargs.get("axis", args[0] if args else -1) if along else -1
-            if not self._listens(result) or not isinstance(axis, int):
+        def choose(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            if not self._listens(result):
+                return result
+            values, ids, *rest = given(args, kwargs)
+            axis = -1 if not rest or (len(args) <= 2 and "axis" not in kwargs) else rest[0]
+            if not isinstance(axis, int):
                 return result
             one_each = along is None or ids.shape[axis] == along
             return self._tapped(result, values.shape[axis], ids, 1 if along else -1) if one_each else result
@@ -99,9 +104,14 @@ class Taps:
         return choose
 
     def _reduced(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "loss")
+
         @like(original)
-        def reduce(loss: Any, *args: Any, **kwargs: Any) -> Any:
-            return original(self._tapped(loss, 0, None, 0) if self._listens(loss) else loss, *args, **kwargs)
+        def reduce(*args: Any, **kwargs: Any) -> Any:
+            (loss,) = given(args, kwargs)
+            if not self._listens(loss):
+                return original(*args, **kwargs)
+            return given.call(original, args, kwargs, self._tapped(loss, 0, None, 0))
 
         return reduce
 

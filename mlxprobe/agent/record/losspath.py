@@ -70,9 +70,9 @@ class LossPath:
         original = self._schedule = mx.async_eval
 
         @like(original)
-        def async_eval(*args: Any) -> None:
+        def async_eval(*args: Any, **kwargs: Any) -> None:
             self.readable_from = self._call + ASYNCHRONOUS
-            original(*args)
+            original(*args, **kwargs)
 
         mx.async_eval = async_eval
 

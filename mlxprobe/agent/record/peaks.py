@@ -16,8 +16,8 @@ class Peaks:
         self._floor = 0
         self._hides = False
         self._since = 0  # the peak of the window so far, up to the program's own last reset
-        self._peak: Callable[[], int] = lambda: 0
-        self._reset: Callable[[], None] = lambda: None
+        self._peak: Callable[..., int] = lambda: 0
+        self._reset: Callable[..., None] = lambda: None
 
     def install(self, mx: Any) -> None:
         """Wrap what `mlx.core` tells of the peak."""
@@ -26,20 +26,20 @@ class Peaks:
         self._peak, self._reset = mx.get_peak_memory, mx.reset_peak_memory
 
         @like(self._peak)
-        def peak() -> int:
-            return self.own()
+        def peak(*args: Any, **kwargs: Any) -> int:
+            return self.own(*args, **kwargs)
 
         @like(self._reset)
-        def reset() -> None:
+        def reset(*args: Any, **kwargs: Any) -> None:
             self._since = self.since()
             self._floor = 0
-            self._reset()
+            self._reset(*args, **kwargs)
 
         mx.get_peak_memory, mx.reset_peak_memory = peak, reset
 
-    def own(self) -> int:
-        """Return the program's own peak, in bytes."""
-        return self._floor if self._hides else max(self._floor, self._peak())
+    def own(self, *args: Any, **kwargs: Any) -> int:
+        """Return the program's own peak, in bytes, as it asks for that."""
+        return self._floor if self._hides else max(self._floor, self._peak(*args, **kwargs))
 
     def since(self) -> int:
         """Return the peak since `restart`, whatever the program has reset meanwhile."""

@@ -41,7 +41,16 @@ def described(function: Callable[..., Any], argnums: Any = None, argnames: Any =
 
 
 def parameters(function: Any) -> list[str]:
-    """Name a function's parameters as its signature has them; none of what has no signature."""
+    """Name a function's parameters as its signature has them; none of what has no signature.
+
+    Of a wrapper those of what it wraps; of a function of `mlx.core` those of its first form.
+    """
+    while type(function) is FunctionType and (held := vars(function)).keys() & {"__wrapped__", "__signature__"}:
+        if "__signature__" in held:
+            break
+        function = held["__wrapped__"]
+    if forms := getattr(function, "__nb_signature__", ()) if typed.origin(function) == "nanobind" else ():
+        return listed(forms[0][0])
     if type(function) is FunctionType and not vars(function).keys() & {"__wrapped__", "__signature__"}:
         code = function.__code__
         names, taken = code.co_varnames, code.co_argcount
@@ -58,3 +67,18 @@ def parameters(function: Any) -> list[str]:
         return list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
         return []
+
+
+def listed(signature: str) -> list[str]:
+    """Name the parameters in a signature such as `def take(a: array, /, axis: int | None = None) -> array`."""
+    parts, depth = [""], 0
+    for letter in signature[signature.index("(") + 1 :]:
+        depth += (letter in "([{") - (letter in ")]}")
+        if depth < 0:
+            break
+        if letter == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    names = [part.partition(":")[0].partition("=")[0].strip().lstrip("*") for part in parts]
+    return [name for name in names if name and name != "/"]

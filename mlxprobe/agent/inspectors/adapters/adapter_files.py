@@ -18,6 +18,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wire import ranks
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 MODELS = 4
 FILES = 8  # that are written and measured
@@ -69,9 +70,11 @@ class AdapterFiles(Inspector):
         self._judge()
 
     def _load(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "file")
+
         @like(original)
-        def load(file: Any, *args: Any, **kwargs: Any) -> Any:
-            loaded = original(file, *args, **kwargs)
+        def load(*args: Any, **kwargs: Any) -> Any:
+            loaded, (file,) = original(*args, **kwargs), given(args, kwargs)
             if isinstance(file, (str, os.PathLike)) and not self.inspection.busy:
                 path = os.path.abspath(os.fspath(file))
                 self._loaded |= {id(one): (weakref.ref(one), path) for one in graph.leaves(loaded)}
@@ -82,9 +85,11 @@ class AdapterFiles(Inspector):
         return load
 
     def _save(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "file")
+
         @like(original)
-        def save(file: Any, *args: Any, **kwargs: Any) -> Any:
-            saved = original(file, *args, **kwargs)
+        def save(*args: Any, **kwargs: Any) -> Any:
+            saved, (file,) = original(*args, **kwargs), given(args, kwargs)
             if isinstance(file, (str, os.PathLike)) and not self.inspection.busy:
                 self._safely(lambda: self._note(os.path.abspath(os.fspath(file)), [*args, kwargs]))
             return saved
@@ -104,11 +109,13 @@ class AdapterFiles(Inspector):
             self._written[path] = Declared({"scale": min(scales)} if len(scales) == 1 else {}, "as this run saved it")
 
     def _takes(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "file_or_weights", "self")
+
         @like(original)
-        def take(module: Any, given: Any, *args: Any, **kwargs: Any) -> Any:
-            taken = original(module, given, *args, **kwargs)
+        def take(*args: Any, **kwargs: Any) -> Any:
+            taken, (weights, module) = original(*args, **kwargs), given(args, kwargs)
             if (self._loaded or self._keys) and not (self.inspection.nesting.tracing or self.inspection.busy):
-                pairs = given if typed.is_a(given, (list, tuple)) else []
+                pairs = typed.children(weights) if typed.is_a(weights, (list, tuple)) else []
                 self._safely(lambda: self._follow(module, {name for name, _ in pairs} & self._keys.keys()))
             return taken
 

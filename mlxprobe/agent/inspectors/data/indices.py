@@ -14,6 +14,8 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.record.nesting import Stop
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 HELD = 16  # arrays a step
 SAME_IS_SURE = TWO = 2
@@ -48,10 +50,10 @@ class Indices(Inspector):
             kind = getattr(module, EMBEDDINGS[name])
             kind.__call__ = self._embedding(kind.__call__)
         elif name == "mlx.core":
-            module.take_along_axis = self._targets(module.take_along_axis)
+            module.take_along_axis = self._targets(module.take_along_axis, "a", "indices", "axis")
             fast = module.fast
             if hasattr(fast, "cross_entropy"):
-                fast.cross_entropy = self._targets(fast.cross_entropy)
+                fast.cross_entropy = self._targets(fast.cross_entropy, "logits", "targets")
             if hasattr(fast, "scaled_dot_product_attention"):
                 fast.scaled_dot_product_attention = self._attention(fast.scaled_dot_product_attention)
         elif name == "mlx.nn.layers.transformer":
@@ -59,32 +61,37 @@ class Indices(Inspector):
             masks.create_additive_causal_mask = staticmethod(self._causal_call(masks.create_additive_causal_mask))
 
     def _embedding(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        seen = self.inspection
+        seen, given = self.inspection, Given(original, "self", "x")
 
-        def __call__(module: Any, x: Any) -> Any:  # noqa: N807
+        @like(original)
+        def __call__(*args: Any, **kwargs: Any) -> Any:  # noqa: N807
             if seen.due and self._listens():
+                module, x = given(args, kwargs)
                 self._hold("embedding", x, module.weight.shape[0])
-            return original(module, x)
+            return original(*args, **kwargs)
 
         return __call__
 
-    def _targets(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        seen = self.inspection
+    def _targets(self, original: Callable[..., Any], *names: str) -> Callable[..., Any]:
+        seen, given = self.inspection, Given(original, *names)
 
-        def targets(logits: Any, indices: Any, *args: Any, **kwargs: Any) -> Any:
+        @like(original)
+        def targets(*args: Any, **kwargs: Any) -> Any:
+            logits, indices, *rest = given(args, kwargs)
             if seen.picked is not None:
                 seen.picked.append((logits, indices))
             if is_ids(indices) and not seen.busy and (seen.tracing or seen.inside):
                 with seen.at_our_cost():
                     (self._baked.traced if seen.tracing else self._baked.run)(sites.calling(), indices)
             if seen.due and self._listens():
-                axis = args[0] if args else kwargs.get("axis", -1)
-                self._hold("target", indices, logits.shape[axis if isinstance(axis, int) else -1])
-            return original(logits, indices, *args, **kwargs)
+                axis = rest[0] if rest and isinstance(rest[0], int) else -1
+                self._hold("target", indices, logits.shape[axis])
+            return original(*args, **kwargs)
 
         return targets
 
     def _attention(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
         def attention(*args: Any, **kwargs: Any) -> Any:
             mask = kwargs.get("mask")
             seen = self.inspection
@@ -99,6 +106,7 @@ class Indices(Inspector):
         return attention
 
     def _causal_call(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
         def causal(*args: Any, **kwargs: Any) -> Any:
             self._causal = True
             return original(*args, **kwargs)

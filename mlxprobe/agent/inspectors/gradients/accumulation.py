@@ -11,6 +11,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 SMALL = 4096  # elements of the one parameter whose gradients are kept
 ELEMENTS = 3  # fewer are a multiple of whatever else by chance
@@ -56,12 +57,13 @@ class Accumulation(Inspector):
             module.clip_grad_norm = self._clipping(module.clip_grad_norm)
 
     def _clipping(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        seen = self.inspection
+        seen, given = self.inspection, Given(original, "grads")
 
         @like(original)
-        def clip_grad_norm(grads: Any, *args: Any, **kwargs: Any) -> Any:
-            result = original(grads, *args, **kwargs)
+        def clip_grad_norm(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
             if seen.due and not seen.busy and seen.home.here() and self._path:
+                (grads,) = given(args, kwargs)
                 after, before = (dict(graph.named_leaves(one)).get(self._path) for one in (result[0], grads))
                 self._clipped = after, before  # its factor would hide a sum's
             return result

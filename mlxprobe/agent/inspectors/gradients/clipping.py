@@ -14,6 +14,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.agent.wrapping.loans import Loans
 
 BOUNDS = "clip", "minimum", "maximum"
@@ -75,17 +76,18 @@ class Clipping(Inspector):
     def _by_element(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
         def clip(*args: Any, **kwargs: Any) -> Any:
-            if not self._raw.isdisjoint(map(id, args)):
+            if not self._raw.isdisjoint(map(id, (*args, *kwargs.values()))):
                 self._clipped_at = sites.calling()
             return original(*args, **kwargs)
 
         return clip
 
     def _by_norm(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "max_norm")
+
         @like(original)
         def clip_grad_norm(*args: Any, **kwargs: Any) -> Any:
-            seen = self.inspection
-            limit = args[1] if len(args) > 1 else kwargs.get("max_norm")
+            seen, (limit,) = self.inspection, given(args, kwargs)
             if seen.due and not (seen.busy or seen.tracing) and seen.home.here() and isinstance(limit, (int, float)):
                 self._limit = float(limit), sites.calling()
             return original(*args, **kwargs)

@@ -12,6 +12,7 @@ from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 IS_SURE = 3
 
@@ -42,12 +43,13 @@ class Unclipped(Inspector):
             module.clip_grad_norm = self._clipping(module.clip_grad_norm)
 
     def _clipping(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "grads", "max_norm")
+
         @like(original)
         def clip_grad_norm(*args: Any, **kwargs: Any) -> Any:
             seen = self.inspection
             if seen.due and not seen.busy and not seen.nesting.tracing and seen.home.here():
-                gradients = args[0] if args else kwargs.get("grads")
-                limit = args[1] if len(args) > 1 else kwargs.get("max_norm")
+                gradients, limit = given(args, kwargs)
                 if isinstance(limit, (int, float)) and 0 < limit < math.inf:
                     self._clip = Clip(affordable(gradients), float(limit), sites.calling())
             return original(*args, **kwargs)

@@ -11,6 +11,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 CLASSES, NARROW = 8, 0.3  # fewer may be hard to tell apart; the widest row of a batch, from its lowest to its highest
 LOOKS, STEPS = 5, 200
@@ -36,15 +37,15 @@ class Bands(Inspector):
             module.cross_entropy = self._cross_entropy(module.cross_entropy)
 
     def _cross_entropy(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        seen = self.inspection
+        seen, given = self.inspection, Given(original, "logits", "targets")
 
         @like(original)
-        def cross_entropy(logits: Any, *args: Any, **kwargs: Any) -> Any:
-            listens = seen.due and seen.nesting.depth and not (seen.busy or seen.tracing or self._held)
-            if listens and len(typed.shape(logits)) == 2 and logits.shape[1] > 1 and logits.size <= LARGE:
-                targets = args[0] if args else kwargs.get("targets")
-                self._held.append((logits, targets, sites.calling()))
-            return original(logits, *args, **kwargs)
+        def cross_entropy(*args: Any, **kwargs: Any) -> Any:
+            if seen.due and seen.nesting.depth and not (seen.busy or seen.tracing or self._held):
+                logits, targets = given(args, kwargs)
+                if len(typed.shape(logits)) == 2 and logits.shape[1] > 1 and logits.size <= LARGE:
+                    self._held.append((logits, targets, sites.calling()))
+            return original(*args, **kwargs)
 
         return cross_entropy
 

@@ -12,6 +12,7 @@ from mlxprobe.agent.inspectors.losses.losses import is_amount
 from mlxprobe.agent.looks.inspection import LAZY_AT_MOST, Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 LOOKS, PLACES = 2, 16  # draws at a line; lines
 LARGE = 1 << 20  # elements
@@ -35,14 +36,17 @@ class Choices(Inspector):
             module.random.categorical = self._draw(module.random.categorical)
 
     def _draw(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "logits", "axis")
+
         @like(original)
-        def draw(logits: Any, axis: Any = -1, *args: Any, **kwargs: Any) -> Any:
+        def draw(*args: Any, **kwargs: Any) -> Any:
             seen = self.inspection
             known = seen.busy or seen.inside or len(self._looks) >= PLACES
             if not known and seen.recorder.lazy_steps <= LAZY_AT_MOST:
+                logits, axis = given(args, kwargs)
                 with seen.at_our_cost():
-                    self._look(logits, axis)
-            return original(logits, axis, *args, **kwargs)
+                    self._look(logits, -1 if axis is None else axis)
+            return original(*args, **kwargs)
 
         return draw
 

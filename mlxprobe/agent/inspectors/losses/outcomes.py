@@ -13,6 +13,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 SURE, FILLED, LOOKS, MOST = 8, 5, 24, 8  # looks, of them where targets are filled, at most; losses of a call
 ENOUGH, PUSHED = 200, 4  # values that were read; looks at which the gradient was not zero
@@ -20,7 +21,7 @@ LARGE = 1 << 16  # elements of a loss
 ROUNDING = 1e-6
 
 
-Given = tuple["Model", list[Any], dict[str, Any], tuple[str, int]]
+Seen = tuple["Model", list[Any], dict[str, Any], tuple[str, int]]
 
 
 class Model:
@@ -52,25 +53,26 @@ class Outcomes(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._made: list[tuple[Any, Any]] = []  # logits and targets, of the call under way
-        self._held: list[Given] = []
-        self._late: list[Given] = []  # of models that are trained in turn, and evaluated together
+        self._held: list[Seen] = []
+        self._late: list[Seen] = []  # of models that are trained in turn, and evaluated together
         self._known: dict[int, Model] = {}
         self._biases: dict[int, list[tuple[str, Any]]] = {}  # of the call under way, by model
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.nn.losses":
-            module.binary_cross_entropy = self._wrapped(module.binary_cross_entropy)
-            module.cross_entropy = self._wrapped(module.cross_entropy)
+            module.binary_cross_entropy = self._wrapped(module.binary_cross_entropy, "inputs")
+            module.cross_entropy = self._wrapped(module.cross_entropy, "logits")
 
-    def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrapped(self, original: Callable[..., Any], outputs: str) -> Callable[..., Any]:
         inspection, nesting = self.inspection, self.inspection.nesting
+        given = Given(original, outputs, "targets")
 
         @like(original)
         def loss(*args: Any, **kwargs: Any) -> Any:
             if nesting.depth and inspection.due and not nesting.tracing and not inspection.busy:
-                given = [*args[:2], *(one for name, one in kwargs.items() if name in ("inputs", "logits", "targets"))]
-                if len(given) == 2 and len(self._made) < MOST:
-                    self._made.append((given[0], given[1]))
+                made, targets = given(args, kwargs)
+                if typed.is_array(made) and typed.is_array(targets) and len(self._made) < MOST:
+                    self._made.append((made, targets))
                     for key, one in self._known.items():
                         if one.looks >= FILLED - 1 and not (one.head or one.over):
                             self._biases[key] = one.biases()

@@ -13,6 +13,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 SURE, KEPT = 2, 8  # gradient calls; what is held of one
 SQUARE, PICTURE = 2, 4  # axes
@@ -52,34 +53,42 @@ class Slips(Inspector):
         return bool(inside) and not seen.busy and len(self._whole) + len(self._steep) < KEPT
 
     def _softmax(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "a", "axis")
+
         @like(original)
-        def softmax(a: Any, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
+        def softmax(*args: Any, **kwargs: Any) -> Any:
+            a, axis = given(args, kwargs)
             shape = typed.shape(a)
             if axis is None and original.__name__ == "softmax" and sum(n > 1 for n in shape) > 1 and self._listens():
-                self._whole[sites.calling()] = tuple(shape)
+                self._whole[sites.calling()] = shape
             elif axis in (0, -SQUARE) and len(shape) == SQUARE and self._listens():
-                self._down[sites.calling()] = tuple(shape)
-            return original(a, axis, *args, **kwargs)
+                self._down[sites.calling()] = shape
+            return original(*args, **kwargs)
 
         return softmax
 
     def _pooling(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "a", "axis")
+
         @like(original)
-        def pool(a: Any, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
-            last_two = axis.__class__ in (tuple, list) and tuple(axis) in LAST_TWO
+        def pool(*args: Any, **kwargs: Any) -> Any:
+            a, axis = given(args, kwargs)
+            last_two = type(axis) in (tuple, list) and tuple(axis) in LAST_TWO
             if last_two and len(typed.shape(a)) == PICTURE and self._listens():
                 self._pooled[sites.calling()] = tuple(a.shape)
-            return original(a, axis, *args, **kwargs)
+            return original(*args, **kwargs)
 
         return pool
 
     def _attention(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "q")
+
         @like(original)
-        def attention(q: Any, *args: Any, **kwargs: Any) -> Any:
-            scale, features = kwargs.get("scale", 0.0), q.shape[-1]
-            if scale > 1 and abs(scale * scale / features - 1) < NEAR and self._listens():
+        def attention(*args: Any, **kwargs: Any) -> Any:
+            scale, (q,) = kwargs.get("scale", 0.0), given(args, kwargs)
+            if scale > 1 and abs(scale * scale / q.shape[-1] - 1) < NEAR and self._listens():
                 self._steep[sites.calling()] = float(scale), q
-            return original(q, *args, **kwargs)
+            return original(*args, **kwargs)
 
         return attention
 

@@ -15,6 +15,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 SURE, LOOKS = 2, 6  # looks that found it, most of them; those of a line
 HELD, LARGE = 8, 1 << 20  # arrays of a call, and elements of one
@@ -117,13 +118,14 @@ class Takes(Inspector):
 
     def _wrapped(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         seen, nesting = self.inspection, self.inspection.nesting
+        given = Given(original, *JUDGES[name][0].split())
 
         @like(original)
         def loss(*args: Any, **kwargs: Any) -> Any:
             made = original(*args, **kwargs)
             if seen.due and nesting.depth and not (nesting.tracing or nesting.replay or nesting.mapped or seen.busy):
                 with seen.at_our_cost():
-                    self._hold(name, dict(zip(JUDGES[name][0].split(), args, strict=False)) | kwargs, made)
+                    self._hold(name, given.named(args, kwargs), made)
             return made
 
         return loss

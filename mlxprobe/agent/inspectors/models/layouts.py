@@ -14,6 +14,7 @@ from mlxprobe.agent.looks.taps import is_ids
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 SMOOTH, ROUGH = 0.5, 0.25
 ENOUGH_LENGTH = 4
@@ -56,13 +57,15 @@ class Layouts(Inspector):
                 layer.__call__ = self._recurrent(layer.__call__)
 
     def _reshape(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        seen = self.inspection
+        seen, given = self.inspection, Given(original, "a")
 
         @like(original)
-        def reshape(a: Any, *args: Any, **kwargs: Any) -> Any:
-            made = original(a, *args, **kwargs)
-            if seen.due and not seen.busy and seen.recorder.gradients and is_torn(a, made) and is_users(1):
-                self._found_permuted(a.shape, made.shape)
+        def reshape(*args: Any, **kwargs: Any) -> Any:
+            made = original(*args, **kwargs)
+            if seen.due and not seen.busy and seen.recorder.gradients and is_users(1):
+                (a,) = given(args, kwargs)
+                if is_torn(a, made):
+                    self._found_permuted(a.shape, made.shape)
             return made
 
         return reshape
@@ -75,13 +78,14 @@ class Layouts(Inspector):
             self.inspection.recorder.fact("reshaped", site, before=str(tuple(before)), after=str(tuple(after)))
 
     def _rope(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        seen = self.inspection
+        seen, given = self.inspection, Given(original, "a")
 
         @like(original)
-        def rope(a: Any, *args: Any, **kwargs: Any) -> Any:
-            if seen.due and self._heads < SURE and seen.nesting.depth and len(typed.shape(a)) == 4:
-                self._turned = [*self._turned[1 - MOST :], (tuple(a.shape), sites.calling())]
-            return original(a, *args, **kwargs)
+        def rope(*args: Any, **kwargs: Any) -> Any:
+            if seen.due and self._heads < SURE and seen.nesting.depth:
+                shape = typed.shape(given(args, kwargs)[0])
+                self._turned = [*self._turned[1 - MOST :], *[(shape, sites.calling())] * (len(shape) == 4)]
+            return original(*args, **kwargs)
 
         return rope
 
@@ -116,20 +120,29 @@ class Layouts(Inspector):
         return seen.due and not seen.busy and not seen.tracing and not self._held
 
     def _recurrent(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def __call__(layer: Any, x: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-            if self._listens() and len(typed.shape(x)) == 3 and min(x.shape[:2]) >= ENOUGH_ROWS and x.size <= LARGE:
-                self._held.append((x, sites.calling(), 0))
-            return original(layer, x, *args, **kwargs)
+        given = Given(original, "x")
+
+        @like(original)
+        def __call__(*args: Any, **kwargs: Any) -> Any:  # noqa: N807
+            if self._listens():
+                (x,) = given(args, kwargs)
+                if len(typed.shape(x)) == 3 and min(x.shape[:2]) >= ENOUGH_ROWS and x.size <= LARGE:
+                    self._held.append((x, sites.calling(), 0))
+            return original(*args, **kwargs)
 
         return __call__
 
     def _convolution(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def __call__(layer: Any, x: Any) -> Any:  # noqa: N807
-            if self._listens() and is_square(x):
+        given = Given(original, "x", "self")
+
+        @like(original)
+        def __call__(*args: Any, **kwargs: Any) -> Any:  # noqa: N807
+            if self._listens() and is_square(x := given(args, kwargs)[0]):
                 self._held.append((x, sites.calling(), 2))
             try:
-                return original(layer, x)
+                return original(*args, **kwargs)
             except ValueError:
+                x, layer = given(args, kwargs)
                 if len(typed.shape(x)) == 3 and x.shape[1] == layer.weight.shape[2] != x.shape[2]:
                     self.inspection.recorder.fact(
                         "channels first", sites.calling(), shape=str(tuple(x.shape)), channels=layer.weight.shape[2]

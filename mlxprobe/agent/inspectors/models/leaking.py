@@ -11,6 +11,7 @@ from mlxprobe.agent.code import authored, sites
 from mlxprobe.agent.code.roots import OWN
 from mlxprobe.agent.code.trees import is_array
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
 
 MOST = 64  # calls of modules
@@ -56,8 +57,12 @@ def listen(model: Any, heard: list[Heard]) -> Loans:
 def hearing(original: Any, heard: list[Heard]) -> Callable[..., Any]:
     """Return what notes a call of a sequence to a sequence."""
 
-    def call(module: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
-        output = original(module, x, *args, **kwargs)
+    @like(original)
+    def call(*arguments: Any, **kwargs: Any) -> Any:
+        output = original(*arguments, **kwargs)
+        if len(arguments) < 2:  # what is given by its name is no sequence that we know
+            return output
+        module, x, *args = arguments
         both = is_array(x) and is_array(output) and x.ndim == output.ndim == SEQUENCE
         if both and x.shape[:2] == output.shape[:2] and x.shape[1] > 2 and len(heard) < MOST:
             heard.append((module, original, x, (args, kwargs), output))

@@ -16,6 +16,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.agent.wrapping.loans import Loans
 
 MOST = 8  # of kinds, shapes, functions and files
@@ -55,31 +56,37 @@ class Makeup(Inspector):
             module.cross_entropy = self._cross_entropy(module.cross_entropy)
 
     def _file(self, original: Callable[..., Any], what: str) -> Callable[..., Any]:
+        given = Given(original, "file")
+
         @like(original)
-        def call(file: Any, *args: Any, **kwargs: Any) -> Any:
-            files = self._files[what]
+        def call(*args: Any, **kwargs: Any) -> Any:
+            files, (file,) = self._files[what], given(args, kwargs)
             if isinstance(file, (str, os.PathLike)) and len(files) < MOST and not self.inspection.busy:
                 files[shown(os.fspath(file), NAME_CHARACTERS)] = None
-            return original(file, *args, **kwargs)
+            return original(*args, **kwargs)
 
         return call
 
     def _cross_entropy(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "logits", "axis")
+
         @like(original)
-        def cross_entropy(logits: Any, *args: Any, **kwargs: Any) -> Any:
+        def cross_entropy(*args: Any, **kwargs: Any) -> Any:
             if not self._logits:
-                axis = kwargs.get("axis", args[2] if len(args) > 2 else -1)
-                self._logits = {"classes": logits.shape[axis], "logits": named(logits)}
-            return original(logits, *args, **kwargs)
+                logits, axis = given(args, kwargs)
+                self._logits = {"classes": logits.shape[-1 if axis is None else axis], "logits": named(logits)}
+            return original(*args, **kwargs)
 
         return cross_entropy
 
     def _product(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "x")
+
         @like(original)
-        def __call__(layer: Any, x: Any) -> Any:  # noqa: N807
-            if self._listens and typed.is_array(x):
+        def __call__(*args: Any, **kwargs: Any) -> Any:  # noqa: N807
+            if self._listens and typed.is_array(x := given(args, kwargs)[0]):
                 self._activations.add(named(x))
-            return original(layer, x)
+            return original(*args, **kwargs)
 
         return __call__
 

@@ -15,6 +15,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 SURE = 3  # looks
 MANY = 32  # parameters that are looked behind
@@ -61,11 +62,14 @@ class Modules(Inspector):
         return __init__
 
     def _train(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "mode", "self")
+
         @like(original)
-        def train(module: Any, mode: bool = True) -> Any:
-            if not mode:
+        def train(*args: Any, **kwargs: Any) -> Any:
+            mode, module = given(args, kwargs)
+            if mode is not None and not mode:
                 self._set = [*self._set[1 - KEPT :], (weakref.ref(module), sites.calling())]
-            return original(module, mode)
+            return original(*args, **kwargs)
 
         return train
 

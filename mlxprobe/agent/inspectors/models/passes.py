@@ -167,7 +167,8 @@ class Passes(Inspector):
     def _normalisation(self, original: Callable[..., Any]) -> Callable[..., Any]:
         nesting = self.inspection.nesting
 
-        def __call__(layer: Any, x: Any) -> Any:  # noqa: N807
+        @like(original)
+        def __call__(layer: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
             if not nesting.depth and not nesting.tracing and layer.training and not self.inspection.busy:
                 if self._is_of_a_model(layer):
                     with self.inspection.at_our_cost():
@@ -175,7 +176,7 @@ class Passes(Inspector):
             elif nesting.depth and self.inspection.due and layer.training and is_frozen(layer):
                 site, seen_at = sites.blamed(self.inspection.recorder.freeze_site, sites.calling())
                 self.inspection.recorder.fact("frozen statistics", site, seen=seen_at)
-            return original(layer, x)
+            return original(layer, *args, **kwargs)
 
         return __call__
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.inspectors.updates.schedules import KINDS, Schedule
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
@@ -16,25 +17,13 @@ from mlxprobe.agent.looks.settings import is_uncorrected, settings
 from mlxprobe.agent.record.steps import number
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
-KINDS = ("linear_schedule", "cosine_decay", "exponential_decay", "step_decay")
 POINTS = 32  # rates kept of an optimizer
 MOST = 3  # optimizers told of
 STRAY = re.compile(r"(.*_)?lr|rate|learning_?rates", re.IGNORECASE)  # what another framework calls the rate
 LONG_MEMORY = 0.98  # of the mean of gradients, longer than that of their squares
 TURNS = 3  # values of such an attribute
-
-
-class Schedule:
-    """One schedule that the program built: its words, how many of its own steps it takes, and who has it."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.span = self.warmup = 0
-        self.ends: tuple[float, ...] = ()  # the rates that it starts or ends at
-        self.site = ("", 0)
-        self.calls = 0
-        self.given = False
 
 
 class Followed:
@@ -108,26 +97,30 @@ class Rates(Inspector):
         return __init__
 
     def _maker(self, kind: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, *KINDS[kind])
+
         @like(original)
         def make(*args: Any, **kwargs: Any) -> Any:
-            given = [*args, *kwargs.values()]
-            made = Schedule(f"{kind}({', '.join(f'{one:.4g}' for one in given if typed.is_a(one, (int, float)))})")
+            named = given.named(args, kwargs)
+            numbers = [f"{one:.4g}" for one in named.values() if typed.is_a(one, (int, float))]
+            made = Schedule(f"{kind}({', '.join(numbers)})")
             if kind in ("linear_schedule", "cosine_decay"):
-                names = ("init", "end", "steps") if kind == "linear_schedule" else ("init", "decay_steps", "end")
-                named = {**dict(zip(names, args, strict=False)), **kwargs}
                 start, end = named.get("init", 0.0), named.get("end", 0.0)
                 made.ends = (float(start), float(end))
                 made.span = int(named.get("steps", named.get("decay_steps", 0)))
                 made.warmup = made.span if end > start else 0
-            elif given:
-                made.ends = (float(given[0]),)
+            elif "init" in named:
+                made.ends = (float(named["init"]),)
             return self._counted(original(*args, **kwargs), made)
 
         return make
 
     def _joiner(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "schedules", "boundaries")
+
         @like(original)
-        def join(schedules: Any, boundaries: Any, *args: Any, **kwargs: Any) -> Any:
+        def join(*args: Any, **kwargs: Any) -> Any:
+            schedules, boundaries = given(args, kwargs)
             parts = [self._schedules[id(one)][1] for one in schedules if id(one) in self._schedules]
             made = Schedule(" then ".join(one.text for one in parts))
             made.ends = tuple(end for one in parts for end in one.ends)
@@ -136,7 +129,7 @@ class Rates(Inspector):
             if len(parts) == len(schedules) and boundaries:
                 made.span = int(boundaries[-1]) + parts[-1].span if parts[-1].span else 0
                 made.warmup = int(boundaries[0]) if parts[0].warmup else 0
-            return self._counted(original(schedules, boundaries, *args, **kwargs), made)
+            return self._counted(original(*args, **kwargs), made)
 
         return join
 
@@ -144,9 +137,9 @@ class Rates(Inspector):
         made.site = sites.calling()
 
         @like(schedule)
-        def counted(step: Any) -> Any:
+        def counted(*args: Any, **kwargs: Any) -> Any:
             made.calls += 1
-            return schedule(step)
+            return schedule(*args, **kwargs)
 
         self._schedules[id(counted)] = (counted, made)
         self.inspection.schedules[id(counted)] = made.text, made.span

@@ -14,6 +14,8 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 OPTIMIZER_FILE = r"(?i)(optim|adam|momentum)\w*.*\.(safetensors|npz|npy|gguf|json|pkl|bin)$"
 WEIGHTS_SHARE = 0.5
@@ -66,16 +68,23 @@ class Checkpoints(Inspector):
             module.Module.load_weights = self._load_weights(module.Module.load_weights)
 
     def _save(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def save(file: Any, *args: Any, **kwargs: Any) -> Any:
+        given = Given(original, "file")
+
+        @like(original)
+        def save(*args: Any, **kwargs: Any) -> Any:
+            (file,) = given(args, kwargs)
             if isinstance(file, (str, os.PathLike)):
                 self._written[os.path.abspath(os.fspath(file))] = self.inspection.recorder.updates
-            return original(file, *args, **kwargs)
+            return original(*args, **kwargs)
 
         return save
 
     def _load(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def load(file: Any, *args: Any, **kwargs: Any) -> Any:
-            loaded = original(file, *args, **kwargs)
+        given = Given(original, "file")
+
+        @like(original)
+        def load(*args: Any, **kwargs: Any) -> Any:
+            loaded, (file,) = original(*args, **kwargs), given(args, kwargs)
             if isinstance(file, (str, os.PathLike)) and not self.inspection.busy:
                 path = os.path.abspath(os.fspath(file))
                 self._read[path] = sites.calling()
@@ -88,13 +97,17 @@ class Checkpoints(Inspector):
         return load
 
     def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def load_weights(module: Any, file_or_weights: Any, *args: Any, **kwargs: Any) -> Any:
+        given = Given(original, "file_or_weights")
+
+        @like(original)
+        def load_weights(*args: Any, **kwargs: Any) -> Any:
             self.inspection.recorder.loaded = self.inspection.wanted = True
-            if isinstance(file_or_weights, (str, os.PathLike)):
-                self._into_model[os.path.abspath(os.fspath(file_or_weights))] = sites.calling()
-            elif isinstance(file_or_weights, (list, tuple)):
-                self._handed_over([one for _, one in file_or_weights])
-            return original(module, file_or_weights, *args, **kwargs)
+            (weights,) = given(args, kwargs)
+            if isinstance(weights, (str, os.PathLike)):
+                self._into_model[os.path.abspath(os.fspath(weights))] = sites.calling()
+            elif typed.is_a(weights, (list, tuple)):
+                self._handed_over(graph.leaves(typed.children(weights)))
+            return original(*args, **kwargs)
 
         return load_weights
 

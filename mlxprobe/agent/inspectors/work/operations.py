@@ -20,6 +20,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.agent.wrapping.loans import Loans
 
 MINUS = "__sub__"
@@ -162,17 +163,21 @@ class Operations(Inspector):
 
         return operator
 
-    def _product(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        def __call__(layer: Any, x: Any) -> Any:  # noqa: N807
-            if self._inside and self._linear is None and "32" in str(x.dtype) and "16" in str(layer.weight.dtype):
-                self._linear = sites.calling(), str(layer.weight.dtype).rpartition(".")[2]
-            return original(layer, x)
+    def _product(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        given = Given(original, "x")
+
+        def __call__(layer: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+            if self._inside and self._linear is None and "16" in str(layer.weight.dtype):
+                (x,) = given((layer, *args), kwargs)
+                if typed.is_array(x) and "32" in str(x.dtype):
+                    self._linear = sites.calling(), str(layer.weight.dtype).rpartition(".")[2]
+            return original(layer, *args, **kwargs)
 
         return __call__
 
     def _single(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def single(array: Any, *args: Any) -> Any:
-            result = original(array, *args)
+        def single(array: Any, *args: Any, **kwargs: Any) -> Any:
+            result = original(array, *args, **kwargs)
             if self._inside:
                 self._unrolled.take(array, result)
                 key = args[0] if args and type(args[0]) is tuple and len(args[0]) == PAIR else ()
@@ -187,8 +192,11 @@ class Operations(Inspector):
         return single
 
     def _taken(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def take(array: Any, ids: Any, axis: Any = None, **kwargs: Any) -> Any:
-            result = original(array, ids, axis, **kwargs)
+        given = Given(original, "a", "indices", "axis")
+
+        def take(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            array, ids, axis = given(args, kwargs)
             if axis in (1, -1) and self._listens():
                 self._cross(array, ids, result)
             return result

@@ -61,8 +61,8 @@ class Unrolled:
     def evaluation(self, original: Callable[..., None], listens: Callable[[], bool]) -> Callable[..., None]:
         """Count evaluations of what a gradient is taken through."""
 
-        def evaluate(*args: Any) -> None:
-            original(*args)
+        def evaluate(*args: Any, **kwargs: Any) -> None:
+            original(*args, **kwargs)
             if listens():
                 frame = sys._getframe(1)
                 place = frame.f_code, frame.f_lineno

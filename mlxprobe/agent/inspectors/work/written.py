@@ -13,6 +13,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.hooks.evaluations import WRITERS
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.given import Given
 
 SHARE, FREE_S = 0.05, 0.02  # of the time that the writing took
 LISTED = 5
@@ -31,13 +32,17 @@ class Written(Inspector):
     def _looked_at(self, original: Callable[..., Any]) -> Callable[..., Any]:
         clock = time.monotonic
 
+        given = Given(original, "file")
+
         @like(original)
-        def write(file: Any, *args: Any, **kwargs: Any) -> Any:
+        def write(*args: Any, **kwargs: Any) -> Any:
             began = clock()
-            result = original(file, *args, **kwargs)
+            result = original(*args, **kwargs)
             if not self.inspection.busy and not self.inspection.tracing:
                 with self.inspection.at_our_cost():
-                    self._look_at(file, [*args, kwargs], clock() + FREE_S + SHARE * (clock() - began))
+                    self._look_at(
+                        given(args, kwargs)[0], [*args[1:], kwargs], clock() + FREE_S + SHARE * (clock() - began)
+                    )
             return result
 
         return write
