@@ -77,6 +77,8 @@ class Indices(Inspector):
 
         @like(original)
         def targets(*args: Any, **kwargs: Any) -> Any:
+            if seen.picked is None and not (seen.due or seen.tracing or seen.inside):
+                return original(*args, **kwargs)
             logits, indices, *rest = given(args, kwargs)
             if seen.picked is not None:
                 seen.picked.append((logits, indices))

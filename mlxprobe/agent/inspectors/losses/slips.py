@@ -57,12 +57,13 @@ class Slips(Inspector):
 
         @like(original)
         def softmax(*args: Any, **kwargs: Any) -> Any:
-            a, axis = given(args, kwargs)
-            shape = typed.shape(a)
-            if axis is None and original.__name__ == "softmax" and sum(n > 1 for n in shape) > 1 and self._listens():
-                self._whole[sites.calling()] = shape
-            elif axis in (0, -SQUARE) and len(shape) == SQUARE and self._listens():
-                self._down[sites.calling()] = shape
+            if self._listens():
+                a, axis = given(args, kwargs)
+                shape = typed.shape(a)
+                if axis is None and original.__name__ == "softmax" and sum(n > 1 for n in shape) > 1:
+                    self._whole[sites.calling()] = shape
+                elif axis in (0, -SQUARE) and len(shape) == SQUARE:
+                    self._down[sites.calling()] = shape
             return original(*args, **kwargs)
 
         return softmax
@@ -72,10 +73,11 @@ class Slips(Inspector):
 
         @like(original)
         def pool(*args: Any, **kwargs: Any) -> Any:
-            a, axis = given(args, kwargs)
-            last_two = type(axis) in (tuple, list) and tuple(axis) in LAST_TWO
-            if last_two and len(typed.shape(a)) == PICTURE and self._listens():
-                self._pooled[sites.calling()] = tuple(a.shape)
+            if self._listens():
+                a, axis = given(args, kwargs)
+                last_two = type(axis) in (tuple, list) and tuple(axis) in LAST_TWO
+                if last_two and len(typed.shape(a)) == PICTURE:
+                    self._pooled[sites.calling()] = tuple(a.shape)
             return original(*args, **kwargs)
 
         return pool
