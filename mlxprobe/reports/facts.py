@@ -88,8 +88,10 @@ def _updates(sheet: Sheet) -> str:
         seen = "made in place, not counted" if sheet.in_place else "none seen" if sheet.unfollowed else "none"
         return f"{seen}, {sheet.gradients:,} gradient calls" if sheet.gradients else ""
     per_update = sheet.gradients / sheet.updates
-    counts = abs(per_update - 1) > 0.05 and not (sheet.in_place or sheet.unfollowed)
-    of = f", of {per_update:.3g} gradient calls each" if counts else "; others in place, not counted" * sheet.in_place
+    whole = not (sheet.in_place or sheet.unfollowed or 0 < sheet.by_hand < sheet.updates)
+    of = f", of {per_update:.3g} gradient calls each" if whole and abs(per_update - 1) > 0.05 else ""
+    of += "; others in place, not counted" * sheet.in_place
+    of += f"; {sheet.unfollowed:,} gradient calls of other arrays could not be followed" * bool(sheet.unfollowed)
     by_hand = f", {sheet.by_hand:,} of them by hand" if sheet.by_hand < sheet.updates else " by hand"
     return f"{sheet.updates:,}{by_hand if sheet.by_hand else ''}{of}"
 

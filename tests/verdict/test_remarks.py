@@ -4,6 +4,7 @@ import pytest
 from making import raised, seen
 
 from mlxprobe.values.observation import Fact, Observation
+from mlxprobe.values.sheet import Sheet
 from mlxprobe.verdict.remarks import remarks
 
 
@@ -33,6 +34,14 @@ THERE = (
 SAID = [
     ("a healthy run", seen(), []),
     ("no step", seen(steps=()), ["no training step was seen: nothing can be said of training"]),
+    ("no update", seen(sheet=Sheet(gradients=20)),
+     ["not checked: whether parameters are updated (no update was seen in 20 gradient calls)"]),
+    ("arguments that change", seen(sheet=Sheet(gradients=20, unfollowed=19)),
+     ["not checked: whether parameters are updated (no update was seen in 20 gradient calls; 19 of them were given "
+      "other arrays than the call before: parameters or data)"]),
+    ("updates by hand", seen(sheet=Sheet(gradients=20, updates=20, by_hand=20)), []),
+    ("updates in place", seen(sheet=Sheet(gradients=20, in_place=True)), []),
+    ("no update, as MP205 says", seen(sheet=Sheet(gradients=20), facts=(Fact(name="gradients unused"),)), []),
     ("no MLX", seen(steps=(), begun=False), []),
     ("another process", seen(facts=(other(7), other(7))), ["process 7 imported MLX too, and was not watched"]),
     ("two of them", seen(facts=(other(8), other(7))), ["processes 7, 8 imported MLX too, and were not watched"]),

@@ -36,13 +36,15 @@ class Moved:
         seen = [_of_model(one) if one.model is not None else _of_arguments(one, given, result) for one in calls]
         self._seen = [one for one in seen if one.places and not by_optimizer]
 
-    def _introduce(self, recorder: Recorder) -> None:
+    def _introduce(self, recorder: Recorder, given: Any) -> None:
         self._recorder, self._followed = recorder, []
         for one in self._seen:
             key = recorder.moves.of(one.model(), None) if one.is_model else recorder.moves.add(self._site)
             key.follow(one.places)
             key.is_sure |= one.changes
             self._followed.append((one, key))
+            if not one.is_model:
+                key.begins(given, recorder.updates)  # of a function that was compiled again
 
     def begins(self, recorder: Recorder, given: Any) -> None:
         """The function is called."""
@@ -54,7 +56,7 @@ class Moved:
     def ends(self, recorder: Recorder, given: Any) -> None:
         """It has returned."""
         if recorder is not self._recorder:
-            self._introduce(recorder)
+            self._introduce(recorder, given)
         for one, followed in self._followed:
             followed.updates += one.is_model and one.changes
             followed.ends({"": one.model()} if one.is_model else given, one.model())

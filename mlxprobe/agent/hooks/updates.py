@@ -114,7 +114,7 @@ class Updates:
         @like(original)
         def update(*args: Any, **kwargs: Any) -> Any:
             recorder.reductions.taken = True
-            recorder.moves.filled = module
+            recorder.moves.filled = args[0] if args else None
             if nesting.depth and not (inspection.due or nesting.tracing):
                 return original(*args, **kwargs)
             module, parameters, strict = given(args, kwargs)

@@ -17,6 +17,7 @@ from mlxprobe.agent.inspectors.data.sources import Sources
 from mlxprobe.agent.inspectors.data.supply import Supply
 from mlxprobe.agent.inspectors.data.twins import Twins
 from mlxprobe.agent.inspectors.gradients.accumulation import Accumulation
+from mlxprobe.agent.inspectors.gradients.along import Along
 from mlxprobe.agent.inspectors.gradients.by_hand import ByHand
 from mlxprobe.agent.inspectors.gradients.clipping import Clipping
 from mlxprobe.agent.inspectors.gradients.gradients import Gradients
@@ -76,6 +77,7 @@ ALL: tuple[type[Inspector], ...] = (
     Prints,
     Whence,
     Accumulation,
+    Along,
     ByHand,
     Repeats,
     Drifts,

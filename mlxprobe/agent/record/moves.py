@@ -10,7 +10,6 @@ from mlxprobe.agent.code.trees import is_array, weak
 from mlxprobe.agent.wrapping import typed
 
 FOLLOWED = 4  # arrays of each tree
-VISITED = 10_000  # nodes of a tree: a program's own may lead back into itself
 Path = tuple[Any, ...]
 Reference = Callable[[], Any]
 
@@ -27,7 +26,7 @@ class Followed:
         self.by_optimizer = False  # of MLX: its updates are known by themselves
         self.changes = False  # values were seen to
         self.updates = 0
-        self._calls = self._made = 0
+        self.calls = self._made = 0  # gradient calls; updates by optimizers of MLX
         self._paths: list[Path] = []
         self._given: list[Reference] = []
         self._left: list[Reference] = []  # by the last call, in the module that it filled
@@ -40,7 +39,8 @@ class Followed:
 
     def follow(self, paths: list[Path]) -> None:
         """Take these arrays of the trees to come."""
-        self._paths = paths
+        if paths != self._paths:
+            self._paths, self._given, self._left = paths, [], []
 
     def begins(self, tree: Any, made: int) -> None:
         """A gradient call is given `tree`, after `made` updates by optimizers of MLX."""
@@ -53,27 +53,27 @@ class Followed:
 
     def ends(self, tree: Any, home: Any = None) -> None:
         """The call has returned; its function has filled the module `home`."""
-        if not self._paths or at(tree, self._paths[0]) is None:
+        if not self._paths or any(at(tree, path) is None for path in self._paths):
             self._paths = paths(tree)
-        self._calls += 1
+        self.calls += 1
         self._given = [weak(at(tree, path)) for path in self._paths]
         self._left = [weak(at(home, path[1:])) for path in self._paths] if home is not None else []
         self._home = weak(home)
 
     def finish(self) -> None:
-        """Count what came after the last call."""
+        """Count what came after the last call: nothing shows what became of arguments, which are taken to go on."""
         home = self._home()
         if self._left and home is not None:
             self.updates += any(
                 left() is not at(home, path[1:]) for left, path in zip(self._left, self._paths, strict=True)
             )
-        elif self.updates:
-            self.updates += self.updates == self._calls - 1 or any(given() is None for given in self._given)
+        else:
+            self.updates += self.is_sure and self.updates > 0
 
     def _is_other(self, tree: Any) -> bool:
         now, home = [at(tree, path) for path in self._paths], self._home()
-        if any(one is None for one in now):  # a tree of another form
-            return False
+        if any(one is None for one in now):  # a tree of another form begins, after the last one's last update
+            return self.updates > 0
         known = self._given
         if self._left and all(one is at(home, path[1:]) for one, path in zip(now, self._paths, strict=True)):
             known, self.is_sure = self._left, True  # these are the module's own
@@ -142,12 +142,12 @@ def paths(tree: Any, accepts: Callable[[Any], bool] = is_array) -> list[Path]:
     """Return where a few arrays of a tree are, from all over it."""
     found: list[Path] = []
     waiting: list[tuple[Path, Any]] = [((), tree)]
-    for _ in range(VISITED):
-        if not waiting:
-            break
+    known = set[int]()  # a program's own tree may lead back into itself
+    while waiting:
         path, node = waiting.pop()
         if accepts(node):
             found.append(path)
-        elif typed.is_a(node, typed.CONTAINERS):
+        elif typed.is_a(node, typed.CONTAINERS) and id(node) not in known:
+            known.add(id(node))
             waiting += [((*path, key), one) for key, one in typed.entries(node)]
     return found[:: max(1, len(found) // FOLLOWED)][:FOLLOWED]
