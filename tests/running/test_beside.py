@@ -94,7 +94,7 @@ def test_a_block_is_watched_and_its_findings_are_at_hand(tmp_path: Path) -> None
     body = PRELUDE + "import mlxprobe" + LISTED.format(LAZY.replace("\n", "\n    "))
     (tmp_path / "program.py").write_text(body)
     ran = run([sys.executable, "program.py"], tmp_path)
-    assert ran.out == '["MP101"] 1\npass True ()\n', ran.err
+    assert ran.out == '["MP101"] 1\nunhealthy True ()\n', ran.err
     assert len(re.findall("ERROR mlxprobe MP101 27 more operations .* \\(.*program.py:\\d+\\)", ran.err)) == 1
 
 

@@ -201,7 +201,8 @@ def test_a_program_is_watched_from_python(tmp_path: Path) -> None:
         + "import json, os, sys; json.dump([sys.argv[1:], os.getcwd(), os.environ['COLOUR']], open('seen.json', 'w'))"
     )
     told = mlxprobe.watch("train.py", "one", "two", cwd=tmp_path, env={"COLOUR": "blue"})
-    assert (told.outcome, told.grave, told.record.steps) == (Outcome.PASS, (), 25)
+    assert (told.outcome, told.as_expected, told.findings, told.record.steps) == (Outcome.PASS, True, (), 25)
+    assert {one.code for one in told.unchecked} >= {"MP303", "MP304"} and repr(told).startswith("<Diagnosis pass: no")
     assert json.loads((tmp_path / "seen.json").read_text()) == [["one", "two"], str(tmp_path), "blue"]
     (tmp_path / "train.py").write_text(PRELUDE.replace("0.1", "0.0") + "import time; time.sleep(60)")
     told = mlxprobe.watch([sys.executable, str(tmp_path / "train.py")], stall_s=1)
@@ -213,7 +214,7 @@ def test_a_program_is_watched_until_enough_is_seen(tmp_path: Path) -> None:
     endless = tmp_path / "train.py"
     endless.write_text(PRELUDE.replace("0.1", "0.0") + "import time\nwhile True: train(1); time.sleep(0.01)")
     began_s = time.monotonic()
-    assert mlxprobe.watch(endless, steps=30).outcome is Outcome.PASS
+    assert mlxprobe.watch(endless, steps=30).outcome is Outcome.UNHEALTHY
     took_s = time.monotonic() - began_s
     assert mlxprobe.watch(endless, until_finding=True).grave
     assert mlxprobe.watch(endless, timeout_s=1 + 2 * took_s).outcome is Outcome.SLOW
