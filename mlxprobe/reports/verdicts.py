@@ -23,8 +23,9 @@ def verdict(one: ProgramRecord) -> str:
     if interrupted(one):
         return f"{known}: {told} so far"
     if one.completes:
+        doubtful = known or counts.keys() - {Severity.NOTE}  # nothing but its outcome was asked of one that passed
         word = "no error or warning: " if found else "" if accepted else "healthy: "
-        word = "not healthy: " if fails(one) else "" if known else word
+        word = "not healthy: " if fails(one) else "" if doubtful else word
         return f"{word}{told}{known and '; '}{known}"
     reason = one_line(one.reason).removeprefix(f"{one.kind}: ")
     aside = "; ".join(filter(None, (found, accepted)))

@@ -27,7 +27,8 @@ from mlxprobe.diagnosis.reads import reads
 from mlxprobe.reports import diagnosis
 from mlxprobe.running.judging import judged
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Fact, Limits, Observation, Program
+from mlxprobe.values.observation import Fact, Limits, Observation, Program, Step
+from mlxprobe.values.sheet import Sheet
 
 LIMITS = Limits(stall_s=1.0, startup_s=1.0, timeout_s=1.0, memory_bytes=1)
 
@@ -119,11 +120,29 @@ def texts(files: Iterable[Path]) -> tuple[set[str], set[str]]:
     return names, {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
+def handed_on(files: Iterable[Path]) -> set[str]:
+    """Return the texts of two words and more in some files, but for those that are the detail of a fact."""
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
+    details = {id(part) for one in nodes if isinstance(one, ast.keyword) for part in ast.walk(one.value)}
+    details |= {id(value) for one in nodes if isinstance(one, ast.Dict) for value in one.values}
+    words = [one for one in nodes if isinstance(one, ast.Constant) and id(one) not in details]
+    return {one.value for one in words if isinstance(one.value, str) and " " in one.value.strip()}
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_an_inspector_declares_the_facts_whose_names_it_hands_on(kind: type[Inspector]) -> None:
+    read = {name for rule in RULES.values() for name in reads(rule)}
+    assert handed_on(files_of(kind)) & read <= {*kind.emits}
+
+
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 def test_an_inspector_declares_the_facts_that_it_emits(kind: type[Inspector]) -> None:
     literal, every = texts(files_of(kind))
     declared = {name for name in kind.emits if not name.startswith(".")}
     assert literal - WHY <= declared <= every
+    others = {name[1:] for name in kind.emits if name.startswith(".")}
+    assert others <= {*Sheet.__struct_fields__, *Step.__struct_fields__}
+    assert ("sheet" in every) is bool(others & {*Sheet.__struct_fields__}), "what it tells for the sheet"
     assert kind.emits or any(kind.__name__ in other.builds_on for other in ALL), "nothing needs it"
     assert {*kind.builds_on} <= {other.__name__ for other in ALL}
 

@@ -8,12 +8,13 @@ import xml.etree.ElementTree as ET
 from typing import Any, NamedTuple
 
 import pytest
-from making import record, watched_row
+from making import record, record_row, watched_row
 
 from mlxprobe.api import diagnosis_of
 from mlxprobe.cli.ending import exit_code
 from mlxprobe.diagnosis import RULES
 from mlxprobe.reports import WATCH_FORMATS
+from mlxprobe.reports.verdicts import verdict
 from mlxprobe.values.observation import Raised
 from mlxprobe.values.record import Finding, ProgramRecord, Remark, Unchecked
 from mlxprobe.values.vocabulary import HangKind, Outcome, Severity
@@ -141,6 +142,14 @@ def test_every_format_for_programs_has_the_same_verdict(case: Case) -> None:
     (run,) = json.loads(WATCH_FORMATS["sarif"](record(case.row)))["runs"]
     assert (run["properties"]["outcome"], run["properties"]["verdict"]) == (case.outcome, case.says)
     assert [one["level"] for one in run["results"]] == [str(one.severity) for one in case.row.findings]
+
+
+def test_what_was_expected_to_pass_and_did_is_not_called_healthy_where_an_error_was_found() -> None:
+    row = record_row(program="train.py", scenario="", variant="", findings=(ERROR,))
+    assert row.as_expected and not row.watched and verdict(row) == "1 error"
+    suite = ET.fromstring(WATCH_FORMATS["junit"](record(row))).find("testsuite")
+    assert suite is not None and suite.get("failures") == "0"
+    assert "1 program, all as expected" in WATCH_FORMATS["markdown"](record(row))
 
 
 @ROWS

@@ -42,7 +42,7 @@ class Share:
 class Shares(Inspector):
     """Weigh the positions that a loss is reduced from, once the program has evaluated what came back for them."""
 
-    emits = ("loss share",)
+    emits = (".carrying", ".positions", "loss share")
     shadows = True
     passes = 1
 

@@ -67,7 +67,7 @@ class Followed:
 class Rates(Inspector):
     """Read each optimizer's rate where a step is looked at, and once at the end."""
 
-    emits = (".optimizers", "betas turned", "rate astray", "schedule unused")
+    emits = (".optimizers", ".updates", "betas turned", "rate astray", "schedule unused")
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
