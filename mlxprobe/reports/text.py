@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxprobe.reports import ranks, words
+from mlxprobe.reports.verdicts import summary
 from mlxprobe.values.record import ProgramRecord, Record
 from mlxprobe.values.vocabulary import Outcome, Role
 
@@ -31,7 +32,7 @@ def renderable(record: Record) -> RenderableType:
     parts += [Text(f"problem: {problem}", style="red") for problem in record.problems]
     if not record.complete:
         parts.append(Text("interrupted: this is what was finished by then", style="yellow"))
-    parts.append(Text(words.summary(record.programs), style="bold"))
+    parts.append(Text(summary(record.programs), style="bold"))
     parts.append(Text(words.surroundings(record), style="dim"))
     return Group(*parts)
 
@@ -70,7 +71,7 @@ def _line(one: ProgramRecord) -> Table:
 
 def _evidence(one: ProgramRecord) -> list[RenderableType]:
     lines = []
-    if not one.as_expected:
+    if not (one.as_expected or one.watched):
         lines.append(Text("; ".join(filter(None, [f"expected: {one.expected}", words.repeated(one)])), style="red"))
     if words.status(one) not in ("", "confirmed"):
         lines.append(Text(f"documented: {one.claims} – observed: {one.outcome}: {words.status(one)}", style="cyan"))

@@ -13,7 +13,7 @@ from making import record, record_row, watched_row
 from mlxprobe.api import diagnosis_of
 from mlxprobe.cli.ending import exit_code
 from mlxprobe.diagnosis import RULES
-from mlxprobe.reports import WATCH_FORMATS
+from mlxprobe.reports import FORMATS, WATCH_FORMATS
 from mlxprobe.reports.verdicts import verdict
 from mlxprobe.values.observation import Raised
 from mlxprobe.values.record import Finding, ProgramRecord, Remark, Unchecked
@@ -125,6 +125,12 @@ def test_no_format_says_what_another_denies(case: Case, form: str) -> None:
         assert not re.search(denied, text, re.IGNORECASE), (form, word)
     if form != "json":
         assert case.says in words(text)
+
+
+@ROWS
+def test_the_text_of_a_record_says_it_too(case: Case) -> None:
+    text = words(FORMATS["text"](record(case.row)))
+    assert case.says in text and "expected" not in text
 
 
 @ROWS
