@@ -109,7 +109,7 @@ class Inspection(Wishes):
 
     def look(self, step: int, now_s: float) -> dict[str, Any] | None:
         """Tell of a complete step; return what was looked at, `update` for pending operations. Decide on the next."""
-        self.wanted |= self.recorder.newcomers.begin() or self.recorder.reductions.is_after(step + 1)
+        self.wanted |= self.recorder.newcomers.begin() or self.recorder.reductions.is_after(step + 1) or self.answered()
         looked, inside, self._inside = None, self._inside, {}
         if is_landmark(step):  # whatever the other inspectors cost, growth is to be proved
             self.looks.refresh(now_s)

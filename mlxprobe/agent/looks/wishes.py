@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.record.recorder import Recorder
@@ -20,8 +21,19 @@ class Wishes:
         self.often_at: tuple[str, int] | None = None  # where the last of many were
         self.attends = False  # whether the place where the mask of an attention is decided is asked for
         self.doubted = False  # whether what is or will be told may prove wrong: landmarks are looked at anyhow then
+        self.asking: Callable[[], bool] | None = None  # before the next step: whether it is to be sampled
         self.shuffled = 0  # rows that came again at another place of a batch
         self.alone = 0  # calls of a trained model with one row, outside of gradient calls
+
+    def ask(self, question: Callable[[], bool]) -> None:
+        """Have a question answered before the next step: whether that is to be sampled. The last one counts."""
+        self.asking = question
+        self.recorder.wake()
+
+    def answered(self) -> bool:
+        """Answer the question that waits, if any, once."""
+        question, self.asking = self.asking, None
+        return question is not None and question()
 
     @property
     def wanted(self) -> bool:

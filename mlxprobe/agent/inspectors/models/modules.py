@@ -21,7 +21,7 @@ SURE = 3  # looks
 MANY = 32  # parameters that are looked behind
 LITTLE = 0.25  # of the elements that are kept
 DROPOUT = ("Dropout", "Dropout2d", "Dropout3d")
-KEPT = 16  # calls for evaluation mode
+KEPT, ASKED = 16, 256  # calls for evaluation mode; of them, those after which the next step may be sampled
 MOSTLY_NEW = 0.5  # of the running statistics, which MLX calls momentum
 Idle = dict[str, dict[str, int]]  # by kind, the modules that are in evaluation mode, by path
 
@@ -44,6 +44,7 @@ class Modules(Inspector):
         self._hasty: list[
             tuple[Callable[[], Any], tuple[str, int]]
         ] = []  # batch normalisations, and where each is made
+        self._asked = 0
         self._set: list[tuple[Callable[[], Any], tuple[str, int]]] = []  # to evaluation mode: what, and where
 
     def imported(self, name: str, module: Any) -> None:
@@ -69,9 +70,18 @@ class Modules(Inspector):
             mode, module = given(args, kwargs)
             if mode is not None and not mode:
                 self._set = [*self._set[1 - KEPT :], (weakref.ref(module), sites.calling())]
+                if not self.inspection.busy and self._asked < ASKED:
+                    self._asked += 1
+                    self.inspection.ask(self._is_idle)
             return original(*args, **kwargs)
 
         return train
+
+    def _is_idle(self) -> bool:
+        """Tell whether the model is still in evaluation mode, and that is not known yet."""
+        model = self._model()
+        found = {} if model is None else idle(model)
+        return any(self._modes.get(kind, 0) < SURE for kind in found)
 
     def calling(self) -> None:
         """See whether the parameters are evaluated."""
