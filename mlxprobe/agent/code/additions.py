@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import linecache
 import re
+import sys
 from types import FunctionType
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.sites import Site
+from mlxprobe.agent.code.source import functions
 from mlxprobe.agent.wrapping import typed
+
+EVERYWHERE = range(1, sys.maxsize)
 
 
 def assigned(name: str, site: Site, kind: Any = None) -> Site:
     """Return the line that adds to a variable, where the source shows one; else where the frame stands.
 
-    An attribute is added to by its own class first of all, wherever that is written.
+    An attribute is added to by its own class first of all, wherever that is written; a function's variable in that
+    function alone, for others may never have run.
     """
     word = re.escape(name.rpartition(".")[2].partition("[")[0])
     adds = re.compile(
@@ -27,14 +32,24 @@ def assigned(name: str, site: Site, kind: Any = None) -> Site:
             for number in sorted({line for _, _, line in code.co_lines() if line}):
                 if adds.search(linecache.getline(code.co_filename, number)):
                     return code.co_filename, number
-    lines = linecache.getlines(site[0])
-    one_line = (number for number, line in enumerate(lines, 1) if adds.search(line))
-    number = next(one_line, 0) or renewed("".join(lines), word)
-    return sites.moved(site, number) if number else site
+    lines, inner = linecache.getlines(site[0]), function_at(site)
+    found = [number for number, line in enumerate(lines, 1) if adds.search(line)] + renewed("".join(lines), word)
+    here = [number for number in found if number in inner]
+    if not here and ("." in name or inner == EVERYWHERE):
+        here = found
+    return sites.moved(site, here[0]) if here else site
 
 
-def renewed(source: str, word: str) -> int:
-    """Return the first line that makes a variable of what it was, over however many lines; 0 for none."""
+def function_at(site: Site) -> range:
+    """Return the lines of the function around a line; those of the whole file outside of all functions."""
+    named = [found for (name, _), found in functions(site[0]).items() if name != "<lambda>"]
+    every = [one for found in named for one in found]
+    around = [range(one.lineno, (one.end_lineno or one.lineno) + 1) for one in every]
+    return min((one for one in around if site[1] in one), key=len, default=EVERYWHERE)
+
+
+def renewed(source: str, word: str) -> list[int]:
+    """List the lines that make a variable of what it was, over however many lines."""
     import ast
 
     def is_it(node: ast.AST) -> bool:
@@ -43,6 +58,5 @@ def renewed(source: str, word: str) -> int:
     try:
         nodes = [one for one in ast.walk(ast.parse(source)) if isinstance(one, ast.Assign)]
     except (SyntaxError, ValueError, RecursionError):
-        return 0
-    makes = (one.lineno for one in nodes if any(map(is_it, one.targets)) and any(map(is_it, ast.walk(one.value))))
-    return next(makes, 0)
+        return []
+    return [one.lineno for one in nodes if any(map(is_it, one.targets)) and any(map(is_it, ast.walk(one.value)))]

@@ -134,12 +134,14 @@ def _from_outside(node: ast.Name, scope: Scope, way: Way, trail: Trail) -> Site 
 
 
 def _attribute(node: ast.Attribute, scope: Scope) -> Site | None:
-    """Return the line of a user's class that sets an attribute: from what it was, or else in no constructor."""
+    """Return the only line of a user's class that sets an attribute, or that makes it of what it was.
+
+    Where there are several of these nothing tells which ran last.
+    """
     owner = scope.value(node.value)
     found = list(authored.settings(owner, node.attr)) if owner is not None else []
-    renewed = [one for one, value, _ in found if node.attr in {getattr(each, "attr", "") for each in ast.walk(value)}]
-    later = [one for one, _, name in found if name != "__init__"]
-    return next(iter([*renewed, *later, *(one for one, *_ in found)]), None)
+    renewed = [one for one in found if node.attr in {getattr(each, "attr", "") for each in ast.walk(one[1])}]
+    return next((some[0][0] for some in (renewed, found) if len(some) == 1), None)
 
 
 def _call(node: ast.Call, scope: Scope, way: Way, trail: Trail) -> Site:
