@@ -37,6 +37,10 @@ HANGS = [
     ("a rank goes on without one collective", (waiting(0, LEARNT + "g"), waiting(1, LEARNT + "m")),
      ("MP701", ERROR, 31, (1,))),
     ("rank 0 validates alone", (waiting(0, "gggv"), waiting(1, "gggg")), ("MP701", ERROR, 40, (0,))),
+    ("rank 0 validates alone after the first step", (waiting(0, "gv"), waiting(1, "gg")),
+     ("MP701", ERROR, 40, (0,))),
+    ("rank 1 validates alone after the first step", (waiting(0, "gg"), waiting(1, "gv")),
+     ("MP701", ERROR, 40, (1,))),
     ("one of three goes on without", (waiting(0, "g", size=3), waiting(1, "m", size=3), waiting(2, "g", size=3)),
      ("MP701", ERROR, 40, (1,))),
     ("a rank stands elsewhere", (waiting(0, "ggg"), elsewhere(1, "gg")), ("MP701", ERROR, 31, (1,))),
@@ -50,10 +54,24 @@ HANGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("ranks", "right"), [case[1:] for case in HANGS[:2] + HANGS[3:]],
-                         ids=[case[0] for case in HANGS[:2] + HANGS[3:]])  # fmt: skip
+@pytest.mark.parametrize(("ranks", "right"), [case[1:] for case in HANGS[:4] + HANGS[5:]],
+                         ids=[case[0] for case in HANGS[:4] + HANGS[5:]])  # fmt: skip
 def test_a_hang_is_told_with_its_rank_and_its_line(ranks: Sequence[Observation], right: tuple[Any, ...]) -> None:
     assert told(*ranks) == [right]
+
+
+@pytest.mark.parametrize(
+    ("ranks", "advice"),
+    [
+        ((waiting(0, "v"), waiting(1, "g")), "on every rank"),
+        ((waiting(0, "gm"), waiting(1, "mg")), ""),
+        ((waiting(0, "ggg"), waiting(1, "ggG")), ""),
+    ],
+    ids=["one of two lines on each", "another order", "another shape at one line"],
+)
+def test_an_order_is_advised_where_an_order_is_wrong(ranks: Sequence[Observation], advice: str) -> None:
+    (found,) = [one for one in diagnose_ranks(ranks) if one.code == "MP702"]
+    assert advice in found.instead and bool(advice) is bool(found.instead)
 
 
 def test_of_three_the_odd_one_is_told_even_at_the_first_collective() -> None:

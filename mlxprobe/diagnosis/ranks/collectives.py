@@ -27,13 +27,30 @@ from mlxprobe.diagnosis.ranks.fates import (
     what,
     worker_ended,
 )
-from mlxprobe.diagnosis.ranks.lanes import Lane, course, key, lanes, odd_ones, parting, shifted, site, strayed, way_left
+from mlxprobe.diagnosis.ranks.lanes import (
+    Lane,
+    course,
+    key,
+    lanes,
+    odd_ones,
+    only,
+    parting,
+    shifted,
+    site,
+    strayed,
+    way_left,
+)
 from mlxprobe.diagnosis.ranks.messages import with_messages
-from mlxprobe.diagnosis.registry import ranks_finding, rule
-from mlxprobe.values.measures import standing
+from mlxprobe.diagnosis.ranks.unevaluated import lying, unevaluated
+from mlxprobe.diagnosis.registry import ranks_finding
 from mlxprobe.values.observation import Collective, Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
+
+TOGETHER = (  # where neither rank has built at the other's line: an order is not what is wrong
+    "call both collectives on every rank; one below a condition such as `if group.rank() == 0` goes above it, and only "
+    "the `print` stays there."
+)
 
 
 @ranks_finding("MP701", "rank-behind")
@@ -116,7 +133,7 @@ def _difference(group: list[Lane]) -> Finding | None:
     late = min(left, key=lambda one: (one.last, course(one)))
     if late.last < ahead.last:
         return _behind(left, late, ahead)
-    return _unevaluated(left)
+    return unevaluated(left)
 
 
 def _parted(group: list[Lane], number: int, *, stuck: bool) -> Finding:
@@ -125,6 +142,9 @@ def _parted(group: list[Lane], number: int, *, stuck: bool) -> Finding:
     there = left.at(number)
     others = [one for one in group if one not in odd and (odd or key(one.at(number)) != key(there))]
     here = min(others, key=lambda one: (site(one.at(number)) != site(there), one.onwards(number), course(one)))
+    if not odd and (alone := only(left, here, number) or only(here, left, number)):
+        odd, left, here = [alone], alone, here if alone is left else left
+        there = left.at(number)
     died = [one for one in group if lost(one.seen) and not one.seen.raised and pending(one.at(number))]
     sure = stuck or died or all(one.at(number).sure and one.at(number).done_s is not None for one in group)
     severity = Severity.ERROR if sure else Severity.WARNING
@@ -146,7 +166,9 @@ def _parted(group: list[Lane], number: int, *, stuck: bool) -> Finding:
         )
         return at("MP701", joined(message, after), here.at(number), involved, severity)
     message = f"{called(there, number)} of {ours} meets {what(here.at(number))} of {theirs}"
-    return at("MP702", joined(message, after), there, involved, severity)
+    found = at("MP702", joined(message, after), there, involved, severity)
+    apart = site(there) not in here.sites(here.last + 1) and site(here.at(number)) not in left.sites(left.last + 1)
+    return msgspec.structs.replace(found, instead=TOGETHER) if apart else found
 
 
 def _behind(group: list[Lane], late: Lane, ahead: Lane) -> Finding:
@@ -164,7 +186,7 @@ def _behind(group: list[Lane], late: Lane, ahead: Lane) -> Finding:
             message = joined(f"{fewer}, and never built {place}", fewer_rounds(late.seen), after)
             return at("MP708", message, missing, ranks, Severity.ERROR)
     elif waits(late.seen) and not busy(late.seen, ahead.seen) and number > late.last:
-        return _lying(late, ahead, after)
+        return lying(late, ahead, after)
     message = f"{who} never built {place}{skipping(late.seen)}{thread_ended(late.seen)}{worker_ended(late.seen)}"
     severity = Severity.WARNING if busy(late.seen) else Severity.ERROR
     return at("MP701", joined(message, after), missing, ranks, severity)
@@ -186,62 +208,3 @@ def _fewer(late: Sequence[Lane], ahead: Lane, missing: Collective) -> str:
 
 def _gradients(seen: Observation) -> int:
     return max(seen.sheet.gradients, sum(one.gradients for one in seen.steps))
-
-
-def _lying(late: Lane, ahead: Lane, after: str) -> Finding:
-    """Tell of an evaluation that waits, though all that its rank has built the other ranks have built too."""
-    message = (
-        f"rank {late.rank} waits in an evaluation for a collective that all have built (up to number {late.last}) and "
-        f"not all evaluate: rank {ahead.rank} went on"
-    )
-    made = rule("MP703").at(joined(message, after), *standing(late.seen), number=late.last)
-    return msgspec.structs.replace(made, ranks=(late.rank,))
-
-
-def _unevaluated(group: list[Lane]) -> Finding | None:
-    """Tell of ranks that have built the same, and wait at different places or no longer."""
-    waiting = [one for one in group if stopped(one.seen)]
-    others = [one for one in group if one not in waiting]
-    after = fates(one.seen for one in group)
-    if not group[0].rows:
-        return None
-    last = waiting[0].at(waiting[0].last)
-    who = named(one.rank for one in others) if others else ""
-    if others and not all(over(one.seen) for one in others):
-        verb = "stands" if len(others) == 1 else "stand"
-        message = f"{who} built {called(last, waiting[0].last)} and {verb} elsewhere"
-        return at("MP701", joined(message, after), last, [one.seen for one in others], Severity.WARNING)
-    if others:
-        proved = any(one.at(one.last).begun_s is None for one in others)
-        whose = "its end" if len(others) == 1 else "their ends"
-        message = f"{who} built {called(last, waiting[0].last)} and came to {whose} without evaluating it"
-        severity = Severity.ERROR if proved else Severity.WARNING
-        return at("MP703", joined(message, after), _asked(waiting[0], last), [one.seen for one in others], severity)
-    places = {standing(one.seen) for one in waiting}
-    if any(not waits(one.seen) for one in waiting):
-        return None
-    message = f"all ranks have built the same {group[0].last} collectives, and wait in evaluations at "
-    if len(places) > 1:
-        message += "different lines"
-    elif any(_may_lie(one) for one in group):
-        message += "one line: some have evaluated one that others let lie, or the backend itself stands still"
-    else:
-        return None
-    return at(
-        "MP703", joined(message, after), _asked(waiting[0], last), [one.seen for one in waiting], Severity.WARNING
-    )
-
-
-def _may_lie(lane: Lane) -> bool:
-    """Tell whether a rank may have gone on past a collective that it never evaluated: not where it has but one line."""
-    passed = any(one.done_s is not None and not one.sure for one in lane.rows)
-    return passed and len({site(one) for one in lane.rows}) > 1
-
-
-def _asked(lane: Lane, last: Collective) -> Collective:
-    """Put a collective where its rank asked for it, if that is known."""
-    file, line = standing(lane.seen)
-    raised = lane.seen.raised
-    if not file and raised is not None:
-        file, line = raised.file, raised.line
-    return msgspec.structs.replace(last, file=file, line=line, source="", caller=None) if file else last

@@ -225,6 +225,13 @@ def way_left(odd: Lane, other: Lane, number: int) -> str:
     return "skipped" if here in odd.sites(number) else ""
 
 
+def only(one: Lane, other: Lane, number: int) -> Lane | None:
+    """Return a lane that has built at a line where the other never has, and the other at a line of both; else None."""
+    there, here = site(one.at(number)), site(other.at(number))
+    alone = there not in other.sites(other.last + 1) and here in one.sites(one.last + 1)
+    return one if alone else None
+
+
 def _goes_on(longer: Lane, shorter: Lane, number: int, extra: int) -> bool:
     """Tell whether all that a lane has after some extra ones is what the other has at once."""
     both = range(number, min(shorter.last, longer.last - extra) + 1)
