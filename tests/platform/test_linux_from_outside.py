@@ -150,6 +150,10 @@ CORE, UPSTREAM = "/v/mlx/core.cpython-311-x86_64-linux-gnu.so", Native(PYTHON, "
 BOUND, AGAIN = Native(CORE, "core.so+0x62da2"), Native(CORE, "core.so+0x4ea04")
 STRUCT = Native("/opt/lib/python3.11/lib-dynload/_struct.cpython-311-x86_64-linux-gnu.so", "s_pack_internal")
 SLEEP = Native("/opt/lib/python3.11/lib-dynload/time.cpython-311-x86_64-linux-gnu.so", "time_sleep")
+SSL, READ = (
+    Native("/lib/libssl.so.3", "SSL_read"),
+    Native(STRUCT.file.replace("_struct", "_ssl"), "_ssl__SSLSocket_read"),
+)
 COLLECTS, OLD = Native("/usr/bin/python3.11", "gc_collect_main"), Native("/usr/bin/python3.11", "dict_get")
 
 
@@ -160,6 +164,8 @@ COLLECTS, OLD = Native("/usr/bin/python3.11", "gc_collect_main"), Native("/usr/b
         ((WAIT, EVENT, EVAL, STALE, BOUND, UPSTREAM, STALE), (WAIT, EVENT, EVAL, BOUND)),
         ((WAIT, EVENT, EVAL, Native(PYTHON, "drop_gil"), BOUND, AGAIN), (WAIT, EVENT, EVAL, BOUND)),
         ((WAIT, EVENT, EVAL, STRUCT, STALE, BOUND, UPSTREAM), (WAIT, EVENT, EVAL, BOUND)),
+        ((WAIT, EVENT, EVAL, BOUND, STRUCT, UPSTREAM), (WAIT, EVENT, EVAL, BOUND)),
+        ((WAIT, SSL, READ, UPSTREAM), (WAIT, SSL, READ)),
         ((WAIT, SLEEP, STALE, UPSTREAM), (WAIT, SLEEP)),
         ((WAIT, LOCK, EVENT, EVAL), (WAIT, LOCK, EVENT, EVAL)),
         ((WAIT, Native(PYTHON, "drop_gil"), EVENT), (WAIT,)),
@@ -168,9 +174,9 @@ COLLECTS, OLD = Native("/usr/bin/python3.11", "gc_collect_main"), Native("/usr/b
         ((COLLECTS, EVAL), (COLLECTS, EVAL)),
         ((EVENT, OLD, EVAL), (EVENT, EVAL)),
     ],
-    ids=["between MLX's", "before the bindings", "the lock, left over", "a module of Python's own", "its sleep",
-         "its lock", "no lock any more", "the bindings, left over", "nothing called them", "a collection",
-         "a program without libpython"],
+    ids=["between MLX's", "before the bindings", "the lock, left over", "a module of Python's own",
+         "one outside the bindings", "one that calls a library", "its sleep", "its lock", "no lock any more",
+         "the bindings, left over", "nothing called them", "a collection", "a program without libpython"],
 )  # fmt: skip
 def test_what_earlier_calls_left_on_a_stack_is_no_call(frames: tuple[Native, ...], calls: tuple[Native, ...]) -> None:
     assert chain(frames) == calls

@@ -22,6 +22,7 @@ DEEP_BYTES = 48 << 10
 MOST = 24
 _PYTHON = re.compile(r"/(?:lib)?python3?[\d.]*t?(?:\.so[\d.]*)?(?: \(deleted\))?$")
 _BUILT_IN = re.compile(r"/lib-dynload/[^/]*$")  # Python's own extension modules, which the interpreter alone calls
+_EXTENSION = re.compile(r"\.(?:cpython-|abi3\.)[^/]*$")
 _SYSTEM = re.compile(r"/(?:lib(?:c|m|pthread|stdc\+\+|gcc_s)|ld-linux[^/]*)[.-][^/]*$")
 INTERPRETER = (
     "_PyEval_",
@@ -99,12 +100,14 @@ def chain(frames: Iterable[Native]) -> tuple[Native, ...]:
         if _is_nameless(one) and not (found and _is_library(found[-1]) and _calls(one, found[-1])):
             continue
         found.append(one)
-    return tuple(one for at, one in enumerate(found) if not (_BUILT_IN.search(one.file) and _meets(found[at:])))
+    return tuple(one for at, one in enumerate(found) if not (_BUILT_IN.search(one.file) and _is_left_over(found, at)))
 
 
-def _meets(found: Sequence[Native]) -> bool:
-    """Tell whether a function of another library is further out than the first of these."""
-    return any(_is_library(one) and one.file != found[0].file for one in found)
+def _is_left_over(found: Sequence[Native], at: int) -> bool:
+    """Tell whether a function of a module of Python's own would call another module, or be called by a library."""
+    inner = (one for one in found[:at] if _EXTENSION.search(one.file))
+    outer = (one for one in found[at + 1 :] if _is_library(one))
+    return any(one.file != found[at].file for one in (*inner, *outer))
 
 
 def _is_library(one: Native) -> bool:
