@@ -178,7 +178,9 @@ def figures(one: ProgramRecord) -> str:
     """Put steps, time, loss and memory in one line; nothing of a program that was not watched."""
     if one.outcome is Outcome.UNJUDGED and not (one.begun_s or one.steps):
         return ""
-    parts = [counted(one.steps, "step") if one.steps else "no training step"]
+    first = any(remark.name == "no step" and remark.detail for remark in one.remarks)
+    none = "in the first training step" if first else "no training step"
+    parts = [counted(one.steps, "step") if one.steps else none]
     if one.step_s:  # the first two also build and compile
         parts.append(f"{duration(statistics.median(one.step_s[2:] or one.step_s))} a step")
     if one.worst_step and one.steps > 1:

@@ -226,7 +226,9 @@ def duration(seconds: float) -> str:
 
 
 def megabytes(count: float) -> str:
-    """Write a number of bytes in MB."""
+    """Write a number of bytes in MB; in kB where that would be 0.0 MB."""
+    if 0 < abs(count) < 5e4:
+        return f"{count / 1e3:.1f} kB"
     return f"{count / 1e6:.1f} MB" if abs(count) < 1e8 else f"{count / 1e6:.0f} MB"
 
 

@@ -23,6 +23,7 @@ OF_A_SHELL = {  # `mlx.launch` hands its words to one, and leaves with 0 all the
     127: " (a shell has not found what it was given)",
 }
 UNAPPLIED = {"gradients unused", "parameters unchanged"}  # facts of MP205
+FIRST_STEP = "the first training step has not ended"
 REMOTE, UNWATCHED = OF_RANKS = "remote ranks", "ranks not watched"
 
 
@@ -63,7 +64,12 @@ def _interrupt(seen: Observation) -> Iterator[Remark]:
 
 
 def _steps(seen: Observation) -> Iterator[Remark]:
-    if seen.begun and not seen.steps:
+    if not seen.begun or seen.steps:
+        return
+    if any(fact.name == "first gradient" for fact in seen.facts):
+        message = f"{FIRST_STEP}: little can be said of training"
+        yield Remark(name="no step", message=message, detail={"gradients": 1})
+    else:
         yield Remark(name="no step", message="no training step was seen: nothing can be said of training")
 
 

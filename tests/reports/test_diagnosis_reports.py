@@ -75,7 +75,7 @@ def test_findings_read_as_a_compiler_prints_them() -> None:
         "    operations_per_step = 1,130, ratio = 0.1235, steps = 20",
         "    Use instead: `mx.eval(model.parameters(), optimizer.state)` after each",
     ]
-    assert report.endswith("peak memory 0.0 MB\nnot healthy: 1 error\n")
+    assert report.endswith("peak memory 2.0 kB\nnot healthy: 1 error\n")
 
 
 def test_a_path_below_the_current_folder_is_relative_another_is_not(tmp_path: Path) -> None:
@@ -105,6 +105,7 @@ def remark(name: str, message: str, **changes: Any) -> Remark:
     return Remark(name=name, message=message, **changes)
 
 
+FIRST = msgspec.structs.replace(remark("no step", "the first training step has not ended"), detail={"gradients": 1})
 BLIND = remark("no step", "no training step was seen: nothing can be said of training")
 CHILD = remark("child crashed", "2 child processes, one ended by SIGSEGV")
 EARLY = remark("left early", "it left past Python's own ending", grave=False)
@@ -162,14 +163,16 @@ def losses(*values: float, stream: int = 0) -> tuple[Reading, ...]:
 
 WORST = "worst 10.0 ms at step 1, 1.9 s in all"
 FIGURES = [
-    ("all of them", {}, "20 steps, 10.0 ms a step, " + WORST + ", loss 4 → 0.2, peak memory 0.0 MB"),
-    ("no step", {"steps": 0, "step_s": (), "losses": ()}, "no training step, peak memory 0.0 MB"),
+    ("all of them", {}, "20 steps, 10.0 ms a step, " + WORST + ", loss 4 → 0.2, peak memory 2.0 kB"),
+    ("no step", {"steps": 0, "step_s": (), "losses": ()}, "no training step, peak memory 2.0 kB"),
+    ("the first step", {"steps": 0, "step_s": (), "losses": (), "memory": (), "samples": (), "remarks": (FIRST,)},
+     "in the first training step"),
     ("one step", {"steps": 1, "step_s": (0.5,), "losses": losses(2.0)},
-     "1 step, 500.0 ms a step, loss 2, peak memory 0.0 MB"),
+     "1 step, 500.0 ms a step, loss 2, peak memory 2.0 kB"),
     ("the first model's loss", {"losses": losses(4.0, 1.0) + losses(9.0, stream=1)},
-     "20 steps, 10.0 ms a step, " + WORST + ", loss 4 → 1, peak memory 0.0 MB"),
+     "20 steps, 10.0 ms a step, " + WORST + ", loss 4 → 1, peak memory 2.0 kB"),
     ("a loss that is not finite", {"losses": losses(4.0, float("nan"))},
-     "20 steps, 10.0 ms a step, " + WORST + ", loss 4 → nan, peak memory 0.0 MB"),
+     "20 steps, 10.0 ms a step, " + WORST + ", loss 4 → nan, peak memory 2.0 kB"),
     ("without MLX's own figure", {"memory": ()},
      "20 steps, 10.0 ms a step, " + WORST + ", loss 4 → 0.2, peak resident memory 50.0 MB"),
     ("a step that took long", {"worst_step": 300, "worst_step_s": 7.44, "steps_s": 1234.5, "losses": (), "memory": ()},

@@ -42,6 +42,8 @@ SAID = [
     ("updates by hand", seen(sheet=Sheet(gradients=20, updates=20, by_hand=20)), []),
     ("updates in place", seen(sheet=Sheet(gradients=20, in_place=True)), []),
     ("no update, as MP205 says", seen(sheet=Sheet(gradients=20), facts=(Fact(name="gradients unused"),)), []),
+    ("in the first step", seen(steps=(), facts=(Fact(name="first gradient"),)),
+     ["the first training step has not ended: little can be said of training"]),
     ("no MLX", seen(steps=(), begun=False), []),
     ("another process", seen(facts=(other(7), other(7))), ["process 7 imported MLX too, and was not watched"]),
     ("two of them", seen(facts=(other(8), other(7))), ["processes 7, 8 imported MLX too, and were not watched"]),
