@@ -30,7 +30,7 @@ CUT = ("timeout", "memory", "")  # how a run ended that a limit ended; older bas
 LOSS_TOLERANCE = 1e-3
 STEADY_RUNS = 3  # in which a baseline never failed, before a candidate that does so now and then is called worse
 NOT_JUDGED = (Outcome.UNJUDGED, Outcome.SKIPPED)
-NEVER_IMPORTED = "it never imported MLX"
+NEVER_IMPORTED = "its main process never imported MLX"
 
 
 Rows = Sequence[ProgramRecord]

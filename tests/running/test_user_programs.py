@@ -34,6 +34,7 @@ timeout-s = 1.5
 """
 TRAIN = """
 import json, os, sys
+import mlx.core
 seen = {"folder": os.getcwd(), "words": sys.argv[1:], "colour": os.environ.get("COLOUR", "")}
 open(os.environ["SEEN"] + "/" + (seen["colour"] or "none") + ".json", "w").write(json.dumps(seen))
 """
@@ -50,11 +51,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "pyproject.toml").write_text(PROJECT)
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "train.py").write_text(TRAIN)
-    (tmp_path / "stuck.py").write_text("import time\ntime.sleep(9999)\n")
+    (tmp_path / "stuck.py").write_text("import time, mlx.core\ntime.sleep(9999)\n")
     (tmp_path / "endless.py").write_text(ENDLESS)
     tools = tmp_path / "tools"
     tools.mkdir()
-    (tools / "ours").write_text(f"#!{sys.executable}\nimport sys\nassert sys.argv[1:] == ['--version']\n")
+    (tools / "ours").write_text(f"#!{sys.executable}\nimport sys, mlx.core\nassert sys.argv[1:] == ['--version']\n")
     (tools / "ours").chmod(0o755)
     monkeypatch.setenv("PATH", str(tools), prepend=":")
     monkeypatch.setenv("SEEN", str(tmp_path))
@@ -66,11 +67,11 @@ def call(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
-def outcomes(folder: Path, *patterns: str) -> dict[str, dict[str, object]]:
+def outcomes(folder: Path, *patterns: str, code: int = 0) -> dict[str, dict[str, object]]:
     """Run programs once each, and return their rows by name."""
     words = [word for one in patterns for word in ("--scenario", f"programs/{one}")]
     done = call("matrix", "current", *words, "--format", "json", "--output", str(folder / "out.json"))
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == code, done.output
     (record,) = json.loads((folder / "out.json").read_text())["records"]
     return {row.get("variant") or row["program"]: row for row in record["programs"]}
 
@@ -90,13 +91,17 @@ def test_limits_are_as_declared(project: Path) -> None:
     outcomes(project, "place")
     enough_s = round(1 + 2 * (time.monotonic() - began_s), 1)
     (project / "pyproject.toml").write_text(PROJECT.replace("timeout-s = 1.5", f"timeout-s = {enough_s}"))
-    rows = outcomes(project, "stuck", "endless")
+    rows = outcomes(project, "stuck", "endless", code=2)  # a run that a limit ends says nothing
     assert {name: row["outcome"] for name, row in rows.items()} == {"stuck": "hang", "endless": "slow"}
     assert rows["stuck"]["limits"]["stall_s"] == 0.5  # type: ignore[index]
     assert rows["endless"]["limits"]["timeout_s"] == enough_s  # type: ignore[index]
 
 
-COMPARED = [("everything by default", "", 1), ("only what is asked for", 'compare = ["loss", "peak"]', 0)]
+COMPARED = [
+    ("everything by default", "", 1),
+    ("only what is asked for", 'compare = ["finding", "error"]', 0),
+    ("only what neither side shows", 'compare = ["loss", "peak"]', 2),
+]
 
 
 @pytest.mark.slow
@@ -106,11 +111,11 @@ def test_only_the_aspects_declared_are_compared(line: str, code: int, project: P
     venv.create(project / "other", with_pip=False)
     site = next((project / "other").glob("lib/python*/site-packages"))
     (site / "ours.pth").write_text(str(next(Path(sys.prefix).glob("lib/python*/site-packages"))))
-    (project / "mine.py").write_text("import sys\nsys.exit(sys.prefix.endswith('other'))\n")
+    (project / "mine.py").write_text("import sys, mlx.core\nsys.exit(sys.prefix.endswith('other'))\n")
     other = f"python={project / 'other' / 'bin' / 'python'}"
     done = call("gate", "--baseline", HERE, "--candidate", other, "--scenario", "programs/mine")
     assert done.exit_code == code, done.output
-    assert ("mine: regression" in done.output) is bool(code)
+    assert ("mine: regression" in done.output) is (code == 1)
 
 
 LACKS = [

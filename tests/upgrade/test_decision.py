@@ -101,7 +101,7 @@ MANY = [
     ("a limit on one release", [PASS, TIMEOUT], [NAME], {}, {}, GOOD, ""),
     ("a limit on all", [TIMEOUT, TIMEOUT], [], {}, {}, UNDECIDED, "every run was ended by a limit"),
     ("unjudged on one", [PASS, UNJUDGED], [NAME], {}, {}, UNDECIDED, f"{NAME} (on 1: unjudged: because"),
-    ("never imports MLX", [WITHOUT, WITHOUT], [], {}, {}, UNDECIDED, "it never imported MLX"),
+    ("never imports MLX", [WITHOUT, WITHOUT], [], {}, {}, UNDECIDED, "its main process never imported MLX"),
     ("a release that does not import", [PASS], [], {"2.0": "ImportError"}, {}, BAD, ""),
     ("a release that cannot be made", [PASS], [], {}, {"2.0": "no index"}, UNDECIDED, "2.0 (no index)"),
     ("no release has a wheel", [], [NAME], {}, {}, GOOD, ""),

@@ -172,8 +172,8 @@ def test_a_full_disk_gives_no_verdict(project: Path, index: Path, monkeypatch: p
 
 TRAIN = "import mlx.core as mx\nprint(mx.ones(3).sum().item())\n"
 PROGRAMS = [
-    ("never imports MLX", "print('done')", [], "it never imported MLX"),
-    ("raises before it imports MLX", "import no_such_package", [], "it never imported MLX"),
+    ("never imports MLX", "print('done')", [], "its main process never imported MLX"),
+    ("raises before it imports MLX", "import no_such_package", [], "its main process never imported MLX"),
     ("every run ends by --timeout", TRAIN + "while True: pass", ["--timeout", "1.5s"], "ended by a limit"),
     ("every run ends by --memory-limit", TRAIN + "held = [b'1' * 10**7 for _ in range(40)]\nwhile True: pass",
      ["--memory-limit", "200MB"], "ended by a limit"),
@@ -317,7 +317,7 @@ def test_a_matrix_in_which_no_program_imports_mlx_is_no_pass(project: Path) -> N
 
 
 BISECTIONS = [
-    ("a good end that never imports MLX", "print('done')", [], "gives nothing to compare with: it never imported MLX"),
+    ("a good end that never imports MLX", "print('done')", [], "compare with: its main process never imported MLX"),
     ("a good end that --timeout ends", TRAIN + "while True: pass", ["--timeout", "1.5s"], "ended by a limit"),
 ]  # fmt: skip
 
