@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,7 @@ def fuzzed(
     from mlxprobe.machines.runners import Runners
 
     named(ops)
+    warnings.simplefilter("ignore")  # NumPy's, of what is not finite; for all threads, which no `catch_warnings` is
     programs = [replayed(replay)] if replay else cases(seed, ops)
     with Display() as display, place(settings, display) as where:
         runners = Runners(where, display)

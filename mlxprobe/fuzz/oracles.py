@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -29,6 +28,7 @@ class Judge:
         self.seen = seen
         self.unsupported: list[str] = []
 
+    @np.errstate(all="ignore")  # of what is not finite, which is a result as well
     def judge(self) -> list[Discrepancy]:
         """Return everything that is wrong with it."""
         if "fate" in self.seen:
@@ -181,6 +181,7 @@ def judged(case: Case, seen: Seen) -> list[Discrepancy]:
     return Judge(case, seen).judge()
 
 
+@np.errstate(all="ignore")
 def between(case: Case, before: Seen, after: Seen, name: str) -> list[Discrepancy]:
     """Compare what two sides gave, of which `name` was first, where no reference tells who is right."""
     if OTHER in OPERATIONS[case.operation].without or _reference(case) is not None:
@@ -206,9 +207,7 @@ def _put(text: str, words: Sequence[tuple[str, str]]) -> str:
 
 def _reference(case: Case, other: int = 0, second: Sequence[int] = ()) -> Expected | None:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is not finite, which is a result as well
-            return expected(case, other, second)
+        return expected(case, other, second)
     except REFUSALS:
         return None
 
@@ -225,8 +224,7 @@ def arrays_of(mode: Any) -> list[Seen]:
 
 def as_dtype(values: Numbers, dtype: str) -> Numbers:
     """Return exact results as a dtype of whole numbers holds them: those wrap around."""
-    with np.errstate(all="ignore"):
-        return values.astype(dtype) if "int" in dtype or dtype == "bool" else values
+    return values.astype(dtype) if "int" in dtype or dtype == "bool" else values
 
 
 def furthest(given: Numbers, right: Numbers, allowed: Numbers) -> tuple[tuple[int, ...], float, str] | None:

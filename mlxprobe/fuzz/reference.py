@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -116,8 +115,7 @@ def slope(case: Case, smooth: Sequence[int], ways: Sequence[Numbers]) -> tuple[N
         real = [one.reshape(-1) for one in _run(case, moved, references(case)) if one.dtype.kind in "fc"]
         return np.concatenate(real) if real else np.zeros(0)
 
-    with np.errstate(all="ignore"), warnings.catch_warnings(), contextlib.suppress(*REFUSALS):
-        warnings.simplefilter("ignore")
+    with np.errstate(all="ignore"), contextlib.suppress(*REFUSALS):
         long, short = ((at(length) - at(-length)) / (2 * length) for length in (STEP, STEP / 2))
         largest = float(np.max(np.abs(at(0.0)), initial=0.0))
         rounding = FEW * UNIT["float64"] * terms(case) * (1 + largest) / STEP

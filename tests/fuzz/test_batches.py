@@ -1,6 +1,7 @@
 """Batches in watched processes: numbers come back, a crash is pinned, nothing is lost."""
 
 import sys
+import warnings
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
@@ -8,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from watching import until
 
 from mlxprobe.cli.common import main
 from mlxprobe.cli.fuzz import fuzz
 from mlxprobe.fuzz.batch import Batches, Seen
 from mlxprobe.fuzz.case import Array, Case, Step
+from mlxprobe.fuzz.contents import contents
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.fuzzing import Fuzzing
 from mlxprobe.fuzz.generate import cases
@@ -112,6 +115,19 @@ def test_a_comparison_in_which_every_process_ends_at_a_limit_is_no_pass(flags: l
     assert "No verdict: none of 2 random programs" in done.stdout
 
 
+@pytest.mark.slow
+def test_what_numpy_warns_of_in_any_thread_does_not_reach_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    def loud(*given: Any) -> Any:
+        warnings.warn("overflow encountered in cast", RuntimeWarning, stacklevel=2)
+        return contents(*given)
+
+    monkeypatch.setattr("mlxprobe.fuzz.batch.contents", loud)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        assert CliRunner().invoke(main, ["fuzz", "--programs", "1", "--ops", "add"]).exit_code == 0
+    assert not seen
+
+
 def test_a_time_that_is_none_is_refused() -> None:
     done = CliRunner().invoke(main, ["fuzz", "--for", "soon"])
     assert done.exit_code == 2
@@ -200,7 +216,7 @@ def test_an_interrupted_run_judges_what_it_has(monkeypatch: pytest.MonkeyPatch) 
 
     def interrupted(*seen: Any) -> None:
         judged(*seen)
-        if not batches.stop.is_set():
+        if not batches.stop.is_set() and until(lambda: batches.runs == 2):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(fuzzing, "_judged", interrupted)

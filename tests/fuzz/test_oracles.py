@@ -1,5 +1,7 @@
 """What the oracles call wrong, and what rounding explains."""
 
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -170,3 +172,14 @@ def test_what_is_accepted_is_so_up_to_a_size() -> None:
     large = Discrepancy(case="", operation="erf", oracle="value", kind="numbers", message="", excess=3000.0)
     assert accepted.reason(small)
     assert not accepted.reason(large)
+
+
+def test_what_overflows_while_it_is_judged_warns_nobody() -> None:
+    class Large(Judge):
+        def _grown(self) -> Iterator[Discrepancy]:
+            assert not np.isfinite(np.array([1e308]) * np.float64(1e10)).any()
+            yield from ()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Large(ONE, {"value": told(X**2)}).judge() == []
