@@ -6,6 +6,7 @@ import os
 
 from mlxprobe.platform import LINUX, MAC
 
+TRACKER = b"multiprocessing.resource_tracker"
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 WITH_ENVIRONMENT = ("ps", "-A", "-E", "-ww") if MAC else ("ps", "axeww")  # macOS's is from its manual, and never run
 # One after the other: to FreeBSD what follows a `=` is all of it a header.
@@ -24,6 +25,14 @@ class LinuxKin:
     def die_with_parent(self, number: int) -> None:
         """Have the system send this process a signal when its parent ends."""
         _prctl(PR_SET_PDEATHSIG, number)
+
+    def frees(self, pid: int) -> bool:
+        """Check whether a process is Python's resource tracker, which frees the shared memory of another."""
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                return TRACKER in file.read()
+        except OSError:
+            return False
 
     def parents(self, program: int) -> dict[int, int]:
         """Map every process to its parent, zombies left out; one whose main thread alone has ended is none."""
@@ -55,6 +64,13 @@ class PortableKin:
 
     def die_with_parent(self, number: int) -> None:
         """Nothing: no system but Linux offers it."""
+
+    def frees(self, pid: int) -> bool:
+        """Check whether a process is Python's resource tracker, which frees the shared memory of another."""
+        import subprocess
+
+        order = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+        return TRACKER in subprocess.run(order, stdout=subprocess.PIPE, timeout=5, check=False).stdout
 
     def parents(self, program: int) -> dict[int, int]:
         """Map every process to its parent, zombies left out.

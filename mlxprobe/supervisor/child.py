@@ -33,6 +33,7 @@ CARRIED = AGENT.with_name("carried")
 END_WITHIN_S = 8.0
 TERM_GRACE_S = 0.3
 RIGHT = "give the path of a program, or the name of one that PATH finds"
+COMMAND_CHARACTERS = 60
 MOST_ORPHANS = 1000  # that are told of
 
 
@@ -44,6 +45,7 @@ class Child(Watched):
 
     def __init__(self, program: Program, folder: Path) -> None:
         super().__init__(folder, ReadEnd(folder / EVENTS_FILE if program.command else None))
+        self.ends_rest = not program.terminal  # else what it leaves has our own streams, and needs no pipe of ours
         self.empty = False
         self.tail = b""
         self._before = written(OWN_STDERR) if program.terminal else -1  # bytes in the file that our stderr is, if any
@@ -150,6 +152,11 @@ class Child(Watched):
             self.empty = True
         self.pump(0)
 
+    def release(self) -> None:
+        self._tell("leave")
+        self._pump_until(lambda: self.empty, END_WITHIN_S)
+        self.pump(0)
+
     def _pump_until(self, done: Callable[[], bool], limit_s: float) -> None:
         deadline = time.monotonic() + limit_s
         while not (done() or self.lost) and (left_s := deadline - time.monotonic()) > 0:
@@ -179,6 +186,9 @@ class Child(Watched):
                 del self.orphans[:-MOST_ORPHANS]
             elif word == "exit":
                 self.exit_code, self.exited_s = int(rest), time.monotonic()
+            elif word == "running":
+                self.empty = True
+                self.running = tuple((int(pid), _command(int(pid))) for pid in rest.split())
             else:
                 self.empty = True
                 self.left = tuple(int(pid) for pid in rest.split())
@@ -201,3 +211,11 @@ class Child(Watched):
             self._warden.wait(END_WITHIN_S)
         except subprocess.TimeoutExpired:
             self.left += (self._warden.pid,)
+
+
+def _command(pid: int) -> str:
+    """Return the first words of a process's command."""
+    from mlxprobe.platform.system import system  # what a start need not wait for
+
+    words = " ".join(system.command(pid))
+    return words if len(words) <= COMMAND_CHARACTERS else f"{words[:COMMAND_CHARACTERS]} …"

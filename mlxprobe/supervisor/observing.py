@@ -39,14 +39,15 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
     child, alone = watcher.child, len(watcher.processes.programs) == 1
     leads = log is watcher.log
     code = _exit_code(watcher, log, alone=alone)
-    how = ended if alone else _ended(watcher, log, ended)
+    lives_on = log.process.pid in {pid for pid, _ in child.running}
+    how = "running" if lives_on else ended if alone else _ended(watcher, log, ended)
     stacks = watcher.stacks.crash(log.process.pid or child.pid)
     return Observation(
         program=watcher.program.name,
         limits=watcher.limits,
         process=log.process if log.process.pid else None,
         ended=how,
-        exit_code=code,
+        exit_code=None if lives_on else code,
         begun=log.begun,
         finished=log.finished,
         mlx=log.mlx,
@@ -187,6 +188,8 @@ def _around(watcher: Watcher) -> list[Fact]:
     found = [Fact(name="child ended", detail={"pid": pid, "status": code}) for pid, code in watcher.child.orphans]
     found += [fact for log in processes.others for fact in log.facts if fact.name in OF_CHILDREN]
     told = [fact for fact in found if fact.detail.get("pid") not in rows]
+    for pid, command in watcher.child.running:
+        told.append(Fact(name="left running", detail={"pid": pid, "command": command}))
     if processes.left_out:
         told.append(Fact(name="processes left out", count=len(processes.left_out)))
     others = [log.process.pid for log in processes.logs.values() if (_exit_code(watcher, log, alone=False) or 0) >= 0]

@@ -5,8 +5,8 @@ the program's tree orphans (Linux), and kills the whole tree when told to, or wh
 the supervisor is gone. Its words are `CONTROL_FD EVENTS_FD`, the latter -1 where the program opens its events by name;
 what to start comes over the control line (see `orders`), for it may be called before anybody knows.
 
-Out: `pid N`, `unstarted REASON`, `exit STATUS`, `orphan PID STATUS`, at last `empty` or `left PID...`. In: `term`,
-`kill`, `signal N`, `done`.
+Out: `pid N`, `unstarted REASON`, `exit STATUS`, `orphan PID STATUS`, at last `empty`, `left PID...` or, after `leave`,
+`running PID...`. In: `term`, `kill`, `leave`, `signal N`, `done`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from mlxprobe.platform.kin import kin
 from mlxprobe.supervisor.orders import ordered
 
 END_WITHIN_S = 5.0
+LEFT_WITHIN_S = 0.3  # for what is about to end with the program
+FREED_WITHIN_S = 1.0  # for what frees the shared memory of a program that is killed
 SHARED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 PYTHONS = (signal.SIGPIPE, signal.SIGXFSZ)  # the interpreter ignores them by itself
 TWICE_S, LATE_S = 0.1, 2.0  # a signal that we get too went to the whole group; the supervisor may hear of it late
@@ -138,6 +140,10 @@ def obey(control: int, wake: int, program: int) -> None:
                 left = kill_all(control, program)
                 tell(control, "left " + " ".join(map(str, left)) if left else "empty")
                 return
+            if "leave" in orders:
+                running = left_running(control, program)
+                tell(control, "running " + " ".join(map(str, running)) if running else "empty")
+                return
 
 
 def hand_on(program: int, asked: dict[int, float], shared: dict[int, float]) -> None:
@@ -179,23 +185,41 @@ def reap(control: int, program: int, *, ending: bool = False) -> bool:
             tell(control, f"{word} {os.waitstatus_to_exitcode(status)}")
 
 
+def left_running(control: int, program: int) -> list[int]:
+    """Return what lives on after the program's end."""
+    deadline = time.monotonic() + LEFT_WITHIN_S
+    while True:
+        childless = reap(control, program)
+        living = [] if childless and kin.adopts else descendants(program)
+        if not living or time.monotonic() > deadline:
+            return living
+        time.sleep(0.01)
+
+
 def kill_all(control: int, program: int) -> list[int]:
-    """Kill the tree round by round until it is gone; return the processes that would not die."""
+    """Kill the tree round by round until it is gone; return the processes that would not die.
+
+    Python's resource tracker frees the shared memory of what is killed, and then ends by itself.
+    """
     deadline = time.monotonic() + END_WITHIN_S
+    freed = time.monotonic() + FREED_WITHIN_S
     while True:
         childless = reap(control, program, ending=True)
         living = [] if childless and kin.adopts else descendants(program)
         if (childless and not living) or time.monotonic() > deadline:
             return living
-        signal_all(program, living, signal.SIGSTOP)  # what is stopped cannot fork while the others are killed
-        signal_all(program, living, signal.SIGKILL)
+        spared = {pid for pid in living if kin.frees(pid)} if time.monotonic() < freed else set()
+        group, doomed = 0 if spared else program, [pid for pid in living if pid not in spared]
+        signal_all(group, doomed, signal.SIGSTOP)  # what is stopped cannot fork while the others are killed
+        signal_all(group, doomed, signal.SIGKILL)
         time.sleep(0.002)
 
 
-def signal_all(program: int, living: list[int], number: int) -> None:
-    """Signal the program's process group at one blow, then each process."""
+def signal_all(group: int, living: list[int], number: int) -> None:
+    """Signal the program's process group at one blow, unless it is 0, then each process."""
     try:
-        os.killpg(program, number)
+        if group:
+            os.killpg(group, number)
     except OSError:
         pass
     for pid in living:

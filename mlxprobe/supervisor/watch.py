@@ -244,6 +244,6 @@ def watched(
     ended = watcher.run()
     watcher.tree.scan()
     watcher.follow()
-    child.end(gently=ended in ("stalled", "timeout", "enough"))  # what eats memory gets no time to eat more
+    child.finish(ended)
     watcher.processes.feed(child.take_events())
     return watcher.observations("unreaped" if child.left else ended)

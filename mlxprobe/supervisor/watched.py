@@ -25,6 +25,8 @@ class Watched:
         self.lost = False
         self.unstarted = ""
         self.left: tuple[int, ...] = ()
+        self.ends_rest = True
+        self.running: tuple[tuple[int, str], ...] = ()  # what it has left, with its command
         self.orphans: list[tuple[int, int]] = []
         self.printed_bytes = 0
         self._events = events
@@ -64,6 +66,17 @@ class Watched:
     def output(self) -> str:
         """Return the last of what the program printed, both streams as they came."""
         raise NotImplementedError
+
+    def finish(self, ended: str) -> None:
+        """Take the tree down, `ended` as in `Observation`; what a program has left at its end may live on."""
+        if self.over and not self.ends_rest and ended in ("exited", "not-started"):
+            self.release()
+        else:
+            self.end(gently=ended in ("stalled", "timeout", "enough"))  # what eats memory gets no time to eat more
+
+    def release(self) -> None:
+        """Let live on what a program that has ended has left."""
+        self.end(gently=False)
 
     def leave(self) -> None:
         """Take what is to be seen of a process that goes on for seen."""

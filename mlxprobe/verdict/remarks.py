@@ -16,7 +16,7 @@ from mlxprobe.verdict.errors import known_error
 
 ASKED_TO_END = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE}  # how programs end their own children
 SHELL_SIGNAL = 128  # what a shell adds to the number of the signal that ended its command
-MOST_NAMED = 5  # lost events, by name
+MOST_NAMED = 5  # lost events by name, or processes
 WAITED_S, WAITED = 2.0, 20  # seconds since the last step, and times the slowest one, that are worth a word
 OF_A_SHELL = {  # `mlx.launch` hands its words to one, and leaves with 0 all the same
     126: " (a shell may not execute what it was given: write `python train.py`, not `train.py`)",
@@ -38,6 +38,7 @@ def remarks(seen: Observation) -> tuple[Remark, ...]:
         _lost,
         _remote,
         _children,
+        _left_running,
         _ending,
         _memory,
         _long_steps,
@@ -155,6 +156,16 @@ def _children(seen: Observation) -> Iterator[Remark]:
         message=f"{known} child {'process' if known == 1 else 'processes'}, {', '.join(ways)}{shells}",
         detail={"children": known, "crashed": len(told)},
     )
+
+
+def _left_running(seen: Observation) -> Iterator[Remark]:
+    """Name the processes that a program has left running; nothing is wrong with that."""
+    left = [f"{int(figure(fact, 'pid'))} ({fact.detail.get('command')})" for fact in _all(seen, "left running")]
+    if left:
+        more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
+        message = f"it has ended and left {len(left)} {'process' if len(left) == 1 else 'processes'} running: "
+        message += ", ".join(left[:MOST_NAMED]) + more
+        yield Remark(name="left running", message=message, detail={"processes": len(left)}, grave=False)
 
 
 def _failure(fact: Fact, *, trains: bool) -> str:
