@@ -7,25 +7,28 @@ from typing import Any
 import msgspec
 
 NO_SENSE = (msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError, OverflowError)
-NONSENSE_IS_SURE = 100  # lines; no more of them is read then, for they may come without end
+SHOWN_CHARACTERS = 60
 
 
 class Feed:
-    """Take in event lines. One that makes no sense is counted."""
+    """Take in event lines. Those that make no sense are counted, and the first one is kept."""
 
     def __init__(self) -> None:
         self.garbled = 0
+        self.nonsense = ""
 
     def feed(self, lines: bytes) -> bool:
         """Take in complete lines; return whether they show progress of the program."""
         moved = False
         for line in lines.splitlines():
-            if self.garbled >= NONSENSE_IS_SURE:
-                break
             try:
-                moved |= self.take(msgspec.json.decode(line))
+                moved |= line.startswith(b"{") and self.take(msgspec.json.decode(line))
+                makes_sense = line.startswith(b"{")
             except (msgspec.DecodeError, *NO_SENSE):
+                makes_sense = False
+            if not makes_sense:
                 self.garbled += 1
+                self.nonsense = self.nonsense or repr(line[:SHOWN_CHARACTERS].decode(errors="replace"))
         return moved
 
     def take(self, event: dict[str, Any]) -> bool:

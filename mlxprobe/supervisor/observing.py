@@ -188,6 +188,8 @@ def _around(watcher: Watcher) -> list[Fact]:
     found = [Fact(name="child ended", detail={"pid": pid, "status": code}) for pid, code in watcher.child.orphans]
     found += [fact for log in processes.others for fact in log.facts if fact.name in OF_CHILDREN]
     told = [fact for fact in found if fact.detail.get("pid") not in rows]
+    if processes.nonsense:
+        told.append(Fact(name="nonsense", count=processes.garbled, detail={"line": processes.nonsense}))
     for pid, command in watcher.child.running:
         told.append(Fact(name="left running", detail={"pid": pid, "command": command}))
     if processes.left_out:

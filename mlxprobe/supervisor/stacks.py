@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlxprobe.agent.code.roots import AGENT, Roots
-from mlxprobe.agent.wire.shared import ASK_FILE, STACK_SIGNAL, STACKS_END, STACKS_FILE
+from mlxprobe.agent.wire.shared import ASK_FILE, STACK_SIGNAL, STACKS_END, STACKS_FILE, THEIRS
 from mlxprobe.supervisor.patience import LOOK_S, Patience
 from mlxprobe.values.vocabulary import Whose
 
@@ -88,7 +88,7 @@ class Stacks:
         return {pid for pid in left if pid not in waiting or self.of(pid).takes_back()}
 
     def _signalled(self, pid: int, *, final: bool) -> bool:
-        if runs(pid) and not final:
+        if self.of(pid).is_theirs() or (runs(pid) and not final):
             return False
         signal_to(pid)
         return True
@@ -118,6 +118,7 @@ class StackFile:
     def __init__(self, folder: Path, suffix: str = "") -> None:
         self._file = open(folder / f"{STACKS_FILE}{suffix}", "a+b", opener=_privately)  # noqa: SIM115
         self._ask = folder / f"{ASK_FILE}{suffix}"
+        self._theirs = folder / f"{ASK_FILE}{suffix}{THEIRS}"
 
     def asks(self) -> bool:
         """Leave a request; return whether that could be done."""
@@ -130,6 +131,10 @@ class StackFile:
     def was_heard(self) -> bool:
         """Tell whether the agent's thread took the request."""
         return not self._ask.exists()
+
+    def is_theirs(self) -> bool:
+        """Check whether the program handles the signal itself: then it is not sent."""
+        return self._theirs.exists()
 
     def takes_back(self) -> bool:
         """Take the request back; return whether it was heard in this very moment."""

@@ -10,7 +10,6 @@ from typing import Any
 from mlxprobe.platform.system import system
 from mlxprobe.supervisor import jit
 from mlxprobe.supervisor.events import EventLog
-from mlxprobe.supervisor.feed import NONSENSE_IS_SURE
 from mlxprobe.supervisor.observing import keeping, observed
 from mlxprobe.supervisor.pauses import Pauses
 from mlxprobe.supervisor.processes import Processes
@@ -177,7 +176,7 @@ class Watcher:
     def _is_lost(self) -> bool:
         """Tell whether nothing can be learned of the program any more: its warden or its events are gone."""
         silenced = self.child.silenced and self.silent_s > (REAPED_WITHIN_S if self.log.finished else LOST_S)
-        return self.child.lost or silenced or self.processes.garbled >= NONSENSE_IS_SURE
+        return self.child.lost or silenced
 
     def silence(self, ended: str) -> Silence | None:
         """Return the silence that is told of a program that was ended so."""

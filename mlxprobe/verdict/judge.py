@@ -66,12 +66,18 @@ def _not_watched(case: Case) -> Told | None:
         how = f"ended by {signal_name(-seen.exit_code)}" if seen.exit_code and seen.exit_code < 0 else "gone"
         return Outcome.CRASH, f"{how} while it imported MLX"
     if not seen.begun or seen.ended in ("not-started", "unreaped"):
-        return Outcome.UNJUDGED, f"the agent did not start: {last_line(seen.output_tail) or 'no word from it'}"
+        failed = next((str(fact.detail["error"]) for fact in seen.facts if fact.name == "agent failed"), "")
+        why = failed or last_line(seen.output_tail) or "no word from it"
+        return Outcome.UNJUDGED, f"the agent did not start: {why}"
     if seen.garbled:
-        return Outcome.UNJUDGED, f"{seen.garbled} of its events made no sense"
+        return Outcome.UNJUDGED, f"{seen.garbled} of its events made no sense{_first_nonsense(seen)}"
     if seen.ended == "lost":
         return Outcome.UNJUDGED, "its events or its warden were gone before it had ended"
     return None
+
+
+def _first_nonsense(seen: Observation) -> str:
+    return next((f" (the first is {fact.detail['line']})" for fact in seen.facts if fact.name == "nonsense"), "")
 
 
 def _not_ended(case: Case) -> Told | None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from mlxprobe.supervisor.events import MOST_FACTS, MOST_FORKS, EventLog
-from mlxprobe.supervisor.feed import NONSENSE_IS_SURE
 from mlxprobe.supervisor.observing import own_samples
 from mlxprobe.supervisor.thin import HEAD, KEEP, RECENT, thin
 from mlxprobe.values.observation import Sample
@@ -91,11 +90,11 @@ def test_a_loss_that_json_cannot_say_is_read_all_the_same() -> None:
     assert [str(one.value) for one in log.losses] == ["nan", "inf"]
 
 
-def test_nonsense_without_end_is_read_no_further() -> None:
+def test_nonsense_is_counted_and_hides_nothing() -> None:
     log = EventLog(100.0)
-    log.feed(b"\n" * 1_000_000 + step(1))
-    assert log.garbled == NONSENSE_IS_SURE
-    assert not log.steps
+    log.feed(b"no event\n" * 100_000 + step(1))
+    assert (log.garbled, log.nonsense) == (100_000, "'no event'")
+    assert len(log.steps) == 1
 
 
 @pytest.mark.slow

@@ -43,12 +43,16 @@ if "MLXPROBE_FOLDER" in os.environ:
     _make_agent_importable()
     from mlxprobe.agent.code import own
     from mlxprobe.agent.life import lineage
+    from mlxprobe.agent.wire import last_word
     from mlxprobe.agent.wrapping import imports
 
     def _settle() -> None:
-        with own.importable(), _no_garbage():
-            from mlxprobe.agent.life import carry
-        carry.settle(lineage.handed)
+        try:
+            with own.importable(), _no_garbage():
+                from mlxprobe.agent.life import carry
+            carry.settle(lineage.handed)
+        except Exception as error:  # the program goes on, unwatched
+            last_word.send(error, lineage.handed)
 
     lineage.hand_down()
     imports.when_begun("mlx", _settle)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import sys
 from types import CodeType, FrameType
 from typing import Any
 
 from mlxprobe.agent.code.roots import AGENT
 from mlxprobe.agent.code.sites import Site, is_users
+from mlxprobe.agent.wire import bound
 
 WORD = 2  # bytes of an instruction
 
@@ -31,7 +31,7 @@ def numbers() -> tuple[int, int, int, set[int]]:
 
 def losing() -> Lost | None:
     """Return the line of somebody's code that has just called, where what it gets may be lost."""
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = bound.frame(1)
     while frame is not None and frame.f_code.co_filename.startswith(AGENT):
         frame = frame.f_back
     if frame is None or not is_users(frame.f_code.co_filename):

@@ -7,7 +7,6 @@ import contextlib
 import gc
 import os
 import sys
-import weakref
 from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.code.roots import AGENT, GENERATED
 from mlxprobe.agent.code.trees import is_trained
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 # modules whose functions change nothing that is not handed to them
@@ -62,7 +62,7 @@ class Effects:
         self.codes: set[CodeType] = set()
         self.skipping: set[CodeType] = set()  # of these, those with branches that were not taken: read at every call
         self.changed: list[Any] = []  # modules that are written to: harmless where they are put back
-        self.roots: list[weakref.ref[Any]] = []
+        self.roots: list[bound.ref[Any]] = []
         self.reads: dict[tuple[int, str], dict[str, Any]] = {}  # globals that hold arrays, by name
         self.begins: Callable[[FrameType], None] = lambda _: None  # told of each function of the user's, once
 
@@ -118,7 +118,7 @@ class Effects:
         shared = {name: frame.f_globals[name] for name in code.co_names if name in frame.f_globals}
         for one in [*frame.f_locals.values(), *shared.values()]:
             if is_trained(one) and not any(known() is one for known in self.roots):
-                self.roots.append(weakref.ref(one))
+                self.roots.append(bound.ref(one))
         for name, one in shared.items():
             if typed.is_a(one, typed.CONTAINERS) or typed.is_data(one):
                 self.reads[id(frame.f_globals), name] = frame.f_globals

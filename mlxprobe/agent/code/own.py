@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 from collections.abc import Iterator
 from types import ModuleType
+
+from mlxprobe.agent.wire import bound
 
 PACKAGE = "mlxprobe"
 _withdrawn: dict[str, ModuleType] = {}
@@ -24,7 +25,7 @@ def withdraw() -> None:
 @contextlib.contextmanager
 def importable() -> Iterator[None]:
     """Let our modules be imported; where they were never withdrawn, they are anyway."""
-    began, theirs = time.thread_time(), _taken_out() if _withdrawn else {}
+    began, theirs = bound.thread_time(), _taken_out() if _withdrawn else {}
     sys.modules.update(_withdrawn)
     try:
         yield
@@ -32,7 +33,7 @@ def importable() -> Iterator[None]:
         if _withdrawn:
             withdraw()
             sys.modules.update(theirs)
-        _importing_s[0] += time.thread_time() - began
+        _importing_s[0] += bound.thread_time() - began
 
 
 def importing_s() -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Callable
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from mlxprobe.agent.code import authored, branches, sites
 from mlxprobe.agent.code.roots import OWN
 from mlxprobe.agent.code.source import functions
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import parameters
 
@@ -94,7 +94,7 @@ def asked(code: CodeType | None) -> tuple[ast.Call, Scope]:
 
 def innermost(code: CodeType | None) -> FrameType | None:
     """Return the innermost frame of the user's own; with `code`, the one that called its function."""
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = bound.frame(1)
     seen = code is None
     while frame is not None and not (seen and sites.whose(frame.f_code.co_filename) == OWN):
         seen = seen or frame.f_code is code

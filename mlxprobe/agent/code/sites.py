@@ -10,6 +10,7 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from mlxprobe.agent.code.roots import GENERATED, LIBRARY, OWN, PACKAGE, Roots
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 Site = tuple[str, int]
@@ -60,7 +61,7 @@ def is_mlx(name: str) -> bool:
 
 def calling() -> Site:
     """Return file and line of the innermost frame of somebody's code that is being executed."""
-    return innermost(sys._getframe(1))
+    return innermost(bound.frame(1))
 
 
 def way(above: int = 0) -> tuple[tuple[Site, ...], list[CodeType]]:
@@ -68,7 +69,7 @@ def way(above: int = 0) -> tuple[tuple[Site, ...], list[CodeType]]:
 
     Beside them the code of all that is being executed. The agent's own calls `above` may be left out.
     """
-    frame: FrameType | None = sys._getframe(1 + above)
+    frame: FrameType | None = bound.frame(1 + above)
     first, codes = innermost(frame), []
     found: list[Site] = []
     while frame is not None:
@@ -86,7 +87,7 @@ def led(lines: tuple[Site, ...]) -> str:
 
 def deciding(name: str) -> Site:
     """Return the innermost line of the user's own in a function that is not given an argument of a name itself."""
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = bound.frame(1)
     found = NOWHERE
     while frame is not None:
         code = frame.f_code
@@ -100,7 +101,7 @@ def deciding(name: str) -> Site:
 
 def stack() -> list[tuple[int, FrameType]]:
     """List the frames of the user's own code that are being executed, innermost first, by identity."""
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = bound.frame(1)
     found = []
     while frame is not None:
         if whose(frame.f_code.co_filename) == OWN:
@@ -111,7 +112,7 @@ def stack() -> list[tuple[int, FrameType]]:
 
 def making(kind: type) -> Site:
     """Return the innermost line of somebody's code that has a `kind` made: none of the kind's own methods."""
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = bound.frame(1)
     own = {id(code) for base in typed.lineage(kind) for one in typed.namespace(base).values() if (code := _code(one))}
     while frame is not None and (id(frame.f_code) in own or whose(frame.f_code.co_filename) == LIBRARY):
         frame = frame.f_back
@@ -229,7 +230,7 @@ def variables(frame: FrameType) -> dict[str, Any]:
 
 def program_frames() -> list[FrameType]:
     """List the frames of somebody's code, without the packages that run the user's: a notebook's kernel, pytest."""
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = bound.frame(1)
     frames, outermost = [], None
     while frame is not None:
         file = frame.f_code.co_filename

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import weakref
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.roots import OWN
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 CONSTANT = (bool, int, float, complex, str, bytes, type, FunctionType)
@@ -230,6 +230,6 @@ def weak(one: Any) -> Callable[[], Any]:
     if one is None:
         return lambda: None
     try:
-        return weakref.ref(one)
+        return bound.ref(one)
     except TypeError:
         return dict

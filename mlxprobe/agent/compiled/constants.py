@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.budget import next_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.nesting import Trace
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 Value = tuple[str, Callable[[], Any], tuple[str, int]]  # a name, what gives it, and where
@@ -76,7 +76,7 @@ class Constants:
         candidates: dict[str, Candidate] = {}
         for model in models:
             if typed.is_module(model) and id(model) not in updated:
-                reference = weakref.ref(model)
+                reference = bound.ref(model)
                 trees = given.get(id(model), {}).values() or [model.parameters()]  # a frozen one may follow another
                 named = [pair for tree in trees for pair in graph.named_leaves(tree)]
                 for path, one in sorted(named, key=lambda pair: int(pair[1].size)):

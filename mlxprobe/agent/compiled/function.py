@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +24,7 @@ from mlxprobe.agent.record.call import Call, loss_in
 from mlxprobe.agent.record.capture import Reach
 from mlxprobe.agent.record.nesting import Trace
 from mlxprobe.agent.record.phases import TRACING
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 KEPT_BYTES = 50_000_000  # of state that one call keeps alive: what is larger is looked into from the second call on
@@ -76,7 +76,7 @@ class Compiled:
         key = key_of(args, kwargs, self._given[0])
         self._nesting.tracing.append(trace)
         self._inspection.tracing = True
-        began = time.monotonic()
+        began = bound.monotonic()
         try:
             with followed(self._effects), self._outside.begins(), self._constants.drawing([args, kwargs], key):
                 result = self._function(*args, **kwargs)
@@ -84,7 +84,7 @@ class Compiled:
             for what, needed in (found for update in trace.updated for found in update.uncaptured(trace.reach)):
                 self._recorder.fact("state not captured", self._site, what=what, needed=needed)
         finally:
-            self._recorder.phases.took(TRACING, began, time.monotonic())
+            self._recorder.phases.took(TRACING, began, bound.monotonic())
             self._nesting.tracing.pop()
             self._inspection.tracing = False
             self._trained[branch(args, kwargs)] = [(weak(one.model), weak(one.optimizer)) for one in trace.updated]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from mlxprobe.agent.compiled.traces import Traces
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.budget import is_landmark
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 FORMS = 4096  # of arguments that are remembered
@@ -29,7 +29,7 @@ class Kept:
 
     def __init__(self, traces: Traces, owner: object) -> None:
         self.traces = traces
-        self._owner = weakref.ref(owner)
+        self._owner = bound.ref(owner)
         self.per_trace = self.times = 0
         self.arrays = 0
         self.is_new = True  # whether the call under way is for arguments of other shapes than all before

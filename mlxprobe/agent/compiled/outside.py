@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 import re
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
@@ -27,6 +26,7 @@ from mlxprobe.agent.compiled.chains import (
     state,
 )
 from mlxprobe.agent.looks.mapped import MADE_OF
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 FUNCTIONS, READS = 64, 128
@@ -177,7 +177,7 @@ class Outside:
 def holding(one: Any) -> Callable[[], Any] | None:
     """Return what gives an object later, without keeping it alive; settings of numbers alone may be kept."""
     try:
-        return weakref.ref(one)
+        return bound.ref(one)
     except TypeError:
         return (lambda: one) if is_plain(one) else None
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import Any
 
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wire import bound
 
 SLOW_S = 0.2
 UNROLLED = 3000  # operations in a chain, that are told of however fast the machine is
@@ -35,7 +35,7 @@ class Pace:
         """The function is being traced, and returns these: count what MLX has to compile."""
         if self._drawn >= DRAWN or not outputs:
             return
-        began = time.monotonic()
+        began = bound.monotonic()
         self._drawn += 1
         text = graph.drawn(outputs)
         operations = text.count("shape=rectangle")
@@ -43,7 +43,7 @@ class Pace:
         if operations >= MANY:
             self._drawn = DRAWN
             self._chain = LossGraph(text).longest()
-        self._ours_s += time.monotonic() - began
+        self._ours_s += bound.monotonic() - began
 
     @property
     def operations(self) -> int:
@@ -59,7 +59,7 @@ class Pace:
             self._settle()
         if not known:
             self._used_s = used_s()
-        self._began_s, self._ours_before_s = time.monotonic(), self._ours_s
+        self._began_s, self._ours_before_s = bound.monotonic(), self._ours_s
 
     def ends(self, *, traced: bool) -> None:
         """The call has returned; nothing is evaluated yet."""
@@ -67,7 +67,7 @@ class Pace:
         self._traced = traced
         if traced:
             self._evaluated_s = self._recorder.evaluation_s
-            took_s = time.monotonic() - self._began_s - (self._ours_s - self._ours_before_s)
+            took_s = bound.monotonic() - self._began_s - (self._ours_s - self._ours_before_s)
             self._traces += 1
             self._traced_s += took_s
             self._use(took_s)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
@@ -20,6 +19,7 @@ from mlxprobe.agent.code.trees import Saved, SavedKey, lent
 from mlxprobe.agent.looks.budget import SHARE, is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.nesting import Nesting, Stop
+from mlxprobe.agent.wire import bound
 from mlxprobe.platform import inside
 
 FIRST = 6  # shadows that are not paid for, where each takes less than `CHEAP_S`
@@ -42,7 +42,7 @@ class Shadows:
         self._taken = 0
         self._cost_s = self._spent_s = 0.0
         self._before_s = 0.0  # on a GPU the first makes kernels, which the program's own first step will find made
-        self._began_s = time.monotonic()
+        self._began_s = bound.monotonic()
 
     def install(self, mx: Any) -> None:
         """Take what `mlx.core` offers, before it is wrapped."""
@@ -54,7 +54,7 @@ class Shadows:
         """Tell whether another one is paid for."""
         if not self._inspection.due or self._inspection.busy or self._inspection.recorder.is_within_step:
             return False
-        elapsed_s = time.monotonic() - self._began_s
+        elapsed_s = bound.monotonic() - self._began_s
         if (self._taken < FIRST and self._cost_s < CHEAP_S) or (self._inspection.doubted and is_landmark(step)):
             return True
         paid_s = max(CHEAP_S, POWERS_SHARE * elapsed_s) if is_landmark(step) else SHARE * elapsed_s
@@ -110,7 +110,7 @@ class Shadows:
 
     def _clocks(self) -> tuple[float, ...]:
         """Read the clocks that a cost is the least of: what others compute is not ours; a GPU's work shows in one."""
-        return (time.monotonic(), time.process_time()) if self._on_cpu() else (time.monotonic(),)
+        return (bound.monotonic(), bound.process_time()) if self._on_cpu() else (bound.monotonic(),)
 
     @contextlib.contextmanager
     def _eager(self, saved: Saved, *, draws: bool) -> Iterator[None]:

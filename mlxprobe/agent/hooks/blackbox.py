@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable
 
 from mlxprobe.agent.hooks.rows import Row, Words
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.shared import BOX_ROW
 
 SLOTS = 64
@@ -29,18 +30,18 @@ class BlackBox:
     def open(self, file: str) -> None:
         """Begin to write, where there is room for a file."""
         try:
-            fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = bound.open_file(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:  # the program has deleted the folder
             return
         size = SLOTS * ROW.size
         try:
-            if os.write(fd, bytes(size)) == size:  # a map of what a full disk lacks would end the process
+            if bound.write(fd, bytes(size)) == size:  # a map of what a full disk lacks would end the process
                 self._memory = mmap.mmap(fd, size)
         except OSError:
             return
         finally:
-            os.close(fd)
-        os.register_at_fork(after_in_child=self.close)  # the file is its parent's
+            bound.close(fd)
+        bound.register_at_fork(after_in_child=self.close)  # the file is its parent's
 
     def close(self) -> None:
         """Write nothing any more."""

@@ -6,9 +6,6 @@ be asked without drawing its graph; so what is told are the evaluations that cam
 
 from __future__ import annotations
 
-import sys
-import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
@@ -20,6 +17,7 @@ from mlxprobe.agent.hooks.leaves import Leaves
 from mlxprobe.agent.hooks.rows import AT_ONCE, KEPT, Kinds, Row, Untold, Words, ago
 from mlxprobe.agent.record.nesting import Nesting
 from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
@@ -145,14 +143,14 @@ class Collectives:
         group = self._name(group_of) if self._groups else WORLD
         whole = whole if operation != "recv" else result
         key = [operation, group, peer, typed.shape(whole), whole.dtype if typed.is_data(whole) else None]
-        frame: FrameType | None = sys._getframe(2)
+        frame: FrameType | None = bound.frame(2)
         while frame is not None:  # a line takes long to work out: ways gone before are known by their instructions
             key += id(frame.f_code), frame.f_lasti
             frame = frame.f_back
         known = tuple(key)
         kind = self._kinds.known.get(known) or self._kinds.meet(known)
         kind.lane[0] = n = kind.lane[0] + 1
-        row = Row(kind, n, self._recorder.under_way, weakref.ref(result))
+        row = Row(kind, n, self._recorder.under_way, bound.ref(result))
         if self._leaves.named:
             row.leaf = self._leaves.name(whole)
         self._untold.rows.append(row)
@@ -229,7 +227,7 @@ class Collectives:
 
     def tell(self) -> None:
         """Send what the supervisor does not know; also on the agent's own thread, while the program waits for ever."""
-        now_s, began_s = time.monotonic(), self.began_s
+        now_s, began_s = bound.monotonic(), self.began_s
         for row in list(self.open) if not self._apart else ():
             if row.built <= began_s:  # not after: the program goes on meanwhile
                 row.begun = row.begun or began_s

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +9,10 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.hooks.collectives import Collectives
 from mlxprobe.agent.hooks.threads import Threads
-from mlxprobe.agent.record.facts import InForkError
+from mlxprobe.agent.record.facts import InForkError, brief
 from mlxprobe.agent.record.phases import SAVING
 from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -44,7 +43,7 @@ class Evaluations:
     def _evaluation(
         self, original: Callable[..., None], evaluable: tuple[type, ...], *, waits: bool
     ) -> Callable[..., None]:
-        recorder, clock, failed, collectives = self._recorder, time.monotonic, self._failed, self._collectives
+        recorder, clock, failed, collectives = self._recorder, bound.monotonic, self._failed, self._collectives
 
         @like(original)
         def evaluate(*args: Any, **kwargs: Any) -> None:
@@ -81,32 +80,38 @@ class Evaluations:
         if recorder.deaf:
             raise InForkError
         with recorder.carefully():
-            if recorder.forked is not None and self._fork != os.getpid() and graph.pending(graph.leaves(list(given))):
-                self._fork = os.getpid()
+            if (
+                recorder.forked is not None
+                and self._fork != bound.getpid()
+                and graph.pending(graph.leaves(list(given)))
+            ):
+                self._fork = bound.getpid()
                 site, evaluations = recorder.forked
                 recorder.fact("fork", site, evaluations=evaluations, pid=self._fork, at=sites.brief(sites.calling()))
 
     def _failed(self, error: RuntimeError) -> None:
         """Tell of an array that another thread made, also where the program swallows the exception."""
-        self._collectives.fails()
-        if "no Stream" in str(error) and not self._recorder.deaf:  # what we read ourselves may be of another thread too
-            site, seen = sites.blamed(self._threads.maker(), sites.calling())
-            self._recorder.fact("array of another thread", site, message=str(error)[:200], seen=seen)
+        with self._recorder.carefully():
+            self._collectives.fails()
+            message = brief(error, kind=False)
+            if "no Stream" in message and not self._recorder.deaf:  # we may read what is another thread's
+                site, seen = sites.blamed(self._threads.maker(), sites.calling())
+                self._recorder.fact("array of another thread", site, message=message, seen=seen)
 
     def _writer(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Files get values: what writes one evaluates."""
 
         @like(original)
         def write(*args: Any, **kwargs: Any) -> Any:
-            began = time.monotonic()
+            began = bound.monotonic()
             if self._recorder.forked is not None:
                 self._evaluates_in_fork((*args, *kwargs.values()))
             if self._collectives.active:
                 self._collectives.begins(began, [*args, *kwargs.values()])
             result = original(*args, **kwargs)
             if self._collectives.active:
-                self._collectives.returns(time.monotonic())
-            self._recorder.phases.took(SAVING, began, time.monotonic())
+                self._collectives.returns(bound.monotonic())
+            self._recorder.phases.took(SAVING, began, bound.monotonic())
             self._recorder.evaluated(began)
             self._recorder.reductions.taken = True
             return result
@@ -114,7 +119,7 @@ class Evaluations:
         return write
 
     def _reader(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        recorder, clock, failed, collectives = self._recorder, time.monotonic, self._failed, self._collectives
+        recorder, clock, failed, collectives = self._recorder, bound.monotonic, self._failed, self._collectives
 
         @like(original)
         def read(array: Any, *args: Any, **kwargs: Any) -> Any:

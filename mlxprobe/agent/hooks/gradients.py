@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from threading import get_ident
 from types import FunctionType
 from typing import Any, ClassVar
 
@@ -16,9 +15,11 @@ from mlxprobe.agent.looks.mapped import MADE_OF, mapper
 from mlxprobe.agent.origin.calls import Calls
 from mlxprobe.agent.origin.held import Origin
 from mlxprobe.agent.record.call import Call, loss_in
+from mlxprobe.agent.record.facts import brief
 from mlxprobe.agent.record.moves import at, paths
 from mlxprobe.agent.record.nesting import Nesting, Stop
 from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wire.bound import get_ident
 from mlxprobe.agent.wrapping.arguments import described, like
 from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.agent.wrapping.patches import Patches
@@ -220,7 +221,7 @@ class GradientCalls:
             "gradient failed",
             at=":".join(map(str, sites.raising(error.__traceback__))),
             type=type(error).__name__,
-            message=str(error)[:300],
+            message=brief(error, 300, kind=False),
         )
         if isinstance(error, ValueError):
             self._tell_untrainable(bound)

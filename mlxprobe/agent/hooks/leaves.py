@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.budget import is_landmark
+from mlxprobe.agent.wire import bound
 
 MOST = 1000
 
@@ -16,7 +16,7 @@ class Leaves:
 
     def __init__(self) -> None:
         self._calls = 0
-        self.named: dict[int, tuple[weakref.ref[Any], str]] = {}  # none at most steps
+        self.named: dict[int, tuple[bound.ref[Any], str]] = {}  # none at most steps
 
     def take(self, gradients: Any) -> None:
         """A gradient call has returned these."""
@@ -24,7 +24,7 @@ class Leaves:
         self.named = {}
         if is_landmark(self._calls):
             named = graph.named_leaves(gradients)
-            self.named = {id(one): (weakref.ref(one), path) for path, one in named[:MOST]}
+            self.named = {id(one): (bound.ref(one), path) for path, one in named[:MOST]}
 
     def name(self, array: Any) -> str:
         """Return the path of a gradient; an empty string where it is none, or not known."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections import deque
 from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
 from mlxprobe.agent.code import sites
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.encoding import GAP, ends
 from mlxprobe.agent.wire.ranks import REDUCING
@@ -48,7 +48,7 @@ class Row:
 
     def __init__(self, kind: Kind, n: int, step: int, result: Callable[[], Any]) -> None:
         self.kind, self.n, self.step, self.result = kind, n, step, result
-        self.built = time.monotonic()
+        self.built = bound.monotonic()
         self.begun = self.done = 0.0
         self.slot = self.nth = 0
         self.news, self.sure = True, False

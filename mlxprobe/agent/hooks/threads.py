@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable
@@ -25,7 +26,8 @@ class Threads:
         self._given: set[CodeType] = set()
         setattr(threading.Thread, "start", self._start(threading.Thread.start))  # noqa: B010 - types know it as it is
         if POOL in sys.modules:
-            self._pool(sys.modules[POOL])
+            with contextlib.suppress(Exception):  # another module in its place
+                self._pool(sys.modules[POOL])
         else:
             when_imported(POOL, self._pool)
 
@@ -51,7 +53,8 @@ class Threads:
 
         @like(original)
         def submit(pool: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-            self._take(fn)
+            with contextlib.suppress(Exception):  # callables of any kind
+                self._take(fn)
             return original(pool, fn, *args, **kwargs)
 
         module.ThreadPoolExecutor.submit = submit
@@ -59,7 +62,8 @@ class Threads:
     def _start(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
         def start(thread: Any, *args: Any, **kwargs: Any) -> Any:
-            self._take(typed.attributes(thread).get("_target") or typed.method(thread, "run"))
+            with contextlib.suppress(Exception):
+                self._take(typed.attributes(thread).get("_target") or typed.method(thread, "run"))
             return original(thread, *args, **kwargs)
 
         return start

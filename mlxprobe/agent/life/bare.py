@@ -7,13 +7,14 @@ import os
 import sys
 
 from mlxprobe.agent.life.process import keep_stacks
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.shared import DEVICE_VARIABLE, STACKS_FILE
 
 
 def run(words: list[str], channel: Channel, folder: str) -> int:
     """Call `main(words, moved)` of the module that the first word names; `moved(n)` tells that it goes on."""
-    channel.send("process", parent=os.getppid(), pid=os.getpid(), command=sys.orig_argv[:3], rank=-1, size=0)
+    channel.send("process", parent=bound.getppid(), pid=bound.getpid(), command=sys.orig_argv[:3], rank=-1, size=0)
     keep_stacks(os.path.join(folder, STACKS_FILE), channel)
     channel.send("begin")
     module = importlib.import_module(words[0])

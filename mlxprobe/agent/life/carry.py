@@ -14,6 +14,7 @@ from mlxprobe.agent.code.roots import AGENT
 from mlxprobe.agent.life import start
 from mlxprobe.agent.life.leaving import Leaving
 from mlxprobe.agent.life.process import Agent
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel, identity, lifted
 from mlxprobe.agent.wire.shared import EVENTS_FILE, FOLDER_VARIABLE, SUPERVISOR_VARIABLE
 from mlxprobe.agent.wrapping.imports import when_imported
@@ -27,7 +28,7 @@ class NamedChannel(Channel):
 
     def __init__(self, file: str) -> None:
         self._file = file
-        super().__init__(_opened(file), tag=os.getpid())
+        super().__init__(_opened(file), tag=bound.getpid())
 
     def _write(self, line: bytes, *, patient: bool) -> bool:
         if not self._is_open():
@@ -48,7 +49,7 @@ class NamedChannel(Channel):
 
 
 def _opened(file: str) -> int:
-    return lifted(os.open(file, os.O_WRONLY | os.O_NONBLOCK))
+    return lifted(bound.open_file(file, os.O_WRONLY | os.O_NONBLOCK))
 
 
 def settle(given: Mapping[str, str]) -> None:
@@ -111,7 +112,7 @@ def _cut_trace(trace: TracebackType | None) -> TracebackType | None:
 
 def finish(agent: Agent, leaving: Leaving | None = None) -> None:
     """The interpreter ends: after its last line, an exception that nobody caught, or `sys.exit`."""
-    if os.getpid() != agent.pid:
+    if bound.getpid() != agent.pid:
         return
     agent.recorder.finish()
     error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)

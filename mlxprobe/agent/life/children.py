@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 from mlxprobe.agent.code import sites
@@ -15,6 +16,7 @@ from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.imports import when_imported
 
 MOST_TOLD = 100
+UNKNOWN = -1
 MOST_LOOKED = 1000
 # Who keeps a child's status, and the methods after which it is there; the rest ask these, or `os.waitpid`.
 HOLDERS = {
@@ -34,34 +36,41 @@ class Children:
         self._looked: set[int] = set()
         self._told = 0
         for name in HOLDERS:
-            if name in sys.modules:
-                self._imported(sys.modules[name])
-            else:
+            module = sys.modules.get(name)
+            if isinstance(module, ModuleType):
+                with contextlib.suppress(Exception):  # another module in its place
+                    self._imported(module)
+            elif name not in sys.modules:
                 when_imported(name, self._imported)
         for name in ("waitpid", "wait", "wait3", "wait4"):
             setattr(os, name, self._waits(getattr(os, name)))
 
     def _imported(self, module: Any) -> None:
+        kind, worker = getattr(module, "Popen", None), module.__name__ != "subprocess"
         for name in HOLDERS[module.__name__]:
-            setattr(module.Popen, name, self._holds(vars(module.Popen)[name], worker=module.__name__ != "subprocess"))
+            if isinstance(kind, type) and callable(original := vars(kind).get(name)):
+                setattr(kind, name, self._holds(original, worker=worker))
 
     def _holds(self, original: Callable[..., Any], *, worker: bool) -> Callable[..., Any]:
         @like(original)
         def ask(popen: Any, *args: Any, **kwargs: Any) -> Any:
-            before = popen.returncode
-            self._asked_of(popen)
+            with contextlib.suppress(Exception):  # a subclass of any kind
+                before = vars(popen).get("returncode", UNKNOWN)
+                self._asked_of(popen)
             try:
                 return original(popen, *args, **kwargs)
             finally:
-                if before is None and popen.returncode is not None:
-                    self._ended(popen.pid, popen.returncode, worker=worker)
+                with contextlib.suppress(Exception):
+                    after = vars(popen).get("returncode")
+                    if before is None and isinstance(after, int):
+                        self._ended(vars(popen)["pid"], after, worker=worker)
 
         return ask
 
     def _asked_of(self, popen: Any) -> None:
         """Look once at what a process was started for: ssh may have started a rank elsewhere."""
-        pid = popen.pid
-        if pid not in self._looked and len(self._looked) < MOST_LOOKED:
+        pid = vars(popen).get("pid")
+        if isinstance(pid, int) and pid not in self._looked and len(self._looked) < MOST_LOOKED:
             self._looked.add(pid)
             with contextlib.suppress(Exception):  # words of any kind
                 if found := remote(getattr(popen, "args", None)):
@@ -71,9 +80,10 @@ class Children:
         @like(original)
         def wait(*args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
-            pid, status = result[:2]
-            if pid and os.WIFSIGNALED(status):  # a plain exit code means what the program takes it for
-                self._ended(pid, -os.WTERMSIG(status), worker=False)
+            with contextlib.suppress(Exception):
+                pid, status = result[:2]
+                if pid and os.WIFSIGNALED(status):  # a plain exit code means what the program takes it for
+                    self._ended(pid, -os.WTERMSIG(status), worker=False)
             return result
 
         return wait

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import time
-
 from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wire import bound
 
 END_WITHIN_S = 15.0
 
@@ -18,8 +16,8 @@ def stand_still(recorder: Recorder, pid: int) -> None:
     it in time the supervisor is gone, and the program goes on as if nobody had asked.
     """
     recorder.enough_steps = 0
-    if os.getpid() == pid:
+    if bound.getpid() == pid:
         recorder.log.flush(patient=True)
         recorder.at_end()
         recorder.channel.send("enough", n=recorder.step)
-        time.sleep(END_WITHIN_S)
+        bound.sleep(END_WITHIN_S)

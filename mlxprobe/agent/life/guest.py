@@ -15,6 +15,7 @@ from mlxprobe.agent.life import carry, start
 from mlxprobe.agent.life.carry import NamedChannel
 from mlxprobe.agent.life.children import HOLDERS
 from mlxprobe.agent.life.process import Agent
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.shared import EVENTS_FILE
 from mlxprobe.agent.wrapping import imports
@@ -56,7 +57,7 @@ class Guest:
     @property
     def is_here(self) -> bool:
         """Whether this is the process that it came to, and no fork of it."""
-        return os.getpid() == self.agent.pid
+        return bound.getpid() == self.agent.pid
 
     def finish(self) -> None:
         """Tell of the end of the process."""

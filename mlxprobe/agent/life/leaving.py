@@ -10,6 +10,7 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -48,7 +49,7 @@ class Leaving:
     def _read(self, original: Callable[[SystemExit], Any]) -> Callable[[SystemExit], Any]:
         def code(error: SystemExit) -> Any:
             status = original(error)
-            if sys._getframe().f_back is None:  # no line of Python's asks
+            if bound.frame().f_back is None:  # no line of Python's asks
                 self._leaves(status)
             return status
 

@@ -6,6 +6,7 @@ the program makes an environment of its own for what it starts, or sets PYTHONPA
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -16,7 +17,7 @@ from mlxprobe.agent.wire.shared import FOLDER_VARIABLE, OWN_VARIABLES, PATH_VARI
 from mlxprobe.agent.wrapping.given import Given
 
 CARRIED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "carried")
-SEARCHED = "PYTHONPATH"
+SEARCHED, ENCODED = "PYTHONPATH", b"PYTHONPATH"
 ENVIRONMENT_AT = 5  # the argument of `fork_exec` that is the new process's environment
 handed: dict[str, str] = {}  # what every process below gets
 
@@ -52,14 +53,14 @@ def _wrap() -> None:
     @functools.wraps(put)
     def putenv(name: Any, value: Any) -> None:
         put(name, value)
-        if os.fsdecode(name) == SEARCHED:
+        if name in (SEARCHED, ENCODED):
             put(SEARCHED, os.pathsep.join((CARRIED, os.fsdecode(value))))
             put(PATH_VARIABLE, value)
 
     @functools.wraps(unset)
     def unsetenv(name: Any) -> None:
         unset(name)
-        if os.fsdecode(name) == SEARCHED:
+        if name in (SEARCHED, ENCODED):
             put(SEARCHED, CARRIED)
             unset(PATH_VARIABLE)
 
@@ -80,10 +81,11 @@ def _with_mapping(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def start(*args: Any, **kwargs: Any) -> Any:
-        (env,) = given(args, kwargs)
-        if isinstance(env, Mapping):
-            env = completed({os.fsdecode(name): os.fsdecode(value) for name, value in env.items()})
-            args, kwargs = given.put(args, kwargs, env)
+        with contextlib.suppress(Exception):  # the call itself tells what is wrong with it
+            (env,) = given(args, kwargs)
+            if isinstance(env, Mapping):
+                env = completed({os.fsdecode(name): os.fsdecode(value) for name, value in env.items()})
+                args, kwargs = given.put(args, kwargs, env)
         return original(*args, **kwargs)
 
     return start
@@ -92,12 +94,14 @@ def _with_mapping(original: Callable[..., Any]) -> Callable[..., Any]:
 def _with_list(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def start(*args: Any) -> Any:
-        if len(args) > ENVIRONMENT_AT and args[ENVIRONMENT_AT] is not None:
-            listed: Iterable[bytes] = args[ENVIRONMENT_AT]
-            pairs = (os.fsdecode(one).partition("=")[::2] for one in listed)
-            whole = [os.fsencode(f"{name}={value}") for name, value in completed(dict(pairs)).items()]
-            args = (*args[:ENVIRONMENT_AT], whole, *args[ENVIRONMENT_AT + 1 :])
-        return original(*args)
+        given = args
+        with contextlib.suppress(Exception):
+            if len(args) > ENVIRONMENT_AT and args[ENVIRONMENT_AT] is not None:
+                listed: Iterable[bytes] = args[ENVIRONMENT_AT]
+                pairs = (os.fsdecode(one).partition("=")[::2] for one in listed)
+                whole = [os.fsencode(f"{name}={value}") for name, value in completed(dict(pairs)).items()]
+                given = (*args[:ENVIRONMENT_AT], whole, *args[ENVIRONMENT_AT + 1 :])
+        return original(*given)
 
     return start
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import sys
 import threading
-import time
-import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -18,12 +17,14 @@ from mlxprobe.agent.inspectors import ALL
 from mlxprobe.agent.life import readers, workers
 from mlxprobe.agent.life.children import Children
 from mlxprobe.agent.life.enough import stand_still
-from mlxprobe.agent.life.sampler import Sampler
+from mlxprobe.agent.life.sampler import NONE, Sampler, is_theirs
 from mlxprobe.agent.life.work import Work
 from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.record.facts import brief
 from mlxprobe.agent.record.recorder import Recorder
-from mlxprobe.agent.wire import greeting
+from mlxprobe.agent.wire import bound, greeting
 from mlxprobe.agent.wire.channel import Channel, lifted
+from mlxprobe.agent.wire.ranks import whole
 from mlxprobe.agent.wire.shared import (
     ASK_FILE,
     BOX_FILE,
@@ -38,7 +39,6 @@ from mlxprobe.agent.wrapping.imports import when_imported
 from mlxprobe.agent.wrapping.patches import Patches
 from mlxprobe.platform import inside
 
-THREAD_CHARACTERS = 200  # of an exception's words
 LAYERS = (
     *(f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "activations")),
     *(f"mlx.nn.layers.{name}" for name in ("linear", "recurrent", "transformer", "normalization")),
@@ -52,7 +52,7 @@ class Agent:
     """Recorder, hooks, inspectors and sampler of one process, with the variables that it was `given`."""
 
     def __init__(self, channel: Channel, folder: str, given: Mapping[str, str], *, takes_crashes: bool = True) -> None:
-        self.pid = os.getpid()
+        self.pid = bound.getpid()
         self._takes_crashes = takes_crashes
         self.channel = channel
         self._folder = folder
@@ -69,7 +69,7 @@ class Agent:
         self._hooks.collectives.box_file, self._hooks.collectives.joined = self._file(BOX_FILE), self._joined
         self.recorder.look, self.recorder.looked = inspection.look, self._hooks.collectives.tell
         self.recorder.closing.append(self._hooks.collectives.tell)
-        self.recorder.enough_steps = int(given.get(STEPS_VARIABLE, "0"))
+        self.recorder.enough_steps = whole(given.get(STEPS_VARIABLE, ""))
         self.recorder.enough = lambda: stand_still(self.recorder, self.pid)
         self._device = given.get(DEVICE_VARIABLE, "")
         self._interventions = Interventions(given.get(WITH_VARIABLE, ""))
@@ -77,8 +77,8 @@ class Agent:
         for name in (*self._hooks.by_module, *LAYERS):
             if name != "mlx.core":
                 when_imported(name, self._imported)
-        at_fork = weakref.ref(self)  # nobody can be told that an agent has gone
-        os.register_at_fork(after_in_child=lambda: _forked(at_fork()))
+        at_fork = bound.ref(self)  # nobody can be told that an agent has gone
+        bound.register_at_fork(after_in_child=lambda: _forked(at_fork()))
         channel.settles = self._settles
         threading.excepthook = told_of(threading.excepthook, self.recorder)
         self._children = Children(channel)
@@ -117,7 +117,7 @@ class Agent:
 
     def _settles(self) -> None:
         """A fork trains, or evaluates: it gets what a process of its own has."""
-        self.pid = os.getpid()
+        self.pid = bound.getpid()
         self._is_fork = True
         self._stacks = self._introduced()
         for folder, owner in self._roots.items():
@@ -129,7 +129,7 @@ class Agent:
 
     def _left(self, code: int | None) -> None:
         """The process leaves by `os._exit`, as every fork of multiprocessing's does, or becomes another program."""
-        if os.getpid() == self.pid:
+        if bound.getpid() == self.pid:
             if code is not None and (self._is_fork or workers.is_worker()):
                 self.recorder.finish()
                 self.channel.send("end")
@@ -143,16 +143,17 @@ class Agent:
         """End our thread, and close what is open; the wrappers are somebody else's to take away."""
         self.has_left = True
         self._sampler.stop()
-        faulthandler.unregister(STACK_SIGNAL)
+        if not is_theirs():
+            faulthandler.unregister(STACK_SIGNAL)
         if self._takes_crashes:
             faulthandler.disable()
         self._hooks.leave()
         self.channel.close()
-        os.close(self._stacks)
+        bound.close(self._stacks)
 
     def _finish(self) -> None:
         self._sampler.finish()
-        self.channel.send("held", bytes=inside.most_held_bytes(), cpu_s=time.process_time())
+        self.channel.send("held", bytes=inside.most_held_bytes(), cpu_s=bound.process_time())
         self._children.finish()
         if self.recorder.loaded:
             readers.let_go()
@@ -187,9 +188,11 @@ class Agent:
     def _imported(self, module: Any) -> None:
         """Wrap a module of MLX's; each wrapper takes those before it for MLX itself, and interventions for the user."""
         name = module.__name__
-        self._inspection.imported(name, module)
-        if name in self._hooks.by_module:
-            self._hooks.by_module[name](module)
+        with self.recorder.carefully():
+            self._inspection.imported(name, module)
+        with self.recorder.carefully():
+            if name in self._hooks.by_module:
+                self._hooks.by_module[name](module)
         self._interventions.imported(name, module)
 
 
@@ -198,10 +201,11 @@ def told_of(original: Callable[[Any], Any], recorder: Recorder) -> Callable[[Any
 
     @like(original)
     def hook(args: Any) -> Any:
-        if args.exc_type is not SystemExit:
-            name, error = getattr(args.thread, "name", ""), args.exc_type.__name__
-            site, message = sites.raising(args.exc_traceback), str(args.exc_value)[:THREAD_CHARACTERS]
-            recorder.fact("thread ended", site, thread=name, type=error, message=message)
+        with recorder.carefully():
+            if args.exc_type is not SystemExit:
+                name, error = getattr(args.thread, "name", ""), args.exc_type.__name__
+                site, message = sites.raising(args.exc_traceback), brief(args.exc_value, kind=False)
+                recorder.fact("thread ended", site, thread=name, type=error, message=message)
         return original(args)
 
     return hook
@@ -212,11 +216,14 @@ def keep_stacks(name: str, channel: Channel, *, takes_crashes: bool = True) -> i
 
     A crash does so too, where it `takes_crashes` from whoever else would tell of them.
     """
-    file = lifted(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-    if takes_crashes:
-        faulthandler.enable(file=file)
-    faulthandler.register(STACK_SIGNAL, file=file, all_threads=True)
-    channel.send("ready", pid=os.getpid())
+    file = NONE
+    with contextlib.suppress(Exception):  # no descriptor to be had
+        file = lifted(bound.open_file(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+        if takes_crashes:
+            faulthandler.enable(file=file)
+        if not is_theirs():
+            faulthandler.register(STACK_SIGNAL, file=file, all_threads=True)
+    channel.send("ready", pid=bound.getpid())
     return file
 
 
@@ -235,5 +242,5 @@ def _forked(agent: Agent | None) -> None:
         return
     with agent.recorder.carefully():
         agent.recorder.log.forked()
-        agent.channel.send("ready", pid=os.getpid())
+        agent.channel.send("ready", pid=bound.getpid())
         agent.recorder.forked = (sites.calling(), agent.recorder.evaluations) if agent.recorder.evaluations else None

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import os
+import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 
+from mlxprobe.agent.code import sites
 from mlxprobe.agent.record.steps import FLUSH_S, StepLog
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel
-from mlxprobe.agent.wire.shared import STACKS_END
+from mlxprobe.agent.wire.shared import STACK_SIGNAL, STACKS_END, THEIRS
 
+_START, _handler = threading.Thread.start, signal.getsignal
+NONE = -1  # no descriptor
 SILENT_S = 0.3
 STOPS_WITHIN_S = 5.0
 INTERVAL_S = 0.1  # between two looks for a question: each takes the interpreter's lock from the program for a moment
@@ -39,20 +43,34 @@ class Sampler:
         self._over = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mlxprobe sampler", daemon=True)
-        self._thread.start()
+        try:
+            _START(self._thread)
+        except Exception as error:  # no thread to be had
+            lacks = {"inspector": "Sampler", "error": f"{type(error).__name__}: {error}"[:200]}
+            channel.send("fact", name="inspector failed", step=0, **sites.told(sites.NOWHERE), count=1, detail=lacks)
+            return
         channel.send("thread", id=self._thread.native_id)  # from here: it may never get the interpreter's lock
 
     def _run(self) -> None:
+        with contextlib.suppress(Exception):  # no traceback of ours in the program's stderr
+            self._look()
+
+    def _look(self) -> None:
+        told = False
         while not self._stopped.wait(INTERVAL_S):
+            if is_theirs() and not told:
+                told = True
+                with contextlib.suppress(OSError):
+                    bound.close(bound.open_file(self._ask + THEIRS, os.O_WRONLY | os.O_CREAT, 0o600))
             for look in self.looks:
                 with contextlib.suppress(Exception):
                     look()
-            if _asked(self._ask):
+            if self._stacks != NONE and _asked(self._ask):
                 with contextlib.suppress(Exception):  # the program goes on meanwhile
                     self._answer()
                 faulthandler.dump_traceback(file=self._stacks, all_threads=True)
-                os.write(self._stacks, STACKS_END)
-            silent_s = time.monotonic() - self._channel.sent_s
+                bound.write(self._stacks, STACKS_END)
+            silent_s = bound.monotonic() - self._channel.sent_s
             if silent_s > FLUSH_S:
                 self._log.flush()  # the program may be inside a call that it never leaves
             if silent_s > SILENT_S:
@@ -72,7 +90,8 @@ class Sampler:
     def stop(self) -> None:
         """End our thread."""
         self._stopped.set()
-        self._thread.join(STOPS_WITHIN_S)
+        if self._thread.ident is not None:
+            self._thread.join(STOPS_WITHIN_S)
 
     def finish(self) -> None:
         """Send the counters a last time: the peak of a program is then exact, and its measuring is not its own."""
@@ -80,9 +99,14 @@ class Sampler:
         self._over = True
 
 
+def is_theirs() -> bool:
+    """Check whether the program has a handler of its own for our signal."""
+    return callable(_handler(STACK_SIGNAL))
+
+
 def _asked(ask: str) -> bool:
     try:
-        os.unlink(ask)  # who removes the file has taken the request or taken it back
+        bound.unlink(ask)  # who removes the file has taken the request or taken it back
     except OSError:
         return False
     return True

@@ -13,7 +13,9 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.life import bare, results
 from mlxprobe.agent.life.process import Agent
+from mlxprobe.agent.record.facts import brief
 from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel, open_channel
 from mlxprobe.agent.wire.shared import (
     FOLDER_VARIABLE,
@@ -35,7 +37,7 @@ def main(arguments: list[str]) -> int | str | None:
         from mlxprobe.agent.life import launch  # what it needs, no other start does
 
         return launch.main(rest[0], int(rest[1]), rest[2:])
-    channel = open_channel(os.getpid() if kind == "rank" else 0)
+    channel = open_channel(bound.getpid() if kind == "rank" else 0)
     if channel is None:
         print("mlxprobe: the agent is started by the supervisor, not by hand", file=sys.stderr)
         return 2
@@ -139,7 +141,7 @@ def send_exception(error: BaseException, channel: Channel) -> str:
     channel.send(
         "raised",
         type=type(error).__name__,
-        message=str(error)[:MESSAGE_CHARACTERS],
+        message=brief(error, MESSAGE_CHARACTERS, kind=False),
         **sites.told(sites.raising(error.__traceback__)),
         traceback=text[-1500:],
     )

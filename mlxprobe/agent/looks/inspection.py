@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from mlxprobe.agent.looks.wishes import Wishes
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.record.nesting import Home, Nesting
 from mlxprobe.agent.record.recorder import NEVER, Recorder
+from mlxprobe.agent.wire import bound
 
 LAZY_AT_MOST = 3  # steps without an evaluation: beyond, every graph holds all of them
 
@@ -62,7 +62,7 @@ class Inspection(Wishes):
 
     def called(self, call: Callable[[], Call]) -> None:
         """Tell of a gradient call."""
-        self.looks.began_s = self.looks.began_s or time.monotonic()
+        self.looks.began_s = self.looks.began_s or bound.monotonic()
         if self.due and not self.busy and self.home.here():
             with self.at_our_cost():
                 made = call()
@@ -89,7 +89,7 @@ class Inspection(Wishes):
 
     def training(self, model: Any, optimizer: Any) -> None:
         """Tell of a compiled step."""
-        self.looks.began_s = self.looks.began_s or time.monotonic()
+        self.looks.began_s = self.looks.began_s or bound.monotonic()
         if self.due and not self.busy and self.home.here():
             with self.at_our_cost():
                 self._each(lambda one: one.training(model, optimizer), self._turns())
@@ -119,7 +119,7 @@ class Inspection(Wishes):
                 looked[UPDATE] = self.backlog.update()
                 turns = self._turns()
                 self._each(lambda one: one.look(step) if one in turns else one.forget())
-            self.looks.complete(time.monotonic())
+            self.looks.complete(bound.monotonic())
         elif is_landmark(step) and not self.busy and self.home.here():
             with self.at_our_cost():
                 looked = {UPDATE: self.backlog.update()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from types import CodeType
 from typing import Any
@@ -13,6 +12,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.anew import again, outputs
 from mlxprobe.agent.looks.attending import attends
 from mlxprobe.agent.looks.spreads import alike, deviation, per_row, share
+from mlxprobe.agent.wire import bound
 
 Change = Callable[[Any], Any]
 Found = dict[str, tuple[Any, dict[str, Any]] | None]  # by kind: what is to be the same at each look, and the rest
@@ -65,9 +65,9 @@ class Probe:
         return bool(self.first) and alike(self.first, again)
 
     def _timed(self) -> list[Any]:
-        began = time.process_time()
+        began = bound.process_time()
         made = self._call()
-        self.took_s = min(self.took_s, time.process_time() - began)
+        self.took_s = min(self.took_s, bound.process_time() - began)
         return made
 
     def _shorten(self) -> None:

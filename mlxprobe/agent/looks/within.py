@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import linecache
 import re
-import sys
-import weakref
 from collections.abc import Iterator
-from types import GeneratorType
+from types import GeneratorType, ModuleType
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.roots import OWN
 from mlxprobe.agent.code.trees import is_array
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 MOST_BYTES = 64_000_000
@@ -21,12 +20,12 @@ DEEPEST = 2
 PARTS = 64
 
 
-def names(batch: Any) -> dict[str, weakref.ref[Any]]:
+def names(batch: Any) -> dict[str, bound.ref[Any]]:
     """Name what a batch, or what it was made of, is called where it is used: that is given the next one."""
-    return {name: weakref.ref(one) for name, one in held() if is_whole(one, batch)}
+    return {name: bound.ref(one) for name, one in held() if is_whole(one, batch)}
 
 
-def find(batch: Any, called: dict[str, weakref.ref[Any]]) -> tuple[str, int, bool] | None:
+def find(batch: Any, called: dict[str, bound.ref[Any]]) -> tuple[str, int, bool] | None:
     """Return the name and the rows of such an array, and whether a line cuts rows off it; read once in a run.
 
     A batch that lies there whole besides is what is trained on, unless it is another object than what was `called` so.
@@ -73,7 +72,7 @@ def begun_again() -> sites.Site:
 
 def files() -> set[str]:
     """List the user's files among those of the functions that are being executed."""
-    found, frame = set(), sys._getframe()
+    found, frame = set(), bound.frame()
     while frame is not None:
         found |= {frame.f_code.co_filename} if sites.is_users(frame.f_code.co_filename) else set()
         frame = frame.f_back  # type: ignore[assignment]
@@ -91,7 +90,7 @@ def held() -> Iterator[tuple[str, Any]]:
 def scopes() -> Iterator[dict[str, Any]]:
     """List the variables of the functions that are being executed, and their modules, each once."""
     seen: set[int] = set()
-    frame = sys._getframe()
+    frame = bound.frame()
     while frame is not None:
         if sites.is_users(frame.f_code.co_filename):
             found = [one for one in (sites.variables(frame), frame.f_globals) if id(one) not in seen]
@@ -107,7 +106,7 @@ def inside(name: str, one: Any, depth: int, seen: set[int]) -> Iterator[tuple[st
     if typed.is_data(one):
         seen.add(id(one))
         yield name, one
-    elif depth and not typed.is_a(one, type(sys)):
+    elif depth and not typed.is_a(one, ModuleType):
         seen.add(id(one))
         parts = typed.entries(one) if typed.is_a(one, typed.CONTAINERS) else list(state(one).items())
         for key, part in typed.texts(parts[:PARTS]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from functools import reduce
 from operator import getitem
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.trees import is_array, is_vector
 from mlxprobe.agent.origin.probes import paths
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 Paths = tuple[tuple[Any, ...], ...]
@@ -82,7 +82,7 @@ def loosened(args: tuple[Any, ...], modules: tuple[int, ...]) -> tuple[Any, ...]
 
 def loose(one: Any) -> Any:
     """Refer to a module weakly; return anything else as it is."""
-    return weakref.ref(one) if typed.is_module(one) else one
+    return bound.ref(one) if typed.is_module(one) else one
 
 
 def gathers(model: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from mlxprobe.agent.looks.waiting import EVERY
 from mlxprobe.agent.origin.aside import Paths, Places, is_value, restored, shallow, vectors
 from mlxprobe.agent.origin.probes import at, at_hand, is_broken, probed
 from mlxprobe.agent.record.steps import number
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 FREE_BYTES = 1_000_000  # of one call, which nobody notices
@@ -50,7 +50,7 @@ class Held(NamedTuple):
 
     def given(self) -> tuple[Any, ...]:
         """Return the arguments, with the model's own parameters where those that were given are not held."""
-        args = tuple(one() if typed.is_a(one, weakref.ref) else one for one in self.args)
+        args = tuple(one() if typed.is_a(one, bound.ref) else one for one in self.args)
         return args if self.has_parameters else (self.model().trainable_parameters(), *args)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.trees import is_array
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
 
@@ -64,7 +64,7 @@ class Tape:
         self._numbers: dict[int, tuple[Any, int]] = {}  # by handle, which is kept
         self._inside = False
         self._bytes = self._broken = 0
-        self._until_s = time.monotonic() + DEADLINE_S
+        self._until_s = bound.monotonic() + DEADLINE_S
 
     def number(self, handle: Any) -> int:
         """Return the number of the value that a handle has now."""
@@ -127,7 +127,7 @@ class Tape:
         results = [one for one in (result if isinstance(result, (list, tuple)) else [result]) if is_array(one)]
         if not results:
             return
-        now = time.monotonic()
+        now = bound.monotonic()
         if now > self._until_s:
             raise NotTakenError(f"it takes longer than {DEADLINE_S:g} s, operation by operation")
         self.tick()

@@ -89,9 +89,10 @@ class Facts:
         return True
 
 
-def brief(error: BaseException) -> str:
-    """Return an error's type and the beginning of its message; the message may be of the program's own, and fail."""
+def brief(error: BaseException | None, most: int = MESSAGE_CHARACTERS, *, kind: bool = True) -> str:
+    """Return the beginning of an error's message, with its `kind`; it may be the program's own, and fail at that."""
+    name = type(error).__name__
     try:
-        return f"{type(error).__name__}: {error}"[:MESSAGE_CHARACTERS]
+        return (f"{name}: {error}" if kind else str(error))[:most]
     except Exception:
-        return type(error).__name__
+        return name if kind else "(it cannot be printed)"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
-from weakref import ref
 
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.record.call import loss_in
+from mlxprobe.agent.wire import bound
+from mlxprobe.agent.wire.bound import ref
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -207,7 +207,7 @@ class LossPath:
     def _read_scheduled(self, past: int) -> None:
         while self.scheduled and self.scheduled[0][1][1] <= self._call - past:
             _, one = self.scheduled.popleft()
-            if time.monotonic() >= self.may_look_s:
+            if bound.monotonic() >= self.may_look_s:
                 self._look([one])
 
     def _tell(self, call: int, read: Any, stream: int) -> None:
@@ -222,7 +222,7 @@ class LossPath:
             self.not_finite(call)
 
     def _may_look(self) -> bool:
-        return self._call >= self.readable_from and time.monotonic() >= self.may_look_s
+        return self._call >= self.readable_from and bound.monotonic() >= self.may_look_s
 
     def _look(self, entries: Iterable[Followed]) -> None:
         """Read losses up to the first that is not evaluated: what came later is not either.
@@ -244,7 +244,7 @@ class LossPath:
     def _paid(self, began: float) -> None:
         """Pay for reading, and tell what was read: to look for where a NaN arose is paid for elsewhere."""
         self._spent_s += graph.spent_s() - began
-        self._began_s = self._began_s or time.monotonic()
+        self._began_s = self._began_s or bound.monotonic()
         self.may_look_s = self._began_s + (self._spent_s - FREE_S) / SHARE
         while self._values:
             self._tell(*self._values.pop(0))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import get_ident
 from typing import Any
 
 from mlxprobe.agent.record.capture import Reach, Traced
 from mlxprobe.agent.record.peaks import Peaks
+from mlxprobe.agent.wire.bound import get_ident
 
 
 class Stop(BaseException):

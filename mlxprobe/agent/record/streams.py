@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
+
+from mlxprobe.agent.wire import bound
 
 COMMON = 0
 FRESH, MOST = 4, 4  # steps that somebody new is looked at; of how many
@@ -24,7 +25,7 @@ class Streams:
         number = self._next if found is None else found
         if found is None:
             self._next += 1
-            self._known[id(owner)] = (lambda: None) if owner is None else weakref.ref(owner), number
+            self._known[id(owner)] = (lambda: None) if owner is None else bound.ref(owner), number
         self.last = self.last if model else number
         return number, found is None
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 MOST_RATES = 8
@@ -22,7 +22,7 @@ class Trained:
         self.late: Callable[[int], None] = lambda _: None  # told of updates that nothing has been evaluated since
         self.rates: dict[int, list[Any]] = {}  # of each optimizer: itself, its rate and its count of updates
         self.models = 0  # that were updated
-        self.known: dict[int, weakref.ref[Any]] = {}
+        self.known: dict[int, bound.ref[Any]] = {}
         self._pairs: dict[tuple[int, int], Pair] = {}
         self.put_off: dict[tuple[int, int], int] = {}  # updates not evaluated, by model and optimizer
         self._last: tuple[Callable[[], Any], Callable[[], Any], list[Any]] = (lambda: self, lambda: self, [])
@@ -57,7 +57,7 @@ class Trained:
 
     def _meet(self, tree: Any, model: Any, optimizer: Any) -> None:
         try:
-            known = self.known[id(tree)] = weakref.ref(tree)
+            known = self.known[id(tree)] = bound.ref(tree)
         except TypeError:  # a plain dict
             return
         self.models += tree is not optimizer

@@ -5,15 +5,18 @@ from __future__ import annotations
 import fcntl
 import os
 import select
-import time
+import signal
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.wire import encoding
+from mlxprobe.agent.wire import bound, encoding
 from mlxprobe.agent.wire.shared import FD_VARIABLE
 
 ROOM_WITHIN_S = 1.0
 HIGH_FD = 1000
+_handler, _mask = signal.getsignal, signal.pthread_sigmask
+_poll = select.poll
+_take = getattr(signal, "sigtimedwait", None)
 FREQUENT = {"tick", "steps", "memory"}  # one is like the next, or comes again: none is worth a wait
 MOVES = {"tick", "steps", "fact"}  # what makes a fork a process of its own
 
@@ -33,18 +36,18 @@ class Channel:
         os.set_blocking(fd, False)
         self._fd = fd
         self._pipe = identity(fd)
-        self._owner = os.getpid()
+        self._owner = bound.getpid()
         self.tag = tag
         self.settles: Callable[[], None] = lambda: None
-        self.sent_s = time.monotonic()
+        self.sent_s = bound.monotonic()
 
     def send(self, event: str, *, at: float | None = None, patient: bool | None = None, **values: Any) -> bool:
         """Send one event with its time (now) and tag; a fork that has not moved has little to say.
 
         Return whether it left. One that is `patient`, as all are that are not frequent, waits a while for room.
         """
-        now = time.monotonic()
-        if (pid := os.getpid()) != self._owner and not (event == "ready" or values.get("name") == "fork"):
+        now = bound.monotonic()
+        if (pid := bound.getpid()) != self._owner and not (event == "ready" or values.get("name") == "fork"):
             if event not in MOVES:
                 return False
             self._owner = self.tag = pid
@@ -54,7 +57,7 @@ class Channel:
             values["p"] = self.tag
         try:
             sent = self._write(encoding.line(values), patient=event not in FREQUENT if patient is None else patient)
-        except OSError:  # the supervisor is gone, or the program closed our descriptor: never the program's problem
+        except Exception:  # the supervisor is gone, the program closed our descriptor: never the program's problem
             return False
         if event != "memory":
             self.sent_s = now
@@ -63,17 +66,17 @@ class Channel:
     def close(self) -> None:
         """Send nothing any more."""
         fd, self._fd = self._fd, -1
-        os.close(fd)
+        bound.close(fd)
 
     def _write(self, line: bytes, *, patient: bool) -> bool:
         if identity(self._fd) != self._pipe:  # a program that closes every descriptor gets the number for its own file
             return False
-        deadline = time.monotonic() + ROOM_WITHIN_S
+        deadline = bound.monotonic() + ROOM_WITHIN_S
         while line:
             try:
-                line = line[os.write(self._fd, line) :]
+                line = line[_written(self._fd, line) :]
             except BlockingIOError:
-                left_s = deadline - time.monotonic()
+                left_s = deadline - bound.monotonic()
                 if not patient or left_s <= 0:
                     return False
                 _wait_for_room(self._fd, left_s)
@@ -82,7 +85,7 @@ class Channel:
 
 def identity(fd: int) -> tuple[int, int]:
     """Tell one open file from another, whatever their numbers."""
-    status = os.fstat(fd)
+    status = bound.fstat(fd)
     return status.st_dev, status.st_ino
 
 
@@ -92,13 +95,28 @@ def lifted(fd: int) -> int:
     What is written to a number that the program has closed, and got again, lands in its file.
     """
     try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, min(HIGH_FD, os.sysconf("SC_OPEN_MAX") - 16))
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, min(HIGH_FD, bound.sysconf("SC_OPEN_MAX") - 16))
     finally:
-        os.close(fd)
+        bound.close(fd)
+
+
+def _written(fd: int, line: bytes) -> int:
+    """Write; where SIGPIPE kills the program, and nothing reads any more, that signal is taken back."""
+    if _handler(signal.SIGPIPE) is not signal.SIG_DFL:
+        return bound.write(fd, line)
+    blocked = _mask(signal.SIG_BLOCK, {signal.SIGPIPE})
+    try:
+        return bound.write(fd, line)
+    except BrokenPipeError:
+        if _take is not None:
+            _take({signal.SIGPIPE}, 0)
+        raise
+    finally:
+        _mask(signal.SIG_SETMASK, blocked)
 
 
 def _wait_for_room(fd: int, limit_s: float) -> None:
-    room = select.poll()
+    room = _poll()
     room.register(fd, select.POLLOUT)
     room.poll(1000 * limit_s)
 

@@ -16,7 +16,8 @@ PLACE = (*WHOLE, "name", "step", "file", "line", "caller", "count")  # cut only 
 DEEPEST = 8  # levels of dicts and lists
 GAP = " … "
 
-_told = partial(json.dumps, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_told = partial(json.JSONEncoder.encode, _JSON)
 
 
 def line(values: dict[str, Any]) -> bytes:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
-from mlxprobe.agent.wire import ranks
+from mlxprobe.agent.wire import bound, ranks
 
 WORDS, WORD_CHARACTERS = 12, 100  # of the command that are told
 
@@ -15,4 +14,4 @@ def identity() -> dict[str, Any]:
     """Return which process this is."""
     rank, size = ranks.declared()
     words = [word[:WORD_CHARACTERS] for word in sys.orig_argv[:WORDS]]
-    return {"parent": os.getppid(), "pid": os.getpid(), "command": words, "rank": rank, "size": size}
+    return {"parent": bound.getppid(), "pid": bound.getpid(), "command": words, "rank": rank, "size": size}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 RANKS = ("MLX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
 REDUCING = ("all_sum", "sum_scatter", "all_gather")
 MOST = 4  # steps
+DIGITS = 9
 SIZES = ("MLX_WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 
 
@@ -51,4 +52,10 @@ class Reductions:
 
 
 def _number(names: tuple[str, ...], otherwise: int) -> int:
-    return next((int(os.environ[name]) for name in names if os.environ.get(name, "").isdigit()), otherwise)
+    found = (whole(os.environ.get(name, ""), otherwise) for name in names)
+    return next((one for one in found if one != otherwise), otherwise)
+
+
+def whole(text: str, otherwise: int = 0) -> int:
+    """Return the whole number that a variable of the environment holds."""
+    return int(text) if len(text) <= DIGITS and text.isascii() and text.isdigit() else otherwise

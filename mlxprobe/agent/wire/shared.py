@@ -19,6 +19,7 @@ BOX_FILE = "collectives"  # the last that were evaluated
 BOX_ROW = "<IIIIIddd"  # kind, two numbers, step, whether it is sure; when it was built, begun, done
 STACKS_FILE = "stacks.txt"
 ASK_FILE = "stacks.ask"
+THEIRS = ".theirs"  # beside the file: the program has a handler of its own for the signal
 STACKS_END = b"that is all\n"  # below the stacks that the agent's own thread tells
 STACK_SIGNAL = signal.SIGURG  # ignored by who has no handler for it, and unlike SIGUSR1 no training script's own
 

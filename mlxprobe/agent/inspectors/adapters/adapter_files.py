@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from mlxprobe.agent.looks.adapters import Adapter
 from mlxprobe.agent.looks.declared import Declared, declared
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.wire import ranks
+from mlxprobe.agent.wire import bound, ranks
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
@@ -45,8 +44,8 @@ class AdapterFiles(Inspector):
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._models: list[weakref.ref[Any]] = []
-        self._loaded: dict[int, tuple[weakref.ref[Any], str]] = {}  # arrays that came from a file
+        self._models: list[bound.ref[Any]] = []
+        self._loaded: dict[int, tuple[bound.ref[Any], str]] = {}  # arrays that came from a file
         self._keys: dict[str, str] = {}  # the file that an array of this name was last in
         self._written: dict[str, Declared] = {}  # by this run
         self._taken: list[Taken] = []
@@ -63,7 +62,7 @@ class AdapterFiles(Inspector):
     def training(self, model: Any, optimizer: Any) -> None:
         known = any(one() is model for one in self._models)
         if not known and len(self._models) < MODELS and typed.is_module(model):
-            self._models.append(weakref.ref(model))
+            self._models.append(bound.ref(model))
         self._judge()
 
     def finish(self) -> None:
@@ -77,7 +76,7 @@ class AdapterFiles(Inspector):
             loaded, (file,) = original(*args, **kwargs), given(args, kwargs)
             if isinstance(file, (str, os.PathLike)) and not self.inspection.busy:
                 path = os.path.abspath(os.fspath(file))
-                self._loaded |= {id(one): (weakref.ref(one), path) for one in graph.leaves(loaded)}
+                self._loaded |= {id(one): (bound.ref(one), path) for one in graph.leaves(loaded)}
                 self._keys |= dict.fromkeys(loaded, path) if typed.is_a(loaded, dict) else {}
                 self.inspection.took = self._took  # which would cost each step of a program that loads nothing
             return loaded

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.adapters import Adapter
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -28,7 +28,7 @@ class Adapters(Inspector):
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._model: weakref.ref[Any] | None = None
+        self._model: bound.ref[Any] | None = None
         self._before: dict[str, list[list[float]]] = {}
         self._looks = 0
         self._idle = 0  # looks left at adapters that are frozen
@@ -60,7 +60,7 @@ class Adapters(Inspector):
 
     def training(self, model: Any, optimizer: Any) -> None:
         if self._model is None and typed.is_module(model):
-            self._model = weakref.ref(model)
+            self._model = bound.ref(model)
             self._looks = 0 if with_base(model) else LOOKS
             self._idle = SURE if frozen(model) else 0
 

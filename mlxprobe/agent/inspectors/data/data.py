@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 from mlxprobe.agent.code import own, sites
@@ -13,6 +12,7 @@ from mlxprobe.agent.inspectors.losses.losses import FED, TARGETS, is_amount, uni
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 
 MOST = 8  # arrays of a batch
 HELD_BYTES = 1 << 20  # of each, up to the end of its step
@@ -33,7 +33,7 @@ class Seen:
         self.first: tuple[object, ...] = ()  # the digest of what the first found
         self.anew = 0  # of these, those at which it was another object than at the look before
         self.last: Any = None
-        self.called: dict[str, weakref.ref[Any]] = {}  # what the program calls it
+        self.called: dict[str, bound.ref[Any]] = {}  # what the program calls it
         self.alike = 0  # looks at which all rows were equal, and no constant
         self.rows: set[tuple[float, ...]] = set()  # the first row of each
         self.amounts = False  # whether it is of floating-point numbers
@@ -71,7 +71,7 @@ class Data(Inspector):
             seen.inputs = one.ndim > 1 and id(one) in fed and one.size > one.shape[0]
             last = seen.last() if seen.last is not None else None
             seen.anew += last is not one
-            seen.last = weakref.ref(one)
+            seen.last = bound.ref(one)
             if seen.same == SAME_IS_SURE - 1 and seen.anew >= SAME_IS_SURE and one.ndim and not self.inspection.inside:
                 seen.called = self._within().names(one)
         self._held.append((arrays, targets, call.loss, call.site))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import weakref
 from collections import Counter
 from types import FunctionType
 from typing import Any
@@ -13,6 +12,7 @@ from mlxprobe.agent.inspectors.losses.losses import COMPARED, unique
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 ROWS, SAMPLES = 64, 8  # of a batch; values of a row, beside two sums over all of it
@@ -113,7 +113,7 @@ class Pairs(Inspector):
     def _has_just_seen(self, inputs: list[Any]) -> bool:
         """Tell whether these very arrays are given again before anything is updated: with other targets on purpose."""
         updates, seen = self._seen
-        self._seen = self.inspection.recorder.updates, [weakref.ref(one) for one in inputs]
+        self._seen = self.inspection.recorder.updates, [bound.ref(one) for one in inputs]
         same = len(seen) == len(inputs) and all(known() is one for known, one in zip(seen, inputs, strict=True))
         return same and updates == self._seen[0]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 
 MOST, ARRAYS = 4, 4  # sources, and arrays of a call
 ALL, ALONG = 0.9, 0.5  # of the elements that are read; correlation with what they were
@@ -27,7 +27,7 @@ class Source:
 
     def __init__(self, name: str, one: Any) -> None:
         self.name = name
-        self.array: Callable[[], Any] = weakref.ref(one)
+        self.array: Callable[[], Any] = bound.ref(one)
         self.rows = int(one.shape[0])
         self.values: list[float] = []
         self.first = 0.0

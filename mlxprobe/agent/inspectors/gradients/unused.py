@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 from mlxprobe.agent.code import own, sites
@@ -11,6 +10,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 TRIES = 4
@@ -28,7 +28,7 @@ class Unused:
 
     def look(self, call: Call, named: list[tuple[str, Any]], doubtful: set[str]) -> bool:
         """Draw some gradients; tell whether all of them are filled."""
-        self._model = weakref.ref(call.model) if call.model is not None else self._model
+        self._model = bound.ref(call.model) if call.model is not None else self._model
         arrays = {f"g{k}": one for k, (path, one) in enumerate(named) if path in doubtful}
         if not arrays or self._tries >= TRIES or self._inspection.recorder.lazy_steps > 1:
             return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
@@ -88,7 +88,7 @@ class Outcomes(Inspector):
         known = self._known.get(id(call.model)) if call.model is not None else None
         if known is None and made and call.model is not None:
             known = self._known[id(call.model)] = Model()
-            known.model = weakref.ref(call.model)
+            known.model = bound.ref(call.model)
         if known is None or known.over or known.looks >= LOOKS:
             return
         widths = {width(*one) for one in made if one[0].ndim} or {known.classes}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import time
 from collections.abc import Callable
 from types import CodeType
 from typing import Any
@@ -20,6 +19,7 @@ from mlxprobe.agent.looks.probing import CALLS as CALLED
 from mlxprobe.agent.looks.probing import Found, Probe
 from mlxprobe.agent.looks.spreads import deviation
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 CALLS = 2  # of a gradient call
@@ -123,12 +123,12 @@ class Dependence(Inspector):
             return
         if self.inspection.pending(given):
             return
-        began = time.process_time()
+        began = bound.process_time()
         with put_back([made.module, *([] if made.effects is None else made.effects.changed)]) as (restart, _):
             begun = probe.begin(restart, spares)
             self._took_s[made.code] = 0.0 if begun else probe.took_s
             for turn, ask in enumerate(asked if begun else ()):
-                if turn and not spares(time.process_time() - began):
+                if turn and not spares(bound.process_time() - began):
                     break  # the rest is asked at a later look
                 for name, one in ask().items():
                     if self._take(made, name, one) and one is not None:

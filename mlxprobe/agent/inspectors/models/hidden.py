@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
@@ -15,6 +14,7 @@ from mlxprobe.agent.inspectors.models.layouts import neighbours
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 SURE = 3  # looks
@@ -95,7 +95,7 @@ class Hidden(Inspector):
         self._values[one.path] = values, same + 1 if values == before else 0
         if values == before and same + 1 == SURE and (self._drawn.get(one.path) or is_noise(one.array)):
             place = (*sites.blamed(set_at(one, call.site), call.site), self._reached[one.path])
-            self._told[one.path] = weakref.ref(call.model), place
+            self._told[one.path] = bound.ref(call.model), place
             self._tell(place)
         elif values != before and one.path in self._told:
             self._take_back(one.path)

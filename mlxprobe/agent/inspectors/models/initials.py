@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping.arguments import like
 
 MOST = 1000  # calls
@@ -43,7 +43,7 @@ class Initials(Inspector):
             def fill(a: Any, *args: Any, **kwargs: Any) -> Any:
                 made = initializer(a, *args, **kwargs)
                 if not self.inspection.recorder.gradients and len(self._made) < MOST:
-                    self._made.append((weakref.ref(a), weakref.ref(made), name, sites.calling()))
+                    self._made.append((bound.ref(a), bound.ref(made), name, sites.calling()))
                 return made
 
             return fill

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.taps import is_ids
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
@@ -171,7 +171,7 @@ class Layouts(Inspector):
 
 def is_users(above: int) -> bool:
     """Tell whether the user calls, and no library."""
-    return sites.is_users(sys._getframe(above + 1).f_code.co_filename)
+    return sites.is_users(bound.frame(above + 1).f_code.co_filename)
 
 
 def is_permuted(a: Any, made: Any) -> bool:

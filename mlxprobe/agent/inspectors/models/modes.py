@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from types import CodeType, FrameType
 from typing import Any
 
@@ -11,6 +10,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.models.modules import keeps
 from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wire import bound
 
 SURE = 2  # passes in training mode
 SELDOM = 4  # steps for each pass
@@ -77,7 +77,7 @@ class Modes:
 
 def users() -> list[FrameType]:
     """List the user's frames that are being executed, innermost first."""
-    found, frame = [], sys._getframe(1)
+    found, frame = [], bound.frame(1)
     while frame.f_back is not None:
         frame = frame.f_back
         if sites.is_users(frame.f_code.co_filename):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from mlxprobe.agent.inspectors.models.writes import Writes
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
@@ -58,7 +58,7 @@ class Modules(Inspector):
         def __init__(layer: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
             original(layer, *args, **kwargs)
             if layer.momentum > MOSTLY_NEW:
-                self._hasty.append((weakref.ref(layer), sites.making(type(layer))))
+                self._hasty.append((bound.ref(layer), sites.making(type(layer))))
 
         return __init__
 
@@ -69,7 +69,7 @@ class Modules(Inspector):
         def train(*args: Any, **kwargs: Any) -> Any:
             mode, module = given(args, kwargs)
             if mode is not None and not mode:
-                self._set = [*self._set[1 - KEPT :], (weakref.ref(module), sites.calling())]
+                self._set = [*self._set[1 - KEPT :], (bound.ref(module), sites.calling())]
                 if not self.inspection.busy and self._asked < ASKED:
                     self._asked += 1
                     self.inspection.ask(self._is_idle)
@@ -97,7 +97,7 @@ class Modules(Inspector):
         if call.model is None:
             return
         self._clean = self._clean and self._model() is call.model
-        self._model = weakref.ref(call.model)
+        self._model = bound.ref(call.model)
         self._tell_overwritten(call)
         self._tell_dropped(call.model, call.site)
         self._count_modes(idle(call.model), call.site)

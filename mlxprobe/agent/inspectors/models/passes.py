@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -13,6 +12,7 @@ from mlxprobe.agent.inspectors.models.readings import Readings
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
@@ -59,7 +59,7 @@ class Passes(Inspector):
 
     def called(self, call: Call) -> None:
         if call.model is not None:
-            self._model = self._models[id(call.model)] = weakref.ref(call.model)
+            self._model = self._models[id(call.model)] = bound.ref(call.model)
             self._hear(type(call.model))
 
     def _hear(self, kind: type) -> None:
@@ -102,13 +102,13 @@ class Passes(Inspector):
     def _note(models: dict[int, Callable[[], Any]], layer: Any) -> None:
         """Add a model to the first few that are called somewhere."""
         if len(models) < BESIDE:
-            models.setdefault(id(layer), weakref.ref(layer))
+            models.setdefault(id(layer), bound.ref(layer))
 
     def _is_other(self, args: Any) -> bool:
         """Tell whether a model is called with other rows than before: samples of one output are wanted together."""
         same = bool(args) and args[0] is self._called_with()
         if not same and args and typed.is_array(args[0]):
-            self._called_with = weakref.ref(args[0])
+            self._called_with = bound.ref(args[0])
         return not same
 
     def _feed(self, args: Any) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import weakref
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.record.facts import deaf
 from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wire import bound
 
 MOST = 256  # losses of a pass that are known again
 
@@ -19,7 +19,7 @@ class Readings:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._gradients = -1  # calls before the pass that is open
-        self._losses: dict[int, weakref.ref[Any]] = {}  # of MLX's functions, by identity
+        self._losses: dict[int, bound.ref[Any]] = {}  # of MLX's functions, by identity
         self._computed = False  # whether one of MLX's losses was, in this pass
         self._finite = False  # whether any scalar that was read in it is
         self._passes = self._bad = self._last_bad = 0
@@ -39,7 +39,7 @@ class Readings:
         self.passes()
         self._computed = True
         if getattr(loss, "size", 0) == 1 and len(self._losses) < MOST:
-            self._losses[id(loss)] = weakref.ref(loss)
+            self._losses[id(loss)] = bound.ref(loss)
 
     def read(self, array: Any, value: Any) -> None:
         """The program has read an array."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from mlxprobe.agent.code.trees import is_array
@@ -13,6 +12,7 @@ from mlxprobe.agent.looks.anew import Refused, again, outputs
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 
 MANY = 24  # calls within one gradient call
 LARGE = 1 << 20  # elements of the array that rows are sought in
@@ -73,9 +73,9 @@ class Rowwise(Inspector):
         with put_back([module]) as (restart, _), self.inspection.nesting.peaks.hidden():
             for one in module.modules():
                 vars(one)["_training"] = False
-            began = time.process_time()
+            began = bound.process_time()
             each = [outputs(again(function, module, one)) for one in given]
-            if time.process_time() - began > SLOW_S * len(given):
+            if bound.process_time() - began > SLOW_S * len(given):
                 return False
             together = outputs(again(function, module, joined(given)))
             restart()

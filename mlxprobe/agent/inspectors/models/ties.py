@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 import re
-import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 MOST = 4  # models
@@ -24,7 +24,7 @@ class Tie:
     """Two parameters of a model that a line gives one array."""
 
     def __init__(self, model: Any, paths: tuple[str, str], site: Site) -> None:
-        self.model: Callable[[], Any] = weakref.ref(model)
+        self.model: Callable[[], Any] = bound.ref(model)
         self.paths = paths
         self.site = site
         self.updates = -1  # when they were seen to be the same

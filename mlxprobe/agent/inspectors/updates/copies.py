@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import weakref
 from typing import Any
 
 from mlxprobe.agent.code import own
@@ -15,6 +14,7 @@ from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 
 MOST, VARIED = 4, 4  # models; values of a parameter that is no constant
 SURE, LONG = 4, 100  # looks, and updates
@@ -46,7 +46,7 @@ class Copies(Inspector):
 
     def _setting(self, module: Any) -> None:
         self._set[id(module)] = self._set.get(id(module), 0) + 1
-        self._set_at[id(module)] = self.inspection.recorder.updates, weakref.ref(module)
+        self._set_at[id(module)] = self.inspection.recorder.updates, bound.ref(module)
 
     def called(self, call: Call) -> None:
         step, model = self.inspection.recorder.step + 1, call.model
@@ -77,7 +77,7 @@ class Copies(Inspector):
         held = self._held
         self.forget()
         if held is not None and (values := self._read(held[1], id(held[0]))):
-            self._first[id(held[0])] = weakref.ref(held[0]), values
+            self._first[id(held[0])] = bound.ref(held[0]), values
         if not is_landmark(step):
             return
         for key, known in self.inspection.recorder.beside.items():

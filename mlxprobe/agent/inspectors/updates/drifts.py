@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -70,11 +70,11 @@ class Drifts(Inspector):
 
     def called(self, call: Call) -> None:
         if call.model is not None:
-            self._model, self._site = weakref.ref(call.model), call.site
+            self._model, self._site = bound.ref(call.model), call.site
 
     def training(self, model: Any, optimizer: Any) -> None:
         if typed.is_module(model):
-            self._model, self._site = weakref.ref(model), self.inspection.recorder.gradient_site
+            self._model, self._site = bound.ref(model), self.inspection.recorder.gradient_site
 
     def look(self, step: int) -> None:
         model = self._model()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -29,7 +29,7 @@ class Frozen(Inspector):
         super().__init__(inspection)
         self._given: dict[int, tuple[int, set[str]]] = {}  # model: updates, and every path that they were given
         self._told: set[int] = set()
-        self._model: weakref.ref[Any] | None = None
+        self._model: bound.ref[Any] | None = None
         self._frozen: dict[str, list[float]] = {}
         self._tree: dict[str, Any] = {}  # what an optimizer was given to update, with gradients: no model
         self._tree_site = self._site = sites.NOWHERE
@@ -48,7 +48,7 @@ class Frozen(Inspector):
 
         @like(original)
         def freeze(module: Any, *args: Any, **kwargs: Any) -> Any:
-            if sites.is_users(sys._getframe(1).f_code.co_filename):
+            if sites.is_users(bound.frame(1).f_code.co_filename):
                 recorder = self.inspection.recorder
                 recorder.freeze_site, recorder.idle_unfreeze = sites.calling(), sites.NOWHERE
             return original(module, *args, **kwargs)
@@ -61,7 +61,7 @@ class Frozen(Inspector):
         @like(original)
         def unfreeze(module: Any, *args: Any, **kwargs: Any) -> Any:
             self._frozen = {}
-            if not sites.is_users(sys._getframe(1).f_code.co_filename):
+            if not sites.is_users(bound.frame(1).f_code.co_filename):
                 return original(module, *args, **kwargs)
             before = len(graph.leaves(module.trainable_parameters()))
             result = original(module, *args, **kwargs)
@@ -131,7 +131,7 @@ class Frozen(Inspector):
         if call.model is not None and self._model is None and (hidden := unowned(call.model)):
             self.inspection.recorder.fact("modules unowned", call.site, paths=hidden[:5], count=len(hidden))
         if call.model is not None:
-            self._model = weakref.ref(call.model)
+            self._model = bound.ref(call.model)
         if call.model is not None and not graph.named_leaves(call.model.trainable_parameters()):
             self.inspection.recorder.nothing_trainable(call.site)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from mlxprobe.agent.inspectors.work.turns import HELD_BYTES, HELD_SHARE
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping.arguments import like
 
 MANY = 8
@@ -37,8 +37,8 @@ class Held:
         self.key = key
         self.arrays = arrays  # those that wait for their values
         self.values: dict[str, list[float]] = {}
-        self.model = weakref.ref(call.model) if call.model is not None else None
-        self.given = [weakref.ref(one) for one in arrays.values()]
+        self.model = bound.ref(call.model) if call.model is not None else None
+        self.given = [bound.ref(one) for one in arrays.values()]
         pairs = zip(graph.named_leaves(call.parameters), graph.leaves(call.gradients), strict=False)
         self.gradients = [gradient for (path, _), gradient in pairs if path in arrays]
         self.site = call.site

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.settings import is_uncorrected, settings
 from mlxprobe.agent.record.steps import number
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
@@ -31,7 +31,7 @@ class Followed:
 
     def __init__(self, optimizer: Any, schedule: Schedule | None, *, scheduled: bool) -> None:
         decay = typed.setting(optimizer, "weight_decay", 0.0)
-        self.optimizer: Callable[[], Any] = weakref.ref(optimizer)
+        self.optimizer: Callable[[], Any] = bound.ref(optimizer)
         self.name = type(optimizer).__name__ + (" without bias correction" if is_uncorrected(optimizer) else "")
         self.decay = float(decay) if isinstance(decay, (int, float)) else 0.0
         self.settings = settings(optimizer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import weakref
 from collections.abc import Callable
 from types import FrameType
@@ -13,6 +12,7 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -37,7 +37,7 @@ class Trained:
     def is_rebuilt(self) -> bool:
         """Tell whether any of its modules is another than when this was last asked: what is new has nothing to lose."""
         before, now = self._parts, [module for _, module in self.model().named_modules()]
-        self._parts = [weakref.ref(one) for one in now]
+        self._parts = [bound.ref(one) for one in now]
         return len(before) != len(now) or any(known() is not one for known, one in zip(before, now, strict=True))
 
     def made(self, updates: int) -> int:
@@ -93,7 +93,7 @@ class Renewals(Inspector):
         return load_weights
 
     def _set(self, module: Any) -> None:
-        if id(module) in self._trained and not _is_inner(sys._getframe(1)):
+        if id(module) in self._trained and not _is_inner(bound.frame(1)):
             self._reset.add(id(module))
 
     def began(self, model: Any, optimizer: Any) -> None:
@@ -114,7 +114,7 @@ class Renewals(Inspector):
             latest.until = updates - 1
         knows = any(typed.setting(one, "momentum", 1) != 0 for one in parts)  # plain SGD has nothing to lose
         if before is None or before.model() is not model:
-            self._latest = self._trained[id(model)] = Trained(weakref.ref(model), like, updates)
+            self._latest = self._trained[id(model)] = Trained(bound.ref(model), like, updates)
             if latest is not None and latest.like == like and knows and optimizer not in self._restored:
                 self._tell_begun_anew(updates - latest.since, span, updates - 1)
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import operator
-import time
 from typing import Any
 
 from mlxprobe.agent.compiled import kept
@@ -12,6 +11,7 @@ from mlxprobe.agent.compiled.kept import HALF, KNOWN, TRACED, Growth, Kept
 from mlxprobe.agent.looks.backlog import UPDATE
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.wire import bound
 
 LIMIT = 499_000  # MLX's own, where the system names no other
 MANY_STEPS, EARLY = 32, {4, 8, 16}  # what is told grows over its later half, and did so over the quarter before
@@ -36,9 +36,9 @@ class Buffers(Inspector):
     def look(self, step: int) -> None:
         counts = step >= MANY_STEPS or step in EARLY
         if counts and self.inspection.looks.spares(self._counted_s):
-            began_s = time.thread_time()
+            began_s = bound.thread_time()
             self._growths["kept"].mark(step, alive())
-            self._counted_s = time.thread_time() - began_s
+            self._counted_s = bound.thread_time() - began_s
         self._pend(step)
         TRACED.mark(step, kept.alive())
         self._tell(step)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
@@ -201,7 +201,7 @@ class Checkpoints(Inspector):
 
 def remembered(array: Any) -> Callable[[], Any]:
     """Return a reference to an array: a small one is kept, a large one may go."""
-    return (lambda: array) if array.nbytes <= HELD_BYTES else weakref.ref(array)
+    return (lambda: array) if array.nbytes <= HELD_BYTES else bound.ref(array)
 
 
 def in_model(arrays: dict[str, Any], model: Any) -> bool:

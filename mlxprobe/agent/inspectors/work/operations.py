@@ -18,6 +18,7 @@ from mlxprobe.agent.inspectors.work.wraps import Wraps
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
@@ -153,7 +154,7 @@ class Operations(Inspector):
             if not self._listens():
                 return result
             if not self.inspection.nesting.recomputed:
-                self._unrolled.describe(sys._getframe(1).f_code)
+                self._unrolled.describe(bound.frame(1).f_code)
             if typed.is_array(b):
                 if a.ndim != b.ndim and is_blown(a.shape, b.shape) and len(self._blown) < HITS:
                     self._blown.append((a, b, result, sites.calling()))
@@ -184,7 +185,7 @@ class Operations(Inspector):
                 if key and type(key[0]) is slice and key[0] == slice(None):
                     self._cross(array, key[1], result)
             if not self.inspection.busy and typed.count(result) * PART <= array.size:
-                frame = sys._getframe(1)
+                frame = bound.frame(1)
                 taken = self._singles.setdefault((frame.f_code, frame.f_lineno), set())
                 taken.add(which(args, len(taken)) if args else len(taken))
             return result
@@ -215,7 +216,7 @@ class Operations(Inspector):
         def write(array: Any, key: Any, value: Any) -> Any:
             places = key if typed.is_a(key, tuple) else (key,)
             if not self.inspection.busy and len(places) == array.ndim and all(type(one) is int for one in places):
-                frame = sys._getframe(1)
+                frame = bound.frame(1)
                 self._sets.setdefault((frame.f_code, recorder.evaluations), Counter())[frame.f_lineno] += 1
             return original(array, key, value)
 

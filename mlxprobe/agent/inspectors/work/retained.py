@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import linecache
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,6 +18,7 @@ from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.waiting import EVERY
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 LISTED = 200  # of a long list, the last are enough to see it grow
@@ -102,19 +102,19 @@ class Retained(Inspector):
         """
         trend = self._trends.get(key)
         if trend is None or (len(held) > trend.arrays and trend.first() is not held[0]):
-            trend = self._trends[key] = Trend(step, count, len(held), weakref.ref(held[0]))
+            trend = self._trends[key] = Trend(step, count, len(held), bound.ref(held[0]))
         each = (count - trend.count) / max(1, step - trend.step)
         if step > trend.step:
             trend.rises = trend.rises + 1 if each >= 1 else 0
             trend.lengthened = len(held) > trend.arrays
-            trend.step, trend.count, trend.arrays, trend.first = step, count, len(held), weakref.ref(held[0])
+            trend.step, trend.count, trend.arrays, trend.first = step, count, len(held), bound.ref(held[0])
         return each if trend.rises == RISES_ARE_SURE and each >= 1 else 0.0
 
 
 class Trend:
     """A count at the last look, what it was of (the first array is as old as its list), and its rises in a row."""
 
-    def __init__(self, step: int, count: int, arrays: int, first: weakref.ref[Any]) -> None:
+    def __init__(self, step: int, count: int, arrays: int, first: bound.ref[Any]) -> None:
         self.step = step
         self.count = count
         self.arrays = arrays

@@ -15,6 +15,7 @@ from mlxprobe.agent.inspectors.losses.losses import LONGEST
 from mlxprobe.agent.inspectors.models import modes
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
 MANY = 1000  # operators of one function, in a gradient call: it has a loop
@@ -64,7 +65,7 @@ class Unrolled:
         def evaluate(*args: Any, **kwargs: Any) -> None:
             original(*args, **kwargs)
             if listens():
-                frame = sys._getframe(1)
+                frame = bound.frame(1)
                 place = frame.f_code, frame.f_lineno
                 self._evaluated[place] += 1
                 if self._evaluated[place] == EVALUATED:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.hooks.evaluations import WRITERS
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
 
@@ -30,7 +30,7 @@ class Written(Inspector):
                 setattr(module, writer, self._looked_at(getattr(module, writer)))
 
     def _looked_at(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        clock = time.monotonic
+        clock = bound.monotonic
 
         given = Given(original, "file")
 
@@ -53,7 +53,7 @@ class Written(Inspector):
 
         bad, nan, looked = {}, 0, 0
         for path, one in graph.named_leaves(given):
-            if time.monotonic() > until_s:
+            if bound.monotonic() > until_s:
                 break
             if mx.issubdtype(one.dtype, mx.floating):
                 looked += 1
