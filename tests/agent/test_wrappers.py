@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +72,8 @@ def test_arguments_are_read_by_the_names_of_the_wrapped_function() -> None:
         (nn.losses.cross_entropy, ["logits", "targets", "weights", "axis", "label_smoothing", "reduction"]),
         (nn.Linear.__call__, ["self", "x"]),
         (nn.Linear(2, 2), ["x"]),
+        (os.execve, ["path", "argv", "env"]),
+        (nn.relu, []),
     ],
 )
 def test_parameters_are_named(function: Any, names: list[str]) -> None:

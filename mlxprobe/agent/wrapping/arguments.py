@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
-from types import FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from mlxprobe.agent.wrapping import typed
 
+OPENING, CLOSING = {"(", "[", "{"}, {")", "]", "}"}
+PARTS = re.compile(r"([][(){},])")
 VARIABLE, KEYWORDS = 4, 8  # flags of code: `*args`, `**kwargs`
 
 
@@ -49,8 +52,11 @@ def parameters(function: Any) -> list[str]:
         if "__signature__" in held:
             break
         function = held["__wrapped__"]
-    if forms := getattr(function, "__nb_signature__", ()) if typed.origin(function) == "nanobind" else ():
-        return listed(forms[0][0])
+    if typed.origin(function).startswith(("nanobind", "mlx.core")):
+        forms = getattr(function, "__nb_signature__", ())
+        return listed(forms[0][0]) if forms else []
+    if typed.is_a(function, BuiltinFunctionType) and function.__text_signature__:
+        return listed(function.__text_signature__)
     if type(function) is FunctionType and not vars(function).keys() & {"__wrapped__", "__signature__"}:
         code = function.__code__
         names, taken = code.co_varnames, code.co_argcount
@@ -69,16 +75,17 @@ def parameters(function: Any) -> list[str]:
         return []
 
 
+@functools.lru_cache(256)
 def listed(signature: str) -> list[str]:
     """Name the parameters in a signature such as `def take(a: array, /, axis: int | None = None) -> array`."""
     parts, depth = [""], 0
-    for letter in signature[signature.index("(") + 1 :]:
-        depth += (letter in "([{") - (letter in ")]}")
-        if depth < 0:
+    for token in PARTS.split(signature.partition("(")[2]):
+        if token in CLOSING and not depth:
             break
-        if letter == "," and not depth:
+        depth += (token in OPENING) - (token in CLOSING)
+        if token == "," and not depth:
             parts.append("")
         else:
-            parts[-1] += letter
+            parts[-1] += token
     names = [part.partition(":")[0].partition("=")[0].strip().lstrip("*") for part in parts]
-    return [name for name in names if name and name != "/"]
+    return [name for name in names if name and name[0] not in "/$"]
