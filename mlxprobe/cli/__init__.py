@@ -19,7 +19,7 @@ FILES = {  # of this room, by command; each is imported when it is asked for: a 
     "explain": "explore",
     "doctor": "explore",
     "gate": "gate",
-    "envs": "gate",
+    "envs": "envs",
     "matrix": "matrix",
     "merge": "matrix",
     "bisect": "matrix",

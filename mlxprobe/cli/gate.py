@@ -1,4 +1,4 @@
-"""`mlxprobe gate`, `envs`: two releases compared, and the environments that releases live in."""
+"""`mlxprobe gate`: two releases compared."""
 
 from __future__ import annotations
 
@@ -85,17 +85,20 @@ def _run(
     Raises:
         UsageError: an argument cannot be used.
     """
+    import msgspec
+
     from mlxprobe.reports.gate import GATE_SCHEMA_VERSION, GateReport
 
+    report = GateReport(schema_version=GATE_SCHEMA_VERSION, baseline=baseline, candidate=candidate)
     try:
-        report = _gated(settings, baseline, candidate, some)
+        report = _gated(settings, report, some)
         if programs and report.complete and report.environment is not None:
             report = _with_random(report, settings, (baseline, candidate), programs, seed)
     except UsageError:
         raise
-    except ProbeError as error:
-        return GateReport(
-            schema_version=GATE_SCHEMA_VERSION, baseline=baseline, candidate=candidate, problem=str(error)
+    except ProbeError as error:  # after the scenarios, where random programs cannot be run
+        return msgspec.structs.replace(
+            report, problem=str(error), notes=(*report.notes, str(error)) if report.comparisons else ()
         )
     return report
 
@@ -171,25 +174,24 @@ def recorded(baseline: str) -> Record | None:
     )
 
 
-def _gated(settings: Settings, baseline: str, candidate: str, some: Chosen) -> GateReport:
+def _gated(settings: Settings, empty: GateReport, some: Chosen) -> GateReport:
     """Run both sides, or the candidate alone where the baseline is a record, and compare."""
     import msgspec
 
     from mlxprobe.cli.display import Display
     from mlxprobe.machines.place import place
     from mlxprobe.machines.runners import Runners
-    from mlxprobe.reports.gate import GATE_SCHEMA_VERSION, GateReport
     from mlxprobe.upgrade import gate as gating
     from mlxprobe.values.errors import BrokenReleaseError, NoWheelError
     from mlxprobe.values.record import Record
 
-    began, record = time.monotonic(), recorded(baseline)
-    empty = GateReport(schema_version=GATE_SCHEMA_VERSION, baseline=baseline, candidate=candidate)
+    baseline, began = empty.baseline, time.monotonic()
+    record = recorded(baseline)
     with Display() as display, place(settings, display) as where:
         runners = Runners(where, display)
         try:
             before = record or runners.baseline(baseline)
-            after = runners.runner(candidate)
+            after = runners.runner(empty.candidate)
         except NoWheelError as error:
             return msgspec.structs.replace(empty, skipped=str(error))
         except BrokenReleaseError as error:
@@ -216,33 +218,3 @@ def summarise(markdown: str) -> None:
     if file := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(file).open("a", encoding="utf-8") as summary:
             summary.write(markdown)
-
-
-@click.command()
-@click.option(
-    "--remove", "removed", metavar="RELEASE|all", multiple=True, help="Remove a release's environments; repeatable."
-)
-def envs(removed: tuple[str, ...]) -> None:
-    """List the cached environments with size and age, or remove some.
-
-    "unusable" is what an interrupted build left, or an environment whose description is damaged.
-    """
-    from mlxprobe.releases import environments
-    from mlxprobe.values.measures import counted
-
-    there = environments.installed()
-    for name in removed:
-        doomed = [one for one in there if name in ("all", one.release)]
-        if not doomed:
-            known = ", ".join(one.release for one in there) or "none"
-            raise UsageError(f"--remove: no environment of {name!r} is cached; there are {known}")
-        for one in doomed:
-            environments.remove(Path(one.folder))
-            click.echo(f"removed {one.folder}")
-    if not removed:
-        for one in there:
-            python = f"Python {one.python}" if one.python else "unusable"
-            age = f"{one.age_s / 86400:.0f} d" if one.age_s > 86400 else f"{one.age_s / 3600:.1f} h"
-            click.echo(f"{one.release:10} {python:15} {one.size_bytes / 1e6:6.0f} MB  used {age} ago  {one.folder}")
-        megabytes = sum(one.size_bytes for one in there) / 1e6
-        click.echo(f"{counted(len(there), 'environment')}, {megabytes:.0f} MB, in {environments.root()}")

@@ -14,6 +14,7 @@ from wheels import wheel
 from mlxprobe.cli import main
 from mlxprobe.releases import environments, index
 from mlxprobe.supervisor import interpreter
+from mlxprobe.values.errors import ProbeError
 from mlxprobe.values.files import encode
 from mlxprobe.values.record import Record
 from mlxprobe.values.vocabulary import Outcome, Role
@@ -200,6 +201,20 @@ def test_a_program_without_an_outcome_on_both_sides_is_no_pass(
     (error,) = [line for line in done.stdout.splitlines() if line.startswith("::error")]
     assert name in error
     assert "no verdict: " in error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("allowed", "code"), [([], 1), (["--allow", f"{PROGRAM}=known"], 2)])
+def test_random_programs_that_cannot_be_run_hide_no_regression(
+    allowed: list[str], code: int, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise ProbeError("no temporary folder can be made")
+
+    monkeypatch.setattr("mlxprobe.cli.gate._with_random", full)
+    done = gate("--random", "5", *allowed)
+    assert done.exit_code == code, done.output
+    assert "no temporary folder can be made" in done.stdout
 
 
 @pytest.mark.slow
