@@ -31,6 +31,7 @@ from mlxprobe.values.errors import BrokenReleaseError, DiedImportingError, Probe
 from mlxprobe.values.observation import Environment, Value
 
 DESCRIPTION = "mlxprobe.json"
+FORMAT = "2"  # of the description: versions of mlxprobe that read another have environments of their own
 BUILDING, REMOVED = ".building-", ".removed-"
 
 
@@ -90,7 +91,7 @@ def root() -> Path:
 def key_of(release: Release, requirements: Sequence[str] = ()) -> str:
     """Name an environment by what decides its contents."""
     version = f"{sys.implementation.name}-{platform.python_version()}"
-    parts = [version, NAME, platform.machine(), release.wheel, *sorted(requirements)]
+    parts = [FORMAT, version, NAME, platform.machine(), release.wheel, *sorted(requirements)]
     for local in filter(is_local, [release.wheel, *sorted(requirements)]):
         parts += [str(file.stat().st_mtime_ns) for file in _deciding(Path(local))]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:10]
