@@ -60,8 +60,11 @@ def is_mlx(name: str) -> bool:
 
 
 def calling() -> Site:
-    """Return file and line of the innermost frame of somebody's code that is being executed."""
-    return innermost(bound.frame(1))
+    """Return file and line of the innermost frame of somebody's code that is being executed; it never raises."""
+    try:
+        return innermost(bound.frame(1))
+    except Exception:  # of what the program has replaced
+        return NOWHERE
 
 
 def way(above: int = 0) -> tuple[tuple[Site, ...], list[CodeType]]:

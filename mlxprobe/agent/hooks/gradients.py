@@ -217,15 +217,15 @@ class GradientCalls:
             self._inspection.called_in_trace(made)
 
     def _failed(self, error: Exception, bound: Bound) -> None:
-        self._recorder.fact(
-            "gradient failed",
-            at=":".join(map(str, sites.raising(error.__traceback__))),
-            type=type(error).__name__,
-            message=brief(error, 300, kind=False),
-        )
+        with self._recorder.carefully():
+            at, message = sites.raising(error.__traceback__), brief(error, 300, kind=False)
+            self._recorder.fact(
+                "gradient failed", at=":".join(map(str, at)), type=type(error).__name__, message=message
+            )
         if isinstance(error, ValueError):
             self._tell_untrainable(bound)
 
     def _tell_untrainable(self, bound: Bound) -> None:
-        if bound and not graph.leaves(bound[0].trainable_parameters()):
-            self._recorder.nothing_trainable(sites.calling())
+        with self._recorder.carefully():
+            if bound and not graph.leaves(bound[0].trainable_parameters()):
+                self._recorder.nothing_trainable(sites.calling())

@@ -118,20 +118,23 @@ class Updates:
             if nesting.depth and not (inspection.due or nesting.tracing):
                 return original(*args, **kwargs)
             module, parameters, strict = given(args, kwargs)
-            if nesting.tracing:
-                nesting.tracing[-1].reach.fills(module, parameters)
-            if not (recorder.gradients or nesting.depth or inspection.busy):
-                recorder.set_site = sites.calling()
+            with recorder.carefully():
+                if nesting.tracing:
+                    nesting.tracing[-1].reach.fills(module, parameters)
+                if not (recorder.gradients or nesting.depth or inspection.busy):
+                    recorder.set_site = sites.calling()
             if nesting.depth and not inspection.due:
                 return original(*args, **kwargs)
-            if inspection.due or not nesting.depth:
-                self._is_set(module, parameters)
-            if inspection.due and not nesting.depth:
-                recorder.set_sites[id(module)] = sites.calling()
-                self._compare(module, partial(_named, parameters), strict=strict is not False, partial=True)
+            with recorder.carefully():
+                if inspection.due or not nesting.depth:
+                    self._is_set(module, parameters)
+                if inspection.due and not nesting.depth:
+                    recorder.set_sites[id(module)] = sites.calling()
+                    self._compare(module, partial(_named, parameters), strict=strict is not False, partial=True)
             taken = original(*args, **kwargs)
             if inspection.took is not None and not nesting.depth:
-                inspection.took(module)
+                with recorder.carefully():
+                    inspection.took(module)
             return taken
 
         return update

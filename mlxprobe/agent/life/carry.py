@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import threading
@@ -77,11 +78,13 @@ def show_tracebacks_without_us() -> None:
     shown, shown_of_thread = sys.excepthook, threading.excepthook
 
     def show(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        cut(error)
+        with contextlib.suppress(Exception):  # exceptions of any kind
+            cut(error)
         shown(kind, error, error.__traceback__ if error is not None else trace)
 
     def show_of_thread(args: Any) -> None:
-        cut(args.exc_value)
+        with contextlib.suppress(Exception):
+            cut(args.exc_value)
         shown_of_thread(args)
 
     sys.excepthook, threading.excepthook = show, show_of_thread
@@ -114,7 +117,8 @@ def finish(agent: Agent, leaving: Leaving | None = None) -> None:
     """The interpreter ends: after its last line, an exception that nobody caught, or `sys.exit`."""
     if bound.getpid() != agent.pid:
         return
-    agent.recorder.finish()
+    with agent.recorder.carefully():
+        agent.recorder.finish()
     error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
     if isinstance(error, BaseException):
         start.send_exception(error, agent.channel)

@@ -38,10 +38,11 @@ class Leaving:
     def _asked(self, original: Callable[..., Any]) -> Any:
         @like(original)
         def leave(*args: Any, **kwargs: Any) -> None:
-            if threading.current_thread() is threading.main_thread():
-                self._leaves(*args[:1])
-                if declared()[0] >= 0:
-                    self._recorder.revise("asked to leave", sites.calling())
+            with self._recorder.carefully():
+                if threading.current_thread() is threading.main_thread():
+                    self._leaves(*args[:1])
+                    if declared()[0] >= 0:
+                        self._recorder.revise("asked to leave", sites.calling())
             original(*args, **kwargs)
 
         return leave

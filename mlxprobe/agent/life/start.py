@@ -138,11 +138,10 @@ def _run_variant(file: str, name: str, recorder: Recorder, channel: Channel) -> 
 def send_exception(error: BaseException, channel: Channel) -> str:
     """Tell of the exception that ended the program, and return its traceback."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    channel.send(
-        "raised",
-        type=type(error).__name__,
-        message=brief(error, MESSAGE_CHARACTERS, kind=False),
-        **sites.told(sites.raising(error.__traceback__)),
-        traceback=text[-1500:],
-    )
+    try:
+        place = sites.told(sites.raising(error.__traceback__))
+    except Exception:  # of what the program has replaced
+        place = sites.told(sites.NOWHERE)
+    message = brief(error, MESSAGE_CHARACTERS, kind=False)
+    channel.send("raised", type=type(error).__name__, message=message, **place, traceback=text[-1500:])
     return text

@@ -43,14 +43,17 @@ class Facts:
         raise NotImplementedError
 
     def fact(self, name: str, site: tuple[str, int] | None = None, **detail: Any) -> None:
-        """Send a fact with its place; at one place only the first, second, fourth … time."""
+        """Send a fact with its place; at one place only the first, second, fourth … time. It never raises."""
         if self._over:
             return
-        file, line = site or sites.calling()
-        key = (name, file, line)
-        count = self._facts[key] = self._facts.get(key, 0) + 1
-        if count & (count - 1) == 0:
-            self._send_fact(name, (file, line), count, detail)
+        try:
+            file, line = site or sites.calling()
+            key = (name, file, line)
+            count = self._facts[key] = self._facts.get(key, 0) + 1
+            if count & (count - 1) == 0:
+                self._send_fact(name, (file, line), count, detail)
+        except Exception as error:
+            self._send_fact("inspector failed", sites.NOWHERE, 1, {"inspector": "agent", "error": worded(error)})
 
     def nothing_trainable(self, seen_at: tuple[str, int]) -> None:
         """Tell of a model that is all frozen, where that was done."""
@@ -60,7 +63,8 @@ class Facts:
     def revise(self, name: str, site: tuple[str, int], **detail: Any) -> None:
         """Send a fact that may be told again, and then otherwise: the last is what holds."""
         if not self._over:
-            self._send_fact(name, site, 1, detail)
+            with self.carefully():
+                self._send_fact(name, site, 1, detail)
 
     def _send_fact(self, name: str, site: tuple[str, int], count: int, detail: dict[str, Any]) -> None:
         self.channel.send("fact", name=name, step=self.step, **sites.told(site), count=count, detail=detail)
