@@ -85,12 +85,12 @@ def _warm(one: Optimizer) -> str:
 
 def _updates(sheet: Sheet) -> str:
     if not sheet.updates:
-        seen = "made in place, not counted" if sheet.in_place else "none seen" if sheet.unfollowed else "none"
+        seen = "seen but not counted" if sheet.uncounted else "none seen" if sheet.unfollowed else "none"
         return f"{seen}, {sheet.gradients:,} gradient calls" if sheet.gradients else ""
     per_update = sheet.gradients / sheet.updates
-    whole = not (sheet.in_place or sheet.unfollowed or 0 < sheet.by_hand < sheet.updates)
+    whole = not (sheet.uncounted or sheet.unfollowed or 0 < sheet.by_hand < sheet.updates)
     of = f", of {per_update:.3g} gradient calls each" if whole and abs(per_update - 1) > 0.05 else ""
-    of += "; others in place, not counted" * sheet.in_place
+    of += "; others seen but not counted" * sheet.uncounted
     of += f"; {sheet.unfollowed:,} gradient calls of other arrays could not be followed" * bool(sheet.unfollowed)
     by_hand = f", {sheet.by_hand:,} of them by hand" if sheet.by_hand < sheet.updates else " by hand"
     return f"{sheet.updates:,}{by_hand if sheet.by_hand else ''}{of}"

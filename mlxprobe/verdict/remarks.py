@@ -87,7 +87,7 @@ def _failures(seen: Observation) -> Iterator[Remark]:
 def _updates(seen: Observation) -> Iterator[Remark]:
     """Report that gradients were taken and no update was seen, where no finding says so."""
     sheet = seen.sheet
-    known = sheet.updates or sheet.in_place or any(fact.name in UNAPPLIED for fact in seen.facts)
+    known = sheet.updates or sheet.uncounted or any(fact.name in UNAPPLIED for fact in seen.facts)
     if known or not (sheet.gradients and seen.finished):
         return
     why = f"no update was seen in {counted(sheet.gradients, 'gradient call')}"

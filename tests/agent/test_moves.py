@@ -117,3 +117,18 @@ def test_fresh_data_do_not_move_along_their_gradients() -> None:
         assert not moved.is_shown(batch.tolist())
         moved.slope = lambda batch=batch: 2 * batch  # type: ignore[misc]
         moved.read()
+
+
+def test_parameters_of_another_form_are_followed_on() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2))
+    followed = Moves().of(model, None)
+    for k in range(8):
+        tree = {"": model.trainable_parameters()}
+        followed.begins(tree, 0)
+        followed.ends(tree, model)
+        model.layers[1].weight = model.layers[1].weight - 1
+        if k == 3:
+            model.layers[0].freeze()
+    followed.begins({"": {}}, 0)  # a call that fails ends here
+    followed.finish()
+    assert followed.updates == 8

@@ -98,13 +98,13 @@ def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
         (Sheet(updates=40, by_hand=40, gradients=40), "40 by hand"),
         (Sheet(updates=10, by_hand=10, gradients=40), "10 by hand, of 4 gradient calls each"),
         (Sheet(updates=60, by_hand=20, gradients=80), "60, 20 of them by hand"),
-        (Sheet(updates=40, by_hand=40, gradients=80, in_place=True), "40 by hand; others in place, not counted"),
+        (Sheet(updates=40, by_hand=40, gradients=80, uncounted=True), "40 by hand; others seen but not counted"),
         (
             Sheet(updates=40, gradients=80, unfollowed=40),
             "40; 40 gradient calls of other arrays could not be followed",
         ),
         (Sheet(gradients=40), "none, 40 gradient calls"),
-        (Sheet(gradients=40, in_place=True), "made in place, not counted, 40 gradient calls"),
+        (Sheet(gradients=40, uncounted=True), "seen but not counted, 40 gradient calls"),
         (Sheet(gradients=40, unfollowed=39), "none seen, 40 gradient calls"),
     ],
 )

@@ -169,7 +169,7 @@ def test_updates_are_counted_or_said_not_to_be_followed(name: str, rows: dict[st
     (_, by_optimizer, by_hand, known), row = PROGRAMS[name], rows[name]
     sheet = row["sheet"]
     assert (sheet.get("updates", 0), sheet.get("by_hand", 0)) == (by_optimizer + by_hand, by_hand)
-    assert sheet.get("in_place", False) == (known == "in place")
+    assert sheet.get("uncounted", False) == (known == "in place")
     assert [one["name"] for one in row.get("remarks", ())] == (["no update"] if known == "not checked" else [])
     assert [one for one in row["findings"] if one.get("checked", True) and one["severity"] != "note"] == []
 

@@ -40,7 +40,7 @@ SAID = [
      ["not checked: whether parameters are updated (no update was seen in 20 gradient calls; 19 of them were given "
       "other arrays than the call before: parameters or data)"]),
     ("updates by hand", seen(sheet=Sheet(gradients=20, updates=20, by_hand=20)), []),
-    ("updates in place", seen(sheet=Sheet(gradients=20, in_place=True)), []),
+    ("updates in place", seen(sheet=Sheet(gradients=20, uncounted=True)), []),
     ("no update, as MP205 says", seen(sheet=Sheet(gradients=20), facts=(Fact(name="gradients unused"),)), []),
     ("in the first step", seen(steps=(), facts=(Fact(name="first gradient"),)),
      ["the first training step has not ended: little can be said of training"]),

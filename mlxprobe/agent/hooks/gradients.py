@@ -123,6 +123,7 @@ class GradientCalls:
                 result = call(*args, **kwargs)
             except Exception as error:
                 here._failed(error, bound)
+                made.given = None
                 raise
             finally:
                 nesting.depth -= 1
@@ -155,14 +156,15 @@ class GradientCalls:
         if made.followed is None:
             made.followed = recorder.moves.of(model, made.function)
         if not made.followed.by_optimizer:
-            made.followed.begins(made.taken(args, kwargs), recorder.updates)
+            made.given = made.taken(args, kwargs)
+            made.followed.begins(made.given, recorder.updates)
             recorder.moves.filled = model
 
     def _ends(self, made: Made, gradients: Any, result: Any, args: Any, kwargs: Any) -> None:
         made.calls += 1
-        followed, moves = made.followed, self._recorder.moves
-        if followed is not None and not (self._nesting.mapped or followed.by_optimizer):
-            followed.ends(made.taken(args, kwargs), made.bound[0] if made.bound else moves.filled)
+        if made.given is not None:
+            moves, given, made.given = self._recorder.moves, made.given, None
+            made.followed.ends(given, made.bound[0] if made.bound else moves.filled)
             moves.filled = None
         if made.holder is not None:
             made.holder.end()

@@ -43,6 +43,7 @@ class Made:
         self.stream = UNKNOWN
         self.scalar: Any = ()  # the class of what it returned, where that was a loss
         self.followed: Any = None  # what is known of the parameters (see `record.moves`)
+        self.given: Any = None  # they themselves, while a call lasts
 
     def taken(self, args: Any, kwargs: Any) -> dict[str, Any]:
         """Return what the gradient is taken of."""

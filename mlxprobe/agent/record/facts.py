@@ -53,7 +53,7 @@ class Facts:
             if count & (count - 1) == 0:
                 self._send_fact(name, (file, line), count, detail)
         except Exception as error:
-            self._send_fact("inspector failed", sites.NOWHERE, 1, {"inspector": "agent", "error": worded(error)})
+            self._send_fact("inspector failed", sites.NOWHERE, 1, {"inspector": "agent", "error": brief(error)})
 
     def nothing_trainable(self, seen_at: tuple[str, int]) -> None:
         """Tell of a model that is all frozen, where that was done."""

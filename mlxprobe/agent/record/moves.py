@@ -7,9 +7,11 @@ from functools import partial
 from typing import Any
 
 from mlxprobe.agent.code.trees import is_array, weak
+from mlxprobe.agent.wire.bound import ref
 from mlxprobe.agent.wrapping import typed
 
-FOLLOWED = 4  # arrays of each tree
+FOLLOWED, FEW = 16, 2  # arrays of each tree, in the first calls; later, of those that have moved if any have
+FIRST = 4  # calls
 Path = tuple[Any, ...]
 Reference = Callable[[], Any]
 
@@ -22,12 +24,13 @@ class Followed:
 
     def __init__(self, model: Any = None) -> None:
         self.model = weak(model)
-        self.is_sure = model is not None  # that these are parameters: others may be another batch at each call
+        self.is_sure = self._is_models = model is not None  # parameters: others may be another batch at each call
         self.by_optimizer = False  # of MLX: its updates are known by themselves
         self.changes = False  # values were seen to
         self.updates = 0
         self.calls = self._made = 0  # gradient calls; updates by optimizers of MLX
         self._paths: list[Path] = []
+        self._few: list[Path] = []  # that are enough from the next call on
         self._given: list[Reference] = []
         self._left: list[Reference] = []  # by the last call, in the module that it filled
         self._home: Reference = weak(None)
@@ -40,11 +43,11 @@ class Followed:
     def follow(self, paths: list[Path]) -> None:
         """Take these arrays of the trees to come."""
         if paths != self._paths:
-            self._paths, self._given, self._left = paths, [], []
+            self._paths, self._few, self._given, self._left = paths[:FOLLOWED], [], [], []
 
     def begins(self, tree: Any, made: int) -> None:
         """A gradient call is given `tree`, after `made` updates by optimizers of MLX."""
-        if self._given and self._is_other(tree):
+        if (self._given or self._left) and self._is_other(tree):
             if made == self._made:
                 self.updates += 1
             else:
@@ -53,31 +56,39 @@ class Followed:
 
     def ends(self, tree: Any, home: Any = None) -> None:
         """The call has returned; its function has filled the module `home`."""
-        if not self._paths or any(at(tree, path) is None for path in self._paths):
-            self._paths = paths(tree)
         self.calls += 1
-        self._given = [weak(at(tree, path)) for path in self._paths]
-        self._left = [weak(at(home, path[1:])) for path in self._paths] if home is not None else []
-        self._home = weak(home)
+        self._paths, self._few = self._few or self._paths or paths(tree)[:FOLLOWED], []
+        self._given = [] if self._is_models else [ref(at(tree, path)) for path in self._paths]
+        self._left = [] if home is None else [weak(at(home, path[1:])) for path in self._paths]
+        self._home = self.model if self._is_models else weak(home)
 
     def finish(self) -> None:
         """Count what came after the last call: nothing shows what became of arguments, which are taken to go on."""
         home = self._home()
         if self._left and home is not None:
-            self.updates += any(
-                left() is not at(home, path[1:]) for left, path in zip(self._left, self._paths, strict=True)
-            )
-        else:
+            now = [at(home, path[1:]) for path in self._paths]
+            self.updates += any(left() is not one for left, one in zip(self._left, now, strict=True))
+        elif not self._is_models:
             self.updates += self.is_sure and self.updates > 0
 
     def _is_other(self, tree: Any) -> bool:
-        now, home = [at(tree, path) for path in self._paths], self._home()
-        if any(one is None for one in now):  # a tree of another form begins, after the last one's last update
-            return self.updates > 0
-        known = self._given
-        if self._left and all(one is at(home, path[1:]) for one, path in zip(now, self._paths, strict=True)):
-            known, self.is_sure = self._left, True  # these are the module's own
-        return any(before() is not one for before, one in zip(known, now, strict=True))
+        now = [at(tree, path) for path in self._paths]
+        for one in now:
+            if one is None:  # a tree of another form begins, after the last one's last update
+                self.follow([])
+                return self.updates > 0
+        before = self._left if self._is_models or self._is_filled(now) else self._given
+        moved = [path for path, known, one in zip(self._paths, before, now, strict=True) if known() is not one]
+        if self.calls >= FIRST and len(now) > FEW:
+            self._few = moved[:FEW] or self._paths[:: len(now) // FEW][:FEW]
+        return bool(moved)
+
+    def _is_filled(self, now: list[Any]) -> bool:
+        """Tell whether arguments are a module's own, which the last call has filled."""
+        home = self._home() if self._left else None
+        filled = home is not None and all(one is at(home, path[1:]) for one, path in zip(now, self._paths, strict=True))
+        self.is_sure |= filled
+        return filled
 
 
 class Moves:
@@ -113,8 +124,8 @@ class Moves:
         return self._past + sum(one.updates for one in self._own() if one.is_sure)
 
     @property
-    def in_place(self) -> bool:
-        """Whether parameters change whose arrays stay the same objects, so that updates cannot be counted."""
+    def uncounted(self) -> bool:
+        """Whether parameters change that are not counted: in place, where their arrays stay the same objects."""
         return any(one.changes and one.is_sure and not one.updates for one in self._own())
 
     @property
@@ -150,4 +161,4 @@ def paths(tree: Any, accepts: Callable[[Any], bool] = is_array) -> list[Path]:
         elif typed.is_a(node, typed.CONTAINERS) and id(node) not in known:
             known.add(id(node))
             waiting += [((*path, key), one) for key, one in typed.entries(node)]
-    return found[:: max(1, len(found) // FOLLOWED)][:FOLLOWED]
+    return found[:: max(1, len(found) // FOLLOWED)]

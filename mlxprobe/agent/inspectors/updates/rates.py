@@ -241,5 +241,5 @@ class Rates(Inspector):
         ]
         moves = recorder.moves
         values = {"optimizers": optimizers, "updates": recorder.updates + moves.by_hand, "by_hand": moves.by_hand}
-        values |= {"in_place": moves.in_place, "unfollowed": moves.unfollowed, "gradients": recorder.gradients}
+        values |= {"uncounted": moves.uncounted, "unfollowed": moves.unfollowed, "gradients": recorder.gradients}
         recorder.channel.send("sheet", values=values)
