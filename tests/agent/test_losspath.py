@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Thread
 
 import mlx.core as mx
 import pytest
@@ -175,3 +176,12 @@ def test_a_loss_whose_gradients_are_only_scheduled_is_scheduled_too(
     assert [call for call, _, _ in seen] == [1, 5, 9, 13]  # long past
     path.settle(ended=True)
     assert [call for call, _, _ in seen] == list(range(1, 30, 4))
+
+
+def test_a_loss_of_another_thread_is_not_evaluated_here(path: LossPath, seen: list[tuple[int, float, int]]) -> None:
+    one = loss(1.0)
+    maker = Thread(target=path.take, args=(one, 1, 0))
+    maker.start()
+    maker.join()
+    path.settle(waited=True)
+    assert seen == []

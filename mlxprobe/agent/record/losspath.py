@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.record.call import loss_in
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wire.bound import ref
+from mlxprobe.agent.wire.bound import get_ident, ref
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
@@ -48,7 +48,7 @@ class LossPath:
         self._followed: dict[int, Followed] = {}  # by identity; some have gone
         self._room = ROOM
         self._newest: Any = None
-        self._stream = 0
+        self._stream = self._thread = 0
         self.was_read = False  # the newest loss, by the program
         self.is_evaluated = False  # the newest loss, when the program comes: so will be what the next waits for
         self._call = 0
@@ -85,6 +85,7 @@ class LossPath:
         if self._newest is not None:
             self._let_go(self._newest)
         self._call, self.was_read, self._newest, self._stream = call, False, loss, stream
+        self._thread = get_ident()
         if self._misses >= MISSES and not self._hits and loss is not None and call < self._ours:
             self._let_go(loss)
 
@@ -157,7 +158,8 @@ class LossPath:
             entry = self._let_go(newest)
             if not lazy and now_s >= self.may_look_s:
                 due, before = ended or self._call >= self._ours, self._before.get(self._stream)
-                self._settle(newest, entry, compute=waited and due and (before is None or before() is None))
+                due = due and waited and self._thread == get_ident()  # MLX's lazy arrays belong to their threads
+                self._settle(newest, entry, compute=due and (before is None or before() is None))
             self._before[self._stream] = entry[0]
         if self.scheduled:
             self._read_scheduled(0 if ended else LONG_PAST)
@@ -190,14 +192,12 @@ class LossPath:
         if self._alone is None:
             self._alone = True
             self.sampled(True)
-        try:
+        with contextlib.suppress(RuntimeError):  # what an evaluation can raise is the program's to meet
             if past:
                 self._take_out(loss, entry)
             else:
                 self._schedule(loss)
                 self.scheduled.append((loss, entry))
-        except RuntimeError:  # another thread's
-            self._ours = sys.maxsize
 
     def _take_out(self, loss: Any, entry: Followed) -> None:
         """Read a loss, and follow it no more."""
