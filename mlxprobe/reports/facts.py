@@ -29,7 +29,7 @@ def lines(one: ProgramRecord) -> Lines:
         ("optimizer", "; ".join(map(_optimizer, sheet.optimizers))),
         ("clipping", _clipping(sheet)),
         ("updates", _updates(sheet)),
-        ("batches", _some(sheet.batches) + again(sheet)),
+        ("batches", _some(sheet.batches, sheet.shapes) + again(sheet)),
         ("positions", _positions(sheet)),
         ("loss", _loss(one)),
         ("compiled", _compiled(sheet)),
@@ -177,11 +177,13 @@ def _memory(one: ProgramRecord) -> str:
 
 
 def _files(sheet: Sheet) -> str:
-    told = {"read": sheet.read, "wrote": sheet.written}
-    return "; ".join(f"{what} {_some(files)}" for what, files in told.items() if files)
+    told = {"read": (sheet.read, "read"), "wrote": (sheet.written, "written")}
+    every = ((what, _some(files, sheet.files.get(name, 0))) for what, (files, name) in told.items() if files)
+    return "; ".join(f"{what} {text}" for what, text in every)
 
 
-def _some(texts: Iterable[str]) -> str:
-    """Put the first few in a row, and say how many there are besides."""
+def _some(texts: Iterable[str], of: int = 0) -> str:
+    """Put the first few in a row, and say how many there are besides: `of` them, where not all were sent."""
     listed = list(texts)
-    return ", ".join(listed[:MOST]) + (f" and {len(listed) - MOST} more" if len(listed) > MOST else "")
+    more = max(of, len(listed)) - MOST
+    return ", ".join(listed[:MOST]) + (f" and {more:,} more" if more > 0 else "")

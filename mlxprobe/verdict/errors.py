@@ -61,5 +61,5 @@ def _before(seen: Observation) -> Iterator[str]:
             yield f"{what} memory {megabytes(most)}"
     if (growth := growth_per_step(seen)) > FEW_BYTES:
         yield f"memory grew by {megabytes(growth)} a step"
-    if len(seen.sheet.batches) >= LENGTHS:
-        yield f"batches of {len(seen.sheet.batches)} shapes among those looked at"
+    if (shapes := max(seen.sheet.shapes, len(seen.sheet.batches))) >= LENGTHS:
+        yield f"batches of {shapes:,} shapes at the sampled steps"

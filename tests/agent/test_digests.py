@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from watching import GUARD_S
 
-from mlxprobe.reports.facts import again
+from mlxprobe.reports.facts import again, lines
 from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.observation import Limits, Program
+from mlxprobe.values.record import ProgramRecord
 from mlxprobe.values.sheet import Sheet
+from mlxprobe.values.vocabulary import Outcome
 
 LIMITS = Limits(stall_s=GUARD_S, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
 PROGRAM = """
@@ -148,3 +150,16 @@ def test_of_a_compiled_step_all_arguments_are_compared(tmp_path: Path, call: str
 def test_a_compiled_step_that_is_given_one_batch_gets_the_same(tmp_path: Path) -> None:
     seen = sheet(tmp_path, "", "fixed, y=square", COMPILED)
     assert seen.different == 1 < seen.compared
+
+
+@pytest.mark.slow
+def test_shapes_and_files_are_counted_beyond_those_that_are_named(tmp_path: Path) -> None:
+    data = "[mx.save(f'part{k}.npy', fixed) for k in range(11)]"
+    seen = sheet(tmp_path, data, "mx.zeros((k + 1, 4))")
+    assert seen.shapes > len(seen.batches) == 8  # each sampled step has one of its own
+    assert seen.files == {"read": 0, "written": 11}
+    told = dict(
+        lines(ProgramRecord(program="p", outcome=Outcome.PASS, reason="", as_expected=True, findings=(), sheet=seen))
+    )
+    assert told["batches"].endswith(f"and {seen.shapes - 4} more")
+    assert told["files"].endswith("and 7 more")

@@ -19,7 +19,8 @@ from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.agent.wrapping.loans import Loans
 
-MOST = 8  # of kinds, shapes, functions and files
+MOST, COUNTED = 8, 1000  # shapes, functions and files that are named; shapes and files that are counted
+KINDS = 16  # of modules, the largest
 LAST_STEP = 64  # up to which batches are compared, at the same steps in each run
 NAME_CHARACTERS = 60
 LINEAR = {"mlx.nn.layers.linear": "Linear", "mlx.nn.layers.quantized": "QuantizedLinear"}
@@ -41,8 +42,9 @@ class Makeup(Inspector):
         self._loans = Loans()  # layers that are wrapped for that
         self._optimizer: Callable[[], Any] = lambda: None
         self._batches: dict[str, int] = {}
+        self._shapes: set[str] = set()  # all of them, as far as they are counted
         self._compared = digests.Compared()
-        self._files: dict[str, dict[str, None]] = {"read": {}, "written": {}}
+        self._files: dict[str, dict[str, None]] = {"read": {}, "written": {}}  # as many as are counted
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.core":
@@ -61,7 +63,7 @@ class Makeup(Inspector):
         @like(original)
         def call(*args: Any, **kwargs: Any) -> Any:
             files, (file,) = self._files[what], given(args, kwargs)
-            if isinstance(file, (str, os.PathLike)) and len(files) < MOST and not self.inspection.busy:
+            if isinstance(file, (str, os.PathLike)) and len(files) < COUNTED and not self.inspection.busy:
                 files[shown(os.fspath(file), NAME_CHARACTERS)] = None
             return original(*args, **kwargs)
 
@@ -103,6 +105,7 @@ class Makeup(Inspector):
     def _note(self, listed: Any, data: Any) -> None:
         for one in graph.leaves(listed)[:MOST]:
             shape = f"{'×'.join(map(str, one.shape)) or 'scalar'} {named(one)}"
+            self._shapes |= {shape} if len(self._shapes) < COUNTED else set()
             if shape in self._batches or len(self._batches) < MOST:
                 self._batches[shape] = self._batches.get(shape, 0) + 1
         step = self.inspection.recorder.step + 1
@@ -149,6 +152,7 @@ class Makeup(Inspector):
             "sheet",
             values={
                 "batches": self._batches,
+                "shapes": len(self._shapes),
                 "different": self._compared.different,
                 "compared": self._compared.times,
                 "phases": {
@@ -159,7 +163,8 @@ class Makeup(Inspector):
                 "peak_bytes": phases.peak_bytes,
                 "peak_in": phases.peak_in,
                 "traces": dict(self._compiled()),
-                **{what: list(files) for what, files in self._files.items()},
+                **{what: list(files)[:MOST] for what, files in self._files.items()},
+                "files": {what: len(files) for what, files in self._files.items()},
             },
         )
 
@@ -199,7 +204,7 @@ def described(model: Any) -> dict[str, Any]:
             counts[1] += sum(elements(module, key, one) for key, arrays in own.items() for one in arrays)
             trainable = module.trainable_parameters()
             counts[2] += sum(int(one.size) for key, arrays in own.items() if key in trainable for one in arrays)
-    largest = sorted(kinds.items(), key=lambda item: -item[1][1])[:MOST]
+    largest = sorted(kinds.items(), key=lambda item: -item[1][1])[:KINDS]
     return {
         "parameters": sum(counts[1] for counts in kinds.values()),
         "trainable": sum(int(one.size) for one in graph.leaves(model.trainable_parameters())),
