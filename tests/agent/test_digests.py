@@ -163,3 +163,37 @@ def test_shapes_and_files_are_counted_beyond_those_that_are_named(tmp_path: Path
     )
     assert told["batches"].endswith(f"and {seen.shapes - 4} more")
     assert told["files"].endswith("and 7 more")
+
+
+RANKS = """
+import os
+
+import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
+
+mx.random.seed(int(os.environ["MLX_RANK"]))
+model, optimizer = nn.Embedding(40, 300), optim.SGD(learning_rate=0.1)
+model.weight = mx.ones((40, 300))
+gradient = nn.value_and_grad(model, lambda ids, one_hot: (model(ids).mean() * one_hot.sum()) * 1e-3)
+for k in range(8):
+    ids = mx.random.randint(1, 40, (32, 1))
+    one_hot = (ids == 40 + mx.arange(300)) | ((ids == mx.arange(300)) & (mx.arange(300) % 9 > 0))
+    loss, grads = gradient(mx.zeros((32, 8), mx.int32), one_hot)
+    optimizer.update(model, grads)
+    mx.eval(model.parameters(), optimizer.state, loss)
+"""
+
+
+@pytest.mark.slow
+def test_batches_of_two_ranks_are_compared_in_full(tmp_path: Path) -> None:
+    file = tmp_path / "rank.py"
+    file.write_text(RANKS)
+    told = []
+    for rank in "0", "1":
+        env = {"MLX_RANK": rank, "MLX_WORLD_SIZE": "2"}
+        program = Program(name="rank", argv=("script", str(file)), python=sys.executable, env=env)
+        seen = observe(program, LIMITS, jit_key="tests")
+        told.append([one.detail["batch"] for one in seen.facts if one.name == "gradients read"])
+    assert told[0]
+    assert all(mine != its for mine, its in zip(*told, strict=True))
