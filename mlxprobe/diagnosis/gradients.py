@@ -89,9 +89,9 @@ def exploding_gradients(seen: Observation) -> Iterator[Finding]:
     """The gradients grow without bound.
 
     Each step overshoots further than the last, up to infinity: the largest gradient comes to a thousand times what it
-    was at the start, or a thousand where that was less than one, and rises on. Gradients that begin near zero, as those
-    of adapters and of inputs of zeros do, become normal so. One update may be enough, where the rate times the
-    largest gradient is many times what a weight is.
+    was at the start, or a thousand where that was less than one, and keeps rising. Gradients that begin near zero, as
+    with adapters or inputs of zeros, are not reported when they become normal. One update may be
+    enough, where the rate times the largest gradient is many times what a weight is.
 
     Example: a learning rate that is too large; sums in place of means; no clipping.
 

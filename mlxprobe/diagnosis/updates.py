@@ -98,7 +98,7 @@ def dropped_gradients(seen: Observation) -> Iterator[Finding]:
 
 
 def _dropped(seen: Observation, fact: Fact, calls: int, of: int) -> Finding:
-    """Tell of updates that leave gradient calls out: how many in the whole run, where all of its steps are known."""
+    """Report updates that leave out gradient calls, counted over the whole run where all of its steps are known."""
     per_update, left = _calls_of_updates(seen)
     lost, every = sum(max(0, one - of + calls) for one in per_update) + left, sum(per_update) + left
     if lost >= calls:

@@ -102,7 +102,7 @@ def _clipping(sheet: Sheet) -> str:
 
 
 def again(sheet: Sheet) -> str:
-    """Say how many of the batches that were compared came again, with all of their arrays."""
+    """State how many of the compared batches were repeats, in all of their arrays."""
     if sheet.different == sheet.compared:
         return ""
     if sheet.different == 1:
@@ -183,7 +183,7 @@ def _files(sheet: Sheet) -> str:
 
 
 def _some(texts: Iterable[str], of: int = 0) -> str:
-    """Put the first few in a row, and say how many there are besides: `of` them, where not all were sent."""
+    """Join the first few, and state how many more there are, of `of` in all where not all were sent."""
     listed = list(texts)
     more = max(of, len(listed)) - MOST
     return ", ".join(listed[:MOST]) + (f" and {more:,} more" if more > 0 else "")

@@ -17,7 +17,7 @@ EVERYWHERE = range(1, sys.maxsize)
 
 
 def assigned(name: str, site: Site, kind: Any = None) -> Site:
-    """Return the line that adds to a variable, where the source shows one; else where the frame stands.
+    """Return the line that adds to a variable, where the source shows one; else the line of the frame.
 
     An attribute is added to by its own class first of all, wherever that is written; a function's variable in that
     function alone, for others may never have run.

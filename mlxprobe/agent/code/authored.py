@@ -60,7 +60,7 @@ def result_of(plain: Any, bound: Any = None) -> Site:
 
 
 def scopes_of(plain: Any, bound: Any) -> list[dict[str, Any]]:
-    """Return what a function's names stand for before it is called: its object, its closure and its module."""
+    """Return the scopes of a function before a call: its object, its closure and its module."""
     cells = zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=False)
     first = plain.__code__.co_varnames[:1]
     own = {first[0]: bound} if bound is not None and first else {}
@@ -68,7 +68,7 @@ def scopes_of(plain: Any, bound: Any) -> list[dict[str, Any]]:
 
 
 def known_to(plain: Any, bound: Any) -> branches.Known:
-    """Look up what a function's names stand for, whatever it is given."""
+    """Return a lookup of a function's names that does not depend on its arguments."""
     root = next(iter(_nodes(plain)), ast.Module([], []))
     return branches.Known(root, plain.__code__.co_varnames, scopes_of(plain, bound))
 

@@ -1,4 +1,4 @@
-"""Which branches of a function were taken, as far as its source and the values at hand tell; nothing is run."""
+"""Find the branches of a function that were taken, from its source and the values at hand; no code is run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Guard = tuple[ast.expr | None, bool, ast.AST]  # a test, or none that is known; 
 
 
 def within(node: ast.AST) -> Iterator[Any]:
-    """List what is in a function, and in no function that lies in it."""
+    """List the nodes of a function, without those of nested functions."""
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, FUNCTIONS):
             yield child
@@ -26,7 +26,7 @@ def within(node: ast.AST) -> Iterator[Any]:
 
 
 def guards(root: ast.AST, target: ast.AST) -> list[Guard]:
-    """List the branches of a function that a node of it lies in, the outermost first."""
+    """List the branches of a function around one of its nodes, the outermost first."""
     for child in ast.iter_child_nodes(root):
         if child is target:
             return [_guard(root, child)] if _guards(root, child) else []
@@ -36,7 +36,7 @@ def guards(root: ast.AST, target: ast.AST) -> list[Guard]:
 
 
 def _guards(parent: ast.AST, child: ast.AST) -> bool:
-    """Tell whether a part of a statement or an expression may be left out when the whole is run."""
+    """Return whether a part of a statement or an expression may be skipped when the whole runs."""
     if isinstance(parent, (ast.If, ast.IfExp)):
         return child is not parent.test
     if isinstance(parent, ast.BoolOp):
@@ -55,7 +55,7 @@ def _guard(parent: ast.AST, child: ast.AST) -> Guard:
 
 
 def taken(guard: Guard, value: Value) -> bool | None:
-    """Tell whether a branch is taken; None where that is not known."""
+    """Return whether a branch is taken; None where that is not known."""
     test, wanted, _ = guard
     found = None if test is None else truth(test, value)
     return None if found is None else found is wanted
@@ -86,7 +86,7 @@ def _plain(node: ast.expr, value: Value) -> Any:
 
 
 def may_run(root: ast.AST, target: Any, value: Value) -> bool:
-    """Tell whether a statement may be reached: no branch around it is left out, and none before it ends the function.
+    """Return whether a statement may be reached: no branch around it is skipped, and none before it ends the function.
 
     A test that is not known may come out either way.
     """
@@ -104,14 +104,14 @@ def result(root: ast.AST, value: Value) -> Any:
     return ends[0] if len(ends) == 1 else None
 
 
-def must_run(root: ast.AST, target: ast.AST, value: Value, *, beside: ast.AST | None = None) -> bool:
-    """Tell whether a node cannot have been left out when its function ran, or came to another node after it."""
-    shared = guards(root, beside) if beside is not None else []
+def must_run(root: ast.AST, target: ast.AST, value: Value, *, later: ast.AST | None = None) -> bool:
+    """Return whether a node certainly ran when its function ran to the end, or to a `later` node."""
+    shared = guards(root, later) if later is not None else []
     if not all(taken(one, value) for one in guards(root, target) if one not in shared):
         return False
     line = getattr(target, "lineno", 0)
     ends = [one for one in within(root) if isinstance(one, (ast.Return, ast.Raise)) and one.lineno < line]
-    return beside is not None or all(any(taken(guard, value) is False for guard in guards(root, one)) for one in ends)
+    return later is not None or all(any(taken(guard, value) is False for guard in guards(root, one)) for one in ends)
 
 
 class Known:

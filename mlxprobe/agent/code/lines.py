@@ -1,4 +1,4 @@
-"""Note which lines of the user's functions run for a while, where nobody else traces them."""
+"""Record the lines of the user's functions that run, where no other tracer is set."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MOST = 2000  # lines of one call: a loop has shown all of its lines by then
 
 
 class Lines:
-    """The lines that have run, by function; all count as run where that could not be followed."""
+    """The lines that ran, by function; all count as run where they could not be followed."""
 
     def __init__(self) -> None:
         self._ran: dict[CodeType, set[int]] | None = None
 
     def have_run(self, code: CodeType, line: int) -> bool:
-        """Tell whether a line of a function has run when it was followed last."""
+        """Return whether a line of a function ran when it was followed last."""
         return self._ran is None or code not in self._ran or line in self._ran[code]
 
     @contextmanager

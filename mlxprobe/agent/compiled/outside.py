@@ -41,7 +41,7 @@ class Read:
 
     def __init__(self, root: Callable[[], Any], whose: Any, steps: Any, use: Any, code: CodeType) -> None:
         self.root, self.steps, self.use, self.code = root, steps, use, code
-        self.chain = whose, steps  # what tells it from others
+        self.chain = whose, steps  # its identity
         self.site = code.co_filename, use.line
         self.before: Any = MISSING  # its value as the function began
         self.into: Callable[[], Any] | None = None  # what it is stored in
@@ -150,7 +150,7 @@ class Outside:
         self._held[key] = held
 
     def _ran(self, one: Read) -> bool:
-        """Tell whether the trace has come to the line of a chain: branches that it did not take compute nothing."""
+        """Return whether the trace ran the line of a chain: branches that it did not take compute nothing."""
         return self._lines.have_run(one.code, one.use.line)
 
     def arrays(self) -> Iterator[tuple[str, Callable[[], Any], sites.Site]]:

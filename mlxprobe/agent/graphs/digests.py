@@ -1,4 +1,4 @@
-"""Digest arrays to the last byte: two are said to be the same by all of their elements, or not at all."""
+"""Digest arrays in full: two arrays count as the same only if all of their elements are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None))
 def digest(array: Any) -> tuple[object, ...]:
     """Digest an evaluated array, of MLX or of NumPy: its shape, its type and a checksum of its elements in order.
 
-    MLX lends its memory for that, whatever the type: no copy is made unless the elements lie apart.
+    MLX shares its memory for that, for every type: only a strided array is copied.
     """
     import zlib  # for a look alone
 

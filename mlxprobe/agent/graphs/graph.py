@@ -164,7 +164,7 @@ def numbers_each(arrays: list[Any]) -> list[list[float]]:
 
 
 def is_mask(array: Any) -> bool:
-    """Tell whether an evaluated array has no other elements than zeros and ones."""
+    """Return whether an evaluated array has no other elements than zeros and ones."""
     import mlx.core as mx
 
     return bool(mx.all((array == 0) | (array == 1)).item())

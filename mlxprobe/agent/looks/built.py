@@ -106,7 +106,7 @@ def _name(node: ast.Name, scope: Scope, way: Way, trail: Trail) -> Site | None:
     if not before:
         return _from_outside(node, scope, way, trail)
     statement, path = max(before, key=lambda one: one[0].lineno)
-    if len(before) > 1 and not branches.must_run(scope.node, statement, scope.known(), beside=node):
+    if len(before) > 1 and not branches.must_run(scope.node, statement, scope.known(), later=node):
         return None
     if isinstance(statement, (ast.For, ast.AsyncFor)):
         return _looped(statement.iter, scope, (*path, *way), trail)
@@ -136,7 +136,7 @@ def _from_outside(node: ast.Name, scope: Scope, way: Way, trail: Trail) -> Site 
 def _attribute(node: ast.Attribute, scope: Scope) -> Site | None:
     """Return the only line of a user's class that sets an attribute, or that makes it of what it was.
 
-    Where there are several of these nothing tells which ran last.
+    Where there are several of these, which of them ran last is not known.
     """
     owner = scope.value(node.value)
     found = list(authored.settings(owner, node.attr)) if owner is not None else []

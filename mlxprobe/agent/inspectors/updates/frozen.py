@@ -80,7 +80,7 @@ class Frozen(Inspector):
         self._compare()
 
     def _moves_anyway(self, path: str) -> bool:
-        """Tell whether an update changes a parameter whose gradient is zero; statistics are counted anew."""
+        """Return whether an update changes a parameter whose gradient is zero; statistics are counted again."""
         return self._decays and not path.endswith(graph.STATISTICS)
 
     def _tell(self, frozen: list[str]) -> None:

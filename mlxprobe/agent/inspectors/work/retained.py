@@ -44,7 +44,7 @@ class Retained(Inspector):
         super().__init__(inspection)
         self._trends: dict[Key, Trend] = {}
         self._suspects: dict[Key, Suspect] = {}  # what they held a step ago, and their rise per step
-        self._windows: dict[Key, Window] = {}  # of what was told: it may be read and reset yet
+        self._windows: dict[Key, Window] = {}  # of reported variables, which may still be read and reset
 
     def look(self, step: int) -> None:
         recorder = self.inspection.recorder
@@ -66,7 +66,7 @@ class Retained(Inspector):
     def _follow(
         self, step: int, key: Key, held: list[Any], place: Callable[[], Site], suspects: dict[Key, Suspect]
     ) -> None:
-        """Count what waits behind a variable, and tell of what is sure to grow, and later of what was read."""
+        """Count the pending operations of a variable; report one that grows, and later that it was read."""
         _, function, name = key
         count = self.inspection.count(f"{function} {name}", held[-LISTED:])
         if count is None:
@@ -124,7 +124,7 @@ class Trend:
 
 
 class Window:
-    """The steps since what a variable keeps was read last: at each look that finds less than there would be, anew."""
+    """The steps since a variable was read last: it begins again at each sampled step that finds fewer operations."""
 
     def __init__(self, name: str, site: Site, step: int, count: int, each: float) -> None:
         self.name = name
@@ -137,7 +137,7 @@ class Window:
         self._began = step - count / each
 
     def follow(self, step: int, count: int) -> bool:
-        """Take in another look; tell whether it has found that the variable was read."""
+        """Take in another sampled step; return whether the variable was read before it."""
         grown = count - self.count
         read = grown < FELL_SHORT * self.each * (step - self.step)
         self.step, self.count = step, count
