@@ -10,8 +10,7 @@ from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.additions import assigned
+from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.code.roots import OWN, PACKAGE
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
@@ -227,3 +226,10 @@ def is_looked_into(value: Any, *, packages: bool) -> bool:
         return False
     owner = sites.whose_module(typed.origin(value))
     return owner == OWN or (packages and owner == PACKAGE)
+
+
+def assigned(name: str, site: Site, kind: Any = None) -> Site:
+    """Return the line that adds to a variable."""
+    with own.importable():
+        from mlxprobe.agent.code import additions  # reads the source, which few programs need
+    return additions.assigned(name, site, kind)
