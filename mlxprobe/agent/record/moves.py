@@ -68,7 +68,7 @@ class Followed:
         if self._left and home is not None:
             now = [at(home, path[1:]) for path in self._paths]
             self.updates += any(left() is not one for left, one in zip(self._left, now, strict=True))
-        elif not self._is_models:
+        elif home is None:
             self.updates += self.is_sure and self.updates > 0
 
     def _is_other(self, tree: Any) -> bool:

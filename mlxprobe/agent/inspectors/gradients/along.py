@@ -8,7 +8,7 @@ from typing import Any
 
 from mlxprobe.agent.code.trees import is_vector, weak
 from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.inspectors.gradients.accumulation import ELEMENTS, TOLERANCE, share_of_sum
+from mlxprobe.agent.inspectors.gradients.accumulation import ELEMENTS, SMALL, TOLERANCE, share_of_sum
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
@@ -19,7 +19,7 @@ ENOUGH, FITS_ARE_SURE = 8, 2  # elements that are not all in one ratio by chance
 
 
 class Moved:
-    """The moves of one array, and its gradients; none of its arrays is kept alive.
+    """The moves of one array, and its gradients; a small one that waits for its values is kept until its step ends.
 
     Plain descent and the first step with momentum are a multiple of the gradient; the first steps of Adam and its kin
     are of one size, against the gradient's sign.
@@ -28,6 +28,7 @@ class Moved:
     def __init__(self) -> None:
         self.at = -1  # the last gradient call
         self.slope: Callable[[], Any] = weak(None)  # its gradient
+        self.waits: Any = None
         self._values: list[float] = []
         self._slopes: list[list[float]] = []  # of the calls since the last move
         self._fits = 0
@@ -86,6 +87,7 @@ class Along(Inspector):
             moved.slope = weak(None)
         if self.inspection.pending([one]):
             moved.forget()
+            moved.waits = one if one.size <= SMALL else None
             shown = self._draws_on(moved.slope(), one)
         else:
             shown = moved.is_shown(graph.numbers(graph.sample(one)))
@@ -101,7 +103,9 @@ class Along(Inspector):
     def look(self, step: int) -> None:
         now, self._now = self._now, []
         for moved in now:
-            gradient = moved.slope()
+            (one, moved.waits), gradient = (moved.waits, None), moved.slope()
+            if one is not None and not self.inspection.pending([one]):
+                moved.is_shown(graph.numbers(graph.sample(one)))
             if gradient is None or self.inspection.pending([gradient]):
                 moved.forget()
             else:
@@ -111,6 +115,8 @@ class Along(Inspector):
             self.inspection.wanted = True
 
     def forget(self) -> None:
+        for moved in self._now:
+            moved.waits = None
         self._now = []
 
 
