@@ -25,7 +25,7 @@ Waiting = list[tuple[list[Case], list[Future[dict[str, Seen]]]]]
 TURNS = 4  # batches that each worker gets at least, where there are as many programs
 SHORT = 5  # programs of a batch, where it is a time that ends them
 AHEAD = 1.5  # batches for each worker: while one is judged none of them is to wait
-ENDS_WITHIN_S = 1.5  # of an interruption
+ENDS_WITHIN_S = 1.0  # of an interruption
 MOST_REDUCED = 200  # causes; the others are told as they were found
 ASKED = 4  # times: whether the first of two releases shows it too
 
