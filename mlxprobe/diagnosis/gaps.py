@@ -1,4 +1,4 @@
-"""What could not be judged, and why: a rule that was not shown what it reads never counts as passed."""
+"""Rules that could not be judged, and why: a rule whose facts are missing never counts as passed."""
 
 from __future__ import annotations
 

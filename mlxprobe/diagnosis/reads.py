@@ -1,4 +1,4 @@
-"""The names that a rule reads of an observation, off its own code: no list of them can fall out of date."""
+"""The names of the facts that a rule reads, from its own code: there is no list that can fall out of date."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlxprobe.diagnosis.needs import NEEDS
 from mlxprobe.diagnosis.registry import Rule
 
 OURS = "mlxprobe."
-ATTRIBUTE = "."  # begins the name of what is no fact: `.gradient` of a step, `.optimizers` of the sheet
+ATTRIBUTE = "."  # begins the name of a field: `.gradient` of a step, `.optimizers` of the sheet
 
 
 @cache

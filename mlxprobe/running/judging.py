@@ -65,7 +65,7 @@ def ranked(rows: Sequence[ProgramRecord]) -> tuple[ProgramRecord, ...]:
     """Tell the findings of several processes which ranks have the same."""
     ranks: dict[object, set[int]] = {}
     for one in rows if len(rows) > 1 else ():
-        for told in one.told:
+        for told in one.entries:
             together = isinstance(told, Finding) and told.together
             if one.process is not None and one.process.rank >= 0 and not together:
                 ranks.setdefault((one.process.job, told.same), set()).add(one.process.rank)

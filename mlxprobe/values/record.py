@@ -211,8 +211,8 @@ class ProgramRecord(Value, frozen=True):
         return f"{named}, rank {process.rank}" if process and process.rank >= 0 else named
 
     @property
-    def told(self) -> tuple[Finding | Unchecked, ...]:
-        """All that was found, and all that could not be judged."""
+    def entries(self) -> tuple[Finding | Unchecked, ...]:
+        """The findings, and the rules that could not be judged."""
         return (*self.findings, *self.unchecked)
 
     @property

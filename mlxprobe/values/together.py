@@ -34,7 +34,7 @@ def _first_told(row: ProgramRecord, rows: Sequence[ProgramRecord]) -> ProgramRec
     if len(rows) < 2:
         return row
     earlier = rows[: next(k for k, one in enumerate(rows) if one is row)]
-    before = {one.same for other in earlier for one in other.told}
+    before = {one.same for other in earlier for one in other.entries}
     findings = tuple(
         found if found.together else msgspec.structs.replace(found, message=f"{found.message} ({having(found, rows)})")
         for found in row.findings
@@ -50,7 +50,7 @@ def _first_told(row: ProgramRecord, rows: Sequence[ProgramRecord]) -> ProgramRec
 
 def having(found: Finding | Unchecked, rows: Sequence[ProgramRecord]) -> str:
     """Say which of a program's processes have a finding, or cannot be checked for one, as "ranks 0 and 2"."""
-    have = [one for one in rows if any(found.same == other.same for other in one.told)]
+    have = [one for one in rows if any(found.same == other.same for other in one.entries)]
     of_one_job = len({one.process.job for one in rows if one.process}) == 1
     if len(have) == len(rows):
         return f"all {len(rows)} {'ranks' if found.ranks and of_one_job else 'processes'}"

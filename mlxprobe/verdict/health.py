@@ -9,7 +9,7 @@ from mlxprobe.values.vocabulary import Outcome, Severity
 
 
 def rated(row: ProgramRecord) -> ProgramRecord:
-    """Return a row whose outcome agrees with its findings, after these were made or chosen among.
+    """Return a row whose outcome and `as_expected` agree with its findings.
 
     A program that came to its end is `unhealthy` where a finding is an error or a warning.
     """

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from mlxprobe.diagnosis import metal
 from mlxprobe.diagnosis.gaps import FAILED
-from mlxprobe.values.measures import counted, megabytes, signal_name, steps_done
+from mlxprobe.values.measures import megabytes, signal_name, steps_done
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Remark
 from mlxprobe.verdict.errors import known_error
@@ -78,9 +78,10 @@ def _failures(seen: Observation) -> Iterator[Remark]:
     """Report the parts of mlxprobe that failed in the program: rules that read what they see were not checked."""
     failed = {str(fact.detail["inspector"]): str(fact.detail["error"]) for fact in _all(seen, FAILED)}
     if failed:
-        first, *others = failed
-        more = f" and {counted(len(others), 'other part')}" if others else ""
-        message = f"mlxprobe failed in part ({first}: {failed[first]}){more}: what depends on it was not checked"
+        part, error = next(iter(failed.items()))
+        many = len(failed) > 1
+        head = f"{len(failed)} parts of mlxprobe failed (first {part}" if many else f"part of mlxprobe failed ({part}"
+        message = f"{head}: {error}); the checks that depend on {'them' if many else 'it'} did not run"
         yield Remark(name="mlxprobe failed", message=message, detail={"parts": len(failed)})
 
 

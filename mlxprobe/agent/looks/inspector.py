@@ -1,4 +1,4 @@
-"""What an inspector is: it looks at some steps, and says which facts it emits."""
+"""The base class of inspectors: code that observes one thing at sampled steps, and declares its facts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Inspector:
     """Something to look at. What an inspector holds of a step it must let go of in `look`."""
 
-    emits: ClassVar[tuple[str, ...]] = ()  # names of its facts; after a point, what it tells of a step or for the sheet
-    builds_on: ClassVar[tuple[str, ...]] = ()  # other inspectors that it sees nothing without
+    emits: ClassVar[tuple[str, ...]] = ()  # names of its facts; after a point, fields of a step or of the sheet
+    builds_on: ClassVar[tuple[str, ...]] = ()  # other inspectors whose results it needs
     shadows = False  # whether it looks into compiled functions too, when they are run eagerly
     passes = 0  # looks before its first: at the very first all is met and made, and somebody may wait
 
@@ -63,7 +63,7 @@ class Inspector:
 
 
 def missing(failed: type[Inspector], kinds: Iterable[type[Inspector]]) -> list[str]:
-    """List the facts that an inspector which failed leaves out: its own, and those of all that build on it."""
+    """List the facts that are missing after an inspector has failed: its own, and those of all that build on it."""
     gone, before = {failed.__name__}, 0
     kinds = [*kinds]
     while len(gone) > before:

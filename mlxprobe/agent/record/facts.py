@@ -78,12 +78,12 @@ class Facts:
             self.failed(error)
 
     def failed(self, error: Exception) -> None:
-        """Report a failure of ours of which it is not known what it has cost; the program goes on."""
+        """Report a failure of ours whose cost is unknown; the program goes on."""
         if not isinstance(error, InForkError):
             self.fact("inspector failed", None, inspector="agent", error=brief(error))
 
     def lost(self, part: str, error: Exception, facts: Iterable[str]) -> bool:
-        """Report a part of ours that has failed, with the names of the facts that do not come any longer.
+        """Report a part of ours that has failed, with the names of the facts that are missing from now on.
 
         Return whether it has failed: what stops because this is a fork has not.
         """
