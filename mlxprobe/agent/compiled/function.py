@@ -72,28 +72,31 @@ class Compiled:
     def trace(self, args: Any, kwargs: Any) -> Any:
         """Run the function for MLX, which traces it."""
         trace = Trace(Reach(self._given, [args, kwargs]))
-        self.traces.traced(args, kwargs, self._given[0])
-        key = key_of(args, kwargs, self._given[0])
+        key: Any = ()
+        with self._recorder.carefully():
+            self.traces.traced(args, kwargs, self._given[0])
+            key = key_of(args, kwargs, self._given[0])
         self._nesting.tracing.append(trace)
         self._inspection.tracing = True
         began = bound.monotonic()
         try:
             with followed(self._effects), self._outside.begins(), self._constants.drawing([args, kwargs], key):
                 result = self._function(*args, **kwargs)
-            trace.reach.returns(result)
-            for what, needed in (found for update in trace.updated for found in update.uncaptured(trace.reach)):
-                self._recorder.fact("state not captured", self._site, what=what, needed=needed)
+            with self._recorder.carefully():
+                trace.reach.returns(result)
+                for what, needed in (found for update in trace.updated for found in update.uncaptured(trace.reach)):
+                    self._recorder.fact("state not captured", self._site, what=what, needed=needed)
         finally:
-            self._recorder.phases.took(TRACING, began, bound.monotonic())
             self._nesting.tracing.pop()
             self._inspection.tracing = False
-            self._trained[branch(args, kwargs)] = [(weak(one.model), weak(one.optimizer)) for one in trace.updated]
             self._times_traced += 1
-        self._recorder.tick()
+            with self._recorder.carefully():
+                self._recorder.phases.took(TRACING, began, bound.monotonic())
+                self._trained[branch(args, kwargs)] = [(weak(one.model), weak(one.optimizer)) for one in trace.updated]
         with self._recorder.carefully():
+            self._recorder.tick()
             self._remember(trace, args, kwargs, result)
         self.trains = bool(self._gradients or any(self._trained.values()))
-        self._recorder.tick()
         return result
 
     def _remember(self, trace: Trace, args: Any, kwargs: Any, result: Any) -> None:
@@ -112,24 +115,21 @@ class Compiled:
         """Call the function for the program."""
         recorder, times = self._recorder, self._times_traced
         begins, given, before = self.trains or not times, None, None
-        try:
+        with recorder.carefully():
             given = self._begins(begins, args, kwargs, shadows)
             before = self._kept(shadows) if not times else None
-        except Exception as error:
-            recorder.failed(error)
-        self._pace.begins(known=not self._buffers.is_new)
+        with recorder.carefully():
+            self._pace.begins(known=not self._buffers.is_new)
         result = call(*args, **kwargs)
         traced = self._times_traced > times
-        if traced:
-            recorder.tick()
-        self._pace.ends(traced=traced)
-        if before is not None and self._gradients:
-            with recorder.carefully():
+        with recorder.carefully():
+            if traced:
+                recorder.tick()
+            self._pace.ends(traced=traced)
+            if before is not None and self._gradients:
                 self._look_back(before, args, kwargs, shadows)
-        try:
+        with recorder.carefully():
             self._ends(given, args, kwargs, result, traced=traced)
-        except Exception as error:
-            recorder.failed(error)
         if begins and not self.trains:
             recorder.phases.goes_on()
         return result

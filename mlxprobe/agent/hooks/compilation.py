@@ -107,7 +107,8 @@ class Compilation:
             site = sites.calling()
             made = self.made.setdefault(site, Made(self.recorder, site))
             if not self.runs:
-                made.compiled()
+                with self.recorder.carefully():
+                    made.compiled()
             function = Compiled(fun, given, site, self.inspection, self._origin)
             name = typed.title(fun)
             self.recorder.traces.setdefault(name, []).append(function.traces)
@@ -117,7 +118,8 @@ class Compilation:
                 here = Compilation.here
                 if here is None or here.runs:
                     return fun(*fargs, **fkwargs)
-                made.traced()
+                with here.recorder.carefully():
+                    made.traced()
                 return function.known_to(here.inspection, here._origin).trace(fargs, fkwargs)
 
             call = taken.call(original, args, kwargs, traced)

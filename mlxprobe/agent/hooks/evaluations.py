@@ -109,11 +109,12 @@ class Evaluations:
             if self._collectives.active:
                 self._collectives.begins(began, [*args, *kwargs.values()])
             result = original(*args, **kwargs)
-            if self._collectives.active:
-                self._collectives.returns(bound.monotonic())
-            self._recorder.phases.took(SAVING, began, bound.monotonic())
-            self._recorder.evaluated(began)
-            self._recorder.reductions.taken = True
+            with self._recorder.carefully():
+                if self._collectives.active:
+                    self._collectives.returns(bound.monotonic())
+                self._recorder.phases.took(SAVING, began, bound.monotonic())
+                self._recorder.evaluated(began)
+                self._recorder.reductions.taken = True
             return result
 
         return write

@@ -110,7 +110,7 @@ class GradientCalls:
             if here is None:
                 return call(*args, **kwargs)
             nesting = here._nesting
-            if nesting.reached is not None and made.held and not nesting.mapped:
+            if nesting.reached is not None and made.held and not nesting.mapped:  # may raise `Stop`, in a call of ours
                 nesting.reached(function, args, kwargs, bound or (None, None))
             if nesting.depth or nesting.tracing or nesting.shadow:
                 return here._within(call, args, kwargs, made)

@@ -153,11 +153,12 @@ class Updates:
 
         @like(original)
         def load_weights(*args: Any, **kwargs: Any) -> Any:
-            module, weights, strict = given(args, kwargs)
-            self._compare(module, lambda: _weights(weights), strict=strict is not False, partial=False)
-            self._recorder.loaded_into.add(id(module))
-            if declared()[0] >= 0:
-                self._recorder.fact("given", None, what="weights")
+            with self._recorder.carefully():
+                module, weights, strict = given(args, kwargs)
+                self._compare(module, lambda: _weights(weights), strict=strict is not False, partial=False)
+                self._recorder.loaded_into.add(id(module))
+                if declared()[0] >= 0:
+                    self._recorder.fact("given", None, what="weights")
             nesting.depth += 1  # it updates the module, with what has been compared now
             try:
                 return original(*args, **kwargs)

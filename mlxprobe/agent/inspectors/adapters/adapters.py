@@ -40,16 +40,17 @@ class Adapters(Inspector):
             module.Module.__init__ = self._making(module.Module.__init__)
 
     def _making(self, original: Callable[..., None]) -> Callable[..., None]:
-        made = self._made
+        made, recorder = self._made, self.inspection.recorder
 
         @like(original)
         def __init__(module: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
             original(module, *args, **kwargs)
-            if not sites.is_mlx(type(module).__module__):
-                made.pop(id(module), None)
-                made[id(module)] = sites.making(type(module))
-                if len(made) > MADE:
-                    del made[next(iter(made))]
+            with recorder.carefully():
+                if not sites.is_mlx(type(module).__module__):
+                    made.pop(id(module), None)
+                    made[id(module)] = sites.making(type(module))
+                    if len(made) > MADE:
+                        del made[next(iter(made))]
 
         return __init__
 

@@ -65,10 +65,11 @@ class Draws(Inspector):
         @like(original)
         def seed(*args: Any, **kwargs: Any) -> Any:
             seen = self.inspection
-            if not seen.busy and not seen.inside and seen.recorder.gradients:
-                self._set([*args, *kwargs.values()][0])
-            elif seen.tracing:
-                self._traced[sites.calling()] = Run([*args, *kwargs.values()][0])
+            with seen.recorder.carefully():
+                if not seen.busy and not seen.inside and seen.recorder.gradients:
+                    self._set([*args, *kwargs.values()][0])
+                elif seen.tracing:
+                    self._traced[sites.calling()] = Run([*args, *kwargs.values()][0])
             return original(*args, **kwargs)
 
         return seed

@@ -66,8 +66,9 @@ class Indices(Inspector):
         @like(original)
         def __call__(*args: Any, **kwargs: Any) -> Any:  # noqa: N807
             if seen.due and self._listens():
-                module, x = given(args, kwargs)
-                self._hold("embedding", x, module.weight.shape[0])
+                with seen.recorder.carefully():
+                    module, x = given(args, kwargs)
+                    self._hold("embedding", x, module.weight.shape[0])
             return original(*args, **kwargs)
 
         return __call__
@@ -86,8 +87,9 @@ class Indices(Inspector):
                 with seen.at_our_cost():
                     (self._baked.traced if seen.tracing else self._baked.run)(sites.calling(), indices)
             if seen.due and self._listens():
-                axis = rest[0] if rest and isinstance(rest[0], int) else -1
-                self._hold("target", indices, logits.shape[axis])
+                with seen.recorder.carefully():
+                    axis = rest[0] if rest and isinstance(rest[0], int) else -1
+                    self._hold("target", indices, logits.shape[axis])
             return original(*args, **kwargs)
 
         return targets

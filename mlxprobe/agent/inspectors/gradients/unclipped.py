@@ -48,10 +48,11 @@ class Unclipped(Inspector):
         @like(original)
         def clip_grad_norm(*args: Any, **kwargs: Any) -> Any:
             seen = self.inspection
-            if seen.due and not seen.busy and not seen.nesting.tracing and seen.home.here():
-                gradients, limit = given(args, kwargs)
-                if isinstance(limit, (int, float)) and 0 < limit < math.inf:
-                    self._clip = Clip(affordable(gradients), float(limit), sites.calling())
+            with seen.recorder.carefully():
+                if seen.due and not seen.busy and not seen.nesting.tracing and seen.home.here():
+                    gradients, limit = given(args, kwargs)
+                    if isinstance(limit, (int, float)) and 0 < limit < math.inf:
+                        self._clip = Clip(affordable(gradients), float(limit), sites.calling())
             return original(*args, **kwargs)
 
         return clip_grad_norm
