@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from mlxprobe.diagnosis import metal
 from mlxprobe.diagnosis.gaps import FAILED
-from mlxprobe.values.measures import megabytes, signal_name, steps_done
+from mlxprobe.values.measures import counted, megabytes, signal_name, steps_done
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Remark
 from mlxprobe.verdict.errors import known_error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import subprocess
 import sys
@@ -14,10 +15,10 @@ from mlxprobe.agent.life.leaving import Leaving, code_of
 
 CODES = [((), 0), ((None,), 0), ((0,), 0), ((3,), 3), ((True,), 1), ((-1,), 255), (("out of data",), 1)]
 BEGINNING = """
-import atexit, os
+import atexit, contextlib, os
 from types import SimpleNamespace
 from mlxprobe.agent.life.leaving import Leaving
-leaving = Leaving(SimpleNamespace(evaluations=7))
+leaving = Leaving(SimpleNamespace(evaluations=7, carefully=contextlib.nullcontext))
 atexit.register(lambda: os.write(1, str(leaving.code).encode()))
 class Own(SystemExit): pass
 try: raise SystemExit(5)
@@ -51,7 +52,7 @@ def test_codes_are_pythons_own(given: tuple[Any, ...], code: int) -> None:
 
 
 def test_it_is_told_unless_the_program_went_on() -> None:
-    recorder: Any = SimpleNamespace(evaluations=7)
+    recorder: Any = SimpleNamespace(evaluations=7, carefully=contextlib.nullcontext)
     leaving = Leaving(recorder)
     told = [leaving.code]
     with pytest.raises(SystemExit, match="out of data"):

@@ -77,13 +77,13 @@ def _here(need: int) -> bool:
     return need <= _Main.bytes
 
 
-def _apart(call: Callable[[], None], need: int) -> None:
+def _apart(task: Callable[[], None], need: int) -> None:
     here, done, failed = bound.get_native_id(), bound.allocate_lock(), list[BaseException]()
 
     def run() -> None:
         try:
             _elsewhere(here)
-            call()
+            task()
         except BaseException as error:
             failed.append(error)
         finally:

@@ -68,6 +68,7 @@ class Rates(Inspector):
     """Read each optimizer's rate where a step is looked at, and once at the end."""
 
     emits = (".optimizers", ".updates", "betas turned", "rate astray", "schedule unused")
+    builds_on = ("Along",)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
