@@ -12,6 +12,7 @@ from importlib.machinery import PathFinder
 OWN, PACKAGE, LIBRARY = "own", "package", "library"
 GENERATED = "generated"  # text that some library made into code: it shows less than who called it
 AGENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PLATFORM = os.path.join(os.path.dirname(AGENT), "platform")
 INSTALLED = ("site-packages", "dist-packages")
 _MADE = ("<string>", "<attrs generated", "<__array_function__")
 
@@ -21,7 +22,8 @@ class Roots:
 
     def __init__(self) -> None:
         self.folders: dict[str, str] = {}
-        self.add(AGENT, LIBRARY)
+        for ours in (AGENT, PLATFORM):
+            self.add(ours, LIBRARY)
 
     def add(self, folder: str, whose: str) -> None:
         """Take in a folder, under its own name and under the one that its links lead to."""
