@@ -12,6 +12,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.squashes import Held, Squashes
 from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.wrapping.arguments import like
 
 UNREACHED_IS_SURE = 2
 FED = "fed"  # the ids of arrays that layers are given
@@ -54,6 +55,7 @@ class Losses(Inspector):
             module.log = self._log(module.log)
 
     def _log(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @like(original)
         def log(*args: Any, **kwargs: Any) -> Any:
             if self.inspection.due and not self.inspection.busy:
                 self._log_site = sites.calling()
