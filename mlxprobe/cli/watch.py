@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from mlxprobe.cli.watched import Report
 from mlxprobe.settings.checks import seconds
 from mlxprobe.settings.table import SECONDS_WORDS, resolve
 from mlxprobe.supervisor.warden import SHARED
-from mlxprobe.values.errors import UsageError
+from mlxprobe.values.errors import ProbeError, UsageError
 
 if TYPE_CHECKING:
     from mlxprobe.cli.statusline import StatusLine
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mlxprobe.supervisor.watch import Watcher
     from mlxprobe.values.record import Record
 
+MESSAGE_CHARACTERS = 200
 FORMS = ("text", "markdown", "json", "junit", "github", "sarif", "html")
 
 
@@ -81,13 +83,30 @@ def watch(
     program = Watched(name=words[0], command=command, terminal=True, device=settings.device)
     running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
     running.begun = threading.Thread(target=import_reports, daemon=True).start
-    record = reported(running, report, live=live)
+    try:
+        record = reported(running, report, live=live)
+    except ProbeError:
+        raise
+    except Exception as error:  # ours: it ends no run of the user's, and hides no exit code
+        say_failed(error)
+        leave(exit_code((), fail_on, running.ended, running.exit_code))
+        return
     wrong = running.unwatched is not None and running.unwatched.misuse
     code = JUDGED_NOT if wrong else exit_code(record.programs, fail_on, running.ended, running.exit_code)
     if running.stop.is_set():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # who had to ask three times asks on
         code = INTERRUPTED
     leave(code)
+
+
+def say_failed(error: Exception) -> None:
+    """Say on stderr that the watcher itself has failed, with its place, and that the program was left alone."""
+    import traceback
+
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}:{last.lineno}"
+    why = f"{type(error).__name__}: {error}"[:MESSAGE_CHARACTERS]
+    sys.stderr.write(f"mlxprobe: failed at {where} ({why}): there is no report; the program was not disturbed\n")
 
 
 def reported(running: Watch, report: Report, *, live: bool) -> Record:

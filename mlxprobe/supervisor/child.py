@@ -34,6 +34,7 @@ END_WITHIN_S = 8.0
 TERM_GRACE_S = 0.3
 RIGHT = "give the path of a program, or the name of one that PATH finds"
 COMMAND_CHARACTERS = 60
+OUTLIVED_POLL_S = 0.1
 MOST_ORPHANS = 1000  # that are told of
 
 
@@ -46,7 +47,7 @@ class Child(Watched):
     def __init__(self, program: Program, folder: Path) -> None:
         super().__init__(folder, ReadEnd(folder / EVENTS_FILE if program.command else None))
         self.ends_rest = not program.terminal  # else what it leaves has our own streams, and needs no pipe of ours
-        self.empty = False
+        self.empty = self._outlived = False
         self.tail = b""
         self._before = written(OWN_STDERR) if program.terminal else -1  # bytes in the file that our stderr is, if any
         self._heard = ""
@@ -152,6 +153,13 @@ class Child(Watched):
             self.empty = True
         self.pump(0)
 
+    def outlive(self) -> None:
+        self._outlived = True
+        with contextlib.suppress(Exception):  # what failed may fail again: the reaper waits in our place
+            while not (self.over or self.lost):
+                self.pump(OUTLIVED_POLL_S)
+                self.take_events()
+
     def release(self) -> None:
         self._tell("leave")
         self._pump_until(lambda: self.empty, END_WITHIN_S)
@@ -203,7 +211,11 @@ class Child(Watched):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self.empty:
+        if isinstance(error, Exception) and not self.ends_rest:
+            self.outlive()  # it is we who failed: the user's run goes on
+        if self._outlived and self.over:
+            self._tell("leave")
+        elif not (self.empty or self._outlived):
             self.end(gently=False)
         self._tell("done")
         self._close()

@@ -2,7 +2,8 @@
 
 A process of its own, with what imports at once only. It starts the program in a new session, adopts whatever
 the program's tree orphans (Linux), and kills the whole tree when told to, or when its control line closes because
-the supervisor is gone. Its words are `CONTROL_FD EVENTS_FD`, the latter -1 where the program opens its events by name;
+the supervisor is gone. A program in the supervisor's own session is the user's run: it goes on then, and also where
+this process is killed. Its words are `CONTROL_FD EVENTS_FD`, the latter -1 where the program opens its events by name;
 what to start comes over the control line (see `orders`), for it may be called before anybody knows.
 
 Out: `pid N`, `unstarted REASON`, `exit STATUS`, `orphan PID STATUS`, at last `empty`, `left PID...` or, after `leave`,
@@ -46,7 +47,7 @@ def main(words: list[str]) -> None:
     tell(control, f"pid {program}")
     if reason:
         tell(control, f"unstarted {reason}")
-    obey(control, wake, program)
+    obey(control, wake, program, outlives=session == "same")
     if not is_done(control):  # the supervisor is gone, and cannot remove the folder
         import shutil
 
@@ -76,7 +77,9 @@ def wake_on_sigchld() -> int:
 def start(
     argv: list[str], environment: list[str], events: int, session: str, ignored: list[signal.Signals]
 ) -> tuple[int, str]:
-    """Fork and execute the program, mostly in its own session, with our starter's signals; it dies with us (Linux).
+    """Fork and execute the program with our starter's signals.
+
+    In a session of its own it dies with us (Linux); in the supervisor's session it lives on.
 
     Returns:
         its process number, and why it could not be executed: empty where it was.
@@ -92,9 +95,9 @@ def start(
     try:
         if session == "own":
             os.setsid()
-        kin.die_with_parent(signal.SIGKILL)
-        if os.getppid() != warden:  # it was gone before that was asked for
-            os._exit(127)
+            kin.die_with_parent(signal.SIGKILL)
+            if os.getppid() != warden:  # it was gone before that was asked for
+                os._exit(127)
         for number in (*SHARED, *PYTHONS, signal.SIGCHLD):
             signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -116,8 +119,11 @@ def let_go(events: int) -> None:
         os.close(events)
 
 
-def obey(control: int, wake: int, program: int) -> None:
-    """Reap, and carry out orders, until the order to kill (or the supervisor's end) is done."""
+def obey(control: int, wake: int, program: int, *, outlives: bool) -> None:
+    """Reap, and carry out orders, until the order to kill is done.
+
+    The supervisor's end is such an order, unless the program outlives it: then until the program has ended.
+    """
     ears = select.poll()  # select() takes no descriptor above 1023, and the supervisor may have many
     ears.register(control, select.POLLIN)
     ears.register(wake, select.POLLIN)
@@ -136,7 +142,10 @@ def obey(control: int, wake: int, program: int) -> None:
             for order in orders:
                 if order.startswith("signal "):
                     asked.setdefault(int(order.split()[1]), time.monotonic())
-            if "kill" in orders:
+            if not orders and outlives:
+                await_end(program)
+                return
+            if "kill" in orders or not orders:
                 left = kill_all(control, program)
                 tell(control, "left " + " ".join(map(str, left)) if left else "empty")
                 return
@@ -163,12 +172,22 @@ def is_done(control: int) -> bool:
 
 
 def hear(control: int) -> list[str]:
-    """Read orders; a supervisor that is gone wants everything killed."""
+    """Read orders; there are none where the supervisor is gone."""
     try:
         heard = os.read(control, 4096).decode()
     except OSError:  # it was killed before it had read all that we told
         heard = ""
-    return heard.split("\n") if heard else ["kill"]
+    return heard.split("\n") if heard else []
+
+
+def await_end(program: int) -> None:
+    """Reap until the program, which outlives its supervisor, has ended."""
+    try:
+        os.kill(program, 0)  # it may have been reaped before
+        while os.waitpid(-1, 0)[0] != program:
+            pass
+    except (ChildProcessError, ProcessLookupError):
+        return
 
 
 def reap(control: int, program: int, *, ending: bool = False) -> bool:

@@ -68,14 +68,23 @@ class Watched:
         raise NotImplementedError
 
     def finish(self, ended: str) -> None:
-        """Take the tree down, `ended` as in `Observation`; what a program has left at its end may live on."""
-        if self.over and not self.ends_rest and ended in ("exited", "not-started"):
+        """Take the tree down, `ended` as in `Observation`; what a program has left at its end may live on.
+
+        A user's run goes on where the reaper is gone: it was not asked to end.
+        """
+        if ended == "lost" and not self.ends_rest:
+            self.outlive()
+        elif self.over and not self.ends_rest and ended in ("exited", "not-started"):
             self.release()
         else:
             self.end(gently=ended in ("stalled", "timeout", "enough"))  # what eats memory gets no time to eat more
 
     def release(self) -> None:
         """Let live on what a program that has ended has left."""
+        self.end(gently=False)
+
+    def outlive(self) -> None:
+        """Let the program go on to its end, without its supervisor."""
         self.end(gently=False)
 
     def leave(self) -> None:
