@@ -81,7 +81,7 @@ def state(one: Any) -> Any:
         return one.shape, one.tobytes()
     if is_generator(one):
         for name in ("bit_generator", "getstate", "get_state"):
-            if typed.static(type(one), name) is not typed.MISSING:
+            if typed.has(one, name) or name in typed.attributes(one):  # a module has it itself
                 held = getattr(one, name)
                 return repr(held.state if name == "bit_generator" else held())
     return MISSING

@@ -74,6 +74,21 @@ def matches(batch: Any, whole: Any) -> Any:
     return same
 
 
+def repeated(whole: Any) -> tuple[int, int]:
+    """Count some rows of an array, and those of them that come again in it: rows that are drawn from few kinds.
+
+    None repeats so where one column alone tells all different rows apart, as measured numbers do: these are copies.
+    """
+    same = matches(whole, whole)
+    if not same.size:
+        return 0, 0
+    rows = keys(whole[: same.shape[0]]).tolist()
+    different = len(set(map(tuple, rows)))
+    if any(len(set(column)) == different for column in zip(*rows, strict=True)):
+        return len(rows), 0
+    return len(rows), sum(count > 1 for count in same.sum(axis=1).tolist())
+
+
 def tells_apart(batch: Any, whole: Any) -> bool:
     """Tell whether rows like a batch's are hardly ever equal to one of another array by chance, as rows of bits are."""
     columns = zip(*keys(batch[:ROWS], columns_of(whole)).tolist(), strict=True) if columns_of(whole) else ()

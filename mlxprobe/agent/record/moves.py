@@ -66,8 +66,9 @@ class Followed:
         """Count what came after the last call: nothing shows what became of arguments, which are taken to go on."""
         home = self._home()
         if self._left and home is not None:
-            now = [at(home, path[1:]) for path in self._paths]
-            self.updates += any(left() is not one for left, one in zip(self._left, now, strict=True))
+            rows = zip(self._paths, self._left, self._given or self._left, strict=True)
+            held = [(at(home, path[1:]), left(), given()) for path, left, given in rows]
+            self.updates += any(one is not left and one is not given for one, left, given in held)
         elif home is None:
             self.updates += self.is_sure and self.updates > 0
 
@@ -78,7 +79,8 @@ class Followed:
                 self.follow([])
                 return self.updates > 0
         before = self._left if self._is_models or self._is_filled(now) else self._given
-        moved = [path for path, known, one in zip(self._paths, before, now, strict=True) if known() is not one]
+        rows = zip(self._paths, before, self._given or before, now, strict=True)
+        moved = [path for path, known, given, one in rows if one is not known() and one is not given()]
         if self.calls >= FIRST and len(now) > FEW:
             self._few = moved[:FEW] or self._paths[:: len(now) // FEW][:FEW]
         return bool(moved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -21,6 +22,7 @@ SURE, LOOKS, STRANGE = 40, 3, 8  # rows, looks; rows with targets turned another
 SHIFTS = (1, -1, 2, -2, 3, -3)
 HALF = 0.5  # of a batch's rows are to be found; of an array's are seen
 ENOUGH, ANYWHERE = 48, 0.1  # rows that were looked up; of them in what was to be kept apart
+SURE_ERRORS = 4.0  # standard errors by which more are found than repeat among the kept rows
 Held = tuple[dict[str, Any], list[tuple[str, Any]], sites.Site]
 
 
@@ -65,7 +67,7 @@ class Places(Inspector):
         self._held: Held | None = None
         self._paths: dict[str, Path] = {}
         self._pairs: dict[tuple[str, str, str], Pair] = {}  # batch, argument and array
-        self._kept: dict[str, list[tuple[int, int]]] = {}  # by what is kept apart: rows looked up, and found
+        self._kept: dict[str, list[tuple[int, int, int, int]]] = {}  # rows looked up and found; own rows, and repeated
         self._squared: set[int] = set()  # ids of targets of a squared error
         self._site = ("", 0)
 
@@ -115,7 +117,8 @@ class Places(Inspector):
                 continue
             found = placing.matches(batch, whole)
             told = sum(found.any(axis=1).tolist()) if found.size else 0
-            self._kept.setdefault(called, []).append((found.shape[0], told))
+            own, repeated = placing.repeated(whole) if told else (0, 0)
+            self._kept.setdefault(called, []).append((found.shape[0], told, own, repeated))
         larger = [pair for pair in fits if pair[1].shape[0] > batch.shape[0] and pair not in kept]
         for called, whole in larger:
             places = placing.positions(batch, whole)
@@ -208,10 +211,17 @@ class Places(Inspector):
                 self.inspection.recorder.fact("batches overlap", self._site, **told)
 
     def _tell_of_split(self) -> None:
+        """Report rows that are kept apart and trained on.
+
+        Of rows that are drawn from few kinds as many are found as repeat among the kept ones themselves.
+        """
         for called, looks in self._kept.items():
-            rows, found = (sum(each) for each in zip(*looks, strict=True))
-            often = sum(some > 0 for _, some in looks) >= 2 / 3 * len(looks) and looks[0][1] > 0
-            if rows >= ENOUGH and found >= ANYWHERE * rows and often and len(looks) >= LOOKS:
+            rows, found, own, repeated = (sum(each) for each in zip(*looks, strict=True))
+            often = sum(look[1] > 0 for look in looks) >= 2 / 3 * len(looks) and looks[0][1] > 0
+            share = repeated / max(own, 1)
+            error = math.sqrt(share * (1 - share) * (rows + rows**2 / max(own, 1)))  # of both samples
+            exceeds = found - share * rows > SURE_ERRORS * error
+            if rows >= ENOUGH and found >= ANYWHERE * rows and often and exceeds and len(looks) >= LOOKS:
                 told = {"whole": called, "rows": rows, "found": found}
                 self.inspection.recorder.fact("trained on what is kept", self._site, **told)
 
