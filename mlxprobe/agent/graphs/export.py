@@ -12,7 +12,7 @@ import resource
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.wire import bound
+from mlxprobe.agent.wire import bound, threads
 from mlxprobe.platform import inside, stack
 
 MARGIN = 2  # of the most memory so far: parts of it may be swapped out
@@ -94,7 +94,8 @@ def _apart(task: Callable[[], None], need: int) -> None:
     try:
         before = bound.stack_size(need)
         try:
-            bound.start_new_thread(run, ())
+            with threads.without_signals():
+                bound.start_new_thread(run, ())
         finally:
             if (theirs := bound.stack_size(before)) != need:  # another thread has set its own meanwhile
                 bound.stack_size(theirs)

@@ -8,6 +8,7 @@ from types import FunctionType
 from typing import Any, ClassVar
 
 from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.hooks.made import HELD, UNKNOWN, Bound, Made, made_by, unwrapped, with_parameters
 from mlxprobe.agent.looks.inspection import Inspection
@@ -158,14 +159,14 @@ class GradientCalls:
         if not made.followed.by_optimizer:
             made.given = made.taken(args, kwargs)
             made.followed.begins(made.given, recorder.updates)
-            recorder.moves.filled = model
+            recorder.moves.filled = weak(model)
 
     def _ends(self, made: Made, gradients: Any, result: Any, args: Any, kwargs: Any) -> None:
         made.calls += 1
         if made.given is not None:
             moves, given, made.given = self._recorder.moves, made.given, None
-            made.followed.ends(given, made.bound[0] if made.bound else moves.filled)
-            moves.filled = None
+            made.followed.ends(given, made.bound[0] if made.bound else moves.filled())
+            moves.filled = weak(None)
         if made.holder is not None:
             made.holder.end()
         if made.bound is None and made.calls <= SECOND:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.hooks.loading import differences
 from mlxprobe.agent.looks.inspection import Inspection
@@ -114,7 +115,7 @@ class Updates:
         @like(original)
         def update(*args: Any, **kwargs: Any) -> Any:
             recorder.reductions.taken = True
-            recorder.moves.filled = args[0] if args else None
+            recorder.moves.filled = weak(args[0] if args else None)
             if nesting.depth and not (inspection.due or nesting.tracing):
                 return original(*args, **kwargs)
             module, parameters, strict = given(args, kwargs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import builtins
 import contextlib
 import os
 import sys
@@ -22,6 +23,7 @@ from mlxprobe.agent.wrapping.imports import when_imported
 from mlxprobe.platform import inside
 
 OURS = AGENT + os.sep
+GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())  # since Python 3.11
 
 
 class NamedChannel(Channel):
@@ -99,7 +101,7 @@ def cut(error: BaseException | None) -> None:
         if one is not None and id(one) not in done:
             done.add(id(one))
             one.__traceback__ = _cut_trace(one.__traceback__)
-            todo += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+            todo += [one.__cause__, one.__context__, *(one.exceptions if isinstance(one, GROUP) else ())]
 
 
 def _cut_trace(trace: TracebackType | None) -> TracebackType | None:

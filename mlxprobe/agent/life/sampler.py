@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.record.steps import FLUSH_S, StepLog
-from mlxprobe.agent.wire import bound
+from mlxprobe.agent.wire import bound, threads
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.shared import STACK_SIGNAL, STACKS_END, THEIRS
 
-_START, _handler = threading.Thread.start, signal.getsignal
+_handler = signal.getsignal
 NONE = -1  # no descriptor
 SILENT_S = 0.3
 STOPS_WITHIN_S = 5.0
@@ -44,7 +44,7 @@ class Sampler:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mlxprobe sampler", daemon=True)
         try:
-            _START(self._thread)
+            threads.start(self._thread)
         except Exception as error:  # no thread to be had
             lacks = {"inspector": "Sampler", "error": f"{type(error).__name__}: {error}"[:200]}
             channel.send("fact", name="inspector failed", step=0, **sites.told(sites.NOWHERE), count=1, detail=lacks)

@@ -99,7 +99,7 @@ class Moves:
     def __init__(self) -> None:
         self._known: dict[Any, Followed] = {}
         self._past = 0  # updates of models that are gone
-        self.filled: Any = None  # the module that a function under a gradient call was last to fill
+        self.filled: Reference = weak(None)  # the module that a function under a gradient call was last to fill
 
     def of(self, model: Any, function: Any) -> Followed:
         """Return what is known of a model, or of a function of no model, however often its gradient is made."""

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from mlxprobe.agent.wire import threads
 from mlxprobe.agent.wire.line import Line
 
 Answer = dict[str, Any]
@@ -21,7 +22,7 @@ class Listener:
         self.said = said
         self._answers: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._run, name="mlxprobe listener", daemon=True)
-        self.thread.start()
+        threads.start(self.thread)
 
     def _run(self) -> None:
         while not self._line.closed:
