@@ -50,7 +50,7 @@ def docs(out: Path, files: tuple[Path, ...], **flags: Any) -> None:
     material = Material(
         sources=[Source(one, one.file.read_text(encoding="utf-8")) for one in entries],
         rules=[RULES[code] for code in sorted(RULES)],
-        records=read(chosen)[0] if chosen else [],
+        records=read(chosen).records if chosen else [],
         commands=commands(),
         settings=TABLE,
         schema=msgspec.json.schema(Record),

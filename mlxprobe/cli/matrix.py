@@ -125,12 +125,12 @@ def merge(files: tuple[Path, ...], form: str, output: Path | None) -> None:
     """Join the matrix files of several shards, or the records of ranks that were watched on several hosts."""
     from mlxprobe.upgrade import history, matrix
 
-    if not any(map(history.is_matrix, files)):
-        from mlxprobe.running.joining import joined
-        from mlxprobe.values.files import load
+    found = history.parted(files)
+    if isinstance(found, list):
+        return _deliver(matrix.merge(found), form, output)
+    from mlxprobe.running.joining import joined
 
-        return _deliver_ranks(joined({str(file): load(file) for file in files}), form, output)
-    return _deliver(matrix.merge(matrix.load(file) for file in files), form, output)
+    return _deliver_ranks(joined(found), form, output)
 
 
 def _deliver_ranks(found: Any, form: str, output: Path | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import webbrowser
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import click
 
 from mlxprobe.cli.common import tell, with_settings
 from mlxprobe.settings.table import resolve
+from mlxprobe.values.texts import fenced, lines
 
 PAGE = Path("report.html")
 
@@ -54,7 +54,7 @@ def report(
     paged = form == "html"
     output = output or (PAGE if paged and (opened or folder is None) else None)
     check_writable(output)
-    records, skipped = read(files)
+    records, skipped, doctors = read(files)
     if folder is not None:
         for record in records:
             tell(str(keep_baseline(record, folder)))
@@ -63,7 +63,7 @@ def report(
     if paged:
         page = guides.page(records, resolve(flags).scenarios, skipped)
     else:
-        page = "\n".join([*said_by_doctor(files, form), *map(FORMATS[form], records)])
+        page = "\n".join([*said_by_doctor(doctors, form), *map(FORMATS[form], records)])
     if output is None:
         click.echo(page, nl=False)
         return
@@ -73,12 +73,7 @@ def report(
         webbrowser.open(output.resolve().as_uri())
 
 
-def said_by_doctor(files: Sequence[Path], form: str) -> Iterator[str]:
-    """Yield what `doctor` said on the machines that bundles are from."""
-    from mlxprobe.selftest.bundle import DOCTOR
-    from mlxprobe.values.files import contents
-
-    for file in files if form != "json" else ():
-        if zipfile.is_zipfile(file):
-            said = contents(file, DOCTOR).decode()
-            yield f"```text\n{said}```\n" if form == "markdown" else said
+def said_by_doctor(texts: Sequence[str], form: str) -> Iterator[str]:
+    """Yield the texts of `doctor` on the machines that bundles are from."""
+    for said in map(lines, texts if form != "json" else ()):
+        yield fenced(said) if form == "markdown" else said

@@ -54,9 +54,10 @@ def selftest(bundle: Path, patterns: tuple[str, ...], **flags: Any) -> None:
     from mlxprobe.reports import text
     from mlxprobe.running.runner import Runner, exit_code
     from mlxprobe.selftest import parts
-    from mlxprobe.selftest.bundle import DOCTOR, VERSIONS, Bundle, versions
+    from mlxprobe.selftest.bundle import VERSIONS, Bundle, versions
     from mlxprobe.supervisor import interpreter
     from mlxprobe.values.files import SCHEMA_VERSION, now
+    from mlxprobe.values.reading import DOCTOR
     from mlxprobe.values.record import Record
 
     settings = resolve(flags)

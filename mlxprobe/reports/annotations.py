@@ -5,9 +5,9 @@ from __future__ import annotations
 from mlxprobe.reports.diagnosis import headline, place
 from mlxprobe.reports.families import ORDER, Family, families
 from mlxprobe.reports.verdicts import fails, grave, verdict
-from mlxprobe.reports.words import one_line, plain
 from mlxprobe.running.selection import own_place, relative
 from mlxprobe.values.record import ProgramRecord, Record
+from mlxprobe.values.texts import one_line, plain
 from mlxprobe.values.together import said_once
 from mlxprobe.values.vocabulary import Severity
 

@@ -16,12 +16,13 @@ from mlxprobe.reports import facts, ranks
 from mlxprobe.reports.families import families, unchecked
 from mlxprobe.reports.hanging import Hanging
 from mlxprobe.reports.verdicts import fails, grave, interrupted, verdict
-from mlxprobe.reports.words import one_line, plain, trimmed
+from mlxprobe.reports.words import trimmed
 from mlxprobe.running.selection import relative, source_of
 from mlxprobe.values.losses import trainings
 from mlxprobe.values.measures import counted, duration, is_users, megabytes, native_call
 from mlxprobe.values.observation import Stack
 from mlxprobe.values.record import Finding, ProgramRecord, Record
+from mlxprobe.values.texts import one_line, plain
 from mlxprobe.values.together import heading, said_once
 from mlxprobe.values.vocabulary import Outcome, Severity
 

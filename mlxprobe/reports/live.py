@@ -11,10 +11,11 @@ from rich.text import Text
 
 from mlxprobe.reports.diagnosis import calls
 from mlxprobe.reports.hanging import hanging
-from mlxprobe.reports.words import one_line, plain, trimmed
+from mlxprobe.reports.words import trimmed
 from mlxprobe.values.files import encode
 from mlxprobe.values.live import Attached, Connection, LiveProcess, LiveThread
 from mlxprobe.values.measures import counted, duration, megabytes, untemplated
+from mlxprobe.values.texts import one_line, plain
 from mlxprobe.values.vocabulary import Live
 
 STYLES = {Live.ALIVE: "bold green", Live.IDLE: "bold green", Live.UNJUDGED: "bold yellow"}

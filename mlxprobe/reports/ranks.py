@@ -11,10 +11,10 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from mlxprobe.diagnosis.ranks.standings import Standing, alike, standings
-from mlxprobe.reports.words import one_line
 from mlxprobe.values.again import jobs, observation
 from mlxprobe.values.measures import duration
 from mlxprobe.values.record import ProgramRecord
+from mlxprobe.values.texts import one_line
 from mlxprobe.values.vocabulary import Severity
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import Any
 from mlxprobe.diagnosis import RULES, Rule
 from mlxprobe.reports.families import cause_among, ordered
 from mlxprobe.reports.verdicts import verdict
-from mlxprobe.reports.words import one_line, plain
 from mlxprobe.running.selection import identity, own_place, relative, source_of
 from mlxprobe.values.files import finite
 from mlxprobe.values.observation import Place
 from mlxprobe.values.record import Finding, ProgramRecord, Record, Unchecked
+from mlxprobe.values.texts import one_line, plain
 from mlxprobe.values.together import said_once
 from mlxprobe.values.vocabulary import Outcome
 

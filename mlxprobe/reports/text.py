@@ -12,6 +12,7 @@ from rich.text import Text
 from mlxprobe.reports import ranks, words
 from mlxprobe.reports.verdicts import summary
 from mlxprobe.values.record import ProgramRecord, Record
+from mlxprobe.values.texts import one_line
 from mlxprobe.values.vocabulary import Outcome, Role
 
 STYLES = {Outcome.PASS: "green", Outcome.UNJUDGED: "magenta", Outcome.SKIPPED: "dim"}
@@ -78,7 +79,7 @@ def _evidence(one: ProgramRecord) -> list[RenderableType]:
     lines.append(Text(one.reason, style="dim" if one.outcome is Outcome.PASS else ""))
     if one.findings:
         lines.append(Text(words.codes(one), style="magenta"))
-    lines += [Text(f"also: {words.one_line(remark.message)}", style="dim") for remark in one.remarks]
+    lines += [Text(f"also: {one_line(remark.message)}", style="dim") for remark in one.remarks]
     parts: list[RenderableType] = list(lines)
     if not one.as_expected and (told := ranks.lines(one.ranks)):
         parts.append(ranks.RankTable(told))

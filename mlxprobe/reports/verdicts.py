@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from mlxprobe.reports import words
 from mlxprobe.reports.families import ORDER
-from mlxprobe.reports.words import observed, one_line
+from mlxprobe.reports.words import observed
 from mlxprobe.values.measures import counted
 from mlxprobe.values.record import ProgramRecord, Remark
+from mlxprobe.values.texts import one_line
 from mlxprobe.values.vocabulary import Outcome, Severity
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -12,26 +11,12 @@ from mlxprobe.values.measures import counted
 from mlxprobe.values.record import ProgramRecord, Record
 from mlxprobe.values.vocabulary import Outcome, Role
 
-HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, formats such as bidirectional ones, surrogates, separators
 _ENDS = re.compile(r"(?:[ \t]|\x1b\[[0-9;]*m)+$", re.MULTILINE)
 
 
 def trimmed(text: str) -> str:
     """Take away the spaces at the ends of lines, those around colours' ends too."""
     return _ENDS.sub(lambda end: end[0].replace(" ", "").replace("\t", ""), text)
-
-
-def one_line(text: str) -> str:
-    """Write a text in one line, without anything that a terminal would obey."""
-    return plain(" ".join(text.split()))
-
-
-def plain(text: str) -> str:
-    """Spell out characters that a terminal would obey, or that hide or reorder others; a tab becomes a space."""
-    return "".join(
-        char.encode("unicode_escape").decode() if unicodedata.category(char) in HIDDEN else char
-        for char in text.replace("\t", " ")
-    )
 
 
 def by_scenario(rows: Iterable[ProgramRecord]) -> list[tuple[str, list[ProgramRecord]]]:

@@ -14,10 +14,11 @@ import msgspec
 
 import mlxprobe
 from mlxprobe.selftest.private import Private, of_this_machine
-from mlxprobe.values.files import RECORD, check_writable, encode, write
+from mlxprobe.values.files import check_writable, encode, write
+from mlxprobe.values.reading import RECORD
 from mlxprobe.values.record import Record
 
-DOCTOR, VERSIONS, LOG = "doctor.txt", "versions.txt", "log.txt"
+VERSIONS, LOG = "versions.txt", "log.txt"
 OURS = ("mlx", "numpy")
 
 

@@ -1,53 +1,75 @@
-"""Files of records and of matrices, read into one row of records, the oldest release first."""
+"""Files of records and of matrices, each read once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from mlxprobe.upgrade import matrix
+from mlxprobe.upgrade.matrix import Matrix
+from mlxprobe.values import files
 from mlxprobe.values.errors import UsageError
-from mlxprobe.values.files import load
+from mlxprobe.values.reading import given, plain
 from mlxprobe.values.record import Record
 
 
-class _Shape(msgspec.Struct):
-    programs: Any = None
-    records: Any = None
+class History(NamedTuple):
+    """Records, the oldest release first; releases without one, with the reason; `doctor`'s texts of bundles."""
+
+    records: list[Record]
+    skipped: dict[str, str]
+    doctors: list[str]
 
 
-def read(files: Sequence[Path]) -> tuple[list[Record], dict[str, str]]:
-    """Return all records, and the releases that a matrix has no record of, with the reason.
+def read(paths: Sequence[Path]) -> History:
+    """Return all records of some files.
 
     Raises:
         UsageError: a file cannot be read, or is neither a record nor a matrix; none has a program.
     """
     records: list[Record] = []
     skipped: dict[str, str] = {}
-    for file in files:
-        if is_matrix(file):
-            found = matrix.load(file)
-            records += found.records
-            skipped |= found.without
+    doctors: list[str] = []
+    for path in paths:
+        one, doctor = _read(path)
+        doctors += [doctor] * bool(doctor)
+        if isinstance(one, Matrix):
+            records += one.records
+            skipped |= one.without
         else:
-            records.append(load(file))
+            records.append(one)
     if not any(one.programs for one in records):
-        raise UsageError(f"{', '.join(map(str, files))}: no program in it")
-    kept = [one for one in records if one.programs]
-    return sorted(kept, key=_age), skipped
+        raise UsageError(f"{', '.join(map(str, paths))}: no program in it")
+    return History(sorted((one for one in records if one.programs), key=_age), skipped, doctors)
+
+
+def parted(paths: Sequence[Path]) -> Mapping[str, Record] | list[Matrix]:
+    """Return matrices, or records by the names of their files.
+
+    Raises:
+        UsageError: a file cannot be read, or some are matrices and some records.
+    """
+    found = {str(path): _read(path)[0] for path in paths}
+    matrices = [one for one in found.values() if isinstance(one, Matrix)]
+    records = {name: one for name, one in found.items() if isinstance(one, Record)}
+    if matrices and records:
+        raise UsageError(f"{next(iter(records))}: a record, and the other files are matrices; right is one kind")
+    return matrices or records
+
+
+def _read(path: Path) -> tuple[Record | Matrix, str]:
+    """Return what a file holds, and `doctor`'s text where it is a bundle."""
+    found = given(path)
+    value = plain(found, "record")
+    read = matrix.converted if is_matrix(value) else files.converted
+    return read(value, found.origin), found.doctor
 
 
 def _age(one: Record) -> tuple[list[int], str, str]:
     return matrix.release_key(one.environment.mlx), one.environment.device, one.time
 
 
-def is_matrix(file: Path) -> bool:
-    """Tell whether a file holds a matrix; False also where it cannot be read."""
-    try:
-        shape = msgspec.json.decode(file.read_bytes(), type=_Shape)
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
-        return False  # reading it as a record says what is wrong
-    return shape.records is not None and shape.programs is None
+def is_matrix(value: Any) -> bool:
+    """Tell whether values of JSON are a matrix."""
+    return isinstance(value, dict) and "records" in value and "programs" not in value

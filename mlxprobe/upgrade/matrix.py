@@ -10,11 +10,14 @@ from typing import Any
 
 import msgspec
 
+from mlxprobe.values import files
 from mlxprobe.values.errors import UsageError
 from mlxprobe.values.files import finite
 from mlxprobe.values.observation import Environment, Value
+from mlxprobe.values.reading import given, plain
 from mlxprobe.values.record import ProgramRecord, Record
-from mlxprobe.values.versions import MATRIX_SCHEMA_VERSION, current
+from mlxprobe.values.texts import shortened
+from mlxprobe.values.versions import MATRIX_SCHEMA_VERSION
 
 Shard = tuple[int, int]
 WITHOUT = ("skipped", "broken", "failed")  # the tables of releases without a record
@@ -152,20 +155,26 @@ def load(path: Path) -> Matrix:
     Raises:
         UsageError: it cannot be read, is truncated or of another schema version.
     """
+    found = given(path)
+    return converted(plain(found, "matrix"), found.origin)
+
+
+def converted(value: Any, origin: str) -> Matrix:
+    """Return the matrix that values of JSON are; raises UsageError as `load` does."""
+    version = value.get("schema_version") if isinstance(value, dict) else None
+    records = value.get("records", []) if isinstance(value, dict) else None
+    if type(version) is not int or not isinstance(records, list):
+        raise UsageError(f"{origin}: not an mlxprobe matrix; remove it to begin again")
+    if version != MATRIX_SCHEMA_VERSION:
+        raise UsageError(f"{origin}: matrix of schema version {version}; this mlxprobe reads {MATRIX_SCHEMA_VERSION}")
     try:
-        plain = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-        records = plain.get("records")
-        plain["records"] = list(map(current, records)) if isinstance(records, list) else []
-        found = msgspec.convert(plain, Matrix, strict=False, str_keys=True)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise UsageError(f"{path}: not a whole mlxprobe matrix: {error}; remove it to begin anew") from None
-    if found.schema_version != MATRIX_SCHEMA_VERSION:
+        found = msgspec.convert({**value, "records": []}, Matrix, strict=False, str_keys=True)
+    except msgspec.ValidationError as error:
         raise UsageError(
-            f"{path}: matrix of schema version {found.schema_version}; this mlxprobe reads {MATRIX_SCHEMA_VERSION}"
-        )
-    return found
+            f"{origin}: not an mlxprobe matrix: {shortened(str(error))}; remove it to begin again"
+        ) from None
+    read = tuple(files.converted(one, f"{origin}: record {number}") for number, one in enumerate(records, 1))
+    return msgspec.structs.replace(found, records=read)
 
 
 def release_key(text: str) -> list[int]:

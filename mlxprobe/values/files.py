@@ -6,8 +6,6 @@ import datetime
 import math
 import os
 import tempfile
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,8 +16,10 @@ from mlxprobe.values.base import Value
 from mlxprobe.values.errors import ProbeError, UsageError
 from mlxprobe.values.measures import stepped_s
 from mlxprobe.values.observation import Observation, Raised
+from mlxprobe.values.reading import Given, given, plain
 from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Record, Remark, Unchecked, Verdict
 from mlxprobe.values.sheet import Sheet
+from mlxprobe.values.texts import shortened
 from mlxprobe.values.versions import SCHEMA_VERSION, SELFTEST, current
 
 __all__ = ["SCHEMA_VERSION", "check_writable", "decode", "encode", "finite", "load", "now", "row", "slim", "write"]
@@ -44,12 +44,7 @@ SAME = (  # of an observation and of its row
     "collectives",
     "evaluating_s",
 )
-RECORD = "record.json"  # in a self-test's bundle
 Told = TypeVar("Told", Finding, Raised)
-
-
-class _Version(msgspec.Struct):
-    schema_version: int
 
 
 def now() -> str:
@@ -165,41 +160,27 @@ def decode(data: bytes, origin: str) -> Record:
     Raises:
         UsageError: it is no record, truncated, or of another schema version; the message names `origin`.
     """
-    try:
-        version = msgspec.json.decode(data, type=_Version).schema_version
-        plain = current(msgspec.json.decode(data))
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise UsageError(f"{origin}: not a whole mlxprobe record: {error}") from None
+    return converted(plain(Given(origin, data), "record"), origin)
+
+
+def converted(value: Any, origin: str) -> Record:
+    """Return the record that values of JSON are; raises UsageError as `decode` does."""
+    if not isinstance(value, dict) or type(version := value.get("schema_version")) is not int:
+        raise UsageError(f"{origin}: not an mlxprobe record: it has no schema version")
     if not 1 <= version <= SCHEMA_VERSION:
         raise UsageError(
             f"{origin}: record of schema version {version}; this mlxprobe reads versions 1 to {SCHEMA_VERSION}"
         )
     try:
-        return msgspec.convert(plain, Record, strict=False, str_keys=True)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{origin}: not an mlxprobe record: {error}") from None
+        return msgspec.convert(current(value), Record, strict=False, str_keys=True)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise UsageError(f"{origin}: not an mlxprobe record: {shortened(str(error))}") from None
 
 
 def load(path: Path) -> Record:
     """Read a record from a file, or from a self-test's bundle; raises UsageError as `decode` does, or if that fails."""
-    return decode(contents(path, RECORD), str(path))
-
-
-def contents(path: Path, name: str) -> bytes:
-    """Return what is in a file; of a bundle, what is in the file of this name in it.
-
-    Raises:
-        UsageError: it cannot be read, or a bundle has no such file.
-    """
-    try:
-        if not zipfile.is_zipfile(path):
-            return path.read_bytes()
-        with zipfile.ZipFile(path) as bundle:
-            return bundle.read(name)
-    except KeyError:
-        raise UsageError(f"{path}: no bundle of `mlxprobe selftest`: there is no {name} in it") from None
-    except (OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    found = given(path)
+    return decode(found.data, found.origin)
 
 
 def check_writable(path: Path | None) -> None:

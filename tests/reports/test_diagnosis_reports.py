@@ -16,6 +16,7 @@ from mlxprobe.cli.display import shown
 from mlxprobe.diagnosis import RULES
 from mlxprobe.reports import WATCH_FORMATS, annotations, diagnosis, families, sarif, verdicts, words
 from mlxprobe.reports.hanging import breaks
+from mlxprobe.values import texts
 from mlxprobe.values.observation import Frame, Place, Raised, Reading, Stack
 from mlxprobe.values.record import Finding, ProgramRecord, Record, Remark, Unchecked
 from mlxprobe.values.vocabulary import HangKind, Outcome, Severity, Whose
@@ -452,8 +453,8 @@ def test_any_text_makes_valid_sarif(text: str, value: float, line: int) -> None:
 
 @given(st.text(st.characters(codec=None)))
 def test_plain_text_has_nothing_that_a_terminal_obeys(text: str) -> None:
-    assert harmless(words.plain(text))
-    assert words.one_line(text).splitlines() in ([], [words.one_line(text)])
+    assert harmless(texts.plain(text))
+    assert texts.one_line(text).splitlines() in ([], [texts.one_line(text)])
 
 
 CAUSE = finding(line=5, message="it grows")

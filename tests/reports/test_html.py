@@ -182,7 +182,7 @@ def test_files_of_all_kinds_are_read(tmp_path: Path) -> None:
     files = [tmp_path / "new.json", tmp_path / "matrix.json"]
     files[0].write_bytes(encode(new))
     files[1].write_bytes(encode_matrix(Matrix(schema_version=1, records=(old,), skipped={"1.0": "none"})))
-    records, skipped = history.read(files)
+    records, skipped, _ = history.read(files)
     assert [one.environment.mlx for one in records] == ["0.10.0", "0.11.0"]
     assert skipped == {"1.0": "none"}
 

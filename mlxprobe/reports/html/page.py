@@ -16,12 +16,12 @@ from mlxprobe.reports.html.series import charts, trends
 from mlxprobe.reports.html.timeline import timeline
 from mlxprobe.reports.html.visible import anchor
 from mlxprobe.reports.verdicts import summary
-from mlxprobe.reports.words import one_line
 from mlxprobe.upgrade.matrix import Matrix, along, cell, labels
 from mlxprobe.upgrade.matrix import rows as matrix_rows
 from mlxprobe.values.files import finite
 from mlxprobe.values.observation import Value
 from mlxprobe.values.record import ProgramRecord, Record
+from mlxprobe.values.texts import one_line
 from mlxprobe.values.together import said_once
 from mlxprobe.values.versions import MATRIX_SCHEMA_VERSION, USERS
 from mlxprobe.values.vocabulary import Outcome
