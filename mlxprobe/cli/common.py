@@ -17,6 +17,7 @@ import mlxprobe
 from mlxprobe.cli import FILES
 from mlxprobe.settings.table import TABLE, Settings
 from mlxprobe.values.errors import ProbeError
+from mlxprobe.values.texts import lines
 
 JUDGED_NOT, INTERRUPTED = 2, 130
 
@@ -160,7 +161,7 @@ def latest(settings: Settings, *, everything: bool) -> Path:
 
 def tell(problem: str) -> None:
     """Say something on stderr."""
-    show(f"mlxprobe: {problem}\n")
+    show(f"mlxprobe: {lines(problem)}\n")
 
 
 def show(text: str) -> None:

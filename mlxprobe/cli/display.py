@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from mlxprobe.reports.console import SafeConsole
 from mlxprobe.reports.words import observed, repeated, trimmed
 from mlxprobe.values.record import ProgramRecord
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def console(*, stderr: bool = False) -> Console:
     """Return a console for results (or, on stderr, progress); NO_COLOR and FORCE_COLOR are rich's to honour."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, highlight=False, width=None if stream.isatty() else 80)
+    return SafeConsole(file=stream, highlight=False, width=None if stream.isatty() else 80)
 
 
 def shown(what: RenderableType, *, stderr: bool = False) -> str:

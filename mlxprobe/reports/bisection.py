@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxprobe.reports.words import trimmed
+from mlxprobe.reports.words import finished
 from mlxprobe.upgrade.bisect import Found
 from mlxprobe.values.measures import counted
 
@@ -32,4 +32,4 @@ def render(found: Found, command: str) -> str:
     else:
         lines.append("interrupted; what is known is kept")
     lines += [f"  skipped {one}: {found.evidence.get(one, '')}" for one in found.unclear]
-    return trimmed("\n".join([*lines, "", f"to repeat or resume: {command}"]) + "\n")
+    return finished("\n".join([*lines, "", f"to repeat or resume: {command}"]) + "\n")

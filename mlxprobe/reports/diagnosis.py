@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import math
 import statistics
 from collections.abc import Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from mlxprobe.diagnosis import RULES
 from mlxprobe.reports import facts, ranks
+from mlxprobe.reports.console import printed
 from mlxprobe.reports.families import families, unchecked
 from mlxprobe.reports.hanging import Hanging
 from mlxprobe.reports.verdicts import fails, grave, interrupted, verdict
-from mlxprobe.reports.words import trimmed
 from mlxprobe.running.selection import relative, source_of
 from mlxprobe.values.losses import trainings
 from mlxprobe.values.measures import counted, duration, is_users, megabytes, native_call
@@ -33,18 +32,12 @@ ADVICE = "Use instead:"
 
 def render(record: Record, width: int = 80) -> str:
     """Return the report without colours, `width` columns wide."""
-    return _printed(renderable(record), width)
+    return printed(renderable(record), width)
 
 
 def told(one: ProgramRecord, width: int = 80) -> str:
     """Return what is said of one program, without colours."""
-    return _printed(Group(*_program(one, one)), width)
-
-
-def _printed(what: RenderableType, width: int) -> str:
-    out = io.StringIO()
-    Console(file=out, width=width, color_system=None, highlight=False).print(what, crop=False)
-    return trimmed(out.getvalue())
+    return printed(Group(*_program(one, one)), width)
 
 
 def renderable(record: Record, before: Record | None = None) -> RenderableType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mlxprobe.values.measures import counted
 from mlxprobe.values.record import Finding, ProgramRecord
@@ -23,8 +23,14 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
 def families(findings: Iterable[Finding]) -> list[Family]:
     """Return the causes in the order of the gravest that follows from each, with that."""
     found = ordered(findings)
-    roots = [one for one in found if cause_among(one, found) is None]
-    told = [(root, list(_following(root, found))) for root in roots]
+    first: dict[str, list[int]] = {}  # the first two findings of each code
+    for k, one in enumerate(found):
+        first.setdefault(one.code, []).append(k)
+    causes = [next((k for k in first.get(one.follows, ())[:2] if found[k] is not one), None) for one in found]
+    following: dict[int | None, list[int]] = {}
+    for k, cause in enumerate(causes):
+        following.setdefault(cause, []).append(k)
+    told = [(found[k], list(_following(k, found, following))) for k in following.get(None, ())]
     return sorted(told, key=lambda family: min(ORDER.index(one.severity) for one in _members(family)))
 
 
@@ -37,11 +43,15 @@ def cause_among(one: Finding, found: list[Finding]) -> Finding | None:
     return next((other for other in found if other.code == one.follows and other is not one), None)
 
 
-def _following(cause: Finding, found: list[Finding], depth: int = 1) -> Iterator[tuple[int, Finding]]:
-    for one in found:
-        if one is not cause and cause_among(one, found) is cause and depth <= len(found):
-            yield depth, one
-            yield from _following(one, found, depth + 1)
+def _following(
+    cause: int, found: list[Finding], following: Mapping[int | None, Sequence[int]]
+) -> Iterator[tuple[int, Finding]]:
+    """Yield the findings that follow from one, each after its cause, with their distance."""
+    left = [(1, k) for k in reversed(following.get(cause, ()))]
+    while left:
+        depth, here = left.pop()
+        yield depth, found[here]
+        left += [(depth + 1, k) for k in reversed(following.get(here, ()))]
 
 
 def unchecked(row: ProgramRecord) -> list[str]:

@@ -8,6 +8,7 @@ import msgspec
 
 from mlxprobe.fuzz.finding import Finding, FuzzReport
 from mlxprobe.reports.markdown import table
+from mlxprobe.reports.words import finished
 from mlxprobe.values.files import finite
 from mlxprobe.values.measures import counted
 
@@ -30,7 +31,7 @@ HELD = {  # what was held against what
 def text(report: FuzzReport) -> str:
     """Return a finding a paragraph, then what was met."""
     lines = [line for one in report.findings if not one.accepted for line in _told(report, one)]
-    return "\n".join([*lines, *summary(report)]) + "\n"
+    return finished("\n".join([*lines, *summary(report)]) + "\n")
 
 
 def _told(report: FuzzReport, one: Finding) -> list[str]:

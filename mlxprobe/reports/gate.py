@@ -12,10 +12,11 @@ from mlxprobe.reports import sheet
 from mlxprobe.reports.annotations import command
 from mlxprobe.reports.junit import clean
 from mlxprobe.reports.markdown import table
-from mlxprobe.reports.words import trimmed
+from mlxprobe.reports.words import finished
 from mlxprobe.upgrade.changes import Change, Comparison, regressions
 from mlxprobe.values.measures import counted
 from mlxprobe.values.observation import Environment, Value
+from mlxprobe.values.texts import inline
 
 GATE_SCHEMA_VERSION = 1
 MARKS = {Change.REGRESSION: "✗", Change.CANNOT_TELL: "?", Change.CHANGED: "~", Change.FIXED: "+", Change.SAME: "="}
@@ -66,7 +67,7 @@ def text(report: GateReport) -> str:
             )
             lines += [f"    {found.what}: {found.text}{' (advice)' if found.advice else ''}" for found in shown]
     lines += ["interrupted: this is what was finished by then"] * (not report.complete)
-    return trimmed("\n".join([*lines, *[""] * bool(lines), *report.notes, answer(report)]) + "\n")
+    return finished("\n".join([*lines, *[""] * bool(lines), *report.notes, answer(report)]) + "\n")
 
 
 def markdown(report: GateReport) -> str:
@@ -79,7 +80,15 @@ def markdown(report: GateReport) -> str:
     ]
     head = ("program", "change", "what", "evidence", "allowed because")
     return "\n".join(
-        ["## mlxprobe gate", "", answer(report) + ".", *report.notes, "", *(table(head, rows) if rows else []), ""]
+        [
+            "## mlxprobe gate",
+            "",
+            inline(answer(report)) + ".",
+            *map(inline, report.notes),
+            "",
+            *(table(head, rows) if rows else []),
+            "",
+        ]
     )
 
 

@@ -11,9 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxprobe.reports import sheet, words
+from mlxprobe.reports.markdown import cell
 from mlxprobe.running.isolation import Isolation, Trial, idle
 from mlxprobe.upgrade.quantities import peak_bytes, usual_step_s
 from mlxprobe.values.files import finite
+from mlxprobe.values.texts import inline
 from mlxprobe.values.vocabulary import Outcome
 
 
@@ -115,8 +117,9 @@ def _whole(line: str) -> dict[str, Any]:
 def markdown(found: Isolation) -> str:
     """Return the report as a Markdown table and the conclusion."""
     rows = ["| intervention | outcome | findings | peak | step |", "| --- | --- | --- | ---: | ---: |"]
-    rows += ["| " + " | ".join(_cells(trial)) + " |" for trial in found.trials]
-    return "\n".join([f"# isolate: {found.program}", "", *rows, "", *_conclusion(found)]) + "\n"
+    rows += ["| " + " | ".join(map(cell, _cells(trial))) + " |" for trial in found.trials]
+    told = [line if line.startswith(" ") else inline(line) for line in _conclusion(found)]
+    return "\n".join([f"# isolate: {inline(found.program)}", "", *rows, "", *told]) + "\n"
 
 
 def encoded(found: Isolation) -> str:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from mlxprobe.reports.console import printed
 from mlxprobe.reports.diagnosis import calls
 from mlxprobe.reports.hanging import hanging
-from mlxprobe.reports.words import trimmed
 from mlxprobe.values.files import encode
 from mlxprobe.values.live import Attached, Connection, LiveProcess, LiveThread
 from mlxprobe.values.measures import counted, duration, megabytes, untemplated
-from mlxprobe.values.texts import one_line, plain
+from mlxprobe.values.texts import inline, one_line, plain
 from mlxprobe.values.vocabulary import Live
 
 STYLES = {Live.ALIVE: "bold green", Live.IDLE: "bold green", Live.UNJUDGED: "bold yellow"}
@@ -25,9 +24,7 @@ SHOWN = 6  # connections of a process
 
 def render(seen: Attached, width: int = 80) -> str:
     """Return the report without colours, `width` columns wide."""
-    out = io.StringIO()
-    Console(file=out, width=width, color_system=None, highlight=False).print(renderable(seen), crop=False)
-    return trimmed(out.getvalue())
+    return printed(renderable(seen), width)
 
 
 def renderable(seen: Attached) -> RenderableType:
@@ -51,10 +48,10 @@ def verdict(seen: Attached) -> str:
 
 def markdown(seen: Attached) -> str:
     """Return the report as Markdown."""
-    lines = [f"# Process {seen.pid}: {seen.state}", "", f"{one_line(seen.reason)}.", ""]
-    lines += [f"- {line}" for line in _told(seen)]
+    lines = [f"# Process {seen.pid}: {seen.state}", "", f"{inline(seen.reason)}.", ""]
+    lines += [f"- {inline(line)}" for line in _told(seen)]
     for one in seen.looked.processes:
-        lines += ["", f"## {_head(one)}", "", *(f"- {line}" for line in _figures(one)), "", "```text"]
+        lines += ["", f"## {inline(_head(one))}", "", *(f"- {inline(line)}" for line in _figures(one)), "", "```text"]
         told = [line for thread in one.threads if thread.stack for line in (_thread(thread), *_calls(thread))]
         lines += [line.replace("```", "'''") for line in (*told, *_others(one))]
         lines += ["```"]

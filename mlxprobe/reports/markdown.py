@@ -9,6 +9,7 @@ from mlxprobe.reports.diagnosis import headline
 from mlxprobe.reports.families import unchecked
 from mlxprobe.reports.verdicts import summary, verdict
 from mlxprobe.values.record import ProgramRecord, Record
+from mlxprobe.values.texts import inline
 from mlxprobe.values.together import said_once
 from mlxprobe.values.versions import USERS
 from mlxprobe.values.vocabulary import Role
@@ -21,21 +22,21 @@ def render(record: Record) -> str:
     lines = [
         "# mlxprobe",
         "",
-        f"{words.surroundings(record)}. {record.time}.",
+        f"{inline(words.surroundings(record))}. {inline(record.time)}.",
         "",
-        summary(record.programs) + ".",
+        inline(summary(record.programs)) + ".",
     ]
-    lines += [f"\nProblem: {problem}" for problem in record.problems]
+    lines += [f"\nProblem: {inline(problem)}" for problem in record.problems]
     if not record.complete:
         lines += ["", "Interrupted: this is what was finished by then."]
     for name, rows in words.by_scenario(record.programs):
-        lines += ["", f"## {name}", "", *([f"{rows[0].title}.", ""] if rows[0].title else [])]
+        lines += ["", f"## {inline(name)}", "", *([f"{inline(rows[0].title)}.", ""] if rows[0].title else [])]
         head = ("program", "observed", "evidence") if name == USERS else (*VARIANT, "observed", "evidence")
         lines += table(head, map(_own if name == USERS else _row, rows))
         lines += _found(rows) if name == USERS else []
         unexpected = {one.label: one.ranks for one in rows if one.ranks and not one.as_expected}
         for program, several in (ranks.groups(rows) | unexpected).items():
-            lines += ["", f"Ranks of {program.removeprefix(f'{name}/')} ({ranks.ABOUT}):", ""]
+            lines += ["", f"Ranks of {inline(program.removeprefix(f'{name}/'))} ({ranks.ABOUT}):", ""]
             lines += table(ranks.HEAD, ranks.lines(several))
     claims = ledger(record) if any(one.claims for one in record.programs) else []
     return "\n".join([*lines, "", *claims, ""])
@@ -47,7 +48,7 @@ def ledger(record: Record) -> list[str]:
     return [
         "## Claims ledger",
         "",
-        f"What the documents say, and what {words.surroundings(record)} did.",
+        f"What the documents say, and what {inline(words.surroundings(record))} did.",
         "",
         *table(("document", "it says", "program", "observed", "status", "evidence"), map(_claim, claims)),
     ]
@@ -92,4 +93,4 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
 
 def cell(text: str) -> str:
     """Write a text in one line, without what Markdown would take for its own."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return inline(text).replace("|", "\\|")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mlxprobe.reports.markdown import table
-from mlxprobe.reports.words import trimmed
+from mlxprobe.reports.words import finished
 from mlxprobe.upgrade.matrix import WITHOUT, Matrix, along, cell, encode, labels, rows
 from mlxprobe.values.record import ProgramRecord
+from mlxprobe.values.texts import inline
 
 CHANGED = "▸"
 WIDTH = 80
@@ -36,7 +37,7 @@ def changes(matrix: Matrix) -> list[str]:
 
 def text(matrix: Matrix) -> str:
     """Return the grid in columns, then the changes and what was skipped."""
-    return trimmed("\n".join([*_columns(grid(matrix)), "", *_notes(matrix)]) + "\n")
+    return finished("\n".join([*_columns(grid(matrix)), "", *_notes(matrix)]) + "\n")
 
 
 def _columns(lines: list[tuple[str, ...]]) -> list[str]:
@@ -53,7 +54,7 @@ def _columns(lines: list[tuple[str, ...]]) -> list[str]:
 def markdown(matrix: Matrix) -> str:
     """Return the grid as a table, then the changes and what was skipped."""
     head, *body = grid(matrix)
-    return "\n".join([*table(head, body), "", *(f"- {note}" for note in _notes(matrix))]) + "\n"
+    return "\n".join([*table(head, body), "", *(f"- {inline(note)}" for note in _notes(matrix))]) + "\n"
 
 
 def _notes(matrix: Matrix) -> list[str]:

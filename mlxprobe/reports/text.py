@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from mlxprobe.reports import ranks, words
+from mlxprobe.reports.console import printed
 from mlxprobe.reports.verdicts import summary
 from mlxprobe.values.record import ProgramRecord, Record
 from mlxprobe.values.texts import one_line
@@ -20,9 +19,7 @@ STYLES = {Outcome.PASS: "green", Outcome.UNJUDGED: "magenta", Outcome.SKIPPED: "
 
 def render(record: Record, width: int = 80) -> str:
     """Return the report without colours, `width` columns wide."""
-    out = io.StringIO()
-    Console(file=out, width=width, color_system=None, highlight=False).print(renderable(record), crop=False)
-    return words.trimmed(out.getvalue())
+    return printed(renderable(record), width)
 
 
 def renderable(record: Record) -> RenderableType:

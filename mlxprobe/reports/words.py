@@ -9,6 +9,7 @@ from itertools import groupby
 from mlxprobe.reports.families import families
 from mlxprobe.values.measures import counted
 from mlxprobe.values.record import ProgramRecord, Record
+from mlxprobe.values.texts import lines
 from mlxprobe.values.vocabulary import Outcome, Role
 
 _ENDS = re.compile(r"(?:[ \t]|\x1b\[[0-9;]*m)+$", re.MULTILINE)
@@ -17,6 +18,11 @@ _ENDS = re.compile(r"(?:[ \t]|\x1b\[[0-9;]*m)+$", re.MULTILINE)
 def trimmed(text: str) -> str:
     """Take away the spaces at the ends of lines, those around colours' ends too."""
     return _ENDS.sub(lambda end: end[0].replace(" ", "").replace("\t", ""), text)
+
+
+def finished(text: str) -> str:
+    """Return a report of plain text as a terminal may get it."""
+    return trimmed(lines(text))
 
 
 def by_scenario(rows: Iterable[ProgramRecord]) -> list[tuple[str, list[ProgramRecord]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,6 +45,7 @@ SAME = (  # of an observation and of its row
     "collectives",
     "evaluating_s",
 )
+MOST_NAME = 60  # characters of a part of a file's name
 Told = TypeVar("Told", Finding, Raised)
 
 
@@ -98,9 +100,10 @@ def slim(record: Record) -> Record:
 
 def keep_baseline(record: Record, folder: Path) -> Path:
     """Write a record to a folder as a baseline, under the names of its release and device; return the file."""
-    name = f"mlx-{record.environment.mlx}-{record.environment.kind}.json"
-    write(folder / name, encode(slim(record), indent=0))
-    return folder / name
+    named = (re.sub(r"[^\w.+-]", "_", part)[:MOST_NAME] for part in (record.environment.mlx, record.environment.kind))
+    file = folder / f"mlx-{'-'.join(named)}.json"
+    write(file, encode(slim(record), indent=0))
+    return file
 
 
 def _slim(one: ProgramRecord) -> ProgramRecord:
