@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import math
 import os
 import re
+import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -191,8 +194,9 @@ def check_writable(path: Path | None) -> None:
     if path is None:
         return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
+        folder = _target(path).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise ProbeError(f"{path}: cannot be written: {error.strerror}") from None
@@ -201,23 +205,47 @@ def check_writable(path: Path | None) -> None:
 def write(path: Path, data: bytes) -> None:
     """Write a file whole or not at all; what is no file, as /dev/null, is written to and stays what it is.
 
+    A new file has the mode that the umask leaves, another one keeps its own; a link stays, and its target is written.
+
     Raises:
         ProbeError: the folder is not writable or the disk is full; nothing half-written stays.
     """
-    temporary = ""
+    temporary: Path | None = None
     try:
         if path.exists() and not path.is_file():
             path.write_bytes(data)
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        target = _target(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fd, temporary = _beside(target)
         with os.fdopen(fd, "wb") as file:
+            if target.exists():
+                os.fchmod(fd, stat.S_IMODE(target.stat().st_mode))
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+            os.fsync(fd)
+        os.replace(temporary, target)
     except OSError as error:
         if temporary:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         raise ProbeError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _target(path: Path) -> Path:
+    """Return where a file is, or is to be, behind all links.
+
+    Raises:
+        OSError: a link leads to itself.
+    """
+    found = Path(os.path.realpath(path))
+    if found.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return found
+
+
+def _beside(target: Path) -> tuple[int, Path]:
+    """Create a file of another name next to a file, with the mode that the umask leaves."""
+    while True:
+        temporary = target.with_name(f".{target.name[:MOST_NAME]}.{os.urandom(6).hex()}")
+        with suppress(FileExistsError):
+            return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), temporary
