@@ -27,6 +27,7 @@ from mlxprobe.supervisor.sweep import sweep
 from mlxprobe.supervisor.watched import Watched
 from mlxprobe.values.errors import ProbeError
 from mlxprobe.values.program import Program
+from mlxprobe.values.texts import masked
 
 AGENT = Path(__file__).parents[1] / "agent" / "__main__.py"
 CARRIED = AGENT.with_name("carried")
@@ -229,5 +230,5 @@ def _command(pid: int) -> str:
     """Return the first words of a process's command."""
     from mlxprobe.platform.system import system  # what a start need not wait for
 
-    words = " ".join(system.command(pid))
+    words = " ".join(masked(system.command(pid)))
     return words if len(words) <= COMMAND_CHARACTERS else f"{words[:COMMAND_CHARACTERS]} …"

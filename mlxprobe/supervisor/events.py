@@ -16,6 +16,7 @@ from mlxprobe.supervisor.feed import Feed, details
 from mlxprobe.supervisor.thin import thin
 from mlxprobe.values.observation import Collective, Fact, MlxSample, Process, Raised, Reading, Sample, Step
 from mlxprobe.values.sheet import Sheet
+from mlxprobe.values.texts import masked
 from mlxprobe.values.vocabulary import Whose
 
 NO_PROGRESS = {"memory", "collectives", "site", "kind", "seen", "held"}  # they come of themselves, or because we asked
@@ -88,7 +89,8 @@ class EventLog(Feed):
 
     def _on_process(self, event: dict[str, Any], t_s: float) -> None:
         fields = ("pid", "parent", "rank", "size", "command")
-        self.process = msgspec.convert({field: event[field] for field in fields}, Process)
+        told = msgspec.convert({field: event[field] for field in fields}, Process)
+        self.process = msgspec.structs.replace(told, command=masked(told.command))
         self.introduced = True
 
     def _on_rank(self, event: dict[str, Any], t_s: float) -> None:

@@ -15,6 +15,7 @@ from mlxprobe.supervisor.film import Film
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.spied import MLX, PROGRESS, Spied, in_mlx
 from mlxprobe.values.live import LiveProcess, LiveThread
+from mlxprobe.values.texts import masked
 
 
 class Sitter:
@@ -64,7 +65,7 @@ class Sitter:
             process = psutil.Process(pid)
             with process.oneshot():
                 age_s = max(time.time() - process.create_time(), 0.0)
-                return {"parent": process.ppid(), "command": tuple(process.cmdline()), "age_s": round(age_s, 1)}
+                return {"parent": process.ppid(), "command": masked(process.cmdline()), "age_s": round(age_s, 1)}
         except psutil.Error:
             return {}
 

@@ -12,6 +12,7 @@ from mlxprobe.diagnosis.gaps import FAILED
 from mlxprobe.values.measures import counted, megabytes, signal_name, steps_done
 from mlxprobe.values.observation import Fact, Observation
 from mlxprobe.values.record import Remark
+from mlxprobe.values.texts import masked
 from mlxprobe.verdict.errors import known_error
 
 ASKED_TO_END = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE}  # how programs end their own children
@@ -125,7 +126,10 @@ def _remote(seen: Observation) -> Iterator[Remark]:
         return
     ranks = ", ".join(map(str, sorted(known)))
     hosts = ", ".join(sorted({str(one.get("host")) for one in known.values()}))
-    program = next((str(one["command"]) for one in known.values() if one.get("command")), "python train.py")
+    program = next(
+        (" ".join(masked(str(one["command"]).split())) for one in known.values() if one.get("command")),
+        "python train.py",
+    )
     run = f"rank {ranks} runs" if len(known) == 1 else f"ranks {ranks} run"
     message = (
         f"{run} on {hosts}, reached by ssh, and cannot be watched from here; to have every rank watched on its own "
