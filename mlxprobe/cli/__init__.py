@@ -37,6 +37,21 @@ FILES = {  # of this room, by command; each is imported when it is asked for: a 
 
 def entry_point() -> None:
     """Run the command line; SIGTERM ends it as Ctrl-C does, and so does SIGHUP, except under nohup."""
+    try:
+        code = _run()
+    except KeyboardInterrupt:  # while we import; a command that is interrupted says so itself
+        code = 130
+    from mlxprobe.cli import streams
+
+    streams.end()
+    sys.exit(code)
+
+
+def _run() -> int | str | None:
+    """Return the exit code of the command."""
+    from mlxprobe.cli import streams
+
+    streams.complete()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
@@ -45,7 +60,11 @@ def entry_point() -> None:
         from mlxprobe.supervisor.wardens import call_ahead
 
         call_ahead()
-    __getattr__("main")(prog_name="mlxprobe")
+    try:
+        __getattr__("main")(prog_name="mlxprobe")
+    except SystemExit as ended:
+        return ended.code
+    return 0
 
 
 def __getattr__(name: str) -> Any:

@@ -15,8 +15,9 @@ import click
 
 import mlxprobe
 from mlxprobe.cli import FILES
+from mlxprobe.cli.streams import is_of_stdout
 from mlxprobe.settings.table import TABLE, Settings
-from mlxprobe.values.errors import ProbeError
+from mlxprobe.values.errors import ProbeError, UsageError
 from mlxprobe.values.texts import lines
 
 JUDGED_NOT, INTERRUPTED = 2, 130
@@ -61,6 +62,12 @@ class Commands(click.Group):
         except click.NoSuchOption as error:
             tell(usage(error))
             ctx.exit(JUDGED_NOT)
+        except OSError as error:
+            tell(unwritten(error))
+            ctx.exit(JUDGED_NOT)
+        except KeyboardInterrupt:
+            tell("interrupted")
+            ctx.exit(INTERRUPTED)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -72,9 +79,19 @@ class Commands(click.Group):
         except ProbeError as error:
             tell(str(error))
             ctx.exit(error.exit_code)
+        except OSError as error:
+            tell(unwritten(error))
+            ctx.exit(JUDGED_NOT)
         except KeyboardInterrupt:
             tell("interrupted")
             ctx.exit(INTERRUPTED)
+
+
+def unwritten(error: OSError) -> str:
+    """Say why a stream or a file failed."""
+    if is_of_stdout(error):
+        return f"stdout cannot be written: {error.strerror}"
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 
 def usage(error: click.ClickException) -> str:
@@ -142,16 +159,55 @@ def with_report(formats: Sequence[str]) -> Callable[[Command], Command]:
     return decorate
 
 
-def deliver(form: str, output: Path | None, render: Callable[[str], str], show: Callable[[], None]) -> None:
-    """Write the report to `output` in its form and show its text; without a file, the terminal gets the form."""
+def deliver(
+    form: str, output: Path | None, render: Callable[[str], str], show: Callable[[], None], *more: Callable[[], None]
+) -> None:
+    """Write the report to `output` in its form and show its text; without a file, the terminal gets the form.
+
+    What else is to be written, `more`, is written whatever becomes of that.
+    """
     from mlxprobe.values.files import write
 
-    if output is not None or form == "text":
-        show()
-    else:
-        click.echo(render(form), nl=False)
-    if output is not None:
-        write(output, render(form).encode())
+    def written() -> None:
+        if output is not None:
+            write(output, render(form).encode())
+
+    def shown() -> None:
+        if output is not None or form == "text":
+            show()
+        else:
+            click.echo(render(form), nl=False)
+
+    each(written, shown, *more)
+
+
+def each(*steps: Callable[[], None]) -> None:
+    """Do all steps, also after one that fails; raise the first failure at the end."""
+    failures: list[Exception] = []
+    for step in steps:
+        try:
+            step()
+        except OSError as error:
+            failures.append(ProbeError(unwritten(error)))
+        except ProbeError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def check_output(output: Path | None, *read: Path | str | None) -> None:
+    """Check that a file can be written, and that it is none of those that are read.
+
+    Raises:
+        UsageError: it is one of them.
+        ProbeError: it cannot be written.
+    """
+    from mlxprobe.values.files import check_writable
+
+    for one in read if output is not None and output.is_file() else ():
+        if one and os.path.isfile(one) and output is not None and os.path.samefile(output, one):
+            raise UsageError(f"--output {output}: {one} is read, and would be overwritten")
+    check_writable(output)
 
 
 def latest(settings: Settings, *, everything: bool) -> Path:

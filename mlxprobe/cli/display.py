@@ -6,6 +6,7 @@ import io
 import sys
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
@@ -84,7 +85,8 @@ class Display:
 
     def say(self, line: str) -> None:
         """Print a line above what is live."""
-        self._console.print(line, soft_wrap=True)
+        with suppress(OSError):  # a stderr that takes nothing ends no run
+            self._console.print(line, soft_wrap=True)
 
     def _lines(self) -> Table:
         from rich.table import Table

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlxprobe.cli.chosen import Chosen, chosen
-from mlxprobe.cli.common import INTERRUPTED, deliver, latest, leave, tell, with_report, with_scenarios, with_settings
+from mlxprobe.cli.common import (
+    INTERRUPTED,
+    check_output,
+    deliver,
+    latest,
+    leave,
+    tell,
+    with_report,
+    with_scenarios,
+    with_settings,
+)
 from mlxprobe.settings.project import project_table
 from mlxprobe.settings.table import Settings, resolve
 from mlxprobe.values.errors import ProbeError, UsageError
@@ -58,8 +68,8 @@ def gate(
     settings, everything = resolve(flags), not (patterns or command)
     allowing = [*allowances.ordered(allowed), *allowances.declared(*project_table(Path.cwd()))]
     kept = latest(settings, everything=everything) / "gate.json"
-    for file in (output, kept):
-        check_writable(file)
+    check_output(output, baseline)
+    check_writable(kept)
     some = chosen(settings, patterns, command)
     report = _run(settings, baseline, candidate, some, programs, seed)
     report, code = _decided(_allowed(report, allowing, everything), some)
@@ -68,10 +78,9 @@ def gate(
         output,
         lambda name: GATE_FORMATS[name](report),
         lambda: click.echo(GATE_FORMATS["text"](report), nl=False),
+        lambda: write(kept, GATE_FORMATS["json"](report).encode()),
+        *[lambda: summarise(GATE_FORMATS["markdown"](report))] * (form == "github"),
     )
-    if form == "github":
-        summarise(GATE_FORMATS["markdown"](report))
-    write(kept, GATE_FORMATS["json"](report).encode())
     if report.problem and form != "text" and output is None:
         tell(report.problem)
     leave(code if report.complete else INTERRUPTED)
@@ -214,7 +223,14 @@ def _gated(settings: Settings, empty: GateReport, some: Chosen) -> GateReport:
 
 
 def summarise(markdown: str) -> None:
-    """Append to the step summary of a GitHub job, where there is one."""
+    """Append to the step summary of a GitHub job, where there is one.
+
+    Raises:
+        ProbeError: it cannot be written.
+    """
     if file := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(file).open("a", encoding="utf-8") as summary:
-            summary.write(markdown)
+        try:
+            with Path(file).open("a", encoding="utf-8") as summary:
+                summary.write(markdown)
+        except OSError as error:
+            raise ProbeError(f"GITHUB_STEP_SUMMARY: {file}: cannot be written: {error.strerror}") from None

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, deliver, leave, with_report, with_settings
+from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, check_output, deliver, leave, with_report, with_settings
 from mlxprobe.cli.program import Program, command_of, with_program
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings, resolve
 from mlxprobe.values.errors import UsageError
+from mlxprobe.values.texts import encodable
 from mlxprobe.values.vocabulary import Outcome
 
 STALL_S = 10.0
@@ -44,17 +45,16 @@ def isolate(
     from mlxprobe.reports.isolation import ISOLATION_FORMATS, renderable
     from mlxprobe.running.isolate import Trials
     from mlxprobe.running.isolation import known_names
-    from mlxprobe.values.files import check_writable
 
     settings = within_limits(resolve(flags))
-    check_writable(output)
+    check_output(output, *(words if is_command else words[:1]))
     for name in (*only, *always):
         if name not in known_names():
             raise UsageError(f"there is no intervention {name!r}; there are {', '.join(known_names())}")
     command = command_of(words, python, is_module=is_module, is_command=is_command)
     names = [name for name in known_names() if every or name in only] or None
     with Display() as display:
-        found = Trials(words[0], command, settings, steps, display).run(names, always)
+        found = Trials(encodable(words[0]), command, settings, steps, display).run(names, always)
     told = shown(renderable(found))
     deliver(form, output, lambda name: ISOLATION_FORMATS[name](found), lambda: click.echo(told, nl=False))
     unjudged = found.trials[0].seen.outcome is Outcome.UNJUDGED

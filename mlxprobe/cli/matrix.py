@@ -13,6 +13,7 @@ from mlxprobe.cli.chosen import Chosen, chosen
 from mlxprobe.cli.common import (
     INTERRUPTED,
     JUDGED_NOT,
+    check_output,
     deliver,
     leave,
     tell,
@@ -81,6 +82,7 @@ def matrix(
     from mlxprobe.values.files import keep_baseline
 
     settings = resolve(flags)
+    check_output(output, file)
     if programs and form not in ("text", "markdown"):
         raise UsageError(f"--random: has no {form}; right is text or markdown")
     some = chosen(settings, patterns, ())
@@ -125,6 +127,7 @@ def merge(files: tuple[Path, ...], form: str, output: Path | None) -> None:
     """Join the matrix files of several shards, or the records of ranks that were watched on several hosts."""
     from mlxprobe.upgrade import history, matrix
 
+    check_output(output, *files)
     found = history.parted(files)
     if isinstance(found, list):
         return _deliver(matrix.merge(found), form, output)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mlxprobe.cli.common import tell, with_settings
+from mlxprobe.cli.common import check_output, tell, with_settings
 from mlxprobe.settings.table import resolve
 from mlxprobe.values.texts import fenced, lines
 
@@ -49,11 +49,11 @@ def report(
     from mlxprobe.cli import guides
     from mlxprobe.reports import FORMATS
     from mlxprobe.upgrade.history import read
-    from mlxprobe.values.files import check_writable, keep_baseline, write
+    from mlxprobe.values.files import keep_baseline, write
 
     paged = form == "html"
     output = output or (PAGE if paged and (opened or folder is None) else None)
-    check_writable(output)
+    check_output(output, *files)
     records, skipped, doctors = read(files)
     if folder is not None:
         for record in records:

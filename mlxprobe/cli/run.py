@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 import webbrowser
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +25,9 @@ from mlxprobe.cli.common import (
 )
 from mlxprobe.settings.table import resolve
 
+if TYPE_CHECKING:
+    from mlxprobe.values.record import Record
+
 
 @click.command()
 @with_scenarios
@@ -39,7 +44,7 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, opened: bool,
     from mlxprobe.reports import FORMATS, text
     from mlxprobe.running.runner import exit_code
     from mlxprobe.running.schedule import flat, scenario_tasks, side_by_side
-    from mlxprobe.values.files import SCHEMA_VERSION, check_writable, now, write
+    from mlxprobe.values.files import SCHEMA_VERSION, check_writable, now
     from mlxprobe.values.record import Record
 
     settings = resolve(flags)
@@ -66,16 +71,25 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, opened: bool,
         problems=tuple(one.problem for one in broken),
     )
     forms = FORMATS | {"html": lambda record: guides.page([record], settings.scenarios)}
+    files = {"json": "json", "text": "txt", "markdown": "md", "junit": "xml"}
     deliver(
-        form, output, lambda name: forms[name](record), lambda: click.echo(shown(text.renderable(record)), nl=False)
+        form,
+        output,
+        lambda name: forms[name](record),
+        lambda: click.echo(shown(text.renderable(record)), nl=False),
+        *(partial(_keep, kept / f"record.{ending}", FORMATS[name], record) for name, ending in files.items()),
     )
-    for name, ending in (("json", "json"), ("text", "txt"), ("markdown", "md"), ("junit", "xml")):
-        write(kept / f"record.{ending}", FORMATS[name](record).encode())
     if opened:
         show_page(kept / "report.html", forms["html"](record))
     if runner.stop.is_set():
         leave(INTERRUPTED)
     leave(JUDGED_NOT if broken else exit_code(record.programs))
+
+
+def _keep(file: Path, render: Callable[[Record], str], record: Record) -> None:
+    from mlxprobe.values.files import write
+
+    write(file, render(record).encode())
 
 
 def show_page(file: Path, page: str) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, leave, with_report, with_settings
+from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, check_output, leave, with_report, with_settings
 from mlxprobe.cli.ending import SEVERITIES, exit_code
 from mlxprobe.cli.program import Program, command_of, with_program
 from mlxprobe.cli.watched import Report
@@ -22,6 +22,7 @@ from mlxprobe.settings.checks import seconds
 from mlxprobe.settings.table import SECONDS_WORDS, resolve
 from mlxprobe.supervisor.warden import SHARED
 from mlxprobe.values.errors import ProbeError, UsageError
+from mlxprobe.values.texts import encodable
 
 if TYPE_CHECKING:
     from mlxprobe.cli.statusline import StatusLine
@@ -77,10 +78,10 @@ def watch(
 
     settings = resolve(flags)
     command = command_of(words, python, is_module=is_module, is_command=is_command)
-    before, known = read_baseline(output, baseline)
+    before, known = read_baseline(output, baseline, words if is_command else words[:1])
     chosen = Selection(select=select, ignore=ignore, known=known)
     report = Report(form, output, chosen, before, sheet=sheet, every_s=every_s(every, output))
-    program = Watched(name=words[0], command=command, terminal=True, device=settings.device)
+    program = Watched(name=encodable(words[0]), command=command, terminal=True, device=settings.device)
     running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
     running.begun = threading.Thread(target=import_reports, daemon=True).start
     try:
@@ -144,14 +145,16 @@ def every_s(told: str | None, output: Path | None) -> float:
         raise UsageError(f"--every: {told!r} is not {SECONDS_WORDS}") from None
 
 
-def read_baseline(output: Path | None, baseline: Path | None) -> tuple[Record | None, frozenset[Any]]:
+def read_baseline(
+    output: Path | None, baseline: Path | None, program: Sequence[str]
+) -> tuple[Record | None, frozenset[Any]]:
     """Check the files that a command was given; return the baseline, and what it has found."""
     if output is None and baseline is None:
         return None, frozenset()
     from mlxprobe.running.selection import known_of
-    from mlxprobe.values.files import check_writable, load
+    from mlxprobe.values.files import load
 
-    check_writable(output)
+    check_output(output, baseline, *program)
     before = load(baseline) if baseline else None
     return before, known_of(before, Path.cwd()) if before else frozenset()
 
