@@ -6,8 +6,8 @@ import gc
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from mlxprobe.cli import FILES
 from mlxprobe.cli.streams import is_of_stdout
 from mlxprobe.settings.table import TABLE, Settings
 from mlxprobe.values.errors import ProbeError, UsageError
-from mlxprobe.values.texts import lines
+from mlxprobe.values.texts import lines, shortened
 
 JUDGED_NOT, INTERRUPTED = 2, 130
 
@@ -208,6 +208,25 @@ def check_output(output: Path | None, *read: Path | str | None) -> None:
         if one and os.path.isfile(one) and output is not None and os.path.samefile(output, one):
             raise UsageError(f"--output {output}: {one} is read, and would be overwritten")
     check_writable(output)
+
+
+@contextmanager
+def foreign(files: Sequence[Path]) -> Iterator[None]:
+    """Turn what values that no run has lead to, in records from elsewhere, into one sentence.
+
+    Raises:
+        UsageError: the schema allows the values, and nothing can be made of them.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        trace = error.__traceback__
+        while trace and trace.tb_next:
+            trace = trace.tb_next
+        code = trace and trace.tb_frame.f_code
+        place = f"{os.path.basename(code.co_filename)}:{trace.tb_lineno}" if trace and code else "?"
+        why = shortened(f"{type(error).__name__}: {error}")
+        raise UsageError(f"{', '.join(map(str, files))}: values that no run has: {why} (at {place})") from None
 
 
 def latest(settings: Settings, *, everything: bool) -> Path:

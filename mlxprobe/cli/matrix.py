@@ -15,6 +15,7 @@ from mlxprobe.cli.common import (
     JUDGED_NOT,
     check_output,
     deliver,
+    foreign,
     leave,
     tell,
     with_report,
@@ -129,11 +130,12 @@ def merge(files: tuple[Path, ...], form: str, output: Path | None) -> None:
 
     check_output(output, *files)
     found = history.parted(files)
-    if isinstance(found, list):
-        return _deliver(matrix.merge(found), form, output)
-    from mlxprobe.running.joining import joined
+    with foreign(files):
+        if isinstance(found, list):
+            return _deliver(matrix.merge(found), form, output)
+        from mlxprobe.running.joining import joined
 
-    return _deliver_ranks(joined(found), form, output)
+        return _deliver_ranks(joined(found), form, output)
 
 
 def _deliver_ranks(found: Any, form: str, output: Path | None) -> None:

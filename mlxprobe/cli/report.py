@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mlxprobe.cli.common import check_output, tell, with_settings
+from mlxprobe.cli.common import check_output, foreign, tell, with_settings
 from mlxprobe.settings.table import resolve
 from mlxprobe.values.texts import fenced, lines
 
@@ -60,10 +60,11 @@ def report(
             tell(str(keep_baseline(record, folder)))
         if paged and output is None:
             return
-    if paged:
-        page = guides.page(records, resolve(flags).scenarios, skipped)
-    else:
-        page = "\n".join([*said_by_doctor(doctors, form), *map(FORMATS[form], records)])
+    with foreign(files):
+        if paged:
+            page = guides.page(records, resolve(flags).scenarios, skipped)
+        else:
+            page = "\n".join([*said_by_doctor(doctors, form), *map(FORMATS[form], records)])
     if output is None:
         click.echo(page, nl=False)
         return
