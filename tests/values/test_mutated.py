@@ -38,7 +38,10 @@ FOUND = Finding(
 
 def rank(number: int) -> Any:
     collectives = tuple(Collective(n=k, operation="all_sum", shape=(3,), built_s=k, begun_s=k + 0.1) for k in (1, 2))
-    prints = (Fact(name="parameters hashed", detail={"hash": "a", "n": 3}), Fact(name="given", detail={"x": ["a"]}))
+    prints = (
+        Fact(name="parameters hashed", detail={"at": 1, "of": "a", "bits": "b", "values": ["1.0"], "elements": 3}),
+        Fact(name="given", detail={"x": ["a"]}),
+    )
     return watched_row(
         Outcome.HANG, kind=HangKind.DEADLOCK, process=Process(pid=number, rank=number, size=2), findings=(FOUND,),
         collectives=collectives, evaluating_s=2.0, ended="stalled", stacks=(STACK,), sheet=SHEET,
