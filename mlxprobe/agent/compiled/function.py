@@ -115,21 +115,24 @@ class Compiled:
         """Call the function for the program."""
         recorder, times = self._recorder, self._times_traced
         begins, given, before = self.trains or not times, None, None
-        with recorder.carefully():
+        try:
             given = self._begins(begins, args, kwargs, shadows)
             before = self._kept(shadows) if not times else None
-        with recorder.carefully():
             self._pace.begins(known=not self._buffers.is_new)
+        except Exception as error:
+            recorder.failed(error)
         result = call(*args, **kwargs)
         traced = self._times_traced > times
-        with recorder.carefully():
+        try:
             if traced:
                 recorder.tick()
             self._pace.ends(traced=traced)
             if before is not None and self._gradients:
-                self._look_back(before, args, kwargs, shadows)
-        with recorder.carefully():
+                with recorder.carefully():
+                    self._look_back(before, args, kwargs, shadows)
             self._ends(given, args, kwargs, result, traced=traced)
+        except Exception as error:
+            recorder.failed(error)
         if begins and not self.trains:
             recorder.phases.goes_on()
         return result
@@ -245,4 +248,4 @@ class Returned:
 
 def branch(args: Any, kwargs: Any) -> tuple[Any, ...]:
     """Tell calls apart that run different traces: by their numbers, words and flags, and by the kinds of the rest."""
-    return tuple([one if typed.is_a(one, CONSTANTS) else type(one).__name__ for one in (*args, *kwargs.values())])
+    return tuple([one if issubclass(type(one), CONSTANTS) else type(one).__name__ for one in (*args, *kwargs.values())])

@@ -127,14 +127,13 @@ def sources(arrays: list[Any]) -> int:
 
 def outline(values: Any) -> tuple[Any, ...]:
     """Tell calls apart by the shapes of their arguments, and of what lies directly in them; some microseconds."""
-    return tuple([typed.shape(one) if typed.is_data(one) else _form(one, 1) for one in values[:PARTS]])
+    return tuple([_form(one, 1) for one in values[:PARTS]])
 
 
 def _form(value: Any, depth: int) -> Any:
-    if typed.is_a(value, dict):
-        value = tuple(typed.children(value))
-    if typed.is_a(value, (list, tuple)):
-        return tuple(_form(one, depth - 1) for one in typed.children(value)[:PARTS]) if depth else typed.size(value)
-    return (
-        typed.shape(value) if typed.is_data(value) else value if typed.is_a(value, (int, float, str)) else type(value)
-    )
+    if typed.is_array(value) or typed.is_numpy(value):
+        return tuple(value.shape)
+    kind = type(value)
+    if issubclass(kind, (dict, list, tuple)):
+        return tuple([_form(one, depth - 1) for one in typed.children(value)[:PARTS]]) if depth else typed.size(value)
+    return value if issubclass(kind, (int, float, str)) else kind

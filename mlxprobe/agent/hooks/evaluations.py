@@ -13,7 +13,6 @@ from mlxprobe.agent.record.facts import InForkError, brief
 from mlxprobe.agent.record.phases import SAVING
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 READERS = ("item", "tolist", "__float__", "__int__", "__bool__", "__array__", "__repr__", "__str__", "__format__")
@@ -62,7 +61,7 @@ class Evaluations:
                 collectives.returns(clock(), waits=waits)
             try:
                 for arg in args:
-                    if typed.is_a(arg, evaluable):
+                    if issubclass(type(arg), evaluable):
                         recorder.evaluated(began, whole=recorder.lazy_steps > 1 and recorder.trained.holds(args))
                         return
                 recorder.fact("ineffective evaluation", kinds=[type(arg).__name__ for arg in args])

@@ -144,7 +144,7 @@ class GradientCalls:
         if made.told is not self:
             made.told, made.stream, made.followed = self, UNKNOWN, None
             made.holder = Calls(self._origin, made.function, made.bound) if made.held else None
-        if not self._nesting.mapped:
+        if not self._nesting.mapped and (made.followed is None or not made.followed.by_optimizer):
             self._follow(made, args, kwargs)
         if made.holder is not None and not self._nesting.mapped:
             home = self._inspection.home
@@ -159,14 +159,14 @@ class GradientCalls:
         if not made.followed.by_optimizer:
             made.given = made.taken(args, kwargs)
             made.followed.begins(made.given, recorder.updates)
-            recorder.moves.filled = weak(model)
+            recorder.moves.filled, recorder.moves.listens = weak(model), True
 
     def _ends(self, made: Made, gradients: Any, result: Any, args: Any, kwargs: Any) -> None:
         made.calls += 1
         if made.given is not None:
             moves, given, made.given = self._recorder.moves, made.given, None
             made.followed.ends(given, made.bound[0] if made.bound else moves.filled())
-            moves.filled = weak(None)
+            moves.filled, moves.listens = weak(None), False
         if made.holder is not None:
             made.holder.end()
         if made.bound is None and made.calls <= SECOND:

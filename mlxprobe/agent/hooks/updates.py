@@ -115,7 +115,8 @@ class Updates:
         @like(original)
         def update(*args: Any, **kwargs: Any) -> Any:
             recorder.reductions.taken = True
-            recorder.moves.filled = weak(args[0] if args else None)
+            if recorder.moves.listens:
+                recorder.moves.filled = weak(args[0] if args else None)
             if nesting.depth and not (inspection.due or nesting.tracing):
                 return original(*args, **kwargs)
             module, parameters, strict = given(args, kwargs)

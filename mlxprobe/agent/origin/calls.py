@@ -7,7 +7,6 @@ from typing import Any
 from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.origin.aside import Places, aside, gathers, loose, loosened, put_aside
 from mlxprobe.agent.origin.held import MOST, UNMEASURED, Origin
-from mlxprobe.agent.wrapping import typed
 
 SECOND = (1,)  # where a function of `nn.value_and_grad` is given its model
 
@@ -90,9 +89,7 @@ class CompiledCalls:
             while held and len(held) >= room.calls:
                 held.popleft()
             if room.calls and origin.left and (evaluated or not room.vectors):
-                were = [
-                    dict(typed.entries(one)) if typed.is_a(one, dict) else typed.children(one) for one in containers
-                ]
+                were = [dict.copy(one) if issubclass(type(one), dict) else [*one] for one in containers]
                 if self._places:
                     put_aside((were,), self._places)
                 given = tuple([loose(one) for one in args])

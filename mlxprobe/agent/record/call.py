@@ -54,8 +54,8 @@ class Call:
 
 def loss_in(value: Any) -> Any:
     """Return the loss among what a gradient call or a compiled step returned; None where no number is an array."""
-    first = typed.first(value)
-    return first if typed.count(first) == 1 and _is_float(first.dtype) else None
+    first = value[0] if type(value) in (tuple, list) and value else value
+    return first if typed.is_array(first) and first.size == 1 and _is_float(first.dtype) else None
 
 
 @functools.cache

@@ -13,7 +13,6 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.record.call import loss_in
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.bound import get_ident, ref
-from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 
 SHARE, FREE_S = 0.002, 0.005  # of the program's time
@@ -112,16 +111,17 @@ class LossPath:
     def read(self, array: Any, value: Any) -> None:
         """The program read `value` from `array`; when that is a loss, note it once."""
         if array is self._newest:
-            if not typed.is_a(value, str):
+            if not issubclass(type(value), str):
                 self._newest, self.was_read = None, True
-                self._is_read()
+                if self._alone is not False:
+                    self._is_read()
                 self._tell(self._call, value, self._stream)
             return
         entry = self._sorted_in().get(id(array))
         if entry is None or entry[0]() is not array:
             if len(self._followed) + (self._newest is not None) >= GATHERED and self._may_look():
                 self._look_at_gathered()
-        elif not typed.is_a(value, str):
+        elif not issubclass(type(value), str):
             del self._followed[id(array)]
             self._is_read()
             self._tell(entry[1], value, entry[2])

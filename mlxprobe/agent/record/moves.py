@@ -99,6 +99,7 @@ class Moves:
     def __init__(self) -> None:
         self._known: dict[Any, Followed] = {}
         self._past = 0  # updates of models that are gone
+        self.listens = False  # whether such a call is under way
         self.filled: Reference = weak(None)  # the module that a function under a gradient call was last to fill
 
     def of(self, model: Any, function: Any) -> Followed:

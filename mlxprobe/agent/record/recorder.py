@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import sites
-from mlxprobe.agent.record.facts import Facts
+from mlxprobe.agent.record.facts import Facts, deaf
 from mlxprobe.agent.record.losspath import LossPath
 from mlxprobe.agent.record.moves import Moves
 from mlxprobe.agent.record.phases import WORTH_S, Phases
@@ -195,7 +195,8 @@ class Recorder(Facts):
             self.deaf = True
             try:
                 self.losses.read(array, value)
-                self.heard(array, value)
+                if self.heard is not deaf:
+                    self.heard(array, value)
             finally:
                 self.deaf = False
 

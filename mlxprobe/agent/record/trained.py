@@ -9,6 +9,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 
+ATTRIBUTE = object.__getattribute__  # past what a class of the program's makes of an access
 MOST_RATES = 8
 LATE = 64  # updates of one model without any evaluation
 Pair = tuple[Callable[[], Any], Callable[[], Any]]
@@ -40,7 +41,11 @@ class Trained:
         one, other, kept = self._last
         if one() is not model or other() is not optimizer:
             kept = self._learn(model, optimizer)
-        if state := typed.setting(optimizer, "_state", None):
+        try:
+            state = ATTRIBUTE(optimizer, "__dict__").get("_state")
+        except AttributeError:  # an object of the program's own, with slots alone
+            return
+        if state:
             kept[1], kept[2] = state.get("learning_rate"), state.get("step")
 
     def _learn(self, model: Any, optimizer: Any) -> list[Any]:
