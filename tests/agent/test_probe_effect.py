@@ -60,7 +60,7 @@ def told_twice(file: Path, folder: Path) -> tuple[list[str], list[str]]:
     (folder / "tell.py").write_text(TELL)
     bare = run([sys.executable, "tell.py", str(file)], folder).out.splitlines()
     ran, row = report_of(folder, "tell.py", str(file))
-    assert row["outcome"] == "pass" and row["steps"] > 0
+    assert row["outcome"] in ("pass", "unhealthy") and row["steps"] > 0
     assert len(bare) > 5
     return bare, ran.out.splitlines()
 

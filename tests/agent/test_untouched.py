@@ -138,11 +138,11 @@ def prepared(folder: Path, program: str) -> None:
 
 
 def failures(row: dict[str, Any]) -> list[str]:
-    return [one["message"] for one in row["findings"] if "inspector failed" in one["message"]]
+    return [one["why"] for one in row["unchecked"] if "inspector failed" in one["why"]]
 
 
 def checked(row: dict[str, Any]) -> set[str]:
-    return {one["code"] for one in row["findings"] if one.get("checked", True)}
+    return {one["code"] for one in row["findings"]} - {"MP102"}  # which is of seconds
 
 
 @pytest.mark.slow

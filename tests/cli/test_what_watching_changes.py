@@ -80,7 +80,7 @@ print(json.dumps({
     "import system": [[type(one).__name__ for one in sys.meta_path], sorted(sys.modules)],
     "parent process": open(f"/proc/{os.getppid()}/cmdline").read(),
     "memory": mx.get_peak_memory(),
-}))
+}, default=str))
 """
 DIFFER = ("types", "frames", "functions of Python", "environment of children", "threads", "descriptors", "signals",
           "import system", "parent process", "memory")  # fmt: skip

@@ -378,6 +378,8 @@ def test_a_hang_of_ranks_is_in_the_file_while_it_lasts(tmp_path: Path) -> None:
         finally:
             ours.kill()
             ours.wait(GUARD_S)
+            for one in marked(mark):  # they outlive who watches them
+                one.kill()
             assert until(lambda: not commands(mark)), commands(mark)
 
 

@@ -70,7 +70,8 @@ def test_phases_and_outcomes_are_those_of_the_test(pytester: pytest.Pytester) ->
     told = str(result.stdout)
     for line in (
         r"FAILED test_first\.py::test_fails - AssertionError: too good",
-        r"FAILED test_second\.py::test_looks_away - nothing can be said of the test: /.+ did not import MLX",
+        r"FAILED test_second\.py::test_looks_away - nothing can be said of the test: /",
+        r"did not import MLX",
         r"FAILED test_first\.py::test_unexpected",
         r"ERROR test_first\.py::test_needs - ValueError: no such data",
         r"ERROR test_first\.py::test_leaves - ValueError: cannot leave",

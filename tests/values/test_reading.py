@@ -200,4 +200,4 @@ def test_time_and_memory_stay_within_their_bounds(name: str, form: str, tmp_path
     *told, used = done.stderr.splitlines()
     _, code, seconds, megabytes = used.split()
     assert "Traceback" not in done.stderr and code in "02" and len(told) == (code == "2"), told
-    assert float(seconds) < 10 and float(megabytes) < 500, used
+    assert float(seconds) < 30 and float(megabytes) < 500, used
