@@ -28,6 +28,12 @@ class Pretender:
 
 
 class Turned(dict[str, int]):
+    def __getitem__(self, key: str) -> int:
+        raise AssertionError
+
+    def __missing__(self, key: str) -> int:
+        raise AssertionError
+
     def items(self) -> Any:
         raise AssertionError
 
@@ -62,6 +68,13 @@ def test_containers_are_read_past_what_their_classes_override() -> None:
     assert (typed.size(turned), typed.copied(turned)) == (2, {"a": 1, "b": 2})
     assert typed.entries((5, 6)) == [(0, 5), (1, 6)] and typed.children(OrderedDict(a=1)) == [1]
     assert typed.last(deque(range(9)), 2) == [7, 8] and typed.children(Pretender()) == []
+
+
+def test_an_entry_is_read_past_what_its_class_overrides() -> None:
+    assert typed.entry(Turned(a=1), "a") == 1
+    assert typed.entry([3, 4], -1) == 4
+    with pytest.raises(KeyError):
+        typed.entry(Turned(a=1), "b")
 
 
 def test_origins_are_those_of_the_type() -> None:

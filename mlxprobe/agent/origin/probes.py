@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from functools import reduce
-from operator import getitem
 from typing import Any
 
 from mlxprobe.agent.code.trees import is_array
@@ -49,14 +48,14 @@ def paths(tree: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, .
 
 def at(tree: Any, path: tuple[Any, ...]) -> Any:
     """Return what is at the end of a path."""
-    return reduce(getitem, path, tree)
+    return reduce(typed.entry, path, tree)
 
 
 def is_broken(tree: Any, probes: Iterable[tuple[Any, ...]]) -> bool:
     """Tell whether any of some elements of small evaluated arrays is not finite: a microsecond each, by bytes."""
     for path in probes:
         try:
-            view = memoryview(reduce(getitem, path, tree))
+            view = memoryview(reduce(typed.entry, path, tree))
             raw, size = view.tobytes(), view.itemsize
             stride = len(raw) // (size * READ) or 1
             if size > 2:  # seven bits of the exponent, which few finite numbers have all set

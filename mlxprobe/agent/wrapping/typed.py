@@ -173,6 +173,19 @@ def entries(one: Any) -> list[tuple[Any, Any]]:
     return list(enumerate(children(one)))
 
 
+def entry(one: Any, key: Any) -> Any:
+    """Return what a dict, list or tuple has under a key; `KeyError` or `IndexError` where it has nothing."""
+    if type(one) in CONTAINERS:
+        return one[key]
+    base = _container(one)
+    if base is not dict:
+        return base.__getitem__(one, key)
+    found = dict.get(one, key, MISSING)  # its own access would ask the class for what is missing
+    if found is MISSING:
+        raise KeyError(key)
+    return found
+
+
 def children(one: Any) -> list[Any]:
     """List the values of a dict, list, tuple or deque; nothing of anything else."""
     base = _container(one)
