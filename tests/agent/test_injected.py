@@ -13,6 +13,7 @@ BREAKS = Path(__file__).parents[1] / "programs" / "breaks_the_agent.py"
 LIMITS = Limits(stall_s=120.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
 UNGUARDED = {
     "AdapterFiles._safely",
+    "Channel.send",
     "Compilation._recomputed",
     "Compilation._unless_replayed",
     "Compiled._introduce",
