@@ -221,8 +221,9 @@ def _flat(
     if not any(values):
         message = f"the loss is zero at all {len(values)} readings: it asks for nothing"
     done = knows(values, level, classes)
-    ahead = gains(level)
-    sure = sure or (meant and end >= chance)  # whatever was trained before knows more
+    ignorant = meant and end >= chance  # whatever was trained before knows more
+    ahead = gains(level) and not ignorant
+    sure = sure or ignorant
     severity = Severity.WARNING if sure and not done and not ahead else Severity.NOTE
     return message + (KNOWS if done else AHEAD if ahead else ""), severity, {"first": first, "last": end}
 

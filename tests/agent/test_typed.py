@@ -75,6 +75,8 @@ def test_an_entry_is_read_past_what_its_class_overrides() -> None:
     assert typed.entry([3, 4], -1) == 4
     with pytest.raises(KeyError):
         typed.entry(Turned(a=1), "b")
+    with pytest.raises(TypeError):
+        typed.entry(Pretender(), "b")
 
 
 def test_origins_are_those_of_the_type() -> None:

@@ -174,10 +174,16 @@ def entries(one: Any) -> list[tuple[Any, Any]]:
 
 
 def entry(one: Any, key: Any) -> Any:
-    """Return what a dict, list or tuple has under a key; `KeyError` or `IndexError` where it has nothing."""
+    """Return what a dict, list or tuple has under a key.
+
+    Raises `KeyError` or `IndexError` where it has nothing there, and `TypeError` for anything else than a container.
+    """
     if type(one) in CONTAINERS:
         return one[key]
     base = _container(one)
+    if base is None:
+        message = f"no container: {type(one).__name__}"
+        raise TypeError(message)
     if base is not dict:
         return base.__getitem__(one, key)
     found = dict.get(one, key, MISSING)  # its own access would ask the class for what is missing
