@@ -200,7 +200,7 @@ def _around(watcher: Watcher) -> list[Fact]:
 
 
 def environment_of(watcher: Watcher | None) -> Environment:
-    """Return what the agent has told of its interpreter, and this machine's name."""
+    """Return what the agent has reported of its interpreter, and this machine's name."""
     import platform  # it asks another program, once
 
     if watcher is None:  # it had ended before it was polled

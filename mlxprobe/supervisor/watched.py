@@ -13,7 +13,7 @@ class Watched:
     """A program that tells of itself in a pipe of `events`.
 
     `lost` says that nobody can tell of it any more, `left` who below it could not be ended; `orphans` are process and
-    status of those that nobody but we have reaped; `unstarted` says why the system did not execute it.
+    status of those that only we have reaped; `unstarted` says why the system did not execute it.
     """
 
     def __init__(self, folder: Path, events: ReadEnd) -> None:

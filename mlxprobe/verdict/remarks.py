@@ -120,7 +120,7 @@ def _lost(seen: Observation) -> Iterator[Remark]:
 
 
 def _remote(seen: Observation) -> Iterator[Remark]:
-    """Tell of ranks that a launcher has started on other hosts, and how they are watched there."""
+    """Report ranks that a launcher has started on other hosts, and how they are watched there."""
     known = {int(figure(fact, "rank")): fact.detail for fact in _all(seen, "remote rank")}
     if not known:
         return

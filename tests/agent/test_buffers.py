@@ -138,4 +138,4 @@ def test_calls_are_told_apart_by_shapes_and_numbers() -> None:
     assert outline((mx.ones((2, 3)), 1)) == outline((np.ones((2, 3)), 1)) != outline((mx.ones((2, 4)), 1))
     assert outline((mx.ones((2, 3)), 1)) != outline((mx.ones((2, 3)), 2))
     assert outline(({"x": mx.ones(2)},)) != outline(({"x": mx.ones(3)},))
-    assert outline(([[mx.ones(2)]],)) == outline(([[mx.ones(3)]],))  # what lies deeper is not looked at
+    assert outline(([[mx.ones(2)]],)) == outline(([[mx.ones(3)]],))  # deeper levels are not compared

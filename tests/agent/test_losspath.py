@@ -147,7 +147,7 @@ def test_the_last_loss_is_read_whatever_its_number(path: LossPath, seen: list[tu
 
 
 def test_most_losses_of_a_running_sum_keep_their_graphs(path: LossPath) -> None:
-    """A sum that holds memory is a finding: it must not go away because somebody watches."""
+    """A sum that holds memory is a finding: watching must not make it go away."""
     total = summed(path, 400, waited=True)
     alone = summed(path, 400, waited=False)
     assert graph.pending([total]) > 0.8 * graph.pending([alone])

@@ -20,7 +20,7 @@ from mlxprobe.agent.wrapping.given import Given
 
 AGENT = Path(next(iter(agent.__path__)))
 PROGRAMS = Path(__file__).parents[1] / "programs"
-PROTOCOL = {  # called by Python itself, with so many arguments
+PROTOCOL = {  # called by Python itself, with this many arguments
     "operator", "__getitem__", "minus", "write", "hook", "state", "given", "code", "read", "start", "<lambda>",
 }  # fmt: skip
 WRAPPED = {"original", "call", "schedule"}

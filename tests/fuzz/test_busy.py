@@ -141,7 +141,7 @@ def test_an_interrupt_keeps_what_has_come_back_and_starts_nothing() -> None:
     class Counted(Side):
         def _once(self, cases: Sequence[Case], asked: object = None) -> tuple[dict[str, Seen], Seen]:
             started.append(self.stop.is_set())
-            self.stop.wait(GUARD_S / 60 if len(started) > 4 else 0)  # they run until somebody ends them
+            self.stop.wait(GUARD_S / 60 if len(started) > 4 else 0)  # they run until they are killed
             return ({one.id: {"value": WRONG} for one in cases} if len(started) <= 4 else {}), {}
 
         run = Batches.run

@@ -60,7 +60,7 @@ def is_mlx(name: str) -> bool:
 
 
 def calling() -> Site:
-    """Return file and line of the innermost frame of somebody's code that is being executed; it never raises."""
+    """Return file and line of the innermost frame of user code that is being executed; it never raises."""
     try:
         return innermost(bound.frame(1))
     except Exception:  # of what the program has replaced

@@ -77,7 +77,7 @@ class Agent:
         for name in (*self._hooks.by_module, *LAYERS):
             if name != "mlx.core":
                 when_imported(name, self._imported)
-        at_fork = bound.ref(self)  # nobody can be told that an agent has gone
+        at_fork = bound.ref(self)  # callbacks at forks cannot be taken back
         bound.register_at_fork(after_in_child=lambda: _forked(at_fork()))
         channel.settles = self._settles
         threading.excepthook = told_of(threading.excepthook, self.recorder)

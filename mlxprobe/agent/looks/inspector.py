@@ -17,7 +17,7 @@ class Inspector:
     emits: ClassVar[tuple[str, ...]] = ()  # names of its facts; after a point, fields of a step or of the sheet
     builds_on: ClassVar[tuple[str, ...]] = ()  # other inspectors whose results it needs
     shadows = False  # whether it looks into compiled functions too, when they are run eagerly
-    passes = 0  # looks before its first: at the very first all is met and made, and somebody may wait
+    passes = 0  # looks before its first: the first is slow, and the program waits for it
 
     def __init__(self, inspection: Inspection) -> None:
         self.inspection = inspection
@@ -26,16 +26,16 @@ class Inspector:
         """One of MLX's modules has been imported: wrap what is needed of it."""
 
     def calling(self) -> None:
-        """A gradient call begins, at a step that is looked at."""
+        """A gradient call begins, at a sampled step."""
 
     def called(self, call: Call) -> None:
-        """A gradient call has returned, at a step that is looked at."""
+        """A gradient call has returned, at a sampled step."""
 
     def given(self, args: Any) -> None:
-        """A compiled step is called, at a step that is looked at."""
+        """A compiled step is called, at a sampled step."""
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
-        """An optimizer is about to update, at a step that is looked at."""
+        """An optimizer is about to update, at a sampled step."""
 
     def calling_in_trace(self) -> None:
         """A gradient call in a compiled function begins to be traced."""
@@ -50,7 +50,7 @@ class Inspector:
         """An optimizer has updated for the first time, at whatever step."""
 
     def training(self, model: Any, optimizer: Any) -> None:
-        """A model is about to be trained on, compiled or not, at a step that is looked at."""
+        """A model is about to be trained on, compiled or not, at a sampled step."""
 
     def look(self, step: int) -> None:
         """A step is complete: what its program evaluates is evaluated now."""

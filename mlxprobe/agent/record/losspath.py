@@ -58,9 +58,9 @@ class LossPath:
         self._ours = 1  # the gradient call whose loss may be evaluated here next
         self._before: dict[int, ref[Any]] = {}  # the loss before the newest, of each model: a list keeps it
         self._schedule: Callable[[Any], None] = lambda _: None
-        self.sampled: Callable[[bool], None] = lambda _: None  # told whether the program itself has evaluated no loss
+        self.sampled: Callable[[bool], None] = lambda _: None  # has the program itself evaluated no loss?
         self._alone: bool | None = None
-        self._values: list[tuple[int, Any, int]] = []  # read, and not told of yet
+        self._values: list[tuple[int, Any, int]] = []  # read, and not reported yet
         self._began_s = self._spent_s = 0.0
         self.may_look_s = 0.0  # from when on another look is paid for
 

@@ -20,7 +20,7 @@ from mlxprobe.agent.wire.ranks import Reductions
 TICK_S = 0.02
 COUNT_S, COUNT_SHARE = 0.1, 0.05  # between two counts of memory: of a short run so far, a share
 LONG_EVALUATION_S = 0.1
-MANY_STEPS, READ_S, BEGAN_S = 5, 2e-5, monotonic()  # no graph of so many is evaluated in less
+MANY_STEPS, READ_S, BEGAN_S = 5, 2e-5, monotonic()  # no graph of this many steps is evaluated in less
 NEVER = 0, 0, 0.0
 LAZY_AT_MOST, CALLS_AT_MOST = 1, 3  # steps and calls without an evaluation: a loss is not evaluated either
 

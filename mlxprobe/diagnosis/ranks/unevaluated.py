@@ -26,7 +26,7 @@ from mlxprobe.values.vocabulary import Severity
 
 
 def lying(late: Lane, ahead: Lane, after: str) -> Finding:
-    """Tell of an evaluation that waits, though all that its rank has built the other ranks have built too."""
+    """Report an evaluation that waits, though all that its rank has built the other ranks have built too."""
     message = (
         f"rank {late.rank} waits in an evaluation for a collective that all have built (up to number {late.last}) and "
         f"not all evaluate: rank {ahead.rank} went on"
@@ -36,7 +36,7 @@ def lying(late: Lane, ahead: Lane, after: str) -> Finding:
 
 
 def unevaluated(group: list[Lane]) -> Finding | None:
-    """Tell of ranks that have built the same, and wait at different places or no longer."""
+    """Report ranks that have built the same, and wait at different places or no longer."""
     waiting = [one for one in group if stopped(one.seen)]
     others = [one for one in group if one not in waiting]
     after = fates(one.seen for one in group)

@@ -88,7 +88,7 @@ def chain(frames: Iterable[Native]) -> tuple[Native, ...]:
     """Choose the native calls of a thread, innermost first up to Python's, from all that may be one.
 
     From a library on the interpreter is met again only where it has called: what lies between is left over from
-    earlier calls. A function without a name is told where a named one of a library is called by it, once.
+    earlier calls. A function without a name is shown where it calls a named one of a library, once.
     """
     found: list[Native] = []
     for one in frames:

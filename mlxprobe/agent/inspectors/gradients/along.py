@@ -52,7 +52,7 @@ class Moved:
         return pooled or self._fits >= FITS_ARE_SURE or _by_sign(moves, slopes)
 
     def read(self) -> None:
-        """Read the last call's gradient, where somebody has evaluated it and keeps it."""
+        """Read the last call's gradient, where the program has evaluated it and keeps it."""
         gradient = self.slope()
         if gradient is not None and self._values:
             self._slopes.append(graph.numbers(graph.sample(gradient)))
