@@ -71,12 +71,10 @@ def test_containers_are_read_past_what_their_classes_override() -> None:
 
 
 def test_an_entry_is_read_past_what_its_class_overrides() -> None:
-    assert typed.entry(Turned(a=1), "a") == 1
-    assert typed.entry([3, 4], -1) == 4
-    with pytest.raises(KeyError):
-        typed.entry(Turned(a=1), "b")
-    with pytest.raises(TypeError):
-        typed.entry(Pretender(), "b")
+    tree = {"a": [Turned(b=1), (2,)]}
+    assert (typed.at(tree, ("a", 0, "b")), typed.at(tree, ("a", 1, -1)), typed.at(tree, ())) == (1, 2, tree)
+    assert [typed.at(tree, path) for path in (("a", 0, "c"), ("a", 2), ("a", "b"), ("a", 1, 0, 0))] == [None] * 4
+    assert typed.at(Pretender(), ("a",)) is None
 
 
 def test_origins_are_those_of_the_type() -> None:

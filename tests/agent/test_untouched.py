@@ -138,7 +138,7 @@ def prepared(folder: Path, program: str) -> None:
 
 
 def failures(row: dict[str, Any]) -> list[str]:
-    return [one["why"] for one in row["unchecked"] if "inspector failed" in one["why"]]
+    return [one["message"] for one in row.get("remarks", ()) if one["name"] == "mlxprobe failed"]
 
 
 def checked(row: dict[str, Any]) -> set[str]:

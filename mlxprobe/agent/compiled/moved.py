@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.record.moves import Followed, Path, at, paths
+from mlxprobe.agent.record.moves import Followed, Path, paths
 from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.wrapping.typed import at
 
 
 class Parameters(NamedTuple):

@@ -17,13 +17,14 @@ from mlxprobe.agent.origin.calls import Calls
 from mlxprobe.agent.origin.held import Origin
 from mlxprobe.agent.record.call import Call, loss_in
 from mlxprobe.agent.record.facts import brief
-from mlxprobe.agent.record.moves import at, paths
+from mlxprobe.agent.record.moves import paths
 from mlxprobe.agent.record.nesting import Nesting, Stop
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wire.bound import get_ident
 from mlxprobe.agent.wrapping.arguments import described, like
 from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.agent.wrapping.patches import Patches
+from mlxprobe.agent.wrapping.typed import at
 
 SECOND = 2  # call of a function: it has not been made for one
 

@@ -64,7 +64,7 @@ class Updates:
         def update(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
             if nesting.depth:
                 return original(optimizer, *args, **kwargs)
-            if applies and not kwargs and len(args) == 2 and typed.is_a(args[0], dict):
+            if applies and not kwargs and len(args) == 2 and issubclass(type(args[0]), dict):
                 model, gradients = args
             else:
                 model, gradients = _trees(args, kwargs, applies=applies)

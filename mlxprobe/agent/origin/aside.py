@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import Any
 
 from mlxprobe.agent.code import sites
@@ -50,7 +49,7 @@ def put_aside(trees: Any, places: Places) -> None:
     """Put copies in some places of trees that are nobody else's, where there still are arrays."""
     for way, key in places:
         try:
-            container = reduce(typed.entry, way, trees)
+            container = typed.at(trees, way)
             container[key] = Copy(container[key])
         except (LookupError, TypeError):
             continue

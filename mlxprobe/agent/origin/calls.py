@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlxprobe.agent.code.trees import weak
-from mlxprobe.agent.origin.aside import Places, aside, gathers, loose, loosened, put_aside
+from mlxprobe.agent.origin.aside import Places, aside, gathers, loosened, put_aside
 from mlxprobe.agent.origin.held import MOST, UNMEASURED, Origin
 
 SECOND = (1,)  # where a function of `nn.value_and_grad` is given its model
@@ -92,7 +92,7 @@ class CompiledCalls:
                 were = [dict.copy(one) if issubclass(type(one), dict) else [*one] for one in containers]
                 if self._places:
                     put_aside((were,), self._places)
-                given = tuple([loose(one) for one in args])
+                given = loosened(args, tuple(k - 1 for k in room.modules)) if room.modules else args
                 state = [*zip(containers, were, strict=True)]
                 held.append((call, self._names, given, kwargs, self._random[0], True, state))
         except Exception as error:

@@ -12,7 +12,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.waiting import EVERY
 from mlxprobe.agent.origin.aside import Paths, Places, is_value, restored, shallow, vectors
-from mlxprobe.agent.origin.probes import at, at_hand, is_broken, probed
+from mlxprobe.agent.origin.probes import at_hand, is_broken, probed
 from mlxprobe.agent.record.steps import number
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
@@ -127,7 +127,7 @@ class Origin:
         modules = tuple(k for k, one in enumerate(args) if typed.is_module(one))
         probes = tuple(probed(parameters)) if self.inspection.due and at_hand() else ()
         lazy = recorder.lazy_steps > EVERY
-        if lazy or self.inspection.count("probes", [at(parameters, path) for path in probes]) != 0:
+        if lazy or self.inspection.count("probes", [typed.at(parameters, path) for path in probes]) != 0:
             probes = ()  # the program does not evaluate its update at each step
         self._probes = probes
         flat = vectors(parameters) if at_hand() else ()
@@ -139,7 +139,7 @@ class Origin:
 
     def _is_there(self, parameters: Any, where: Paths) -> bool:
         """Tell whether some parameters have their values when a call begins."""
-        arrays = [at(parameters, path) for path in where]
+        arrays = [typed.at(parameters, path) for path in where]
         return not arrays or not (self.recorder.lazy_steps or graph.pending(arrays))
 
     def seek(self, call: int, *, after: bool = False) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from functools import reduce
 from typing import Any
 
 from mlxprobe.agent.code.trees import is_array
@@ -46,16 +45,11 @@ def paths(tree: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, .
             yield from paths(one, (*above, key))
 
 
-def at(tree: Any, path: tuple[Any, ...]) -> Any:
-    """Return what is at the end of a path."""
-    return reduce(typed.entry, path, tree)
-
-
 def is_broken(tree: Any, probes: Iterable[tuple[Any, ...]]) -> bool:
     """Tell whether any of some elements of small evaluated arrays is not finite: a microsecond each, by bytes."""
     for path in probes:
         try:
-            view = memoryview(reduce(typed.entry, path, tree))
+            view = memoryview(typed.at(tree, path))
             raw, size = view.tobytes(), view.itemsize
             stride = len(raw) // (size * READ) or 1
             if size > 2:  # seven bits of the exponent, which few finite numbers have all set

@@ -9,6 +9,7 @@ from typing import Any
 from mlxprobe.agent.code.trees import is_array, weak
 from mlxprobe.agent.wire.bound import ref
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.wrapping.typed import at
 
 FOLLOWED, FEW = 16, 2  # arrays of each tree, in the first calls; later, of those that have moved if any have
 FIRST = 4  # calls
@@ -138,18 +139,6 @@ class Moves:
 
     def _own(self) -> list[Followed]:
         return [one for one in self._known.values() if not one.by_optimizer]
-
-
-def at(tree: Any, path: Path) -> Any:
-    """Return what is at a path of a tree; None where there is nothing."""
-    try:
-        for key in path:
-            kind = type(tree)
-            base = dict if issubclass(kind, dict) else list if issubclass(kind, list) else tuple
-            tree = base.__getitem__(tree, key)
-    except (KeyError, IndexError, TypeError):
-        return None
-    return tree
 
 
 def paths(tree: Any, accepts: Callable[[Any], bool] = is_array) -> list[Path]:

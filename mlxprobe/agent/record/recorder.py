@@ -178,8 +178,9 @@ class Recorder(Facts):
                 self.relieved()
             self._lazy_calls = 0
         self.evaluations, self.evaluation_s = self.evaluations + 1, self.evaluation_s + took_s
-        self.lazy_steps = 0 if runs else self.lazy_steps
-        self.trained.evaluated(runs)
+        if runs:  # it has not only read a value that was there
+            self.lazy_steps = 0
+            self.trained.put_off.clear()
         if self.phases.open or took_s > WORTH_S:
             self.phases.evaluated(began_s, now_s)
         if now_s > self._count_at_s:

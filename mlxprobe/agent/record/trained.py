@@ -79,11 +79,6 @@ class Trained:
         """Return how many updates of one model nothing has been evaluated since."""
         return max(self.put_off.values(), default=0)
 
-    def evaluated(self, runs: bool) -> None:
-        """An evaluation has returned, and `runs` what was put off unless it has read a value that was there."""
-        if runs:
-            self.put_off.clear()
-
     def waits(self, model: Any) -> bool:
         """Tell whether an update of a model is not followed by any evaluation yet."""
         return any(one == id(model) for one, _ in self.put_off)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial, partialmethod
 from types import (
     BuiltinFunctionType,
@@ -173,23 +173,18 @@ def entries(one: Any) -> list[tuple[Any, Any]]:
     return list(enumerate(children(one)))
 
 
-def entry(one: Any, key: Any) -> Any:
-    """Return what a dict, list or tuple has under a key.
-
-    Raises `KeyError` or `IndexError` where it has nothing there, and `TypeError` for anything else than a container.
-    """
-    if type(one) in CONTAINERS:
-        return one[key]
-    base = _container(one)
-    if base is None:
-        message = f"no container: {type(one).__name__}"
-        raise TypeError(message)
-    if base is not dict:
-        return base.__getitem__(one, key)
-    found = dict.get(one, key, MISSING)  # its own access would ask the class for what is missing
-    if found is MISSING:
-        raise KeyError(key)
-    return found
+def at(tree: Any, path: Iterable[Any]) -> Any:
+    """Return what is at the end of a path through dicts, lists and tuples; None where there is nothing."""
+    try:
+        for key in path:
+            kind = type(tree)
+            if issubclass(kind, dict):
+                tree = dict.get(tree, key)  # `dict.__getitem__` would call a `__missing__` of its class
+            else:
+                tree = (list if issubclass(kind, list) else tuple).__getitem__(tree, key)
+    except (IndexError, TypeError):
+        return None
+    return tree
 
 
 def children(one: Any) -> list[Any]:
