@@ -60,6 +60,20 @@ def local_name(NUMBER: int) -> int:
     return 2
 
 
+def may_end_in_a_loop(batches: list[int]) -> int:
+    for one in batches:
+        return one
+    return 2
+
+
+def may_end_in_a_try(x: int) -> int:
+    try:
+        return next(iter([x]))
+    except StopIteration:
+        pass
+    return 2
+
+
 class Model:
     def __init__(self, *, tied: bool = False) -> None:
         self.tied = tied
@@ -90,6 +104,8 @@ def line(function: Any) -> int:
         (nothing_tells, 0),
         (another_in_it, 6),
         (local_name, 0),
+        (may_end_in_a_loop, 0),
+        (may_end_in_a_try, 0),
     ],
     ids=lambda one: getattr(one, "__name__", ""),
 )

@@ -44,6 +44,16 @@ class Turned(dict[str, int]):
         raise AssertionError
 
 
+class Descent:
+    """An optimizer of a user's, which has a state from when it is made."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, Any] = {}
+
+    def apply_gradients(self, gradients: Any, parameters: Any) -> Any:
+        return parameters if gradients is None else gradients
+
+
 ONES = [
     (mx.ones(3), {"is_array", "is_data"}),
     (np.ones(3), {"is_numpy", "is_number_of_numpy", "is_data"}),
@@ -51,6 +61,7 @@ ONES = [
     (nn.Linear(2, 2), {"is_module"}),
     (optim.SGD(0.1), {"is_optimizer"}),
     (optim.MultiOptimizer([optim.SGD(0.1)]), {"is_optimizer"}),
+    (Descent(), {"is_optimizer"}),
     (Pretender(), set()),
     ({}, set()),
 ]

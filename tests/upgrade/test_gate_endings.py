@@ -174,7 +174,8 @@ def test_a_full_disk_gives_no_verdict(project: Path, index: Path, monkeypatch: p
 TRAIN = "import mlx.core as mx\nprint(mx.ones(3).sum().item())\n"
 PROGRAMS = [
     ("never imports MLX", "print('done')", [], "its main process never imported MLX"),
-    ("raises before it imports MLX", "import no_such_package", [], "its main process never imported MLX"),
+    ("raises before it imports MLX", "raise ValueError", [], "its main process never imported MLX"),
+    ("lacks a package", "import no_such_package", [], "has no module no_such_package"),
     ("every run ends by --timeout", TRAIN + "while True: pass", ["--timeout", "1.5s"], "ended by a limit"),
     ("every run ends by --memory-limit", TRAIN + "held = [b'1' * 10**7 for _ in range(40)]\nwhile True: pass",
      ["--memory-limit", "200MB"], "ended by a limit"),

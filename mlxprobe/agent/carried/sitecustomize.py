@@ -11,10 +11,13 @@ _here = os.path.dirname(os.path.abspath(__file__))
 _folder = os.environ.get("MLXPROBE_FOLDER")
 if _folder:
     try:  # a folder that is gone, or a full disk, is no concern of the program
-        _file = os.open(os.path.join(_folder, "pythons"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         _line = "{} {} {}\n".format(os.getpid(), ".".join(map(str, sys.version_info[:3])), sys.executable)
-        os.write(_file, _line.encode("utf-8", "surrogateescape"))
-        os.close(_file)
+        _text = _line.encode("utf-8", "surrogateescape")
+        _file = os.open(os.path.join(_folder, "pythons"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(_file, _text)
+        finally:
+            os.close(_file)
     except (OSError, ValueError):
         pass
 if _folder and sys.version_info >= (3, 10):  # an older one is not watched

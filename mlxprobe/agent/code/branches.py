@@ -12,6 +12,7 @@ from mlxprobe.agent.wrapping import typed
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 PLAIN = (bool, int, float, str, bytes, type(None))
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
+TRIES = (ast.Try, getattr(ast, "TryStar", ast.Try))  # the second from Python 3.11 on
 
 Value = Callable[[ast.expr], Any]  # of a name or an attribute, in an expression; raises a LookupError for none
 Guard = tuple[ast.expr | None, bool, ast.AST]  # a test, or none that is known; how it must come out for what
@@ -41,8 +42,8 @@ def _guards(parent: ast.AST, child: ast.AST) -> bool:
         return child is not parent.test
     if isinstance(parent, ast.BoolOp):
         return child is not parent.values[0]
-    if isinstance(parent, (*LOOPS, ast.Try)):
-        return isinstance(child, ast.ExceptHandler) or child in parent.orelse
+    if isinstance(parent, (*LOOPS, *TRIES)):
+        return isinstance(child, ast.ExceptHandler) or child in vars(parent)["orelse"]
     return isinstance(child, ast.match_case)
 
 
@@ -88,11 +89,13 @@ def _plain(node: ast.expr, value: Value) -> Any:
 def may_run(root: ast.AST, target: Any, value: Value) -> bool:
     """Return whether a statement may be reached: no branch around it is skipped, and none before it ends the function.
 
-    A test that is not known may come out either way.
+    A test that is not known may come out either way. A loop may have no turn, and what is tried may raise first.
     """
     if any(taken(one, value) is False for one in guards(root, target)):
         return False
+    unsure = {one for outer in within(root) if isinstance(outer, (*LOOPS, *TRIES)) for one in within(outer)}
     ends = [one for one in within(root) if isinstance(one, (ast.Return, ast.Raise)) and one.lineno < target.lineno]
+    ends = [one for one in ends if one not in unsure]
     return not any(all(taken(guard, value) for guard in guards(root, one)) for one in ends)
 
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 
 from mlxprobe.agent.code import sites
+from mlxprobe.agent.record.facts import brief
 from mlxprobe.agent.record.steps import FLUSH_S, StepLog
 from mlxprobe.agent.wire import bound, threads
 from mlxprobe.agent.wire.channel import Channel
@@ -46,7 +47,7 @@ class Sampler:
         try:
             threads.start(self._thread)
         except Exception as error:  # no thread to be had
-            lacks = {"inspector": "Sampler", "error": f"{type(error).__name__}: {error}"[:200]}
+            lacks = {"inspector": "Sampler", "error": brief(error)}
             channel.send("fact", name="inspector failed", step=0, **sites.told(sites.NOWHERE), count=1, detail=lacks)
             return
         channel.send("thread", id=self._thread.native_id)  # from here: it may never get the interpreter's lock

@@ -51,7 +51,7 @@ def is_numpy(one: Any) -> bool:
 def is_number_of_numpy(one: Any) -> bool:
     """Tell whether an object is an array or a number of NumPy's."""
     numpy = sys.modules.get("numpy")
-    return numpy is not None and issubclass(type(one), (numpy.ndarray, numpy.generic))
+    return is_numpy(one) or (numpy is not None and issubclass(type(one), getattr(numpy, "generic", ())))
 
 
 def is_data(one: Any) -> bool:
@@ -67,8 +67,8 @@ def is_module(one: Any) -> bool:
 
 def is_optimizer(one: Any) -> bool:
     """Tell whether an object is an optimizer: of MLX's, or of a class with the same methods."""
-    own = static(type(one), "apply_gradients")
-    return own is not MISSING and static(type(one), "state") is not MISSING and not is_module(one)
+    keeps = has(one, "state") or "state" in attributes(one)
+    return keeps and has(one, "apply_gradients") and not is_module(one)
 
 
 def shape(one: Any) -> tuple[int, ...]:

@@ -36,5 +36,5 @@ def clipped(grads):
 
 
 train(16, 1, clipped, lambda grads: tree_map(lambda one: one / 16, grads), 0.1)
-train(1, 128.0, clipped, lambda grads: tree_map(lambda one: one / 128, grads), 0.01)
-train(1, 1, clipped, lambda grads: tree_map(lambda one: 0.01 * one, grads), 1.0)
+train(1, 128.0, clipped, lambda grads: tree_map(lambda one: one / 128, grads), 0.1)
+train(1, 1, clipped, lambda grads: tree_map(lambda one: 0.1 * one, grads), 1.0)

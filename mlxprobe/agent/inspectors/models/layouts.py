@@ -84,7 +84,8 @@ class Layouts(Inspector):
         def rope(*args: Any, **kwargs: Any) -> Any:
             if seen.due and self._heads < SURE and seen.nesting.depth:
                 shape = typed.shape(given(args, kwargs)[0])
-                self._turned = [*self._turned[1 - MOST :], *[(shape, sites.calling())] * (len(shape) == 4)]
+                if len(shape) == 4:
+                    self._turned = [*self._turned[1 - MOST :], (shape, sites.calling())]
             return original(*args, **kwargs)
 
         return rope
