@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from mlxprobe.cli.common import tell
 from mlxprobe.settings.project import project_table
 from mlxprobe.settings.table import Settings
 
@@ -36,6 +37,8 @@ def chosen(settings: Settings, patterns: Sequence[str], command: Sequence[str]) 
         tasks = user_tasks([programs.ad_hoc(command)])
         return Chosen(tasks, frozenset(one.name for one in tasks), {})
     entries, broken = scenarios.find(settings.scenarios)
+    for one in broken:  # a scenario that is chosen by name may be in such a file
+        tell(one.problem)
     problems = {str(one.file): one.problem for one in broken}
     own = programs.declared(*project_table(Path.cwd()))
     if not patterns:

@@ -87,8 +87,6 @@ def matrix(
     if programs and form not in ("text", "markdown"):
         raise UsageError(f"--random: has no {form}; right is text or markdown")
     some = chosen(settings, patterns, ())
-    for problem in some.broken.values():
-        tell(problem)
     wanted = ordered([one for spec in releases for one in parse(spec, listed, pre=pre)])
     known = matrix.load(file) if file.exists() and not fresh else matrix.empty()
     with Display() as display, places(settings, display) as found:
@@ -130,12 +128,15 @@ def merge(files: tuple[Path, ...], form: str, output: Path | None) -> None:
 
     check_output(output, *files)
     found = history.parted(files)
-    with foreign(files):
-        if isinstance(found, list):
-            return _deliver(matrix.merge(found), form, output)
-        from mlxprobe.running.joining import joined
+    if isinstance(found, list):
+        with foreign(files):
+            whole = matrix.merge(found)
+        return _deliver(whole, form, output)
+    from mlxprobe.running.joining import joined
 
-        return _deliver_ranks(joined(found), form, output)
+    with foreign(files):
+        of_ranks = joined(found)
+    return _deliver_ranks(of_ranks, form, output)
 
 
 def _deliver_ranks(found: Any, form: str, output: Path | None) -> None:

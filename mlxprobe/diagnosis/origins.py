@@ -61,6 +61,7 @@ KINDS = {  # what happened, and what serves instead
     "unknown": ("`{op}` of finite operands, up to {largest:.3g}", "look at these operands before the operation"),
 }
 LISTED = 5
+SURE = 3  # evaluation passes
 REPEATED = 3  # sampled steps in a row without a finite gradient: no single overflow
 SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**", "matmul": "@"}
 UNSAID = ("nan", "inf", "-inf")  # JSON has no words for them
@@ -74,10 +75,12 @@ def non_finite(seen: Observation) -> Iterator[Finding]:
 
     From then on every parameter that the gradient reaches is NaN too; skipping such batches does not bring it back. The
     gradient may be so before the loss is. Where it can be, the step is taken again, operation by operation, and the
-    first one whose result or gradient is not finite is named, with what it was given. Losses that training got over,
-    as the search for a loss scale does, are a note. A loss scale that never fits is a warning: no gradient of a sampled
-    step is finite, and no update is made. So is the loss of an evaluation that is not finite in the last pass. Any
-    other value that is NaN where it is read after an evaluation is a note: a metric may have had nothing to count.
+    first one whose result or gradient is not finite is named, with what it was given. Losses that training got over are
+    a note. Nothing is said of gradients that overflow float16 and are in no update: the search for a loss scale does
+    that. A loss scale that never fits is a warning: no gradient of a sampled step is finite, and no update is made. So
+    is the loss of an evaluation that is not finite in the last pass, and any other value that is read after an
+    evaluation and is not finite in all of three passes or more. In fewer it is a note: a metric may have had nothing to
+    count.
 
     Example: `losses.sum(axis=1) / mask.sum(axis=1)` with a row that is all padding (0/0); `mx.sqrt(x * x + y * y)` at
     0, whose gradient is NaN; `mx.log(p)` with `p` of 0; a softmax over a row of -inf; more than 65,504 in float16; NaN
@@ -94,6 +97,8 @@ def non_finite(seen: Observation) -> Iterator[Finding]:
     subject, call, severity, site = symptom
     origin = _origin(seen, call)
     kind = origin.detail["kind"] if origin is not None else "before"
+    if severity is Severity.NOTE and _is_loss_scale(seen, origin):
+        return
     if origin is None or kind == "before":
         yield rule("MP207").at(subject, *site, severity=severity, step=call)
     elif kind == "not taken again":
@@ -138,6 +143,13 @@ def _looked_at(seen: Observation) -> Symptom | None:
     return subject, call, Severity.NOTE if over else Severity.ERROR, site
 
 
+def _is_loss_scale(seen: Observation, origin: Fact | None) -> bool:
+    """Tell whether gradients overflowed float16, and the program left those updates out, as for a loss scale."""
+    told = origin.detail if origin is not None else {}
+    left_out = seen.sheet.updates < seen.sheet.gradients and any(facts(seen, "gradients got over"))
+    return left_out and (told.get("kind"), told.get("dtype"), told.get("phase")) == ("overflow", "float16", "gradient")
+
+
 def _evaluation(seen: Observation) -> Iterator[Finding]:
     """Report evaluation passes that end in a value that is not finite; the loss itself weighs more than a metric."""
     told = [one for one in seen.facts if one.name == "evaluation not finite"][-1:]
@@ -145,7 +157,8 @@ def _evaluation(seen: Observation) -> Iterator[Finding]:
         loss, last = bool(fact.detail["loss"]), bool(fact.detail["last"])
         message = f"{'the loss of an evaluation' if loss else 'a value that is read after an evaluation'} is "
         message += f"{fact.detail['value']}, in {fact.detail['bad']} of {fact.detail['passes']} evaluation passes"
-        severity = Severity.WARNING if loss and last else Severity.NOTE
+        always = fact.detail["bad"] == fact.detail["passes"] and int(str(fact.detail["passes"])) >= SURE
+        severity = Severity.WARNING if (loss and last) or always else Severity.NOTE
         yield rule("MP207").at(message, fact.file, fact.line, severity=severity)
 
 

@@ -78,12 +78,19 @@ def dropped_gradients(seen: Observation) -> Iterator[Finding]:
 
     A window of micro-batches that the data does not fill is left over at the end of an epoch. At the end of the run it
     is less than one update, and a note, unless an exception ends the run. Or each update takes the last of its
-    micro-batches alone. Where the program updates by hand that is read off how its parameters move.
+    micro-batches alone. Where the program updates by hand that is read off how its parameters move. Or a model is
+    updated with the gradients of another model, and its own are never computed.
 
-    Example: `if (i + 1) % 4 == 0: optimizer.update(...)` over 10 micro-batches.
+    Example: `if (i + 1) % 4 == 0: optimizer.update(...)` over 10 micro-batches; `optimizer_b.update(b, gradients_a)`.
 
-    Use instead: apply the remainder after the loop, divided by its own number of micro-batches.
+    Use instead: apply the remainder after the loop, divided by its own number of micro-batches; give each model's
+    optimizer the gradients of that model.
     """
+    for fact in facts(seen, "gradients of another"):
+        model, other = fact.detail["model"], fact.detail["other"]
+        whose = f"another {model}" if model == other else f"the {other}"
+        message = f"the {model} is updated with the gradients of {whose}: its own gradients are never computed"
+        yield rule("MP204").at(message, fact.file, fact.line)
     told = [fact for fact in seen.facts if fact.name == "gradients dropped"]
     told.sort(key=lambda fact: not fact.detail["at_end"])  # what is left over again and again says more
     for fact in {(fact.file, fact.line): fact for fact in told}.values():

@@ -53,7 +53,8 @@ def _model(model: Model) -> Iterator[tuple[str, str]]:
     yield "trained", f"{model.trainable:,} of {model.parameters:,} parameters ({share}){more}"
     with_some = [f"{name} {kind.trainable:,}" for name, kind in model.kinds.items() if kind.trainable]
     without = [name for name, kind in model.kinds.items() if not kind.trainable]
-    yield "", f"in {_some(with_some)}" + (f"; none in {_some(without)}" if without else "")
+    parts = [f"in {_some(with_some)}"] * bool(with_some) + [f"none in {_some(without)}"] * bool(without)
+    yield "", "; ".join(parts)
     yield "adapters", _some(f"{number} × {name}" for name, number in model.adapters.items())
     kinds = {
         "weights": tuple(model.weights),

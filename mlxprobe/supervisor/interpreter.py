@@ -27,7 +27,8 @@ for part in [*sys.argv[1].split("."), "__main__"]:
     found = (one.find_spec(name, places) for one in sys.meta_path if hasattr(one, "find_spec"))
     spec = next((one for one in found if one is not None), None)
     if spec is None:
-        sys.exit(name)
+        print("missing", name)
+        break
     if (places := spec.submodule_search_locations) is None:
         break
 """
@@ -97,11 +98,12 @@ def missing(python: str, module: str, folder: str = "", environment: Mapping[str
         folder: where; here by default.
         environment: variables to add.
     """
-    return _answer(python, MISSING, module, cwd=folder or None, env={**os.environ, **(environment or {})})
+    answer = _answer(python, MISSING, module, cwd=folder or None, env={**os.environ, **(environment or {})})
+    return answer.removeprefix("missing ") if answer.startswith("missing ") else ""
 
 
 def _answer(python: str, *program: str, **how: Any) -> str:
-    """Return the last line that a program prints; empty where it does not run, or has no answer in time."""
+    """Return the last line that a program prints; empty where it fails or has no answer in time."""
     try:
         done: subprocess.CompletedProcess[bytes] = subprocess.run(
             [python, "-c", *program],
@@ -113,7 +115,7 @@ def _answer(python: str, *program: str, **how: Any) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return (done.stdout or done.stderr).decode(errors="replace").strip().rpartition("\n")[2]
+    return "" if done.returncode else done.stdout.decode(errors="replace").strip().rpartition("\n")[2]
 
 
 def on_device(found: Environment, device: str) -> Environment:

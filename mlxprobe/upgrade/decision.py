@@ -1,4 +1,4 @@
-"""Decide how a comparison of releases ends: exit code 0 is only for a comparison that happened. Pure."""
+"""Decide how a comparison of releases ends: exit code 0 is for one that happened, or has no wheel to run. Pure."""
 
 from __future__ import annotations
 

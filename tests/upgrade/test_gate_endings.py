@@ -351,3 +351,13 @@ def test_a_bisection_without_an_outcome_at_the_good_end_is_no_pass(
     done = many("bisect", "--good", "0.31.2", "--bad", "0.32.0", *flags, "--", "python", "train.py")
     assert done.exit_code == 2, done.output
     assert words in done.stderr
+
+
+@pytest.mark.slow
+def test_why_a_scenario_that_is_asked_for_cannot_be_read_is_told(project: Path) -> None:
+    (project / "mine" / "spoilt.py").write_text("def train(:\n")
+    here = f"python={sys.executable}"
+    order = ["gate", "--baseline", here, "--candidate", here, "--scenario", "spoilt"]
+    done = CliRunner().invoke(main, order)
+    assert done.exit_code == 2, done.output
+    assert "spoilt.py:1: invalid syntax" in done.stderr

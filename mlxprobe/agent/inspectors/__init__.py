@@ -20,6 +20,7 @@ from mlxprobe.agent.inspectors.gradients.accumulation import Accumulation
 from mlxprobe.agent.inspectors.gradients.along import Along
 from mlxprobe.agent.inspectors.gradients.by_hand import ByHand
 from mlxprobe.agent.inspectors.gradients.clipping import Clipping
+from mlxprobe.agent.inspectors.gradients.foreign import Foreign
 from mlxprobe.agent.inspectors.gradients.gradients import Gradients
 from mlxprobe.agent.inspectors.gradients.repeats import Repeats
 from mlxprobe.agent.inspectors.gradients.unclipped import Unclipped
@@ -80,6 +81,7 @@ ALL: tuple[type[Inspector], ...] = (
     Along,
     ByHand,
     Repeats,
+    Foreign,
     Drifts,
     Frozen,
     Data,
