@@ -173,7 +173,7 @@ def test_every_event_is_here() -> None:
 @pytest.mark.parametrize("event", EVENTS)
 def test_every_event_arrives(event: str, text: str, wire: Wire) -> None:
     text = text.replace("\x00", "") if event == "root" else text  # no folder's name has one
-    wire.channel.send(event, **filled(EVENTS[event], text))
+    assert wire.channel.send(event, **filled(EVENTS[event], text))
     log = wire.read()
     assert not log.lost and log.process.pid == PID
 

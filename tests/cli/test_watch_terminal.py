@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -236,7 +237,7 @@ def test_there_are(changes: dict[str, str], options: list[str], absent: str, tmp
 def test_ctrl_z_stops_and_fg_goes_on(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(SHOWN)
     with Terminal(["bash", "--norc", "--noprofile", "-i"], tmp_path, rows=12) as terminal:
-        terminal.write(" ".join([*WATCH, "train.py"]) + "\n")
+        terminal.write(shlex.join([*WATCH, "train.py"]) + "\n")
         terminal.until(r"mlxprobe: step")
         terminal.write("\x1a")
         stopped = terminal.until(r"Stopped")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -255,7 +256,8 @@ def test_workers_that_train_are_programs_and_who_started_them_is_none(method: st
 def test_a_shell_that_starts_two(tmp_path: Path) -> None:
     """Nobody tells us how a shell's child ended: that it is gone is known, and that it had not come to its end."""
     (tmp_path / "train.py").write_text(WORKER)
-    start = f"{sys.executable} train.py & NUMBER=1 {sys.executable} train.py kill & wait; exit 0"
+    python = shlex.quote(sys.executable)
+    start = f"{python} train.py & NUMBER=1 {python} train.py kill & wait; exit 0"
     ran, rows = rows_of(tmp_path, "sh", "-c", start)
     found = {row["outcome"]: row for row in rows}
     assert set(found) == {"pass", "crash"} and found["pass"]["steps"] == 12
@@ -264,7 +266,7 @@ def test_a_shell_that_starts_two(tmp_path: Path) -> None:
 
 
 STARTS = """
-import os, subprocess, sys
+import os, shlex, subprocess, sys
 import mlx.core
 os.environ["PYTHONPATH"] = os.path.abspath("mine")
 order = [sys.executable, "train.py"]
@@ -273,9 +275,9 @@ for env in (None, kept, {**os.environ, "PYTHONPATH": "theirs"}):
     assert subprocess.run(order, env=env).returncode == 0
 assert os.posix_spawn(order[0], order, kept) and os.wait()[1] == 0
 assert os.spawnve(os.P_WAIT, order[0], order, kept) == 0
-assert os.system(" ".join(order)) == 0
+assert os.system(shlex.join(order)) == 0
 del os.environ["PYTHONPATH"]
-assert os.system(" ".join(order)) == 0
+assert os.system(shlex.join(order)) == 0
 """
 
 
@@ -292,7 +294,8 @@ def test_whatever_way_a_program_starts_another_it_is_watched_and_sees_nothing_of
 
 ENDLESS = RANK.replace("steps=12", "steps=10**9").replace(
     "        loss.item()\n",
-    "        loss.item()\n        if step == 20: open(f'trains-{rank}', 'w').write(str(os.getppid()))\n",
+    "        loss.item()\n        if step == 20: open(f'trains-{rank}', 'w').write(str(os.getppid()))\n"
+    "        if os.path.exists('go'): open(f'goes-{rank}', 'w').close()\n",
 )
 
 
@@ -316,6 +319,8 @@ def test_ranks_go_on_as_they_would_unwatched_after_a_killed(who: str, tmp_path: 
             assert ours.returncode == -signal.SIGKILL
             trains = [one for one in commands(mark) if "train.py" in one and "launch" not in one]
             assert len(trains) == 2, commands(mark)
+            (tmp_path / "go").touch()
+            assert until(lambda: len([*tmp_path.glob("goes-*")]) == 2)
         finally:
             for one in marked(mark):
                 one.kill()
