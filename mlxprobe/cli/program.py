@@ -55,7 +55,7 @@ def command_of(words: Sequence[str], python: str, *, is_module: bool, is_command
     if is_module:
         return (python, "-m", *words)
     script = Path(words[0])
-    if not (script.is_file() or (script / "__main__.py").is_file()):
+    if not ((script.exists() and not script.is_dir()) or (script / "__main__.py").is_file()):  # it may be a pipe
         there = "is a folder without __main__.py" if script.is_dir() else "there is no such script"
         raise UsageError(f"{script}: {there}; `-m` is for a module, `--` for any other command")
     return (python, *words)

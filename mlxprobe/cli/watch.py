@@ -20,7 +20,8 @@ from mlxprobe.cli.program import Program, command_of, with_program
 from mlxprobe.cli.watched import Report
 from mlxprobe.settings.checks import seconds
 from mlxprobe.settings.table import SECONDS_WORDS, resolve
-from mlxprobe.supervisor.warden import SHARED
+from mlxprobe.supervisor.warden import SHARED, give_up
+from mlxprobe.supervisor.wardens import inherited
 from mlxprobe.values.errors import ProbeError, UsageError
 from mlxprobe.values.texts import encodable
 
@@ -83,7 +84,7 @@ def watch(
     report = Report(form, output, chosen, before, sheet=sheet, every_s=every_s(every, output))
     program = Watched(name=encodable(words[0]), command=command, terminal=True, device=settings.device)
     running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
-    running.begun = threading.Thread(target=import_reports, daemon=True).start
+    running.begun = lambda: begun(output)
     try:
         record = reported(running, report, live=live)
     except ProbeError:
@@ -159,6 +160,12 @@ def read_baseline(
     return before, known_of(before, Path.cwd()) if before else frozenset()
 
 
+def begun(output: Path | None) -> None:
+    """Release the descriptors that the started program was handed, except the report's own; import the report."""
+    give_up(fd for fd in inherited().descriptors if str(output) not in {f"/dev/fd/{fd}", f"/proc/self/fd/{fd}"})
+    threading.Thread(target=import_reports, daemon=True).start()
+
+
 def import_reports() -> None:
     """Import what the report needs while the program starts: it takes as long as a short program does.
 
@@ -181,7 +188,8 @@ def import_reports() -> None:
 def own_signals(running: Watch) -> Iterator[None]:
     """Hand on what was sent to us alone; what we ignore (as under nohup) the program ignores too.
 
-    That its terminal was closed a program hears where it would without us: from the shell, or the system.
+    That its terminal was closed a program hears where it would without us: from the shell, or the system. What our
+    caller blocked we hand on as well: the program blocks it, and may wait for it.
     """
     had_terminal = has_terminal()
 
@@ -191,9 +199,11 @@ def own_signals(running: Watch) -> Iterator[None]:
 
     handed_on = [number for number in SHARED if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, hand_on) for number in handed_on}
+    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, handed_on)
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         for number, handler in before.items():
             signal.signal(number, handler)
 

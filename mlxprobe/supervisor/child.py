@@ -77,6 +77,7 @@ class Child(Watched):
         output = None if program.terminal else self._output.write_fd
         return wardens.call(
             -1 if program.command else self._events.write_fd,
+            wardens.inherited().descriptors if program.terminal else (),
             stdin=None if program.terminal else subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -88,7 +89,9 @@ class Child(Watched):
     def _ordered(self, program: Program, environment: dict[str, str]) -> bytes:
         session = "same" if program.terminal else "own"
         words = program.command or (program.python, str(AGENT), *program.argv)
-        return order((str(self.folder), session), words, [f"{name}={value}" for name, value in environment.items()])
+        given = wardens.inherited() if program.terminal else wardens.Inherited()
+        handed = [list(map(str, numbers)) for numbers in (given.blocked, given.descriptors)]
+        return order((str(self.folder), session), words, [f"{k}={v}" for k, v in environment.items()], *handed)
 
     def _environment(self, program: Program) -> dict[str, str]:
         environment = os.environ | dict(program.env)

@@ -12,9 +12,10 @@ NULL, DIGITS = b"\0", 10  # of the order's size
 
 
 def order(*parts: Sequence[str]) -> bytes:
-    """Put into bytes what a warden is to start: folder and session, the program's words, its environment.
+    """Put into bytes what a warden is to start.
 
-    The session is `own`, or `same` for a program that has the supervisor's terminal.
+    The parts are folder and session (`own`, or `same` for a program that has the supervisor's terminal), the program's
+    words, its environment, and the numbers of its blocked signals and of the descriptors that it was handed.
 
     Raises:
         ValueError: there is a null byte in a word.

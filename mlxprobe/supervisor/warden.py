@@ -22,6 +22,10 @@ import time
 from mlxprobe.platform.kin import kin
 from mlxprobe.supervisor.orders import ordered
 
+TYPE_CHECKING = False  # as `typing` has it, for which a warden would wait
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 END_WITHIN_S = 5.0
 LEFT_WITHIN_S = 0.3  # for what is about to end with the program
 FREED_WITHIN_S = 1.0  # for what frees the shared memory of a program that is killed
@@ -35,15 +39,16 @@ def main(words: list[str]) -> None:
     control, events = map(int, words)
     if not (given := ordered(control)):
         return
-    (folder, session), argv, environment = given
-    ignored = [number for number in SHARED if signal.getsignal(number) is signal.SIG_IGN]  # as by nohup
+    (folder, session), argv, environment, blocked, descriptors = given
+    ignored = [number for number in (*SHARED, signal.SIGCHLD) if signal.getsignal(number) is signal.SIG_IGN]  # nohup
     kin.adopt(folder)
     share_lock(folder)
     os.set_inheritable(control, False)  # the program could hold the line open, or speak for us
     wake = wake_on_sigchld()
-    program, reason = start(argv, environment, events, session, ignored)
+    program, reason = start(argv, environment, events, session, (ignored, list(map(int, blocked))))
     signal.pthread_sigmask(signal.SIG_SETMASK, [])  # our starter blocked what would have ended us
     let_go(events)
+    give_up(map(int, descriptors))
     tell(control, f"pid {program}")
     if reason:
         tell(control, f"unstarted {reason}")
@@ -75,9 +80,9 @@ def wake_on_sigchld() -> int:
 
 
 def start(
-    argv: list[str], environment: list[str], events: int, session: str, ignored: list[signal.Signals]
+    argv: list[str], environment: list[str], events: int, session: str, signals: tuple[list[int], list[int]]
 ) -> tuple[int, str]:
-    """Fork and execute the program with our starter's signals.
+    """Fork and execute the program with the ignored and the blocked `signals` of our starter.
 
     In a session of its own it dies with us (Linux); in the supervisor's session it lives on.
 
@@ -99,8 +104,8 @@ def start(
             if os.getppid() != warden:  # it was gone before that was asked for
                 os._exit(127)
         for number in (*SHARED, *PYTHONS, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+            signal.signal(number, signal.SIG_IGN if number in signals[0] else signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals[1])
         if events >= 0:
             os.set_inheritable(events, True)
         os.execvpe(argv[0], argv, dict(one.split("=", 1) for one in environment))
@@ -117,6 +122,20 @@ def let_go(events: int) -> None:
         os.dup2(null, fd)
     if events >= 0:
         os.close(events)
+
+
+def give_up(descriptors: Iterable[int]) -> None:
+    """Release our copies of descriptors that the program was handed, so that each ends when it closes its own.
+
+    Their numbers stay taken: no file of ours is to get one that other code in this process may know.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in descriptors:
+        try:
+            os.dup2(null, fd, inheritable=False)
+        except OSError:  # above the limit of open files
+            os.close(fd)
+    os.close(null)
 
 
 def obey(control: int, wake: int, program: int, *, outlives: bool) -> None:

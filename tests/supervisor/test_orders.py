@@ -15,10 +15,10 @@ ODD = ["", "a b", "line\nline", os.fsdecode(b"\xff\xfe"), "=", "päth"]
 def test_an_order_comes_whole(words: list[str]) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        text = order(("/folder", "own"), words, ["A=1=2", "B="]) + b"kill\n"
+        text = order(("/folder", "own"), words, ["A=1=2", "B="], [], ["7"]) + b"kill\n"
         sender = threading.Thread(target=ours.sendall, args=(text,))
         sender.start()
-        assert ordered(theirs.fileno()) == [["/folder", "own"], words, ["A=1=2", "B="]]
+        assert ordered(theirs.fileno()) == [["/folder", "own"], words, ["A=1=2", "B="], [], ["7"]]
         sender.join()
         assert theirs.recv(100) == b"kill\n"
 

@@ -55,7 +55,7 @@ def test_a_warden_is_called_before_a_command_line_is_read(words: list[str], call
     program = f"""
 import sys
 import mlxprobe.supervisor.wardens as wardens
-wardens.call = lambda: print("click" in sys.modules)
+wardens.call = lambda **_: print("click" in sys.modules)
 sys.argv[1:] = {words!r}
 sys.modules["mlxprobe.cli.common"] = None
 from mlxprobe.cli import entry_point

@@ -121,7 +121,8 @@ def test_a_warden_whose_words_nobody_read_still_ends_its_program(mark: str, fold
     ours, theirs = socket.socketpair()
     unused, events = os.pipe()
     call = [*WARDEN, str(theirs.fileno()), str(events)]
-    ours.sendall(order((str(folder), "own"), ("sleep", "1000"), [f"PATH={os.environ['PATH']}", f"{MARK}={mark}"]))
+    has = [f"PATH={os.environ['PATH']}", f"{MARK}={mark}"]
+    ours.sendall(order((str(folder), "own"), ("sleep", "1000"), has, [], []))
     environment = os.environ | {MARK: mark}
     with subprocess.Popen(call, pass_fds=(theirs.fileno(), events), env=environment, start_new_session=True):
         theirs.close()
