@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import threading
@@ -194,7 +195,9 @@ def own_signals(running: Watch) -> Iterator[None]:
     had_terminal = has_terminal()
 
     def hand_on(number: int, _: FrameType | None) -> None:
-        if number != signal.SIGHUP or not had_terminal or has_terminal():
+        if number == signal.SIGHUP and had_terminal and not has_terminal():
+            return
+        if number != signal.SIGXCPU or not used_up():
             running.send(number)
 
     handed_on = [number for number in SHARED if signal.getsignal(number) is not signal.SIG_IGN]
@@ -206,6 +209,12 @@ def own_signals(running: Watch) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def used_up() -> bool:
+    """Tell whether we have reached our own limit of processor time: the system says so by a signal."""
+    soft_s, used = resource.getrlimit(resource.RLIMIT_CPU)[0], resource.getrusage(resource.RUSAGE_SELF)
+    return soft_s != resource.RLIM_INFINITY and used.ru_utime + used.ru_stime >= soft_s
 
 
 def has_terminal() -> bool:

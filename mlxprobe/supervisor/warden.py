@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 END_WITHIN_S = 5.0
 LEFT_WITHIN_S = 0.3  # for what is about to end with the program
 FREED_WITHIN_S = 1.0  # for what frees the shared memory of a program that is killed
-SHARED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+ENDING = ("SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGXCPU", "SIGSTKFLT")  # each where the system has it
+SHARED: tuple[int, ...] = (  # signals that would end us, and that the program may handle
+    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2),
+    *(getattr(signal, name) for name in ENDING if hasattr(signal, name)),
+    *(range(signal.SIGRTMIN, signal.SIGRTMAX + 1) if hasattr(signal, "SIGRTMIN") else ()),
+)
 PYTHONS = (signal.SIGPIPE, signal.SIGXFSZ)  # the interpreter ignores them by itself
 TWICE_S, LATE_S = 0.1, 2.0  # a signal that we get too went to the whole group; the supervisor may hear of it late
 

@@ -1,16 +1,21 @@
 """`mlxprobe watch`: signals go where they would go without us, and the terminal is left as it was."""
 
+import json
 import os
 import re
+import resource
 import shlex
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from running import MLXPROBE, PRELUDE, Terminal, own_environment
 from watching import GUARD_S
+
+from mlxprobe.cli.watch import own_signals
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("default_signals")]
 
@@ -34,12 +39,33 @@ STUCK = (
     + "print('ready', flush=True)\nimport collections, itertools; collections.deque(itertools.repeat(0), maxlen=0)\n"
 )
 HANDED_ON = ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGINT", "SIGQUIT"]
+OTHERS = ["SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGXCPU", "SIGSTKFLT", "SIGRTMIN", "SIGRTMAX"]
+ENDING = [name for name in OTHERS if hasattr(signal, name)]  # a process that does not handle them
+HEARS = (
+    PRELUDE
+    + f"""
+import collections, json, os, signal, sys, time
+heard = collections.Counter()
+def hear(number, frame):
+    heard[signal.Signals(number).name] += 1
+    if len(sys.argv) > 1: print(signal.Signals(number).name, flush=True)
+names = {ENDING!r}
+for name in names: signal.signal(getattr(signal, name), hear)
+print("ready", flush=True)
+for name in names if len(sys.argv) == 1 else (): os.killpg(0, getattr(signal, name)); train(2)
+deadline = time.monotonic() + 60
+while len(heard) < len(names) and time.monotonic() < deadline: time.sleep(0.01)
+until = time.monotonic() + 1
+while time.monotonic() < until: time.sleep(0.01)
+print(json.dumps(heard)); sys.exit(9)
+"""
+)
 
 
-def started(folder: Path, source: str, *options: str) -> "subprocess.Popen[str]":
+def started(folder: Path, source: str, *arguments: str) -> "subprocess.Popen[str]":
     (folder / "train.py").write_text(source)
     made = subprocess.Popen(
-        [*WATCH, *options, "train.py"], cwd=folder, env=own_environment(), stdin=subprocess.DEVNULL,
+        [*WATCH, "train.py", *arguments], cwd=folder, env=own_environment(), stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     assert made.stdout is not None and made.stdout.readline() == "ready\n"
@@ -62,12 +88,43 @@ def test_a_signal_for_the_whole_group_comes_once(name: str, tmp_path: Path) -> N
     assert (watched.returncode, out) == (9, f"{{'{name}': 1}}\n"), err
 
 
-def test_a_program_that_a_signal_ends_ends_us_alike(tmp_path: Path) -> None:
+def test_a_signal_that_would_end_us_is_handed_on_too(tmp_path: Path) -> None:
+    watched = started(tmp_path, HEARS, "one by one")
+    assert watched.stdout is not None
+    for name in ENDING:
+        watched.send_signal(getattr(signal, name))
+        assert watched.stdout.readline() == f"{name}\n"
+    out, err = watched.communicate(timeout=GUARD_S)
+    assert (watched.returncode, json.loads(out)) == (9, dict.fromkeys(ENDING, 1)), err
+
+
+def test_a_program_signals_its_own_group_and_is_watched_to_its_end(tmp_path: Path) -> None:
+    watched = started(tmp_path, HEARS)
+    out, err = watched.communicate(timeout=GUARD_S)
+    assert (watched.returncode, json.loads(out)) == (9, dict.fromkeys(ENDING, 1)), err
+    assert "loss" in err
+
+
+@pytest.mark.parametrize(("soft_s", "used_up"), [(resource.RLIM_INFINITY, False), (10**6, False), (0, True)])
+def test_our_own_limit_of_processor_time_is_not_the_programs(
+    soft_s: int, used_up: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft_s, resource.RLIM_INFINITY))
+    with own_signals(SimpleNamespace(send=sent.append)):  # type: ignore[arg-type]
+        hand_on = signal.getsignal(signal.SIGXCPU)
+        assert callable(hand_on)
+        hand_on(signal.SIGXCPU, None)
+    assert sent == ([] if used_up else [signal.SIGXCPU])
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGALRM"])
+def test_a_program_that_a_signal_ends_ends_us_alike(name: str, tmp_path: Path) -> None:
     watched = started(tmp_path, SLEEPS)
-    watched.terminate()
+    watched.send_signal(signal.Signals[name])
     _, err = watched.communicate(timeout=GUARD_S)
-    assert watched.returncode == -signal.SIGTERM
-    assert "ended by SIGTERM" in err
+    assert watched.returncode == -signal.Signals[name]
+    assert f"ended by {name}" in err
 
 
 def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
