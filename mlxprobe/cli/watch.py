@@ -71,8 +71,9 @@ def watch(
 ) -> None:
     """Run a training script unchanged, and name what is wrong with it.
 
-    Its streams, signals and exit code are its own; the report comes last, on stderr, or in --output. Also
-    `mlxprobe watch -m MODULE ...` and `mlxprobe watch -- COMMAND ...` (any command that ends up in a Python with MLX).
+    Its streams, signals and exit code are its own; the report comes last, on stderr, or in --output. Hangs and proved
+    errors are reported on stderr at once; with --output in a terminal only. Also `mlxprobe watch -m MODULE ...` and
+    `mlxprobe watch -- COMMAND ...` (any command that ends up in a Python with MLX).
     """
     from mlxprobe.running.selection import Selection
     from mlxprobe.running.watching import Enough, Watch
@@ -82,7 +83,8 @@ def watch(
     command = command_of(words, python, is_module=is_module, is_command=is_command)
     before, known = read_baseline(output, baseline, words if is_command else words[:1])
     chosen = Selection(select=select, ignore=ignore, known=known)
-    report = Report(form, output, chosen, before, sheet=sheet, every_s=every_s(every, output))
+    last = output is not None and not sys.stderr.isatty()
+    report = Report(form, output, chosen, before, sheet=sheet, every_s=every_s(every, output), last=last)
     program = Watched(name=encodable(words[0]), command=command, terminal=True, device=settings.device)
     running = Watch(program, settings, Enough(steps=steps, finding=until_finding))
     running.begun = lambda: begun(output)

@@ -27,7 +27,8 @@ MUCH_LONGER = 10  # times, after which it is told again
 class Report:
     """Where the report goes.
 
-    What is told while the program runs is in the file at that moment, whole: a job that is killed leaves it.
+    What is told while the program runs is in the file at that moment, whole: a job that is killed leaves it. A report
+    that comes `last` leaves stderr to the program until then, unless that file cannot be written.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Report:
         *,
         sheet: bool = False,
         every_s: float = float("inf"),
+        last: bool = False,
     ) -> None:
         self._form = form
         self._output = output
@@ -46,6 +48,8 @@ class Report:
         self._before = before
         self._sheet = sheet
         self._every_s = every_s
+        self._last = last
+        self._unsaid: list[str] = []  # of what no record has
         self._began_s = self._kept_s = time.monotonic()
         self._said: set[object] = set()
         self._lasted_s: dict[str, float] = {}  # what was said of what lasts, and for how long it had
@@ -56,30 +60,31 @@ class Report:
         def silent(watcher: Watcher) -> None:
             if not (words := standing_still(watcher)):
                 return
-            if self._is_news(words, watcher.silent_s):
+            self._keep(running, watcher, "stalled")
+            if self._is_news(words, watcher.silent_s) and not self._last:
                 say(words + ("; it is ended" if watcher.ends_silence else advice))
                 if len(watcher.processes.programs) > 1:
                     self._ranks(running.so_far(watcher, "stalled"))
-            self._keep(running, watcher, "stalled")
 
         def short(fact: Fact, watcher: Watcher) -> None:
             from mlxprobe.verdict.remarks import nearly_gone
 
-            say(f"{nearly_gone(fact)}; it is left alone")
             self._keep(running, watcher, "running")
+            if not self._last:
+                say(f"{nearly_gone(fact)}; it is left alone")
 
         def erred(found: Sequence[Finding], watcher: Watcher) -> None:
             from mlxprobe.reports.diagnosis import headline
 
             wanted = [one for one in self._chosen.apply(found)[0] if one.same not in self._said]
             self._said |= {one.same for one in wanted}
-            for one in wanted:
-                say(headline(one))
             if wanted:
                 self._keep(running, watcher, "running")
+            for one in wanted if not self._last else ():
+                say(headline(one))
 
         running.silent, running.short, running.erred, running.parted = silent, short, erred, self._tell_wait
-        running.failed = lambda error: self._say_once(fault(error), say)
+        running.failed = lambda error: self._say_once(fault(error), self._unsaid.append if self._last else say)
 
     def record(self, running: Watch, seen: Sequence[ProgramRecord], *, complete: bool = True) -> Record:
         """Put a program's rows into a record, each with the findings that count."""
@@ -121,6 +126,8 @@ class Report:
         from mlxprobe.cli.display import shown
         from mlxprobe.reports import WATCH_FORMATS, diagnosis
 
+        while self._unsaid:
+            tell(self._unsaid.pop(0))
         if self._output is not None or self._form == "text":
             whole = diagnosis.renderable(record, self._before)
             told = diagnosis.sheets(record, self._before) if self._sheet else whole
@@ -160,7 +167,7 @@ class Report:
         for job in sorted({log.process.job for log in programs}):
             told = held_up([log for log in programs if log.process.job == job], now_s, watcher.limits.stall_s)
             if told and self._is_news(f"job {job}: {told}" if job else told, watcher.limits.stall_s):
-                tell(told)
+                (self._unsaid.append if self._last else tell)(told)
 
     def renew(self, running: Watch, watcher: Watcher) -> None:
         """Write the file anew where that is due, of a program that runs."""
@@ -175,6 +182,7 @@ class Report:
         try:
             self._write(self.record(running, running.so_far(watcher, ended), complete=False))
         except ProbeError as error:
+            self._last = False
             self._say_once(str(error))
 
     def _say_once(self, words: str, say: Callable[[str], None] = tell) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from running import MLXPROBE, PRELUDE, own_environment, report_of, run, start_s, watch
+from running import MLXPROBE, PRELUDE, Terminal, own_environment, report_of, run, start_s, watch
 from watching import until
 
 import mlxprobe
@@ -103,14 +103,16 @@ def test_memory_that_runs_out_is_told_and_the_program_left_alone(tmp_path: Path)
         "s.Surroundings.__init__.__defaults__ = (lambda: 10**6, lambda: 10**8)\n"
         "from mlxprobe.cli import main; main()"
     )
-    order = [sys.executable, "full.py", "watch", "--format", "json", "--output", "out.json", "train.py"]
-    done = run(order, tmp_path)
+    order = [sys.executable, "full.py", "watch"]
+    done = run([*order, "train.py"], tmp_path)
     assert (done.code, done.out) == (0, "end\n"), done.err
     assert done.err.startswith("mlxprobe: the machine's memory is nearly used up: 1.0 MB of 100 MB left")
     assert done.err.count("it is left alone") == 1
+    assert "healthy" not in done.err
+    kept = run([*order, "--format", "json", "--output", "out.json", "train.py"], tmp_path)
     row = json.loads((tmp_path / "out.json").read_text())["programs"][0]
     assert [one["name"] for one in row["remarks"]] == ["memory nearly gone"]
-    assert "healthy" not in done.err
+    assert "left alone" not in kept.err and "healthy" not in kept.err
 
 
 def test_the_api_sets_no_memory_limit(tmp_path: Path) -> None:
@@ -219,6 +221,58 @@ def test_an_error_is_told_and_kept_while_the_program_runs(tmp_path: Path, monkey
     assert "MP210" in {one.code for one in kept[0].findings}
 
 
+SOON = "from mlxprobe.running import watching; watching.TELLS_AFTER_S = 0.5; from mlxprobe.cli import entry_point; "
+SOON += "entry_point()"
+ERRS = (
+    FAULTY
+    + """
+import os, sys, time
+sys.stderr.write('first\\n')
+deadline = time.monotonic() + 60
+while not os.path.exists(sys.argv[1]) and time.monotonic() < deadline: train(1); time.sleep(0.01)
+sys.stderr.write('last\\n')
+"""
+)
+REPORTED = re.compile(r"^mlxprobe: train\.py:\d+: MP210", re.MULTILINE)
+
+
+def test_the_report_comes_last_where_it_has_a_file_and_stderr_is_no_terminal(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(ERRS)
+    order = [sys.executable, "-c", SOON, "watch", "--format", "json", "--output", "out.json", "train.py", "out.json"]
+    done = run(order, tmp_path)
+    assert done.err.startswith("first\nlast\n") and "MP210" in done.err, done.err
+    assert not REPORTED.search(done.err)
+
+
+def test_our_own_failures_come_with_such_a_report(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(PRELUDE + "import sys, time; time.sleep(1); sys.stderr.write('last\\n')")
+    fails = f"from mlxprobe.cli import statusline; statusline.StatusLine.show = lambda *_: 1 / 0; {SOON}"
+    done = run([sys.executable, "-c", fails, "watch", "--output", "out.txt", "train.py"], tmp_path)
+    assert done.err.startswith("last\nmlxprobe: a fault of mlxprobe's own, at "), done.err
+    assert done.err.count("mlxprobe's own") == 1 and "healthy: no finding" in done.err
+
+
+def test_an_error_is_reported_at_once_where_the_report_has_no_file(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(ERRS)
+    order = [sys.executable, "-c", SOON, "watch", "train.py", "go"]
+    with subprocess.Popen(order, cwd=tmp_path, env=own_environment(), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None and process.stderr.readline() == "first\n"
+        assert REPORTED.match(process.stderr.readline())
+        (tmp_path / "go").touch()
+        assert process.stderr.readline() == "last\n"
+        process.stderr.read()
+
+
+def test_an_error_is_reported_at_once_in_a_terminal(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(ERRS)
+    order = [sys.executable, "-c", SOON, "watch", "--no-live", "--output", "out.txt", "train.py", "go"]
+    with Terminal(order, tmp_path, columns=200) as terminal:
+        terminal.until("first")
+        terminal.until("mlxprobe: train.py:[0-9]+: MP210")
+        (tmp_path / "go").touch()
+        terminal.end()
+
+
 RESUMES = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\nwhile True: train(1); time.sleep(0.01)"
 
 
@@ -247,9 +301,9 @@ def test_a_killed_watch_leaves_its_report(tmp_path: Path) -> None:
         order, cwd=tmp_path, env=own_environment(), stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         assert process.stderr is not None
-        assert "nothing has moved" in process.stderr.readline()
         assert until((tmp_path / "out.json").exists)
         os.killpg(process.pid, signal.SIGKILL)  # the program alone would go on
+        assert process.stderr.read() == ""
     record = files.load(tmp_path / "out.json")
     assert not record.complete
     assert record.programs[0].outcome is Outcome.HANG and record.programs[0].stacks
