@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -23,7 +24,12 @@ import traceback
 import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
 
 mx.random.seed(1)
-model, optimizer = nn.Linear(4, 1), optim.Adam(0.1)
+class Counts(nn.Linear):
+    def parameters(self):
+        calls.append("parameters")
+        return super().parameters()
+calls = []
+model, optimizer = Counts(4, 1), optim.Adam(0.1)
 x = mx.random.normal((8, 4))
 gradients = nn.value_and_grad(model, lambda x: (model(x) ** 2).mean())
 for _ in range(20):
@@ -55,6 +61,9 @@ def signature(function):
 
 ask = "import os; print(json.dumps(dict(os.environ)))".replace("json.dumps", "repr")
 child = subprocess.run([sys.executable, "-S", "-c", ask], capture_output=True, text=True).stdout
+dumped = tempfile.TemporaryFile()
+faulthandler.dump_traceback(dumped)
+dumped.seek(0)
 status = dict(line.split(":", 1) for line in open("/proc/self/status") if line.startswith("Sig"))
 status.pop("SigQ"); caught = status.pop("SigCgt")
 low = [fd for fd in map(int, os.listdir("/proc/self/fd")) if fd < 900]
@@ -75,15 +84,19 @@ print(json.dumps({
     "frames": frames(lambda: nn.value_and_grad(model, lambda x: 1 / 0)(x)),
     "functions of Python": [made_by_us(os), made_by_us(sys), made_by_us(threading), made_by_us(subprocess.Popen)],
     "functions of Python that hook": str(type(vars(SystemExit)["code"])),
+    "functions of Python for exceptions": [sys.excepthook is sys.__excepthook__,
+                                           threading.excepthook is threading.__excepthook__],
+    "unraisable": sys.unraisablehook is sys.__unraisablehook__,
     "environment of children": child, "threads": sorted(one.name for one in threading.enumerate()),
+    "threads in a dump": dumped.read().decode().count("hread 0x"),
     "descriptors": len(os.listdir("/proc/self/fd")) - len(low), "signals": [faulthandler.is_enabled(), caught],
     "import system": [[type(one).__name__ for one in sys.meta_path], sorted(sys.modules)],
     "parent process": open(f"/proc/{os.getppid()}/cmdline").read(),
-    "memory": mx.get_peak_memory(),
+    "memory": mx.get_peak_memory(), "calls": len(calls),
 }, default=str))
 """
 DIFFER = ("types", "frames", "functions of Python", "environment of children", "threads", "descriptors", "signals",
-          "import system", "parent process", "memory")  # fmt: skip
+          "import system", "parent process", "memory", "calls")  # fmt: skip
 UNSEEN = {"evaluation order", "exceptions", "garbage collection"}  # rows of the page that no snapshot shows
 
 
@@ -116,6 +129,11 @@ def test_the_page_has_a_row_for_all_that_differs(snapshots: tuple[dict[str, Any]
 def test_the_rows_are_true_in_their_details(snapshots: tuple[dict[str, Any], dict[str, Any]]) -> None:
     bare, watched = snapshots
     assert set(watched["threads"]) - set(bare["threads"]) == {"mlxprobe sampler"}
+    assert watched["threads in a dump"] == bare["threads in a dump"] + 1
+    assert (bare["functions of Python for exceptions"], watched["functions of Python for exceptions"]) == (
+        [True, True],
+        [False, False],
+    )
     assert watched["descriptors"] - bare["descriptors"] == 2
     for owner, before, after in (("mlx.core", "nb_func", "function"), ("mx.array", "nb_method", "function")):
         then, now = bare[f"types of {owner}"], watched[f"types of {owner}"]
@@ -128,3 +146,22 @@ def test_the_rows_are_true_in_their_details(snapshots: tuple[dict[str, Any], dic
     listed = next(line for line in PAGE.splitlines() if line.startswith("| functions of Python |"))
     words = [word.rpartition(".")[2].rstrip("*") for word in re.findall(r"`([^`]+)`", listed)]
     assert {name for name in named if not any(name.startswith(word) for word in words)} == set()
+
+
+def test_a_python_without_site_has_one_more_folder_to_import_from(tmp_path: Path) -> None:
+    order = [sys.executable, "-S", "-c", "import json, sys; print(json.dumps(sys.path))"]
+    bare, watched = (json.loads(run([*before, *order], tmp_path).out) for before in ([], [*MLXPROBE, "watch", "--"]))
+    (added,) = [Path(one) for one in watched if one not in bare]
+    assert (added.parent.name, added.name) == ("agent", "carried")
+    assert "`mlxprobe/agent/carried`" in PAGE
+
+
+def test_a_module_named_as_one_of_the_standard_library_is_imported_by_us_too(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import mlx.core as mx; print(mx.grad(lambda x: x * x)(mx.array(2.0)).item())")
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "json.py").write_text("raise ImportError('not yours')")
+    path = os.pathsep.join(filter(None, ("lib", os.environ.get("PYTHONPATH"))))
+    bare = run([sys.executable, "train.py"], tmp_path, PYTHONPATH=path)
+    watched = run([*MLXPROBE, "watch", "train.py"], tmp_path, PYTHONPATH=path)
+    assert (bare.code, bare.out, watched.out) == (0, "4.0\n", "4.0\n")
+    assert "not yours" in watched.err
