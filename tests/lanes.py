@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 from making import raised, seen
 
-from mlxprobe.values.observation import Collective, Fact, Frame, Observation, Process, Silence, Stack, Step
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.ranks import ParametersHashed
+from mlxprobe.values.observation import Collective, Frame, Observation, Process, Sighting, Silence, Stack, Step
 from mlxprobe.values.vocabulary import HangKind
 
 GRADIENTS, METRIC, VALIDATION = "g", "m", "v"
@@ -78,7 +80,7 @@ def cut_off(rank: int, words: str, size: int = 2, **changes: Any) -> Observation
     return healthy(rank, words, size, **given | changes)
 
 
-def hashed(step: int, bits: str, value: float, of: str = "weight", elements: int = 64) -> Fact:
+def hashed(step: int, bits: str, value: float, of: str = "weight", elements: int = 64) -> Sighting[Fact]:
     """Return what a look has seen of the parameters."""
-    detail: dict[str, Any] = {"at": step, "of": of, "bits": bits, "values": [str(value)], "elements": elements}
-    return Fact(name="parameters hashed", step=step, file="train.py", line=30, detail=detail)
+    fact = ParametersHashed(at=step, of=of, bits=bits, values=(float(value),), elements=elements)
+    return Sighting(fact=fact, step=step, file="train.py", line=30)

@@ -14,6 +14,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlxprobe.protocol.facts.work import DetectorFailed
 from mlxprobe.running.watching import Watch
 from mlxprobe.settings.table import resolve
 from mlxprobe.values.observation import Observation, Program
@@ -39,7 +40,7 @@ class Answer:
     @property
     def failed(self) -> str:
         """Say what the watching itself did not survive; for a healthy program also how it failed."""
-        broken = [f"{fact.detail}" for fact in self.seen.facts if fact.name == "inspector failed"]
+        broken = [f"{fact}" for fact, _ in self.seen.every(DetectorFailed)]
         if not self.seen.begun:
             broken.append("MLX was never imported")
         if not self.code and (self.seen.ended != "exited" or self.seen.exit_code):

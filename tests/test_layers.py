@@ -13,7 +13,7 @@ PACKAGE = Path(mlxprobe.__file__).parent
 PROGRAMS = {"_scenarios", "programs"}  # folders of what is run, and is no part of any room
 FILES = sorted(file for file in PACKAGE.rglob("*.py") if not PROGRAMS & {*file.relative_to(PACKAGE).parts[:-1]})
 FLOORS = (  # from the ground; a room imports from itself and from floors below
-    {"platform"},
+    {"platform", "protocol"},
     {"values", "agent"},
     {"diagnosis", "catalogue", "settings"},
     {"supervisor", "verdict"},
@@ -39,6 +39,7 @@ INSIDE_THE_AGENT = (  # its own floors
 )
 INSIDE_THE_INSPECTORS = ({"losses"}, {"data"}, {"models"}, {"work"}, {"gradients"}, {"adapters", "ranks", "updates"})
 PURE = (
+    "protocol/",
     "values/observation.py",
     "values/record.py",
     "values/vocabulary.py",
@@ -128,11 +129,21 @@ def test_only_what_runs_inside_the_child_imports_mlx(file: Path) -> None:
 def test_the_agent_imports_the_standard_library_and_mlx_alone(file: Path) -> None:
     roots = {name.split(".")[0] for name in imported(file)} - sys.stdlib_module_names - {"mlx"}
     assert roots <= {"mlxprobe"}
-    assert rooms_of(file) <= {"agent", "platform"}
+    assert rooms_of(file) <= {"agent", "platform", "protocol"}
     assert {name for name in imported(file) if name.startswith("mlxprobe.platform.")} <= {
         "mlxprobe.platform.inside",
         "mlxprobe.platform.stack",
     }
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if place(file).startswith("protocol/")], ids=place)
+def test_what_agent_and_supervisor_agree_on_needs_the_standard_library_alone(file: Path) -> None:
+    """It is imported in users' processes too; what type checkers alone import is not."""
+    whole = ast.parse(file.read_text())
+    checked = [node for one in ast.walk(whole) if isinstance(one, ast.If) and ast.unparse(one.test) == "TYPE_CHECKING"
+               for part in one.body for node in ast.walk(part) if isinstance(node, ast.ImportFrom)]  # fmt: skip
+    roots = {name.split(".")[0] for name in imported(file)} - {(node.module or "") for node in checked}
+    assert roots - sys.stdlib_module_names <= {"mlxprobe"} and rooms_of(file) <= {"protocol"}
 
 
 @pytest.mark.parametrize("file", [one for one in FILES if place(one).startswith("agent/")], ids=place)

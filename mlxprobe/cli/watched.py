@@ -13,10 +13,11 @@ from mlxprobe.cli.common import show, tell
 from mlxprobe.values.errors import ProbeError
 
 if TYPE_CHECKING:
+    from mlxprobe.protocol.facts.memory import MemoryNearlyGone
     from mlxprobe.running.selection import Selection
     from mlxprobe.running.watching import Watch
     from mlxprobe.supervisor.watch import Watcher
-    from mlxprobe.values.observation import Fact
+    from mlxprobe.values.observation import Sighting
     from mlxprobe.values.record import Finding, ProgramRecord, Record
 
 ENDED_BY = "; Ctrl-C, three times at most, ends it"
@@ -66,12 +67,12 @@ class Report:
                 if len(watcher.processes.programs) > 1:
                     self._ranks(running.so_far(watcher, "stalled"))
 
-        def short(fact: Fact, watcher: Watcher) -> None:
+        def short(one: Sighting[MemoryNearlyGone], watcher: Watcher) -> None:
             from mlxprobe.verdict.remarks import nearly_gone
 
             self._keep(running, watcher, "running")
             if not self._last:
-                say(f"{nearly_gone(fact)}; it is left alone")
+                say(f"{nearly_gone(one.fact, one.step)}; it is left alone")
 
         def erred(found: Sequence[Finding], watcher: Watcher) -> None:
             from mlxprobe.reports.diagnosis import headline

@@ -46,7 +46,7 @@ def diagnose(seen: Observation, beside: Sequence[Finding] = ()) -> tuple[Finding
 
 def examined(seen: Observation, beside: Sequence[Finding] = ()) -> tuple[tuple[Finding, ...], tuple[Unchecked, ...]]:
     """Return what `diagnose` does, and the rules that failed: hours of a run are worth a report."""
-    led, texts = callers(seen), {(one.file, one.line): one.source for one in seen.facts}
+    led, texts = callers(seen), {(one.file, one.line): one.source for one in seen.sightings}
     answers = [_found(RULES[code], seen) for code in sorted(RULES)]
     every = explained((*(one for found, _ in answers for one in found), *beside))
     found = (((one.file, one.line), one) for one in every)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
+from mlxprobe.diagnosis.registry import finding, listed, rule, seen_at
+from mlxprobe.protocol.facts.adapters import AdapterScale, AdapterWithBase, Fused, FusedNothing
+from mlxprobe.protocol.facts.files import WeightsDiffer
 from mlxprobe.values.measures import counted
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
@@ -27,17 +29,17 @@ def adapter_with_base(seen: Observation) -> Iterator[Finding]:
     Use instead: `model.freeze()`, then the adapters; `mlx.utils.tree_flatten(model.trainable_parameters())` lists what
     will be trained.
     """
-    for fact in facts(seen, "adapter with base"):
-        count, bases = int(str(fact.detail["count"])), listed(fact.detail["bases"])
+    for fact, at in seen.facts(AdapterWithBase):
+        count = fact.count
         are = (
             "is trained together with its base weight" if count == 1 else "are trained together with their base weights"
         )
         message = (
-            f"{counted(count, 'adapter')} of rank {fact.detail['rank']} {are} "
-            f"({bases}{', …' if count > len(bases.split(', ')) else ''}): "
-            f"{float(str(fact.detail['elements'])):,.0f} elements beside {float(str(fact.detail['adapters'])):,.0f}"
+            f"{counted(count, 'adapter')} of rank {fact.rank} {are} "
+            f"({listed(fact.bases)}{', …' if count > len(fact.bases) else ''}): "
+            f"{fact.elements:,} elements beside {fact.adapters:,}"
         )
-        yield rule("MP211").at(message + seen_at(fact), fact.file, fact.line, adapters=float(count))
+        yield rule("MP211").at(message + seen_at(fact), at.file, at.line, adapters=count)
 
 
 @finding("MP403", "adapter-scale")
@@ -54,21 +56,15 @@ def adapter_scale(seen: Observation) -> Iterator[Finding]:
     Use instead: build the layers from the rank and scale in `adapter_config.json`, and store both where there is none.
     """
     told = set()
-    for fact in facts(seen, "adapter scale"):
-        detail = fact.detail
-        message = (
-            f"{detail['file']} was written with {detail['wrote']} ({detail['source']}), and is loaded into "
-            f"{detail['layers']} layers with a scale of {detail['has']}"
-        )
-        told.add((fact.file, fact.line))
-        yield rule("MP403").at(message, fact.file, fact.line)
-    for fact in facts(seen, "weights differ"):
-        ranks = fact.detail.get("ranks")
-        refused = bool(fact.detail["strict"])
-        if ranks and (fact.file, fact.line) not in told and (seen.raised is not None or not refused):
-            message = f"an adapter's factors have another rank than the layers that take them: {listed(ranks)}"
-            severity = Severity.ERROR if refused else Severity.WARNING
-            yield rule("MP403").at(message, fact.file, fact.line, severity=severity)
+    for fact, at in seen.facts(AdapterScale):
+        message = f"{fact.file} was written with {fact.wrote} ({fact.source}), and is loaded into {fact.layers} layers "
+        told.add((at.file, at.line))
+        yield rule("MP403").at(f"{message}with a scale of {fact.has}", at.file, at.line)
+    for fact, at in seen.facts(WeightsDiffer):
+        if fact.ranks and (at.file, at.line) not in told and (seen.raised is not None or not fact.strict):
+            message = f"an adapter's factors have another rank than the layers that take them: {listed(fact.ranks)}"
+            severity = Severity.ERROR if fact.strict else Severity.WARNING
+            yield rule("MP403").at(message, at.file, at.line, severity=severity)
 
 
 @finding("MP405", "fused-away", Severity.WARNING)
@@ -84,18 +80,16 @@ def fused_away(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `--dequantize` (or more bits) for the fused weights, or the adapter beside the quantised base.
     """
-    for fact in facts(seen, "fused"):
-        lost, error = float(str(fact.detail["lost"])), float(str(fact.detail["error"]))
+    for fact, at in seen.facts(Fused):
+        lost, error = fact.lost, fact.error
         if max(lost / MOST_LOST, error / MOST_NOISE) <= 1:
             continue
         what = f"erases {min(lost, 1):.0%} of" if lost > MOST_LOST else f"adds noise {error:.2f} times the size of"
         message = (
-            f"quantising the fused weights at {fact.detail['bits']} bits {what} what the adapter adds to them "
-            f"(median of {fact.detail['weights']} weights)"
+            f"quantising the fused weights at {fact.bits} bits {what} what the adapter adds to them "
+            f"(median of {fact.weights} weights)"
         )
-        yield rule("MP405").at(message, fact.file, fact.line, lost=lost, error=error)
-    for fact in facts(seen, "fused nothing"):
-        message = (
-            f"{fact.detail['weights']} weights are quantised again as they were: nothing of their adapters is in them"
-        )
-        yield rule("MP405").at(message, fact.file, fact.line)
+        yield rule("MP405").at(message, at.file, at.line, lost=lost, error=error)
+    for fact, at in seen.facts(FusedNothing):
+        message = f"{fact.weights} weights are quantised again as they were: nothing of their adapters is in them"
+        yield rule("MP405").at(message, at.file, at.line)

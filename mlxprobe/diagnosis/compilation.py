@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, rule
-from mlxprobe.values.observation import Fact, Observation
+from mlxprobe.diagnosis.registry import finding, listed, rule
+from mlxprobe.protocol.facts.compilation import (
+    ArraysBakedIn,
+    CompiledAnew,
+    DrawsRepeat,
+    LongTrace,
+    NumberBakedIn,
+    Seeded,
+    StateNotCaptured,
+    TracesCounted,
+)
+from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -34,10 +44,11 @@ def uncaptured_state(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `state = [model.state, optimizer.state]`, then `@partial(mx.compile, inputs=state, outputs=state)`.
     """
-    for fact in {(f.file, f.line, f.detail["what"]): f for f in seen.facts if f.name == "state not captured"}.values():
-        message = f"the compiled function updates {fact.detail['what']}, which is not among its inputs and outputs"
-        severity = Severity.ERROR if fact.detail["needed"] else Severity.NOTE
-        yield rule("MP501").at(message, fact.file, fact.line, severity=severity)
+    told = {(at.file, at.line, fact.what): (fact, at) for fact, at in seen.every(StateNotCaptured)}
+    for fact, at in told.values():
+        message = f"the compiled function updates {fact.what}, which is not among its inputs and outputs"
+        severity = Severity.ERROR if fact.needed else Severity.NOTE
+        yield rule("MP501").at(message, at.file, at.line, severity=severity)
 
 
 @finding("MP502", "retrace-every-step", Severity.WARNING)
@@ -55,26 +66,25 @@ def retrace_every_step(seen: Observation) -> Iterator[Finding]:
 
     Use instead: compile once, outside of the loop; pass what changes as an array; pad to few shapes.
     """
-    functions = {fact.detail["function"]: fact for fact in seen.facts if fact.name == "traces"}  # the last of each
-    for fact in functions.values():
-        names = ("traces", "calls", "late_traces", "late_calls", "stride")
-        traces, calls, late, of, stride = (float(str(fact.detail[name])) for name in names)
+    functions = {fact.function: (fact, at) for fact, at in seen.every(TracesCounted)}  # the last of each
+    for fact, at in functions.values():
+        traces, calls = fact.traces, fact.calls
         share = EVERY_OTHER if traces >= MANY_TRACES else EVERY
-        if fact.detail["numbers"] and traces >= ENOUGH_TRACES:
+        if fact.numbers and traces >= ENOUGH_TRACES:
             share = EVERY_FIFTH
-        if traces < (ENOUGH_NUMBERS if fact.detail["numbers"] else ENOUGH_TRACES) or late < share * of:
+        if traces < (ENOUGH_NUMBERS if fact.numbers else ENOUGH_TRACES) or fact.late_traces < share * fact.late_calls:
             continue
-        padded = stride >= PADDED and not fact.detail["numbers"]
-        message = f"a compiled function was traced {traces:.0f} times in {calls:.0f} calls{why(fact, stride)}"
+        padded = fact.stride >= PADDED and not fact.numbers
+        message = f"a compiled function was traced {traces} times in {calls} calls{why(fact)}"
         severity = Severity.NOTE if padded else Severity.WARNING
-        yield rule("MP502").at(message, fact.file, fact.line, severity=severity, traces=traces, calls=calls)
+        yield rule("MP502").at(message, at.file, at.line, severity=severity, traces=traces, calls=calls)
         return
-    for fact in facts(seen, "compiled anew"):
-        made, calls = float(str(fact.detail["functions"])), float(str(fact.detail["calls"]))
+    for fact, at in seen.facts(CompiledAnew):
+        made, calls = fact.functions, fact.calls
         if calls and calls < USED * made:
-            by = f", by {fact.detail['by']}" if fact.detail.get("by") else ""
-            message = f"mx.compile has been called {made:.0f} times here{by}, and what it made {calls:.0f} times"
-            yield rule("MP502").at(message, fact.file, fact.line, functions=made, calls=calls)
+            by = f", by {fact.by}" if fact.by else ""
+            message = f"mx.compile has been called {made} times here{by}, and what it made {calls} times"
+            yield rule("MP502").at(message, at.file, at.line, functions=made, calls=calls)
 
 
 @finding("MP503", "uncaptured-random-state", Severity.WARNING)
@@ -92,24 +102,24 @@ def uncaptured_random_state(seen: Observation) -> Iterator[Finding]:
     Use instead: put `mx.random.state` among inputs and outputs, or pass a key: `mx.random.normal(shape, key=key)`;
     set the seed once, before the loop, and `mx.random.split` a key before each use.
     """
-    for fact in facts(seen, "draws repeat"):
+    for fact, at in seen.facts(DrawsRepeat):
         message = "the compiled function draws random numbers, the same at every call: mx.random.state is not captured"
-        if fact.detail.get("what") == "host":
+        if fact.what == "host":
             message = "the compiled function draws with a generator that is not MLX's: its trace alone does, once"
-        yield rule("MP503").at(message, fact.file, fact.line)
-    for fact in facts(seen, "seeded"):
-        if fact.detail["what"] == "drawn":
+        yield rule("MP503").at(message, at.file, at.line)
+    for fact, at in seen.facts(Seeded):
+        if fact.what == "drawn":
             message = "what is drawn here for each step is drawn with one and the same key: each has the same numbers"
-            yield rule("MP503").at(message, fact.file, fact.line)
-        elif fact.detail["what"] == "seed":
-            message = f"the seed is set to {fact.detail['value']} at every step: each draws the same random numbers"
-            yield rule("MP503").at(message, fact.file, fact.line)
+            yield rule("MP503").at(message, at.file, at.line)
+        elif fact.what == "seed":
+            message = f"the seed is set to {fact.value} at every step: each draws the same random numbers"
+            yield rule("MP503").at(message, at.file, at.line)
         else:
             message = "every step's gradient draws random numbers with the same key"
             severity = Severity.NOTE
-            if fact.detail.get("of_data"):
+            if fact.of_data:
                 message, severity = f"{message}, one for each of its data", Severity.WARNING
-            yield rule("MP503").at(message, fact.file, fact.line, severity=severity)
+            yield rule("MP503").at(message, at.file, at.line, severity=severity)
 
 
 @finding("MP504", "baked-in-state")
@@ -128,21 +138,20 @@ def baked_in_state(seen: Observation) -> Iterator[Finding]:
     Use instead: `mx.compile(lambda x, y: step(model, x, y), inputs=model.state, outputs=model.state)`, or hand over
     what changes as an argument: a number as an array, `mx.array(rate)`.
     """
-    for fact in facts(seen, "baked in"):
-        paths = fact.detail["paths"]
-        count = len(paths) if isinstance(paths, list) else 1
-        named = f"{listed(paths[:3])}{' …' if count > 3 else ''}" if isinstance(paths, list) else str(paths)
+    for fact, at in seen.facts(ArraysBakedIn):
+        count = len(fact.paths)
+        named = f"{listed(fact.paths[:3])}{' …' if count > 3 else ''}"
         message = f"the compiled function still computes with old values of {named}: they are not among its inputs"
-        yield rule("MP504").at(message, fact.file, fact.line, arrays=count, compared=float(str(fact.detail["of"])))
-    for fact in facts(seen, "number baked in"):
-        what, before, now = fact.detail["what"], fact.detail.get("before"), fact.detail.get("now")
+        yield rule("MP504").at(message, at.file, at.line, arrays=count, compared=fact.of)
+    for fact, at in seen.facts(NumberBakedIn):
+        what, before = fact.what, fact.before
         message = f"the compiled function still computes with {what} as it was when it was traced, and it has changed"
-        if "calls" in fact.detail:
+        if fact.calls:
             message = f"the compiled function counts {what} and computes with it: that is done in its trace alone, and"
-            message += f" {what} is {before:.6g} after {fact.detail['calls']} more calls"
+            message += f" {what} is {before:.6g} after {fact.calls} more calls"
         elif before is not None:
-            message += f" from {before:.6g} to {now:.6g}"
-        yield rule("MP504").at(message, fact.file, fact.line, severity=Severity.WARNING)
+            message += f" from {before:.6g} to {fact.now:.6g}"
+        yield rule("MP504").at(message, at.file, at.line, severity=Severity.WARNING)
 
 
 @finding("MP505", "long-trace", Severity.WARNING)
@@ -159,26 +168,24 @@ def long_trace(seen: Observation) -> Iterator[Finding]:
     Use instead: compile the body of the loop, and call it in the loop; make constants once, outside.
     """
     whole = (seen.finished_s or seen.wall_s) - seen.begun_s
-    functions = {(fact.file, fact.line): fact for fact in seen.facts if fact.name == "long trace"}  # the last of each
-    for fact in functions.values():
-        names = ("seconds", "evaluation_s", "ours_s", "operations", "chain", "calls", "traces")
-        built, evaluated, ours, operations, chain, calls, traces = (float(str(fact.detail[name])) for name in names)
-        took, run = built + evaluated, whole - ours
-        cpu_s = float(str(fact.detail.get("cpu_s", took)))
-        unrolled, few = chain >= UNROLLED, calls <= FEW_CALLS * traces
-        if took < MOST * run or not ((unrolled and few) or (operations >= MANY_OPERATIONS and cpu_s >= VERY_LONG_S)):
+    for fact, at in seen.facts(LongTrace):
+        operations, chain = fact.operations, fact.chain
+        took, run = fact.seconds + fact.evaluation_s, whole - fact.ours_s
+        unrolled, few = chain >= UNROLLED, fact.calls <= FEW_CALLS * fact.traces
+        large = operations >= MANY_OPERATIONS and fact.cpu_s >= VERY_LONG_S
+        if took < MOST * run or not ((unrolled and few) or large):
             continue
-        what = f"{operations:,.0f} operations" + (f", {chain:,.0f} of them one after another" if unrolled else "")
+        what = f"{operations:,} operations" + (f", {chain:,} of them one after another" if unrolled else "")
         message = f"compiling this function and its first evaluation took {took:.1f} of the run's {run:.1f} s: {what}"
         severity = Severity.WARNING if unrolled else Severity.NOTE
-        evidence = {"operations": operations, "chain": chain, "traces": traces}
-        yield rule("MP505").at(message, fact.file, fact.line, severity=severity, **evidence)
+        evidence = {"operations": operations, "chain": chain, "traces": fact.traces}
+        yield rule("MP505").at(message, at.file, at.line, severity=severity, **evidence)
 
 
-def why(fact: Fact, stride: float) -> str:
+def why(fact: TracesCounted) -> str:
     """Name what was new at every trace."""
-    if fact.detail["numbers"]:
+    if fact.numbers:
         return ": a Python number among its arguments is another one each time"
-    if stride >= PADDED:
-        return f": lengths padded to multiples of {stride:.0f} have not come back yet"
-    return ": it is given arrays of other lengths each time" if stride else ""
+    if fact.stride >= PADDED:
+        return f": lengths padded to multiples of {fact.stride} have not come back yet"
+    return ": it is given arrays of other lengths each time" if fact.stride else ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mlxprobe.diagnosis.ranks.fates import thread_ended, worker_ended
-from mlxprobe.diagnosis.registry import facts, finding, rule, seen_at
+from mlxprobe.diagnosis.registry import finding, rule, seen_at
+from mlxprobe.protocol.facts.processes import ArrayOfAnotherThread, Fork
 from mlxprobe.values.measures import standing, standing_thread, told_place, where
 from mlxprobe.values.observation import Observation, Stack
 from mlxprobe.values.record import Finding
@@ -26,13 +27,13 @@ def fork_after_eval(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `multiprocessing.get_context("spawn")`, or fork before MLX evaluates anything.
     """
-    forks = [fact for fact in seen.facts if fact.name == "fork"]
-    if forks:
-        first, count = forks[0], int(str(forks[0].detail.get("evaluations", 0)))
-        evaluates = f"a forked process evaluates MLX arrays (at {first.detail.get('at') or 'an unknown line'})"
+    forks = [*seen.every(Fork)]
+    for first, at in forks[:1]:
+        count = first.evaluations
+        evaluates = f"a forked process evaluates MLX arrays (at {first.at or 'an unknown line'})"
         more = f"; {len(forks)} forked processes do" if len(forks) > 1 else ""
         message = f"{evaluates} after {count} {'evaluation' if count == 1 else 'evaluations'} in its parent{more}"
-        yield rule("MP601").at(message, first.file, first.line, evaluations=count, forks=len(forks))
+        yield rule("MP601").at(message, at.file, at.line, evaluations=count, forks=len(forks))
 
 
 @finding("MP602", "array-crosses-threads")
@@ -47,11 +48,10 @@ def array_crosses_threads(seen: Observation) -> Iterator[Finding]:
     Use instead: `mx.eval(batch)` in the loader before it is queued.
     """
     message = "a lazy array is evaluated by another thread than its own"
-    told = list(facts(seen, "array of another thread"))
-    for fact in told:
-        yield rule("MP602").at(message + seen_at(fact), fact.file, fact.line)
+    for fact, at in seen.facts(ArrayOfAnotherThread):
+        yield rule("MP602").at(message + seen_at(fact), at.file, at.line)
     raised = seen.raised
-    if not told and raised is not None and "There is no Stream" in raised.message:
+    if not seen.has(ArrayOfAnotherThread) and raised is not None and "There is no Stream" in raised.message:
         yield rule("MP602").at(message, raised.file, raised.line)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
 
 from mlxprobe.diagnosis.levels import READ
 from mlxprobe.diagnosis.trends import CERTAIN, HIGHER, came_back, falls, ranked, stays_above, trend
+from mlxprobe.protocol.facts.data import ConstantLevel
 from mlxprobe.values.vocabulary import Severity
 
 SQUARE = "square"  # a loss that has no classes
@@ -17,7 +17,7 @@ Told = tuple[str, Severity, dict[str, float]]
 
 
 def ended(
-    values: list[float], known: Mapping[str, object], classes: int, *, meant: bool | None, one: bool
+    values: list[float], known: ConstantLevel | None, classes: int, *, meant: bool | None, one: bool
 ) -> Told | None:
     """Judge the end of a series; `one` where the loss is known to be the mean over its positions and nothing more.
 
@@ -41,10 +41,9 @@ def ended(
             {"first": values[0], "last": end},
         )
     entropy = _entropy(known, classes) if one and meant else 0.0
-    if entropy > 0 and stays_above(values, entropy):
-        read = float(str(known["read"]))
+    if known is not None and entropy > 0 and stays_above(values, entropy):
         message = f"the loss ends at {end:.4g}, and a constant output has at most {entropy:.4g} on targets such as the "
-        message += f"{read:.0f} that were read: so far the model does no better"
+        message += f"{known.read} that were read: so far the model does no better"
         return message, Severity.NOTE, {"first": values[0], "last": end, "constant": entropy}
     return None
 
@@ -56,23 +55,21 @@ def _stands(values: list[float]) -> bool:
     return not fell or (len(values) >= SEVERAL and trend(values[len(values) // 3 :]) > -HIGHER)
 
 
-def _ignorance(known: Mapping[str, object], classes: int) -> tuple[float, str]:
+def _ignorance(known: ConstantLevel | None, classes: int) -> tuple[float, str]:
     """Return the loss of outputs that know nothing, with a name for it; 0 where it is not known."""
-    if known.get("kind") == SQUARE:
-        level, error, read = (float(str(known.get(name, 0))) for name in ("level", "error", "read"))
-        name = f"that of the best constant, {level:.4g} on the {read:.0f} targets that were read"
-        return (level + 2 * error, name) if read >= READ else (0.0, "")
+    if known is not None and known.kind == SQUARE:
+        name = f"that of the best constant, {known.level:.4g} on the {known.read} targets that were read"
+        return (known.level + 2 * known.error, name) if known.read >= READ else (0.0, "")
     chance = math.log(classes) if classes > 1 else 0.0
     return chance, f"chance, ln {classes:,} = {chance:.5g}"
 
 
-def _entropy(known: Mapping[str, object], classes: int) -> float:
+def _entropy(known: ConstantLevel | None, classes: int) -> float:
     """Return what the best constant output has at most, where that is less than chance; 0 where it is not known.
 
     Classes that were read once stand for those that were not read at all (Good and Turing).
     """
-    level, error, read, unseen = (float(str(known.get(name, 0))) for name in ("level", "error", "read", "unseen"))
-    if known.get("kind") != "classes" or read < READ or classes < 2:
+    if known is None or known.kind != "classes" or known.read < READ or classes < 2:
         return 0.0
-    bound = level + 2 * error + unseen * math.log(classes)
+    bound = known.level + 2 * known.error + known.unseen * math.log(classes)
     return bound if bound < math.log(classes) else 0.0

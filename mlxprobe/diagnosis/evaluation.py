@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator
+from typing import Any
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
+from mlxprobe.diagnosis.registry import finding, listed, place, rule
+from mlxprobe.protocol.facts.gradients import FirstGradient
+from mlxprobe.protocol.facts.memory import GraphRetained
+from mlxprobe.protocol.facts.models import UnevaluatedPass
+from mlxprobe.protocol.facts.updates import FirstUpdate, UpdatesPutOff
+from mlxprobe.protocol.facts.work import IneffectiveEvaluation, LongEvaluation, LongEvaluationByHand
 from mlxprobe.values.measures import growth_per_step, megabytes, pending_slope, standing, steps_done
-from mlxprobe.values.observation import Fact, Observation
+from mlxprobe.values.observation import Observation, Sighting
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import HangKind, Severity
 
@@ -27,7 +33,6 @@ SHORT_S, OF_RUN = 0.01, 0.1  # in a short run: what can be measured, and its sha
 TURNS_READ, RISE_BYTES = 2, 1_000_000  # windows of a run; memory by which one rises
 TURNS = 3  # times that a loop evaluates, at least, which means it
 BY_HAND = "`mx.eval(loss, parameters)` after each update, with all that it changes."
-EVALUATED = "long evaluation", "long evaluation by hand"
 
 
 @finding("MP101", "unevaluated-update")
@@ -41,53 +46,44 @@ def unevaluated_update(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `mx.eval(model.parameters(), optimizer.state)` after each update.
     """
-    slope, late = pending_slope(seen), [*facts(seen, "updates put off")]
+    slope, late = pending_slope(seen), [*seen.facts(UpdatesPutOff)]
     if evaluates(seen):
         return
     if slope >= GROWING and (seen.ended != "running" or steps_done(seen) >= SURE_STEPS):
-        where = place(seen, "first update", "first gradient")
-        read = max((_put_off(fact) for fact in facts(seen, "long evaluation")), default=0)
+        where = place(seen, FirstUpdate, FirstGradient)
+        read = max((fact.lazy_steps for fact, _ in seen.facts(LongEvaluation)), default=0)
         told = rule("MP101").at(
             f"{slope:,.0f} more operations are pending after every step: parameters or optimizer state are "
             + (f"evaluated only where something is read, {read} steps at once" if read else "never evaluated"),
-            *((late[0].file, late[0].line) if late else where),
+            *((late[0][1].file, late[0][1].line) if late else where),
             operations_per_step=slope,
             steps=steps_done(seen),
         )
-        by_hand = not any(fact.name == "first update" for fact in seen.facts)
-        yield replace(told, instead=BY_HAND) if by_hand else told
-    elif late and _piles_up(seen, late[-1]):
-        count = int(str(late[-1].detail["updates"]))
-        message = f"{count} updates and more are made without any evaluation: each waits for all before it"
-        yield rule("MP101").at(message, late[-1].file, late[-1].line, updates=count)
+        yield told if seen.has(FirstUpdate) else replace(told, instead=BY_HAND)
+    elif late and _piles_up(seen, *late[-1]):
+        fact, at = late[-1]
+        message = f"{fact.updates} updates and more are made without any evaluation: each waits for all before it"
+        yield rule("MP101").at(message, at.file, at.line, updates=fact.updates)
 
 
 def evaluates(seen: Observation) -> bool:
     """Tell whether a program has asked for what was pending when it was last looked at, and has gone on for as long."""
     looked = max((step.n for step in seen.steps if step.pending is not None), default=0)
-    late = [fact for fact in seen.facts if fact.name in EVALUATED and fact.step >= looked]
-    short = [fact for fact in late if fact.count > 1 and float(str(fact.detail["seconds"])) < HANGS_S]
-    meant = [fact for fact in late if fact.detail.get("whole") or (fact.name == EVALUATED[1] and fact in short)]
-    return any(_put_off(fact) <= steps_done(seen) - fact.step for fact in meant)
+    meant = [(fact.lazy_steps, at.step) for fact, at in seen.every(LongEvaluation) if fact.whole]
+    by_hand = [(fact, at) for fact, at in seen.every(LongEvaluationByHand) if at.count > 1 and fact.seconds < HANGS_S]
+    meant += [(fact.lazy_steps, at.step) for fact, at in by_hand]
+    return any(looked <= step <= steps_done(seen) - put_off for put_off, step in meant)
 
 
-def _piles_up(seen: Observation, late: Fact) -> bool:
+def _piles_up(seen: Observation, late: UpdatesPutOff, at: Sighting[UpdatesPutOff]) -> bool:
     """Tell whether far more was pending at the last look at updates that were put off than at any before them.
 
     Where we do not hear of an evaluation, as of those by NumPy, nothing piles up.
     """
-    began = late.step - int(str(late.detail["updates"]))
+    began = at.step - late.updates
     known = [(step.n, step.pending) for step in seen.steps if step.pending is not None]
     before = max((pending for n, pending in known if n <= began), default=0)
     return bool(known) and known[-1][0] > began and known[-1][1] >= max(PILED * before, GROWING * SURE_STEPS)
-
-
-def _seconds(fact: Fact) -> float:
-    return float(str(fact.detail.get("seconds", 0.0)))
-
-
-def _put_off(fact: Fact) -> int:
-    return int(str(fact.detail.get("lazy_steps", 0)))
 
 
 @finding("MP102", "deferred-stall")
@@ -112,22 +108,23 @@ def deferred_stall(seen: Observation) -> Iterator[Finding]:
             steps=steps,
             seconds_so_far=silence.silent_s,
         )
-    by_hand = pending_slope(seen) >= GROWING and not any(fact.name == "first update" for fact in seen.facts)
-    by_hand_facts = facts(seen, "long evaluation by hand") if by_hand else ()
-    worst = {(fact.file, fact.line): fact for fact in sorted(seen.facts, key=_seconds) if fact.name == EVALUATED[0]}
-    for fact in (*worst.values(), *by_hand_facts):
-        put_off = _put_off(fact)
+    longest = sorted(seen.every(LongEvaluation), key=lambda one: one[0].seconds)
+    late: list[tuple[LongEvaluation | LongEvaluationByHand, Sighting[Any]]]
+    late = [*{(at.file, at.line): (fact, at) for fact, at in longest}.values()]
+    late += seen.facts(LongEvaluationByHand) if pending_slope(seen) >= GROWING and not seen.has(FirstUpdate) else ()
+    for fact, at in late:
+        put_off, seconds = fact.lazy_steps, fact.seconds
         if put_off >= MANY_STEPS:
-            seconds = _seconds(fact)
             if seconds < min(LONG_S, max(SHORT_S, OF_RUN * ((seen.finished_s or seen.wall_s) - seen.begun_s))):
                 continue
-            if fact.detail.get("whole") and put_off <= OFTEN and steps_done(seen) >= TURNS * put_off:
+            whole = isinstance(fact, LongEvaluation) and fact.whole
+            if whole and put_off <= OFTEN and steps_done(seen) >= TURNS * put_off:
                 continue
             severity = Severity.ERROR if seconds >= LONG_S else Severity.WARNING
             if steps_done(seen) >= TURNS * put_off and seconds < HANGS_S:
                 severity = Severity.NOTE
             message = f"one evaluation ran the work of {put_off} steps and took {seconds:.2g} s"
-            yield rule("MP102").at(message, fact.file, fact.line, severity=severity, steps=put_off, seconds=seconds)
+            yield rule("MP102").at(message, at.file, at.line, severity=severity, steps=put_off, seconds=seconds)
 
 
 @finding("MP104", "ineffective-eval", Severity.WARNING)
@@ -140,9 +137,9 @@ def ineffective_eval(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `mx.eval(model.parameters(), optimizer.state)`.
     """
-    for fact in facts(seen, "ineffective evaluation"):
-        given = listed(fact.detail.get("kinds", [])) or "nothing"
-        yield rule("MP104").at(f"mx.eval was given {given}: it evaluates no array", fact.file, fact.line)
+    for fact, at in seen.facts(IneffectiveEvaluation):
+        given = listed(fact.kinds) or "nothing"
+        yield rule("MP104").at(f"mx.eval was given {given}: it evaluates no array", at.file, at.line)
 
 
 @finding("MP105", "retained-graph", Severity.WARNING, needs="pending operations")
@@ -161,21 +158,21 @@ def retained_graph(seen: Observation) -> Iterator[Finding]:
     """
     if pending_slope(seen) >= GROWING or (seen.ended == "running" and steps_done(seen) < SURE_STEPS):
         return
-    every = {(fact.file, fact.line, fact.detail["variable"]): fact for fact in seen.facts if fact.name == "retained"}
-    for fact in every.values():  # the last of each
-        count, each = float(str(fact.detail["operations"])), float(str(fact.detail["per_step"]))
-        message = f"{fact.detail['variable']} keeps {count:,.0f} pending operations, {each:,.0f} more every step"
+    every = {(at.file, at.line, fact.variable): (fact, at) for fact, at in seen.every(GraphRetained)}
+    for fact, at in every.values():  # the last of each
+        count, each = fact.operations, fact.per_step
+        message = f"{fact.variable} keeps {count:,} pending operations, {each:,.0f} more every step"
         harmless = each < GROWING and growth_per_step(seen) < KEPT
         severity = Severity.NOTE if harmless else Severity.WARNING
-        window = float(str(fact.detail["window"])) if fact.detail["resets"] else math.inf
+        window = fact.window if fact.resets else math.inf
         if TURNS_READ * window <= steps_done(seen):
             if not (rise := _rise_between(seen)):
                 continue
-            message = f"{fact.detail['variable']} keeps the graphs of up to {window:.0f} steps, until it is read: "
+            message = f"{fact.variable} keeps the graphs of up to {window:.0f} steps, until it is read: "
             message += f"memory rises by {megabytes(rise)} in between"
             severity = Severity.NOTE
         found = {"operations": count, "operations_per_step": each}
-        yield rule("MP105").at(message, fact.file, fact.line, severity=severity, **found)
+        yield rule("MP105").at(message, at.file, at.line, severity=severity, **found)
 
 
 def _rise_between(seen: Observation) -> int:
@@ -199,10 +196,10 @@ def evaluated_late(seen: Observation) -> Iterator[Finding]:
     """
     known = [step.pending for step in seen.steps if step.pending is not None]
     each = len(known) >= ENOUGH_LOOKS and min(known) >= ONE_STEP and statistics.median(known) <= ALIKE * min(known)
-    updates = seen.sheet.by_hand or seen.sheet.uncounted or any(fact.name == "first update" for fact in seen.facts)
+    updates = seen.sheet.by_hand or seen.sheet.uncounted or seen.has(FirstUpdate)
     if each and updates and pending_slope(seen) < GROWING:
         message = f"{min(known):,} operations of each update wait for the next step's loss"
-        yield rule("MP106").at(message, *place(seen, "first update", "first gradient"), operations=min(known))
+        yield rule("MP106").at(message, *place(seen, FirstUpdate, FirstGradient), operations=min(known))
 
 
 @finding("MP107", "unevaluated-pass", Severity.WARNING)
@@ -216,9 +213,9 @@ def unevaluated_pass(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `loss_fn(model, x, y).item()`, or `mx.eval(total)` after each batch.
     """
-    for fact in facts(seen, "unevaluated pass"):
-        batches, before, peak = (float(str(fact.detail[name])) for name in ("losses", "before_bytes", "peak_bytes"))
-        rise = f"from {megabytes(before)} to {megabytes(peak)}"
-        message = f"a pass of {batches:.0f} batches is one graph: the peak of memory goes {rise}"
-        severity = Severity.NOTE if fact.detail.get("small") else Severity.WARNING
-        yield rule("MP107").at(message, fact.file, fact.line, severity=severity, batches=batches, peak_bytes=peak)
+    for fact, at in seen.facts(UnevaluatedPass):
+        rise = f"from {megabytes(fact.before_bytes)} to {megabytes(fact.peak_bytes)}"
+        message = f"a pass of {fact.losses} batches is one graph: the peak of memory goes {rise}"
+        severity = Severity.NOTE if fact.small else Severity.WARNING
+        found = {"batches": fact.losses, "peak_bytes": fact.peak_bytes}
+        yield rule("MP107").at(message, at.file, at.line, severity=severity, **found)

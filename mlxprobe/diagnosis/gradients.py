@@ -4,12 +4,36 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import each, facts, finding, listed, place, rule, seen_at
+from mlxprobe.diagnosis.registry import finding, findings_from_facts, listed, place, rule, seen_at
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.files import LoadedUntrained
+from mlxprobe.protocol.facts.gradients import (
+    FirstGradient,
+    GradientFailed,
+    GradientMissing,
+    NothingToLearn,
+    ZeroGradient,
+)
+from mlxprobe.protocol.facts.losses import LossesSampled, NotFiniteOrigin, Supervision
+from mlxprobe.protocol.facts.models import InitialDropped, ModulesUnowned, UpdatedWithItself
+from mlxprobe.protocol.facts.updates import (
+    CopyUnmoved,
+    FirstUpdate,
+    FollowerSlow,
+    FollowerUnmoved,
+    GradientsUnused,
+    NeverTaught,
+    ParametersUnchanged,
+    SetToTheSame,
+    UpdatesRoundedAway,
+    WeightsBack,
+)
+from mlxprobe.protocol.facts.work import ResultDropped
 from mlxprobe.values.losses import fall, first_lasting
 from mlxprobe.values.measures import still
 from mlxprobe.values.observation import Observation
@@ -48,40 +72,41 @@ def zero_gradient(seen: Observation) -> Iterator[Finding]:
     Use instead: `nn.value_and_grad(model, loss_fn)`; `freeze()` what is not to be trained; where a router passes a part
     by, a term of the loss that balances what it chooses.
     """
-    for fact in [one for one in facts(seen, "zero gradient") if one.detail["count"]]:
-        count, every = float(str(fact.detail["count"])), float(str(fact.detail["of"]))
-        spare = count == every or only_biases(fact.detail["paths"]) or fact.detail.get("spare")
-        if count == every:
-            message, severity = f"all {every:.0f} gradients are exactly zero", Severity.ERROR
-            if not fact.detail.get("known", True):
+    for fact, at in seen.facts(ZeroGradient):
+        if not fact.count:
+            continue
+        spare = fact.count == fact.of or only_biases(fact.paths) or fact.spare
+        if fact.count == fact.of:
+            message, severity = f"all {fact.of} gradients are exactly zero", Severity.ERROR
+            if not fact.known:
                 message, severity = f"{message}, and so may be their loss, which is not evaluated", Severity.NOTE
         else:
-            message = f"{count:.0f} of {every:.0f} gradients are exactly zero: {listed(fact.detail['paths'])}"
+            message = f"{fact.count} of {fact.of} gradients are exactly zero: {listed(fact.paths)}"
             severity = Severity.NOTE if spare else Severity.WARNING
-        cut = f"; {fact.detail['between']} lies between and passes none back" if fact.detail.get("between") else ""
-        died = fact.detail.get("alive") and not cut
-        message += f"; until step {fact.detail['alive']} they were not" if died else ""
-        stranger = fact.detail.get("stranger")
+        cut = f"; {fact.between} lies between and passes none back" if fact.between else ""
+        died = fact.alive and not cut
+        message += f"; until step {fact.alive} they were not" if died else ""
+        stranger = fact.stranger
         other = f": the loss calls another {stranger} than the one that the gradient is taken of" if stranger else ""
         message += cut + other + seen_at(fact)
-        told = rule("MP201").at(message, fact.file, fact.line, severity=severity, zero=count, gradients=every)
+        told = rule("MP201").at(message, at.file, at.line, severity=severity, zero=fact.count, gradients=fact.of)
         yield replace(told, instead=ANOTHER if stranger else DIED if died else "" if spare else CUT_OFF)
-    for fact in facts(seen, "nothing to learn"):
-        message = f"all gradients are exactly zero, and so is the loss, at all {fact.detail['looks']} looks"
-        message += f"; so is {listed(fact.detail['zero'])}, which it is given" if fact.detail["zero"] else ""
-        found = rule("MP201").at(message, fact.file, fact.line, severity=Severity.NOTE)
-        yield replace(found, instead=UNPAID) if fact.detail["zero"] else found
-    for fact in facts(seen, "gradient missing"):
-        message = f"trainable parameters get no gradient: {listed(fact.detail['paths'])}"
-        yield rule("MP201").at(message, fact.file, fact.line, missing=float(str(fact.detail["count"])))
-    for fact in facts(seen, "modules unowned"):
-        message = f"{listed(fact.detail['paths'])}: modules in a tuple or behind an underscore are no part of the model"
-        yield rule("MP201").at(message, fact.file, fact.line, severity=Severity.NOTE)
+    for fact, at in seen.facts(NothingToLearn):
+        message = f"all gradients are exactly zero, and so is the loss, at all {fact.looks} looks"
+        message += f"; so is {listed(fact.zero)}, which it is given" if fact.zero else ""
+        found = rule("MP201").at(message, at.file, at.line, severity=Severity.NOTE)
+        yield replace(found, instead=UNPAID) if fact.zero else found
+    for fact, at in seen.facts(GradientMissing):
+        message = f"trainable parameters get no gradient: {listed(fact.paths)}"
+        yield rule("MP201").at(message, at.file, at.line, missing=fact.count)
+    for fact, at in seen.facts(ModulesUnowned):
+        message = f"{listed(fact.paths)}: modules in a tuple or behind an underscore are no part of the model"
+        yield rule("MP201").at(message, at.file, at.line, severity=Severity.NOTE)
 
 
-def only_biases(paths: object) -> bool:
+def only_biases(paths: Iterable[str]) -> bool:
     """Tell whether all names are of biases: a loss of differences, such as a Wasserstein critic's, knows none."""
-    return isinstance(paths, list) and all(path.rpartition(".")[2] == "bias" for path in paths)
+    return all(path.rpartition(".")[2] == "bias" for path in paths)
 
 
 @finding("MP208", "exploding-gradients", Severity.WARNING, needs="gradients")
@@ -112,7 +137,7 @@ def exploding_gradients(seen: Observation) -> Iterator[Finding]:
             and size == max(climb) > EXPLODED * max(start, NORMAL)
         ):
             message = f"the largest gradient is {size:.3g} at step {step}, after {start:.3g} at the start"
-            yield rule("MP208").at(message, *place(seen, "first gradient"), step=step, largest=size, start=start)
+            yield rule("MP208").at(message, *place(seen, FirstGradient), step=step, largest=size, start=start)
             return
     yield from _leap(seen, dict(sizes))
 
@@ -120,9 +145,7 @@ def exploding_gradients(seen: Observation) -> Iterator[Finding]:
 def _leap(seen: Observation, sizes: Mapping[int, float]) -> Iterator[Finding]:
     """Tell of one update that is followed by an overflow, and had moved a weight further than any is large."""
     bad = first_lasting(seen)
-    overflows = any(
-        one.detail["kind"] == "overflow" and one.detail.get("dtype") == "float32" for one in facts(seen, "origin")
-    )
+    overflows = any(one.kind == "overflow" and one.dtype == "float32" for one, _ in seen.facts(NotFiniteOrigin))
     plain = len(seen.sheet.optimizers) == 1 and seen.sheet.optimizers[0].name == "SGD" and not seen.sheet.clip_norm
     if bad is None or not (overflows and plain):
         return
@@ -134,36 +157,36 @@ def _leap(seen: Observation, sizes: Mapping[int, float]) -> Iterator[Finding]:
             f"the largest gradient of step {step} is {sizes[step]:.3g}: at a rate of {rate:.3g} its update moves a "
         )
         message += f"weight by {moved:.3g}, and the next loss is not finite"
-        yield rule("MP208").at(message, *place(seen, "first gradient"), step=step, largest=sizes[step])
+        yield rule("MP208").at(message, *place(seen, FirstGradient), step=step, largest=sizes[step])
 
 
 FOLLOWS_NOTHING = {
-    "initial dropped": "what {function} returns is dropped, {times} times: it changes no array, and the parameters "
+    InitialDropped: "what {function} returns is dropped, {times} times: it changes no array, and the parameters "
     "that it is given stay as they are",
-    "set to the same": "a model beside the trained one was given the numbers that it has {times} times: it follows "
-    "nothing",
-    "follower slow": "a model beside the trained one is given weights to the end, and these have come {way:.0%} of the "
+    SetToTheSame: "a model beside the trained one was given the numbers that it has {times} times: it follows nothing",
+    FollowerSlow: "a model beside the trained one is given weights to the end, and these have come {way:.0%} of the "
     "way that the trained ones have come in {updates} updates: an average that is too slow for so few",
-    "given itself": "{of} is updated with its own `state`, which is the module itself as it is: nothing is put back",
-    "follower unmoved": "{called} has what the trained model began with, after {updates} updates: it never follows",
+    UpdatedWithItself: "{of} is updated with its own `state`, which is the module itself as it is: nothing is put back",
+    FollowerUnmoved: "{called} has what the trained model began with, after {updates} updates: it never follows",
 }
 FALLS = 0.9  # of the first readings
 TAKEN = (
     "`sums = sums.at[target].add(messages)`; for all weights of a model "
     "`model.update(tree_map(lambda p: mx.clip(p, -1, 1), model.parameters()))`."
 )
-LOST = {
-    "swallowed": "{share:.0%} of the elements of the largest {dtype} matrices stay the same to the last bit, update by "
-    "update, and those that move are the small ones ({moved:.1g} against {stayed:.1g}): the rest is lost to rounding",
+LOST: dict[type[Fact], str] = {
+    UpdatesRoundedAway: "{share:.0%} of the elements of the largest {dtype} matrices stay the same to the last bit, "
+    "update by update, and those that move are the small ones ({moved:.1g} against {stayed:.1g}): the rest is lost to "
+    "rounding",
 }
 STAYS = {
-    "copy unmoved": "beside the model another of its class is used, which is not frozen and has what the model began "
+    CopyUnmoved: "beside the model another of its class is used, which is not frozen and has what the model began "
     "with, after {updates} updates: is it to follow?",
-    "never taught": "beside the model another of its class is used, which is not frozen and was never trained, loaded "
+    NeverTaught: "beside the model another of its class is used, which is not frozen and was never trained, loaded "
     "or set: what comes of it is chance",
-    "weights back": "the weights of the end are those of the start, but for {way:.1%} of the way that they had come in "
+    WeightsBack: "the weights of the end are those of the start, but for {way:.1%} of the way that they had come in "
     "{updates} updates",
-    "loaded untrained": "the weights that the run ends with were saved before the first update, to {file}, and never "
+    LoadedUntrained: "the weights that the run ends with were saved before the first update, to {file}, and never "
     "again: nothing of {updates} updates is in them",
 }
 
@@ -199,33 +222,30 @@ def update_not_applied(seen: Observation) -> Iterator[Finding]:
     and then; an average whose decay fits the number of updates: 0.99 for some hundreds.
     """
     at_zero = any(one.rates and not one.rates[-1][1] for one in seen.sheet.optimizers)  # that is MP210's to tell
-    for fact in facts(seen, "parameters unchanged"):
-        looks = fact.detail["looks"]
-        if looks and not at_zero:
-            message = f"the parameters are the same at {looks} looks, although their gradients are not zero"
+    for fact, at in seen.facts(ParametersUnchanged):
+        if fact.looks and not at_zero:
+            message = f"the parameters are the same at {fact.looks} looks, although their gradients are not zero"
             several = len({one.stream for one in seen.losses}) > 1
-            site = (fact.file, fact.line) if several else place(seen, "first update")
-            yield rule("MP205").at(message, *(site if site[1] else (fact.file, fact.line)))
+            site = (at.file, at.line) if several else place(seen, FirstUpdate)
+            yield rule("MP205").at(message, *(site if site[1] else (at.file, at.line)))
             return
-    for fact in facts(seen, "result dropped"):
-        message = f"what `{fact.detail['of']}` returns is dropped: it changes nothing in place"
-        found = rule("MP205").at(message, fact.file, fact.line, severity=Severity.WARNING, times=fact.count)
+    for fact, at in seen.facts(ResultDropped):
+        message = f"what `{fact.of}` returns is dropped: it changes nothing in place"
+        found = rule("MP205").at(message, at.file, at.line, severity=Severity.WARNING, times=at.count)
         yield replace(found, instead=TAKEN)
-    yield from each(seen, "MP205", FOLLOWS_NOTHING, Severity.WARNING)
-    yield from each(seen, "MP205", STAYS, Severity.NOTE)
+    yield from findings_from_facts(seen, "MP205", FOLLOWS_NOTHING, Severity.WARNING)
+    yield from findings_from_facts(seen, "MP205", STAYS, Severity.NOTE)
     path = fall(seen)
-    rewarded = any(not one.detail["supervised"] for one in facts(seen, "supervision"))  # such a loss need not fall
+    rewarded = any(not one.supervised for one, _ in seen.facts(Supervision))  # such a loss need not fall
     falls = rewarded or (path is not None and path[1] < FALLS * path[0])
-    yield from each(seen, "MP205", LOST, Severity.NOTE if falls else Severity.WARNING)
-    for fact in facts(seen, "gradients unused"):
+    yield from findings_from_facts(seen, "MP205", LOST, Severity.NOTE if falls else Severity.WARNING)
+    for fact, at in seen.facts(GradientsUnused):
         if seen.raised is None:
-            calls = fact.detail["gradients"]
-            message = f"{calls} gradient calls and not one update"
-            read = bool(seen.losses) and not any(one.detail["alone"] for one in facts(seen, "losses sampled"))
-            trains = (bool(seen.losses) and fact.detail["optimizers"]) or (read and not still(seen))
+            message = f"{fact.gradients} gradient calls and not one update"
+            read = bool(seen.losses) and not any(one.alone for one, _ in seen.facts(LossesSampled))
+            trains = (bool(seen.losses) and fact.optimizers) or (read and not still(seen))
             severity = Severity.WARNING if trains else Severity.NOTE
-            gradients = float(str(calls))
-            yield rule("MP205").at(message, fact.file, fact.line, severity=severity, gradients=gradients)
+            yield rule("MP205").at(message, at.file, at.line, severity=severity, gradients=fact.gradients)
 
 
 @finding("MP209", "swallowed-gradient-error")
@@ -238,11 +258,11 @@ def swallowed_gradient_error(seen: Observation) -> Iterator[Finding]:
 
     Use instead: let the exception end the run.
     """
-    failed = [fact for fact in seen.facts if fact.name == "gradient failed"]
-    last = max((fact.count for fact in failed), default=0)
+    failed = [*seen.every(GradientFailed)]
+    last = max((at.count for _, at in failed), default=0)
     if last > 1 or (failed and seen.raised is None and seen.finished):
-        fact = failed[-1]
-        file, _, line = str(fact.detail.get("at", "")).rpartition(":")
-        at = f" at {PurePath(file).name}:{line}" if file and (file, line) != (fact.file, str(fact.line)) else ""
-        message = f"the gradient call raised {fact.detail['type']}{at} and training went on: {fact.detail['message']}"
-        yield rule("MP209").at(message, fact.file, fact.line, times=last)
+        fact, at = failed[-1]
+        file, _, line = fact.at.rpartition(":")
+        where = f" at {PurePath(file).name}:{line}" if file and (file, line) != (at.file, str(at.line)) else ""
+        message = f"the gradient call raised {fact.type}{where} and training went on: {fact.message}"
+        yield rule("MP209").at(message, at.file, at.line, times=last)

@@ -6,7 +6,23 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import each, facts, finding, listed, rule, seen_at
+from mlxprobe.diagnosis.registry import finding, findings_from_facts, listed, rule, seen_at
+from mlxprobe.protocol.facts.data import (
+    BatchesOverlap,
+    ConstantLevel,
+    IdOutOfRange,
+    InputsAlike,
+    InputStill,
+    RowsAlike,
+    SameBatch,
+    TargetsCut,
+    TargetsInOrder,
+    TargetsShifted,
+    TargetsTorn,
+    TrainedOnHeldOut,
+    TurnedApart,
+)
+from mlxprobe.protocol.facts.losses import LossShare, ProbabilityRatio, Supervision
 from mlxprobe.values.losses import fall
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
@@ -32,30 +48,28 @@ def id_out_of_range(seen: Observation) -> Iterator[Finding]:
 
     Use instead: as many rows as the tokenizer has ids; a mask for ids that mean "ignore".
     """
-    for fact in facts(seen, "id out of range"):
-        low, high, limit = (float(str(fact.detail[name])) for name in ("low", "high", "limit"))
-        worst = high if high >= limit else low
-        message = f"{fact.detail['kind']} id {worst:.0f} is beyond a table of {limit:.0f}"
-        yield rule("MP304").at(message, fact.file, fact.line, id=worst, table=limit)
-    for fact in facts(seen, "loss share"):
-        mark, classes, marked = (float(str(fact.detail.get(name, 0))) for name in ("mark", "classes", "marked"))
-        if marked >= ENOUGH_LOOKS:
-            message = f"targets of {mark:.0f} carry loss, and count from the end: as class {classes + mark:.0f}"
-            message += f" of {classes:.0f}"
-            yield rule("MP304").at(message, fact.file, fact.line, severity=Severity.WARNING, id=mark, table=classes)
+    for fact, at in seen.facts(IdOutOfRange):
+        worst = fact.high if fact.high >= fact.limit else fact.low
+        message = f"{fact.kind} id {worst} is beyond a table of {fact.limit}"
+        yield rule("MP304").at(message, at.file, at.line, id=worst, table=fact.limit)
+    for fact, at in seen.facts(LossShare):
+        mark, classes = fact.mark, fact.classes
+        if fact.marked >= ENOUGH_LOOKS:
+            message = f"targets of {mark} carry loss, and count from the end: as class {classes + mark} of {classes}"
+            yield rule("MP304").at(message, at.file, at.line, severity=Severity.WARNING, id=mark, table=classes)
 
 
 IN_STEP = "one index and one order for inputs and targets; split first: copying, shuffling and turning come after it."
 PLACED = {
-    "batches overlap": "each batch begins one row after the one before: {seen} of the {rows} rows of {whole} are seen",
-    "trained on what is kept": "of {rows} rows of the batches that were looked up, {found} are rows of {whole} as well",
-    "targets shifted": "{argument} holds the rows of {whole} that lie {shift:+d} from those of {beside}, at all {rows} "
+    BatchesOverlap: "each batch begins one row after the one before: {seen} of the {rows} rows of {whole} are seen",
+    TrainedOnHeldOut: "of {rows} rows of the batches that were looked up, {found} are rows of {whole} as well",
+    TargetsShifted: "{argument} holds the rows of {whole} that lie {shift:+d} from those of {beside}, at all {rows} "
     "rows that were looked up",
-    "targets in order": "{argument} holds the rows of {whole} in their order, and those of {beside} are drawn: they do "
+    TargetsInOrder: "{argument} holds the rows of {whole} in their order, and those of {beside} are drawn: they do "
     "not belong together",
-    "targets cut": "{argument} holds {whole} without its fractions, and the loss is a squared error: of {rows} rows "
+    TargetsCut: "{argument} holds {whole} without its fractions, and the loss is a squared error: of {rows} rows "
     "that were looked up {cut} are cut off",
-    "turned apart": "rows of {turned} are turned round, and {stays} not with them, in {rows} that were looked up",
+    TurnedApart: "rows of {turned} are turned round, and {stays} not with them, in {rows} that were looked up",
 }
 
 
@@ -88,96 +102,85 @@ def repeated_data(seen: Observation) -> Iterator[Finding]:
     Use instead: one iterator, made before the loop; `buffer.append(state.copy())`;
     a permutation of the rows, drawn anew for each epoch; `mx.random.split(key)` for two views.
     """
-    yield from (replace(told, instead=IN_STEP) for told in each(seen, "MP309", PLACED))
+    yield from (replace(told, instead=IN_STEP) for told in findings_from_facts(seen, "MP309", PLACED))
     for tell in (_one_class, _alike, _same_batch, _torn_targets, _strange_ratios, _still_inputs, _rows_alike):
         yield from tell(seen)
 
 
 def _alike(seen: Observation) -> Iterator[Finding]:
     """Tell of two inputs that are one."""
-    for fact in [one for one in facts(seen, "inputs alike") if one.detail["looks"]]:
-        message = f"{fact.detail['one']} and {fact.detail['other']} hold the same numbers at each of "
-        message += f"{fact.detail['looks']} looks"
-        void, shared = fact.detail.get("void"), fact.detail["shared"]
-        message += ", and the same layers take both" if shared else ""
-        cause = "the loss takes one from the other, and nothing is left" if void else "are they two draws from one key?"
-        message += f": {cause}{seen_at(fact)}"
-        severity = Severity.WARNING if shared or void else Severity.NOTE
-        yield rule("MP309").at(message, fact.file, fact.line, severity=severity)
+    for fact, at in [one for one in seen.facts(InputsAlike) if one[0].looks]:
+        message = f"{fact.one} and {fact.other} hold the same numbers at each of {fact.looks} looks"
+        message += ", and the same layers take both" if fact.shared else ""
+        left = "the loss takes one from the other, and nothing is left"
+        message += f": {left if fact.void else 'are they two draws from one key?'}{seen_at(fact)}"
+        severity = Severity.WARNING if fact.shared or fact.void else Severity.NOTE
+        yield rule("MP309").at(message, at.file, at.line, severity=severity)
 
 
 def _one_class(seen: Observation) -> Iterator[Finding]:
     """Tell of batches that hold one class each."""
     taken = max((step.gradients for step in seen.steps), default=1)  # of an update: together they may hold all classes
-    for fact in facts(seen, "constant level"):
-        looks, alone = (float(str(fact.detail.get(name, 0))) for name in ("batches", "alone"))
-        classes = float(str(fact.detail["different"]))
-        if alone >= max(ENOUGH_BATCHES, MOSTLY * looks) and classes >= SEVERAL_CLASSES:
+    for fact, at in seen.facts(ConstantLevel):
+        looks, alone = fact.batches, fact.alone
+        if alone >= max(ENOUGH_BATCHES, MOSTLY * looks) and fact.different >= SEVERAL_CLASSES:
             those = "each batch holds" if alone == looks else "most batches hold"
-            message = f"{those} one class alone, or one and then the next, at {alone:.0f} of {looks:.0f} looks, of "
-            message += f"{classes:.0f} in all: the rows come sorted by their targets"
+            message = f"{those} one class alone, or one and then the next, at {alone} of {looks} looks, of "
+            message += f"{fact.different} in all: the rows come sorted by their targets"
             shared = taken > 1 or (seen.process is not None and seen.process.size > 1)  # other ranks have other classes
-            severity = Severity.WARNING if fact.detail["returns"] and not shared else Severity.NOTE
-            yield rule("MP309").at(message, fact.file, fact.line, severity=severity, one_class=alone)
+            severity = Severity.WARNING if fact.returns and not shared else Severity.NOTE
+            yield rule("MP309").at(message, at.file, at.line, severity=severity, one_class=alone)
 
 
 def _same_batch(seen: Observation) -> Iterator[Finding]:
     """Tell of one batch that comes at every step."""
-    for fact in [one for one in facts(seen, "same batch") if one.detail["looks"]]:
+    for fact, at in [one for one in seen.facts(SameBatch) if one[0].looks]:
         message = (
-            f"each step is given the same rows as {fact.detail['argument']}: made anew every time, the same at all "
-            f"{fact.detail['looks']} looks, and a part of {fact.detail['whole']}, which has {fact.detail['rows']} rows"
+            f"each step is given the same rows as {fact.argument}: made anew every time, the same at all "
+            f"{fact.looks} looks, and a part of {fact.whole}, which has {fact.rows} rows{seen_at(fact)}"
         )
-        message += seen_at(fact)
-        severity = Severity.NOTE if fact.detail["cut"] else Severity.WARNING
-        yield rule("MP309").at(message, fact.file, fact.line, severity=severity)
+        severity = Severity.NOTE if fact.cut else Severity.WARNING
+        yield rule("MP309").at(message, at.file, at.line, severity=severity)
 
 
 def _torn_targets(seen: Observation) -> Iterator[Finding]:
     """Tell of rows that come again with other targets."""
-    for fact in facts(seen, "targets torn"):
-        again, same = float(str(fact.detail["again"])), float(str(fact.detail["same"]))
-        message = (
-            f"rows that come again have other targets: {same:.0f} of {again:.0f} had the same, and chance is "
-            f"{float(str(fact.detail['chance'])):.0%}"
-        )
+    for fact, at in seen.facts(TargetsTorn):
+        message = f"rows that come again have other targets: {fact.same} of {fact.again} had the same, and chance is "
+        message += f"{fact.chance:.0%}"
         path = fall(seen)
         stays = path is not None and path[1] > STAYS * path[0]
         severity = Severity.WARNING if stays else Severity.NOTE
-        yield rule("MP309").at(message, fact.file, fact.line, severity=severity, again=again, same=same)
+        yield rule("MP309").at(message, at.file, at.line, severity=severity, again=fact.again, same=fact.same)
 
 
 def _strange_ratios(seen: Observation) -> Iterator[Finding]:
     """Tell of log-probabilities of before that are of other rows."""
-    for fact in facts(seen, "ratio"):
-        looks, mean, most = (float(str(fact.detail[name])) for name in ("looks", "mean", "most"))
-        if looks >= ENOUGH_RATIOS and mean < UNRELATED and most < HARDLY:
+    for fact, at in seen.facts(ProbabilityRatio):
+        if fact.looks >= ENOUGH_RATIOS and fact.mean < UNRELATED and fact.most < HARDLY:
             message = (
-                f"{fact.detail['argument']} knows nothing of what it is taken from: they correlate by {mean:.2f} at "
-                f"{looks:.0f} looks. Are they of the same rows?"
+                f"{fact.argument} knows nothing of what it is taken from: they correlate by {fact.mean:.2f} at "
+                f"{fact.looks} looks. Are they of the same rows?"
             )
-            yield rule("MP309").at(message, fact.file, fact.line, severity=Severity.NOTE, correlation=mean)
+            yield rule("MP309").at(message, at.file, at.line, severity=Severity.NOTE, correlation=fact.mean)
 
 
 def _still_inputs(seen: Observation) -> Iterator[Finding]:
     """Tell of an input that stays while another changes."""
-    for fact in facts(seen, "input still"):
-        message = (
-            f"{fact.detail['argument']} is one and the same array at all {fact.detail['looks']} looks, beside "
-            f"{fact.detail['beside']}, which always changes"
-        )
-        yield rule("MP309").at(message, fact.file, fact.line, severity=Severity.NOTE)
+    for fact, at in seen.facts(InputStill):
+        message = f"{fact.argument} is one and the same array at all {fact.looks} looks, beside {fact.beside}, which "
+        message += "always changes"
+        yield rule("MP309").at(message, at.file, at.line, severity=Severity.NOTE)
 
 
 def _rows_alike(seen: Observation) -> Iterator[Finding]:
     """Tell of batches whose rows are all equal."""
-    supervised = any(fact.detail["supervised"] for fact in seen.facts if fact.name == "supervision")
-    varied = any(one.name == "constant level" and float(str(one.detail["level"])) > 0 for one in seen.facts)
-    for fact in facts(seen, "rows alike"):
-        names = listed(fact.detail["names"])
-        message = f"all rows of {names} are equal at each of {fact.detail['looks']} looks"
-        if fact.detail["moves"]:
+    supervised = any(fact.supervised for fact, _ in seen.every(Supervision))
+    varied = any(fact.level > 0 for fact, _ in seen.every(ConstantLevel))
+    for fact, at in seen.facts(RowsAlike):
+        message = f"all rows of {listed(fact.names)} are equal at each of {fact.looks} looks"
+        if fact.moves:
             message += ", to other values each time: are they one array, changed in place?"
-            yield rule("MP309").at(message, fact.file, fact.line)
+            yield rule("MP309").at(message, at.file, at.line)
         elif supervised and varied:
-            yield rule("MP309").at(f"{message}, and their targets are not", fact.file, fact.line)
+            yield rule("MP309").at(f"{message}, and their targets are not", at.file, at.line)

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import each, facts, finding, rule
+from mlxprobe.diagnosis.registry import finding, findings_from_facts, rule
+from mlxprobe.protocol.facts.losses import AttentionTransposed, PooledAcross, SoftmaxOverAll, SoftmaxOverRows
+from mlxprobe.protocol.facts.models import ChannelsFirst, HeadsSwapped, Reshaped, RowsMixed, RowsSecond, TimeFirst
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 AXES = {
-    "heads turned": "rotary positions are counted along the {heads} heads: data of shape {shape}, where the last axis "
+    HeadsSwapped: "rotary positions are counted along the {heads} heads: data of shape {shape}, where the last axis "
     "but one is taken for time",
-    "reshaped": "data of shape {before} are reshaped to {after}: their numbers stay in order, and no axis moves",
-    "weights turned": "the weights of an attention, of shape {shape}, sum to one along axis {axis}, and their product "
-    "with the values sums along the last: each output is no mean",
-    "rows second": "a recurrent layer is given data of shape {shape}: the {rows} rows that have a target each lie "
+    Reshaped: "data of shape {before} are reshaped to {after}: their numbers stay in order, and no axis moves",
+    AttentionTransposed: "the weights of an attention, of shape {shape}, sum to one along axis {axis}, and their "
+    "product with the values sums along the last: each output is no mean",
+    RowsSecond: "a recurrent layer is given data of shape {shape}: the {rows} rows that have a target each lie "
     "along the second axis, which it takes for time",
-    "pooled across": "axes 2 and 3 of an array of shape {shape} are pooled, its width and its channels: what "
+    PooledAcross: "axes 2 and 3 of an array of shape {shape} are pooled, its width and its channels: what "
     "convolutions return has its channels last",
-    "no axis": "mx.softmax is given no axis, and takes all of an array of shape {shape} for one row: it is the whole "
-    "batch that sums to one",
-    "down the rows": "a softmax, or its logarithm, runs along the first axis of an array of shape {shape}, where there "
+    SoftmaxOverAll: "mx.softmax is given no axis, and takes all of an array of shape {shape} for one row: it is the "
+    "whole batch that sums to one",
+    SoftmaxOverRows: "a softmax, or its logarithm, runs along the first axis of an array of shape {shape}, where there "
     "is a label for each row: it is the rows that share one probability, class by class",
 }
 
@@ -49,34 +51,32 @@ def channel_layout(seen: Observation) -> Iterator[Finding]:
     `x.swapaxes(0, 1)` before a recurrent layer; `mx.softmax(scores, axis=-1)`; `axis=(1, 2)` for
     the mean of pictures.
     """
-    yield from each(seen, "MP305", AXES, Severity.WARNING)
-    known = [*facts(seen, "down the rows"), *facts(seen, "no axis")]  # calls by which rows meet
-    for fact in [one for one in facts(seen, "rows mixed") if one.detail["looks"] and not known]:
-        ways = {"its place in the batch": fact.detail["place"], "the rows beside it": fact.detail["beside"]}
-        message = f"what {fact.detail['model']} returns for a row depends on "
-        message += f"{' and '.join(one for one in ways if ways[one])}: is an axis taken for another?"
-        severity = Severity.WARNING if fact.detail["sure"] else Severity.NOTE
-        yield rule("MP305").at(message, fact.file, fact.line, severity=severity)
+    yield from findings_from_facts(seen, "MP305", AXES, Severity.WARNING)
+    known = seen.has(SoftmaxOverRows, SoftmaxOverAll)  # calls by which rows meet
+    for fact, at in [one for one in seen.facts(RowsMixed) if one[0].looks and not known]:
+        ways = {"its place in the batch": fact.place, "the rows beside it": fact.beside}
+        message = f"what {fact.model} returns for a row depends on {' and '.join(one for one in ways if ways[one])}"
+        severity = Severity.WARNING if fact.sure else Severity.NOTE
+        yield rule("MP305").at(f"{message}: is an axis taken for another?", at.file, at.line, severity=severity)
     yield from _by_neighbours(seen)
 
 
 def _by_neighbours(seen: Observation) -> Iterator[Finding]:
     """Tell of data whose neighbours resemble each other along another axis than a layer takes for time."""
-    for fact in facts(seen, "time first"):
-        time, rows = float(str(fact.detail["time"])), float(str(fact.detail["channels"]))
+    for fact, at in seen.facts(TimeFirst):
+        time, rows = fact.time, fact.channels
         message = (
-            f"data of shape {fact.detail['shape']} seems to have its time first: neighbours correlate by {rows:.2f} "
+            f"data of shape {fact.shape} seems to have its time first: neighbours correlate by {rows:.2f} "
             f"along the first axis and by {time:.2f} along the second, which the layer takes for time"
         )
-        yield rule("MP305").at(message, fact.file, fact.line, severity=Severity.WARNING, first_axis=rows, time=time)
-    for fact in facts(seen, "channels first"):
-        if "channels" in fact.detail and "time" not in fact.detail:
-            message = f"data of shape {fact.detail['shape']} reaches a layer of {fact.detail['channels']} channels"
-            yield rule("MP305").at(message, fact.file, fact.line)
+        yield rule("MP305").at(message, at.file, at.line, severity=Severity.WARNING, first_axis=rows, time=time)
+    for fact, at in seen.facts(ChannelsFirst):
+        if fact.time is None:
+            message = f"data of shape {fact.shape} reaches a layer of {fact.channels:.0f} channels"
+            yield rule("MP305").at(message, at.file, at.line)
         else:
-            time, channels = float(str(fact.detail["time"])), float(str(fact.detail["channels"]))
             message = (
-                f"data of shape {fact.detail['shape']} seems to have its channels first: neighbours correlate by "
-                f"{channels:.2f} along the last axis and by {time:.2f} in time"
+                f"data of shape {fact.shape} seems to have its channels first: neighbours correlate by "
+                f"{fact.channels:.2f} along the last axis and by {fact.time:.2f} in time"
             )
-            yield rule("MP305").at(message, fact.file, fact.line, last_axis=channels, time=time)
+            yield rule("MP305").at(message, at.file, at.line, last_axis=fact.channels, time=fact.time)

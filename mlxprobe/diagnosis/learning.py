@@ -6,13 +6,18 @@ import itertools
 import math
 import statistics
 from collections.abc import Container, Iterator, Mapping
+from typing import TypeVar
 
 from mlxprobe.diagnosis.ends import SEVERAL, SQUARE, Told, ended
 from mlxprobe.diagnosis.levels import KNOWING, READ, at_chance, gains, known_level, knows, stays_near_chance
-from mlxprobe.diagnosis.registry import facts, finding, place, rule
+from mlxprobe.diagnosis.registry import finding, place, rule
 from mlxprobe.diagnosis.trends import CERTAIN, CLEAR, HIGHER, SURE, falls, falls_anew, ranked, trend
+from mlxprobe.protocol.facts.data import ConstantLevel
+from mlxprobe.protocol.facts.gradients import FirstGradient
+from mlxprobe.protocol.facts.losses import LossShare, Supervision, TwoClasses, Worth
+from mlxprobe.protocol.facts.updates import AnotherTraining, FirstUpdate, GradientsUnused, Resumed
 from mlxprobe.values.measures import steps_done, still
-from mlxprobe.values.observation import Fact, Observation
+from mlxprobe.values.observation import Observation, Sighting
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -25,6 +30,7 @@ KNOWS = ", far below that of a constant from the start: there may be nothing lef
 AHEAD = ", and may be a little below that of a constant on the same rows: there may be no more to learn"
 FAR_OFF = 2.0  # times chance
 IN_TURN = 0.2
+OfStream = TypeVar("OfStream", ConstantLevel, Resumed, Supervision, TwoClasses)
 
 
 @finding("MP306", "not-learning", Severity.WARNING, needs="losses")
@@ -66,26 +72,26 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
     Use instead: train on one batch again and again. Where its loss does not fall either, the loop or the rate is at
     fault, and a finding beside this one may name the cause; where it falls, inputs and targets do not go together.
     """
-    if any(fact.name == "first update" for fact in seen.facts) and steps_done(seen) < ENOUGH_LOSSES:
+    if seen.has(FirstUpdate) and steps_done(seen) < ENOUGH_LOSSES:
         return  # losses of micro-batches: so few updates show no trend
-    if still(seen) and any(fact.name == "gradients unused" for fact in seen.facts):
+    if still(seen) and seen.has(GradientsUnused):
         return  # which says all
-    to_fall, places = supervised(seen), _by_stream(seen, "supervision")
+    to_fall, places = supervised(seen), _by_stream(seen, Supervision)
     classes = seen.sheet.model.classes if seen.sheet.model else 0
-    chooses = any(fact.name == "worth" for fact in seen.facts)  # a policy, whose loss says nothing
-    yield from _far_off(seen, to_fall, _by_stream(seen, "resumed"), classes)
+    chooses = seen.has(Worth)  # a policy, whose loss says nothing
+    yield from _far_off(seen, to_fall, _by_stream(seen, Resumed), classes)
     for stream in sorted({one.stream for one in seen.losses}):
         told = _judged(seen, stream, to_fall.get(stream), classes)
         if told and not (chooses and told[1] is Severity.NOTE):
             message, severity, evidence = told
             here = places.get(stream)
-            file, line = (here.file, here.line) if here else place(seen, "first gradient")
+            file, line = (here.file, here.line) if here else place(seen, FirstGradient)
             yield rule("MP306").at(message, file, line, severity=severity, **evidence)
 
 
-def _by_stream(seen: Observation, name: str) -> dict[object, Fact]:
-    """Return the last fact of a name for each model's or function's losses."""
-    return {fact.detail["stream"]: fact for fact in seen.facts if fact.name == name}
+def _by_stream(seen: Observation, kind: type[OfStream]) -> dict[int, Sighting[OfStream]]:
+    """Return the last fact of a type for each model's or function's losses."""
+    return {fact.stream: at for fact, at in seen.every(kind)}
 
 
 def _judged(seen: Observation, stream: int, meant: bool | None, classes: int) -> Told | None:
@@ -94,15 +100,15 @@ def _judged(seen: Observation, stream: int, meant: bool | None, classes: int) ->
     values, last = list(itertools.chain(*trainings)), trainings[-1]
     if len(values) < ENOUGH_LOSSES:
         return None
-    known = _by_stream(seen, "constant level").get(stream)
-    level: Mapping[str, object] = known.detail if known else {}
-    binary = stream in _by_stream(seen, "two classes")
-    its = 0 if level.get("kind") == SQUARE else classes  # or those are another model's
+    known = _by_stream(seen, ConstantLevel).get(stream)
+    level = known.fact if known else None
+    binary = stream in _by_stream(seen, TwoClasses)
+    its = 0 if level is not None and level.kind == SQUARE else classes  # or those are another model's
     meant = meant if min(values) >= 0 else False
-    sure = bool(meant) and stream not in _by_stream(seen, "resumed")
-    mean, compares = _is_mean(seen), _by_stream(seen, "supervision").get(stream)
+    sure = bool(meant) and stream not in _by_stream(seen, Resumed)
+    mean, compares = _is_mean(seen), _by_stream(seen, Supervision).get(stream)
     chance = math.log(its) if its > 1 and mean else math.inf
-    one = mean and compares is not None and bool(compares.detail.get("single"))
+    one = mean and compares is not None and compares.fact.single
     calls = _calls(seen, stream) * len(last) / len(values)
     return (
         _diverged(last, meant, known_level(level, classes))
@@ -120,7 +126,7 @@ def _calls(seen: Observation, stream: int) -> int:
 
 
 def _far_off(
-    seen: Observation, to_fall: Mapping[int, bool], resumed: Container[object], classes: int
+    seen: Observation, to_fall: Mapping[int, bool], resumed: Container[int], classes: int
 ) -> Iterator[Finding]:
     """Tell of a first loss, a mean over positions, that is far above chance: the outputs are sure of what is wrong."""
     first = seen.losses[0] if seen.losses else None
@@ -129,38 +135,33 @@ def _far_off(
     if _is_mean(seen) and first.value > FAR_OFF * math.log(classes):
         message = f"the first loss is {first.value:.4g}, and chance is ln {classes:,} = {math.log(classes):.5g}: the "
         message += "outputs are far too large before anything is learned"
-        yield rule("MP306").at(message, *place(seen, "first gradient"), severity=Severity.NOTE, first=first.value)
+        yield rule("MP306").at(message, *place(seen, FirstGradient), severity=Severity.NOTE, first=first.value)
 
 
 def _is_mean(seen: Observation) -> bool:
     """Tell whether a loss is known to be the mean of its positions', or of those of them that carry any."""
-    told = [fact.detail for fact in facts(seen, "loss share")]
-    pairs = [zip(_texts(one["scales"]), _texts(one["shares"]), strict=False) for one in told]
-    off = [min(abs(float(a) - 1), abs(float(a) * float(b) - 1)) for a, b in itertools.chain(*pairs)]
+    pairs = [zip(fact.scales, fact.shares, strict=False) for fact, _ in seen.facts(LossShare)]
+    off = [min(abs(a - 1), abs(a * b - 1)) for a, b in itertools.chain(*pairs)]
     return bool(off) and max(off) < CLEAR
-
-
-def _texts(value: object) -> list[str]:
-    return list(map(str, value)) if isinstance(value, list) else []
 
 
 def long_trainings(seen: Observation, stream: int) -> list[list[float]]:
     """Return the readings of a model's losses, those of each training apart: of all together where none is long."""
     read = [one for one in seen.losses if one.stream == stream and math.isfinite(one.value)]
-    begun = [fact.detail for fact in seen.facts if fact.name == "another training"]
-    starts = [0, *sorted(int(str(one["call"])) for one in begun if one["stream"] == stream), math.inf]
+    begun = [fact.call for fact, _ in seen.every(AnotherTraining) if fact.stream == stream]
+    starts = [0, *sorted(begun), math.inf]
     parts = [[one.value for one in read if first <= one.step < last] for first, last in itertools.pairwise(starts)]
     return [part for part in parts if len(part) >= ENOUGH_LOSSES] or [[one.value for one in read]]
 
 
 def _going_on(seen: Observation, stream: int) -> list[list[float]]:
     """Return as one the readings of a model and of those that, at its line, go on later from a file; none without."""
-    places, resumed = _by_stream(seen, "supervision"), _by_stream(seen, "resumed")
+    places, resumed = _by_stream(seen, Supervision), _by_stream(seen, Resumed)
     if stream not in places or stream in resumed:
         return []
     here = places[stream]
-    later = [one for one, fact in places.items() if one in resumed and (fact.file, fact.line) == (here.file, here.line)]
-    streams = [stream, *sorted(one for one in map(int, map(str, later)) if one > stream)]
+    later = [one for one, at in places.items() if one in resumed and (at.file, at.line) == (here.file, here.line)]
+    streams = [stream, *sorted(one for one in later if one > stream)]
     parts = [part for one in streams for part in long_trainings(seen, one)]
     return [list(itertools.chain(*parts))] if streams[1:] else []
 
@@ -189,24 +190,25 @@ def _come_to_chance(values: list[float], classes: int, calls: float, *, meant: b
     return message, Severity.WARNING, {"first": values[0], "last": last[-1]}
 
 
-def _no_better(values: list[float], known: Mapping[str, object], *, meant: bool) -> Told | None:
+def _no_better(values: list[float], known: ConstantLevel | None, *, meant: bool) -> Told | None:
     """Tell of a loss that is no lower than that of the best constant, and falls no more."""
-    level, error, read = (float(str(known.get(name, 0))) for name in ("level", "error", "read"))
-    rest = values[len(values) // 3 :]
+    if known is None or gains(known) or not meant:
+        return None
+    level, rest = known.level, values[len(values) // 3 :]
     halves = [statistics.median(half) for half in (rest[: len(rest) // 2], rest[len(rest) // 2 :])]
-    low, high = level - 2 * error - NO_BETTER * level, (1 + MUCH_WORSE) * level
-    at_level = read >= READ and level > 0 and all(low <= half <= high for half in halves)
-    if gains(known) or not (meant and at_level and len(values) >= SEVERAL and trend(rest) > -HIGHER):
+    low, high = level - 2 * known.error - NO_BETTER * level, (1 + MUCH_WORSE) * level
+    at_level = known.read >= READ and level > 0 and all(low <= half <= high for half in halves)
+    if not (at_level and len(values) >= SEVERAL and trend(rest) > -HIGHER):
         return None
     message = (
-        f"the loss stays at {halves[1]:.4g}, and a constant that looks at no input has {level:.4g} on the {read:.0f} "
+        f"the loss stays at {halves[1]:.4g}, and a constant that looks at no input has {level:.4g} on the {known.read} "
         f"targets that were read: nothing is learned of what the inputs say about them"
     )
     return message, Severity.WARNING, {"first": values[0], "last": values[-1], "constant": level}
 
 
 def _flat(
-    values: list[float], level: Mapping[str, object], classes: int, *, sure: bool, meant: bool, chance: float
+    values: list[float], level: ConstantLevel | None, classes: int, *, sure: bool, meant: bool, chance: float
 ) -> Told | None:
     """Tell of a loss that does not fall by more than its scatter."""
     third, start = values[: len(values) // 3], values[: max(3, len(values) // 10)]
@@ -238,5 +240,4 @@ def supervised(seen: Observation) -> dict[int, bool]:
     """Return which models' losses compare outputs with targets, as far as is known; no losses read in turn do."""
     if in_turn(seen):
         return dict.fromkeys((one.stream for one in seen.losses), False)
-    told = [fact.detail for fact in seen.facts if fact.name == "supervision"]
-    return {int(str(detail["stream"])): bool(detail["supervised"]) for detail in told}
+    return {fact.stream: fact.supervised for fact, _ in seen.every(Supervision)}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
 
 from mlxprobe.diagnosis.trends import HIGHER, trend
+from mlxprobe.protocol.facts.data import ConstantLevel
 
 UNIFORM = 1e-4  # from chance, relative: float32 has no more to say
 NEAR_CHANCE, LONG = 0.01, 100  # relative, over the last two thirds of at least 100 gradient calls
@@ -16,15 +16,15 @@ READ = 200  # targets
 KNOWING, GAIN = 0.5, 0.01  # of a constant's loss
 
 
-def known_level(known: Mapping[str, object], classes: int) -> float:
+def known_level(known: ConstantLevel | None, classes: int) -> float:
     """Return what a model that knows nothing has: the best constant's loss, or chance; 0 where neither is known."""
-    level = float(str(known.get("level", 0))) if float(str(known.get("read", 0))) >= READ else 0.0
+    level = known.level if known is not None and known.read >= READ else 0.0
     return max(level, math.log(classes) if classes > 1 else 0.0)
 
 
-def knows(values: list[float], known: Mapping[str, object], classes: int) -> bool:
+def knows(values: list[float], known: ConstantLevel | None, classes: int) -> bool:
     """Tell whether a loss lies far below what no knowledge has all the time: the model knows its targets."""
-    level, error = known_level(known, classes), float(str(known.get("error", 0)))
+    level, error = known_level(known, classes), known.error if known is not None else 0.0
     return statistics.median(values) < KNOWING * level and max(values) < level - 2 * error
 
 
@@ -51,7 +51,6 @@ def stays_near_chance(values: list[float], classes: int, calls: float) -> bool:
     return trend(rest) > -HIGHER or (came_down and statistics.median(halves[1]) >= (1 - LEFT) * chance)
 
 
-def gains(known: Mapping[str, object]) -> bool:
+def gains(known: ConstantLevel | None) -> bool:
     """Tell whether a model may be better than the best constant by a hundredth: by two errors, on the same batches."""
-    gain, error, level = (float(str(known.get(name, 0))) for name in ("gain", "gain_error", "level"))
-    return gain + 2 * error > GAIN * level
+    return known is not None and known.gain + 2 * known.gain_error > GAIN * known.level

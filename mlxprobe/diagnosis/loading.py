@@ -6,8 +6,16 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, rule
-from mlxprobe.values.observation import Fact, Observation
+from mlxprobe.diagnosis.registry import finding, listed, rule
+from mlxprobe.protocol.facts.files import (
+    LoadedUnused,
+    OptimizerStateNotSaved,
+    OptimizerStateUnread,
+    OptimizerStateWiped,
+    WeightsDiffer,
+)
+from mlxprobe.protocol.facts.updates import OptimizerRenewed, ScheduleRestarted
+from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -32,36 +40,34 @@ def weights_not_loaded(seen: Observation) -> Iterator[Finding]:
     Use instead: `strict=True`, after renaming the keys.
     """
     told = set()
-    for fact in seen.facts:
-        if fact.name == "weights differ" and (found := misfit(fact, refused=seen.raised is not None)):
-            told.add((fact.file, fact.line))
-            yield rule("MP401").at(found[1], fact.file, fact.line, severity=found[0])
-    for fact in facts(seen, "loaded but unused"):
-        arrays, file = fact.detail["arrays"], fact.detail["file"]
-        if fact.detail["unused"] and (fact.file, fact.line) not in told:
-            message = f"none of the {arrays} arrays of {file} is ever evaluated: they have not reached the model"
-            yield rule("MP401").at(message, fact.file, fact.line)
+    for fact, at in seen.every(WeightsDiffer):
+        if found := misfit(fact, refused=seen.raised is not None):
+            told.add((at.file, at.line))
+            yield rule("MP401").at(found[1], at.file, at.line, severity=found[0])
+    for fact, at in seen.facts(LoadedUnused):
+        if fact.unused and (at.file, at.line) not in told:
+            message = f"none of the {fact.arrays} arrays of {fact.file} is ever evaluated: "
+            yield rule("MP401").at(f"{message}they have not reached the model", at.file, at.line)
 
 
-def misfit(fact: Fact, *, refused: bool) -> tuple[Severity, str] | None:
+def misfit(fact: WeightsDiffer, *, refused: bool) -> tuple[Severity, str] | None:
     """Judge weights that do not fit their module; None where they are a part of it, or more than it needs.
 
     What `strict=True` refuses is a finding where the program ended with it.
     """
-    shown = {kind: listed(fact.detail[kind]) for kind in ("missing", "extra", "shape", "renamed") if fact.detail[kind]}
-    text = "; ".join(f"{kind}: {names}" for kind, names in shown.items() if kind != "renamed")
-    if fact.detail.get("ranks"):
+    shown = {"missing": fact.missing, "extra": fact.extra, "shape": fact.shape}
+    text = "; ".join(f"{kind}: {listed(names)}" for kind, names in shown.items() if names)
+    if fact.ranks:
         return None  # an adapter of another rank, which has a code of its own
-    if fact.detail["strict"]:
+    if fact.strict:
         return (Severity.ERROR, f"weights do not fit the model; {text}") if refused else None
-    extra, left = "extra" in shown, f"{fact.detail['left']} of {fact.detail['of']} parameters"
-    fresh = fact.detail["left"] and fact.detail["first"] and not fact.detail["partial"]
+    left, fresh = f"{fact.left} of {fact.of} parameters", fact.left and fact.first and not fact.partial
     kinds = (
-        ("shape" in shown, Severity.ERROR, f"weights of other shapes are taken over; {text}"),
-        (extra and not fact.detail["taken"], Severity.ERROR, f"the model has none of these weights; {text}"),
-        ("renamed" in shown, Severity.ERROR, f"weights are left out for their prefix: {shown.get('renamed')}"),
-        (extra and fact.detail["resemble"], Severity.WARNING, f"weights seem to have other names than theirs; {text}"),
-        (fresh, Severity.NOTE, f"{left} are not among these weights: {shown.get('missing')}"),
+        (fact.shape, Severity.ERROR, f"weights of other shapes are taken over; {text}"),
+        (fact.extra and not fact.taken, Severity.ERROR, f"the model has none of these weights; {text}"),
+        (fact.renamed, Severity.ERROR, f"weights are left out for their prefix: {listed(fact.renamed)}"),
+        (fact.extra and fact.resemble, Severity.WARNING, f"weights seem to have other names than theirs; {text}"),
+        (fresh, Severity.NOTE, f"{left} are not among these weights: {listed(fact.missing)}"),
     )
     return next(((severity, message) for holds, severity, message in kinds if holds), None)
 
@@ -81,33 +87,30 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `optimizer.state = tree_unflatten(list(mx.load("step100/optimizer.safetensors").items()))`.
     """
-    for fact in facts(seen, "optimizer renewed"):
-        times, updates, span = (float(str(fact.detail[name])) for name in ("times", "updates", "span"))
-        message = f"a new {fact.detail['optimizer']}, without state, goes on where another like it was, again and again"
-        message += f", and begins its schedule anew after {updates:,.0f} of {span:,.0f} updates" if span else ""
-        rests = updates >= LONG_PHASE or fact.detail.get("rounds")
+    for fact, at in seen.facts(OptimizerRenewed):
+        updates, span = fact.updates, fact.span
+        message = f"a new {fact.optimizer}, without state, goes on where another like it was, again and again"
+        message += f", and begins its schedule anew after {updates:,} of {span:,} updates" if span else ""
+        rests = updates >= LONG_PHASE or fact.rounds
         severity = Severity.WARNING if span or not rests else Severity.NOTE
-        evidence = {"renewals": times, "updates": updates} | ({"span": span} if span else {})
-        yield rule("MP402").at(message, fact.file, fact.line, severity=severity, **evidence)
-    for fact in facts(seen, "optimizer state unread"):
-        message = f"training goes on from {fact.detail['weights']} and leaves {listed(fact.detail['unread'])} unread"
-        yield rule("MP402").at(message, fact.file, fact.line)
-    for fact in facts(seen, "optimizer state wiped"):
-        kept = fact.detail.get("kept")
+        evidence = {"renewals": fact.times, "updates": updates} | ({"span": span} if span else {})
+        yield rule("MP402").at(message, at.file, at.line, severity=severity, **evidence)
+    for fact, at in seen.facts(OptimizerStateUnread):
+        message = f"training goes on from {fact.weights} and leaves {listed(fact.unread)} unread"
+        yield rule("MP402").at(message, at.file, at.line)
+    for fact, at in seen.facts(OptimizerStateWiped):
+        kept = fact.kept
         begins = f"goes on at step {kept} without the moments in it" if kept else "begins at step 0 all the same"
-        message = f"{fact.detail['file']} was read, and the optimizer {begins}"
-        yield rule("MP402").at(message, fact.file, fact.line)
-    begun = [fact for fact in seen.facts if fact.name == "schedule begun anew"]
-    for fact in facts(seen, "optimizer state not saved"):
+        yield rule("MP402").at(f"{fact.file} was read, and the optimizer {begins}", at.file, at.line)
+    for fact, at in seen.facts(OptimizerStateNotSaved):
         message = (
-            f"training goes on from {fact.detail['weights']}, which this program saved after {fact.detail['updates']} "
-            "updates, with a new optimizer"
+            f"training goes on from {fact.weights}, which this program saved after {fact.updates} updates, with a new "
+            "optimizer"
         )
-        cut = next((one.detail for one in begun if one.detail["updates"] == fact.detail["updates"]), None)
+        cut = next((one for one, _ in seen.every(ScheduleRestarted) if one.updates == fact.updates), None)
         if cut is None:
-            told = rule("MP402").at(message, fact.file, fact.line, severity=Severity.NOTE)
+            told = rule("MP402").at(message, at.file, at.line, severity=Severity.NOTE)
             yield replace(told, instead=IF_RESUMED)
         else:
-            made, span = float(str(cut["made"])), float(str(cut["span"]))
-            message += f" like its last, whose schedule begins anew after {made:,.0f} of {span:,.0f} updates"
-            yield rule("MP402").at(message, fact.file, fact.line, updates=made, span=span)
+            message += f" like its last, whose schedule begins anew after {cut.made:,} of {cut.span:,} updates"
+            yield rule("MP402").at(message, at.file, at.line, updates=cut.made, span=cut.span)

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
 from mlxprobe.diagnosis.misgiven import misgiven
-from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
-from mlxprobe.values.observation import Fact, Observation
+from mlxprobe.diagnosis.registry import finding, listed, rule, seen_at
+from mlxprobe.protocol.facts.data import ConstantLevel
+from mlxprobe.protocol.facts.losses import (
+    ArgumentUnused,
+    ChosenByProbabilities,
+    HandWrittenLogSoftmax,
+    LossShare,
+    NoLabels,
+    OneOutcome,
+    ProbabilitiesGiven,
+    SquashedTwice,
+    Supervision,
+    Worth,
+)
+from mlxprobe.values.observation import Observation, Sighting
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -50,37 +63,35 @@ def label_free_loss(seen: Observation) -> Iterator[Finding]:
     what takes no part on purpose can stay as it is.
     """
     named = False
-    for fact in facts(seen, "argument unreached"):
-        told, read = (_list(fact.detail.get(key)) for key in ("names", "read"))
-        names = [name for name in told if name not in read]
+    for fact, at in seen.facts(ArgumentUnused):
+        names = [name for name in fact.names if name not in fact.read]
         labels = [name for name in names if LABELS.search(name)]
-        if read:
-            message = f"{summed_up(read)} takes no part in the loss, but for what Python makes of its numbers"
-            one = rule("MP301").at(message + seen_at(fact), fact.file, fact.line, severity=Severity.NOTE)
-            yield one if any(map(LABELS.search, read)) else replace(one, instead=NO_LABEL)
+        if fact.read:
+            message = f"{summed_up(fact.read)} takes no part in the loss, but for what Python makes of its numbers"
+            one = rule("MP301").at(message + seen_at(fact), at.file, at.line, severity=Severity.NOTE)
+            yield one if any(map(LABELS.search, fact.read)) else replace(one, instead=NO_LABEL)
         if not names:
             continue  # what was told has reached a later loss
         if labels:
-            severity = Severity.NOTE if fact.detail.get("itself") else Severity.ERROR
+            severity = Severity.NOTE if fact.itself else Severity.ERROR
             message, named = f"{listed(labels)} takes no part in the loss{seen_at(fact)}", True
-            yield rule("MP301").at(message, fact.file, fact.line, severity=severity)
+            yield rule("MP301").at(message, at.file, at.line, severity=severity)
         else:
-            reached = fact.detail["reached"]
-            pair = len(names) == len(_list(reached)) == 1  # inputs, and what else but labels
+            pair = len(names) == len(fact.reached) == 1  # inputs, and what else but labels
             message = f"the argument {summed_up(names)} takes no part in the loss{seen_at(fact)}"
-            greedy = [name for name in _list(fact.detail.get("greedy")) if name in names]
+            greedy = [name for name in fact.greedy if name in names]
             if greedy:
                 message += f"; it picks log-probabilities at their own largest, and not at {listed(greedy)}"
             needed = any(map(NEEDED.fullmatch, names))
             severity = Severity.WARNING if pair or greedy or needed else Severity.NOTE
-            one = rule("MP301").at(message, fact.file, fact.line, severity=severity)
+            one = rule("MP301").at(message, at.file, at.line, severity=severity)
             yield one if pair or greedy else replace(one, instead=NO_LABEL)
-    for fact in facts(seen, "no labels") if not named else ():
+    for fact, at in seen.facts(NoLabels) if not named else ():
         message = "the loss is one of log-probabilities, and its ids choose embedding rows alone: no label picks any"
-        yield rule("MP301").at(message + seen_at(fact), fact.file, fact.line, severity=Severity.WARNING)
+        yield rule("MP301").at(message + seen_at(fact), at.file, at.line, severity=Severity.WARNING)
 
 
-def summed_up(names: list[str]) -> str:
+def summed_up(names: Sequence[str]) -> str:
     """Put the names of arguments in a row, those of one container in a word."""
     held: dict[str, list[str]] = {}
     for name in names:
@@ -107,23 +118,22 @@ def hand_written_log_softmax(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `nn.losses.cross_entropy(logits, labels)`, or `logits - mx.logsumexp(logits, axis=-1, keepdims=True)`.
     """
-    for fact in facts(seen, "hand-written log-softmax"):
-        kind = str(fact.detail["kind"])
-        severity = Severity.NOTE if kind in STABLE else Severity.WARNING
-        how = STABLE.get(kind, f"by hand, {kind}: it overflows or underflows")
-        yield rule("MP302").at(f"the loss takes a log-softmax {how}", fact.file, fact.line, severity=severity)
+    for fact, at in seen.facts(HandWrittenLogSoftmax):
+        severity = Severity.NOTE if fact.kind in STABLE else Severity.WARNING
+        how = STABLE.get(fact.kind, f"by hand, {fact.kind}: it overflows or underflows")
+        yield rule("MP302").at(f"the loss takes a log-softmax {how}", at.file, at.line, severity=severity)
 
-    for fact in facts(seen, "probabilities"):
+    for _, at in seen.facts(ProbabilitiesGiven):
         message = "the loss takes logarithms of probabilities, and is given what a softmax returns"
-        yield rule("MP302").at(message, fact.file, fact.line)
+        yield rule("MP302").at(message, at.file, at.line)
 
-    for fact in facts(seen, "chosen by probabilities"):
+    for _, at in seen.facts(ChosenByProbabilities):
         message = "mx.random.categorical wants logits, and is given probabilities: its choices are nearly even; give it"
-        yield rule("MP302").at(f"{message} mx.log(probabilities), or the logits", fact.file, fact.line)
+        yield rule("MP302").at(f"{message} mx.log(probabilities), or the logits", at.file, at.line)
 
-    for fact in facts(seen, "squashed twice"):
-        message = f"the loss is one of logits, and is given what is a {fact.detail['kind']} already{seen_at(fact)}"
-        yield rule("MP302").at(message, fact.file, fact.line)
+    for fact, at in seen.facts(SquashedTwice):
+        message = f"the loss is one of logits, and is given what is a {fact.kind} already{seen_at(fact)}"
+        yield rule("MP302").at(message, at.file, at.line)
     yield from misgiven(seen)
 
 
@@ -146,51 +156,47 @@ def loss_share(seen: Observation) -> Iterator[Finding]:
     Use instead: `(cross_entropy(logits, targets) * mask).sum() / mask.sum()`; zeros as the targets of fakes.
     """
     yield from _one_outcome(seen)
-    supervised = [one.detail["supervised"] for one in seen.facts if one.name == "supervision"]
-    labelled = all(supervised)  # rewards may be one act's
-    for fact in facts(seen, "loss share"):
-        share = float(str(fact.detail["carrying"])) / float(str(fact.detail["positions"]))
+    labelled = all(one.supervised for one, _ in seen.every(Supervision))  # rewards may be one act's
+    for fact, at in seen.facts(LossShare):
+        share = fact.carrying / fact.positions
         if _divided_by_all(fact, round(seen.sheet.gradients / max(1, seen.sheet.updates))):
             message = f"the loss is divided by all positions, and {share:.0%} of them carry it"
-            yield rule("MP308").at(message, fact.file, fact.line, share=share)
-        yield from _wrong_ones(fact, share, labelled=labelled)
+            yield rule("MP308").at(message, at.file, at.line, share=share)
+        yield from _wrong_ones(fact, at, share, labelled=labelled)
 
 
-def _wrong_ones(fact: Fact, share: float, *, labelled: bool) -> Iterator[Finding]:
+def _wrong_ones(fact: LossShare, at: Sighting[LossShare], share: float, *, labelled: bool) -> Iterator[Finding]:
     """Tell of positions that are not meant to carry loss: padding, or what a mask is to leave out."""
-    padding, trained, read = (float(str(fact.detail[name])) for name in ("padding", "trained", "read"))
-    tails = float(str(fact.detail["tails"]))
-    padded, looks = (float(str(fact.detail.get(name, 0))) for name in ("padded", "looks"))
-    if padded == looks >= ENOUGH_TAILS:
-        message = f"padding alone carries loss: the id {fact.detail['id']} at the end of a row, and no position before"
+    looks = fact.looks
+    if fact.padded == looks >= ENOUGH_TAILS:
+        message = f"padding alone carries loss: the id {fact.id} at the end of a row, and no position before"
         message += " it; is the mask the wrong way round?"
-        yield rule("MP308").at(message, fact.file, fact.line, severity=Severity.WARNING, looks=looks)
-    elif fact.detail.get("alone", 0) == looks >= ENOUGH_CLASSES and share < SOME:
-        message = f"targets of one class alone carry loss, {share:.0%} of all, at each of {looks:.0f} looks, and the "
+        yield rule("MP308").at(message, at.file, at.line, severity=Severity.WARNING, looks=looks)
+    elif fact.alone == looks >= ENOUGH_CLASSES and share < SOME:
+        message = f"targets of one class alone carry loss, {share:.0%} of all, at each of {looks} looks, and the "
         message += "others are of several: is the mask the wrong way round?"
-        severity = Severity.WARNING if labelled or not fact.detail.get("amounts", True) else Severity.NOTE
-        yield rule("MP308").at(message, fact.file, fact.line, severity=severity, looks=looks, share=share)
-    elif trained == padding > MUCH_PADDING * read and tails >= ENOUGH_TAILS:
-        message = f"padding carries loss: {padding / read:.0%} of the targets are the id {fact.detail['id']} again"
-        yield rule("MP308").at(f"{message} at the end of a row", fact.file, fact.line, padding=padding / read)
+        severity = Severity.WARNING if labelled or not fact.amounts else Severity.NOTE
+        yield rule("MP308").at(message, at.file, at.line, severity=severity, looks=looks, share=share)
+    elif fact.trained == fact.padding > MUCH_PADDING * fact.read and fact.tails >= ENOUGH_TAILS:
+        padding = fact.padding / fact.read
+        message = f"padding carries loss: {padding:.0%} of the targets are the id {fact.id} again at the end of a row"
+        yield rule("MP308").at(message, at.file, at.line, padding=padding)
 
 
 def _one_outcome(seen: Observation) -> Iterator[Finding]:
     """Tell of a model whose targets are all of one value."""
-    for fact in [one for one in facts(seen, "one outcome") if one.detail["looks"]]:
-        value, read, classes = (float(str(fact.detail[name])) for name in ("value", "read", "classes"))
-        message = f"all {read:.0f} targets that were read, at {fact.detail['looks']} looks, are {value:g}: a constant "
+    for fact, at in [one for one in seen.facts(OneOutcome) if one[0].looks]:
+        message = f"all {fact.read} targets that were read, at {fact.looks} looks, are {fact.value:g}: a constant "
         message += "answers them all"
-        common = classes >= SEVERAL or value == 1  # of two the rare one is counted from zero, as a rule
-        proved = fact.detail["filled"] or (common and read >= MANY_TARGETS)
+        common = fact.classes >= SEVERAL or fact.value == 1  # of two the rare one is counted from zero, as a rule
+        proved = fact.filled or (common and fact.read >= MANY_TARGETS)
         severity = Severity.WARNING if proved else Severity.NOTE
-        yield rule("MP308").at(message, fact.file, fact.line, severity=severity, read=read)
-    for fact in facts(seen, "constant level"):
-        level, read = float(str(fact.detail["level"])), float(str(fact.detail["read"]))
-        if fact.detail.get("whole") and fact.detail["kind"] == "square" and level == 0 and read >= MANY_TARGETS / 2:
-            message = f"all {read:.0f} targets that were read are one whole number, and the loss is a squared error: a "
-            message += "constant answers them all. Were their fractions cut off?"
-            yield rule("MP308").at(message, fact.file, fact.line, severity=Severity.WARNING, read=read)
+        yield rule("MP308").at(message, at.file, at.line, severity=severity, read=fact.read)
+    for fact, at in seen.facts(ConstantLevel):
+        if fact.whole and fact.kind == "square" and fact.level == 0 and fact.read >= MANY_TARGETS / 2:
+            message = f"all {fact.read} targets that were read are one whole number, and the loss is a squared error: "
+            message += "a constant answers them all. Were their fractions cut off?"
+            yield rule("MP308").at(message, at.file, at.line, severity=Severity.WARNING, read=fact.read)
 
 
 @finding("MP310", "reversed-sign", Severity.WARNING)
@@ -205,25 +211,19 @@ def reversed_sign(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `loss = -mx.mean(log_prob * advantages)`.
     """
-    for fact in facts(seen, "worth"):
-        looks, worse = (float(str(fact.detail[name])) for name in ("looks", "worse"))
-        if worse == looks >= ENOUGH_TAILS:
-            message = f"what has high {fact.detail['argument']} is made less likely, at each of {looks:.0f} looks"
-            yield rule("MP310").at(message, fact.file, fact.line, looks=looks)
+    for fact, at in seen.facts(Worth):
+        if fact.worse == fact.looks >= ENOUGH_TAILS:
+            message = f"what has high {fact.argument} is made less likely, at each of {fact.looks} looks"
+            yield rule("MP310").at(message, at.file, at.line, looks=fact.looks)
 
 
-def _divided_by_all(fact: Fact, calls: int) -> bool:
+def _divided_by_all(fact: LossShare, calls: int) -> bool:
     """Tell whether what carries loss weighs as in a mean of all, or of all that the `calls` of an update have.
 
     Where the share is always the same, such a weight can be that of a mean of these which is scaled.
     """
-    shares, scales = ([float(one) for one in _list(fact.detail[name])] for name in ("shares", "scales"))
-    varies = max(shares) - min(shares) > VARIES
-    scaled = any(abs(k * max(shares) - 1) < 2 * SAME for k in range(1, SIMPLE + 1))
-    of_all = any(all(abs(k * one - 1) < SAME for one in scales) for k in {1, calls})
-    looks = float(str(fact.detail["looks"]))
-    return of_all and looks >= ENOUGH_LOOKS and max(shares) < NEARLY_ALL and (varies or not scaled)
-
-
-def _list(value: object) -> list[str]:
-    return value if isinstance(value, list) else []
+    most = max(fact.shares)
+    varies = most - min(fact.shares) > VARIES
+    scaled = any(abs(k * most - 1) < 2 * SAME for k in range(1, SIMPLE + 1))
+    of_all = any(all(abs(k * one - 1) < SAME for one in fact.scales) for k in {1, calls})
+    return of_all and fact.looks >= ENOUGH_LOOKS and most < NEARLY_ALL and (varies or not scaled)

@@ -8,7 +8,10 @@ import math
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.evaluation import GROWING, evaluates
-from mlxprobe.diagnosis.registry import facts, finding, place, rule
+from mlxprobe.diagnosis.registry import finding, place, rule
+from mlxprobe.protocol.facts.gradients import FirstGradient
+from mlxprobe.protocol.facts.memory import BuffersHeld, CacheUnbounded, ContainerGrows
+from mlxprobe.protocol.facts.updates import FirstUpdate
 from mlxprobe.values.measures import active_floors, growth_per_step, megabytes, pending_slope
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
@@ -63,11 +66,11 @@ def _arrays(seen: Observation) -> Iterator[Finding]:
     if per_step >= EACH_BYTES and min(rises) > max(GROWTH_BYTES, GROWTH_SHARE * floors[0]) * 4 / parts:
         written = f"{per_step / 1e6:.2f} MB" if per_step >= 1e5 else f"{per_step / 1e3:.1f} kB"
         message = f"the memory of MLX's arrays grows by about {written} a step, to the end"
-        kept = list(facts(seen, "container grows"))
-        if kept:
-            message += f"; {kept[0].detail['variable']} grows with it, to {kept[0].detail['arrays']} arrays"
-        file, line = (kept[0].file, kept[0].line) if kept else place(seen, "first update")
-        evidence = {"bytes_per_step": per_step} | ({"arrays": float(str(kept[0].detail["arrays"]))} if kept else {})
+        file, line = place(seen, FirstUpdate)
+        evidence = {"bytes_per_step": per_step}
+        for kept, at in itertools.islice(seen.facts(ContainerGrows), 1):
+            message += f"; {kept.variable} grows with it, to {kept.arrays} arrays"
+            file, line, evidence["arrays"] = at.file, at.line, kept.arrays
         yield rule("MP103").at(message, file, line, severity=Severity.WARNING, **evidence)
 
 
@@ -82,14 +85,12 @@ def _beside(seen: Observation) -> Iterator[Finding]:
         return
     per_step = grown / len(rises) * PARTS / len(seen.steps)
     message = f"the process grows by {megabytes(per_step)} a step, to the end, and MLX's arrays do not"
-    file, line = place(seen, "first gradient", "first update")
+    file, line = place(seen, FirstGradient, FirstUpdate)
     severity = Severity.NOTE
-    for fact in facts(seen, "cache without end"):
-        results, hits = (float(str(fact.detail[name])) for name in ("results", "hits"))
-        message += f": `{fact.detail['function']}` keeps all {results:,.0f} results of its calls, of which {hits:,.0f} "
+    for cache, at in itertools.islice(seen.facts(CacheUnbounded), 1):
+        message += f": `{cache.function}` keeps all {cache.results:,} results of its calls, of which {cache.hits:,} "
         message += "were asked for again"
-        file, line, severity = fact.file, fact.line, Severity.WARNING
-        break
+        file, line, severity = at.file, at.line, Severity.WARNING
     yield rule("MP103").at(message, file, line, severity=severity, bytes_per_step=per_step)
 
 
@@ -127,7 +128,7 @@ def cache_growth(seen: Observation) -> Iterator[Finding]:
         f"need more than {megabytes(peak)}{lengths}"
     )
     severity = Severity.WARNING if free and floors[-1] >= WARNED * peak else Severity.NOTE
-    file, line = place(seen, "first gradient", "first update")
+    file, line = place(seen, FirstGradient, FirstUpdate)
     evidence = {"cache_bytes": floors[-1], "bytes_per_step": late / per_part, "peak_bytes": float(peak)}
     yield rule("MP113").at(message, file, line, severity=severity, **evidence)
 
@@ -178,21 +179,20 @@ def buffer_count(seen: Observation) -> Iterator[Finding]:
 
     Use instead: pad to few lengths; keep numbers and NumPy arrays; make constants once, outside of what is compiled.
     """
-    for fact in [one for one in seen.facts if one.name == "buffers"][-1:]:
-        of = {name: float(str(figure)) for name, figure in fact.detail.items() if name != "metal"}
-        growth = {name: of[f"{name}_per_step"] for name in KEPT_BY}
-        now, each, step = sum(of[name] for name in KEPT_BY), sum(growth.values()), max(fact.step, 1)
-        if each <= 0 or now >= of["limit"]:
+    for told, at in [*seen.every(BuffersHeld)][-1:]:
+        growth = {"kept": told.kept_per_step, "traced": told.traced_per_step, "pending": told.pending_per_step}
+        now, each, step = told.kept + told.traced + told.pending, sum(growth.values()), max(at.step, 1)
+        if each <= 0 or now >= told.limit:
             continue
-        end = step + (of["limit"] - now) / each
-        most = now - of["traced"] + of["most_traced"] if of["most_traced"] else math.inf
-        bounded = growth["traced"] > each / 2 and most < of["limit"]
+        end = step + (told.limit - now) / each
+        most = now - told.traced + told.most_traced if told.most_traced else math.inf
+        bounded = growth["traced"] > each / 2 and most < told.limit
         bounded |= growth["pending"] > each / 2 and evaluates(seen)
         if bounded or end > MOST_STEPS or step < max(MANY_STEPS, SEEN_SHARE * end):
             continue
         parts = ", ".join(f"{rise:.3g} {KEPT_BY[name]}" for name, rise in growth.items() if rise)
-        where = "this run ends" if fact.detail["metal"] else "on a Mac this run would end"
-        message = f"{each:.3g} arrays more at every step ({parts}): {where} near step {end:,.0f}, at {of['limit']:,.0f}"
+        where = "this run ends" if told.metal else "on a Mac this run would end"
+        message = f"{each:.3g} arrays more at every step ({parts}): {where} near step {end:,.0f}, at {told.limit:,}"
         lasts = max([step, *(one.span for one in seen.sheet.optimizers)]) >= end
         evidence = {
             "arrays": now,
@@ -202,8 +202,10 @@ def buffer_count(seen: Observation) -> Iterator[Finding]:
             "ends_at_step": round(end),
         }
         severity = Severity.WARNING if lasts else Severity.NOTE
-        held = [one for one in facts(seen, "container grows") if growth["kept"] > each / 2]
-        site = max(held, key=lambda one: float(str(one.detail["arrays"])), default=fact)
+        file, line = at.file, at.line
+        held = [*seen.facts(ContainerGrows)] if growth["kept"] > each / 2 else []
         if held:
-            message += f"; {site.detail['variable']} grows with them"
-        yield rule("MP114").at(message, site.file, site.line, severity=severity, **evidence)
+            most_held, there = max(held, key=lambda one: one[0].arrays)
+            message += f"; {most_held.variable} grows with them"
+            file, line = there.file, there.line
+        yield rule("MP114").at(message, file, line, severity=severity, **evidence)

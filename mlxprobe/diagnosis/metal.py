@@ -10,7 +10,6 @@ from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Remark
 
 NEVER_RUN = "written from documentation and public threads; never run on Metal"
-ON_METAL = "on Metal"  # the fact of a program whose default device is a Mac's GPU
 LONG_STEP_S = 5.0  # the watchdog's time is not documented; threads speak of about five seconds, and of less
 WARM_UP = 2  # steps in which kernels are compiled
 MLX = "https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.{}.html"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import facts, rule
+from mlxprobe.diagnosis.registry import rule
+from mlxprobe.protocol.facts.losses import WronglyGiven
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 
@@ -46,7 +47,6 @@ INSTEAD = {
 
 def misgiven(seen: Observation) -> Iterator[Finding]:
     """Tell of losses that are given numbers which they do not take."""
-    for fact in facts(seen, "misgiven"):
-        kind = str(fact.detail["kind"])
-        told = rule("MP302").at(GIVEN[kind].format(**fact.detail), fact.file, fact.line, misgiven=1.0)
-        yield replace(told, instead=INSTEAD[kind])
+    for fact, at in seen.facts(WronglyGiven):
+        told = rule("MP302").at(GIVEN[fact.kind].format(**fact.as_dict()), at.file, at.line, misgiven=1.0)
+        yield replace(told, instead=INSTEAD[fact.kind])

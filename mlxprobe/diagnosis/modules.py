@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
+from mlxprobe.diagnosis.registry import finding, listed, rule, seen_at
+from mlxprobe.protocol.facts.models import (
+    ArrayUntrained,
+    DroppedOut,
+    EvaluationMode,
+    FrozenStatisticsMoved,
+    LastBatch,
+    ModesDiffer,
+    ParameterOverwritten,
+    StatisticsUpdatedFrozen,
+    TieParted,
+    TrainingMode,
+)
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -28,13 +40,13 @@ def array_without_parameter(seen: Observation) -> Iterator[Finding]:
 
     Use instead: a name without an underscore, a list in place of a tuple, `nn.Module` as the base class.
     """
-    for fact in [one for one in facts(seen, "array untrained") if one.detail["paths"]]:
-        paths = fact.detail["paths"]
-        one = isinstance(paths, list) and len(paths) == 1
+    for fact, at in seen.facts(ArrayUntrained):
+        one = len(fact.paths) == 1
         are = "reaches the loss and is no parameter: it is" if one else "reach the loss and are no parameters: they are"
-        message = f"{listed(paths)} {are} never trained{seen_at(fact)}"
-        severity = Severity.WARNING if fact.detail.get("joins", True) else Severity.NOTE
-        yield rule("MP213").at(message, fact.file, fact.line, severity=severity)
+        message = f"{listed(fact.paths)} {are} never trained{seen_at(fact)}"
+        severity = Severity.WARNING if fact.joins else Severity.NOTE
+        if fact.paths:
+            yield rule("MP213").at(message, at.file, at.line, severity=severity)
 
 
 @finding("MP214", "parameter-overwritten", Severity.WARNING)
@@ -48,9 +60,9 @@ def parameter_overwritten(seen: Observation) -> Iterator[Finding]:
 
     Use instead: a new array, `weight = mx.where(mask, self.weight, 0)`; what is no parameter behind an underscore.
     """
-    for fact in facts(seen, "parameter overwritten"):
-        message = f"the loss function writes into {listed(fact.detail['paths'])}{seen_at(fact)}"
-        yield rule("MP214").at(message, fact.file, fact.line)
+    for fact, at in seen.facts(ParameterOverwritten):
+        message = f"the loss function writes into {listed(fact.paths)}{seen_at(fact)}"
+        yield rule("MP214").at(message, at.file, at.line)
 
 
 @finding("MP218", "parted-tie", Severity.WARNING)
@@ -65,12 +77,10 @@ def parted_tie(seen: Observation) -> Iterator[Finding]:
 
     Use instead: one layer for both, `self.embed.as_linear(hidden)` for an `nn.Embedding`.
     """
-    for fact in facts(seen, "tie parted"):
-        kinds = fact.detail["kinds"]
-        alike = isinstance(kinds, list) and len(set(kinds)) == 1
-        message = f"{fact.detail['one']} and {fact.detail['other']} were one array before the first update, and are two"
-        severity = Severity.NOTE if alike else Severity.WARNING
-        yield rule("MP218").at(message, fact.file, fact.line, severity=severity)
+    for fact, at in seen.facts(TieParted):
+        message = f"{fact.one} and {fact.other} were one array before the first update, and are two"
+        severity = Severity.NOTE if len(set(fact.kinds)) == 1 else Severity.WARNING
+        yield rule("MP218").at(message, at.file, at.line, severity=severity)
 
 
 @finding("MP215", "mode", Severity.WARNING)
@@ -94,39 +104,34 @@ def mode(seen: Observation) -> Iterator[Finding]:
     Use instead: `model.train()` before each epoch's steps, `model.eval()` before each validation; after each
     `model.train()` `model.backbone.eval()`, where that is frozen.
     """
-    for fact in facts(seen, "evaluation mode"):
-        message = f"{fact.detail['kind']} ({listed(fact.detail['paths'])}) is in evaluation mode while training"
-        message += f", since here{seen_at(fact)}" if fact.detail["seen"] else ""
-        yield rule("MP215").at(message, fact.file, fact.line)
-    for fact in facts(seen, "dropped out"):
-        kept = float(str(fact.detail["kept"]))
-        message = f"dropout ({listed(fact.detail['paths'])}) sets {1 - kept:.0%} of what it is given to zero: is the "
+    for fact, at in seen.facts(EvaluationMode):
+        message = f"{fact.kind} ({listed(fact.paths)}) is in evaluation mode while training"
+        message += f", since here{seen_at(fact)}" if fact.seen else ""
+        yield rule("MP215").at(message, at.file, at.line)
+    for fact, at in seen.facts(DroppedOut):
+        message = f"dropout ({listed(fact.paths)}) sets {1 - fact.kept:.0%} of what it is given to zero: is the "
         message += f"share meant that is kept?{seen_at(fact)}"
-        severity = Severity.WARNING if kept <= HARDLY else Severity.NOTE
-        yield rule("MP215").at(message, fact.file, fact.line, severity=severity, kept=kept)
-    for fact in facts(seen, "last batch"):
-        share = float(str(fact.detail["momentum"]))
-        message = f"momentum is the share that the running statistics of {fact.detail['path']} take from each batch: "
+        severity = Severity.WARNING if fact.kept <= HARDLY else Severity.NOTE
+        yield rule("MP215").at(message, at.file, at.line, severity=severity, kept=fact.kept)
+    for fact, at in seen.facts(LastBatch):
+        share = fact.momentum
+        message = f"momentum is the share that the running statistics of {fact.path} take from each batch: "
         message += f"at {share:g} they are little more than those of the last one. Is {1 - share:.3g} meant?"
-        yield rule("MP215").at(message, fact.file, fact.line, share=share)
-    moved = any(fact.name == "statistics moved" for fact in seen.facts)
-    for fact in [] if moved else facts(seen, "frozen statistics"):
+        yield rule("MP215").at(message, at.file, at.line, share=share)
+    for fact, at in () if seen.has(FrozenStatisticsMoved) else seen.facts(StatisticsUpdatedFrozen):
         message = (
             f"frozen batch normalisation goes on in training mode: its statistics follow the new data{seen_at(fact)}"
         )
-        yield rule("MP215").at(message, fact.file, fact.line, severity=Severity.NOTE)
-    for fact in facts(seen, "training mode"):
-        message = f"{fact.detail['kind']} is in training mode where the model is evaluated, outside of any gradient"
-        yield rule("MP215").at(message, fact.file, fact.line)
-    for fact in [one for one in facts(seen, "modes apart") if one.detail["looks"]]:
-        apart = float(str(fact.detail["apart"]))
-        message = (
-            f"in evaluation mode {fact.detail['model']} returns something else: for the same rows, its mean outputs "
-        )
-        message += f"lie {apart:.1f} standard deviations from those in training mode"
-        yield rule("MP215").at(message, fact.file, fact.line, apart=apart)
-    for fact in facts(seen, "statistics moved"):
-        apart = float(str(fact.detail["moved"]))
-        message = f"{fact.detail['path']} is frozen, and its running statistics go on: {apart:.1f} standard deviations"
+        yield rule("MP215").at(message, at.file, at.line, severity=Severity.NOTE)
+    for fact, at in seen.facts(TrainingMode):
+        message = f"{fact.kind} is in training mode where the model is evaluated, outside of any gradient"
+        yield rule("MP215").at(message, at.file, at.line)
+    for fact, at in seen.facts(ModesDiffer):
+        if fact.looks:
+            message = f"in evaluation mode {fact.model} returns something else: for the same rows, its mean outputs "
+            message += f"lie {fact.apart:.1f} standard deviations from those in training mode"
+            yield rule("MP215").at(message, at.file, at.line, apart=fact.apart)
+    for fact, at in seen.facts(FrozenStatisticsMoved):
+        message = f"{fact.path} is frozen, and its running statistics go on: {fact.moved:.1f} standard deviations"
         message += f" away by now, for it is in training mode{seen_at(fact)}"
-        yield rule("MP215").at(message, fact.file, fact.line, moved=apart)
+        yield rule("MP215").at(message, at.file, at.line, moved=fact.moved)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, rule, seen_at
+from mlxprobe.diagnosis.registry import finding, rule, seen_at
+from mlxprobe.protocol.facts.data import InputGrows
+from mlxprobe.protocol.facts.models import RowByRow
+from mlxprobe.protocol.facts.work import EvaluatedWithin, HugeGraph, LossBroadcast, Piecemeal, Promoted
 from mlxprobe.values.measures import megabytes
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
@@ -28,15 +31,15 @@ def one_huge_graph(seen: Observation) -> Iterator[Finding]:
     Use instead: gradients of shorter pieces (truncated backpropagation, with `mx.stop_gradient` between them);
     `mx.checkpoint` around blocks of steps, which computes them anew; or the derivative that is known in closed form.
     """
-    for fact in facts(seen, "huge graph"):
-        operators, given, peak = (float(str(fact.detail[name])) for name in ("operators", "given_bytes", "peak_bytes"))
-        message = f"one gradient call is {operators:,.0f} operators in a loop; the peak of memory is {megabytes(peak)}"
-        message += f", for {megabytes(given)} of parameters and data{seen_at(fact)}"
-        yield rule("MP108").at(message, fact.file, fact.line, operators=operators, peak_bytes=peak)
-    for fact in facts(seen, "evaluated within"):
-        times = float(str(fact.detail["times"]))
-        message = f"mx.eval is called {times:,.0f} times within one gradient call, and frees nothing of a loop's graph"
-        yield rule("MP108").at(message, fact.file, fact.line, times=times)
+    for fact, at in seen.facts(HugeGraph):
+        peak, given = megabytes(fact.peak_bytes), megabytes(fact.given_bytes)
+        message = f"one gradient call is {fact.operators:,} operators in a loop; the peak of memory is {peak}"
+        message += f", for {given} of parameters and data{seen_at(fact)}"
+        yield rule("MP108").at(message, at.file, at.line, operators=fact.operators, peak_bytes=fact.peak_bytes)
+    for fact, at in seen.facts(EvaluatedWithin):
+        times = fact.times
+        message = f"mx.eval is called {times:,} times within one gradient call, and frees nothing of a loop's graph"
+        yield rule("MP108").at(message, at.file, at.line, times=times)
 
 
 @finding("MP109", "growing-input", Severity.WARNING)
@@ -52,18 +55,18 @@ def growing_input(seen: Observation) -> Iterator[Finding]:
 
     Use instead: clear an on-policy buffer after the update; draw a batch of fixed size from a replay buffer.
     """
-    for fact in facts(seen, "input grows"):
-        first, last = float(str(fact.detail["first"])), float(str(fact.detail["last"]))
+    for fact, at in seen.facts(InputGrows):
+        first, last = fact.first, fact.last
         if last > first:
-            message, those = f"more at every look: {first:.0f} rows, then {last:.0f}", "those before among them"
+            message, those = f"more at every look: {first} rows, then {last}", "those before among them"
         else:
             message, those = "longer rows at every look", "which begin or end with those before"
         message = f"the gradient call is given {message}"
-        if fact.detail["kept"]:
+        if fact.kept:
             message = f"{message}, {those}{seen_at(fact)}"
-            yield rule("MP109").at(message, fact.file, fact.line, first_rows=first, last_rows=last)
+            yield rule("MP109").at(message, at.file, at.line, first_rows=first, last_rows=last)
         else:
-            yield rule("MP109").at(message + seen_at(fact), fact.file, fact.line, severity=Severity.NOTE)
+            yield rule("MP109").at(message + seen_at(fact), at.file, at.line, severity=Severity.NOTE)
 
 
 @finding("MP110", "broadcast-blow-up", Severity.WARNING)
@@ -80,15 +83,13 @@ def broadcast_blow_up(seen: Observation) -> Iterator[Finding]:
     Use instead: `predictions.squeeze(-1) - targets`; in general the same number of axes on both sides;
     `mx.take_along_axis(log_probabilities, labels[:, None], axis=1)`.
     """
-    for fact in facts(seen, "broadcast"):
-        shapes = fact.detail["shapes"]
-        first, second, result = shapes if isinstance(shapes, list) else ["", "", ""]
-        factor = float(str(fact.detail["factor"]))
-        message = f"{first} and {second} broadcast to {result}, {factor:.0f} times as much as either"
-        if fact.detail.get("crossed"):
+    for fact, at in seen.facts(LossBroadcast):
+        first, second, result = fact.shapes
+        message = f"{first} and {second} broadcast to {result}, {fact.factor:.0f} times as much as either"
+        if fact.crossed:
             message = f"ids of shape {second} along the last axis of {first} give {result}: each row at the ids of all "
             message += "rows, and not at its own"
-        yield rule("MP110").at(message, fact.file, fact.line, factor=factor)
+        yield rule("MP110").at(message, at.file, at.line, factor=fact.factor)
 
 
 @finding("MP111", "piecemeal-work", Severity.WARNING)
@@ -104,16 +105,14 @@ def piecemeal_work(seen: Observation) -> Iterator[Finding]:
     Use instead: `data[mx.array(indices)]`; batches made with NumPy; one call with all rows, or `mx.vmap`;
     `scores[:, None] - scores[None]` for all pairs.
     """
-    for fact in facts(seen, "row by row"):
-        times = float(str(fact.detail["times"]))
-        message = f"{fact.detail['model']} is called {times:,.0f} times in one gradient call, with one row of the "
-        message += f"batch each: given {fact.detail['together']} of them together, it returned the same"
-        severity = Severity.WARNING if times >= ROWS else Severity.NOTE
-        yield rule("MP111").at(message, fact.file, fact.line, severity=severity, calls=times)
-    for fact in facts(seen, "piecemeal"):
-        count = float(str(fact.detail["operations"]))
-        message = f"{count:,.0f} elements are {'set' if fact.detail['set'] else 'taken'} one by one in one step"
-        yield rule("MP111").at(message, fact.file, fact.line, operations=count)
+    for fact, at in seen.facts(RowByRow):
+        message = f"{fact.model} is called {fact.times:,} times in one gradient call, with one row of the "
+        message += f"batch each: given {fact.together} of them together, it returned the same"
+        severity = Severity.WARNING if fact.times >= ROWS else Severity.NOTE
+        yield rule("MP111").at(message, at.file, at.line, severity=severity, calls=fact.times)
+    for fact, at in seen.facts(Piecemeal):
+        message = f"{fact.operations:,} elements are {'set' if fact.set else 'taken'} one by one in one step"
+        yield rule("MP111").at(message, at.file, at.line, operations=fact.operations)
 
 
 @finding("MP112", "promoted-dtype", Severity.WARNING)
@@ -127,8 +126,8 @@ def promoted_dtype(seen: Observation) -> Iterator[Finding]:
 
     Use instead: a Python number (`x * 0.5`), or `.astype(x.dtype)`.
     """
-    for fact in facts(seen, "promoted"):
-        what = "an operation lifts" if fact.detail["by_operator"] else "the input holds"
-        message = f"{what} activations to float32 before a layer of {fact.detail['weight']} weights"
-        yield rule("MP112").at(message, fact.file, fact.line)
+    for fact, at in seen.facts(Promoted):
+        what = "an operation lifts" if fact.by_operator else "the input holds"
+        message = f"{what} activations to float32 before a layer of {fact.weight} weights"
+        yield rule("MP112").at(message, at.file, at.line)
         return

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, place, rule
+from mlxprobe.diagnosis.registry import finding, listed, place, rule
+from mlxprobe.protocol.facts.files import SavedNotFinite
+from mlxprobe.protocol.facts.gradients import FirstGradient, GradientNotFinite, GradientsRecovered
+from mlxprobe.protocol.facts.losses import EvaluationNotFinite, LossNotFinite, NotFiniteOrigin
 from mlxprobe.values.losses import first_bad, first_lasting
-from mlxprobe.values.observation import Fact, Observation
+from mlxprobe.values.observation import Observation, Sighting
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -60,11 +63,15 @@ KINDS = {  # what happened, and what serves instead
     ),
     "unknown": ("`{op}` of finite operands, up to {largest:.3g}", "look at these operands before the operation"),
 }
+SUBJECTS: dict[type[LossNotFinite | GradientNotFinite | NotFiniteOrigin], str] = {
+    LossNotFinite: "the loss",
+    GradientNotFinite: "a gradient",
+    NotFiniteOrigin: "what is trained",
+}
 LISTED = 5
 SURE = 3  # evaluation passes
 REPEATED = 3  # sampled steps in a row without a finite gradient: no single overflow
 SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**", "matmul": "@"}
-UNSAID = ("nan", "inf", "-inf")  # JSON has no words for them
 HIDDEN = "; the loss leaves it out and the gradient does not"
 SAFE = "replace the operand before the operation, not the result after it: `mx.where(ok, x, 1.0)`"
 
@@ -96,24 +103,23 @@ def non_finite(seen: Observation) -> Iterator[Finding]:
         return
     subject, call, severity, site = symptom
     origin = _origin(seen, call)
-    kind = origin.detail["kind"] if origin is not None else "before"
     if severity is Severity.NOTE and _is_loss_scale(seen, origin):
         return
-    if origin is None or kind == "before":
+    if origin is None or origin.fact.kind == "before":
         yield rule("MP207").at(subject, *site, severity=severity, step=call)
-    elif kind == "not taken again":
-        subject += f"; the step could not be taken again: {origin.detail['why']}"
+    elif origin.fact.kind == "not taken again":
+        subject += f"; the step could not be taken again: {origin.fact.why}"
         yield rule("MP207").at(subject, *site, severity=severity, step=call)
     else:
-        message, found = f"{subject}: {explained(origin, call)}", {"step": call, "arose": _call(origin)}
-        found |= {"overflow": 1.0} if kind == "overflow" else {}
+        message, found = f"{subject}: {explained(origin.fact, call)}", {"step": call, "arose": origin.fact.call}
+        found |= {"overflow": 1} if origin.fact.kind == "overflow" else {}
         yield rule("MP207").at(message, origin.file, origin.line, severity=severity, **found)
 
 
 def _loss(seen: Observation) -> Symptom | None:
     """Tell of the first loss that is not finite; first of those that training did not get over."""
     lasting, bad = first_lasting(seen), first_bad(seen)
-    site = place(seen, "first gradient")
+    site = place(seen, FirstGradient)
     if lasting is not None:
         return f"the loss of step {lasting.step} is {lasting.value}", lasting.step, Severity.ERROR, site
     if bad is None:
@@ -123,19 +129,19 @@ def _loss(seen: Observation) -> Symptom | None:
 
 def _looked_at(seen: Observation) -> Symptom | None:
     """Tell of what was seen at a step that was looked at, where no loss that is known tells."""
-    names = {"loss not finite": "the loss", "gradient not finite": "a gradient", "origin": "what is trained"}
-    told = [fact for name in names for fact in seen.facts if fact.name == name]
-    harmless = max((_call(fact) for fact in facts(seen, "gradients got over")), default=0.0)
-    lasting = [fact for fact in told if _call(fact) > harmless]
-    fact = next(iter(lasting or told), None)
-    if fact is None:
+    told = [one for kind in SUBJECTS for one in seen.every(kind)]
+    harmless = max((fact.call for fact, _ in seen.facts(GradientsRecovered)), default=0)
+    lasting = [(fact, at) for fact, at in told if fact.call > harmless]
+    if not told:
         return None
-    call, site = int(_call(fact)), (fact.file, fact.line)
+    fact, at = (lasting or told)[0]
+    call, site = fact.call, (at.file, at.line)
     over = not lasting or any(math.isfinite(one.value) and one.step > call for one in seen.losses)
-    subject = f"{names[fact.name]} of step {call} is not finite {listed(fact.detail.get('paths', []))}".rstrip()
-    bad = [_call(one) for one in lasting if one.name == "gradient not finite"]
+    paths = () if isinstance(fact, LossNotFinite) else fact.paths
+    subject = f"{SUBJECTS[type(fact)]} of step {call} is not finite {listed(paths)}".rstrip()
+    bad = [fact.call for fact, _ in lasting if isinstance(fact, GradientNotFinite)]
     if over and len(bad) >= REPEATED and not any(one.gradient is not None for one in seen.steps if one.n >= bad[0]):
-        subject += f", and no gradient of a later sampled step is, up to step {bad[-1]:.0f}"
+        subject += f", and no gradient of a later sampled step is, up to step {bad[-1]}"
         if not seen.sheet.updates:
             return f"{subject}: all updates are left out", call, Severity.WARNING, site
         return subject, call, Severity.NOTE, site
@@ -143,64 +149,53 @@ def _looked_at(seen: Observation) -> Symptom | None:
     return subject, call, Severity.NOTE if over else Severity.ERROR, site
 
 
-def _is_loss_scale(seen: Observation, origin: Fact | None) -> bool:
+def _is_loss_scale(seen: Observation, origin: Sighting[NotFiniteOrigin] | None) -> bool:
     """Tell whether gradients overflowed float16, and the program left those updates out, as for a loss scale."""
-    told = origin.detail if origin is not None else {}
-    left_out = seen.sheet.updates < seen.sheet.gradients and any(facts(seen, "gradients got over"))
-    return left_out and (told.get("kind"), told.get("dtype"), told.get("phase")) == ("overflow", "float16", "gradient")
+    left_out = seen.sheet.updates < seen.sheet.gradients and seen.has(GradientsRecovered)
+    told = (origin.fact.kind, origin.fact.dtype, origin.fact.phase) if origin is not None else ()
+    return left_out and told == ("overflow", "float16", "gradient")
 
 
 def _evaluation(seen: Observation) -> Iterator[Finding]:
     """Report evaluation passes that end in a value that is not finite; the loss itself weighs more than a metric."""
-    told = [one for one in seen.facts if one.name == "evaluation not finite"][-1:]
-    for fact in told:
-        loss, last = bool(fact.detail["loss"]), bool(fact.detail["last"])
-        message = f"{'the loss of an evaluation' if loss else 'a value that is read after an evaluation'} is "
-        message += f"{fact.detail['value']}, in {fact.detail['bad']} of {fact.detail['passes']} evaluation passes"
-        always = fact.detail["bad"] == fact.detail["passes"] and int(str(fact.detail["passes"])) >= SURE
-        severity = Severity.WARNING if (loss and last) or always else Severity.NOTE
-        yield rule("MP207").at(message, fact.file, fact.line, severity=severity)
+    for fact, at in [*seen.every(EvaluationNotFinite)][-1:]:
+        message = f"{'the loss of an evaluation' if fact.loss else 'a value that is read after an evaluation'} is "
+        message += f"{fact.value}, in {fact.bad} of {fact.passes} evaluation passes"
+        always = fact.bad == fact.passes >= SURE
+        severity = Severity.WARNING if (fact.loss and fact.last) or always else Severity.NOTE
+        yield rule("MP207").at(message, at.file, at.line, severity=severity)
 
 
-def _origin(seen: Observation, call: int) -> Fact | None:
+def _origin(seen: Observation, call: int) -> Sighting[NotFiniteOrigin] | None:
     """Return what was found last before a step showed it; else the first."""
-    origins = [one for one in seen.facts if one.name == "origin"]
-    return next(iter([*[one for one in origins if _call(one) <= call][::-1], *origins]), None)
+    origins = [at for _, at in seen.every(NotFiniteOrigin)]
+    return next(iter([*[one for one in origins if one.fact.call <= call][::-1], *origins]), None)
 
 
-def _call(fact: Fact) -> float:
-    return float(str(fact.detail.get("call", fact.step)))
-
-
-def explained(origin: Fact, call: int) -> str:
+def explained(origin: NotFiniteOrigin, call: int) -> str:
     """Put a cause and what serves instead into words."""
-    detail: dict[str, object] = {key: float(one) if one in UNSAID else one for key, one in origin.detail.items()}
-    what, instead = KINDS.get(str(detail["kind"]), KINDS["unknown"])
-    detail["array"] = detail.get("array") or "an array that the loss uses"
-    detail["value"] = _value(detail)
-    op = str(detail.get("op"))
-    detail["op"] = SYMBOLS.get(op) or SYMBOLS.get(op[1:], op)
-    detail["rate"] = f" (rate {detail['rate']:.3g})" if "rate" in detail else ""
-    told = what.format_map(_Known(detail))
-    if detail.get("phase") == "gradient" and "gradient" not in told:
+    what, instead = KINDS.get(origin.kind, KINDS["unknown"])
+    words = {
+        "array": origin.array or "an array that the loss uses",
+        "value": _value(origin),
+        "op": SYMBOLS.get(origin.op) or SYMBOLS.get(origin.op[1:], origin.op),
+        "rate": f" (rate {origin.rate:.3g})" if origin.rate is not None else "",
+    }
+    told = what.format(**origin.as_dict() | words)
+    if origin.phase == "gradient" and "gradient" not in told:
         told = f"in the gradient, {told}"
-    if detail.get("hidden"):
+    if origin.hidden:
         told, instead = told + HIDDEN, SAFE
-    if int(_call(origin)) != call:
-        told = f"it arose in step {int(_call(origin))}: {told}"
+    if origin.call != call:
+        told = f"it arose in step {origin.call}: {told}"
     return f"{told}. Use instead: {instead}"
 
 
-def _value(detail: dict[str, object]) -> str:
-    value, end = detail.get("value"), HALF_ENDS.get(str(detail.get("dtype")), "")
-    if isinstance(value, (int, float)) and math.isfinite(value):
-        return f": {value:,.0f}, where it ends at {end}"
+def _value(origin: NotFiniteOrigin) -> str:
+    end = HALF_ENDS.get(origin.dtype, "")
+    if origin.value is not None and math.isfinite(origin.value):
+        return f": {origin.value:,.0f}, where it ends at {end}"
     return f", which ends at {end}" if end else ""
-
-
-class _Known(dict[str, object]):
-    def __missing__(self, key: str) -> object:
-        return math.nan
 
 
 @finding("MP404", "saved-not-finite")
@@ -219,13 +214,11 @@ def saved_not_finite(seen: Observation) -> Iterator[Finding]:
     told = first_lasting(seen) is not None or not all(
         math.isfinite(r) for o in seen.sheet.optimizers for _, r in o.rates
     )
-    for fact in facts(seen, "saved not finite"):
-        count, nan, of = (int(float(str(fact.detail[name]))) for name in ("count", "nan", "of"))
-        what = "NaN" if nan else "infinities"
-        message = f"{fact.detail['file'] or 'a file'} is written with {what} in {count} of {of} arrays: "
-        finite = str(fact.detail.get("finite", "")).rpartition(".")[2]
-        grave = bool(finite) or (bool(nan) and (bool(fact.detail["trained"]) or told))
-        severity = Severity.ERROR if grave else Severity.NOTE
-        message += listed(fact.detail["paths"]) + (", …" if count > LISTED else "")
+    for fact, at in seen.facts(SavedNotFinite):
+        what = "NaN" if fact.nan else "infinities"
+        message = f"{fact.file or 'a file'} is written with {what} in {fact.count} of {fact.of} arrays: "
+        finite = fact.finite.rpartition(".")[2]
+        severity = Severity.ERROR if finite or (fact.nan and (fact.trained or told)) else Severity.NOTE
+        message += listed(fact.paths) + (", …" if fact.count > LISTED else "")
         message += f"; in the model they are finite, in {finite}" if finite else ""
-        yield rule("MP404").at(message, fact.file, fact.line, severity=severity, arrays=count, of=of)
+        yield rule("MP404").at(message, at.file, at.line, severity=severity, arrays=fact.count, of=fact.of)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, rule
+from mlxprobe.diagnosis.registry import finding, listed, rule
+from mlxprobe.protocol.facts.gradients import ZeroGradient
+from mlxprobe.protocol.facts.losses import LogitsAlike, LogitsNarrow
+from mlxprobe.protocol.facts.models import InputIdle, InputZero, OnePlace, OutputsAlike, OutputsCollapsed
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -32,38 +35,32 @@ def idle_input(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `t / steps`; `hidden[:, -1]`.
     """
-    for fact in [one for one in facts(seen, "input idle") if one.detail["looks"]]:
-        names = listed(fact.detail["names"])
-        message = f"{names} makes no difference to what {fact.detail['model']} returns, at {fact.detail['looks']} looks"
-        yield rule("MP312").at(message, fact.file, fact.line, looks=float(str(fact.detail["looks"])))
-    for fact in [one for one in facts(seen, "input zero") if one.detail["looks"]]:
-        message = f"{fact.detail['input']} is zero in all rows, at {fact.detail['looks']} looks, where "
-        message += f"{fact.detail['model']} is called: does it come of {fact.detail['beside']}, which differs?"
-        yield rule("MP312").at(message, fact.file, fact.line, looks=float(str(fact.detail["looks"])))
-    for fact in [one for one in facts(seen, "one place") if one.detail["looks"]]:
-        message = f"of the {fact.detail['of']} places of {fact.detail['argument']}, "
-        message += f"{fact.detail['model']} returns what place {fact.detail['at']} alone says (the first is 0)"
-        yield rule("MP312").at(message, fact.file, fact.line, looks=float(str(fact.detail["looks"])))
-    for fact in [one for one in facts(seen, "outputs one") if one.detail["looks"]]:
-        now, first = (float(str(fact.detail[name])) for name in ("now", "first"))
-        message = f"what {fact.detail['model']} returns for rows that differ has become alike: it differs by "
-        message += f"{now:.1%} of its size, and by {first:.0%} at first"
-        yield rule("MP312").at(message, fact.file, fact.line, now=now, first=first)
-    for fact in facts(seen, "logits narrow"):
-        width, classes = (float(str(fact.detail[name])) for name in ("width", "classes"))
-        message = f"the {classes:.0f} logits of a row lie within {width:.2g} of one another, at all "
-        message += f"{fact.detail['looks']} looks in {fact.detail['updates']} updates: no class can stand out. Are "
-        message += "they multiplied by what they are to be divided by, a temperature?"
-        yield rule("MP312").at(message, fact.file, fact.line, width=width, classes=classes)
-    zero = [fact.detail for fact in facts(seen, "zero gradient") if fact.detail["count"]]
-    shut = any(2 * float(str(one["count"])) >= float(str(one["of"])) for one in zero)  # which says why
-    for fact in facts(seen, "logits alike") if not shut else ():
-        spread = float(str(fact.detail["spread"]))
-        message = f"the logits of all rows are alike, at {fact.detail['looks']} looks up to the end: they differ by "
-        message += f"{spread:.2g} from row to row, and the targets are of several classes"
-        yield rule("MP312").at(message, fact.file, fact.line, spread=spread)
-    for fact in [one for one in facts(seen, "outputs alike") if one.detail["looks"]]:
-        mine, theirs = (float(str(fact.detail[name])) for name in ("deviation", "targets"))
-        message = f"what {fact.detail['model']} returns differs from row to row by {mine:.2g}, and the targets by "
-        message += f"{theirs:.2g}: all inputs have the same answer"
-        yield rule("MP312").at(message, fact.file, fact.line, deviation=mine, targets=theirs)
+    for fact, at in [one for one in seen.facts(InputIdle) if one[0].looks]:
+        message = f"{listed(fact.names)} makes no difference to what {fact.model} returns, at {fact.looks} looks"
+        yield rule("MP312").at(message, at.file, at.line, looks=fact.looks)
+    for fact, at in [one for one in seen.facts(InputZero) if one[0].looks]:
+        message = f"{fact.input} is zero in all rows, at {fact.looks} looks, where {fact.model} is called: does it "
+        message += f"come of {fact.beside}, which differs?"
+        yield rule("MP312").at(message, at.file, at.line, looks=fact.looks)
+    for fact, at in [one for one in seen.facts(OnePlace) if one[0].looks]:
+        message = f"of the {fact.of} places of {fact.argument}, {fact.model} returns what place {fact.at} alone says "
+        message += "(the first is 0)"
+        yield rule("MP312").at(message, at.file, at.line, looks=fact.looks)
+    for fact, at in [one for one in seen.facts(OutputsCollapsed) if one[0].looks]:
+        message = f"what {fact.model} returns for rows that differ has become alike: it differs by {fact.now:.1%} of "
+        message += f"its size, and by {fact.first:.0%} at first"
+        yield rule("MP312").at(message, at.file, at.line, now=fact.now, first=fact.first)
+    for fact, at in seen.facts(LogitsNarrow):
+        message = f"the {fact.classes} logits of a row lie within {fact.width:.2g} of one another, at all {fact.looks} "
+        message += f"looks in {fact.updates} updates: no class can stand out. Are they multiplied by what they are to "
+        message += "be divided by, a temperature?"
+        yield rule("MP312").at(message, at.file, at.line, width=fact.width, classes=fact.classes)
+    shut = any(2 * one.count >= one.of for one, _ in seen.facts(ZeroGradient) if one.count)  # which says why
+    for fact, at in seen.facts(LogitsAlike) if not shut else ():
+        message = f"the logits of all rows are alike, at {fact.looks} looks up to the end: they differ by "
+        message += f"{fact.spread:.2g} from row to row, and the targets are of several classes"
+        yield rule("MP312").at(message, at.file, at.line, spread=fact.spread)
+    for fact, at in [one for one in seen.facts(OutputsAlike) if one[0].looks]:
+        message = f"what {fact.model} returns differs from row to row by {fact.deviation:.2g}, and the targets by "
+        message += f"{fact.targets:.2g}: all inputs have the same answer"
+        yield rule("MP312").at(message, at.file, at.line, deviation=fact.deviation, targets=fact.targets)

@@ -7,7 +7,19 @@ import math
 import statistics
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import each, facts, finding, listed, rule, seen_at
+from mlxprobe.diagnosis.registry import finding, findings_from_facts, listed, rule, seen_at
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.losses import Supervision
+from mlxprobe.protocol.facts.updates import (
+    BetasReversed,
+    ClippedAway,
+    ClippedEverywhere,
+    ClippedResultUnused,
+    ClippedWhileScaled,
+    RateAstray,
+    Resumed,
+    ScheduleUnused,
+)
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.sheet import Optimizer
@@ -24,8 +36,8 @@ ENOUGH_RATES, STRAIGHT = 5, 0.01
 MANY_UPDATES, NOWHERE = 100, 0.1  # of the weights' size
 
 
-TURNED = {
-    "betas turned": "{optimizer} is given betas of {first:g} and {second:g}: the mean of the gradients looks back "
+TURNED: dict[type[Fact], str] = {
+    BetasReversed: "{optimizer} is given betas of {first:g} and {second:g}: the mean of the gradients looks back "
     "further than that of their squares, by which it is divided. Are the two exchanged?"
 }
 
@@ -51,21 +63,15 @@ def learning_rate(seen: Observation) -> Iterator[Finding]:
         told = told or _too_small(seen, one)
         if told is not None:
             yield told
-    yield from each(seen, "MP210", TURNED)
-    for fact in facts(seen, "rate astray"):
-        name, rate, first, last = (fact.detail[key] for key in ("attribute", "rate", "first", "last"))
-        message = (
-            f"{name} is set from {first} to {last} on {fact.detail['optimizer']}, which reads learning_rate alone: "
-        )
-        yield rule("MP210").at(f"{message}that stays at {rate}{seen_at(fact)}", fact.file, fact.line)
-    for fact in facts(seen, "schedule unused"):
-        same = bool(fact.detail["same"])
-        message = (
-            f"the schedule {fact.detail['schedule']} reaches no optimizer: the rate stays at "
-            f"{listed(fact.detail['rates'])}"
-        )
-        severity = Severity.WARNING if same and _ran_out(seen) else Severity.NOTE
-        yield rule("MP210").at(message, fact.file, fact.line, severity=severity)
+    yield from findings_from_facts(seen, "MP210", TURNED)
+    for fact, at in seen.facts(RateAstray):
+        message = f"{fact.attribute} is set from {fact.first} to {fact.last} on {fact.optimizer}, which reads "
+        message += f"learning_rate alone: that stays at {fact.rate}{seen_at(fact)}"
+        yield rule("MP210").at(message, at.file, at.line)
+    for fact, at in seen.facts(ScheduleUnused):
+        message = f"the schedule {fact.schedule} reaches no optimizer: the rate stays at {listed(fact.rates)}"
+        severity = Severity.WARNING if fact.same and _ran_out(seen) else Severity.NOTE
+        yield rule("MP210").at(message, at.file, at.line, severity=severity)
 
 
 def _not_finite(one: Optimizer) -> Finding | None:
@@ -107,7 +113,7 @@ def _too_small(seen: Observation, one: Optimizer) -> Finding | None:
     """Tell of an Adam whose updates move a weight by about the rate each, and by next to nothing all together."""
     losses = [loss.value for loss in seen.losses if math.isfinite(loss.value)]
     half = len(losses) // 2
-    fresh = not any(facts(seen, "resumed")) and all(one.detail["supervised"] for one in facts(seen, "supervision"))
+    fresh = not seen.has(Resumed) and all(fact.supervised for fact, _ in seen.facts(Supervision))
     alone = one.name.startswith("Adam") and len(seen.sheet.optimizers) == 1 and len(one.rates) > 1
     if not (fresh and alone and half > 1) or one.rates[-1][0] < MANY_UPDATES:
         return None
@@ -178,18 +184,15 @@ def _of(one: Optimizer) -> str:
 def _clipped_away(seen: Observation) -> Iterator[Finding]:
     """Tell of updates that are clipped to so little that all of them together cannot move the weights far."""
     rate = max((rate for one in seen.sheet.optimizers for _, rate in one.rates), default=0.0)
-    resumed = any(facts(seen, "resumed"))
-    one = len(seen.sheet.optimizers) == 1 and seen.sheet.updates >= MANY_UPDATES and not resumed
-    for fact in facts(seen, "clipped away") if one else ():
-        limit, norm, times, size, momentum = (
-            float(str(fact.detail[name])) for name in ("limit", "norm", "times", "size", "momentum")
-        )
-        way = rate * norm * seen.sheet.updates / max(1 - momentum, 0.01) / size if size else 1.0
+    one = len(seen.sheet.optimizers) == 1 and seen.sheet.updates >= MANY_UPDATES and not seen.has(Resumed)
+    for fact, at in seen.facts(ClippedAway) if one else ():
+        far = rate * fact.norm * seen.sheet.updates / max(1 - fact.momentum, 0.01)
+        way = far / fact.size if fact.size else 1.0
         if 0 < way < NOWHERE:
-            message = f"clip_grad_norm leaves less than 1/{times:.0f} of each gradient, at all {fact.detail['looks']} "
-            message += f"looks: with a limit of {limit:g} and a rate of {rate:.3g} all {seen.sheet.updates} updates "
-            message += f"together move the weights by {way:.1%} of their size at most"
-            yield rule("MP212").at(message, fact.file, fact.line, limit=limit, way=way)
+            message = f"clip_grad_norm leaves less than 1/{fact.times:.0f} of each gradient, at all {fact.looks} "
+            message += f"looks: with a limit of {fact.limit:g} and a rate of {rate:.3g} all {seen.sheet.updates} "
+            message += f"updates together move the weights by {way:.1%} of their size at most"
+            yield rule("MP212").at(message, at.file, at.line, limit=fact.limit, way=way)
 
 
 @finding("MP212", "clipped-everywhere", Severity.WARNING)
@@ -209,22 +212,22 @@ def clipped_everywhere(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `grads, norm = optim.clip_grad_norm(grads, max_norm=1.0)`, alone, and after the division.
     """
-    for fact in facts(seen, "clipped everywhere"):
-        share, limit = float(str(fact.detail["share"])), float(str(fact.detail["limit"]))
+    for fact, at in seen.facts(ClippedEverywhere):
+        share, limit = fact.share, fact.limit
         message = f"{share:.0%} of the gradients' elements are exactly ±{limit:.3g} when they reach the optimizer"
-        yield rule("MP212").at(message + seen_at(fact), fact.file, fact.line, share=share, limit=limit)
-    for fact in facts(seen, "clip dropped"):
-        limit, times = float(str(fact.detail["limit"])), float(str(fact.detail["times"]))
+        yield rule("MP212").at(message + seen_at(fact), at.file, at.line, share=share, limit=limit)
+    for fact, at in seen.facts(ClippedResultUnused):
+        limit, times = fact.limit, fact.times
         message = (
             f"the optimizer gets the gradients as they were before they were clipped, although their norm is "
             f"{times:,.3g} times the limit of {limit:g}"
         )
-        severity = Severity.NOTE if fact.detail["meant"] else Severity.WARNING
-        yield rule("MP212").at(message, fact.file, fact.line, severity=severity, limit=limit, times=times)
+        severity = Severity.NOTE if fact.meant else Severity.WARNING
+        yield rule("MP212").at(message, at.file, at.line, severity=severity, limit=limit, times=times)
     yield from _clipped_away(seen)
-    for fact in facts(seen, "clipped while scaled"):
-        limit, scale, norm = (float(str(fact.detail[name])) for name in ("limit", "scale", "norm"))
+    for fact, at in seen.facts(ClippedWhileScaled):
+        limit, scale = fact.limit, fact.scale
         message = f"the gradients are clipped to a norm of {limit:g} and then divided by {scale:,.0f}, by which their "
-        message += f"loss seems to be scaled: at every look they have a norm of {norm:.3g}"
-        severity = Severity.WARNING if fact.detail["optimizer"] == "SGD" else Severity.NOTE
-        yield rule("MP212").at(message, fact.file, fact.line, severity=severity, limit=limit, scale=scale)
+        message += f"loss seems to be scaled: at every look they have a norm of {fact.norm:.3g}"
+        severity = Severity.WARNING if fact.optimizer == "SGD" else Severity.NOTE
+        yield rule("MP212").at(message, at.file, at.line, severity=severity, limit=limit, scale=scale)

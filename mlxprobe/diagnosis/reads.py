@@ -1,4 +1,4 @@
-"""The names of the facts that a rule reads, from its own code: there is no list that can fall out of date."""
+"""The types of the facts that a rule reads, from its own code: there is no list that can fall out of date."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from mlxprobe.diagnosis.needs import NEEDS
 from mlxprobe.diagnosis.registry import Rule
+from mlxprobe.protocol.fact import Fact
 
 OURS = "mlxprobe."
 ATTRIBUTE = "."  # begins the name of a field: `.gradient` of a step, `.optimizers` of the sheet
@@ -16,7 +17,7 @@ ATTRIBUTE = "."  # begins the name of a field: `.gradient` of a step, `.optimize
 
 @cache
 def reads(rule: Rule) -> frozenset[str]:
-    """Return the texts in a rule's code, and after a point the attributes; fact names are among them.
+    """Return the names of the fact types in a rule's code, and after a point those of all attributes.
 
     The code is that of its functions, of all functions of ours that they refer to, and of the constants that they use.
     """
@@ -26,8 +27,8 @@ def reads(rule: Rule) -> frozenset[str]:
 
 
 def _names(value: object, met: dict[int, Any]) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
+    if isinstance(value, type) and issubclass(value, Fact):
+        yield value.__name__
     elif isinstance(value, (tuple, list, set, frozenset, dict)) and id(value) not in met:
         met[id(value)] = value
         for one in (*value, *(value.values() if isinstance(value, dict) else ())):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from mlxprobe.values.observation import Fact, Observation
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -16,6 +18,14 @@ Comparison = Callable[[Sequence[Observation]], Iterator[Finding]]
 def nothing(_: object) -> Iterator[Finding]:
     """Find nothing: of one process alone, or of several together, where a rule is about the other."""
     yield from ()
+
+
+class HasSeen(Protocol):
+    """A fact whose cause may be at another line than where it was seen."""
+
+    @property
+    def seen(self) -> str:
+        """Where: empty if at its own line."""
 
 
 @dataclass(frozen=True)
@@ -89,33 +99,25 @@ def rule(code: str) -> Rule:
     return RULES[code]
 
 
-def facts(seen: Observation, name: str) -> Iterator[Fact]:
-    """List the facts of a name, one of each place: the last, which has counted the most."""
-    places: dict[tuple[str, int], Fact] = {}
-    for fact in seen.facts:
-        if fact.name == name:
-            places[fact.file, fact.line] = fact
-    yield from places.values()
+def findings_from_facts(
+    seen: Observation, code: str, words: Mapping[type[Fact], str], severity: Severity | None = None
+) -> Iterator[Finding]:
+    """Report every fact of some types, in the words for each, which name its fields: `{updates} updates`."""
+    for kind, text in words.items():
+        for fact, at in seen.facts(kind):
+            yield rule(code).at(text.format(**fact.as_dict()), at.file, at.line, severity=severity)
 
 
-def each(seen: Observation, code: str, words: Mapping[str, str], severity: Severity | None = None) -> Iterator[Finding]:
-    """Tell of every fact of some names, in the words for each, which say what the fact holds: `{updates} updates`."""
-    for name, text in words.items():
-        for fact in facts(seen, name):
-            yield rule(code).at(text.format(**fact.detail), fact.file, fact.line, severity=severity)
+def place(seen: Observation, *kinds: type[Fact]) -> tuple[str, int]:
+    """Return file and line of the first fact of a type; where there is none, of the next type's."""
+    return next(((at.file, at.line) for kind in kinds for _, at in seen.every(kind)), ("", 0))
 
 
-def place(seen: Observation, *names: str) -> tuple[str, int]:
-    """Return file and line of the first fact of a name; where there is none, of the next name's."""
-    found = ((fact.file, fact.line) for name in names for fact in seen.facts if fact.name == name)
-    return next(found, ("", 0))
-
-
-def listed(names: object) -> str:
+def listed(names: Iterable[str]) -> str:
     """Put names in a row."""
-    return ", ".join(map(str, names)) if isinstance(names, list) else str(names)
+    return ", ".join(names)
 
 
-def seen_at(fact: Fact) -> str:
+def seen_at(fact: HasSeen) -> str:
     """Return words for where a fault was seen, if its cause is at another line."""
-    return f"; seen at {fact.detail['seen']}" if fact.detail.get("seen") else ""
+    return f"; seen at {fact.seen}" if fact.seen else ""

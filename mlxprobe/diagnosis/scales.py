@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import each, facts, finding, rule, seen_at
+from mlxprobe.diagnosis.registry import finding, findings_from_facts, rule, seen_at
+from mlxprobe.protocol.facts.data import BytesWrapAround, OtherScale, StandardisedAlone
+from mlxprobe.protocol.facts.losses import ScaleInverted, TargetsOutOfReach
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -38,29 +40,25 @@ def other_scale(seen: Observation) -> Iterator[Finding]:
     before anything is taken from them.
     """
     alone = {
-        "standardised alone": "each column of what the model is given outside of gradient calls has a mean of 0 and a "
+        StandardisedAlone: "each column of what the model is given outside of gradient calls has a mean of 0 and a "
         "deviation of 1 by itself, at all {looks} looks, and no row of it is trained on: it has a scale of its own",
-        "bytes begin again": "{share:.0%} of these bytes are less than what is taken from them: there is nothing below "
+        BytesWrapAround: "{share:.0%} of these bytes are less than what is taken from them: there is nothing below "
         "0 in uint8, and the difference begins again at 255",
-        "scale turned": "scores of {features} features are multiplied by their root, {scale:.4g}, and not divided: the "
+        ScaleInverted: "scores of {features} features are multiplied by their root, {scale:.4g}, and not divided: the "
         "attention's softmax takes nearly all of one place",
     }
-    yield from each(seen, "MP311", alone, Severity.WARNING)
-    for fact in facts(seen, "other scale"):
-        mean, deviation, m, d = (float(str(fact.detail[name])) for name in ("mean", "deviation", "m", "d"))
-        message = f"outside of gradient calls the model is given numbers of {m:.3g} ± {d:.3g}, and within them of "
-        message += f"{mean:.3g} ± {deviation:.3g}"
-        far = abs(m) > SHIFTED * d or (abs(m) > FAR * deviation and float(str(fact.detail["numbers"])) >= MANY)
-        severity = Severity.WARNING if abs(mean) < CENTRED * deviation and far else Severity.NOTE
-        evidence = {"looks": float(str(fact.detail["looks"]))}
-        yield rule("MP311").at(message, fact.file, fact.line, severity=severity, **evidence)
-    for fact in facts(seen, "targets beyond"):
-        looks, out, share, low, high = (
-            float(str(fact.detail[name])) for name in ("looks", "out", "share", "low", "high")
-        )
-        if out == looks >= ENOUGH_LOOKS:
-            kind = str(fact.detail["kind"])
-            message = f"outputs end in a {kind}, between {ENDS[kind]}, and at each of {looks:.0f} looks {share:.0%} or "
-            message += f"more of their targets lie beyond ({low:.3g} … {high:.3g} at the last){seen_at(fact)}"
+    yield from findings_from_facts(seen, "MP311", alone, Severity.WARNING)
+    for fact, at in seen.facts(OtherScale):
+        message = f"outside of gradient calls the model is given numbers of {fact.m:.3g} ± {fact.d:.3g}, and within "
+        message += f"them of {fact.mean:.3g} ± {fact.deviation:.3g}"
+        far = abs(fact.m) > SHIFTED * fact.d or (abs(fact.m) > FAR * fact.deviation and fact.numbers >= MANY)
+        severity = Severity.WARNING if abs(fact.mean) < CENTRED * fact.deviation and far else Severity.NOTE
+        yield rule("MP311").at(message, at.file, at.line, severity=severity, looks=fact.looks)
+    for fact, at in seen.facts(TargetsOutOfReach):
+        low, high, share = fact.low, fact.high, fact.share
+        if fact.out == fact.looks >= ENOUGH_LOOKS:
+            message = f"outputs end in a {fact.kind}, between {ENDS[fact.kind]}, and at each of {fact.looks} looks "
+            message += f"{share:.0%} or more of their targets lie beyond ({low:.3g} … {high:.3g} at the last)"
+            message += seen_at(fact)
             evidence = {"share": share, "low": low, "high": high}
-            yield rule("MP311").at(message, fact.file, fact.line, severity=Severity.WARNING, **evidence)
+            yield rule("MP311").at(message, at.file, at.line, severity=Severity.WARNING, **evidence)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, rule
+from mlxprobe.diagnosis.registry import finding, rule
+from mlxprobe.protocol.facts.data import UsedUp, WrittenTo
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -25,12 +26,12 @@ def used_up_data(seen: Observation) -> Iterator[Finding]:
     """
     if seen.raised is not None:
         return
-    for fact in facts(seen, "used up"):
+    for fact, at in seen.facts(UsedUp):
         message = (
-            f"{fact.detail['iterator']}, a {fact.detail['kind']}, is used up by the first round of the loop at "
-            f"{fact.detail['outer']}: in the others this one has nothing to iterate"
+            f"{fact.iterator}, a {fact.kind}, is used up by the first round of the loop at {fact.outer}: in the others "
+            "this one has nothing to iterate"
         )
-        yield rule("MP313").at(message, fact.file, fact.line)
+        yield rule("MP313").at(message, at.file, at.line)
 
 
 @finding("MP314", "drifting-data", Severity.WARNING)
@@ -46,10 +47,9 @@ def drifting_data(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `return x + noise`.
     """
-    for fact in facts(seen, "written to"):
-        before, now = float(str(fact.detail["before"])), float(str(fact.detail["now"]))
+    for fact, at in seen.facts(WrittenTo):
         message = (
-            f"{fact.detail['source']}, an array of {fact.detail['rows']} rows like a batch's, is written to while the "
-            f"program trains: its deviation goes from {before:.2g} to {now:.2g}"
+            f"{fact.source}, an array of {fact.rows} rows like a batch's, is written to while the "
+            f"program trains: its deviation goes from {fact.before:.2g} to {fact.now:.2g}"
         )
-        yield rule("MP314").at(message, fact.file, fact.line, before=before, now=now)
+        yield rule("MP314").at(message, at.file, at.line, before=fact.before, now=fact.now)

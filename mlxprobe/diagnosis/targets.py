@@ -6,7 +6,15 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from mlxprobe.diagnosis.registry import facts, finding, rule, seen_at
+from mlxprobe.diagnosis.registry import finding, rule, seen_at
+from mlxprobe.protocol.facts.data import (
+    IdOutOfRange,
+    TargetGiven,
+    TargetsAreInputs,
+    TargetsFollowInputs,
+    TargetsSkipOne,
+)
+from mlxprobe.protocol.facts.models import CausalityTested, StateCarriedOver
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
@@ -27,31 +35,31 @@ def unshifted_labels(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `cross_entropy(model(ids[:, :-1]), ids[:, 1:])`.
     """
-    leaks = next((fact.detail["leaks"] for fact in seen.facts if fact.name == "causality"), None)
-    for fact in facts(seen, "targets are inputs"):
+    leaks = next((fact.leaks for fact, _ in seen.every(CausalityTested)), None)
+    for fact, at in seen.facts(TargetsAreInputs):
         severity = Severity.NOTE
-        if leaks is None and fact.detail["causal"]:
+        if leaks is None and fact.causal:
             severity = Severity.WARNING
         elif leaks is False:
             severity = Severity.ERROR
-        which = "ids before the embedded ones" if fact.detail.get("before") else "embedded ids themselves"
+        which = "ids before the embedded ones" if fact.before else "embedded ids themselves"
         message = f"the targets of the loss are the {which}, not those that follow{seen_at(fact)}"
-        yield rule("MP303").at(message, fact.file, fact.line, severity=severity)
-    for fact in [one for one in facts(seen, "target given") if one.detail["looks"]]:
+        yield rule("MP303").at(message, at.file, at.line, severity=severity)
+    for fact, at in [one for one in seen.facts(TargetGiven) if one[0].looks]:
         message = (
-            f"{fact.detail['target']} is column {fact.detail['at']} of {fact.detail['input']}, in all rows at each of "
-            f"{fact.detail['looks']} looks: what is to be predicted is given{seen_at(fact)}"
+            f"{fact.target} is column {fact.at} of {fact.input}, in all rows at each of {fact.looks} looks: what is to "
+            f"be predicted is given{seen_at(fact)}"
         )
-        told = rule("MP303").at(message, fact.file, fact.line, severity=Severity.NOTE)
+        told = rule("MP303").at(message, at.file, at.line, severity=Severity.NOTE)
         yield replace(
             told, instead="inputs without that column; `x, y = s[i : i + 24], s[i + 24]` for what comes next."
         )
-    for fact in [] if any(facts(seen, "targets follow inputs")) else facts(seen, "targets skip one"):
+    for _, at in () if seen.has(TargetsFollowInputs) else seen.facts(TargetsSkipOne):
         message = (
             "the targets of the loss are not the ids that follow the embedded ones, but those after these: are they "
         )
         message += "shifted twice?"
-        yield rule("MP303").at(message, fact.file, fact.line, severity=Severity.NOTE)
+        yield rule("MP303").at(message, at.file, at.line, severity=Severity.NOTE)
 
 
 @finding("MP307", "future-leak", needs="next tokens")
@@ -71,19 +79,14 @@ def future_leak(seen: Observation) -> Iterator[Finding]:
     Use instead: `mask="causal"`, or the causal mask and the padding mask added up; for a convolution `padding=0`, and
     `mx.pad(x, [(0, 0), (dilation * (kernel - 1), 0), (0, 0)])` before it, on the left alone.
     """
-    if any(facts(seen, "id out of range")):
+    if seen.has(IdOutOfRange):
         return
-    for fact in facts(seen, "carried over"):
-        message = (
-            f"{fact.detail['model']}: the same rows twice give other outputs, since it keeps something between calls"
-        )
-        yield rule("MP307").at(message, fact.file, fact.line, severity=Severity.NOTE)
-    leak = next((fact for fact in seen.facts if fact.name == "causality" and fact.detail["leaks"]), None)
-    for fact in facts(seen, "targets follow inputs"):
-        if leak is None:
-            return
-        message = (
-            f"{leak.detail['model']}: outputs change with an id that comes after them, and the targets are the ids"
-        )
-        place = leak if leak.detail.get("seen") else fact
-        yield rule("MP307").at(f"{message} that follow{seen_at(leak)}", place.file, place.line)
+    for fact, at in seen.facts(StateCarriedOver):
+        message = f"{fact.model}: the same rows twice give other outputs, since it keeps something between calls"
+        yield rule("MP307").at(message, at.file, at.line, severity=Severity.NOTE)
+    for leak, decided in [one for one in seen.every(CausalityTested) if one[0].leaks][:1]:
+        message = f"{leak.model}: outputs change with an id that comes after them, and the targets are the ids that "
+        message += f"follow{seen_at(leak)}"
+        for _, at in seen.facts(TargetsFollowInputs):
+            place = decided if leak.seen else at
+            yield rule("MP307").at(message, place.file, place.line)

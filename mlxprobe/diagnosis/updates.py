@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlxprobe.diagnosis.registry import facts, finding, listed, rule, seen_at
+from mlxprobe.diagnosis.registry import finding, listed, rule, seen_at
+from mlxprobe.protocol.facts.adapters import AdaptersFrozen
+from mlxprobe.protocol.facts.models import OneLayer, UnitsAlike
+from mlxprobe.protocol.facts.updates import (
+    AppliedAgain,
+    FrozenChanged,
+    FrozenUpdated,
+    GradientsAccumulated,
+    GradientsDropped,
+    GradientsOfAnother,
+    NotCleared,
+    NothingTrainable,
+    WeightsDecayed,
+)
 from mlxprobe.values.losses import fall
 from mlxprobe.values.measures import counted
-from mlxprobe.values.observation import Fact, Observation
+from mlxprobe.values.observation import Observation, Sighting
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -28,14 +41,13 @@ def frozen_updated(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `nn.value_and_grad(model, loss_fn)`, which takes gradients of the trainable parameters alone.
     """
-    for fact in facts(seen, "frozen updated"):
-        frozen = counted(int(str(fact.detail["count"])), "frozen parameter")
-        message = f"the optimizer updates {frozen}: {listed(fact.detail['paths'])}"
-        yield rule("MP202").at(message, fact.file, fact.line, parameters=float(str(fact.detail["count"])))
+    for fact, at in seen.facts(FrozenUpdated):
+        message = f"the optimizer updates {counted(fact.count, 'frozen parameter')}: {listed(fact.paths)}"
+        yield rule("MP202").at(message, at.file, at.line, parameters=fact.count)
         return
-    for fact in facts(seen, "frozen changed"):
-        message = f"frozen parameters change from step to step: {listed(fact.detail['paths'])}"
-        yield rule("MP202").at(message, fact.file, fact.line, severity=Severity.NOTE)
+    for fact, at in seen.facts(FrozenChanged):
+        message = f"frozen parameters change from step to step: {listed(fact.paths)}"
+        yield rule("MP202").at(message, at.file, at.line, severity=Severity.NOTE)
 
 
 @finding("MP203", "unaveraged-accumulation", Severity.WARNING, needs="gradients")
@@ -52,24 +64,22 @@ def unaveraged_accumulation(seen: Observation) -> Iterator[Finding]:
     Use instead: divide each loss, or the summed gradients, by the number of micro-batches; one update for
     each gradient.
     """
-    for fact in facts(seen, "not cleared"):
+    for fact, at in seen.facts(NotCleared):
         message = "each update is given the gradients of all before it again: what accumulates them is never cleared"
-        message += seen_at(fact)
-        yield rule("MP203").at(message, fact.file, fact.line)
+        yield rule("MP203").at(message + seen_at(fact), at.file, at.line)
         return
-    for fact in facts(seen, "applied again"):
-        given = "another one has" if fact.detail["others"] else "it has"
+    for fact, at in seen.facts(AppliedAgain):
+        given = "another one has" if fact.others else "it has"
         message = f"the optimizer is given gradients that {given} been given before"
-        message += f", at {fact.detail['before']}" if fact.detail["before"] else ", by this line"
-        yield rule("MP203").at(f"{message}: each step is taken twice", fact.file, fact.line)
+        message += f", at {fact.before}" if fact.before else ", by this line"
+        yield rule("MP203").at(f"{message}: each step is taken twice", at.file, at.line)
         return
-    for fact in facts(seen, "accumulated"):
-        calls, scalings = float(str(fact.detail["calls"])), fact.detail["scalings"]
-        if abs(float(str(fact.detail["share"])) - 1) > SUM or scalings != 1:
+    for fact, at in seen.facts(GradientsAccumulated):
+        if abs(fact.share - 1) > SUM or fact.scalings != 1:
             continue
-        severity = Severity.NOTE if fact.detail["optimizer"] in SCALE_FREE else Severity.WARNING
-        message = f"the update is the sum of {calls:.0f} gradient calls, each of a loss that is a mean{seen_at(fact)}"
-        yield rule("MP203").at(message, fact.file, fact.line, severity=severity, gradients=calls)
+        severity = Severity.NOTE if fact.optimizer in SCALE_FREE else Severity.WARNING
+        message = f"the update is the sum of {fact.calls} gradient calls, each of a loss that is a mean{seen_at(fact)}"
+        yield rule("MP203").at(message, at.file, at.line, severity=severity, gradients=fact.calls)
 
 
 @finding("MP204", "dropped-gradients", Severity.WARNING)
@@ -86,36 +96,35 @@ def dropped_gradients(seen: Observation) -> Iterator[Finding]:
     Use instead: apply the remainder after the loop, divided by its own number of micro-batches; give each model's
     optimizer the gradients of that model.
     """
-    for fact in facts(seen, "gradients of another"):
-        model, other = fact.detail["model"], fact.detail["other"]
-        whose = f"another {model}" if model == other else f"the {other}"
-        message = f"the {model} is updated with the gradients of {whose}: its own gradients are never computed"
-        yield rule("MP204").at(message, fact.file, fact.line)
-    told = [fact for fact in seen.facts if fact.name == "gradients dropped"]
-    told.sort(key=lambda fact: not fact.detail["at_end"])  # what is left over again and again says more
-    for fact in {(fact.file, fact.line): fact for fact in told}.values():
-        calls, of = int(str(fact.detail["calls"])), int(str(fact.detail["of"]))
-        if not fact.detail["at_end"]:
-            yield _dropped(seen, fact, calls, of)
+    for fact, at in seen.facts(GradientsOfAnother):
+        whose = f"another {fact.model}" if fact.model == fact.other else f"the {fact.other}"
+        message = f"the {fact.model} is updated with the gradients of {whose}: its own gradients are never computed"
+        yield rule("MP204").at(message, at.file, at.line)
+    told = [*seen.every(GradientsDropped)]
+    told.sort(key=lambda pair: not pair[0].at_end)  # what is left over again and again says more
+    for fact, at in {(at.file, at.line): (fact, at) for fact, at in told}.values():
+        if not fact.at_end:
+            yield _dropped(seen, fact, at)
         elif seen.raised is None:  # what an exception leaves undone was not forgotten
-            message = f"{counted(calls, 'gradient call')} {_were(calls)} never applied when the run ends"
+            message = f"{counted(fact.calls, 'gradient call')} {_were(fact.calls)} never applied when the run ends"
             message += f", of {seen.sheet.gradients:,}" if seen.sheet.gradients else ""
-            found = {"gradients": float(calls), "dropped": 0.0}
-            yield rule("MP204").at(message, fact.file, fact.line, severity=Severity.NOTE, **found)
+            note = Severity.NOTE
+            yield rule("MP204").at(message, at.file, at.line, severity=note, gradients=fact.calls, dropped=0.0)
 
 
-def _dropped(seen: Observation, fact: Fact, calls: int, of: int) -> Finding:
+def _dropped(seen: Observation, fact: GradientsDropped, at: Sighting[GradientsDropped]) -> Finding:
     """Report updates that leave out gradient calls, counted over the whole run where all of its steps are known."""
+    calls, of = fact.calls, fact.of
     per_update, left = _calls_of_updates(seen)
     lost, every = sum(max(0, one - of + calls) for one in per_update) + left, sum(per_update) + left
     if lost >= calls:
         share = lost / every
         message = f"{lost:,} of {every:,} gradient calls are in no update: each takes the last {of - calls:,} before it"
     else:
-        share = calls / of if fact.count > 1 else 0.0
+        share = calls / of if at.count > 1 else 0.0
         message = f"{calls} of the {of} gradient calls before an update {_were(calls)} not in it, at "
-        message += f"{counted(fact.count, 'sampled step')} or more"
-    return rule("MP204").at(message, fact.file, fact.line, gradients=float(calls), dropped=share)
+        message += f"{counted(at.count, 'sampled step')} or more"
+    return rule("MP204").at(message, at.file, at.line, gradients=calls, dropped=share)
 
 
 def _calls_of_updates(seen: Observation) -> tuple[list[int], int]:
@@ -145,16 +154,16 @@ def nothing_trainable(seen: Observation) -> Iterator[Finding]:
 
     Use instead: `model.head.unfreeze()`, or add the adapters after `freeze()`.
     """
-    for fact in facts(seen, "nothing trainable"):
-        idle = f"; `unfreeze` at {fact.detail['idle']} opened nothing" if fact.detail.get("idle") else ""
+    for fact, at in seen.facts(NothingTrainable):
+        idle = f"; `unfreeze` at {fact.idle} opened nothing" if fact.idle else ""
         message = f"the model has no trainable parameter: nothing can be learned{idle}{seen_at(fact)}"
-        yield rule("MP206").at(message, fact.file, fact.line)
-    for fact in facts(seen, "adapters frozen"):
+        yield rule("MP206").at(message, at.file, at.line)
+    for fact, at in seen.facts(AdaptersFrozen):
         message = (
-            f"all {fact.detail['count']} adapters are frozen, and their products are zero: "
-            f"{listed(fact.detail['paths'])}, …; {fact.detail['trained']} other arrays are trained{seen_at(fact)}"
+            f"all {fact.count} adapters are frozen, and their products are zero: {listed(fact.paths)}, …; "
+            f"{fact.trained} other arrays are trained{seen_at(fact)}"
         )
-        yield rule("MP206").at(message, fact.file, fact.line, severity=Severity.WARNING)
+        yield rule("MP206").at(message, at.file, at.line, severity=Severity.WARNING)
 
 
 @finding("MP217", "equal-units", Severity.WARNING)
@@ -174,20 +183,17 @@ def equal_units(seen: Observation) -> Iterator[Finding]:
     alone, or for the last layer; `[nn.Linear(8, 8) for _ in range(4)]`, and one layer called four times where its
     weights are to be shared.
     """
-    for fact in facts(seen, "one layer"):
-        message = f"the {fact.detail['places']} places of {fact.detail['path']} hold one and the same "
-        message += f"{fact.detail['kind']}: they share its weights"
-        same = fact.detail.get("same")
-        message += f", and return the same {same} times, for one input" if same else ""
-        severity = Severity.WARNING if same else Severity.NOTE
-        yield rule("MP217").at(message + seen_at(fact), fact.file, fact.line, severity=severity)
-    for fact in facts(seen, "units alike"):
-        units, looks = float(str(fact.detail["units"])), float(str(fact.detail["looks"]))
+    for fact, at in seen.facts(OneLayer):
+        message = f"the {fact.places} places of {fact.path} hold one and the same {fact.kind}: they share its weights"
+        message += f", and return the same {fact.same} times, for one input" if fact.same else ""
+        severity = Severity.WARNING if fact.same else Severity.NOTE
+        yield rule("MP217").at(message + seen_at(fact), at.file, at.line, severity=severity)
+    for fact, at in seen.facts(UnitsAlike):
         message = (
-            f"the {units:.0f} rows of {fact.detail['path']} learn, and are alike at each of {looks:.0f} looks: the "
-            f"layer computes one number{seen_at(fact)}"
+            f"the {fact.units} rows of {fact.path} learn, and are alike at each of {fact.looks} looks: the layer "
+            f"computes one number{seen_at(fact)}"
         )
-        yield rule("MP217").at(message, fact.file, fact.line, units=units, looks=looks)
+        yield rule("MP217").at(message, at.file, at.line, units=fact.units, looks=fact.looks)
 
 
 @finding("MP216", "shrinking-weights", Severity.WARNING)
@@ -212,7 +218,7 @@ def shrinking_weights(seen: Observation) -> Iterator[Finding]:
             yield rule("MP216").at(message, one.file, one.line, share=share)
             return
     path = fall(seen)
-    for fact in facts(seen, "weights left"):
-        if fact.detail["gone"] and path is not None and path[1] > BETTER * path[0] > 0:
-            message = f"the largest matrices have {float(str(fact.detail['share'])):.2g} of their first size left"
-            yield rule("MP216").at(message, fact.file, fact.line, left=float(str(fact.detail["share"])))
+    for fact, at in seen.facts(WeightsDecayed):
+        if fact.gone and path is not None and path[1] > BETTER * path[0] > 0:
+            message = f"the largest matrices have {fact.share:.2g} of their first size left"
+            yield rule("MP216").at(message, at.file, at.line, left=fact.share)

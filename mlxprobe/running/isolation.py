@@ -9,7 +9,7 @@ from mlxprobe.values.observation import Environment, Value
 from mlxprobe.values.record import ProgramRecord
 from mlxprobe.values.vocabulary import Severity
 
-ISOLATION_SCHEMA_VERSION = 3  # of 1 the trials were rows of record version 1, of 2 of versions before 5
+ISOLATION_SCHEMA_VERSION = 4  # of 1 the trials were rows of record version 1, of 2 of versions before 5, of 3 of 5
 PAIRS = 3  # are tried at most
 AND = " + "
 OF_COMPILED = {"no-compile", "capture-random"}  # change nothing where nothing is compiled

@@ -13,7 +13,7 @@ from mlxprobe.diagnosis.causes import explained
 from mlxprobe.diagnosis.ranks.fates import named
 from mlxprobe.running.judging import ranked, with_unwatched
 from mlxprobe.running.selection import quoted
-from mlxprobe.values.again import observation
+from mlxprobe.values.again import comparable, observation
 from mlxprobe.values.errors import UsageError
 from mlxprobe.values.record import Finding, ProgramRecord, Record
 from mlxprobe.verdict.health import rated
@@ -31,7 +31,7 @@ def joined(records: Mapping[str, Record]) -> Record:
     """
     rows = sorted(_ranks(records), key=lambda one: one.process.rank if one.process else -1)
     seen = list(map(observation, rows))
-    poor = [one.process.rank for one in rows if one.process and (one.compared is None or not one.ended)]
+    poor = [one.process.rank for one in rows if one.process and not comparable(one)]
     together = () if poor else tuple(map(quoted, diagnose_ranks(seen)))
     first, *others = ranked([_with(one, together, rows[0]) for one in rows])
     newest = max(records.values(), key=lambda one: one.time)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator
 
-from mlxprobe.diagnosis.metal import ON_METAL
 from mlxprobe.platform import MAC
 from mlxprobe.platform.system import system
+from mlxprobe.protocol.facts.memory import MemoryNearlyGone
+from mlxprobe.protocol.facts.processes import AnotherProcess, OnMetal
 from mlxprobe.supervisor.watch import Watcher
-from mlxprobe.values.observation import Fact
+from mlxprobe.values.observation import Sighting
 
 LOOK_S = 0.5
 MOST_SEEN = 1000  # processes, before those are forgotten that have ended
@@ -27,42 +28,42 @@ class Surroundings:
     ) -> None:
         self._available, self._total = available, total
         self._looked_s = 0.0
-        self._told: set[str] = set()
+        self._told: set[bool] = set()
         self._seen: dict[int, tuple[float, float]] = {}  # when a process was seen first, and when to look again
 
-    def look(self, watcher: Watcher) -> Iterator[Fact]:
+    def look(self, watcher: Watcher) -> Iterator[Sighting[MemoryNearlyGone]]:
         """Look where a look is due; yield what somebody must hear of at once."""
         now = time.monotonic()
         if now - self._looked_s < LOOK_S:
             return
         self._looked_s = now
         log = watcher.log
-        if MAC and log.device == "gpu" and not any(fact.name == ON_METAL for fact in log.facts):
-            log.facts.append(Fact(name=ON_METAL))
+        if MAC and log.device == "gpu" and not any(isinstance(one.fact, OnMetal) for one in log.sightings):
+            log.sightings.append(Sighting(fact=OnMetal()))
         known = {watcher.child.pid} | watcher.processes.pids
         if len(self._seen) > MOST_SEEN:
             self._seen = {pid: seen for pid, seen in self._seen.items() if pid in watcher.tree.pids}
         for pid in self._with_mlx(watcher.tree.pids - known, known, now):
-            log.facts.append(Fact(name="another process", step=log.step, detail={"pid": pid}))
-        for fact in (self._machine(watcher), self._device(watcher)):
-            if fact is not None and str(fact.detail["gpu"]) not in self._told:
-                self._told.add(str(fact.detail["gpu"]))
-                log.facts.append(fact)
-                yield fact
+            log.sightings.append(Sighting(fact=AnotherProcess(pid=pid), step=log.step))
+        for one in (self._machine(watcher), self._device(watcher)):
+            if one is not None and one.fact.gpu not in self._told:
+                self._told.add(one.fact.gpu)
+                log.sightings.append(one)
+                yield one
 
-    def _machine(self, watcher: Watcher) -> Fact | None:
+    def _machine(self, watcher: Watcher) -> Sighting[MemoryNearlyGone] | None:
         held = watcher.tree.samples[-1].rss_bytes if watcher.tree.samples else 0
         available, total = self._available(), self._total()
         if available >= LEFT_SHARE * total or held < HELD_SHARE * (total - available):
             return None
-        return _fact(watcher, available, total, held, gpu=False)
+        return _nearly_gone(watcher, available, total, held, gpu=False)
 
-    def _device(self, watcher: Watcher) -> Fact | None:
+    def _device(self, watcher: Watcher) -> Sighting[MemoryNearlyGone] | None:
         total, memory = watcher.log.device_bytes, watcher.log.memory
         held = memory[-1].active_bytes if memory else 0  # its cache MLX gives back when memory is short
         if not total or total - held >= LEFT_SHARE * total:
             return None
-        return _fact(watcher, max(0, total - held), total, held, gpu=True)
+        return _nearly_gone(watcher, max(0, total - held), total, held, gpu=True)
 
     def _with_mlx(self, pids: Collection[int], known: Collection[int], now: float) -> Iterator[int]:
         """Find processes that have loaded MLX; the agent did not settle in them, or in what they were forked from."""
@@ -76,15 +77,9 @@ class Surroundings:
                 yield pid
 
 
-def _fact(watcher: Watcher, available: int, total: int, held: int, *, gpu: bool) -> Fact:
-    detail: dict[str, str | int | float | bool | list[str]] = {
-        "available_bytes": available,
-        "total_bytes": total,
-        "held_bytes": held,
-        "gpu": gpu,
-    }
-    t_s = time.monotonic() - watcher.child.started_s
-    return Fact(name="memory nearly gone", t_s=t_s, step=watcher.log.step, detail=detail)
+def _nearly_gone(watcher: Watcher, available: int, total: int, held: int, *, gpu: bool) -> Sighting[MemoryNearlyGone]:
+    fact = MemoryNearlyGone(available_bytes=available, total_bytes=total, held_bytes=held, gpu=gpu)
+    return Sighting(fact=fact, t_s=time.monotonic() - watcher.child.started_s, step=watcher.log.step)
 
 
 def has_mlx(pid: int) -> bool:

@@ -21,9 +21,10 @@ from mlxprobe.values.program import Program
 from mlxprobe.values.vocabulary import Severity
 
 if TYPE_CHECKING:
+    from mlxprobe.protocol.facts.memory import MemoryNearlyGone
     from mlxprobe.running.unwatched import Unwatched
     from mlxprobe.supervisor.watch import Watcher
-    from mlxprobe.values.observation import Fact, Limits, Observation
+    from mlxprobe.values.observation import Limits, Observation, Sighting
     from mlxprobe.values.record import Finding, ProgramRecord
 
 CALLS_TO_END = 3  # Ctrl-C that a program which is proved stuck gets before we end it
@@ -64,7 +65,7 @@ class Watch:
         self.begun: Callable[[], None] = lambda: None
         self.shown: Callable[[Watcher], None] = lambda _: None
         self.silent: Callable[[Watcher], None] = lambda _: None
-        self.short: Callable[[Fact, Watcher], None] = lambda *_: None
+        self.short: Callable[[Sighting[MemoryNearlyGone], Watcher], None] = lambda *_: None
         self.erred: Callable[[Sequence[Finding], Watcher], None] | None = None
         self.parted: Callable[[Watcher], None] = lambda _: None
         self.failed: Callable[[Exception], None] = lambda _: None

@@ -11,10 +11,21 @@ import msgspec
 
 from mlxprobe.agent.code.roots import Roots
 from mlxprobe.agent.wire.shared import COLLECTIVE, COLLECTIVE_FLAGS
+from mlxprobe.protocol.fact import Fact, MalformedFactError, decoded
+from mlxprobe.protocol.facts.gradients import FirstGradient
 from mlxprobe.supervisor.boxes import later
-from mlxprobe.supervisor.feed import Feed, details
+from mlxprobe.supervisor.feed import Feed
 from mlxprobe.supervisor.thin import thin
-from mlxprobe.values.observation import Collective, Fact, MlxSample, Process, Raised, Reading, Sample, Step
+from mlxprobe.values.observation import (
+    Collective,
+    MlxSample,
+    Process,
+    Raised,
+    Reading,
+    Sample,
+    Sighting,
+    Step,
+)
 from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.texts import masked
 from mlxprobe.values.vocabulary import Whose
@@ -54,7 +65,7 @@ class EventLog(Feed):
         self.losses: list[Reading] = []
         self.memory: list[MlxSample] = []
         self.held: Sample | None = None  # the most, as it told at its end: it may be gone before anybody looked
-        self.facts: list[Fact] = []
+        self.sightings: list[Sighting[Fact]] = []
         self.lost: Counter[str] = Counter()  # events, by kind and name
         self.sheet: dict[str, Any] = {}
         self.result: dict[str, tuple[float, ...]] = {}
@@ -199,11 +210,17 @@ class EventLog(Feed):
         self.held = Sample(t_s=t_s, rss_bytes=int(event["bytes"]), cpu_s=float(event["cpu_s"]))
 
     def _on_fact(self, event: dict[str, Any], t_s: float) -> None:
-        fields = ("name", "step", "file", "line", "source", "caller", "count")
-        told = {"t_s": t_s, **{field: event[field] for field in fields}, "detail": details(event["detail"])}
-        self.trains |= event["name"] == "first gradient"
-        self.facts.append(msgspec.convert(told, Fact))
-        thin(self.facts, lambda one: one.count, MOST_FACTS)
+        """Take in a fact; one that is unknown or malformed is counted by its name, and costs nothing else."""
+        try:
+            fact = decoded(str(event["type"]), event["fields"])
+        except MalformedFactError:
+            return self.lose("fact", event["type"])
+        fields = ("step", "file", "line", "source", "caller", "count")
+        told = {"fact": fact, "t_s": t_s, **{field: event[field] for field in fields}}
+        self.trains |= isinstance(fact, FirstGradient)
+        self.sightings.append(msgspec.convert(told, Sighting[Fact]))
+        thin(self.sightings, lambda one: one.count, MOST_FACTS)
+        return None
 
     _on_seen = _on_fact
 
@@ -231,7 +248,7 @@ class EventLog(Feed):
         self.finished_s = self.finished_s or t_s
 
     def _on_dropped(self, event: dict[str, Any], t_s: float) -> None:
-        self.lose(event["event"], event.get("name", ""))
+        self.lose(event["event"], event.get("type", ""))
 
     def lose(self, event: object, name: object = "") -> None:
         """Count an event that did not arrive, or cannot be read, by its kind and its name."""

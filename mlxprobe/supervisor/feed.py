@@ -34,14 +34,3 @@ class Feed:
     def take(self, event: dict[str, Any]) -> bool:
         """Take in one event; return whether it is progress."""
         raise NotImplementedError
-
-
-def details(told: dict[str, Any]) -> dict[str, Any]:
-    """Return the details of a fact as its type has them: anything else as text."""
-    return {name: _plain(value) for name, value in told.items()}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, list):
-        return [one if isinstance(one, str) else str(one) for one in value]
-    return value if isinstance(value, (str, int, float)) else str(value)

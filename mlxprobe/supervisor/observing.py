@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts import processes
+from mlxprobe.protocol.facts.losses import Supervision
+from mlxprobe.protocol.facts.work import EventLost
 from mlxprobe.supervisor import boxes
 from mlxprobe.values.again import jobs
-from mlxprobe.values.observation import Environment, Fact, Observation, Sample, Silence
+from mlxprobe.values.observation import Environment, Observation, Sample, Sighting, Silence
 from mlxprobe.values.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from mlxprobe.supervisor.watch import Watcher
 
 CODE_WITHIN_S = 5.0
-OF_CHILDREN = ("child ended", "children", "fork", "remote rank")
+OF_CHILDREN = (processes.ChildEnded, processes.Children, processes.Fork, processes.RemoteRank)
 BY_OTHERS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
 FATAL = {  # as faulthandler writes them
     "Segmentation fault": signal.SIGSEGV,
@@ -63,7 +67,7 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
         losses=tuple(sorted(log.losses, key=lambda one: one.step)),  # those of a list are read late
         samples=tuple(watcher.tree.samples) if alone else own_samples(watcher, log),
         memory=tuple(log.memory),
-        facts=(*filter(_is_true_still(watcher), log.facts), *_lost(log), *(_around(watcher) if leads else ())),
+        sightings=(*filter(_is_true_still(watcher), log.sightings), *_lost(log), *(_around(watcher) if leads else ())),
         stacks=stacks if code is not None and code < 0 and how == "exited" else (),
         sheet=_sheet(log),
         result=log.result,
@@ -85,7 +89,7 @@ def own_samples(watcher: Watcher, log: EventLog) -> tuple[Sample, ...]:
 def _sheet(log: EventLog) -> Sheet:
     """Return the facts of a run; a loss that compares no outputs with one target each has no chance level."""
     sheet = up_to_date(msgspec.convert(log.sheet, Sheet, strict=False), log)
-    told = [fact.detail["supervised"] for fact in log.facts if fact.name == "supervision"]
+    told = [one.fact.supervised for one in log.sightings if isinstance(one.fact, Supervision)]
     if sheet.model is None or not told or any(told):
         return sheet
     return msgspec.structs.replace(sheet, model=msgspec.structs.replace(sheet.model, classes=0))
@@ -124,10 +128,10 @@ def keeping(watcher: Watcher, heard: Collection[int]) -> list[int] | None:
     return found
 
 
-def _is_true_still(watcher: Watcher) -> Callable[[Fact], bool]:
+def _is_true_still(watcher: Watcher) -> Callable[[Sighting[Fact]], bool]:
     """Return what tells whether a fact holds: a process seen with MLX may have spoken for itself since."""
     known = watcher.processes.pids
-    return lambda fact: fact.name != "another process" or fact.detail.get("pid") not in known
+    return lambda one: not isinstance(one.fact, processes.AnotherProcess) or one.fact.pid not in known
 
 
 def leaving(watcher: Watcher) -> bool:
@@ -169,34 +173,35 @@ def _silence(watcher: Watcher, log: EventLog, ended: str, *, alone: bool) -> Sil
     found = watcher.silence(ended)
     if found is None or alone:
         return found
-    processes = watcher.processes
     mine = {log.process.pid, *log.pids}
-    mine |= {one.process.pid for one in processes.others if one.process.parent in mine}
+    mine |= {one.process.pid for one in watcher.processes.others if one.process.parent in mine}
     now_s = (watcher.detected_s or time.monotonic() - watcher.child.started_s) - log.progress_s
     stacks = tuple(stack for stack in found.stacks if stack.pid in mine)
     waits = found.waits if log.evaluating_s is None else ""  # else it is another's that is told
     return msgspec.structs.replace(found, silent_s=max(now_s, 0.0), stacks=stacks, waits=waits)
 
 
-def _lost(log: EventLog) -> list[Fact]:
-    return [Fact(name="event lost", count=count, detail={"event": what}) for what, count in log.lost.items()]
+def _lost(log: EventLog) -> list[Sighting[Fact]]:
+    return [Sighting(fact=EventLost(event=what), count=count) for what, count in log.lost.items()]
 
 
-def _around(watcher: Watcher) -> list[Fact]:
-    """Tell of processes that are no programs: how they ended, and how many were left out."""
-    processes, rows = watcher.processes, {log.process.pid for log in watcher.processes.programs}
-    found = [Fact(name="child ended", detail={"pid": pid, "status": code}) for pid, code in watcher.child.orphans]
-    found += [fact for log in processes.others for fact in log.facts if fact.name in OF_CHILDREN]
-    told = [fact for fact in found if fact.detail.get("pid") not in rows]
-    if processes.nonsense:
-        told.append(Fact(name="nonsense", count=processes.garbled, detail={"line": processes.nonsense}))
+def _around(watcher: Watcher) -> list[Sighting[Fact]]:
+    """Return what is known of processes that are no programs: how they ended, and how many were left out."""
+    known, rows = watcher.processes, {log.process.pid for log in watcher.processes.programs}
+    found: list[Sighting[Fact]] = [
+        Sighting(fact=processes.ChildEnded(pid=pid, status=code)) for pid, code in watcher.child.orphans
+    ]
+    found += [one for log in known.others for one in log.sightings if isinstance(one.fact, OF_CHILDREN)]
+    found = [one for one in found if getattr(one.fact, "pid", None) not in rows]
+    if known.nonsense:
+        found.append(Sighting(fact=processes.Nonsense(line=known.nonsense), count=known.garbled))
     for pid, command in watcher.child.running:
-        told.append(Fact(name="left running", detail={"pid": pid, "command": command}))
-    if processes.left_out:
-        told.append(Fact(name="processes left out", count=len(processes.left_out)))
-    others = [log.process.pid for log in processes.logs.values() if (_exit_code(watcher, log, alone=False) or 0) >= 0]
+        found.append(Sighting(fact=processes.LeftRunning(pid=pid, command=command)))
+    if known.left_out:
+        found.append(Sighting(fact=processes.ProcessesLeftOut(), count=len(known.left_out)))
+    others = [log.process.pid for log in known.logs.values() if (_exit_code(watcher, log, alone=False) or 0) >= 0]
     errors = filter(None, map(watcher.stacks.fatal, others))  # of forks, that have their parents' files
-    return [*told, *(Fact(name="fatal error", detail={"error": error}) for error in errors)]
+    return found + [Sighting(fact=processes.FatalError(error=error)) for error in errors]
 
 
 def environment_of(watcher: Watcher | None) -> Environment:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from mlxprobe.agent.code.roots import Roots
+from mlxprobe.protocol.facts.processes import ChildEnded
 from mlxprobe.supervisor.crew import Spent, looked_at
 from mlxprobe.supervisor.events import EventLog
 from mlxprobe.supervisor.feed import NO_SENSE, Feed
@@ -170,10 +171,7 @@ class Processes(Feed):
         """Return the exit codes that somebody has told: a parent that waited, the warden, or the process itself."""
         told = dict(orphans)
         for log in self.logs.values():
-            for fact in log.facts:
-                pid, status = fact.detail.get("pid"), fact.detail.get("status")
-                if fact.name == "child ended" and isinstance(pid, int) and isinstance(status, int):
-                    told[pid] = status
+            told |= {one.fact.pid: one.fact.status for one in log.sightings if isinstance(one.fact, ChildEnded)}
         return told | {log.process.pid: log.status for log in self.logs.values() if log.status is not None}
 
     def follow(self, living: Collection[int], ancestors: Collection[int]) -> None:

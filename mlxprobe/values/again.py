@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
 
-from mlxprobe.values.observation import Limits, Observation, Process, Silence, Step
-from mlxprobe.values.record import Compared, ProgramRecord
+from mlxprobe.protocol.fact import FACTS, Fact, MalformedFactError, decoded
+from mlxprobe.protocol.facts import ranks as facts_of_ranks
+from mlxprobe.values.observation import Limits, Observation, Process, Sighting, Silence, Step
+from mlxprobe.values.record import Compared, ProgramRecord, StoredFact
 from mlxprobe.values.vocabulary import HangKind, Outcome
 
 Begun = TypeVar("Begun", bound="Started")
-PRINTS, IN_VAIN, GIVEN = "parameters hashed", "reduced in vain", "given"
-WORK = "own work"
-READ, STATISTICS = "gradients read", "statistics read"
-LEAVES, ROUNDS, MADE, BATCH = "asked to leave", "rounds", "model made", "batch made"
-WRITTEN = "weights written"
-COMPARED = {PRINTS, IN_VAIN, GIVEN, WORK, READ, STATISTICS, LEAVES, ROUNDS, MADE, BATCH, WRITTEN}
+COMPARED = tuple(one for one in FACTS.values() if one.__module__ == facts_of_ranks.__name__)
+WHERE = ("step", "file", "line", "source", "caller", "count")
 UNKNOWN = Limits(stall_s=0.0, startup_s=0.0, timeout_s=0.0, memory_bytes=0)
 
 
@@ -29,8 +28,26 @@ def compared(seen: Observation) -> Compared | None:
         steps=tuple(step.n for step in seen.steps),
         ends_s=tuple(round(step.t_s, 6) for step in seen.steps),
         gradients=tuple(step.gradients for step in seen.steps),
-        prints=tuple(fact for fact in seen.facts if fact.name in COMPARED),
+        facts=tuple(map(_stored, (one for one in seen.sightings if isinstance(one.fact, COMPARED)))),
     )
+
+
+def _stored(one: Sighting[Fact]) -> StoredFact:
+    where = {name: getattr(one, name) for name in WHERE}
+    return StoredFact(type=type(one.fact).__name__, fields=one.fact.as_given(), **where)
+
+
+def _read(stored: Iterable[StoredFact]) -> Iterator[Sighting[Fact]]:
+    """Read facts of a record; those that are malformed are left out."""
+    for one in stored:
+        with contextlib.suppress(MalformedFactError):
+            fact = decoded(one.type, one.fields)
+            yield Sighting(fact=fact, **{name: getattr(one, name) for name in WHERE})
+
+
+def comparable(row: ProgramRecord) -> bool:
+    """Tell whether a row has what its rank is compared with others by."""
+    return bool(row.ended) and row.compared is not None and row.compared.facts is not None
 
 
 def silence(seen: Observation) -> Silence | None:
@@ -39,7 +56,7 @@ def silence(seen: Observation) -> Silence | None:
 
 
 def observation(row: ProgramRecord) -> Observation:
-    """Return what was seen of a rank; `row.compared` says whether it is enough to compare it with others."""
+    """Return what was seen of a rank; `comparable` says whether it is enough to compare it with others."""
     hangs = row.outcome is Outcome.HANG
     before = Silence(silent_s=0.0, cpu_s=0.0, kind=row.kind or HangKind.UNKNOWN) if hangs else None
     rested = row.silence or before  # of a record that does not know more
@@ -60,7 +77,7 @@ def observation(row: ProgramRecord) -> Observation:
         losses=row.losses,
         samples=row.samples,
         memory=row.memory,
-        facts=row.compared.prints if row.compared else (),
+        sightings=tuple(_read((row.compared and row.compared.facts) or ())),
         stacks=() if rested else row.stacks,
         sheet=row.sheet,
         collectives=row.collectives,

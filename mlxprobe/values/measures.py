@@ -184,7 +184,7 @@ def callers(seen: Observation) -> dict[tuple[str, int], Place]:
     found: dict[tuple[str, int], Place] = {}
     if caller := calling_frame(stacks):
         found[standing(seen)] = Place(file=caller.file, line=caller.line)
-    found |= {(one.file, one.line): one.caller for one in reversed(seen.facts) if one.caller}
+    found |= {(one.file, one.line): one.caller for one in reversed(seen.sightings) if one.caller}
     raised = seen.raised
     return found | ({(raised.file, raised.line): raised.caller} if raised and raised.caller else {})
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from mlxprobe.protocol.fact import F, Fact
 from mlxprobe.values.base import Value as Value  # noqa: PLC0414 - the other rooms import it from here
 from mlxprobe.values.collective import Collective as Collective  # noqa: PLC0414
 from mlxprobe.values.collective import Place as Place  # noqa: PLC0414
@@ -9,6 +13,8 @@ from mlxprobe.values.collective import Process as Process  # noqa: PLC0414
 from mlxprobe.values.program import Program as Program  # noqa: PLC0414
 from mlxprobe.values.sheet import Sheet
 from mlxprobe.values.vocabulary import HangKind, Whose
+
+F_co = TypeVar("F_co", bound=Fact, covariant=True)
 
 
 class Environment(Value, frozen=True):
@@ -136,13 +142,13 @@ class Raised(Value, frozen=True):
     traceback: str = ""
 
 
-class Fact(Value, frozen=True):
-    """Something that the agent saw once or at one place: raw material for the findings; `caller` as in a Finding.
+class Sighting(Value, Generic[F_co], frozen=True):
+    """A fact, with when and where it was seen, and how often; `caller` as in a Finding.
 
     `source` is the line's text where nobody else can read it: of a notebook's cell, of a zipped module.
     """
 
-    name: str
+    fact: F_co
     t_s: float = 0.0
     step: int = 0
     file: str = ""
@@ -150,7 +156,6 @@ class Fact(Value, frozen=True):
     source: str = ""
     caller: Place | None = None
     count: int = 1
-    detail: dict[str, str | int | float | bool | list[str]] = {}
 
 
 class Observation(Value, frozen=True):
@@ -181,7 +186,7 @@ class Observation(Value, frozen=True):
     losses: tuple[Reading, ...] = ()
     samples: tuple[Sample, ...] = ()
     memory: tuple[MlxSample, ...] = ()
-    facts: tuple[Fact, ...] = ()
+    sightings: tuple[Sighting[Fact], ...] = ()
     stacks: tuple[Stack, ...] = ()
     sheet: Sheet = Sheet()
     result: dict[str, tuple[float, ...]] = {}
@@ -190,3 +195,17 @@ class Observation(Value, frozen=True):
     evaluating_s: float | None = None
     output_tail: str = ""
     left_behind: tuple[int, ...] = ()
+
+    def every(self, kind: type[F]) -> Iterator[tuple[F, Sighting[F]]]:
+        """List all facts of a type, in order, each with its sighting."""
+        for one in self.sightings:
+            if isinstance(one.fact, kind):
+                yield one.fact, one  # type: ignore[misc]
+
+    def facts(self, kind: type[F]) -> Iterator[tuple[F, Sighting[F]]]:
+        """List the facts of a type, one of each place: the last, which has counted the most."""
+        yield from {(one.file, one.line): (fact, one) for fact, one in self.every(kind)}.values()
+
+    def has(self, *kinds: type[Fact]) -> bool:
+        """Tell whether there is a fact of one of these types."""
+        return any(isinstance(one.fact, kinds) for one in self.sightings)

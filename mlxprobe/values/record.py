@@ -5,7 +5,6 @@ from __future__ import annotations
 from mlxprobe.values.observation import (
     Collective,
     Environment,
-    Fact,
     Limits,
     MlxSample,
     Place,
@@ -109,17 +108,30 @@ class Repeat(Value, frozen=True):
     kind: HangKind | None = None
 
 
+class StoredFact(Value, frozen=True):
+    """A fact in a record: the name of its type, its fields, and when, where and how often it was seen."""
+
+    type: str
+    fields: dict[str, bool | int | float | str | tuple[bool | int | float | str, ...] | None] = {}
+    step: int = 0
+    file: str = ""
+    line: int = 0
+    source: str = ""
+    caller: Place | None = None
+    count: int = 1
+
+
 class Compared(Value, frozen=True):
     """What a rank is compared with others by, beside its row, also where another record has them.
 
-    The numbers of its steps, when each ended and its gradient calls, beside `step_s`; `prints` are facts of its
-    parameters.
+    The numbers of its steps, when each ended and its gradient calls, beside `step_s`; `facts` are those of its
+    parameters, gradients and data; null in records of versions before 6, whose ranks are not compared again.
     """
 
     steps: tuple[int, ...] = ()
     ends_s: tuple[float, ...] = ()
     gradients: tuple[int, ...] = ()
-    prints: tuple[Fact, ...] = ()
+    facts: tuple[StoredFact, ...] | None = None
 
 
 class ProgramRecord(Value, frozen=True):

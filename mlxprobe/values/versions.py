@@ -10,13 +10,15 @@ Version 4: a row's `ranks`, `ended`, `finished`, `silence`, `evaluating_s`, `com
 Version 5: the rules that could not be judged are `unchecked`, and no findings; a watched program with errors or
     warnings has the outcome `unhealthy` and is not `as_expected`; `accepted` counts what a baseline has; a user's
     program that was expected to pass has `expects`.
+Version 6: `compared.facts` replaces `compared.prints`: a fact has the name of its type and typed fields. Ranks of older
+    records are not compared again.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 MATRIX_SCHEMA_VERSION = 1  # of what stands around its records, each of which tells its own version
 USERS = "programs"  # the scenario that version 1 gave to the user's own programs
 HEALTHY, HOSTILE, OVERHEAD = SELFTEST = ("healthy-trainers", "hostile-children", "overhead")  # no scenarios
@@ -29,11 +31,15 @@ def current(record: Any) -> Any:
     Args:
         record: the record as JSON has it.
     """
-    rows = record.get("programs") if isinstance(record, dict) else None
-    if not isinstance(record, dict) or record.get("schema_version") not in (1, 2, 3, 4) or not isinstance(rows, list):
+    if not isinstance(record, dict) or not isinstance(rows := record.get("programs"), list):
         return record
-    seconds = [_second(one) for one in rows] if record["schema_version"] == 1 else rows
-    return record | {"schema_version": SCHEMA_VERSION, "programs": [_fifth(one) for one in seconds]}
+    if (version := record.get("schema_version")) not in range(1, SCHEMA_VERSION):
+        return record
+    if version == 1:
+        rows = [_second(one) for one in rows]
+    if version in range(1, 5):
+        rows = [_fifth(one) for one in rows]
+    return record | {"schema_version": SCHEMA_VERSION, "programs": rows}
 
 
 def _second(row: Any) -> Any:

@@ -6,6 +6,8 @@ import math
 import signal
 from collections.abc import Callable, Sequence
 
+from mlxprobe.protocol.facts.processes import Nonsense, PoolWorker
+from mlxprobe.protocol.facts.work import AgentFailed
 from mlxprobe.values.again import died_importing
 from mlxprobe.values.losses import first_lasting
 from mlxprobe.values.measures import (
@@ -28,7 +30,6 @@ from mlxprobe.verdict.remarks import ASKED_TO_END, interrupted
 from mlxprobe.verdict.twin import Case, Told, differs, learned_nothing, slow
 
 IDLE_CPU_SHARE = 0.05
-POOL_WORKER = "pool worker"  # a fact
 Judge = Callable[[Case], "Told | None"]
 
 
@@ -66,7 +67,7 @@ def _not_watched(case: Case) -> Told | None:
         how = f"ended by {signal_name(-seen.exit_code)}" if seen.exit_code and seen.exit_code < 0 else "gone"
         return Outcome.CRASH, f"{how} while it imported MLX"
     if not seen.begun or seen.ended in ("not-started", "unreaped"):
-        failed = next((str(fact.detail["error"]) for fact in seen.facts if fact.name == "agent failed"), "")
+        failed = next((fact.error for fact, _ in seen.every(AgentFailed)), "")
         why = failed or last_line(seen.output_tail) or "no word from it"
         return Outcome.UNJUDGED, f"the agent did not start: {why}"
     if seen.garbled:
@@ -77,7 +78,7 @@ def _not_watched(case: Case) -> Told | None:
 
 
 def _first_nonsense(seen: Observation) -> str:
-    return next((f" (the first is {fact.detail['line']})" for fact in seen.facts if fact.name == "nonsense"), "")
+    return next((f" (the first is {fact.line})" for fact, _ in seen.every(Nonsense)), "")
 
 
 def _not_ended(case: Case) -> Told | None:
@@ -169,7 +170,7 @@ def _crashed(case: Case) -> Told | None:
 
 def _ended_by_its_pool(seen: Observation) -> bool:
     """Check whether a worker was ended by `Pool.terminate`; a parent that is not watched reports no exit code."""
-    return seen.exit_code in (None, -signal.SIGTERM) and any(fact.name == POOL_WORKER for fact in seen.facts)
+    return seen.exit_code in (None, -signal.SIGTERM) and seen.has(PoolWorker)
 
 
 def _raised(case: Case) -> Told | None:

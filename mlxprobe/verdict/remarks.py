@@ -8,9 +8,13 @@ import signal
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis import metal
-from mlxprobe.diagnosis.gaps import FAILED
+from mlxprobe.protocol.facts import processes
+from mlxprobe.protocol.facts.gradients import FirstGradient
+from mlxprobe.protocol.facts.memory import MemoryNearlyGone
+from mlxprobe.protocol.facts.updates import GradientsUnused, ParametersUnchanged
+from mlxprobe.protocol.facts.work import DetectorFailed, EventLost
 from mlxprobe.values.measures import counted, megabytes, signal_name, steps_done
-from mlxprobe.values.observation import Fact, Observation
+from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Remark
 from mlxprobe.values.texts import masked
 from mlxprobe.verdict.errors import known_error
@@ -23,7 +27,6 @@ OF_A_SHELL = {  # `mlx.launch` hands its words to one, and leaves with 0 all the
     126: " (a shell may not execute what it was given: write `python train.py`, not `train.py`)",
     127: " (a shell has not found what it was given)",
 }
-UNAPPLIED = {"gradients unused", "parameters unchanged"}  # facts of MP205
 FIRST_STEP = "the first training step has not ended"
 REMOTE, UNWATCHED = OF_RANKS = "remote ranks", "ranks not watched"
 
@@ -68,7 +71,7 @@ def _interrupt(seen: Observation) -> Iterator[Remark]:
 def _steps(seen: Observation) -> Iterator[Remark]:
     if not seen.begun or seen.steps:
         return
-    if any(fact.name == "first gradient" for fact in seen.facts):
+    if seen.has(FirstGradient):
         message = f"{FIRST_STEP}: little can be said of training"
         yield Remark(name="no step", message=message, detail={"gradients": 1})
     else:
@@ -77,7 +80,7 @@ def _steps(seen: Observation) -> Iterator[Remark]:
 
 def _failures(seen: Observation) -> Iterator[Remark]:
     """Report the parts of mlxprobe that failed in the program: rules that read what they see were not checked."""
-    failed = {str(fact.detail["inspector"]): str(fact.detail["error"]) for fact in _all(seen, FAILED)}
+    failed = {fact.detector: fact.error for fact, _ in seen.every(DetectorFailed)}
     if failed:
         part, error = next(iter(failed.items()))
         many = len(failed) > 1
@@ -89,7 +92,7 @@ def _failures(seen: Observation) -> Iterator[Remark]:
 def _updates(seen: Observation) -> Iterator[Remark]:
     """Report that gradients were taken and no update was seen, where no finding says so."""
     sheet = seen.sheet
-    known = sheet.updates or sheet.uncounted or any(fact.name in UNAPPLIED for fact in seen.facts)
+    known = sheet.updates or sheet.uncounted or seen.has(GradientsUnused, ParametersUnchanged)
     if known or not (sheet.gradients and seen.finished):
         return
     why = f"no update was seen in {counted(sheet.gradients, 'gradient call')}"
@@ -100,19 +103,19 @@ def _updates(seen: Observation) -> Iterator[Remark]:
 
 
 def _processes(seen: Observation) -> Iterator[Remark]:
-    others = sorted({int(figure(fact, "pid")) for fact in _all(seen, "another process")})
+    others = sorted({fact.pid for fact, _ in seen.every(processes.AnotherProcess)})
     if others:
         are = "process {} imported MLX too, and was" if len(others) == 1 else "processes {} imported MLX too, and were"
         message = f"{are.format(', '.join(map(str, others)))} not watched"
         yield Remark(name="another process", message=message, detail={"processes": len(others)})
-    for fact in _all(seen, "processes left out"):
-        message = f"of {fact.count} further processes with MLX nothing was taken in: they are too many"
-        yield Remark(name="processes left out", message=message, detail={"processes": fact.count})
+    for _, one in seen.every(processes.ProcessesLeftOut):
+        message = f"of {one.count} further processes with MLX nothing was taken in: they are too many"
+        yield Remark(name="processes left out", message=message, detail={"processes": one.count})
 
 
 def _lost(seen: Observation) -> Iterator[Remark]:
     """Count and name the events that did not arrive: a rule that needs one of them was not checked."""
-    lost = {str(fact.detail["event"]): fact.count for fact in _all(seen, "event lost")}
+    lost = {fact.event: one.count for fact, one in seen.every(EventLost)}
     if count := sum(lost.values()):
         named = ", ".join(sorted(lost)[:MOST_NAMED]) + ", …" * (len(lost) > MOST_NAMED)
         message = f"{count} {'event was' if count == 1 else 'events were'} lost ({named}): not every check could run"
@@ -121,15 +124,13 @@ def _lost(seen: Observation) -> Iterator[Remark]:
 
 def _remote(seen: Observation) -> Iterator[Remark]:
     """Report ranks that a launcher has started on other hosts, and how they are watched there."""
-    known = {int(figure(fact, "rank")): fact.detail for fact in _all(seen, "remote rank")}
+    known = {fact.rank: fact for fact, _ in seen.every(processes.RemoteRank)}
     if not known:
         return
     ranks = ", ".join(map(str, sorted(known)))
-    hosts = ", ".join(sorted({str(one.get("host")) for one in known.values()}))
-    program = next(
-        (" ".join(masked(str(one["command"]).split())) for one in known.values() if one.get("command")),
-        "python train.py",
-    )
+    hosts = ", ".join(sorted({one.host for one in known.values()}))
+    commands = (" ".join(masked(one.command.split())) for one in known.values() if one.command)
+    program = next(commands, "python train.py")
     run = f"rank {ranks} runs" if len(known) == 1 else f"ranks {ranks} run"
     message = (
         f"{run} on {hosts}, reached by ssh, and cannot be watched from here; to have every rank watched on its own "
@@ -146,14 +147,14 @@ def there(program: str) -> str:
 
 
 def _children(seen: Observation) -> Iterator[Remark]:
-    ended = {int(figure(fact, "pid")): fact for fact in _all(seen, "child ended")}
+    ended = {fact.pid: fact for fact, _ in seen.every(processes.ChildEnded)}
     told = {pid: how for pid, fact in ended.items() if (how := _failure(fact, trains=bool(seen.steps)))}
     if not told:
-        crash = next((str(fact.detail["error"]) for fact in _all(seen, "fatal error")), "")
+        crash = next((fact.error for fact, _ in seen.every(processes.FatalError)), "")
         if crash and (seen.exit_code or 0) >= 0:
             yield Remark(name="child crashed", message=f"one of its processes crashed: {crash}", detail={"crashed": 1})
         return
-    known = max(len(told), *(int(figure(fact, "children")) for fact in _all(seen, "children")), 0)
+    known = max(len(told), *(fact.children for fact, _ in seen.every(processes.Children)), 0)
     ways = [f"{_number(list(told.values()).count(how))} {how}" for how in dict.fromkeys(told.values())]
     shells = next((why for code, why in OF_A_SHELL.items() if f"left with exit code {code}" in told.values()), "")
     yield Remark(
@@ -165,7 +166,7 @@ def _children(seen: Observation) -> Iterator[Remark]:
 
 def _left_running(seen: Observation) -> Iterator[Remark]:
     """Name the processes that a program has left running; nothing is wrong with that."""
-    left = [f"{int(figure(fact, 'pid'))} ({fact.detail.get('command')})" for fact in _all(seen, "left running")]
+    left = [f"{fact.pid} ({fact.command})" for fact, _ in seen.every(processes.LeftRunning)]
     if left:
         more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
         message = f"it has ended and left {len(left)} {'process' if len(left) == 1 else 'processes'} running: "
@@ -173,13 +174,13 @@ def _left_running(seen: Observation) -> Iterator[Remark]:
         yield Remark(name="left running", message=message, detail={"processes": len(left)}, grave=False)
 
 
-def _failure(fact: Fact, *, trains: bool) -> str:
+def _failure(fact: processes.ChildEnded, *, trains: bool) -> str:
     """Say how a child failed; empty where nobody can tell that it did: exit code 1 is many commands' plain answer."""
-    status = int(figure(fact, "status"))
+    status = fact.status
     number = -status if status < 0 else status - SHELL_SIGNAL
     if number > 0:
         return "" if number in ASKED_TO_END else f"ended by {signal_name(number)}"
-    counts = fact.detail.get("worker") or not trains
+    counts = fact.worker or not trains
     return f"left with exit code {status}" if status and counts else ""
 
 
@@ -194,33 +195,19 @@ def _ending(seen: Observation) -> Iterator[Remark]:
 
 
 def _memory(seen: Observation) -> Iterator[Remark]:
-    for fact in _all(seen, "memory nearly gone"):
-        yield Remark(
-            name="memory nearly gone",
-            message=nearly_gone(fact),
-            detail={name: figure(fact, name) for name in fact.detail},
-        )
+    for fact, one in seen.every(MemoryNearlyGone):
+        detail = {name: float(value) for name, value in fact.as_dict().items()}
+        yield Remark(name="memory nearly gone", message=nearly_gone(fact, one.step), detail=detail)
 
 
 def _long_steps(seen: Observation) -> Iterator[Remark]:
-    return metal.long_steps(seen, on_metal=bool(_all(seen, metal.ON_METAL)))
+    return metal.long_steps(seen, on_metal=seen.has(processes.OnMetal))
 
 
-def nearly_gone(fact: Fact) -> str:
+def nearly_gone(fact: MemoryNearlyGone, step: int) -> str:
     """Say whose memory was nearly gone, and how much of it the program held."""
-    left, total, held = (figure(fact, name) for name in ("available_bytes", "total_bytes", "held_bytes"))
-    whose, holder = ("the GPU's", "MLX") if fact.detail.get("gpu") else ("the machine's", "the program")
+    whose, holder = ("the GPU's", "MLX") if fact.gpu else ("the machine's", "the program")
     return (
-        f"{whose} memory is nearly used up: {megabytes(left)} of {megabytes(total)} left at step {fact.step}, "
-        f"{megabytes(held)} held by {holder}"
+        f"{whose} memory is nearly used up: {megabytes(fact.available_bytes)} of {megabytes(fact.total_bytes)} left at "
+        f"step {step}, {megabytes(fact.held_bytes)} held by {holder}"
     )
-
-
-def figure(fact: Fact, name: str) -> float:
-    """Return a figure of a fact's; 0 where it has none of that name."""
-    value = fact.detail.get(name)
-    return float(value) if isinstance(value, (int, float)) else 0.0
-
-
-def _all(seen: Observation, name: str) -> list[Fact]:
-    return [fact for fact in seen.facts if fact.name == name]

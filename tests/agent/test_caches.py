@@ -10,6 +10,7 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.roots import LIBRARY, OWN
 from mlxprobe.agent.inspectors.work import caches
 from mlxprobe.agent.inspectors.work.caches import MANY, Caches
+from mlxprobe.protocol.facts.memory import CacheUnbounded
 
 
 class Told:
@@ -17,9 +18,9 @@ class Told:
         self.recorder = self
         self.facts: list[str] = []
 
-    def fact(self, name: str, site: tuple[str, int], **detail: object) -> None:
-        assert name == "cache without end" and site[0] == __file__ and site[1]
-        self.facts.append(f"{detail['function']} {detail['results']} {detail['hits']}")
+    def fact(self, fact: CacheUnbounded, site: tuple[str, int]) -> None:
+        assert site[0] == __file__ and site[1]
+        self.facts.append(f"{fact.function} {fact.results} {fact.hits}")
 
 
 def cached(name: str, *, times: int = 1, limit: int | None = None) -> Any:

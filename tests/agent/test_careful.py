@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from watching import GUARD_S
 
+from mlxprobe.protocol.facts.work import DetectorFailed
 from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.observation import Limits, Program
 
@@ -43,8 +44,7 @@ def test_a_program_goes_on_where_we_fail(part: str, way: str, tmp_path: Path) ->
     (tmp_path / "loop.py").write_text(LOOP)
     seen = observe(Program(name="loop", command=(sys.executable, str(tmp_path / "loop.py"), part, way)), LIMITS)
     assert seen.exit_code == 0, seen.output_tail
-    told = [fact.detail["error"] for fact in seen.facts if fact.name == "inspector failed"]
-    assert set(told) == {"KeyError: 'ours'"}
+    assert {fact.error for fact, _ in seen.every(DetectorFailed)} == {"KeyError: 'ours'"}
 
 
 WRAPPED = """
@@ -90,4 +90,4 @@ def test_a_wrapped_call_returns_where_we_fail(tmp_path: Path) -> None:
     (tmp_path / "loop.py").write_text(WRAPPED)
     seen = observe(Program(name="loop", command=(sys.executable, str(tmp_path / "loop.py"))), LIMITS)
     assert seen.exit_code == 0, seen.output_tail
-    assert [fact.detail["error"] for fact in seen.facts if fact.name == "inspector failed"][:1] == ["KeyError: 'ours'"]
+    assert [fact.error for fact, _ in seen.every(DetectorFailed)][:1] == ["KeyError: 'ours'"]

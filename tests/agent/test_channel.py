@@ -82,9 +82,9 @@ def test_an_exception_arrives(text: str, pipe: Pipe) -> None:
 
 
 def test_numbers_that_json_has_not_are_told_in_words(pipe: Pipe) -> None:
-    pipe.channel.send("fact", detail={"scale": math.nan, "values": [1.5, -math.inf], "place": ("a.py", 3)})
+    pipe.channel.send("fact", fields={"scale": math.nan, "values": (1.5, -math.inf), "place": ("a.py", 3)})
     (line,) = (msgspec.json.decode(one) for one in pipe.text().splitlines())  # which takes no NaN, as Python's own does
-    assert line["detail"] == {"scale": "nan", "values": [1.5, "-inf"], "place": ["a.py", 3]}
+    assert line["fields"] == {"scale": "nan", "values": [1.5, "-inf"], "place": ["a.py", 3]}
 
 
 @pytest.mark.parametrize("event", ["tick", "steps", "memory"])

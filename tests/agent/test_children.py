@@ -9,16 +9,20 @@ from typing import Any
 import pytest
 
 from mlxprobe.agent.life.children import HOLDERS, Children
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.processes import ChildEnded
+from mlxprobe.protocol.facts.processes import Children as ChildrenStarted
 from mlxprobe.supervisor.events import EventLog
 
 
 class Wire:
-    """A channel that keeps what is sent."""
+    """A channel that keeps the facts that are sent."""
 
     def __init__(self) -> None:
         self.lines = b""
 
-    def send(self, event: str, **values: Any) -> None:
+    def tell(self, fact: Fact, place: dict[str, Any], *, event: str = "fact") -> None:
+        values = {"type": type(fact).__name__, "fields": fact.as_given(), "step": 0, "count": 1, **place}
         self.lines += json.dumps({"e": event, "t": 101.0, **values}).encode() + b"\n"
 
 
@@ -39,9 +43,9 @@ def test_two_of_three_children_end_badly(wire: Wire) -> None:
     log = EventLog(100.0)
     log.feed(wire.lines)
     assert log.garbled == 0
-    assert {fact.name for fact in log.facts} == {"child ended", "children"}
-    assert {fact.detail["status"] for fact in log.facts if fact.name == "child ended"} == {-9, 3}
-    assert log.facts[-1].detail == {"children": 3}
+    *ended, last = (one.fact for one in log.sightings)
+    assert {one.status for one in ended if isinstance(one, ChildEnded)} == {-9, 3}
+    assert last == ChildrenStarted(children=3)
 
 
 def leave(code: int) -> None:
@@ -59,7 +63,8 @@ def test_a_worker_that_nobody_asks_for_is_told_once(wire: Wire, code: int, told:
     children.look()
     log = EventLog(100.0)
     assert not log.feed(wire.lines), "no progress of the program"
-    assert [(fact.detail["name"], fact.detail["status"]) for fact in log.facts] == [(worker.name, one) for one in told]
+    known = [one.fact for one in log.sightings]
+    assert known == [ChildEnded(pid=worker.pid or 0, status=one, worker=True, name=worker.name) for one in told]
     worker.join()
     assert worker.exitcode == code, "its parent has its status still"
-    assert wire.lines.count(b"child ended") == len(told)
+    assert wire.lines.count(b"ChildEnded") == len(told)

@@ -7,11 +7,13 @@ import mlx.core as mx
 
 from mlxprobe.agent.compiled.constants import Constants
 from mlxprobe.agent.compiled.outside import Outside
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.compilation import ArraysBakedIn
 
 
-def compared(kept: Any, now: Any) -> list[str]:
-    told: list[str] = []
-    recorder = SimpleNamespace(fact=lambda name, *_, **__: told.append(name))
+def compared(kept: Any, now: Any) -> list[Fact]:
+    told: list[Fact] = []
+    recorder = SimpleNamespace(fact=lambda fact, _: told.append(fact))
     inspection: Any = SimpleNamespace(recorder=recorder, pending=lambda _: 0)
     constants = Constants(inspection, ("train.py", 1), [None, None], Outside(None))
     constants._held = {"weight": (lambda: now, kept, ("train.py", 1))}
@@ -20,7 +22,7 @@ def compared(kept: Any, now: Any) -> list[str]:
 
 
 def test_weights_that_have_changed_since_the_trace_are_told() -> None:
-    assert compared(mx.ones((3,)), mx.zeros((3,))) == ["baked in"]
+    assert compared(mx.ones((3,)), mx.zeros((3,))) == [ArraysBakedIn(paths=("weight",), of=1)]
     assert compared(mx.ones((3,)), mx.ones((3,))) == []
 
 

@@ -13,6 +13,7 @@ from mlxprobe import platform
 from mlxprobe.agent.graphs import export, graph
 from mlxprobe.agent.wire import bound
 from mlxprobe.platform import stack
+from mlxprobe.protocol.facts.work import DetectorFailed
 from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.observation import Limits, Observation, Program
 
@@ -110,7 +111,7 @@ def test_a_program_with_a_deep_graph_ends_as_it_does_unwatched(name: str, way: s
     seen = watched(file, MLXPROBE_PLATFORM=way)
     assert seen.exit_code == 0, seen.output_tail
     assert seen.output_tail.strip() == bare.stdout.strip()
-    assert not [fact.detail for fact in seen.facts if fact.name == "inspector failed"]
+    assert [*seen.every(DetectorFailed)] == []
 
 
 def chain(depth: int) -> mx.array:

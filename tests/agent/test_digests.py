@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from watching import GUARD_S
 
+from mlxprobe.protocol.facts.ranks import GradientsRead
+from mlxprobe.protocol.facts.work import AgentFailed, DetectorFailed
 from mlxprobe.reports.facts import again, lines
 from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.observation import Limits, Program
@@ -91,7 +93,7 @@ def sheet(tmp_path: Path, data: str, call: str, text: str = PROGRAM) -> Sheet:
     program = Program(name="program", argv=("script", str(file)), python=sys.executable, cwd=str(tmp_path))
     seen = observe(program, LIMITS, jit_key="tests")
     assert seen.exit_code == 0, seen.output_tail
-    assert [fact.detail for fact in seen.facts if fact.name in ("inspector failed", "agent failed")] == []
+    assert [*seen.every(DetectorFailed), *seen.every(AgentFailed)] == []
     return seen.sheet
 
 
@@ -194,6 +196,6 @@ def test_batches_of_two_ranks_are_compared_in_full(tmp_path: Path) -> None:
         env = {"MLX_RANK": rank, "MLX_WORLD_SIZE": "2"}
         program = Program(name="rank", argv=("script", str(file)), python=sys.executable, env=env)
         seen = observe(program, LIMITS, jit_key="tests")
-        told.append([one.detail["batch"] for one in seen.facts if one.name == "gradients read"])
+        told.append([fact.batch for fact, _ in seen.every(GradientsRead)])
     assert told[0]
     assert all(mine != its for mine, its in zip(*told, strict=True))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
-import re
+import pkgutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlxprobe import agent
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.hooks.rows import AT_ONCE, Kind, Row, Words
 from mlxprobe.agent.record.steps import MOST, StepLog
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.shared import LINE_BYTES
+from mlxprobe.protocol import facts
+from mlxprobe.protocol.fact import FACTS, Fact
+from mlxprobe.protocol.facts.gradients import GradientFailed
 from mlxprobe.supervisor.events import EventLog
 from mlxprobe.supervisor.processes import Processes
 
@@ -83,48 +85,51 @@ VALUES = {
     "odd names": {(1, 2): 1, None: 2, 3.5: 3},
     "bytes": b"\xff",
 }
-FACTS = sorted(
-    {
-        name
-        for file in Path(next(iter(agent.__path__))).rglob("*.py")
-        for name in re.findall(r'\b(?:fact|revise|_tell|_count)\(\s*(?:[\w.]+, )?"([a-z ]+)"', file.read_text())
-    }
-)
+for family in pkgutil.iter_modules(facts.__path__, f"{facts.__name__}."):
+    importlib.import_module(family.name)
+WORST = {  # by the type of a field
+    "bool": True,
+    "int": 10**18,
+    "float": math.nan,
+    "str": TEXTS["escaped"],
+    "tuple[str, ...]": (TEXTS["escaped"],) * 30,
+    "tuple[int, ...]": (10**9,) * 5000,
+    "tuple[float, ...]": (-math.inf,) * 5000,
+}
 
 
-def test_names_of_facts_are_found_in_the_source() -> None:
-    assert len(FACTS) > 60 and {"loss share", "first gradient", "inspector failed"} <= {*FACTS}
-
-
-@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
-def test_a_fact_keeps_its_name_step_place_and_count(value: Any, wire: Wire) -> None:
-    place: dict[str, Any] = {
-        "file": "train.py",
-        "line": 9,
-        "source": value if isinstance(value, str) else "",
-        "caller": None,
-    }
-    for k, name in enumerate(FACTS[:: len(FACTS) // 8]):
-        wire.channel.send("fact", name=name, step=k, **place, count=k + 1, detail={"value": value, "looks": 3})
-        log = wire.read()
-        told = log.facts[-1]
-        assert (told.name, told.step, told.file, told.line, told.count) == (name, k, "train.py", 9, k + 1)
-        assert told.detail["looks"] == 3 and "value" in told.detail
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_a_fact_keeps_its_type_step_place_and_count(text: str, wire: Wire) -> None:
+    place: dict[str, Any] = {"file": "train.py", "line": 9, "source": text, "caller": None}
+    wire.channel.tell(GradientFailed(at=text, type="ValueError", message=text), place, step=7, count=3)
+    log = wire.read()
+    (told,) = log.sightings
+    assert isinstance(told.fact, GradientFailed) and told.fact.type == "ValueError"
+    assert (told.step, told.file, told.line, told.count) == (7, "train.py", 9, 3)
     assert not log.lost and log.introduced
 
 
-@pytest.mark.parametrize("name", FACTS)
-def test_every_fact_arrives(name: str, wire: Wire) -> None:
-    detail = {"text": LONG, "texts": ["1"] * 5000, "number": math.nan, "deep": nested(50)}
-    wire.channel.send("fact", name=name, step=7, **sites.told(("train.py", 9)), count=2, detail=detail)
+@pytest.mark.parametrize("kind", FACTS.values(), ids=FACTS)
+def test_every_fact_arrives_with_all_its_fields(kind: type[Fact], wire: Wire) -> None:
+    fact = kind(**{name: WORST[of.removesuffix(" | None")] for name, of in kind.fields.items()})
+    wire.channel.tell(fact, sites.told(("train.py", 9)), step=7, count=2)
     log = wire.read()
-    (told,) = log.facts
-    assert (told.name, told.step, told.file, told.line, told.count) == (name, 7, "train.py", 9, 2)
-    assert not log.lost and {*told.detail} == {*detail}
+    (told,) = log.sightings
+    assert (type(told.fact), told.step, told.file, told.line, told.count) == (kind, 7, "train.py", 9, 2)
+    assert not log.lost and told.fact.as_given().keys() == kind.fields.keys()
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+def test_a_fact_with_a_field_that_it_has_not_is_counted_by_its_name(value: Any, wire: Wire) -> None:
+    place = sites.told(("train.py", 9))
+    wire.channel.send("fact", type="FirstGradient", fields={"value": value}, step=7, count=2, **place)
+    log = wire.read()
+    assert log.lost == {"fact FirstGradient": 1} and log.introduced and not log.sightings
 
 
 PLACE = {"file": "train.py", "line": 3, "source": "", "caller": None}
 ROW = ["world", 1, "all_sum", [64], "float32", -1, 7, 0, 2_000_000, 1_500_000, None, 1, "", 1, 0, 0, 0]
+FAILED = {"detector": "TEXT", "error": "TEXT", "facts": ["TEXT"] * 99}
 EVENTS: dict[str, dict[str, Any]] = {
     "process": {"parent": 1, "pid": PID, "command": ["TEXT", "TEXT"], "rank": -1, "size": 0},
     "rank": {"rank": 0, "size": 2},
@@ -144,8 +149,8 @@ EVENTS: dict[str, dict[str, Any]] = {
     "steps": {"rows": [[1, 5, 1, 7]], "losses": [[1, 0.5, 0]]},
     "memory": {"active": 1, "cache": 1, "peak": 1},
     "held": {"bytes": 1, "cpu_s": 0.5},
-    "fact": {"name": "TEXT", "step": 1, **PLACE, "count": 1, "detail": {"TEXT": "TEXT", "texts": ["TEXT"] * 99}},
-    "seen": {"name": "TEXT", "step": 1, **PLACE, "count": 1, "detail": {"TEXT": {"deep": ["TEXT"]}}},
+    "fact": {"type": "DetectorFailed", "step": 1, **PLACE, "count": 1, "fields": FAILED},
+    "seen": {"type": "DetectorFailed", "step": 1, **PLACE, "count": 1, "fields": FAILED},
     "sheet": {"values": {"model": {"kinds": {"TEXT": {"modules": 1}}, "activations": ["TEXT"] * 99}}},
     "raised": {"type": "TEXT", "message": "TEXT", **PLACE, "file": "TEXT", "traceback": "TEXT"},
     "measuring": {},
@@ -180,7 +185,7 @@ def test_every_event_arrives(event: str, text: str, wire: Wire) -> None:
 
 def test_an_event_that_cannot_be_cut_is_counted_by_its_name(wire: Wire) -> None:
     for _ in range(2):
-        wire.channel.send("fact", name=LONG, rows=[["x" * 5000]])
+        wire.channel.send("fact", type=LONG, rows=[["x" * 5000]])
         log = wire.read()
     (what,) = log.lost
     assert what.startswith("fact xxx") and len(what) < 100 and log.lost[what] == 2

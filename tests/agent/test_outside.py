@@ -13,6 +13,7 @@ from mlxprobe.agent.code.effects import Effects, followed
 from mlxprobe.agent.code.source import Function
 from mlxprobe.agent.compiled.outside import Outside
 from mlxprobe.agent.compiled.reading import Uses
+from mlxprobe.protocol.facts.compilation import NumberBakedIn
 
 settings = SimpleNamespace(rate=0.1, table=np.zeros(3), options={"scale": 2.0}, count=0)
 
@@ -52,7 +53,7 @@ def test_what_a_function_sets_and_what_it_counts_on_are_told_apart() -> None:
     assert (seen.stores, seen.counts) == ({"mask", "a", "b"}, {"count", "rate"})
 
 
-def run(function: Any, change: Any, calls: int = 1) -> list[dict[str, Any]]:
+def run(function: Any, change: Any, calls: int = 1) -> list[NumberBakedIn]:
     outside, effects = Outside(function), Effects()
     effects.begins = outside.visit
     with followed(effects):
@@ -61,7 +62,7 @@ def run(function: Any, change: Any, calls: int = 1) -> list[dict[str, Any]]:
     outside.traced(1)
     assert list(outside.changed(1, calls)) == []
     change()
-    return [told for _, told in outside.changed(1, calls)]
+    return [fact for _, fact in outside.changed(1, calls)]
 
 
 def scaled(x: Any) -> Any:
@@ -70,9 +71,10 @@ def scaled(x: Any) -> Any:
 
 def test_numbers_that_have_changed_are_told_once() -> None:
     settings.rate = 0.1
-    assert run(scaled, lambda: setattr(settings, "rate", 0.2)) == [{"what": "settings.rate", "before": 0.1, "now": 0.2}]
-    assert run(scaled, lambda: settings.options.update(scale=1.0))[0]["what"] == "settings.options['scale']"
-    assert run(scaled, lambda: settings.table.fill(1)) == [{"what": "settings.table"}]
+    found = run(scaled, lambda: setattr(settings, "rate", 0.2))
+    assert found == [NumberBakedIn(what="settings.rate", before=0.1, now=0.2)]
+    assert run(scaled, lambda: settings.options.update(scale=1.0))[0].what == "settings.options['scale']"
+    assert run(scaled, lambda: settings.table.fill(1)) == [NumberBakedIn(what="settings.table")]
     assert run(scaled, lambda: setattr(settings, "count", 5)) == []
 
 
@@ -89,7 +91,7 @@ def test_a_cell_of_a_function_is_followed() -> None:
         nonlocal rate
         rate = 0.25
 
-    assert run(outer, change) == [{"what": "rate", "before": 0.5, "now": 0.25}]
+    assert run(outer, change) == [NumberBakedIn(what="rate", before=0.5, now=0.25)]
 
 
 def test_what_the_trace_counts_is_told_after_calls_that_have_not() -> None:
@@ -108,9 +110,8 @@ def test_what_the_trace_counts_is_told_after_calls_that_have_not() -> None:
         counting(mx.ones((2,)))
     outside.traced(1)
     now = float(settings.count)
-    assert [told for _, told in outside.changed(1, 8)] == [
-        {"what": "settings.count", "calls": 8, "before": now, "now": now}
-    ]
+    found = [fact for _, fact in outside.changed(1, 8)]
+    assert found == [NumberBakedIn(what="settings.count", calls=8, before=now, now=now)]
 
 
 @pytest.mark.parametrize("source", [random.Random(1), np.random.default_rng(1), np.random.RandomState(1)])

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from watching import GUARD_S
 
-from mlxprobe.diagnosis.ranks.prints import Print, first_apart, prints
+from mlxprobe.diagnosis.ranks.prints import first_apart, prints
+from mlxprobe.protocol.facts.ranks import ParametersHashed
+from mlxprobe.protocol.facts.work import DetectorFailed
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Limits, Observation, Program
+from mlxprobe.values.observation import Limits, Observation, Program, Sighting
 
 LIMITS = Limits(stall_s=20.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
 LOOP = """
@@ -40,7 +42,7 @@ def watched(folder: Path, seed: int = 0, way: str = "eager", rank: str = "0") ->
     program = Program(name="loop", command=(sys.executable, str(folder / "loop.py"), str(seed), way), env=env)
     seen = observe(program, LIMITS)
     assert seen.exit_code == 0, seen.output_tail
-    assert [fact.detail for fact in seen.facts if fact.name == "inspector failed"] == []
+    assert [*seen.every(DetectorFailed)] == []
     return seen
 
 
@@ -49,8 +51,8 @@ def test_equal_parameters_have_equal_prints_at_the_steps_that_all_look_at(tmp_pa
     runs = [prints(watched(tmp_path, way=way, rank=rank)) for rank in "01"]
     assert {1, 2, 3, 4} <= set(runs[0]) & set(runs[1]) <= {1, 2, 3, 4, 6, 8, 12, 16}
     assert first_apart(dict(enumerate(runs))) is None
-    assert len({one.bits for one in runs[0].values()}) > 1  # it learns
-    assert {one.elements for one in runs[0].values()} == {10}
+    assert len({one.fact.bits for one in runs[0].values()}) > 1  # it learns
+    assert {one.fact.elements for one in runs[0].values()} == {10}
 
 
 def test_another_seed_shows_before_the_first_update(tmp_path: Path) -> None:
@@ -66,7 +68,8 @@ def test_nothing_is_printed_of_a_program_without_ranks_and_nothing_changes(tmp_p
 
 
 def test_ranks_of_other_models_cannot_be_compared() -> None:
-    mine = Print(of="a", bits="1", values=(1.0,), elements=1, place=("", 0))
-    other = Print(of="b", bits="2", values=(1.0,), elements=1, place=("", 0))
+    mine, other = (
+        Sighting(fact=ParametersHashed(at=1, of=of, bits=bits, values=(1.0,), elements=1)) for of, bits in ("a1", "b2")
+    )
     assert first_apart({0: {1: mine}, 1: {1: other}}) is None
     assert first_apart({0: {1: mine}, 1: {2: mine}}) is None

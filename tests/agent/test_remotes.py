@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from mlxprobe.agent.life.remotes import remote
+from mlxprobe.protocol.facts.processes import RemoteRank
 
 SCRIPT = "stty -echo; cd /a; export MLX_RANK=3; cmd=(python 'train it.py' --fast); exec \"${cmd[@]}\""
 LINE = f"ssh -tt -o LogLevel=QUIET studio2 {shlex.quote(SCRIPT)}"
-FOUND = {"host": "studio2", "rank": 3, "command": "python 'train it.py' --fast"}
-STARTED: list[tuple[str, Any, Any]] = [
+FOUND = RemoteRank(host="studio2", rank=3, command="python 'train it.py' --fast")
+STARTED: list[tuple[str, Any, RemoteRank | None]] = [
     ("a shell's line, as mlx.launch has it", LINE, FOUND),
     ("a list of words", ["ssh", "studio2", SCRIPT], FOUND),
-    ("without a command", "ssh studio2 'MLX_RANK=1 ./start'", {"host": "studio2", "rank": 1, "command": ""}),
+    ("without a command", "ssh studio2 'MLX_RANK=1 ./start'", RemoteRank(host="studio2", rank=1, command="")),
     ("a rank here", SCRIPT, None),
     ("ssh for something else", "ssh studio2 ls", None),
     ("no words at all", None, None),
@@ -24,5 +25,5 @@ STARTED: list[tuple[str, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("args", "right"), [row[1:] for row in STARTED], ids=[row[0] for row in STARTED])
-def test_a_rank_elsewhere_is_known(args: Any, right: Any) -> None:
+def test_a_rank_elsewhere_is_known(args: Any, right: RemoteRank | None) -> None:
     assert remote(args) == right

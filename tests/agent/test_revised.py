@@ -7,6 +7,7 @@ import pytest
 from watching import GUARD_S
 
 from mlxprobe.diagnosis import diagnose
+from mlxprobe.protocol.facts.gradients import ZeroGradient
 from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.observation import Limits, Program
 
@@ -42,7 +43,7 @@ for step in range(300):
 def test_a_part_that_comes_in_late_is_no_longer_told_of(tmp_path: Path) -> None:
     (tmp_path / "loop.py").write_text(LOOP)
     seen = observe(Program(name="loop", argv=("script", str(tmp_path / "loop.py")), python=sys.executable), LIMITS)
-    told = [fact.detail["count"] for fact in seen.facts if fact.name == "zero gradient"]
+    told = [fact.count for fact, _ in seen.every(ZeroGradient)]
     assert told[0] == 2 and told[-1] == 0
     assert "MP201" not in {one.code for one in diagnose(seen)}
     assert seen.steps[-1].n == 300

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -10,16 +10,17 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.roots import OWN, PACKAGE
 from mlxprobe.agent.life.work import ENOUGH, Work
 from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.protocol.facts.ranks import OwnWork
 
 
 class Told:
     """A recorder that keeps what it is told."""
 
     def __init__(self) -> None:
-        self.facts: list[tuple[str, int, dict[str, Any]]] = []
+        self.facts: list[tuple[OwnWork, int]] = []
 
-    def revise(self, name: str, site: tuple[str, int], **detail: Any) -> None:
-        self.facts.append((name, site[1], detail))
+    def revise(self, fact: OwnWork, site: tuple[str, int]) -> None:
+        self.facts.append((fact, site[1]))
 
 
 def looked(work: Work) -> None:
@@ -43,10 +44,10 @@ def test_the_line_of_most_of_the_work_is_told_with_what_led_there() -> None:
     evaluating[0] = True
     looked(work)
     work.tell(cast(Recorder, told))
-    ((name, line, detail),) = told.facts
-    assert (name, detail["looks"], detail["at_work"]) == ("own work", 5, 4)
+    ((fact, line),) = told.facts
+    assert (fact.looks, fact.at_work) == (5, 4)
     assert line > looked.__code__.co_firstlineno
-    assert any(f"test_work.py:{prepare.__code__.co_firstlineno + 1}" in one for one in detail["way"])
+    assert any(f"test_work.py:{prepare.__code__.co_firstlineno + 1}" in one for one in fact.way)
 
 
 def test_of_a_rank_that_always_evaluates_nothing_is_told() -> None:

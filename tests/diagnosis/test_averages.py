@@ -12,7 +12,10 @@ from lanes import built, hashed, healthy
 
 from mlxprobe.diagnosis import diagnose_ranks
 from mlxprobe.diagnosis.ranks.reductions import _weights
-from mlxprobe.values.observation import Fact, Observation
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.losses import LossNotFinite
+from mlxprobe.protocol.facts.ranks import GradientsRead, ParametersHashed, StatisticsRead, WeightsWritten
+from mlxprobe.values.observation import Observation, Sighting
 from mlxprobe.values.vocabulary import Severity
 
 STEPS, ELEMENTS, PLACE = (1, 2, 3, 4), 20, "/home/train.py:12"
@@ -33,35 +36,31 @@ def times(much: float, part: Vector) -> Vector:
 
 
 def ranks(
-    makes: Makes, size: int = 2, calls: int = 1, same: bool = False, own: int = 0, **changes: Any
+    makes: Makes,
+    size: int = 2,
+    calls: int = 1,
+    same: bool = False,
+    own: int = 0,
+    explodes: bool = False,
+    **changes: Any,
 ) -> list[Observation]:
     """Return ranks whose optimizers are given what `makes` makes of the gradients of all of them."""
     detail: dict[str, Any] = {"rows": 32, "sharded": False, "optimizer": "SGD", "scale": 1.0, "scaled_at": PLACE}
     detail |= changes
-    facts: dict[int, list[Fact]] = {rank: [] for rank in range(size)}
+    seen: dict[int, list[Sighting[Fact]]] = {rank: [] for rank in range(size)}
     for step in STEPS:
         every = [[drawn(step, 0 if same else rank, call) for call in range(calls)] for rank in range(size)]
         given = makes(every)
         for rank, mine in enumerate(every):
             part = [*mine[0][:own], *given[own:]]
-            values = [f"{value:.7g}" for one in (*mine, part) for value in one]
-            batch = [f"batch {step} {0 if same else rank}"]
-            told = {
-                "at": step,
-                "of": "a b",
-                "sizes": ["5", "15"],
-                "calls": calls,
-                "values": values,
-                "batch": batch,
-                **detail,
-            }
-            facts[rank] += [hashed(step, f"p{step}" + f" of {rank}" * bool(own and step > 1), 1.0 + step * rank)]
-            facts[rank] += [Fact(name="gradients read", step=step, file="train.py", line=30, detail=told)]
-            facts[rank] += (
-                [Fact(name="loss not finite", step=step, detail={"value": "nan"})] if "explodes" in detail else []
-            )
+            values = tuple(float(f"{value:.7g}") for one in (*mine, part) for value in one)
+            batch = (f"batch {step} {0 if same else rank}",)
+            fact = GradientsRead(at=step, of="a b", sizes=(5, 15), calls=calls, values=values, batch=batch, **detail)
+            seen[rank] += [hashed(step, f"p{step}" + f" of {rank}" * bool(own and step > 1), 1.0 + step * rank)]
+            seen[rank] += [Sighting(fact=fact, step=step, file="train.py", line=30)]
+            seen[rank] += [Sighting(fact=LossNotFinite(value="nan", call=step), step=step)] * explodes
     rows = built("gggg")
-    return [healthy(rank, "gggg", size, facts=tuple(facts[rank]), collectives=rows) for rank in range(size)]
+    return [healthy(rank, "gggg", size, sightings=tuple(seen[rank]), collectives=rows) for rank in range(size)]
 
 
 def mean(every: list[list[Vector]]) -> Vector:
@@ -147,30 +146,32 @@ def test_ranks_that_keep_what_is_their_own_have_a_head_each() -> None:
     for files, codes in ((["head-0", "head-1"], []), (["all", "all"], ["MP706"]), (["all"], ["MP706"])):
         seen = ranks(mean, own=5)
         for k, file in enumerate(files):
-            written = Fact(name="weights written", step=4, detail={"path": file})
-            seen[k] = msgspec.structs.replace(seen[k], facts=(*seen[k].facts, written))
+            written = Sighting(fact=WeightsWritten(path=file), step=4)
+            seen[k] = msgspec.structs.replace(seen[k], sightings=(*seen[k].sightings, written))
         assert [one.code for one in diagnose_ranks(seen) if one.code == "MP706"] == codes
 
 
 def test_a_batch_that_never_changes_is_a_toy() -> None:
     toys = []
     for rank, one in enumerate(ranks(mean, same=True)):
-        facts = [
-            Fact(**{**msgspec.structs.asdict(fact), "detail": fact.detail | {"batch": ["one"]}}) for fact in one.facts
+        read = [
+            msgspec.structs.replace(at, fact=GradientsRead(**fact.as_dict() | {"batch": ("one",)}))
+            for fact, at in one.every(GradientsRead)
         ]
-        toys.append(healthy(rank, "gggg", facts=tuple(facts)))
+        prints = [at for _, at in one.every(ParametersHashed)]
+        toys.append(healthy(rank, "gggg", sightings=(*prints, *read)))
     assert told(toys) == []
 
 
-def statistics(mean: float, rows: int = 32) -> Fact:
-    detail: dict[str, Any] = {"path": "layers.1", "mean": [str(mean)] * 4, "deviation": ["1.0"] * 4, "rows": rows}
-    return Fact(name="statistics read", step=4, file="train.py", line=30, detail=detail)
+def statistics(mean: float, rows: int = 32) -> Sighting[Fact]:
+    fact = StatisticsRead(path="layers.1", mean=(mean,) * 4, deviation=(1.0,) * 4, rows=rows)
+    return Sighting(fact=fact, step=4, file="train.py", line=30)
 
 
 @pytest.mark.parametrize(("apart", "rows", "codes"), [(2.0, 32, ["MP705"]), (0.2, 32, []), (0.9, 2, []), (0.0, 32, [])])
 def test_batch_statistics_that_differ_by_more_than_chance(apart: float, rows: int, codes: list[str]) -> None:
     seen = [
-        healthy(rank, "gggg", facts=(hashed(1, "a", 1.0), hashed(2, "b", 1.0), statistics(rank * apart, rows)))
+        healthy(rank, "gggg", sightings=(hashed(1, "a", 1.0), hashed(2, "b", 1.0), statistics(rank * apart, rows)))
         for rank in (0, 1)
     ]
     assert [row[0] for row in told(seen)] == codes

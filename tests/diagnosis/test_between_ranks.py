@@ -13,8 +13,20 @@ from lanes import built, cut_off, elsewhere, hashed, healthy, message, process, 
 from making import seen
 
 from mlxprobe.diagnosis import RULES, diagnose, diagnose_ranks
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.data import ConstantLevel
+from mlxprobe.protocol.facts.processes import ChildEnded, ThreadEnded
+from mlxprobe.protocol.facts.ranks import (
+    AskedToLeave,
+    GradientsRead,
+    ModelMade,
+    OwnWork,
+    ReducedInVain,
+    Rounds,
+    WeightsWritten,
+)
 from mlxprobe.running.judging import judged_all
-from mlxprobe.values.observation import Collective, Fact, Observation, Raised, Sample, Step
+from mlxprobe.values.observation import Collective, Observation, Raised, Sample, Sighting, Step
 from mlxprobe.values.record import Finding
 from mlxprobe.values.sheet import Optimizer, Sheet
 from mlxprobe.values.together import said_once
@@ -283,20 +295,16 @@ def test_gradients_of_one_shape_that_meet_another_are_told_by_their_names(
 
 
 def test_a_rank_that_never_comes_is_told_with_the_thread_that_has_ended_in_it() -> None:
-    died = Fact(name="thread ended", file="train.py", line=21, detail={"thread": "T", "type": "E", "message": "bad"})
-    late = elsewhere(1, "gg", facts=(died,))
+    died = Sighting(fact=ThreadEnded(thread="T", type="E", message="bad"), file="train.py", line=21)
+    late = elsewhere(1, "gg", sightings=(died,))
     (one,) = diagnose_ranks((waiting(0, "ggg"), late))
     assert one.code == "MP701" and "; the thread T has ended at train.py:21: E: bad;" in one.message
 
 
 def test_a_rank_that_never_comes_is_told_with_the_worker_that_has_ended_badly() -> None:
-    named: dict[str, Any] = {"pid": 9, "status": 13, "worker": True, "name": "Process-1"}
-    asked: dict[str, Any] = {"pid": 9, "status": 13, "worker": True}
-    for detail, word in (
-        (named, "; its process Process-1 has left with exit code 13;"),
-        (asked, "step 3); rank 0"),
-    ):
-        late = elsewhere(1, "gg", facts=(Fact(name="child ended", detail=detail),))
+    for name, word in (("Process-1", "; its process Process-1 has left with exit code 13;"), ("", "step 3); rank 0")):
+        ended = Sighting(fact=ChildEnded(pid=9, status=13, worker=True, name=name))
+        late = elsewhere(1, "gg", sightings=(ended,))
         (one,) = diagnose_ranks((waiting(0, "ggg"), late))
         assert one.code == "MP701" and word in one.message
 
@@ -380,7 +388,12 @@ def test_a_rank_that_died_in_what_does_not_fit_died_of_it() -> None:
 
 
 def with_prints(rank: int, words: str, *bits: tuple[int, str, float], **changes: Any) -> Observation:
-    return healthy(rank, words, facts=tuple(hashed(*one) for one in bits), **changes)
+    return healthy(rank, words, sightings=tuple(hashed(*one) for one in bits), **changes)
+
+
+def also(one: Observation, *more: Fact, step: int = 0) -> Observation:
+    """Return what has been seen of a rank, with more facts."""
+    return msgspec.structs.replace(one, sightings=(*one.sightings, *(Sighting(fact=fact, step=step) for fact in more)))
 
 
 def test_parameters_that_part_though_their_gradients_are_averaged() -> None:
@@ -417,25 +430,15 @@ def test_ranks_that_update_otherwise_on_purpose_need_no_mean(other: Optimizer, i
         ]
         assert ("MP706" in [one[0] for one in told(*ranks)]) is is_told
     much = [msgspec.structs.replace(one, steps=steps(*[1] * 40), collectives=REDUCED_AT_5) for one in ranks]
-    vain = Fact(name="reduced in vain", step=40, detail={"at": 5})
-    assert told(*(msgspec.structs.replace(one, facts=(*one.facts, vain)) for one in much)) != [], "all was reduced"
+    assert told(*(also(one, ReducedInVain(at=5), step=40) for one in much)) != [], "all was reduced"
 
 
 def read(step: int, values: str, batch: str, sharded: bool = False) -> Fact:
     """Return what a rank has computed at a step, and of which batch."""
-    detail: dict[str, Any] = {"of": "weight", "calls": 1, "values": [*values, *values], "sizes": [str(len(values))]}
-    known: dict[str, Any] = {
-        "rows": 32,
-        "sharded": sharded,
-        "optimizer": "SGD",
-        "scale": 1.0,
-        "scaled_at": "train.py:9",
-    }
-    return Fact(name="gradients read", step=step, detail={"at": step, "batch": batch.split(), **detail, **known})
-
-
-def written(path: str) -> Fact:
-    return Fact(name="weights written", step=4, detail={"path": path})
+    return GradientsRead(
+        at=step, of="weight", calls=1, values=tuple(map(float, values * 2)), sizes=(len(values),), rows=32,
+        batch=tuple(batch.split()), sharded=sharded, optimizer="SGD", scale=1.0, scaled_at="train.py:9",
+    )  # fmt: skip
 
 
 ON_PURPOSE = [
@@ -445,10 +448,15 @@ ON_PURPOSE = [
     ("parts of layers", lambda k: (read(1, f"{k}2", "", True), read(2, f"{k}7", "", True)), "mm", False),
     ("other gradients from what is not seen", lambda k: (read(1, f"{k}2", ""), read(2, f"{k}7", "")), "mm", True),
     ("the same gradients, and updated otherwise", lambda k: (read(1, "12", ""), read(2, f"{k}7", "")), "", False),
-    ("each its own file", lambda k: (written(f"fold-{k}"),), "", False),
-    ("all one file", lambda k: (written("weights"),), "", True),
-    ("a file of rank 0's", lambda k: (written("weights"),) * (not k), "", True),
-    ("files of their own, beside a mean of losses at each step", lambda k: (written(f"part-{k}"),), "gggg", True),
+    ("each its own file", lambda k: (WeightsWritten(path=f"fold-{k}"),), "", False),
+    ("all one file", lambda k: (WeightsWritten(path="weights"),), "", True),
+    ("a file of rank 0's", lambda k: (WeightsWritten(path="weights"),) * (not k), "", True),
+    (
+        "files of their own, beside a mean of losses at each step",
+        lambda k: (WeightsWritten(path=f"part-{k}"),),
+        "gggg",
+        True,
+    ),
 ]
 
 
@@ -461,7 +469,7 @@ def test_ranks_that_are_a_search_need_no_mean(facts: Any, words: str, is_told: b
         with_prints(k, words, (1, "a", 1.0), (2, "bc"[k], 1.0 + k), steps=steps(1, 1, 1, 1), collectives=rows)
         for k in (0, 1)
     ]
-    ranks = [msgspec.structs.replace(one, facts=(*one.facts, *facts(k))) for k, one in enumerate(ranks)]
+    ranks = [also(one, *facts(k)) for k, one in enumerate(ranks)]
     assert ("MP706" in [one[0] for one in told(*ranks)]) is is_told
 
 
@@ -469,7 +477,7 @@ def test_shards_and_halves_of_a_model_are_not_meant_to_be_equal() -> None:
     for words in ("mmmm", ""):  # what is reduced is no gradient
         assert told(with_prints(0, words, (1, "a", 1.0)), with_prints(1, words, (1, "b", 2.0))) == []
     other = with_prints(1, "gggg", (1, "b", 2.0))
-    renamed = msgspec.structs.replace(other, facts=(hashed(1, "b", 2.0, of="another"),))
+    renamed = msgspec.structs.replace(other, sightings=(hashed(1, "b", 2.0, of="another"),))
     assert told(with_prints(0, "gggg", (1, "a", 1.0)), renamed) == []
 
 
@@ -491,12 +499,11 @@ def test_several_train_from_one_start_and_nothing_is_averaged() -> None:
         for k in (0, 1)
     ]
     assert told(*once) == [("MP706", WARNING, 30, (0, 1))]
-    unknown = [msgspec.structs.replace(one, facts=one.facts[:2]) for one in once]
+    unknown = [msgspec.structs.replace(one, sightings=one.sightings[:2]) for one in once]
     assert told(*unknown) == []  # they may have come together
-    vain = Fact(name="reduced in vain", step=40, detail={"at": 5})
-    assert told(*(msgspec.structs.replace(one, facts=(*one.facts, vain)) for one in unknown)) != []
+    assert told(*(also(one, ReducedInVain(at=5), step=40) for one in unknown)) != []
     part = (hashed(6, "d", 2.0), hashed(6, "e", 2.0))
-    together = [msgspec.structs.replace(one, facts=(*one.facts[:2], part[k])) for k, one in enumerate(once)]
+    together = [msgspec.structs.replace(one, sightings=(*one.sightings[:2], part[k])) for k, one in enumerate(once)]
     assert told(*together) == []
     same = [with_prints(k, "mm", start, (2, "b", 1.0), steps=four) for k in (0, 1)]
     assert told(*same) == []  # all see the same data
@@ -608,9 +615,9 @@ def test_a_straggler_is_told_with_what_it_does_more() -> None:
 
 @pytest.mark.parametrize(("at_work", "line"), [(30, 17), (8, 31)], ids=["much of it", "too little of it"])
 def test_a_straggler_is_told_at_the_line_of_its_own_work(at_work: int, line: int) -> None:
-    detail: dict[str, Any] = {"looks": 40, "at_work": at_work, "way": ["data.py:17", "train.py:25"]}
-    work = Fact(name="own work", file="data.py", line=17, detail=detail)
-    (one,) = diagnose_ranks((paced(0, 0.2), paced(1, 0.95, facts=(work,))))
+    own = OwnWork(looks=40, at_work=at_work, way=("data.py:17", "train.py:25"))
+    work = Sighting(fact=own, file="data.py", line=17)
+    (one,) = diagnose_ranks((paced(0, 0.2), paced(1, 0.95, sightings=(work,))))
     assert one.line == line
     told = "; its own work is mostly at data.py:17, called at train.py:25"
     assert one.message.endswith(told) == (line == work.line)
@@ -620,8 +627,11 @@ def test_a_straggler_is_told_at_the_line_of_its_own_work(at_work: int, line: int
 def test_batches_of_one_class_each_may_hold_all_together_with_those_of_other_ranks(
     size: int, severity: Severity
 ) -> None:
-    detail: dict[str, Any] = {"batches": 18, "alone": 18, "different": 3, "returns": True, "level": 1.0}
-    one = healthy(0, "gggg", process=process(0, size), facts=(Fact(name="constant level", line=23, detail=detail),))
+    level = ConstantLevel(
+        stream=0, level=1.0, error=0.1, gain=0.0, gain_error=0.0, kind="", whole=False, read=18, batches=18, alone=18,
+        returns=True, different=3, unseen=0.0,
+    )  # fmt: skip
+    one = healthy(0, "gggg", process=process(0, size), sightings=(Sighting(fact=level, line=23),))
     assert [(found.code, found.severity) for found in diagnose(one) if found.code == "MP309"] == [("MP309", severity)]
 
 
@@ -723,34 +733,35 @@ def test_a_rank_that_the_launcher_ended_is_not_behind() -> None:
     assert (code, ranks) == ("MP701", (3,))
 
 
-def fact(name: str, line: int = 0, step: int = 0, **detail: Any) -> Fact:
-    return Fact(name=name, step=step, file="/home/train.py", line=line, detail=detail)
+def at(fact: Fact, line: int, step: int = 0) -> Sighting[Fact]:
+    return Sighting(fact=fact, step=step, file="/home/train.py", line=line)
 
 
 ROUNDS = [
-    ({"left": ["train.py:55"], "skipped": [], "made": []}, "its loop can be left at train.py:55"),
-    ({"left": [], "skipped": ["train.py:33"], "made": []}, "a round of its loop can be left out at train.py:33"),
-    ({"left": [], "skipped": [], "made": ["train.py:16"]}, "the rounds of its loop are made at train.py:16"),
+    (Rounds(left=("train.py:55",), skipped=(), made=()), "its loop can be left at train.py:55"),
+    (Rounds(left=(), skipped=("train.py:33",), made=()), "a round of its loop can be left out at train.py:33"),
+    (Rounds(left=(), skipped=(), made=("train.py:16",)), "the rounds of its loop are made at train.py:16"),
 ]
 
 
 @pytest.mark.parametrize(("ways", "words"), ROUNDS, ids=[words for _, words in ROUNDS])
-def test_fewer_batches_are_told_with_the_lines_that_may_make_them_fewer(ways: dict[str, Any], words: str) -> None:
-    (one,) = diagnose_ranks((cut_off(0, "gggg"), healthy(1, "ggg", facts=(fact("rounds", 30, **ways),))))
+def test_fewer_batches_are_told_with_the_lines_that_may_make_them_fewer(ways: Rounds, words: str) -> None:
+    (one,) = diagnose_ranks((cut_off(0, "gggg"), healthy(1, "ggg", sightings=(at(ways, 30),))))
     assert one.code == "MP708"
     assert f"; {words}; " in one.message
 
 
 def test_fewer_batches_because_a_rank_left() -> None:
     for step, told_ in ((3, True), (1, False)):  # it went on after the first
-        (one,) = diagnose_ranks((cut_off(0, "gggg"), healthy(1, "ggg", facts=(fact("asked to leave", 18, step),))))
+        left = healthy(1, "ggg", sightings=(at(AskedToLeave(), 18, step),))
+        (one,) = diagnose_ranks((cut_off(0, "gggg"), left))
         assert ("; it called `sys.exit` at train.py:18; " in one.message) is told_
 
 
 def test_models_that_do_not_start_alike_are_told_where_they_are_made() -> None:
-    made = [fact("model made", 16, seed=str(42 + rank), seeded="train.py:12") for rank in (0, 1)]
+    made = [at(ModelMade(seed=str(42 + rank), seeded="train.py:12"), 16) for rank in (0, 1)]
     ranks = [with_prints(k, "gggg", (1, "ab"[k], 1.0 + k)) for k in (0, 1)]
-    told_ = [msgspec.structs.replace(one, facts=(*one.facts, made[k])) for k, one in enumerate(ranks)]
+    told_ = [msgspec.structs.replace(one, sightings=(*one.sightings, made[k])) for k, one in enumerate(ranks)]
     (one,) = diagnose_ranks(told_)
     assert (one.code, one.line) == ("MP705", 16)
     assert one.message.endswith("their models are made after `mx.random.seed` of 42 and 43 at train.py:12")

@@ -10,8 +10,9 @@ from watching import GUARD_S
 
 from mlxprobe.diagnosis import diagnose
 from mlxprobe.diagnosis.evaluation import deferred_stall
+from mlxprobe.protocol.facts.work import DetectorFailed, LongEvaluation
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Fact, Limits, Observation, Program
+from mlxprobe.values.observation import Limits, Observation, Program, Sighting
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.slow
 def watched(file: Path) -> tuple[Observation, list[Finding]]:
     program = Program(name=file.stem, argv=("script", str(file)), python=sys.executable)
     seen = observe(program, LIMITS, jit_key="tests")
-    assert [fact.detail for fact in seen.facts if fact.name == "inspector failed"] == []
+    assert [fact for fact, _ in seen.every(DetectorFailed)] == []
     return seen, [one for one in diagnose(seen) if one.line or one.message]
 
 
@@ -93,8 +94,8 @@ def test_what_has_its_value_is_read_and_runs_no_steps(tmp_path: Path) -> None:
     file = tmp_path / "program.py"
     file.write_text(READ_IN_BETWEEN)
     seen, findings = watched(file)
-    (fact,) = [one for one in seen.facts if one.name == "long evaluation"]
-    assert (fact.line, fact.detail["lazy_steps"]) == (14, 20)
+    ((fact, at),) = seen.every(LongEvaluation)
+    assert (at.line, fact.lazy_steps) == (14, 20)
     assert "20 steps at once" in of("MP101", findings).message
 
 
@@ -103,9 +104,11 @@ def test_what_has_its_value_is_read_and_runs_no_steps(tmp_path: Path) -> None:
     [(5.5e-6, 1e-4, False), (0.005, 0.02, False), (0.05, 0.4, True), (0.05, 60.0, False), (0.2, 3600.0, True)],
 )
 def test_a_stall_is_felt_or_takes_a_part_of_a_short_run(seconds: float, run_s: float, stalls: bool) -> None:
-    fact = Fact(name="long evaluation", file="a.py", line=3, detail={"seconds": seconds, "lazy_steps": 40})
-    quick = Fact(name="long evaluation", file="a.py", line=3, detail={"seconds": 1e-6, "lazy_steps": 40}, count=2)
-    seen = Observation(program="p", limits=LIMITS, facts=(fact, quick), finished_s=run_s, wall_s=run_s)
+    late, quick = (
+        Sighting(fact=LongEvaluation(seconds=took_s, lazy_steps=40, whole=False), file="a.py", line=3, count=count)
+        for count, took_s in enumerate((seconds, 1e-6), 1)
+    )
+    seen = Observation(program="p", limits=LIMITS, sightings=(late, quick), finished_s=run_s, wall_s=run_s)
     assert bool(list(deferred_stall(seen))) is stalls
 
 

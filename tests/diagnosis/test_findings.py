@@ -12,6 +12,7 @@ from watching import GUARD_S
 
 from mlxprobe.diagnosis import RULES, examined
 from mlxprobe.diagnosis.reads import reads
+from mlxprobe.protocol.facts.work import DetectorFailed
 from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.observation import Limits, Observation, Program
 from mlxprobe.values.record import Finding
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.slow
 def watched(file: Path) -> tuple[Observation, tuple[Finding, ...]]:
     program = Program(name=file.stem, argv=("script", str(file)), python=sys.executable)
     seen = observe(program, LIMITS, jit_key="tests")
-    assert [fact.detail for fact in seen.facts if fact.name == "inspector failed"] == []
+    assert [fact for fact, _ in seen.every(DetectorFailed)] == []
     findings, failed = examined(seen)
     assert failed == ()
     return seen, findings
@@ -60,12 +61,12 @@ def function_at(file: Path, line: int) -> tuple[int, int]:
 def made_of(seen: Observation, code: str) -> set[str]:
     """Return the names of the facts without which a rule finds less."""
     found = {one.line for one in RULES[code].detect(seen)}
-    names = {fact.name for fact in seen.facts}
-    without = {name: tuple(fact for fact in seen.facts if fact.name != name) for name in names}
+    kinds = {type(one.fact) for one in seen.sightings}
+    without = {kind: tuple(one for one in seen.sightings if type(one.fact) is not kind) for kind in kinds}
     return {
-        name
-        for name, facts in without.items()
-        if found - {one.line for one in RULES[code].detect(msgspec.structs.replace(seen, facts=facts))}
+        kind.__name__
+        for kind, others in without.items()
+        if found - {one.line for one in RULES[code].detect(msgspec.structs.replace(seen, sightings=others))}
     }
 
 

@@ -18,16 +18,20 @@ import mlxprobe.agent
 from mlxprobe.agent.inspectors import ALL
 from mlxprobe.agent.inspectors.losses.losses import COMPARED, FED, TARGETS, Losses
 from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.looks.inspector import Inspector, missing
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.diagnosis import RULES
 from mlxprobe.diagnosis.gaps import unchecked
 from mlxprobe.diagnosis.reads import reads
+from mlxprobe.protocol.fact import FACTS
+from mlxprobe.protocol.facts.losses import LossGraphSeen
+from mlxprobe.protocol.facts.models import CallNotRepeated
+from mlxprobe.protocol.facts.work import DetectorFailed
 from mlxprobe.reports import diagnosis
 from mlxprobe.running.judging import judged
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Fact, Limits, Observation, Program, Step
+from mlxprobe.values.observation import Limits, Observation, Program, Sighting, Step
 from mlxprobe.values.sheet import Sheet
 
 LIMITS = Limits(stall_s=1.0, startup_s=1.0, timeout_s=1.0, memory_bytes=1)
@@ -58,8 +62,7 @@ for _ in range(8):
 HOOKS = [name for name in vars(Inspector) if not name.startswith("_") and callable(getattr(Inspector, name))]
 OWN = {Path(inspect.getfile(kind)) for kind in ALL}
 AGENT = Path(mlxprobe.agent.__file__).parent
-TELLS = {"fact", "revise"}
-WHY = {"not called again"}  # facts that say why others are missing
+WHY = {CallNotRepeated.__name__}  # facts that say why others are missing
 BREAKS = """
 import sys
 
@@ -111,38 +114,27 @@ def files_of(kind: type[Inspector]) -> set[Path]:
     return files
 
 
-def texts(files: Iterable[Path]) -> tuple[set[str], set[str]]:
-    """Return the names of facts that are written where they are emitted, and all texts of some files."""
+def emits(node: ast.AST) -> bool:
+    """Tell whether a statement declares what an inspector emits."""
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "emits"
+
+
+def said(files: Iterable[Path]) -> tuple[set[str], set[str]]:
+    """Return the names of the facts that some files make or hand on, and all texts in them."""
     nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
-    calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
-    told = [call.args[0] for call in calls if call.func.attr in TELLS and call.args]  # type: ignore[attr-defined]
-    names = {str(one.value) for one in told if isinstance(one, ast.Constant)}
-    return names, {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-
-
-def handed_on(files: Iterable[Path]) -> set[str]:
-    """Return the texts of two words and more in some files, but for those that are the detail of a fact."""
-    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
-    details = {id(part) for one in nodes if isinstance(one, ast.keyword) for part in ast.walk(one.value)}
-    details |= {id(value) for one in nodes if isinstance(one, ast.Dict) for value in one.values}
-    words = [one for one in nodes if isinstance(one, ast.Constant) and id(one) not in details]
-    return {one.value for one in words if isinstance(one.value, str) and " " in one.value.strip()}
-
-
-@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
-def test_an_inspector_declares_the_facts_whose_names_it_hands_on(kind: type[Inspector]) -> None:
-    read = {name for rule in RULES.values() for name in reads(rule)}
-    assert handed_on(files_of(kind)) & read <= {*kind.emits}
+    declared = {id(part) for node in nodes if emits(node) for part in ast.walk(node)}
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in declared}
+    return names & FACTS.keys(), {str(node.value) for node in nodes if isinstance(node, ast.Constant)}
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 def test_an_inspector_declares_the_facts_that_it_emits(kind: type[Inspector]) -> None:
-    literal, every = texts(files_of(kind))
-    declared = {name for name in kind.emits if not name.startswith(".")}
-    assert literal - WHY <= declared <= every
-    others = {name[1:] for name in kind.emits if name.startswith(".")}
+    facts, texts = said(files_of(kind))
+    declared = {*missing(kind, [kind])}
+    others = {name[1:] for name in declared if name.startswith(".")}
+    assert facts - WHY == {name for name in declared if not name.startswith(".")}
     assert others <= {*Sheet.__struct_fields__, *Step.__struct_fields__}
-    assert ("sheet" in every) is bool(others & {*Sheet.__struct_fields__}), "its fields of the sheet"
+    assert ("sheet" in texts) is bool(others & {*Sheet.__struct_fields__}), "its fields of the sheet"
     assert kind.emits or any(kind.__name__ in other.builds_on for other in ALL), "nothing needs it"
     assert {*kind.builds_on} <= {other.__name__ for other in ALL}
 
@@ -175,8 +167,8 @@ def test_an_inspector_declares_the_others_whose_looks_it_builds_on() -> None:
     assert known[Losses][0] >= {FED, TARGETS, COMPARED}
 
 
-def failures(seen: Observation) -> dict[str, Fact]:
-    return {str(fact.detail["inspector"]): fact for fact in seen.facts if fact.name == "inspector failed"}
+def failures(seen: Observation) -> dict[str, Sighting[DetectorFailed]]:
+    return {fact.detector: at for fact, at in seen.every(DetectorFailed)}
 
 
 def reading(names: Iterable[str]) -> set[str]:
@@ -200,11 +192,10 @@ def test_what_each_inspector_that_fails_would_have_seen_is_not_checked(hook: str
     failed = failures(seen)
     assert failed.keys() == {kind.__name__ for kind in ALL}
     for kind in ALL:
-        fact = failed[kind.__name__]
-        others = [one for one in failed.values() if one is not fact]
-        alone = msgspec.structs.replace(seen, facts=tuple(one for one in seen.facts if one not in others))
+        others = [one for name, one in failed.items() if name != kind.__name__]
+        alone = msgspec.structs.replace(seen, sightings=tuple(one for one in seen.sightings if one not in others))
         row = judged(alone)
-        codes = reading(kind.emits)
+        codes = reading(missing(kind, [kind]))
         assert codes or not kind.emits, kind
         told = {one.code: one.why for one in unchecked(alone)}
         assert {told[code] for code in codes} <= {"the inspector failed: KeyError: 'ours'"}
@@ -225,23 +216,23 @@ def test_one_inspector_that_fails_is_in_the_report_of_its_run(kind: str, tmp_pat
 
 @pytest.mark.parametrize("kind", ["Losses", "agent"])
 def test_a_part_that_fails_is_reported_and_the_program_is_not_called_healthy(kind: str) -> None:
-    lost = {"facts": ["loss graph"]} if kind == "Losses" else {}
-    fact = Fact(name="inspector failed", detail={"inspector": kind, "error": "KeyError: 'ours'", **lost})
-    report = diagnosis.told(judged(healthy(facts=(fact,))), 200)
+    lost = (LossGraphSeen.__name__,) if kind == "Losses" else ()
+    failed = Sighting(fact=DetectorFailed(detector=kind, error="KeyError: 'ours'", facts=lost))
+    report = diagnosis.told(judged(healthy(sightings=(failed,))), 200)
     assert f"no finding; part of mlxprobe failed ({kind}: KeyError: 'ours')" in report
     assert "healthy: no finding" in diagnosis.told(judged(healthy()))
 
 
 def test_a_hook_that_fails_for_collectives_leaves_the_rules_of_ranks_unchecked() -> None:
-    fact = Fact(name="inspector failed", detail={"inspector": "Collectives", "error": "E", "facts": [".collectives"]})
-    codes = {one.code for one in unchecked(healthy(facts=(fact,)))}
+    failed = Sighting(fact=DetectorFailed(detector="Collectives", error="E", facts=(".collectives",)))
+    codes = {one.code for one in unchecked(healthy(sightings=(failed,)))}
     assert codes >= {"MP701", "MP702", "MP703", "MP705", "MP706", "MP707", "MP708"} and "MP101" not in codes
 
 
 class Unmade(Inspector):
     """Fail when it is made."""
 
-    emits = ("loss graph",)
+    emits = (LossGraphSeen,)
 
     def __init__(self, inspection: Inspection) -> None:
         raise KeyError("ours")
@@ -252,8 +243,8 @@ def test_an_inspector_that_cannot_be_made_is_reported_and_the_others_work() -> N
     recorder = Recorder(Channel(os.open(os.devnull, os.O_WRONLY)))
     recorder.channel.send = lambda event, **values: bool(told.append(values))  # type: ignore[method-assign, func-returns-value]
     inspection = Inspection(recorder, (Unmade, Losses))
-    assert [values["detail"] for values in told] == [
-        {"inspector": "Unmade", "error": "KeyError: 'ours'", "facts": ["loss graph"]}
+    assert [(values["type"], values["fields"]) for values in told] == [
+        ("DetectorFailed", {"detector": "Unmade", "error": "KeyError: 'ours'", "facts": ("LossGraphSeen",)})
     ]
     assert [type(one) for one in inspection._inspectors] == [Losses]
 

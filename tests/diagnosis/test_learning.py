@@ -3,22 +3,49 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
 from mlxprobe.diagnosis.learning import not_learning
-from mlxprobe.values.observation import Fact, Limits, Observation, Reading
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.data import ConstantLevel
+from mlxprobe.protocol.facts.losses import LossShare, Supervision, TwoClasses
+from mlxprobe.protocol.facts.updates import Resumed
+from mlxprobe.values.observation import Limits, Observation, Reading, Sighting
 from mlxprobe.values.record import Finding
 from mlxprobe.values.sheet import Model, Sheet
 from mlxprobe.values.vocabulary import Severity
 
 LIMITS = Limits(stall_s=1.0, startup_s=1.0, timeout_s=1.0, memory_bytes=1)
+SUPERVISED = Supervision(stream=0, supervised=True)
+
+
+def found(values: list[float], *facts: Fact, classes: int = 0, every: int = 1) -> list[Finding]:
+    """Return what is told of one model's losses, at every so many calls, beside some facts."""
+    losses = tuple(Reading(step=every * step, value=value) for step, value in enumerate(values, 1))
+    sheet, sightings = Sheet(model=Model(classes=classes)), tuple(Sighting(fact=one) for one in facts)
+    seen = Observation(program="p", limits=LIMITS, losses=losses, sheet=sheet, sightings=sightings)
+    return list(not_learning(seen))
 
 
 def messages(values: list[float], classes: int = 0) -> list[str]:
-    losses = tuple(Reading(step=step, value=value) for step, value in enumerate(values, 1))
-    sheet = Sheet(model=Model(classes=classes))
-    return [one.message for one in not_learning(Observation(program="p", limits=LIMITS, losses=losses, sheet=sheet))]
+    return [one.message for one in found(values, classes=classes)]
+
+
+def level(**known: Any) -> ConstantLevel:
+    given: dict[str, Any] = {
+        "stream": 0, "level": 0.0, "error": 0.0, "gain": 0.0, "gain_error": 0.0, "kind": "classes", "whole": True,
+        "read": 0, "batches": 20, "alone": 0, "returns": False, "different": 10, "unseen": 0.0,
+    }  # fmt: skip
+    return ConstantLevel(**given | known)
+
+
+def weighed(scale: float, share: float) -> LossShare:
+    return LossShare(
+        positions=1000, carrying=round(1000 * share), shares=(share,), scales=(scale,), padding=0, trained=0, read=0,
+        tails=0, id=-1, marked=0, mark=0, padded=0, alone=0, amounts=False, looks=1, classes=0,
+    )  # fmt: skip
 
 
 def test_a_loss_that_ends_far_above_its_start_has_diverged_though_it_fell_from_its_peak() -> None:
@@ -51,12 +78,7 @@ def test_a_loss_that_has_come_to_chance_is_told_though_it_fell() -> None:
 @pytest.mark.parametrize(("kind", "told"), [("classes", 1), ("square", 0)])
 def test_a_squared_error_has_no_chance_level_beside_a_model_that_has(kind: str, told: int) -> None:
     values = [3.06, 2.5, 2.1, *[1.79176] * 40]
-    losses = tuple(Reading(step=step, value=value) for step, value in enumerate(values, 1))
-    level = Fact(name="constant level", detail={"stream": 0, "kind": kind})
-    known = (Fact(name="supervision", detail={"stream": 0, "supervised": True}), level)
-    sheet = Sheet(model=Model(classes=6))
-    seen = Observation(program="p", limits=LIMITS, losses=losses, sheet=sheet, facts=known)
-    assert sum("chance" in one.message for one in not_learning(seen)) == told
+    assert sum("chance" in one.message for one in found(values, SUPERVISED, level(kind=kind), classes=6)) == told
 
 
 @pytest.mark.parametrize(
@@ -71,23 +93,18 @@ def test_a_loss_near_chance_that_moves_is_not_told_as_one_that_stands_there(valu
     assert messages(values, 126) == []
 
 
-@pytest.mark.parametrize(("names", "told"), [(("supervision", "two classes"), 1), (("supervision",), 0)])
+@pytest.mark.parametrize(("facts", "told"), [((SUPERVISED, TwoClasses(stream=0)), 1), ((SUPERVISED,), 0)])
 def test_targets_of_zeros_and_ones_have_a_chance_level_whatever_the_loss_began_with(
-    names: tuple[str, ...], told: int
+    facts: tuple[Fact, ...], told: int
 ) -> None:
     values = [0.75, 0.72, 0.71, *(0.6931 + 0.002 * ((step * 7) % 5 - 2) for step in range(200))]
-    losses = tuple(Reading(step=step, value=value) for step, value in enumerate(values, 1))
-    facts = tuple(Fact(name=name, detail={"stream": 0, "supervised": True}) for name in names)
-    found = list(not_learning(Observation(program="p", limits=LIMITS, losses=losses, facts=facts)))
-    assert [one.message.partition(":")[0] for one in found] == ["the loss has come to chance and stays there"] * told
+    beginnings = [one.message.partition(":")[0] for one in found(values, *facts)]
+    assert beginnings == ["the loss has come to chance and stays there"] * told
 
 
 def constant(values: list[float], *, supervised: bool = True) -> list[str]:
-    told: dict[str, str | int | float | bool | list[str]] = {"stream": 0, "level": 1.5, "error": 0.01, "read": 640}
-    facts = (Fact("supervision", detail={"stream": 0, "supervised": supervised}), Fact("constant level", detail=told))
-    losses = tuple(Reading(step=step, value=value) for step, value in enumerate(values, 1))
-    seen = Observation(program="p", limits=LIMITS, losses=losses, facts=facts)
-    return [one.message for one in not_learning(seen) if "constant" in one.message]
+    compares, known = Supervision(stream=0, supervised=supervised), level(level=1.5, error=0.01, read=640)
+    return [one.message for one in found(values, compares, known) if "constant" in one.message]
 
 
 AT_LEVEL = [9.0 / step for step in range(1, 6)] + [1.52 + 0.05 * ((7 * step) % 5 - 2) for step in range(100)]
@@ -118,31 +135,21 @@ def test_a_loss_that_compares_with_no_target_is_not_held_against_a_constant() ->
     assert constant(AT_LEVEL, supervised=False) == []
 
 
-@pytest.mark.parametrize(("gained", "told"), [(0.0, "warning"), (0.03, "note"), (None, "warning")])
+@pytest.mark.parametrize(("gained", "told"), [(0.0, "warning"), (0.03, "note")])
 def test_a_loss_that_is_a_little_below_a_constants_on_the_same_rows_may_be_all_that_can_be_had(
-    gained: float | None, told: str
+    gained: float, told: str
 ) -> None:
     """A weak signal: 2 % of the variance, which the level of other rows is too unsure to show."""
-    known: dict[str, str | int | float | bool | list[str]] = {"stream": 0, "level": 1.5, "error": 0.05, "read": 640}
-    known |= {"kind": "square"} | ({} if gained is None else {"gain": gained, "gain_error": 0.005})
-    facts = (Fact("supervision", detail={"stream": 0, "supervised": True}), Fact("constant level", detail=known))
-    losses = tuple(Reading(step=k, value=1.52 + 0.05 * ((7 * k) % 5 - 2)) for k in range(1, 101))
-    seen = Observation(program="p", limits=LIMITS, losses=losses, facts=facts)
-    (one,) = not_learning(seen)
+    known = level(level=1.5, error=0.05, read=640, kind="square", gain=gained, gain_error=0.005)
+    (one,) = found([1.52 + 0.05 * ((7 * k) % 5 - 2) for k in range(1, 101)], SUPERVISED, known)
     assert str(one.severity) == told
 
 
 @pytest.mark.parametrize(("start", "end", "severity"), [(6.4, 8.5, Severity.WARNING), (1.4, 1.6, Severity.NOTE)])
 def test_weights_from_a_file_excuse_no_loss_above_chance(start: float, end: float, severity: Severity) -> None:
     values = [start + (end - start) * step / 40 for step in range(40)]
-    losses = tuple(Reading(step=step, value=value) for step, value in enumerate(values, 1))
-    known = (
-        Fact(name="supervision", detail={"stream": 0, "supervised": True}),
-        Fact(name="resumed", detail={"stream": 0}),
-        Fact(name="loss share", detail={"scales": ["2.5"], "shares": ["0.4"]}),
-    )
-    seen = Observation(program="p", limits=LIMITS, losses=losses, sheet=Sheet(model=Model(classes=512)), facts=known)
-    assert [one.severity for one in not_learning(seen)] == [severity]
+    told = found(values, SUPERVISED, Resumed(stream=0), weighed(2.5, 0.4), classes=512)
+    assert [one.severity for one in told] == [severity]
 
 
 @pytest.mark.parametrize(("resumed", "told"), [(True, 0), (False, 1)], ids=["goes on", "begins anew"])
@@ -154,27 +161,18 @@ def test_a_training_that_goes_on_from_a_file_is_judged_as_one(resumed: bool, tol
         for stream, part in enumerate(parts)
         for step, value in enumerate(part, 1)
     )
-    known = [
-        Fact(name="supervision", file="train.py", line=9, detail={"stream": stream, "supervised": True})
-        for stream in range(2)
-    ]
-    known += [Fact(name="resumed", detail={"stream": 1})] * resumed
-    seen = Observation(program="p", limits=LIMITS, losses=losses, facts=tuple(known))
+    facts: list[Fact] = [Supervision(stream=stream, supervised=True) for stream in range(2)]
+    known = tuple(Sighting(fact=one, file="train.py", line=9) for one in facts + [Resumed(stream=1)] * resumed)
+    seen = Observation(program="p", limits=LIMITS, losses=losses, sightings=known)
     assert len([one for one in not_learning(seen) if one.severity is Severity.WARNING]) == told
 
 
 def ending(
-    values: list[float], classes: int = 10, *, single: bool = True, scale: str = "1", every: int = 1, **level: object
+    values: list[float], classes: int = 10, *, single: bool = True, scale: float = 1.0, every: int = 1, **known: Any
 ) -> list[Finding]:
-    told = {"stream": 0, "level": 2.29, "error": 0.01, "read": 640, "kind": "classes", "unseen": 0.0} | level
-    facts = (
-        Fact("supervision", detail={"stream": 0, "supervised": True, "single": single}),
-        Fact("loss share", detail={"scales": [scale], "shares": ["1"]}),
-        Fact("constant level", detail=told),  # type: ignore[arg-type]
-    )
-    losses = tuple(Reading(step=every * step, value=value) for step, value in enumerate(values, 1))
-    sheet = Sheet(model=Model(classes=classes))
-    return list(not_learning(Observation(program="p", limits=LIMITS, losses=losses, facts=facts, sheet=sheet)))
+    compares = Supervision(stream=0, supervised=True, single=single)
+    constant = level(**{"level": 2.29, "error": 0.01, "read": 640} | known)
+    return found(values, compares, weighed(scale, 1.0), constant, classes=classes, every=every)
 
 
 def scattered(values: list[float], by: float = 0.05) -> list[float]:
@@ -192,7 +190,7 @@ def test_a_loss_that_went_up_and_ends_above_chance_is_a_warning() -> None:
     )
 
 
-@pytest.mark.parametrize("unsure", [{"single": False}, {"scale": "0.25"}], ids=["something is added", "no mean"])
+@pytest.mark.parametrize("unsure", [{"single": False}, {"scale": 0.25}], ids=["something is added", "no mean"])
 def test_a_loss_that_is_more_than_one_mean_has_no_chance_level(unsure: dict[str, object]) -> None:
     (one,) = ending(UP_AND_BACK, **unsure)  # type: ignore[arg-type]
     assert one.severity is Severity.NOTE and "chance" not in one.message
@@ -228,9 +226,7 @@ def test_a_loss_that_is_far_below_chance_may_rise_and_come_back() -> None:
     """A task that becomes harder, and is learned again."""
     values = scattered([0.2] * 6 + [0.9] * 10 + [0.3] * 30, by=0.01)
     assert [one.severity for one in ending(values)] == [Severity.NOTE]
-    unmeant = (Fact("supervision", detail={"stream": 0, "supervised": False, "single": True}),)
-    losses = tuple(Reading(step=step, value=value) for step, value in enumerate(values, 1))
-    assert list(not_learning(Observation(program="p", limits=LIMITS, losses=losses, facts=unmeant))) == []
+    assert found(values, Supervision(stream=0, supervised=False, single=True)) == []
 
 
 @pytest.mark.parametrize("seed", range(8))

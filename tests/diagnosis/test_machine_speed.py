@@ -6,7 +6,9 @@ import pytest
 
 from mlxprobe.diagnosis.compilation import long_trace
 from mlxprobe.diagnosis.evaluation import retained_graph
-from mlxprobe.values.observation import Fact, Limits, Observation, Step
+from mlxprobe.protocol.facts.compilation import LongTrace
+from mlxprobe.protocol.facts.memory import GraphRetained
+from mlxprobe.values.observation import Limits, Observation, Sighting, Step
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -18,12 +20,18 @@ def traced(speed: float, *, chain: int, calls: int, others_s: float = 0.1, share
 
     `share` is which part of a processor the run has got.
     """
-    detail: dict[str, str | int | float | bool | list[str]]
-    detail = {"seconds": 0.9 / speed, "evaluation_s": 0.1 / speed, "ours_s": 0.0, "operations": 15_000, "chain": chain}
-    detail |= {"calls": calls, "traces": 1, "cpu_s": share / speed}
-    fact = Fact(name="long trace", file="train.py", line=3, detail=detail)
-    wall_s = (1 + others_s) / speed
-    return list(long_trace(Observation(program="p", limits=LIMITS, facts=(fact,), wall_s=wall_s)))
+    fact = LongTrace(
+        seconds=0.9 / speed,
+        evaluation_s=0.1 / speed,
+        cpu_s=share / speed,
+        ours_s=0.0,
+        operations=15_000,
+        chain=chain,
+        calls=calls,
+        traces=1,
+    )
+    told, wall_s = Sighting(fact=fact, file="train.py", line=3), (1 + others_s) / speed
+    return list(long_trace(Observation(program="p", limits=LIMITS, sightings=(told,), wall_s=wall_s)))
 
 
 @pytest.mark.parametrize("speed", [0.3, 1.0, 100.0])
@@ -41,13 +49,13 @@ def test_a_large_trace_is_long_by_the_processor_that_it_takes_not_by_what_others
 
 def kept(per_step: float, bytes_per_step: int, resets: int = 0, window: float = 0.0) -> list[Severity]:
     """Return how grave a variable is that keeps some operations and some memory more every step, or until read."""
-    detail: dict[str, str | int | float | bool | list[str]]
-    detail = {"variable": "total", "operations": 60 * per_step, "per_step": per_step}
-    detail |= {"resets": resets, "window": window}
+    fact = GraphRetained(
+        variable="total", operations=int(60 * per_step), per_step=per_step, resets=resets, window=window
+    )
     kept_bytes = {n: (n % window if resets else n) * bytes_per_step for n in range(1, 61)}
     steps = [Step(n=n, t_s=n, step_s=1.0, pending=0, active_bytes=1000 + int(kept_bytes[n])) for n in kept_bytes]
-    facts = (Fact(name="retained", file="train.py", line=3, detail=detail),)
-    seen = Observation(program="p", limits=LIMITS, steps=tuple(steps), facts=facts)
+    told = Sighting(fact=fact, file="train.py", line=3)
+    seen = Observation(program="p", limits=LIMITS, steps=tuple(steps), sightings=(told,))
     return [one.severity for one in retained_graph(seen)]
 
 

@@ -4,7 +4,8 @@ import pytest
 from making import seen
 
 from mlxprobe.diagnosis import RULES
-from mlxprobe.values.observation import Fact, MlxSample, Observation, Sample, Step
+from mlxprobe.protocol.facts.memory import BuffersHeld, CacheUnbounded
+from mlxprobe.values.observation import MlxSample, Observation, Sample, Sighting, Step
 from mlxprobe.values.record import Finding
 from mlxprobe.values.sheet import Optimizer, Sheet
 from mlxprobe.values.vocabulary import Severity
@@ -59,7 +60,9 @@ def test_the_lengths_and_the_figures_are_told() -> None:
     assert one.evidence["bytes_per_step"] == pytest.approx(4.0 * MB, rel=0.1)
 
 
-def process(held_mb: list[float], *, facts: tuple[Fact, ...] = (), arrays_mb: float = 0.0) -> Observation:
+def process(
+    held_mb: list[float], *, sightings: tuple[Sighting[CacheUnbounded], ...] = (), arrays_mb: float = 0.0
+) -> Observation:
     """Return a run whose process held so much beside MLX's arrays, step by step; the arrays grow by some in all."""
     observed = run([0.0] * len(held_mb), FREE, active_mb=arrays_mb)
     memory = tuple(
@@ -70,18 +73,18 @@ def process(held_mb: list[float], *, facts: tuple[Fact, ...] = (), arrays_mb: fl
         Sample(t_s=one.t_s, rss_bytes=round(MB * held) + one.active_bytes, cpu_s=0.0)
         for held, one in zip(held_mb, memory, strict=True)
     )
-    return seen(steps=observed.steps, memory=memory, samples=samples, facts=facts)
+    return seen(steps=observed.steps, memory=memory, samples=samples, sightings=sightings)
 
 
-ENDLESS = Fact(name="cache without end", file="a.py", line=9, detail={"function": "crop", "results": 900, "hits": 3})
+ENDLESS = Sighting(fact=CacheUnbounded(function="crop", results=900, hits=3), file="a.py", line=9)
 PROCESSES = [
     ("to the end", process([50 + 2.0 * n for n in range(128)]), [Severity.NOTE]),
     (
         "by a cache that is never asked",
-        process([50 + 2.0 * n for n in range(128)], facts=(ENDLESS,)),
+        process([50 + 2.0 * n for n in range(128)], sightings=(ENDLESS,)),
         [Severity.WARNING],
     ),
-    ("a cache of little", process([50.0] * 128, facts=(ENDLESS,)), []),
+    ("a cache of little", process([50.0] * 128, sightings=(ENDLESS,)), []),
     ("up to its middle", process([50 + 4.0 * min(n, 64) for n in range(128)]), []),
     ("ever less", process([350 - 300 * 0.97**n for n in range(128)]), []),
     ("in one jump", process([50.0 + 200 * (n > 90) for n in range(128)]), []),
@@ -97,19 +100,21 @@ def test_growth_of_the_process(observed: Observation, right: list[Severity]) -> 
 
 
 def test_the_function_that_keeps_all_is_named() -> None:
-    (one,) = found("MP103", process([50 + 2.0 * n for n in range(128)], facts=(ENDLESS,)))
+    (one,) = found("MP103", process([50 + 2.0 * n for n in range(128)], sightings=(ENDLESS,)))
     assert (one.file, one.line) == ("a.py", 9) and "`crop` keeps all 900 results of its calls" in one.message
     assert one.evidence["bytes_per_step"] == pytest.approx(2.0 * MB, rel=0.1)
 
 
-def buffers(step: int = 64, span: int = 0, **changes: float) -> Observation:
+def buffers(
+    step: int = 64, span: int = 0, *, traced_per_step: float = 18.0, most_traced: int = 0, metal: bool = False
+) -> Observation:
     """Return a run with what the agent tells of buffers: 18 more at each step, by traces."""
-    detail = {
-        "kept": 100, "traced": 18 * step, "pending": 0, "kept_per_step": 0.0, "traced_per_step": 18.0,
-        "pending_per_step": 0.0, "per_trace": 18, "most_traced": 0, "limit": 499_000, "metal": False,
-    } | changes  # fmt: skip
+    fact = BuffersHeld(
+        kept=100, traced=18 * step, pending=0, kept_per_step=0.0, traced_per_step=traced_per_step,
+        pending_per_step=0.0, per_trace=18, most_traced=most_traced, limit=499_000, metal=metal,
+    )  # fmt: skip
     sheet = Sheet(optimizers=(Optimizer(name="AdamW", span=span),))
-    return seen(facts=(Fact(name="buffers", step=step, detail=detail),), sheet=sheet)  # type: ignore[arg-type]
+    return seen(sightings=(Sighting(fact=fact, step=step),), sheet=sheet)
 
 
 COUNTS = [

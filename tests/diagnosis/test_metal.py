@@ -7,9 +7,10 @@ from making import HERE, seen
 
 from mlxprobe.cli import doctor, main
 from mlxprobe.diagnosis import metal
+from mlxprobe.protocol.facts.processes import OnMetal
 from mlxprobe.reports.docs import errors
 from mlxprobe.settings.table import resolve
-from mlxprobe.values.observation import Fact, Observation, Step
+from mlxprobe.values.observation import Observation, Sighting, Step
 from mlxprobe.verdict.remarks import remarks
 
 M2 = {
@@ -46,7 +47,7 @@ def test_nothing_else_is_warned_of(made: Observation, on_metal: bool) -> None:
 
 def test_a_long_step_is_a_remark_that_keeps_nobody_from_being_healthy() -> None:
     slow = took(1, 1, 12.5)
-    on_metal = msgspec.structs.replace(slow, facts=(Fact(name=metal.ON_METAL),))
+    on_metal = msgspec.structs.replace(slow, sightings=(Sighting(fact=OnMetal()),))
     assert [(one.name, one.grave) for one in remarks(on_metal)] == [("long step", False)]
     assert remarks(slow) == ()
 

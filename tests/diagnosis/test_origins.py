@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,12 @@ from watching import GUARD_S
 
 from mlxprobe.diagnosis import diagnose
 from mlxprobe.diagnosis.origins import KINDS
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.gradients import GradientNotFinite, GradientsRecovered
+from mlxprobe.protocol.facts.losses import NotFiniteOrigin
 from mlxprobe.supervisor.watch import observe
 from mlxprobe.values.losses import first_bad, first_lasting
-from mlxprobe.values.observation import Fact, Limits, Observation, Program, Reading
+from mlxprobe.values.observation import Limits, Observation, Program, Reading, Sighting
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -35,9 +39,10 @@ CAUSES = [  # what each program's finding says of its cause, and of what serves 
 ]
 
 
-def seen(*losses: float, facts: tuple[Fact, ...] = ()) -> Observation:
+def seen(*losses: float, facts: Sequence[Fact] = ()) -> Observation:
     readings = tuple(Reading(step=k, value=value) for k, value in enumerate(losses, 1))
-    return Observation(program="p", limits=LIMITS, losses=readings, facts=facts)
+    sightings = tuple(Sighting(fact=fact, file="a.py", line=7) for fact in facts)
+    return Observation(program="p", limits=LIMITS, losses=readings, sightings=sightings)
 
 
 def told(observation: Observation) -> list[Finding]:
@@ -81,10 +86,6 @@ def test_what_training_got_over_is_a_note() -> None:
     assert found.severity is Severity.NOTE and "training got over it" in found.message
 
 
-def gradient(call: int) -> Fact:
-    return Fact(name="gradient not finite", file="a.py", line=3, detail={"paths": ["w"], "count": 1, "call": call})
-
-
 @pytest.mark.parametrize(
     ("bad", "over", "grave", "call"),
     [
@@ -94,27 +95,28 @@ def gradient(call: int) -> Fact:
     ],
 )
 def test_a_gradient_that_no_update_got_is_a_note(bad: list[int], over: list[int], grave: Severity, call: int) -> None:
-    facts = [*map(gradient, bad), *(Fact(name="gradients got over", detail={"call": one}) for one in over)]
-    (found,) = told(seen(facts=tuple(facts)))
+    broken = [GradientNotFinite(paths=("w",), count=1, call=one) for one in bad]
+    (found,) = told(seen(facts=[*broken, *(GradientsRecovered(call=one) for one in over)]))
     assert found.severity is grave and f"a gradient of step {call} is not finite w" in found.message
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "something new"])
 def test_every_kind_has_words_and_something_instead(kind: str) -> None:
-    detail: dict[str, str | int | float | bool | list[str]]
-    detail = {"kind": kind, "call": 2, "op": "rmul", "phase": "forward", "largest": 3.0, "lowest": -1.0, "eps": 1e-8}
-    detail |= {"elements": 1, "of": 4, "dtype": "float16", "value": "inf", "array": "", "optimizer": "Adam"}
-    (found,) = told(seen(1.0, math.nan, facts=(Fact(name="origin", file="a.py", line=7, detail=detail),)))
+    fact = NotFiniteOrigin(
+        kind=kind, call=2, op="rmul", phase="forward", largest=3.0, lowest=-1.0, eps=1e-8, elements=1, of=4,
+        dtype="float16", value=math.inf, optimizer="Adam",
+    )  # fmt: skip
+    (found,) = told(seen(1.0, math.nan, facts=[fact]))
     assert (found.file, found.line) == ("a.py", 7) and "nan:" in found.message and "Use instead: " in found.message
     assert "{" not in found.message
 
 
 def test_without_an_origin_the_loss_alone_is_told() -> None:
-    (found,) = told(seen(1.0, math.nan, facts=(Fact(name="origin", detail={"kind": "before", "call": 2}),)))
+    (found,) = told(seen(1.0, math.nan, facts=[NotFiniteOrigin(kind="before", call=2)]))
     assert found.message == "the loss of step 2 is nan"
 
 
 def test_why_a_step_was_not_taken_again_is_told() -> None:
-    fact = Fact(name="origin", detail={"kind": "not taken again", "why": "it prints", "call": 2})
-    (found,) = told(seen(1.0, math.nan, facts=(fact,)))
+    fact = NotFiniteOrigin(kind="not taken again", why="it prints", call=2)
+    (found,) = told(seen(1.0, math.nan, facts=[fact]))
     assert found.message.endswith("the step could not be taken again: it prints")

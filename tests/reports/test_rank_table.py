@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -10,11 +11,13 @@ from lanes import built, cut_off, elsewhere, hashed, healthy, message, waiting
 from making import record, record_row
 
 from mlxprobe.diagnosis import diagnose_ranks
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.ranks import StateGiven
 from mlxprobe.reports import diagnosis, markdown, ranks, text
 from mlxprobe.running.judging import judged_all
 from mlxprobe.values.again import observation
 from mlxprobe.values.files import decode, encode
-from mlxprobe.values.observation import Observation, Process, Raised
+from mlxprobe.values.observation import Observation, Place, Process, Raised, Sighting
 from mlxprobe.values.record import ProgramRecord
 
 BAD = Raised(type="ValueError", message="bad batch", file="train.py", line=22)
@@ -62,12 +65,22 @@ def test_the_table_says_where_each_rank_has_come(seen: Sequence[Observation], ri
     assert ranks.lines(judged_all(seen)) == right
 
 
-COMPARED = [row[1] for row in TABLES if row[2]] + [
-    tuple(healthy(rank, "ggg", facts=(hashed(1, "a", 1.0), hashed(2, f"{rank}", rank))) for rank in (0, 1)),
+START, GIVEN = hashed(1, "a", 1.0), Sighting(
+    fact=StateGiven(what="weights"), step=1, file="<cell 3>", line=2, source="model.load_weights(file)",
+    caller=Place(file="train.py", line=4),
+)  # fmt: skip
+APART: list[tuple[str, list[tuple[Sighting[Fact], ...]]]] = [
+    ("parameters differ", [(START, hashed(2, f"{rank}", rank)) for rank in (0, 1)]),
+    ("one rank's are not finite", [(START, hashed(2, f"{rank}", value)) for rank, value in ((0, 1.0), (1, math.nan))]),
+    ("one rank was given weights", [(START, *[GIVEN] * rank, hashed(2, f"{rank}", rank)) for rank in (0, 1)]),
+]
+COMPARED = [(row[0], row[1]) for row in TABLES if row[2]] + [
+    (name, tuple(healthy(rank, "ggg", sightings=seen) for rank, seen in enumerate(sightings)))
+    for name, sightings in APART
 ]
 
 
-@pytest.mark.parametrize("seen", COMPARED, ids=[*(row[0] for row in TABLES if row[2]), "parameters differ"])
+@pytest.mark.parametrize("seen", [row[1] for row in COMPARED], ids=[row[0] for row in COMPARED])
 def test_a_record_has_all_that_its_ranks_are_compared_by(seen: Sequence[Observation]) -> None:
     rows = decode(encode(record(*judged_all(seen))), "memory").programs
     assert diagnose_ranks([observation(one) for one in rows]) == diagnose_ranks(seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,13 +17,14 @@ from mlxprobe.reports import verdicts
 from mlxprobe.reports.html.timeline import timeline
 from mlxprobe.running.joining import joined
 from mlxprobe.running.judging import judged_all
+from mlxprobe.values.again import observation
 from mlxprobe.values.errors import UsageError
-from mlxprobe.values.files import encode, slim
+from mlxprobe.values.files import decode, encode, slim
 from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Record
 
 HANG = (waiting(0, "gmgmgmg"), waiting(1, "gmgmgmm", line=34))
-APART = tuple(healthy(rank, "ggg", facts=(hashed(1, "a", 1.0), hashed(2, f"{rank}", rank))) for rank in (0, 1))
+APART = tuple(healthy(rank, "ggg", sightings=(hashed(1, "a", 1.0), hashed(2, f"{rank}", rank))) for rank in (0, 1))
 
 
 def hosts(seen: Sequence[Observation]) -> dict[str, Record]:
@@ -39,6 +41,20 @@ def test_joined_they_show_what_they_would_have_shown_together(seen: Sequence[Obs
         assert set(map(str, mine.findings)) == set(map(str, its.findings))
         assert mine.remarks == its.remarks
     assert any(found.together for found in made[0].findings)
+
+
+def test_ranks_of_a_record_of_version_5_are_not_compared_again() -> None:
+    """Its facts had names and details, and no types; its steps and all else are read."""
+    (name, new), other = hosts(APART).items()
+    old = json.loads(encode(new)) | {"schema_version": 5}
+    old["programs"][0]["compared"]["prints"] = [{"name": "parameters hashed", "detail": {"at": 1, "bits": "a"}}]
+    del old["programs"][0]["compared"]["facts"]
+    made = joined(dict([(name, decode(json.dumps(old).encode(), name)), other]))
+    assert made.problems == (
+        "the record of rank 0 has not what ranks are compared by: nothing between ranks was sought",
+    )
+    assert not any(found.together for row in made.programs for found in row.findings)
+    assert len(observation(made.programs[0]).steps) == 3
 
 
 def test_a_host_alone_says_which_ranks_it_has_not_seen() -> None:

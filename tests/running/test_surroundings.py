@@ -12,8 +12,10 @@ import pytest
 
 from mlxprobe.platform import LINUX
 from mlxprobe.platform.system import system
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.processes import AnotherProcess
 from mlxprobe.running.surroundings import Surroundings, has_mlx
-from mlxprobe.values.observation import Fact, MlxSample, Sample
+from mlxprobe.values.observation import MlxSample, Sample, Sighting
 
 GB = 10**9
 
@@ -22,8 +24,8 @@ def watcher(
     rss_gb: float = 1.0, active_gb: float = 0.0, device_gb: float = 0.0, pids: frozenset[int] = frozenset()
 ) -> Any:
     memory = [MlxSample(t_s=1, active_bytes=int(active_gb * GB), cache_bytes=0, peak_bytes=0)]
-    facts: list[Fact] = []
-    log = SimpleNamespace(step=3, device_bytes=int(device_gb * GB), memory=memory, facts=facts)
+    sightings: list[Sighting[Fact]] = []
+    log = SimpleNamespace(step=3, device_bytes=int(device_gb * GB), memory=memory, sightings=sightings)
     tree = SimpleNamespace(pids=set(pids), samples=[Sample(t_s=1, rss_bytes=int(rss_gb * GB), cpu_s=0)])
     return SimpleNamespace(
         log=log, tree=tree, child=SimpleNamespace(pid=1, started_s=0.0), processes=SimpleNamespace(pids=set())
@@ -44,8 +46,7 @@ SHORT = [
 def test_memory_is_told_where(one: Any, left: int, told: int) -> None:
     around = Surroundings(lambda: left * GB, lambda: 24 * GB)
     found = list(around.look(one))
-    assert [fact.name for fact in found] == ["memory nearly gone"] * told
-    assert one.log.facts == found
+    assert len(found) == told and one.log.sightings == found
     around._looked_s = 0.0
     assert list(around.look(one)) == [], "once is enough"
 
@@ -65,7 +66,7 @@ def test_a_process_with_mlx_is_known_from_outside() -> None:
             assert has_mlx(process.pid) is has
             one = watcher(pids=frozenset({process.pid}))
             assert list(Surroundings(lambda: GB, lambda: GB).look(one)) == []
-            assert [fact.detail for fact in one.log.facts] == [{"pid": process.pid}] * has
+            assert [it.fact for it in one.log.sightings] == [AnotherProcess(pid=process.pid)] * has
             process.kill()
 
 
@@ -83,7 +84,7 @@ def test_a_fork_that_has_not_spoken_yet_has_its_parents_agent() -> None:
         one = watcher(pids=frozenset({fork}))
         one.child.pid = os.getpid()
         assert list(Surroundings(lambda: GB, lambda: GB).look(one)) == []
-        assert one.log.facts == []
+        assert one.log.sightings == []
     finally:
         os.close(let_go)
         os.waitpid(fork, 0)

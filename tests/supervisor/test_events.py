@@ -115,7 +115,9 @@ def test_a_short_series_is_kept_whole() -> None:
     assert values == list(range(KEEP))
 
 
-FACT: dict[str, Any] = {"name": "clip", "step": 1, "file": "made.py", "source": "", "caller": None, "detail": {}}
+FACT: dict[str, Any] = {
+    "type": "FirstUpdate", "step": 1, "file": "made.py", "source": "", "caller": None, "fields": {}
+}  # fmt: skip
 
 
 def test_however_much_a_program_tells_only_so_much_is_kept() -> None:
@@ -125,8 +127,9 @@ def test_however_much_a_program_tells_only_so_much_is_kept() -> None:
         log.feed(line("memory", 101.0 + k, active=k, cache=2, peak=k))
         log.feed(line("ready", pid=k))
     assert log.garbled == 0
-    assert len(log.facts) <= MOST_FACTS and len(log.memory) <= KEEP and len(log.pids) == MOST_FORKS
-    assert log.facts[0].line == 0 and log.facts[-1].line == log.pids[-1] == log.memory[-1].active_bytes
+    assert len(log.sightings) <= MOST_FACTS and len(log.memory) <= KEEP and len(log.pids) == MOST_FORKS
+    assert log.sightings[0].line == 0
+    assert log.sightings[-1].line == log.pids[-1] == log.memory[-1].active_bytes
     assert log.memory[-1].peak_bytes == MOST_FACTS + 999
 
 

@@ -98,7 +98,7 @@ def test_more_than_are_listened_to_are_counted() -> None:
 def test_the_status_of_a_process_is_told_by_whoever_knows() -> None:
     processes = Processes(100.0)
     where = {"step": 0, "file": "", "line": 0, "source": "", "caller": None, "count": 1}
-    ended = line("fact", 7, name="child ended", detail={"pid": 8, "status": -9}, **where)
+    ended = line("fact", 7, type="ChildEnded", fields={"pid": 8, "status": -9}, **where)
     processes.feed(process(7) + process(8) + ended + process(9) + line("left", 9, code=3))
     assert processes.statuses([(10, -11)]) == {8: -9, 9: 3, 10: -11}
 

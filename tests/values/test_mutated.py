@@ -18,8 +18,8 @@ from mlxprobe.cli.common import main
 from mlxprobe.upgrade.matrix import Matrix
 from mlxprobe.upgrade.matrix import encode as encode_matrix
 from mlxprobe.values.files import encode
-from mlxprobe.values.observation import Collective, Fact, Place, Process, Raised, Silence
-from mlxprobe.values.record import Compared, Finding, Remark, Repeat, Unchecked
+from mlxprobe.values.observation import Collective, Place, Process, Raised, Silence
+from mlxprobe.values.record import Compared, Finding, Remark, Repeat, StoredFact, Unchecked
 from mlxprobe.values.sheet import Kind, Model, Optimizer, Phase, Sheet
 from mlxprobe.values.vocabulary import HangKind, Outcome, Severity
 
@@ -38,15 +38,15 @@ FOUND = Finding(
 
 def rank(number: int) -> Any:
     collectives = tuple(Collective(n=k, operation="all_sum", shape=(3,), built_s=k, begun_s=k + 0.1) for k in (1, 2))
-    prints = (
-        Fact(name="parameters hashed", detail={"at": 1, "of": "a", "bits": "b", "values": ["1.0"], "elements": 3}),
-        Fact(name="given", detail={"x": ["a"]}),
+    facts = (
+        StoredFact(type="ParametersHashed", fields={"at": 1, "of": "a", "bits": "b", "values": (1.0,), "elements": 3}),
+        StoredFact(type="StateGiven", fields={"what": "weights"}),
     )
     return watched_row(
         Outcome.HANG, kind=HangKind.DEADLOCK, process=Process(pid=number, rank=number, size=2), findings=(FOUND,),
         collectives=collectives, evaluating_s=2.0, ended="stalled", stacks=(STACK,), sheet=SHEET,
         silence=Silence(silent_s=3.0, cpu_s=0.1, kind=HangKind.DEADLOCK),
-        compared=Compared(steps=(1, 2), ends_s=(0.1, 0.2), gradients=(1, 1), prints=prints),
+        compared=Compared(steps=(1, 2), ends_s=(0.1, 0.2), gradients=(1, 1), facts=facts),
     )  # fmt: skip
 
 

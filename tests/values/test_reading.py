@@ -81,7 +81,7 @@ HOSTILE = {
         findings=[{"code": "MP1", "name": "n", "severity": "note", "message": "", "evidence": {"a": "b"}}]
     ),
     "a detail of tables": with_row(remarks=[{"name": "no step", "message": "m", "detail": {"a": {}}}]),
-    "a fact's detail of tables": with_row(compared={"prints": [{"name": "given", "detail": {"a": {}}}]}),
+    "a fact's fields of tables": with_row(compared={"facts": [{"type": "StateGiven", "fields": {"what": {}}}]}),
 }
 
 
@@ -165,7 +165,7 @@ def bombs() -> dict[str, bytes]:
     return {
         "a bundle of zeros": zeros.getvalue(),
         "a bundle that lies about its size": zeros.getvalue().replace(struct.pack("<Q", 300 * 10**6), bytes(8)),
-        "lists": b'{"schema_version":5,"programs":[' + b"[]," * 20_000_000 + b"[]]}",
+        "lists": b'{"schema_version":6,"programs":[' + b"[]," * 20_000_000 + b"[]]}",
         "numbers": with_row(step_s=[]).replace(b'"step_s": []', b'"step_s": [' + b"0.5," * 14_000_000 + b"0]"),
         "a long text": with_row(reason="\x7f" * 50_000_000),
         "many rows": GOOD[: GOOD.index(b'"programs"')] + b'"programs":' + json.dumps([row] * 9000).encode() + b"}",

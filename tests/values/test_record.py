@@ -92,7 +92,7 @@ BAD = [
     (
         "another schema version is named",
         b'{"schema_version": 99}',
-        "schema version 99; this mlxprobe reads versions 1 to 5",
+        "schema version 99; this mlxprobe reads versions 1 to 6",
     ),
     ("a truncated record", records.encode(record())[:200], "not a whole mlxprobe record"),
     ("no JSON at all", b"hello", "not a whole mlxprobe record"),

@@ -11,8 +11,9 @@ import pytest
 from making import seen
 from running import MLXPROBE, PRELUDE, run
 
+from mlxprobe.protocol.facts.processes import RemoteRank
 from mlxprobe.supervisor.events import EventLog
-from mlxprobe.values.observation import Fact
+from mlxprobe.values.observation import Sighting
 from mlxprobe.values.texts import masked
 from mlxprobe.verdict.remarks import remarks
 
@@ -48,8 +49,8 @@ def test_a_process_of_a_record_has_masked_words() -> None:
 
 
 def test_a_rank_elsewhere_is_told_with_masked_words() -> None:
-    fact = Fact(name="remote rank", detail={"host": "h", "rank": 1, "command": f"python train.py --token {SECRET}"})
-    told = " ".join(one.message for one in remarks(seen(facts=(fact,))))
+    one = Sighting(fact=RemoteRank(host="h", rank=1, command=f"python train.py --token {SECRET}"))
+    told = " ".join(one.message for one in remarks(seen(sightings=(one,))))
     assert "--token ***" in told and SECRET not in told
 
 

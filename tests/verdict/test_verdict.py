@@ -8,15 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import STACK, raised, seen, stalled
 
+from mlxprobe.protocol.facts.processes import PoolWorker
 from mlxprobe.values.losses import loss_deviation
 from mlxprobe.values.measures import pending_slope, result_distance
-from mlxprobe.values.observation import Fact, Observation, Reading, Silence, Step
+from mlxprobe.values.observation import Observation, Reading, Sighting, Silence, Step
 from mlxprobe.values.record import Expectation, Finding
 from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
 from mlxprobe.verdict.judge import judge
 
 ANY = Expectation()
-POOLED = (Fact(name="pool worker"),)
+POOLED = (Sighting(fact=PoolWorker()),)
 NAN = (Reading(step=1, value=4.0), Reading(step=2, value=math.nan))
 FLAT = seen(score=3.99, losses=(Reading(step=1, value=4.0), Reading(step=2, value=4.0)))
 SLOW_STEPS = tuple(Step(n=n, t_s=n, step_s=0.05) for n in range(1, 21))
@@ -38,9 +39,14 @@ CASES = [
     ("a signal is a crash", seen(exit_code=-11, finished=False), None, Outcome.CRASH),
     ("a signal after the end is a crash too", seen(exit_code=-6), None, Outcome.CRASH),
     ("leaving in the middle with exit code 0 is a crash", seen(finished=False), None, Outcome.CRASH),
-    ("a pool ends its workers", seen(exit_code=-15, finished=False, facts=POOLED), None, Outcome.PASS),
-    ("also where its parent is not watched", seen(exit_code=None, finished=False, facts=POOLED), None, Outcome.PASS),
-    ("a worker out of memory", seen(exit_code=-9, finished=False, facts=POOLED), None, Outcome.CRASH),
+    ("a pool ends its workers", seen(exit_code=-15, finished=False, sightings=POOLED), None, Outcome.PASS),
+    (
+        "also where its parent is not watched",
+        seen(exit_code=None, finished=False, sightings=POOLED),
+        None,
+        Outcome.PASS,
+    ),
+    ("a worker out of memory", seen(exit_code=-9, finished=False, sightings=POOLED), None, Outcome.CRASH),
     ("an exception is an error", raised(), None, Outcome.ERROR),
     ("a bad exit code without an exception is an error", seen(exit_code=3), None, Outcome.ERROR),
     ("a NaN loss", seen(losses=NAN), None, Outcome.NAN),

@@ -17,6 +17,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.nesting import Trace
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.compilation import ArraysBakedIn, DrawsRepeat, Seeded
 
 Value = tuple[str, Callable[[], Any], tuple[str, int]]  # a name, what gives it, and where
 Candidate = tuple[Callable[[], Any], Any, tuple[str, int]]  # what gives an array, what the trace keeps, and where
@@ -108,9 +109,9 @@ class Constants:
             return False
         self._replayed = count = self._replayed + 1
         if self._draws and count == 1:
-            self._recorder.fact("draws repeat", self._site)
+            self._recorder.fact(DrawsRepeat(), self._site)
         for site in self._outside.drawn if count == SURE else ():
-            self._recorder.fact("draws repeat", site, what="host")
+            self._recorder.fact(DrawsRepeat(what="host"), site)
         if lands := count == self._landmark:
             self._landmark = next_landmark(count + 1)
         return (lands or self._inspection.due) and not self._inspection.busy
@@ -119,8 +120,8 @@ class Constants:
         """Compare what there is now with what the trace has kept, at a call that has a `key` as a trace."""
         with self._inspection.at_our_cost():
             known = key()
-            for site, told in self._outside.changed(known, self._replayed):
-                self._recorder.fact("number baked in", site, **told)
+            for site, fact in self._outside.changed(known, self._replayed):
+                self._recorder.fact(fact, site)
             if self._held and not self._told and known == self._key:
                 self._compare()
             for path in list(self._keys):
@@ -136,7 +137,7 @@ class Constants:
         if before[0] != before[-1] or len(before) == SURE_KEY:
             del self._keys[path]
             if before[0] == before[-1]:
-                self._recorder.fact("seeded", site, what="key", value="")
+                self._recorder.fact(Seeded(what="key", value=""), site)
 
     def _compare(self) -> None:
         stale: dict[tuple[str, int], list[str]] = {}
@@ -152,7 +153,7 @@ class Constants:
                 stale.setdefault(site, []).append(path)
         for site, paths in stale.items():
             self._told = True
-            self._recorder.fact("baked in", site, paths=paths, of=len(self._held))
+            self._recorder.fact(ArraysBakedIn(paths=tuple(paths), of=len(self._held)), site)
 
 
 def is_key(one: Any) -> bool:

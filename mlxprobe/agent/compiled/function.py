@@ -26,6 +26,7 @@ from mlxprobe.agent.record.nesting import Trace
 from mlxprobe.agent.record.phases import TRACING
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.compilation import NotLookedInside, StateNotCaptured
 
 KEPT_BYTES = 50_000_000  # of state that one call keeps alive: what is larger is looked into from the second call on
 CONSTANTS = (bool, int, float, str, type(None))
@@ -85,7 +86,7 @@ class Compiled:
             with self._recorder.carefully():
                 trace.reach.returns(result)
                 for what, needed in (found for update in trace.updated for found in update.uncaptured(trace.reach)):
-                    self._recorder.fact("state not captured", self._site, what=what, needed=needed)
+                    self._recorder.fact(StateNotCaptured(what=what, needed=needed), self._site)
         finally:
             self._nesting.tracing.pop()
             self._inspection.tracing = False
@@ -218,7 +219,7 @@ class Compiled:
         why = why or shadows.take(self._function, (args, kwargs), saved, self._effects, draws=draws)
         if why and why != self._why and draws:  # of a first call: an optimizer may not have set up its state
             self._why = why
-            self._recorder.fact("not looked inside", self._site, why=why)
+            self._recorder.fact(NotLookedInside(why=why), self._site)
 
 
 class Returned:

@@ -28,6 +28,7 @@ from mlxprobe.agent.compiled.chains import (
 from mlxprobe.agent.looks.mapped import MADE_OF
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.compilation import NumberBakedIn
 
 FUNCTIONS, READS = 64, 128
 PLAIN = (bool, int, float, str)
@@ -161,17 +162,17 @@ class Outside:
             if (is_array(value) or is_tree(value)) and not known and self._ran(one):
                 yield str(one.use), one.value, one.site
 
-    def changed(self, key: int, replayed: int) -> Iterator[tuple[sites.Site, dict[str, Any]]]:
-        """List what is no more what it was in the trace for a call, once: its line, its name, then and now."""
+    def changed(self, key: int, replayed: int) -> Iterator[tuple[sites.Site, NumberBakedIn]]:
+        """List what is no more what it was in the trace for a call, once, with its line."""
         for one, before in self._held.get(key, ()):
             now = state(one.value())
             if now is not MISSING and now != before and one.chain not in self._told:
                 self._told.add(one.chain)
-                yield one.site, {"what": str(one.use), **shown(before, now)}
+                yield one.site, NumberBakedIn(what=str(one.use), **shown(before, now))
         for one, before in self._counted if replayed >= COUNTED else ():
             if state(one.value()) == before and one.chain not in self._told:
                 self._told.add(one.chain)
-                yield one.site, {"what": str(one.use), "calls": replayed, **shown(before, before)}
+                yield one.site, NumberBakedIn(what=str(one.use), calls=replayed, **shown(before, before))
 
 
 def holding(one: Any) -> Callable[[], Any] | None:
@@ -204,7 +205,7 @@ def target(root: Callable[[], Any], steps: Any) -> bool:
     return is_number(value) or (value is MISSING and not steps[-1][0])
 
 
-def shown(before: Any, now: Any) -> dict[str, float]:
+def shown(before: Any, now: Any) -> dict[str, Any]:
     """Return what is told of two values, where they are numbers."""
     return {"before": float(before), "now": float(now)} if is_number(before) and is_number(now) else {}
 

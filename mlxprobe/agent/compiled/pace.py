@@ -9,6 +9,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wire import bound
+from mlxprobe.protocol.facts.compilation import LongTrace
 
 SLOW_S = 0.2
 UNROLLED = 3000  # operations in a chain, that are told of however fast the machine is
@@ -99,16 +100,17 @@ class Pace:
     def _tell(self) -> None:
         self._told = 1.1 * (self._traced_s + self._evaluation_s)
         self._recorder.revise(
-            "long trace",
+            LongTrace(
+                seconds=self._traced_s,
+                evaluation_s=self._evaluation_s,
+                cpu_s=self._cpu_s,
+                ours_s=self._ours_s,
+                operations=self._operations,
+                chain=self._chain,
+                calls=self._calls,
+                traces=self._traces,
+            ),
             self._site,
-            seconds=self._traced_s,
-            evaluation_s=self._evaluation_s,
-            cpu_s=self._cpu_s,
-            ours_s=self._ours_s,
-            operations=self._operations,
-            chain=self._chain,
-            calls=self._calls,
-            traces=self._traces,
         )
 
 

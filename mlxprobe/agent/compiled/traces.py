@@ -12,6 +12,7 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.compilation import CompiledAnew, TracesCounted
 
 WORTH_TELLING = 5
 HALF, FIFTH = 0.5, 0.2
@@ -103,15 +104,16 @@ class Traces:
             return
         self._told = True
         self._recorder.revise(
-            "traces",
+            TracesCounted(
+                function=self._serial,
+                traces=self.traces,
+                calls=self.calls,
+                late_traces=late_traces,
+                late_calls=late_calls,
+                numbers=tuple(numbers),
+                stride=min(self._strides.values(), default=0),
+            ),
             self._site,
-            function=self._serial,
-            traces=self.traces,
-            calls=self.calls,
-            late_traces=late_traces,
-            late_calls=late_calls,
-            numbers=numbers,
-            stride=min(self._strides.values(), default=0),
         )
 
 
@@ -161,7 +163,7 @@ class Made:
                 self._tell()
 
     def _tell(self) -> None:
-        self._recorder.revise("compiled anew", self._site, functions=self.functions, calls=self.calls, by=self._by)
+        self._recorder.revise(CompiledAnew(functions=self.functions, calls=self.calls, by=self._by), self._site)
 
 
 def key_of(args: Any, kwargs: Any, captured: Any) -> int:

@@ -14,6 +14,8 @@ from mlxprobe.agent.record.phases import SAVING
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.protocol.facts.processes import ArrayOfAnotherThread, Fork
+from mlxprobe.protocol.facts.work import IneffectiveEvaluation
 
 READERS = ("item", "tolist", "__float__", "__int__", "__bool__", "__array__", "__repr__", "__str__", "__format__")
 WRITERS = ("save", "savez", "savez_compressed", "save_safetensors", "save_gguf")
@@ -64,7 +66,7 @@ class Evaluations:
                     if issubclass(type(arg), evaluable):
                         recorder.evaluated(began, whole=recorder.lazy_steps > 1 and recorder.trained.holds(args))
                         return
-                recorder.fact("ineffective evaluation", kinds=[type(arg).__name__ for arg in args])
+                recorder.fact(IneffectiveEvaluation(kinds=tuple(type(arg).__name__ for arg in args)))
             except Exception as error:
                 recorder.failed(error)
 
@@ -86,7 +88,7 @@ class Evaluations:
             ):
                 self._fork = bound.getpid()
                 site, evaluations = recorder.forked
-                recorder.fact("fork", site, evaluations=evaluations, pid=self._fork, at=sites.brief(sites.calling()))
+                recorder.fact(Fork(evaluations=evaluations, pid=self._fork, at=sites.brief(sites.calling())), site)
 
     def _failed(self, error: RuntimeError) -> None:
         """Tell of an array that another thread made, also where the program swallows the exception."""
@@ -95,7 +97,7 @@ class Evaluations:
             message = brief(error, kind=False)
             if "no Stream" in message and not self._recorder.deaf:  # we may read what is another thread's
                 site, seen = sites.blamed(self._threads.maker(), sites.calling())
-                self._recorder.fact("array of another thread", site, message=message, seen=seen)
+                self._recorder.fact(ArrayOfAnotherThread(message=message, seen=seen), site)
 
     def _writer(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Files get values: what writes one evaluates."""

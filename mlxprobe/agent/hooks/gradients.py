@@ -25,6 +25,7 @@ from mlxprobe.agent.wrapping.arguments import described, like
 from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.agent.wrapping.patches import Patches
 from mlxprobe.agent.wrapping.typed import at
+from mlxprobe.protocol.facts.gradients import GradientFailed
 
 SECOND = 2  # call of a function: it has not been made for one
 
@@ -223,9 +224,7 @@ class GradientCalls:
     def _failed(self, error: Exception, bound: Bound) -> None:
         with self._recorder.carefully():
             at, message = sites.raising(error.__traceback__), brief(error, 300, kind=False)
-            self._recorder.fact(
-                "gradient failed", at=":".join(map(str, at)), type=type(error).__name__, message=message
-            )
+            self._recorder.fact(GradientFailed(at=":".join(map(str, at)), type=type(error).__name__, message=message))
         if isinstance(error, ValueError):
             self._tell_untrainable(bound)
 

@@ -7,13 +7,16 @@ from typing import Any
 
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks import adapters
+from mlxprobe.protocol.facts.files import WeightsDiffer
 
 LISTED = 5
 MANY = 4
 
 
-def differences(module: Any, given: dict[str, Any], *, strict: bool) -> dict[str, Any]:
-    """Return what of the weights does not fit a module, and what of it they leave as it is; empty where all fits.
+def differences(
+    module: Any, given: dict[str, Any], *, strict: bool, partial: bool, first: bool
+) -> WeightsDiffer | None:
+    """Return what of the weights does not fit a module, and what of it they leave as it is; None where all fits.
 
     Keys that a file has beyond the module are a mistake where they are the module's own under another prefix
     (`renamed`); where there are as many arrays of the same shapes on both sides, they `resemble` each other.
@@ -27,18 +30,27 @@ def differences(module: Any, given: dict[str, Any], *, strict: bool) -> dict[str
     ]
     renamed = pairs({key: given[key] for key in extra}, {name: own[name] for name in missing})
     trained = {path for path, _ in graph.named_leaves(module.trainable_parameters())}
-    kinds = {"missing": missing, "extra": extra, "shape": shape, "renamed": renamed}
     if not (shape or (missing if strict else trained & set(missing)) or extra):
-        return {}
-    return {
-        "strict": strict,
-        "ranks": ranks(module, given) if shape else [],
-        "taken": len(own) - len(missing),
-        "of": len(own),
-        "left": len(trained & set(missing)),
-        "resemble": resemble([given[key] for key in extra], [own[name] for name in missing]),
-        **{kind: keys[:LISTED] + ["…"] * (len(keys) > LISTED) for kind, keys in kinds.items()},
-    }
+        return None
+    return WeightsDiffer(
+        partial=partial,
+        first=first,
+        strict=strict,
+        ranks=shortened(ranks(module, given)) if shape else (),
+        taken=len(own) - len(missing),
+        of=len(own),
+        left=len(trained & set(missing)),
+        resemble=resemble([given[key] for key in extra], [own[name] for name in missing]),
+        missing=shortened(missing),
+        extra=shortened(extra),
+        shape=shortened(shape),
+        renamed=shortened(renamed),
+    )
+
+
+def shortened(keys: list[str]) -> tuple[str, ...]:
+    """Return the first, and a sign that there are more."""
+    return (*keys[:LISTED], *["…"] * (len(keys) > LISTED))
 
 
 def ranks(module: Any, given: dict[str, Any]) -> list[str]:
@@ -51,7 +63,7 @@ def ranks(module: Any, given: dict[str, Any]) -> list[str]:
             found += [f"{one.path}: rank {shapes[0][-1]} for {one.rank}"] if shapes[0][-1] != one.rank else []
     own = dict(graph.named_leaves(module.parameters()))
     others = [key for key in own.keys() & given.keys() - known if tuple(given[key].shape) != tuple(own[key].shape)]
-    return [] if others else found[:LISTED] + ["…"] * (len(found) > LISTED)
+    return [] if others else found
 
 
 def pairs(extra: dict[str, Any], missing: dict[str, Any]) -> list[str]:

@@ -19,6 +19,9 @@ from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.protocol.facts.models import UpdatedWithItself
+from mlxprobe.protocol.facts.ranks import StateGiven
+from mlxprobe.protocol.facts.updates import Resumed
 
 
 class Updates:
@@ -52,7 +55,7 @@ class Updates:
 
         def given(optimizer: Any, state: Any) -> None:
             if not self._nesting.depth:
-                self._recorder.fact("given", None, what="the optimizer's state")
+                self._recorder.fact(StateGiven(what="the optimizer's state"))
             original.__set__(optimizer, state)
 
         return property(original.fget, given, original.fdel, original.__doc__)
@@ -105,7 +108,7 @@ class Updates:
         with self._inspection.at_our_cost(), contextlib.suppress(Exception):
             counts = [one.state["step"] for one in parts if "step" in one.state]
             if not graph.pending(counts) and any(int(one.item()) for one in counts):
-                self._recorder.fact("resumed", None, stream=self._recorder.stream(model))
+                self._recorder.fact(Resumed(stream=self._recorder.stream(model)))
 
     def _module_update(self, original: Callable[..., Any]) -> Callable[..., Any]:
         inspection, nesting, recorder = self._inspection, self._nesting, self._recorder
@@ -146,7 +149,7 @@ class Updates:
         for tell in self._inspection.setting:
             tell(module)
         if parameters is module and self._recorder.updates:
-            self._recorder.fact("given itself", sites.calling(), of=type(module).__name__)
+            self._recorder.fact(UpdatedWithItself(of=type(module).__name__), sites.calling())
 
     def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
         nesting = self._nesting
@@ -160,7 +163,7 @@ class Updates:
                 self._compare(module, lambda: _weights(weights), strict=strict is not False, partial=False)
                 self._recorder.loaded_into.add(id(module))
                 if declared()[0] >= 0:
-                    self._recorder.fact("given", None, what="weights")
+                    self._recorder.fact(StateGiven(what="weights"))
             nesting.depth += 1  # it updates the module, with what has been compared now
             try:
                 return original(*args, **kwargs)
@@ -172,10 +175,10 @@ class Updates:
     def _compare(self, module: Any, given: Callable[[], dict[str, Any]], *, strict: bool, partial: bool) -> None:
         """Tell of weights that do not fit their module, unless they cannot be read: then the program finds out."""
         with self._inspection.at_our_cost(), contextlib.suppress(Exception):
-            found = differences(module, given(), strict=strict)
-            if found and not (partial and not found["extra"]):
-                first = id(module) not in self._recorder.loaded_into
-                self._recorder.fact("weights differ", None, partial=partial, first=first, **found)
+            first = id(module) not in self._recorder.loaded_into
+            found = differences(module, given(), strict=strict, partial=partial, first=first)
+            if found is not None and not (partial and not found.extra):
+                self._recorder.fact(found)
 
 
 def _weights(file_or_weights: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +14,9 @@ from mlxprobe.agent.life.remotes import remote
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.imports import when_imported
+from mlxprobe.protocol.facts import processes as facts
 
+NOWHERE = sites.told(sites.NOWHERE)
 MOST_TOLD = 100
 UNKNOWN = -1
 MOST_LOOKED = 1000
@@ -74,7 +76,7 @@ class Children:
             self._looked.add(pid)
             with contextlib.suppress(Exception):  # words of any kind
                 if found := remote(getattr(popen, "args", None)):
-                    self._tell("remote rank", found)
+                    self._channel.tell(found, NOWHERE)
 
     def _waits(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
@@ -103,17 +105,14 @@ class Children:
     def finish(self) -> None:
         """Tell how many there were, where somebody will want to know."""
         if self._told:
-            self._tell("children", {"children": len(self._known)})
+            self._channel.tell(facts.Children(children=len(self._known)), NOWHERE)
 
     def _ended(self, pid: int, status: int, *, worker: bool, name: str = "") -> None:
         is_news = pid not in self._unasked
         self._known.add(pid)
         if status and is_news and self._told < MOST_TOLD:
             self._told += 1
-            detail: dict[str, str | int] = {"pid": pid, "status": status, "worker": worker}
             if name:
                 self._unasked.add(pid)
-            self._tell("child ended", detail | ({"name": name} if name else {}), event="seen" if name else "fact")
-
-    def _tell(self, name: str, detail: Mapping[str, str | int], event: str = "fact") -> None:
-        self._channel.send(event, name=name, step=0, **sites.told(sites.NOWHERE), count=1, detail=detail)
+            ended = facts.ChildEnded(pid=pid, status=status, worker=worker, name=name)
+            self._channel.tell(ended, NOWHERE, event="seen" if name else "fact")

@@ -17,6 +17,7 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.roots import AGENT
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.shared import FD_VARIABLE
+from mlxprobe.protocol.facts.processes import ChildEnded
 
 HERE = "127.0.0.1"
 HOSTS_FILE = "hosts.json"
@@ -46,8 +47,7 @@ def _waited(ranks: list[subprocess.Popen[bytes]], channel: Channel) -> int:
     while len(codes) < len(ranks):
         pid, status = os.wait()
         codes[pid] = os.waitstatus_to_exitcode(status)
-        ended = {"pid": pid, "status": codes[pid]}
-        channel.send("fact", name="child ended", step=0, **sites.told(sites.NOWHERE), count=1, detail=ended)
+        channel.tell(ChildEnded(pid=pid, status=codes[pid]), sites.told(sites.NOWHERE))
     return next((code for code in codes.values() if code), 0)
 
 

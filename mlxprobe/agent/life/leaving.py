@@ -13,6 +13,7 @@ from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.protocol.facts.ranks import AskedToLeave
 
 
 class Leaving:
@@ -42,7 +43,7 @@ class Leaving:
                 if threading.current_thread() is threading.main_thread():
                     self._leaves(*args[:1])
                     if declared()[0] >= 0:
-                        self._recorder.revise("asked to leave", sites.calling())
+                        self._recorder.revise(AskedToLeave(), sites.calling())
             original(*args, **kwargs)
 
         return leave

@@ -38,6 +38,7 @@ from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.imports import when_imported
 from mlxprobe.agent.wrapping.patches import Patches
 from mlxprobe.platform import inside
+from mlxprobe.protocol.facts.processes import PoolWorker, ThreadEnded
 
 LAYERS = (
     *(f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "activations")),
@@ -93,7 +94,7 @@ class Agent:
         """Tell which process this is; return the descriptor that its stacks go to."""
         self.channel.send("process", **greeting.identity())
         if workers.is_pool_worker():
-            self.channel.send("seen", name="pool worker", step=0, **sites.told(sites.NOWHERE), count=1, detail={})
+            self.channel.tell(PoolWorker(), sites.told(sites.NOWHERE), event="seen")
         return keep_stacks(self._file(STACKS_FILE), self.channel, takes_crashes=self._takes_crashes)
 
     def _sampled(self) -> Sampler:
@@ -205,7 +206,7 @@ def told_of(original: Callable[[Any], Any], recorder: Recorder) -> Callable[[Any
             if args.exc_type is not SystemExit:
                 name, error = getattr(args.thread, "name", ""), args.exc_type.__name__
                 site, message = sites.raising(args.exc_traceback), brief(args.exc_value, kind=False)
-                recorder.fact("thread ended", site, thread=name, type=error, message=message)
+                recorder.fact(ThreadEnded(thread=name, type=error, message=message), site)
         return original(args)
 
     return hook

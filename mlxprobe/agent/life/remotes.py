@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from mlxprobe.protocol.facts.processes import RemoteRank
+
 RANK = r"\bMLX_RANK=(\d+)"
 COMMAND = r"(?s)\bcmd=\((.*)\); exec "  # as mlx.launch has it in its script
 CHARACTERS = 400
 
 
-def remote(args: Any) -> dict[str, str | int] | None:
+def remote(args: Any) -> RemoteRank | None:
     """Return host, rank and command of a rank that these words of a new process start elsewhere; None if they do not.
 
     Args:
@@ -23,6 +25,7 @@ def remote(args: Any) -> dict[str, str | int] | None:
     import shlex  # seldom, and it takes as long as three of our modules
 
     words = shlex.split(text) if isinstance(args, str) else list(map(str, args))
-    command = re.search(COMMAND, words[-1])
-    told = command[1] if command else ""
-    return {"host": words[-2][:CHARACTERS], "rank": int(rank[1]), "command": told if len(told) < CHARACTERS else ""}
+    found = re.search(COMMAND, words[-1])
+    told = found[1] if found else ""
+    host, command = words[-2][:CHARACTERS], told if len(told) < CHARACTERS else ""
+    return RemoteRank(host=host, rank=int(rank[1]), command=command)

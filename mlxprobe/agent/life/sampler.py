@@ -16,6 +16,7 @@ from mlxprobe.agent.record.steps import FLUSH_S, StepLog
 from mlxprobe.agent.wire import bound, threads
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.shared import STACK_SIGNAL, STACKS_END, THEIRS
+from mlxprobe.protocol.facts.work import DetectorFailed
 
 _handler = signal.getsignal
 NONE = -1  # no descriptor
@@ -47,8 +48,7 @@ class Sampler:
         try:
             threads.start(self._thread)
         except Exception as error:  # no thread to be had
-            lacks = {"inspector": "Sampler", "error": brief(error)}
-            channel.send("fact", name="inspector failed", step=0, **sites.told(sites.NOWHERE), count=1, detail=lacks)
+            channel.tell(DetectorFailed(detector="Sampler", error=brief(error)), sites.told(sites.NOWHERE))
             return
         channel.send("thread", id=self._thread.native_id)  # from here: it may never get the interpreter's lock
 

@@ -10,6 +10,7 @@ from types import FrameType
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.roots import OWN
 from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.protocol.facts.ranks import OwnWork
 
 MOST_LINES = 200
 MOSTLY = 0.5  # of the looks outside evaluations
@@ -43,8 +44,8 @@ class Work:
         often = self._often()
         if often:
             line = max(often, key=lambda one: len(self._ways[one]))
-            way = [sites.brief(one) for one in self._ways[line]]
-            recorder.revise("own work", line, looks=self._looks, at_work=self._at_work, way=way)
+            way = tuple(map(sites.brief, self._ways[line]))
+            recorder.revise(OwnWork(looks=self._looks, at_work=self._at_work, way=way), line)
 
     def most(self) -> str:
         """Name the innermost line of the user's own that takes most of it; nothing after too few looks."""

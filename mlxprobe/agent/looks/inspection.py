@@ -8,6 +8,8 @@ from typing import Any
 
 from mlxprobe.agent.code import own
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.intercept.intercepts import Intercepts
+from mlxprobe.agent.intercept.states import GRADIENT, INSIDE, MAPPED, OURS, REPLAY, SAMPLED, TRACE
 from mlxprobe.agent.looks.backlog import UPDATE, Backlog
 from mlxprobe.agent.looks.budget import Looks, is_landmark, next_landmark
 from mlxprobe.agent.looks.inspector import Inspector, missing
@@ -41,18 +43,47 @@ class Inspection(Wishes):
         self.waiting = Waiting(recorder)
         self._kinds = tuple(kinds)
         self._inspectors: list[Inspector] = []
+        self.intercepts = Intercepts(self.state, self._observer_failed)
         self._inside: dict[str, Any] = {}
         self.home = Home()
         self._speaks = ""  # the inspector that is being told
         for kind in self._kinds:
             try:
-                self._inspectors.append(kind(self))
+                self._inspectors.append(one := kind(self))
+                self.intercepts.add(one, kind.observes)
             except Exception as error:
                 self.recorder.lost(kind.__name__, error, missing(kind, self._kinds))
 
     def imported(self, name: str, module: Any) -> None:
-        """Tell of a module of MLX's that has been imported."""
+        """Wrap what is observed of a module of MLX's that has been imported, and tell of it."""
+        self.intercepts.imported(name, module)
         self._each(lambda one: one.imported(name, module))
+
+    def state(self) -> int:
+        """Return where the program is, as flags of `intercept.states`."""
+        nesting = self.nesting
+        found = SAMPLED if self.due else 0
+        if nesting.depth:
+            found |= GRADIENT
+        if nesting.tracing or self.tracing:
+            found |= TRACE
+        if self.busy:
+            found |= OURS
+        if self.inside:
+            found |= INSIDE
+        if nesting.replay:
+            found |= REPLAY
+        return found | MAPPED if nesting.mapped else found
+
+    def _observer_failed(self, owner: Any, error: Exception) -> bool:
+        """Report an observer that has raised; tell whether it is told nothing more (see `Recorder.lost`)."""
+        if not isinstance(owner, Inspector):
+            self.recorder.failed(error)
+            return False
+        gone = self.recorder.lost(type(owner).__name__, error, missing(type(owner), self._kinds))
+        if gone and owner in self._inspectors:
+            self._inspectors.remove(owner)
+        return gone
 
     def calling(self) -> None:
         """Tell of a gradient call that begins."""
@@ -203,5 +234,5 @@ class Inspection(Wishes):
             try:
                 tell(one)
             except Exception as error:  # MLX differs from release to release, and programs do what they like
-                if self.recorder.lost(self._speaks, error, missing(type(one), self._kinds)):
-                    self._inspectors.remove(one)
+                if self._observer_failed(one, error):
+                    self.intercepts.drop(one)

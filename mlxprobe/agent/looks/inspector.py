@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.record.call import Call
+from mlxprobe.protocol.fact import Fact
 
 if TYPE_CHECKING:
     from mlxprobe.agent.looks.inspection import Inspection
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 class Inspector:
     """Something to look at. What an inspector holds of a step it must let go of in `look`."""
 
-    emits: ClassVar[tuple[str, ...]] = ()  # names of its facts; after a point, fields of a step or of the sheet
+    emits: ClassVar[tuple[type[Fact] | str, ...]] = ()  # its facts; after a point, fields of a step or of the sheet
+    observes: ClassVar[tuple[Observe, ...]] = ()  # calls of MLX's functions
     builds_on: ClassVar[tuple[str, ...]] = ()  # other inspectors whose results it needs
     shadows = False  # whether it looks into compiled functions too, when they are run eagerly
     passes = 0  # looks before its first: the first is slow, and the program waits for it
@@ -23,7 +26,7 @@ class Inspector:
         self.inspection = inspection
 
     def imported(self, name: str, module: Any) -> None:
-        """One of MLX's modules has been imported: wrap what is needed of it."""
+        """One of MLX's modules has been imported, and is wrapped."""
 
     def calling(self) -> None:
         """A gradient call begins, at a sampled step."""
@@ -69,4 +72,5 @@ def missing(failed: type[Inspector], kinds: Iterable[type[Inspector]]) -> list[s
     while len(gone) > before:
         before = len(gone)
         gone |= {kind.__name__ for kind in kinds if gone.intersection(kind.builds_on)}
-    return sorted({name for kind in kinds if kind.__name__ in gone for name in kind.emits})
+    emitted = {one for kind in kinds if kind.__name__ in gone for one in kind.emits}
+    return sorted(one if isinstance(one, str) else one.__name__ for one in emitted)

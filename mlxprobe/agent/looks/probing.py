@@ -13,9 +13,11 @@ from mlxprobe.agent.looks.anew import again, outputs
 from mlxprobe.agent.looks.attending import attends
 from mlxprobe.agent.looks.spreads import alike, deviation, per_row, share
 from mlxprobe.agent.wire import bound
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.models import InputIdle, InputZero, ModesDiffer, OnePlace, OutputsAlike, RowsMixed
 
 Change = Callable[[Any], Any]
-Found = dict[str, tuple[Any, dict[str, Any]] | None]  # by kind: what is to be the same at each look, and the rest
+Found = dict[type[Fact], tuple[Any, dict[str, Any]] | None]  # what is to be the same at each look, and the fields
 
 ROWS, PLACES, PASSES = 8, 4, 4
 FEWER = 3  # times as many rows as are enough: then some are
@@ -28,7 +30,7 @@ BY_CHANCE = 5.0  # standard deviations of a mean over the rows: what a normalisa
 
 
 class Probe:
-    """One call of a model that has a row for each of its outputs'. What it finds it names; None where it is not so."""
+    """One call of a model that has a row for each of its outputs'. It finds fields by fact; None where it is not so."""
 
     def __init__(
         self, code: CodeType, function: Callable[..., Any], module: Any, given: tuple[Any, dict[str, Any]]
@@ -106,7 +108,7 @@ class Probe:
             judged = True
             changed = self._call(lambda a, one=one, first=first: first if a is one else a)  # type: ignore[misc]
             names += [name] if alike(self.first, changed) else []
-        return {"input idle": (names, {"names": names}) if names else None} if judged else {}
+        return {InputIdle: (names, {"names": tuple(names)}) if names else None} if judged else {}
 
     def places(self) -> Found:
         """Look for the places along the second axis of an only input that the outputs depend on."""
@@ -133,7 +135,7 @@ class Probe:
             return {}
         at = sorted(matter)
         only = {"argument": name, "at": at[0], "of": length}
-        return {"one place": ((name, at), only) if len(at) == 1 else None}
+        return {OnePlace: ((name, at), only) if len(at) == 1 else None}
 
     def mixed(self, *, shuffled: bool, known: bool = False, ordered: bool = False) -> Found:
         """Look for outputs that change with a row's place in the batch, or with the rows beside it.
@@ -170,13 +172,13 @@ class Probe:
             company[chance] = any(graph.largest(new - old) > MOVED * graph.largest(old) for new, old in pairs)
         told = place > MOST, any(company.values()), place > MOST or company[chance]
         if not any(told) or (ordered and told[0]):
-            return {"rows mixed": None}
+            return {RowsMixed: None}
         stays = any(length in one.shape[1:] for one in before) and not known
         if stays and not self._mixes_places(before, length):
-            return {"rows mixed": None}
+            return {RowsMixed: None}
         flat = not told[0] and all(one.ndim == 2 for _, one in self.inputs)  # no other axis could be meant
         sure = told[2] and not (flat and attends(lambda: self._call(training=False), self.rows))
-        return {"rows mixed": (sure, {"place": told[0], "beside": told[1], "sure": sure})}
+        return {RowsMixed: (sure, {"place": told[0], "beside": told[1], "sure": sure})}
 
     def _length(self) -> int:
         one = self.inputs[0][1]
@@ -223,7 +225,7 @@ class Probe:
         if len(known) != 1 or not mx.issubdtype(known[0].dtype, mx.floating):
             return {}
         mine, theirs = (graph.number(mx.mean(deviation(one))) for one in (made, known[0]))
-        return {"outputs alike": (True, {"deviation": mine, "targets": theirs}) if mine < below * theirs else None}
+        return {OutputsAlike: (True, {"deviation": mine, "targets": theirs}) if mine < below * theirs else None}
 
     def apart(self, far: float) -> Found:
         """Compare the mean outputs in evaluation mode with those in training mode, for the same rows."""
@@ -234,7 +236,7 @@ class Probe:
             return {}
         pairs = [(mx.mean(one - made, axis=0), deviation(made)) for one, made in zip(after, self.first, strict=True)]
         worst = max(graph.largest(shift) / (graph.largest(spread) or math.inf) for shift, spread in pairs)
-        return {"modes apart": (True, {"apart": worst}) if worst > far else None}
+        return {ModesDiffer: (True, {"apart": worst}) if worst > far else None}
 
     def constant(self, varied: list[tuple[str, Any]]) -> Found:
         """Look for an input that is zero in all rows, beside whole numbers that are given for each row, and vary."""
@@ -242,4 +244,4 @@ class Probe:
 
         zero = [name for name, one in self.inputs if one.size == self.rows and not bool(mx.any(one).item())]
         beside = [name for name, one in varied if one.size == self.rows and bool(mx.any(one != one[0]).item())]
-        return {"input zero": ((zero, beside), {"input": zero[0], "beside": beside[0]}) if zero and beside else None}
+        return {InputZero: ((zero, beside), {"input": zero[0], "beside": beside[0]}) if zero and beside else None}

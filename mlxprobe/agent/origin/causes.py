@@ -57,9 +57,9 @@ def flowing(tape: Tape, operation: Operation) -> list[int]:
 
 def explained(tape: Tape, operation: Operation, number: int) -> Told:
     """Say why the result of an operation is not finite."""
-    told: Told = {"op": operation.name, "result": tape.states[number]}
+    told: Told = {"op": operation.name}
     if operation.given is None:
-        return told | {"kind": "unknown"}
+        return told | {"kind": "unknown", "largest": math.nan}
     operands = list(values(operation))
     found = next((one for one in _forward_kinds(tape, operation, operands) if one), None) or {"kind": "unknown"}
     return told | {"largest": largest(operands)} | found

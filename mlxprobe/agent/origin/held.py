@@ -13,9 +13,9 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.waiting import EVERY
 from mlxprobe.agent.origin.aside import Paths, Places, is_value, restored, shallow, vectors
 from mlxprobe.agent.origin.probes import at_hand, is_broken, probed
-from mlxprobe.agent.record.steps import number
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.losses import NotFiniteOrigin
 
 FREE_BYTES = 1_000_000  # of one call, which nobody notices
 HELD_SHARE = 0.02  # of the program's peak, for calls whose parameters have been replaced
@@ -155,8 +155,7 @@ class Origin:
             with self.recorder.carefully():
                 found = search([*map(taken_out, self.held)], call, self.inspection, after=after)
                 if found is not None:
-                    told = {key: number(one) if typed.is_a(one, float) else one for key, one in found.told.items()}
-                    self.recorder.fact("origin", found.site, **told)
+                    self.recorder.fact(NotFiniteOrigin(**found.told), found.site)
             if not self.left:
                 self.held.clear()
 

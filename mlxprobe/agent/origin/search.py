@@ -26,7 +26,7 @@ ROOM_BYTES = 64_000_000  # beside the program's own peak
 
 @dataclass
 class Found:
-    """Where a value that is not finite arose, and why; `told` holds words and numbers."""
+    """Where a value that is not finite arose, and why; `told` holds the fields of the fact."""
 
     site: tuple[str, int]
     told: dict[str, Any]
@@ -54,7 +54,7 @@ def search(held: list[Held], call: int, inspection: Inspection, *, after: bool) 
 def lost(oldest: Held, inspection: Inspection) -> Found:
     """Tell of parameters that were not finite before any call that is still held."""
     bad = [path for path, one in graph.named_leaves(oldest.trained()) if state_of(one)]
-    return Found(inspection.recorder.gradient_site, {"kind": "before", "call": oldest.call, "paths": bad[:5]})
+    return Found(inspection.recorder.gradient_site, {"kind": "before", "call": oldest.call, "paths": tuple(bad[:5])})
 
 
 def updated(held: Held, inspection: Inspection) -> Found:
@@ -192,11 +192,10 @@ class Replay:
     def _given_so(self, number: int, names: dict[int, str], site: tuple[str, int]) -> Found:
         """Tell of a value that no operation made: an argument, a frozen parameter, or what the function has seen."""
         first = self._first_use(number)
-        state = self._tape.states[number]
         name = names.get(number, "")
         if not name and first is not None:
             site = first.site
-        return Found(site, {"kind": "given", "array": name, "result": state, "call": self._held.call})
+        return Found(site, {"kind": "given", "array": name, "call": self._held.call})
 
     def _first_use(self, number: int) -> Operation | None:
         return next((one for one in self._tape.operations if number in one.inputs), None)

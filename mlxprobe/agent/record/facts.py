@@ -8,6 +8,9 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.wire.channel import Channel
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.updates import NothingTrainable
+from mlxprobe.protocol.facts.work import DetectorFailed
 
 MESSAGE_CHARACTERS = 200  # of an exception
 
@@ -34,7 +37,7 @@ class Facts:
         self.fed: Callable[[Any], None] = lambda _: None  # told of what a trained model is called with, for no gradient
         self.reduced: Callable[[Any], None] | None = None  # told of all gradients, where there are several ranks
         self.heard: Callable[[Any, Any], None] = deaf  # to be given each array that is read, with its value
-        self._facts: dict[tuple[str, str, int], int] = {}
+        self._facts: dict[tuple[type[Fact], str, int], int] = {}
         self._over = False
 
     @property
@@ -42,32 +45,32 @@ class Facts:
         """The step under way."""
         raise NotImplementedError
 
-    def fact(self, name: str, site: tuple[str, int] | None = None, **detail: Any) -> None:
+    def fact(self, fact: Fact, site: tuple[str, int] | None = None) -> None:
         """Send a fact with its place; at one place only the first, second, fourth … time. It never raises."""
         if self._over:
             return
         try:
             file, line = site or sites.calling()
-            key = (name, file, line)
+            key = (type(fact), file, line)
             count = self._facts[key] = self._facts.get(key, 0) + 1
             if count & (count - 1) == 0:
-                self._send_fact(name, (file, line), count, detail)
+                self._send(fact, (file, line), count)
         except Exception as error:
-            self._send_fact("inspector failed", sites.NOWHERE, 1, {"inspector": "agent", "error": brief(error)})
+            self._send(DetectorFailed(detector="agent", error=brief(error)), sites.NOWHERE)
 
     def nothing_trainable(self, seen_at: tuple[str, int]) -> None:
         """Tell of a model that is all frozen, where that was done."""
         site, seen = sites.blamed(self.freeze_site, seen_at)
-        self.fact("nothing trainable", site, seen=seen, idle=sites.brief(self.idle_unfreeze))
+        self.fact(NothingTrainable(seen=seen, idle=sites.brief(self.idle_unfreeze)), site)
 
-    def revise(self, name: str, site: tuple[str, int], **detail: Any) -> None:
+    def revise(self, fact: Fact, site: tuple[str, int]) -> None:
         """Send a fact that may be told again, and then otherwise: the last is what holds."""
         if not self._over:
             with self.carefully():
-                self._send_fact(name, site, 1, detail)
+                self._send(fact, site)
 
-    def _send_fact(self, name: str, site: tuple[str, int], count: int, detail: dict[str, Any]) -> None:
-        self.channel.send("fact", name=name, step=self.step, **sites.told(site), count=count, detail=detail)
+    def _send(self, fact: Fact, site: tuple[str, int], count: int = 1) -> None:
+        self.channel.tell(fact, sites.told(site), step=self.step, count=count)
 
     @contextlib.contextmanager
     def carefully(self) -> Iterator[None]:
@@ -80,7 +83,7 @@ class Facts:
     def failed(self, error: Exception) -> None:
         """Report a failure of ours whose cost is unknown; the program goes on."""
         if not isinstance(error, InForkError):
-            self.fact("inspector failed", None, inspector="agent", error=brief(error))
+            self.fact(DetectorFailed(detector="agent", error=brief(error)))
 
     def lost(self, part: str, error: Exception, facts: Iterable[str]) -> bool:
         """Report a part of ours that has failed, with the names of the facts that are missing from now on.
@@ -89,7 +92,7 @@ class Facts:
         """
         if isinstance(error, InForkError):
             return False
-        self.revise("inspector failed", sites.NOWHERE, inspector=part, error=brief(error), facts=[*facts])
+        self.revise(DetectorFailed(detector=part, error=brief(error), facts=(*facts,)), sites.NOWHERE)
         return True
 
 

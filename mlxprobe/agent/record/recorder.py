@@ -16,6 +16,10 @@ from mlxprobe.agent.record.trained import Trained
 from mlxprobe.agent.wire.bound import monotonic
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.ranks import Reductions
+from mlxprobe.protocol.facts.gradients import FirstGradient
+from mlxprobe.protocol.facts.losses import LossesSampled
+from mlxprobe.protocol.facts.updates import FirstUpdate, GradientsDropped, Resumed, UpdatesPutOff
+from mlxprobe.protocol.facts.work import LongEvaluation, LongEvaluationByHand
 
 TICK_S = 0.02
 COUNT_S, COUNT_SHARE = 0.1, 0.05  # between two counts of memory: of a short run so far, a share
@@ -47,10 +51,10 @@ class Recorder(Facts):
         self.phases = Phases()
         self.traces: dict[str, list[Any]] = {}  # of compiled functions, by name
         self.trained = Trained()
-        self.trained.late = lambda count: self.revise("updates put off", sites.calling(), updates=count)
+        self.trained.late = lambda count: self.revise(UpdatesPutOff(updates=count), sites.calling())
         self.log = StepLog(channel)
         self.losses = LossPath(self.log.read)
-        self.losses.sampled = lambda alone: self.revise("losses sampled", self.gradient_site, alone=alone)
+        self.losses.sampled = lambda alone: self.revise(LossesSampled(alone=alone), self.gradient_site)
         self._streams = Streams()
         self.newcomers = Newcomers()
         self.reductions = Reductions(self.wake)
@@ -113,7 +117,7 @@ class Recorder(Facts):
             self._lazy_calls += 1
         if call == 1:
             self.gradient_site = sites.calling()
-            self.fact("first gradient", self.gradient_site)
+            self.fact(FirstGradient(), self.gradient_site)
         if stream < 0:
             stream = self._meet(owner, model=model)
         elif not model:
@@ -133,7 +137,7 @@ class Recorder(Facts):
             self.newcomers.meet(stream)
             self.wake()
             if self.loaded or (before is not None and before() is owner is not None):
-                self.fact("resumed", self.gradient_site, stream=stream)
+                self.fact(Resumed(stream=stream), self.gradient_site)
         return stream
 
     def stream(self, model: Any) -> int:
@@ -155,7 +159,7 @@ class Recorder(Facts):
         """An optimizer computed new parameters."""
         if not self.updates:
             self.update_site = site = sites.calling()
-            self.fact("first update", site)
+            self.fact(FirstUpdate(), site)
             self.wake()
         self.updates += 1
         self.lazy_steps += 1
@@ -171,10 +175,10 @@ class Recorder(Facts):
         took_s = now_s - began_s
         runs = whole or took_s > READ_S or self.lazy_steps < MANY_STEPS
         if took_s > LONG_EVALUATION_S or (runs and self.lazy_steps >= MANY_STEPS):
-            self.fact("long evaluation", seconds=took_s, lazy_steps=self.trained.most_put_off(), whole=whole)
+            self.fact(LongEvaluation(seconds=took_s, lazy_steps=self.trained.most_put_off(), whole=whole))
         if self._lazy_calls:
             if self._lazy_calls >= MANY_STEPS and not self.applied:
-                self.fact("long evaluation by hand", seconds=took_s, lazy_steps=self._lazy_calls)
+                self.fact(LongEvaluationByHand(seconds=took_s, lazy_steps=self._lazy_calls))
                 self.relieved()
             self._lazy_calls = 0
         self.evaluations, self.evaluation_s = self.evaluations + 1, self.evaluation_s + took_s
@@ -239,8 +243,8 @@ class Recorder(Facts):
         """The program's body has ended: close what is open, send what is left, and note no more facts."""
         left, of = self._window.left()
         if self.applied and 0 < left < of and not self._updated:  # more are not left over
-            told = {"calls": left, "of": of, "at_end": True}
-            self.fact("gradients dropped", self.loop_site if self.loop_site[1] else self.gradient_site, **told)
+            site = self.loop_site if self.loop_site[1] else self.gradient_site
+            self.fact(GradientsDropped(calls=left, of=of, at_end=True), site)
         for close in self.closing:
             close()
         self.inspected()

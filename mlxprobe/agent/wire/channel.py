@@ -11,6 +11,7 @@ from typing import Any
 
 from mlxprobe.agent.wire import bound, encoding
 from mlxprobe.agent.wire.shared import FD_VARIABLE
+from mlxprobe.protocol.fact import Fact
 
 ROOM_WITHIN_S = 1.0
 HIGH_FD = 1000
@@ -47,7 +48,7 @@ class Channel:
         Return whether it left. One that is `patient`, as all are that are not frequent, waits a while for room.
         """
         now = bound.monotonic()
-        if (pid := bound.getpid()) != self._owner and not (event == "ready" or values.get("name") == "fork"):
+        if (pid := bound.getpid()) != self._owner and not (event == "ready" or values.get("type") == "Fork"):
             if event not in MOVES:
                 return False
             self._owner = self.tag = pid
@@ -62,6 +63,14 @@ class Channel:
         if event != "memory":
             self.sent_s = now
         return sent
+
+    def tell(self, fact: Fact, place: dict[str, Any], *, step: int = 0, count: int = 1, event: str = "fact") -> bool:
+        """Send a fact; `place` has its file, line, source and caller. Return whether it left.
+
+        An event `seen` is no progress of the program.
+        """
+        kind = type(fact).__name__
+        return self.send(event, type=kind, fields=fact.as_given(), step=step, count=count, **place)
 
     def close(self) -> None:
         """Send nothing any more."""

@@ -12,7 +12,8 @@ from mlxprobe.agent.wire.shared import LINE_BYTES
 
 ROUNDS = ((200, 64), (100, 32), (50, 16), (20, 8), (20, 4))  # characters of a text, entries of a list or dict
 WHOLE = ("e", "t", "p", "rows")  # never cut
-PLACE = (*WHOLE, "name", "step", "file", "line", "caller", "count")  # cut only where all else did not help
+PLACE = (*WHOLE, "type", "step", "file", "line", "caller", "count")  # cut only where all else did not help
+FIELDS = "fields"  # of a fact
 DEEPEST = 8  # levels of dicts and lists
 GAP = " … "
 
@@ -26,13 +27,20 @@ def line(values: dict[str, Any]) -> bytes:
     for whole, cut in itertools.product((PLACE, WHOLE), ROUNDS):
         if len(encoded) <= LINE_BYTES:
             return encoded
-        encoded = _encode({name: one if name in whole else _shorter(one, *cut) for name, one in values.items()})
+        encoded = _encode({name: one if name in whole else _cut(name, one, *cut) for name, one in values.items()})
     return encoded if len(encoded) <= LINE_BYTES else _encode(_dropped(values))
 
 
 def _dropped(values: dict[str, Any]) -> dict[str, Any]:
     kept = {name: values[name] for name in ("t", "p") if name in values}
-    return kept | {"e": "dropped", "event": values["e"], "name": _shorter(values.get("name", ""), 60, 1)}
+    return kept | {"e": "dropped", "event": values["e"], "type": _shorter(values.get("type", ""), 60, 1)}
+
+
+def _cut(name: str, value: Any, characters: int, entries: int) -> Any:
+    """Cut what an event has by a name; a fact keeps all of its fields, for without one it cannot be read."""
+    if name == FIELDS and isinstance(value, dict):
+        return {field: _shorter(one, characters, entries) for field, one in value.items()}
+    return _shorter(value, characters, entries)
 
 
 def _shorter(value: Any, characters: int, entries: int) -> Any:

@@ -18,8 +18,8 @@ def send(error: Exception, given: Mapping[str, str]) -> None:
     plain = "".join(one if one.isprintable() and one not in '"\\' else " " for one in words[:MOST_CHARACTERS])
     where = '"file":"","line":0,"source":"","caller":null'
     line = (
-        f'{{"e":"fact","t":{bound.monotonic()},"p":{bound.getpid()},"name":"agent failed","step":0,{where},'
-        f'"count":1,"detail":{{"error":"{plain}"}}}}\n'
+        f'{{"e":"fact","t":{bound.monotonic()},"p":{bound.getpid()},"type":"AgentFailed","step":0,{where},'
+        f'"count":1,"fields":{{"error":"{plain}"}}}}\n'
     )
     try:
         fd = bound.open_file(f"{given.get(FOLDER_VARIABLE, '')}/{EVENTS_FILE}", WRITE_ONLY | NON_BLOCKING)

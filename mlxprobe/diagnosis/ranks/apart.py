@@ -14,7 +14,7 @@ from mlxprobe.diagnosis.ranks.parted import SELDOM, blaming, given_to_some, made
 from mlxprobe.diagnosis.ranks.prints import Parting, all_apart, first_apart, prints
 from mlxprobe.diagnosis.ranks.reductions import reads
 from mlxprobe.diagnosis.registry import ranks_finding, rule
-from mlxprobe.values.again import IN_VAIN
+from mlxprobe.protocol.facts.ranks import ReducedInVain
 from mlxprobe.values.measures import steps_done
 from mlxprobe.values.observation import Collective, Observation
 from mlxprobe.values.record import Finding
@@ -192,7 +192,7 @@ def _reduced_by_step(seen: Observation, group: str | None) -> dict[int, int]:
 
 def _in_vain(seen: Observation) -> set[int]:
     """Return the last step, where all parameters were reduced in it and no model and no file got what came of that."""
-    return {int(str(fact.detail["at"])) for fact in seen.facts if fact.name == IN_VAIN}
+    return {fact.at for fact, _ in seen.every(ReducedInVain)}
 
 
 def _traced(seen: Observation, group: str | None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -13,14 +13,16 @@ from mlxprobe.diagnosis.ranks.parted import kept_apart
 from mlxprobe.diagnosis.ranks.prints import first_apart, prints
 from mlxprobe.diagnosis.ranks.reductions import Read, Verdict, reads, verdicts
 from mlxprobe.diagnosis.registry import listed, rule
-from mlxprobe.values.again import BATCH, STATISTICS
-from mlxprobe.values.observation import Fact, Observation
+from mlxprobe.protocol.facts.gradients import GradientNotFinite
+from mlxprobe.protocol.facts.losses import LossNotFinite
+from mlxprobe.protocol.facts.ranks import BatchMade, StatisticsRead
+from mlxprobe.values.observation import Observation
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
 SURE = 3  # steps
 REDUCING = {"all_sum", "sum_scatter", "all_gather"}
-EXPLODES = {"loss not finite", "gradient not finite"}
+EXPLODES = (LossNotFinite, GradientNotFinite)
 UNSCALED = {"Adam", "AdamW", "Adamax", "Adagrad", "RMSprop", "AdaDelta", "Lion", "Adafactor", "Muon"}
 ALWAYS = {"alike", "left out", "other batches"}  # a rank whose data are at their end may join with no weight
 FAR = 0.5  # deviations by which the means of batches differ between ranks
@@ -53,7 +55,7 @@ def misaveraged(seen: Sequence[Observation]) -> Iterator[Finding]:
             f"the optimizer is given a {_part(size)} of the mean of all ranks' gradients: they are divided by the "
         )
         message += f"number of ranks twice{', the loss and the sum' if verdict.by_loss else ''}"
-    elif kind == "summed" and told.optimizer not in UNSCALED and any(_explodes(one) for one in seen):
+    elif kind == "summed" and told.optimizer not in UNSCALED and any(one.has(*EXPLODES) for one in seen):
         message = (
             f"the optimizer is given the sum of all ranks' gradients, {twice} their mean, and the training explodes"
         )
@@ -88,21 +90,21 @@ def fed_apart(seen: Sequence[Observation]) -> Iterator[Finding]:
 
 def statistics_apart(seen: Sequence[Observation]) -> Iterator[Finding]:
     """Tell of batch statistics that differ at the end by more than chance makes of them, where parameters are equal."""
-    told = {rank_of(one): fact for one in seen for fact in one.facts if fact.name == STATISTICS}
-    of = {str(fact.detail["path"]) for fact in told.values()}
+    told = {rank_of(one): at for one in seen for _, at in one.every(StatisticsRead)}
+    of = {at.fact.path for at in told.values()}
     known = {rank_of(one): prints(one) for one in seen}
     if not all(map(over, seen)) or len(told) < len(seen) or len(of) > 1:
         return
     if not all(known.values()) or first_apart(known) is not None:
         return
     ranks = sorted(told)
-    far = max(_apart(told[ranks[0]], told[rank]) for rank in ranks[1:])
-    rows = min(int(str(fact.detail["rows"])) for fact in told.values())
+    first = told[ranks[0]]
+    far = max(_apart(first.fact, told[rank].fact) for rank in ranks[1:])
+    rows = min(at.fact.rows for at in told.values())
     if rows and far > max(FAR, NOISE * math.sqrt(0.1 / rows)):
-        fact = told[ranks[0]]
-        message = f"the running statistics of {fact.detail['path']} differ at the end, by {far:.2g} deviations, where "
+        message = f"the running statistics of {first.fact.path} differ at the end, by {far:.2g} deviations, where "
         message += "parameters are equal: what one rank evaluates or saves is no model of the others"
-        made = rule("MP705").at(message, fact.file, fact.line, severity=Severity.WARNING, apart=far)
+        made = rule("MP705").at(message, first.file, first.line, severity=Severity.WARNING, apart=far)
         yield msgspec.structs.replace(made, ranks=tuple(ranks))
 
 
@@ -125,7 +127,7 @@ def _judged(seen: Sequence[Observation]) -> tuple[str, Judged]:
 def _meets(seen: Sequence[Observation], judged: Judged) -> bool:
     """Tell whether the steps that were judged have reduced what is trained."""
     steps = {step for step, *_ in judged}
-    elements = max((one.elements for seen_ in seen for one in prints(seen_).values()), default=0)
+    elements = max((one.fact.elements for seen_ in seen for one in prints(seen_).values()), default=0)
     for one in seen:
         much: dict[int, int] = {}
         for row in one.collectives:
@@ -146,28 +148,16 @@ def _reduced_at(seen: Sequence[Observation], told: Read) -> tuple[str, int]:
 
 def _batch_made(seen: Sequence[Observation]) -> tuple[str, int] | None:
     """Return the line that builds the batches, where it is one on all ranks."""
-    places = {(fact.file, fact.line) for one in seen for fact in one.facts if fact.name == BATCH}
+    places = {(at.file, at.line) for one in seen for _, at in one.every(BatchMade)}
     return places.pop() if len(places) == 1 else None
-
-
-def _explodes(seen: Observation) -> bool:
-    return any(fact.name in EXPLODES for fact in seen.facts)
 
 
 def _part(size: int) -> str:
     return {2: "half", 3: "third", 4: "quarter"}.get(size, f"part of 1/{size}")
 
 
-def _apart(one: Fact, other: Fact) -> float:
+def _apart(one: StatisticsRead, other: StatisticsRead) -> float:
     """Return the root of the mean square by which means differ, in deviations."""
-    means, others = _numbers(one.detail, "mean"), _numbers(other.detail, "mean")
-    spread = [
-        max(a, b) for a, b in zip(_numbers(one.detail, "deviation"), _numbers(other.detail, "deviation"), strict=False)
-    ]
-    off = [((a - b) / d) ** 2 for a, b, d in zip(means, others, spread, strict=False) if d]
+    spread = map(max, one.deviation, other.deviation)
+    off = [((a - b) / d) ** 2 for a, b, d in zip(one.mean, other.mean, spread, strict=False) if d]
     return math.sqrt(sum(off) / len(off)) if off else 0.0
-
-
-def _numbers(detail: Mapping[str, object], name: str) -> list[float]:
-    told = detail[name]
-    return [float(str(one)) for one in told] if isinstance(told, list) else []

@@ -12,7 +12,9 @@ import msgspec
 
 from mlxprobe.diagnosis.ranks.lanes import rank_of
 from mlxprobe.diagnosis.registry import rule
-from mlxprobe.values.again import LEAVES, ROUNDS, died_importing
+from mlxprobe.protocol.facts.processes import ChildEnded, ThreadEnded
+from mlxprobe.protocol.facts.ranks import AskedToLeave, Rounds
+from mlxprobe.values.again import died_importing
 from mlxprobe.values.measures import counted, duration, signal_name, steps_done, where
 from mlxprobe.values.observation import Collective, Observation, Place
 from mlxprobe.values.record import Finding
@@ -62,9 +64,9 @@ def lost(seen: Observation) -> str:
 
 def thread_ended(seen: Observation) -> str:
     """Say which thread has ended by an exception, the last one."""
-    for fact in reversed([fact for fact in seen.facts if fact.name == "thread ended"]):
-        place = f" at {PurePath(fact.file).name}:{fact.line}" if fact.file else ""
-        return f"; the thread {fact.detail['thread']} has ended{place}: {fact.detail['type']}: {fact.detail['message']}"
+    for fact, at in reversed([*seen.every(ThreadEnded)]):
+        place = f" at {PurePath(at.file).name}:{at.line}" if at.file else ""
+        return f"; the thread {fact.thread} has ended{place}: {fact.type}: {fact.message}"
     return ""
 
 
@@ -78,17 +80,17 @@ def skipping(seen: Observation) -> str:
 
 def worker_ended(seen: Observation) -> str:
     """Say which worker has ended badly, and nobody has asked for it; the last one."""
-    for fact in reversed([fact for fact in seen.facts if fact.name == "child ended" and "name" in fact.detail]):
-        code = int(str(fact.detail["status"]))
+    for fact in reversed([fact for fact, _ in seen.every(ChildEnded) if fact.name]):
+        code = fact.status
         how = f"was ended by {signal_name(-code)}" if code < 0 else f"has left with exit code {code}"
-        return f"; its process {fact.detail['name']} {how}"
+        return f"; its process {fact.name} {how}"
     return ""
 
 
 def asked_to_leave(seen: Observation) -> tuple[str, int]:
     """Return the line that called `sys.exit` last; nowhere where none did, or the rank went on after it."""
-    fact = next((one for one in reversed(seen.facts) if one.name == LEAVES), None)
-    return (fact.file, fact.line) if fact and fact.step >= steps_done(seen) - 1 else ("", 0)
+    *_, last = (None, *(at for _, at in seen.every(AskedToLeave)))
+    return (last.file, last.line) if last and last.step >= steps_done(seen) - 1 else ("", 0)
 
 
 def fewer_rounds(seen: Observation) -> str:
@@ -96,13 +98,14 @@ def fewer_rounds(seen: Observation) -> str:
     file, number = asked_to_leave(seen)
     if file:
         return f"it called `sys.exit` at {line(Place(file=file, line=number))}"
-    told = next((one.detail for one in seen.facts if one.name == ROUNDS), {})
-    words = {"skipped": "a round of its loop can be left out at {}", "left": "its loop can be left at {}"}
-    words["made"] = "the rounds of its loop are made at {}"
-    known = {name: told.get(name) for name in words}
-    return joined(
-        *(words[name].format(" and ".join(one)) for name, one in known.items() if isinstance(one, list) and one)
-    )
+    for fact, _ in seen.every(Rounds):
+        ways = {
+            "a round of its loop can be left out at": fact.skipped,
+            "its loop can be left at": fact.left,
+            "the rounds of its loop are made at": fact.made,
+        }
+        return joined(*(f"{words} {' and '.join(lines)}" for words, lines in ways.items() if lines))
+    return ""
 
 
 def cut_short(seen: Observation) -> bool:

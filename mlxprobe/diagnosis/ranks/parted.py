@@ -10,58 +10,59 @@ import msgspec
 from mlxprobe.diagnosis.ranks.fates import line, named
 from mlxprobe.diagnosis.ranks.prints import Parting
 from mlxprobe.diagnosis.ranks.reductions import reads
-from mlxprobe.values.again import GIVEN, MADE, WRITTEN
-from mlxprobe.values.observation import Fact, Observation, Place
+from mlxprobe.protocol.facts.ranks import ModelMade, StateGiven, WeightsWritten
+from mlxprobe.values.observation import Observation, Place, Sighting
 from mlxprobe.values.record import Finding
 from mlxprobe.values.sheet import Optimizer
 
 NEAR = 0.05
 SELDOM = 0.1  # of the steps
+Given = tuple[Sighting[StateGiven], list[int]]  # with the ranks that were given it
 
 
-def given_to_some(ranks: Mapping[int, Observation], found: Parting) -> tuple[Fact, list[int]] | None:
+def given_to_some(ranks: Mapping[int, Observation], found: Parting) -> Given | None:
     """Return what some ranks were given from a file, and others were not, in time to part them as they are parted.
 
     Parameters that were equal afterwards were not parted by weights; a state shows with the next update.
     """
     given: dict[tuple[str, int], list[int]] = {}
-    known: dict[tuple[str, int], Fact] = {}
+    known: dict[tuple[str, int], Sighting[StateGiven]] = {}
     for rank, seen in ranks.items():
-        for fact in seen.facts:
-            in_time = fact.step <= found.step and (fact.detail.get("what") != "weights" or fact.step >= found.equal_at)
-            if fact.name == GIVEN and in_time and rank not in given.setdefault((fact.file, fact.line), []):
-                given[fact.file, fact.line].append(rank)
-                known[fact.file, fact.line] = fact
+        for fact, at in seen.every(StateGiven):
+            in_time = at.step <= found.step and (fact.what != "weights" or at.step >= found.equal_at)
+            if in_time and rank not in given.setdefault((at.file, at.line), []):
+                given[at.file, at.line].append(rank)
+                known[at.file, at.line] = at
     for place, some in reversed(given.items()):
         if len(some) < len(ranks) and all(set(part) <= set(some) or not set(part) & set(some) for part in found.parts):
             return known[place], some
     return None
 
 
-def blaming(made: Finding, cause: tuple[Fact, list[int]] | None) -> Finding:
+def blaming(made: Finding, cause: Given | None) -> Finding:
     """Name in a finding what alone some ranks were given, at its line."""
     if cause is None:
         return made
-    fact, some = cause
+    at, some = cause
     verb = "was" if len(some) == 1 else "were"
-    place = line(Place(file=fact.file, line=fact.line))
+    place = line(Place(file=at.file, line=at.line))
     return msgspec.structs.replace(
         made,
-        message=f"{made.message}; {named(some)} alone {verb} given {fact.detail['what']} at {place}",
+        message=f"{made.message}; {named(some)} alone {verb} given {at.fact.what} at {place}",
         ranks=tuple(some),
-        file=fact.file,
-        line=fact.line,
-        source=fact.source,
-        caller=fact.caller,
+        file=at.file,
+        line=at.line,
+        source=at.source,
+        caller=at.caller,
     )
 
 
 def made_apart(made: Finding, seen: Sequence[Observation]) -> Finding:
     """Put a finding where its ranks have made their models, and say after which seeds."""
-    facts = [fact for one in seen for fact in one.facts if fact.name == MADE]
-    if len(facts) < len(seen) or len({(one.file, one.line) for one in facts}) > 1:
+    known = [at for one in seen for _, at in one.every(ModelMade)]
+    if len(known) < len(seen) or len({(one.file, one.line) for one in known}) > 1:
         return made
-    seeds = {(str(one.detail["seed"]), str(one.detail["seeded"])) for one in facts}
+    seeds = {(one.fact.seed, one.fact.seeded) for one in known}
     values = sorted({seed for seed, _ in seeds})
     places = {place for _, place in seeds}
     after = (
@@ -69,7 +70,7 @@ def made_apart(made: Finding, seen: Sequence[Observation]) -> Finding:
         if len(places) == 1 and len(values) > 1
         else ""
     )
-    first = facts[0]
+    first = known[0]
     message = f"{made.message}; their models are made{after}" if after else made.message
     place = {"file": first.file, "line": first.line, "source": first.source, "caller": first.caller}
     return msgspec.structs.replace(made, message=message, **place)
@@ -87,7 +88,7 @@ def meant_apart(seen: Sequence[Observation], found: Parting) -> bool:
 
 def kept_apart(seen: Sequence[Observation]) -> bool:
     """Tell whether each rank has written weights, and to files of its own."""
-    files = [{str(fact.detail["path"]) for fact in one.facts if fact.name == WRITTEN} for one in seen]
+    files = [{fact.path for fact, _ in one.every(WeightsWritten)} for one in seen]
     return all(files) and len(set.union(*files)) == sum(map(len, files))
 
 

@@ -6,19 +6,10 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from mlxprobe.values.again import PRINTS
-from mlxprobe.values.observation import Observation
+from mlxprobe.protocol.facts.ranks import ParametersHashed
+from mlxprobe.values.observation import Observation, Sighting
 
-
-@dataclass(frozen=True)
-class Print:
-    """Some parameters as a step found them: `of` names them, `bits` is of their patterns; `elements` are trained."""
-
-    of: str
-    bits: str
-    values: tuple[float, ...]
-    elements: int
-    place: tuple[str, int]
+Prints = dict[int, Sighting[ParametersHashed]]  # by step
 
 
 @dataclass(frozen=True)
@@ -33,28 +24,16 @@ class Parting:
     place: tuple[str, int]
 
 
-def prints(seen: Observation) -> dict[int, Print]:
+def prints(seen: Observation) -> Prints:
     """Return what is known of the parameters, by step."""
-    found: dict[int, Print] = {}
-    for fact in seen.facts:
-        if fact.name == PRINTS:
-            told = fact.detail
-            values = told["values"]
-            found[int(str(told["at"]))] = Print(
-                of=str(told["of"]),
-                bits=str(told["bits"]),
-                values=tuple(map(float, values)) if isinstance(values, list) else (),
-                elements=int(str(told["elements"])),
-                place=(fact.file, fact.line),
-            )
-    return found
+    return {fact.at: at for fact, at in seen.every(ParametersHashed)}
 
 
-def first_apart(ranks: Mapping[int, Mapping[int, Print]]) -> Parting | None:
+def first_apart(ranks: Mapping[int, Prints]) -> Parting | None:
     """Return where ranks first differ in the same parameters; None where they do not, or nothing can be compared."""
     equal_at = 0
     for step in _common(ranks):
-        here = {rank: told[step] for rank, told in ranks.items()}
+        here = {rank: told[step].fact for rank, told in ranks.items()}
         if len({one.of for one in here.values()}) > 1:
             return None
         parts: dict[str, list[int]] = {}
@@ -63,22 +42,23 @@ def first_apart(ranks: Mapping[int, Mapping[int, Print]]) -> Parting | None:
         if len(parts) > 1:
             first = next(iter(here.values()))
             distance = max(_distance(first.values, one.values) for one in here.values())
-            return Parting(step, equal_at, sorted(parts.values()), distance, first.elements, first.place)
+            at = next(iter(ranks.values()))[step]
+            return Parting(step, equal_at, sorted(parts.values()), distance, first.elements, (at.file, at.line))
         equal_at = step
     return None
 
 
-def all_apart(ranks: Mapping[int, Mapping[int, Print]], steps: Collection[int]) -> bool:
+def all_apart(ranks: Mapping[int, Prints], steps: Collection[int]) -> bool:
     """Tell whether no element that is told was the same on all ranks at any of these steps, as far as they are known.
 
     One step must be.
     """
     known = [step for step in _common(ranks) if step in steps]
-    at = [[told[step].values for told in ranks.values()] for step in known]
+    at = [[told[step].fact.values for told in ranks.values()] for step in known]
     return bool(known) and not any(len(set(each)) == 1 for here in at for each in zip(*here, strict=False))
 
 
-def _common(ranks: Mapping[int, Mapping[int, Print]]) -> list[int]:
+def _common(ranks: Mapping[int, Prints]) -> list[int]:
     return sorted(set.intersection(*(set(one) for one in ranks.values()))) if len(ranks) > 1 else []
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlxprobe.values.again import READ
+from mlxprobe.protocol.facts.ranks import GradientsRead
 from mlxprobe.values.observation import Observation
 
 Vector = tuple[float, ...]
@@ -47,28 +47,23 @@ class Verdict:
 def reads(seen: Observation) -> dict[int, Read]:
     """Return what is known, by step."""
     found: dict[int, Read] = {}
-    for fact in seen.facts:
-        if fact.name == READ:
-            told = fact.detail
-            count = int(str(told["calls"]))
-            values = _numbers(told["values"])
-            size = len(values) // (count + 1)
-            parts = [values[k * size : (k + 1) * size] for k in range(count + 1)]
-            batch = told["batch"]
-            file, _, line = str(told["scaled_at"]).rpartition(":")
-            found[int(str(told["at"]))] = Read(
-                of=str(told["of"]),
-                calls=tuple(parts[:-1]),
-                given=parts[-1],
-                sizes=tuple(map(int, _numbers(told["sizes"]))),
-                batch=tuple(batch) if isinstance(batch, list) else (),
-                rows=int(str(told["rows"])),
-                sharded=bool(told["sharded"]),
-                optimizer=str(told["optimizer"]),
-                scale=float(str(told["scale"])),
-                place=(fact.file, fact.line),
-                scaled_at=(file, int(line or 0)),
-            )
+    for fact, at in seen.every(GradientsRead):
+        size = len(fact.values) // (fact.calls + 1)
+        *calls, given = [fact.values[k * size : (k + 1) * size] for k in range(fact.calls + 1)]
+        file, _, line = fact.scaled_at.rpartition(":")
+        found[fact.at] = Read(
+            of=fact.of,
+            calls=tuple(calls),
+            given=given,
+            sizes=fact.sizes,
+            batch=fact.batch,
+            rows=fact.rows,
+            sharded=fact.sharded,
+            optimizer=fact.optimizer,
+            scale=fact.scale,
+            place=(at.file, at.line),
+            scaled_at=(file, int(line or 0)),
+        )
     return found
 
 
@@ -181,10 +176,6 @@ def _weights(parts: Sequence[Vector], whole: Vector) -> list[float] | None:
         later = sum(upper[j][k] * weights[len(parts) - 1 - j] for j in range(k + 1, len(parts)))
         weights.append((along[k] - later) / upper[k][k])
     return weights[::-1]
-
-
-def _numbers(told: object) -> Vector:
-    return tuple(map(float, told)) if isinstance(told, list) else ()
 
 
 def _near(value: float, wanted: float) -> bool:

@@ -17,9 +17,9 @@ import numpy as np
 from mlxprobe.diagnosis.ranks.fates import line
 from mlxprobe.diagnosis.ranks.lanes import Lane, lanes, parting, rank_of, site
 from mlxprobe.diagnosis.registry import ranks_finding, rule
-from mlxprobe.values.again import WORK
+from mlxprobe.protocol.facts.ranks import OwnWork
 from mlxprobe.values.measures import duration, stepped_s
-from mlxprobe.values.observation import Fact, Observation, Place
+from mlxprobe.values.observation import Observation, Place, Sighting
 from mlxprobe.values.record import Finding
 from mlxprobe.values.vocabulary import Severity
 
@@ -178,20 +178,18 @@ def _lateness_s(lane: Lane, others: Sequence[Lane]) -> dict[float, float]:
     return found
 
 
-def _work(seen: Observation) -> Fact | None:
+def _work(seen: Observation) -> Sighting[OwnWork] | None:
     """Return where a rank is most of the time in which it evaluates nothing, where that is much."""
-    for fact in seen.facts:
-        if fact.name == WORK:
-            looks, at_work = (int(str(fact.detail[name])) for name in ("looks", "at_work"))
-            return fact if at_work > max(ENOUGH_SAMPLES, IDLES * looks) else None
+    for fact, at in seen.every(OwnWork):
+        return at if fact.at_work > max(ENOUGH_SAMPLES, IDLES * fact.looks) else None
     return None
 
 
-def _led(work: Fact | None) -> str:
+def _led(work: Sighting[OwnWork] | None) -> str:
     if work is None:
         return ""
-    way = work.detail["way"]
-    led = f", called at {' < '.join(way[1:])}" if isinstance(way, list) and way[1:] else ""
+    way = work.fact.way[1:]
+    led = f", called at {' < '.join(way)}" if way else ""
     return f"; its own work is mostly at {line(Place(file=work.file, line=work.line))}{led}"
 
 

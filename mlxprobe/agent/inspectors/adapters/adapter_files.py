@@ -18,6 +18,8 @@ from mlxprobe.agent.wire import bound, ranks
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.protocol.facts.adapters import AdapterScale
+from mlxprobe.protocol.facts.ranks import WeightsWritten
 
 MODELS = 4
 FILES = 8  # that are written and measured
@@ -40,7 +42,7 @@ class Taken(NamedTuple):
 class AdapterFiles(Inspector):
     """Compare what is told of a file's scale with the layers, at the first step that uses them or at the end."""
 
-    emits = ("adapter scale", "weights written")
+    emits = (AdapterScale, WeightsWritten)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -101,7 +103,7 @@ class AdapterFiles(Inspector):
         ids = {id(one) for one in graph.leaves(given)}
         models = [one() for one in self._models]
         if self._among_others and any(ids & {id(one) for one in graph.leaves(model)} for model in models):
-            self.inspection.recorder.revise("weights written", sites.calling(), path=shortened(path, LONG))
+            self.inspection.recorder.revise(WeightsWritten(path=shortened(path, LONG)), sites.calling())
         models = models if len(self._written) < FILES else []
         layers = [one for model in models for one in adapters.find(model) if part_of(one, ids)]
         if layers and (scales := effective(layers[0])):
@@ -157,13 +159,14 @@ class AdapterFiles(Inspector):
             wrote = adapters.readings(one.wrote.names)
             if has and wrote and not any(abs(a - b) <= NEAR * abs(b) for a in has for b in wrote):
                 self.inspection.recorder.fact(
-                    "adapter scale",
+                    AdapterScale(
+                        file=os.path.basename(one.file),
+                        wrote=", ".join(f"{name} {value:g}" for name, value in one.wrote.names.items()),
+                        source=one.wrote.source,
+                        has=" or ".join(f"{value:.4g}" for value in sorted(has)),
+                        layers=one.layers,
+                    ),
                     one.site,
-                    file=os.path.basename(one.file),
-                    wrote=", ".join(f"{name} {value:g}" for name, value in one.wrote.names.items()),
-                    source=one.wrote.source,
-                    has=" or ".join(f"{value:.4g}" for value in sorted(has)),
-                    layers=one.layers,
                 )
 
 

@@ -14,6 +14,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.protocol.facts.adapters import AdaptersFrozen, AdapterWithBase
 
 MOST = 3  # adapters that are looked at
 MADE = 4096  # modules of which is known where they were made
@@ -24,7 +25,7 @@ SURE = 3  # looks
 class Adapters(Inspector):
     """Compare a base that may be trained with what it was; then see whether the layer is an adapter at all."""
 
-    emits = ("adapter with base", "adapters frozen")
+    emits = (AdapterWithBase, AdaptersFrozen)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -94,12 +95,13 @@ class Adapters(Inspector):
             recorder = self.inspection.recorder
             site, seen = sites.blamed(recorder.freeze_site, recorder.gradient_site)
             recorder.fact(
-                "adapters frozen",
+                AdaptersFrozen(
+                    seen=seen,
+                    count=len(idle),
+                    paths=tuple(part.path for one in idle for part in one.factors)[:3],
+                    trained=len(graph.leaves(model.trainable_parameters())),
+                ),
                 site,
-                seen=seen,
-                count=len(idle),
-                paths=[part.path for one in idle for part in one.factors][:3],
-                trained=len(graph.leaves(model.trainable_parameters())),
             )
 
     def _tell(self, both: list[Adapter], more: list[dict[str, Any]]) -> None:
@@ -107,14 +109,15 @@ class Adapters(Inspector):
         made = self._made.get(id(both[0].holder), sites.NOWHERE)
         site, seen = sites.blamed(made, self.inspection.recorder.gradient_site)
         self.inspection.recorder.fact(
-            "adapter with base",
+            AdapterWithBase(
+                seen=seen,
+                count=len(both) + len(more),
+                bases=(*(one.base.path for one in both), *(next(iter(one)) for one in more))[:3],
+                rank=" to ".join(str(one) for one in sorted({min(ranks), max(ranks)})),
+                adapters=sum(int(part.array.size) for one in both for part in one.factors) + sum(sizes(more, 1, 3)),
+                elements=sum(int(one.base.array.size) for one in both) + sum(sizes(more, 0, 1)),
+            ),
             site,
-            seen=seen,
-            count=len(both) + len(more),
-            bases=[*(one.base.path for one in both), *(next(iter(one)) for one in more)][:3],
-            rank=" to ".join(str(one) for one in sorted({min(ranks), max(ranks)})),
-            adapters=sum(int(part.array.size) for one in both for part in one.factors) + sum(sizes(more, 1, 3)),
-            elements=sum(int(one.base.array.size) for one in both) + sum(sizes(more, 0, 1)),
         )
 
 

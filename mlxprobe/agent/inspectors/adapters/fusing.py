@@ -14,6 +14,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.protocol.facts.adapters import Fused, FusedNothing
 
 ROWS = 64
 KEPT = 64  # dequantised weights to compare with: some rows of each
@@ -37,7 +38,7 @@ class Fusing(Inspector):
     evaluated later; what quantises weights that come from nowhere is left alone.
     """
 
-    emits = ("fused", "fused nothing")
+    emits = (Fused, FusedNothing)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -115,7 +116,7 @@ class Fusing(Inspector):
         change, left = wanted - old, got - old
         if not size(change) and self._is_adapted(nearest.packed):
             self._unchanged += 1
-            self.inspection.recorder.revise("fused nothing", sites.calling(), weights=self._unchanged)
+            self.inspection.recorder.revise(FusedNothing(weights=self._unchanged), sites.calling())
         if not 0 < size(change) < CLOSE * size(old) or not is_low_rank(wanted, old):
             return
         self._measured += 1
@@ -135,12 +136,13 @@ class Fusing(Inspector):
         kept = self._kept.setdefault(f"{site}", [])
         kept.append((lost, error))
         self.inspection.recorder.revise(
-            "fused",
+            Fused(
+                weights=len(kept),
+                lost=statistics.median(one for one, _ in kept),
+                error=statistics.median(one for _, one in kept),
+                bits=at,
+            ),
             site,
-            weights=len(kept),
-            lost=statistics.median(one for one, _ in kept),
-            error=statistics.median(one for _, one in kept),
-            bits=at,
         )
 
 

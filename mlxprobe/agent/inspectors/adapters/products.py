@@ -12,6 +12,7 @@ from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.protocol.facts.adapters import AdapterWithBase
 
 MOST = 3  # weights that are looked at, with their factors
 MATRICES = 512
@@ -33,7 +34,7 @@ class Part(NamedTuple):
 class Products(Inspector):
     """Ask the gradients: with W + s·L·R, and with nothing else, that of L is s times that of W times R transposed."""
 
-    emits = ("adapter with base",)
+    emits = (AdapterWithBase,)
     passes = 1
 
     def __init__(self, inspection: Inspection) -> None:
@@ -88,13 +89,14 @@ class Products(Inspector):
     def _tell(self, held: list[tuple[Part, Part, Part]]) -> None:
         self._looks = LOOKS
         self.inspection.recorder.fact(
-            "adapter with base",
+            AdapterWithBase(
+                count=len(held),
+                bases=tuple(one[0].path for one in held),
+                rank=str(min(held[0][1].array.shape)),
+                adapters=sum(int(one.array.size) for three in held for one in three[1:]),
+                elements=sum(int(three[0].array.size) for three in held),
+            ),
             self._site,
-            count=len(held),
-            bases=[one[0].path for one in held],
-            rank=min(held[0][1].array.shape),
-            adapters=sum(int(one.array.size) for three in held for one in three[1:]),
-            elements=sum(int(three[0].array.size) for three in held),
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from mlxprobe.agent.code.sites import Site
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.protocol.facts.compilation import ArraysBakedIn
 
 MOST = 4096  # ids that are compared
 PLACES = 16
@@ -45,7 +46,7 @@ class Baked:
             return
         self._others[site] = self._others[site] + 1 if ids.tolist() != before else 0
         if self._others[site] == SURE:
-            self._inspection.recorder.fact("baked in", site, paths="the targets of the loss", of=1)
+            self._inspection.recorder.fact(ArraysBakedIn(paths=("the targets of the loss",), of=1), site)
 
 
 def speaks() -> bool:

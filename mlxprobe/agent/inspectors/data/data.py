@@ -13,6 +13,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
+from mlxprobe.protocol.facts.data import ConstantLevel, InputStill, RowsAlike, SameBatch
 
 MOST = 8  # arrays of a batch
 HELD_BYTES = 1 << 20  # of each, up to the end of its step
@@ -46,7 +47,7 @@ class Seen:
 class Data(Inspector):
     """Hold what a gradient call is given until it is evaluated, and read a little of it at a few steps."""
 
-    emits = ("constant level", "input still", "rows alike", "same batch")
+    emits = (ConstantLevel, InputStill, RowsAlike, SameBatch)
     builds_on = ("Losses",)
     shadows = True
 
@@ -140,44 +141,46 @@ class Data(Inspector):
             others = [key for key, other in inputs.items() if other.same == 1 and other.shape[:1] == one.shape[:1]]
             long = one.looks >= STILL and self.inspection.recorder.gradients >= LONG
             if others and long and one.alike == 0:
-                told = {"argument": name, "looks": one.looks, "beside": others[0]}
-                self.inspection.recorder.revise("input still", site, **told)
+                told = InputStill(argument=name, looks=one.looks, beside=others[0])
+                self.inspection.recorder.revise(told, site)
 
     def _tell(self) -> None:
         recorder = self.inspection.recorder
         for site, known in self._known.items():
             inputs = {name: one for name, one in known.items() if one.inputs and one.looks >= ENOUGH_LOOKS}
-            alike = [name for name, one in inputs.items() if one.alike == one.looks]
+            alike = tuple(name for name, one in inputs.items() if one.alike == one.looks)
             if alike and len(alike) == len(inputs):
                 moves = any(len(inputs[name].rows - {()}) >= ENOUGH_LOOKS for name in alike)
-                recorder.revise("rows alike", site, names=alike, looks=inputs[alike[0]].looks, moves=moves)
+                recorder.revise(RowsAlike(names=alike, looks=inputs[alike[0]].looks, moves=moves), site)
             self._tell_still(site, inputs)
             parts = [(one.size, name) for name, one in known.items() if one.whole is not None]
             if parts:
                 name = max(parts)[1]
                 whole, rows, cut = known[name].whole or ("", 0, True)
                 same = all(one.same == one.looks for one in known.values())  # else what was told is taken back
-                told = {"argument": name, "looks": known[name].looks * same, "whole": whole, "rows": rows, "cut": cut}
-                place, told["seen"] = sites.blamed(self._begun_again, site)
-                recorder.revise("same batch", place, **told)
+                place, seen = sites.blamed(self._begun_again, site)
+                looks = known[name].looks * same
+                told = SameBatch(argument=name, looks=looks, whole=whole, rows=rows, cut=cut, seen=seen)
+                recorder.revise(told, place)
         for stream, targets in self._targets.items():
             if targets.read:
                 level, error = targets.level()
                 gain, gain_error = targets.gain()
                 recorder.revise(
-                    "constant level",
+                    ConstantLevel(
+                        stream=stream,
+                        level=level,
+                        error=error,
+                        gain=gain,
+                        gain_error=gain_error,
+                        kind=targets.kind,
+                        whole=targets.whole,
+                        read=targets.read,
+                        batches=targets.batches,
+                        alone=len(targets.alone),
+                        returns=targets.returns(),
+                        different=len(targets.counts),
+                        unseen=targets.unseen(),
+                    ),
                     recorder.gradient_site,
-                    stream=stream,
-                    level=level,
-                    error=error,
-                    gain=gain,
-                    gain_error=gain_error,
-                    kind=targets.kind,
-                    whole=targets.whole,
-                    read=targets.read,
-                    batches=targets.batches,
-                    alone=len(targets.alone),
-                    returns=targets.returns(),
-                    different=len(targets.counts),
-                    unseen=targets.unseen(),
                 )

@@ -12,6 +12,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.protocol.facts.compilation import Seeded
 
 DRAWING = (
     *("normal", "uniform", "bernoulli", "randint", "categorical", "gumbel"),
@@ -42,7 +43,7 @@ class Draws(Inspector):
     A seed counts where a gradient call draws with it, or is given what is drawn with it.
     """
 
-    emits = ("seeded",)
+    emits = (Seeded,)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -98,7 +99,7 @@ class Draws(Inspector):
             mine = [one.shape == result.shape and (one is result or is_made_of(one, result)) for one in data]
             run.given += any(mine) and not all(mine)
             if run.given == SURE:
-                self.inspection.recorder.fact("seeded", site, what="drawn", value="")
+                self.inspection.recorder.fact(Seeded(what="drawn", value=""), site)
 
     def _set(self, value: Any) -> None:
         self._latest = sites.calling()
@@ -148,12 +149,12 @@ class Draws(Inspector):
         if run.steps >= SURE and run.drawn:
             run.steps = -(10**9)  # once is enough
             value = str(run.value) if what == "seed" else ""
-            self.inspection.recorder.fact("seeded", sites.calling(), what=what, value=value, of_data=run.of_data)
+            self.inspection.recorder.fact(Seeded(what=what, value=value, of_data=run.of_data), sites.calling())
 
     def finish(self) -> None:
         for site, run in self._traced.items() if self.inspection.recorder.step >= SURE else ():
             if run.drawn:
-                self.inspection.recorder.fact("seeded", site, what="seed", value=str(run.value))
+                self.inspection.recorder.fact(Seeded(what="seed", value=str(run.value)), site)
 
 
 def is_equal(one: Any, other: Any) -> bool:

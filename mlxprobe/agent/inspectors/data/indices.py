@@ -16,6 +16,9 @@ from mlxprobe.agent.record.nesting import Stop
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.compilation import ArraysBakedIn
+from mlxprobe.protocol.facts.data import IdOutOfRange, IdsSeen, TargetsAreInputs, TargetsFollowInputs, TargetsSkipOne
 
 HELD = 16  # arrays a step
 SAME_IS_SURE = TWO = 2
@@ -30,7 +33,7 @@ EMBEDDINGS = {"mlx.nn.layers.embedding": "Embedding", "mlx.nn.layers.quantized":
 class Indices(Inspector):
     """Hold ids and targets until they are evaluated; then compare them with their tables, and with each other."""
 
-    emits = ("baked in", "id out of range", "ids", "targets are inputs", "targets follow inputs", "targets skip one")
+    emits = (ArraysBakedIn, IdOutOfRange, IdsSeen, TargetsAreInputs, TargetsFollowInputs, TargetsSkipOne)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -40,7 +43,7 @@ class Indices(Inspector):
         self._baked = Baked(inspection)
         self._attends = sites.NOWHERE
         self._same = self._next = self._second = 0  # looks
-        self._last: tuple[str, dict[str, Any], tuple[str, int]] | None = None  # what one more look will have told
+        self._last: tuple[Fact, tuple[str, int]] | None = None  # what one more look will have told
         self._seen = False
         self._fed: list[Any] = []  # ids that a function of no model is given
         self._given: tuple[list[Any], tuple[str, int]] = [], sites.NOWHERE  # a call's ids, and where the last are made
@@ -153,7 +156,7 @@ class Indices(Inspector):
         known = [one for one in held if not self.inspection.pending([one[1]])]
         if known and not self._seen:
             self._seen = True
-            self.inspection.recorder.fact("ids", known[0][3])
+            self.inspection.recorder.fact(IdsSeen(), known[0][3])
         inputs = [one for kind, one, *_ in known if kind == "embedding"]
         targets = [(one, site) for kind, one, _, site in known if kind == "target"]
         if targets:
@@ -171,36 +174,35 @@ class Indices(Inspector):
         many = max((one.size for _, one in related), default=0) >= MANY
         if following:
             self._next += 1
-            self._count(self._next, "targets follow inputs", {}, site, many)
+            self._count(self._next, TargetsFollowInputs(), site, many)
         elif related and all(kind == "second" for kind, _ in related):
             self._second += 1
-            self._count(self._second, "targets skip one", {}, site, many)
+            self._count(self._second, TargetsSkipOne(), site, many)
         elif found := next((kind for kind, _ in related if kind != "second"), ""):
             self._same += 1
             site, seen = sites.blamed(built, site)
-            told = {"causal": self._causal, "before": found == "before", "seen": seen}
-            self._count(self._same, "targets are inputs", told, site, many)
+            told = TargetsAreInputs(causal=self._causal, before=found == "before", seen=seen)
+            self._count(self._same, told, site, many)
 
-    def _count(self, looks: int, name: str, told: dict[str, Any], site: tuple[str, int], many: bool) -> None:
+    def _count(self, looks: int, told: Fact, site: tuple[str, int], many: bool) -> None:
         """Tell at the second look; of a compiled step, which may be run but once, at the end."""
         self._last = None
         if looks == SAME_IS_SURE:
-            self.inspection.recorder.fact(name, site, **told)
+            self.inspection.recorder.fact(told, site)
         elif looks < SAME_IS_SURE and many and self.inspection.inside:
-            self._last = name, told, site
+            self._last = told, site
 
     def finish(self) -> None:
         looks = self._same + self._next + self._second
         if self._last is not None and looks == 1:
-            name, told, site = self._last
-            self.inspection.recorder.fact(name, site, **told)
+            self.inspection.recorder.fact(*self._last)
 
     def _compare_with_table(self, kind: str, ids: Any, limit: int, site: tuple[str, int]) -> None:
         import mlx.core as mx
 
         low, high = int(graph.number(mx.min(ids))), int(graph.number(mx.max(ids)))
         if high >= limit or low < -limit:
-            self.inspection.recorder.fact("id out of range", site, kind=kind, low=low, high=high, limit=limit)
+            self.inspection.recorder.fact(IdOutOfRange(kind=kind, low=low, high=high, limit=limit), site)
             if self.inspection.inside and not self.inspection.nesting.glances:
                 raise Stop
 

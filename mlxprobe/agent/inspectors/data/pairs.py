@@ -14,6 +14,8 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.data import TargetsTorn
+from mlxprobe.protocol.facts.losses import Supervision
 
 ROWS, SAMPLES = 64, 8  # of a batch; values of a row, beside two sums over all of it
 NUMBERS, IDS = 4, 8  # of a row, by which it is known again
@@ -88,7 +90,7 @@ class Path:
 class Pairs(Inspector):
     """Remember rows by some of their values, in the batches that are looked at."""
 
-    emits = ("supervision", "targets torn")
+    emits = (Supervision, TargetsTorn)
     builds_on = ("Losses",)
 
     def __init__(self, inspection: Inspection) -> None:
@@ -143,10 +145,10 @@ class Pairs(Inspector):
         recorder = self.inspection.recorder
         for (stream, _), path in self._paths.items():
             if 1 < len(path.targets) <= CLASSES and path.is_torn():
-                told = {"again": path.again, "same": path.same, "chance": path.chance(), "stream": stream}
-                recorder.revise("targets torn", self._site, **told)
+                told = TargetsTorn(again=path.again, same=path.same, chance=path.chance(), stream=stream)
+                recorder.revise(told, self._site)
             elif path.again >= ENOUGH and path.same < BELONG * path.again and path.is_renamed():
-                recorder.revise("supervision", self._site, stream=stream, supervised=False)  # its loss need not fall
+                recorder.revise(Supervision(stream=stream, supervised=False), self._site)  # its loss need not fall
 
 
 def constants(function: Any) -> tuple[Any, ...]:

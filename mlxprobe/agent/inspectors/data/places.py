@@ -16,6 +16,14 @@ from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.protocol.facts.data import (
+    BatchesOverlap,
+    TargetsCut,
+    TargetsInOrder,
+    TargetsShifted,
+    TrainedOnHeldOut,
+    TurnedApart,
+)
 
 ARRAYS, LARGE, LAZY = 6, 1 << 24, 24  # of a call; bytes of one; that the program holds
 SURE, LOOKS, STRANGE = 40, 3, 8  # rows, looks; rows with targets turned another way
@@ -51,14 +59,7 @@ class Path:
 class Places(Inspector):
     """Find the rows of batches in the arrays that the program holds, at a few looks."""
 
-    emits = (
-        "batches overlap",
-        "targets cut",
-        "targets in order",
-        "targets shifted",
-        "trained on what is kept",
-        "turned apart",
-    )
+    emits = (BatchesOverlap, TargetsCut, TargetsInOrder, TargetsShifted, TrainedOnHeldOut, TurnedApart)
     builds_on = ("Losses",)
     passes = 1
 
@@ -207,8 +208,8 @@ class Places(Inspector):
             back = any(moved < 0 for moved, _ in steps)
             whole = path.in_order == path.looks >= LOOKS
             if whole and len(slides) > 1 and set(slides) == {1} and back and seen <= HALF * path.rows:
-                told = {"argument": name, "whole": path.whole, "rows": path.rows, "seen": seen}
-                self.inspection.recorder.fact("batches overlap", self._site, **told)
+                told = BatchesOverlap(argument=name, whole=path.whole, rows=path.rows, seen=seen)
+                self.inspection.recorder.fact(told, self._site)
 
     def _tell_of_split(self) -> None:
         """Report rows that are kept apart and trained on.
@@ -222,8 +223,7 @@ class Places(Inspector):
             error = math.sqrt(share * (1 - share) * (rows + rows**2 / max(own, 1)))  # of both samples
             exceeds = found - share * rows > SURE_ERRORS * error
             if rows >= ENOUGH and found >= ANYWHERE * rows and often and exceeds and len(looks) >= LOOKS:
-                told = {"whole": called, "rows": rows, "found": found}
-                self.inspection.recorder.fact("trained on what is kept", self._site, **told)
+                self.inspection.recorder.fact(TrainedOnHeldOut(whole=called, rows=rows, found=found), self._site)
 
     def _tell_of_pairs(self) -> None:
         agree = {key for key, pair in self._pairs.items() if pair.rows and pair.same == pair.rows}
@@ -232,15 +232,15 @@ class Places(Inspector):
             told = {"argument": other, "beside": name, "whole": called}
             if pair.wrong >= STRANGE and not pair.right:
                 turned, stays = (name, other) if 2 * pair.itself > pair.wrong else (other, name)
-                self.inspection.recorder.fact("turned apart", self._site, turned=turned, stays=stays, rows=pair.wrong)
+                self.inspection.recorder.fact(TurnedApart(turned=turned, stays=stays, rows=pair.wrong), self._site)
             if (name, other) in right or (name, called) in right or pair.rows < SURE or pair.looks < LOOKS:
                 continue
             if pair.cut + pair.same == pair.rows <= 2 * pair.cut:
-                self.inspection.recorder.fact("targets cut", self._site, **told, cut=pair.cut, rows=pair.rows)
+                self.inspection.recorder.fact(TargetsCut(**told, cut=pair.cut, rows=pair.rows), self._site)
                 continue
             path = self._paths[name]
             shift = next((one for one, rows in pair.shifted.items() if rows == pair.rows), 0)
             if shift and pair.same < 0.9 * pair.rows and not path.ordered:
-                self.inspection.recorder.fact("targets shifted", self._site, **told, shift=shift, rows=pair.rows)
+                self.inspection.recorder.fact(TargetsShifted(**told, shift=shift, rows=pair.rows), self._site)
             elif pair.in_order == pair.looks and not path.in_order and pair.same < 0.9 * pair.rows:
-                self.inspection.recorder.fact("targets in order", self._site, **told, rows=pair.rows)
+                self.inspection.recorder.fact(TargetsInOrder(**told, rows=pair.rows), self._site)

@@ -13,6 +13,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.placing import is_standard, keys
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.data import OtherScale, StandardisedAlone
 
 LARGE = 1 << 22  # elements
 LOOKS, SURE = 12, 3  # of each kind
@@ -27,7 +28,7 @@ class Scales(Inspector):
     No array is held and nothing is evaluated for it: what waits for its values is left out.
     """
 
-    emits = ("other scale", "standardised alone")
+    emits = (OtherScale, StandardisedAlone)
     builds_on = ("Losses", "Passes")
 
     def __init__(self, inspection: Inspection) -> None:
@@ -69,7 +70,7 @@ class Scales(Inspector):
 
     def finish(self) -> None:
         if len(self._alone) >= SURE <= len(self._within) and all(self._alone):
-            self.inspection.recorder.fact("standardised alone", self._site, looks=len(self._alone))
+            self.inspection.recorder.fact(StandardisedAlone(looks=len(self._alone)), self._site)
         if min(len(self._within), len(self._outside)) < SURE:
             return
         import statistics  # which few programs come to need
@@ -79,9 +80,10 @@ class Scales(Inspector):
             return
         ratios = [deviation / spread for _, deviation in self._outside]
         if all(ratio > APART for ratio in ratios) or all(ratio < 1 / APART for ratio in ratios):
-            told = {"mean": usual, "deviation": spread, "looks": len(ratios), "numbers": math.prod(self._shape)}
-            told |= {name: statistics.median(one[k] for one in self._outside) for k, name in enumerate(("m", "d"))}
-            self.inspection.recorder.fact("other scale", self._site, **told)
+            m, d = (statistics.median(one[k] for one in self._outside) for k in (0, 1))
+            numbers = math.prod(self._shape)
+            told = OtherScale(mean=usual, deviation=spread, m=m, d=d, looks=len(ratios), numbers=numbers)
+            self.inspection.recorder.fact(told, self._site)
 
 
 def is_read(one: Any) -> bool:

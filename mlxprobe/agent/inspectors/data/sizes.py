@@ -11,6 +11,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.data import InputGrows
 
 ENOUGH = 5  # looks, each with more than the one before
 FACTOR = 3
@@ -25,7 +26,7 @@ class Sizes(Inspector):
     A buffer that is kept begins, or ends, with the rows that it had at the last look; what is drawn anew does not.
     """
 
-    emits = ("input grows",)
+    emits = (InputGrows,)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -96,7 +97,7 @@ class Sizes(Inspector):
             known = {"first": self._first[1], "last": self._last[1], "looks": self._rises}
             kept = self._kept >= ENOUGH and not (self._first[1] == self._last[1] and self._is_part)
             place, seen = sites.blamed(self._built, site)
-            self.inspection.recorder.revise("input grows", place, kept=kept, seen=seen, **known)
+            self.inspection.recorder.revise(InputGrows(kept=kept, seen=seen, **known), place)
 
     def _is_steady(self) -> bool:
         """Tell whether it grows at each call, or every few; what is trained for long on each size is meant to grow."""

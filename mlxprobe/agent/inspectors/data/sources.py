@@ -15,6 +15,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
+from mlxprobe.protocol.facts.data import WrittenTo
 
 MOST, ARRAYS = 4, 4  # sources, and arrays of a call
 ALL, ALONG = 0.9, 0.5  # of the elements that are read; correlation with what they were
@@ -51,7 +52,7 @@ class Source:
 class Sources(Inspector):
     """Find once what the program holds beside a batch, and read some elements of it at a few looks."""
 
-    emits = ("written to",)
+    emits = (WrittenTo,)
     passes = 1
 
     def __init__(self, inspection: Inspection) -> None:
@@ -79,9 +80,9 @@ class Sources(Inspector):
                 import statistics
 
                 self._told = True
-                told = {"source": source.name, "rows": source.rows, "before": source.first}
                 now = statistics.pstdev(source.values)
-                self.inspection.recorder.fact("written to", site, now=now, **told)
+                told = WrittenTo(source=source.name, rows=source.rows, before=source.first, now=now)
+                self.inspection.recorder.fact(told, site)
                 return
 
 

@@ -11,6 +11,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.data import UsedUp
 
 if TYPE_CHECKING:
     import ast
@@ -40,7 +41,7 @@ class Source:
 class Supply(Inspector):
     """Find, at a few gradient calls, the loops around them, and what they iterate that was made before."""
 
-    emits = ("used up",)
+    emits = (UsedUp,)
     passes = 1
 
     def __init__(self, inspection: Inspection) -> None:
@@ -118,7 +119,7 @@ class Supply(Inspector):
             self._told.add(known.site)
             outer = sites.brief((known.site[0], known.outer))
             kind = type(known.one).__name__
-            self.inspection.recorder.fact("used up", known.site, iterator=known.name, kind=kind, outer=outer)
+            self.inspection.recorder.fact(UsedUp(iterator=known.name, kind=kind, outer=outer), known.site)
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from mlxprobe.agent.inspectors.losses.losses import COMPARED, FED, LAZY, is_amou
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.protocol.facts.data import InputsAlike, TargetGiven
 
 MOST, HELD_BYTES = 6, 1 << 20  # arrays of a call, and of each
 ROWS, COLUMNS = 8, 4096
@@ -34,7 +35,7 @@ class Counts:
 class Twins(Inspector):
     """Compare what a gradient call is given, once the program has evaluated it."""
 
-    emits = ("inputs alike", "target given")
+    emits = (InputsAlike, TargetGiven)
     builds_on = ("Losses",)
     shadows = True
 
@@ -119,15 +120,15 @@ class Twins(Inspector):
         recorder, looks = self.inspection.recorder, counts.looks
         for (name, other), times in counts.alike.items():
             shared, void = (known.get((name, other), False) for known in (counts.shared, counts.void))
-            told = looks * (times == looks and len(counts.sums[name, other]) >= SURE)
+            same = looks * (times == looks and len(counts.sums[name, other]) >= SURE)
             place, seen = sites.blamed(counts.built.get((other, name), sites.NOWHERE), site)
-            detail = {"one": name, "other": other, "shared": shared, "void": void, "seen": seen}
             if void or other not in counts.beside:
-                recorder.revise("inputs alike", place, looks=told, **detail)
+                told = InputsAlike(one=name, other=other, shared=shared, void=void, looks=same, seen=seen)
+                recorder.revise(told, place)
         for (target, name, at), times in counts.column.items():
             place, seen = sites.blamed(counts.built.get((target, name), sites.NOWHERE), site)
-            detail = {"target": target, "input": name, "at": at, "seen": seen}
-            recorder.revise("target given", place, looks=looks * (times == looks), **detail)
+            same = looks * (times == looks)
+            recorder.revise(TargetGiven(target=target, input=name, at=at, looks=same, seen=seen), place)
 
 
 def related(call: Call, *inputs: Any) -> tuple[bool, bool]:

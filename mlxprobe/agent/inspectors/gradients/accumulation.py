@@ -12,6 +12,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.protocol.facts.updates import GradientsAccumulated, GradientsDropped, NotCleared
 
 SMALL = 4096  # elements of the one parameter whose gradients are kept
 ELEMENTS = 3  # fewer are a multiple of whatever else by chance
@@ -34,7 +35,7 @@ class Kept:
 class Accumulation(Inspector):
     """Keep one small parameter's gradient of each call, and compare the update's with their sum."""
 
-    emits = ("accumulated", "gradients dropped", "not cleared")
+    emits = (GradientsAccumulated, GradientsDropped, NotCleared)
     builds_on = ("Losses",)
     shadows = True
 
@@ -118,20 +119,17 @@ class Accumulation(Inspector):
             return
         share = share_of_sum(values, sum_)
         if share is None and 0 < self._usual < len(calls) and share_of_sum(values[-self._usual :], sum_) is not None:
-            told = {"calls": len(calls) - self._usual, "of": len(calls), "at_end": False}
-            self.inspection.recorder.fact("gradients dropped", self._loop, **told)
+            told = GradientsDropped(calls=len(calls) - self._usual, of=len(calls), at_end=False)
+            self.inspection.recorder.fact(told, self._loop)
         self._look_for_last(calls, values, sum_ if share is None else [])
         if share is not None and all(one.code is calls[0].code for one in calls):  # a sum of tasks is meant
             self._usual = len(calls)
             place, seen = sites.blamed(self._handed, site)
             self.inspection.recorder.fact(
-                "accumulated",
+                GradientsAccumulated(
+                    seen=seen, calls=len(calls), share=share, scalings=min(scalings, default=-1), optimizer=optimizer
+                ),
                 place,
-                seen=seen,
-                calls=len(calls),
-                share=share,
-                scalings=min(scalings, default=-1),
-                optimizer=optimizer,
             )
 
     def _look_for_last(self, calls: list[Kept], values: list[list[float]], passed: list[float]) -> None:
@@ -147,8 +145,8 @@ class Accumulation(Inspector):
         same = bool(taken) and self._at_rest(calls)
         self._last = (len(calls), taken, times + 1) if same else (0, 0, 0)
         if self._last[2] >= LAST_IS_SURE:
-            told = {"calls": len(calls) - taken, "of": len(calls), "at_end": False}
-            self.inspection.recorder.fact("gradients dropped", self._loop, **told)
+            told = GradientsDropped(calls=len(calls) - taken, of=len(calls), at_end=False)
+            self.inspection.recorder.fact(told, self._loop)
 
     def _at_rest(self, calls: list[Kept]) -> bool:
         """Tell whether a parameter was the same in all calls: whoever perturbs it in between needs each gradient."""
@@ -169,7 +167,7 @@ class Accumulation(Inspector):
             self._carried = 0
         if self._carried == CARRIED_IS_SURE:
             place, seen = sites.blamed(self._handed, site)
-            recorder.fact("not cleared", place, calls=len(values), seen=seen)
+            recorder.fact(NotCleared(calls=len(values), seen=seen), place)
 
 
 def loop_of(call: Kept) -> tuple[str, int]:

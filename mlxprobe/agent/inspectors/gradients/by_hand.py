@@ -10,6 +10,7 @@ from mlxprobe.agent.inspectors.gradients.accumulation import ELEMENTS, LAST_IS_S
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.protocol.facts.updates import GradientsDropped
 
 ASKED = 32  # calls in a row, at most, that are looked at for that
 
@@ -30,7 +31,7 @@ class ByHand(Inspector):
     Where each call finds it moved there are no micro-batches, and nothing more is looked at.
     """
 
-    emits = ("gradients dropped",)
+    emits = (GradientsDropped,)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -94,11 +95,11 @@ class ByHand(Inspector):
                 self._tell(len(calls) - 1, len(calls), site)
 
     def _tell(self, calls: int, of: int, site: tuple[str, int]) -> None:
-        self.inspection.recorder.fact("gradients dropped", site, calls=calls, of=of, at_end=False)
+        self.inspection.recorder.fact(GradientsDropped(calls=calls, of=of, at_end=False), site)
 
     def finish(self) -> None:
         """Tell of calls that nothing came after, where a module is given what accumulates."""
         recorder = self.inspection.recorder
         left = recorder.gradients - self._left
         if self._usual > 1 and 0 < left < self._usual and self._left and not recorder.applied:
-            recorder.fact("gradients dropped", recorder.gradient_site, calls=left, of=self._usual, at_end=True)
+            recorder.fact(GradientsDropped(calls=left, of=self._usual, at_end=True), recorder.gradient_site)

@@ -16,6 +16,7 @@ from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.agent.wrapping.loans import Loans
+from mlxprobe.protocol.facts.updates import ClippedAway, ClippedEverywhere, ClippedWhileScaled
 
 BOUNDS = "clip", "minimum", "maximum"
 MOST_ELEMENTS, ENOUGH = 0.5, 32  # of those that are not zero
@@ -28,7 +29,7 @@ SAME, LESS = 0.01, 0.999  # of norms: that are one limit, and that were changed
 class Clipping(Inspector):
     """Count the elements that have exactly the largest absolute value of all, where the program changed gradients."""
 
-    emits = (".clip_norm", "clipped away", "clipped everywhere", "clipped while scaled")
+    emits = (".clip_norm", ClippedAway, ClippedEverywhere, ClippedWhileScaled)
     shadows = True
     passes = 1
 
@@ -161,16 +162,23 @@ class Clipping(Inspector):
         clipped = len(self._factors) == self._updates >= LOOKS and max(self._factors) < SMALL
         if clipped and self._optimizer == "SGD" and weights and not self.inspection.pending(weights):
             size, (limit, site) = math.sqrt(sum(map(square, weights))), self._limit or (0.0, sites.NOWHERE)
-            told = {"norm": norm, "limit": limit, "times": 1 / max(self._factors), "size": size, "looks": self._updates}
-            self.inspection.recorder.revise("clipped away", site, momentum=float(self._momentum), **told)
+            told = ClippedAway(
+                norm=norm,
+                limit=limit,
+                times=1 / max(self._factors),
+                size=size,
+                looks=self._updates,
+                momentum=float(self._momentum),
+            )
+            self.inspection.recorder.revise(told, site)
 
     def _tell_scaled(self, norm: float) -> None:
         """Tell of gradients that were clipped, and then divided by a power of two: by what their loss was scaled."""
         limit, site = self._limit or (0.0, sites.NOWHERE)
         power = math.log2(limit / norm) if limit > 0 else 0.0
         if power > LEAST_POWER and abs(2 ** (power - round(power)) - 1) <= SAME:
-            told = {"limit": limit, "scale": 2 ** round(power), "norm": norm, "optimizer": self._optimizer}
-            self.inspection.recorder.fact("clipped while scaled", site, **told)
+            told = ClippedWhileScaled(limit=limit, scale=2.0 ** round(power), norm=norm, optimizer=self._optimizer)
+            self.inspection.recorder.fact(told, site)
 
     def _judge(self, limit: float, share: float, between: float) -> None:
         """Remember looks at one limit; where no element lies between, these may be signs that the program wants."""
@@ -182,7 +190,7 @@ class Clipping(Inspector):
         if len(self._looks) >= IS_SURE:
             share = sorted(one for _, one in self._looks)[len(self._looks) // 2]
             self.inspection.recorder.fact(
-                "clipped everywhere", self._site, limit=limit, share=share, looks=len(self._looks), seen=self._seen
+                ClippedEverywhere(limit=limit, share=share, looks=len(self._looks), seen=self._seen), self._site
             )
 
 

@@ -10,6 +10,7 @@ from mlxprobe.agent.inspectors.gradients.accumulation import ELEMENTS, SMALL, sh
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.protocol.facts.updates import GradientsOfAnother
 
 SURE = 2  # looks
 TRIES = 8  # looks, of models whose own gradients are pending
@@ -30,7 +31,7 @@ class Taken:
 class Foreign(Inspector):
     """Compare what an update is given with the gradients of other models' calls, in its own step and the last one."""
 
-    emits = ("gradients of another",)
+    emits = (GradientsOfAnother,)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -65,8 +66,7 @@ class Foreign(Inspector):
             self._looks += other is not None
             if other is not None and self._looks >= SURE:
                 self._tries = TRIES
-                told = {"model": own[0].kind, "other": other.kind}
-                self.inspection.recorder.fact("gradients of another", site, **told)
+                self.inspection.recorder.fact(GradientsOfAnother(model=own[0].kind, other=other.kind), site)
         if self._tries and self._tries < TRIES:
             self.inspection.wanted, self._last = True, calls
 

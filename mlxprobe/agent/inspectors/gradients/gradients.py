@@ -18,6 +18,14 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.gradients import (
+    GradientNotFinite,
+    GradientsRecovered,
+    NothingToLearn,
+    NotLookedAt,
+    ZeroGradient,
+)
+from mlxprobe.protocol.facts.losses import LossNotFinite
 
 TRACES = 4  # that are drawn
 TURNS = 16  # looks in a row before a part of them is told: several tasks may take turns, and landmarks are mostly even
@@ -29,12 +37,12 @@ class Gradients(Inspector):
 
     emits = (
         ".gradient",
-        "gradient not finite",
-        "gradients got over",
-        "loss not finite",
-        "not looked at",
-        "nothing to learn",
-        "zero gradient",
+        GradientNotFinite,
+        GradientsRecovered,
+        LossNotFinite,
+        NotLookedAt,
+        NothingToLearn,
+        ZeroGradient,
     )
     shadows = True
 
@@ -145,7 +153,7 @@ class Gradients(Inspector):
             self._unevaluated += 1
             self._late = held
             if self._unevaluated == ZERO_IS_SURE and not self._zeros:
-                self.inspection.recorder.fact("not looked at", self._site, what="gradients", why="never evaluated")
+                self.inspection.recorder.fact(NotLookedAt(what="gradients", why="never evaluated"), self._site)
             return
         if self.inspection.inside:
             graph.evaluate([loss, *(one for _, one in held)])
@@ -206,7 +214,7 @@ class Gradients(Inspector):
         self._tell(zero, len(self._zeros))
         back = [said for said in self._said if said[1] <= self._zeros.awake]
         for site, _ in back:  # a part that began at rest
-            self.inspection.recorder.revise("zero gradient", site, count=0)
+            self.inspection.recorder.revise(ZeroGradient(count=0), site)
         self._said = [said for said in self._said if said not in back]
         self.inspection.doubted = bool(self._said or self._zeros.never_led)
 
@@ -218,15 +226,21 @@ class Gradients(Inspector):
     def _tell(self, zero: set[str], of: int) -> None:
         if zero - self._told:
             self._told |= zero
-            paths = [path.rpartition(":")[2] for path in sorted(zero)][:5]
             between, cause = self._between
             stranger = self._unused.stranger() if len(zero) == of else ""
             cause = self._made_at if stranger else cause
             cause, spare = (cause, False) if cause[1] else self._unused.cause(zero)
             site, seen = sites.blamed(cause, self._site)
-            told = {"between": between, "seen": seen, "spare": spare, "paths": paths, "count": len(zero), "of": of}
-            told["known"] = self._known or bool(between) or zero <= self._constant.keys()
-            told["alive"] = self._zeros.until(zero)
-            told["stranger"] = stranger
-            self.inspection.recorder.fact("zero gradient", site, **told)
+            told = ZeroGradient(
+                count=len(zero),
+                of=of,
+                paths=tuple(path.rpartition(":")[2] for path in sorted(zero)[:5]),
+                between=between,
+                seen=seen,
+                spare=spare,
+                known=self._known or bool(between) or zero <= self._constant.keys(),
+                alive=self._zeros.until(zero),
+                stranger=stranger,
+            )
+            self.inspection.recorder.fact(told, site)
             self._said.append((site, set(zero)))

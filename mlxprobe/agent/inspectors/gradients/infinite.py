@@ -8,6 +8,8 @@ from typing import Any
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.call import Call
+from mlxprobe.protocol.facts.gradients import GradientNotFinite, GradientsRecovered
+from mlxprobe.protocol.facts.losses import LossNotFinite
 
 STRETCHES = 16  # of gradients that are not finite: told one by one, and looked after at once
 
@@ -45,7 +47,7 @@ class Infinite:
             self._get_over(suspects)
         self._inspection.looked |= {"gradient": max(finite)} if finite else {}
         if loss is not None and not math.isfinite(loss):
-            recorder.fact("loss not finite", self._site, value=str(loss), call=self._call)
+            recorder.fact(LossNotFinite(value=str(loss), call=self._call), self._site)
 
     @property
     def _call(self) -> int:
@@ -53,11 +55,11 @@ class Infinite:
 
     def _worry(self, bad: list[str]) -> None:
         """Tell of gradients that are not finite; the next look shows whether they have reached the parameters."""
-        recorder, paths = self._inspection.recorder, [path.rpartition(":")[2] for path in bad[:5]]
+        recorder, paths = self._inspection.recorder, tuple(path.rpartition(":")[2] for path in bad[:5])
         self._worries += 1
         anew = not self._bad and self._worries <= STRETCHES
         tell = recorder.revise if anew else recorder.fact
-        tell("gradient not finite", self._site, paths=paths, count=len(bad), call=self._call)
+        tell(GradientNotFinite(paths=paths, count=len(bad), call=self._call), self._site)
         self._inspection.wanted = self._inspection.wanted or self._worries <= STRETCHES
         self._bad |= set(bad)
 
@@ -68,4 +70,4 @@ class Infinite:
             return
         if all(math.isfinite(graph.largest(one)) for one in arrays):
             self._bad = set()
-            self._inspection.recorder.revise("gradients got over", self._site, call=self._call)
+            self._inspection.recorder.revise(GradientsRecovered(call=self._call), self._site)

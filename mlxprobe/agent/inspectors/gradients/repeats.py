@@ -11,6 +11,7 @@ from mlxprobe.agent.inspectors.gradients.accumulation import ELEMENTS, SMALL, sh
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.updates import AppliedAgain
 
 SURE = 2  # looks; in a compiled function one trace is every step
 
@@ -48,7 +49,7 @@ class Given:
 class Repeats(Inspector):
     """Compare what the updates of a step are given with one another, and with what the last step's were."""
 
-    emits = ("applied again",)
+    emits = (AppliedAgain,)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -92,5 +93,5 @@ class Repeats(Inspector):
 
     def _tell(self, after: Given, before: Given) -> None:
         first = "" if after.site == before.site else sites.brief(before.site)
-        told = {"before": first, "others": after.optimizer != before.optimizer}
-        self.inspection.recorder.fact("applied again", after.site, **told)
+        told = AppliedAgain(before=first, others=after.optimizer != before.optimizer)
+        self.inspection.recorder.fact(told, after.site)

@@ -8,6 +8,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount, unique
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.call import Call
+from mlxprobe.protocol.facts.gradients import NothingToLearn
 
 AT_REST = 8  # looks
 MOST, HELD_BYTES = 8, 1 << 20  # arrays of a call, and bytes of each
@@ -50,5 +51,5 @@ class Resting:
     def finish(self, site: tuple[str, int]) -> None:
         """Tell of a run that had nothing to learn."""
         if self._looks >= AT_REST:
-            told = {"looks": self._looks, "zero": sorted(self._zero or ())}
-            self._inspection.recorder.fact("nothing to learn", site, **told)
+            zero = tuple(sorted(self._zero or ()))
+            self._inspection.recorder.fact(NothingToLearn(looks=self._looks, zero=zero), site)

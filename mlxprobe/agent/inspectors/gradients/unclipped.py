@@ -13,6 +13,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.protocol.facts.updates import ClippedResultUnused
 
 IS_SURE = 3
 
@@ -29,7 +30,7 @@ class Clip:
 class Unclipped(Inspector):
     """Compare what is clipped with what an optimizer gets; what would not have been changed tells nothing."""
 
-    emits = ("clip dropped",)
+    emits = (ClippedResultUnused,)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -76,7 +77,7 @@ class Unclipped(Inspector):
             with own.importable():
                 from mlxprobe.agent.code import authored
             meant = authored.drops_first(clip.site)
-            self.inspection.recorder.fact("clip dropped", clip.site, limit=clip.limit, times=times, meant=meant)
+            self.inspection.recorder.fact(ClippedResultUnused(limit=clip.limit, times=times, meant=meant), clip.site)
 
     def forget(self) -> None:
         self._clip = self._passed = None

@@ -12,6 +12,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.protocol.facts.losses import LogitsAlike, LogitsNarrow
 
 CLASSES, NARROW = 8, 0.3  # fewer may be hard to tell apart; the widest row of a batch, from its lowest to its highest
 LOOKS, STEPS = 5, 200
@@ -23,7 +24,7 @@ TAUGHT, LATE, LONG = 50, 2, 100  # steps, looks after these, and steps before th
 class Bands(Inspector):
     """Read the widest row of logits at each look; one that is wider, and it is over."""
 
-    emits = ("logits alike", "logits narrow")
+    emits = (LogitsAlike, LogitsNarrow)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -73,14 +74,13 @@ class Bands(Inspector):
         updates = self.inspection.recorder.updates
         for site, widths in self._widths.items() if updates >= STEPS else ():
             if len(widths) >= LOOKS and 0 < max(widths) <= NARROW:
-                told = {"width": max(widths), "looks": len(widths), "classes": self._classes, "updates": updates}
-                self.inspection.recorder.fact("logits narrow", site, **told)
+                told = LogitsNarrow(width=max(widths), looks=len(widths), classes=self._classes, updates=updates)
+                self.inspection.recorder.fact(told, site)
         for site, spreads in self._spreads.items():
             late = [spread for step, spread in spreads if step >= TAUGHT]
             rises = bool(late) and late[-1] > max(1.5 * late[0], ROUNDING)  # whoever begins at zero may only be slow
             if len(late) >= LATE and spreads[-1][0] >= LONG and max(late) <= SAME and not rises:
-                told = {"spread": late[-1], "looks": len(late), "updates": updates}
-                self.inspection.recorder.fact("logits alike", site, **told)
+                self.inspection.recorder.fact(LogitsAlike(spread=late[-1], looks=len(late), updates=updates), site)
 
 
 def tells(targets: Any, logits: Any) -> bool:

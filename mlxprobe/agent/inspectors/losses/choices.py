@@ -13,6 +13,7 @@ from mlxprobe.agent.looks.inspection import LAZY_AT_MOST, Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.protocol.facts.losses import ChosenByProbabilities
 
 LOOKS, PLACES = 2, 16  # draws at a line; lines
 LARGE = 1 << 20  # elements
@@ -25,7 +26,7 @@ class Choices(Inspector):
     Nothing is evaluated for it.
     """
 
-    emits = ("chosen by probabilities",)
+    emits = (ChosenByProbabilities,)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -58,7 +59,7 @@ class Choices(Inspector):
         drawn = LossKind(graph.dot(loss=logits))
         if drawn.is_likelihood() or (not drawn.found and sums_to_one(logits, axis)):
             self._looks[site] = LOOKS
-            self.inspection.recorder.fact("chosen by probabilities", site)
+            self.inspection.recorder.fact(ChosenByProbabilities(), site)
 
 
 def sums_to_one(one: Any, axis: int) -> bool:

@@ -13,6 +13,16 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.squashes import Held, Squashes
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.protocol.facts.losses import (
+    ArgumentUnused,
+    AttentionTransposed,
+    HandWrittenLogSoftmax,
+    LossGraphSeen,
+    NoLabels,
+    SquashedTwice,
+    Supervision,
+    TwoClasses,
+)
 
 UNREACHED_IS_SURE = 2
 FED = "fed"  # the ids of arrays that layers are given
@@ -29,8 +39,16 @@ LONGEST, MANY = "longest chain", 3000  # operations of a loss, among which the l
 class Losses(Inspector):
     """Export the loss before it is evaluated, with the program's own arrays named, and read the graph."""
 
-    emits = ("argument unreached", "hand-written log-softmax", "loss graph", "no labels", "squashed twice",
-             "supervision", "two classes", "weights turned")  # fmt: skip
+    emits = (
+        ArgumentUnused,
+        HandWrittenLogSoftmax,
+        LossGraphSeen,
+        NoLabels,
+        SquashedTwice,
+        Supervision,
+        TwoClasses,
+        AttentionTransposed,
+    )
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -40,7 +58,7 @@ class Losses(Inspector):
         self._host: set[Any] = set()  # types of what this call has read
         self._reached: set[tuple[Any, str]] = set()
         self._told: dict[Any, tuple[set[str], tuple[str, int], str]] = {}
-        self._supervised: dict[int, dict[str, bool]] = {}  # by the number of their losses
+        self._supervised: dict[int, Supervision] = {}  # by the number of their losses
         self._target: tuple[int, Any, tuple[str, int]] | None = None  # what outputs were compared with, and whose
         self._of_two: set[int] = set()  # losses with targets of zeros and ones
         self._label_free = 0
@@ -96,7 +114,7 @@ class Losses(Inspector):
             return drawn.operations  # evaluated inside the function
         if not self._seen:
             self._seen = True
-            self.inspection.recorder.fact("loss graph", call.site)
+            self.inspection.recorder.fact(LossGraphSeen(), call.site)
         self.inspection.looked["scalings"] = drawn.scalings()
         if drawn.operations >= MANY and not self._measured:
             self._measured = True
@@ -111,19 +129,18 @@ class Losses(Inspector):
         integers = {name for name, one in arrays.items() if mx.issubdtype(one.dtype, mx.integer)}
         ids = [name for k, (name, _) in enumerate(named) if name in missing and f"a{k}" in integers]
         rewarded = any(is_amount(arrays[name]) for name in drawn.past_layers()) and drawn.picks_largest()
-        how = {"itself": bool(reached) and past.issuperset(reached), "greedy": ids if rewarded else []}
-        self._tell_unreached(call, missing, reached, weight, **how)
+        itself, greedy = bool(reached) and past.issuperset(reached), ids if rewarded else []
+        self._tell_unreached(call, missing, reached, weight, itself=itself, greedy=greedy)
         heard = any((call.site, name) in self._read_on_host for name in missing)
         if arrays.keys() == integers and not heard and drawn.label_free(integers):
             self._label_free += weight
             if self._label_free >= UNREACHED_IS_SURE > self._label_free - weight:
                 site, seen = sites.blamed(call.loses(""), call.site)
-                self.inspection.recorder.fact("no labels", site, seen=seen)
+                self.inspection.recorder.fact(NoLabels(seen=seen), site)
         kind = drawn.hand_written()
         if kind and (kind != "stable" or self._log_site[1]):  # MLX's own goes along other axes in as many operations
-            self.inspection.recorder.fact(
-                "hand-written log-softmax", self._log_site if self._log_site[1] else call.site, kind=kind
-            )
+            site = self._log_site if self._log_site[1] else call.site
+            self.inspection.recorder.fact(HandWrittenLogSoftmax(kind=kind), site)
         self._tell_squashed(call, drawn, held, weight)
         self._look_for_ratios(drawn, held, dict(named), arrays)
         for kind, target, made in () if self.inspection.tracing else drawn.bounded():
@@ -136,13 +153,13 @@ class Losses(Inspector):
         kind, first = drawn.squashed()
         if kind:
             site, seen = sites.blamed(held[first].site if first in held else call.loses(""), call.site)
-            self.inspection.recorder.fact("squashed twice", site, kind=kind, seen=seen)
+            self.inspection.recorder.fact(SquashedTwice(kind=kind, seen=seen), site)
         turned = next((one for name, one in held.items() if name[0] == "w" and drawn.weighs_across(name)), None)
         if turned is not None:
             self._turned += weight
             if self._turned >= UNREACHED_IS_SURE > self._turned - weight:
-                told = {"axis": turned.axis, "shape": str(tuple(turned.array.shape))}
-                self.inspection.recorder.fact("weights turned", turned.site, **told)
+                told = AttentionTransposed(axis=turned.axis, shape=str(tuple(turned.array.shape)))
+                self.inspection.recorder.fact(told, turned.site)
 
     def _look_for_ratios(
         self, drawn: LossKind, held: dict[str, Held], names: dict[str, Any], arrays: dict[str, Any]
@@ -180,9 +197,10 @@ class Losses(Inspector):
             self.inspection.looked["squared"] = {id(arrays[alone[0]])} if kind == "square" else set()
         if len(others) == 1 and not (indices or self.inspection.tracing or stream in self._of_two):
             self._target = stream, others[0], call.site
-        if self._supervised.get(stream) != (told := {"supervised": supervised, "single": drawn.is_single()}):
+        told = Supervision(stream=stream, supervised=supervised, single=drawn.is_single())
+        if self._supervised.get(stream) != told:
             self._supervised[stream] = told
-            recorder.revise("supervision", call.site, stream=stream, **told)
+            recorder.revise(told, call.site)
 
     def forget(self) -> None:
         self._target = None
@@ -194,7 +212,7 @@ class Losses(Inspector):
         self.forget()
         if target is not None and self._is_mask(target[1]):
             self._of_two.add(target[0])
-            self.inspection.recorder.fact("two classes", target[2], stream=target[0])
+            self.inspection.recorder.fact(TwoClasses(stream=target[0]), target[2])
 
     def _is_mask(self, one: Any) -> bool:
         """Tell whether an array holds nothing but zeros and ones, where that can be read."""
@@ -208,7 +226,9 @@ class Losses(Inspector):
         numpy = authored.uses_numpy(call.function)
         self._read_on_host |= {(call.site, name) for name, one in types.items() if numpy or one in self._host}
 
-    def _tell_unreached(self, call: Call, names: list[str], reached: list[str], weight: int, **how: Any) -> None:
+    def _tell_unreached(
+        self, call: Call, names: list[str], reached: list[str], weight: int, *, itself: bool, greedy: list[str]
+    ) -> None:
         """Tell of arguments that reach no loss; one that has reached a single one never counts, nor any longer.
 
         A loss of several tasks takes the labels of one at a time. One that compares an input with `itself` needs none.
@@ -224,9 +244,15 @@ class Losses(Inspector):
             if not told:  # what is taken back is taken back there
                 place, seen = sites.blamed(call.loses(min(sure)), site)
             self._told[site] = sure, place, seen
-            read = sorted(name for name in sure if (site, name) in self._read_on_host)
-            detail = {"names": sorted(sure), "reached": reached, "read": read, "seen": seen, **how}
-            self.inspection.recorder.revise("argument unreached", place, **detail)
+            fact = ArgumentUnused(
+                names=tuple(sorted(sure)),
+                reached=tuple(reached),
+                read=tuple(sorted(name for name in sure if (site, name) in self._read_on_host)),
+                itself=itself,
+                greedy=tuple(greedy),
+                seen=seen,
+            )
+            self.inspection.recorder.revise(fact, place)
 
 
 def is_amount(one: Any) -> bool:

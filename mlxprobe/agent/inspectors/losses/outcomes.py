@@ -14,6 +14,7 @@ from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.protocol.facts.losses import OneOutcome
 
 SURE, FILLED, LOOKS, MOST = 8, 5, 24, 8  # looks, of them where targets are filled, at most; losses of a call
 ENOUGH, PUSHED = 200, 4  # values that were read; looks at which the gradient was not zero
@@ -47,7 +48,7 @@ class Model:
 class Outcomes(Inspector):
     """Hold the targets of MLX's own losses of classes, and what came back for biases that may be the last."""
 
-    emits = ("one outcome",)
+    emits = (OneOutcome,)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -144,10 +145,16 @@ class Outcomes(Inspector):
     def _tell(self, known: Model, site: tuple[str, int]) -> None:
         sure = not known.over and known.head not in known.back and known.pushed.get(known.head, 0) >= PUSHED
         sure = sure and known.looks >= (FILLED if known.filled else SURE) and known.read >= ENOUGH
-        if sure or known.told:
+        if known.value is not None and (sure or known.told):
             known.told = True
-            detail = {"value": known.value, "read": known.read, "filled": known.filled, "classes": known.classes}
-            self.inspection.recorder.revise("one outcome", site, looks=known.looks * sure, **detail)
+            told = OneOutcome(
+                value=known.value,
+                read=known.read,
+                filled=known.filled,
+                classes=known.classes,
+                looks=known.looks * sure,
+            )
+            self.inspection.recorder.revise(told, site)
 
 
 def width(logits: Any, targets: Any) -> int:

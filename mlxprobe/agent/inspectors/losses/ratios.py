@@ -10,6 +10,7 @@ from mlxprobe.agent.inspectors.losses.losses import RATIOS
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.protocol.facts.losses import ProbabilityRatio
 
 LOOKS = 40
 
@@ -17,7 +18,7 @@ LOOKS = 40
 class Ratios(Inspector):
     """Correlate what an exponential takes an argument from with that argument, at the steps that are looked at."""
 
-    emits = ("ratio",)
+    emits = (ProbabilityRatio,)
     builds_on = ("Losses",)
 
     def __init__(self, inspection: Inspection) -> None:
@@ -48,8 +49,9 @@ class Ratios(Inspector):
     def finish(self) -> None:
         for name, looks in self._looks.items():
             if looks:
-                told = {"argument": name, "looks": len(looks), "mean": sum(looks) / len(looks), "most": max(looks)}
-                self.inspection.recorder.revise("ratio", self._sites[name], **told)
+                mean, most = sum(looks) / len(looks), max(looks)
+                told = ProbabilityRatio(argument=name, looks=len(looks), mean=mean, most=most)
+                self.inspection.recorder.revise(told, self._sites[name])
 
 
 def correlation(a: list[float], b: list[float]) -> float | None:

@@ -11,6 +11,7 @@ from mlxprobe.agent.inspectors.losses.losses import BOUNDED
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.protocol.facts.losses import TargetsOutOfReach
 
 ENDS = {"Sigmoid": (0.0, 1.0), "Softmax": (0.0, 1.0), "Tanh": (-1.0, 1.0), "ReLU": (0.0, math.inf)}
 ROUNDED = 0.01  # beyond an end: no more than what a rounding, or a touch of noise, does
@@ -22,7 +23,7 @@ LARGE = 1 << 22  # elements
 class Reaches(Inspector):
     """Read targets that a squared or an absolute error compares with what an activation returns, once evaluated."""
 
-    emits = ("targets beyond",)
+    emits = (TargetsOutOfReach,)
     builds_on = ("Losses",)
     shadows = True
 
@@ -56,6 +57,13 @@ class Reaches(Inspector):
         values = {one for one in graph.numbers(graph.sample(target)) if not low <= one <= high}
         shares = self._looks.setdefault(site, [])
         shares.append(share if len(values) >= VALUES else 0.0)
-        told = {"kind": kind.lower(), "share": min(shares), "low": least, "high": most, "seen": seen}
-        out = sum(one > SHARE for one in shares)
-        self.inspection.recorder.revise("targets beyond", site, looks=len(shares), out=out, **told)
+        told = TargetsOutOfReach(
+            kind=kind.lower(),
+            share=min(shares),
+            low=least,
+            high=most,
+            looks=len(shares),
+            out=sum(one > SHARE for one in shares),
+            seen=seen,
+        )
+        self.inspection.recorder.revise(told, site)

@@ -12,6 +12,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.tails import longest_run, longest_tail, rows_of, tail
 from mlxprobe.agent.looks.taps import Tap, Taps
 from mlxprobe.agent.record.call import Call
+from mlxprobe.protocol.facts.losses import LossShare
 
 TAPS = "taps"  # what the losses of the call under way were reduced from
 SCALE = "scale"  # by what each loss is weighed against a mean of its positions, and the line that reduced it
@@ -26,7 +27,7 @@ class Share:
 
     def __init__(self) -> None:
         self.positions = self.carrying = self.looks = 0
-        self.pairs: dict[tuple[str, str], None] = {}  # a share and its scale, as they are sent: each once
+        self.pairs: dict[tuple[str, str], None] = {}  # a share and its scale, rounded: each once
         self.padding = 0  # positions in the tails of rows that repeat one id, but for the first of each tail
         self.trained = 0  # of these, those that carry loss
         self.read = 0  # positions that padding was looked for among
@@ -42,7 +43,7 @@ class Share:
 class Shares(Inspector):
     """Weigh the positions that a loss is reduced from, once the program has evaluated what came back for them."""
 
-    emits = (".carrying", ".positions", "loss share")
+    emits = (".carrying", ".positions", LossShare)
     shadows = True
     passes = 1
 
@@ -167,24 +168,25 @@ class Shares(Inspector):
         known = {site: one for site, one in self._known.items() if one.positions}  # none of the others has carried loss
         for site, one in known.items():
             recorder.revise(
-                "loss share",
+                LossShare(
+                    positions=one.positions,
+                    carrying=one.carrying,
+                    shares=tuple(float(share) for share, _ in one.pairs),
+                    scales=tuple(float(scale) for _, scale in one.pairs),
+                    padding=one.padding,
+                    trained=one.trained,
+                    read=one.read,
+                    tails=len(one.tails),
+                    id=-1 if one.id is None else one.id,
+                    marked=one.marked,
+                    mark=one.mark,
+                    padded=one.padded,
+                    alone=one.alone,
+                    amounts=self._amounts,
+                    looks=one.looks,
+                    classes=one.classes,
+                ),
                 site,
-                positions=one.positions,
-                carrying=one.carrying,
-                shares=[share for share, _ in one.pairs],
-                scales=[scale for _, scale in one.pairs],
-                padding=one.padding,
-                trained=one.trained,
-                read=one.read,
-                tails=len(one.tails),
-                id=-1 if one.id is None else one.id,
-                marked=one.marked,
-                mark=one.mark,
-                padded=one.padded,
-                alone=one.alone,
-                amounts=self._amounts,
-                looks=one.looks,
-                classes=one.classes,
             )
         totals = {name: sum(getattr(one, name) for one in known.values()) for name in ("positions", "carrying")}
         recorder.channel.send("sheet", values=totals)

@@ -14,6 +14,8 @@ from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.losses import PooledAcross, ScaleInverted, SoftmaxOverAll, SoftmaxOverRows
 
 SURE, KEPT = 2, 8  # gradient calls; what is held of one
 SQUARE, PICTURE = 2, 4  # axes
@@ -26,7 +28,7 @@ LONG = 1.1  # rows that are not of length 1
 class Slips(Inspector):
     """Note such calls within gradient calls, by their shapes, and tell of those that come again."""
 
-    emits = ("down the rows", "no axis", "pooled across", "scale turned")
+    emits = (SoftmaxOverRows, SoftmaxOverAll, PooledAcross, ScaleInverted)
     builds_on = ("Losses",)
     shadows = True
 
@@ -107,16 +109,16 @@ class Slips(Inspector):
         for site, shape in whole.items() if rows > 1 else ():
             pairs = len(shape) == SQUARE and shape[0] == shape[1]  # each row with each other, it may be
             if shape[0] % rows == 0 and not pairs:
-                self._count("no axis", site, shape=str(shape))
+                self._count(SoftmaxOverAll(shape=str(shape)), site)
         targets = self.inspection.looked.get(TARGETS, []) if down else []
         labelled = {one.size for _, _, one in targets if one.size == one.shape[0] and not is_amount(one)}
         for site, shape in down.items():
             if shape[0] in labelled and shape[0] != shape[1] > 1:
-                self._count("down the rows", site, shape=str(shape))
+                self._count(SoftmaxOverRows(shape=str(shape)), site)
         channels = convolved(call.model) if pooled else set()
         for site, shape in pooled.items():
             if shape[-1] in channels and shape[1] not in channels | {1} and shape[2] != shape[3]:
-                self._count("pooled across", site, shape=str(shape))
+                self._count(PooledAcross(shape=str(shape)), site)
 
     called_in_trace = called
 
@@ -127,17 +129,17 @@ class Slips(Inspector):
             if self.inspection.inside:
                 graph.evaluate([query])
             if not graph.pending([query]) and length(query) > LONG:
-                self._count("scale turned", site, scale=scale, features=query.shape[-1])
+                self._count(ScaleInverted(scale=scale, features=query.shape[-1]), site)
 
     def forget(self) -> None:
         self._steep = {}
 
-    def _count(self, name: str, site: tuple[str, int], **detail: Any) -> None:
+    def _count(self, fact: Fact, site: tuple[str, int]) -> None:
         """Count a gradient call: one that is traced stands for all that follow."""
         before = self._calls.get(site, 0)
         self._calls[site] = before + (SURE if self.inspection.tracing else 1)
         if self._calls[site] >= SURE > before:
-            self.inspection.recorder.fact(name, site, **detail)
+            self.inspection.recorder.fact(fact, site)
 
 
 def length(rows: Any) -> float:

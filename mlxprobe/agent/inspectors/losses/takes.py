@@ -16,6 +16,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.protocol.facts.losses import ProbabilitiesGiven, WronglyGiven
 
 SURE, LOOKS = 2, 6  # looks that found it, most of them; those of a line
 HELD, LARGE = 8, 1 << 20  # arrays of a call, and elements of one
@@ -26,7 +27,7 @@ NEAR, CLEAR = 1e-4, 1e-3  # of a loss that is a mean, and of that mean; a mean t
 
 PRODUCTS = {"Matmul", "AddMM", "Convolution", "QuantizedMatmul"}
 
-Judged = dict[str, Any]
+Judged = dict[str, Any]  # fields of the fact; none where nothing is wrong
 Named = dict[str, Any]
 Held = tuple[str, tuple[str, int], str, Any, int]  # a loss, its line, an argument, its array, and an axis
 
@@ -100,7 +101,7 @@ JUDGES: dict[str, tuple[str, dict[str, Callable[[Any, int], Judged]]]] = {
 class Takes(Inspector):
     """Hold what losses are given within a gradient call that is looked at, up to the end of the step."""
 
-    emits = ("misgiven", "probabilities")
+    emits = (WronglyGiven, ProbabilitiesGiven)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -145,8 +146,8 @@ class Takes(Inspector):
             self._looks[site, "label_smoothing"] = 1, 1
             classes = int(given["logits"].shape[given.get("axis", -1)])
             right = 1 - smoothing + smoothing / classes
-            told = {"kind": "smoothed", "smoothing": smoothing, "right": right, "wrong": smoothing / classes}
-            self.inspection.recorder.fact("misgiven", site, **told)
+            told = WronglyGiven(kind="smoothed", smoothing=smoothing, right=right, wrong=smoothing / classes)
+            self.inspection.recorder.fact(told, site)
         if name == "cosine_similarity_loss" and made.size <= LARGE:
             self._similar.append((made, site))
 
@@ -156,9 +157,9 @@ class Takes(Inspector):
             self._drawn += 1
             kind = LossGraph(graph.dot(loss=one)).operation("loss")
             if kind == "Softmax":
-                self.inspection.recorder.fact("probabilities", site)
+                self.inspection.recorder.fact(ProbabilitiesGiven(), site)
             elif kind in PRODUCTS:
-                self.inspection.recorder.fact("misgiven", site, kind="of a layer", loss=name)
+                self.inspection.recorder.fact(WronglyGiven(kind="of a layer", loss=name), site)
 
     def calling(self) -> None:
         self.forget()
@@ -186,8 +187,8 @@ class Takes(Inspector):
         looks, times = looks + 1, times + bool(found)
         self._looks[site, argument] = looks, times
         if times == SURE and looks < 2 * SURE:
-            kind = "probabilities" if found["kind"] == "probabilities" else "misgiven"
-            self.inspection.recorder.fact(kind, site, **detail, **found)
+            is_likely = found["kind"] == "probabilities"
+            self.inspection.recorder.fact(ProbabilitiesGiven() if is_likely else WronglyGiven(**detail, **found), site)
 
 
 def unaltered(similarity: Any, loss: Any) -> Judged:

@@ -12,6 +12,7 @@ from mlxprobe.agent.inspectors.losses.shares import TAPS
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.protocol.facts.losses import Worth
 
 GOOD = r"(?i)adv|return|reward|gain|score|benefit"
 BAD = r"(?i)cost|loss|penal|regret|old|ref|log|prob|neg"
@@ -21,7 +22,7 @@ CLEAR = 0.5  # correlation
 class Worths(Inspector):
     """Hold what came back for the likelihood of each choice beside the argument that says how good it was."""
 
-    emits = ("worth",)
+    emits = (Worth,)
     builds_on = ("Shares",)
     shadows = True
 
@@ -55,12 +56,13 @@ class Worths(Inspector):
         looks = self._looks.setdefault(site, [])
         looks.append(max(along))
         self.inspection.recorder.revise(
-            "worth",
+            Worth(
+                argument=name,
+                looks=len(looks),
+                better=sum(one > CLEAR for one in looks),
+                worse=sum(one < -CLEAR for one in looks),
+            ),
             site,
-            argument=name,
-            looks=len(looks),
-            better=sum(one > CLEAR for one in looks),
-            worse=sum(one < -CLEAR for one in looks),
         )
 
 

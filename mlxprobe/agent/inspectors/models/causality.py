@@ -14,6 +14,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.models import CausalityTested, StateCarriedOver
 
 ROWS = 2  # of the batch: the probe costs four forward passes over them
 CHOSEN_FROM = 16
@@ -27,7 +28,7 @@ class Causality(Inspector):
     bit-equal.
     """
 
-    emits = ("carried over", "causality")
+    emits = (StateCarriedOver, CausalityTested)
     builds_on = ("Indices", "Heard")
     shadows = True
 
@@ -57,7 +58,7 @@ class Causality(Inspector):
                 continue
             model = type(made.module).__name__
             if carries:
-                self.inspection.recorder.fact("carried over", self._site, model=model)
+                self.inspection.recorder.fact(StateCarriedOver(model=model), self._site)
             if leaks is not None:
                 decided = self.inspection.looked.get(ATTENDS, sites.NOWHERE)
                 if leaks and not (decided[1] or self.inspection.attends):  # the next step shows where
@@ -78,7 +79,7 @@ class Causality(Inspector):
 
     def _tell(self, decided: sites.Site, leaks: bool, model: str) -> None:
         site, seen = sites.blamed(decided, self._site)
-        self.inspection.recorder.fact("causality", site, leaks=leaks, model=model, seen=seen)
+        self.inspection.recorder.fact(CausalityTested(leaks=leaks, model=model, seen=seen), site)
 
 
 def outputs(output: Any) -> list[Any]:

@@ -14,19 +14,30 @@ from mlxprobe.agent.inspectors.losses.losses import COMPARED, TARGETS, unique
 from mlxprobe.agent.inspectors.models.heard import Made, put_back
 from mlxprobe.agent.looks.anew import Refused
 from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.looks.inspector import Inspector, missing
 from mlxprobe.agent.looks.probing import CALLS as CALLED
 from mlxprobe.agent.looks.probing import Found, Probe
 from mlxprobe.agent.looks.spreads import deviation
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.fact import Fact
+from mlxprobe.protocol.facts.models import (
+    CallNotRepeated,
+    InputIdle,
+    InputZero,
+    ModesDiffer,
+    OnePlace,
+    OutputsAlike,
+    OutputsCollapsed,
+    RowsMixed,
+)
 
 CALLS = 2  # of a gradient call
 SHUFFLED, ALONE = 8, 3  # rows that came again elsewhere; calls with a single one
 SURE = 2  # looks, so many updates apart at least: what begins as zero is no more
 TAUGHT = 129  # steps, after which outputs that are all alike are no beginning
-BUILT = {"rows mixed", "one place"}  # what a model is built like: whatever it has learned later
+BUILT = {RowsMixed, OnePlace}  # what a model is built like: whatever it has learned later
 FLAT = 0.02  # of the targets' deviation
 WIDE, UNLIKE = 8, 0.3  # numbers of an output; of inputs that differ
 LATER, ALIKE = 64, 0.25  # steps; of the outputs' size: rows whose directions have a cosine of 0.94
@@ -40,7 +51,7 @@ class Dependence(Inspector):
     is left alone, and so is one that is slow.
     """
 
-    emits = ("input idle", "input zero", "modes apart", "one place", "outputs alike", "outputs one", "rows mixed")
+    emits = (InputIdle, InputZero, ModesDiffer, OnePlace, OutputsAlike, OutputsCollapsed, RowsMixed)
     builds_on = ("Losses", "Heard", "Pairs", "Scales")
     shadows = True
 
@@ -92,23 +103,24 @@ class Dependence(Inspector):
             if not any(code is asked for _, asked, _ in self._seen):
                 told = f"{code.co_name} could not be called again with other rows ({why})"
                 site = code.co_filename, code.co_firstlineno
-                self.inspection.recorder.fact("not called again", site, why=told, facts=[*self.emits])
+                facts = tuple(missing(type(self), [type(self)]))
+                self.inspection.recorder.fact(CallNotRepeated(why=told, facts=facts), site)
 
-    def _asks(self, probe: Probe, made: Made, targets: list[Any], step: int) -> dict[str, Callable[[], Found]]:
-        """List by name what is to be asked of a call."""
-        asks: dict[str, Callable[[], Found]] = {"input idle": probe.idle, "one place": probe.places}
+    def _asks(self, probe: Probe, made: Made, targets: list[Any], step: int) -> dict[type[Fact], Callable[[], Found]]:
+        """List by fact what is to be asked of a call."""
+        asks: dict[type[Fact], Callable[[], Found]] = {InputIdle: probe.idle, OnePlace: probe.places}
         if any(one.ndim and one.shape[0] == probe.rows for one in targets):
             shuffled, alone = self.inspection.shuffled >= SHUFFLED, self.inspection.alone >= ALONE
             told = {"shuffled": shuffled or alone, "ordered": not shuffled and alone}
-            asks["rows mixed"] = functools.partial(probe.mixed, **told)
+            asks[RowsMixed] = functools.partial(probe.mixed, **told)
         if step >= TAUGHT:
-            asks["outputs alike"] = functools.partial(probe.spread, targets, FLAT)
-            asks["modes apart"] = functools.partial(probe.apart, FAR)
+            asks[OutputsAlike] = functools.partial(probe.spread, targets, FLAT)
+            asks[ModesDiffer] = functools.partial(probe.apart, FAR)
         whole = [(name, one) for name, one in self._whole if not any(one is target for target in targets)]
         if whole:
-            asks["input zero"] = functools.partial(probe.constant, whole)
+            asks[InputZero] = functools.partial(probe.constant, whole)
         if self._data and (step >= LATER or (made.code, type(made.module)) not in self._widths):
-            asks["outputs one"] = functools.partial(self._narrowed, probe, made, step)
+            asks[OutputsCollapsed] = functools.partial(self._narrowed, probe, made, step)
         return asks
 
     def _probe(self, made: Made, targets: list[Any], step: int) -> None:
@@ -116,7 +128,7 @@ class Dependence(Inspector):
             return
         probe = Probe(made.code, made.function, made.module, (made.args, made.kwargs))
         asks = self._asks(probe, made, targets, step)
-        asked = [ask for name, ask in asks.items() if key(name, made) not in self._settled]
+        asked = [ask for kind, ask in asks.items() if key(kind, made) not in self._settled]
         given = graph.leaves([made.module, made.args, made.kwargs, targets, [one for _, one in self._whole]])
         spares = self.inspection.looks.spares
         if not (probe.rows and asked and spares(CALLED * self._took_s.get(made.code, 0.0))):
@@ -130,9 +142,9 @@ class Dependence(Inspector):
             for turn, ask in enumerate(asked if begun else ()):
                 if turn and not spares(bound.process_time() - began):
                     break  # the rest is asked at a later look
-                for name, one in ask().items():
-                    if self._take(made, name, one) and one is not None:
-                        self._tell(made, name, one[1], probe, restart)
+                for kind, one in ask().items():
+                    if self._take(made, kind, one) and one is not None:
+                        self._tell(made, kind, one[1], probe, restart)
 
     def _narrowed(self, probe: Probe, made: Made, step: int) -> Found:
         """Hold how far the outputs differ from row to row beside how far they did at the first look."""
@@ -140,7 +152,7 @@ class Dependence(Inspector):
         first = self._widths.setdefault((made.code, type(made.module)), now)
         if step < LATER or not 0 < now <= first or not all(self._is_given(one) for one in self._data):
             return {}
-        return {"outputs one": (True, {"now": now, "first": first}) if now < min(ALIKE, 0.75 * first) else None}
+        return {OutputsCollapsed: (True, {"now": now, "first": first}) if now < min(ALIKE, 0.75 * first) else None}
 
     def _is_given(self, one: Any) -> bool:
         """Tell whether a model was given an array of the call's data: nothing is left then to compare outputs with."""
@@ -149,39 +161,41 @@ class Dependence(Inspector):
         alike = [other for other in self._given if (other.shape, other.dtype) == (one.shape, one.dtype)]
         return any(not self.inspection.pending([one, other]) and bool(mx.array_equal(one, other)) for other in alike)
 
-    def _take(self, made: Made, name: str, found: Any) -> bool:
+    def _take(self, made: Made, kind: type[Fact], found: Any) -> bool:
         """Tell whether each look has found it, so often that it is sure; what one has not is settled."""
         updates = self.inspection.recorder.updates
-        looks, first, before = self._seen.get(key(name, made), (0, updates, found))
-        self._seen[key(name, made)] = looks + 1, first, found
+        looks, first, before = self._seen.get(key(kind, made), (0, updates, found))
+        self._seen[key(kind, made)] = looks + 1, first, found
         same = found is not None and found[0] == before[0]
         sure = looks + 1 >= SURE and updates - first >= SURE
-        if not same or (sure and name in BUILT):
-            self._settled.add(key(name, made))
-        if not same and key(name, made) in self._places:
-            self.inspection.recorder.revise(name, self._places[key(name, made)][1], looks=0)
+        if not same or (sure and kind in BUILT):
+            self._settled.add(key(kind, made))
+        if not same and key(kind, made) in self._places:
+            self.inspection.recorder.revise(kind(looks=0), self._places[key(kind, made)][1])
         return same and sure
 
-    def _tell(self, made: Made, name: str, told: dict[str, Any], probe: Probe, restart: Callable[[], None]) -> None:
+    def _tell(
+        self, made: Made, kind: type[Fact], told: dict[str, Any], probe: Probe, restart: Callable[[], None]
+    ) -> None:
         """Tell of it, at the function of the innermost module that does it by itself."""
-        where = self._places.get(key(name, made))
+        where = self._places.get(key(kind, made))
         if where is None:
             one = made
-            if name in ("rows mixed", "input idle"):
+            if kind in (RowsMixed, InputIdle):
                 with own.importable():
                     from mlxprobe.agent.inspectors.models import inner
                 calls = inner.heard(made, restart)
                 idle = next((array for called, array in probe.inputs if called in told.get("names", ())), None)
                 one = (inner.taking(calls, idle) if idle is not None else inner.mixing(calls, restart)) or made
             where = type(one.module).__name__, (one.code.co_filename, one.code.co_firstlineno)
-            self._places[key(name, made)] = where
-        told = {**told, "looks": self._seen[key(name, made)][0], "model": where[0]}
-        self.inspection.recorder.revise(name, where[1], **told)
+            self._places[key(kind, made)] = where
+        fact = kind(**told, looks=self._seen[key(kind, made)][0], model=where[0])
+        self.inspection.recorder.revise(fact, where[1])
 
 
-def key(name: str, made: Made) -> tuple[Any, ...]:
+def key(kind: type[Fact], made: Made) -> tuple[Any, ...]:
     """Name what is asked of the calls of one function of one class."""
-    return name, made.code, type(made.module)
+    return kind, made.code, type(made.module)
 
 
 def width(probe: Probe) -> float:

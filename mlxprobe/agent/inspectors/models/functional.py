@@ -22,6 +22,8 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.record.nesting import Stop
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.data import TargetsFollowInputs
+from mlxprobe.protocol.facts.models import CausalityTested, LossNotRepeated
 
 TRIES, MODELS = 4, 3
 RETURNS = 256
@@ -34,7 +36,7 @@ Returned = tuple[sites.Site, Any, list[Any]]  # a line that returned, what, and 
 class Functional(Inspector):
     """Call a loss function of no model anew, as a gradient call has called it, right after that."""
 
-    emits = ("causality", "loss not called again", "targets follow inputs")
+    emits = (CausalityTested, LossNotRepeated, TargetsFollowInputs)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -57,19 +59,18 @@ class Functional(Inspector):
                     self._tell(call, *found)
                     return
         if again.why and self._tries in (1, TRIES):
-            seen.recorder.fact("loss not called again", call.site, why=again.why)
+            seen.recorder.fact(LossNotRepeated(why=again.why), call.site)
 
     def _tell(self, call: Call, leaks: bool, decided: sites.Site) -> None:
         self._told = True
         recorder = self.inspection.recorder
         site, at = sites.blamed(decided, call.site)
-        recorder.fact("targets follow inputs", call.site)
+        recorder.fact(TargetsFollowInputs(), call.site)
         recorder.fact(
-            "causality",
+            CausalityTested(
+                leaks=leaks, model=call.code.co_name if typed.is_a(call.code, CodeType) else "the loss", seen=at
+            ),
             site,
-            leaks=leaks,
-            model=call.code.co_name if typed.is_a(call.code, CodeType) else "the loss",
-            seen=at,
         )
 
 

@@ -16,6 +16,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.models import ArrayUntrained
 
 SURE = 3  # looks
 MANY = 32  # parameters, and arrays of hidden modules, that are looked at
@@ -52,7 +53,7 @@ class Unowned:
 class Hidden(Inspector):
     """Follow what reaches the loss without being a parameter; what stays the same is never trained."""
 
-    emits = ("array untrained",)
+    emits = (ArrayUntrained,)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -106,8 +107,8 @@ class Hidden(Inspector):
 
     def _tell(self, place: Place) -> None:
         """Tell of all that one line hides; of none, where all have moved."""
-        (site, seen, joins), paths = place, [path for path, (_, other) in self._told.items() if other == place]
-        self.inspection.recorder.revise("array untrained", site, paths=paths, seen=seen, joins=joins)
+        (site, seen, joins), paths = place, tuple(path for path, (_, other) in self._told.items() if other == place)
+        self.inspection.recorder.revise(ArrayUntrained(paths=paths, seen=seen, joins=joins), site)
 
 
 def set_at(one: Unowned, shown: tuple[str, int]) -> tuple[str, int]:

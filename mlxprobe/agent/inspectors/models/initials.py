@@ -12,6 +12,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.protocol.facts.models import InitialDropped
 
 MOST = 1000  # calls
 MAKERS = (
@@ -23,7 +24,7 @@ MAKERS = (
 class Initials(Inspector):
     """Follow what the functions of `nn.init` are given and return, up to the first gradient call."""
 
-    emits = ("initial dropped",)
+    emits = (InitialDropped,)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -59,6 +60,6 @@ class Initials(Inspector):
             if result() is None and id(given()) in parameters:
                 dropped.setdefault(site, []).append(name)
         for site, names in dropped.items():
-            self.inspection.recorder.fact("initial dropped", site, function=f"nn.init.{names[0]}", times=len(names))
+            self.inspection.recorder.fact(InitialDropped(function=f"nn.init.{names[0]}", times=len(names)), site)
 
     called_in_trace = called

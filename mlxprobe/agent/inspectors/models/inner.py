@@ -13,6 +13,7 @@ from mlxprobe.agent.inspectors.models.heard import Made
 from mlxprobe.agent.looks.anew import again
 from mlxprobe.agent.looks.probing import Found, Probe
 from mlxprobe.agent.wrapping.loans import Loans
+from mlxprobe.protocol.facts.models import RowsMixed
 
 MOST = 32  # calls of modules
 CALL = "__call__"
@@ -58,6 +59,6 @@ def mixing(calls: list[Made], restart: Callable[[], None]) -> Made | None:
         probe = Probe(one.code, one.function, one.module, (one.args, one.kwargs))
         rows = probe.rows and probe.begin(restart) and all(shape[:1] == (probe.rows,) for shape in one.shapes)
         found: Found = probe.mixed(shuffled=True, known=True) if rows else {}
-        if found.get("rows mixed"):
+        if found.get(RowsMixed):
             return one
     return None

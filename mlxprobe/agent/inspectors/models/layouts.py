@@ -15,6 +15,7 @@ from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.protocol.facts.models import ChannelsFirst, HeadsSwapped, Reshaped, RowsSecond, TimeFirst
 
 SMOOTH, ROUGH = 0.5, 0.25
 ENOUGH_LENGTH = 4
@@ -32,7 +33,7 @@ class Layouts(Inspector):
     So they do where a recurrent layer is given time first, and takes that for the rows of a batch.
     """
 
-    emits = ("channels first", "heads turned", "reshaped", "rows second", "time first")
+    emits = (ChannelsFirst, HeadsSwapped, Reshaped, RowsSecond, TimeFirst)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -75,7 +76,7 @@ class Layouts(Inspector):
         steps = self._reshaped.setdefault(site, set())
         steps.add(self.inspection.recorder.step)
         if len(steps) == RESHAPED:
-            self.inspection.recorder.fact("reshaped", site, before=str(tuple(before)), after=str(tuple(after)))
+            self.inspection.recorder.fact(Reshaped(before=str(tuple(before)), after=str(tuple(after))), site)
 
     def _rope(self, original: Callable[..., Any]) -> Callable[..., Any]:
         seen, given = self.inspection, Given(original, "a")
@@ -102,7 +103,7 @@ class Layouts(Inspector):
             if shape[0] in rows and shape[1] in lengths and shape[2] not in lengths and self._heads < SURE:
                 self._heads += 1
                 if self._heads == SURE:
-                    self.inspection.recorder.fact("heads turned", site, shape=str(shape), heads=shape[2])
+                    self.inspection.recorder.fact(HeadsSwapped(shape=str(shape), heads=shape[2]), site)
                 return
 
     called_in_trace = called
@@ -114,7 +115,7 @@ class Layouts(Inspector):
             if axis == 0 and x.shape[0] not in lengths and x.shape[1] in lengths and self._rows < SURE:
                 self._rows += 1
                 if self._rows == SURE:
-                    self.inspection.recorder.fact("rows second", site, shape=str(tuple(x.shape)), rows=x.shape[1])
+                    self.inspection.recorder.fact(RowsSecond(shape=str(tuple(x.shape)), rows=x.shape[1]), site)
 
     def _listens(self) -> bool:
         seen = self.inspection
@@ -145,9 +146,8 @@ class Layouts(Inspector):
             except ValueError:
                 x, layer = given(args, kwargs)
                 if len(typed.shape(x)) == 3 and x.shape[1] == layer.weight.shape[2] != x.shape[2]:
-                    self.inspection.recorder.fact(
-                        "channels first", sites.calling(), shape=str(tuple(x.shape)), channels=layer.weight.shape[2]
-                    )
+                    told = ChannelsFirst(shape=str(tuple(x.shape)), channels=layer.weight.shape[2])
+                    self.inspection.recorder.fact(told, sites.calling())
                 raise
 
         return __call__
@@ -166,8 +166,9 @@ class Layouts(Inspector):
             if other > SMOOTH and time < ROUGH:
                 self._seen += 1
                 if self._seen == SURE:
-                    name = "channels first" if axis else "time first"
-                    self.inspection.recorder.fact(name, site, shape=str(tuple(x.shape)), time=time, channels=other)
+                    kind = ChannelsFirst if axis else TimeFirst
+                    told = kind(shape=str(tuple(x.shape)), time=time, channels=other)
+                    self.inspection.recorder.fact(told, site)
 
 
 def is_users(above: int) -> bool:

@@ -11,6 +11,7 @@ from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.models.modules import keeps
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wire import bound
+from mlxprobe.protocol.facts.models import TrainingMode
 
 SURE = 2  # passes in training mode
 SELDOM = 4  # steps for each pass
@@ -66,13 +67,13 @@ class Modes:
         steps = self._steps.setdefault(kind, set())
         steps.add(recorder.step)
         if len(steps) >= SURE and len(steps) * SELDOM <= recorder.step:
-            recorder.fact("training mode", loop() or sites.calling(), kind=kind)
+            recorder.fact(TrainingMode(kind=kind), loop() or sites.calling())
 
     def finish(self) -> None:
         """Tell of a pass with dropout after the last gradient call: a test."""
         gradients, site = self._last
         if gradients == self._recorder.gradients and self._recorder.step >= TRAINED:
-            self._recorder.fact("training mode", site, kind="dropout")
+            self._recorder.fact(TrainingMode(kind="dropout"), site)
 
 
 def users() -> list[FrameType]:

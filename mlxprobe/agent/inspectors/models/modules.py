@@ -16,6 +16,7 @@ from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.protocol.facts.models import DroppedOut, EvaluationMode, LastBatch, ParameterOverwritten
 
 SURE = 3  # looks
 MANY = 32  # parameters that are looked behind
@@ -29,7 +30,7 @@ Idle = dict[str, dict[str, int]]  # by kind, the modules that are in evaluation 
 class Modules(Inspector):
     """Look at the modules of the model that a gradient is taken of."""
 
-    emits = ("dropped out", "evaluation mode", "last batch", "parameter overwritten")
+    emits = (DroppedOut, EvaluationMode, LastBatch, ParameterOverwritten)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -127,8 +128,8 @@ class Modules(Inspector):
             self.inspection.wanted = self.inspection.wanted or self._modes[kind] < SURE
             if self._modes[kind] == SURE:
                 place, seen = sites.blamed(self._since(set(modules.values())), site)
-                paths = list(modules)[:5]
-                self.inspection.recorder.fact("evaluation mode", place, kind=kind, paths=paths, seen=seen)
+                paths = tuple(modules)[:5]
+                self.inspection.recorder.fact(EvaluationMode(kind=kind, paths=paths, seen=seen), place)
 
     def _tell_dropped(self, model: Any, site: tuple[str, int]) -> None:
         """Tell once of dropout that leaves next to nothing: where a layer is an attribute, at the line that sets it."""
@@ -144,8 +145,8 @@ class Modules(Inspector):
             above, _, attribute = paths[0].rpartition(".")
             parent = dict(model.named_modules()).get(above, model)
             place, seen = sites.blamed(authored.assignment(parent, attribute, site[0]), site)
-            told = {"paths": paths[:5], "kept": min(kept[path] for path in paths), "seen": seen}
-            self.inspection.recorder.fact("dropped out", place, **told)
+            least = min(kept[path] for path in paths)
+            self.inspection.recorder.fact(DroppedOut(paths=tuple(paths[:5]), kept=least, seen=seen), place)
 
     def _tell_hasty(self, model: Any) -> None:
         """Tell of batch normalisation whose running statistics are hardly more than those of the last batch."""
@@ -153,7 +154,7 @@ class Modules(Inspector):
         for made, site in self._hasty:
             layer = made()
             if id(layer) in paths and layer.training and layer.momentum > MOSTLY_NEW:
-                self.inspection.recorder.fact("last batch", site, path=paths[id(layer)], momentum=layer.momentum)
+                self.inspection.recorder.fact(LastBatch(path=paths[id(layer)], momentum=layer.momentum), site)
 
     def _since(self, modules: set[int]) -> tuple[str, int]:
         """Return the line that last called for evaluation mode of what holds any of these modules."""
@@ -177,7 +178,7 @@ class Modules(Inspector):
         elif self._written == SURE - 1:
             cause = next((self._writes.sites[path] for path in written if path in self._writes.sites), sites.NOWHERE)
             site, seen = sites.blamed(cause, call.site)
-            self.inspection.recorder.fact("parameter overwritten", site, paths=written[:5], seen=seen)
+            self.inspection.recorder.fact(ParameterOverwritten(paths=tuple(written[:5]), seen=seen), site)
 
 
 def idle(model: Any) -> Idle:

@@ -16,6 +16,8 @@ from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
+from mlxprobe.protocol.facts.losses import EvaluationNotFinite
+from mlxprobe.protocol.facts.models import StatisticsUpdatedFrozen, TrainingMode, UnevaluatedPass
 
 BESIDE, FED = 4, 40
 MANY = 8  # losses in a row that nothing evaluated
@@ -26,7 +28,7 @@ FLOOR_BYTES = 1_000_000
 class Passes(Inspector):
     """Hear of MLX's losses, and follow those that nothing takes a gradient of."""
 
-    emits = ("evaluation not finite", "frozen statistics", "training mode", "unevaluated pass")
+    emits = (EvaluationNotFinite, StatisticsUpdatedFrozen, TrainingMode, UnevaluatedPass)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -175,7 +177,7 @@ class Passes(Inspector):
                         self._modes.passed("batch normalisation")
             elif nesting.depth and self.inspection.due and layer.training and is_frozen(layer):
                 site, seen_at = sites.blamed(self.inspection.recorder.freeze_site, sites.calling())
-                self.inspection.recorder.fact("frozen statistics", site, seen=seen_at)
+                self.inspection.recorder.fact(StatisticsUpdatedFrozen(seen=seen_at), site)
             return original(layer, *args, **kwargs)
 
         return __call__
@@ -209,7 +211,7 @@ class Passes(Inspector):
             if peak > FACTOR * self._highest > 0:
                 small = peak <= FACTOR * self._highest + FLOOR_BYTES
                 self.inspection.recorder.fact(
-                    "unevaluated pass", site, losses=row, before_bytes=self._highest, peak_bytes=peak, small=small
+                    UnevaluatedPass(losses=row, before_bytes=self._highest, peak_bytes=peak, small=small), site
                 )
 
 

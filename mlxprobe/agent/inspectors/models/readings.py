@@ -9,6 +9,7 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.record.facts import deaf
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wire import bound
+from mlxprobe.protocol.facts.losses import EvaluationNotFinite
 
 MOST = 256  # losses of a pass that are known again
 
@@ -24,7 +25,7 @@ class Readings:
         self._finite = False  # whether any scalar that was read in it is
         self._passes = self._bad = self._last_bad = 0
         self._site = sites.NOWHERE
-        self._told: dict[str, Any] = {}
+        self._told = "", False  # what was read, and whether it is a loss
 
     def passes(self) -> None:
         """A trained model is called, or a loss computed, outside of any gradient."""
@@ -56,15 +57,16 @@ class Readings:
             self._bad += self._last_bad != self._passes
             self._last_bad = self._passes
             self._site = sites.calling()
-            self._told = {"value": str(known), "loss": is_loss or (self._computed and not self._finite)}
+            self._told = str(known), is_loss or (self._computed and not self._finite)
             self.tell()
 
     def tell(self) -> None:
         """Tell how many passes were not finite, and whether the last one was."""
         if self._bad:
             last = self._last_bad == self._passes
-            told = {"passes": self._passes, "bad": self._bad, "last": last, **self._told}
-            self._recorder.revise("evaluation not finite", self._site, **told)
+            value, loss = self._told
+            told = EvaluationNotFinite(passes=self._passes, bad=self._bad, last=last, value=value, loss=loss)
+            self._recorder.revise(told, self._site)
 
 
 def number(array: Any, value: Any) -> float | None:

@@ -13,6 +13,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
+from mlxprobe.protocol.facts.models import RowByRow
 
 MANY = 24  # calls within one gradient call
 LARGE = 1 << 20  # elements of the array that rows are sought in
@@ -23,7 +24,7 @@ NEAR = 1e-3  # of the outputs' size
 class Rowwise(Inspector):
     """Give a model some of the rows that it was given one by one together, and compare what it returns."""
 
-    emits = ("row by row",)
+    emits = (RowByRow,)
     builds_on = ("Heard",)
     shadows = True
 
@@ -56,7 +57,7 @@ class Rowwise(Inspector):
             if same and seen.often_at is not None:
                 self._settled.add(first.code)
                 name, site = type(first.module).__name__, seen.often_at
-                seen.recorder.fact("row by row", site, times=often[key], together=len(alike), model=name)
+                seen.recorder.fact(RowByRow(times=often[key], together=len(alike), model=name), site)
 
     def _same(self, calls: list[Made], data: list[Any]) -> bool:
         """Tell whether rows of what the gradient call was given have the same outputs where they are given together."""

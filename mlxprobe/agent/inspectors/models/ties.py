@@ -13,6 +13,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.models import TieParted
 
 MOST = 4  # models
 UPDATES = 3  # by then a tie that is made anew after each is known
@@ -39,7 +40,7 @@ class Tie:
 class Ties(Inspector):
     """See at a model's first update whether two such parameters are the same, and later whether they still are."""
 
-    emits = ("tie parted",)
+    emits = (TieParted,)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -56,9 +57,9 @@ class Ties(Inspector):
                 tie.held = tie.now()
             elif tie.updates + UPDATES <= updates and tie.model() is model and self._same(tie.now()) is False:
                 self._ties.remove(tie)
-                module = [owner(model, path) for path in tie.paths]
-                told = {"one": tie.paths[0], "other": tie.paths[1], "kinds": [type(one).__name__ for one in module]}
-                self.inspection.recorder.fact("tie parted", tie.site, **told)
+                kinds = tuple(type(owner(model, path)).__name__ for path in tie.paths)
+                told = TieParted(one=tie.paths[0], other=tie.paths[1], kinds=kinds)
+                self.inspection.recorder.fact(told, tie.site)
                 break
 
     def forget(self) -> None:

@@ -14,6 +14,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.protocol.facts.models import OneLayer, UnitsAlike
 
 MOST, LARGE = 4, 1 << 20  # matrices, and their elements
 FEWEST = 3  # units: two may be meant to be alike
@@ -24,7 +25,7 @@ SURE, LOOKS = 4, 24
 class Units(Inspector):
     """Compare the rows of a few matrices of weights with their first, at the looks at which they have moved."""
 
-    emits = ("one layer", "units alike")
+    emits = (OneLayer, UnitsAlike)
     shadows = True
     passes = 1
 
@@ -42,8 +43,8 @@ class Units(Inspector):
         self._shared.follow()
 
     def called(self, call: Call) -> None:
-        for place, told, same in self._shared.leave():
-            self.inspection.recorder.revise("one layer", place, same=same, **told)
+        for place, told in self._shared.leave():
+            self.inspection.recorder.revise(told, place)
         if call.model is not None:
             self._tell_one_layer(call.model, call.site)
             self._compare(call.model, call.site)
@@ -59,8 +60,8 @@ class Units(Inspector):
         self._searched.add(id(model))
         for path, entries in one_layer(model)[:MOST]:
             place, seen = sites.blamed(set_at(model, path, site[0]), site)
-            told = {"path": path, "places": len(entries), "kind": type(entries[0]).__name__, "seen": seen}
-            self.inspection.recorder.fact("one layer", place, **told)
+            told = OneLayer(path=path, places=len(entries), kind=type(entries[0]).__name__, seen=seen)
+            self.inspection.recorder.fact(told, place)
             self._shared.add(entries[0], place, told)
 
     def training(self, model: Any, optimizer: Any) -> None:
@@ -87,8 +88,8 @@ class Units(Inspector):
             self._told = True
             shape = next(tuple(one.shape) for path, one in named if path in alike)
             made, seen = sites.blamed(self.inspection.recorder.set_site, site)
-            told = {"path": alike[0].partition(" ")[2], "units": shape[0], "looks": self._alike[alike[0]], "seen": seen}
-            self.inspection.recorder.fact("units alike", made, **told)
+            path, looks = alike[0].partition(" ")[2], self._alike[alike[0]]
+            self.inspection.recorder.fact(UnitsAlike(path=path, units=shape[0], looks=looks, seen=seen), made)
 
     def _follow(self, path: str, one: Any) -> None:
         """Count the looks at which all rows were alike and had moved; one that is not, and it is over."""
@@ -107,11 +108,11 @@ class Shared:
     """Layers that stand at several places, each followed through one gradient call: whether its inputs are one."""
 
     def __init__(self) -> None:
-        self._layers: list[tuple[Any, sites.Site, dict[str, Any]]] = []
+        self._layers: list[tuple[Any, sites.Site, OneLayer]] = []
         self._followed: list[tuple[type, Any]] = []  # classes, with what they are called by
         self._given: list[tuple[Any, Any]] = []  # layers, with what each was called with
 
-    def add(self, layer: Any, place: sites.Site, told: dict[str, Any]) -> None:
+    def add(self, layer: Any, place: sites.Site, told: OneLayer) -> None:
         """Follow one through the next call."""
         self._layers.append((layer, place, told))
 
@@ -130,15 +131,19 @@ class Shared:
 
         return __call__
 
-    def leave(self) -> list[tuple[sites.Site, dict[str, Any], int]]:
-        """Give their classes back; list those that were called with one input more than once, and how often."""
+    def leave(self) -> list[tuple[sites.Site, OneLayer]]:
+        """Give their classes back; tell of those that were called with one input more than once, and how often."""
         for kind, original in self._followed:
             kind.__call__ = original  # type: ignore[method-assign]
         times = Counter((id(layer), id(one)) for layer, one in self._given)
         most = [
             max([count for (of, _), count in times.items() if of == id(one)], default=0) for one, _, _ in self._layers
         ]
-        found = [(place, told, same) for (_, place, told), same in zip(self._layers, most, strict=True) if same > 1]
+        found = [
+            (place, OneLayer(**told.as_given(), same=same))
+            for (_, place, told), same in zip(self._layers, most, strict=True)
+            if same > 1
+        ]
         self._layers, self._followed, self._given = ([] if self._followed else self._layers), [], []
         return found
 

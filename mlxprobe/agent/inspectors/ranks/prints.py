@@ -12,6 +12,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.ranks import ParametersHashed, ReducedInVain
 
 MANY = 4  # parameters
 TOLD = 24  # elements, which tell how far apart ranks are
@@ -20,7 +21,7 @@ TOLD = 24  # elements, which tell how far apart ranks are
 class Prints(Inspector):
     """Take some elements of a few parameters as a step finds them, where their program has evaluated them."""
 
-    emits = ("parameters hashed", "reduced in vain")
+    emits = (ParametersHashed, ReducedInVain)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -62,7 +63,7 @@ class Prints(Inspector):
         """Tell whether the last step has reduced all parameters, and nothing came of it."""
         recorder = self.inspection.recorder
         if self._has_model and recorder.reductions.has_met(recorder.under_way) and not recorder.reductions.taken:
-            recorder.revise("reduced in vain", self._site, at=recorder.under_way)
+            recorder.revise(ReducedInVain(at=recorder.under_way), self._site)
 
     def _tell(self, step: int) -> None:
         arrays = self._arrays
@@ -74,13 +75,14 @@ class Prints(Inspector):
         values = [value for one in arrays.values() for value in graph.numbers(graph.sample(one))]
         told = values[:: -(-len(values) // TOLD)]
         self.inspection.recorder.revise(
-            "parameters hashed",
+            ParametersHashed(
+                at=step,
+                of=" ".join(arrays)[:200],
+                bits=f"{zlib.crc32(struct.pack(f'{len(values)}f', *values)):08x}",
+                values=tuple(float(f"{value:.6g}") for value in told),
+                elements=self._elements,
+            ),
             self._site,
-            at=step,
-            of=" ".join(arrays)[:200],
-            bits=f"{zlib.crc32(struct.pack(f'{len(values)}f', *values)):08x}",
-            values=[f"{value:.6g}" for value in told],
-            elements=self._elements,
         )
 
     def forget(self) -> None:

@@ -18,6 +18,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.ranks import GradientsRead, StatisticsRead
 
 MANY = 4  # parameters
 TOLD = 20  # elements of each gradient: more than unknown weights
@@ -28,7 +29,7 @@ SHARDED = "mlx.nn.layers.distributed"
 class Reduced(Inspector):
     """Take some elements of a few gradients at the steps that all ranks look at, once their program has them."""
 
-    emits = ("gradients read", "statistics read")
+    emits = (GradientsRead, StatisticsRead)
     builds_on = ("Shares",)
 
     def __init__(self, inspection: Inspection) -> None:
@@ -86,19 +87,20 @@ class Reduced(Inspector):
         known = self.inspection.looked.get(SCALE, [])
         scale, site = known[0] if len(known) == 1 and len(self._calls) == 1 else (0.0, sites.NOWHERE)
         self.inspection.recorder.revise(
-            "gradients read",
+            GradientsRead(
+                at=step,
+                of=" ".join(paths)[:200],
+                calls=len(self._calls),
+                values=tuple(float(f"{value:.7g}") for one in some for value in one),
+                sizes=tuple(map(len, some[: len(paths)])),
+                batch=tuple(f"{digest(one)[-1]:08x}" for one in self._batch),
+                rows=self._rows,
+                sharded=self._sharded,
+                optimizer=self._kind,
+                scale=scale,
+                scaled_at=f"{site[0]}:{site[1]}",
+            ),
             self._site,
-            at=step,
-            of=" ".join(paths)[:200],
-            calls=len(self._calls),
-            values=[f"{value:.7g}" for one in some for value in one],
-            sizes=[str(len(one)) for one in some[: len(paths)]],
-            batch=[f"{digest(one)[-1]:08x}" for one in self._batch],
-            rows=self._rows,
-            sharded=self._sharded,
-            optimizer=self._kind,
-            scale=scale,
-            scaled_at=f"{site[0]}:{site[1]}",
         )
 
     def finish(self) -> None:
@@ -109,9 +111,13 @@ class Reduced(Inspector):
             if len(held) == len(graph.STATISTICS) and self.inspection.count("statistics", held) == 0:
                 mean, variance = graph.numbers_each([graph.sample(each) for each in held])
                 step = -(-len(mean) // TOLD)
-                told = {"mean": [f"{value:.5g}" for value in mean[::step]], "rows": self._rows}
-                told["deviation"] = [f"{max(value, 0.0) ** 0.5:.5g}" for value in variance[::step]]
-                self.inspection.recorder.revise("statistics read", self._site, path=path, **told)
+                told = StatisticsRead(
+                    path=path,
+                    mean=tuple(float(f"{value:.5g}") for value in mean[::step]),
+                    deviation=tuple(float(f"{max(value, 0.0) ** 0.5:.5g}") for value in variance[::step]),
+                    rows=self._rows,
+                )
+                self.inspection.recorder.revise(told, self._site)
                 return
 
     def forget(self) -> None:

@@ -12,6 +12,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.protocol.facts.ranks import BatchMade, ModelMade, Rounds
 
 MODULES, SITES = 1000, 4
 
@@ -19,7 +20,7 @@ MODULES, SITES = 1000, 4
 class Whence(Inspector):
     """Read them off the source at a few gradient calls, where there are other ranks."""
 
-    emits = ("batch made", "model made", "rounds")
+    emits = (BatchMade, ModelMade, Rounds)
     passes = 1
 
     def __init__(self, inspection: Inspection) -> None:
@@ -60,7 +61,7 @@ class Whence(Inspector):
         recorder, made = self.inspection.recorder, self._made.get(id(call.model))
         if made is not None:
             site, seed, seeded = made
-            recorder.revise("model made", site, seed=seed, seeded=sites.brief(seeded))
+            recorder.revise(ModelMade(seed=seed, seeded=sites.brief(seeded)), site)
         batch = [name for name, one in unique(call.data) if one.ndim > 1]
         with own.importable():
             from mlxprobe.agent.code import exits
@@ -68,6 +69,6 @@ class Whence(Inspector):
 
             way = exits.around(sites.way()[0])
             place = built.datum(call, batch[0]) if batch else sites.NOWHERE
-        recorder.revise("rounds", call.site, left=way[0], skipped=way[1], made=way[2])
+        recorder.revise(Rounds(left=tuple(way[0]), skipped=tuple(way[1]), made=tuple(way[2])), call.site)
         if place[1]:
-            recorder.revise("batch made", place)
+            recorder.revise(BatchMade(), place)

@@ -15,6 +15,14 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
+from mlxprobe.protocol.facts.updates import (
+    CopyUnmoved,
+    FollowerSlow,
+    FollowerUnmoved,
+    NeverTaught,
+    SetToTheSame,
+    WeightsBack,
+)
 
 MOST, VARIED = 4, 4  # models; values of a parameter that is no constant
 SURE, LONG = 4, 100  # looks, and updates
@@ -26,7 +34,7 @@ BACK = 0.1  # of the way that the weights have come
 class Copies(Inspector):
     """Keep some elements of what a model begins with, and hold what others have, and what it ends with, beside them."""
 
-    emits = ("copy unmoved", "follower slow", "follower unmoved", "never taught", "set to the same", "weights back")
+    emits = (CopyUnmoved, FollowerSlow, FollowerUnmoved, NeverTaught, SetToTheSame, WeightsBack)
     builds_on = ("Passes",)
 
     def __init__(self, inspection: Inspection) -> None:
@@ -99,15 +107,15 @@ class Copies(Inspector):
         unmoved = [self._names[key] for key, looks in self._unmoved.items() if looks >= SURE and moved]
         if unmoved:
             name = next(filter(FOLLOWER.search, unmoved), "")
-            told = "follower unmoved" if name else "copy unmoved"
-            recorder.fact(told, self._site, called=name, updates=recorder.updates)
+            kind = FollowerUnmoved if name else CopyUnmoved
+            recorder.fact(kind(called=name, updates=recorder.updates), self._site)
         for key in [key for key, looks in self._same.items() if moved and looks >= SURE]:
             self._tell_of_same(key)
         for key, (model, first) in self._first.items():
             last, end = self._last.get(key, []), self._read(model().parameters(), key) if model() is not None else []
             if len(last) == len(end) == len(first) and 0 <= math.dist(end, first) < BACK * math.dist(last, first):
                 way = math.dist(end, first) / math.dist(last, first)
-                recorder.fact("weights back", self._site, way=way, updates=recorder.updates)
+                recorder.fact(WeightsBack(way=way, updates=recorder.updates), self._site)
         self._tell_of_slow()
 
     def _tell_of_slow(self) -> None:
@@ -125,7 +133,7 @@ class Copies(Inspector):
                     way = math.dist(mine, first) / (math.dist(end, first) or math.inf) if alike else 0.0
                     if 0 < way < SLOW:
                         site = recorder.set_sites.get(key, self._site)
-                        recorder.fact("follower slow", site, way=way, updates=recorder.updates)
+                        recorder.fact(FollowerSlow(way=way, updates=recorder.updates), site)
 
     @staticmethod
     def _name(model: Any) -> str:
@@ -137,6 +145,6 @@ class Copies(Inspector):
         """Tell of another that has kept its numbers: each time that it was given some, or since it was made."""
         recorder, times = self.inspection.recorder, self._set.get(key, 0)
         if times >= LONG and key in recorder.set_sites:
-            recorder.fact("set to the same", recorder.set_sites[key], times=times)
+            recorder.fact(SetToTheSame(times=times), recorder.set_sites[key])
         elif not times and key not in recorder.loaded_into and self._unmoved[key] < 0:
-            recorder.fact("never taught", self._site, updates=recorder.updates)
+            recorder.fact(NeverTaught(updates=recorder.updates), self._site)

@@ -14,6 +14,7 @@ from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.protocol.facts.models import FrozenStatisticsMoved
 
 MOST = 4  # layers that are looked at
 SURE, FAR = 2, 1.0  # looks, and standard deviations
@@ -43,7 +44,7 @@ class First:
 class Drifts(Inspector):
     """Follow the running means of frozen batch normalisation, as long as it is frozen and its weights stay."""
 
-    emits = ("statistics moved",)
+    emits = (FrozenStatisticsMoved,)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -110,7 +111,7 @@ class Drifts(Inspector):
         if first.far >= SURE and not self._told:
             self._told = True
             site, seen = sites.blamed(self.inspection.recorder.freeze_site, self._site)
-            self.inspection.recorder.fact("statistics moved", site, path=path, moved=moved, seen=seen)
+            self.inspection.recorder.fact(FrozenStatisticsMoved(path=path, moved=moved, seen=seen), site)
 
 
 def arrays_of(layer: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.loans import Loans
+from mlxprobe.protocol.facts.work import ResultDropped
 
 FUNCTIONS = ("clip", "where", "maximum", "minimum", "add", "subtract", "multiply", "divide", "put_along_axis", "sort")
 AT = ("add", "subtract", "multiply", "divide", "maximum", "minimum")
@@ -22,7 +23,7 @@ STORED = 16
 class Dropped(Inspector):
     """Hear of what ports of other frameworks mean to change in place, while a step is looked at."""
 
-    emits = ("result dropped",)
+    emits = (ResultDropped,)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -62,7 +63,7 @@ class Dropped(Inspector):
     def _hear(self, name: str) -> None:
         lost = losing()
         if lost is not None and lost.at < 0:
-            self.inspection.recorder.fact("result dropped", lost.site, of=name)
+            self.inspection.recorder.fact(ResultDropped(of=name), lost.site)
         elif lost is not None and len(self._stored) < STORED:
             self._stored.setdefault((lost.code, lost.at), (lost, name))
 
@@ -70,7 +71,7 @@ class Dropped(Inspector):
         self._loans.give_back()
         for key, (lost, name) in self._stored.items():
             if key not in self._known and dies(*key):
-                self.inspection.recorder.fact("result dropped", lost.site, of=name)
+                self.inspection.recorder.fact(ResultDropped(of=name), lost.site)
         self._known |= self._stored.keys()
 
     def forget(self) -> None:

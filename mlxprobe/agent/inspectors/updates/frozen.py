@@ -15,6 +15,9 @@ from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.protocol.facts.gradients import GradientMissing
+from mlxprobe.protocol.facts.models import ModulesUnowned
+from mlxprobe.protocol.facts.updates import FrozenChanged, FrozenUpdated
 
 MISSING_IS_SURE = 4
 FROZEN = 6
@@ -23,7 +26,7 @@ FROZEN = 6
 class Frozen(Inspector):
     """Compare the gradients that an optimizer gets with the model's trainable parameters."""
 
-    emits = ("frozen changed", "frozen updated", "gradient missing", "modules unowned")
+    emits = (FrozenChanged, FrozenUpdated, GradientMissing, ModulesUnowned)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -86,7 +89,7 @@ class Frozen(Inspector):
     def _tell(self, frozen: list[str]) -> None:
         if frozen:
             self._reported = True
-            self.inspection.recorder.fact("frozen updated", self._site, paths=frozen[:5], count=len(frozen))
+            self.inspection.recorder.fact(FrozenUpdated(paths=tuple(frozen[:5]), count=len(frozen)), self._site)
 
     def _compare(self) -> None:
         """Compare a few frozen parameters with what they were; batch statistics are meant to change."""
@@ -110,11 +113,11 @@ class Frozen(Inspector):
         self._frozen = values
         recorder = self.inspection.recorder
         if changed and self._are_of(tree, {path: values[path] for path in changed}):
-            recorder.fact(
-                "frozen updated", self._tree_site, paths=changed[:5], count=sum(one in tree for one, _ in every)
-            )
+            count = sum(one in tree for one, _ in every)
+            recorder.fact(FrozenUpdated(paths=tuple(changed[:5]), count=count), self._tree_site)
         elif changed:
-            recorder.fact("frozen changed", recorder.set_sites.get(id(model), recorder.gradient_site), paths=changed)
+            site = recorder.set_sites.get(id(model), recorder.gradient_site)
+            recorder.fact(FrozenChanged(paths=tuple(changed)), site)
 
     def _are_of(self, tree: dict[str, Any], values: dict[str, list[float]]) -> bool:
         """Tell whether an optimizer's tree has the very values that a model has: a teacher's are others."""
@@ -129,7 +132,7 @@ class Frozen(Inspector):
     def called(self, call: Call) -> None:
         self._differentiated |= {path for path, _ in graph.named_leaves(call.parameters)}
         if call.model is not None and self._model is None and (hidden := unowned(call.model)):
-            self.inspection.recorder.fact("modules unowned", call.site, paths=hidden[:5], count=len(hidden))
+            self.inspection.recorder.fact(ModulesUnowned(paths=tuple(hidden[:5]), count=len(hidden)), call.site)
         if call.model is not None:
             self._model = bound.ref(call.model)
         if call.model is not None and not graph.named_leaves(call.model.trainable_parameters()):
@@ -168,7 +171,7 @@ class Frozen(Inspector):
         missing = sorted(trainable - known - given)
         if missing and updates + 1 >= MISSING_IS_SURE and id(model) not in self._told:
             self._told.add(id(model))
-            self.inspection.recorder.fact("gradient missing", None, paths=missing[:5], count=len(missing))
+            self.inspection.recorder.fact(GradientMissing(paths=tuple(missing[:5]), count=len(missing)))
 
 
 def unowned(model: Any) -> list[str]:

@@ -9,6 +9,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.protocol.facts.updates import WeightsDecayed
 
 MOST = 4  # matrices
 ENOUGH_LOOKS, LOOKS = 4, 40
@@ -18,7 +19,7 @@ GONE = 0.1  # of what it was
 class Norms(Inspector):
     """Read some elements of the largest matrices that are trained, where they are evaluated."""
 
-    emits = ("weights left",)
+    emits = (WeightsDecayed,)
     passes = 1
 
     def __init__(self, inspection: Inspection) -> None:
@@ -45,7 +46,7 @@ class Norms(Inspector):
         if is_gone or self._told:
             self._told = True
             share = max(shares) if is_gone else 1.0
-            self.inspection.recorder.revise("weights left", call.site, share=share, gone=len(shares) * is_gone)
+            self.inspection.recorder.revise(WeightsDecayed(share=share, gone=len(shares) * is_gone), call.site)
 
 
 def size(array: Any) -> float:

@@ -14,6 +14,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.protocol.facts.updates import GradientsUnused, ParametersUnchanged
 
 MANY = 8
 UNCHANGED_IS_SURE = 4
@@ -54,7 +55,7 @@ class Held:
 class Parameters(Inspector):
     """Compare a few small parameters with what they were at the last look."""
 
-    emits = ("gradients unused", "parameters unchanged")
+    emits = (GradientsUnused, ParametersUnchanged)
     builds_on = ("Gradients",)
 
     def __init__(self, inspection: Inspection) -> None:
@@ -140,13 +141,13 @@ class Parameters(Inspector):
             self._unchanged[key] = looks + 1
             if looks + 1 >= UNCHANGED_IS_SURE and self.inspection.looked.get("gradient") != 0.0:
                 site, _ = self._told.setdefault(key, (held.site, held.model))
-                recorder.revise("parameters unchanged", site, looks=looks + 2)
+                recorder.revise(ParametersUnchanged(looks=looks + 2), site)
         elif held.trained:
             self._idle += 1
 
     def _take_back(self, key: Any) -> None:
         site, _ = self._told.pop(key)
-        self.inspection.recorder.revise("parameters unchanged", site, looks=0)
+        self.inspection.recorder.revise(ParametersUnchanged(looks=0), site)
 
     def _has_changed(self, key: Any) -> bool:
         """Tell whether a model is another by now than it was at all looks: a snapshot that is taken once an epoch."""
@@ -183,8 +184,7 @@ class Parameters(Inspector):
             return
         nowhere = self._nowhere >= UNCHANGED_IS_SURE and not self._used and recorder.gradients >= MANY
         if self._idle or nowhere or self._only_copied():
-            made = {"gradients": recorder.gradients, "optimizers": self._optimizers}
-            recorder.fact("gradients unused", self._site, **made)
+            recorder.fact(GradientsUnused(gradients=recorder.gradients, optimizers=self._optimizers), self._site)
 
     def _only_copied(self) -> bool:
         """Tell whether parameters that nobody evaluates gain but the copy that each gradient call makes of them."""

@@ -18,6 +18,7 @@ from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.protocol.facts.updates import BetasReversed, RateAstray, ScheduleUnused
 
 POINTS = 32  # rates kept of an optimizer
 MOST = 3  # optimizers told of
@@ -67,7 +68,7 @@ class Followed:
 class Rates(Inspector):
     """Read each optimizer's rate where a step is looked at, and once at the end."""
 
-    emits = (".optimizers", ".updates", "betas turned", "rate astray", "schedule unused")
+    emits = (".optimizers", ".updates", BetasReversed, RateAstray, ScheduleUnused)
     builds_on = ("Along",)
 
     def __init__(self, inspection: Inspection) -> None:
@@ -92,8 +93,8 @@ class Rates(Inspector):
             with self.inspection.recorder.carefully():
                 first, second = optimizer.betas
                 if second < first >= LONG_MEMORY:
-                    told = {"first": first, "second": second, "optimizer": type(optimizer).__name__}
-                    self.inspection.recorder.fact("betas turned", sites.making(type(optimizer)), **told)
+                    told = BetasReversed(first=first, second=second, optimizer=type(optimizer).__name__)
+                    self.inspection.recorder.fact(told, sites.making(type(optimizer)))
 
         return __init__
 
@@ -203,12 +204,13 @@ class Rates(Inspector):
             if not made.given and len(set(made.ends)) != 1:
                 same = any(abs(end - rate) <= 1e-5 * abs(rate) for end in made.ends for rate in constant)
                 self.inspection.recorder.fact(
-                    "schedule unused",
+                    ScheduleUnused(
+                        schedule=made.text,
+                        calls=made.calls,
+                        rates=tuple(f"{rate:.4g}" for rate in sorted(constant)),
+                        same=same,
+                    ),
                     made.site,
-                    schedule=made.text,
-                    calls=made.calls,
-                    rates=[f"{rate:.4g}" for rate in sorted(constant)],
-                    same=same,
                 )
 
     def _tell_strays(self, one: Followed) -> None:
@@ -219,9 +221,9 @@ class Rates(Inspector):
                 with own.importable():
                     from mlxprobe.agent.code.authored import assignment
                 site, seen = sites.blamed(assignment(None, name, one.site[0]), one.site)
-                ends = {"first": f"{values[0]:.4g}", "last": f"{values[-1]:.4g}"}
-                told = {"attribute": name, "rate": f"{rates.pop():.4g}", "optimizer": one.name, **ends, "seen": seen}
-                self.inspection.recorder.fact("rate astray", site, **told)
+                rate, first, last = (f"{value:.4g}" for value in (rates.pop(), values[0], values[-1]))
+                told = RateAstray(attribute=name, rate=rate, first=first, last=last, optimizer=one.name, seen=seen)
+                self.inspection.recorder.fact(told, site)
                 return
 
     def _send(self) -> None:

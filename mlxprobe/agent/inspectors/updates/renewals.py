@@ -15,6 +15,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.protocol.facts.updates import AnotherTraining, OptimizerRenewed, ScheduleRestarted
 
 IS_SURE, SOONER = 3, 2  # renewals; of optimizers whose schedule each of them cuts short
 ROUND = 10  # updates of one model, before another has its turn
@@ -48,7 +49,7 @@ class Trained:
 class Renewals(Inspector):
     """Compare each new optimizer with the one before it: its kind, its rate, its line, and what it is to train."""
 
-    emits = ("another training", "optimizer renewed", "schedule begun anew")
+    emits = (AnotherTraining, OptimizerRenewed, ScheduleRestarted)
     builds_on = ("Rates",)
 
     def __init__(self, inspection: Inspection) -> None:
@@ -128,19 +129,24 @@ class Renewals(Inspector):
         before.shortest = min(made, before.shortest) if before.renewals > 1 else made
         before.like, before.since, before.until = like, updates, None
         if before.renewals >= (SOONER if span else IS_SURE):
-            detail = {"times": before.renewals, "optimizer": like[0], "updates": before.shortest, "span": span}
-            detail["rounds"] = rounds and before.shortest >= ROUND
-            self.inspection.recorder.fact("optimizer renewed", like[1], **detail)
+            told = OptimizerRenewed(
+                times=before.renewals,
+                optimizer=like[0],
+                updates=before.shortest,
+                span=span,
+                rounds=rounds and before.shortest >= ROUND,
+            )
+            self.inspection.recorder.fact(told, like[1])
 
     def _tell_another(self, model: Any) -> None:
         """Tell from which gradient call on a model is trained by an optimizer of another line, or other parts of it."""
         recorder = self.inspection.recorder
-        recorder.fact("another training", None, stream=recorder.stream(model), call=recorder.gradients)
+        recorder.fact(AnotherTraining(stream=recorder.stream(model), call=recorder.gradients))
 
     def _tell_begun_anew(self, made: int, span: int, updates: int) -> None:
         """Another model has a new optimizer like the last one's: where it goes on from a file, that is a resumption."""
         if made < CUT * span:
-            self.inspection.recorder.fact("schedule begun anew", None, made=made, span=span, updates=updates)
+            self.inspection.recorder.fact(ScheduleRestarted(made=made, span=span, updates=updates))
 
 
 def _schedule(optimizer: Any) -> Any:

@@ -9,6 +9,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
+from mlxprobe.protocol.facts.updates import UpdatesRoundedAway
 
 MOST = 4  # matrices
 LOOKS, SURE = 24, 4
@@ -19,7 +20,7 @@ SMALLER = 0.5  # than those that stay are those that move
 class Swallows(Inspector):
     """Compare some elements of the largest matrices of 16 bits before an update and after it."""
 
-    emits = ("swallowed",)
+    emits = (UpdatesRoundedAway,)
     passes = 1
 
     def __init__(self, inspection: Inspection) -> None:
@@ -65,8 +66,8 @@ class Swallows(Inspector):
 
             moved, stayed = statistics.median(self._moved), statistics.median(self._stayed)
             if moved < SMALLER * stayed:
-                told = {"share": stay, "dtype": dtype, "looks": self._looks, "moved": moved, "stayed": stayed}
-                self.inspection.recorder.revise("swallowed", site, **told)
+                told = UpdatesRoundedAway(share=stay, dtype=dtype, looks=self._looks, moved=moved, stayed=stayed)
+                self.inspection.recorder.revise(told, site)
 
 
 def chosen(model: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from mlxprobe.agent.looks.backlog import UPDATE
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wire import bound
+from mlxprobe.protocol.facts.memory import BuffersHeld
 
 LIMIT = 499_000  # MLX's own, where the system names no other
 MANY_STEPS, EARLY = 32, {4, 8, 16}  # what is told grows over its later half, and did so over the quarter before
@@ -25,7 +26,7 @@ class Buffers(Inspector):
     Each by what it grows at in the later half of the steps, which counts where it did so in the quarter before too.
     """
 
-    emits = ("buffers",)
+    emits = (BuffersHeld,)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -58,21 +59,26 @@ class Buffers(Inspector):
 
     def _tell(self, step: int) -> None:
         functions = sorted(KNOWN, key=lambda one: one.arrays)
-        per_step = {f"{name}_per_step": one.per_step for name, one in self._growths.items()}
+        per_step = {name: one.per_step for name, one in self._growths.items()}
         if step < MANY_STEPS or (sum(per_step.values()) < FEW and not self._told):
             return
         self._told = True
-        traced = per_step["traced_per_step"] > HALF * sum(per_step.values())
+        traced = per_step["traced"] > HALF * sum(per_step.values())
         recorder, limit = self.inspection.recorder, limit_of_metal()
         recorder.revise(
-            "buffers",
+            BuffersHeld(
+                kept=self._growths["kept"].by(step),
+                kept_per_step=per_step["kept"],
+                traced=self._growths["traced"].by(step),
+                traced_per_step=per_step["traced"],
+                pending=self._growths["pending"].by(step),
+                pending_per_step=per_step["pending"],
+                per_trace=functions[-1].per_trace if functions else 0,
+                most_traced=most(functions),
+                limit=limit or LIMIT,
+                metal=bool(limit),
+            ),
             functions[-1].traces.site if functions and traced else recorder.update_site,
-            **{name: one.by(step) for name, one in self._growths.items()},
-            **per_step,
-            per_trace=functions[-1].per_trace if functions else 0,
-            most_traced=most(functions),
-            limit=limit or LIMIT,
-            metal=bool(limit),
         )
 
 

@@ -12,6 +12,7 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.roots import OWN
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.memory import CacheUnbounded
 
 MANY = 256  # results
 SELDOM = 0.05  # of its calls, those that are given a result again
@@ -21,15 +22,15 @@ KIND: Any = functools._lru_cache_wrapper
 class Caches(Inspector):
     """Ask the caches without a limit, when the program has ended, what they hold and what they were good for."""
 
-    emits = ("cache without end",)
+    emits = (CacheUnbounded,)
 
     def finish(self) -> None:
         for one in self._without_end():
             known = one.cache_info()
             code = typed.code(one.__wrapped__)
             site = (code.co_filename, code.co_firstlineno) if code is not None else sites.NOWHERE
-            detail = {"function": one.__qualname__, "results": known.currsize, "hits": known.hits}
-            self.inspection.recorder.fact("cache without end", site, **detail)
+            fact = CacheUnbounded(function=one.__qualname__, results=known.currsize, hits=known.hits)
+            self.inspection.recorder.fact(fact, site)
 
     def _without_end(self) -> Iterator[Any]:
         for module in list(sys.modules.values()):

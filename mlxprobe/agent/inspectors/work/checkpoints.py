@@ -16,6 +16,13 @@ from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.protocol.facts.files import (
+    LoadedUntrained,
+    LoadedUnused,
+    OptimizerStateNotSaved,
+    OptimizerStateUnread,
+    OptimizerStateWiped,
+)
 
 OPTIMIZER_FILE = r"(?i)(optim|adam|momentum)\w*.*\.(safetensors|npz|npy|gguf|json|pkl|bin)$"
 WEIGHTS_SHARE = 0.5
@@ -41,13 +48,7 @@ class Waiting:
 class Checkpoints(Inspector):
     """Remember what was loaded until training goes on, and compare then."""
 
-    emits = (
-        "loaded but unused",
-        "loaded untrained",
-        "optimizer state not saved",
-        "optimizer state unread",
-        "optimizer state wiped",
-    )
+    emits = (LoadedUnused, LoadedUntrained, OptimizerStateNotSaved, OptimizerStateUnread, OptimizerStateWiped)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -57,7 +58,7 @@ class Checkpoints(Inspector):
         self._waiting: list[Waiting] = []
         self._written: dict[str, int] = {}  # files that this program wrote, and after how many updates
         self._told: set[str] = set()
-        self._unread: list[tuple[tuple[str, int], dict[str, Any], Callable[[], Any], int]] = []  # with the optimizer
+        self._unread: list[tuple[OptimizerStateUnread, tuple[str, int], Callable[[], Any], int]] = []
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.core":
@@ -137,11 +138,11 @@ class Checkpoints(Inspector):
             unread = [name for name in beside if os.path.join(os.path.dirname(path), name) not in self._read]
             if not beside and self._written.get(path) and step_of(optimizer) == 0:
                 self.inspection.recorder.fact(
-                    "optimizer state not saved", site, weights=os.path.basename(path), updates=self._written[path]
+                    OptimizerStateNotSaved(weights=os.path.basename(path), updates=self._written[path]), site
                 )
             if unread and len(unread) == len(beside):
-                told = {"weights": os.path.basename(path), "unread": sorted(unread)[:5]}
-                self._unread.append((site, told, weak(optimizer), self.inspection.recorder.updates))
+                told = OptimizerStateUnread(weights=os.path.basename(path), unread=tuple(sorted(unread)[:5]))
+                self._unread.append((told, site, weak(optimizer), self.inspection.recorder.updates))
 
     def _tell_lost(self, loaded: list[Loaded], optimizer: Any) -> None:
         """Tell of an optimizer's file that was read, where the optimizer begins anew, or has its count alone."""
@@ -152,7 +153,7 @@ class Checkpoints(Inspector):
         if read and (step == 0 or (step and bare(optimizer))):
             self._told.update(read)
             name = os.path.basename(read[-1])
-            self.inspection.recorder.fact("optimizer state wiped", self._read[read[-1]], file=name, kept=step)
+            self.inspection.recorder.fact(OptimizerStateWiped(file=name, kept=step), self._read[read[-1]])
 
     def look(self, step: int) -> None:
         updates = self.inspection.recorder.updates
@@ -164,17 +165,17 @@ class Checkpoints(Inspector):
     def _tell_unread(self) -> None:
         """Tell of files beside the weights, unless the optimizer counts on: of pickle and NumPy we do not hear."""
         unread, self._unread = self._unread, []
-        for site, told, optimizer, before in unread:
+        for told, site, optimizer, before in unread:
             step = step_of(optimizer())
             if step is None or step <= self.inspection.recorder.updates - before + 1:
-                self.inspection.recorder.fact("optimizer state unread", site, **told)
+                self.inspection.recorder.fact(told, site)
 
     def finish(self) -> None:
         self._tell_unread()
         for path, site in self._into_model.items():  # and nothing was trained since
             if self._written.get(path) == 0 and self.inspection.recorder.updates >= MANY_UPDATES:
-                told = {"file": os.path.basename(path), "updates": self.inspection.recorder.updates}
-                self.inspection.recorder.fact("loaded untrained", site, **told)
+                told = LoadedUntrained(file=os.path.basename(path), updates=self.inspection.recorder.updates)
+                self.inspection.recorder.fact(told, site)
         if self.inspection.recorder.evaluations:
             for one in self._waiting:
                 self._tell_unused(one)
@@ -189,7 +190,7 @@ class Checkpoints(Inspector):
         if unused or one.told:
             one.told = True
             self.inspection.recorder.revise(
-                "loaded but unused", one.site, file=os.path.basename(one.path), arrays=len(one.arrays), unused=unused
+                LoadedUnused(file=os.path.basename(one.path), arrays=len(one.arrays), unused=unused), one.site
             )
 
     def _is_weights(self, arrays: dict[str, Any], model: Any) -> bool:

@@ -23,6 +23,8 @@ from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.agent.wrapping.loans import Loans
+from mlxprobe.protocol.facts.data import BytesWrapAround
+from mlxprobe.protocol.facts.work import EvaluatedWithin, HugeGraph, LossBroadcast, Piecemeal, Promoted
 
 MINUS = "__sub__"
 BINARY = ("__add__", "__radd__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__")
@@ -40,7 +42,7 @@ LOOKS = 2
 class Operations(Inspector):
     """Look at operators while the program uses them."""
 
-    emits = ("broadcast", "bytes begin again", "evaluated within", "huge graph", "piecemeal", "promoted")
+    emits = (LossBroadcast, BytesWrapAround, EvaluatedWithin, HugeGraph, Piecemeal, Promoted)
     builds_on = ("Losses",)
 
     def __init__(self, inspection: Inspection) -> None:
@@ -100,15 +102,13 @@ class Operations(Inspector):
             blown = []  # the graph behind an operand would hold every step that was never evaluated
         for a, b, result, site in blown:
             if any(depends(one, parameters) for one in (a, b)):
-                shapes = [str(tuple(one.shape)) for one in (a, b, result)]
+                shapes = tuple(str(tuple(one.shape)) for one in (a, b, result))
                 crossed = b.ndim == 1 and is_crossed(a, b)
                 factor = result.size / max(a.size, b.size)
-                self.inspection.recorder.fact("broadcast", site, shapes=shapes, factor=factor, crossed=crossed)
+                self.inspection.recorder.fact(LossBroadcast(shapes=shapes, factor=factor, crossed=crossed), site)
         if self._linear is not None:
             site, weight = self._linear
-            self.inspection.recorder.fact(
-                "promoted", self._lifted or site, weight=weight, by_operator=bool(self._lifted)
-            )
+            self.inspection.recorder.fact(Promoted(weight=weight, by_operator=bool(self._lifted)), self._lifted or site)
         self._linear = self._lifted = None
 
     def look(self, step: int) -> None:
@@ -118,14 +118,14 @@ class Operations(Inspector):
         singles, self._singles = self._singles, {}
         for (code, line), taken in sorted(singles.items(), key=lambda one: -len(one[1]))[:1]:
             if (count := len(taken)) >= MANY and sites.is_users(code.co_filename):
-                self.inspection.recorder.fact("piecemeal", (code.co_filename, line), operations=count, set=False)
+                self.inspection.recorder.fact(Piecemeal(operations=count, set=False), (code.co_filename, line))
         written, self._sets = self._sets, {}
         for (code, _), lines in sorted(written.items(), key=lambda one: -one[1].total())[:1]:
             if lines.total() >= MANY_SET and sites.is_users(code.co_filename):
                 self._set_looks += 1
                 if self._set_looks == LOOKS:
                     place = code.co_filename, lines.most_common(1)[0][0]
-                    self.inspection.recorder.fact("piecemeal", place, operations=lines.total(), set=True)
+                    self.inspection.recorder.fact(Piecemeal(operations=lines.total(), set=True), place)
 
     def finish(self) -> None:
         self.look(0)

@@ -19,6 +19,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.waiting import EVERY
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.memory import ContainerGrows, GraphRetained
 
 LISTED = 200  # of a long list, the last are enough to see it grow
 LONG = 10_000
@@ -37,7 +38,7 @@ Site = tuple[str, int]
 class Retained(Inspector):
     """Count the pending operations behind each variable of the user's frames; one that grows keeps its graph."""
 
-    emits = ("container grows", "retained")
+    emits = (ContainerGrows, GraphRetained)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -58,7 +59,7 @@ class Retained(Inspector):
             if not held:
                 continue
             if self._rises(("arrays", function, name), step, len(held), held):
-                recorder.fact("container grows", assigned(name, site, kind), variable=name, arrays=len(held))
+                recorder.fact(ContainerGrows(variable=name, arrays=len(held)), assigned(name, site, kind))
             key = "pending", function, name
             self._follow(step, key, held, partial(assigned, name, site, kind), suspects)
 
@@ -88,8 +89,16 @@ class Retained(Inspector):
             self._tell(self._windows[key])
 
     def _tell(self, window: Window) -> None:
-        told = {"operations": window.count, "per_step": window.each, "resets": window.resets, "window": window.longest}
-        self.inspection.recorder.revise("retained", window.site, variable=window.name, **told)
+        self.inspection.recorder.revise(
+            GraphRetained(
+                variable=window.name,
+                operations=window.count,
+                per_step=window.each,
+                resets=window.resets,
+                window=window.longest,
+            ),
+            window.site,
+        )
 
     def finish(self) -> None:
         self._suspects.clear()

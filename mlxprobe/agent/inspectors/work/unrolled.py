@@ -17,6 +17,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.work import EvaluatedWithin, HugeGraph
 
 MANY = 1000  # operators of one function, in a gradient call: it has a loop
 UNROLLED = 12_000  # operators in one gradient call, in code that is not MLX's: no network is written in so many
@@ -97,13 +98,13 @@ class Unrolled:
             peak = int(mx.get_peak_memory()) if hasattr(mx, "get_peak_memory") else 0
             operators, given, shown = huge
             site, seen = sites.blamed(self._loop, shown)
-            recorder.fact("huge graph", site, operators=operators, given_bytes=given, peak_bytes=peak, seen=seen)
+            recorder.fact(HugeGraph(operators=operators, given_bytes=given, peak_bytes=peak, seen=seen), site)
         evaluated, self._evaluated = self._evaluated, Counter()
         for (code, line), count in evaluated.most_common(1):
             if count >= EVALUATED and sites.is_users(code.co_filename):
                 self._idle += 1
                 if self._idle == LOOKS:
-                    recorder.fact("evaluated within", (code.co_filename, line), times=count)
+                    recorder.fact(EvaluatedWithin(times=count), (code.co_filename, line))
 
 
 def turns(data: Any) -> int:

@@ -9,6 +9,7 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.protocol.facts.data import BytesWrapAround
 
 MOST = 4  # differences that are looked at
 MOST_BYTES = 1 << 22
@@ -42,7 +43,7 @@ class Wraps:
         self._left -= 1
         share = mx.mean(result > a).item()
         if LEAST < share < 1:
-            self._inspection.recorder.fact("bytes begin again", sites.calling(), share=share)
+            self._inspection.recorder.fact(BytesWrapAround(share=share), sites.calling())
 
 
 def is_bytes(one: Any) -> bool:

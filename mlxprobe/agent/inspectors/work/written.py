@@ -14,6 +14,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.protocol.facts.files import SavedNotFinite
 
 SHARE, FREE_S = 0.05, 0.02  # of the time that the writing took
 LISTED = 5
@@ -22,7 +23,7 @@ LISTED = 5
 class Written(Inspector):
     """Look at the arrays right after they have been written: the writing has evaluated them."""
 
-    emits = ("saved not finite",)
+    emits = (SavedNotFinite,)
 
     def imported(self, name: str, module: Any) -> None:
         if name == "mlx.core":
@@ -62,14 +63,15 @@ class Written(Inspector):
                     nan += bool(mx.any(mx.isnan(one)).item())
         if bad:
             self.inspection.recorder.fact(
-                "saved not finite",
+                SavedNotFinite(
+                    file=os.path.basename(str(file)) if isinstance(file, (str, os.PathLike)) else "",
+                    paths=tuple(bad)[:LISTED],
+                    count=len(bad),
+                    nan=nan,
+                    of=looked,
+                    **self._origin(bad),
+                ),
                 sites.calling(),
-                file=os.path.basename(str(file)) if isinstance(file, (str, os.PathLike)) else "",
-                paths=list(bad)[:LISTED],
-                count=len(bad),
-                nan=nan,
-                of=looked,
-                **self._origin(bad),
             )
 
     def _origin(self, bad: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What passes between the agent and whoever watches from outside: typed facts. Standard library only."""
