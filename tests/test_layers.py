@@ -26,8 +26,9 @@ FLOORS = (  # from the ground; a room imports from itself and from floors below
     {"cli"},
 )
 INSIDE_THE_AGENT = (  # its own floors
-    {"wire", "wrapping"},
-    {"code", "graphs"},
+    {"wrapping"},
+    {"wire"},
+    {"code", "graphs", "intercept"},
     {"record"},
     {"looks"},
     {"origin"},

@@ -8,6 +8,8 @@ import statistics
 from collections.abc import Container, Iterator, Mapping
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from mlxprobe.diagnosis.ends import SEVERAL, SQUARE, Told, ended
 from mlxprobe.diagnosis.levels import KNOWING, READ, at_chance, gains, known_level, knows, stays_near_chance
 from mlxprobe.diagnosis.registry import finding, place, rule
@@ -26,8 +28,11 @@ FALLS = 0.05  # whatever its scatter, where nothing tells that it is to fall
 DIVERGED = 3.0
 DIVERGED_UNKNOWN = 10.0  # where nothing tells whether the loss is to fall
 NO_BETTER, MUCH_WORSE = 0.02, 0.15  # relative to a constant's loss
+NO_MORE = ("nothing left to learn", "no more to learn")
 KNOWS = ", far below that of a constant from the start: there may be nothing left to learn"
-AHEAD = ", and may be a little below that of a constant on the same rows: there may be no more to learn"
+MAYBE = ", and may be a little below that of a constant on the same rows: there may be no more to learn"
+BELOW = ", {:.3g} below that of a constant on the rows that were read: there may be no more to learn"
+LEARNED = "nothing else, where it has learned enough; else a lower rate, or more of the model"
 FAR_OFF = 2.0  # times chance
 IN_TURN = 0.2
 OfStream = TypeVar("OfStream", ConstantLevel, Resumed, Supervision, TwoClasses)
@@ -86,7 +91,8 @@ def not_learning(seen: Observation) -> Iterator[Finding]:
             message, severity, evidence = told
             here = places.get(stream)
             file, line = (here.file, here.line) if here else place(seen, FirstGradient)
-            yield rule("MP306").at(message, file, line, severity=severity, **evidence)
+            found = rule("MP306").at(message, file, line, severity=severity, **evidence)
+            yield replace(found, instead=LEARNED) if message.endswith(NO_MORE) else found
 
 
 def _by_stream(seen: Observation, kind: type[OfStream]) -> dict[int, Sighting[OfStream]]:
@@ -227,7 +233,13 @@ def _flat(
     ahead = gains(level) and not ignorant
     sure = sure or ignorant
     severity = Severity.WARNING if sure and not done and not ahead else Severity.NOTE
-    return message + (KNOWS if done else AHEAD if ahead else ""), severity, {"first": first, "last": end}
+    words = KNOWS if done else _ahead(level) if ahead and level else ""
+    return message + words, severity, {"first": first, "last": end}
+
+
+def _ahead(level: ConstantLevel) -> str:
+    """Say by how much a loss is below that of a constant, or that it may be."""
+    return BELOW.format(level.gain) if level.gain > 2 * level.gain_error else MAYBE
 
 
 def in_turn(seen: Observation) -> bool:

@@ -93,7 +93,7 @@ def optimizer_state_lost(seen: Observation) -> Iterator[Finding]:
         message += f", and begins its schedule anew after {updates:,} of {span:,} updates" if span else ""
         rests = updates >= LONG_PHASE or fact.rounds
         severity = Severity.WARNING if span or not rests else Severity.NOTE
-        evidence = {"renewals": fact.times, "updates": updates} | ({"span": span} if span else {})
+        evidence = {"updates": updates} | ({"span": span} if span else {})
         yield rule("MP402").at(message, at.file, at.line, severity=severity, **evidence)
     for fact, at in seen.facts(OptimizerStateUnread):
         message = f"training goes on from {fact.weights} and leaves {listed(fact.unread)} unread"

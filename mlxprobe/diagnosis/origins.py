@@ -42,6 +42,10 @@ KINDS = {  # what happened, and what serves instead
         "`{op}` of numbers up to {largest:,.4g} overflows {dtype}{value}",
         "float32 for this operation, smaller numbers or a smaller rate",
     ),
+    "gradient overflow": (
+        "what comes back through `{op}` overflows {dtype}, which ends at {limit}",
+        "a smaller loss scale, or float32 for this operation",
+    ),
     "inf minus inf": ("∞ - ∞ (`{op}`)", "finite numbers in place of infinities"),
     "zero by inf": ("an infinity among the operands of `{op}`", "finite numbers in place of infinities"),
     "root at zero": (
@@ -112,7 +116,7 @@ def non_finite(seen: Observation) -> Iterator[Finding]:
         yield rule("MP207").at(subject, *site, severity=severity, step=call)
     else:
         message, found = f"{subject}: {explained(origin.fact, call)}", {"step": call, "arose": origin.fact.call}
-        found |= {"overflow": 1} if origin.fact.kind == "overflow" else {}
+        found |= {"overflow": 1} if origin.fact.kind in ("overflow", "gradient overflow") else {}
         yield rule("MP207").at(message, origin.file, origin.line, severity=severity, **found)
 
 
@@ -153,7 +157,7 @@ def _is_loss_scale(seen: Observation, origin: Sighting[NotFiniteOrigin] | None) 
     """Tell whether gradients overflowed float16, and the program left those updates out, as for a loss scale."""
     left_out = seen.sheet.updates < seen.sheet.gradients and seen.has(GradientsRecovered)
     told = (origin.fact.kind, origin.fact.dtype, origin.fact.phase) if origin is not None else ()
-    return left_out and told == ("overflow", "float16", "gradient")
+    return left_out and told == ("gradient overflow", "float16", "gradient")
 
 
 def _evaluation(seen: Observation) -> Iterator[Finding]:
@@ -178,6 +182,7 @@ def explained(origin: NotFiniteOrigin, call: int) -> str:
     words = {
         "array": origin.array or "an array that the loss uses",
         "value": _value(origin),
+        "limit": HALF_ENDS.get(origin.dtype, "its largest number"),
         "op": SYMBOLS.get(origin.op) or SYMBOLS.get(origin.op[1:], origin.op),
         "rate": f" (rate {origin.rate:.3g})" if origin.rate is not None else "",
     }

@@ -57,8 +57,8 @@ def idle_input(seen: Observation) -> Iterator[Finding]:
         yield rule("MP312").at(message, at.file, at.line, width=fact.width, classes=fact.classes)
     shut = any(2 * one.count >= one.of for one, _ in seen.facts(ZeroGradient) if one.count)  # which says why
     for fact, at in seen.facts(LogitsAlike) if not shut else ():
-        message = f"the logits of all rows are alike, at {fact.looks} looks up to the end: they differ by "
-        message += f"{fact.spread:.2g} from row to row, and the targets are of several classes"
+        message = f"the logits of all rows are alike, at {fact.looks} looks, the last in the second half of the run: "
+        message += f"they differ by {fact.spread:.2g} from row to row, and the targets are of several classes"
         yield rule("MP312").at(message, at.file, at.line, spread=fact.spread)
     for fact, at in [one for one in seen.facts(OutputsAlike) if one[0].looks]:
         message = f"what {fact.model} returns differs from row to row by {fact.deviation:.2g}, and the targets by "

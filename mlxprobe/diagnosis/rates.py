@@ -153,7 +153,7 @@ def _warmup(seen: Observation, one: Optimizer) -> Finding | None:
     if updates < ENOUGH_UPDATES or updates > one.warmup:
         return None
     message = (
-        f"the run ends after {updates:,} updates of a warm-up of {one.warmup:,}, at a rate of {one.rates[-1][1]:.2g}"
+        f"{one.name} ends after {updates:,} updates of a warm-up of {one.warmup:,}, at a rate of {one.rates[-1][1]:.2g}"
     )
     severity = Severity.WARNING if updates >= LONG_RUN else Severity.NOTE
     return rule("MP210").at(message, one.file, one.line, severity=severity, updates=updates, warmup=one.warmup)

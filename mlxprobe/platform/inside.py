@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 from collections.abc import Iterator
@@ -63,6 +64,7 @@ def peak_bytes(maxrss: int) -> int:
     return maxrss * (1 if MAC else 1024)
 
 
+@functools.lru_cache(1)
 def machine_bytes() -> float:
     """Return the machine's memory."""
     try:

@@ -19,14 +19,12 @@ def grown(least: int, wanted: int) -> int:
     0 where the calling thread is not on that stack, where it stays smaller than the `least`, and on other systems.
     Linux extends the stack when an address in it is used, as far as the limit of the process allows at that moment.
     Here a system call uses the address: one that cannot be used is an error and no crash. The limit is restored.
+
+    Raises:
+        Exception: no ctypes, no /proc, a limit that may not be set.
     """
-    try:
-        return _grown(least, wanted) if LINUX else 0
-    except Exception:  # no ctypes, no /proc, a limit that may not be set
+    if not LINUX:
         return 0
-
-
-def _grown(least: int, wanted: int) -> int:
     low, high, below = _ranges()
     wanted = min(wanted, high - below - GAP_BYTES)
     if high - low < least <= wanted and not _is_strict():
@@ -50,8 +48,10 @@ def _extend(address: int, size: int) -> None:
             resource.setrlimit(resource.RLIMIT_STACK, (max(soft, size + GAP_BYTES), hard))
         read(zeros, address, 1)
     finally:
-        resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
-        os.close(zeros)
+        try:
+            resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
+        finally:
+            os.close(zeros)
 
 
 def _ranges() -> tuple[int, int, int]:

@@ -12,6 +12,7 @@ from mlxprobe.values.record import ProgramRecord
 from mlxprobe.values.sheet import Model, Optimizer, Sheet
 
 MOST = 4  # shapes, functions and files that are named
+SETTINGS = ("momentum",)  # of an optimizer, that are named
 MOST_LOSSES = 3  # trainings
 BETWEEN, MUCH = "between steps", 0.2  # of the time: its place is told
 NOT_COMPARED = {"time", "memory", "loss"}  # these are never twice the same
@@ -29,7 +30,7 @@ def lines(one: ProgramRecord) -> Lines:
         ("optimizer", "; ".join(map(_optimizer, sheet.optimizers))),
         ("clipping", _clipping(sheet)),
         ("updates", _updates(sheet)),
-        ("batches", _some(sheet.batches, sheet.shapes) + again(sheet)),
+        ("batches", _some(sheet.batches, sheet.shapes) + " at sampled steps" * (sheet.shapes > MOST) + again(sheet)),
         ("positions", _positions(sheet)),
         ("loss", _loss(one)),
         ("compiled", _compiled(sheet)),
@@ -74,7 +75,8 @@ def _optimizer(one: Optimizer) -> str:
         high = max(rates)
         path += [f"{high:.3g}"] * (high not in (rates[0], rates[-1])) + [f"{rates[-1]:.3g}"]
     schedule = f", {one.schedule}" if one.schedule else ""
-    return f"{one.name}, rate {' → '.join(path) or 'unknown'}{schedule}{_warm(one)}{decay}"
+    kept = "".join(f", {name} {one.settings[name]}" for name in SETTINGS if float(one.settings.get(name, 0)))
+    return f"{one.name}, rate {' → '.join(path) or 'unknown'}{schedule}{_warm(one)}{kept}{decay}"
 
 
 def _warm(one: Optimizer) -> str:
@@ -113,7 +115,9 @@ def again(sheet: Sheet) -> str:
 
 def _positions(sheet: Sheet) -> str:
     return (
-        f"{100 * sheet.carrying / sheet.positions:.3g} % of {sheet.positions:,} carry loss" if sheet.positions else ""
+        f"{100 * sheet.carrying / sheet.positions:.3g} % of {sheet.positions:,} that were sampled carry loss"
+        if sheet.positions
+        else ""
     )
 
 
@@ -124,7 +128,7 @@ def _loss(one: ProgramRecord) -> str:
     paths = [_path(values) for values in (found if len(found) <= MOST_LOSSES else [found[0], found[-1]])]
     path = ("; then " if len(found) <= MOST_LOSSES else "; … ").join(paths)
     classes = one.sheet.model.classes if one.sheet.model else 0
-    chance = f"; chance is ln {classes:,} = {math.log(classes):.4g}" if classes > 1 else ""
+    chance = f"; of a mean over positions, chance is ln {classes:,} = {math.log(classes):.4g}" if classes > 1 else ""
     return f"{path}{chance}"
 
 
@@ -163,7 +167,8 @@ def _slowest(one: ProgramRecord) -> str:
     if not one.worst_step or not one.step_s:
         return ""
     usual = _seconds(statistics.median(one.step_s))
-    return f"; a step {usual}, the slowest {_seconds(one.worst_step_s)} (number {one.worst_step})"
+    slowest = f"the slowest {_seconds(one.worst_step_s)} (number {one.worst_step})"
+    return f"; the median step {usual}, {slowest}, each up to where the next begins"
 
 
 def _seconds(seconds: float) -> str:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import copy
 import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
 from mlxprobe.agent.life.guest import Guest
+from mlxprobe.agent.wire import threads
 from mlxprobe.agent.wire.line import Line
 from mlxprobe.agent.wire.listener import Listener
 from mlxprobe.agent.wrapping.imports import is_watched
@@ -32,6 +36,7 @@ _ORDER = (  # no child of ours: `os.wait` of the program's is not to find one th
     f"sys.path.append({PACKAGES!r}); sys.argv[0] = 'mlxprobe'; from mlxprobe.cli import entry_point; entry_point()"
 )
 logger = logging.getLogger("mlxprobe")
+_record = logger.makeRecord(logger.name, logging.INFO, __file__, 0, "%s", (), None, "logged")
 
 
 class Beside:
@@ -236,8 +241,22 @@ def name_of_program() -> str:
 
 
 def logged(text: str, level: int) -> None:
-    """Log what is said beside us."""
-    logger.log(level, "%s", text)
+    """Log what is said beside us, also on a thread of ours: a new record would have `threading` list that.
+
+    So ours is a copy of one, but where the program's own factory makes records that may have more.
+    """
+    if not threads.is_ours():
+        logger.log(level, "%s", text)
+    elif logging.getLogRecordFactory() is not logging.LogRecord:
+        logger.log(level, "%s", text)
+        threads.unlist()
+    elif logger.isEnabledFor(level):
+        record, now_s = copy.copy(_record), time.time()
+        record.levelno, record.levelname, record.args = level, logging.getLevelName(level), (text,)
+        record.relativeCreated += 1000 * (now_s - record.created)
+        record.thread, record.threadName = threading.get_ident(), "mlxprobe listener"
+        record.created, record.msecs = now_s, float(int(1000 * now_s) % 1000)
+        logger.handle(record)
 
 
 def log_finding(severity: str, code: str, message: str, place: str) -> None:

@@ -1,5 +1,6 @@
 """What the recorder of collectives tells, on the program's threads and on its own."""
 
+import sys
 import time
 from types import SimpleNamespace
 from typing import Any, cast
@@ -57,7 +58,7 @@ def recording() -> tuple[Collectives, list[Any]]:
 
 def build(one: Collectives) -> Any:
     result = np.ones(3)
-    one._note("all_sum", [np.ones(3), None], result)
+    one._note("all_sum", [np.ones(3), None], result, sys._getframe())
     return result
 
 
@@ -161,7 +162,7 @@ def test_what_the_program_does_while_it_is_told_of_is_told_next() -> None:
     recorder = SimpleNamespace(channel=channel, under_way=1, deaf=False, reductions=Reductions())
     one = Collectives(cast(Recorder, recorder), Nesting())
     one._size = 2
-    one._note("all_sum", [np.ones(3), None], np.ones(3))
+    one._note("all_sum", [np.ones(3), None], np.ones(3), sys._getframe())
     one.begins(time.monotonic(), ())
     one.tell()
     one.tell()

@@ -21,14 +21,14 @@ def seen() -> list[tuple[int, float, int]]:
 @pytest.fixture
 def path(seen: list[tuple[int, float, int]], monkeypatch: pytest.MonkeyPatch) -> LossPath:
     monkeypatch.setattr(losspath, "FREE_S", 60.0)  # however busy the machine is
-    monkeypatch.setattr(Core, "async_eval", staticmethod(mx.async_eval))
     made = LossPath(lambda *reading: seen.append(reading))
-    made.install(Core)
+    made.schedule = mx.async_eval
     return made
 
 
-class Core:
-    async_eval = staticmethod(mx.async_eval)
+def schedule(path: LossPath, one: mx.array) -> None:
+    path.schedules()
+    mx.async_eval(one)
 
 
 def loss(value: float) -> mx.array:
@@ -78,7 +78,7 @@ def test_what_nothing_has_evaluated_stays_unevaluated(path: LossPath, seen: list
 def test_nothing_waits_for_what_was_only_scheduled(path: LossPath, seen: list[tuple[int, float, int]]) -> None:
     one = loss(1.0)
     path.follow(one, 1, 0)
-    Core.async_eval(one)
+    schedule(path, one)
     path.settle()
     assert seen == []
 
@@ -89,7 +89,7 @@ def test_what_was_only_scheduled_is_read_when_it_is_long_past(
     for call in range(1, LONG_PAST + 3):
         one = loss(float(call))
         path.follow(one, call, 0)
-        Core.async_eval(one)
+        schedule(path, one)
         path.settle()
     assert seen == [(1, 2.0, 0), (2, 4.0, 0)]
     path.settle(ended=True)
@@ -101,7 +101,7 @@ def test_a_loss_that_was_scheduled_and_then_read_is_noted_once(
 ) -> None:
     one = loss(1.0)
     path.follow(one, 1, 0)
-    Core.async_eval(one)
+    schedule(path, one)
     path.settle()
     path.read(one, one.item())
     path.settle(ended=True)

@@ -41,7 +41,7 @@ def test_arrays_that_are_others_at_the_next_call_are_an_update(change: Callable[
         followed.begins(tree, 0)
         followed.ends(tree)
         change(tree)
-    followed.finish()
+    followed.finish(0)
     assert (followed.updates, followed.by_optimizer) == (updates, False)
 
 
@@ -66,7 +66,7 @@ def test_a_call_that_leaves_copies_in_a_module_is_no_update() -> None:
         followed.ends(tree, model)
         if k == 1:
             model.weight = model.weight - 1
-    followed.finish()
+    followed.finish(0)
     assert followed.updates == 1
 
 
@@ -130,5 +130,5 @@ def test_parameters_of_another_form_are_followed_on() -> None:
         if k == 3:
             model.layers[0].freeze()
     followed.begins({"": {}}, 0)  # a call that fails ends here
-    followed.finish()
+    followed.finish(0)
     assert followed.updates == 8

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from mlxprobe.agent.intercept.intercepts import Intercepts
 from mlxprobe.agent.record.peaks import Peaks
 
 
@@ -29,7 +32,10 @@ def core() -> Core:
 @pytest.fixture
 def peaks(core: Core) -> Peaks:
     found = Peaks()
-    found.install(core)
+    where = SimpleNamespace(due=False, tracing=False, inside=False, state=lambda: 0)
+    intercepts = Intercepts(where, lambda *_: True)
+    found.observe(intercepts)
+    intercepts.imported("mlx.core", core)
     return found
 
 

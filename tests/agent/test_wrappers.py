@@ -40,7 +40,7 @@ def wrappers() -> Iterator[tuple[str, str, ast.arguments]]:
 
 def test_every_wrapper_takes_whatever_it_is_given() -> None:
     found = list(wrappers())
-    assert len(found) > 80
+    assert len(found) > 40
     assert [place for place, name, taken in found if name not in PROTOCOL and not (taken.vararg and taken.kwarg)] == []
 
 
@@ -49,7 +49,7 @@ def test_a_new_parameter_and_any_order_of_names_reach_what_is_wrapped(tmp_path: 
     ran = run([sys.executable, str(PROGRAMS / "shims.py")], tmp_path, PYTHONPATH=str(AGENT.parents[1]))
     wrapped, *problems = ran.out.splitlines()
     assert (problems, ran.code) == ([], 0), ran.err
-    assert len(wrapped.split()) > 90 and {"mlx.core.compile", "Linear.__call__", "array.item"} <= {*wrapped.split()}
+    assert len(wrapped.split()) > 90 and {"mlx.core.compile", "Module.update", "array.item"} <= {*wrapped.split()}
 
 
 def test_arguments_are_read_by_the_names_of_the_wrapped_function() -> None:

@@ -79,12 +79,13 @@ def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
         ),
         ("updates", "15, of 4 gradient calls each"),
         ("batches", "4×33 int32, 4×65 int32 (4 different ones at 9 sampled steps)"),
-        ("positions", "92 % of 5,120 carry loss"),
-        ("loss", "4.933 → 4.463 in 2 values; chance is ln 126 = 4.836"),
+        ("positions", "92 % of 5,120 that were sampled carry loss"),
+        ("loss", "4.933 → 4.463 in 2 values; of a mean over positions, chance is ln 126 = 4.836"),
         ("compiled", "step: 2 traces, 60 calls"),
         (
             "time",
-            "10 s: steps 80%, between steps 20% (most of it at a.py:25); a step 100 ms, the slowest 600 ms (number 1)",
+            "10 s: steps 80%, between steps 20% (most of it at a.py:25); the median step 100 ms, the slowest 600 ms "
+            "(number 1), each up to where the next begins",
         ),
         ("memory", "peak 5.2 MB, reached in: steps"),
         ("files", "read model.safetensors; wrote adapters.safetensors"),

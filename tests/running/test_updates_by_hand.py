@@ -81,6 +81,17 @@ def loop(*lines: str, before: str = "") -> str:
 CALL, CALL_TREE = "loss, grads = of_model(model, x, y)", "loss, g = of_tree(p, x, y)"
 END, END_TREE = "mx.eval(loss, model.parameters())", "mx.eval(loss, p)"
 EACH = "for layer, g in zip(model.layers, grads['layers']):\n        if g: {}"
+SEVERAL = """
+def train(steps):
+    model, optimizer = nn.Linear(5, 1), optim.SGD(0.1)
+    step = nn.value_and_grad(model, lambda model, x, y: ((model(x) - y) ** 2).mean())
+    for _ in range(steps):
+        loss, g = step(model, x, y)
+        optimizer.update(model, g)
+        mx.eval(model.parameters(), loss)
+    return model
+models = [train(1) for _ in range(5)] + [train(40)]
+"""
 PROGRAMS = {  # by name: the program, its updates by MLX's optimizers and by hand, and what else is known of updates
     "model.update": (loop(CALL, "descend_model(grads)", END), 0, 40, ""),
     "a subclass with an update of its own": (
@@ -109,6 +120,7 @@ PROGRAMS = {  # by name: the program, its updates by MLX's optimizers and by han
     "a tree in place, the loss read": (
         TREE + loop(CALL_TREE, "for k in p: p[k] -= 0.05 * g[k]", "loss.item()"), 0, 0, "in place"),
     "a tree, the loss read": (TREE + loop(CALL_TREE, "p = descend(p, g)", "loss.item()"), 0, 40, ""),
+    "models of one step each": (MODEL + SEVERAL, 45, 0, ""),
     "Adam by hand": (TREE + ADAM, 0, 40, ""),
     "scalars": (SCALARS, 0, 40, ""),
     "micro-batches": (MICRO.format(call="of_model(model, x[k : k + 16], y[k : k + 16])"), 0, 10, ""),

@@ -45,6 +45,7 @@ if "MLXPROBE_FOLDER" in os.environ:
     from mlxprobe.agent.life import lineage
     from mlxprobe.agent.wire import last_word
     from mlxprobe.agent.wrapping import imports
+    from mlxprobe.agent.wrapping.interrupts import let_through
 
     def _settle() -> None:
         try:
@@ -53,6 +54,7 @@ if "MLXPROBE_FOLDER" in os.environ:
             carry.settle(lineage.handed)
         except Exception as error:  # the program goes on, unwatched
             last_word.send(error, lineage.handed)
+            let_through(error)
 
     lineage.hand_down()
     imports.when_begun("mlx", _settle)

@@ -16,6 +16,7 @@ from mlxprobe.agent.code.roots import AGENT, GENERATED
 from mlxprobe.agent.code.trees import is_trained
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.wrapping.interrupts import let_through
 
 # modules whose functions change nothing that is not handed to them
 HARMLESS = {"mlx", "math", "cmath", "functools", "operator", "itertools", "typing", "collections", "copy", "numpy"}
@@ -41,6 +42,7 @@ def followed(effects: Effects) -> Iterator[None]:
             try:
                 effects.visit(frame)
             except Exception as error:
+                let_through(error)
                 effects.found = effects.found or f"cannot be read ({type(error).__name__})"
 
     collects = gc.isenabled()

@@ -12,6 +12,7 @@ from typing import Any
 from mlxprobe.agent.code.roots import GENERATED, LIBRARY, OWN, PACKAGE, Roots
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.wrapping.interrupts import let_through
 
 Site = tuple[str, int]
 NOWHERE: Site = ("", 0)
@@ -60,10 +61,11 @@ def is_mlx(name: str) -> bool:
 
 
 def calling() -> Site:
-    """Return file and line of the innermost frame of user code that is being executed; it never raises."""
+    """Return file and line of the innermost frame of user code that is being executed; it raises nothing of ours."""
     try:
         return innermost(bound.frame(1))
-    except Exception:  # of what the program has replaced
+    except Exception as error:  # of what the program has replaced
+        let_through(error)
         return NOWHERE
 
 

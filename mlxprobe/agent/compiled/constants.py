@@ -17,6 +17,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.nesting import Trace
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.wrapping.interrupts import let_through
 from mlxprobe.protocol.facts.compilation import ArraysBakedIn, DrawsRepeat, Seeded
 
 Value = tuple[str, Callable[[], Any], tuple[str, int]]  # a name, what gives it, and where
@@ -147,7 +148,8 @@ class Constants:
                 continue
             try:
                 before, values = (graph.numbers(graph.sample(one)) for one in (kept, now))
-            except RuntimeError:  # one is a placeholder, left over from a trace: up to 0.29 they look like arrays
+            except RuntimeError as error:  # one is a placeholder, left over from a trace: up to 0.29 like an array
+                let_through(error)
                 continue
             if values != before and not any(map(math.isnan, before)):
                 stale.setdefault(site, []).append(path)

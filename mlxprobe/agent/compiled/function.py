@@ -70,8 +70,8 @@ class Compiled:
             self._introduce(inspection, origin)
         return self
 
-    def trace(self, args: Any, kwargs: Any) -> Any:
-        """Run the function for MLX, which traces it."""
+    def trace(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Run the function, as it is given here, for MLX, which traces it."""
         trace = Trace(Reach(self._given, [args, kwargs]))
         key: Any = ()
         with self._recorder.carefully():
@@ -82,7 +82,7 @@ class Compiled:
         began = bound.monotonic()
         try:
             with followed(self._effects), self._outside.begins(), self._constants.drawing([args, kwargs], key):
-                result = self._function(*args, **kwargs)
+                result = function(*args, **kwargs)
             with self._recorder.carefully():
                 trace.reach.returns(result)
                 for what, needed in (found for update in trace.updated for found in update.uncaptured(trace.reach)):

@@ -28,6 +28,7 @@ from mlxprobe.agent.compiled.chains import (
 from mlxprobe.agent.looks.mapped import MADE_OF
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.wrapping.interrupts import let_through
 from mlxprobe.protocol.facts.compilation import NumberBakedIn
 
 FUNCTIONS, READS = 64, 128
@@ -82,7 +83,8 @@ class Outside:
         try:
             if not self._failed:
                 self._read(frame)
-        except Exception:
+        except Exception as error:
+            let_through(error)
             self._failed = True  # programs do what they like
             self._reads.clear()
 

@@ -10,10 +10,14 @@ from __future__ import annotations
 import io
 import resource
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlxprobe.agent.wire import bound, threads
+from mlxprobe.agent.wrapping.interrupts import QUIETLY, let_through
 from mlxprobe.platform import inside, stack
+
+if TYPE_CHECKING:
+    from _thread import LockType as Lock
 
 MARGIN = 2  # of the most memory so far: parts of it may be swapped out
 BASE_BYTES = 1 << 24  # for the caller's own frames
@@ -73,37 +77,80 @@ def _here(need: int) -> bool:
     if who[0] != who[1]:
         return False
     if who != _Main.of or (need > _Main.bytes > 0):
-        _Main.of, _Main.bytes = who, stack.grown(need, GROWTH * need)
+        size = 0
+        with QUIETLY:
+            size = stack.grown(need, GROWTH * need)
+        _Main.of, _Main.bytes = who, size
     return need <= _Main.bytes
 
 
 def _apart(task: Callable[[], None], need: int) -> None:
-    here, done, failed = bound.get_native_id(), bound.allocate_lock(), list[BaseException]()
+    """Call on another thread, and wait for it whatever a signal handler raises meanwhile (see `_wait`)."""
+    here, may_begin, ended = bound.get_native_id(), bound.allocate_lock(), bound.allocate_lock()
+    failed: list[BaseException] = []
+    wanted = False
 
     def run() -> None:
+        with may_begin:
+            pass
         try:
-            _elsewhere(here)
-            task()
+            if wanted:
+                _elsewhere(here)
+                task()
         except BaseException as error:
             failed.append(error)
         finally:
             _apart_s[0] += bound.thread_time()
-            done.release()
+            ended.release()
 
-    done.acquire()
+    may_begin.acquire()
+    ended.acquire()
     try:
-        before = bound.stack_size(need)
         try:
-            with threads.without_signals():
-                bound.start_new_thread(run, ())
+            _start(run, need)
+            wanted = True
         finally:
-            if (theirs := bound.stack_size(before)) != need:  # another thread has set its own meanwhile
-                bound.stack_size(theirs)
+            may_begin.release()
     except (RuntimeError, ValueError, MemoryError) as error:
+        let_through(error)
         raise UndrawableError(f"no thread with a stack of {need >> 20} MB, which a graph may need: {error}") from error
-    done.acquire()
+    finally:
+        if wanted:
+            _wait(ended)
     if failed:
         raise failed[0]
+
+
+def _start(run: Callable[[], None], stack_bytes: int) -> None:
+    before = bound.stack_size()
+    try:
+        bound.stack_size(stack_bytes)
+        threads.start(run)
+    finally:
+        if bound.stack_size() == stack_bytes:  # else another thread has set its own meanwhile
+            bound.stack_size(before)
+
+
+def _wait(ended: Lock) -> None:
+    """Wait for a thread: the program must not evaluate what is being drawn.
+
+    Raises:
+        BaseException: what a signal handler has raised meanwhile.
+    """
+    interrupt: BaseException | None = None
+    while True:
+        try:
+            if ended.locked():
+                with ended:
+                    pass
+            break
+        except BaseException as error:
+            interrupt = interrupt or error
+    try:
+        if interrupt is not None:
+            raise interrupt
+    finally:
+        interrupt = None  # its traceback holds this call, and so itself
 
 
 def _elsewhere(than: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlxprobe.agent.graphs import export
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.wrapping.interrupts import Quietly
 
 spent_s = export.spent_s
 SAMPLED = 256  # elements of a parameter
@@ -138,10 +139,9 @@ def number(array: Any) -> float:
 
 def known(array: Any) -> float | None:
     """Return the value of an array of one element; None where it is pending, or left over from a trace."""
-    try:
+    with Quietly(RuntimeError):
         return None if array is None or pending([array]) else number(array)
-    except RuntimeError:
-        return None
+    return None
 
 
 def numbers(array: Any) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ def in_training(model: Any, call: Callable[..., Any]) -> Callable[..., Any]:
     return gradients
 
 
-def capturing(mx: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+def capturing(original: Callable[..., Any]) -> Callable[..., Any]:
     """Let `mx.compile` know of the random state; MLX's own functions are compiled as they are."""
     given = Given(original, "inputs", "outputs", "fun")
 
@@ -31,21 +32,21 @@ def capturing(mx: Any, original: Callable[..., Any]) -> Callable[..., Any]:
     def compiled(*args: Any, **kwargs: Any) -> Any:
         inputs, outputs, fun = given(args, kwargs)
         if not typed.whence(fun).startswith("mlx."):
-            states = (alterations.with_random_state(mx, one) for one in (inputs, outputs))
+            states = (alterations.with_random_state(sys.modules["mlx.core"], one) for one in (inputs, outputs))
             args, kwargs = given.put(args, kwargs, *states)
         return original(*args, **kwargs)
 
     return compiled
 
 
-def attending(mx: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+def attending(original: Callable[..., Any]) -> Callable[..., Any]:
     """Let attention of a sequence to itself see nothing that comes later."""
     given = Given(original, "q", "k")
 
     @like(original)
     def scaled_dot_product_attention(*args: Any, **kwargs: Any) -> Any:
         queries, keys = given(args, kwargs)
-        mask = alterations.causal(mx, queries, keys, kwargs.get("mask"))
+        mask = alterations.causal(sys.modules["mlx.core"], queries, keys, kwargs.get("mask"))
         return original(*args, **{**kwargs, "mask": mask})
 
     return scaled_dot_product_attention

@@ -15,12 +15,12 @@ from mlxprobe.agent.hooks.apart import MANY, Apart, last
 from mlxprobe.agent.hooks.blackbox import BlackBox
 from mlxprobe.agent.hooks.leaves import Leaves
 from mlxprobe.agent.hooks.rows import AT_ONCE, KEPT, Kinds, Row, Untold, Words, ago
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
 from mlxprobe.agent.record.nesting import Nesting
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.platform import inside
 
 COLLECTIVES = ("all_sum", "all_gather", "all_max", "all_min", "sum_scatter")
@@ -59,31 +59,29 @@ class Collectives:
         self.joined: Callable[[], None] = lambda: None  # told that there are others
         self._size = 0
         self._ask: Callable[[], Any] = lambda: None
+        self._threads: Iterable[str] = ()  # before a group is made
 
-    def install(self, mx: Any) -> None:
-        """Wrap what `mx.distributed` offers."""
-        distributed = getattr(mx, "distributed", None)
-        if distributed is None:
-            return
-        self._ask, self._beside.array = distributed.init, mx.array
-        distributed.init = self._initialized(distributed.init)
-        for name in (*COLLECTIVES, *MESSAGES):
-            if hasattr(distributed, name):
-                setattr(distributed, name, self._built(getattr(distributed, name), MESSAGES.get(name, ("x",))))
-        if hasattr(distributed.Group, "split"):
-            distributed.Group.split = self._split(distributed.Group.split)
+    def observe(self, intercepts: Intercepts) -> None:
+        """Listen to what `mx.distributed` offers."""
+        base = "mlx.core.distributed."
+        intercepts.add(
+            self, [Observe(f"{base}init", "_begins_group"), Observe(f"{base}init", "_has_group", after=True)]
+        )
+        intercepts.add(self, (Observe(f"{base}{name}", "_builds", after=True) for name in (*COLLECTIVES, *MESSAGES)))
+        intercepts.add(self, [Observe(f"{base}Group.split", "_split", after=True)])
 
-    def _initialized(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def init(*args: Any, **kwargs: Any) -> Any:
-            before = () if self._size else inside.threads()
-            group = original(*args, **kwargs)
-            if not self._size:
-                self._joined(group)
-                self._carried(before)
-            return group
+    def imported(self, mx: Any) -> None:
+        """Take what is asked of `mlx.core`, before it is wrapped."""
+        if hasattr(mx, "distributed"):
+            self._ask, self._beside.array = mx.distributed.init, mx.array
 
-        return init
+    def _begins_group(self, event: CallEvent) -> None:
+        self._threads = () if self._size else inside.threads()
+
+    def _has_group(self, event: CallEvent) -> None:
+        if not self._size:
+            self._joined(event.result)
+            self._carried(self._threads)
 
     def _joined(self, group: Any) -> bool:
         """Learn of the group of all; tell whether there are others in it."""
@@ -101,41 +99,27 @@ class Collectives:
         if self._size > 1:
             self._recorder.channel.send("carriers", ids=sorted(map(int, {*inside.threads()} - {*before})))
 
-    def _split(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "color")
-
-        @like(original)
-        def split(group: Any, *args: Any, **kwargs: Any) -> Any:
-            part, (color,) = original(group, *args, **kwargs), given((group, *args), kwargs)
-            name = self._name(group)
-            self._splits[name] = number = self._splits.get(name, -1) + 1
-            if len(self._groups) < MOST_GROUPS:
-                self._groups[id(part)] = part, f"{name}/{number}.{color}"  # held, for its identity is its name's
-            return part
-
-        return split
+    def _split(self, event: CallEvent) -> None:
+        name = self._name(event["self"])
+        self._splits[name] = number = self._splits.get(name, -1) + 1
+        if len(self._groups) < MOST_GROUPS:  # held, for its identity is its name's
+            self._groups[id(event.result)] = event.result, f"{name}/{number}.{event['color']}"
 
     def _name(self, group: Any) -> str:
         known = self._groups.get(id(group))
         return known[1] if known else WORLD
 
-    def _built(self, original: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
-        operation, note, given = original.__name__, self._note, Given(original, *names, "group")
+    def _builds(self, event: CallEvent) -> None:
+        if self._size == 1 or self._recorder.deaf:
+            return
+        names = MESSAGES.get(event.function, ("x",))
+        try:
+            self._note(event.function, [event[name] for name in (*names, "group")], event.result, event.caller())
+        except Exception as error:  # a release may have other arguments
+            self._size = 1
+            self._recorder.lost("Collectives", error, [".collectives"])
 
-        @like(original)
-        def build(*args: Any, **kwargs: Any) -> Any:
-            result = original(*args, **kwargs)
-            if self._size != 1 and not self._recorder.deaf:
-                try:
-                    note(operation, given(args, kwargs), result)
-                except Exception as error:  # a release may have other arguments
-                    self._size = 1
-                    self._recorder.lost("Collectives", error, [".collectives"])
-            return result
-
-        return build
-
-    def _note(self, operation: str, given: list[Any], result: Any) -> None:
+    def _note(self, operation: str, given: list[Any], result: Any, frame: FrameType | None) -> None:
         if not self._size and not self._joined(self._ask()):  # the call has made it
             return
         whole, *_, group_of = given
@@ -143,7 +127,6 @@ class Collectives:
         group = self._name(group_of) if self._groups else WORLD
         whole = whole if operation != "recv" else result
         key = [operation, group, peer, typed.shape(whole), whole.dtype if typed.is_data(whole) else None]
-        frame: FrameType | None = bound.frame(2)
         while frame is not None:  # a line takes long to work out: ways gone before are known by their instructions
             key += id(frame.f_code), frame.f_lasti
             frame = frame.f_back

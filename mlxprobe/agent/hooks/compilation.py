@@ -10,6 +10,9 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.compiled.function import Compiled
 from mlxprobe.agent.compiled.shadow import Shadows
 from mlxprobe.agent.compiled.traces import Made
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.guarded import Once, guarded
+from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.origin.held import Origin
 from mlxprobe.agent.record.nesting import Nesting
@@ -36,34 +39,31 @@ class Compilation:
         self.shadows = Shadows(inspection, nesting)
         self.disabled = "MLX_DISABLE_COMPILE" in os.environ  # then Python runs at each call, and nothing is traced
 
-    def install(self, mx: Any) -> None:
-        """Wrap what `mlx.core` offers."""
+    def observe(self, intercepts: Intercepts) -> None:
+        """Listen to what `mlx.core` offers."""
         Compilation.here = self
-        self.shadows.install(mx)
-        mx.checkpoint = self._checkpoint(mx.checkpoint)
-        mx.compile = self.wrap(mx.compile)
-        for name, disables in (("disable_compile", True), ("enable_compile", False)):
-            setattr(mx, name, self._switch(getattr(mx, name), disables=disables))
+        intercepts.around("mlx.core.checkpoint", self._checkpoint)
+        intercepts.around("mlx.core.compile", self.wrap)
+        switches = ("disable_compile", "enable_compile")
+        intercepts.add(self, (Observe(f"mlx.core.{name}", "_switched", after=True) for name in switches))
 
     def leave(self) -> None:
         """Listen no more."""
         Compilation.here = None
 
-    def _switch(self, original: Callable[..., None], *, disables: bool) -> Callable[..., None]:
-        @like(original)
-        def switch(*args: Any, **kwargs: Any) -> None:
-            original(*args, **kwargs)
-            self.disabled = disables
-
-        return switch
+    def _switched(self, event: CallEvent) -> None:
+        self.disabled = event.function == "disable_compile"
 
     def _checkpoint(self, original: Callable[..., Any]) -> Callable[..., Any]:
         given = Given(original, "fun")
 
+        def made(once: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+            (fun,) = given(args, kwargs)
+            return self._unless_replayed(fun, given.call(once, args, kwargs, self._recomputed(fun)))
+
         @like(original)
         def checkpoint(*args: Any, **kwargs: Any) -> Any:
-            (fun,) = given(args, kwargs)
-            return self._unless_replayed(fun, given.call(original, args, kwargs, self._recomputed(fun)))
+            return guarded(self.recorder.failed, lambda once: made(once, args, kwargs), original, args, kwargs)
 
         return checkpoint
 
@@ -101,42 +101,67 @@ class Compilation:
 
         @like(original)
         def compile_(*args: Any, **kwargs: Any) -> Callable[..., Any]:
-            fun, *given = taken(args, kwargs)
-            if sites.is_mlx(typed.whence(fun)):
-                return self._unless_replayed(fun, original(*args, **kwargs))
-            site = sites.calling()
-            made = self.made.setdefault(site, Made(self.recorder, site))
-            if not self.runs:
-                with self.recorder.carefully():
-                    made.compiled()
-            function = Compiled(fun, given, site, self.inspection, self._origin)
-            name = typed.title(fun)
-            self.recorder.traces.setdefault(name, []).append(function.traces)
-
-            @like(fun)
-            def traced(*fargs: Any, **fkwargs: Any) -> Any:
-                here = Compilation.here
-                if here is None or here.runs:
-                    return fun(*fargs, **fkwargs)
-                with here.recorder.carefully():
-                    made.traced()
-                return function.known_to(here.inspection, here._origin).trace(fargs, fkwargs)
-
-            call = taken.call(original, args, kwargs, traced)
-
-            @like(call)
-            def compiled(*fargs: Any, **fkwargs: Any) -> Any:
-                here = Compilation.here
-                if here is None:
-                    return call(*fargs, **fkwargs)
-                nesting = here.nesting
-                if nesting.replay:
-                    return fun(*fargs, **fkwargs)
-                if here.disabled or nesting.tracing or nesting.depth or nesting.shadow:  # `runs`, at each call
-                    return call(*fargs, **fkwargs)
-                made.calls += 1
-                return function.known_to(here.inspection, here._origin).call(call, fargs, fkwargs, here.shadows)
-
-            return compiled
+            made: Callable[..., Any] = guarded(
+                self.recorder.failed, lambda once: self._made(once, taken, args, kwargs), original, args, kwargs
+            )
+            return made
 
         return compile_
+
+    def _made(self, original: Callable[..., Any], taken: Given, args: Any, kwargs: Any) -> Callable[..., Any]:
+        fun, *_ = taken(args, kwargs)
+        if sites.is_mlx(typed.whence(fun)):
+            return self._unless_replayed(fun, original(*args, **kwargs))
+        return self._compiled(original, taken, args, kwargs)
+
+    def _compiled(self, original: Callable[..., Any], taken: Given, args: Any, kwargs: Any) -> Callable[..., Any]:
+        """Compile a function that tells when it is traced and called."""
+        fun, *given = taken(args, kwargs)
+        site = sites.calling()
+        made = self.made.setdefault(site, Made(self.recorder, site))
+        if not self.runs:
+            made.compiled()
+        function = Compiled(fun, given, site, self.inspection, self._origin)
+        self.recorder.traces.setdefault(typed.title(fun), []).append(function.traces)
+
+        @like(fun)
+        def traced(*fargs: Any, **fkwargs: Any) -> Any:
+            here = Compilation.here
+            if here is None or here.runs:
+                return fun(*fargs, **fkwargs)
+            return guarded(
+                here.recorder.failed,
+                lambda once: here._traced(function, made, once, fargs, fkwargs),
+                fun,
+                fargs,
+                fkwargs,
+            )
+
+        call = taken.call(original, args, kwargs, traced)
+
+        @like(call)
+        def compiled(*fargs: Any, **fkwargs: Any) -> Any:
+            here = Compilation.here
+            if here is None:
+                return call(*fargs, **fkwargs)
+            nesting = here.nesting
+            if nesting.replay:
+                return fun(*fargs, **fkwargs)
+            if here.disabled or nesting.tracing or nesting.depth or nesting.shadow:  # `runs`, at each call
+                return call(*fargs, **fkwargs)
+            made.calls += 1
+            once = Once()  # as in `guarded`, but in fewer functions of ours: this is called at each step
+            once.call = call
+            try:
+                return function.known_to(here.inspection, here._origin).call(once, fargs, fkwargs, here.shadows)
+            except Exception as error:
+                if error is once.error:
+                    raise
+                here.recorder.failed(error)
+            return once.result if once.done else call(*fargs, **fkwargs)
+
+        return compiled
+
+    def _traced(self, function: Compiled, made: Made, fun: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        made.traced()
+        return function.known_to(self.inspection, self._origin).trace(fun, args, kwargs)

@@ -26,12 +26,14 @@ class Hooks:
         self._evaluations = Evaluations(recorder, self.collectives)
         self._gradients = GradientCalls(recorder, inspection, nesting, origin)
         self._updates = Updates(recorder, inspection, nesting)
-        self.by_module = {  # each is called with its module, which has just been imported
-            "mlx.core": self._install_core,
-            "mlx.nn.layers.base": self._updates.install_modules,
-            "mlx.nn.utils": self._gradients.install_module_gradients,
-            "mlx.optimizers.optimizers": self._updates.install_optimizers,
-        }
+        for one in (self._evaluations, self.collectives, self._gradients, self._compilation, self._updates):
+            one.observe(inspection.intercepts)
+        nesting.peaks.observe(inspection.intercepts)
+
+    def imported(self, mx: Any) -> None:
+        """Take what is needed of `mlx.core`, before it is wrapped."""
+        self._compilation.shadows.install(mx)
+        self.collectives.imported(mx)
 
     def adopt(self, patches: Patches) -> None:
         """Take in the gradient functions that were made before anybody looked, and what may have been trained."""
@@ -42,9 +44,3 @@ class Hooks:
         """Listen no more to the functions that the program keeps."""
         self._gradients.leave()
         self._compilation.leave()
-
-    def _install_core(self, mx: Any) -> None:
-        self._evaluations.install(mx)
-        self.collectives.install(mx)
-        self._gradients.install(mx)
-        self._compilation.install(mx)

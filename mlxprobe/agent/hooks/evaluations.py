@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.hooks.collectives import Collectives
 from mlxprobe.agent.hooks.threads import Threads
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
 from mlxprobe.agent.record.facts import InForkError, brief
 from mlxprobe.agent.record.phases import SAVING
 from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wire import bound
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.protocol.facts.processes import ArrayOfAnotherThread, Fork
 from mlxprobe.protocol.facts.work import IneffectiveEvaluation
 
+EVALUABLE = (list, tuple, dict)
 READERS = ("item", "tolist", "__float__", "__int__", "__bool__", "__array__", "__repr__", "__str__", "__format__")
 WRITERS = ("save", "savez", "savez_compressed", "save_safetensors", "save_gguf")
 
@@ -30,47 +35,66 @@ class Evaluations:
         self._threads = Threads()
         self._fork = 0  # the last one that has been reported
 
-    def install(self, mx: Any) -> None:
-        """Wrap what `mlx.core` offers."""
+    def observe(self, intercepts: Intercepts) -> None:
+        """Listen to what `mlx.core` offers."""
         for name in ("eval", "async_eval"):
-            waits = name == "eval"
-            setattr(mx, name, self._evaluation(getattr(mx, name), (mx.array, list, tuple, dict), waits=waits))
-        for name in WRITERS:
-            setattr(mx, name, self._writer(getattr(mx, name)))
+            intercepts.around(f"mlx.core.{name}", partial(self._evaluation, waits=name == "eval"))
         for name in READERS:
-            if name in vars(mx.array):
-                setattr(mx.array, name, self._reader(getattr(mx.array, name)))
+            intercepts.around(f"mlx.core.array.{name}", self._reader)
+        intercepts.add(self, (Observe(f"mlx.core.{name}", "_writes") for name in WRITERS))
+        intercepts.add(self, (Observe(f"mlx.core.{name}", "_written", after=True) for name in WRITERS))
 
-    def _evaluation(
-        self, original: Callable[..., None], evaluable: tuple[type, ...], *, waits: bool
-    ) -> Callable[..., None]:
+    def _evaluation(self, original: Callable[..., None], *, waits: bool) -> Callable[..., None]:
         recorder, clock, failed, collectives = self._recorder, bound.monotonic, self._failed, self._collectives
+        has_evaluated = self._has_evaluated
+        if not waits:
+            recorder.losses.schedule = original
 
         @like(original)
         def evaluate(*args: Any, **kwargs: Any) -> None:
             began = clock()
             talks = collectives.active and not recorder.deaf
-            if recorder.forked is not None:
-                self._evaluates_in_fork(args)
-            if talks:
-                collectives.begins(began, args)
+            if talks or recorder.forked is not None:
+                self._begins(began, args)
             try:
                 original(*args, **kwargs)
             except RuntimeError as error:
                 failed(error)
                 raise
-            if talks:
-                collectives.returns(clock(), waits=waits)
             try:
-                for arg in args:
-                    if issubclass(type(arg), evaluable):
-                        recorder.evaluated(began, whole=recorder.lazy_steps > 1 and recorder.trained.holds(args))
-                        return
-                recorder.fact(IneffectiveEvaluation(kinds=tuple(type(arg).__name__ for arg in args)))
+                if talks:
+                    collectives.returns(clock(), waits=waits)
+                if not waits:
+                    recorder.losses.schedules()
+                has_evaluated(args, began)
             except Exception as error:
                 recorder.failed(error)
 
         return evaluate
+
+    def _begins(self, began_s: float, given: tuple[Any, ...]) -> None:
+        """An evaluation begins, of a fork or of arrays that other ranks may be asked for.
+
+        Raises:
+            InForkError: it is ours, in a fork.
+        """
+        try:
+            if self._recorder.forked is not None:
+                self._evaluates_in_fork(given)
+            if self._collectives.active and not self._recorder.deaf:
+                self._collectives.begins(began_s, given)
+        except InForkError:
+            raise
+        except Exception as error:
+            self._recorder.failed(error)
+
+    def _has_evaluated(self, given: tuple[Any, ...], began_s: float) -> None:
+        recorder = self._recorder
+        for one in given:
+            if issubclass(type(one), EVALUABLE) or typed.is_array(one):
+                recorder.evaluated(began_s, whole=recorder.lazy_steps > 1 and recorder.trained.holds(given))
+                return
+        recorder.fact(IneffectiveEvaluation(kinds=tuple(type(one).__name__ for one in given)))
 
     def _evaluates_in_fork(self, given: tuple[Any, ...]) -> None:
         """Report that a forked process is about to run operations: before it does, for it may wait for ever then.
@@ -99,26 +123,21 @@ class Evaluations:
                 site, seen = sites.blamed(self._threads.maker(), sites.calling())
                 self._recorder.fact(ArrayOfAnotherThread(message=message, seen=seen), site)
 
-    def _writer(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _writes(self, event: CallEvent) -> None:
         """Files get values: what writes one evaluates."""
+        given = [*event.args, *event.kwargs.values()]
+        if self._recorder.forked is not None:
+            self._evaluates_in_fork(tuple(given))
+        if self._collectives.active:
+            self._collectives.begins(event.began_s, given)
 
-        @like(original)
-        def write(*args: Any, **kwargs: Any) -> Any:
-            began = bound.monotonic()
-            if self._recorder.forked is not None:
-                self._evaluates_in_fork((*args, *kwargs.values()))
-            if self._collectives.active:
-                self._collectives.begins(began, [*args, *kwargs.values()])
-            result = original(*args, **kwargs)
-            with self._recorder.carefully():
-                if self._collectives.active:
-                    self._collectives.returns(bound.monotonic())
-                self._recorder.phases.took(SAVING, began, bound.monotonic())
-                self._recorder.evaluated(began)
-                self._recorder.reductions.taken = True
-            return result
-
-        return write
+    def _written(self, event: CallEvent) -> None:
+        now_s = bound.monotonic()
+        if self._collectives.active:
+            self._collectives.returns(now_s)
+        self._recorder.phases.took(SAVING, event.began_s, now_s)
+        self._recorder.evaluated(event.began_s)
+        self._recorder.reductions.taken = True
 
     def _reader(self, original: Callable[..., Any]) -> Callable[..., Any]:
         recorder, clock, failed, collectives = self._recorder, bound.monotonic, self._failed, self._collectives
@@ -127,18 +146,16 @@ class Evaluations:
         def read(array: Any, *args: Any, **kwargs: Any) -> Any:
             began = clock()
             talks = collectives.active and not recorder.deaf
-            if recorder.forked is not None:
-                self._evaluates_in_fork((array,))
-            if talks:
-                collectives.begins(began, (array,))
+            if talks or recorder.forked is not None:
+                self._begins(began, (array,))
             try:
                 value = original(array, *args, **kwargs)
             except RuntimeError as error:
                 failed(error)
                 raise
-            if talks:
-                collectives.returns(clock())
             try:
+                if talks:
+                    collectives.returns(clock())
                 recorder.evaluated(began)
                 recorder.read(array, value)
             except Exception as error:

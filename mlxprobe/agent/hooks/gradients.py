@@ -11,6 +11,8 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.hooks.made import HELD, UNKNOWN, Bound, Made, made_by, unwrapped, with_parameters
+from mlxprobe.agent.intercept.guarded import guarded
+from mlxprobe.agent.intercept.intercepts import Intercepts
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.mapped import MADE_OF, mapper
 from mlxprobe.agent.origin.calls import Calls
@@ -46,14 +48,15 @@ class GradientCalls:
         self._making: Bound = None  # for which `nn.value_and_grad` asks `mx.value_and_grad` now
         self._made_at = sites.NOWHERE
         self._made_by: Any = None
-        self._first: Callable[..., Any] | None = None  # function of no model whose gradient was taken
+        self._first: Callable[[], Any] | None = None  # what is known of the first function of no model
 
-    def install(self, mx: Any) -> None:
-        """Wrap what `mlx.core` offers."""
+    def observe(self, intercepts: Intercepts) -> None:
+        """Listen to what makes gradients; `nn.value_and_grad` knows the model."""
         GradientCalls.here = self
         for name in ("value_and_grad", "grad"):
-            setattr(mx, name, self._maker(getattr(mx, name), with_value=name == "value_and_grad"))
-        mx.vmap = mapper(mx.vmap, self._looker, self._wrapped)
+            intercepts.around(f"mlx.core.{name}", partial(self._maker, with_value=name == "value_and_grad"))
+        intercepts.around("mlx.core.vmap", lambda original: mapper(original, self._looker, self._wrapped))
+        intercepts.around("mlx.nn.utils.value_and_grad", self._of_modules)
 
     @staticmethod
     def _looker() -> Inspection | None:
@@ -63,22 +66,23 @@ class GradientCalls:
         """Listen no more."""
         GradientCalls.here = None
 
-    def install_module_gradients(self, utils: Any) -> None:
-        """Wrap `nn.value_and_grad` (`mlx.nn.utils`), which knows the model."""
-        original = self._made_by = utils.value_and_grad
-
+    def _of_modules(self, original: Callable[..., Any]) -> Callable[..., Any]:
         given = Given(original, "model", "fn")
+        self._made_by = original
 
-        @like(original)
-        def value_and_grad(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+        def made(once: Callable[..., Any], args: Any, kwargs: Any) -> Any:
             model, fn = given(args, kwargs)
             before, self._making, self._made_at = self._making, (model, fn), sites.calling()
             try:
-                return original(*args, **kwargs)  # type: ignore[no-any-return]
+                return once(*args, **kwargs)
             finally:
                 self._making = before
 
-        utils.value_and_grad = value_and_grad
+        @like(original)
+        def value_and_grad(*args: Any, **kwargs: Any) -> Any:
+            return guarded(self._recorder.failed, lambda once: made(once, args, kwargs), original, args, kwargs)
+
+        return value_and_grad
 
     def adopt(self, patches: Patches) -> None:
         """Listen to functions that `nn.value_and_grad` made before we came: each holds MLX's own in its closure."""
@@ -92,13 +96,16 @@ class GradientCalls:
     def _maker(self, original: Callable[..., Any], *, with_value: bool) -> Callable[..., Any]:
         given = Given(original, "fun", "argnums", "argnames")
 
-        @like(original)
-        def make(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+        def made(once: Callable[..., Any], args: Any, kwargs: Any) -> Any:
             bound, self._making = self._making, None
-            call = original(*args, **kwargs)
+            call = once(*args, **kwargs)
             where = {"site": self._made_at} if bound else {}
             fun, argnums, argnames = given(args, kwargs)
             return self._wrapped(fun, call, with_value, described(fun, argnums, argnames or ()), bound, **where)
+
+        @like(original)
+        def make(*args: Any, **kwargs: Any) -> Any:
+            return guarded(self._recorder.failed, lambda once: made(once, args, kwargs), original, args, kwargs)
 
         return make
 
@@ -116,7 +123,9 @@ class GradientCalls:
             if nesting.reached is not None and made.held and not nesting.mapped:  # may raise `Stop`, in a call of ours
                 nesting.reached(function, args, kwargs, bound or (None, None))
             if nesting.depth or nesting.tracing or nesting.shadow:
-                return here._within(call, args, kwargs, made)
+                return guarded(
+                    here._recorder.failed, lambda once: here._within(once, args, kwargs, made), call, args, kwargs
+                )
             try:
                 here._begins(made, args, kwargs)
             except Exception as error:
@@ -131,7 +140,7 @@ class GradientCalls:
             finally:
                 nesting.depth -= 1
             try:
-                here._ends(made, gradients, result, args, kwargs)
+                here._ends(made, result, args, kwargs)
             except Exception as error:
                 here._recorder.failed(error)
             return result
@@ -163,7 +172,7 @@ class GradientCalls:
             made.followed.begins(made.given, recorder.updates)
             recorder.moves.filled, recorder.moves.listens = weak(model), True
 
-    def _ends(self, made: Made, gradients: Any, result: Any, args: Any, kwargs: Any) -> None:
+    def _ends(self, made: Made, result: Any, args: Any, kwargs: Any) -> None:
         made.calls += 1
         if made.given is not None:
             moves, given, made.given = self._recorder.moves, made.given, None
@@ -172,22 +181,23 @@ class GradientCalls:
         if made.holder is not None:
             made.holder.end()
         if made.bound is None and made.calls <= SECOND:
-            made.owner, made.stream = self._path(gradients, made.calls), UNKNOWN
+            made.owns, made.stream = not self._is_first(made) and made.calls == SECOND, UNKNOWN
         loss = result[0] if made.with_value and not self._nesting.mapped else None
         if loss.__class__ is not made.scalar or made.stream < 0:
             found = loss_in(loss)
             made.scalar = type(loss) if found is loss is not None else ()  # MLX takes gradients of scalars alone
             loss = found
-        made.stream = self._recorder.gradient_ends(loss, made.owner, made.stream, model=made.bound is not None)
+        owner = made.owner if made.stream < 0 else None
+        made.stream = self._recorder.gradient_ends(loss, owner, made.stream, model=made.bound is not None)
         if self._recorder.reduced is not None:
             self._recorder.reduced(result[1] if made.with_value else result)
         if self._inspection.due:
             self._inspection.called(partial(made.described, result, args, kwargs))
 
-    def _path(self, gradients: Any, calls: int) -> Any:
-        """Return whose a function's losses are: its own, but for the first function, and those called but once."""
-        self._first = self._first or gradients
-        return None if calls < SECOND or gradients is self._first else gradients
+    def _is_first(self, made: Made) -> bool:
+        """Tell whether this is the first function of no model whose gradient was taken."""
+        self._first = self._first or weak(made)
+        return self._first() is made
 
     def _within(self, call: Callable[..., Any], args: Any, kwargs: Any, made: Made) -> Any:
         """Make a gradient call within another call of MLX's; tell of it where that is a compiled function's."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mlxprobe.agent.hooks import alterations, altering
+from mlxprobe.agent.intercept.intercepts import Intercepts
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.given import Given
@@ -30,42 +33,36 @@ class Interventions:
         if "spawn" in self._names:
             spawn_always()
 
-    def imported(self, name: str, module: Any) -> None:
-        """Wrap what is needed of one of MLX's modules."""
+    def observe(self, intercepts: Intercepts) -> None:
+        """Take the place of what is to be changed: after the hooks, which see the change."""
         if not self._names:
             return
-        if name == "mlx.core":
-            self._core(module)
-        elif name == "mlx.nn.utils":
-            module.value_and_grad = self._of_modules(module.value_and_grad)
-        elif name == "mlx.optimizers.optimizers":
-            self._install_optimizers(module)
-
-    def _install_optimizers(self, module: Any) -> None:
-        base = module.Optimizer
-        base.__init__ = self._making(base.__init__)
+        optimizers = "mlx.optimizers.optimizers."
+        if "no-compile" in self._names:
+            intercepts.around("mlx.core.compile", lambda _: altering.as_it_is)
+        elif "capture-random" in self._names:
+            intercepts.around("mlx.core.compile", altering.capturing)
+        if "causal-mask" in self._names:
+            intercepts.around("mlx.core.fast.scaled_dot_product_attention", altering.attending)
+        intercepts.around("mlx.core.value_and_grad", partial(self._counted, with_value=True))
+        intercepts.around("mlx.core.grad", partial(self._counted, with_value=False))
+        intercepts.around("mlx.nn.utils.value_and_grad", self._of_modules)
+        intercepts.around(f"{optimizers}Optimizer.__init__", self._making)
         if "rate-tenth" in self._names:
-            base.learning_rate = self._rate(base.learning_rate)
-        for kind in vars(module).values():
-            if isinstance(kind, type) and issubclass(kind, base):
-                for name, wrap in (("update", self._update), ("apply_gradients", self._applying)):
-                    if name in vars(kind):
-                        setattr(kind, name, wrap(vars(kind)[name]))
+            intercepts.around(f"{optimizers}Optimizer.learning_rate", self._rate)
+        intercepts.around(f"{optimizers}*.update", self._update)
+        intercepts.around(f"{optimizers}*.apply_gradients", self._applying)
 
-    def _core(self, mx: Any) -> None:
+    def imported(self, mx: Any) -> None:
+        """Change what `mlx.core` is set to, before it is wrapped."""
         if "cpu" in self._names:
             mx.set_default_device(mx.Device(mx.cpu))
         if "no-compile" in self._names:
             mx.disable_compile()
-            mx.compile = altering.as_it_is
-        elif "capture-random" in self._names:
-            mx.compile = altering.capturing(mx, mx.compile)
-        if "causal-mask" in self._names:
-            mx.fast.scaled_dot_product_attention = altering.attending(mx, mx.fast.scaled_dot_product_attention)
-        mx.value_and_grad = self._counted(mx.value_and_grad, mx, with_value=True)
-        mx.grad = self._counted(mx.grad, mx, with_value=False)
 
-    def _counted(self, original: Callable[..., Any], mx: Any, *, with_value: bool) -> Callable[..., Any]:
+    def _counted(self, original: Callable[..., Any], *, with_value: bool) -> Callable[..., Any]:
+        mx = sys.modules["mlx.core"]
+
         @functools.wraps(original, assigned=("__doc__",), updated=())
         def make(*args: Any, **kwargs: Any) -> Callable[..., Any]:
             call = original(*args, **kwargs)

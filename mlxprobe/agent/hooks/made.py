@@ -39,11 +39,16 @@ class Made:
         self.told: Any = None  # who was there at the last call
         self.holder: Any = None  # of its calls (see `origin.calls`)
         self.calls = 0
-        self.owner = bound[0] if bound else None  # of its losses
+        self.owns = False  # its losses, which else are those of the first function of no model, or of a model
         self.stream = UNKNOWN
         self.scalar: Any = ()  # the class of what it returned, where that was a loss
         self.followed: Any = None  # what is known of the parameters (see `record.moves`)
         self.given: Any = None  # they themselves, while a call lasts
+
+    @property
+    def owner(self) -> Any:
+        """Whose its losses are: the model's, its own, or those of nobody known."""
+        return self.bound[0] if self.bound else self if self.owns else None
 
     def taken(self, args: Any, kwargs: Any) -> dict[str, Any]:
         """Return what the gradient is taken of."""

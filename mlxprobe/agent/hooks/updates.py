@@ -11,6 +11,8 @@ from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.hooks.loading import differences
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.capture import Traced
 from mlxprobe.agent.record.nesting import Nesting
@@ -34,21 +36,17 @@ class Updates:
         self.comes_late = False  # there may have been updates before
         self._met: set[int] = set()
 
-    def install_modules(self, base: Any) -> None:
-        """Wrap what a module does to its parameters (`mlx.nn.layers.base`)."""
-        module = base.Module
-        module.update = self._module_update(module.update)
-        module.load_weights = self._load_weights(module.load_weights)
-
-    def install_optimizers(self, optimizers: Any) -> None:
-        """Wrap the updates of every optimizer class (`mlx.optimizers.optimizers`)."""
-        for kind in vars(optimizers).values():
-            if isinstance(kind, type) and issubclass(kind, optimizers.Optimizer):
-                for name in ("update", "apply_gradients"):
-                    if name in vars(kind):
-                        setattr(kind, name, self._update(getattr(kind, name), applies=name == "update"))
-                if declared()[0] >= 0 and isinstance(vars(kind).get("state"), property):
-                    setattr(kind, "state", self._state(vars(kind)["state"]))  # noqa: B010 - no type knows of it
+    def observe(self, intercepts: Intercepts) -> None:
+        """Listen to what a module does to its parameters, and to the updates of every optimizer class."""
+        module, optimizers = "mlx.nn.layers.base.Module.", "mlx.optimizers.optimizers."
+        intercepts.around(f"{module}update", self._module_update)
+        intercepts.add(self, [Observe(f"{module}load_weights", "_loads")])
+        intercepts.add(self, [Observe(f"{module}load_weights", "_loaded", after=True)])
+        intercepts.add(self, [Observe(f"{module}load_weights", "_loaded", raised=True)])
+        for name in ("update", "apply_gradients"):
+            intercepts.around(f"{optimizers}*.{name}", partial(self._update, applies=name == "update"))
+        if declared()[0] >= 0:
+            intercepts.around(f"{optimizers}Optimizer.state", self._state)
 
     def _state(self, original: property) -> property:
         """Tell where a state is given to an optimizer: of several ranks, one may alone have read a checkpoint."""
@@ -151,26 +149,18 @@ class Updates:
         if parameters is module and self._recorder.updates:
             self._recorder.fact(UpdatedWithItself(of=type(module).__name__), sites.calling())
 
-    def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        nesting = self._nesting
+    def _loads(self, event: CallEvent) -> None:
+        module, weights = event["self"], event["file_or_weights"]
+        strict = event["strict"] is not False
+        with self._recorder.carefully():
+            self._compare(module, lambda: _weights(weights), strict=strict, partial=False)
+            self._recorder.loaded_into.add(id(module))
+            if declared()[0] >= 0:
+                self._recorder.fact(StateGiven(what="weights"))
+        self._nesting.depth += 1  # it updates the module, with what has been compared now
 
-        given = Given(original, "self", "file_or_weights", "strict")
-
-        @like(original)
-        def load_weights(*args: Any, **kwargs: Any) -> Any:
-            with self._recorder.carefully():
-                module, weights, strict = given(args, kwargs)
-                self._compare(module, lambda: _weights(weights), strict=strict is not False, partial=False)
-                self._recorder.loaded_into.add(id(module))
-                if declared()[0] >= 0:
-                    self._recorder.fact(StateGiven(what="weights"))
-            nesting.depth += 1  # it updates the module, with what has been compared now
-            try:
-                return original(*args, **kwargs)
-            finally:
-                nesting.depth -= 1
-
-        return load_weights
+    def _loaded(self, event: CallEvent) -> None:
+        self._nesting.depth -= 1
 
     def _compare(self, module: Any, given: Callable[[], dict[str, Any]], *, strict: bool, partial: bool) -> None:
         """Tell of weights that do not fit their module, unless they cannot be read: then the program finds out."""

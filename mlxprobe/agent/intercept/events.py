@@ -52,7 +52,7 @@ class CallEvent:
     argument or the result.
     """
 
-    __slots__ = ("_binding", "args", "function", "kwargs", "result", "state")
+    __slots__ = ("_binding", "args", "began_s", "function", "kwargs", "result", "state")
 
     def __init__(self, function: str, binding: Binding, args: Args, kwargs: Kwargs, state: int) -> None:
         self.function = function  # its own name
@@ -60,6 +60,7 @@ class CallEvent:
         self.args = args
         self.kwargs = kwargs
         self.state = state  # where the program was when the call began: flags of `intercept.states`
+        self.began_s = bound.monotonic()
         self.result: Any = None  # after the call
 
     def __getitem__(self, name: str) -> Any:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from mlxprobe.agent.intercept import table
 from mlxprobe.agent.intercept.events import WRAPPERS, Binding, CallEvent
-from mlxprobe.agent.intercept.states import NEVER
+from mlxprobe.agent.intercept.states import INSIDE, NEVER, SAMPLED, TRACE
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.interrupts import comes_from_outside, let_through
 
 Tell = Callable[[CallEvent], None]
 Failed = Callable[[Any, Exception], bool]
-Around = Callable[[Callable[..., Any]], Callable[..., Any]]
+Around = Callable[[Any], Any]
+BEFORE, AFTER, RAISED = range(3)
 
 
 class Observe(NamedTuple):
@@ -29,38 +32,40 @@ class Observe(NamedTuple):
     never: int = 0
 
 
+class Where(Protocol):
+    """Where the program is."""
+
+    due: bool  # whether the step is sampled
+    tracing: bool  # whether a compiled function is being traced
+    inside: bool  # whether one is run by us
+
+    def state(self) -> int:
+        """Return all that is known of it, as flags of `states`."""
+
+
 class Row:
     """One observer of one function."""
 
-    __slots__ = ("needs", "never", "owner", "tell")
+    __slots__ = ("needs", "never", "owner", "tell", "when")
 
-    def __init__(self, needs: int, never: int, tell: Tell, owner: Any) -> None:
-        self.needs, self.never, self.tell, self.owner = needs, never, tell, owner
-
-
-class Function:
-    """One function: its observers, in the order in which they were added."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.before: list[Row] = []
-        self.after: list[Row] = []
-        self.raised: list[Row] = []
-        self.around: list[Around] = []
+    def __init__(self, one: Observe, tell: Tell, owner: Any) -> None:
+        self.needs, self.never, self.tell, self.owner = one.needs, one.never, tell, owner
+        self.when = RAISED if one.raised else AFTER if one.after else BEFORE
 
 
 class Intercepts:
-    """All functions that are observed.
+    """All functions that are observed; observers of one function are told in the order in which they were added.
 
     Args:
-        state: tells where the program is, as flags of `states`.
+        where: tells where the program is.
         failed: is told of an observer that has raised, and of the exception; returns whether it is told nothing more.
     """
 
-    def __init__(self, state: Callable[[], int], failed: Failed) -> None:
-        self._state = state
+    def __init__(self, where: Where, failed: Failed) -> None:
+        self._where = where
         self._failed = failed
-        self._functions: dict[str, Function] = {}
+        self._rows: list[tuple[str, Row]] = []
+        self._around: list[tuple[str, Around]] = []
 
     def add(self, owner: Any, observes: Iterable[Observe], holder: Any = None) -> None:
         """Take in what an object observes; it must be there before MLX is imported.
@@ -71,60 +76,61 @@ class Intercepts:
             holder: the part of it that has the methods; by default itself.
         """
         for one in observes:
-            row = Row(one.needs, one.never, getattr(holder or owner, one.method), owner)
-            function = self._function(one.function)
-            rows = function.raised if one.raised else function.after if one.after else function.before
-            rows.append(row)
+            self._rows.append((known(one.function), Row(one, getattr(holder or owner, one.method), owner)))
 
     def around(self, function: str, make: Around) -> None:
-        """Put what `make` returns for a function in its place: of functions whose call itself is another one then."""
-        self._function(function).around.append(make)
+        """Put what `make` returns for a function in its place: where the call itself becomes another one.
 
-    def _function(self, name: str) -> Function:
-        if name not in table.FUNCTIONS:
-            raise KeyError(f"{name} is not in the table of functions")
-        return self._functions.setdefault(name, Function(name))
+        Of a property `make` is given the property, and returns one.
+        """
+        self._around.append((known(function), make))
 
     def drop(self, owner: Any) -> None:
         """Tell an observer nothing more."""
-        for function in self._functions.values():
-            for row in (*function.before, *function.after, *function.raised):
-                if row.owner is owner:
-                    row.needs = NEVER
+        for _, row in self._rows:
+            if row.owner is owner:
+                row.needs = NEVER
 
     def imported(self, name: str, module: Any) -> None:
         """Wrap what is observed of a module that has been imported."""
-        for function in self._functions.values():
-            for holder, attribute in table.places(function.name, name, module):
-                self._install(function, holder, attribute)
+        names: dict[tuple[int, str], tuple[Any, list[str]]] = {}  # by holder and attribute: names in the table
+        for function in dict.fromkeys(function for function, _ in (*self._rows, *self._around)):
+            for holder, attribute in table.places(function, name, module):
+                names.setdefault((id(holder), attribute), (holder, []))[1].append(function)
+        for (_, attribute), (holder, its) in names.items():
+            held = typed.static(holder, attribute) if isinstance(holder, type) else getattr(holder, attribute)
+            made = held.__func__ if isinstance(held, staticmethod) else held
+            if rows := [row for function, row in self._rows if function in its]:
+                made = self._wrapped(made, rows, [one for function in its for one in table.FUNCTIONS[function]])
+            for function, around in self._around:
+                made = around(made) if function in its else made
+            setattr(holder, attribute, staticmethod(made) if isinstance(held, staticmethod) else made)
 
-    def _install(self, function: Function, holder: Any, attribute: str) -> None:
-        held = vars(holder)[attribute] if isinstance(holder, type) else getattr(holder, attribute)
-        original = held.__func__ if isinstance(held, staticmethod) else getattr(holder, attribute)
-        made = original
-        if function.before or function.after or function.raised:
-            made = self._wrapped(function, original)
-        for around in function.around:
-            made = around(made)
-        setattr(holder, attribute, staticmethod(made) if isinstance(held, staticmethod) else made)
-
-    def _wrapped(self, function: Function, original: Callable[..., Any]) -> Callable[..., Any]:
-        before, after, raised = function.before, function.after, function.raised
-        state, tell, name = self._state, self._tell, original.__name__
-        binding = Binding(original, table.FUNCTIONS[function.name])
+    def _wrapped(self, original: Callable[..., Any], rows: list[Row], names: list[str]) -> Callable[..., Any]:
+        before, after, raised = ([row for row in rows if row.when == when] for when in (BEFORE, AFTER, RAISED))
+        where, tell, name = self._where, self._tell, original.__name__
+        binding = Binding(original, names)
+        seldom = all(row.needs & (SAMPLED | TRACE | INSIDE) for row in rows)
 
         @like(original)
         def call(*args: Any, **kwargs: Any) -> Any:
-            now = state()
-            first, later = _told(before, now), _told(after, now)
-            if not (first or later or raised):
+            if seldom and not (where.due or where.tracing or where.inside):
                 return original(*args, **kwargs)
-            event = CallEvent(name, binding, args, kwargs, now)
-            tell(first, event)
             try:
+                now = where.state()
+                first, later = before and _told(before, now), after and _told(after, now)
+                last = raised and _told(raised, now)
+                event = CallEvent(name, binding, args, kwargs, now) if first or later or last else None
+            except Exception as error:
+                let_through(error)
+                event = None
+            if event is None:
+                return original(*args, **kwargs)
+            try:
+                tell(first, event)
                 event.result = original(*event.args, **event.kwargs)
-            except Exception:
-                tell(_told(raised, now), event)
+            except BaseException:
+                tell(last, event)
                 raise
             tell(later, event)
             return event.result
@@ -133,13 +139,39 @@ class Intercepts:
         return call
 
     def _tell(self, rows: Sequence[Row], event: CallEvent) -> None:
+        """Tell all observers, also where a signal handler of the program's raises meanwhile: that goes on after them.
+
+        Raises:
+            BaseException: what the handler has raised.
+        """
+        interrupt: BaseException | None = None
         for row in rows:
+            if row.needs == NEVER:  # it has failed since the call began
+                continue
             try:
                 row.tell(event)
-            except Exception as error:
-                if self._failed(row.owner, error):
+            except BaseException as error:
+                if not isinstance(error, Exception) or comes_from_outside(error):
+                    interrupt = error
+                elif self._failed(row.owner, error):
                     self.drop(row.owner)
+        try:
+            if interrupt is not None:
+                raise interrupt
+        finally:
+            interrupt = None  # its traceback holds this call, and so itself
 
 
-def _told(rows: list[Row], now: int) -> Sequence[Row]:
-    return [row for row in rows if now & row.needs == row.needs and not now & row.never] if rows else ()
+def known(function: str) -> str:
+    """Return a function's name.
+
+    Raises:
+        KeyError: it is not in the table.
+    """
+    if function not in table.FUNCTIONS:
+        raise KeyError(f"{function} is not in the table of functions")
+    return function
+
+
+def _told(rows: list[Row], now: int) -> list[Row]:
+    return [row for row in rows if now & row.needs == row.needs and not now & row.never]

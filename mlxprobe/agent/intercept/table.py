@@ -22,6 +22,8 @@ mlx.core compile: fun inputs outputs
 mlx.core disable_compile
 mlx.core enable_compile
 mlx.core checkpoint: fun
+mlx.core get_peak_memory
+mlx.core reset_peak_memory
 mlx.core grad: fun argnums argnames
 mlx.core value_and_grad: fun argnums argnames
 mlx.core vmap: fun
@@ -102,6 +104,14 @@ mlx.nn.layers.recurrent LSTM.__call__: self x
 mlx.nn.layers.transformer MultiHeadAttention.create_additive_causal_mask
 mlx.nn.losses _reduce: loss reduction
 mlx.nn.losses *
+mlx.nn.losses cross_entropy: logits targets weights axis label_smoothing reduction
+mlx.nn.losses binary_cross_entropy: inputs targets weights with_logits reduction
+mlx.nn.losses nll_loss: inputs targets axis reduction
+mlx.nn.losses kl_div_loss: inputs targets axis reduction
+mlx.nn.losses gaussian_nll_loss: inputs targets vars full eps reduction
+mlx.nn.losses hinge_loss: inputs targets reduction
+mlx.nn.losses margin_ranking_loss: inputs1 inputs2 targets margin reduction
+mlx.nn.losses cosine_similarity_loss: x1 x2 axis eps reduction
 mlx.nn.init constant
 mlx.nn.init normal
 mlx.nn.init uniform
@@ -114,6 +124,8 @@ mlx.nn.init he_normal
 mlx.nn.init he_uniform
 mlx.optimizers.optimizers clip_grad_norm: grads max_norm
 mlx.optimizers.optimizers Optimizer.__init__: self
+mlx.optimizers.optimizers Optimizer.learning_rate
+mlx.optimizers.optimizers Optimizer.state
 mlx.optimizers.optimizers Adam.__init__: self
 mlx.optimizers.optimizers *.update: self model gradients
 mlx.optimizers.optimizers *.apply_gradients: self gradients parameters
@@ -128,6 +140,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {}  # by name: the first parameters
 for _line in _TABLE.strip().splitlines():
     _name, _, _parameters = _line.partition(": ")
     FUNCTIONS[_name.replace(" ", ".", 1)] = tuple(_parameters.split())
+MODULES = dict.fromkeys(_line.split(" ")[0] for _line in _TABLE.strip().splitlines())  # in the order of their wrapping
 
 
 def places(function: str, name: str, module: Any) -> Iterator[tuple[Any, str]]:
@@ -151,5 +164,5 @@ def places(function: str, name: str, module: Any) -> Iterator[tuple[Any, str]]:
     holder = module
     for one in way:
         holder = getattr(holder, one, None)
-    if hasattr(holder, attribute):
-        yield holder, attribute
+    if attribute in vars(holder) if isinstance(holder, type) else hasattr(holder, attribute):
+        yield holder, attribute  # not what a class only inherits

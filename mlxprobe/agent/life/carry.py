@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import builtins
 import contextlib
 import os
@@ -20,6 +19,7 @@ from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel, identity, lifted
 from mlxprobe.agent.wire.shared import EVENTS_FILE, FOLDER_VARIABLE, SUPERVISOR_VARIABLE
 from mlxprobe.agent.wrapping.imports import when_imported
+from mlxprobe.agent.wrapping.interrupts import Quietly
 from mlxprobe.platform import inside
 
 OURS = AGENT + os.sep
@@ -45,10 +45,9 @@ class NamedChannel(Channel):
         super().close()
 
     def _is_open(self) -> bool:
-        try:
+        with Quietly(OSError):
             return identity(self._fd) == self._pipe
-        except OSError:
-            return False
+        return False
 
 
 def _opened(file: str) -> int:
@@ -70,14 +69,18 @@ def settle(given: Mapping[str, str]) -> None:
         agent.hook_core(mx)
         channel.send("begin")
         channel.send("body")
-        atexit.register(finish, agent, Leaving(agent.recorder))  # runs before MLX's own, which was registered first
+        with agent.recorder.carefully():
+            bound.at_exit(finish, agent, Leaving(agent.recorder))  # runs before MLX's own, which was registered first
 
     when_imported("mlx.core", begin)
 
 
 def show_tracebacks_without_us() -> None:
-    """Take our wrappers' frames out of the tracebacks that Python prints at the end of the program or of a thread."""
-    shown, shown_of_thread = sys.excepthook, threading.excepthook
+    """Take our wrappers' frames out of the tracebacks that Python prints.
+
+    At the end of the program or of a thread, or of what `atexit` and the collector of garbage call.
+    """
+    shown, shown_of_thread, shown_of_ignored = sys.excepthook, threading.excepthook, sys.unraisablehook
 
     def show(kind: type[BaseException], error: BaseException, trace: Any) -> None:
         with contextlib.suppress(Exception):  # exceptions of any kind
@@ -89,7 +92,17 @@ def show_tracebacks_without_us() -> None:
             cut(args.exc_value)
         shown_of_thread(args)
 
-    sys.excepthook, threading.excepthook = show, show_of_thread
+    def show_ignored(args: Any) -> None:
+        try:
+            cut(args.exc_value)
+            if args.exc_traceback is not None:
+                own = args.exc_type, args.exc_value, args.exc_value.__traceback__, args.err_msg, args.object
+                args = type(args)(own)
+        except Exception:  # also at the very end, when nothing of ours is there any more
+            pass
+        shown_of_ignored(args)
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = show, show_of_thread, show_ignored
 
 
 def cut(error: BaseException | None) -> None:
@@ -121,8 +134,9 @@ def finish(agent: Agent, leaving: Leaving | None = None) -> None:
         return
     with agent.recorder.carefully():
         agent.recorder.finish()
-    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-    if isinstance(error, BaseException):
-        start.send_exception(error, agent.channel)
-    else:
-        agent.channel.send("end", code=leaving.code if leaving else None)
+    with agent.recorder.carefully():
+        error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+        if isinstance(error, BaseException):
+            start.send_exception(error, agent.channel)
+        else:
+            agent.channel.send("end", code=leaving.code if leaving else None)

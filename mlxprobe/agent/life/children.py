@@ -14,6 +14,7 @@ from mlxprobe.agent.life.remotes import remote
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.imports import when_imported
+from mlxprobe.agent.wrapping.interrupts import QUIETLY
 from mlxprobe.protocol.facts import processes as facts
 
 NOWHERE = sites.told(sites.NOWHERE)
@@ -40,29 +41,29 @@ class Children:
         for name in HOLDERS:
             module = sys.modules.get(name)
             if isinstance(module, ModuleType):
-                with contextlib.suppress(Exception):  # another module in its place
-                    self._imported(module)
+                self._imported(module)
             elif name not in sys.modules:
                 when_imported(name, self._imported)
         for name in ("waitpid", "wait", "wait3", "wait4"):
             setattr(os, name, self._waits(getattr(os, name)))
 
     def _imported(self, module: Any) -> None:
-        kind, worker = getattr(module, "Popen", None), module.__name__ != "subprocess"
-        for name in HOLDERS[module.__name__]:
-            if isinstance(kind, type) and callable(original := vars(kind).get(name)):
-                setattr(kind, name, self._holds(original, worker=worker))
+        with QUIETLY:  # another module in its place
+            kind, worker = getattr(module, "Popen", None), module.__name__ != "subprocess"
+            for name in HOLDERS[module.__name__]:
+                if isinstance(kind, type) and callable(original := vars(kind).get(name)):
+                    setattr(kind, name, self._holds(original, worker=worker))
 
     def _holds(self, original: Callable[..., Any], *, worker: bool) -> Callable[..., Any]:
         @like(original)
         def ask(popen: Any, *args: Any, **kwargs: Any) -> Any:
-            with contextlib.suppress(Exception):  # a subclass of any kind
+            with QUIETLY:  # a subclass of any kind
                 before = vars(popen).get("returncode", UNKNOWN)
                 self._asked_of(popen)
             try:
                 return original(popen, *args, **kwargs)
             finally:
-                with contextlib.suppress(Exception):
+                with QUIETLY:
                     after = vars(popen).get("returncode")
                     if before is None and isinstance(after, int):
                         self._ended(vars(popen)["pid"], after, worker=worker)
@@ -74,7 +75,7 @@ class Children:
         pid = vars(popen).get("pid")
         if isinstance(pid, int) and pid not in self._looked and len(self._looked) < MOST_LOOKED:
             self._looked.add(pid)
-            with contextlib.suppress(Exception):  # words of any kind
+            with QUIETLY:  # words of any kind
                 if found := remote(getattr(popen, "args", None)):
                     self._channel.tell(found, NOWHERE)
 
@@ -82,7 +83,7 @@ class Children:
         @like(original)
         def wait(*args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
-            with contextlib.suppress(Exception):
+            with QUIETLY:
                 pid, status = result[:2]
                 if pid and os.WIFSIGNALED(status):  # a plain exit code means what the program takes it for
                     self._ended(pid, -os.WTERMSIG(status), worker=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import threading
 from collections.abc import Callable
@@ -28,7 +27,7 @@ class Leaving:
         self._evaluations = 0
         sys.exit = self._asked(sys.exit)
         kept = vars(SystemExit)["code"]
-        own = gc.get_referents(vars(SystemExit))[0]  # its attributes themselves: Python hands out a view of them
+        own = bound.get_referents(vars(SystemExit))[0]  # its attributes themselves: Python hands out a view of them
         own["code"] = property(self._read(kept.__get__), kept.__set__, kept.__delete__, kept.__doc__)
 
     @property
@@ -40,7 +39,7 @@ class Leaving:
         @like(original)
         def leave(*args: Any, **kwargs: Any) -> None:
             with self._recorder.carefully():
-                if threading.current_thread() is threading.main_thread():
+                if bound.get_ident() == threading.main_thread().ident:  # `current_thread` would list one of `_thread`
                     self._leaves(*args[:1])
                     if declared()[0] >= 0:
                         self._recorder.revise(AskedToLeave(), sites.calling())

@@ -6,7 +6,6 @@ the program makes an environment of its own for what it starts, or sets PYTHONPA
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 
 from mlxprobe.agent.wire.shared import FOLDER_VARIABLE, OWN_VARIABLES, PATH_VARIABLE, SUPERVISOR_VARIABLE
 from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.agent.wrapping.interrupts import QUIETLY
 
 CARRIED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "carried")
 SEARCHED, ENCODED = "PYTHONPATH", b"PYTHONPATH"
@@ -81,7 +81,7 @@ def _with_mapping(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def start(*args: Any, **kwargs: Any) -> Any:
-        with contextlib.suppress(Exception):  # the call itself tells what is wrong with it
+        with QUIETLY:  # the call itself tells what is wrong with it
             (env,) = given(args, kwargs)
             if isinstance(env, Mapping):
                 env = completed({os.fsdecode(name): os.fsdecode(value) for name, value in env.items()})
@@ -95,7 +95,7 @@ def _with_list(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def start(*args: Any) -> Any:
         given = args
-        with contextlib.suppress(Exception):
+        with QUIETLY:
             if len(args) > ENVIRONMENT_AT and args[ENVIRONMENT_AT] is not None:
                 listed: Iterable[bytes] = args[ENVIRONMENT_AT]
                 pairs = (os.fsdecode(one).partition("=")[::2] for one in listed)

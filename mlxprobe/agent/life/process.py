@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import faulthandler
 import os
 import sys
@@ -14,6 +13,7 @@ from mlxprobe.agent.code import roots, sites
 from mlxprobe.agent.hooks.entry_points import Hooks
 from mlxprobe.agent.hooks.interventions import Interventions
 from mlxprobe.agent.inspectors import ALL
+from mlxprobe.agent.intercept.table import MODULES
 from mlxprobe.agent.life import readers, workers
 from mlxprobe.agent.life.children import Children
 from mlxprobe.agent.life.enough import stand_still
@@ -36,17 +36,10 @@ from mlxprobe.agent.wire.shared import (
 )
 from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.imports import when_imported
+from mlxprobe.agent.wrapping.interrupts import QUIETLY
 from mlxprobe.agent.wrapping.patches import Patches
 from mlxprobe.platform import inside
 from mlxprobe.protocol.facts.processes import PoolWorker, ThreadEnded
-
-LAYERS = (
-    *(f"mlx.nn.layers.{name}" for name in ("embedding", "quantized", "convolution", "activations")),
-    *(f"mlx.nn.layers.{name}" for name in ("linear", "recurrent", "transformer", "normalization")),
-    "mlx.nn.losses",
-    "mlx.nn.init",
-    "mlx.optimizers.schedulers",
-)
 
 
 class Agent:
@@ -74,10 +67,9 @@ class Agent:
         self.recorder.enough = lambda: stand_still(self.recorder, self.pid)
         self._device = given.get(DEVICE_VARIABLE, "")
         self._interventions = Interventions(given.get(WITH_VARIABLE, ""))
-        when_imported("mlx.core", self.hook_core)  # first: the others' wrappers build on it
-        for name in (*self._hooks.by_module, *LAYERS):
-            if name != "mlx.core":
-                when_imported(name, self._imported)
+        self._interventions.observe(inspection.intercepts)
+        for name in MODULES:
+            when_imported(name, self.hook_core if name == "mlx.core" else self._imported)
         at_fork = bound.ref(self)  # callbacks at forks cannot be taken back
         bound.register_at_fork(after_in_child=lambda: _forked(at_fork()))
         channel.settles = self._settles
@@ -130,10 +122,16 @@ class Agent:
 
     def _left(self, code: int | None) -> None:
         """The process leaves by `os._exit`, as every fork of multiprocessing's does, or becomes another program."""
-        if bound.getpid() == self.pid:
-            if code is not None and (self._is_fork or workers.is_worker()):
-                self.recorder.finish()
+        is_ours, recorder = bound.getpid() == self.pid, self.recorder
+        with recorder.carefully():
+            if is_ours and code is not None and (self._is_fork or workers.is_worker()):
+                recorder.finish()
                 self.channel.send("end")
+            elif is_ours:
+                recorder.close_complete()
+        with recorder.carefully():
+            recorder.log.flush(patient=True)
+        if is_ours:
             self.channel.send("left", code=code)
 
     def adopt(self, patches: Patches) -> None:
@@ -160,14 +158,27 @@ class Agent:
             readers.let_go()
 
     def hook_core(self, mx: Any) -> None:
-        """Wrap `mlx.core`, which has just been imported."""
+        """Wrap `mlx.core`, which has just been imported, or whatever the program has put in its place.
+
+        Raises:
+            Exception: there is no such device as a run on another one was asked for: it would tell nothing of that.
+        """
         if self._device:
             mx.set_default_device(mx.Device(getattr(mx, self._device)))
-        self.recorder.inspected = self._inspection.finish  # not before: it would import MLX at the program's end
+        with self.recorder.carefully():
+            self._introduce_core(mx)
+            with self.recorder.carefully():
+                self._hooks.imported(mx)
+            self._interventions.imported(mx)
+            self._imported(mx)
+
+    def _introduce_core(self, mx: Any) -> None:
+        """Tell which MLX this is; a stub in its place lacks what is asked for, and is left as it is."""
+        device = mx.default_device().type.name
         self._tell_roots(roots.mlx(mx.__file__))
+        self.recorder.inspected = self._inspection.finish  # not before: it would import MLX at the program's end
         self.recorder.phases.peak = getattr(mx, "get_peak_memory", self.recorder.phases.peak)
         self.recorder.active = getattr(mx, "get_active_memory", self.recorder.active)
-        device = mx.default_device().type.name
         self._mlx = {
             "version": mx.__version__,
             "device": device,
@@ -176,8 +187,6 @@ class Agent:
             "holds": _device_memory(mx) if device == "gpu" else 0,
         }
         self.channel.send("mlx", **self._mlx)
-        self.recorder.losses.install(mx)
-        self._imported(mx)
 
     def _tell_roots(self, found: Iterable[tuple[str, str]]) -> None:
         """Take in whose folders are whose, and tell the supervisor, which has only the names in the stacks."""
@@ -187,14 +196,9 @@ class Agent:
             self.channel.send("root", folder=folder, whose=owner)
 
     def _imported(self, module: Any) -> None:
-        """Wrap a module of MLX's; each wrapper takes those before it for MLX itself, and interventions for the user."""
-        name = module.__name__
+        """Wrap what is observed of a module of MLX's."""
         with self.recorder.carefully():
-            self._inspection.imported(name, module)
-        with self.recorder.carefully():
-            if name in self._hooks.by_module:
-                self._hooks.by_module[name](module)
-        self._interventions.imported(name, module)
+            self._inspection.imported(module.__name__, module)
 
 
 def told_of(original: Callable[[Any], Any], recorder: Recorder) -> Callable[[Any], Any]:
@@ -218,7 +222,7 @@ def keep_stacks(name: str, channel: Channel, *, takes_crashes: bool = True) -> i
     A crash does so too, where it `takes_crashes` from whoever else would tell of them.
     """
     file = NONE
-    with contextlib.suppress(Exception):  # no descriptor to be had
+    with QUIETLY:  # no descriptor to be had
         file = lifted(bound.open_file(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
         if takes_crashes:
             faulthandler.enable(file=file)
@@ -230,11 +234,10 @@ def keep_stacks(name: str, channel: Channel, *, takes_crashes: bool = True) -> i
 
 def _device_memory(mx: Any) -> int:
     """Return the bytes of the GPU's memory, 0 where MLX does not tell."""
-    try:
+    with QUIETLY:  # what a release does not have, or calls otherwise
         found = mx.device_info() if hasattr(mx, "device_info") else mx.metal.device_info()
         return int(next(found[name] for name in ("memory_size", "total_memory") if name in found))
-    except Exception:  # what a release does not have, or calls otherwise
-        return 0
+    return 0
 
 
 def _forked(agent: Agent | None) -> None:

@@ -7,10 +7,9 @@ program is gone before that; watched, it takes longer to end.
 
 from __future__ import annotations
 
-import gc
 import sys
-import time
-import weakref
+
+from mlxprobe.agent.wire import bound
 
 WITHIN_S = 0.1
 PAUSE_S = 0.001
@@ -21,12 +20,12 @@ def let_go(within_s: float = WITHIN_S) -> None:
     archives = sys.modules.get("zipfile")
     if archives is None:
         return
-    parts = [one for one in gc.get_objects() if isinstance(one, archives.ZipExtFile)]
-    held = [weakref.ref(one) for part in parts for one in (part, _file(part)) if one is not None]
+    parts = [one for one in bound.get_objects() if isinstance(one, archives.ZipExtFile)]
+    held = [bound.ref(one) for part in parts for one in (part, _file(part)) if one is not None]
     del parts
-    until = time.monotonic() + within_s
-    while any(one() is not None for one in held) and time.monotonic() < until:
-        time.sleep(PAUSE_S)  # which leaves Python to them
+    until = bound.monotonic() + within_s
+    while any(one() is not None for one in held) and bound.monotonic() < until:
+        bound.sleep(PAUSE_S)  # which leaves Python to them
 
 
 def _file(part: object) -> object:

@@ -7,7 +7,6 @@ import faulthandler
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
 
 from mlxprobe.agent.code import sites
@@ -16,6 +15,7 @@ from mlxprobe.agent.record.steps import FLUSH_S, StepLog
 from mlxprobe.agent.wire import bound, threads
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.shared import STACK_SIGNAL, STACKS_END, THEIRS
+from mlxprobe.agent.wrapping.interrupts import let_through
 from mlxprobe.protocol.facts.work import DetectorFailed
 
 _handler = signal.getsignal
@@ -43,11 +43,13 @@ class Sampler:
         self.looks: list[Callable[[], None]] = []  # what is looked at every time
         self._last = (0, 0, 0)
         self._over = False
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mlxprobe sampler", daemon=True)
+        self._runs = bound.allocate_lock()  # held until it is to stop
+        self._runs.acquire()
+        self._thread: threads.Thread | None = None
         try:
-            threads.start(self._thread)
+            self._thread = threads.Thread(self._run)
         except Exception as error:  # no thread to be had
+            let_through(error)
             channel.tell(DetectorFailed(detector="Sampler", error=brief(error)), sites.told(sites.NOWHERE))
             return
         channel.send("thread", id=self._thread.native_id)  # from here: it may never get the interpreter's lock
@@ -58,7 +60,7 @@ class Sampler:
 
     def _look(self) -> None:
         told = False
-        while not self._stopped.wait(INTERVAL_S):
+        while not self._runs.acquire(timeout=INTERVAL_S):
             if is_theirs() and not told:
                 told = True
                 with contextlib.suppress(OSError):
@@ -90,9 +92,10 @@ class Sampler:
 
     def stop(self) -> None:
         """End our thread."""
-        self._stopped.set()
-        if self._thread.ident is not None:
+        if self._thread is not None:
+            self._runs.release()
             self._thread.join(STOPS_WITHIN_S)
+            self._thread = None
 
     def finish(self) -> None:
         """Send the counters a last time: the peak of a program is then exact, and its measuring is not its own."""

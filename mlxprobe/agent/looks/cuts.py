@@ -10,6 +10,8 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.looks.in_gradients import in_gradients
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
@@ -32,15 +34,21 @@ OTHERS = 256
 class Cuts:
     """Hold the results of such calls while a gradient call that is looked at or traced lasts."""
 
+    observes = tuple(
+        one for name in FUNCTIONS for one in in_gradients(f"mlx.core.{name}", "_passes_nothing", after=True)
+    )
+
     def __init__(self, inspection: Inspection) -> None:
         self._inspection = inspection
         self._held: list[tuple[str, Any, tuple[str, int]]] = []
         self._loans = Loans()
 
-    def install(self, mx: Any) -> None:
-        """Wrap what `mlx.core` offers."""
-        for name in FUNCTIONS:
-            setattr(mx, name, self._wrapped(name, getattr(mx, name)))
+    def _passes_nothing(self, event: CallEvent) -> None:
+        self._hold(event.function, event.result)
+
+    def _hold(self, name: str, made: Any) -> None:
+        if len(self._held) < HELD and passes_nothing(name, made):
+            self._held.append((name.strip("_"), made, sites.calling()))
 
     def follow(self, array: Any) -> None:
         """Wrap the methods of arrays too, for a while, and what makes NumPy's of them."""
@@ -62,9 +70,9 @@ class Cuts:
         @like(original)
         def cut(*args: Any, **kwargs: Any) -> Any:
             made = original(*args, **kwargs)
-            inside = nesting.depth and (inspection.due or nesting.tracing) and not inspection.busy
-            if inside and len(self._held) < HELD and passes_nothing(name, made):
-                self._held.append((name.strip("_"), made, sites.calling()))
+            if nesting.depth and (inspection.due or nesting.tracing) and not inspection.busy:
+                with inspection.recorder.carefully():
+                    self._hold(name, made)
             return made
 
         return cut
@@ -75,11 +83,10 @@ class Cuts:
 
         @like(original)
         def left(*args: Any, **kwargs: Any) -> Any:
-            import mlx.core as mx
-
-            inside = nesting.depth and inspection.due and not inspection.busy
-            if inside and len(self._held) < HELD and args and typed.is_a(args[0], mx.array):
-                self._held.append((name.strip("_"), args[0], sites.calling()))
+            if nesting.depth and inspection.due and not inspection.busy and args:
+                with inspection.recorder.carefully():
+                    if len(self._held) < HELD and typed.is_array(args[0]):
+                        self._held.append((name.strip("_"), args[0], sites.calling()))
             return original(*args, **kwargs)
 
         return left

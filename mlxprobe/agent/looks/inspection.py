@@ -43,9 +43,10 @@ class Inspection(Wishes):
         self.waiting = Waiting(recorder)
         self._kinds = tuple(kinds)
         self._inspectors: list[Inspector] = []
-        self.intercepts = Intercepts(self.state, self._observer_failed)
+        self.intercepts = Intercepts(self, self._observer_failed)
         self._inside: dict[str, Any] = {}
         self.home = Home()
+        self._models: dict[int, Any] = {}  # references to those that gradients are taken of, by identity
         self._speaks = ""  # the inspector that is being told
         for kind in self._kinds:
             try:
@@ -97,10 +98,19 @@ class Inspection(Wishes):
         if self.due and not self.busy and self.home.here():
             with self.at_our_cost():
                 made = call()
+                if made.model is not None and id(made.model) not in self._models:
+                    self._models[id(made.model)] = bound.ref(made.model, self._died)
                 self.waiting.called(made)
                 if not self.inside:
                     self.backlog.weigh(made.parameters)
                 self._each(lambda one: one.called(made), self._turns())
+
+    def _died(self, reference: Any) -> None:
+        """The program has let go of a model: so do we, of what we hold of its last step."""
+        self._models = {key: one for key, one in self._models.items() if one is not reference}
+        if not self.busy and self.home.here():
+            self.looked, self._inside = {}, {}
+            self._each(lambda one: one.forget())
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         """Tell of an update."""

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from mlxprobe.agent.intercept.guarded import guarded
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
@@ -20,20 +21,30 @@ def mapper(
     """Return `mx.vmap` as the program sees it; `here` is who looks now, and `wrapped` tells of gradient calls."""
     given = Given(original, "fun")
 
-    @like(original)
-    def vmap(*args: Any, **kwargs: Any) -> Callable[..., Any]:
-        call, (fun,) = original(*args, **kwargs), given(args, kwargs)
+    def made(once: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        call, (fun,) = once(*args, **kwargs), given(args, kwargs)
+
+        def unseen_call(once: Callable[..., Any], inspection: Inspection, fargs: Any, fkwargs: Any) -> Any:
+            with unseen(inspection):
+                return once(*fargs, **fkwargs)
 
         @like(call)
         def mapped(*fargs: Any, **fkwargs: Any) -> Any:
-            inspection = here()
-            if inspection is None:
+            looks = here()
+            if looks is None:
                 return call(*fargs, **fkwargs)
-            with unseen(inspection):
-                return call(*fargs, **fkwargs)
+            failed = looks.recorder.failed
+            return guarded(failed, lambda once: unseen_call(once, looks, fargs, fkwargs), call, fargs, fkwargs)
 
         known = typed.attributes(fun).get(MADE_OF)
         return wrapped(known[0], mapped, *known[1:], held=False) if known else mapped
+
+    @like(original)
+    def vmap(*args: Any, **kwargs: Any) -> Any:
+        looks = here()
+        if looks is None:
+            return original(*args, **kwargs)
+        return guarded(looks.recorder.failed, lambda once: made(once, args, kwargs), original, args, kwargs)
 
     return vmap
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.looks.in_gradients import in_gradients
 
 KEPT = 8  # the last of a kind of a call: a loss is given one of these
 FEWEST, MOST = 8, 4096  # elements of what an exponential is taken of
@@ -31,43 +29,28 @@ class Squashes:
     off below zero `r…`.
     """
 
-    def __init__(self, inspection: Inspection) -> None:
-        self._inspection = inspection
+    observes = (
+        *in_gradients("mlx.core.softmax", "_squashed", after=True),
+        *in_gradients("mlx.core.sigmoid", "_squashed", after=True),
+        *in_gradients("mlx.core.exp", "_raised", after=True),
+        *in_gradients("mlx.nn.layers.activations.relu", "_rectified", after=True),
+        *in_gradients("mlx.nn.layers.activations.ReLU.__call__", "_rectified", after=True),
+    )
+
+    def __init__(self) -> None:
         self._held: dict[str, deque[Held]] = {kind: deque(maxlen=KEPT) for kind in "swer"}
 
-    def imported(self, name: str, module: Any) -> None:
-        """Wrap what one of MLX's modules offers."""
-        if name == "mlx.core":
-            module.softmax = self._wrapped(module.softmax, self._squashed, "a", "axis")
-            module.sigmoid = self._wrapped(module.sigmoid, self._squashed, "a")
-            module.exp = self._wrapped(module.exp, self._raised, "a")
-        elif name == "mlx.nn.layers.activations":
-            module.relu = self._wrapped(module.relu, self._rectified)
-            module.ReLU.__call__ = self._wrapped(module.ReLU.__call__, self._rectified)
-
-    def _wrapped(self, original: Callable[..., Any], hold: Callable[..., None], *names: str) -> Callable[..., Any]:
-        inspection, nesting = self._inspection, self._inspection.nesting
-        given = Given(original, *names)
-
-        @like(original)
-        def squash(*args: Any, **kwargs: Any) -> Any:
-            made = original(*args, **kwargs)
-            if nesting.depth and (inspection.due or nesting.tracing) and not inspection.busy:
-                hold(made, *given(args, kwargs))
-            return made
-
-        return squash
-
-    def _squashed(self, made: Any, a: Any, axis: Any = None) -> None:
+    def _squashed(self, event: CallEvent) -> None:
+        made, axis = event.result, event["axis"]
         turned = isinstance(axis, int) and made.ndim > 1 and axis % made.ndim < made.ndim - 1
         self._held["w" if turned else "s"].append(Held(made, axis % made.ndim if turned else -1))
 
-    def _rectified(self, made: Any) -> None:
-        self._held["r"].append(Held(made))
+    def _rectified(self, event: CallEvent) -> None:
+        self._held["r"].append(Held(event.result))
 
-    def _raised(self, made: Any, a: Any) -> None:
-        if FEWEST <= made.size <= MOST:
-            self._held["e"].append(Held(a))
+    def _raised(self, event: CallEvent) -> None:
+        if FEWEST <= event.result.size <= MOST:
+            self._held["e"].append(Held(event["a"]))
 
     def let_go(self) -> dict[str, Held]:
         """Return what is held, by name, and hold it no more."""

@@ -6,15 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import sites
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import GRADIENT, OURS, REPLAY, SAMPLED, TRACE
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.agent.wrapping.loans import Loans
 
 LAST_STEP = 64  # that is looked at: of the same run, the same steps
 MOST_TAPS = 64  # of a gradient call: a loss in chunks
 MOST_ELEMENTS = 1 << 20
+NEEDS, NEVER = SAMPLED | GRADIENT, TRACE | REPLAY | OURS
 
 
 class Tap:
@@ -37,35 +40,28 @@ class Taps:
     What comes back is a part of the program's own gradient, and is read once the program has evaluated that.
     """
 
+    observes = (
+        Observe("mlx.core.take_along_axis", "_chosen_along", after=True, needs=NEEDS, never=NEVER),
+        Observe("mlx.core.fast.cross_entropy", "_compared", after=True, needs=NEEDS, never=NEVER),
+        Observe("mlx.nn.losses._reduce", "_reduced", needs=NEEDS, never=NEVER),
+    )
+
     def __init__(self, inspection: Inspection) -> None:
         self.inspection = inspection
         self._taps: list[Tap] = []
-        self._original: Any = None  # indexing of arrays, while ours is in its place
-
-    def install(self, name: str, module: Any) -> None:
-        """Wrap what chooses by ids, and what reduces."""
-        if name == "mlx.core":
-            module.take_along_axis = self._chosen(module.take_along_axis, 1, "a", "indices", "axis")
-            if hasattr(module.fast, "cross_entropy"):
-                module.fast.cross_entropy = self._chosen(module.fast.cross_entropy, None, "logits", "targets")
-        elif name == "mlx.nn.losses" and hasattr(module, "_reduce"):
-            module._reduce = self._reduced(module._reduce)
+        self._loans = Loans()
 
     def begin(self) -> None:
         """A gradient call begins."""
         import mlx.core as mx
 
         self.leave()
-        self._taps, self._original = [], mx.array.__getitem__
-        mx.array.__getitem__ = self._picked(mx.array.__getitem__)
+        self._taps = []
+        self._loans.replace(mx.array, "__getitem__", self._picked)
 
     def leave(self) -> None:
         """Give arrays their own indexing back."""
-        import mlx.core as mx
-
-        original, self._original = self._original, None
-        if original is not None:
-            mx.array.__getitem__ = original
+        self._loans.give_back()
 
     def taken(self) -> list[Tap]:
         """Return the taps of the gradient call that has ended, those that something came back for."""
@@ -78,50 +74,43 @@ class Taps:
 
         def __getitem__(values: Any, places: Any) -> Any:  # noqa: N807
             result = original(values, places)
-            pairs = typed.is_a(places, tuple) and len(places) == values.ndim > 1 and is_ids(places[-1])
-            if pairs and all(map(is_ids, places)) and self._listens(result):
-                return self._tapped(result, values.shape[-1], places[-1], 1)
+            with self.inspection.recorder.carefully():
+                return self._by_ids(result, values, places)
             return result
 
         return __getitem__
 
-    def _chosen(self, original: Callable[..., Any], along: int | None, *names: str) -> Callable[..., Any]:
-        """Tap what ids choose: one of the values `along` an axis, or of those on the last."""
-        given = Given(original, *names)
+    def _by_ids(self, result: Any, values: Any, places: Any) -> Any:
+        pairs = typed.is_a(places, tuple) and len(places) == values.ndim > 1 and is_ids(places[-1])
+        now = self.inspection.state()
+        listens = now & NEEDS == NEEDS and not now & NEVER
+        if pairs and listens and all(map(is_ids, places)) and self._takes(result):
+            return self._tapped(result, values.shape[-1], places[-1], 1)
+        return result
 
-        @like(original)
-        def choose(*args: Any, **kwargs: Any) -> Any:
-            result = original(*args, **kwargs)
-            if not self._listens(result):
-                return result
-            values, ids, *rest = given(args, kwargs)
-            axis = -1 if not rest or (len(args) <= 2 and "axis" not in kwargs) else rest[0]
-            if not isinstance(axis, int):
-                return result
-            one_each = along is None or ids.shape[axis] == along
-            return self._tapped(result, values.shape[axis], ids, 1 if along else -1) if one_each else result
+    def _chosen_along(self, event: CallEvent) -> None:
+        """Tap what ids choose of the values along an axis, one at each place."""
+        values, ids, axis = event["a"], event["indices"], event["axis"]
+        if axis is None and "axis" not in event:
+            axis = -1
+        if isinstance(axis, int) and self._takes(event.result) and ids.shape[axis] == 1:
+            event.result = self._tapped(event.result, values.shape[axis], ids, 1)
 
-        return choose
+    def _compared(self, event: CallEvent) -> None:
+        """Tap a loss whose ids choose among the values on the last axis."""
+        if self._takes(event.result):
+            event.result = self._tapped(event.result, event["logits"].shape[-1], event["targets"], -1)
 
-    def _reduced(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "loss")
+    def _reduced(self, event: CallEvent) -> None:
+        if self._takes(event["loss"]):
+            event.replace("loss", self._tapped(event["loss"], 0, None, 0))
 
-        @like(original)
-        def reduce(*args: Any, **kwargs: Any) -> Any:
-            (loss,) = given(args, kwargs)
-            if not self._listens(loss):
-                return original(*args, **kwargs)
-            return given.call(original, args, kwargs, self._tapped(loss, 0, None, 0))
-
-        return reduce
-
-    def _listens(self, values: Any) -> bool:
+    def _takes(self, values: Any) -> bool:
         seen = self.inspection
-        in_gradients = seen.due and seen.nesting.depth > 0 and not (seen.tracing or seen.nesting.replay)
-        if not (in_gradients and not seen.busy and len(self._taps) < MOST_TAPS and seen.home.here()):
+        if len(self._taps) >= MOST_TAPS or not seen.home.here():
             return False
         step = seen.recorder.step + 1
-        return is_landmark(step) and step <= LAST_STEP and 1 < values.size <= MOST_ELEMENTS and _is_float(values)
+        return is_landmark(step) and step <= LAST_STEP and _is_float(values) and 1 < values.size <= MOST_ELEMENTS
 
     def _tapped(self, values: Any, classes: int, ids: Any, sign: int) -> Any:
         import mlx.core as mx

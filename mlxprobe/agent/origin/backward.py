@@ -7,6 +7,7 @@ from typing import Any
 
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.origin.tape import Operation, Tape, mapped, state_of
+from mlxprobe.agent.wrapping.interrupts import let_through
 
 CUTS = {"stop_gradient", "argmax", "argmin", "argsort", "isnan", "isfinite", "isinf", "greater", "less", "equal"}
 
@@ -81,6 +82,7 @@ def pulled_back(tape: Tape, operation: Operation, incoming: dict[int, Any], want
     with_values = [incoming[number] for number in operation.outputs if number in incoming]
     try:
         _, gradients = mx.vjp(again, primals, with_values)
-    except (ValueError, RuntimeError):  # an operation without a gradient
+    except (ValueError, RuntimeError) as error:  # an operation without a gradient
+        let_through(error)
         return []
     return [(operation.inputs[k], one) for k, one in zip(chosen, gradients, strict=True)]

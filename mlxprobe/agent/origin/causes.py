@@ -10,6 +10,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.origin.numbers import Told, below, counted, has_infinity, is_whole, is_zero_there, largest, lowest
 from mlxprobe.agent.origin.tape import INFINITE, NAN, Operation, Tape, mapped
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.wrapping.interrupts import let_through
 
 HALVES = ("float16", "bfloat16")
 DIVISIONS = {"truediv", "divide", "rtruediv", "itruediv", "reciprocal"}
@@ -150,7 +151,7 @@ def _backward_kinds(operation: Operation, operands: list[Any]) -> Iterator[Told]
     kinds = {str(one.dtype).rpartition(".")[2] for one in operands if typed.is_array(one)}
     for half in HALVES:
         if half in kinds:
-            yield {"kind": "overflow", "dtype": half, "value": math.inf}
+            yield {"kind": "gradient overflow", "dtype": half}
 
 
 def rows_of_minus_infinity(tape: Tape, operation: Operation) -> bool:
@@ -226,5 +227,6 @@ def widened(operation: Operation) -> float | None:
         args, kwargs = mapped(list(operation.given or ()), widen)
         found = operation.function(*args, **kwargs)
         return graph.largest(found if is_array(found) else found[0])
-    except (ValueError, TypeError, RuntimeError):
+    except (ValueError, TypeError, RuntimeError) as error:
+        let_through(error)
         return None

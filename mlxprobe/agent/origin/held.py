@@ -89,9 +89,9 @@ class Origin:
 
     def failed(self, error: Exception) -> None:
         """Hold nothing any more, and tell why: the program goes on."""
+        self.recorder.failed(error)
         self.left = 0
         self.held.clear()
-        self.recorder.failed(error)
 
     def _ends(self) -> None:
         """The program has ended: so has the last call, whose parameters nobody may have looked at."""

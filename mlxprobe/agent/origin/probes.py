@@ -8,6 +8,7 @@ from typing import Any
 
 from mlxprobe.agent.code.trees import is_array
 from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.wrapping.interrupts import let_through
 
 SMALL_BYTES, READ, PROBES = 16_384, 32, 2
 HALF = 0x7C00  # bits that are all set in what is not finite; bfloat16 has more of them
@@ -60,6 +61,7 @@ def is_broken(tree: Any, probes: Iterable[tuple[Any, ...]]) -> bool:
                         return True
             elif any(one & HALF == HALF for one in memoryview(raw).cast("H")[::stride]):
                 return True
-        except (LookupError, TypeError, ValueError, RuntimeError, BufferError):
+        except (LookupError, TypeError, ValueError, RuntimeError, BufferError) as error:
+            let_through(error)
             continue
     return False

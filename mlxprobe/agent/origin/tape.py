@@ -16,6 +16,7 @@ from mlxprobe.agent.code.trees import is_array
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.interrupts import let_through
 from mlxprobe.agent.wrapping.loans import Loans
 
 DEADLINE_S = 10.0
@@ -170,6 +171,7 @@ def state_of(array: Any) -> str:
             return FINITE
         return NAN if bool(mx.any(mx.isnan(array)).item()) else INFINITE
     except ValueError as error:  # within a transformation of the program's own
+        let_through(error)
         raise NotTakenError("it holds a transformation, whose values cannot be looked at") from error
 
 

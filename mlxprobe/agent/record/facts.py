@@ -8,6 +8,7 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.wire.channel import Channel
+from mlxprobe.agent.wrapping.interrupts import let_through
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.updates import NothingTrainable
 from mlxprobe.protocol.facts.work import DetectorFailed
@@ -46,7 +47,7 @@ class Facts:
         raise NotImplementedError
 
     def fact(self, fact: Fact, site: tuple[str, int] | None = None) -> None:
-        """Send a fact with its place; at one place only the first, second, fourth … time. It never raises."""
+        """Send a fact with its place; at one place only the first, second, fourth … time. It raises nothing of ours."""
         if self._over:
             return
         try:
@@ -56,6 +57,7 @@ class Facts:
             if count & (count - 1) == 0:
                 self._send(fact, (file, line), count)
         except Exception as error:
+            let_through(error)
             self._send(DetectorFailed(detector="agent", error=brief(error)), sites.NOWHERE)
 
     def nothing_trainable(self, seen_at: tuple[str, int]) -> None:
@@ -74,25 +76,40 @@ class Facts:
 
     @contextlib.contextmanager
     def carefully(self) -> Iterator[None]:
-        """Keep what we fail at from the program."""
+        """Keep what we fail at from the program; what its own signal handlers raise goes on."""
         try:
             yield
         except Exception as error:
             self.failed(error)
 
     def failed(self, error: Exception) -> None:
-        """Report a failure of ours whose cost is unknown; the program goes on."""
-        if not isinstance(error, InForkError):
-            self.fact(DetectorFailed(detector="agent", error=brief(error)))
+        """Report a failure of ours whose cost is unknown; the program goes on.
+
+        Raises:
+            Exception: the given one, where it comes from outside (see `interrupts`) and is the program's.
+        """
+        try:
+            let_through(error)
+            if not isinstance(error, InForkError):
+                self.fact(DetectorFailed(detector="agent", error=brief(error)))
+        finally:
+            del error  # its traceback holds this call, and so itself
 
     def lost(self, part: str, error: Exception, facts: Iterable[str]) -> bool:
         """Report a part of ours that has failed, with the names of the facts that are missing from now on.
 
         Return whether it has failed: what stops because this is a fork has not.
+
+        Raises:
+            Exception: the given one, where it comes from outside and is the program's.
         """
-        if isinstance(error, InForkError):
-            return False
-        self.revise(DetectorFailed(detector=part, error=brief(error), facts=(*facts,)), sites.NOWHERE)
+        try:
+            let_through(error)
+            if isinstance(error, InForkError):
+                return False
+            self.revise(DetectorFailed(detector=part, error=brief(error), facts=(*facts,)), sites.NOWHERE)
+        finally:
+            del error
         return True
 
 
@@ -101,5 +118,6 @@ def brief(error: BaseException | None, most: int = MESSAGE_CHARACTERS, *, kind: 
     name = type(error).__name__
     try:
         return (f"{name}: {error}" if kind else str(error))[:most]
-    except Exception:
+    except Exception as failure:
+        let_through(failure)
         return name if kind else "(it cannot be printed)"

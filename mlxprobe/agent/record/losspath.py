@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 from collections import deque
@@ -13,7 +12,7 @@ from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.record.call import loss_in
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.bound import get_ident, ref
-from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.interrupts import Quietly
 
 SHARE, FREE_S = 0.002, 0.05  # of the program's time; what is read at first must not hang on how fast a machine is
 ROOM = 256  # losses that are followed, before those that have gone are forgotten
@@ -57,23 +56,16 @@ class LossPath:
         self.may_compute: Callable[[], bool] = lambda: True  # no other rank might have to take part
         self._ours = 1  # the gradient call whose loss may be evaluated here next
         self._before: dict[int, ref[Any]] = {}  # the loss before the newest, of each model: a list keeps it
-        self._schedule: Callable[[Any], None] = lambda _: None
+        self.schedule: Callable[[Any], None] = lambda _: None  # MLX's own
         self.sampled: Callable[[bool], None] = lambda _: None  # has the program itself evaluated no loss?
         self._alone: bool | None = None
         self._values: list[tuple[int, Any, int]] = []  # read, and not reported yet
         self._began_s = self._spent_s = 0.0
         self.may_look_s = 0.0  # from when on another look is paid for
 
-    def install(self, mx: Any) -> None:
-        """Wrap `mx.async_eval`."""
-        original = self._schedule = mx.async_eval
-
-        @like(original)
-        def async_eval(*args: Any, **kwargs: Any) -> None:
-            self.readable_from = self._call + ASYNCHRONOUS
-            original(*args, **kwargs)
-
-        mx.async_eval = async_eval
+    def schedules(self) -> None:
+        """The program schedules an evaluation: what it gives is there later."""
+        self.readable_from = self._call + ASYNCHRONOUS
 
     def follow(self, value: Any, call: int, stream: int) -> None:
         """Remember what gradient call number `call` returned, the loss or a tuple with it."""
@@ -192,11 +184,11 @@ class LossPath:
         if self._alone is None:
             self._alone = True
             self.sampled(True)
-        with contextlib.suppress(RuntimeError):  # what an evaluation can raise is the program's to meet
+        with Quietly(RuntimeError):  # what an evaluation can raise is the program's to meet
             if past:
                 self._take_out(loss, entry)
             else:
-                self._schedule(loss)
+                self.schedule(loss)
                 self.scheduled.append((loss, entry))
 
     def _take_out(self, loss: Any, entry: Followed) -> None:

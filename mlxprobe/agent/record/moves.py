@@ -63,8 +63,14 @@ class Followed:
         self._left = [] if home is None else [weak(at(home, path[1:])) for path in self._paths]
         self._home = self.model if self._is_models else weak(home)
 
-    def finish(self) -> None:
-        """Count what came after the last call: nothing shows what became of arguments, which are taken to go on."""
+    def finish(self, made: int) -> None:
+        """Count what came after the last call: nothing shows what became of arguments, which are taken to go on.
+
+        What moved after `made` updates by optimizers of MLX, and never before, was theirs.
+        """
+        if made != self._made and not self.updates:
+            self.by_optimizer = True
+            return
         home = self._home()
         if self._left and home is not None:
             rows = zip(self._paths, self._left, self._given or self._left, strict=True)
@@ -117,10 +123,10 @@ class Moves:
         """Return what is known of a compiled function."""
         return self._known.setdefault(key, Followed())
 
-    def finish(self) -> None:
-        """Count what came after the last calls."""
+    def finish(self, made: int) -> None:
+        """Count what came after the last calls, and `made` updates by optimizers of MLX."""
         for one in self._known.values():
-            one.finish()
+            one.finish(made)
 
     @property
     def by_hand(self) -> int:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from mlxprobe.agent.intercept.intercepts import Intercepts
 from mlxprobe.agent.wrapping.arguments import like
 
 
@@ -19,23 +20,30 @@ class Peaks:
         self._peak: Callable[..., int] = lambda: 0
         self._reset: Callable[..., None] = lambda: None
 
-    def install(self, mx: Any) -> None:
-        """Wrap what `mlx.core` tells of the peak."""
-        if not hasattr(mx, "reset_peak_memory"):
-            return
-        self._peak, self._reset = mx.get_peak_memory, mx.reset_peak_memory
+    def observe(self, intercepts: Intercepts) -> None:
+        """Take the place of what `mlx.core` tells of the peak."""
+        intercepts.around("mlx.core.get_peak_memory", self._peaks)
+        intercepts.around("mlx.core.reset_peak_memory", self._resets)
 
-        @like(self._peak)
+    def _peaks(self, original: Callable[..., int]) -> Callable[..., int]:
+        self._peak = original
+
+        @like(original)
         def peak(*args: Any, **kwargs: Any) -> int:
             return self.own(*args, **kwargs)
 
-        @like(self._reset)
+        return peak
+
+    def _resets(self, original: Callable[..., None]) -> Callable[..., None]:
+        self._reset = original
+
+        @like(original)
         def reset(*args: Any, **kwargs: Any) -> None:
             self._since = self.since()
             self._floor = 0
-            self._reset(*args, **kwargs)
+            original(*args, **kwargs)
 
-        mx.get_peak_memory, mx.reset_peak_memory = peak, reset
+        return reset
 
     def own(self, *args: Any, **kwargs: Any) -> int:
         """Return the program's own peak, in bytes, as it asks for that."""

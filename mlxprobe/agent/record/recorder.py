@@ -44,7 +44,7 @@ class Recorder(Facts):
         self.evaluations = self._evaluations_before = 0  # of the program; at the last gradient call
         self.evaluation_s = 0.0
         self.moves = Moves()
-        self.closing: list[Callable[[], None]] = [self.moves.finish]  # called before facts are no longer taken
+        self.closing: list[Callable[[], None]] = [lambda: self.moves.finish(self.updates)]  # before facts are refused
         self._open_since = self.began_s = 0.0  # the step, and the last gradient call
         self._window = Window()
         self._updated = self.applied = False
@@ -93,6 +93,11 @@ class Recorder(Facts):
         """Whether gradients have been computed and not been applied yet."""
         return self._window.calls > 0
 
+    @property
+    def _is_complete(self) -> bool:
+        """Whether the step that is open has had its update, or its gradients where no optimizer of MLX's updates."""
+        return self._updated or (self._window.calls > 0 and not self.applied)
+
     def gradient_begins(self) -> None:
         """A gradient call starts; whatever step was open is complete now."""
         self.began_s = now_s = monotonic()
@@ -102,7 +107,7 @@ class Recorder(Facts):
             losses.hand_on(known=not self.lazy_steps)
         else:
             self._settle_losses(now_s)
-        if self._updated or (self._window.calls and not self.applied):
+        if self._is_complete:
             self.close_step(now_s)
         elif not self._open_since:
             self._open_since = self._trains_since_s = now_s
@@ -150,10 +155,12 @@ class Recorder(Facts):
 
     def _settle_losses(self, now_s: float, *, ended: bool = False) -> None:
         deaf, self.deaf = self.deaf, True
-        lazy = self.lazy_steps > LAZY_AT_MOST or self._lazy_calls > CALLS_AT_MOST
-        self.losses.settle(now_s, lazy=lazy, waited=self.evaluations > self._evaluations_before, ended=ended)
-        self.losses.is_evaluated &= not self.lazy_steps
-        self.deaf = deaf
+        try:
+            lazy = self.lazy_steps > LAZY_AT_MOST or self._lazy_calls > CALLS_AT_MOST
+            self.losses.settle(now_s, lazy=lazy, waited=self.evaluations > self._evaluations_before, ended=ended)
+            self.losses.is_evaluated &= not self.lazy_steps
+        finally:
+            self.deaf = deaf
 
     def updated(self, model: Any, optimizer: Any) -> None:
         """An optimizer computed new parameters."""
@@ -223,21 +230,30 @@ class Recorder(Facts):
         step_s, active = now_s - self._open_since, self.active()
         seen = None if first <= step < until and now_s < paid_s else self.look(step, now_s)
         if seen is None:
-            self.log.add(step, step_s, self._window.calls, active, now_s)
-            self._open_since = now_s
+            self._note(step, step_s, active, now_s)
         else:
             self.looked()
-            told = seen.get("update"), number(seen.get("gradient"))
-            self.log.add(step, step_s, self._window.calls, active, now_s, *told)
+            self._note(step, step_s, active, now_s, seen.get("update"), number(seen.get("gradient")))
             self._open_since = monotonic()
-        window = self._window
-        if self._updated:
-            window.of, window.applies = window.calls, window.stream
-            self._updated = False
-        window.calls = 0
         if self.enough_steps and self.enough_steps <= self.step and not self._over:
             self.enough()  # does not come back, as long as there is a supervisor
             self._open_since = monotonic()
+
+    def _note(self, step: int, step_s: float, active: int, now_s: float, *seen: Any) -> None:
+        """Add a step to the log; the next is open before that is sent, which a signal handler may interrupt."""
+        window, calls, self._open_since = self._window, self._window.calls, now_s
+        if self._updated:
+            window.of, window.applies = calls, window.stream
+            self._updated = False
+        window.calls = 0
+        self.log.add(step, step_s, calls, active, now_s, *seen)
+
+    def close_complete(self) -> None:
+        """Note the step that is complete, and look at nothing: the program leaves without an end of Python's."""
+        if self._is_complete:
+            now_s = self.phases.stepped_s(monotonic())
+            step = self.updates if self.applied else self.gradients
+            self._note(step, now_s - self._open_since, self.active(), now_s)
 
     def finish(self) -> None:
         """The program's body has ended: close what is open, send what is left, and note no more facts."""

@@ -6,16 +6,18 @@ import fcntl
 import os
 import select
 import signal
+from _signal import pthread_sigmask  # type: ignore[import-not-found] # of C: a handler cannot come before it is called
 from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.wire import bound, encoding
 from mlxprobe.agent.wire.shared import FD_VARIABLE
+from mlxprobe.agent.wrapping.interrupts import let_through
 from mlxprobe.protocol.fact import Fact
 
 ROOM_WITHIN_S = 1.0
 HIGH_FD = 1000
-_handler, _mask = signal.getsignal, signal.pthread_sigmask
+_handler = signal.getsignal
 _poll = select.poll
 _take = getattr(signal, "sigtimedwait", None)
 FREQUENT = {"tick", "steps", "memory"}  # one is like the next, or comes again: none is worth a wait
@@ -40,6 +42,7 @@ class Channel:
         self._owner = bound.getpid()
         self.tag = tag
         self.settles: Callable[[], None] = lambda: None
+        self.writes = 0  # that were begun
         self.sent_s = bound.monotonic()
 
     def send(self, event: str, *, at: float | None = None, patient: bool | None = None, **values: Any) -> bool:
@@ -58,7 +61,10 @@ class Channel:
             values["p"] = self.tag
         try:
             sent = self._write(encoding.line(values), patient=event not in FREQUENT if patient is None else patient)
-        except Exception:  # the supervisor is gone, the program closed our descriptor: never the program's problem
+        except (
+            Exception
+        ) as error:  # the supervisor is gone, the program closed our descriptor: not the program's problem
+            let_through(error)
             return False
         if event != "memory":
             self.sent_s = now
@@ -83,13 +89,31 @@ class Channel:
         deadline = bound.monotonic() + ROOM_WITHIN_S
         while line:
             try:
-                line = line[_written(self._fd, line) :]
+                line = line[self._written(line) :]
             except BlockingIOError:
+                self.writes -= 1
                 left_s = deadline - bound.monotonic()
                 if not patient or left_s <= 0:
                     return False
                 _wait_for_room(self._fd, left_s)
         return True
+
+    def _written(self, line: bytes) -> int:
+        """Write; where SIGPIPE kills the program, and nothing reads any more, that signal is taken back."""
+        if _handler(signal.SIGPIPE) is not signal.SIG_DFL:
+            self.writes += 1
+            return bound.write(self._fd, line)
+        blocked = pthread_sigmask(signal.SIG_BLOCK, ())
+        try:
+            pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
+            self.writes += 1
+            return bound.write(self._fd, line)
+        except BrokenPipeError:
+            if _take is not None:
+                _take({signal.SIGPIPE}, 0)
+            raise
+        finally:
+            pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def identity(fd: int) -> tuple[int, int]:
@@ -107,21 +131,6 @@ def lifted(fd: int) -> int:
         return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, min(HIGH_FD, bound.sysconf("SC_OPEN_MAX") - 16))
     finally:
         bound.close(fd)
-
-
-def _written(fd: int, line: bytes) -> int:
-    """Write; where SIGPIPE kills the program, and nothing reads any more, that signal is taken back."""
-    if _handler(signal.SIGPIPE) is not signal.SIG_DFL:
-        return bound.write(fd, line)
-    blocked = _mask(signal.SIG_BLOCK, {signal.SIGPIPE})
-    try:
-        return bound.write(fd, line)
-    except BrokenPipeError:
-        if _take is not None:
-            _take({signal.SIGPIPE}, 0)
-        raise
-    finally:
-        _mask(signal.SIG_SETMASK, blocked)
 
 
 def _wait_for_room(fd: int, limit_s: float) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from mlxprobe.agent.wire.shared import LINE_BYTES
+from mlxprobe.agent.wrapping.interrupts import let_through
 
 ROUNDS = ((200, 64), (100, 32), (50, 16), (20, 8), (20, 4))  # characters of a text, entries of a list or dict
 WHOLE = ("e", "t", "p", "rows")  # never cut
@@ -64,7 +65,8 @@ def ends(some: Any, most: int, gap: Any = None) -> Any:
 def _encode(values: dict[str, Any]) -> bytes:
     try:
         text = _told(values)
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError) as error:
+        let_through(error)
         text = _told(_plain(values))
     return text.encode(errors="replace") + b"\n"
 

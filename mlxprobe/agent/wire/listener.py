@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,14 +14,16 @@ Answer = dict[str, Any]
 
 
 class Listener:
-    """Hand on what is `said`, with its level, and say that it was heard; keep answers for who asked."""
+    """Hand on what is `said`, with its level, and say that it was heard; keep answers for who asked.
+
+    Its thread ends when the line is closed; nobody waits for that.
+    """
 
     def __init__(self, line: Line, said: Callable[[str, int], None]) -> None:
         self._line = line
         self.said = said
         self._answers: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
-        self.thread = threading.Thread(target=self._run, name="mlxprobe listener", daemon=True)
-        threads.start(self.thread)
+        self.thread = threads.Thread(self._run)
 
     def _run(self) -> None:
         while not self._line.closed:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.paths import shortened
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import OURS, TRACE
 from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.adapters import Adapter
 from mlxprobe.agent.looks.declared import Declared, declared
@@ -16,8 +18,6 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wire import bound, ranks
 from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.protocol.facts.adapters import AdapterScale
 from mlxprobe.protocol.facts.ranks import WeightsWritten
 
@@ -43,6 +43,13 @@ class AdapterFiles(Inspector):
     """Compare what is told of a file's scale with the layers, at the first step that uses them or at the end."""
 
     emits = (AdapterScale, WeightsWritten)
+    observes = (
+        Observe("mlx.core.load", "_load", after=True, never=OURS),
+        Observe("mlx.core.save_safetensors", "_save", after=True, never=OURS),
+        Observe("mlx.core.savez", "_save", after=True, never=OURS),
+        Observe("mlx.core.savez_compressed", "_save", after=True, never=OURS),
+        Observe("mlx.nn.layers.base.Module.load_weights", "_take", after=True, never=OURS | TRACE),
+    )
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -53,14 +60,6 @@ class AdapterFiles(Inspector):
         self._taken: list[Taken] = []
         self._among_others = ranks.declared()[0] >= 0
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.core":
-            module.load = self._load(module.load)
-            for writer in ("save_safetensors", "savez", "savez_compressed"):
-                setattr(module, writer, self._save(getattr(module, writer)))
-        elif name == "mlx.nn.layers.base":
-            module.Module.load_weights = self._takes(module.Module.load_weights)
-
     def training(self, model: Any, optimizer: Any) -> None:
         known = any(one() is model for one in self._models)
         if not known and len(self._models) < MODELS and typed.is_module(model):
@@ -70,32 +69,19 @@ class AdapterFiles(Inspector):
     def finish(self) -> None:
         self._judge()
 
-    def _load(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "file")
+    def _load(self, event: CallEvent) -> None:
+        file, loaded = event["file"], event.result
+        if isinstance(file, (str, os.PathLike)):
+            path = os.path.abspath(os.fspath(file))
+            self._loaded |= {id(one): (bound.ref(one), path) for one in graph.leaves(loaded)}
+            self._keys |= dict.fromkeys(loaded, path) if typed.is_a(loaded, dict) else {}
+            self.inspection.took = self._took  # which would cost each step of a program that loads nothing
 
-        @like(original)
-        def load(*args: Any, **kwargs: Any) -> Any:
-            loaded, (file,) = original(*args, **kwargs), given(args, kwargs)
-            if isinstance(file, (str, os.PathLike)) and not self.inspection.busy:
-                path = os.path.abspath(os.fspath(file))
-                self._loaded |= {id(one): (bound.ref(one), path) for one in graph.leaves(loaded)}
-                self._keys |= dict.fromkeys(loaded, path) if typed.is_a(loaded, dict) else {}
-                self.inspection.took = self._took  # which would cost each step of a program that loads nothing
-            return loaded
-
-        return load
-
-    def _save(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "file")
-
-        @like(original)
-        def save(*args: Any, **kwargs: Any) -> Any:
-            saved, (file,) = original(*args, **kwargs), given(args, kwargs)
-            if isinstance(file, (str, os.PathLike)) and not self.inspection.busy:
-                self._safely(lambda: self._note(os.path.abspath(os.fspath(file)), [*args, kwargs]))
-            return saved
-
-        return save
+    def _save(self, event: CallEvent) -> None:
+        file = event["file"]
+        if isinstance(file, (str, os.PathLike)):
+            with self.inspection.at_our_cost():
+                self._note(os.path.abspath(os.fspath(file)), [*event.args, event.kwargs])
 
     def _note(self, path: str, given: Any) -> None:
         """Keep the scale of the layers whose factors have gone into a file."""
@@ -109,30 +95,18 @@ class AdapterFiles(Inspector):
         if layers and (scales := effective(layers[0])):
             self._written[path] = Declared({"scale": min(scales)} if len(scales) == 1 else {}, "as this run saved it")
 
-    def _takes(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "file_or_weights", "self")
-
-        @like(original)
-        def take(*args: Any, **kwargs: Any) -> Any:
-            taken, (weights, module) = original(*args, **kwargs), given(args, kwargs)
-            if (self._loaded or self._keys) and not (self.inspection.nesting.tracing or self.inspection.busy):
-                pairs = typed.children(weights) if typed.is_a(weights, (list, tuple)) else []
-                self._safely(lambda: self._follow(module, {name for name, _ in pairs} & self._keys.keys()))
-            return taken
-
-        return take
+    def _take(self, event: CallEvent) -> None:
+        if self._loaded or self._keys:
+            weights = event["file_or_weights"]
+            pairs = typed.children(weights) if typed.is_a(weights, (list, tuple)) else []
+            with self.inspection.at_our_cost():
+                self._follow(event["self"], {name for name, _ in pairs} & self._keys.keys())
 
     def _took(self, module: Any) -> None:
         """A module was given parameters, by no gradient call or optimizer."""
         if self._loaded and not (self.inspection.nesting.tracing or self.inspection.busy):
-            self._safely(lambda: self._follow(module, set()))
-
-    def _safely(self, look: Callable[[], None]) -> None:
-        with self.inspection.at_our_cost():
-            try:
-                look()
-            except Exception:  # another form of file or layer: nothing is told of it
-                return
+            with self.inspection.at_our_cost():
+                self._follow(module, set())
 
     def _follow(self, module: Any, names: set[str]) -> None:
         """Remember the layers whose factors have just come from a file of whose scale something is told."""
@@ -145,7 +119,7 @@ class AdapterFiles(Inspector):
         left = layers[0].left
         path = alive.get(id(left.array)) or self._keys[left.path]  # one that was converted has its name alone
         self._loaded = {key: one for key, one in self._loaded.items() if key in alive and one[1] != path}
-        if (wrote := self._written.get(path) or declared(path)) is not None:
+        if (wrote := self._written.get(path) or told(path)) is not None:
             where = adapters.spaces(layers[0].holder)
             said = adapters.named_scales(where)
             self._taken.append(Taken(path, wrote, len(layers), where, said, effective(layers[0]), sites.calling()))
@@ -168,6 +142,14 @@ class AdapterFiles(Inspector):
                     ),
                     one.site,
                 )
+
+
+def told(path: str) -> Declared | None:
+    """Read what is told of a file's scale; nothing of a file that is gone, or has another form."""
+    try:
+        return declared(path)
+    except (OSError, ValueError):
+        return None
 
 
 def part_of(adapter: Adapter, ids: Any) -> bool:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.adapters import Adapter
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.protocol.facts.adapters import AdaptersFrozen, AdapterWithBase
 
 MOST = 3  # adapters that are looked at
@@ -26,6 +26,7 @@ class Adapters(Inspector):
     """Compare a base that may be trained with what it was; then see whether the layer is an adapter at all."""
 
     emits = (AdapterWithBase, AdaptersFrozen)
+    observes = (Observe("mlx.nn.layers.base.Module.__init__", "_makes", after=True),)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -36,24 +37,13 @@ class Adapters(Inspector):
         self._told = False
         self._made: dict[int, tuple[str, int]] = {}  # modules, and where each has been made
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.nn.layers.base":
-            module.Module.__init__ = self._making(module.Module.__init__)
-
-    def _making(self, original: Callable[..., None]) -> Callable[..., None]:
-        made, recorder = self._made, self.inspection.recorder
-
-        @like(original)
-        def __init__(module: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-            original(module, *args, **kwargs)
-            with recorder.carefully():
-                if not sites.is_mlx(type(module).__module__):
-                    made.pop(id(module), None)
-                    made[id(module)] = sites.making(type(module))
-                    if len(made) > MADE:
-                        del made[next(iter(made))]
-
-        return __init__
+    def _makes(self, event: CallEvent) -> None:
+        module, made = event["self"], self._made
+        if not sites.is_mlx(typed.origin(module)):
+            made.pop(id(module), None)
+            made[id(module)] = sites.making(type(module))
+            if len(made) > MADE:
+                del made[next(iter(made))]
 
     def began(self, model: Any, optimizer: Any) -> None:
         """Look at a model anew: it may have got adapters since another optimizer has trained it."""

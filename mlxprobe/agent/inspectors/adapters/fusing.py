@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import GRADIENT, OURS, TRACE
 from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.protocol.facts.adapters import Fused, FusedNothing
 
 ROWS = 64
@@ -39,6 +42,10 @@ class Fusing(Inspector):
     """
 
     emits = (Fused, FusedNothing)
+    observes = (
+        Observe("mlx.core.dequantize", "_dequantize", after=True, never=OURS | GRADIENT | TRACE),
+        Observe("mlx.core.quantize", "_quantize", after=True, never=OURS | GRADIENT | TRACE),
+    )
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -52,50 +59,34 @@ class Fusing(Inspector):
         if typed.is_module(model):
             self._model = weak(model)
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.core":
-            self._read = module.dequantize
-            module.dequantize = self._dequantize(module.dequantize)
-            module.quantize = self._quantize(module.quantize)
+    def _dequantize(self, event: CallEvent) -> None:
+        args = event.args
+        if len(self._rows) < KEPT and args and id(args[0]) not in self._known:
+            self._known.add(id(args[0]))
+            with self._where_it_can_be():
+                self._remember(args, event.kwargs, event.result)
 
-    @property
-    def _idle(self) -> bool:
-        inspection = self.inspection
-        return bool(inspection.busy or inspection.nesting.depth or inspection.nesting.tracing)
+    def _quantize(self, event: CallEvent) -> None:
+        if self._rows and self._measured < MEASURED and event.args:
+            with self._where_it_can_be():
+                self._measure(event.args, event.kwargs, event.result)
 
-    def _dequantize(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def dequantize(*args: Any, **kwargs: Any) -> Any:
-            made = original(*args, **kwargs)
-            if len(self._rows) < KEPT and args and id(args[0]) not in self._known and not self._idle:
-                self._known.add(id(args[0]))
-                self._safely(lambda: self._remember(args, kwargs, made))
-            return made
-
-        return dequantize
-
-    def _quantize(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def quantize(*args: Any, **kwargs: Any) -> Any:
-            made = original(*args, **kwargs)
-            if self._rows and self._measured < MEASURED and args and not self._idle:
-                self._safely(lambda: self._measure(args, kwargs, made))
-            return made
-
-        return quantize
-
-    def _safely(self, look: Callable[[], None]) -> None:
+    @contextlib.contextmanager
+    def _where_it_can_be(self) -> Iterator[None]:
+        """Judge what is fused; nothing more where a call has another form, which MLX does not take for some rows."""
         with self.inspection.at_our_cost():
             try:
-                look()
-            except Exception:  # another form of call; what is fused is judged where it can be, or not at all
+                yield
+            except (IndexError, RuntimeError, TypeError, ValueError):
                 self._measured = MEASURED
 
     def _remember(self, args: tuple[Any, ...], kwargs: dict[str, Any], made: Any) -> None:
         import mlx.core as mx
 
         parts = [some(one) if typed.is_array(one) else one for one in args]
-        values = self._read(*parts, **{key: some(one) if typed.is_array(one) else one for key, one in kwargs.items()})
+        values = mx.dequantize(
+            *parts, **{key: some(one) if typed.is_array(one) else one for key, one in kwargs.items()}
+        )
         values = values.astype(mx.float32)
         mx.eval(values)
         self._rows.append(Rows(tuple(made.shape), values, id(args[0])))
@@ -110,7 +101,7 @@ class Fusing(Inspector):
         wanted = some(args[0]).astype(mx.float32)
         mx.eval(wanted, *made)
         options = {key: one for key, one in kwargs.items() if key != "stream"}
-        got = self._read(*(some(one) for one in made), *args[1:], **options).astype(mx.float32)
+        got = mx.dequantize(*(some(one) for one in made), *args[1:], **options).astype(mx.float32)
         nearest = min(alike, key=lambda one: size(wanted - one.values))
         old = nearest.values
         change, left = wanted - old, got - old

@@ -8,16 +8,20 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import GRADIENT, INSIDE, OURS, SAMPLED, TRACE
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.protocol.facts.compilation import Seeded
 
 DRAWING = (
     *("normal", "uniform", "bernoulli", "randint", "categorical", "gumbel"),
     *("truncated_normal", "permutation", "laplace", "multivariate_normal"),
 )
+WITHIN = Observe("", "_draws", after=True, needs=GRADIENT, never=OURS | INSIDE)
+OUTSIDE = Observe("", "_draws_outside", after=True, needs=SAMPLED, never=GRADIENT | TRACE | OURS | INSIDE)
 SURE = 4  # steps in a row
 PLACES = 32
 FEW = 16  # operations, that a key is split off another by
@@ -44,6 +48,10 @@ class Draws(Inspector):
     """
 
     emits = (Seeded,)
+    observes = (
+        Observe("mlx.core.random.seed", "_seeds_anew"),
+        *(one._replace(function=f"mlx.core.random.{name}") for name in DRAWING for one in (WITHIN, OUTSIDE)),
+    )
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -55,25 +63,12 @@ class Draws(Inspector):
         self._compares = 4 * SURE  # of keys by their numbers, that are left
         self._drawn: list[tuple[Any, Run, tuple[str, int]]] = []  # with one of the step before, up to the next call
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.core":
-            module.random.seed = self._seed(module.random.seed)
-            for one in DRAWING:
-                if hasattr(module.random, one):
-                    setattr(module.random, one, self._draw(getattr(module.random, one)))
-
-    def _seed(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def seed(*args: Any, **kwargs: Any) -> Any:
-            seen = self.inspection
-            with seen.recorder.carefully():
-                if not seen.busy and not seen.inside and seen.recorder.gradients:
-                    self._set([*args, *kwargs.values()][0])
-                elif seen.tracing:
-                    self._traced[sites.calling()] = Run([*args, *kwargs.values()][0])
-            return original(*args, **kwargs)
-
-        return seed
+    def _seeds_anew(self, event: CallEvent) -> None:
+        seen = self.inspection
+        if not seen.busy and not seen.inside and seen.recorder.gradients:
+            self._set(event["seed"])
+        elif seen.tracing:
+            self._traced[sites.calling()] = Run(event["seed"])
 
     def called(self, call: Call) -> None:
         """See whether the data of a call wait to be drawn, with the seed that was set last."""
@@ -107,31 +102,24 @@ class Draws(Inspector):
         if run is not None:
             self._tell(run, "seed")
 
-    def _draw(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def draw(*args: Any, **kwargs: Any) -> Any:
-            seen, key, used = self.inspection, kwargs.get("key"), None
-            within = seen.nesting.depth and not (seen.busy or seen.inside)
-            if within and key is None:
-                for run in [*self._seeds.values(), *self._traced.values()]:
-                    run.drawn = True
-            elif within and not seen.tracing:
-                used = follow(self._keys, sites.calling(), key, seen.recorder.step, self._is_again)
-                if used is not None:
-                    used.drawn = True
-                    self._tell(used, "key")
-            result = original(*args, **kwargs)
+    def _draws(self, event: CallEvent) -> None:
+        seen, key = self.inspection, event["key"]
+        if key is None:
+            for run in [*self._seeds.values(), *self._traced.values()]:
+                run.drawn = True
+        elif not seen.tracing:
+            used = follow(self._keys, sites.calling(), key, seen.recorder.step, self._is_again)
             if used is not None:
-                used.shape = tuple(result.shape)
-            outside = key is not None and seen.due and not (within or seen.busy or seen.inside or seen.tracing)
-            if outside and seen.recorder.gradients:
-                run = self._outside.setdefault(sites.calling(), Run(key))
-                run.value = key if run.value is key or is_equal(run.value, key) else None
-                if run.value is not None and len(self._drawn) < PLACES:
-                    self._drawn.append((result, run, sites.calling()))
-            return result
+                used.drawn, used.shape = True, tuple(event.result.shape)
+                self._tell(used, "key")
 
-        return draw
+    def _draws_outside(self, event: CallEvent) -> None:
+        key = event["key"]
+        if key is not None and self.inspection.recorder.gradients:
+            run = self._outside.setdefault(sites.calling(), Run(key))
+            run.value = key if run.value is key or is_equal(run.value, key) else None
+            if run.value is not None and len(self._drawn) < PLACES:
+                self._drawn.append((event.result, run, sites.calling()))
 
     def _is_again(self, before: Any, key: Any) -> bool:
         """Tell whether a key is the one of the step before; one that a call is given is another object each time.

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.data.baked import Baked
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import INSIDE, OURS, SAMPLED, TRACE
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.record.nesting import Stop
 from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.compilation import ArraysBakedIn
 from mlxprobe.protocol.facts.data import IdOutOfRange, IdsSeen, TargetsAreInputs, TargetsFollowInputs, TargetsSkipOne
@@ -27,13 +27,25 @@ MANY = 64  # of a batch, that one look is enough for where no other comes
 LONG = 6  # ids of a row, of which those after the next are to be told
 ATTENDS = "attends"  # where the mask of the first attention is decided
 RELATED = "related"  # embedded ids that the targets of this step follow; if there are none, those that they are
-EMBEDDINGS = {"mlx.nn.layers.embedding": "Embedding", "mlx.nn.layers.quantized": "QuantizedEmbedding"}
+EMBEDDINGS = "mlx.nn.layers.embedding.Embedding.__call__", "mlx.nn.layers.quantized.QuantizedEmbedding.__call__"
+PICKING = "mlx.core.take_along_axis", "mlx.core.fast.cross_entropy"
+ATTENTION = "mlx.core.fast.scaled_dot_product_attention"
 
 
 class Indices(Inspector):
     """Hold ids and targets until they are evaluated; then compare them with their tables, and with each other."""
 
     emits = (ArraysBakedIn, IdOutOfRange, IdsSeen, TargetsAreInputs, TargetsFollowInputs, TargetsSkipOne)
+    observes = (
+        *(Observe(one, "_embeds", needs=SAMPLED, never=OURS | TRACE) for one in EMBEDDINGS),
+        *(Observe(one, "_picks_for_us", needs=OURS) for one in PICKING),
+        *(Observe(one, "_picks_in_trace", needs=TRACE, never=OURS) for one in PICKING),
+        *(Observe(one, "_picks_inside", needs=INSIDE, never=OURS | TRACE) for one in PICKING),
+        *(Observe(one, "_picks", needs=SAMPLED, never=OURS | TRACE) for one in PICKING),
+        Observe(ATTENTION, "_seeks_mask", needs=SAMPLED, never=OURS | TRACE),
+        Observe(ATTENTION, "_attends_by"),
+        Observe("mlx.nn.layers.transformer.MultiHeadAttention.create_additive_causal_mask", "_masks"),
+    )
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -48,84 +60,47 @@ class Indices(Inspector):
         self._fed: list[Any] = []  # ids that a function of no model is given
         self._given: tuple[list[Any], tuple[str, int]] = [], sites.NOWHERE  # a call's ids, and where the last are made
 
-    def imported(self, name: str, module: Any) -> None:
-        if name in EMBEDDINGS and hasattr(module, EMBEDDINGS[name]):
-            kind = getattr(module, EMBEDDINGS[name])
-            kind.__call__ = self._embedding(kind.__call__)
-        elif name == "mlx.core":
-            module.take_along_axis = self._targets(module.take_along_axis, "a", "indices", "axis")
-            fast = module.fast
-            if hasattr(fast, "cross_entropy"):
-                fast.cross_entropy = self._targets(fast.cross_entropy, "logits", "targets")
-            if hasattr(fast, "scaled_dot_product_attention"):
-                fast.scaled_dot_product_attention = self._attention(fast.scaled_dot_product_attention)
-        elif name == "mlx.nn.layers.transformer":
-            masks = module.MultiHeadAttention
-            masks.create_additive_causal_mask = staticmethod(self._causal_call(masks.create_additive_causal_mask))
+    def _embeds(self, event: CallEvent) -> None:
+        shape = typed.shape(getattr(event["self"], "weight", None))
+        if shape and len(self._held) < HELD:
+            self._hold("embedding", event["x"], shape[0])
 
-    def _embedding(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        seen, given = self.inspection, Given(original, "self", "x")
+    def _picks_for_us(self, event: CallEvent) -> None:
+        if self.inspection.picked is not None:
+            self.inspection.picked.append(picking(event))
 
-        @like(original)
-        def __call__(*args: Any, **kwargs: Any) -> Any:  # noqa: N807
-            if seen.due and self._listens():
-                with seen.recorder.carefully():
-                    module, x = given(args, kwargs)
-                    self._hold("embedding", x, module.weight.shape[0])
-            return original(*args, **kwargs)
+    def _picks_in_trace(self, event: CallEvent) -> None:
+        if is_ids(ids := picking(event)[1]):
+            with self.inspection.at_our_cost():
+                self._baked.traced(sites.calling(), ids)
 
-        return __call__
+    def _picks_inside(self, event: CallEvent) -> None:
+        if is_ids(ids := picking(event)[1]):
+            with self.inspection.at_our_cost():
+                self._baked.run(sites.calling(), ids)
 
-    def _targets(self, original: Callable[..., Any], *names: str) -> Callable[..., Any]:
-        seen, given = self.inspection, Given(original, *names)
+    def _picks(self, event: CallEvent) -> None:
+        (logits, ids), axis = picking(event), event["axis"]
+        shape, axis = typed.shape(logits), axis if isinstance(axis, int) else -1
+        if -len(shape) <= axis < len(shape) and len(self._held) < HELD:
+            self._hold("target", ids, shape[axis])
 
-        @like(original)
-        def targets(*args: Any, **kwargs: Any) -> Any:
-            if seen.picked is None and not (seen.due or seen.tracing or seen.inside):
-                return original(*args, **kwargs)
-            logits, indices, *rest = given(args, kwargs)
-            if seen.picked is not None:
-                seen.picked.append((logits, indices))
-            if is_ids(indices) and not seen.busy and (seen.tracing or seen.inside):
-                with seen.at_our_cost():
-                    (self._baked.traced if seen.tracing else self._baked.run)(sites.calling(), indices)
-            if seen.due and self._listens():
-                with seen.recorder.carefully():
-                    axis = rest[0] if rest and isinstance(rest[0], int) else -1
-                    self._hold("target", indices, logits.shape[axis])
-            return original(*args, **kwargs)
-
-        return targets
-
-    def _attention(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def attention(*args: Any, **kwargs: Any) -> Any:
-            mask = kwargs.get("mask")
-            seen = self.inspection
-            if (seen.attends or seen.inside) and self._listens() and not self._attends[1]:
-                with own.importable():
-                    from mlxprobe.agent.looks import built
-                found = built.argument("mask")
-                self._attends = found if found[1] else sites.deciding("mask")
-            self._causal = self._causal or (typed.is_a(mask, str) and mask == "causal")
-            return original(*args, **kwargs)
-
-        return attention
-
-    def _causal_call(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def causal(*args: Any, **kwargs: Any) -> Any:
-            self._causal = True
-            return original(*args, **kwargs)
-
-        return causal
-
-    def _listens(self) -> bool:
+    def _seeks_mask(self, event: CallEvent) -> None:
         seen = self.inspection
-        return seen.due and not seen.busy and not seen.tracing and len(self._held) < HELD
+        if (seen.attends or seen.inside) and not self._attends[1] and len(self._held) < HELD:
+            with own.importable():
+                from mlxprobe.agent.looks import built
+            found = built.argument("mask")
+            self._attends = found if found[1] else sites.deciding("mask")
+
+    def _attends_by(self, event: CallEvent) -> None:
+        mask = event["mask"]
+        self._causal = self._causal or (typed.is_a(mask, str) and mask == "causal")
+
+    def _masks(self, event: CallEvent) -> None:
+        self._causal = True
 
     def _hold(self, kind: str, ids: Any, limit: int) -> None:
-
         if is_ids(ids) and ids.size:
             site = sites.calling()
             self._held.append((kind, ids, limit, site))
@@ -205,6 +180,12 @@ class Indices(Inspector):
             self.inspection.recorder.fact(IdOutOfRange(kind=kind, low=low, high=high, limit=limit), site)
             if self.inspection.inside and not self.inspection.nesting.glances:
                 raise Stop
+
+
+def picking(event: CallEvent) -> tuple[Any, Any]:
+    """Return what is picked from, and the ids that pick."""
+    names = ("a", "indices") if "indices" in event else ("logits", "targets")
+    return event[names[0]], event[names[1]]
 
 
 def is_ids(one: Any) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import OURS, SAMPLED
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.protocol.facts.updates import GradientsAccumulated, GradientsDropped, NotCleared
 
 SMALL = 4096  # elements of the one parameter whose gradients are kept
@@ -36,6 +36,7 @@ class Accumulation(Inspector):
     """Keep one small parameter's gradient of each call, and compare the update's with their sum."""
 
     emits = (GradientsAccumulated, GradientsDropped, NotCleared)
+    observes = (Observe("mlx.optimizers.optimizers.clip_grad_norm", "_clips", after=True, needs=SAMPLED, never=OURS),)
     builds_on = ("Losses",)
     shadows = True
 
@@ -53,23 +54,11 @@ class Accumulation(Inspector):
         self._carried = 0  # updates in a row that were given all of the one before as well
         self._last = 0, 0, 0  # calls of an update that took the last of them alone, how many, and such updates in a row
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.optimizers.optimizers" and hasattr(module, "clip_grad_norm"):
-            module.clip_grad_norm = self._clipping(module.clip_grad_norm)
-
-    def _clipping(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        seen, given = self.inspection, Given(original, "grads")
-
-        @like(original)
-        def clip_grad_norm(*args: Any, **kwargs: Any) -> Any:
-            result = original(*args, **kwargs)
-            if seen.due and not seen.busy and seen.home.here() and self._path:
-                (grads,) = given(args, kwargs)
-                after, before = (dict(graph.named_leaves(one)).get(self._path) for one in (result[0], grads))
-                self._clipped = after, before  # its factor would hide a sum's
-            return result
-
-        return clip_grad_norm
+    def _clips(self, event: CallEvent) -> None:
+        if self.inspection.home.here() and self._path:
+            trees = event.result[0], event["grads"]
+            after, before = (dict(graph.named_leaves(one)).get(self._path) for one in trees)
+            self._clipped = after, before  # its factor would hide a sum's
 
     def called(self, call: Call) -> None:
         named = dict(graph.named_leaves(call.gradients))

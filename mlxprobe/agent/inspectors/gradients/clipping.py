@@ -7,14 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import sites
+from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import OURS, SAMPLED, TRACE
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.agent.wrapping.loans import Loans
 from mlxprobe.protocol.facts.updates import ClippedAway, ClippedEverywhere, ClippedWhileScaled
 
@@ -30,6 +33,10 @@ class Clipping(Inspector):
     """Count the elements that have exactly the largest absolute value of all, where the program changed gradients."""
 
     emits = (".clip_norm", ClippedAway, ClippedEverywhere, ClippedWhileScaled)
+    observes = (
+        Observe("mlx.core.sign", "_takes_signs"),
+        Observe("mlx.optimizers.optimizers.clip_grad_norm", "_clips", needs=SAMPLED, never=OURS | TRACE),
+    )
     shadows = True
     passes = 1
 
@@ -38,7 +45,6 @@ class Clipping(Inspector):
         self._raw: set[int] = set()
         self._held: list[Any] = []
         self._site = self._clipped_at = sites.NOWHERE
-        self._core: Any = None
         self._loans = Loans()
         self._seen = ""
         self._signs = self._wants_signs = False  # whether the program has asked for signs since its gradients
@@ -46,33 +52,28 @@ class Clipping(Inspector):
         self._pairs: list[tuple[Any, Any]] = []  # those, and what the optimizer got for them
         self._norms: list[float] = []  # of gradients that were scaled down as one
         self._factors: list[float] = []  # by which they were
-        self._model: Any = None
+        self._model: Callable[[], Any] = weak(None)
         self._momentum = 0.0
         self._limit: tuple[float, tuple[str, int]] | None = None  # of a call of MLX's own, and its place
         self._optimizer = ""
         self._updates = 0  # looks
         self._looks: list[tuple[float, float]] = []  # the largest value, and the share of elements that have it
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.core":
-            module.sign = self._sign(module.sign)
-            self._core = module
-        elif name == "mlx.optimizers.optimizers" and hasattr(module, "clip_grad_norm"):
-            module.clip_grad_norm = self._by_norm(module.clip_grad_norm)
+    def _takes_signs(self, event: CallEvent) -> None:
+        self._signs = True
 
-    def _sign(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def sign(*args: Any, **kwargs: Any) -> Any:
-            self._signs = True
-            return original(*args, **kwargs)
-
-        return sign
+    def _clips(self, event: CallEvent) -> None:
+        limit = event["max_norm"]
+        if self.inspection.home.here() and typed.is_a(limit, (int, float)):
+            self._limit = float(limit), sites.calling()
 
     def _follow(self) -> None:
         """Hear of what bounds raw gradients, up to their update."""
+        import mlx.core as mx
+
         self._loans.give_back()
         for name in BOUNDS:
-            self._loans.replace(self._core, name, self._by_element)
+            self._loans.replace(mx, name, self._by_element)
 
     def _by_element(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
@@ -82,18 +83,6 @@ class Clipping(Inspector):
             return original(*args, **kwargs)
 
         return clip
-
-    def _by_norm(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "max_norm")
-
-        @like(original)
-        def clip_grad_norm(*args: Any, **kwargs: Any) -> Any:
-            seen, (limit,) = self.inspection, given(args, kwargs)
-            if seen.due and not (seen.busy or seen.tracing) and seen.home.here() and isinstance(limit, (int, float)):
-                self._limit = float(limit), sites.calling()
-            return original(*args, **kwargs)
-
-        return clip_grad_norm
 
     def called(self, call: Call) -> None:
         self._signs, self._limit, self._clipped_at = False, None, sites.NOWHERE
@@ -113,12 +102,12 @@ class Clipping(Inspector):
                 self._held.append(one)
         self._site, self._seen = sites.blamed(self._clipped_at, sites.calling())
         self._optimizer = type(optimizer).__name__
-        self._model, self._momentum = model, typed.setting(optimizer, "momentum", 0.0)
+        self._model, self._momentum = weak(model), typed.setting(optimizer, "momentum", 0.0)
         self._wants_signs = self._signs
 
     def forget(self) -> None:
         self._loans.give_back()
-        self._raw, self._held, self._given, self._pairs, self._model = set(), [], {}, [], None
+        self._raw, self._held, self._given, self._pairs, self._model = set(), [], {}, [], weak(None)
 
     def look(self, step: int) -> None:
         held, self._held = self._held, []
@@ -139,7 +128,7 @@ class Clipping(Inspector):
 
     def _follow_norm(self) -> None:
         """See whether all gradients were scaled by one factor, and whether to the norm of the looks before."""
-        pairs, self._pairs, model, self._model = self._pairs, [], self._model, None
+        pairs, self._pairs, model, self._model = self._pairs, [], self._model(), weak(None)
         if not pairs or self.inspection.pending([one for pair in pairs for one in pair]):
             return
         before, after = (math.sqrt(sum(map(square, side))) for side in zip(*pairs, strict=True))

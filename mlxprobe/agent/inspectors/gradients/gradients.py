@@ -64,16 +64,13 @@ class Gradients(Inspector):
         self._constant: dict[str, bool] = {}  # whether all traces so far made zeros of them, whatever they are given
         self._infinite = Infinite(inspection)
         self._cuts = Cuts(inspection)
+        inspection.intercepts.add(self, Cuts.observes, self._cuts)
         self._said: list[tuple[sites.Site, set[str]]] = []  # what was told, and of which of them
         self._resting = Resting(inspection)
         self._known = False  # that they are zeros whatever the loss is, or beside one that is not zero
         self._unused = Unused(inspection)
         self._moments = Moments(inspection)
         self._between = ("", sites.NOWHERE)  # what is between the gradients that were zero and the loss
-
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.core":
-            self._cuts.install(module)
 
     def calling(self) -> None:
         import mlx.core as mx

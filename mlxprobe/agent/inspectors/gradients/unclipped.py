@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import OURS, SAMPLED, TRACE
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.agent.wrapping import typed
 from mlxprobe.protocol.facts.updates import ClippedResultUnused
 
 IS_SURE = 3
@@ -31,6 +32,7 @@ class Unclipped(Inspector):
     """Compare what is clipped with what an optimizer gets; what would not have been changed tells nothing."""
 
     emits = (ClippedResultUnused,)
+    observes = (Observe("mlx.optimizers.optimizers.clip_grad_norm", "_clips", needs=SAMPLED, never=OURS | TRACE),)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -39,24 +41,10 @@ class Unclipped(Inspector):
         self._passed: Clip | None = None  # to an optimizer, as it was
         self._seen: list[float] = []  # how many times the limit, at the least
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.optimizers.optimizers" and hasattr(module, "clip_grad_norm"):
-            module.clip_grad_norm = self._clipping(module.clip_grad_norm)
-
-    def _clipping(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "grads", "max_norm")
-
-        @like(original)
-        def clip_grad_norm(*args: Any, **kwargs: Any) -> Any:
-            seen = self.inspection
-            with seen.recorder.carefully():
-                if seen.due and not seen.busy and not seen.nesting.tracing and seen.home.here():
-                    gradients, limit = given(args, kwargs)
-                    if isinstance(limit, (int, float)) and 0 < limit < math.inf:
-                        self._clip = Clip(affordable(gradients), float(limit), sites.calling())
-            return original(*args, **kwargs)
-
-        return clip_grad_norm
+    def _clips(self, event: CallEvent) -> None:
+        limit = event["max_norm"]
+        if self.inspection.home.here() and typed.is_a(limit, (int, float)) and 0 < limit < math.inf:
+            self._clip = Clip(affordable(event["grads"]), float(limit), sites.calling())
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         clip, self._clip = self._clip, None

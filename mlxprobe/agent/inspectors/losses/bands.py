@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import GRADIENT, OURS, SAMPLED, TRACE
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.protocol.facts.losses import LogitsAlike, LogitsNarrow
 
 CLASSES, NARROW = 8, 0.3  # fewer may be hard to tell apart; the widest row of a batch, from its lowest to its highest
 LOOKS, STEPS = 5, 200
 LARGE = 1 << 22  # elements
 ROWS, SAME, ROUNDING = 16, 0.02, 1e-4  # of several classes; deviations of logits from row to row
+IN_TIME = 1 / 2  # of the updates: one of the steps 1, 2, 4, … lies in the second half
 TAUGHT, LATE, LONG = 50, 2, 100  # steps, looks after these, and steps before the last of them
 
 
@@ -25,30 +26,19 @@ class Bands(Inspector):
     """Read the widest row of logits at each look; one that is wider, and it is over."""
 
     emits = (LogitsAlike, LogitsNarrow)
+    observes = (Observe("mlx.nn.losses.cross_entropy", "_compares", needs=SAMPLED | GRADIENT, never=OURS | TRACE),)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._held: list[tuple[Any, Any, tuple[str, int]]] = []
         self._spreads: dict[tuple[str, int], list[tuple[int, float]]] = {}  # by steps, from row to row
-        self._widths: dict[tuple[str, int], list[float]] = {}
+        self._widths: dict[tuple[str, int], list[tuple[int, float]]] = {}  # by steps, of the widest row
         self._classes = 0
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.nn.losses" and hasattr(module, "cross_entropy"):
-            module.cross_entropy = self._cross_entropy(module.cross_entropy)
-
-    def _cross_entropy(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        seen, given = self.inspection, Given(original, "logits", "targets")
-
-        @like(original)
-        def cross_entropy(*args: Any, **kwargs: Any) -> Any:
-            if seen.due and seen.nesting.depth and not (seen.busy or seen.tracing or self._held):
-                logits, targets = given(args, kwargs)
-                if len(typed.shape(logits)) == 2 and logits.shape[1] > 1 and logits.size <= LARGE:
-                    self._held.append((logits, targets, sites.calling()))
-            return original(*args, **kwargs)
-
-        return cross_entropy
+    def _compares(self, event: CallEvent) -> None:
+        logits = event["logits"]
+        if not self._held and len(typed.shape(logits)) == 2 and logits.shape[1] > 1 and logits.size <= LARGE:
+            self._held.append((logits, event["targets"], sites.calling()))
 
     def forget(self) -> None:
         self._held = []
@@ -60,26 +50,29 @@ class Bands(Inspector):
         self.forget()
         for logits, targets, site in held:
             widths, spreads = self._widths.setdefault(site, []), self._spreads.setdefault(site, [])
-            narrow = logits.shape[1] >= CLASSES and not (widths and widths[-1] > NARROW)
+            narrow = logits.shape[1] >= CLASSES and not (widths and widths[-1][1] > NARROW)
             alike = not (step >= TAUGHT and spreads and spreads[-1][1] > SAME) and tells(targets, logits)
             if not (narrow or alike) or self.inspection.pending([logits, targets]):
                 continue
             self._classes = int(logits.shape[1])
             if narrow:
-                widths.append(graph.number(mx.max(mx.max(logits, axis=1) - mx.min(logits, axis=1))))
+                widths.append((step, graph.number(mx.max(mx.max(logits, axis=1) - mx.min(logits, axis=1)))))
             if alike and len(set(graph.numbers(targets))) > 1:
                 spreads.append((step, graph.number(mx.mean(mx.std(logits.astype(mx.float32), axis=0)))))
 
     def finish(self) -> None:
+        """Tell of both, where a look has come late in the run: nothing is known of what came after the last one."""
         updates = self.inspection.recorder.updates
         for site, widths in self._widths.items() if updates >= STEPS else ():
-            if len(widths) >= LOOKS and 0 < max(widths) <= NARROW:
-                told = LogitsNarrow(width=max(widths), looks=len(widths), classes=self._classes, updates=updates)
+            widest = max(width for _, width in widths) if widths else 0.0
+            if len(widths) >= LOOKS and 0 < widest <= NARROW and widths[-1][0] >= IN_TIME * updates:
+                told = LogitsNarrow(width=widest, looks=len(widths), classes=self._classes, updates=updates)
                 self.inspection.recorder.fact(told, site)
         for site, spreads in self._spreads.items():
             late = [spread for step, spread in spreads if step >= TAUGHT]
             rises = bool(late) and late[-1] > max(1.5 * late[0], ROUNDING)  # whoever begins at zero may only be slow
-            if len(late) >= LATE and spreads[-1][0] >= LONG and max(late) <= SAME and not rises:
+            ends = spreads[-1][0] if spreads else 0
+            if len(late) >= LATE and ends >= max(LONG, IN_TIME * updates) and max(late) <= SAME and not rises:
                 self.inspection.recorder.fact(LogitsAlike(spread=late[-1], looks=len(late), updates=updates), site)
 
 

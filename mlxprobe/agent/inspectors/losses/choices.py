@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.losskind import LossKind
 from mlxprobe.agent.inspectors.losses.losses import is_amount
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import INSIDE, OURS
 from mlxprobe.agent.looks.inspection import LAZY_AT_MOST, Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.protocol.facts.losses import ChosenByProbabilities
 
 LOOKS, PLACES = 2, 16  # draws at a line; lines
@@ -27,29 +27,18 @@ class Choices(Inspector):
     """
 
     emits = (ChosenByProbabilities,)
+    observes = (Observe("mlx.core.random.categorical", "_draws", never=OURS | INSIDE),)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._looks: dict[tuple[str, int], int] = {}
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.core":
-            module.random.categorical = self._draw(module.random.categorical)
-
-    def _draw(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "logits", "axis")
-
-        @like(original)
-        def draw(*args: Any, **kwargs: Any) -> Any:
-            seen = self.inspection
-            known = seen.busy or seen.inside or len(self._looks) >= PLACES
-            if not known and seen.recorder.lazy_steps <= LAZY_AT_MOST:
-                logits, axis = given(args, kwargs)
-                with seen.at_our_cost():
-                    self._look(logits, -1 if axis is None else axis)
-            return original(*args, **kwargs)
-
-        return draw
+    def _draws(self, event: CallEvent) -> None:
+        seen = self.inspection
+        if len(self._looks) < PLACES and seen.recorder.lazy_steps <= LAZY_AT_MOST:
+            logits, axis = event["logits"], event["axis"]
+            with seen.at_our_cost():
+                self._look(logits, -1 if axis is None else axis)
 
     def _look(self, logits: Any, axis: int) -> None:
         site = sites.calling()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.losskind import LossKind
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import OURS, SAMPLED
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.squashes import Held, Squashes
 from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.protocol.facts.losses import (
     ArgumentUnused,
     AttentionTransposed,
@@ -49,6 +50,7 @@ class Losses(Inspector):
         TwoClasses,
         AttentionTransposed,
     )
+    observes = (Observe("mlx.core.log", "_logs", needs=SAMPLED, never=OURS),)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -64,22 +66,12 @@ class Losses(Inspector):
         self._label_free = 0
         self._seen = self._measured = False
         self._log_site = ("", 0)
-        self._squashes = Squashes(inspection)
+        self._squashes = Squashes()
+        inspection.intercepts.add(self, Squashes.observes, self._squashes)
         self._turned = 0  # looks at weights along another axis
 
-    def imported(self, name: str, module: Any) -> None:
-        self._squashes.imported(name, module)
-        if name == "mlx.core":
-            module.log = self._log(module.log)
-
-    def _log(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def log(*args: Any, **kwargs: Any) -> Any:
-            if self.inspection.due and not self.inspection.busy:
-                self._log_site = sites.calling()
-            return original(*args, **kwargs)
-
-        return log
+    def _logs(self, event: CallEvent) -> None:
+        self._log_site = sites.calling()
 
     def calling(self) -> None:
         self.inspection.recorder.host = set()

@@ -7,13 +7,14 @@ from typing import Any
 
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import GRADIENT, OURS, SAMPLED, TRACE
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.protocol.facts.losses import OneOutcome
 
 SURE, FILLED, LOOKS, MOST = 8, 5, 24, 8  # looks, of them where targets are filled, at most; losses of a call
@@ -49,6 +50,10 @@ class Outcomes(Inspector):
     """Hold the targets of MLX's own losses of classes, and what came back for biases that may be the last."""
 
     emits = (OneOutcome,)
+    observes = (
+        Observe("mlx.nn.losses.binary_cross_entropy", "_of_two", needs=SAMPLED | GRADIENT, never=OURS | TRACE),
+        Observe("mlx.nn.losses.cross_entropy", "_of_classes", needs=SAMPLED | GRADIENT, never=OURS | TRACE),
+    )
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -59,27 +64,18 @@ class Outcomes(Inspector):
         self._known: dict[int, Model] = {}
         self._biases: dict[int, list[tuple[str, Any]]] = {}  # of the call under way, by model
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.nn.losses":
-            module.binary_cross_entropy = self._wrapped(module.binary_cross_entropy, "inputs")
-            module.cross_entropy = self._wrapped(module.cross_entropy, "logits")
+    def _of_two(self, event: CallEvent) -> None:
+        self._hold(event["inputs"], event["targets"])
 
-    def _wrapped(self, original: Callable[..., Any], outputs: str) -> Callable[..., Any]:
-        inspection, nesting = self.inspection, self.inspection.nesting
-        given = Given(original, outputs, "targets")
+    def _of_classes(self, event: CallEvent) -> None:
+        self._hold(event["logits"], event["targets"])
 
-        @like(original)
-        def loss(*args: Any, **kwargs: Any) -> Any:
-            if nesting.depth and inspection.due and not nesting.tracing and not inspection.busy:
-                made, targets = given(args, kwargs)
-                if typed.is_array(made) and typed.is_array(targets) and len(self._made) < MOST:
-                    self._made.append((made, targets))
-                    for key, one in self._known.items():
-                        if one.looks >= FILLED - 1 and not (one.head or one.over):
-                            self._biases[key] = one.biases()
-            return original(*args, **kwargs)
-
-        return loss
+    def _hold(self, made: Any, targets: Any) -> None:
+        if typed.is_array(made) and typed.is_array(targets) and len(self._made) < MOST:
+            self._made.append((made, targets))
+            for key, one in self._known.items():
+                if one.looks >= FILLED - 1 and not (one.head or one.over):
+                    self._biases[key] = one.biases()
 
     def calling(self) -> None:
         self._made, self._biases = [], {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount
@@ -50,12 +49,10 @@ class Shares(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._taps = Taps(inspection)
+        inspection.intercepts.add(self, Taps.observes, self._taps)
         self._calls: list[tuple[list[Tap], set[tuple[int, ...]]]] = []
         self._known: dict[tuple[str, int], Share] = {}
         self._amounts = False  # whether a call is given floating-point numbers: there may be rewards among them
-
-    def imported(self, name: str, module: Any) -> None:
-        self._taps.install(name, module)
 
     def calling(self) -> None:
         self._taps.begin()

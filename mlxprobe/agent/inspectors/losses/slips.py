@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.losses.losses import TARGETS, is_amount
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.states import MAPPED
+from mlxprobe.agent.looks.in_gradients import in_gradients
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.losses import PooledAcross, ScaleInverted, SoftmaxOverAll, SoftmaxOverRows
 
 SURE, KEPT = 2, 8  # gradient calls; what is held of one
 SQUARE, PICTURE = 2, 4  # axes
-SUMMED = "softmax", "logsumexp"
-POOLS, LAST_TWO = ("mean", "max"), {(2, 3), (3, 2), (-2, -1), (-1, -2)}
+LAST_TWO = {(2, 3), (3, 2), (-2, -1), (-1, -2)}
 NEAR = 0.01  # of the features, which the square of a scale is
 LONG = 1.1  # rows that are not of length 1
 
@@ -29,6 +28,15 @@ class Slips(Inspector):
     """Note such calls within gradient calls, by their shapes, and tell of those that come again."""
 
     emits = (SoftmaxOverRows, SoftmaxOverAll, PooledAcross, ScaleInverted)
+    observes = (
+        *in_gradients("mlx.core.softmax", "_sums", never=MAPPED),
+        *in_gradients("mlx.core.logsumexp", "_sums", never=MAPPED),
+        *in_gradients("mlx.core.mean", "_pools", never=MAPPED),
+        *in_gradients("mlx.core.max", "_pools", never=MAPPED),
+        *in_gradients("mlx.core.array.mean", "_pools", never=MAPPED),
+        *in_gradients("mlx.core.array.max", "_pools", never=MAPPED),
+        *in_gradients("mlx.core.fast.scaled_dot_product_attention", "_attends", after=True, never=MAPPED),
+    )
     builds_on = ("Losses",)
     shadows = True
 
@@ -40,61 +48,29 @@ class Slips(Inspector):
         self._pooled: dict[tuple[str, int], tuple[int, ...]] = {}  # pictures, or what may be, by width and channels
         self._calls: dict[tuple[str, int], int] = {}
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.core":
-            for key in SUMMED:
-                setattr(module, key, self._softmax(getattr(module, key)))
-            for owner in (module, module.array):
-                for key in POOLS:
-                    setattr(owner, key, self._pooling(getattr(owner, key)))
-            module.fast.scaled_dot_product_attention = self._attention(module.fast.scaled_dot_product_attention)
+    def _has_room(self) -> bool:
+        return len(self._whole) + len(self._steep) < KEPT
 
-    def _listens(self) -> bool:
-        seen = self.inspection
-        inside = seen.nesting.depth and (seen.due or seen.nesting.tracing) and not seen.nesting.mapped
-        return bool(inside) and not seen.busy and len(self._whole) + len(self._steep) < KEPT
+    def _sums(self, event: CallEvent) -> None:
+        axis, shape = event["axis"], typed.shape(event["a"])
+        if not self._has_room():
+            return
+        if axis is None and event.function == "softmax" and sum(n > 1 for n in shape) > 1:
+            self._whole[sites.calling()] = shape
+        elif axis in (0, -SQUARE) and len(shape) == SQUARE:
+            self._down[sites.calling()] = shape
 
-    def _softmax(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "a", "axis")
+    def _pools(self, event: CallEvent) -> None:
+        axis, shape = event["axis"], typed.shape(event["self" if "self" in event else "a"])
+        last_two = type(axis) in (tuple, list) and tuple(axis) in LAST_TWO
+        if last_two and len(shape) == PICTURE and self._has_room():
+            self._pooled[sites.calling()] = shape
 
-        @like(original)
-        def softmax(*args: Any, **kwargs: Any) -> Any:
-            if self._listens():
-                a, axis = given(args, kwargs)
-                shape = typed.shape(a)
-                if axis is None and original.__name__ == "softmax" and sum(n > 1 for n in shape) > 1:
-                    self._whole[sites.calling()] = shape
-                elif axis in (0, -SQUARE) and len(shape) == SQUARE:
-                    self._down[sites.calling()] = shape
-            return original(*args, **kwargs)
-
-        return softmax
-
-    def _pooling(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "a", "axis")
-
-        @like(original)
-        def pool(*args: Any, **kwargs: Any) -> Any:
-            if self._listens():
-                a, axis = given(args, kwargs)
-                last_two = type(axis) in (tuple, list) and tuple(axis) in LAST_TWO
-                if last_two and len(typed.shape(a)) == PICTURE:
-                    self._pooled[sites.calling()] = tuple(a.shape)
-            return original(*args, **kwargs)
-
-        return pool
-
-    def _attention(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "q")
-
-        @like(original)
-        def attention(*args: Any, **kwargs: Any) -> Any:
-            scale, (q,) = kwargs.get("scale", 0.0), given(args, kwargs)
-            if scale > 1 and abs(scale * scale / q.shape[-1] - 1) < NEAR and self._listens():
-                self._steep[sites.calling()] = float(scale), q
-            return original(*args, **kwargs)
-
-        return attention
+    def _attends(self, event: CallEvent) -> None:
+        """Hold a scale, which MLX has taken for a number, that is near the root of the features."""
+        scale, q = float(event["scale"]), event["q"]
+        if scale > 1 and abs(scale * scale / q.shape[-1] - 1) < NEAR and self._has_room():
+            self._steep[sites.calling()] = scale, q
 
     def calling(self) -> None:
         self._whole, self._down, self._steep, self._pooled = {}, {}, {}, {}

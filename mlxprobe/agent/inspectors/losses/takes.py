@@ -11,11 +11,12 @@ from mlxprobe.agent.code.trees import is_vector
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.losses.choices import sums_to_one
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import GRADIENT, MAPPED, OURS, REPLAY, SAMPLED, TRACE
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.protocol.facts.losses import ProbabilitiesGiven, WronglyGiven
 
 SURE, LOOKS = 2, 6  # looks that found it, most of them; those of a line
@@ -28,8 +29,9 @@ NEAR, CLEAR = 1e-4, 1e-3  # of a loss that is a mean, and of that mean; a mean t
 PRODUCTS = {"Matmul", "AddMM", "Convolution", "QuantizedMatmul"}
 
 Judged = dict[str, Any]  # fields of the fact; none where nothing is wrong
-Named = dict[str, Any]
 Held = tuple[str, tuple[str, int], str, Any, int]  # a loss, its line, an argument, its array, and an axis
+
+NEEDS, NEVER = SAMPLED | GRADIENT, TRACE | REPLAY | MAPPED | OURS
 
 
 def shares(rows: Any, axis: int) -> Judged:
@@ -86,15 +88,15 @@ def signs(targets: Any, axis: int) -> Judged:
     return {"kind": "no signs"} if all(met) and bool(mx.all((targets == 0) | (targets == 1)).item()) else {}
 
 
-JUDGES: dict[str, tuple[str, dict[str, Callable[[Any, int], Judged]]]] = {
-    "cross_entropy": ("logits targets weights axis label_smoothing", {"logits": logits, "targets": shares}),
-    "binary_cross_entropy": ("inputs targets", {"targets": between}),
-    "nll_loss": ("inputs targets axis", {"inputs": logarithms}),
-    "kl_div_loss": ("inputs targets axis", {"inputs": logarithms, "targets": logarithms}),
-    "gaussian_nll_loss": ("inputs targets vars", {"vars": variances}),
-    "hinge_loss": ("inputs targets", {"targets": signs}),
-    "margin_ranking_loss": ("inputs1 inputs2 targets", {"targets": signs}),
-    "cosine_similarity_loss": ("x1 x2 axis", {}),
+JUDGES: dict[str, dict[str, Callable[[Any, int], Judged]]] = {  # by loss, and its argument
+    "cross_entropy": {"logits": logits, "targets": shares},
+    "binary_cross_entropy": {"targets": between},
+    "nll_loss": {"inputs": logarithms},
+    "kl_div_loss": {"inputs": logarithms, "targets": logarithms},
+    "gaussian_nll_loss": {"vars": variances},
+    "hinge_loss": {"targets": signs},
+    "margin_ranking_loss": {"targets": signs},
+    "cosine_similarity_loss": {},
 }
 
 
@@ -102,6 +104,7 @@ class Takes(Inspector):
     """Hold what losses are given within a gradient call that is looked at, up to the end of the step."""
 
     emits = (WronglyGiven, ProbabilitiesGiven)
+    observes = tuple(Observe(f"mlx.nn.losses.{one}", "_takes", after=True, needs=NEEDS, never=NEVER) for one in JUDGES)
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -112,44 +115,28 @@ class Takes(Inspector):
         self._drawn = 0
         self._looks: dict[tuple[tuple[str, int], str], tuple[int, int]] = {}  # by argument: and those that found it
 
-    def imported(self, name: str, module: Any) -> None:
-        for key in JUDGES if name == "mlx.nn.losses" else ():
-            if hasattr(module, key):
-                setattr(module, key, self._wrapped(key, getattr(module, key)))
+    def _takes(self, event: CallEvent) -> None:
+        with self.inspection.at_our_cost():
+            self._hold(event.function, event, sites.calling(), -1 if event["axis"] is None else event["axis"])
 
-    def _wrapped(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-        seen, nesting = self.inspection, self.inspection.nesting
-        given = Given(original, *JUDGES[name][0].split())
-
-        @like(original)
-        def loss(*args: Any, **kwargs: Any) -> Any:
-            made = original(*args, **kwargs)
-            if seen.due and nesting.depth and not (nesting.tracing or nesting.replay or nesting.mapped or seen.busy):
-                with seen.at_our_cost():
-                    self._hold(name, given.named(args, kwargs), made)
-            return made
-
-        return loss
-
-    def _hold(self, name: str, given: Named, made: Any) -> None:
-        site = sites.calling()
-        for argument in JUDGES[name][1]:
-            one, axis = given[argument], given.get("axis", -1)
+    def _hold(self, name: str, given: CallEvent, site: tuple[str, int], axis: int) -> None:
+        for argument, judge in JUDGES[name].items():
+            one = given[argument]
             known = self._looks.get((site, argument), (0, 0))[0] >= LOOKS
             classes = argument == "targets" and name == "cross_entropy" and one.ndim != given["logits"].ndim
-            if JUDGES[name][1][argument] is logarithms and not known:
+            if judge is logarithms and not known:
                 self._look_behind(name, site, one)
             if not (known or classes or is_vector(one)) and 1 < one.size <= LARGE and len(self._held) < HELD:
                 self._held.append((name, site, argument, one, axis))
-        smoothing = given.get("label_smoothing", 0.0)
-        if smoothing > SMOOTH and (site, "label_smoothing") not in self._looks:
+        smoothing = given["label_smoothing"]
+        if smoothing is not None and smoothing > SMOOTH and (site, "label_smoothing") not in self._looks:
             self._looks[site, "label_smoothing"] = 1, 1
-            classes = int(given["logits"].shape[given.get("axis", -1)])
+            classes = int(given["logits"].shape[axis])
             right = 1 - smoothing + smoothing / classes
             told = WronglyGiven(kind="smoothed", smoothing=smoothing, right=right, wrong=smoothing / classes)
             self.inspection.recorder.fact(told, site)
-        if name == "cosine_similarity_loss" and made.size <= LARGE:
-            self._similar.append((made, site))
+        if name == "cosine_similarity_loss" and given.result.size <= LARGE:
+            self._similar.append((given.result, site))
 
     def _look_behind(self, name: str, site: tuple[str, int], one: Any) -> None:
         """See whether a loss of logarithms is given what a softmax or a layer returns, which nobody may evaluate."""
@@ -175,7 +162,7 @@ class Takes(Inspector):
         self.forget()
         for name, site, argument, one, axis in held:
             if not self.inspection.pending([one]):
-                judge = partial(JUDGES[name][1][argument], one, axis)
+                judge = partial(JUDGES[name][argument], one, axis)
                 self._count(site, argument, {"loss": name, "argument": argument}, judge)
         if len(similar) == 1 and loss is not None and not self.inspection.pending([similar[0][0], loss]):
             made, site = similar[0]

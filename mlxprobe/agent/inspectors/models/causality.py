@@ -45,7 +45,7 @@ class Causality(Inspector):
         """Probe once all that the program evaluates is."""
         if self.inspection.nesting.talks or self._told:
             return
-        for made in self.inspection.heard:
+        for made in [one for one in self.inspection.heard if one.module is not None]:
             shape = next((one for one in made.shapes if len(one) == 3), ())
             if not any(is_ids(one, shape) for one in graph.leaves([made.args, made.kwargs])):
                 continue

@@ -39,12 +39,17 @@ class Made:
     def __init__(
         self, module: Any, function: Callable[..., Any], given: tuple[Any, Any], output: Any, *, outer: bool
     ) -> None:
-        self.module = module
+        self._module = weak(module) if typed.is_module(module) else lambda: module
         self.function = function
         self.args, self.kwargs = given
         self.shapes = [tuple(one.shape) for one in outputs(output)]
         self.outer = outer
         self.effects: Effects | None = None  # that were read off its source; of a compiled function they are known
+
+    @property
+    def module(self) -> Any:
+        """The module, as long as the program keeps it."""
+        return self._module()
 
     @property
     def code(self) -> CodeType:

@@ -7,6 +7,8 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
@@ -25,31 +27,23 @@ class Initials(Inspector):
     """Follow what the functions of `nn.init` are given and return, up to the first gradient call."""
 
     emits = (InitialDropped,)
+    observes = tuple(Observe(f"mlx.nn.init.{name}", "_makes", after=True) for name in MAKERS)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._made: list[tuple[Callable[[], Any], Callable[[], Any], str, tuple[str, int]]] = []
 
-    def imported(self, name: str, module: Any) -> None:
-        for key in MAKERS if name == "mlx.nn.init" else ():
-            if hasattr(module, key):
-                setattr(module, key, self._maker(key, getattr(module, key)))
+    def _makes(self, event: CallEvent) -> None:
+        name, initializer = event.function, event.result
 
-    def _maker(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def make(*args: Any, **kwargs: Any) -> Any:
-            initializer = original(*args, **kwargs)
+        @like(initializer)
+        def fill(a: Any, *args: Any, **kwargs: Any) -> Any:
+            made = initializer(a, *args, **kwargs)
+            if not self.inspection.recorder.gradients and len(self._made) < MOST:
+                self._made.append((bound.ref(a), bound.ref(made), name, sites.calling()))
+            return made
 
-            @like(initializer)
-            def fill(a: Any, *args: Any, **kwargs: Any) -> Any:
-                made = initializer(a, *args, **kwargs)
-                if not self.inspection.recorder.gradients and len(self._made) < MOST:
-                    self._made.append((bound.ref(a), bound.ref(made), name, sites.calling()))
-                return made
-
-            return fill
-
-        return make
+        event.result = fill
 
     def called(self, call: Call) -> None:
         """Tell of parameters that are still what something else was made for, where that is gone."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import GRADIENT, OURS, SAMPLED, TRACE
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.taps import is_ids
 from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.protocol.facts.models import ChannelsFirst, HeadsSwapped, Reshaped, RowsSecond, TimeFirst
 
 SMOOTH, ROUGH = 0.5, 0.25
@@ -34,6 +34,17 @@ class Layouts(Inspector):
     """
 
     emits = (ChannelsFirst, HeadsSwapped, Reshaped, RowsSecond, TimeFirst)
+    observes = (
+        Observe("mlx.core.fast.rope", "_turns", needs=SAMPLED | GRADIENT),
+        Observe("mlx.core.reshape", "_reshapes", after=True, needs=SAMPLED, never=OURS),
+        Observe("mlx.core.array.reshape", "_reshapes", after=True, needs=SAMPLED, never=OURS),
+        Observe("mlx.nn.layers.convolution.Conv1d.__call__", "_convolves", needs=SAMPLED, never=OURS | TRACE),
+        Observe("mlx.nn.layers.convolution.Conv1d.__call__", "_failed", raised=True),
+        *(
+            Observe(f"mlx.nn.layers.recurrent.{kind}.__call__", "_recurs", needs=SAMPLED, never=OURS | TRACE)
+            for kind in RECURRENT
+        ),
+    )
     shadows = True
 
     def __init__(self, inspection: Inspection) -> None:
@@ -45,31 +56,11 @@ class Layouts(Inspector):
         self._heads = 0  # looks that found them given to heads
         self._reshaped: dict[tuple[str, int], set[int]] = {}  # the steps of those, by their lines
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.core":
-            module.fast.rope = self._rope(module.fast.rope)
-            module.reshape = self._reshape(module.reshape)
-            module.array.reshape = self._reshape(module.array.reshape)
-        elif name == "mlx.nn.layers.convolution":
-            module.Conv1d.__call__ = self._convolution(module.Conv1d.__call__)
-        elif name == "mlx.nn.layers.recurrent":
-            for kind in RECURRENT:
-                layer = getattr(module, kind)
-                layer.__call__ = self._recurrent(layer.__call__)
-
-    def _reshape(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        seen, given = self.inspection, Given(original, "a")
-
-        @like(original)
-        def reshape(*args: Any, **kwargs: Any) -> Any:
-            made = original(*args, **kwargs)
-            if seen.due and not seen.busy and seen.recorder.gradients and is_users(1):
-                (a,) = given(args, kwargs)
-                if is_torn(a, made):
-                    self._found_permuted(a.shape, made.shape)
-            return made
-
-        return reshape
+    def _reshapes(self, event: CallEvent) -> None:
+        if self.inspection.recorder.gradients and is_users(event):
+            a = event["self"] if "self" in event else event["a"]
+            if is_torn(a, event.result):
+                self._found_permuted(a.shape, event.result.shape)
 
     def _found_permuted(self, before: tuple[int, ...], after: tuple[int, ...]) -> None:
         site = sites.calling()
@@ -78,18 +69,10 @@ class Layouts(Inspector):
         if len(steps) == RESHAPED:
             self.inspection.recorder.fact(Reshaped(before=str(tuple(before)), after=str(tuple(after))), site)
 
-    def _rope(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        seen, given = self.inspection, Given(original, "a")
-
-        @like(original)
-        def rope(*args: Any, **kwargs: Any) -> Any:
-            if seen.due and self._heads < SURE and seen.nesting.depth:
-                shape = typed.shape(given(args, kwargs)[0])
-                if len(shape) == 4:
-                    self._turned = [*self._turned[1 - MOST :], (shape, sites.calling())]
-            return original(*args, **kwargs)
-
-        return rope
+    def _turns(self, event: CallEvent) -> None:
+        shape = typed.shape(event["a"])
+        if self._heads < SURE and len(shape) == 4:
+            self._turned = [*self._turned[1 - MOST :], (shape, sites.calling())]
 
     def called(self, call: Call) -> None:
         """See whether rotary positions, which MLX counts along the last axis but one, are along the heads."""
@@ -117,40 +100,21 @@ class Layouts(Inspector):
                 if self._rows == SURE:
                     self.inspection.recorder.fact(RowsSecond(shape=str(tuple(x.shape)), rows=x.shape[1]), site)
 
-    def _listens(self) -> bool:
-        seen = self.inspection
-        return seen.due and not seen.busy and not seen.tracing and not self._held
+    def _recurs(self, event: CallEvent) -> None:
+        x = event["x"]
+        if not self._held and len(typed.shape(x)) == 3 and min(x.shape[:2]) >= ENOUGH_ROWS and x.size <= LARGE:
+            self._held.append((x, sites.calling(), 0))
 
-    def _recurrent(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "x")
+    def _convolves(self, event: CallEvent) -> None:
+        if not self._held and is_square(event["x"]):
+            self._held.append((event["x"], sites.calling(), 2))
 
-        @like(original)
-        def __call__(*args: Any, **kwargs: Any) -> Any:  # noqa: N807
-            if self._listens():
-                (x,) = given(args, kwargs)
-                if len(typed.shape(x)) == 3 and min(x.shape[:2]) >= ENOUGH_ROWS and x.size <= LARGE:
-                    self._held.append((x, sites.calling(), 0))
-            return original(*args, **kwargs)
-
-        return __call__
-
-    def _convolution(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "x", "self")
-
-        @like(original)
-        def __call__(*args: Any, **kwargs: Any) -> Any:  # noqa: N807
-            if self._listens() and is_square(x := given(args, kwargs)[0]):
-                self._held.append((x, sites.calling(), 2))
-            try:
-                return original(*args, **kwargs)
-            except ValueError:
-                x, layer = given(args, kwargs)
-                if len(typed.shape(x)) == 3 and x.shape[1] == layer.weight.shape[2] != x.shape[2]:
-                    told = ChannelsFirst(shape=str(tuple(x.shape)), channels=layer.weight.shape[2])
-                    self.inspection.recorder.fact(told, sites.calling())
-                raise
-
-        return __call__
+    def _failed(self, event: CallEvent) -> None:
+        """Tell of a convolution whose weights have as many channels as there are places."""
+        shape, weights = typed.shape(event["x"]), typed.shape(event["self"].weight)
+        refused = typed.is_a(sys.exc_info()[1], ValueError)
+        if refused and len(shape) == len(weights) == 3 and shape[1] == weights[2] != shape[2]:
+            self.inspection.recorder.fact(ChannelsFirst(shape=str(shape), channels=weights[2]), sites.calling())
 
     def forget(self) -> None:
         self._held = []
@@ -171,9 +135,10 @@ class Layouts(Inspector):
                     self.inspection.recorder.fact(told, site)
 
 
-def is_users(above: int) -> bool:
+def is_users(event: CallEvent) -> bool:
     """Tell whether the user calls, and no library."""
-    return sites.is_users(bound.frame(above + 1).f_code.co_filename)
+    frame = event.caller()
+    return frame is not None and sites.is_users(frame.f_code.co_filename)
 
 
 def is_permuted(a: Any, made: Any) -> bool:

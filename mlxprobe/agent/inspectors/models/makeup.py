@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code.paths import shown
 from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import digests, graph
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import OURS
 from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
@@ -31,6 +35,11 @@ class Makeup(Inspector):
     """Gather shapes, types and names, and compare a few batches in full; nothing is evaluated for it."""
 
     emits = (".batches", ".model")
+    observes = (
+        Observe("mlx.core.load", "_reads", never=OURS),
+        *(Observe(f"mlx.core.{writer}", "_writes", never=OURS) for writer in WRITERS),
+        Observe("mlx.nn.losses.cross_entropy", "_compares", after=True),
+    )
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -46,48 +55,40 @@ class Makeup(Inspector):
         self._compared = digests.Compared()
         self._files: dict[str, dict[str, None]] = {"read": {}, "written": {}}  # as many as are counted
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.core":
-            module.load = self._file(module.load, "read")
-            for writer in WRITERS:
-                if hasattr(module, writer):
-                    setattr(module, writer, self._file(getattr(module, writer), "written"))
-        elif name in LINEAR and hasattr(module, LINEAR[name]):
-            self._loans.replace(getattr(module, LINEAR[name]), "__call__", self._product)
-        elif name == "mlx.nn.losses":
-            module.cross_entropy = self._cross_entropy(module.cross_entropy)
+    def calling(self) -> None:
+        for name in LINEAR if self._listens and not self._loans.names else ():
+            kind = getattr(sys.modules.get(name), LINEAR[name], None)
+            if kind is not None:
+                self._loans.replace(kind, "__call__", self._product)
 
-    def _file(self, original: Callable[..., Any], what: str) -> Callable[..., Any]:
-        given = Given(original, "file")
+    def calling_in_trace(self) -> None:
+        self.calling()
 
-        @like(original)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            files, (file,) = self._files[what], given(args, kwargs)
-            if isinstance(file, (str, os.PathLike)) and len(files) < COUNTED and not self.inspection.busy:
-                files[shown(os.fspath(file), NAME_CHARACTERS)] = None
-            return original(*args, **kwargs)
+    def _reads(self, event: CallEvent) -> None:
+        self._note_file("read", event["file"])
 
-        return call
+    def _writes(self, event: CallEvent) -> None:
+        self._note_file("written", event["file"])
 
-    def _cross_entropy(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "logits", "axis")
+    def _note_file(self, what: str, file: Any) -> None:
+        files = self._files[what]
+        if isinstance(file, (str, os.PathLike)) and len(files) < COUNTED:
+            files[shown(os.fspath(file), NAME_CHARACTERS)] = None
 
-        @like(original)
-        def cross_entropy(*args: Any, **kwargs: Any) -> Any:
-            if not self._logits:
-                logits, axis = given(args, kwargs)
-                self._logits = {"classes": logits.shape[-1 if axis is None else axis], "logits": named(logits)}
-            return original(*args, **kwargs)
-
-        return cross_entropy
+    def _compares(self, event: CallEvent) -> None:
+        if not self._logits:
+            logits, axis = event["logits"], event["axis"]
+            self._logits = {"classes": logits.shape[-1 if axis is None else axis], "logits": named(logits)}
 
     def _product(self, original: Callable[..., Any]) -> Callable[..., Any]:
         given = Given(original, "x")
 
         @like(original)
         def __call__(*args: Any, **kwargs: Any) -> Any:  # noqa: N807
-            if self._listens and typed.is_array(x := given(args, kwargs)[0]):
-                self._activations.add(named(x))
+            if self._listens:
+                with self.inspection.recorder.carefully():
+                    if typed.is_array(x := given(args, kwargs)[0]):
+                        self._activations.add(named(x))
             return original(*args, **kwargs)
 
         return __call__

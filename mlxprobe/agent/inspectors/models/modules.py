@@ -9,13 +9,14 @@ from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.models.writes import Writes
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import OURS
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.protocol.facts.models import DroppedOut, EvaluationMode, LastBatch, ParameterOverwritten
 
 SURE = 3  # looks
@@ -31,6 +32,10 @@ class Modules(Inspector):
     """Look at the modules of the model that a gradient is taken of."""
 
     emits = (DroppedOut, EvaluationMode, LastBatch, ParameterOverwritten)
+    observes = (
+        Observe("mlx.nn.layers.base.Module.train", "_sets_mode"),
+        Observe("mlx.nn.layers.normalization.BatchNorm.__init__", "_made", after=True),
+    )
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -48,35 +53,17 @@ class Modules(Inspector):
         self._asked = 0
         self._set: list[tuple[Callable[[], Any], tuple[str, int]]] = []  # to evaluation mode: what, and where
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.nn.layers.base":
-            module.Module.train = self._train(module.Module.train)
-        elif name == "mlx.nn.layers.normalization":
-            module.BatchNorm.__init__ = self._making(module.BatchNorm.__init__)
+    def _made(self, event: CallEvent) -> None:
+        layer = event["self"]
+        if typed.is_a(layer.momentum, (int, float)) and layer.momentum > MOSTLY_NEW:
+            self._hasty.append((bound.ref(layer), sites.making(type(layer))))
 
-    def _making(self, original: Callable[..., None]) -> Callable[..., None]:
-        @like(original)
-        def __init__(layer: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-            original(layer, *args, **kwargs)
-            if layer.momentum > MOSTLY_NEW:
-                self._hasty.append((bound.ref(layer), sites.making(type(layer))))
-
-        return __init__
-
-    def _train(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "mode", "self")
-
-        @like(original)
-        def train(*args: Any, **kwargs: Any) -> Any:
-            mode, module = given(args, kwargs)
-            if mode is not None and not mode:
-                self._set = [*self._set[1 - KEPT :], (bound.ref(module), sites.calling())]
-                if not self.inspection.busy and self._asked < ASKED:
-                    self._asked += 1
-                    self.inspection.ask(self._is_idle)
-            return original(*args, **kwargs)
-
-        return train
+    def _sets_mode(self, event: CallEvent) -> None:
+        if event["mode"] is not None and not event["mode"]:
+            self._set = [*self._set[1 - KEPT :], (bound.ref(event["self"]), sites.calling())]
+            if not event.state & OURS and self._asked < ASKED:
+                self._asked += 1
+                self.inspection.ask(self._is_idle)
 
     def _is_idle(self) -> bool:
         """Tell whether the model is still in evaluation mode, and that is not known yet."""
@@ -170,6 +157,7 @@ class Modules(Inspector):
         drawn = LossGraph(graph.dot(**arrays))
         paths = [path for path, _ in graph.named_leaves(call.model.trainable_parameters())[:MANY]]
         written = [path for path, name in zip(paths, arrays, strict=True) if drawn.operation(name)]
+        written = [path for path in written if not path.endswith(graph.STATISTICS)]  # a layer's own, if unfrozen
         if not written:
             return
         self._written += 1

@@ -9,6 +9,9 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.inspectors.models.modes import Modes, loop
 from mlxprobe.agent.inspectors.models.readings import Readings
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import GRADIENT, OURS, REPLAY, SAMPLED, TRACE
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
@@ -23,12 +26,19 @@ BESIDE, FED = 4, 40
 MANY = 8  # losses in a row that nothing evaluated
 FACTOR = 2  # of the peak before
 FLOOR_BYTES = 1_000_000
+NORMALISATION = "mlx.nn.layers.normalization"
 
 
 class Passes(Inspector):
     """Hear of MLX's losses, and follow those that nothing takes a gradient of."""
 
     emits = (EvaluationNotFinite, StatisticsUpdatedFrozen, TrainingMode, UnevaluatedPass)
+    observes = (
+        Observe("mlx.nn.losses.*", "_computes", after=True, needs=SAMPLED | GRADIENT),
+        Observe("mlx.nn.losses.*", "_alone", after=True, never=GRADIENT | TRACE | REPLAY | OURS),
+        Observe(f"{NORMALISATION}.BatchNorm.__call__", "_normalises", never=GRADIENT | TRACE | OURS),
+        Observe(f"{NORMALISATION}.BatchNorm.__call__", "_counts_on", needs=SAMPLED | GRADIENT),
+    )
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -46,15 +56,6 @@ class Passes(Inspector):
         self._heard: set[type] = set()  # whose calls are heard, for as long as the agent stays
         self._loans = Loans()
         self._fed = 0
-
-    def imported(self, name: str, module: Any) -> None:
-        """Wrap MLX's loss functions."""
-        if name == "mlx.nn.losses":
-            for key, one in list(vars(module).items()):
-                if callable(one) and getattr(one, "__module__", "") == name and not key.startswith("_"):
-                    setattr(module, key, self._loss(one))
-        elif name == "mlx.nn.layers.normalization":
-            module.BatchNorm.__call__ = self._normalisation(module.BatchNorm.__call__)
 
     def calling(self) -> None:
         self._close()
@@ -135,22 +136,14 @@ class Passes(Inspector):
             self._rest()
             self._judge()
 
-    def _loss(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        nesting = self.inspection.nesting
+    def _computes(self, event: CallEvent) -> None:
+        self._modes.within()
 
-        @like(original)
-        def loss(*args: Any, **kwargs: Any) -> Any:
-            result = original(*args, **kwargs)
-            if nesting.depth and self.inspection.due:
-                self._modes.within()
-            if not (nesting.depth or nesting.tracing or nesting.replay or self.inspection.busy):
-                with self.inspection.at_our_cost():
-                    self._alone(result)
-            return result
+    def _alone(self, event: CallEvent) -> None:
+        with self.inspection.at_our_cost():
+            self._follow(event.result)
 
-        return loss
-
-    def _alone(self, result: Any) -> None:
+    def _follow(self, result: Any) -> None:
         """A loss was computed that no gradient is taken of."""
         recorder = self.inspection.recorder
         self._readings.computes(result)
@@ -166,21 +159,18 @@ class Passes(Inspector):
         if model is not None:
             self._modes.alone(result, model)
 
-    def _normalisation(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        nesting = self.inspection.nesting
+    def _normalises(self, event: CallEvent) -> None:
+        layer = event["self"]
+        if layer.training and self._is_of_a_model(layer):
+            with self.inspection.at_our_cost():
+                self._modes.passed("batch normalisation")
 
-        @like(original)
-        def __call__(layer: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-            if not nesting.depth and not nesting.tracing and layer.training and not self.inspection.busy:
-                if self._is_of_a_model(layer):
-                    with self.inspection.at_our_cost():
-                        self._modes.passed("batch normalisation")
-            elif nesting.depth and self.inspection.due and layer.training and is_frozen(layer):
-                site, seen_at = sites.blamed(self.inspection.recorder.freeze_site, sites.calling())
-                self.inspection.recorder.fact(StatisticsUpdatedFrozen(seen=seen_at), site)
-            return original(layer, *args, **kwargs)
-
-        return __call__
+    def _counts_on(self, event: CallEvent) -> None:
+        """See whether a layer whose weights are frozen goes on with its statistics."""
+        layer = event["self"]
+        if layer.training and is_frozen(layer):
+            site, seen_at = sites.blamed(self.inspection.recorder.freeze_site, sites.calling())
+            self.inspection.recorder.fact(StatisticsUpdatedFrozen(seen=seen_at), site)
 
     def _is_of_a_model(self, layer: Any) -> bool:
         models = [model for known in self._models.values() if (model := known()) is not None]

@@ -44,7 +44,7 @@ class Rowwise(Inspector):
         seen, data = self.inspection, self._data
         often = dict(seen.often)
         self.forget()
-        outer = [one for one in seen.heard if one.outer]
+        outer = [one for one in seen.heard if one.outer and one.module is not None]
         for first in outer[:1]:
             key = id(first.module)
             alike = [one for one in outer if one.module is first.module]

@@ -14,6 +14,7 @@ from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.agent.wrapping.loans import Loans
 from mlxprobe.protocol.facts.models import OneLayer, UnitsAlike
 
 MOST, LARGE = 4, 1 << 20  # matrices, and their elements
@@ -109,7 +110,7 @@ class Shared:
 
     def __init__(self) -> None:
         self._layers: list[tuple[Any, sites.Site, OneLayer]] = []
-        self._followed: list[tuple[type, Any]] = []  # classes, with what they are called by
+        self._loans = Loans()  # what their classes are called by
         self._given: list[tuple[Any, Any]] = []  # layers, with what each was called with
 
     def add(self, layer: Any, place: sites.Site, told: OneLayer) -> None:
@@ -120,8 +121,7 @@ class Shared:
         """Listen to their classes."""
         for kind in {type(layer) for layer, _, _ in self._layers}:
             if "__call__" in vars(kind):
-                self._followed.append((kind, kind.__call__))
-                kind.__call__ = self._heard(kind.__call__)
+                self._loans.replace(kind, "__call__", self._heard)
 
     def _heard(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
@@ -133,8 +133,8 @@ class Shared:
 
     def leave(self) -> list[tuple[sites.Site, OneLayer]]:
         """Give their classes back; tell of those that were called with one input more than once, and how often."""
-        for kind, original in self._followed:
-            kind.__call__ = original  # type: ignore[method-assign]
+        followed = bool(self._loans.names)
+        self._loans.give_back()
         times = Counter((id(layer), id(one)) for layer, one in self._given)
         most = [
             max([count for (of, _), count in times.items() if of == id(one)], default=0) for one, _, _ in self._layers
@@ -144,7 +144,7 @@ class Shared:
             for (_, place, told), same in zip(self._layers, most, strict=True)
             if same > 1
         ]
-        self._layers, self._followed, self._given = ([] if self._followed else self._layers), [], []
+        self._layers, self._given = ([] if followed else self._layers), []
         return found
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.inspectors.losses.losses import unique
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire.ranks import declared
-from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.protocol.facts.ranks import BatchMade, ModelMade, Rounds
 
 MODULES, SITES = 1000, 4
+OBSERVED = (  # among other ranks
+    Observe("mlx.core.random.seed", "_seeds"),
+    Observe("mlx.nn.layers.base.Module.__init__", "_makes", after=True),
+)
 
 
 class Whence(Inspector):
@@ -29,30 +31,16 @@ class Whence(Inspector):
         self._seed: tuple[str, sites.Site] = "", sites.NOWHERE  # the last one
         self._made: dict[int, tuple[sites.Site, str, sites.Site]] = {}  # modules, where, and after which seed
         self._told: set[sites.Site] = set()
+        if self._among_others:
+            inspection.intercepts.add(self, OBSERVED)
 
-    def imported(self, name: str, module: Any) -> None:
-        if self._among_others and name == "mlx.core":
-            module.random.seed = self._seeds(module.random.seed)
-        elif self._among_others and name == "mlx.nn.layers.base":
-            module.Module.__init__ = self._makes(module.Module.__init__)
+    def _seeds(self, event: CallEvent) -> None:
+        if not self.inspection.recorder.gradients:
+            self._seed = str(event["seed"]), sites.calling()
 
-    def _seeds(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def seed(*args: Any, **kwargs: Any) -> Any:
-            if not self.inspection.recorder.gradients:
-                self._seed = str([*args, *kwargs.values()][0]), sites.calling()
-            return original(*args, **kwargs)
-
-        return seed
-
-    def _makes(self, original: Callable[..., None]) -> Callable[..., None]:
-        @like(original)
-        def __init__(module: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-            original(module, *args, **kwargs)
-            if not self.inspection.recorder.gradients and len(self._made) < MODULES:
-                self._made[id(module)] = sites.calling(), *self._seed
-
-        return __init__
+    def _makes(self, event: CallEvent) -> None:
+        if not self.inspection.recorder.gradients and len(self._made) < MODULES:
+            self._made[id(event["self"])] = sites.calling(), *self._seed
 
     def called(self, call: Call) -> None:
         if not self._among_others or call.site in self._told or len(self._told) >= SITES:

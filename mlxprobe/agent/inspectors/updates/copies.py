@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import own
@@ -42,7 +43,7 @@ class Copies(Inspector):
         self._first: dict[int, tuple[Any, list[float]]] = {}  # models, and what they began with
         self._last: dict[int, list[float]] = {}
         self._paths: dict[int, list[str]] = {}  # of the parameters that a model is known by
-        self._held: tuple[Any, dict[str, Any]] | None = None  # a model at its first gradient call, with those
+        self._held: tuple[Callable[[], Any], dict[str, Any]] | None = None  # a model at its first call, with those
         self._unmoved: dict[int, int] = {}  # looks at which another was as a model had begun
         self._values: dict[int, list[float]] = {}  # of another at the first look, and how many since had the same
         self._same: dict[int, int] = {}
@@ -67,7 +68,7 @@ class Copies(Inspector):
             named = sorted(graph.named_leaves(call.parameters), key=lambda pair: int(pair[1].size))
             small = affordable([(path, one) for path, one in named if one.size and not is_vector(one)][:MANY])
             known = {path.partition(".")[2]: one for path, one in small}  # without the argument's name
-            self._paths[key], self._held = list(known), (model, known)
+            self._paths[key], self._held = list(known), (bound.ref(model), known)
 
     def _read(self, parameters: Any, key: int) -> list[float]:
         """Return some elements of those that a model is known by, where they are evaluated and not all alike."""
@@ -84,8 +85,9 @@ class Copies(Inspector):
     def look(self, step: int) -> None:
         held = self._held
         self.forget()
-        if held is not None and (values := self._read(held[1], id(held[0]))):
-            self._first[id(held[0])] = bound.ref(held[0]), values
+        model = held[0]() if held is not None else None
+        if held is not None and model is not None and (values := self._read(held[1], id(model))):
+            self._first[id(model)] = held[0], values
         if not is_landmark(step):
             return
         for key, known in self.inspection.recorder.beside.items():

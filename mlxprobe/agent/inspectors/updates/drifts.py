@@ -8,12 +8,13 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.protocol.facts.models import FrozenStatisticsMoved
 
 MOST = 4  # layers that are looked at
@@ -45,6 +46,7 @@ class Drifts(Inspector):
     """Follow the running means of frozen batch normalisation, as long as it is frozen and its weights stay."""
 
     emits = (FrozenStatisticsMoved,)
+    observes = (Observe("mlx.nn.layers.base.Module.freeze", "_freezes"),)
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -54,20 +56,11 @@ class Drifts(Inspector):
         self._frozen: dict[int, list[Any]] = {}  # by layer, the arrays that it was frozen with
         self._told = False
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.nn.layers.base":
-            module.Module.freeze = self._freezing(module.Module.freeze)
-
-    def _freezing(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def freeze(module: Any, *args: Any, **kwargs: Any) -> Any:
-            if not kwargs.get("keys"):  # such as a layer's own, when it is made
-                with self.inspection.recorder.carefully():
-                    layers = [one for one in module.modules() if normalises(one) and one.trainable_parameters()][:MOST]
-                    self._frozen |= {id(one): arrays_of(one) for one in layers}
-            return original(module, *args, **kwargs)
-
-        return freeze
+    def _freezes(self, event: CallEvent) -> None:
+        if not event["keys"]:  # such as a layer's own, when it is made
+            every = event["self"].modules()
+            layers = [one for one in every if normalises(one) and one.trainable_parameters()][:MOST]
+            self._frozen |= {id(one): arrays_of(one) for one in layers}
 
     def called(self, call: Call) -> None:
         if call.model is not None:

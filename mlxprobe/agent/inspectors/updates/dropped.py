@@ -27,23 +27,20 @@ class Dropped(Inspector):
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._core: Any = None
         self._loans = Loans()
         self._stored: dict[tuple[CodeType, int], tuple[Lost, str]] = {}  # calls that end a round of a loop
         self._known: set[tuple[CodeType, int]] = set()  # those that were looked at
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.core":
-            self._core = module
-
     def calling(self) -> None:
         if self._loans.names:
             return
+        import mlx.core as mx
+
         numbers()  # while nothing is followed
         for name in FUNCTIONS:
-            self._loans.replace(self._core, name, partial(self._heard, f"mx.{name}"))
+            self._loans.replace(mx, name, partial(self._heard, f"mx.{name}"))
         for name in AT:
-            self._loans.replace(type(self._core.array(0).at), name, partial(self._heard, f"at[…].{name}"))
+            self._loans.replace(type(mx.array(0).at), name, partial(self._heard, f"at[…].{name}"))
 
     def calling_in_trace(self) -> None:
         self.calling()

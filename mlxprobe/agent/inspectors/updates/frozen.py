@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.protocol.facts.gradients import GradientMissing
 from mlxprobe.protocol.facts.models import ModulesUnowned
 from mlxprobe.protocol.facts.updates import FrozenChanged, FrozenUpdated
@@ -27,6 +27,11 @@ class Frozen(Inspector):
     """Compare the gradients that an optimizer gets with the model's trainable parameters."""
 
     emits = (FrozenChanged, FrozenUpdated, GradientMissing, ModulesUnowned)
+    observes = (
+        Observe("mlx.nn.layers.base.Module.freeze", "_freezes"),
+        Observe("mlx.nn.layers.base.Module.unfreeze", "_unfreezes"),
+        Observe("mlx.nn.layers.base.Module.unfreeze", "_unfroze", after=True),
+    )
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -34,6 +39,7 @@ class Frozen(Inspector):
         self._told: set[int] = set()
         self._model: bound.ref[Any] | None = None
         self._frozen: dict[str, list[float]] = {}
+        self._trained = 0  # parameters of what is about to be unfrozen
         self._tree: dict[str, Any] = {}  # what an optimizer was given to update, with gradients: no model
         self._tree_site = self._site = sites.NOWHERE
         self._held: dict[str, Any] = {}  # gradients of what is frozen, that an optimizer was given
@@ -41,38 +47,23 @@ class Frozen(Inspector):
         self._decays = False  # whether it changes what has a gradient of zero, too
         self._differentiated: set[str] = set()  # what gradients were taken of: averages and statistics are not
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.nn.layers.base":
-            module.Module.unfreeze = self._thawed(module.Module.unfreeze)
-            module.Module.freeze = self._freezing(module.Module.freeze)
-
-    def _freezing(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _freezes(self, event: CallEvent) -> None:
         """Remember where somebody has frozen something last; quantised layers freeze themselves."""
+        if is_users(event):
+            recorder = self.inspection.recorder
+            recorder.freeze_site, recorder.idle_unfreeze = sites.calling(), sites.NOWHERE
 
-        @like(original)
-        def freeze(module: Any, *args: Any, **kwargs: Any) -> Any:
-            if sites.is_users(bound.frame(1).f_code.co_filename):
-                recorder = self.inspection.recorder
-                recorder.freeze_site, recorder.idle_unfreeze = sites.calling(), sites.NOWHERE
-            return original(module, *args, **kwargs)
+    def _unfreezes(self, event: CallEvent) -> None:
+        """Forget what was frozen: it may be trained now, and frozen again."""
+        self._frozen = {}
+        if is_users(event):
+            self._trained = trained(event["self"])
 
-        return freeze
-
-    def _thawed(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """Forget what was frozen: it may be trained now, and frozen again; remember where that has opened nothing."""
-
-        @like(original)
-        def unfreeze(module: Any, *args: Any, **kwargs: Any) -> Any:
-            self._frozen = {}
-            if not sites.is_users(bound.frame(1).f_code.co_filename):
-                return original(module, *args, **kwargs)
-            before = len(graph.leaves(module.trainable_parameters()))
-            result = original(module, *args, **kwargs)
-            opened = len(graph.leaves(module.trainable_parameters())) > before
+    def _unfroze(self, event: CallEvent) -> None:
+        """Remember where that has opened nothing."""
+        if is_users(event):
+            opened = trained(event["self"]) > self._trained
             self.inspection.recorder.idle_unfreeze = sites.NOWHERE if opened else sites.calling()
-            return result
-
-        return unfreeze
 
     def look(self, step: int) -> None:
         """See what becomes of frozen parameters."""
@@ -172,6 +163,17 @@ class Frozen(Inspector):
         if missing and updates + 1 >= MISSING_IS_SURE and id(model) not in self._told:
             self._told.add(id(model))
             self.inspection.recorder.fact(GradientMissing(paths=tuple(missing[:5]), count=len(missing)))
+
+
+def is_users(event: CallEvent) -> bool:
+    """Tell whether somebody's code has called a function, and not MLX's."""
+    frame = event.caller()
+    return frame is not None and sites.is_users(frame.f_code.co_filename)
+
+
+def trained(module: Any) -> int:
+    """Count the parameters of a module that are to be trained."""
+    return len(graph.leaves(module.trainable_parameters()))
 
 
 def unowned(model: Any) -> list[str]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.trees import is_vector
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES, HELD_SHARE
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.record.call import Call
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.protocol.facts.updates import GradientsUnused, ParametersUnchanged
 
 MANY = 8
@@ -56,6 +56,7 @@ class Parameters(Inspector):
     """Compare a few small parameters with what they were at the last look."""
 
     emits = (GradientsUnused, ParametersUnchanged)
+    observes = (Observe("mlx.optimizers.optimizers.Optimizer.__init__", "_makes"),)
     builds_on = ("Gradients",)
 
     def __init__(self, inspection: Inspection) -> None:
@@ -72,17 +73,8 @@ class Parameters(Inspector):
         self._used = False  # whether ever a gradient of arguments had been
         self._optimizers = 0
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.optimizers.optimizers":
-            module.Optimizer.__init__ = self._making(module.Optimizer.__init__)
-
-    def _making(self, original: Callable[..., None]) -> Callable[..., None]:
-        @like(original)
-        def __init__(optimizer: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-            self._optimizers += 1
-            original(optimizer, *args, **kwargs)
-
-        return __init__
+    def _makes(self, event: CallEvent) -> None:
+        self._optimizers += 1
 
     def called(self, call: Call) -> None:
         if call.parameters is None:  # of a compiled function that knows no model

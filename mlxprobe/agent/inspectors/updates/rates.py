@@ -9,6 +9,8 @@ from typing import Any
 from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.inspectors.updates.schedules import KINDS, Schedule
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
@@ -17,7 +19,6 @@ from mlxprobe.agent.record.steps import number
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
 from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.protocol.facts.updates import BetasReversed, RateAstray, ScheduleUnused
 
 POINTS = 32  # rates kept of an optimizer
@@ -69,6 +70,11 @@ class Rates(Inspector):
     """Read each optimizer's rate where a step is looked at, and once at the end."""
 
     emits = (".optimizers", ".updates", BetasReversed, RateAstray, ScheduleUnused)
+    observes = (
+        *(Observe(f"mlx.optimizers.schedulers.{kind}", "_made_schedule", after=True) for kind in KINDS),
+        Observe("mlx.optimizers.schedulers.join_schedules", "_joined", after=True),
+        Observe("mlx.optimizers.optimizers.Adam.__init__", "_made_adam", after=True),
+    )
     builds_on = ("Along",)
 
     def __init__(self, inspection: Inspection) -> None:
@@ -76,64 +82,41 @@ class Rates(Inspector):
         self._followed: dict[int, Followed] = {}
         self._schedules: dict[int, tuple[Any, Schedule]] = {}  # by what was returned, which is kept: it is small
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.optimizers.schedulers":
-            for kind in KINDS:
-                if hasattr(module, kind):
-                    setattr(module, kind, self._maker(kind, getattr(module, kind)))
-            if hasattr(module, "join_schedules"):
-                module.join_schedules = self._joiner(module.join_schedules)
-        elif name == "mlx.optimizers.optimizers":
-            module.Adam.__init__ = self._making(module.Adam.__init__)
+    def _made_adam(self, event: CallEvent) -> None:
+        optimizer = event["self"]
+        betas = typed.children(optimizer.betas)
+        if len(betas) != 2 or not all(typed.is_a(one, (int, float)) for one in betas):
+            return
+        first, second = betas
+        if second < first >= LONG_MEMORY:
+            told = BetasReversed(first=first, second=second, optimizer=type(optimizer).__name__)
+            self.inspection.recorder.fact(told, sites.making(type(optimizer)))
 
-    def _making(self, original: Callable[..., None]) -> Callable[..., None]:
-        @like(original)
-        def __init__(optimizer: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-            original(optimizer, *args, **kwargs)
-            with self.inspection.recorder.carefully():
-                first, second = optimizer.betas
-                if second < first >= LONG_MEMORY:
-                    told = BetasReversed(first=first, second=second, optimizer=type(optimizer).__name__)
-                    self.inspection.recorder.fact(told, sites.making(type(optimizer)))
+    def _made_schedule(self, event: CallEvent) -> None:
+        kind = event.function
+        named = {name: event[name] for name in KINDS[kind] if name in event}
+        numbers = [f"{one:.4g}" for one in named.values() if typed.is_a(one, (int, float))]
+        made = Schedule(f"{kind}({', '.join(numbers)})")
+        if kind in ("linear_schedule", "cosine_decay"):
+            start, end = named.get("init", 0.0), named.get("end", 0.0)
+            made.ends = (float(start), float(end))
+            made.span = int(named.get("steps", named.get("decay_steps", 0)))
+            made.warmup = made.span if end > start else 0
+        elif "init" in named:
+            made.ends = (float(named["init"]),)
+        event.result = self._counted(event.result, made)
 
-        return __init__
-
-    def _maker(self, kind: str, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, *KINDS[kind])
-
-        @like(original)
-        def make(*args: Any, **kwargs: Any) -> Any:
-            named = given.named(args, kwargs)
-            numbers = [f"{one:.4g}" for one in named.values() if typed.is_a(one, (int, float))]
-            made = Schedule(f"{kind}({', '.join(numbers)})")
-            if kind in ("linear_schedule", "cosine_decay"):
-                start, end = named.get("init", 0.0), named.get("end", 0.0)
-                made.ends = (float(start), float(end))
-                made.span = int(named.get("steps", named.get("decay_steps", 0)))
-                made.warmup = made.span if end > start else 0
-            elif "init" in named:
-                made.ends = (float(named["init"]),)
-            return self._counted(original(*args, **kwargs), made)
-
-        return make
-
-    def _joiner(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "schedules", "boundaries")
-
-        @like(original)
-        def join(*args: Any, **kwargs: Any) -> Any:
-            schedules, boundaries = given(args, kwargs)
-            parts = [self._schedules[id(one)][1] for one in schedules if id(one) in self._schedules]
-            made = Schedule(" then ".join(one.text for one in parts))
-            made.ends = tuple(end for one in parts for end in one.ends)
-            for one in parts:
-                one.given = True
-            if len(parts) == len(schedules) and boundaries:
-                made.span = int(boundaries[-1]) + parts[-1].span if parts[-1].span else 0
-                made.warmup = int(boundaries[0]) if parts[0].warmup else 0
-            return self._counted(original(*args, **kwargs), made)
-
-        return join
+    def _joined(self, event: CallEvent) -> None:
+        schedules, boundaries = event["schedules"], event["boundaries"]
+        parts = [self._schedules[id(one)][1] for one in schedules if id(one) in self._schedules]
+        made = Schedule(" then ".join(one.text for one in parts))
+        made.ends = tuple(end for one in parts for end in one.ends)
+        for one in parts:
+            one.given = True
+        if len(parts) == len(schedules) and len(boundaries):
+            made.span = int(boundaries[-1]) + parts[-1].span if parts[-1].span else 0
+            made.warmup = int(boundaries[0]) if parts[0].warmup else 0
+        event.result = self._counted(event.result, made)
 
     def _counted(self, schedule: Callable[..., Any], made: Schedule) -> Callable[..., Any]:
         made.site = sites.calling()

@@ -10,11 +10,12 @@ from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.protocol.facts.updates import AnotherTraining, OptimizerRenewed, ScheduleRestarted
 
 IS_SURE, SOONER = 3, 2  # renewals; of optimizers whose schedule each of them cuts short
@@ -50,6 +51,10 @@ class Renewals(Inspector):
     """Compare each new optimizer with the one before it: its kind, its rate, its line, and what it is to train."""
 
     emits = (AnotherTraining, OptimizerRenewed, ScheduleRestarted)
+    observes = (
+        Observe("mlx.optimizers.optimizers.Optimizer.__init__", "_made", after=True),
+        Observe("mlx.nn.layers.base.Module.load_weights", "_loads"),
+    )
     builds_on = ("Rates",)
 
     def __init__(self, inspection: Inspection) -> None:
@@ -60,38 +65,23 @@ class Renewals(Inspector):
         self._trained: dict[int, Trained] = {}
         self._latest: Trained | None = None
         inspection.setting.append(self._set)
+        inspection.intercepts.around("mlx.optimizers.optimizers.Optimizer.state", self._restore)
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.optimizers.optimizers":
-            base = module.Optimizer
-            base.__init__ = self._made(base.__init__)
-            if typed.is_a(getattr(base, "state", None), property):
-                base.state = base.state.setter(self._restore(base.state.fset))
-        elif name == "mlx.nn.layers.base":
-            module.Module.load_weights = self._load_weights(module.Module.load_weights)
+    def _made(self, event: CallEvent) -> None:
+        self._sites[event["self"]] = sites.calling()
 
-    def _made(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def __init__(optimizer: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-            original(optimizer, *args, **kwargs)
-            self._sites[optimizer] = sites.calling()
+    def _restore(self, original: property) -> property:
+        """Return the property of an optimizer's state, that tells where it is set."""
 
-        return __init__
-
-    def _restore(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def state(optimizer: Any, value: Any) -> None:
-            original(optimizer, value)
-            self._restored.add(optimizer)
+            original.__set__(optimizer, value)
+            with self.inspection.recorder.carefully():
+                self._restored.add(optimizer)
 
-        return state
+        return original.setter(state)
 
-    def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @like(original)
-        def load_weights(module: Any, *args: Any, **kwargs: Any) -> Any:
-            self._set(module)
-            return original(module, *args, **kwargs)
-
-        return load_weights
+    def _loads(self, event: CallEvent) -> None:
+        self._set(event["self"])
 
     def _set(self, module: Any) -> None:
         if id(module) in self._trained and not _is_inner(bound.frame(1)):

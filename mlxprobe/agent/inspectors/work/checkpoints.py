@@ -10,12 +10,13 @@ from typing import Any
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.code.trees import weak
 from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import OURS
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.protocol.facts.files import (
     LoadedUntrained,
     LoadedUnused,
@@ -49,6 +50,12 @@ class Checkpoints(Inspector):
     """Remember what was loaded until training goes on, and compare then."""
 
     emits = (LoadedUnused, LoadedUntrained, OptimizerStateNotSaved, OptimizerStateUnread, OptimizerStateWiped)
+    observes = (
+        Observe("mlx.core.load", "_load", after=True, never=OURS),
+        Observe("mlx.core.save_safetensors", "_save"),
+        Observe("mlx.core.savez", "_save"),
+        Observe("mlx.nn.layers.base.Module.load_weights", "_load_weights"),
+    )
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
@@ -60,57 +67,28 @@ class Checkpoints(Inspector):
         self._told: set[str] = set()
         self._unread: list[tuple[OptimizerStateUnread, tuple[str, int], Callable[[], Any], int]] = []
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.core":
-            module.load = self._load(module.load)
-            for writer in ("save_safetensors", "savez"):
-                setattr(module, writer, self._save(getattr(module, writer)))
-        elif name == "mlx.nn.layers.base":
-            module.Module.load_weights = self._load_weights(module.Module.load_weights)
+    def _save(self, event: CallEvent) -> None:
+        file = event["file"]
+        if isinstance(file, (str, os.PathLike)):
+            self._written[os.path.abspath(os.fspath(file))] = self.inspection.recorder.updates
 
-    def _save(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "file")
+    def _load(self, event: CallEvent) -> None:
+        file, loaded = event["file"], event.result
+        if isinstance(file, (str, os.PathLike)):
+            path = os.path.abspath(os.fspath(file))
+            self._read[path] = sites.calling()
+            self.inspection.wanted = True  # training may go on at any step now
+            self.inspection.recorder.loaded = True
+            if typed.is_a(loaded, dict):
+                self._loaded.append((path, {key: remembered(one) for key, one in loaded.items()}, self._read[path]))
 
-        @like(original)
-        def save(*args: Any, **kwargs: Any) -> Any:
-            (file,) = given(args, kwargs)
-            if isinstance(file, (str, os.PathLike)):
-                self._written[os.path.abspath(os.fspath(file))] = self.inspection.recorder.updates
-            return original(*args, **kwargs)
-
-        return save
-
-    def _load(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "file")
-
-        @like(original)
-        def load(*args: Any, **kwargs: Any) -> Any:
-            loaded, (file,) = original(*args, **kwargs), given(args, kwargs)
-            if isinstance(file, (str, os.PathLike)) and not self.inspection.busy:
-                path = os.path.abspath(os.fspath(file))
-                self._read[path] = sites.calling()
-                self.inspection.wanted = True  # training may go on at any step now
-                self.inspection.recorder.loaded = True
-                if typed.is_a(loaded, dict):
-                    self._loaded.append((path, {key: remembered(one) for key, one in loaded.items()}, self._read[path]))
-            return loaded
-
-        return load
-
-    def _load_weights(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        given = Given(original, "file_or_weights")
-
-        @like(original)
-        def load_weights(*args: Any, **kwargs: Any) -> Any:
-            self.inspection.recorder.loaded = self.inspection.wanted = True
-            (weights,) = given(args, kwargs)
-            if isinstance(weights, (str, os.PathLike)):
-                self._into_model[os.path.abspath(os.fspath(weights))] = sites.calling()
-            elif typed.is_a(weights, (list, tuple)):
-                self._handed_over(graph.leaves(typed.children(weights)))
-            return original(*args, **kwargs)
-
-        return load_weights
+    def _load_weights(self, event: CallEvent) -> None:
+        self.inspection.recorder.loaded = self.inspection.wanted = True
+        weights = event["file_or_weights"]
+        if isinstance(weights, (str, os.PathLike)):
+            self._into_model[os.path.abspath(os.fspath(weights))] = sites.calling()
+        elif typed.is_a(weights, (list, tuple)):
+            self._handed_over(graph.leaves(typed.children(weights)))
 
     def _handed_over(self, arrays: list[Any]) -> None:
         """The files that any of these arrays come from go into the model; how well they fit is told elsewhere."""

@@ -153,41 +153,46 @@ class Operations(Inspector):
             result = original(a, b)
             if not self._listens():
                 return result
-            if not self.inspection.nesting.recomputed:
-                self._unrolled.describe(bound.frame(1).f_code)
-            if typed.is_array(b):
-                if a.ndim != b.ndim and is_blown(a.shape, b.shape) and len(self._blown) < HITS:
-                    self._blown.append((a, b, result, sites.calling()))
-                elif a.dtype != b.dtype and self._lifted is None and is_lifted(a, b, result):
-                    self._lifted = sites.calling()
+            with self.inspection.recorder.carefully():
+                if not self.inspection.nesting.recomputed:
+                    self._unrolled.describe(bound.frame(1).f_code)
+                self._combined(a, b, result)
             return result
 
         return operator
+
+    def _combined(self, a: Any, b: Any, result: Any) -> None:
+        if typed.is_array(b):
+            if a.ndim != b.ndim and is_blown(a.shape, b.shape) and len(self._blown) < HITS:
+                self._blown.append((a, b, result, sites.calling()))
+            elif a.dtype != b.dtype and self._lifted is None and is_lifted(a, b, result):
+                self._lifted = sites.calling()
 
     def _product(self, original: Callable[..., Any]) -> Callable[..., Any]:
         given = Given(original, "x")
 
         def __call__(layer: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-            if self._inside and self._linear is None and "16" in str(layer.weight.dtype):
-                (x,) = given((layer, *args), kwargs)
-                if typed.is_array(x) and "32" in str(x.dtype):
-                    self._linear = sites.calling(), str(layer.weight.dtype).rpartition(".")[2]
+            if self._inside and self._linear is None:
+                with self.inspection.recorder.carefully():
+                    (x,) = given((layer, *args), kwargs)
+                    if "16" in str(layer.weight.dtype) and typed.is_array(x) and "32" in str(x.dtype):
+                        self._linear = sites.calling(), str(layer.weight.dtype).rpartition(".")[2]
             return original(layer, *args, **kwargs)
 
         return __call__
 
     def _single(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def single(array: Any, *args: Any, **kwargs: Any) -> Any:
-            result = original(array, *args, **kwargs)
-            if self._inside:
-                self._unrolled.take(array, result)
-                key = args[0] if args and type(args[0]) is tuple and len(args[0]) == PAIR else ()
-                if key and type(key[0]) is slice and key[0] == slice(None):
-                    self._cross(array, key[1], result)
-            if not self.inspection.busy and typed.count(result) * PART <= array.size:
-                frame = bound.frame(1)
-                taken = self._singles.setdefault((frame.f_code, frame.f_lineno), set())
-                taken.add(which(args, len(taken)) if args else len(taken))
+            result, frame = original(array, *args, **kwargs), bound.frame(1)
+            with self.inspection.recorder.carefully():
+                if self._inside:
+                    self._unrolled.take(array, result)
+                    key = args[0] if args and type(args[0]) is tuple and len(args[0]) == PAIR else ()
+                    if key and type(key[0]) is slice and key[0] == slice(None):
+                        self._cross(array, key[1], result)
+                if not self.inspection.busy and typed.count(result) * PART <= array.size:
+                    taken = self._singles.setdefault((frame.f_code, frame.f_lineno), set())
+                    taken.add(which(args, len(taken)) if args else len(taken))
             return result
 
         return single
@@ -197,9 +202,10 @@ class Operations(Inspector):
 
         def take(*args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
-            array, ids, axis = given(args, kwargs)
-            if axis in (1, -1) and self._listens():
-                self._cross(array, ids, result)
+            with self.inspection.recorder.carefully():
+                array, ids, axis = given(args, kwargs)
+                if axis in (1, -1) and self._listens():
+                    self._cross(array, ids, result)
             return result
 
         return take
@@ -214,10 +220,11 @@ class Operations(Inspector):
         recorder = self.inspection.recorder
 
         def write(array: Any, key: Any, value: Any) -> Any:
-            places = key if typed.is_a(key, tuple) else (key,)
-            if not self.inspection.busy and len(places) == array.ndim and all(type(one) is int for one in places):
-                frame = bound.frame(1)
-                self._sets.setdefault((frame.f_code, recorder.evaluations), Counter())[frame.f_lineno] += 1
+            frame = bound.frame(1)
+            with recorder.carefully():
+                places = key if typed.is_a(key, tuple) else (key,)
+                if not self.inspection.busy and len(places) == array.ndim and all(type(one) is int for one in places):
+                    self._sets.setdefault((frame.f_code, recorder.evaluations), Counter())[frame.f_lineno] += 1
             return original(array, key, value)
 
         return write

@@ -28,12 +28,17 @@ class Wraps:
 
         def minus(a: Any, b: Any) -> Any:
             result = original(a, b)
-            if self._left and not self._inspection.busy and is_bytes(a) and is_bytes(result):
-                with self._inspection.at_our_cost():
-                    self._look(a, result)
+            if self._left and not self._inspection.busy:
+                with self._inspection.recorder.carefully():
+                    self._subtracted(a, result)
             return result
 
         return minus
+
+    def _subtracted(self, a: Any, result: Any) -> None:
+        if is_bytes(a) and is_bytes(result):
+            with self._inspection.at_our_cost():
+                self._look(a, result)
 
     def _look(self, a: Any, result: Any) -> None:
         import mlx.core as mx

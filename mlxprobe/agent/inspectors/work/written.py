@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.code import sites
 from mlxprobe.agent.graphs import graph
 from mlxprobe.agent.hooks.evaluations import WRITERS
+from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.intercept.states import OURS, TRACE
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.protocol.facts.files import SavedNotFinite
 
 SHARE, FREE_S = 0.05, 0.02  # of the time that the writing took
@@ -24,29 +24,13 @@ class Written(Inspector):
     """Look at the arrays right after they have been written: the writing has evaluated them."""
 
     emits = (SavedNotFinite,)
+    observes = tuple(Observe(f"mlx.core.{one}", "_writes", after=True, never=OURS | TRACE) for one in WRITERS)
 
-    def imported(self, name: str, module: Any) -> None:
-        if name == "mlx.core":
-            for writer in WRITERS:
-                setattr(module, writer, self._looked_at(getattr(module, writer)))
-
-    def _looked_at(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        clock = bound.monotonic
-
-        given = Given(original, "file")
-
-        @like(original)
-        def write(*args: Any, **kwargs: Any) -> Any:
-            began = clock()
-            result = original(*args, **kwargs)
-            if not self.inspection.busy and not self.inspection.tracing:
-                with self.inspection.at_our_cost():
-                    self._look_at(
-                        given(args, kwargs)[0], [*args[1:], kwargs], clock() + FREE_S + SHARE * (clock() - began)
-                    )
-            return result
-
-        return write
+    def _writes(self, event: CallEvent) -> None:
+        with self.inspection.at_our_cost():
+            now_s = bound.monotonic()
+            until_s = now_s + FREE_S + SHARE * (now_s - event.began_s)
+            self._look_at(event["file"], [*event.args[1:], event.kwargs], until_s)
 
     def _look_at(self, file: Any, given: list[Any], until_s: float) -> None:
         """Tell of arrays that are not finite, as far as time allows."""
