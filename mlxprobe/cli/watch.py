@@ -165,7 +165,7 @@ def read_baseline(
 
 def begun(output: Path | None) -> None:
     """Release the descriptors that the started program was handed, except the report's own; import the report."""
-    give_up(fd for fd in inherited().descriptors if str(output) not in {f"/dev/fd/{fd}", f"/proc/self/fd/{fd}"})
+    give_up(fd for fd in inherited().descriptors if output is None or output.parts[-2:] != ("fd", str(fd)))
     threading.Thread(target=import_reports, daemon=True).start()
 
 

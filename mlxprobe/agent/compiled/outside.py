@@ -112,7 +112,9 @@ class Outside:
         if kind and key not in self._reads:
             self._reads[key] = one = Read(root, whose, steps, use, frame.f_code)
             one.before = state(value)
-            one.kept = is_generator(value) and (use.into is not None or keeps(frame, typed.code(self._function)))
+            one.kept = is_generator(value) and (
+                use.into is not None or keeps(frame, typed.code(typed.wrapped(self._function) or self._function))
+            )
             into = self._root(frame, use.into)[0] if use.into is not None else None
             one.into = partial(target, into, use.into.steps) if into is not None else None
 
