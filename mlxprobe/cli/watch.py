@@ -165,8 +165,16 @@ def read_baseline(
 
 def begun(output: Path | None) -> None:
     """Release the descriptors that the started program was handed, except the report's own; import the report."""
-    give_up(fd for fd in inherited().descriptors if output is None or output.parts[-2:] != ("fd", str(fd)))
+    give_up(fd for fd in inherited().descriptors if not is_open_as(fd, output))
     threading.Thread(target=import_reports, daemon=True).start()
+
+
+def is_open_as(fd: int, file: Path | None) -> bool:
+    """Tell whether a descriptor is of a file, which may be named by it, as `/dev/fd/7`."""
+    try:
+        return file is not None and os.path.samestat(os.fstat(fd), file.stat())
+    except OSError:  # there is no file so far
+        return False
 
 
 def import_reports() -> None:
