@@ -80,7 +80,7 @@ class Watch:
         self._erred: set[str] = set()
         self._told_s = -1.0  # the silence that was told last
         self._slowest = Slowest()
-        self._signals: list[int] = []
+        self._signals: list[tuple[int, float]] = []  # each with the time at which it came
         self._calls = 0  # Ctrl-C that a program which is stuck did not hear
 
     def run(self) -> tuple[ProgramRecord, ...]:
@@ -142,7 +142,7 @@ class Watch:
 
     def send(self, number: int) -> None:
         """Hand a signal on to the program."""
-        self._signals.append(number)
+        self._signals.append((number, time.monotonic()))
         if number == signal.SIGINT and self._watcher is not None and self._is_stuck(self._watcher):
             self._calls += 1
             if self._calls >= CALLS_TO_END:
@@ -156,7 +156,7 @@ class Watch:
         self._watcher = watcher
         self._calls = self._calls if self._is_stuck(watcher) else 0
         while self._signals:
-            watcher.child.send(self._signals.pop(0))
+            watcher.child.send(*self._signals.pop(0))
         self._adapt(watcher)
         return self._has_seen_enough(watcher) or (self._looks(watcher) and self._enough.finding)
 

@@ -141,8 +141,8 @@ class Child(Watched):
     def leave(self) -> None:
         raise RuntimeError("a child is ended, never left")
 
-    def send(self, number: int) -> None:
-        self._tell(f"signal {int(number)}")
+    def send(self, number: int, came_s: float) -> None:
+        self._tell(f"signal {int(number)} {came_s}")
 
     def end(self, *, gently: bool) -> None:
         if gently and self.exit_code is None:

@@ -55,7 +55,7 @@ class Host(Watched):
     def output(self) -> str:
         return ""
 
-    def send(self, number: int) -> None:
+    def send(self, number: int, came_s: float) -> None:
         return None
 
     def end(self, *, gently: bool) -> None:

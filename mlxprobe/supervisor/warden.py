@@ -7,7 +7,7 @@ this process is killed. Its words are `CONTROL_FD EVENTS_FD`, the latter -1 wher
 what to start comes over the control line (see `orders`), for it may be called before anybody knows.
 
 Out: `pid N`, `unstarted REASON`, `exit STATUS`, `orphan PID STATUS`, at last `empty`, `left PID...` or, after `leave`,
-`running PID...`. In: `term`, `kill`, `leave`, `signal N`, `done`.
+`running PID...`. In: `term`, `kill`, `leave`, `signal N TIME`, `done`.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def obey(control: int, wake: int, program: int, *, outlives: bool) -> None:
     ears.register(control, select.POLLIN)
     ears.register(wake, select.POLLIN)
     shared: dict[int, float] = {}  # when a signal came to us too
-    asked: dict[int, float] = {}  # when we were asked to hand one on
+    asked: dict[int, tuple[float, float]] = {}  # when the supervisor got one, and when we were asked to hand it on
     while True:
         ready = {fd for fd, _ in ears.poll(1000 * TWICE_S / 2 if asked else None)}
         if wake in ready:
@@ -165,7 +165,8 @@ def obey(control: int, wake: int, program: int, *, outlives: bool) -> None:
                 signal_all(program, descendants(program), signal.SIGTERM)
             for order in orders:
                 if order.startswith("signal "):
-                    asked.setdefault(int(order.split()[1]), time.monotonic())
+                    number, came_s = order.split()[1:]
+                    asked.setdefault(int(number), (float(came_s), time.monotonic()))
             if not orders and outlives:
                 await_end(program)
                 return
@@ -179,12 +180,12 @@ def obey(control: int, wake: int, program: int, *, outlives: bool) -> None:
                 return
 
 
-def hand_on(program: int, asked: dict[int, float], shared: dict[int, float]) -> None:
+def hand_on(program: int, asked: dict[int, tuple[float, float]], shared: dict[int, float]) -> None:
     """Send the program what only the supervisor got; what went to the whole group, as Ctrl-C does, it has already."""
-    for number, asked_s in list(asked.items()):
+    for number, (came_s, asked_s) in list(asked.items()):
         if time.monotonic() - asked_s > TWICE_S:
             del asked[number]
-            if not -2 * TWICE_S <= asked_s - shared.get(number, -math.inf) <= LATE_S:
+            if not came_s - LATE_S <= shared.get(number, -math.inf) <= asked_s + 2 * TWICE_S:
                 os.kill(program, number)
 
 

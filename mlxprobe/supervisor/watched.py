@@ -91,8 +91,8 @@ class Watched:
         """Take what is to be seen of a process that goes on for seen."""
         raise NotImplementedError
 
-    def send(self, number: int) -> None:
-        """Hand a signal on to the program, unless it went to the program's whole process group anyway."""
+    def send(self, number: int, came_s: float) -> None:
+        """Hand on a signal that came to us at a time, unless it went to the program's whole process group anyway."""
         raise NotImplementedError
 
     def end(self, *, gently: bool) -> None:

@@ -105,6 +105,20 @@ def test_a_program_signals_its_own_group_and_is_watched_to_its_end(tmp_path: Pat
     assert "loss" in err
 
 
+def test_a_signal_of_the_group_comes_once_however_late_we_take_it_up(tmp_path: Path) -> None:
+    counts = "import os, signal, time; heard = []; signal.signal(signal.SIGUSR1, lambda *_: heard.append(1))\n"
+    counts += "os.killpg(0, signal.SIGUSR1); until = time.monotonic() + 5\n"
+    (tmp_path / "train.py").write_text(counts + "while time.monotonic() < until: time.sleep(0.1)\nprint(len(heard))")
+    late = "import time; from mlxprobe.running.watching import Watch; watched = Watch._watched; "
+    late += "Watch._watched = lambda *given: (time.sleep(3), watched(*given))[1]; "
+    late += "from mlxprobe.cli import entry_point; entry_point()"
+    done = subprocess.run(
+        [sys.executable, "-c", late, "watch", "train.py"], cwd=tmp_path, env=own_environment(), capture_output=True,
+        text=True, timeout=GUARD_S, check=False, start_new_session=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
 @pytest.mark.parametrize(("soft_s", "used_up"), [(resource.RLIM_INFINITY, False), (10**6, False), (0, True)])
 def test_our_own_limit_of_processor_time_is_not_the_programs(
     soft_s: int, used_up: bool, monkeypatch: pytest.MonkeyPatch
