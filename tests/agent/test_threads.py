@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import PRELUDE, run, watch
+from running import PRELUDE, UNTRAINED, run, watch
 
+from mlxprobe.agent.life.leaving import wait_for_ending
 from mlxprobe.agent.wire import bound, threads
 from mlxprobe.agent.wire.line import Line
 from mlxprobe.agent.wire.listener import Listener
+from mlxprobe.platform import inside
 from mlxprobe.running import beside
 
 JOINS = """
@@ -159,9 +161,25 @@ def test_a_message_that_is_logged_on_our_thread_does_not_list_it(own: bool, capl
     assert threading.active_count() == before
 
 
+def test_the_end_waits_for_a_thread_that_has_returned_and_is_not_gone() -> None:
+    ids, ended = list[int](), list[bool]()
+
+    def run() -> None:
+        ids.append(bound.get_native_id())
+        time.sleep(0.1)
+        ended.append(True)
+
+    threads.start(run)  # listed nowhere, as one that `join` has returned for
+    while not ids:
+        time.sleep(0.001)
+    wait_for_ending({*ids, bound.get_native_id()})
+    assert ended and str(ids[0]) not in inside.threads()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("source", [JOINS, COUNTS, LEAVES, FORKS], ids=["joins", "counts", "leaves", "forks"])
 def test_a_program_that_goes_by_the_threads_that_it_knows(source: str, tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text(PRELUDE + source)
+    begin = UNTRAINED if source is FORKS else PRELUDE  # MLX hangs in a fork of a process that has evaluated
+    (tmp_path / "train.py").write_text(begin + source)
     bare, ours = run([sys.executable, "train.py"], tmp_path), watch(tmp_path, "train.py")
     assert (ours.code, ours.out) == (bare.code, bare.out)

@@ -91,11 +91,11 @@ def _apart(task: Callable[[], None], need: int) -> None:
     wanted = False
 
     def run() -> None:
-        with may_begin:
-            pass
         try:
+            _elsewhere(here)  # before this waits: a green thread would wait for itself
+            with may_begin:
+                pass
             if wanted:
-                _elsewhere(here)
                 task()
         except BaseException as error:
             failed.append(error)

@@ -135,6 +135,8 @@ def finish(agent: Agent, leaving: Leaving | None = None) -> None:
     with agent.recorder.carefully():
         agent.recorder.finish()
     with agent.recorder.carefully():
+        agent.wait_for_ending()
+    with agent.recorder.carefully():
         error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
         if isinstance(error, BaseException):
             start.send_exception(error, agent.channel)

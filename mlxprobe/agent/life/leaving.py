@@ -12,7 +12,12 @@ from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.agent.wrapping.arguments import like
+from mlxprobe.platform import inside
 from mlxprobe.protocol.facts.ranks import AskedToLeave
+
+ENDING_S = 0.5  # at most: a thread of `_thread` is listed nowhere, and may not be ending at all
+UNLISTED_S = 0.03
+NAP_S = 0.001
 
 
 class Leaving:
@@ -58,6 +63,21 @@ class Leaving:
 
     def _leaves(self, status: object = None) -> None:
         self._code, self._evaluations = code_of(status), self._recorder.evaluations
+
+
+def wait_for_ending(native_ids: set[int]) -> None:
+    """Wait for threads of the program's that have returned and that the system is still ending.
+
+    MLX 0.32 takes the GIL once more in each thread that it has worked on, at that thread's very end, where `join` has
+    returned already. If the interpreter finishes meanwhile, the process aborts: a race of MLX's that we make longer.
+    Where the system lists no threads, one short wait has to do.
+    """
+    until_s = bound.monotonic() + (ENDING_S if inside.threads() else UNLISTED_S)
+    while bound.monotonic() < until_s:
+        ending = native_ids - {one.native_id for one in threading.enumerate()}
+        if not ending & (set(map(int, inside.threads())) or ending):
+            break
+        bound.sleep(NAP_S)
 
 
 def code_of(status: object = None) -> int:

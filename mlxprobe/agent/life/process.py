@@ -14,7 +14,7 @@ from mlxprobe.agent.hooks.entry_points import Hooks
 from mlxprobe.agent.hooks.interventions import Interventions
 from mlxprobe.agent.inspectors import ALL
 from mlxprobe.agent.intercept.table import MODULES
-from mlxprobe.agent.life import readers, workers
+from mlxprobe.agent.life import leaving, readers, workers
 from mlxprobe.agent.life.children import Children
 from mlxprobe.agent.life.enough import stand_still
 from mlxprobe.agent.life.sampler import NONE, Sampler, is_theirs
@@ -77,6 +77,10 @@ class Agent:
         self._children = Children(channel)
         self._sampler = self._sampled()
         self.recorder.at_end = self._finish
+
+    def wait_for_ending(self) -> None:
+        """Wait for threads that MLX has worked on, and that end at this moment."""
+        leaving.wait_for_ending(self._inspection.home.native_ids)
 
     def _file(self, name: str) -> str:
         """Return the name of a file of this process's own."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlxprobe.agent.record.capture import Reach, Traced
 from mlxprobe.agent.record.peaks import Peaks
-from mlxprobe.agent.wire.bound import get_ident
+from mlxprobe.agent.wire.bound import get_ident, get_native_id
 
 
 class Stop(BaseException):
@@ -47,8 +47,15 @@ class Home:
 
     def __init__(self) -> None:
         self.thread = 0
+        self.native_ids: set[int] = set()  # of all threads that asked
 
     def here(self) -> bool:
         """Tell whether this is that thread: the first that asks."""
-        self.thread = self.thread or get_ident()
-        return get_ident() == self.thread
+        ident = get_ident()
+        if ident == self.thread:
+            return True
+        self.native_ids.add(get_native_id())
+        if self.thread:
+            return False
+        self.thread = ident
+        return True
