@@ -25,6 +25,8 @@ collect_ignore_glob = ["pages.py", "programs/*", "snapshots/*"]  # told by name,
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the package once: where Python writes no bytecode, as CI has it, each of a thousand processes would."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as behind a shell's `&`: Ctrl-C is tested, too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(Path(mlxprobe.__file__).parent, quiet=2)
 

@@ -91,8 +91,6 @@ def test_a_script_whose_name_is_not_utf_8_is_watched(folder: Path) -> None:
 
 
 BEGUN = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs behind a shell's `&` is born to ignore it
 from mlxprobe import cli
 run = cli._run
 def begun():
