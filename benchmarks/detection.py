@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 import psutil
 
+from mlxprobe.schema.measures import where
+from mlxprobe.schema.observation import Limits, Program
 from mlxprobe.selftest.hostile import FOLDER as TOYS
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.measures import where
-from mlxprobe.values.observation import Limits, Program
 
 ROOT = Path(__file__).parents[1]
 LIMIT_S = 2.0

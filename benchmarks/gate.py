@@ -14,10 +14,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from mlxprobe.machines.place import Here
-from mlxprobe.running.programs import UserProgram
-from mlxprobe.running.runner import Runner
-from mlxprobe.running.schedule import scenario_tasks, side_by_side, user_tasks
+from mlxprobe.cluster.place import Here
+from mlxprobe.runner.programs import UserProgram
+from mlxprobe.runner.runner import Runner
+from mlxprobe.runner.schedule import scenario_tasks, side_by_side, user_tasks
 from mlxprobe.settings.table import Settings, resolve
 from mlxprobe.supervisor import interpreter
 from mlxprobe.upgrade import gate

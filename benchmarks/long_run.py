@@ -17,13 +17,13 @@ from pathlib import Path
 import psutil
 
 import mlxprobe.supervisor.watch
-from mlxprobe.running.limits import limits_of
+from mlxprobe.runner.limits import limits_of
+from mlxprobe.schema.files import load
+from mlxprobe.schema.program import Program
 from mlxprobe.selftest import overhead
 from mlxprobe.settings.table import resolve
 from mlxprobe.supervisor.processes import Processes
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.files import load
-from mlxprobe.values.program import Program
 
 PROGRAMS = Path(__file__).parent / "programs"
 RECORDED = 20_000

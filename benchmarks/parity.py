@@ -16,11 +16,11 @@ from pathlib import Path
 
 from benchmarks.steadiness import CONDITIONS, Order
 from mlxprobe.catalogue import scenarios
-from mlxprobe.platform import PORTABLE, VARIABLE
+from mlxprobe.schema.files import load
+from mlxprobe.schema.record import ProgramRecord
+from mlxprobe.schema.versions import HOSTILE
 from mlxprobe.settings.table import resolve
-from mlxprobe.values.files import load
-from mlxprobe.values.record import ProgramRecord
-from mlxprobe.values.versions import HOSTILE
+from mlxprobe.system import PORTABLE, VARIABLE
 
 NAMES = {"": "linux", PORTABLE: PORTABLE}  # by the variable's values
 LIMITS = {"slow-rank/one_has_four": "whose work is whose among ranks is not told (MP707)"}  # as README's table has them

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import psutil
 
-from mlxprobe.values.files import load
-from mlxprobe.values.record import ProgramRecord
+from mlxprobe.schema.files import load
+from mlxprobe.schema.record import ProgramRecord
 
 ROOT = Path(__file__).parents[1]
 PAUSE_S, BETWEEN_S = 2.0, 4.0

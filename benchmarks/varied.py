@@ -15,13 +15,13 @@ from pathlib import Path
 from mlxprobe.catalogue import scenarios
 from mlxprobe.catalogue.scenarios import Entry
 from mlxprobe.catalogue.varied import KINDS, written
-from mlxprobe.machines.place import Here
+from mlxprobe.cluster.place import Here
 from mlxprobe.reports.markdown import table
-from mlxprobe.running.runner import Runner
-from mlxprobe.running.schedule import scenario_tasks, side_by_side
+from mlxprobe.runner.runner import Runner
+from mlxprobe.runner.schedule import scenario_tasks, side_by_side
+from mlxprobe.schema.record import ProgramRecord
 from mlxprobe.settings.table import resolve
 from mlxprobe.supervisor import interpreter
-from mlxprobe.values.record import ProgramRecord
 
 
 def rows(entries: Sequence[Entry], number: int, kinds: Collection[str] = KINDS) -> dict[str, ProgramRecord]:

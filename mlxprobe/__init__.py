@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlxprobe.api import Diagnosis, Seen, watch, watching
     from mlxprobe.catalogue.scenario import Scenario
-    from mlxprobe.running.beside import disable, enable
-    from mlxprobe.values.vocabulary import Outcome
+    from mlxprobe.runner.beside import disable, enable
+    from mlxprobe.schema.vocabulary import Outcome
 
 __version__ = "0.1.0"
 __all__ = [

@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from mlxprobe.running.beside import log_finding, watched_block
-from mlxprobe.running.watching import Enough, Watch
+from mlxprobe.runner.beside import log_finding, watched_block
+from mlxprobe.runner.watching import Enough, Watch
+from mlxprobe.schema.files import decode
+from mlxprobe.schema.observation import Program
+from mlxprobe.schema.record import Finding, ProgramRecord, Unchecked, Verdict
+from mlxprobe.schema.sheet import Sheet
+from mlxprobe.schema.together import whole
+from mlxprobe.schema.vocabulary import Severity
 from mlxprobe.settings.table import resolve
-from mlxprobe.values.files import decode
-from mlxprobe.values.observation import Program
-from mlxprobe.values.record import Finding, ProgramRecord, Unchecked, Verdict
-from mlxprobe.values.sheet import Sheet
-from mlxprobe.values.together import whole
-from mlxprobe.values.vocabulary import Severity
 
 STALL_S = 10.0
 
@@ -69,7 +69,7 @@ def watch(
     Raises:
         ProbeError: the program could not be started; UsageError where there is no such script.
     """
-    from mlxprobe.values.errors import UsageError
+    from mlxprobe.schema.errors import UsageError
 
     if isinstance(program, (str, os.PathLike)):
         script = Path(program)

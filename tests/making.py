@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from mlxprobe.values.files import SCHEMA_VERSION, row
-from mlxprobe.values.observation import (
+from mlxprobe.schema.files import SCHEMA_VERSION, row
+from mlxprobe.schema.observation import (
     Environment,
     Frame,
     Limits,
@@ -22,8 +22,8 @@ from mlxprobe.values.observation import (
     Stack,
     Step,
 )
-from mlxprobe.values.record import Expectation, ProgramRecord, Record, Verdict
-from mlxprobe.values.vocabulary import HangKind, Outcome, Role
+from mlxprobe.schema.record import Expectation, ProgramRecord, Record, Verdict
+from mlxprobe.schema.vocabulary import HangKind, Outcome, Role
 from mlxprobe.verdict.health import rated
 
 LIMITS = Limits(stall_s=1.0, startup_s=10.0, timeout_s=60.0, memory_bytes=1_000_000_000)

@@ -14,11 +14,11 @@ from lanes import built, waiting
 from making import HERE, STACK, record, record_row
 
 from mlxprobe.reports.html import Guide
-from mlxprobe.running.judging import judged_all
-from mlxprobe.values.files import load
-from mlxprobe.values.observation import Frame, Limits, MlxSample, Process, Raised, Stack
-from mlxprobe.values.record import Finding, ProgramRecord, Record
-from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
+from mlxprobe.runner.judging import judged_all
+from mlxprobe.schema.files import load
+from mlxprobe.schema.observation import Frame, Limits, MlxSample, Process, Raised, Stack
+from mlxprobe.schema.record import Finding, ProgramRecord, Record
+from mlxprobe.schema.vocabulary import HangKind, Outcome, Role, Severity
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

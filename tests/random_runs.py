@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlxprobe.protocol.facts.work import DetectorFailed
-from mlxprobe.running.watching import Watch
+from mlxprobe.runner.watching import Watch
+from mlxprobe.schema.observation import Observation, Program
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 from mlxprobe.settings.table import resolve
-from mlxprobe.values.observation import Observation, Program
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
 
 MARK = re.compile(r"^\s*[^#\s].*# (MP\d+)$", re.MULTILINE)
 MODULE = (0, 0)

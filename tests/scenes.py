@@ -23,11 +23,11 @@ from mlxprobe.cli.display import Display, shown
 from mlxprobe.reports import diagnosis, isolation, text
 from mlxprobe.reports.gate import GATE_FORMATS, GateReport
 from mlxprobe.reports.matrix import MATRIX_FORMATS
-from mlxprobe.running.isolation import Isolation, Trial
+from mlxprobe.runner.isolation import Isolation, Trial
+from mlxprobe.schema.record import Finding, ProgramRecord, Record, Unchecked
+from mlxprobe.schema.vocabulary import HangKind, Outcome, Role, Severity
 from mlxprobe.upgrade.changes import Change, Comparison, Difference
 from mlxprobe.upgrade.matrix import Matrix
-from mlxprobe.values.record import Finding, ProgramRecord, Record, Unchecked
-from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
 from mlxprobe.verdict.health import rated
 
 SCENARIOS = Path(__file__).with_name("snapshots") / "scenarios"

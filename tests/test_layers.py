@@ -13,16 +13,16 @@ PACKAGE = Path(mlxprobe.__file__).parent
 PROGRAMS = {"_scenarios", "programs"}  # folders of what is run, and is no part of any room
 FILES = sorted(file for file in PACKAGE.rglob("*.py") if not PROGRAMS & {*file.relative_to(PACKAGE).parts[:-1]})
 FLOORS = (  # from the ground; a room imports from itself and from floors below
-    {"platform", "protocol"},
-    {"values", "agent"},
+    {"system", "protocol"},
+    {"schema", "agent"},
     {"diagnosis", "catalogue", "settings"},
     {"supervisor", "verdict"},
-    {"releases", "running"},
-    {"machines"},
+    {"releases", "runner"},
+    {"cluster"},
     {"upgrade", "selftest", "api"},
     {"fuzz"},
     {"reports"},
-    {"testing", "integrations"},
+    {"pytest_plugin", "integrations"},
     {"cli"},
 )
 INSIDE_THE_AGENT = (  # its own floors
@@ -41,10 +41,10 @@ INSIDE_THE_AGENT = (  # its own floors
 INSIDE_THE_INSPECTORS = ({"losses"}, {"data"}, {"models"}, {"work"}, {"gradients"}, {"adapters", "ranks", "updates"})
 PURE = (
     "protocol/",
-    "values/observation.py",
-    "values/record.py",
-    "values/vocabulary.py",
-    "values/measures.py",
+    "schema/observation.py",
+    "schema/record.py",
+    "schema/vocabulary.py",
+    "schema/measures.py",
     "diagnosis/",
     "fuzz/contents.py",
     "fuzz/derivatives.py",
@@ -130,10 +130,10 @@ def test_only_what_runs_inside_the_child_imports_mlx(file: Path) -> None:
 def test_the_agent_imports_the_standard_library_and_mlx_alone(file: Path) -> None:
     roots = {name.split(".")[0] for name in imported(file)} - sys.stdlib_module_names - {"mlx"}
     assert roots <= {"mlxprobe"}
-    assert rooms_of(file) <= {"agent", "platform", "protocol"}
-    assert {name for name in imported(file) if name.startswith("mlxprobe.platform.")} <= {
-        "mlxprobe.platform.inside",
-        "mlxprobe.platform.stack",
+    assert rooms_of(file) <= {"agent", "system", "protocol"}
+    assert {name for name in imported(file) if name.startswith("mlxprobe.system.")} <= {
+        "mlxprobe.system.inside",
+        "mlxprobe.system.stack",
     }
 
 
@@ -168,14 +168,14 @@ def is_ours(node: ast.ImportFrom) -> bool:
 
 @pytest.mark.parametrize("name", ["__init__", "inside", "kin"])
 def test_what_agents_and_wardens_ask_of_the_system_needs_the_standard_library_alone(name: str) -> None:
-    file = PACKAGE / "platform" / f"{name}.py"
+    file = PACKAGE / "system" / f"{name}.py"
     ours = {name for name in imported(file) if name.startswith("mlxprobe")}
-    assert ours <= {"mlxprobe.platform", "mlxprobe.platform.LINUX", "mlxprobe.platform.MAC"}
+    assert ours <= {"mlxprobe.system", "mlxprobe.system.LINUX", "mlxprobe.system.MAC"}
     assert {name.split(".")[0] for name in imported(file) - ours} <= sys.stdlib_module_names
     assert "typing" not in imported(file)  # a warden would wait for it
 
 
-@pytest.mark.parametrize("file", [one for one in FILES if not place(one).startswith("platform/")], ids=place)
+@pytest.mark.parametrize("file", [one for one in FILES if not place(one).startswith("system/")], ids=place)
 def test_nothing_but_the_platform_asks_which_system_this_is(file: Path) -> None:
     assert not re.findall(OF_ONE_SYSTEM, file.read_text())
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from mlxprobe.values.vocabulary import Outcome, Role
+from mlxprobe.schema.vocabulary import Outcome, Role
 
 Body = TypeVar("Body", bound=Callable[..., Any])
 Expected = Outcome | Mapping[str, Outcome]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlxprobe.catalogue.scenario import Scenario, Variant
-from mlxprobe.values.errors import UsageError
-from mlxprobe.values.vocabulary import Outcome, Role
+from mlxprobe.schema.errors import UsageError
+from mlxprobe.schema.vocabulary import Outcome, Role
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import click
 import psutil
 
 from mlxprobe.cli.common import JUDGED_NOT, deliver, leave, with_report, with_settings
+from mlxprobe.schema.errors import UsageError
+from mlxprobe.schema.vocabulary import Live
 from mlxprobe.settings.table import resolve
-from mlxprobe.values.errors import UsageError
-from mlxprobe.values.vocabulary import Live
 
 FORMS = ("text", "json", "markdown")
 CODES = {Live.ALIVE: 0, Live.IDLE: 0, Live.DEADLOCK: 1, Live.STALL: 1, Live.UNJUDGED: JUDGED_NOT}
@@ -30,9 +30,9 @@ def attach(pid: int, agent: bool, form: str, output: Path | None, **flags: Any) 
     --stall-limit it looks for as long, and judges as `watch` does with that limit. Exit code 0: alive or idle; 1:
     deadlock or stall; 2: that could not be judged.
     """
-    from mlxprobe.running.attaching import attach as look_at
+    from mlxprobe.runner.attaching import attach as look_at
+    from mlxprobe.schema.files import check_writable
     from mlxprobe.supervisor.anatomy import has_ended
-    from mlxprobe.values.files import check_writable
 
     settings = resolve(flags)
     check_writable(output)

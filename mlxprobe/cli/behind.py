@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from mlxprobe.diagnosis.ranks.fates import line, named
 from mlxprobe.diagnosis.ranks.lanes import WORLD
-from mlxprobe.values.again import jobs
+from mlxprobe.schema.again import jobs
 
 if TYPE_CHECKING:
+    from mlxprobe.schema.observation import Collective
     from mlxprobe.supervisor.events import EventLog
-    from mlxprobe.values.observation import Collective
 
 WAITS_S = 2.0  # in one evaluation: less is every step's
 LAGS_S = 5.0  # without a break

@@ -20,15 +20,15 @@ import psutil
 
 from mlxprobe.agent.wire.line import Line
 from mlxprobe.cli.common import tell
+from mlxprobe.schema.errors import ProbeError, UsageError
+from mlxprobe.schema.program import Program
 from mlxprobe.settings.table import Settings, cache_folder, resolve
 from mlxprobe.supervisor.start import Started, hosted
-from mlxprobe.values.errors import ProbeError, UsageError
-from mlxprobe.values.program import Program
 
 if TYPE_CHECKING:
-    from mlxprobe.running.watching import Watch
+    from mlxprobe.runner.watching import Watch
+    from mlxprobe.schema.record import ProgramRecord
     from mlxprobe.supervisor.watch import Watcher
-    from mlxprobe.values.record import ProgramRecord
 
 HEARD_WITHIN_S = 2.0  # else what is said goes to stderr: the interpreter is stuck
 UNCLEAR_S = 120.0  # for which a silence that is no proved hang is none of anybody's business
@@ -100,9 +100,9 @@ class Watching:
 
     def _watch(self, started: Started, settings: Settings, order: dict[str, Any]) -> None:
         from mlxprobe.cli.watched import Report
-        from mlxprobe.running.selection import Selection
-        from mlxprobe.running.watching import Watch
-        from mlxprobe.values.files import encode
+        from mlxprobe.runner.selection import Selection
+        from mlxprobe.runner.watching import Watch
+        from mlxprobe.schema.files import encode
 
         remember(order.get("sources", {}))
         running = Watch(started.program, settings, start=lambda _: nullcontext(started))
@@ -158,7 +158,7 @@ class Watching:
 
 def only_clear(silent: Callable[[Watcher], None]) -> Callable[[Watcher], None]:
     """Leave out silences that may be anything, until they are long."""
-    from mlxprobe.values.vocabulary import HangKind
+    from mlxprobe.schema.vocabulary import HangKind
 
     def told(watcher: Watcher) -> None:
         silence = watcher.suspicion.silence
@@ -179,7 +179,7 @@ def prepare() -> None:
     import mlxprobe.cli.watched
     import mlxprobe.reports.diagnosis
     import mlxprobe.reports.html
-    import mlxprobe.running.watching  # noqa: F401
+    import mlxprobe.runner.watching  # noqa: F401
     from mlxprobe.cli import guides
 
     with contextlib.suppress(ProbeError):
@@ -190,7 +190,7 @@ def forms(told: str) -> dict[str, str]:
     """Return a report as text and, where its libraries are installed, as the HTML that the file has."""
     from mlxprobe.cli import guides
     from mlxprobe.reports import diagnosis, html
-    from mlxprobe.values.files import decode
+    from mlxprobe.schema.files import decode
 
     record = decode(told.encode(), "what was seen")
     made = {"text/plain": diagnosis.render(record)}

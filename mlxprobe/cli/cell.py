@@ -9,6 +9,6 @@ import click
 @click.argument("fd", type=int)
 def cell(fd: int) -> None:
     """Carry out the call that comes in on the descriptor FD."""
-    from mlxprobe.machines.process import serve
+    from mlxprobe.cluster.process import serve
 
     serve(fd)

@@ -13,7 +13,7 @@ from mlxprobe.settings.project import project_table
 from mlxprobe.settings.table import Settings
 
 if TYPE_CHECKING:
-    from mlxprobe.running.schedule import Task
+    from mlxprobe.runner.schedule import Task
 
 
 class Chosen(NamedTuple):
@@ -30,8 +30,8 @@ class Chosen(NamedTuple):
 def chosen(settings: Settings, patterns: Sequence[str], command: Sequence[str]) -> Chosen:
     """Choose the programs: a command alone, or the chosen scenarios and, without a choice, the project's own."""
     from mlxprobe.catalogue import scenarios
-    from mlxprobe.running import programs
-    from mlxprobe.running.schedule import flat, scenario_tasks, user_tasks
+    from mlxprobe.runner import programs
+    from mlxprobe.runner.schedule import flat, scenario_tasks, user_tasks
 
     if command:
         tasks = user_tasks([programs.ad_hoc(command)])

@@ -16,9 +16,9 @@ import click
 import mlxprobe
 from mlxprobe.cli import FILES
 from mlxprobe.cli.streams import is_of_stdout
+from mlxprobe.schema.errors import ProbeError, UsageError
+from mlxprobe.schema.texts import lines, shortened
 from mlxprobe.settings.table import TABLE, Settings
-from mlxprobe.values.errors import ProbeError, UsageError
-from mlxprobe.values.texts import lines, shortened
 
 JUDGED_NOT, INTERRUPTED = 2, 130
 
@@ -166,7 +166,7 @@ def deliver(
 
     What else is to be written, `more`, is written whatever becomes of that.
     """
-    from mlxprobe.values.files import write
+    from mlxprobe.schema.files import write
 
     def written() -> None:
         if output is not None:
@@ -202,7 +202,7 @@ def check_output(output: Path | None, *read: Path | str | None) -> None:
         UsageError: it is one of them.
         ProbeError: it cannot be written.
     """
-    from mlxprobe.values.files import check_writable
+    from mlxprobe.schema.files import check_writable
 
     for one in read if output is not None and output.is_file() else ():
         if one and os.path.isfile(one) and output is not None and os.path.samefile(output, one):

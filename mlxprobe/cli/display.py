@@ -15,7 +15,7 @@ from rich.text import Text
 
 from mlxprobe.reports.console import SafeConsole
 from mlxprobe.reports.words import observed, repeated, trimmed
-from mlxprobe.values.record import ProgramRecord
+from mlxprobe.schema.record import ProgramRecord
 
 if TYPE_CHECKING:
     from rich.table import Table

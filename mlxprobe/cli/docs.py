@@ -38,10 +38,10 @@ def docs(out: Path, files: tuple[Path, ...], **flags: Any) -> None:
     from mlxprobe.catalogue import scenarios
     from mlxprobe.diagnosis import RULES
     from mlxprobe.reports.docs import Material, Source, pages
+    from mlxprobe.schema.files import write
+    from mlxprobe.schema.live import Attached
+    from mlxprobe.schema.record import Record
     from mlxprobe.upgrade.history import read
-    from mlxprobe.values.files import write
-    from mlxprobe.values.live import Attached
-    from mlxprobe.values.record import Record
 
     entries, broken = scenarios.find(resolve(flags).scenarios)
     for one in broken:
@@ -86,8 +86,8 @@ def commands() -> list[Command]:
 def words() -> Words:
     """Return what the pytest marker and `mlxprobe.watch` say of themselves."""
     from mlxprobe import api
+    from mlxprobe.pytest_plugin import marker
     from mlxprobe.reports.docs import Words
-    from mlxprobe.testing import marker
 
     signature = inspect.signature(api.watch)
     return Words(

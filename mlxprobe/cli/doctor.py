@@ -8,14 +8,14 @@ import shutil
 import psutil
 
 from mlxprobe.diagnosis import metal
-from mlxprobe.platform import MAC
-from mlxprobe.platform.system import system
-from mlxprobe.running.runner import TIMEOUT_S
+from mlxprobe.runner.runner import TIMEOUT_S
+from mlxprobe.schema.measures import counted
+from mlxprobe.schema.observation import Environment
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
 from mlxprobe.supervisor import native
-from mlxprobe.values.measures import counted
-from mlxprobe.values.observation import Environment
+from mlxprobe.system import MAC
+from mlxprobe.system.system import system
 
 
 def lines(here: Environment, settings: Settings) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mlxprobe.cli.common import JUDGED_NOT
 
 if TYPE_CHECKING:
-    from mlxprobe.values.record import ProgramRecord
+    from mlxprobe.schema.record import ProgramRecord
 
 SEVERITIES = ("never", "error", "warning", "note")
 
@@ -23,7 +23,7 @@ def exit_code(seen: Sequence[ProgramRecord], fail_on: str, ended: str, code: int
 
     The code is of the process that was started, which may be none of those that were seen.
     """
-    from mlxprobe.values.vocabulary import Outcome, Severity
+    from mlxprobe.schema.vocabulary import Outcome, Severity
 
     graver = list(Severity)[: SEVERITIES.index(fail_on)]
     failed = any(found.severity in graver for one in seen for found in one.findings)

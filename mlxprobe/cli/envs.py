@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mlxprobe.values.errors import UsageError
+from mlxprobe.schema.errors import UsageError
 
 
 @click.command()
@@ -19,7 +19,7 @@ def envs(removed: tuple[str, ...]) -> None:
     "unusable" is what an interrupted build left, or an environment whose description is damaged.
     """
     from mlxprobe.releases import environments
-    from mlxprobe.values.measures import counted
+    from mlxprobe.schema.measures import counted
 
     there = environments.installed()
     for name in removed:

@@ -61,7 +61,7 @@ def explain(code: str) -> None:
     from mlxprobe.diagnosis import RULES
     from mlxprobe.diagnosis.errors import KNOWN, known
     from mlxprobe.reports import page
-    from mlxprobe.values.errors import UsageError
+    from mlxprobe.schema.errors import UsageError
 
     if code.lower() == "metal":
         click.echo(shown(page.metal()), nl=False)

@@ -22,14 +22,14 @@ from mlxprobe.cli.common import (
     with_scenarios,
     with_settings,
 )
+from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.settings.project import project_table
 from mlxprobe.settings.table import Settings, resolve
-from mlxprobe.values.errors import ProbeError, UsageError
 
 if TYPE_CHECKING:
     from mlxprobe.reports.gate import GateReport
+    from mlxprobe.schema.record import Record
     from mlxprobe.upgrade.allowances import Allowance
-    from mlxprobe.values.record import Record
 
 RANDOM = "random/"  # how the comparisons of random programs are called
 
@@ -62,8 +62,8 @@ def gate(
     With --random, random programs are run on both releases too: what only the candidate shows is a regression.
     """
     from mlxprobe.reports.gate import GATE_FORMATS
+    from mlxprobe.schema.files import check_writable, write
     from mlxprobe.upgrade import allowances
-    from mlxprobe.values.files import check_writable, write
 
     settings, everything = resolve(flags), not (patterns or command)
     allowing = [*allowances.ordered(allowed), *allowances.declared(*project_table(Path.cwd()))]
@@ -169,7 +169,7 @@ def recorded(baseline: str) -> Record | None:
         UsageError: it is neither, or the record cannot be used.
     """
     from mlxprobe.releases.index import ACCEPTED, is_spec
-    from mlxprobe.values.files import load
+    from mlxprobe.schema.files import load
 
     file = Path(baseline)
     if file.suffix in (".json", ".zip") and not file.is_dir():
@@ -188,11 +188,11 @@ def _gated(settings: Settings, empty: GateReport, some: Chosen) -> GateReport:
     import msgspec
 
     from mlxprobe.cli.display import Display
-    from mlxprobe.machines.place import place
-    from mlxprobe.machines.runners import Runners
+    from mlxprobe.cluster.place import place
+    from mlxprobe.cluster.runners import Runners
+    from mlxprobe.schema.errors import BrokenReleaseError, NoWheelError
+    from mlxprobe.schema.record import Record
     from mlxprobe.upgrade import gate as gating
-    from mlxprobe.values.errors import BrokenReleaseError, NoWheelError
-    from mlxprobe.values.record import Record
 
     baseline, began = empty.baseline, time.monotonic()
     record = recorded(baseline)

@@ -10,10 +10,10 @@ from mlxprobe.catalogue import scenarios
 from mlxprobe.catalogue.scenarios import Entry
 from mlxprobe.reports.html import library, render_all
 from mlxprobe.reports.html.guide import Guide
+from mlxprobe.schema.errors import ProbeError
+from mlxprobe.schema.files import write
+from mlxprobe.schema.record import Record
 from mlxprobe.settings.table import cache_folder
-from mlxprobe.values.errors import ProbeError
-from mlxprobe.values.files import write
-from mlxprobe.values.record import Record
 
 
 def page(records: Sequence[Record], folders: Sequence[str] = (), skipped: Mapping[str, str] | None = None) -> str:

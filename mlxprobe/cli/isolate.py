@@ -9,11 +9,11 @@ import click
 
 from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, check_output, deliver, leave, with_report, with_settings
 from mlxprobe.cli.program import Program, command_of, with_program
+from mlxprobe.schema.errors import UsageError
+from mlxprobe.schema.texts import encodable
+from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings, resolve
-from mlxprobe.values.errors import UsageError
-from mlxprobe.values.texts import encodable
-from mlxprobe.values.vocabulary import Outcome
 
 STALL_S = 10.0
 TIMEOUT_S = 120.0
@@ -43,8 +43,8 @@ def isolate(
     """Run a program as it is, then with one thing changed at a time, and say which change cures it."""
     from mlxprobe.cli.display import Display, shown
     from mlxprobe.reports.isolation import ISOLATION_FORMATS, renderable
-    from mlxprobe.running.isolate import Trials
-    from mlxprobe.running.isolation import known_names
+    from mlxprobe.runner.isolate import Trials
+    from mlxprobe.runner.isolation import known_names
 
     settings = within_limits(resolve(flags))
     check_output(output, *(words if is_command else words[:1]))

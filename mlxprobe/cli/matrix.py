@@ -22,8 +22,8 @@ from mlxprobe.cli.common import (
     with_scenarios,
     with_settings,
 )
+from mlxprobe.schema.errors import UsageError
 from mlxprobe.settings.table import resolve
-from mlxprobe.values.errors import UsageError
 
 if TYPE_CHECKING:
     from mlxprobe.fuzz.finding import FuzzReport
@@ -76,11 +76,11 @@ def matrix(
     """
     from mlxprobe.cli.display import Display
     from mlxprobe.cli.fuzz import fuzzed
-    from mlxprobe.machines.place import places
-    from mlxprobe.machines.runners import Runners
+    from mlxprobe.cluster.place import places
+    from mlxprobe.cluster.runners import Runners
     from mlxprobe.releases.index import listed, ordered, parse
+    from mlxprobe.schema.files import keep_baseline
     from mlxprobe.upgrade import matrix, matrix_run
-    from mlxprobe.values.files import keep_baseline
 
     settings = resolve(flags)
     check_output(output, file)
@@ -132,7 +132,7 @@ def merge(files: tuple[Path, ...], form: str, output: Path | None) -> None:
         with foreign(files):
             whole = matrix.merge(found)
         return _deliver(whole, form, output)
-    from mlxprobe.running.joining import joined
+    from mlxprobe.runner.joining import joined
 
     with foreign(files):
         of_ranks = joined(found)
@@ -195,8 +195,8 @@ def bisect(
 ) -> None:
     """Find the first MLX release that shows a behaviour."""
     from mlxprobe.cli.display import Display
-    from mlxprobe.machines.place import place
-    from mlxprobe.machines.runners import Runners
+    from mlxprobe.cluster.place import place
+    from mlxprobe.cluster.runners import Runners
     from mlxprobe.releases.index import listed, parse_one
     from mlxprobe.reports.bisection import render
     from mlxprobe.upgrade import bisect

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from mlxprobe.values.errors import UsageError
-from mlxprobe.values.program import is_python
+from mlxprobe.schema.errors import UsageError
+from mlxprobe.schema.program import is_python
 
 
 class Program(click.Command):

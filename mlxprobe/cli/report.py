@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from mlxprobe.cli.common import check_output, foreign, tell, with_settings
+from mlxprobe.schema.texts import fenced, lines
 from mlxprobe.settings.table import resolve
-from mlxprobe.values.texts import fenced, lines
 
 PAGE = Path("report.html")
 
@@ -48,8 +48,8 @@ def report(
     """
     from mlxprobe.cli import guides
     from mlxprobe.reports import FORMATS
+    from mlxprobe.schema.files import keep_baseline, write
     from mlxprobe.upgrade.history import read
-    from mlxprobe.values.files import keep_baseline, write
 
     paged = form == "html"
     output = output or (PAGE if paged and (opened or folder is None) else None)

@@ -26,7 +26,7 @@ from mlxprobe.cli.common import (
 from mlxprobe.settings.table import resolve
 
 if TYPE_CHECKING:
-    from mlxprobe.values.record import Record
+    from mlxprobe.schema.record import Record
 
 
 @click.command()
@@ -39,13 +39,13 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, opened: bool,
     from mlxprobe.catalogue import scenarios
     from mlxprobe.cli import guides
     from mlxprobe.cli.display import Display, shown
-    from mlxprobe.machines.place import place
-    from mlxprobe.machines.runners import Runners
+    from mlxprobe.cluster.place import place
+    from mlxprobe.cluster.runners import Runners
     from mlxprobe.reports import FORMATS, text
-    from mlxprobe.running.runner import exit_code
-    from mlxprobe.running.schedule import flat, scenario_tasks, side_by_side
-    from mlxprobe.values.files import SCHEMA_VERSION, check_writable, now
-    from mlxprobe.values.record import Record
+    from mlxprobe.runner.runner import exit_code
+    from mlxprobe.runner.schedule import flat, scenario_tasks, side_by_side
+    from mlxprobe.schema.files import SCHEMA_VERSION, check_writable, now
+    from mlxprobe.schema.record import Record
 
     settings = resolve(flags)
     entries, broken = scenarios.find(settings.scenarios)
@@ -87,14 +87,14 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, opened: bool,
 
 
 def _keep(file: Path, render: Callable[[Record], str], record: Record) -> None:
-    from mlxprobe.values.files import write
+    from mlxprobe.schema.files import write
 
     write(file, render(record).encode())
 
 
 def show_page(file: Path, page: str) -> None:
     """Write a page and open it in the browser."""
-    from mlxprobe.values.files import write
+    from mlxprobe.schema.files import write
 
     write(file, page.encode())
     webbrowser.open(file.resolve().as_uri())

@@ -15,7 +15,7 @@ from mlxprobe.cli.display import Display, shown
 from mlxprobe.settings.table import resolve
 
 if TYPE_CHECKING:
-    from mlxprobe.values.record import ProgramRecord
+    from mlxprobe.schema.record import ProgramRecord
 
 
 class Logged(Display):
@@ -52,13 +52,13 @@ def selftest(bundle: Path, patterns: tuple[str, ...], **flags: Any) -> None:
     from mlxprobe.catalogue import scenarios
     from mlxprobe.cli import doctor
     from mlxprobe.reports import text
-    from mlxprobe.running.runner import Runner, exit_code
+    from mlxprobe.runner.runner import Runner, exit_code
+    from mlxprobe.schema.files import SCHEMA_VERSION, now
+    from mlxprobe.schema.reading import DOCTOR
+    from mlxprobe.schema.record import Record
     from mlxprobe.selftest import parts
     from mlxprobe.selftest.bundle import VERSIONS, Bundle, versions
     from mlxprobe.supervisor import interpreter
-    from mlxprobe.values.files import SCHEMA_VERSION, now
-    from mlxprobe.values.reading import DOCTOR
-    from mlxprobe.values.record import Record
 
     settings = resolve(flags)
     entries, broken = scenarios.find(settings.scenarios)

@@ -19,18 +19,18 @@ from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, check_output, leave, wi
 from mlxprobe.cli.ending import SEVERITIES, exit_code
 from mlxprobe.cli.program import Program, command_of, with_program
 from mlxprobe.cli.watched import Report
+from mlxprobe.schema.errors import ProbeError, UsageError
+from mlxprobe.schema.texts import encodable
 from mlxprobe.settings.checks import seconds
 from mlxprobe.settings.table import SECONDS_WORDS, resolve
 from mlxprobe.supervisor.warden import SHARED, give_up
 from mlxprobe.supervisor.wardens import inherited
-from mlxprobe.values.errors import ProbeError, UsageError
-from mlxprobe.values.texts import encodable
 
 if TYPE_CHECKING:
     from mlxprobe.cli.statusline import StatusLine
-    from mlxprobe.running.watching import Watch
+    from mlxprobe.runner.watching import Watch
+    from mlxprobe.schema.record import Record
     from mlxprobe.supervisor.watch import Watcher
-    from mlxprobe.values.record import Record
 
 MESSAGE_CHARACTERS = 200
 FORMS = ("text", "markdown", "json", "junit", "github", "sarif", "html")
@@ -75,9 +75,9 @@ def watch(
     errors are reported on stderr at once; with --output in a terminal only. Also `mlxprobe watch -m MODULE ...` and
     `mlxprobe watch -- COMMAND ...` (any command that ends up in a Python with MLX).
     """
-    from mlxprobe.running.selection import Selection
-    from mlxprobe.running.watching import Enough, Watch
-    from mlxprobe.values.program import Program as Watched
+    from mlxprobe.runner.selection import Selection
+    from mlxprobe.runner.watching import Enough, Watch
+    from mlxprobe.schema.program import Program as Watched
 
     settings = resolve(flags)
     command = command_of(words, python, is_module=is_module, is_command=is_command)
@@ -155,8 +155,8 @@ def read_baseline(
     """Check the files that a command was given; return the baseline, and what it has found."""
     if output is None and baseline is None:
         return None, frozenset()
-    from mlxprobe.running.selection import known_of
-    from mlxprobe.values.files import load
+    from mlxprobe.runner.selection import known_of
+    from mlxprobe.schema.files import load
 
     check_output(output, baseline, *program)
     before = load(baseline) if baseline else None
@@ -188,7 +188,7 @@ def import_reports() -> None:
     gc.disable()
     import mlxprobe.cli.display
     import mlxprobe.reports.diagnosis
-    import mlxprobe.running.judging  # noqa: F401
+    import mlxprobe.runner.judging  # noqa: F401
 
     gc.freeze()
     gc.enable()

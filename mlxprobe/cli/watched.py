@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlxprobe.cli.common import show, tell
-from mlxprobe.values.errors import ProbeError
+from mlxprobe.schema.errors import ProbeError
 
 if TYPE_CHECKING:
     from mlxprobe.protocol.facts.memory import MemoryNearlyGone
-    from mlxprobe.running.selection import Selection
-    from mlxprobe.running.watching import Watch
+    from mlxprobe.runner.selection import Selection
+    from mlxprobe.runner.watching import Watch
+    from mlxprobe.schema.observation import Sighting
+    from mlxprobe.schema.record import Finding, ProgramRecord, Record
     from mlxprobe.supervisor.watch import Watcher
-    from mlxprobe.values.observation import Sighting
-    from mlxprobe.values.record import Finding, ProgramRecord, Record
 
 ENDED_BY = "; Ctrl-C, three times at most, ends it"
 FIGURES = r"\d+ s( in \d+)?"  # that grow while the same lasts: seconds, the number of a collective
@@ -90,9 +90,9 @@ class Report:
     def record(self, running: Watch, seen: Sequence[ProgramRecord], *, complete: bool = True) -> Record:
         """Put a program's rows into a record, each with the findings that count."""
         import mlxprobe
-        from mlxprobe.running.selection import selected
-        from mlxprobe.values.files import SCHEMA_VERSION, now
-        from mlxprobe.values.record import Record
+        from mlxprobe.runner.selection import selected
+        from mlxprobe.schema.files import SCHEMA_VERSION, now
+        from mlxprobe.schema.record import Record
 
         return Record(
             schema_version=SCHEMA_VERSION,
@@ -193,7 +193,7 @@ class Report:
 
     def _write(self, record: Record) -> None:
         from mlxprobe.reports import WATCH_FORMATS
-        from mlxprobe.values.files import write
+        from mlxprobe.schema.files import write
 
         if self._output is not None:
             write(self._output, WATCH_FORMATS[self._form](record).encode())
@@ -210,7 +210,7 @@ def fault(error: Exception) -> str:
 
 def standing_still(watcher: Watcher) -> str:
     """Say that a program is stuck, for it may never end; nothing where its silence is over."""
-    from mlxprobe.values.measures import calling_frame, standing_frame
+    from mlxprobe.schema.measures import calling_frame, standing_frame
 
     silence = watcher.suspicion.silence
     if silence is None:

@@ -21,13 +21,13 @@ COMES_WITHIN_S = 10.0
 def watch_within(pid: int, settings: Settings, form: str, output: Path | None) -> int:
     """Watch a process until its end, or until Ctrl-C, which leaves it as it was; return 1 where an error was found."""
     from mlxprobe.cli.watched import Report
-    from mlxprobe.running.selection import Selection
-    from mlxprobe.running.watching import Watch
+    from mlxprobe.runner.selection import Selection
+    from mlxprobe.runner.watching import Watch
+    from mlxprobe.schema.errors import ProbeError
+    from mlxprobe.schema.program import Program
+    from mlxprobe.schema.vocabulary import Outcome, Severity
     from mlxprobe.supervisor.carrying import Carried
     from mlxprobe.supervisor.start import hosted
-    from mlxprobe.values.errors import ProbeError
-    from mlxprobe.values.program import Program
-    from mlxprobe.values.vocabulary import Outcome, Severity
 
     with hosted(Program(name=f"process {pid}"), pid, ()) as started:
         carried = Carried(pid, started.child.folder)

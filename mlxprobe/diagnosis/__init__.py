@@ -15,10 +15,10 @@ import msgspec
 
 from mlxprobe.diagnosis.causes import explained
 from mlxprobe.diagnosis.registry import RULES, Rule, finding, ranks_finding
-from mlxprobe.values.again import by_rank, jobs
-from mlxprobe.values.measures import callers
-from mlxprobe.values.observation import Observation
-from mlxprobe.values.record import Finding, Unchecked
+from mlxprobe.schema.again import by_rank, jobs
+from mlxprobe.schema.measures import callers
+from mlxprobe.schema.observation import Observation
+from mlxprobe.schema.record import Finding, Unchecked
 
 __all__ = [
     "RULES",

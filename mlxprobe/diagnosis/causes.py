@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 
 GRAVEST_FIRST = list(Severity)
 HALF = 0.5

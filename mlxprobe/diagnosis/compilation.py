@@ -15,9 +15,9 @@ from mlxprobe.protocol.facts.compilation import (
     StateNotCaptured,
     TracesCounted,
 )
-from mlxprobe.values.observation import Observation
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.observation import Observation
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 
 ENOUGH_TRACES = 12
 ENOUGH_NUMBERS = 6

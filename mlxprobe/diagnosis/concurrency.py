@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from mlxprobe.diagnosis.ranks.fates import thread_ended, worker_ended
 from mlxprobe.diagnosis.registry import finding, rule, seen_at
 from mlxprobe.protocol.facts.processes import ArrayOfAnotherThread, Fork
-from mlxprobe.values.measures import standing, standing_thread, told_place, where
-from mlxprobe.values.observation import Observation, Stack
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import HangKind, Whose
+from mlxprobe.schema.measures import standing, standing_thread, told_place, where
+from mlxprobe.schema.observation import Observation, Stack
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import HangKind, Whose
 
 THREADS = 2  # that are told beside the main one
 

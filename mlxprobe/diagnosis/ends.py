@@ -8,7 +8,7 @@ import statistics
 from mlxprobe.diagnosis.levels import READ
 from mlxprobe.diagnosis.trends import CERTAIN, HIGHER, came_back, falls, ranked, stays_above, trend
 from mlxprobe.protocol.facts.data import ConstantLevel
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.vocabulary import Severity
 
 SQUARE = "square"  # a loss that has no classes
 SEVERAL = 60  # readings

@@ -9,8 +9,8 @@ from mlxprobe.diagnosis.reads import reads
 from mlxprobe.diagnosis.registry import RULES
 from mlxprobe.protocol.facts.models import CallNotRepeated
 from mlxprobe.protocol.facts.work import DetectorFailed
-from mlxprobe.values.observation import Observation
-from mlxprobe.values.record import Unchecked
+from mlxprobe.schema.observation import Observation
+from mlxprobe.schema.record import Unchecked
 
 
 def unchecked(seen: Observation) -> tuple[Unchecked, ...]:

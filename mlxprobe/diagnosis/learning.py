@@ -18,10 +18,10 @@ from mlxprobe.protocol.facts.data import ConstantLevel
 from mlxprobe.protocol.facts.gradients import FirstGradient
 from mlxprobe.protocol.facts.losses import LossShare, Supervision, TwoClasses, Worth
 from mlxprobe.protocol.facts.updates import AnotherTraining, FirstUpdate, GradientsUnused, Resumed
-from mlxprobe.values.measures import steps_done, still
-from mlxprobe.values.observation import Observation, Sighting
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.measures import steps_done, still
+from mlxprobe.schema.observation import Observation, Sighting
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 
 ENOUGH_LOSSES = 20
 FALLS = 0.05  # whatever its scatter, where nothing tells that it is to fall

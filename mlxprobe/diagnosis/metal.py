@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from mlxprobe.values.measures import duration
-from mlxprobe.values.observation import Observation
-from mlxprobe.values.record import Remark
+from mlxprobe.schema.measures import duration
+from mlxprobe.schema.observation import Observation
+from mlxprobe.schema.record import Remark
 
 NEVER_RUN = "written from documentation and public threads; never run on Metal"
 LONG_STEP_S = 5.0  # the watchdog's time is not documented; threads speak of about five seconds, and of less

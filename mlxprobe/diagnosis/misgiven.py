@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from mlxprobe.diagnosis.registry import rule
 from mlxprobe.protocol.facts.losses import WronglyGiven
-from mlxprobe.values.observation import Observation
-from mlxprobe.values.record import Finding
+from mlxprobe.schema.observation import Observation
+from mlxprobe.schema.record import Finding
 
 GIVEN = {
     "no shares": "nn.losses.cross_entropy takes one true class for each row, or rows that sum to 1: {share:.0%} of "

@@ -13,8 +13,8 @@ from mlxprobe.protocol.facts.gradients import FirstGradient, NotLookedAt
 from mlxprobe.protocol.facts.losses import LossGraphSeen
 from mlxprobe.protocol.facts.models import CausalityTested, LossNotRepeated
 from mlxprobe.protocol.facts.updates import FirstUpdate
-from mlxprobe.values.measures import counted, steps_done
-from mlxprobe.values.observation import Observation
+from mlxprobe.schema.measures import counted, steps_done
+from mlxprobe.schema.observation import Observation
 
 
 def _gradients(seen: Observation) -> str:

@@ -8,10 +8,10 @@ from mlxprobe.diagnosis.registry import finding, rule, seen_at
 from mlxprobe.protocol.facts.data import InputGrows
 from mlxprobe.protocol.facts.models import RowByRow
 from mlxprobe.protocol.facts.work import EvaluatedWithin, HugeGraph, LossBroadcast, Piecemeal, Promoted
-from mlxprobe.values.measures import megabytes
-from mlxprobe.values.observation import Observation
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.measures import megabytes
+from mlxprobe.schema.observation import Observation
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 
 ROWS = 64  # of a batch, each with a call of its own: fewer are a note
 

@@ -9,10 +9,10 @@ from mlxprobe.diagnosis.registry import finding, listed, place, rule
 from mlxprobe.protocol.facts.files import SavedNotFinite
 from mlxprobe.protocol.facts.gradients import FirstGradient, GradientNotFinite, GradientsRecovered
 from mlxprobe.protocol.facts.losses import EvaluationNotFinite, LossNotFinite, NotFiniteOrigin
-from mlxprobe.values.losses import first_bad, first_lasting
-from mlxprobe.values.observation import Observation, Sighting
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.losses import first_bad, first_lasting
+from mlxprobe.schema.observation import Observation, Sighting
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 
 Symptom = tuple[str, int, Severity, tuple[str, int]]  # what was seen, of which gradient call, how grave, where
 HALF_ENDS = {"float16": "65,504", "bfloat16": "3.4e38", "float32": "3.4e38"}

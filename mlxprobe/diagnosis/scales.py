@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from mlxprobe.diagnosis.registry import finding, findings_from_facts, rule, seen_at
 from mlxprobe.protocol.facts.data import BytesWrapAround, OtherScale, StandardisedAlone
 from mlxprobe.protocol.facts.losses import ScaleInverted, TargetsOutOfReach
-from mlxprobe.values.observation import Observation
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.observation import Observation
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 
 CENTRED, SHIFTED = 0.3, 2.0  # mean, in deviations
 FAR, MANY = 10.0, 8  # deviations of the training's; numbers of a row

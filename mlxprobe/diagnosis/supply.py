@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from mlxprobe.diagnosis.registry import finding, rule
 from mlxprobe.protocol.facts.data import UsedUp, WrittenTo
-from mlxprobe.values.observation import Observation
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.observation import Observation
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 
 
 @finding("MP313", "used-up-data", Severity.WARNING)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
 
+from mlxprobe.cluster.place import Place
 from mlxprobe.fuzz.case import Case
 from mlxprobe.fuzz.contents import contents
 from mlxprobe.fuzz.inside.packed import packed
@@ -18,12 +19,11 @@ from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.plans.source import keywords
 from mlxprobe.fuzz.reference import moving
 from mlxprobe.fuzz.second import JAX
-from mlxprobe.machines.place import Place
+from mlxprobe.schema.observation import Environment, Limits, Observation, Program
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
 from mlxprobe.supervisor.scratch import Scratch
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Environment, Limits, Observation, Program
 
 Seen = dict[str, Any]
 SIZE = 25  # programs, at most: starting a process takes as long as some dozens of cases

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.values.observation import Value
+from mlxprobe.schema.observation import Value
 
 FLOATS = ("float32", "float16", "bfloat16")
 SIGNED = ("int8", "int16", "int32", "int64")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxprobe.values.observation import Value
+from mlxprobe.schema.observation import Value
 
 UNSUPPORTED = (
     "not implemented",

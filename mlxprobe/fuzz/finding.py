@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlxprobe.fuzz.case import Case
-from mlxprobe.values.observation import Environment, Value
+from mlxprobe.schema.observation import Environment, Value
 
 FUZZ_SCHEMA_VERSION = 2
 

@@ -19,7 +19,7 @@ from hypothesis.internal.conjecture.providers import HypothesisProvider
 from mlxprobe.fuzz.case import CALLS, TRAINING, Case, Step
 from mlxprobe.fuzz.operations import OPERATIONS, Operation
 from mlxprobe.fuzz.strategies import Draw, Drawn
-from mlxprobe.values.errors import UsageError
+from mlxprobe.schema.errors import UsageError
 
 ATTEMPTS = 20
 DEEPEST = 5  # further calls

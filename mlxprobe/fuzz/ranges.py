@@ -11,8 +11,8 @@ from mlxprobe.fuzz.case import Case
 from mlxprobe.fuzz.discrepancy import FATAL, ROUGH
 from mlxprobe.fuzz.finding import Finding, Range
 from mlxprobe.fuzz.oracles import OTHER, Judge
+from mlxprobe.schema.errors import BrokenReleaseError, NoWheelError, UnmetRequirementError
 from mlxprobe.upgrade.bisect_search import Answer, Bisection
-from mlxprobe.values.errors import BrokenReleaseError, NoWheelError, UnmetRequirementError
 
 ASKED = 2  # times that a release is asked before it is said not to show something
 

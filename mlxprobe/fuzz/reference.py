@@ -13,7 +13,7 @@ from mlxprobe.fuzz.case import Array, Case, Step
 from mlxprobe.fuzz.contents import Numbers, contents
 from mlxprobe.fuzz.operations import OPERATIONS, Operation
 from mlxprobe.fuzz.operations.registry import Reference
-from mlxprobe.values.observation import Value
+from mlxprobe.schema.observation import Value
 
 UNIT = {"float64": 2.0**-53, "float32": 2.0**-24, "complex64": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
 LARGEST = {"float16": 65504.0, "bfloat16": 3.38e38, "float32": 3.4e38, "complex64": 3.4e38}

@@ -15,9 +15,9 @@ from typing import Any
 
 from mlxprobe.agent.life import carry
 from mlxprobe.agent.wrapping.imports import is_watched
-from mlxprobe.platform import inside
-from mlxprobe.running.beside import Beside, logged, present
-from mlxprobe.values.errors import ProbeError
+from mlxprobe.runner.beside import Beside, logged, present
+from mlxprobe.schema.errors import ProbeError
+from mlxprobe.system import inside
 
 MAGIC = "%%watch"
 ZMQ = "ZMQ"  # how the threads are called that carry the kernel's messages

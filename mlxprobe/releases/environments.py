@@ -21,14 +21,14 @@ from pathlib import Path
 
 import msgspec
 
-from mlxprobe.platform import NAME
 from mlxprobe.releases.damage import damaged
 from mlxprobe.releases.index import Release
 from mlxprobe.releases.installing import install, python_of
+from mlxprobe.schema.errors import BrokenReleaseError, DiedImportingError, ProbeError
+from mlxprobe.schema.observation import Environment, Value
 from mlxprobe.settings.table import cache_folder
 from mlxprobe.supervisor import interpreter
-from mlxprobe.values.errors import BrokenReleaseError, DiedImportingError, ProbeError
-from mlxprobe.values.observation import Environment, Value
+from mlxprobe.system import NAME
 
 DESCRIPTION = "mlxprobe.json"
 FORMAT = "2"  # of the description: versions of mlxprobe that read another have environments of their own

@@ -14,9 +14,9 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from mlxprobe.platform import MAC
-from mlxprobe.values.errors import ProbeError, UsageError
-from mlxprobe.values.observation import Value
+from mlxprobe.schema.errors import ProbeError, UsageError
+from mlxprobe.schema.observation import Value
+from mlxprobe.system import MAC
 
 ACCEPTED = "a release (0.31.2), mlx==0.31.2, a range (>=0.30,<0.32), latest, current, a wheel file, or python=PATH"
 PYTHON = "python="

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlxprobe.platform import MAC
 from mlxprobe.releases import damage
 from mlxprobe.releases.index import Release
-from mlxprobe.values.errors import NoWheelError, ProbeError, UnmetRequirementError
+from mlxprobe.schema.errors import NoWheelError, ProbeError, UnmetRequirementError
+from mlxprobe.system import MAC
 
 BUILD_WITHIN_S = 600
 NO_WHEEL = r"\bmlx(-\w+)*(\[[^\]]*\])?=={version} has no wheels with a matching"  # as uv's resolver says it

@@ -3,8 +3,8 @@
 import importlib
 from collections.abc import Callable
 
-from mlxprobe.values.files import encode
-from mlxprobe.values.record import Record
+from mlxprobe.schema.files import encode
+from mlxprobe.schema.record import Record
 
 
 def _format(file: str) -> Callable[[Record], str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from mlxprobe.reports.diagnosis import headline, place
 from mlxprobe.reports.families import ORDER, Family, families
 from mlxprobe.reports.verdicts import fails, grave, verdict
-from mlxprobe.running.selection import own_place, relative
-from mlxprobe.values.record import ProgramRecord, Record
-from mlxprobe.values.texts import one_line, plain
-from mlxprobe.values.together import said_once
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.runner.selection import own_place, relative
+from mlxprobe.schema.record import ProgramRecord, Record
+from mlxprobe.schema.texts import one_line, plain
+from mlxprobe.schema.together import said_once
+from mlxprobe.schema.vocabulary import Severity
 
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 

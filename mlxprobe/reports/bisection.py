@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mlxprobe.reports.words import finished
+from mlxprobe.schema.measures import counted
 from mlxprobe.upgrade.bisect import Found
-from mlxprobe.values.measures import counted
 
 MARKS = {"good": "✓", "bad": "✗", "skip": "–", "": "·"}
 

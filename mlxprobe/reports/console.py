@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from mlxprobe.reports.words import trimmed
-from mlxprobe.values.texts import lines
+from mlxprobe.schema.texts import lines
 
 
 class SafeConsole(Console):

@@ -16,14 +16,14 @@ from mlxprobe.reports.console import printed
 from mlxprobe.reports.families import families, unchecked
 from mlxprobe.reports.hanging import Hanging
 from mlxprobe.reports.verdicts import fails, grave, interrupted, verdict
-from mlxprobe.running.selection import relative, source_of
-from mlxprobe.values.losses import trainings
-from mlxprobe.values.measures import counted, duration, is_users, megabytes, native_call
-from mlxprobe.values.observation import Stack
-from mlxprobe.values.record import Finding, ProgramRecord, Record
-from mlxprobe.values.texts import one_line, plain
-from mlxprobe.values.together import heading, said_once
-from mlxprobe.values.vocabulary import Outcome, Severity
+from mlxprobe.runner.selection import relative, source_of
+from mlxprobe.schema.losses import trainings
+from mlxprobe.schema.measures import counted, duration, is_users, megabytes, native_call
+from mlxprobe.schema.observation import Stack
+from mlxprobe.schema.record import Finding, ProgramRecord, Record
+from mlxprobe.schema.texts import one_line, plain
+from mlxprobe.schema.together import heading, said_once
+from mlxprobe.schema.vocabulary import Outcome, Severity
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
 FRAMES = 20

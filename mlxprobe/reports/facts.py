@@ -6,10 +6,10 @@ import math
 import statistics
 from collections.abc import Iterable, Iterator
 
-from mlxprobe.values.losses import trainings
-from mlxprobe.values.measures import counted, megabytes
-from mlxprobe.values.record import ProgramRecord
-from mlxprobe.values.sheet import Model, Optimizer, Sheet
+from mlxprobe.schema.losses import trainings
+from mlxprobe.schema.measures import counted, megabytes
+from mlxprobe.schema.record import ProgramRecord
+from mlxprobe.schema.sheet import Model, Optimizer, Sheet
 
 MOST = 4  # shapes, functions and files that are named
 SETTINGS = ("momentum",)  # of an optimizer, that are named

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from mlxprobe.values.measures import counted
-from mlxprobe.values.record import Finding, ProgramRecord
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.measures import counted
+from mlxprobe.schema.record import Finding, ProgramRecord
+from mlxprobe.schema.vocabulary import Severity
 
 ORDER = list(Severity)
 FEW = 2  # reasons that are told beside the commonest

@@ -9,8 +9,8 @@ import msgspec
 from mlxprobe.fuzz.finding import Finding, FuzzReport
 from mlxprobe.reports.markdown import table
 from mlxprobe.reports.words import finished
-from mlxprobe.values.files import finite
-from mlxprobe.values.measures import counted
+from mlxprobe.schema.files import finite
+from mlxprobe.schema.measures import counted
 
 TRAINED = ("nn.", "init.", "optimizers.")
 HELD = {  # what was held against what

@@ -13,10 +13,10 @@ from mlxprobe.reports.annotations import command
 from mlxprobe.reports.junit import clean
 from mlxprobe.reports.markdown import table
 from mlxprobe.reports.words import finished
+from mlxprobe.schema.measures import counted
+from mlxprobe.schema.observation import Environment, Value
+from mlxprobe.schema.texts import inline
 from mlxprobe.upgrade.changes import Change, Comparison, regressions
-from mlxprobe.values.measures import counted
-from mlxprobe.values.observation import Environment, Value
-from mlxprobe.values.texts import inline
 
 GATE_SCHEMA_VERSION = 1
 MARKS = {Change.REGRESSION: "✗", Change.CANNOT_TELL: "?", Change.CHANGED: "~", Change.FIXED: "+", Change.SAME: "="}

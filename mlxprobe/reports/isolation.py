@@ -12,11 +12,11 @@ from rich.text import Text
 
 from mlxprobe.reports import sheet, words
 from mlxprobe.reports.markdown import cell
-from mlxprobe.running.isolation import Isolation, Trial, idle
+from mlxprobe.runner.isolation import Isolation, Trial, idle
+from mlxprobe.schema.files import finite
+from mlxprobe.schema.texts import inline
+from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.upgrade.quantities import peak_bytes, usual_step_s
-from mlxprobe.values.files import finite
-from mlxprobe.values.texts import inline
-from mlxprobe.values.vocabulary import Outcome
 
 
 def renderable(found: Isolation) -> RenderableType:

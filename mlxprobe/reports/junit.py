@@ -10,8 +10,8 @@ import xml.etree.ElementTree as ET
 
 from mlxprobe.reports import diagnosis, verdicts, words
 from mlxprobe.reports.families import unchecked
-from mlxprobe.values.record import ProgramRecord, Record
-from mlxprobe.values.vocabulary import Outcome
+from mlxprobe.schema.record import ProgramRecord, Record
+from mlxprobe.schema.vocabulary import Outcome
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

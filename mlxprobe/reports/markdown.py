@@ -8,11 +8,11 @@ from mlxprobe.reports import ranks, words
 from mlxprobe.reports.diagnosis import headline
 from mlxprobe.reports.families import unchecked
 from mlxprobe.reports.verdicts import summary, verdict
-from mlxprobe.values.record import ProgramRecord, Record
-from mlxprobe.values.texts import inline
-from mlxprobe.values.together import said_once
-from mlxprobe.values.versions import USERS
-from mlxprobe.values.vocabulary import Role
+from mlxprobe.schema.record import ProgramRecord, Record
+from mlxprobe.schema.texts import inline
+from mlxprobe.schema.together import said_once
+from mlxprobe.schema.versions import USERS
+from mlxprobe.schema.vocabulary import Role
 
 VARIANT = ("variant", "role", "documented")
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from mlxprobe.reports.markdown import table
 from mlxprobe.reports.words import finished
+from mlxprobe.schema.record import ProgramRecord
+from mlxprobe.schema.texts import inline
 from mlxprobe.upgrade.matrix import WITHOUT, Matrix, along, cell, encode, labels, rows
-from mlxprobe.values.record import ProgramRecord
-from mlxprobe.values.texts import inline
 
 CHANGED = "▸"
 WIDTH = 80

@@ -14,7 +14,7 @@ from mlxprobe.diagnosis import Rule
 from mlxprobe.diagnosis.errors import Known, address
 from mlxprobe.diagnosis.metal import FACTS, NEVER_RUN
 from mlxprobe.reports.code import side_by_side
-from mlxprobe.values.vocabulary import Outcome, Role
+from mlxprobe.schema.vocabulary import Outcome, Role
 
 
 def scenario(entry: Entry, variants: Iterable[Variant], width: int) -> RenderableType:

@@ -11,11 +11,11 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from mlxprobe.diagnosis.ranks.standings import Standing, alike, standings
-from mlxprobe.values.again import jobs, observation
-from mlxprobe.values.measures import duration
-from mlxprobe.values.record import ProgramRecord
-from mlxprobe.values.texts import one_line
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.again import jobs, observation
+from mlxprobe.schema.measures import duration
+from mlxprobe.schema.record import ProgramRecord
+from mlxprobe.schema.texts import one_line
+from mlxprobe.schema.vocabulary import Severity
 
 if TYPE_CHECKING:
     from rich.table import Table

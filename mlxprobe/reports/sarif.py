@@ -11,13 +11,13 @@ from typing import Any
 from mlxprobe.diagnosis import RULES, Rule
 from mlxprobe.reports.families import cause_among, ordered
 from mlxprobe.reports.verdicts import verdict
-from mlxprobe.running.selection import identity, own_place, relative, source_of
-from mlxprobe.values.files import finite
-from mlxprobe.values.observation import Place
-from mlxprobe.values.record import Finding, ProgramRecord, Record, Unchecked
-from mlxprobe.values.texts import one_line, plain
-from mlxprobe.values.together import said_once
-from mlxprobe.values.vocabulary import Outcome
+from mlxprobe.runner.selection import identity, own_place, relative, source_of
+from mlxprobe.schema.files import finite
+from mlxprobe.schema.observation import Place
+from mlxprobe.schema.record import Finding, ProgramRecord, Record, Unchecked
+from mlxprobe.schema.texts import one_line, plain
+from mlxprobe.schema.together import said_once
+from mlxprobe.schema.vocabulary import Outcome
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "mlxprobeFinding/v1"

@@ -10,9 +10,9 @@ from rich.text import Text
 from mlxprobe.reports import ranks, words
 from mlxprobe.reports.console import printed
 from mlxprobe.reports.verdicts import summary
-from mlxprobe.values.record import ProgramRecord, Record
-from mlxprobe.values.texts import one_line
-from mlxprobe.values.vocabulary import Outcome, Role
+from mlxprobe.schema.record import ProgramRecord, Record
+from mlxprobe.schema.texts import one_line
+from mlxprobe.schema.vocabulary import Outcome, Role
 
 STYLES = {Outcome.PASS: "green", Outcome.UNJUDGED: "magenta", Outcome.SKIPPED: "dim"}
 

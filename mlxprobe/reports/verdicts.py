@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from mlxprobe.reports import words
 from mlxprobe.reports.families import ORDER
 from mlxprobe.reports.words import observed
-from mlxprobe.values.measures import counted
-from mlxprobe.values.record import ProgramRecord, Remark
-from mlxprobe.values.texts import one_line
-from mlxprobe.values.vocabulary import Outcome, Severity
+from mlxprobe.schema.measures import counted
+from mlxprobe.schema.record import ProgramRecord, Remark
+from mlxprobe.schema.texts import one_line
+from mlxprobe.schema.vocabulary import Outcome, Severity
 
 
 def verdict(one: ProgramRecord) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from mlxprobe.reports.families import families
-from mlxprobe.values.measures import counted
-from mlxprobe.values.record import ProgramRecord, Record
-from mlxprobe.values.texts import lines
-from mlxprobe.values.vocabulary import Outcome, Role
+from mlxprobe.schema.measures import counted
+from mlxprobe.schema.record import ProgramRecord, Record
+from mlxprobe.schema.texts import lines
+from mlxprobe.schema.vocabulary import Outcome, Role
 
 _ENDS = re.compile(r"(?:[ \t]|\x1b\[[0-9;]*m)+$", re.MULTILINE)
 

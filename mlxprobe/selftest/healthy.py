@@ -9,15 +9,15 @@ from pathlib import Path
 
 import msgspec
 
-from mlxprobe.running.listening import doing
-from mlxprobe.running.runner import Runner
-from mlxprobe.running.schedule import Task
-from mlxprobe.running.watching import Watch
-from mlxprobe.values.program import Program
-from mlxprobe.values.record import ProgramRecord
-from mlxprobe.values.together import whole
-from mlxprobe.values.versions import HEALTHY
-from mlxprobe.values.vocabulary import Outcome, Role, Severity
+from mlxprobe.runner.listening import doing
+from mlxprobe.runner.runner import Runner
+from mlxprobe.runner.schedule import Task
+from mlxprobe.runner.watching import Watch
+from mlxprobe.schema.program import Program
+from mlxprobe.schema.record import ProgramRecord
+from mlxprobe.schema.together import whole
+from mlxprobe.schema.versions import HEALTHY
+from mlxprobe.schema.vocabulary import Outcome, Role, Severity
 
 TITLE = "Training loops without a fault, under `mlxprobe watch`"
 FOLDER = Path(__file__).parent / "programs" / "healthy"

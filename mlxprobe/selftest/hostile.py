@@ -14,14 +14,14 @@ import msgspec
 import psutil
 
 from mlxprobe.diagnosis import diagnose
-from mlxprobe.running.runner import Runner
-from mlxprobe.running.schedule import Task
+from mlxprobe.runner.runner import Runner
+from mlxprobe.runner.schedule import Task
+from mlxprobe.schema.files import row
+from mlxprobe.schema.observation import Limits, Observation, Program
+from mlxprobe.schema.record import Expectation, ProgramRecord, Verdict
+from mlxprobe.schema.versions import HOSTILE
+from mlxprobe.schema.vocabulary import HangKind, Outcome
 from mlxprobe.supervisor.watch import HELD_S
-from mlxprobe.values.files import row
-from mlxprobe.values.observation import Limits, Observation, Program
-from mlxprobe.values.record import Expectation, ProgramRecord, Verdict
-from mlxprobe.values.versions import HOSTILE
-from mlxprobe.values.vocabulary import HangKind, Outcome
 from mlxprobe.verdict.judge import judge
 
 TITLE = "Programs that hang, crash, flood and escape"

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from mlxprobe.running.runner import Runner
-from mlxprobe.running.schedule import Task
-from mlxprobe.values.record import ProgramRecord
-from mlxprobe.values.versions import OVERHEAD
-from mlxprobe.values.vocabulary import Outcome, Role
+from mlxprobe.runner.runner import Runner
+from mlxprobe.runner.schedule import Task
+from mlxprobe.schema.record import ProgramRecord
+from mlxprobe.schema.versions import OVERHEAD
+from mlxprobe.schema.vocabulary import Outcome, Role
 
 TITLE = "What watching costs a step"
 SHORT_STEPS = str(Path(__file__).parent / "programs" / "short_steps.py")

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from mlxprobe.catalogue import scenarios
 from mlxprobe.catalogue.scenarios import Entry
-from mlxprobe.machines.place import Here
-from mlxprobe.running.runner import Runner
-from mlxprobe.running.schedule import Task, flat, scenario_tasks, side_by_side
+from mlxprobe.cluster.place import Here
+from mlxprobe.runner.runner import Runner
+from mlxprobe.runner.schedule import Task, flat, scenario_tasks, side_by_side
+from mlxprobe.schema.record import ProgramRecord
+from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.selftest import healthy, hostile, overhead
-from mlxprobe.values.record import ProgramRecord
-from mlxprobe.values.vocabulary import Outcome
 
 
 @dataclass(frozen=True)

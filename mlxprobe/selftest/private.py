@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 import mlxprobe
-from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity, Whose
+from mlxprobe.schema.vocabulary import HangKind, Outcome, Role, Severity, Whose
 
 HOME, USER, HOST = "~", "<user>", "<host>"
 HOMES = re.compile(r"""/(?:home|Users)/(?:[^/\s"':]+(?:\ [^/\s"':]+){1,2}(?=/)|[^/\s"':]+)""")  # of up to three words

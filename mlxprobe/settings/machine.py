@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxprobe.platform.system import system
+from mlxprobe.system.system import system
 
 SHARE = 0.4  # of the memory, where a limit is needed and nobody has set one
 

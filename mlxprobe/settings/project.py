@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mlxprobe.schema.errors import UsageError
 from mlxprobe.settings.checks import shown
-from mlxprobe.values.errors import UsageError
 
 
 def project_table(start: Path) -> tuple[Path | None, dict[str, Any]]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mlxprobe.platform import MAC, PORTABLE, VARIABLE
+from mlxprobe.schema.errors import UsageError
 from mlxprobe.settings.address import RIGHT, Address, address
 from mlxprobe.settings.checks import choice, folder, folders, is_path, packages, seconds, shown, size, whole
 from mlxprobe.settings.project import project_table
-from mlxprobe.values.errors import UsageError
+from mlxprobe.system import MAC, PORTABLE, VARIABLE
 
 
 class Setting(NamedTuple):

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, TypeAlias
 import psutil
 
 from mlxprobe.agent.code.roots import INSTALLED, LIBRARY, PACKAGE, Roots
-from mlxprobe.platform.interface import Thread
-from mlxprobe.platform.system import system
-from mlxprobe.values.live import Connection
+from mlxprobe.schema.live import Connection
+from mlxprobe.system.interface import Thread
+from mlxprobe.system.system import system
 
 MOST_CONNECTIONS = 32
 NO_TIME = (0, 0)

@@ -10,7 +10,8 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 
-from mlxprobe.platform.system import system
+from mlxprobe.schema.live import Looked
+from mlxprobe.schema.observation import Stack
 from mlxprobe.supervisor import anatomy
 from mlxprobe.supervisor.anatomy import Readings
 from mlxprobe.supervisor.film import Film
@@ -21,8 +22,7 @@ from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.spied import MISSING, Spied, in_mlx
 from mlxprobe.supervisor.strangers import MOST, Strangers
 from mlxprobe.supervisor.suspicion import SOON, Suspicion
-from mlxprobe.values.live import Looked
-from mlxprobe.values.observation import Stack
+from mlxprobe.system.system import system
 
 POLL_S = 0.05
 LONGEST_TURN_S = 0.25

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mlxprobe.agent.wire.shared import BOX_FILE, BOX_ROW
-from mlxprobe.values.observation import Collective
+from mlxprobe.schema.observation import Collective
 
 if TYPE_CHECKING:
     from mlxprobe.supervisor.events import EventLog

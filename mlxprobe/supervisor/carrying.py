@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlxprobe.platform.system import system
-from mlxprobe.values.errors import ProbeError, UsageError
+from mlxprobe.schema.errors import ProbeError, UsageError
+from mlxprobe.system.system import system
 
 PACKAGES = str(Path(__file__).parents[2])
 COME = """import sys

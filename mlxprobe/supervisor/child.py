@@ -19,15 +19,15 @@ from mlxprobe.agent.wire.shared import (
     PATH_VARIABLE,
     SUPERVISOR_VARIABLE,
 )
-from mlxprobe.platform.kin import kin
+from mlxprobe.schema.errors import ProbeError
+from mlxprobe.schema.program import Program
+from mlxprobe.schema.texts import masked
 from mlxprobe.supervisor import wardens
 from mlxprobe.supervisor.orders import order
 from mlxprobe.supervisor.pipes import OWN_STDERR, TAIL_BYTES, ReadEnd, tail_of, written
 from mlxprobe.supervisor.sweep import sweep
 from mlxprobe.supervisor.watched import Watched
-from mlxprobe.values.errors import ProbeError
-from mlxprobe.values.program import Program
-from mlxprobe.values.texts import masked
+from mlxprobe.system.kin import kin
 
 AGENT = Path(__file__).parents[1] / "agent" / "__main__.py"
 CARRIED = AGENT.with_name("carried")
@@ -231,7 +231,7 @@ class Child(Watched):
 
 def _command(pid: int) -> str:
     """Return the first words of a process's command."""
-    from mlxprobe.platform.system import system  # what a start need not wait for
+    from mlxprobe.system.system import system  # what a start need not wait for
 
     words = " ".join(masked(system.command(pid)))
     return words if len(words) <= COMMAND_CHARACTERS else f"{words[:COMMAND_CHARACTERS]} …"

@@ -11,8 +11,8 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from mlxprobe.platform.interface import ASLEEP, Thread
-from mlxprobe.platform.system import system
+from mlxprobe.system.interface import ASLEEP, Thread
+from mlxprobe.system.system import system
 
 WANTED = 0.6  # of a processor, used or waited for
 CARRIES_S = 0.25  # of a processor: 8 MB take a tenth of it

@@ -13,10 +13,7 @@ from mlxprobe.agent.code.roots import Roots
 from mlxprobe.agent.wire.shared import COLLECTIVE, COLLECTIVE_FLAGS
 from mlxprobe.protocol.fact import Fact, MalformedFactError, decoded
 from mlxprobe.protocol.facts.gradients import FirstGradient
-from mlxprobe.supervisor.boxes import later
-from mlxprobe.supervisor.feed import Feed
-from mlxprobe.supervisor.thin import thin
-from mlxprobe.values.observation import (
+from mlxprobe.schema.observation import (
     Collective,
     MlxSample,
     Process,
@@ -26,9 +23,12 @@ from mlxprobe.values.observation import (
     Sighting,
     Step,
 )
-from mlxprobe.values.sheet import Sheet
-from mlxprobe.values.texts import masked
-from mlxprobe.values.vocabulary import Whose
+from mlxprobe.schema.sheet import Sheet
+from mlxprobe.schema.texts import masked
+from mlxprobe.schema.vocabulary import Whose
+from mlxprobe.supervisor.boxes import later
+from mlxprobe.supervisor.feed import Feed
+from mlxprobe.supervisor.thin import thin
 
 NO_PROGRESS = {"memory", "collectives", "site", "kind", "seen", "held"}  # they come of themselves, or because we asked
 MOST_COLLECTIVES = 2000

@@ -12,10 +12,10 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from mlxprobe.schema.live import Scope, proves
 from mlxprobe.supervisor import anatomy
 from mlxprobe.supervisor.native import program
 from mlxprobe.supervisor.scratch import Scratch
-from mlxprobe.values.live import Scope, proves
 
 RATE = 200
 LASTS_S = 1

@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
-from mlxprobe.platform import MAC
+from mlxprobe.schema.errors import DiedImportingError, MissingEnvironmentError, UsageError
+from mlxprobe.schema.observation import Environment
 from mlxprobe.supervisor.child import AGENT
 from mlxprobe.supervisor.pythons import OLDEST, Python
-from mlxprobe.values.errors import DiedImportingError, MissingEnvironmentError, UsageError
-from mlxprobe.values.observation import Environment
+from mlxprobe.system import MAC
 
 ANSWER_WITHIN_S = 60
 VERSION = "import sys; print('.'.join(map(str, sys.version_info[:3])))"  # every Python can read it

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import psutil
 
-from mlxprobe.platform.system import system
+from mlxprobe.system.system import system
 
 if TYPE_CHECKING:
     from mlxprobe.supervisor.events import EventLog

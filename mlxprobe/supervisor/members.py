@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
+from mlxprobe.schema.observation import Stack
 from mlxprobe.supervisor.crew import Spent
-from mlxprobe.values.observation import Stack
 
 
 class Begun(Protocol):

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from mlxprobe.platform.interface import Inner, Native
-from mlxprobe.platform.system import system
-from mlxprobe.values.observation import Frame, Stack
+from mlxprobe.schema.observation import Frame, Stack
+from mlxprobe.system.interface import Inner, Native
+from mlxprobe.system.system import system
 
 WITHIN_S = 2.0  # for all processes of a tree together
 TRIES, TRY_S = 40, 0.002

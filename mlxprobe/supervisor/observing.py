@@ -14,10 +14,10 @@ from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts import processes
 from mlxprobe.protocol.facts.losses import Supervision
 from mlxprobe.protocol.facts.work import EventLost
+from mlxprobe.schema.again import jobs
+from mlxprobe.schema.observation import Environment, Observation, Sample, Sighting, Silence
+from mlxprobe.schema.sheet import Sheet
 from mlxprobe.supervisor import boxes
-from mlxprobe.values.again import jobs
-from mlxprobe.values.observation import Environment, Observation, Sample, Sighting, Silence
-from mlxprobe.values.sheet import Sheet
 
 if TYPE_CHECKING:
     from mlxprobe.supervisor.events import EventLog

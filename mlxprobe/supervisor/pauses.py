@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from mlxprobe.values.observation import Step
+from mlxprobe.schema.observation import Step
 
 LEAST_S = 5.0  # less is a busy machine
 CPU_SHARE = 0.1  # more of it, and it was we who were busy

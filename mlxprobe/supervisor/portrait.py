@@ -8,14 +8,14 @@ from typing import Any
 
 import psutil
 
-from mlxprobe.platform.system import system
+from mlxprobe.schema.live import LiveProcess, LiveThread
+from mlxprobe.schema.texts import masked
 from mlxprobe.supervisor import anatomy
 from mlxprobe.supervisor.anatomy import Reading, Readings
 from mlxprobe.supervisor.film import Film
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.spied import MLX, PROGRESS, Spied, in_mlx
-from mlxprobe.values.live import LiveProcess, LiveThread
-from mlxprobe.values.texts import masked
+from mlxprobe.system.system import system
 
 
 class Sitter:

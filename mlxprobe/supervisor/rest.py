@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlxprobe.platform.interface import ASLEEP, READY, Thread
+from mlxprobe.system.interface import ASLEEP, READY, Thread
 
 
 class Rest:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection, Iterable
 
 import psutil
 
-from mlxprobe.platform.interface import Thread
-from mlxprobe.platform.system import system
+from mlxprobe.schema.observation import Sample
 from mlxprobe.supervisor.thin import thin
-from mlxprobe.values.observation import Sample
+from mlxprobe.system.interface import Thread
+from mlxprobe.system.system import system
 
 SAMPLE_S = 0.05
 RESCAN_S = 0.25

@@ -16,7 +16,7 @@ import threading
 import zlib
 from pathlib import Path
 
-from mlxprobe.values.errors import ProbeError
+from mlxprobe.schema.errors import ProbeError
 
 ATTEMPTS = 10
 _once = threading.Lock()

@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from mlxprobe.agent.code.roots import Roots
-from mlxprobe.platform.system import system
+from mlxprobe.schema.observation import Frame, Stack
+from mlxprobe.schema.vocabulary import Whose
 from mlxprobe.supervisor.native import TRIES, calls_of, program
 from mlxprobe.supervisor.patience import Patience
-from mlxprobe.values.observation import Frame, Stack
-from mlxprobe.values.vocabulary import Whose
+from mlxprobe.system.system import system
 
 WITHIN_S = 1.0  # for all processes at one look, while py-spy has a processor
 WAIT_S = 0.02

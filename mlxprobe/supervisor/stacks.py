@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from mlxprobe.agent.code.roots import AGENT, Roots
 from mlxprobe.agent.wire.shared import ASK_FILE, STACK_SIGNAL, STACKS_END, STACKS_FILE, THEIRS
+from mlxprobe.schema.vocabulary import Whose
 from mlxprobe.supervisor.patience import LOOK_S, Patience
-from mlxprobe.values.vocabulary import Whose
 
 if TYPE_CHECKING:
-    from mlxprobe.platform.interface import Platform
-    from mlxprobe.values.observation import Frame, Stack
+    from mlxprobe.schema.observation import Frame, Stack
+    from mlxprobe.system.interface import Platform
 
 WAIT_S = 0.3  # for all processes together
 LAST_WAIT_S = 0.4  # when nothing is left to lose
@@ -207,14 +207,14 @@ def signal_to(pid: int) -> None:
 
 
 def _system() -> Platform:
-    from mlxprobe.platform.system import system  # which no program's start waits for
+    from mlxprobe.system.system import system  # which no program's start waits for
 
     return system
 
 
 def parse(text: str, pid: int, roots: Roots) -> list[Stack]:
     """Read faulthandler's report into stacks, the agent's own thread and frames left out."""
-    from mlxprobe.values.observation import Frame, Stack  # which no program's start waits for
+    from mlxprobe.schema.observation import Frame, Stack  # which no program's start waits for
 
     stacks: list[Stack] = []
     thread = ""

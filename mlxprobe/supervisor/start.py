@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from mlxprobe.schema.errors import UsageError
+from mlxprobe.schema.program import Program
 from mlxprobe.supervisor import jit
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.scratch import Scratch
 from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.watched import Watched
-from mlxprobe.values.errors import UsageError
-from mlxprobe.values.program import Program
 
 
 class Started(NamedTuple):

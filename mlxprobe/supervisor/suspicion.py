@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from mlxprobe.platform.interface import STOPPED
-from mlxprobe.platform.system import system
+from mlxprobe.schema.observation import Silence, Stack
+from mlxprobe.schema.vocabulary import HangKind
 from mlxprobe.supervisor.crew import Crew, Spent
 from mlxprobe.supervisor.members import Begun, Members, Taker
 from mlxprobe.supervisor.native import with_native
 from mlxprobe.supervisor.rest import Rest
 from mlxprobe.supervisor.sample import TreeSampler
 from mlxprobe.supervisor.stacks import lines_of
-from mlxprobe.values.observation import Silence, Stack
-from mlxprobe.values.vocabulary import HangKind
+from mlxprobe.system.interface import STOPPED
+from mlxprobe.system.system import system
 
 FIRST_SHARE = 0.25  # of the limit, after which ranks are looked at first
 REST_SHARE = 0.25  # of the limit: what a tree has slept through, at the least, when it is told to be dead

@@ -19,8 +19,8 @@ import select
 import signal
 import time
 
-from mlxprobe.platform.kin import kin
 from mlxprobe.supervisor.orders import ordered
+from mlxprobe.system.kin import kin
 
 TYPE_CHECKING = False  # as `typing` has it, for which a warden would wait
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.platform.system import system
+from mlxprobe.schema.observation import Limits, Observation, Program, Silence
 from mlxprobe.supervisor import jit
 from mlxprobe.supervisor.events import EventLog
 from mlxprobe.supervisor.observing import keeping, observed
@@ -18,7 +18,7 @@ from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.start import Started, started
 from mlxprobe.supervisor.suspicion import Suspicion
 from mlxprobe.supervisor.watched import Watched
-from mlxprobe.values.observation import Limits, Observation, Program, Silence
+from mlxprobe.system.system import system
 
 POLL_S = 0.025
 HURRY_S = 0.01  # between looks at a program that is about to reach its memory limit

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from mlxprobe.running.programs import ASPECTS
+from mlxprobe.runner.programs import ASPECTS
+from mlxprobe.schema.errors import UsageError
+from mlxprobe.schema.observation import Value
 from mlxprobe.settings.checks import shown
 from mlxprobe.upgrade.changes import IMPORT, Comparison
-from mlxprobe.values.errors import UsageError
-from mlxprobe.values.observation import Value
 
 RIGHT = "PROGRAM[:WHAT]=REASON is right"
 

@@ -11,19 +11,19 @@ from pathlib import Path
 import msgspec
 
 import mlxprobe
+from mlxprobe.cluster.runners import Runners
 from mlxprobe.diagnosis import RULES
-from mlxprobe.machines.runners import Runners
 from mlxprobe.releases.index import Release
-from mlxprobe.running.schedule import Task, flat, side_by_side
+from mlxprobe.runner.schedule import Task, flat, side_by_side
+from mlxprobe.schema.errors import BrokenReleaseError, NoWheelError, ProbeError, UnmetRequirementError, UsageError
+from mlxprobe.schema.files import finite, write
+from mlxprobe.schema.observation import Value
+from mlxprobe.schema.record import ProgramRecord
+from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.settings.table import cache_folder
 from mlxprobe.upgrade.bisect_search import Answer, Bisection
 from mlxprobe.upgrade.compare import compare, no_outcome, was_limited
 from mlxprobe.upgrade.quantities import peak_bytes
-from mlxprobe.values.errors import BrokenReleaseError, NoWheelError, ProbeError, UnmetRequirementError, UsageError
-from mlxprobe.values.files import finite, write
-from mlxprobe.values.observation import Value
-from mlxprobe.values.record import ProgramRecord
-from mlxprobe.values.vocabulary import Outcome
 
 SKIP_CODE = 125  # as in `git bisect run`
 CONDITIONS = "outcome=hang, finding=MP103, memory>1.5x, loss-diverges or exit!=0"

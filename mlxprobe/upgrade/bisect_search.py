@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from mlxprobe.values.errors import ProbeError
-from mlxprobe.values.vocabulary import Word
+from mlxprobe.schema.errors import ProbeError
+from mlxprobe.schema.vocabulary import Word
 
 
 class Answer(Word):

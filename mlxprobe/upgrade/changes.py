@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlxprobe.values.observation import Value
-from mlxprobe.values.vocabulary import Word
+from mlxprobe.schema.observation import Value
+from mlxprobe.schema.vocabulary import Word
 
 IMPORT = "import mlx.core"  # stands for every program where a candidate does not import
 

@@ -11,6 +11,8 @@ import re
 import statistics
 from collections.abc import Iterator, Sequence
 
+from mlxprobe.schema.record import Finding, ProgramRecord
+from mlxprobe.schema.vocabulary import Outcome, Severity
 from mlxprobe.upgrade.changes import Change, Comparison, Difference
 from mlxprobe.upgrade.quantities import (
     GROWTH,
@@ -23,8 +25,6 @@ from mlxprobe.upgrade.quantities import (
     resident_growth_bytes,
     usual_step_s,
 )
-from mlxprobe.values.record import Finding, ProgramRecord
-from mlxprobe.values.vocabulary import Outcome, Severity
 
 CUT = ("timeout", "memory", "")  # how a run ended that a limit ended; older baselines do not tell
 LOSS_TOLERANCE = 1e-3

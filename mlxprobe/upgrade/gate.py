@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from mlxprobe.running.runner import Runner
-from mlxprobe.running.schedule import Pool, Task, flat, side_by_side
+from mlxprobe.runner.runner import Runner
+from mlxprobe.runner.schedule import Pool, Task, flat, side_by_side
+from mlxprobe.schema.errors import BrokenReleaseError, UsageError
+from mlxprobe.schema.record import ProgramRecord, Record
 from mlxprobe.upgrade.changes import IMPORT, Change, Comparison, Difference
 from mlxprobe.upgrade.compare import compare
 from mlxprobe.upgrade.quantities import ENOUGH_RUNS
-from mlxprobe.values.errors import BrokenReleaseError, UsageError
-from mlxprobe.values.record import ProgramRecord, Record
 
 Told = Callable[[str], None]
 Pair = tuple[list[ProgramRecord], list[ProgramRecord]]

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mlxprobe.schema import files
+from mlxprobe.schema.errors import UsageError
+from mlxprobe.schema.reading import given, plain
+from mlxprobe.schema.record import Record
 from mlxprobe.upgrade import matrix
 from mlxprobe.upgrade.matrix import Matrix
-from mlxprobe.values import files
-from mlxprobe.values.errors import UsageError
-from mlxprobe.values.reading import given, plain
-from mlxprobe.values.record import Record
 
 
 class History(NamedTuple):

@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 
-from mlxprobe.values import files
-from mlxprobe.values.errors import UsageError
-from mlxprobe.values.files import finite
-from mlxprobe.values.observation import Environment, Value
-from mlxprobe.values.reading import given, plain
-from mlxprobe.values.record import ProgramRecord, Record
-from mlxprobe.values.texts import shortened
-from mlxprobe.values.versions import MATRIX_SCHEMA_VERSION
+from mlxprobe.schema import files
+from mlxprobe.schema.errors import UsageError
+from mlxprobe.schema.files import finite
+from mlxprobe.schema.observation import Environment, Value
+from mlxprobe.schema.reading import given, plain
+from mlxprobe.schema.record import ProgramRecord, Record
+from mlxprobe.schema.texts import shortened
+from mlxprobe.schema.versions import MATRIX_SCHEMA_VERSION
 
 Shard = tuple[int, int]
 WITHOUT = ("skipped", "broken", "failed")  # the tables of releases without a record

@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 
 import mlxprobe
-from mlxprobe.machines.runners import Runners
+from mlxprobe.cluster.runners import Runners
 from mlxprobe.releases.index import Release
-from mlxprobe.running.schedule import Lot, Rows, Task, flat, run_lots
+from mlxprobe.runner.schedule import Lot, Rows, Task, flat, run_lots
+from mlxprobe.schema.errors import BrokenReleaseError, NoWheelError, ProbeError, UsageError
+from mlxprobe.schema.files import SCHEMA_VERSION, now, write
+from mlxprobe.schema.observation import Environment
+from mlxprobe.schema.record import Record
 from mlxprobe.upgrade.matrix import WITHOUT, Matrix, Shard, add, encode, key, share
-from mlxprobe.values.errors import BrokenReleaseError, NoWheelError, ProbeError, UsageError
-from mlxprobe.values.files import SCHEMA_VERSION, now, write
-from mlxprobe.values.observation import Environment
-from mlxprobe.values.record import Record
 
 
 def fill(

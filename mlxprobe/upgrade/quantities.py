@@ -5,11 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 
+from mlxprobe.schema.measures import counted
+from mlxprobe.schema.observation import Value
+from mlxprobe.schema.record import ProgramRecord
+from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.upgrade.changes import Change, Difference
-from mlxprobe.values.measures import counted
-from mlxprobe.values.observation import Value
-from mlxprobe.values.record import ProgramRecord
-from mlxprobe.values.vocabulary import Outcome
 
 SIGNIFICANT = 1e-3  # a gate compares some five hundred figures
 RESIDENT_FLOOR_BYTES = 16_000_000

@@ -6,10 +6,10 @@ import signal
 from collections.abc import Iterator
 
 from mlxprobe.diagnosis.errors import address, known, page
-from mlxprobe.values.live import Looked, Upstream
-from mlxprobe.values.measures import counted, duration, growth_per_step, megabytes, steps_done
-from mlxprobe.values.observation import Observation
-from mlxprobe.values.record import Remark
+from mlxprobe.schema.live import Looked, Upstream
+from mlxprobe.schema.measures import counted, duration, growth_per_step, megabytes, steps_done
+from mlxprobe.schema.observation import Observation
+from mlxprobe.schema.record import Remark
 
 KNOWN_ERROR = "known error"
 MUCH_BYTES = 1e6

@@ -8,10 +8,10 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from mlxprobe.catalogue.scenario import Expected, Scenario, Variant
-from mlxprobe.values.errors import UsageError
-from mlxprobe.values.observation import Environment
-from mlxprobe.values.record import Expectation
-from mlxprobe.values.vocabulary import Outcome
+from mlxprobe.schema.errors import UsageError
+from mlxprobe.schema.observation import Environment
+from mlxprobe.schema.record import Expectation
+from mlxprobe.schema.vocabulary import Outcome
 
 # On a GPU the same loop, evaluated at other places, sums in another order: up to 0.014 apart after fifty steps on CUDA.
 GPU_TOLERANCE = 3e-2

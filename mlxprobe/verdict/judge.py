@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 
 from mlxprobe.protocol.facts.processes import Nonsense, PoolWorker
 from mlxprobe.protocol.facts.work import AgentFailed
-from mlxprobe.values.again import died_importing
-from mlxprobe.values.losses import first_lasting
-from mlxprobe.values.measures import (
+from mlxprobe.schema.again import died_importing
+from mlxprobe.schema.losses import first_lasting
+from mlxprobe.schema.measures import (
     figures,
     growth_bytes,
     last_line,
@@ -23,9 +23,9 @@ from mlxprobe.values.measures import (
     steps_done,
     where,
 )
-from mlxprobe.values.observation import Observation, Silence
-from mlxprobe.values.record import Expectation, Finding, Verdict
-from mlxprobe.values.vocabulary import HangKind, Outcome, Role
+from mlxprobe.schema.observation import Observation, Silence
+from mlxprobe.schema.record import Expectation, Finding, Verdict
+from mlxprobe.schema.vocabulary import HangKind, Outcome, Role
 from mlxprobe.verdict.remarks import ASKED_TO_END, interrupted
 from mlxprobe.verdict.twin import Case, Told, differs, learned_nothing, slow
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mlxprobe.values.live import LiveProcess, LiveThread, Looked, Scope
-from mlxprobe.values.measures import calling_frame, duration, standing_frame, told_place
-from mlxprobe.values.vocabulary import HangKind, Live
+from mlxprobe.schema.live import LiveProcess, LiveThread, Looked, Scope
+from mlxprobe.schema.measures import calling_frame, duration, standing_frame, told_place
+from mlxprobe.schema.vocabulary import HangKind, Live
 from mlxprobe.verdict.standing import in_collective, in_mlx
 
 LOOKS = 40  # a loop of short steps is found outside of its evaluations at some of so many

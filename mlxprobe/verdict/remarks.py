@@ -13,10 +13,10 @@ from mlxprobe.protocol.facts.gradients import FirstGradient
 from mlxprobe.protocol.facts.memory import MemoryNearlyGone
 from mlxprobe.protocol.facts.updates import GradientsUnused, ParametersUnchanged
 from mlxprobe.protocol.facts.work import DetectorFailed, EventLost
-from mlxprobe.values.measures import counted, megabytes, signal_name, steps_done
-from mlxprobe.values.observation import Observation
-from mlxprobe.values.record import Remark
-from mlxprobe.values.texts import masked
+from mlxprobe.schema.measures import counted, megabytes, signal_name, steps_done
+from mlxprobe.schema.observation import Observation
+from mlxprobe.schema.record import Remark
+from mlxprobe.schema.texts import masked
 from mlxprobe.verdict.errors import known_error
 
 ASKED_TO_END = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE}  # how programs end their own children

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from mlxprobe.values.live import LiveProcess, LiveThread, Looked, Upstream
-from mlxprobe.values.observation import Stack
-from mlxprobe.values.vocabulary import Live
+from mlxprobe.schema.live import LiveProcess, LiveThread, Looked, Upstream
+from mlxprobe.schema.observation import Stack
+from mlxprobe.schema.vocabulary import Live
 
 MLX = ("libmlx", "mlx/core")
 PLACES = (  # what is innermost decides; of one call the first row

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from mlxprobe.values.losses import fall, loss_deviation
-from mlxprobe.values.measures import figures, result_distance, usual_step_s
-from mlxprobe.values.observation import Observation
-from mlxprobe.values.record import Expectation
-from mlxprobe.values.vocabulary import Outcome, Role
+from mlxprobe.schema.losses import fall, loss_deviation
+from mlxprobe.schema.measures import figures, result_distance, usual_step_s
+from mlxprobe.schema.observation import Observation
+from mlxprobe.schema.record import Expectation
+from mlxprobe.schema.vocabulary import Outcome, Role
 
 NO_LEARNING_SHARE = 0.1  # of the correct loop's gain
 

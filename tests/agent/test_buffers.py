@@ -14,8 +14,8 @@ from watching import GUARD_S
 from mlxprobe.agent.compiled.kept import Growth, outline
 from mlxprobe.agent.compiled.traces import Range
 from mlxprobe.diagnosis import diagnose
+from mlxprobe.schema.observation import Limits, Program
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Limits, Program
 
 PROGRAMS = Path(__file__).parents[1] / "programs" / "faulty"
 LIMITS = Limits(stall_s=GUARD_S, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)

@@ -9,13 +9,13 @@ import mlx.core as mx
 import pytest
 from watching import GUARD_S
 
-from mlxprobe import platform
+from mlxprobe import system
 from mlxprobe.agent.graphs import export, graph
 from mlxprobe.agent.wire import bound
-from mlxprobe.platform import stack
 from mlxprobe.protocol.facts.work import DetectorFailed
+from mlxprobe.schema.observation import Limits, Observation, Program
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Limits, Observation, Program
+from mlxprobe.system import stack
 
 LIMITS = Limits(stall_s=120.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=8_000_000_000)
 LEVEL_BYTES = 129  # of stack, as `export` says
@@ -155,7 +155,7 @@ def test_green_threads_are_not_taken_for_threads(monkeypatch: pytest.MonkeyPatch
         graph.drawn([chain(3)])
 
 
-@pytest.mark.skipif(not platform.LINUX, reason="reads /proc")
+@pytest.mark.skipif(not system.LINUX, reason="reads /proc")
 def test_an_operation_takes_more_memory_than_a_level_takes_stack() -> None:
     """The proof of `export`: the memory of the operations bounds the depth."""
     program = """

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from watching import GUARD_S
 
+from mlxprobe.schema.observation import Limits, Program
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Limits, Program
 
 BREAKS = Path(__file__).parents[1] / "programs" / "breaks_the_agent.py"
 LIMITS = Limits(stall_s=120.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)

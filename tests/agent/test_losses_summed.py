@@ -9,8 +9,8 @@ import pytest
 from watching import GUARD_S
 
 from mlxprobe.diagnosis.learning import ENOUGH_LOSSES
+from mlxprobe.schema.observation import Limits, Observation, Program
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Limits, Observation, Program
 
 LIMITS = Limits(stall_s=20.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
 HEAD = """

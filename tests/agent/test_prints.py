@@ -9,8 +9,8 @@ from watching import GUARD_S
 from mlxprobe.diagnosis.ranks.prints import first_apart, prints
 from mlxprobe.protocol.facts.ranks import ParametersHashed
 from mlxprobe.protocol.facts.work import DetectorFailed
+from mlxprobe.schema.observation import Limits, Observation, Program, Sighting
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Limits, Observation, Program, Sighting
 
 LIMITS = Limits(stall_s=20.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
 LOOP = """

@@ -10,8 +10,8 @@ from watching import GUARD_S
 from mlxprobe.diagnosis import unchecked
 from mlxprobe.protocol.facts.compilation import NotLookedInside
 from mlxprobe.protocol.facts.work import DetectorFailed
+from mlxprobe.schema.observation import Limits, Program
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Limits, Program
 
 FOLDER = Path(__file__).parents[1] / "programs"
 PROGRAMS = (  # those whose results do not change from one run to the next without us either

@@ -8,8 +8,8 @@ from watching import GUARD_S
 
 from mlxprobe.diagnosis import diagnose
 from mlxprobe.protocol.facts.gradients import ZeroGradient
+from mlxprobe.schema.observation import Limits, Program
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Limits, Program
 
 LIMITS = Limits(stall_s=20.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
 LOOP = """

@@ -20,8 +20,8 @@ from mlxprobe.agent.life.leaving import wait_for_ending
 from mlxprobe.agent.wire import bound, threads
 from mlxprobe.agent.wire.line import Line
 from mlxprobe.agent.wire.listener import Listener
-from mlxprobe.platform import inside
-from mlxprobe.running import beside
+from mlxprobe.runner import beside
+from mlxprobe.system import inside
 
 JOINS = """
 def work(seconds): time.sleep(seconds); print("worker", flush=True)

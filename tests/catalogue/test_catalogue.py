@@ -9,9 +9,9 @@ from making import scenario
 from mlxprobe.catalogue import scenarios
 from mlxprobe.catalogue.scenarios import Entry
 from mlxprobe.diagnosis import RULES
-from mlxprobe.values.errors import UsageError
-from mlxprobe.values.observation import Environment
-from mlxprobe.values.vocabulary import Outcome, Role
+from mlxprobe.schema.errors import UsageError
+from mlxprobe.schema.observation import Environment
+from mlxprobe.schema.vocabulary import Outcome, Role
 from mlxprobe.verdict.expectation import expectation_of, expected_outcome
 
 ENTRIES, BROKEN = scenarios.find()

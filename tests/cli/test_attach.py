@@ -25,13 +25,13 @@ from watching import GUARD_S, until
 from benchmarks.attachments import started
 from benchmarks.stops import left
 from mlxprobe.cli import main
-from mlxprobe.platform import interface
-from mlxprobe.platform.system import system
 from mlxprobe.reports.docs.schema import told
+from mlxprobe.schema.live import Attached
+from mlxprobe.schema.vocabulary import HangKind
 from mlxprobe.selftest.hostile import CHILDREN, MARK, Child, ended
 from mlxprobe.supervisor import native
-from mlxprobe.values.live import Attached
-from mlxprobe.values.vocabulary import HangKind
+from mlxprobe.system import interface
+from mlxprobe.system.system import system
 
 NEEDS_SPY = pytest.mark.skipif(
     sys.platform != "linux" or not native.program(), reason="py-spy is in the extra `native`"

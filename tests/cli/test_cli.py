@@ -12,8 +12,8 @@ from watching import GUARD_S
 
 from mlxprobe.catalogue import scenarios
 from mlxprobe.cli import main
-from mlxprobe.running.schedule import flat, scenario_tasks
-from mlxprobe.values.errors import MissingEnvironmentError
+from mlxprobe.runner.schedule import flat, scenario_tasks
+from mlxprobe.schema.errors import MissingEnvironmentError
 
 
 def call(*arguments: str) -> Result:

@@ -16,7 +16,7 @@ from making import record
 from running import MLXPROBE, PRELUDE, Ran, own_environment, run
 
 from mlxprobe.cli.common import main
-from mlxprobe.values.files import encode, load
+from mlxprobe.schema.files import encode, load
 
 FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has none")
 STDOUT = {"full": ">/dev/full", "closed": ">&-"}
@@ -127,7 +127,7 @@ def test_a_report_is_not_written_over_what_is_read(name: str, folder: Path, monk
 
 def test_a_step_summary_that_cannot_be_written_is_one_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlxprobe.cli.gate import summarise
-    from mlxprobe.values.errors import ProbeError
+    from mlxprobe.schema.errors import ProbeError
 
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "none" / "summary.md"))
     with pytest.raises(ProbeError, match=r"GITHUB_STEP_SUMMARY: .*summary\.md: cannot be written: No such file"):

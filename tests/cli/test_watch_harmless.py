@@ -17,13 +17,13 @@ from running import MLXPROBE, PRELUDE, Terminal, own_environment, report_of, run
 from watching import until
 
 import mlxprobe
-from mlxprobe.running import limits, watching
-from mlxprobe.running.watching import Watch
+from mlxprobe.runner import limits, watching
+from mlxprobe.runner.watching import Watch
+from mlxprobe.schema import files
+from mlxprobe.schema.observation import Program
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.settings.table import resolve
-from mlxprobe.values import files
-from mlxprobe.values.observation import Program
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Outcome
 
 pytestmark = pytest.mark.slow
 
@@ -85,7 +85,7 @@ HELD = "import numpy; held = numpy.ones(120_000_000, 'b'); import time; time.sle
 def test_memory_has_no_limit_unless_one_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(PRELUDE + HELD)
     (tmp_path / "small.py").write_text(
-        "from mlxprobe.platform.system import system; system.memory_bytes = lambda: 10**8\n"
+        "from mlxprobe.system.system import system; system.memory_bytes = lambda: 10**8\n"
         "from mlxprobe.cli import main; main()"
     )
     order = [sys.executable, "small.py", "watch", "train.py"]
@@ -99,7 +99,7 @@ def test_memory_has_no_limit_unless_one_is_asked_for(tmp_path: Path) -> None:
 def test_memory_that_runs_out_is_told_and_the_program_left_alone(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(PRELUDE + HELD.replace("0.5", "2.5"))
     (tmp_path / "full.py").write_text(
-        "from mlxprobe.running import surroundings as s\n"
+        "from mlxprobe.runner import surroundings as s\n"
         "s.Surroundings.__init__.__defaults__ = (lambda: 10**6, lambda: 10**8)\n"
         "from mlxprobe.cli import main; main()"
     )
@@ -221,7 +221,7 @@ def test_an_error_is_told_and_kept_while_the_program_runs(tmp_path: Path, monkey
     assert "MP210" in {one.code for one in kept[0].findings}
 
 
-SOON = "from mlxprobe.running import watching; watching.TELLS_AFTER_S = 0.5; from mlxprobe.cli import entry_point; "
+SOON = "from mlxprobe.runner import watching; watching.TELLS_AFTER_S = 0.5; from mlxprobe.cli import entry_point; "
 SOON += "entry_point()"
 ERRS = (
     FAULTY
@@ -295,7 +295,7 @@ def test_a_killed_watch_leaves_its_report(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(
         PRELUDE + "import threading; threading.Lock().acquire(); l = threading.Lock(); l.acquire(); l.acquire()"
     )
-    soon = "from mlxprobe.running import limits; limits.STALL_FLOOR_S = 1.0; from mlxprobe.cli import main; main()"
+    soon = "from mlxprobe.runner import limits; limits.STALL_FLOOR_S = 1.0; from mlxprobe.cli import main; main()"
     order = [sys.executable, "-c", soon, "watch", "--format", "json", "--output", "out.json", "train.py"]
     with subprocess.Popen(
         order, cwd=tmp_path, env=own_environment(), stderr=subprocess.PIPE, text=True, start_new_session=True

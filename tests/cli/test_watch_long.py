@@ -14,9 +14,9 @@ from running import MLXPROBE, PRELUDE, UNTRAINED, Terminal, own_environment, run
 from watching import GUARD_S, until
 
 from mlxprobe.cli.watched import Report
-from mlxprobe.running.selection import Selection
-from mlxprobe.values.observation import Silence
-from mlxprobe.values.vocabulary import HangKind
+from mlxprobe.runner.selection import Selection
+from mlxprobe.schema.observation import Silence
+from mlxprobe.schema.vocabulary import HangKind
 
 RELOADS = '<meta http-equiv="refresh"'
 GOES_ON = PRELUDE + "import os\nwhile not os.path.exists('go'): train(2)\nopen('done', 'w').close()\n"

@@ -109,7 +109,7 @@ def test_a_signal_of_the_group_comes_once_however_late_we_take_it_up(tmp_path: P
     counts = "import os, signal, time; heard = []; signal.signal(signal.SIGUSR1, lambda *_: heard.append(1))\n"
     counts += "os.killpg(0, signal.SIGUSR1); until = time.monotonic() + 5\n"
     (tmp_path / "train.py").write_text(counts + "while time.monotonic() < until: time.sleep(0.1)\nprint(len(heard))")
-    late = "import time; from mlxprobe.running.watching import Watch; watched = Watch._watched; "
+    late = "import time; from mlxprobe.runner.watching import Watch; watched = Watch._watched; "
     late += "Watch._watched = lambda *given: (time.sleep(3), watched(*given))[1]; "
     late += "from mlxprobe.cli import entry_point; entry_point()"
     done = subprocess.run(
@@ -171,7 +171,7 @@ def test_ctrl_c_ends_a_program_that_does_not_handle_it(tmp_path: Path) -> None:
 
 def test_ctrl_c_at_last_ends_a_program_that_is_stuck_in_native_code(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(STUCK)
-    soon = "from mlxprobe.running import limits; limits.STALL_FLOOR_S = 1.5; from mlxprobe.cli import entry_point; "
+    soon = "from mlxprobe.runner import limits; limits.STALL_FLOOR_S = 1.5; from mlxprobe.cli import entry_point; "
     soon += "entry_point()"
     with Terminal([sys.executable, "-c", soon, "watch", "train.py"], tmp_path) as terminal:
         terminal.until(r"(stall|unknown): nothing has moved for \d+ s at .*train.py:\d+ .*Ctrl-C")

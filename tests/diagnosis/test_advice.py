@@ -11,7 +11,7 @@ from mlxprobe.protocol.facts.files import OptimizerStateNotSaved, OptimizerState
 from mlxprobe.protocol.facts.gradients import ZeroGradient
 from mlxprobe.protocol.facts.losses import ArgumentUnused
 from mlxprobe.reports.diagnosis import advice
-from mlxprobe.values.observation import Sighting
+from mlxprobe.schema.observation import Sighting
 
 Names = tuple[str, ...]
 ALL: list[tuple[Names, Names, Names, str]] = [

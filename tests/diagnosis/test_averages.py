@@ -15,8 +15,8 @@ from mlxprobe.diagnosis.ranks.reductions import _weights
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.losses import LossNotFinite
 from mlxprobe.protocol.facts.ranks import GradientsRead, ParametersHashed, StatisticsRead, WeightsWritten
-from mlxprobe.values.observation import Observation, Sighting
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.observation import Observation, Sighting
+from mlxprobe.schema.vocabulary import Severity
 
 STEPS, ELEMENTS, PLACE = (1, 2, 3, 4), 20, "/home/train.py:12"
 Vector = list[float]

@@ -25,12 +25,12 @@ from mlxprobe.protocol.facts.ranks import (
     Rounds,
     WeightsWritten,
 )
-from mlxprobe.running.judging import judged_all
-from mlxprobe.values.observation import Collective, Observation, Raised, Sample, Sighting, Step
-from mlxprobe.values.record import Finding
-from mlxprobe.values.sheet import Optimizer, Sheet
-from mlxprobe.values.together import said_once
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.runner.judging import judged_all
+from mlxprobe.schema.observation import Collective, Observation, Raised, Sample, Sighting, Step
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.sheet import Optimizer, Sheet
+from mlxprobe.schema.together import said_once
+from mlxprobe.schema.vocabulary import Severity
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
 LEARNT = "gmgmgm"  # three steps, by which the way of the loop is known

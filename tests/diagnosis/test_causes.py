@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from mlxprobe.diagnosis import RULES
 from mlxprobe.diagnosis.causes import FOLLOWS, explained
 from mlxprobe.reports.families import families, ordered
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 
 
 def finding(

@@ -11,10 +11,10 @@ from watching import GUARD_S
 from mlxprobe.diagnosis import diagnose
 from mlxprobe.diagnosis.evaluation import deferred_stall
 from mlxprobe.protocol.facts.work import DetectorFailed, LongEvaluation
+from mlxprobe.schema.observation import Limits, Observation, Program, Sighting
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Limits, Observation, Program, Sighting
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
 
 FAULTY = Path(__file__).parents[1] / "programs" / "faulty"
 LIMITS = Limits(stall_s=GUARD_S, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)

@@ -13,10 +13,10 @@ from watching import GUARD_S
 from mlxprobe.diagnosis import RULES, examined
 from mlxprobe.diagnosis.reads import reads
 from mlxprobe.protocol.facts.work import DetectorFailed
+from mlxprobe.schema.observation import Limits, Observation, Program
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Limits, Observation, Program
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 FAULTY = sorted((PROGRAMS / "faulty").glob("*.py"))

@@ -29,10 +29,10 @@ from mlxprobe.protocol.facts.losses import LossGraphSeen
 from mlxprobe.protocol.facts.models import CallNotRepeated
 from mlxprobe.protocol.facts.work import DetectorFailed
 from mlxprobe.reports import diagnosis
-from mlxprobe.running.judging import judged
+from mlxprobe.runner.judging import judged
+from mlxprobe.schema.observation import Limits, Observation, Program, Sighting, Step
+from mlxprobe.schema.sheet import Sheet
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Limits, Observation, Program, Sighting, Step
-from mlxprobe.values.sheet import Sheet
 
 LIMITS = Limits(stall_s=1.0, startup_s=1.0, timeout_s=1.0, memory_bytes=1)
 

@@ -9,8 +9,8 @@ from mlxprobe.cli import doctor, main
 from mlxprobe.diagnosis import metal
 from mlxprobe.protocol.facts.processes import OnMetal
 from mlxprobe.reports.docs import errors
+from mlxprobe.schema.observation import Observation, Sighting, Step
 from mlxprobe.settings.table import resolve
-from mlxprobe.values.observation import Observation, Sighting, Step
 from mlxprobe.verdict.remarks import remarks
 
 M2 = {

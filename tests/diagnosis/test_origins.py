@@ -13,11 +13,11 @@ from mlxprobe.diagnosis.origins import KINDS
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.gradients import GradientNotFinite, GradientsRecovered
 from mlxprobe.protocol.facts.losses import NotFiniteOrigin
+from mlxprobe.schema.losses import first_bad, first_lasting
+from mlxprobe.schema.observation import Limits, Observation, Program, Reading, Sighting
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.losses import first_bad, first_lasting
-from mlxprobe.values.observation import Limits, Observation, Program, Reading, Sighting
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
 
 LIMITS = Limits(stall_s=3.0, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)
 FAULTY = Path(__file__).parents[1] / "programs" / "faulty"

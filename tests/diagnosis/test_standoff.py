@@ -8,7 +8,7 @@ import pytest
 from lanes import built, elsewhere, healthy, message, waiting
 
 from mlxprobe.diagnosis.ranks.standoff import keeping
-from mlxprobe.values.observation import Collective, Observation
+from mlxprobe.schema.observation import Collective, Observation
 
 
 def stands(rank: int, words: str, size: int = 2, **changes: Any) -> Observation:

@@ -13,6 +13,7 @@ from watching import until
 
 from mlxprobe.cli.common import main
 from mlxprobe.cli.fuzz import fuzz
+from mlxprobe.cluster.place import Here
 from mlxprobe.fuzz.batch import Batches, Seen
 from mlxprobe.fuzz.case import Array, Case, Step
 from mlxprobe.fuzz.contents import contents
@@ -25,9 +26,8 @@ from mlxprobe.fuzz.operations.registry import Operation
 from mlxprobe.fuzz.oracles import Judge
 from mlxprobe.fuzz.reduce import Reducing
 from mlxprobe.fuzz.strategies import Drawn
-from mlxprobe.machines.place import Here
+from mlxprobe.schema.observation import Environment
 from mlxprobe.settings.table import resolve
-from mlxprobe.values.observation import Environment
 
 HERE = Environment(python="", executable=sys.executable, platform="", mlx="here")
 CRASH = {"fate": "crash", "word": "SIGSEGV"}

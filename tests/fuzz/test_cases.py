@@ -18,7 +18,7 @@ from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.reduce import smaller
 from mlxprobe.fuzz.reference import expected
 from mlxprobe.fuzz.script import script
-from mlxprobe.values.errors import UsageError
+from mlxprobe.schema.errors import UsageError
 
 OF_SINES = (
     "from mlxprobe.fuzz.generate import cases; from itertools import islice; print(list(islice(cases(3, ['sin']), 3)))"

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from making import HERE
 
 from mlxprobe.cli.common import main
+from mlxprobe.cluster.runners import Runners
 from mlxprobe.fuzz.batch import Batches, Seen
 from mlxprobe.fuzz.case import Case, program_of
-from mlxprobe.machines.runners import Runners
 from mlxprobe.upgrade import matrix_run
 from mlxprobe.upgrade.matrix import Matrix
 

@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from mlxprobe.cluster.place import Here
 from mlxprobe.fuzz.batch import Batches, Seen
 from mlxprobe.fuzz.case import Case
 from mlxprobe.fuzz.finding import Finding, Range
 from mlxprobe.fuzz.generate import case_of
 from mlxprobe.fuzz.ranges import Ranges
-from mlxprobe.machines.place import Here
+from mlxprobe.schema.errors import NoWheelError
+from mlxprobe.schema.observation import Environment
 from mlxprobe.settings.table import resolve
-from mlxprobe.values.errors import NoWheelError
-from mlxprobe.values.observation import Environment
 
 RELEASES = ("0.26", "0.27", "0.28", "0.29", "0.30", "0.31", "0.32")
 WRONG = {"value": {"error": "ValueError: wrong"}}

@@ -14,7 +14,7 @@ from wheels import wheel
 from mlxprobe.releases import environments, index, installing
 from mlxprobe.releases.environments import provide
 from mlxprobe.releases.index import Release, parse, parse_one
-from mlxprobe.values.errors import (
+from mlxprobe.schema.errors import (
     BrokenReleaseError,
     MissingEnvironmentError,
     NoWheelError,
@@ -22,7 +22,7 @@ from mlxprobe.values.errors import (
     UnmetRequirementError,
     UsageError,
 )
-from mlxprobe.values.observation import Environment
+from mlxprobe.schema.observation import Environment
 
 LISTED = ["0.26.5", "0.31.2", "0.32.0", "0.32.4", "0.33.0rc1"]
 CLOSED = "http://127.0.0.1:9/simple"  # where no process listens

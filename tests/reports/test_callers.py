@@ -9,11 +9,11 @@ import pytest
 from making import record, record_row, watched_row
 
 from mlxprobe.reports import WATCH_FORMATS
-from mlxprobe.running.selection import identity, known_of, quoted
-from mlxprobe.values.files import decode, encode, slim
-from mlxprobe.values.observation import Place, Raised
-from mlxprobe.values.record import Finding, ProgramRecord
-from mlxprobe.values.vocabulary import Outcome, Severity
+from mlxprobe.runner.selection import identity, known_of, quoted
+from mlxprobe.schema.files import decode, encode, slim
+from mlxprobe.schema.observation import Place, Raised
+from mlxprobe.schema.record import Finding, ProgramRecord
+from mlxprobe.schema.vocabulary import Outcome, Severity
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from mlxprobe.cli.display import shown
 from mlxprobe.diagnosis import RULES
 from mlxprobe.reports import WATCH_FORMATS, annotations, diagnosis, families, sarif, verdicts, words
 from mlxprobe.reports.hanging import breaks
-from mlxprobe.values import texts
-from mlxprobe.values.observation import Frame, Place, Raised, Reading, Stack
-from mlxprobe.values.record import Finding, ProgramRecord, Record, Remark, Unchecked
-from mlxprobe.values.vocabulary import HangKind, Outcome, Severity, Whose
+from mlxprobe.schema import texts
+from mlxprobe.schema.observation import Frame, Place, Raised, Reading, Stack
+from mlxprobe.schema.record import Finding, ProgramRecord, Record, Remark, Unchecked
+from mlxprobe.schema.vocabulary import HangKind, Outcome, Severity, Whose
 
 SOURCE = """import mlx.core as mx
 

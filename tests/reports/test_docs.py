@@ -20,14 +20,14 @@ from mlxprobe.catalogue import scenarios
 from mlxprobe.cli import main
 from mlxprobe.cli.docs import commands, words
 from mlxprobe.diagnosis import RULES
+from mlxprobe.pytest_plugin.marker import ARGUMENTS, Wanted
 from mlxprobe.reports.docs import Material, Source, families, pages, prose, reference
 from mlxprobe.reports.docs.schema import told
+from mlxprobe.schema.files import encode, load
+from mlxprobe.schema.live import Attached
+from mlxprobe.schema.record import Finding, Record
+from mlxprobe.schema.vocabulary import HangKind, Live, Outcome, Role, Severity
 from mlxprobe.settings.table import TABLE
-from mlxprobe.testing.marker import ARGUMENTS, Wanted
-from mlxprobe.values.files import encode, load
-from mlxprobe.values.live import Attached
-from mlxprobe.values.record import Finding, Record
-from mlxprobe.values.vocabulary import HangKind, Live, Outcome, Role, Severity
 
 ROOT = Path(__file__).parents[2]
 BASELINES = [load(file) for file in sorted((ROOT / "reports" / "baselines").glob("*.json"))]

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from mlxprobe.reports import diagnosis, facts
-from mlxprobe.values.observation import Environment, Reading
-from mlxprobe.values.record import ProgramRecord, Record
-from mlxprobe.values.sheet import Kind, Model, Optimizer, Phase, Sheet
-from mlxprobe.values.vocabulary import Outcome
+from mlxprobe.schema.observation import Environment, Reading
+from mlxprobe.schema.record import ProgramRecord, Record
+from mlxprobe.schema.sheet import Kind, Model, Optimizer, Phase, Sheet
+from mlxprobe.schema.vocabulary import Outcome
 
 HERE = Environment(python="3.11", executable="", platform="")
 SHEET = Sheet(

@@ -19,14 +19,14 @@ from mlxprobe.reports.html import library, render, render_all
 from mlxprobe.reports.html.difference import pairs
 from mlxprobe.reports.html.series import MOST, charts, thinned
 from mlxprobe.reports.html.visible import anchor, visible
+from mlxprobe.schema.errors import UsageError
+from mlxprobe.schema.files import encode
+from mlxprobe.schema.observation import Limits
+from mlxprobe.schema.record import Record
+from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.upgrade import history
 from mlxprobe.upgrade.matrix import Matrix
 from mlxprobe.upgrade.matrix import encode as encode_matrix
-from mlxprobe.values.errors import UsageError
-from mlxprobe.values.files import encode
-from mlxprobe.values.observation import Limits
-from mlxprobe.values.record import Record
-from mlxprobe.values.vocabulary import Outcome
 from mlxprobe.verdict.repeats import worst
 
 LIBRARY = "window.library = 1;"  # the pure tests need no charts, and making the bundle takes a second

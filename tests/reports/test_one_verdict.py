@@ -15,9 +15,9 @@ from mlxprobe.cli.ending import exit_code
 from mlxprobe.diagnosis import RULES
 from mlxprobe.reports import FORMATS, WATCH_FORMATS
 from mlxprobe.reports.verdicts import verdict
-from mlxprobe.values.observation import Raised
-from mlxprobe.values.record import Finding, ProgramRecord, Remark, Unchecked
-from mlxprobe.values.vocabulary import HangKind, Outcome, Severity
+from mlxprobe.schema.observation import Raised
+from mlxprobe.schema.record import Finding, ProgramRecord, Remark, Unchecked
+from mlxprobe.schema.vocabulary import HangKind, Outcome, Severity
 
 BAD = {"error", "failure"}
 

@@ -14,11 +14,11 @@ from mlxprobe.diagnosis import diagnose_ranks
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.ranks import StateGiven
 from mlxprobe.reports import diagnosis, markdown, ranks, text
-from mlxprobe.running.judging import judged_all
-from mlxprobe.values.again import observation
-from mlxprobe.values.files import decode, encode
-from mlxprobe.values.observation import Observation, Place, Process, Raised, Sighting
-from mlxprobe.values.record import ProgramRecord
+from mlxprobe.runner.judging import judged_all
+from mlxprobe.schema.again import observation
+from mlxprobe.schema.files import decode, encode
+from mlxprobe.schema.observation import Observation, Place, Process, Raised, Sighting
+from mlxprobe.schema.record import ProgramRecord
 
 BAD = Raised(type="ValueError", message="bad batch", file="train.py", line=22)
 SKIPS = (waiting(0, "gmgmgmg"), waiting(1, "gmgmgmm", line=34))

@@ -6,13 +6,13 @@ import xml.etree.ElementTree as ET
 import pytest
 from making import STACK, record, record_row
 
+from mlxprobe.pytest_plugin.plugin import explain
 from mlxprobe.reports import FORMATS, markdown, sheet, words
 from mlxprobe.reports.code import aligned, body_of
-from mlxprobe.testing.plugin import explain
-from mlxprobe.values.measures import counted
-from mlxprobe.values.record import Finding, ProgramRecord, Record
-from mlxprobe.values.versions import SCHEMA_VERSION
-from mlxprobe.values.vocabulary import HangKind, Outcome, Role, Severity
+from mlxprobe.schema.measures import counted
+from mlxprobe.schema.record import Finding, ProgramRecord, Record
+from mlxprobe.schema.versions import SCHEMA_VERSION
+from mlxprobe.schema.vocabulary import HangKind, Outcome, Role, Severity
 from mlxprobe.verdict.repeats import worst
 
 FOUND = Finding(code="MP101", name="unevaluated-update", severity=Severity.ERROR, message="grows")

@@ -18,12 +18,12 @@ from mlxprobe.cli.common import main
 from mlxprobe.reports import FORMATS, WATCH_FORMATS, text
 from mlxprobe.reports.console import printed
 from mlxprobe.reports.matrix import MATRIX_FORMATS
+from mlxprobe.schema import texts
+from mlxprobe.schema.files import encode
+from mlxprobe.schema.observation import Process
+from mlxprobe.schema.record import Finding, Record, Remark
+from mlxprobe.schema.vocabulary import Outcome, Severity
 from mlxprobe.upgrade.matrix import Matrix
-from mlxprobe.values import texts
-from mlxprobe.values.files import encode
-from mlxprobe.values.observation import Process
-from mlxprobe.values.record import Finding, Record, Remark
-from mlxprobe.values.vocabulary import Outcome, Severity
 
 ORDERS = "\x1b[31m\x1b]0;taken\x07\x00\x9b2J\u202eevil\u2066\u200f"
 PAGE = '<img src="https://elsewhere/x.png"> ![](https://elsewhere/y.png) ![a][b]\n\n[b]: https://elsewhere/z.png\n\n<script>'

@@ -14,8 +14,8 @@ from pages import hostile, ranks
 from mlxprobe.reports.html import render
 from mlxprobe.reports.html.page import page
 from mlxprobe.reports.html.timeline import LAST, timeline
-from mlxprobe.running.judging import judged_all
-from mlxprobe.values.observation import Observation, Raised
+from mlxprobe.runner.judging import judged_all
+from mlxprobe.schema.observation import Observation, Raised
 
 LIBRARY = "window.library = 1;"
 LATE: dict[str, Any] = {"evaluating_s": 0.71, "detection_s": 6.71}

@@ -16,19 +16,19 @@ from running import MLXPROBE, own_environment, run
 from watching import GUARD_S, until
 
 from mlxprobe.cli import main
-from mlxprobe.running.runner import Runner
-from mlxprobe.running.schedule import Task
+from mlxprobe.runner.runner import Runner
+from mlxprobe.runner.schedule import Task
+from mlxprobe.schema.errors import UsageError
+from mlxprobe.schema.files import SCHEMA_VERSION, load, row, slim
+from mlxprobe.schema.observation import Frame, Stack
+from mlxprobe.schema.record import Expectation, ProgramRecord, Record, Verdict
+from mlxprobe.schema.versions import HOSTILE
+from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.selftest.bundle import packed, versions
 from mlxprobe.selftest.parts import guarded, parts
 from mlxprobe.selftest.private import Private
 from mlxprobe.settings.table import resolve
 from mlxprobe.upgrade.history import read
-from mlxprobe.values.errors import UsageError
-from mlxprobe.values.files import SCHEMA_VERSION, load, row, slim
-from mlxprobe.values.observation import Frame, Stack
-from mlxprobe.values.record import Expectation, ProgramRecord, Record, Verdict
-from mlxprobe.values.versions import HOSTILE
-from mlxprobe.values.vocabulary import Outcome
 
 HOME, USER, HOST = "/Users/zoe.q", "zoe.q", "zoes-laptop"
 PRIVATE = Private([(HOME, "~"), ("/venv", "<python>")], [(USER, "<user>"), (HOST, "<host>"), ("mlx", "<user>")])

@@ -9,12 +9,12 @@ import pytest
 from making import STACK, seen, stalled
 from running import MLXPROBE, run
 
+from mlxprobe.schema.files import row
+from mlxprobe.schema.observation import Frame, Observation
+from mlxprobe.schema.record import Expectation, Finding, ProgramRecord, Verdict
+from mlxprobe.schema.vocabulary import HangKind, Outcome, Severity
 from mlxprobe.selftest import healthy, hostile, overhead
 from mlxprobe.selftest.hostile import CHILDREN
-from mlxprobe.values.files import row
-from mlxprobe.values.observation import Frame, Observation
-from mlxprobe.values.record import Expectation, Finding, ProgramRecord, Verdict
-from mlxprobe.values.vocabulary import HangKind, Outcome, Severity
 
 BUSY = next(one for one in CHILDREN if one.name == "busy_loop")
 LINE = Frame(file=str(BUSY.file), line=3, function="<module>", code="while True:")

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlxprobe.running.programs import declared
+from mlxprobe.runner.programs import declared
+from mlxprobe.schema.errors import UsageError
 from mlxprobe.settings import table as settings_table
 from mlxprobe.settings.project import project_table
 from mlxprobe.settings.table import TABLE, resolve
 from mlxprobe.upgrade import allowances
-from mlxprobe.values.errors import UsageError
 
 ABSURD = ["true", "false", "-1", "0", "-0.0", "nan", "inf", "-inf", "1e99", "1e-99", '""', '"nan"', '"-5s"', '"1e99"',
           '"999999999999999999999T"', '"99999999999h"', '"0%"', '"1e-99%"', '"inf%"', '"a\\u0000b"', "[]", "[1]",

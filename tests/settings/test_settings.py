@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from mlxprobe.schema.errors import UsageError
 from mlxprobe.settings.checks import seconds, size
 from mlxprobe.settings.table import resolve
-from mlxprobe.values.errors import UsageError
 
 
 def project(folder: Path, body: str) -> Path:

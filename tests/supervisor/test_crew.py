@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from mlxprobe.platform.interface import Thread
 from mlxprobe.supervisor.crew import Crew, Spent
+from mlxprobe.system.interface import Thread
 
 PASSED_S, SILENT_S = 5.0, 10.0
 

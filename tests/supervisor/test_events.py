@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from mlxprobe.schema.observation import Sample
 from mlxprobe.supervisor.events import MOST_FACTS, MOST_FORKS, EventLog
 from mlxprobe.supervisor.observing import own_samples
 from mlxprobe.supervisor.thin import HEAD, KEEP, RECENT, thin
-from mlxprobe.values.observation import Sample
 
 
 def line(event: str, t: float = 101.0, **values: Any) -> bytes:

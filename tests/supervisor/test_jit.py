@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from watching import GUARD_S
 
+from mlxprobe.schema.observation import Limits, Program
 from mlxprobe.supervisor import jit
 from mlxprobe.supervisor.watch import observe
-from mlxprobe.values.observation import Limits, Program
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from mlxprobe.schema.observation import Process
 from mlxprobe.supervisor import jobs
 from mlxprobe.supervisor.events import EventLog
 from mlxprobe.supervisor.jobs import Jobs, Origin
-from mlxprobe.values.observation import Process
 
 ALONE = Origin(0, "a file", (1,))
 

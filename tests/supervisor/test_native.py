@@ -13,11 +13,11 @@ from types import SimpleNamespace
 import pytest
 from watching import toy, until
 
-from mlxprobe.platform import LINUX
-from mlxprobe.platform.interface import Native
-from mlxprobe.platform.system import system
+from mlxprobe.schema.observation import Frame, Stack
 from mlxprobe.supervisor import native
-from mlxprobe.values.observation import Frame, Stack
+from mlxprobe.system import LINUX
+from mlxprobe.system.interface import Native
+from mlxprobe.system.system import system
 
 LIBC, LIBMLX = "/lib/libc.so.6", "/opt/mlx/lib/libmlx.so"
 CALLS = (Native(LIBC, "pthread_cond_wait"), Native(LIBMLX, "mlx::core::Event::wait"))

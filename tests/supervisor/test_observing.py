@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 from test_processes import process, step
 
+from mlxprobe.schema.observation import Step
+from mlxprobe.schema.sheet import Sheet
 from mlxprobe.supervisor.observing import _ended, up_to_date
 from mlxprobe.supervisor.processes import Processes
-from mlxprobe.values.observation import Step
-from mlxprobe.values.sheet import Sheet
 
 FATES = [
     ("it lived when its launcher left, and is ended by us", (), "exited", "abandoned"),

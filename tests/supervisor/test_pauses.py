@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from mlxprobe.schema.observation import Step
 from mlxprobe.supervisor import pauses
 from mlxprobe.supervisor.pauses import LEAST_S, Pauses
-from mlxprobe.values.observation import Step
 
 STARTED_S = 1000.0
 

@@ -9,8 +9,8 @@ import psutil
 import pytest
 from watching import until
 
+from mlxprobe.schema.observation import Sample
 from mlxprobe.supervisor.sample import TreeSampler
-from mlxprobe.values.observation import Sample
 
 
 def sampler(*samples: tuple[float, int, float]) -> TreeSampler:

@@ -11,8 +11,8 @@ import pytest
 from mlxprobe.agent.code.roots import AGENT, Roots
 from mlxprobe.agent.life import sampler
 from mlxprobe.agent.wire.shared import STACKS_FILE
-from mlxprobe.platform import LINUX
 from mlxprobe.supervisor.stacks import Stacks, parse
+from mlxprobe.system import LINUX
 
 OURS = f"""Thread 0x00007f01 (most recent call first):
   File "/usr/lib/python3.11/threading.py", line 331 in wait

@@ -21,16 +21,16 @@ import pytest
 from watching import GUARD_S, MARK, commands, marked, starved_s, toy, until
 
 from mlxprobe.diagnosis import diagnose
+from mlxprobe.schema.errors import ProbeError, UsageError
+from mlxprobe.schema.observation import Observation, Program
+from mlxprobe.schema.record import Expectation, Verdict
+from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.selftest import hostile
 from mlxprobe.selftest.hostile import CHILDREN, CRASH, DEADLOCK, HANG, LIMITS, PASS, STALL_S, UNJUDGED, UNKNOWN
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.events import EventLog
 from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.watch import Watcher, observe
-from mlxprobe.values.errors import ProbeError, UsageError
-from mlxprobe.values.observation import Observation, Program
-from mlxprobe.values.record import Expectation, Verdict
-from mlxprobe.values.vocabulary import Outcome
 from mlxprobe.verdict.judge import judge
 
 LATE_S = 0.5

@@ -17,17 +17,17 @@ from pathlib import Path
 import pytest
 from watching import GUARD_S, MARK, commands, is_ready, marked, toy, until
 
+from mlxprobe.schema.errors import ProbeError
+from mlxprobe.schema.files import write
 from mlxprobe.supervisor.orders import order
 from mlxprobe.supervisor.wardens import WARDEN
-from mlxprobe.values.errors import ProbeError
-from mlxprobe.values.files import write
 
 pytestmark = pytest.mark.usefixtures("default_signals")
 
 LOOKS = 100  # 2 s and more: at each of them some process was left, and none was about to do anything
 OBSERVE = """
 import sys
-from mlxprobe.values.observation import Limits, Program
+from mlxprobe.schema.observation import Limits, Program
 from mlxprobe.supervisor.watch import observe
 
 program = Program(name="toy", argv=("script", sys.argv[1]), python=sys.executable, env={sys.argv[2]: sys.argv[3]})

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.platform.interface import Thread
-from mlxprobe.platform.system import system
+from mlxprobe.schema.observation import Frame, Sample, Stack
+from mlxprobe.schema.vocabulary import HangKind
 from mlxprobe.supervisor import suspicion
 from mlxprobe.supervisor.crew import Spent
 from mlxprobe.supervisor.rest import Rest
 from mlxprobe.supervisor.suspicion import Suspicion, unmoved
-from mlxprobe.values.observation import Frame, Sample, Stack
-from mlxprobe.values.vocabulary import HangKind
+from mlxprobe.system.interface import Thread
+from mlxprobe.system.system import system
 
 LIMIT_S = 1.0
 POLL_S = 0.05

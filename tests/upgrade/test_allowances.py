@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from mlxprobe.schema.errors import UsageError
 from mlxprobe.upgrade.allowances import Allowance, allow, declared, idle, ordered
 from mlxprobe.upgrade.changes import Change, Comparison, Difference
-from mlxprobe.values.errors import UsageError
 
 WORSE = Difference(what="outcome", change=Change.REGRESSION, text="pass → error: no stream")
 SLOWER = Difference(what="time", change=Change.REGRESSION, text="step time × 1.30")

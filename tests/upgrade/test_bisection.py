@@ -13,18 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import HERE, record_row
 
-from mlxprobe.machines.place import Here
+from mlxprobe.cluster.place import Here
 from mlxprobe.releases.index import Release
 from mlxprobe.reports.bisection import render
-from mlxprobe.running.schedule import Task
+from mlxprobe.runner.schedule import Task
+from mlxprobe.schema.errors import BrokenReleaseError, NoWheelError, ProbeError, UsageError
+from mlxprobe.schema.observation import MlxSample, Reading
+from mlxprobe.schema.record import Finding, ProgramRecord
+from mlxprobe.schema.vocabulary import Outcome, Severity
 from mlxprobe.settings.table import resolve
 from mlxprobe.upgrade import bisect
 from mlxprobe.upgrade.bisect import BisectRun, Found, condition, span
 from mlxprobe.upgrade.bisect_search import Answer, Bisection, BoundaryError
-from mlxprobe.values.errors import BrokenReleaseError, NoWheelError, ProbeError, UsageError
-from mlxprobe.values.observation import MlxSample, Reading
-from mlxprobe.values.record import Finding, ProgramRecord
-from mlxprobe.values.vocabulary import Outcome, Severity
 
 RELEASES = [f"0.{n}" for n in range(22)]
 G, B, S = Answer.GOOD, Answer.BAD, Answer.SKIP

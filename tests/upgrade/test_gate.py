@@ -11,10 +11,10 @@ from making import HERE
 from watching import GUARD_S
 
 from mlxprobe.reports.gate import GATE_FORMATS, GATE_SCHEMA_VERSION, GateReport, annotation, answer
-from mlxprobe.running.programs import ad_hoc, agent_words, declared
+from mlxprobe.runner.programs import ad_hoc, agent_words, declared
+from mlxprobe.schema.errors import UsageError
 from mlxprobe.upgrade.allowances import allow, ordered
 from mlxprobe.upgrade.changes import Change, Comparison, Difference
-from mlxprobe.values.errors import UsageError
 
 LINUX = sys.platform == "linux"
 WORSE = Difference(what="outcome", change=Change.REGRESSION, text="pass → error: no stream")

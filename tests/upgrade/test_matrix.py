@@ -8,17 +8,17 @@ import msgspec
 import pytest
 from making import HERE, record, record_row
 
-from mlxprobe.machines.place import Here
+from mlxprobe.cluster.place import Here
 from mlxprobe.releases.index import Release
 from mlxprobe.reports.matrix import MATRIX_FORMATS
-from mlxprobe.running.schedule import Task
+from mlxprobe.runner.schedule import Task
+from mlxprobe.schema.errors import NoWheelError, UsageError
+from mlxprobe.schema.record import ProgramRecord, Record
+from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.settings.table import resolve
 from mlxprobe.upgrade import matrix
 from mlxprobe.upgrade.matrix import Matrix, add, empty
 from mlxprobe.upgrade.matrix_run import fill, narrowed
-from mlxprobe.values.errors import NoWheelError, UsageError
-from mlxprobe.values.record import ProgramRecord, Record
-from mlxprobe.values.vocabulary import Outcome
 
 
 def of(mlx: str, *rows: ProgramRecord, device: str = "cpu") -> Record:

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from mlxprobe.values.live import LiveProcess, LiveThread, Looked, Scope
-from mlxprobe.values.observation import Frame, Stack
-from mlxprobe.values.vocabulary import HangKind, Live
+from mlxprobe.schema.live import LiveProcess, LiveThread, Looked, Scope
+from mlxprobe.schema.observation import Frame, Stack
+from mlxprobe.schema.vocabulary import HangKind, Live
 from mlxprobe.verdict.live import judge
 from mlxprobe.verdict.standing import standing, upstream
 

@@ -16,8 +16,8 @@ from mlxprobe.protocol.facts.processes import (
 )
 from mlxprobe.protocol.facts.updates import GradientsUnused
 from mlxprobe.protocol.facts.work import EventLost
-from mlxprobe.values.observation import Observation, Sighting
-from mlxprobe.values.sheet import Sheet
+from mlxprobe.schema.observation import Observation, Sighting
+from mlxprobe.schema.sheet import Sheet
 from mlxprobe.verdict.remarks import remarks
 
 

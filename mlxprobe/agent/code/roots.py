@@ -12,7 +12,7 @@ from importlib.machinery import PathFinder
 OWN, PACKAGE, LIBRARY = "own", "package", "library"
 GENERATED = "generated"  # text that some library made into code: it shows less than who called it
 AGENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PLATFORM, PROTOCOL = (os.path.join(os.path.dirname(AGENT), name) for name in ("platform", "protocol"))
+SYSTEM, PROTOCOL = (os.path.join(os.path.dirname(AGENT), name) for name in ("system", "protocol"))
 INSTALLED = ("site-packages", "dist-packages")
 _MADE = ("<string>", "<attrs generated", "<__array_function__")
 
@@ -22,7 +22,7 @@ class Roots:
 
     def __init__(self) -> None:
         self.folders: dict[str, str] = {}
-        for ours in (AGENT, PLATFORM, PROTOCOL):
+        for ours in (AGENT, SYSTEM, PROTOCOL):
             self.add(ours, LIBRARY)
 
     def add(self, folder: str, whose: str) -> None:

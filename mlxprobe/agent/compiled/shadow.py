@@ -21,7 +21,7 @@ from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.record.nesting import Nesting, Stop
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wrapping.interrupts import let_through
-from mlxprobe.platform import inside
+from mlxprobe.system import inside
 
 FIRST = 6  # shadows that are not paid for, where each takes less than `CHEAP_S`
 CHEAP_S, DEAR_S = 0.1, 0.5

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlxprobe.agent.wire import bound, threads
 from mlxprobe.agent.wrapping.interrupts import QUIETLY, let_through
-from mlxprobe.platform import inside, stack
+from mlxprobe.system import inside, stack
 
 if TYPE_CHECKING:
     from _thread import LockType as Lock

@@ -20,7 +20,7 @@ from mlxprobe.agent.wire.channel import Channel, identity, lifted
 from mlxprobe.agent.wire.shared import EVENTS_FILE, FOLDER_VARIABLE, SUPERVISOR_VARIABLE
 from mlxprobe.agent.wrapping.imports import when_imported
 from mlxprobe.agent.wrapping.interrupts import Quietly
-from mlxprobe.platform import inside
+from mlxprobe.system import inside
 
 OURS = AGENT + os.sep
 GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())  # since Python 3.11

@@ -21,7 +21,7 @@ from mlxprobe.agent.wire.shared import EVENTS_FILE
 from mlxprobe.agent.wrapping import imports
 from mlxprobe.agent.wrapping.loans import Loans
 from mlxprobe.agent.wrapping.patches import Patches
-from mlxprobe.platform import inside
+from mlxprobe.system import inside
 
 
 class Guest:

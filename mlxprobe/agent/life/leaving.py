@@ -12,8 +12,8 @@ from mlxprobe.agent.record.recorder import Recorder
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.platform import inside
 from mlxprobe.protocol.facts.ranks import AskedToLeave
+from mlxprobe.system import inside
 
 ENDING_S = 0.5  # at most: a thread of `_thread` is listed nowhere, and may not be ending at all
 UNLISTED_S = 0.03

@@ -38,8 +38,8 @@ from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.agent.wrapping.imports import when_imported
 from mlxprobe.agent.wrapping.interrupts import QUIETLY
 from mlxprobe.agent.wrapping.patches import Patches
-from mlxprobe.platform import inside
 from mlxprobe.protocol.facts.processes import PoolWorker, ThreadEnded
+from mlxprobe.system import inside
 
 
 class Agent:

@@ -22,7 +22,7 @@ from mlxprobe.agent.wire.shared import (
     OWN_VARIABLES,
     SUPERVISOR_VARIABLE,
 )
-from mlxprobe.platform import inside
+from mlxprobe.system import inside
 
 MESSAGE_CHARACTERS = 600
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from mlxprobe.diagnosis.ranks.fates import at, fewer_rounds, joined, named, over
 from mlxprobe.diagnosis.ranks.lanes import rank_of
-from mlxprobe.values.observation import Collective, Observation
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.observation import Collective, Observation
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 
 REDUCING = {"all_sum", "sum_scatter", "all_gather"}
 ENOUGH_STEPS = 4

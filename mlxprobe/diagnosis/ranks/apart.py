@@ -15,10 +15,10 @@ from mlxprobe.diagnosis.ranks.prints import Parting, all_apart, first_apart, pri
 from mlxprobe.diagnosis.ranks.reductions import reads
 from mlxprobe.diagnosis.registry import ranks_finding, rule
 from mlxprobe.protocol.facts.ranks import ReducedInVain
-from mlxprobe.values.measures import steps_done
-from mlxprobe.values.observation import Collective, Observation
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.measures import steps_done
+from mlxprobe.schema.observation import Collective, Observation
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 
 GOING_ON = ("running", "enough")
 REDUCING = {"all_sum", "sum_scatter", "all_gather"}

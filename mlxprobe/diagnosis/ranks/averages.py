@@ -16,9 +16,9 @@ from mlxprobe.diagnosis.registry import listed, rule
 from mlxprobe.protocol.facts.gradients import GradientNotFinite
 from mlxprobe.protocol.facts.losses import LossNotFinite
 from mlxprobe.protocol.facts.ranks import BatchMade, StatisticsRead
-from mlxprobe.values.observation import Observation
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.observation import Observation
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 
 SURE = 3  # steps
 REDUCING = {"all_sum", "sum_scatter", "all_gather"}

@@ -43,9 +43,9 @@ from mlxprobe.diagnosis.ranks.lanes import (
 from mlxprobe.diagnosis.ranks.messages import with_messages
 from mlxprobe.diagnosis.ranks.unevaluated import lying, unevaluated
 from mlxprobe.diagnosis.registry import ranks_finding
-from mlxprobe.values.observation import Collective, Observation
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.observation import Collective, Observation
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 
 TOGETHER = (  # where neither rank has built at the other's line: an order is not what is wrong
     "call both collectives on every rank; one below a condition such as `if group.rank() == 0` goes above it, and only "

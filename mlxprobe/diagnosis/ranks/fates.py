@@ -14,11 +14,11 @@ from mlxprobe.diagnosis.ranks.lanes import rank_of
 from mlxprobe.diagnosis.registry import rule
 from mlxprobe.protocol.facts.processes import ChildEnded, ThreadEnded
 from mlxprobe.protocol.facts.ranks import AskedToLeave, Rounds
-from mlxprobe.values.again import died_importing
-from mlxprobe.values.measures import counted, duration, signal_name, steps_done, where
-from mlxprobe.values.observation import Collective, Observation, Place
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.again import died_importing
+from mlxprobe.schema.measures import counted, duration, signal_name, steps_done, where
+from mlxprobe.schema.observation import Collective, Observation, Place
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 
 PEER_LOST = re.compile(r"connection to a peer was lost|nccl.*error", re.IGNORECASE | re.DOTALL)  # as MLX words it
 ENDED_BY_OTHERS = {-signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGINT}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from mlxprobe.values.observation import Collective, Observation
+from mlxprobe.schema.observation import Collective, Observation
 
 WORLD = "world"
 AHEAD = 8  # collectives in a row that one rank leaves out

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from mlxprobe.diagnosis.ranks.fates import at, called, fates, joined, lost, over, stopped
 from mlxprobe.diagnosis.ranks.lanes import WORLD, in_a_row, rank_of, site
 from mlxprobe.diagnosis.ranks.standings import awaited
-from mlxprobe.values.observation import Collective, Observation
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.observation import Collective, Observation
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 
 
 def with_messages(found: Sequence[Finding], seen: Sequence[Observation]) -> list[Finding]:

@@ -11,9 +11,9 @@ from mlxprobe.diagnosis.ranks.fates import line, named
 from mlxprobe.diagnosis.ranks.prints import Parting
 from mlxprobe.diagnosis.ranks.reductions import reads
 from mlxprobe.protocol.facts.ranks import ModelMade, StateGiven, WeightsWritten
-from mlxprobe.values.observation import Observation, Place, Sighting
-from mlxprobe.values.record import Finding
-from mlxprobe.values.sheet import Optimizer
+from mlxprobe.schema.observation import Observation, Place, Sighting
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.sheet import Optimizer
 
 NEAR = 0.05
 SELDOM = 0.1  # of the steps

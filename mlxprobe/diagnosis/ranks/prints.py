@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from mlxprobe.protocol.facts.ranks import ParametersHashed
-from mlxprobe.values.observation import Observation, Sighting
+from mlxprobe.schema.observation import Observation, Sighting
 
 Prints = dict[int, Sighting[ParametersHashed]]  # by step
 

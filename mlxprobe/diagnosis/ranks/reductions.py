@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlxprobe.protocol.facts.ranks import GradientsRead
-from mlxprobe.values.observation import Observation
+from mlxprobe.schema.observation import Observation
 
 Vector = tuple[float, ...]
 SAME = 1e-3  # of a length

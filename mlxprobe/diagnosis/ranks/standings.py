@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from mlxprobe.diagnosis.ranks.fates import busy, cut_off, line, lost, over, pending, shaped, waited_s, waits
 from mlxprobe.diagnosis.ranks.lanes import rank_of
-from mlxprobe.values.again import by_rank
-from mlxprobe.values.measures import standing, steps_done
-from mlxprobe.values.observation import Collective, Observation, Place
+from mlxprobe.schema.again import by_rank
+from mlxprobe.schema.measures import standing, steps_done
+from mlxprobe.schema.observation import Collective, Observation, Place
 
 UNWATCHED = "not watched"
 

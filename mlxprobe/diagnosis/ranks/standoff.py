@@ -10,9 +10,9 @@ from mlxprobe.diagnosis.ranks.fates import lost, over, waits
 from mlxprobe.diagnosis.ranks.lanes import Lane, lanes, parting, rank_of
 from mlxprobe.diagnosis.ranks.messages import wanting
 from mlxprobe.diagnosis.ranks.standings import awaited
-from mlxprobe.values.again import by_rank
-from mlxprobe.values.observation import Observation, Silence
-from mlxprobe.values.vocabulary import HangKind
+from mlxprobe.schema.again import by_rank
+from mlxprobe.schema.observation import Observation, Silence
+from mlxprobe.schema.vocabulary import HangKind
 
 UNKNOWN = Silence(silent_s=0.0, cpu_s=0.0, kind=HangKind.UNKNOWN)
 

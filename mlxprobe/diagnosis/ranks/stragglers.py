@@ -18,10 +18,10 @@ from mlxprobe.diagnosis.ranks.fates import line
 from mlxprobe.diagnosis.ranks.lanes import Lane, lanes, parting, rank_of, site
 from mlxprobe.diagnosis.registry import ranks_finding, rule
 from mlxprobe.protocol.facts.ranks import OwnWork
-from mlxprobe.values.measures import duration, stepped_s
-from mlxprobe.values.observation import Observation, Place, Sighting
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.measures import duration, stepped_s
+from mlxprobe.schema.observation import Observation, Place, Sighting
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 
 STRAGGLES = 2.0  # times the others' own time
 WORKS = 0.6  # of its wall time: on a processor, or in want of one

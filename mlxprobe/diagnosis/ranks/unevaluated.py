@@ -19,10 +19,10 @@ from mlxprobe.diagnosis.ranks.lanes import (
     site,
 )
 from mlxprobe.diagnosis.registry import rule
-from mlxprobe.values.measures import standing
-from mlxprobe.values.observation import Collective
-from mlxprobe.values.record import Finding
-from mlxprobe.values.vocabulary import Severity
+from mlxprobe.schema.measures import standing
+from mlxprobe.schema.observation import Collective
+from mlxprobe.schema.record import Finding
+from mlxprobe.schema.vocabulary import Severity
 
 
 def lying(late: Lane, ahead: Lane, after: str) -> Finding:

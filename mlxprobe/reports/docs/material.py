@@ -9,8 +9,8 @@ from typing import Any
 
 from mlxprobe.catalogue.scenarios import Entry
 from mlxprobe.diagnosis import Rule
+from mlxprobe.schema.record import ProgramRecord, Record
 from mlxprobe.settings.table import Setting
-from mlxprobe.values.record import ProgramRecord, Record
 
 Row = tuple[Record, ProgramRecord]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from mlxprobe.reports.docs.material import Command, Material, Words
 from mlxprobe.reports.docs.prose import code, prose, table
+from mlxprobe.schema.vocabulary import HangKind, Live, Outcome, Role, Word
 from mlxprobe.settings.table import Setting
-from mlxprobe.values.vocabulary import HangKind, Live, Outcome, Role, Word
 
 NAV = [
     {"Command line": "cli.md"},

@@ -12,8 +12,8 @@ from mlxprobe.reports.code import aligned, body_of
 from mlxprobe.reports.docs import families
 from mlxprobe.reports.docs.material import Material, Row, Source
 from mlxprobe.reports.docs.prose import box, capital, code, finding_link, prose, scenario_link, sentence, tab, table
-from mlxprobe.values.measures import counted
-from mlxprobe.values.vocabulary import Outcome, Role
+from mlxprobe.schema.measures import counted
+from mlxprobe.schema.vocabulary import Outcome, Role
 
 BOXES = {"Symptom": "failure", "Cause": "info", "Fix": "success"}
 

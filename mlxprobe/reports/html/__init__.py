@@ -18,11 +18,11 @@ from mlxprobe.reports.html import library
 from mlxprobe.reports.html.guide import Guide
 from mlxprobe.reports.html.page import data, page
 from mlxprobe.reports.html.visible import visible
-from mlxprobe.running.selection import source_of
-from mlxprobe.values.errors import UsageError
-from mlxprobe.values.measures import counted, megabytes
-from mlxprobe.values.record import Record
-from mlxprobe.values.vocabulary import Outcome
+from mlxprobe.runner.selection import source_of
+from mlxprobe.schema.errors import UsageError
+from mlxprobe.schema.measures import counted, megabytes
+from mlxprobe.schema.record import Record
+from mlxprobe.schema.vocabulary import Outcome
 
 if TYPE_CHECKING:
     import jinja2

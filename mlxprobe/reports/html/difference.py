@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from mlxprobe.reports.code import aligned, body_of
 from mlxprobe.reports.html.guide import Guide
-from mlxprobe.values.observation import Value
+from mlxprobe.schema.observation import Value
 
 Piece = tuple[str, bool]  # a part of a line, and whether the other side has something else there
 ALIKE = 0.4  # lines less alike than this are other lines, not changed ones

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from mlxprobe.values.errors import UsageError
+from mlxprobe.schema.errors import UsageError
 
 HOW = "the HTML report needs the extra `report`: pip install 'mlxprobe[report]'"
 

@@ -16,15 +16,15 @@ from mlxprobe.reports.html.series import charts, trends
 from mlxprobe.reports.html.timeline import timeline
 from mlxprobe.reports.html.visible import anchor
 from mlxprobe.reports.verdicts import summary
+from mlxprobe.schema.files import finite
+from mlxprobe.schema.observation import Value
+from mlxprobe.schema.record import ProgramRecord, Record
+from mlxprobe.schema.texts import one_line
+from mlxprobe.schema.together import said_once
+from mlxprobe.schema.versions import MATRIX_SCHEMA_VERSION, USERS
+from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.upgrade.matrix import Matrix, along, cell, labels
 from mlxprobe.upgrade.matrix import rows as matrix_rows
-from mlxprobe.values.files import finite
-from mlxprobe.values.observation import Value
-from mlxprobe.values.record import ProgramRecord, Record
-from mlxprobe.values.texts import one_line
-from mlxprobe.values.together import said_once
-from mlxprobe.values.versions import MATRIX_SCHEMA_VERSION, USERS
-from mlxprobe.values.vocabulary import Outcome
 
 MOST_FINDINGS = 200  # of one program; a hostile or endless one must not make the report unreadable
 Json = dict[str, Any]

@@ -8,10 +8,10 @@ from typing import Any
 
 from mlxprobe.reports.diagnosis import figure
 from mlxprobe.reports.html.visible import visible
+from mlxprobe.schema.observation import Value
+from mlxprobe.schema.record import ProgramRecord
+from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.upgrade.quantities import peak_bytes, usual_step_s
-from mlxprobe.values.observation import Value
-from mlxprobe.values.record import ProgramRecord
-from mlxprobe.values.vocabulary import Outcome
 
 Point = tuple[Any, float]  # x is a number, or a release
 Moment = tuple[float, str]

@@ -15,10 +15,10 @@ from mlxprobe.diagnosis.ranks.fates import over
 from mlxprobe.diagnosis.ranks.lanes import rank_of
 from mlxprobe.diagnosis.ranks.standings import at, awaited, finished, where
 from mlxprobe.reports.html.visible import visible
-from mlxprobe.values.again import by_rank, observation
-from mlxprobe.values.measures import counted, duration
-from mlxprobe.values.observation import Collective, Observation, Value
-from mlxprobe.values.record import ProgramRecord
+from mlxprobe.schema.again import by_rank, observation
+from mlxprobe.schema.measures import counted, duration
+from mlxprobe.schema.observation import Collective, Observation, Value
+from mlxprobe.schema.record import ProgramRecord
 
 LAST = 24  # collectives of a rank that can be told apart at the width of a page
 BEYOND = 0.4  # of what happened, for waits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mlxprobe.values.texts import plain
+from mlxprobe.schema.texts import plain
 
 LONGEST = 4000  # characters of one text; a report of a hundred programs stays small whatever they print
 _KEPT = re.compile(r"([\n\t])")

@@ -1,0 +1,211 @@
+"""What is run, and what is seen of it: frozen values. Times are seconds since the program's start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from mlxprobe.protocol.fact import F, Fact
+from mlxprobe.schema.base import Value as Value  # noqa: PLC0414 - the other rooms import it from here
+from mlxprobe.schema.collective import Collective as Collective  # noqa: PLC0414
+from mlxprobe.schema.collective import Place as Place  # noqa: PLC0414
+from mlxprobe.schema.collective import Process as Process  # noqa: PLC0414
+from mlxprobe.schema.program import Program as Program  # noqa: PLC0414
+from mlxprobe.schema.sheet import Sheet
+from mlxprobe.schema.vocabulary import HangKind, Whose
+
+F_co = TypeVar("F_co", bound=Fact, covariant=True)
+
+
+class Environment(Value, frozen=True):
+    """The interpreter and the MLX in it, as the agent found them; `device_limits` are the numbers of its device."""
+
+    python: str
+    executable: str
+    platform: str
+    mlx: str = ""
+    device: str = ""
+    device_name: str = ""
+    devices: tuple[str, ...] = ()
+    gpus: int = 0
+    device_limits: dict[str, int] = {}
+    problem: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The kind of its device; MLX calls Metal's and CUDA's alike."""
+        return "metal" if self.device == "gpu" and self.platform.startswith("macOS") else self.device
+
+
+class Limits(Value, frozen=True):
+    """Where a program is ended; `active_bytes` is of MLX's arrays on a GPU, which RSS leaves out. 0 bytes: no limit.
+
+    A busy program that has been silent for `stall_s` is stuck once that silence is longer than `busy_s` (None: than
+    `stall_s`) without what it waited for a processor.
+    """
+
+    stall_s: float
+    startup_s: float
+    timeout_s: float
+    memory_bytes: int
+    active_bytes: int = 0
+    busy_s: float | None = None
+    basis: str = ""
+
+
+class Step(Value, frozen=True):
+    """One update of the optimizer (one gradient call where there is none); `gradient` is the largest absolute value."""
+
+    n: int
+    t_s: float
+    step_s: float
+    gradients: int = 0
+    pending: int | None = None
+    gradient: float | None = None
+    active_bytes: int = 0
+
+
+class Reading(Value, frozen=True):
+    """A loss that the program read or evaluated, with its gradient call (a step may have several) and its model."""
+
+    step: int
+    value: float
+    stream: int = 0
+
+
+class Sample(Value, frozen=True):
+    """The process tree from outside, with the CPU time that it has used so far.
+
+    Of a rank also what it has used for work of its own, not to wait for others (`own_s`), and for how long its threads
+    have wanted a processor for that, had or not (`wanted_s`); 0 where nobody knows, and up to 0.25 s old.
+    """
+
+    t_s: float
+    rss_bytes: int
+    cpu_s: float
+    own_s: float = 0.0
+    wanted_s: float = 0.0
+
+
+class MlxSample(Value, frozen=True):
+    """MLX's own memory counters, from inside: active and peak exclude the cache."""
+
+    t_s: float
+    active_bytes: int
+    cache_bytes: int
+    peak_bytes: int
+
+
+class Frame(Value, frozen=True):
+    """A line of a Python stack, and whose code it is; a library is the standard one, MLX or mlxprobe."""
+
+    file: str
+    line: int
+    function: str
+    code: str = ""
+    whose: Whose = Whose.OWN
+
+
+class Stack(Value, frozen=True):
+    """The Python stack of one thread of one process of the tree, and the `native` calls further in; innermost first."""
+
+    pid: int
+    thread: str
+    frames: tuple[Frame, ...]
+    native: tuple[Frame, ...] = ()
+
+
+class Silence(Value, frozen=True):
+    """The last stretch without progress: how long, how busy, and where each thread stood.
+
+    `rest_s` is for how long every one of `threads` threads has slept without a break; `waits` names what from outside
+    the tree one of them waits for, or what else keeps it from being at rest.
+    """
+
+    silent_s: float
+    cpu_s: float
+    kind: HangKind
+    stacks: tuple[Stack, ...] = ()
+    rest_s: float = 0.0
+    threads: int = 0
+    waits: str = ""
+
+
+class Raised(Value, frozen=True):
+    """The exception that ended the program; `caller` as in a Finding."""
+
+    type: str
+    message: str
+    file: str = ""
+    line: int = 0
+    caller: Place | None = None
+    traceback: str = ""
+
+
+class Sighting(Value, Generic[F_co], frozen=True):
+    """A fact, with when and where it was seen, and how often; `caller` as in a Finding.
+
+    `source` is the line's text where nobody else can read it: of a notebook's cell, of a zipped module.
+    """
+
+    fact: F_co
+    t_s: float = 0.0
+    step: int = 0
+    file: str = ""
+    line: int = 0
+    source: str = ""
+    caller: Place | None = None
+    count: int = 1
+
+
+class Observation(Value, frozen=True):
+    """Everything that was seen of one run of a program, or of one process of it (`process`) where it has several.
+
+    `ended` is exited, stalled, timeout, memory, interrupted, not-started, unreaped, lost, enough (was seen) or running.
+    `collectives` are the last that it has built; `evaluating_s` is when the evaluation began that has not returned.
+    `mlx` is the version of the MLX that it imported, empty where it imported none, None where that is unknown.
+    """
+
+    program: str
+    limits: Limits
+    process: Process | None = None
+    ended: str = "exited"
+    exit_code: int | None = None
+    begun: bool = False
+    finished: bool = False
+    garbled: int = 0
+    mlx: str | None = None
+    wall_s: float = 0.0
+    detection_s: float | None = None
+    begun_s: float = 0.0
+    finished_s: float = 0.0
+    longest_silence_s: float = 0.0
+    silence: Silence | None = None
+    raised: Raised | None = None
+    steps: tuple[Step, ...] = ()
+    losses: tuple[Reading, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    memory: tuple[MlxSample, ...] = ()
+    sightings: tuple[Sighting[Fact], ...] = ()
+    stacks: tuple[Stack, ...] = ()
+    sheet: Sheet = Sheet()
+    result: dict[str, tuple[float, ...]] = {}
+    score: float | None = None
+    collectives: tuple[Collective, ...] = ()
+    evaluating_s: float | None = None
+    output_tail: str = ""
+    left_behind: tuple[int, ...] = ()
+
+    def every(self, kind: type[F]) -> Iterator[tuple[F, Sighting[F]]]:
+        """List all facts of a type, in order, each with its sighting."""
+        for one in self.sightings:
+            if isinstance(one.fact, kind):
+                yield one.fact, one  # type: ignore[misc]
+
+    def facts(self, kind: type[F]) -> Iterator[tuple[F, Sighting[F]]]:
+        """List the facts of a type, one of each place: the last, which has counted the most."""
+        yield from {(one.file, one.line): (fact, one) for fact, one in self.every(kind)}.values()
+
+    def has(self, *kinds: type[Fact]) -> bool:
+        """Tell whether there is a fact of one of these types."""
+        return any(isinstance(one.fact, kinds) for one in self.sightings)

@@ -1,0 +1,19 @@
+"""The system that we are on, as whoever looks at processes from outside asks it."""
+
+from __future__ import annotations
+
+from mlxprobe.system import LINUX
+from mlxprobe.system.interface import Platform
+
+
+def _chosen() -> Platform:
+    if LINUX:
+        from mlxprobe.system.linux import Linux
+
+        return Linux()
+    from mlxprobe.system.portable import Portable
+
+    return Portable()
+
+
+system = _chosen()
