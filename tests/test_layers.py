@@ -26,17 +26,17 @@ FLOORS = (  # from the ground; a room imports from itself and from floors below
     {"cli"},
 )
 INSIDE_THE_AGENT = (  # its own floors
-    {"wrapping"},
+    {"patching"},
     {"wire"},
-    {"code", "graphs", "intercept"},
-    {"record"},
+    {"introspection", "graph", "intercept"},
+    {"recording"},
     {"looks"},
-    {"origin"},
+    {"nan_origin"},
     {"compiled"},
     {"hooks"},
     {"inspectors"},
-    {"life"},
-    {"carried"},
+    {"lifecycle"},
+    {"bootstrap"},
 )
 INSIDE_THE_INSPECTORS = ({"losses"}, {"data"}, {"models"}, {"work"}, {"gradients"}, {"adapters", "ranks", "updates"})
 PURE = (
@@ -60,8 +60,8 @@ PURE = (
     "upgrade/matrix.py",
     "upgrade/quantities.py",
 )
-INSIDE = "fuzz/inside/"  # runs in the watched process, as the agent does
-INSIDE_MODULE = "mlxprobe.fuzz.inside"
+INSIDE = "fuzz/child/"  # runs in the watched process, as the agent does
+INSIDE_MODULE = "mlxprobe.fuzz.child"
 OF_ONE_SYSTEM = r"sys\.platform|platform\.system\(|\buname\(|/proc\b|/sys/|prctl|[\"'](?:darwin|linux)[\"']"
 DOES_IO = {"subprocess", "socket", "tempfile", "shutil", "psutil", "threading", "urllib", "os", "time"}
 
@@ -150,7 +150,7 @@ def test_what_agent_and_supervisor_agree_on_needs_the_standard_library_alone(fil
 @pytest.mark.parametrize("file", [one for one in FILES if place(one).startswith("agent/")], ids=place)
 def test_what_the_agent_imports_while_a_program_runs_it_imports_from_its_own(file: Path) -> None:
     """Else the program's `mlxprobe` would be imported, or another copy of ours from its environment."""
-    if place(file) in {"agent/life/start.py", "agent/__main__.py"}:  # before there is a program
+    if place(file) in {"agent/lifecycle/start.py", "agent/__main__.py"}:  # before there is a program
         return
     whole = ast.parse(file.read_text())
     scopes = [one for one in ast.walk(whole) if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))]

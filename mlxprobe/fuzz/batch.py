@@ -13,12 +13,12 @@ from typing import Any
 
 from mlxprobe.cluster.place import Place
 from mlxprobe.fuzz.case import Case
+from mlxprobe.fuzz.child.packed import packed
 from mlxprobe.fuzz.contents import contents
-from mlxprobe.fuzz.inside.packed import packed
 from mlxprobe.fuzz.operations import OPERATIONS
-from mlxprobe.fuzz.plans.source import keywords
 from mlxprobe.fuzz.reference import moving
 from mlxprobe.fuzz.second import JAX
+from mlxprobe.fuzz.training_programs.source import keywords
 from mlxprobe.schema.observation import Environment, Limits, Observation, Program
 from mlxprobe.settings.machine import memory_limit
 from mlxprobe.settings.table import Settings
@@ -156,7 +156,7 @@ def run(jobs: str, environment: Environment, settings: Settings, stop: threading
     with Scratch() as folder:
         given, told = folder / "cases.json", folder / "told.jsonl"
         given.write_text(jobs, encoding="utf-8")
-        words = ("bare", "mlxprobe.fuzz.inside.main", str(given), str(told))
+        words = ("bare", "mlxprobe.fuzz.child.main", str(given), str(told))
         python, device = environment.executable, environment.device
         program = Program(name="fuzz", argv=words, python=python, device=device, env=EXACT)
         seen = observe(program, limits(settings, environment), jit_key=f"mlx-{environment.mlx}", stop=stop)

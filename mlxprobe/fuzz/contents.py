@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlxprobe.fuzz.case import Array
-from mlxprobe.fuzz.inside import layouts
+from mlxprobe.fuzz.child import layouts
 
 Numbers = npt.NDArray[Any]
 

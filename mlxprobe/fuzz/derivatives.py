@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from mlxprobe.fuzz.case import Case
+from mlxprobe.fuzz.child.packed import numbers_of
 from mlxprobe.fuzz.contents import Numbers
 from mlxprobe.fuzz.discrepancy import Discrepancy
-from mlxprobe.fuzz.inside.packed import numbers_of
 from mlxprobe.fuzz.reference import FEW, LARGEST, UNIT, slope, terms, unit
 
 Seen = dict[str, Any]

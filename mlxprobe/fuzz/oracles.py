@@ -10,9 +10,9 @@ import numpy as np
 
 from mlxprobe.fuzz import derivatives, second
 from mlxprobe.fuzz.case import Case
+from mlxprobe.fuzz.child.packed import numbers_of
 from mlxprobe.fuzz.contents import Numbers
 from mlxprobe.fuzz.discrepancy import ROUGH, Discrepancy, is_unsupported
-from mlxprobe.fuzz.inside.packed import numbers_of
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.reference import REFUSALS, UNIT, Expected, expected, is_exact, terms, unit
 

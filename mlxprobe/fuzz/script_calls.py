@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxprobe.fuzz.case import Case, Step
-from mlxprobe.fuzz.plans.source import keywords
+from mlxprobe.fuzz.training_programs.source import keywords
 
 WORDS = ("array", "result", "pieces", "slice", "whole", "dtype")
 LOSSES = ("_loss", "cross_entropy")
@@ -41,7 +41,7 @@ def texts(case: Case) -> list[str]:
 
 def _parts(names: Sequence[str]) -> list[str]:
     """Return the text of what trainings are made of, and of what they call."""
-    text = (Path(__file__).parent / "inside" / "modules.py").read_text("utf-8")
+    text = (Path(__file__).parent / "child" / "modules.py").read_text("utf-8")
     found = {}
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -69,8 +69,8 @@ def _ways(case: Case) -> list[str]:
 
 
 def _read() -> dict[str, tuple[str, list[str]]]:
-    """Read the names and texts of the functions of `inside/ways.py`, by what they are taken around."""
-    text = "".join((Path(__file__).parent / "inside" / f"{name}.py").read_text("utf-8") for name in ("ways", "files"))
+    """Read the names and texts of the functions of `child/ways.py`, by what they are taken around."""
+    text = "".join((Path(__file__).parent / "child" / f"{name}.py").read_text("utf-8") for name in ("ways", "files"))
     found, plain = {}, text.replace("from __future__ import annotations", "")
     for node in ast.parse(plain).body:
         if isinstance(node, ast.FunctionDef) and node.decorator_list:

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlxprobe.fuzz.case import Case
+from mlxprobe.fuzz.child.packed import numbers_of
 from mlxprobe.fuzz.contents import Numbers, contents
 from mlxprobe.fuzz.derivatives import BEYOND, based, flat
 from mlxprobe.fuzz.discrepancy import Discrepancy
-from mlxprobe.fuzz.inside.packed import numbers_of
 from mlxprobe.fuzz.operations.registry import Reference
 from mlxprobe.fuzz.reference import FEW, REFUSALS, UNIT, Expected, called, expected, terms, wide
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 
 from mlxprobe.fuzz.case import FLOATS, INTEGERS, SIGNED, UNSIGNED, Array
-from mlxprobe.fuzz.inside.layouts import ALIKE, LAYOUTS
+from mlxprobe.fuzz.child.layouts import ALIKE, LAYOUTS
 
 Shape = tuple[int, ...]
 LONG = (17, 33, 65, 129, 257, 1025, 4097)  # one more than blocks of kernels have

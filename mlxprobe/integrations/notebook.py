@@ -13,8 +13,8 @@ import sys
 import threading
 from typing import Any
 
-from mlxprobe.agent.life import carry
-from mlxprobe.agent.wrapping.imports import is_watched
+from mlxprobe.agent.lifecycle import carry
+from mlxprobe.agent.patching.imports import is_watched
 from mlxprobe.runner.beside import Beside, logged, present
 from mlxprobe.schema.errors import ProbeError
 from mlxprobe.system import inside

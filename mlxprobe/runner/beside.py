@@ -21,11 +21,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from mlxprobe.agent.life.guest import Guest
+from mlxprobe.agent.lifecycle.guest import Guest
+from mlxprobe.agent.patching.imports import is_watched
 from mlxprobe.agent.wire import threads
 from mlxprobe.agent.wire.line import Line
 from mlxprobe.agent.wire.listener import Listener
-from mlxprobe.agent.wrapping.imports import is_watched
 from mlxprobe.schema.errors import ProbeError, UsageError
 
 ANSWERS_WITHIN_S = 120.0  # on a machine that is busy with the program

@@ -18,11 +18,11 @@ from mlxprobe.system.system import system
 PACKAGES = str(Path(__file__).parents[2])
 COME = """import sys
 sys.path.append({packages!r})
-from mlxprobe.agent.life import guest
+from mlxprobe.agent.lifecycle import guest
 guest.come({folder!r}, {supervisor})
 """
 GO = """import sys
-guest = sys.modules.get("mlxprobe.agent.life.guest")
+guest = sys.modules.get("mlxprobe.agent.lifecycle.guest")
 if guest is not None: guest.go()
 """
 

@@ -30,7 +30,7 @@ from mlxprobe.supervisor.watched import Watched
 from mlxprobe.system.kin import kin
 
 AGENT = Path(__file__).parents[1] / "agent" / "__main__.py"
-CARRIED = AGENT.with_name("carried")
+BOOTSTRAP = AGENT.with_name("bootstrap")
 END_WITHIN_S = 8.0
 TERM_GRACE_S = 0.3
 RIGHT = "give the path of a program, or the name of one that PATH finds"
@@ -103,7 +103,7 @@ class Child(Watched):
             before = environment.get("PYTHONPATH")
             if before is not None:
                 environment[PATH_VARIABLE] = before
-            environment["PYTHONPATH"] = os.pathsep.join(part for part in (str(CARRIED), before) if part)
+            environment["PYTHONPATH"] = os.pathsep.join(part for part in (str(BOOTSTRAP), before) if part)
         else:
             environment[FD_VARIABLE] = str(self._events.write_fd)
             environment["TMPDIR"] = str(self.folder)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from mlxprobe.agent.code.roots import Roots
+from mlxprobe.agent.introspection.roots import Roots
 from mlxprobe.agent.wire.shared import COLLECTIVE, COLLECTIVE_FLAGS
 from mlxprobe.protocol.fact import Fact, MalformedFactError, decoded
 from mlxprobe.protocol.facts.gradients import FirstGradient

@@ -1,4 +1,4 @@
-"""The Pythons that a watched command has started, as each records at its start (see `agent/carried`)."""
+"""The Pythons that a watched command has started, as each records at its start (see `agent/bootstrap`)."""
 
 from __future__ import annotations
 

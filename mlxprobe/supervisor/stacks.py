@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlxprobe.agent.code.roots import AGENT, Roots
+from mlxprobe.agent.introspection.roots import AGENT, Roots
 from mlxprobe.agent.wire.shared import ASK_FILE, STACK_SIGNAL, STACKS_END, STACKS_FILE, THEIRS
 from mlxprobe.schema.vocabulary import Whose
 from mlxprobe.supervisor.patience import LOOK_S, Patience
@@ -26,7 +26,7 @@ ANSWER_S = 0.15  # for the agent's own thread, which needs the interpreter's loc
 EACH_S = 0.02  # more for every one that is asked
 QUIET_LOOKS = 8  # at which a report has not grown: it has been preempted, or has come to its end
 _AGENT = AGENT + os.sep
-SAMPLER = os.path.join(AGENT, "life", "sampler.py")  # what the agent's own thread runs
+SAMPLER = os.path.join(AGENT, "lifecycle", "sampler.py")  # what the agent's own thread runs
 _THREAD = r"^(?:Current thread|Thread) (0x[0-9a-f]+)(?: \[(.*?)\])?.*:$"
 _FRAME = r'^  File "(.+)", line (\d+) in (.+)$'
 _ESCAPED = r"\\(?:x[0-9a-f]{2}|u(?!d[89a-f])[0-9a-f]{4}|U[0-9a-f]{8})"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent.code.additions import assigned
+from mlxprobe.agent.introspection.additions import assigned
 
 SOURCE = """
 kept = []

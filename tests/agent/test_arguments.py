@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.wrapping.arguments import parameters
+from mlxprobe.agent.patching.arguments import parameters
 
 
 class Model:
@@ -71,5 +71,5 @@ def test_what_has_no_signature_has_no_parameters() -> None:
 
 @pytest.mark.slow
 def test_a_plain_function_needs_no_inspect() -> None:
-    program = "import sys; from mlxprobe.agent.wrapping.arguments import parameters; parameters(lambda model, x: x)"
+    program = "import sys; from mlxprobe.agent.patching.arguments import parameters; parameters(lambda model, x: x)"
     subprocess.run([sys.executable, "-c", f"{program}; sys.exit('inspect' in sys.modules)"], check=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent.code import authored
+from mlxprobe.agent.introspection import authored
 
 
 class Head:

@@ -8,7 +8,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from mlxprobe.agent.life import bare
+from mlxprobe.agent.lifecycle import bare
 from mlxprobe.agent.wire.shared import DEVICE_VARIABLE
 
 

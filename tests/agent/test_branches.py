@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.code import authored
+from mlxprobe.agent.introspection import authored
 
 FLAG, NUMBER = False, 3
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.roots import OWN, Roots
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.roots import OWN, Roots
 from mlxprobe.agent.looks import built
 
 Site = tuple[str, int]

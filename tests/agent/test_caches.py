@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.roots import LIBRARY, OWN
 from mlxprobe.agent.inspectors.work import caches
 from mlxprobe.agent.inspectors.work.caches import MANY, Caches
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.roots import LIBRARY, OWN
 from mlxprobe.protocol.facts.memory import CacheUnbounded
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.life.children import HOLDERS, Children
+from mlxprobe.agent.lifecycle.children import HOLDERS, Children
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.processes import ChildEnded
 from mlxprobe.protocol.facts.processes import Children as ChildrenStarted

@@ -8,12 +8,12 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.hooks.apart import MANY, Apart
 from mlxprobe.agent.hooks.collectives import Collectives
-from mlxprobe.agent.record.nesting import Nesting
-from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.recording.nesting import Nesting
+from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire.ranks import Reductions
 from mlxprobe.agent.wire.shared import COLLECTIVE
 

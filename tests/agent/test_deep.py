@@ -10,7 +10,7 @@ import pytest
 from watching import GUARD_S
 
 from mlxprobe import system
-from mlxprobe.agent.graphs import export, graph
+from mlxprobe.agent.graph import export, graph
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.work import DetectorFailed
 from mlxprobe.schema.observation import Limits, Observation, Program

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.code import roots, sites
-from mlxprobe.agent.code.effects import Effects, followed
 from mlxprobe.agent.compiled.shadow import guarded
-from mlxprobe.agent.record.nesting import Stop
+from mlxprobe.agent.introspection import roots, sites
+from mlxprobe.agent.introspection.effects import Effects, followed
+from mlxprobe.agent.recording.nesting import Stop
 
 HARMLESS = {
     "makes a list of its own": "out = []\n    out.append(x)\n    return out",
@@ -204,7 +204,7 @@ def test_what_import_asks_for_a_module_of_ours_is_not_the_programs(
     scope: dict[str, Any] = {"asked": asked}
     exec(compile(hook, str(tmp_path / "hook.py"), "exec"), scope)
     monkeypatch.setattr(sys, "meta_path", [scope["Finder"](), *sys.meta_path])
-    module = "mlxprobe.agent.code.authored"
+    module = "mlxprobe.agent.introspection.authored"
     ours: dict[str, Any] = {}
     lazily = str(Path(sites.__file__).with_name("lazily.py"))
     exec(compile(f"def look():\n    import {module}", lazily, "exec"), ours)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent.code import exits, sites
-from mlxprobe.agent.code.roots import OWN
+from mlxprobe.agent.introspection import exits, sites
+from mlxprobe.agent.introspection.roots import OWN
 
 SOURCE = """
 def batches(data):

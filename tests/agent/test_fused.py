@@ -6,8 +6,8 @@ import mlx.core as mx
 import mlx.nn as nn
 import pytest
 
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.losskind import LossKind
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.losskind import LossKind
 
 NAMED = frozenset({"a0", "a1", "a2"})
 STEP = '{{ {k} [label ="{kind}", shape=rectangle]; }}\n'

@@ -15,9 +15,9 @@ import pytest
 from running import PRELUDE, own_environment
 from watching import GUARD_S
 
-from mlxprobe.agent.life.guest import Guest
-from mlxprobe.agent.wrapping.loans import Loan, Loans
-from mlxprobe.agent.wrapping.patches import Patches
+from mlxprobe.agent.lifecycle.guest import Guest
+from mlxprobe.agent.patching.loans import Loan, Loans
+from mlxprobe.agent.patching.patches import Patches
 
 TRIES = 8  # MLX's own numbers differ in their last bits from run to run, and no more than two ways were seen
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.code import sites
 from mlxprobe.agent.hooks.rows import AT_ONCE, Kind, Row, Words
-from mlxprobe.agent.record.steps import MOST, StepLog
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.recording.steps import MOST, StepLog
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.shared import LINE_BYTES
 from mlxprobe.protocol import facts

@@ -13,9 +13,9 @@ import pytest
 from running import PRELUDE, report_of
 
 from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
-from mlxprobe.agent.record.recorder import Recorder
-from mlxprobe.agent.wrapping import interrupts
-from mlxprobe.agent.wrapping.interrupts import QUIETLY, Quietly, comes_from_outside
+from mlxprobe.agent.patching import interrupts
+from mlxprobe.agent.patching.interrupts import QUIETLY, Quietly, comes_from_outside
+from mlxprobe.agent.recording.recorder import Recorder
 
 INTERRUPTS = Path(__file__).parents[1] / "programs" / "interrupts_the_agent.py"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent.graphs import kernels
-from mlxprobe.agent.graphs.kernels import AT_MOST_S, LOADED_S, LOADS_S, Kernels
+from mlxprobe.agent.graph import kernels
+from mlxprobe.agent.graph.kernels import AT_MOST_S, LOADED_S, LOADS_S, Kernels
 
 
 @pytest.fixture

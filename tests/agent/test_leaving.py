@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.life.leaving import Leaving, code_of
+from mlxprobe.agent.lifecycle.leaving import Leaving, code_of
 
 CODES = [((), 0), ((None,), 0), ((0,), 0), ((3,), 3), ((True,), 1), ((-1,), 255), (("out of data",), 1)]
 BEGINNING = """
 import atexit, contextlib, os
 from types import SimpleNamespace
-from mlxprobe.agent.life.leaving import Leaving
+from mlxprobe.agent.lifecycle.leaving import Leaving
 leaving = Leaving(SimpleNamespace(evaluations=7, carefully=contextlib.nullcontext))
 atexit.register(lambda: os.write(1, str(leaving.code).encode()))
 class Own(SystemExit): pass

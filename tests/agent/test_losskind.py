@@ -7,8 +7,8 @@ import mlx.core as mx
 import mlx.nn as nn
 import pytest
 
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.losskind import LossKind
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.losskind import LossKind
 
 CLASSES = 5
 

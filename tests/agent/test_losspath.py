@@ -8,9 +8,9 @@ from threading import Thread
 import mlx.core as mx
 import pytest
 
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.record import losspath
-from mlxprobe.agent.record.losspath import LONG_PAST, LossPath
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.recording import losspath
+from mlxprobe.agent.recording.losspath import LONG_PAST, LossPath
 
 
 @pytest.fixture

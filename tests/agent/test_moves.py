@@ -10,7 +10,7 @@ import mlx.nn as nn
 import pytest
 
 from mlxprobe.agent.inspectors.gradients.along import Moved
-from mlxprobe.agent.record.moves import Followed, Moves, paths
+from mlxprobe.agent.recording.moves import Followed, Moves, paths
 
 
 def fresh() -> dict[str, Any]:

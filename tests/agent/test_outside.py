@@ -9,10 +9,10 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxprobe.agent.code.effects import Effects, followed
-from mlxprobe.agent.code.source import Function
 from mlxprobe.agent.compiled.outside import Outside
 from mlxprobe.agent.compiled.reading import Uses
+from mlxprobe.agent.introspection.effects import Effects, followed
+from mlxprobe.agent.introspection.source import Function
 from mlxprobe.protocol.facts.compilation import NumberBakedIn
 
 settings = SimpleNamespace(rate=0.1, table=np.zeros(3), options={"scale": 2.0}, count=0)

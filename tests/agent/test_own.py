@@ -6,7 +6,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from running import PRELUDE, report_of
 
-from mlxprobe.agent.code import own
+from mlxprobe.agent.introspection import own
 
 DIVIDES = """
 def loss_fn(model, x):

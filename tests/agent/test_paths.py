@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent.code.paths import shortened, shown
+from mlxprobe.agent.introspection.paths import shortened, shown
 
 LONG = "adapters-of-the-third-run-with-a-name-that-says-all-of-its-settings.safetensors"
 

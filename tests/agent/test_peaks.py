@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from mlxprobe.agent.intercept.intercepts import Intercepts
-from mlxprobe.agent.record.peaks import Peaks
+from mlxprobe.agent.recording.peaks import Peaks
 
 
 class Core:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from mlxprobe.agent.record.phases import Phases
-from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.recording.phases import Phases
+from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire.channel import Channel
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent.life import readers
+from mlxprobe.agent.lifecycle import readers
 
 
 @pytest.fixture

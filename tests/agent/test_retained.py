@@ -9,9 +9,9 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.roots import LIBRARY, PACKAGE, Roots
 from mlxprobe.agent.inspectors.work import retained
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.roots import LIBRARY, PACKAGE, Roots
 
 KERNEL = """
 class Shell:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.code import roots, sites
-from mlxprobe.agent.code.roots import AGENT, GENERATED, LIBRARY, OWN, PACKAGE, Roots
+from mlxprobe.agent.introspection import roots, sites
+from mlxprobe.agent.introspection.roots import AGENT, GENERATED, LIBRARY, OWN, PACKAGE, Roots
 
 SITE = sysconfig.get_path("purelib")
 STDLIB = sysconfig.get_path("stdlib")

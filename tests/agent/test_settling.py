@@ -10,7 +10,7 @@ from watching import GUARD_S
 from mlxprobe.agent import __file__ as package
 from mlxprobe.agent.wire.shared import FOLDER_VARIABLE
 
-CARRIED = Path(package).with_name("carried")
+BOOTSTRAP = Path(package).with_name("bootstrap")
 TELL = "import sys; print(*sys.modules)"
 HEAVY = {"ast", "ctypes", "dataclasses", "inspect", "statistics", "decimal", "random", "subprocess", "numpy"}
 
@@ -25,7 +25,7 @@ def told(program: str, *flags: str, **environ: str) -> set[str]:
 @pytest.mark.slow
 def test_a_python_that_never_imports_mlx_has_nothing_of_the_agent_in_it(tmp_path: Path) -> None:
     bare = told(TELL)
-    carried = told(TELL, **{FOLDER_VARIABLE: str(tmp_path), "PYTHONPATH": str(CARRIED)})
+    carried = told(TELL, **{FOLDER_VARIABLE: str(tmp_path), "PYTHONPATH": str(BOOTSTRAP)})
     assert not [name for name in carried if name.startswith("mlxprobe")]
     assert len(carried - bare) <= 40 and not (carried - bare) & HEAVY
 
@@ -35,7 +35,7 @@ def test_the_agent_is_light_until_a_step_is_looked_at() -> None:
     with_mlx = "import mlx.core, mlx.nn, mlx.optimizers\n"
     bare = told(with_mlx + TELL)
     ours = told(
-        with_mlx + "import mlxprobe.agent.life.start, mlxprobe.agent.life.carry\n" + TELL,
+        with_mlx + "import mlxprobe.agent.lifecycle.start, mlxprobe.agent.lifecycle.carry\n" + TELL,
         PYTHONPATH=str(Path(package).parents[2]),
     )
     standard = {name for name in ours - bare if not name.startswith("mlxprobe")}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import mlx.core as mx
 import pytest
 
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.losskind import LossKind
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.losskind import LossKind
 from mlxprobe.agent.looks.tails import longest_run, longest_tail, rows_of, tail
 
 

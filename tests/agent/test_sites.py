@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-from mlxprobe.agent.code import sites
+from mlxprobe.agent.introspection import sites
 
 
 class Large:

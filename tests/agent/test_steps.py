@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.record.steps import FLUSH_S, KEPT, MOST, StepLog
+from mlxprobe.agent.recording.steps import FLUSH_S, KEPT, MOST, StepLog
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.shared import LINE_BYTES
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from running import PRELUDE, UNTRAINED, run, watch
 
-from mlxprobe.agent.life.leaving import wait_for_ending
+from mlxprobe.agent.lifecycle.leaving import wait_for_ending
 from mlxprobe.agent.wire import bound, threads
 from mlxprobe.agent.wire.line import Line
 from mlxprobe.agent.wire.listener import Listener

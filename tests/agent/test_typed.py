@@ -13,7 +13,7 @@ import mlx.optimizers as optim
 import numpy as np
 import pytest
 
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
 
 
 class Pretender:

@@ -14,16 +14,16 @@ import pytest
 
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire.channel import Channel
 
 PROGRAM = """
 import os, sys
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.wire.channel import Channel
-from mlxprobe.agent.wrapping.imports import when_imported
-from mlxprobe.agent.life.process import Agent
+from mlxprobe.agent.patching.imports import when_imported
+from mlxprobe.agent.lifecycle.process import Agent
 agent = Agent(Channel(os.open("/dev/null", os.O_WRONLY)), sys.argv[1], {})
 when_imported("mlx.core", agent.hook_core)
 import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim

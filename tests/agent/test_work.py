@@ -6,10 +6,10 @@ from typing import cast
 
 import pytest
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.roots import OWN, PACKAGE
-from mlxprobe.agent.life.work import ENOUGH, Work
-from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.roots import OWN, PACKAGE
+from mlxprobe.agent.lifecycle.work import ENOUGH, Work
+from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.protocol.facts.ranks import OwnWork
 
 

@@ -15,8 +15,8 @@ import pytest
 from running import report_of, run
 
 from mlxprobe import agent
-from mlxprobe.agent.wrapping.arguments import like, listed, parameters
-from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.agent.patching.arguments import like, listed, parameters
+from mlxprobe.agent.patching.given import Given
 
 AGENT = Path(next(iter(agent.__path__)))
 PROGRAMS = Path(__file__).parents[1] / "programs"

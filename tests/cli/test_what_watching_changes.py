@@ -153,8 +153,8 @@ def test_a_python_without_site_has_one_more_folder_to_import_from(tmp_path: Path
     order = [sys.executable, "-S", "-c", "import json, sys; print(json.dumps(sys.path))"]
     bare, watched = (json.loads(run([*before, *order], tmp_path).out) for before in ([], [*MLXPROBE, "watch", "--"]))
     (added,) = [Path(one) for one in watched if one not in bare]
-    assert (added.parent.name, added.name) == ("agent", "carried")
-    assert "`mlxprobe/agent/carried`" in PAGE
+    assert (added.parent.name, added.name) == ("agent", "bootstrap")
+    assert "`mlxprobe/agent/bootstrap`" in PAGE
 
 
 def test_a_module_named_as_one_of_the_standard_library_is_imported_by_us_too(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from mlxprobe.agent.inspectors import ALL
 from mlxprobe.agent.inspectors.losses.losses import COMPARED, FED, TARGETS, Losses
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector, missing
-from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.diagnosis import RULES
 from mlxprobe.diagnosis.gaps import unchecked

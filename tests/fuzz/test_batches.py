@@ -16,11 +16,11 @@ from mlxprobe.cli.fuzz import fuzz
 from mlxprobe.cluster.place import Here
 from mlxprobe.fuzz.batch import Batches, Seen
 from mlxprobe.fuzz.case import Array, Case, Step
+from mlxprobe.fuzz.child.packed import packed
 from mlxprobe.fuzz.contents import contents
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.fuzzing import Fuzzing
 from mlxprobe.fuzz.generate import cases
-from mlxprobe.fuzz.inside.packed import packed
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.operations.registry import Operation
 from mlxprobe.fuzz.oracles import Judge

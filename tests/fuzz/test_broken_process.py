@@ -7,7 +7,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from mlxprobe.fuzz.inside import main
+from mlxprobe.fuzz.child import main
 
 
 @pytest.mark.parametrize("broken", [True, False])

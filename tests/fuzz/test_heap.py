@@ -5,7 +5,7 @@ import sys
 import mlx.core as mx
 import pytest
 
-from mlxprobe.fuzz.inside.heap import growth
+from mlxprobe.fuzz.child.heap import growth
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc tells what its heap holds")
 X = mx.arange(8.0)

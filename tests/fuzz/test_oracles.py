@@ -9,9 +9,9 @@ import pytest
 
 from mlxprobe.fuzz import accepted
 from mlxprobe.fuzz.case import Array, Case, Step
+from mlxprobe.fuzz.child.packed import packed
 from mlxprobe.fuzz.contents import contents
 from mlxprobe.fuzz.discrepancy import ROUGH, Discrepancy
-from mlxprobe.fuzz.inside.packed import packed
 from mlxprobe.fuzz.oracles import Judge
 
 SHAPE = (3,)

@@ -9,10 +9,10 @@ import pytest
 from mlxprobe.fuzz import second
 from mlxprobe.fuzz.batch import job
 from mlxprobe.fuzz.case import Case
+from mlxprobe.fuzz.child.modes import measured
+from mlxprobe.fuzz.child.packed import numbers_of, packed
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.generate import case_of
-from mlxprobe.fuzz.inside.modes import measured
-from mlxprobe.fuzz.inside.packed import numbers_of, packed
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.oracles import Judge
 from mlxprobe.fuzz.reference import REFUSALS, expected

@@ -7,14 +7,14 @@ import mlx.core as mx
 import pytest
 
 from mlxprobe.fuzz.batch import job
+from mlxprobe.fuzz.child.calls import function_of
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.generate import case_of, cases
-from mlxprobe.fuzz.inside.calls import function_of
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.oracles import Judge
-from mlxprobe.fuzz.plans.source import keywords
 from mlxprobe.fuzz.reduce import smaller
 from mlxprobe.fuzz.script import script
+from mlxprobe.fuzz.training_programs.source import keywords
 
 LONGER = {"train.resumed": 19, "train.program": 250}
 

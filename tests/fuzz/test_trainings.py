@@ -11,14 +11,14 @@ import pytest
 
 from mlxprobe.fuzz.batch import job
 from mlxprobe.fuzz.case import Case, Step
+from mlxprobe.fuzz.child.modes import measured
+from mlxprobe.fuzz.child.modules import TRAININGS, called
+from mlxprobe.fuzz.child.packed import numbers_of
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.generate import case_of
-from mlxprobe.fuzz.inside.modes import measured
-from mlxprobe.fuzz.inside.modules import TRAININGS, called
-from mlxprobe.fuzz.inside.packed import numbers_of
-from mlxprobe.fuzz.plans.plans import Plan, words
-from mlxprobe.fuzz.plans.source import keywords, source
 from mlxprobe.fuzz.script import script
+from mlxprobe.fuzz.training_programs.plans import Plan, words
+from mlxprobe.fuzz.training_programs.source import keywords, source
 
 X = mx.array([[0.5, -1.0, 0.25], [1.0, 0.75, -0.5], [-0.25, 0.5, 1.5], [0.1, 0.2, -0.3]])
 Y = mx.array([1.0, -1.0, 0.5, 0.0])

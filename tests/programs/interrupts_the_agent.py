@@ -37,7 +37,7 @@ def one(name):
 
 
 recorder, inspection, calls = one("Recorder"), one("Inspection"), one("GradientCalls")
-nesting, ours = inspection.nesting, type(recorder).gradient_begins.__code__.co_filename.rsplit("record", 1)[0]
+nesting, ours = inspection.nesting, type(recorder).gradient_begins.__code__.co_filename.rsplit("recording", 1)[0]
 
 
 class Interruption:

@@ -13,8 +13,8 @@ import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
 
-from mlxprobe.agent.life.guest import Guest
-from mlxprobe.agent.wrapping.arguments import parameters
+from mlxprobe.agent.lifecycle.guest import Guest
+from mlxprobe.agent.patching.arguments import parameters
 
 MODULES = [
     mx,

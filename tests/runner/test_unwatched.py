@@ -12,7 +12,7 @@ from mlxprobe.agent import __file__ as agent
 from mlxprobe.runner.unwatched import Unwatched, module_of, unwatched
 from mlxprobe.supervisor.pythons import Python
 
-CARRIED = Path(agent).with_name("carried")
+BOOTSTRAP = Path(agent).with_name("bootstrap")
 HERE = Python(7, "3.11.7", sys.executable)
 ISOLATE = [sys.executable, "-m", "mlxprobe", "isolate"]
 
@@ -51,7 +51,7 @@ def test_the_module_of_a_command(words: str, module: str) -> None:
 
 def test_every_python_can_read_what_it_imports_at_its_start() -> None:
     """Python 2 has no annotations, f-strings or keyword-only arguments."""
-    whole = ast.parse((CARRIED / "sitecustomize.py").read_text(), feature_version=(3, 4))
+    whole = ast.parse((BOOTSTRAP / "sitecustomize.py").read_text(), feature_version=(3, 4))
     assert not [one for one in ast.walk(whole) if isinstance(one, (ast.FunctionDef, ast.AnnAssign, ast.JoinedStr))]
     assert not [one for one in ast.walk(whole) if isinstance(one, ast.ImportFrom)]
 

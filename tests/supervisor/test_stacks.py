@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent.code.roots import AGENT, Roots
-from mlxprobe.agent.life import sampler
+from mlxprobe.agent.introspection.roots import AGENT, Roots
+from mlxprobe.agent.lifecycle import sampler
 from mlxprobe.agent.wire.shared import STACKS_FILE
 from mlxprobe.supervisor.stacks import Stacks, parse
 from mlxprobe.system import LINUX

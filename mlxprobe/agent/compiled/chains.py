@@ -6,10 +6,10 @@ from collections import _tuplegetter  # type: ignore[attr-defined]
 from types import MemberDescriptorType, ModuleType
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.roots import OWN
-from mlxprobe.agent.code.trees import is_array, is_optimizer
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.roots import OWN
+from mlxprobe.agent.introspection.trees import is_array, is_optimizer
+from mlxprobe.agent.patching import typed
 
 MISSING = typed.MISSING
 SHAPES = {"shape", "ndim", "dtype", "size", "nbytes", "itemsize"}

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from mlxprobe.agent.code.trees import holds
 from mlxprobe.agent.compiled.outside import Outside
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection.trees import holds
 from mlxprobe.agent.looks.budget import next_landmark
 from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.record.nesting import Trace
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.interrupts import let_through
+from mlxprobe.agent.recording.nesting import Trace
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.interrupts import let_through
 from mlxprobe.protocol.facts.compilation import ArraysBakedIn, DrawsRepeat, Seeded
 
 Value = tuple[str, Callable[[], Any], tuple[str, int]]  # a name, what gives it, and where

@@ -6,9 +6,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.effects import Effects, followed
-from mlxprobe.agent.code.trees import Saved, containers, weak
 from mlxprobe.agent.compiled.constants import Constants
 from mlxprobe.agent.compiled.kept import Kept
 from mlxprobe.agent.compiled.moved import Moved
@@ -16,16 +13,19 @@ from mlxprobe.agent.compiled.outside import Outside
 from mlxprobe.agent.compiled.pace import Pace
 from mlxprobe.agent.compiled.shadow import Shadows
 from mlxprobe.agent.compiled.traces import Traces, key_of
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.effects import Effects, followed
+from mlxprobe.agent.introspection.trees import Saved, containers, weak
 from mlxprobe.agent.looks.inspection import LAZY_AT_MOST, Inspection
-from mlxprobe.agent.origin.calls import CompiledCalls
-from mlxprobe.agent.origin.held import Origin
-from mlxprobe.agent.record.call import Call, loss_in
-from mlxprobe.agent.record.capture import Reach
-from mlxprobe.agent.record.nesting import Trace
-from mlxprobe.agent.record.phases import TRACING
+from mlxprobe.agent.nan_origin.calls import CompiledCalls
+from mlxprobe.agent.nan_origin.held import Origin
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call, loss_in
+from mlxprobe.agent.recording.capture import Reach
+from mlxprobe.agent.recording.nesting import Trace
+from mlxprobe.agent.recording.phases import TRACING
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
 from mlxprobe.protocol.facts.compilation import NotLookedInside, StateNotCaptured
 
 KEPT_BYTES = 50_000_000  # of state that one call keeps alive: what is larger is looked into from the second call on

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.compiled.traces import Traces
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.looks.budget import is_landmark
+from mlxprobe.agent.patching import typed
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
 
 FORMS = 4096  # of arguments that are remembered
 PARTS = 16

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mlxprobe.agent.code.trees import weak
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.record.moves import Followed, Path, paths
-from mlxprobe.agent.record.recorder import Recorder
-from mlxprobe.agent.wrapping.typed import at
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection.trees import weak
+from mlxprobe.agent.patching.typed import at
+from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.moves import Followed, Path, paths
+from mlxprobe.agent.recording.recorder import Recorder
 
 
 class Parameters(NamedTuple):

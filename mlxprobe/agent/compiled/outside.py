@@ -10,10 +10,6 @@ from functools import partial
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.code.lines import Lines
-from mlxprobe.agent.code.roots import OWN
-from mlxprobe.agent.code.trees import is_array
 from mlxprobe.agent.compiled.chains import (
     MISSING,
     content,
@@ -25,10 +21,14 @@ from mlxprobe.agent.compiled.chains import (
     is_tree,
     state,
 )
+from mlxprobe.agent.introspection import own, sites
+from mlxprobe.agent.introspection.lines import Lines
+from mlxprobe.agent.introspection.roots import OWN
+from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.looks.mapped import MADE_OF
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.interrupts import let_through
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.interrupts import let_through
 from mlxprobe.protocol.facts.compilation import NumberBakedIn
 
 FUNCTIONS, READS = 64, 128
@@ -90,8 +90,8 @@ class Outside:
 
     def _read(self, frame: FrameType) -> None:
         with own.importable():
-            from mlxprobe.agent.code.source import functions
             from mlxprobe.agent.compiled.reading import Uses
+            from mlxprobe.agent.introspection.source import functions
         code = frame.f_code
         for node in functions(code.co_filename).get((code.co_name, code.co_firstlineno), []):
             uses = Uses(node)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.lossgraph import LossGraph
-from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.lossgraph import LossGraph
+from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.compilation import LongTrace
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mlxprobe.agent.code.source import SCOPES, Function
+from mlxprobe.agent.introspection.source import SCOPES, Function
 
 QUIET = {"print", "isinstance", "hasattr", "repr", "str", "format", "type", "id", "callable"}
 QUIET |= {"debug", "info", "warning", "warn", "log", "write"}

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-from mlxprobe.agent.code import own
-from mlxprobe.agent.code.effects import Effects
-from mlxprobe.agent.code.trees import Saved, SavedKey, lent
+from mlxprobe.agent.introspection import own
+from mlxprobe.agent.introspection.effects import Effects
+from mlxprobe.agent.introspection.trees import Saved, SavedKey, lent
 from mlxprobe.agent.looks.budget import SHARE, is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.record.nesting import Nesting, Stop
+from mlxprobe.agent.patching.interrupts import let_through
+from mlxprobe.agent.recording.nesting import Nesting, Stop
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping.interrupts import let_through
 from mlxprobe.system import inside
 
 FIRST = 6  # shadows that are not paid for, where each takes less than `CHEAP_S`

@@ -8,10 +8,10 @@ from itertools import count
 from types import CodeType
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.record.recorder import Recorder
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.protocol.facts.compilation import CompiledAnew, TracesCounted
 
 WORTH_TELLING = 5

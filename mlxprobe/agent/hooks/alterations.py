@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
 
 FACTORS = {"lora_a", "lora_b", "m"}  # as mlx_lm names them; `m` is DoRA's magnitude
 TENTH = 0.1

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.hooks import alterations
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.given import Given
 
 
 def in_training(model: Any, call: Callable[..., Any]) -> Callable[..., Any]:

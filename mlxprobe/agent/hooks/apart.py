@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.hooks.rows import Row
+from mlxprobe.agent.introspection import sites
 
 DRAWINGS = 4  # at each line
 DRAWN = ("AllReduce", "AllGather", "ReduceScatter", 'Send"', 'Recv"')  # as MLX names them

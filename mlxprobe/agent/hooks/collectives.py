@@ -17,10 +17,10 @@ from mlxprobe.agent.hooks.leaves import Leaves
 from mlxprobe.agent.hooks.rows import AT_ONCE, KEPT, Kinds, Row, Untold, Words, ago
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
-from mlxprobe.agent.record.nesting import Nesting
-from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.nesting import Nesting
+from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
 from mlxprobe.system import inside
 
 COLLECTIVES = ("all_sum", "all_gather", "all_max", "all_min", "sum_scatter")

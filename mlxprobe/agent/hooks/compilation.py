@@ -6,20 +6,20 @@ import os
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from mlxprobe.agent.code import sites
 from mlxprobe.agent.compiled.function import Compiled
 from mlxprobe.agent.compiled.shadow import Shadows
 from mlxprobe.agent.compiled.traces import Made
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.guarded import Once, guarded
 from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.origin.held import Origin
-from mlxprobe.agent.record.nesting import Nesting
-from mlxprobe.agent.record.recorder import Recorder
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.agent.nan_origin.held import Origin
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.given import Given
+from mlxprobe.agent.recording.nesting import Nesting
+from mlxprobe.agent.recording.recorder import Recorder
 
 
 class Compilation:

@@ -10,9 +10,9 @@ from mlxprobe.agent.hooks.evaluations import Evaluations
 from mlxprobe.agent.hooks.gradients import GradientCalls
 from mlxprobe.agent.hooks.updates import Updates
 from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.origin.held import Origin
-from mlxprobe.agent.record.recorder import Recorder
-from mlxprobe.agent.wrapping.patches import Patches
+from mlxprobe.agent.nan_origin.held import Origin
+from mlxprobe.agent.patching.patches import Patches
+from mlxprobe.agent.recording.recorder import Recorder
 
 
 class Hooks:

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.hooks.collectives import Collectives
 from mlxprobe.agent.hooks.threads import Threads
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
-from mlxprobe.agent.record.facts import InForkError, brief
-from mlxprobe.agent.record.phases import SAVING
-from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.recording.facts import InForkError, brief
+from mlxprobe.agent.recording.phases import SAVING
+from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.protocol.facts.processes import ArrayOfAnotherThread, Fork
 from mlxprobe.protocol.facts.work import IneffectiveEvaluation
 

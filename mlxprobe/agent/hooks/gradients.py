@@ -7,26 +7,26 @@ from functools import partial
 from types import FunctionType
 from typing import Any, ClassVar
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.trees import weak
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.hooks.made import HELD, UNKNOWN, Bound, Made, made_by, unwrapped, with_parameters
 from mlxprobe.agent.intercept.guarded import guarded
 from mlxprobe.agent.intercept.intercepts import Intercepts
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.mapped import MADE_OF, mapper
-from mlxprobe.agent.origin.calls import Calls
-from mlxprobe.agent.origin.held import Origin
-from mlxprobe.agent.record.call import Call, loss_in
-from mlxprobe.agent.record.facts import brief
-from mlxprobe.agent.record.moves import paths
-from mlxprobe.agent.record.nesting import Nesting, Stop
-from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.nan_origin.calls import Calls
+from mlxprobe.agent.nan_origin.held import Origin
+from mlxprobe.agent.patching.arguments import described, like
+from mlxprobe.agent.patching.given import Given
+from mlxprobe.agent.patching.patches import Patches
+from mlxprobe.agent.patching.typed import at
+from mlxprobe.agent.recording.call import Call, loss_in
+from mlxprobe.agent.recording.facts import brief
+from mlxprobe.agent.recording.moves import paths
+from mlxprobe.agent.recording.nesting import Nesting, Stop
+from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire.bound import get_ident
-from mlxprobe.agent.wrapping.arguments import described, like
-from mlxprobe.agent.wrapping.given import Given
-from mlxprobe.agent.wrapping.patches import Patches
-from mlxprobe.agent.wrapping.typed import at
 from mlxprobe.protocol.facts.gradients import GradientFailed
 
 SECOND = 2  # call of a function: it has not been made for one

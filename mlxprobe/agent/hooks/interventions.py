@@ -10,9 +10,9 @@ from typing import Any
 
 from mlxprobe.agent.hooks import alterations, altering
 from mlxprobe.agent.intercept.intercepts import Intercepts
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.given import Given
 
 MAX_NORM = 1.0
 

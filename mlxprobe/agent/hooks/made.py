@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import described
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import described
+from mlxprobe.agent.recording.call import Call
 
 Bound = tuple[Any, Callable[..., Any]] | None  # the model, and the function that `nn.value_and_grad` was given
 UNKNOWN = -1  # number of a function's losses

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from mlxprobe.agent.code import sites
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.encoding import GAP, ends

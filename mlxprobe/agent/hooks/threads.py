@@ -9,11 +9,11 @@ from collections.abc import Callable
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.roots import OWN
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.imports import when_imported
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.roots import OWN
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.imports import when_imported
 
 MOST = 64
 POOL = "concurrent.futures.thread"

@@ -7,20 +7,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.trees import weak
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.hooks.loading import differences
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.record.capture import Traced
-from mlxprobe.agent.record.nesting import Nesting
-from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.given import Given
+from mlxprobe.agent.recording.capture import Traced
+from mlxprobe.agent.recording.nesting import Nesting
+from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire.ranks import declared
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
 from mlxprobe.protocol.facts.models import UpdatedWithItself
 from mlxprobe.protocol.facts.ranks import StateGiven
 from mlxprobe.protocol.facts.updates import Resumed

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
+from mlxprobe.agent.patching.arguments import parameters
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping.arguments import parameters
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Protocol
 from mlxprobe.agent.intercept import table
 from mlxprobe.agent.intercept.events import WRAPPERS, Binding, CallEvent
 from mlxprobe.agent.intercept.states import INSIDE, NEVER, SAMPLED, TRACE
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.interrupts import comes_from_outside, let_through
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.interrupts import comes_from_outside, let_through
 
 Tell = Callable[[CallEvent], None]
 Failed = Callable[[Any, Exception], bool]

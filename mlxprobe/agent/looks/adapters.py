@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from mlxprobe.agent.code.trees import Saved, is_array, put
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.introspection.trees import Saved, is_array, put
+from mlxprobe.agent.patching import typed
 
 MATRICES = 3  # a base and its two factors: whatever holds more is no adapter
 SCALES = ("scale", "scaling", "lora_scale", "lora_scaling", "multiplier")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.code.trees import is_array
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection.trees import is_array
+from mlxprobe.agent.patching import typed
 
 WORDS = 200  # characters
 

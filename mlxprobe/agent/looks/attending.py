@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
-from mlxprobe.agent.wrapping.loans import Loans
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.given import Given
+from mlxprobe.agent.patching.loans import Loans
 
 
 def attends(call: Callable[[], Any], rows: int) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.looks.budget import Looks
-from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.recording.recorder import Recorder
 
 UPDATE, EACH = "update", "each model's update"
 

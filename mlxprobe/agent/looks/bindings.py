@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from mlxprobe.agent.code.branches import within
-from mlxprobe.agent.code.scopes import Scope, Way, given
+from mlxprobe.agent.introspection.branches import within
+from mlxprobe.agent.introspection.scopes import Scope, Way, given
 
 CHANGES = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.For, ast.AsyncFor)
 

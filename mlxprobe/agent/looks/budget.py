@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxprobe.agent.graphs.kernels import Kernels
+from mlxprobe.agent.graph.kernels import Kernels
 
 SHARE = 0.005  # of the run so far: for all looks together, and for the dearest of them
 ONE_LOOK_S = 0.02  # what a look may cost before the run so far pays for it

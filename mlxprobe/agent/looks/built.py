@@ -9,14 +9,14 @@ from collections import deque
 from types import CodeType, FunctionType, GeneratorType, MethodType, ModuleType
 from typing import Any
 
-from mlxprobe.agent.code import authored, branches, sites
-from mlxprobe.agent.code.roots import OWN
-from mlxprobe.agent.code.scopes import Scope, Trail, Way, asked, entered, given
-from mlxprobe.agent.code.sites import NOWHERE, Site
+from mlxprobe.agent.introspection import authored, branches, sites
+from mlxprobe.agent.introspection.roots import OWN
+from mlxprobe.agent.introspection.scopes import Scope, Trail, Way, asked, entered, given
+from mlxprobe.agent.introspection.sites import NOWHERE, Site
 from mlxprobe.agent.looks.bindings import bindings, given_by, is_skipped
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import parameters
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import parameters
+from mlxprobe.agent.recording.call import Call
 
 SAME = {"array", "asarray", "stop_gradient", "astype", "copy", "ascontiguousarray", "from_numpy", "to", "tolist"}
 LOOPED = {"enumerate", "tqdm", "list", "iter", "tuple", "reversed"}

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.lossgraph import LossGraph
 from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.in_gradients import in_gradients
 from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.loans import Loans
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.loans import Loans
+from mlxprobe.agent.recording.call import Call
 
 FUNCTIONS = ("stop_gradient", "argmin", "argmax", "argsort", "argpartition", "round", "floor", "ceil", "sign")
 METHODS = ("astype", "argmin", "argmax", "round", "__gt__", "__ge__", "__lt__", "__le__", "__eq__", "__ne__")

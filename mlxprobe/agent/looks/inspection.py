@@ -6,18 +6,18 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from mlxprobe.agent.code import own
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.intercept.intercepts import Intercepts
 from mlxprobe.agent.intercept.states import GRADIENT, INSIDE, MAPPED, OURS, REPLAY, SAMPLED, TRACE
+from mlxprobe.agent.introspection import own
 from mlxprobe.agent.looks.backlog import UPDATE, Backlog
 from mlxprobe.agent.looks.budget import Looks, is_landmark, next_landmark
 from mlxprobe.agent.looks.inspector import Inspector, missing
 from mlxprobe.agent.looks.waiting import Waiting
 from mlxprobe.agent.looks.wishes import Wishes
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.record.nesting import Home, Nesting
-from mlxprobe.agent.record.recorder import NEVER, Recorder
+from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.nesting import Home, Nesting
+from mlxprobe.agent.recording.recorder import NEVER, Recorder
 from mlxprobe.agent.wire import bound
 
 LAZY_AT_MOST = 3  # steps without an evaluation: beyond, every graph holds all of them

@@ -8,9 +8,9 @@ from typing import Any
 
 from mlxprobe.agent.intercept.guarded import guarded
 from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.given import Given
 
 MADE_OF = "_mlxprobe_made_of"  # what is known of a gradient function, on what we have wrapped it in
 

@@ -6,8 +6,8 @@ import math
 import re
 from typing import Any
 
-from mlxprobe.agent.code.trees import is_array
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.looks import within
 
 COLUMNS, MOST = 32, 1 << 18  # of a row, by which it is known; numbers of a whole that are compared

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from mlxprobe.agent.code.trees import doubled, random_state
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection.trees import doubled, random_state
 from mlxprobe.agent.looks.anew import again, outputs
 from mlxprobe.agent.looks.attending import attends
 from mlxprobe.agent.looks.spreads import alike, deviation, per_row, share

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
 
 MOST, FEW, LONG = 16, 8, 80  # settings, numbers of one, characters
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 
 
 def deviation(made: Any) -> Any:

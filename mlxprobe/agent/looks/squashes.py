@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from mlxprobe.agent.code import sites
 from mlxprobe.agent.intercept.events import CallEvent
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.in_gradients import in_gradients
 
 KEPT = 8  # the last of a kind of a call: a loss is given one of these

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.code import sites
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import GRADIENT, OURS, REPLAY, SAMPLED, TRACE
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.loans import Loans
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.loans import Loans
 
 LAST_STEP = 64  # that is looked at: of the same run, the same steps
 MOST_TAPS = 64  # of a gradient call: a loss in chunks

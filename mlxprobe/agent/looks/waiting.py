@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.recorder import Recorder
 
 EVERY = 1  # steps without an evaluation: who evaluates once a step, before the update or after it, has no more
 

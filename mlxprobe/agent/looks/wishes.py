@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.recording.recorder import Recorder
 
 
 class Wishes:

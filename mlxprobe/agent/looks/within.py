@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from types import GeneratorType, ModuleType
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.roots import OWN
-from mlxprobe.agent.code.trees import is_array
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.roots import OWN
+from mlxprobe.agent.introspection.trees import is_array
+from mlxprobe.agent.patching import typed
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
 
 MOST_BYTES = 64_000_000
 DEEPEST = 2

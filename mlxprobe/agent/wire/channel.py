@@ -10,9 +10,9 @@ from _signal import pthread_sigmask  # type: ignore[import-not-found] # of C: a 
 from collections.abc import Callable
 from typing import Any
 
+from mlxprobe.agent.patching.interrupts import let_through
 from mlxprobe.agent.wire import bound, encoding
 from mlxprobe.agent.wire.shared import FD_VARIABLE
-from mlxprobe.agent.wrapping.interrupts import let_through
 from mlxprobe.protocol.fact import Fact
 
 ROOM_WITHIN_S = 1.0

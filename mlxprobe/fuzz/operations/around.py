@@ -1,4 +1,4 @@
-"""What is taken around a function or a call (`inside/ways.py`), and what is drawn without a key."""
+"""What is taken around a function or a call (`child/ways.py`), and what is drawn without a key."""
 
 from __future__ import annotations
 

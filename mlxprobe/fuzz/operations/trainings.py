@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import special
 
 from mlxprobe.fuzz.operations.registry import operation
-from mlxprobe.fuzz.plans.plans import DRESS, plans, words
 from mlxprobe.fuzz.strategies import Draw, Drawn, array, floating, given, shape
+from mlxprobe.fuzz.training_programs.plans import DRESS, plans, words
 
 ALONE: dict[str, Any] = {"smooth": False, "without": ("vmap", "copy")}
 MEANS: dict[str, Callable[[Any], Any]] = {"none": lambda a: a, "mean": np.mean, "sum": np.sum}

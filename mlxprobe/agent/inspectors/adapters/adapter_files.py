@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.paths import shortened
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS, TRACE
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.paths import shortened
 from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.adapters import Adapter
 from mlxprobe.agent.looks.declared import Declared, declared
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.patching import typed
 from mlxprobe.agent.wire import bound, ranks
-from mlxprobe.agent.wrapping import typed
 from mlxprobe.protocol.facts.adapters import AdapterScale
 from mlxprobe.protocol.facts.ranks import WeightsWritten
 

@@ -7,16 +7,16 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.trees import weak
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import GRADIENT, OURS, TRACE
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
 from mlxprobe.protocol.facts.adapters import Fused, FusedNothing
 
 ROWS = 64

@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import product
 from typing import Any, NamedTuple
 
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.gradients.accumulation import TOLERANCE
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES, HELD_SHARE
 from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.adapters import AdapterWithBase
 
 MOST = 3  # weights that are looked at, with their factors

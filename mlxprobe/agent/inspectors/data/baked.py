@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.code.sites import Site
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection.sites import Site
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.protocol.facts.compilation import ArraysBakedIn
 

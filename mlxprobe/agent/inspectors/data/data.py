@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.digests import digest
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.digests import digest
 from mlxprobe.agent.inspectors.losses.levels import Targets
 from mlxprobe.agent.inspectors.losses.losses import FED, TARGETS, is_amount, unique
+from mlxprobe.agent.introspection import own, sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.data import ConstantLevel, InputStill, RowsAlike, SameBatch
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.data.baked import Baked
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import INSIDE, OURS, SAMPLED, TRACE
+from mlxprobe.agent.introspection import own, sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.record.nesting import Stop
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.nesting import Stop
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.compilation import ArraysBakedIn
 from mlxprobe.protocol.facts.data import IdOutOfRange, IdsSeen, TargetsAreInputs, TargetsFollowInputs, TargetsSkipOne

@@ -7,15 +7,15 @@ from collections import Counter
 from itertools import pairwise
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.trees import is_array
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount, unique
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.looks import placing
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.data import (
     BatchesOverlap,
     TargetsCut,

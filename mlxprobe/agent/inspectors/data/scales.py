@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.losses.losses import FED, is_amount, unique
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.placing import is_standard, keys
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.data import OtherScale, StandardisedAlone
 
 LARGE = 1 << 22  # elements

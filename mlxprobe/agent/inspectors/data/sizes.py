@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection import own, sites
 from mlxprobe.agent.looks import within
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.data import InputGrows
 
 ENOUGH = 5  # looks, each with more than the one before

@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.code.trees import is_array
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount
+from mlxprobe.agent.introspection import own, sites
+from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.data import WrittenTo
 

@@ -6,11 +6,11 @@ import functools
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from mlxprobe.agent.code import own, sites
+from mlxprobe.agent.introspection import own, sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.data import UsedUp
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Supply(Inspector):
 def reader() -> ModuleType:
     """Import what reads loops, which looks alone need."""
     with own.importable():
-        from mlxprobe.agent.code import rounds
+        from mlxprobe.agent.introspection import rounds
     return rounds
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.losses.losses import COMPARED, FED, LAZY, is_amount, unique
+from mlxprobe.agent.introspection import own, sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.data import InputsAlike, TargetGiven
 
 MOST, HELD_BYTES = 6, 1 << 20  # arrays of a call, and of each

@@ -6,13 +6,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.code.trees import is_vector, weak
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.gradients.accumulation import ELEMENTS, SMALL, TOLERANCE, share_of_sum
+from mlxprobe.agent.introspection.trees import is_vector, weak
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.record.moves import Followed
+from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.moves import Followed
 
 ASKED = 8  # calls in a row, at most, that are sampled for this
 ENOUGH, FITS_ARE_SURE = 8, 2  # elements that are not all in one ratio by chance; moves in a row, of fewer

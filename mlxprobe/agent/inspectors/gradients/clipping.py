@@ -6,19 +6,19 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.trees import weak
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS, SAMPLED, TRACE
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.loans import Loans
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.loans import Loans
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.updates import ClippedAway, ClippedEverywhere, ClippedWhileScaled
 
 BOUNDS = "clip", "minimum", "maximum"

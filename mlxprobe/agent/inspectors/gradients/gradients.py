@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.gradients.infinite import Infinite
 from mlxprobe.agent.inspectors.gradients.moments import Moments
 from mlxprobe.agent.inspectors.gradients.resting import Resting
 from mlxprobe.agent.inspectors.gradients.unused import Unused
 from mlxprobe.agent.inspectors.gradients.zeros import ZERO_IS_SURE, Zeros
 from mlxprobe.agent.inspectors.work.turns import Turns
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.cuts import Cuts
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.gradients import (
     GradientNotFinite,
     GradientsRecovered,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.gradients import GradientNotFinite, GradientsRecovered
 from mlxprobe.protocol.facts.losses import LossNotFinite
 

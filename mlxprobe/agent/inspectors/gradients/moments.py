@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.code.trees import weak
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
 
 ENOUGH = 12  # updates
 MOST = 256  # parameters, from all over the model

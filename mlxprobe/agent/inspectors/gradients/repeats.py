@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.gradients.accumulation import ELEMENTS, SMALL, share_of_sum
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
 from mlxprobe.protocol.facts.updates import AppliedAgain
 
 SURE = 2  # looks; in a compiled function one trace is every step

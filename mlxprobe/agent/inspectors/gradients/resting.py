@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount, unique
 from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.gradients import NothingToLearn
 
 AT_REST = 8  # looks

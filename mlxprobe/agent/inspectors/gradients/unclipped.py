@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS, SAMPLED, TRACE
+from mlxprobe.agent.introspection import own, sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
 from mlxprobe.protocol.facts.updates import ClippedResultUnused
 
 IS_SURE = 3
@@ -63,7 +63,7 @@ class Unclipped(Inspector):
         if len(self._seen) == IS_SURE:
             times = min(self._seen)  # the first is a number
             with own.importable():
-                from mlxprobe.agent.code import authored
+                from mlxprobe.agent.introspection import authored
             meant = authored.drops_first(clip.site)
             self.inspection.recorder.fact(ClippedResultUnused(limit=clip.limit, times=times, meant=meant), clip.site)
 

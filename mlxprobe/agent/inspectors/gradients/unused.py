@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.code.roots import OWN
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.lossgraph import LossGraph
+from mlxprobe.agent.introspection import own, sites
+from mlxprobe.agent.introspection.roots import OWN
 from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
 
 TRIES = 4
 CALL = "__call__"
@@ -117,5 +117,5 @@ def is_users(module: Any) -> bool:
 
 def _authored() -> Any:
     with own.importable():
-        from mlxprobe.agent.code import authored
+        from mlxprobe.agent.introspection import authored
     return authored

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import GRADIENT, OURS, SAMPLED, TRACE
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
 from mlxprobe.protocol.facts.losses import LogitsAlike, LogitsNarrow
 
 CLASSES, NARROW = 8, 0.3  # fewer may be hard to tell apart; the widest row of a batch, from its lowest to its highest

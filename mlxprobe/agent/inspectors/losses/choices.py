@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.losskind import LossKind
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.losskind import LossKind
 from mlxprobe.agent.inspectors.losses.losses import is_amount
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import INSIDE, OURS
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.inspection import LAZY_AT_MOST, Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.protocol.facts.losses import ChosenByProbabilities

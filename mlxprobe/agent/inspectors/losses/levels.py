@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount
 
 ROWS_OF_A_CLASS = 8

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.losskind import LossKind
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.losskind import LossKind
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS, SAMPLED
+from mlxprobe.agent.introspection import own, sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.squashes import Held, Squashes
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.losses import (
     ArgumentUnused,
     AttentionTransposed,
@@ -213,7 +213,7 @@ class Losses(Inspector):
     def _hear_of_the_host(self, call: Call, types: dict[str, Any]) -> None:
         """Note the arguments whose numbers Python may have: they reach the loss by a way that no graph shows."""
         with own.importable():
-            from mlxprobe.agent.code import authored
+            from mlxprobe.agent.introspection import authored
 
         numpy = authored.uses_numpy(call.function)
         self._read_on_host |= {(call.site, name) for name, one in types.items() if numpy or one in self._host}

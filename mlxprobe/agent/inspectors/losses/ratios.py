@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.losses.losses import RATIOS
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.losses import ProbabilityRatio
 
 LOOKS = 40

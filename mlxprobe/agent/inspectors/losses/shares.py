@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.tails import longest_run, longest_tail, rows_of, tail
 from mlxprobe.agent.looks.taps import Tap, Taps
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.losses import LossShare
 
 TAPS = "taps"  # what the losses of the call under way were reduced from

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.losses.losses import TARGETS, is_amount
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.states import MAPPED
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.in_gradients import in_gradients
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.losses import PooledAcross, ScaleInverted, SoftmaxOverAll, SoftmaxOverRows
 

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.trees import is_vector
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.losses.choices import sums_to_one
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import GRADIENT, MAPPED, OURS, REPLAY, SAMPLED, TRACE
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.trees import is_vector
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.losses import ProbabilitiesGiven, WronglyGiven
 
 SURE, LOOKS = 2, 6  # looks that found it, most of them; those of a line

@@ -6,12 +6,12 @@ import math
 import re
 from typing import Any
 
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount, unique
 from mlxprobe.agent.inspectors.losses.shares import TAPS
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.losses import Worth
 
 GOOD = r"(?i)adv|return|reward|gain|score|benefit"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.code.trees import SingleError, doubled, is_array
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.data.indices import ATTENDS, RELATED
 from mlxprobe.agent.inspectors.models.heard import Made, put_back
+from mlxprobe.agent.introspection import own, sites
+from mlxprobe.agent.introspection.trees import SingleError, doubled, is_array
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.models import CausalityTested, StateCarriedOver
 
 ROWS = 2  # of the batch: the probe costs four forward passes over them

@@ -8,19 +8,19 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from mlxprobe.agent.code import own
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.losses.losses import COMPARED, TARGETS, unique
 from mlxprobe.agent.inspectors.models.heard import Made, put_back
+from mlxprobe.agent.introspection import own
 from mlxprobe.agent.looks.anew import Refused
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector, missing
 from mlxprobe.agent.looks.probing import CALLS as CALLED
 from mlxprobe.agent.looks.probing import Found, Probe
 from mlxprobe.agent.looks.spreads import deviation
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.models import (
     CallNotRepeated,

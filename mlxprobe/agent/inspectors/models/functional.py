@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.effects import Effects
-from mlxprobe.agent.code.roots import OWN
-from mlxprobe.agent.code.trees import Saved, SavedKey, SingleError, doubled, is_array
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.data.indices import is_ids, relation
 from mlxprobe.agent.inspectors.models.causality import LEAK, rows
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.effects import Effects
+from mlxprobe.agent.introspection.roots import OWN
+from mlxprobe.agent.introspection.trees import Saved, SavedKey, SingleError, doubled, is_array
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.record.nesting import Stop
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.nesting import Stop
 from mlxprobe.protocol.facts.data import TargetsFollowInputs
 from mlxprobe.protocol.facts.models import CausalityTested, LossNotRepeated
 

@@ -7,18 +7,18 @@ from contextlib import contextmanager, nullcontext
 from types import CodeType, FunctionType
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.effects import Effects, followed
-from mlxprobe.agent.code.trees import Saved, SavedKey, weak
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.effects import Effects, followed
+from mlxprobe.agent.introspection.trees import Saved, SavedKey, weak
 from mlxprobe.agent.looks.anew import outputs
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.loans import Loans
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.loans import Loans
+from mlxprobe.agent.recording.call import Call
 
 CALLED, STEPS = (1, 3), (6, 12, 64, 129, 256)  # how often a model has been, at looks; and steps
 TRACED = (1, 2, 3)  # of a compiled step, which is run once more so seldom that each time counts

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
-from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.models.layouts import neighbours
+from mlxprobe.agent.introspection import own, sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
 from mlxprobe.protocol.facts.models import ArrayUntrained
 
 SURE = 3  # looks
@@ -114,7 +114,7 @@ class Hidden(Inspector):
 def set_at(one: Unowned, shown: tuple[str, int]) -> tuple[str, int]:
     """Return the line that sets the attribute."""
     with own.importable():
-        from mlxprobe.agent.code import authored
+        from mlxprobe.agent.introspection import authored
 
     return authored.assignment(*one.owner, shown[0])
 

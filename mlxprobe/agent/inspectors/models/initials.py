@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.protocol.facts.models import InitialDropped
 
 MOST = 1000  # calls

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.roots import OWN
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.models.heard import Made
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.roots import OWN
 from mlxprobe.agent.looks.anew import again
 from mlxprobe.agent.looks.probing import Found, Probe
-from mlxprobe.agent.wrapping.loans import Loans
+from mlxprobe.agent.patching.loans import Loans
 from mlxprobe.protocol.facts.models import RowsMixed
 
 MOST = 32  # calls of modules

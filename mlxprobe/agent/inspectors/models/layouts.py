@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import GRADIENT, OURS, SAMPLED, TRACE
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.taps import is_ids
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.models import ChannelsFirst, HeadsSwapped, Reshaped, RowsSecond, TimeFirst
 
 SMOOTH, ROUGH = 0.5, 0.25

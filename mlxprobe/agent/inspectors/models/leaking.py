@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager
 from types import FunctionType
 from typing import Any
 
-from mlxprobe.agent.code import authored, sites
-from mlxprobe.agent.code.roots import OWN
-from mlxprobe.agent.code.trees import is_array
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.loans import Loans
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection import authored, sites
+from mlxprobe.agent.introspection.roots import OWN
+from mlxprobe.agent.introspection.trees import is_array
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.loans import Loans
 
 MOST = 64  # calls of modules
 SEQUENCE = 3  # axes: rows, places, channels

@@ -7,21 +7,21 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.code.paths import shown
-from mlxprobe.agent.code.trees import weak
-from mlxprobe.agent.graphs import digests, graph
+from mlxprobe.agent.graph import digests, graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS
+from mlxprobe.agent.introspection.paths import shown
+from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.looks import adapters
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
-from mlxprobe.agent.wrapping.loans import Loans
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.given import Given
+from mlxprobe.agent.patching.loans import Loans
+from mlxprobe.agent.recording.call import Call
 
 MOST, COUNTED = 8, 1000  # shapes, functions and files that are named; shapes and files that are counted
 KINDS = 16  # of modules, the largest

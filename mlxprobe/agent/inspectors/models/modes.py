@@ -5,11 +5,11 @@ from __future__ import annotations
 from types import CodeType, FrameType
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.models.modules import keeps
-from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.models import TrainingMode
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.models.writes import Writes
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS
+from mlxprobe.agent.introspection import own, sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
 from mlxprobe.protocol.facts.models import DroppedOut, EvaluationMode, LastBatch, ParameterOverwritten
 
 SURE = 3  # looks
@@ -128,7 +128,7 @@ class Modules(Inspector):
         paths = [path for path, share in kept.items() if 0 < share <= LITTLE]
         if paths:
             with own.importable():
-                from mlxprobe.agent.code import authored
+                from mlxprobe.agent.introspection import authored
             above, _, attribute = paths[0].rpartition(".")
             parent = dict(model.named_modules()).get(above, model)
             place, seen = sites.blamed(authored.assignment(parent, attribute, site[0]), site)

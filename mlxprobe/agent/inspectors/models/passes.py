@@ -6,19 +6,19 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from mlxprobe.agent.code import sites
 from mlxprobe.agent.inspectors.models.modes import Modes, loop
 from mlxprobe.agent.inspectors.models.readings import Readings
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import GRADIENT, OURS, REPLAY, SAMPLED, TRACE
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.loans import Loans
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.loans import Loans
 from mlxprobe.protocol.facts.losses import EvaluationNotFinite
 from mlxprobe.protocol.facts.models import StatisticsUpdatedFrozen, TrainingMode, UnevaluatedPass
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.record.facts import deaf
-from mlxprobe.agent.record.recorder import Recorder
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.recording.facts import deaf
+from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.losses import EvaluationNotFinite
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.code.trees import is_array
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.losses.losses import unique
 from mlxprobe.agent.inspectors.models.heard import Made, put_back
+from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.looks.anew import Refused, again, outputs
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.models import RowByRow
 

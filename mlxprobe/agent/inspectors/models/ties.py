@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection import own, sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.patching import typed
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
 from mlxprobe.protocol.facts.models import TieParted
 
 MOST = 4  # models
@@ -97,7 +97,7 @@ def tying(model: Any, file: str) -> Iterator[tuple[tuple[str, str], Site]]:
     import ast
 
     with own.importable():
-        from mlxprobe.agent.code.rounds import module
+        from mlxprobe.agent.introspection.rounds import module
     lines = [
         (ast.unparse(node.targets[0]), ast.unparse(node.value), (name, node.lineno))
         for name in sorted(files)

@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection import own, sites
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.loans import Loans
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.loans import Loans
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.models import OneLayer, UnitsAlike
 
 MOST, LARGE = 4, 1 << 20  # matrices, and their elements
@@ -162,7 +162,7 @@ def one_layer(model: Any) -> list[tuple[str, list[Any]]]:
 def set_at(model: Any, path: str, file: str) -> tuple[str, int]:
     """Return the line that sets what a path leads to, or the first container around it that no class of MLX's holds."""
     with own.importable():
-        from mlxprobe.agent.code import authored
+        from mlxprobe.agent.introspection import authored
     named = dict(model.named_modules())
     while path:
         above, _, attribute = path.rpartition(".")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.loans import Loans
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.loans import Loans
 
 IN_PLACE = ("__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__")
 MANY = 64  # writes that are asked about

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire.ranks import declared
-from mlxprobe.agent.wrapping import typed
 from mlxprobe.protocol.facts.ranks import ParametersHashed, ReducedInVain
 
 MANY = 4  # parameters

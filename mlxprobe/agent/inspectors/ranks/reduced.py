@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.trees import weak
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.digests import digest
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.digests import digest
 from mlxprobe.agent.inspectors.losses.losses import unique
 from mlxprobe.agent.inspectors.losses.shares import SCALE
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire.ranks import declared
-from mlxprobe.agent.wrapping import typed
 from mlxprobe.protocol.facts.ranks import GradientsRead, StatisticsRead
 
 MANY = 4  # parameters

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from mlxprobe.agent.code import own, sites
 from mlxprobe.agent.inspectors.losses.losses import unique
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.introspection import own, sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.protocol.facts.ranks import BatchMade, ModelMade, Rounds
 
@@ -52,7 +52,7 @@ class Whence(Inspector):
             recorder.revise(ModelMade(seed=seed, seeded=sites.brief(seeded)), site)
         batch = [name for name, one in unique(call.data) if one.ndim > 1]
         with own.importable():
-            from mlxprobe.agent.code import exits
+            from mlxprobe.agent.introspection import exits
             from mlxprobe.agent.looks import built
 
             way = exits.around(sites.way()[0])

@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.code import own
-from mlxprobe.agent.code.trees import is_vector
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.updates.parameters import MANY, NEVER_AGAIN, affordable
+from mlxprobe.agent.introspection import own
+from mlxprobe.agent.introspection.trees import is_vector
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.updates import (
     CopyUnmoved,

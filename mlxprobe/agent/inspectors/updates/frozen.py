@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.lossgraph import LossGraph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
 from mlxprobe.protocol.facts.gradients import GradientMissing
 from mlxprobe.protocol.facts.models import ModulesUnowned
 from mlxprobe.protocol.facts.updates import FrozenChanged, FrozenUpdated

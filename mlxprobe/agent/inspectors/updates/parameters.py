@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.trees import is_vector
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES, HELD_SHARE
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.trees import is_vector
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.updates import GradientsUnused, ParametersUnchanged
 

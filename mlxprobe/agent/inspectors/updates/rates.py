@@ -6,19 +6,19 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.updates.schedules import KINDS, Schedule
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.introspection import own, sites
 from mlxprobe.agent.looks.budget import is_landmark
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.settings import is_uncorrected, settings
-from mlxprobe.agent.record.steps import number
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.recording.steps import number
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
 from mlxprobe.protocol.facts.updates import BetasReversed, RateAstray, ScheduleUnused
 
 POINTS = 32  # rates kept of an optimizer
@@ -202,7 +202,7 @@ class Rates(Inspector):
         for name, values in one.strays.items() if len(rates) == 1 and not one.scheduled else ():
             if len(values) >= TURNS:
                 with own.importable():
-                    from mlxprobe.agent.code.authored import assignment
+                    from mlxprobe.agent.introspection.authored import assignment
                 site, seen = sites.blamed(assignment(None, name, one.site[0]), one.site)
                 rate, first, last = (f"{value:.4g}" for value in (rates.pop(), values[0], values[-1]))
                 told = RateAstray(attribute=name, rate=rate, first=first, last=last, optimizer=one.name, seen=seen)

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.patching import typed
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
 from mlxprobe.protocol.facts.updates import AnotherTraining, OptimizerRenewed, ScheduleRestarted
 
 IS_SURE, SOONER = 3, 2  # renewals; of optimizers whose schedule each of them cuts short

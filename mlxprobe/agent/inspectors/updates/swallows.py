@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.code.trees import is_vector
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection.trees import is_vector
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.protocol.facts.updates import UpdatesRoundedAway
 
 MOST = 4  # matrices

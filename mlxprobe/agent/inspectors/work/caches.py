@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.roots import OWN
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.roots import OWN
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
 from mlxprobe.protocol.facts.memory import CacheUnbounded
 
 MANY = 256  # results

@@ -7,16 +7,16 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.code.trees import weak
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS
+from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.patching import typed
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
 from mlxprobe.protocol.facts.files import (
     LoadedUntrained,
     LoadedUnused,

@@ -11,18 +11,18 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.inspectors.work.unrolled import Unrolled, depends
 from mlxprobe.agent.inspectors.work.wraps import Wraps
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.given import Given
+from mlxprobe.agent.patching.loans import Loans
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
-from mlxprobe.agent.wrapping.arguments import like
-from mlxprobe.agent.wrapping.given import Given
-from mlxprobe.agent.wrapping.loans import Loans
 from mlxprobe.protocol.facts.data import BytesWrapAround
 from mlxprobe.protocol.facts.work import EvaluatedWithin, HugeGraph, LossBroadcast, Piecemeal, Promoted
 

@@ -10,15 +10,15 @@ from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any
 
-from mlxprobe.agent.code import own, sites
-from mlxprobe.agent.code.roots import OWN, PACKAGE
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.lossgraph import LossGraph
+from mlxprobe.agent.introspection import own, sites
+from mlxprobe.agent.introspection.roots import OWN, PACKAGE
 from mlxprobe.agent.looks.inspection import Inspection
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.looks.waiting import EVERY
+from mlxprobe.agent.patching import typed
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
 from mlxprobe.protocol.facts.memory import ContainerGrows, GraphRetained
 
 LISTED = 200  # of a long list, the last are enough to see it grow
@@ -240,5 +240,5 @@ def is_looked_into(value: Any, *, packages: bool) -> bool:
 def assigned(name: str, site: Site, kind: Any = None) -> Site:
     """Return the line that adds to a variable."""
     with own.importable():
-        from mlxprobe.agent.code import additions  # reads the source, which few programs need
+        from mlxprobe.agent.introspection import additions  # reads the source, which few programs need
     return additions.assigned(name, site, kind)

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
-from mlxprobe.agent.graphs.lossgraph import LossGraph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph.lossgraph import LossGraph
 from mlxprobe.agent.inspectors.losses.losses import LONGEST
 from mlxprobe.agent.inspectors.models import modes
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.record.call import Call
+from mlxprobe.agent.patching import typed
+from mlxprobe.agent.recording.call import Call
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wrapping import typed
 from mlxprobe.protocol.facts.work import EvaluatedWithin, HugeGraph
 
 MANY = 1000  # operators of one function, in a gradient call: it has a loop

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.wrapping import typed
+from mlxprobe.agent.patching import typed
 from mlxprobe.protocol.facts.data import BytesWrapAround
 
 MOST = 4  # differences that are looked at

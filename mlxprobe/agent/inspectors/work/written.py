@@ -6,12 +6,12 @@ import math
 import os
 from typing import Any
 
-from mlxprobe.agent.code import sites
-from mlxprobe.agent.graphs import graph
+from mlxprobe.agent.graph import graph
 from mlxprobe.agent.hooks.evaluations import WRITERS
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS, TRACE
+from mlxprobe.agent.introspection import sites
 from mlxprobe.agent.looks.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.files import SavedNotFinite

@@ -1,0 +1,126 @@
+"""From a case's data to MLX's arrays and calls, and from what comes out to numbers."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+
+from mlxprobe.fuzz.child import layouts
+from mlxprobe.fuzz.child.files import WAYS
+from mlxprobe.fuzz.child.packed import packed, unpacked
+
+Function = Callable[..., list[Any]]
+WORDS = ("array", "result", "pieces", "slice", "whole", "tuple", "dtype")
+ROOMS = ("nn", "init", "optimizers", "train")
+QUANTIZED: dict[str, Callable[[Any, Any, dict[str, Any]], Any]] = {  # what they take is what `quantize` gives
+    "dequantize": lambda given, _, how: mx.dequantize(*mx.quantize(given[0], **how), **how),
+    "quantized_matmul": lambda given, transpose, how: mx.quantized_matmul(
+        given[0], *mx.quantize(given[1], **how), transpose=transpose, **how
+    ),
+}
+
+
+def values_of(array: dict[str, Any]) -> Any:
+    """Return an array's contents for NumPy."""
+    wide = unpacked(array["values"], array["dtype"], array["shape"])
+    dtype = {"complex64": np.complex64, "bool": np.bool_, "bfloat16": np.float32}.get(array["dtype"], array["dtype"])
+    with np.errstate(over="ignore"):
+        return wide.astype(dtype)
+
+
+def made(values: Any, array: dict[str, Any], dtype: str = "", layout: str = "plain") -> Any:
+    """Make an array of MLX with these contents, lying in memory as its layout says."""
+    name = dtype or array["dtype"]
+    kind = mx.bool_ if name == "bool" else getattr(mx, name)
+    wide = values.astype(np.float64) if name == "float64" else values
+
+    def whole(part: Any) -> Any:
+        own = np.array(part, order="C")  # MLX may look into an array of NumPy's, and takes not every one
+        return mx.array(own, dtype=kind) if name == "float64" else mx.array(own).astype(kind)
+
+    laid = layouts.of(layout, wide)
+    found = laid.view(mx, whole(laid.stored(wide)), wide.shape) if laid else whole(wide)
+    mx.eval(found)
+    return found
+
+
+def function_of(steps: Sequence[dict[str, Any]]) -> Function:
+    """Return a function of arrays that makes a case's calls and gives the list of what the last one returns."""
+
+    def run(*arrays: Any) -> list[Any]:
+        result: list[Any] = []
+        for step in steps:
+            words = [_meant(word, arrays, result) for word in step["arguments"]]
+            named = {name: _meant(word, arrays, result) for name, word in step.get("keywords", {}).items()}
+            result = _flat(_called(step["function"])(*words, **named))
+        return result
+
+    return run
+
+
+def _called(name: str) -> Callable[..., Any]:
+    if name == "[]":
+        return lambda array, index: array[tuple(index) if isinstance(index, list) else index]
+    if name == "at[].add":
+        return lambda array, index, values: array.at[index].add(values)
+    if name in WAYS:
+        return WAYS[name]
+    if name in QUANTIZED:
+        return lambda *given, transpose=None, **how: QUANTIZED[name](given, transpose, how)
+    if name.partition(".")[0] in ROOMS:
+        return importlib.import_module("mlxprobe.fuzz.child.modules").called(name)  # type: ignore[no-any-return]
+    found: Any = mx
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found  # type: ignore[no-any-return]
+
+
+def _meant(word: Any, arrays: Sequence[Any], result: Sequence[Any]) -> Any:
+    if isinstance(word, list):
+        return [_meant(one, arrays, result) for one in word]
+    if not isinstance(word, dict):
+        return word
+    if not word or next(iter(word)) not in WORDS:
+        return word
+    kind, value = next(iter(word.items()))
+    if kind == "pieces":
+        return [one.reshape(-1) for one in result]
+    if kind == "array":
+        return arrays[value]
+    if kind == "result":
+        return result[value]
+    if kind == "slice":
+        return slice(*value)
+    if kind == "whole":
+        return mx.array(value, dtype=mx.int32)
+    if kind == "tuple":
+        return tuple(_meant(one, arrays, result) for one in value)
+    return mx.bool_ if value == "bool" else getattr(mx, value)
+
+
+def _flat(found: Any) -> list[Any]:
+    if isinstance(found, (list, tuple)):
+        return [one for part in found for one in _flat(part)]
+    return [found if isinstance(found, mx.array) else mx.array(found)]
+
+
+def told(arrays: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return shape, dtype and numbers of evaluated arrays."""
+    return [_told(one) for one in arrays]
+
+
+def _told(array: Any) -> dict[str, Any]:
+    name = str(array.dtype).rpartition(".")[2].replace("bool_", "bool")
+    return {"shape": list(array.shape), "dtype": name, "values": packed(numbers(array), name)}
+
+
+def numbers(array: Any) -> Any:
+    """Return an array's numbers for NumPy, floats in float64."""
+    if array.dtype == mx.bfloat16:
+        array = array.astype(mx.float32)
+    found = np.array(array)
+    return found.astype(np.float64) if found.dtype.kind == "f" else found
