@@ -38,7 +38,7 @@ _ROOMS = {
 
 def enable_with_mlx() -> None:
     """Have this process watched once it imports MLX, as `MLXPROBE_ENABLE=1` asks; a report comes where it trains."""
-    from mlxprobe.agent.patching.imports import when_begun
+    from mlxprobe.agent.patching.import_hooks import when_begun
 
     def begin() -> None:
         try:

@@ -30,7 +30,8 @@ INSIDE_THE_AGENT = (  # its own floors
     {"wire"},
     {"introspection", "graph", "intercept"},
     {"recording"},
-    {"looks"},
+    {"sampling"},
+    {"replay"},
     {"nan_origin"},
     {"compiled"},
     {"hooks"},
@@ -150,7 +151,7 @@ def test_what_agent_and_supervisor_agree_on_needs_the_standard_library_alone(fil
 @pytest.mark.parametrize("file", [one for one in FILES if place(one).startswith("agent/")], ids=place)
 def test_what_the_agent_imports_while_a_program_runs_it_imports_from_its_own(file: Path) -> None:
     """Else the program's `mlxprobe` would be imported, or another copy of ours from its environment."""
-    if place(file) in {"agent/lifecycle/start.py", "agent/__main__.py"}:  # before there is a program
+    if place(file) in {"agent/lifecycle/main.py", "agent/__main__.py"}:  # before there is a program
         return
     whole = ast.parse(file.read_text())
     scopes = [one for one in ast.walk(whole) if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))]

@@ -30,6 +30,6 @@ def _find_package() -> None:
 _find_package()  # also in a worker that multiprocessing spawned, which imports this file as its main module
 
 if __name__ == "__main__":
-    from mlxprobe.agent.lifecycle import start
+    from mlxprobe.agent.lifecycle import main
 
-    sys.exit(start.main(sys.argv[1:]))
+    sys.exit(main.main(sys.argv[1:]))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import psutil
 
-from mlxprobe.agent.wire.line import Line
+from mlxprobe.agent.wire.json_lines import Line
 from mlxprobe.cli.common import tell
 from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.program import Program

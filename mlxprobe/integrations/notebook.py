@@ -13,8 +13,8 @@ import sys
 import threading
 from typing import Any
 
-from mlxprobe.agent.lifecycle import carry
-from mlxprobe.agent.patching.imports import is_watched
+from mlxprobe.agent.lifecycle import autoload
+from mlxprobe.agent.patching.import_hooks import is_watched
 from mlxprobe.runner.beside import Beside, logged, present
 from mlxprobe.schema.errors import ProbeError
 from mlxprobe.system import inside
@@ -148,7 +148,7 @@ def show(told: dict[str, str]) -> None:
 
 def shown_without_us(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, **how: Any) -> None:
     """Show an exception of a cell without our wrappers' frames."""
-    carry.cut(error)
+    autoload.cut(error)
     shell.showtraceback((kind, error, error.__traceback__), tb_offset=how.get("tb_offset"))
 
 

@@ -21,10 +21,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from mlxprobe.agent.lifecycle.guest import Guest
-from mlxprobe.agent.patching.imports import is_watched
+from mlxprobe.agent.lifecycle.attached_agent import Guest
+from mlxprobe.agent.patching.import_hooks import is_watched
 from mlxprobe.agent.wire import threads
-from mlxprobe.agent.wire.line import Line
+from mlxprobe.agent.wire.json_lines import Line
 from mlxprobe.agent.wire.listener import Listener
 from mlxprobe.schema.errors import ProbeError, UsageError
 

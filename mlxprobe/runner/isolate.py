@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import mlxprobe
-from mlxprobe.agent.wire.shared import WITH_VARIABLE
+from mlxprobe.agent.wire.constants import WITH_VARIABLE
 from mlxprobe.runner.isolation import AND, ISOLATION_SCHEMA_VERSION, Isolation, Trial, known_names, plausible
 from mlxprobe.runner.listening import Listener, doing
 from mlxprobe.runner.watching import Enough, Watch

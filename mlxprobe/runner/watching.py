@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlxprobe.agent.wire.shared import STEPS_VARIABLE
+from mlxprobe.agent.wire.constants import STEPS_VARIABLE
 from mlxprobe.runner.limits import Slowest, limits_of, limits_within
 from mlxprobe.schema.program import Program
 from mlxprobe.schema.vocabulary import Severity

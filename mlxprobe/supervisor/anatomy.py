@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import psutil
 
-from mlxprobe.agent.introspection.roots import INSTALLED, LIBRARY, PACKAGE, Roots
+from mlxprobe.agent.introspection.code_ownership import INSTALLED, LIBRARY, PACKAGE, Roots
 from mlxprobe.schema.live import Connection
 from mlxprobe.system.interface import Thread
 from mlxprobe.system.system import system

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mlxprobe.agent.wire.shared import BOX_FILE, BOX_ROW
+from mlxprobe.agent.wire.constants import BOX_FILE, BOX_ROW
 from mlxprobe.schema.observation import Collective
 
 if TYPE_CHECKING:

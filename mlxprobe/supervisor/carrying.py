@@ -22,7 +22,7 @@ from mlxprobe.agent.lifecycle import guest
 guest.come({folder!r}, {supervisor})
 """
 GO = """import sys
-guest = sys.modules.get("mlxprobe.agent.lifecycle.guest")
+guest = sys.modules.get("mlxprobe.agent.lifecycle.attached_agent")
 if guest is not None: guest.go()
 """
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from mlxprobe.agent.wire.shared import (
+from mlxprobe.agent.wire.constants import (
     DEVICE_VARIABLE,
     EVENTS_FILE,
     FD_VARIABLE,

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from mlxprobe.agent.introspection.roots import Roots
-from mlxprobe.agent.wire.shared import COLLECTIVE, COLLECTIVE_FLAGS
+from mlxprobe.agent.introspection.code_ownership import Roots
+from mlxprobe.agent.wire.constants import COLLECTIVE, COLLECTIVE_FLAGS
 from mlxprobe.protocol.fact import Fact, MalformedFactError, decoded
 from mlxprobe.protocol.facts.gradients import FirstGradient
 from mlxprobe.schema.observation import (

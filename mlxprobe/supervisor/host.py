@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from mlxprobe.agent.wire.shared import EVENTS_FILE
+from mlxprobe.agent.wire.constants import EVENTS_FILE
 from mlxprobe.supervisor.pipes import ReadEnd
 from mlxprobe.supervisor.watched import Watched
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from mlxprobe.agent.introspection.roots import Roots
+from mlxprobe.agent.introspection.code_ownership import Roots
 from mlxprobe.protocol.facts.processes import ChildEnded
 from mlxprobe.supervisor.crew import Spent, looked_at
 from mlxprobe.supervisor.events import EventLog

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from mlxprobe.agent.wire.shared import PYTHONS_FILE
+from mlxprobe.agent.wire.constants import PYTHONS_FILE
 
 OLDEST = (3, 10)  # that the agent goes into
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from mlxprobe.agent.introspection.roots import Roots
+from mlxprobe.agent.introspection.code_ownership import Roots
 from mlxprobe.schema.observation import Frame, Stack
 from mlxprobe.schema.vocabulary import Whose
 from mlxprobe.supervisor.native import TRIES, calls_of, program

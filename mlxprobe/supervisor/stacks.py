@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlxprobe.agent.introspection.roots import AGENT, Roots
-from mlxprobe.agent.wire.shared import ASK_FILE, STACK_SIGNAL, STACKS_END, STACKS_FILE, THEIRS
+from mlxprobe.agent.introspection.code_ownership import AGENT, Roots
+from mlxprobe.agent.wire.constants import ASK_FILE, STACK_SIGNAL, STACKS_END, STACKS_FILE, THEIRS
 from mlxprobe.schema.vocabulary import Whose
 from mlxprobe.supervisor.patience import LOOK_S, Patience
 

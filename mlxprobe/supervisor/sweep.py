@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlxprobe.agent.wire.shared import FOLDER_VARIABLE
+from mlxprobe.agent.wire.constants import FOLDER_VARIABLE
 
 if TYPE_CHECKING:
     import psutil

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from mlxprobe.agent.wire.shared import LINE_BYTES
+from mlxprobe.agent.wire.constants import LINE_BYTES
 from mlxprobe.supervisor.pipes import ReadEnd
 
 

@@ -9,7 +9,7 @@ import mlx.core as mx
 import pytest
 
 from mlxprobe.agent.lifecycle import bare
-from mlxprobe.agent.wire.shared import DEVICE_VARIABLE
+from mlxprobe.agent.wire.constants import DEVICE_VARIABLE
 
 
 class Heard:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.introspection import authored
+from mlxprobe.agent.introspection import blame
 
 FLAG, NUMBER = False, 3
 
@@ -91,7 +91,7 @@ class Model:
 
 def line(function: Any) -> int:
     """Return the line that is blamed, counted from where the function begins."""
-    found: int = authored.result_of(function)[1] - function.__code__.co_firstlineno
+    found: int = blame.result_of(function)[1] - function.__code__.co_firstlineno
     return found
 
 
@@ -116,22 +116,22 @@ def test_the_line_by_which_a_function_returns_is_one_that_ran(function: Any, exp
 @pytest.mark.parametrize("tied", [True, False])
 def test_what_a_model_is_set_to_tells_by_which_line_it_returns(tied: bool) -> None:
     first = Model.__call__.__code__.co_firstlineno
-    assert authored.result_of(Model.__call__, Model(tied=tied))[1] == first + (2 if tied else 3)
+    assert blame.result_of(Model.__call__, Model(tied=tied))[1] == first + (2 if tied else 3)
 
 
 def test_an_argument_is_followed_only_into_functions_that_are_called_each_time() -> None:
-    assert authored.loses(handed_in_each_case, "x")[1] == one_end.__code__.co_firstlineno + 2
-    assert authored.loses(handed_in_a_branch, "x")[1] == handed_in_a_branch.__code__.co_firstlineno + 3
+    assert blame.loses(handed_in_each_case, "x")[1] == one_end.__code__.co_firstlineno + 2
+    assert blame.loses(handed_in_a_branch, "x")[1] == handed_in_a_branch.__code__.co_firstlineno + 3
 
 
 def test_an_attribute_is_set_by_a_line_that_ran() -> None:
     first = Model.__init__.__code__.co_firstlineno
-    assert authored.assignment(Model(), "body")[1] == first + 6
-    assert authored.assignment(Model(), "head") == ("", 0)  # one of two lines
+    assert blame.assignment(Model(), "body")[1] == first + 6
+    assert blame.assignment(Model(), "head") == ("", 0)  # one of two lines
 
 
 def test_names_that_nothing_tells_of_are_not_known() -> None:
-    known = authored.known_to(Model.__call__, SimpleNamespace())
-    node = authored.ast.parse("self.tied").body[0].value  # type: ignore[attr-defined]
+    known = blame.known_to(Model.__call__, SimpleNamespace())
+    node = blame.ast.parse("self.tied").body[0].value  # type: ignore[attr-defined]
     with pytest.raises(LookupError):
         known(node)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from watching import GUARD_S
 
-from mlxprobe.agent.compiled.kept import Growth, outline
-from mlxprobe.agent.compiled.traces import Range
+from mlxprobe.agent.compiled.retracing import Range
+from mlxprobe.agent.compiled.trace_memory import Growth, outline
 from mlxprobe.diagnosis import diagnose
 from mlxprobe.schema.observation import Limits, Program
 from mlxprobe.supervisor.watch import observe

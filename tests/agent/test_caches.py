@@ -8,8 +8,8 @@ import pytest
 
 from mlxprobe.agent.inspectors.work import caches
 from mlxprobe.agent.inspectors.work.caches import MANY, Caches
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.introspection.roots import LIBRARY, OWN
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.introspection.code_ownership import LIBRARY, OWN
 from mlxprobe.protocol.facts.memory import CacheUnbounded
 
 
@@ -41,7 +41,7 @@ def test_those_without_a_limit_that_are_hardly_asked_again(monkeypatch: pytest.M
     vars(mine).update(crop=crop, again=crop, table=cached("table", times=2), recent=cached("recent", limit=64))
     vars(mine)["Loader"], vars(library)["parse"] = kind, cached("parse")
     monkeypatch.setattr(caches, "sys", type("Sys", (), {"modules": {"mine": mine, "library": library}}))
-    monkeypatch.setattr(sites, "whose_module", lambda name: OWN if name == "mine" else LIBRARY)
+    monkeypatch.setattr(call_site, "whose_module", lambda name: OWN if name == "mine" else LIBRARY)
     told = Told()
     Caches(told).finish()  # type: ignore[arg-type]
     assert sorted(told.facts) == [f"crop {MANY} 0", f"read {MANY} 0"]

@@ -16,7 +16,7 @@ import pytest
 
 from mlxprobe.agent.wire import channel
 from mlxprobe.agent.wire.channel import ROOM_WITHIN_S, Channel, open_channel
-from mlxprobe.agent.wire.shared import FD_VARIABLE, LINE_BYTES
+from mlxprobe.agent.wire.constants import FD_VARIABLE, LINE_BYTES
 
 
 class Pipe:

@@ -8,14 +8,14 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.hooks.apart import MANY, Apart
 from mlxprobe.agent.hooks.collectives import Collectives
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.recording.nesting import Nesting
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.recording.call_context import Nesting
 from mlxprobe.agent.recording.recorder import Recorder
+from mlxprobe.agent.wire.constants import COLLECTIVE
 from mlxprobe.agent.wire.ranks import Reductions
-from mlxprobe.agent.wire.shared import COLLECTIVE
 
 SURE, PASSED = (COLLECTIVE.index(name) for name in ("sure", "passed"))
 
@@ -95,7 +95,7 @@ def test_a_result_that_was_left_by_an_evaluation_waits_once_it_is_asked_for() ->
 
 def test_a_line_that_held_no_collective_holds_none_later(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = iter(["Subtract", "Sum AllReduce", *["Subtract"] * 20])
-    monkeypatch.setattr(graph, "drawn", lambda _: next(texts))
+    monkeypatch.setattr(lazy_graph, "drawn", lambda _: next(texts))
     beside, one = Apart(), np.ones(3)
     assert not beside.is_one([one]), "no array of MLX's"
     beside.array = np.ndarray
@@ -123,9 +123,9 @@ def test_what_an_evaluation_of_all_else_did_not_hold_is_passed_over(
     course: list[str], drawn: list[str], right: list[list[bool]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = iter(drawn)
-    monkeypatch.setattr(graph, "drawn", lambda _: next(texts))
+    monkeypatch.setattr(lazy_graph, "drawn", lambda _: next(texts))
     lines = iter(range(9))
-    monkeypatch.setattr(sites, "calling", lambda: ("train.py", next(lines)))
+    monkeypatch.setattr(call_site, "calling", lambda: ("train.py", next(lines)))
     told: list[list[bool]] = []
 
     def send(event: str, **words: Any) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from mlxprobe.agent.inspectors.data.pairs import BELONG, Path, known_by
 from mlxprobe.agent.inspectors.losses.levels import Targets
-from mlxprobe.agent.looks import placing, within
+from mlxprobe.agent.recording import row_lookup, source_arrays
 
 RUNS = 200
 
@@ -57,17 +57,17 @@ def test_a_batch_is_found_in_what_a_function_holds_unless_it_lies_there_whole() 
     whole = {"data": mx.arange(24).reshape(8, 3)}
     batch = whole["data"][2:4]
     mx.eval(batch)
-    found = within.find(batch, {})
+    found = source_arrays.find(batch, {})
     assert found is not None
     assert found[1:] == (8, False)
     other = whole["data"][2:4]
     mx.eval(other)
-    assert within.find(batch, {}) is None
-    called = within.names(other)
-    assert within.find(batch, called) is None
+    assert source_arrays.find(batch, {}) is None
+    called = source_arrays.names(other)
+    assert source_arrays.find(batch, called) is None
     other = whole["data"][2:4]
     mx.eval(other)
-    assert within.find(batch, called) is not None  # it is made anew for each step
+    assert source_arrays.find(batch, called) is not None  # it is made anew for each step
 
 
 @pytest.mark.parametrize("kind", ["square", "classes"])
@@ -105,8 +105,8 @@ def test_a_loss_that_is_not_finite_gains_nothing() -> None:
 def test_a_row_lies_where_all_of_its_numbers_are_and_not_where_some_are() -> None:
     mx.random.seed(0)
     whole = mx.random.normal((40, 8, 8))
-    assert placing.positions(whole[10:14], whole) == [10, 11, 12, 13]
-    assert placing.starts(whole[10:14], whole)
+    assert row_lookup.positions(whole[10:14], whole) == [10, 11, 12, 13]
+    assert row_lookup.starts(whole[10:14], whole)
     other = whole.reshape(40, 64) + (mx.arange(64) % 2)  # every other number is another one
-    assert placing.positions(other.reshape(40, 8, 8)[10:14], whole) == [None] * 4
-    assert not placing.matches(other.reshape(40, 8, 8)[10:14], whole).any()
+    assert row_lookup.positions(other.reshape(40, 8, 8)[10:14], whole) == [None] * 4
+    assert not row_lookup.matches(other.reshape(40, 8, 8)[10:14], whole).any()

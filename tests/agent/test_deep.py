@@ -10,7 +10,7 @@ import pytest
 from watching import GUARD_S
 
 from mlxprobe import system
-from mlxprobe.agent.graph import export, graph
+from mlxprobe.agent.graph import export, lazy_graph
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.work import DetectorFailed
 from mlxprobe.schema.observation import Limits, Observation, Program
@@ -124,9 +124,9 @@ def chain(depth: int) -> mx.array:
 @pytest.mark.slow
 def test_a_drawing_is_as_deep_as_the_memory_allows() -> None:
     deep, found = chain(400_000), []
-    found.append(graph.pending([deep]))
+    found.append(lazy_graph.pending([deep]))
     before = threading.stack_size(1 << 19)
-    thread = threading.Thread(target=lambda: found.append(graph.pending([deep])))
+    thread = threading.Thread(target=lambda: found.append(lazy_graph.pending([deep])))
     thread.start()
     thread.join()
     assert found == [400_000, 400_000]
@@ -143,7 +143,7 @@ def test_no_drawing_where_no_stack_is_deep_enough(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(bound, "start_new_thread", refused)
     before = threading.stack_size()
     with pytest.raises(export.UndrawableError, match="can't start new thread"):
-        graph.drawn([chain(3)])
+        lazy_graph.drawn([chain(3)])
     assert threading.stack_size() == before
 
 
@@ -152,7 +152,7 @@ def test_green_threads_are_not_taken_for_threads(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(export._Main, "of", (0, 0))
     monkeypatch.setattr(bound, "start_new_thread", lambda run, _: run())
     with pytest.raises(export.UndrawableError, match="share one stack"):
-        graph.drawn([chain(3)])
+        lazy_graph.drawn([chain(3)])
 
 
 @pytest.mark.skipif(not system.LINUX, reason="reads /proc")

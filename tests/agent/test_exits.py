@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent.introspection import exits, sites
-from mlxprobe.agent.introspection.roots import OWN
+from mlxprobe.agent.introspection import call_site, exits
+from mlxprobe.agent.introspection.code_ownership import OWN
 
 SOURCE = """
 def batches(data):
@@ -52,6 +52,6 @@ def test_the_ways_out_of_the_loops_around_a_line(
 ) -> None:
     file = tmp_path / "train.py"
     file.write_text(SOURCE)
-    monkeypatch.setattr(sites, "whose", lambda name: OWN if name == str(file) else "library")
+    monkeypatch.setattr(call_site, "whose", lambda name: OWN if name == str(file) else "library")
     wanted = tuple([f"train.py:{at(one)}" for one in some] for some in (left, skipped, made))
     assert exits.around(((str(file), at(here)), (sys.executable, 1))) == wanted

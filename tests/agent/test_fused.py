@@ -6,8 +6,8 @@ import mlx.core as mx
 import mlx.nn as nn
 import pytest
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.graph.losskind import LossKind
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.graph.loss_classifier import LossKind
 
 NAMED = frozenset({"a0", "a1", "a2"})
 STEP = '{{ {k} [label ="{kind}", shape=rectangle]; }}\n'
@@ -30,7 +30,7 @@ def both(*, softmax: bool, weighed: bool) -> list[LossKind]:
     logits = mx.softmax(layer(inputs), axis=-1) if softmax else layer(inputs)
     losses = nn.losses.cross_entropy(logits, ids)
     loss = (losses * weights).sum() if weighed else losses.sum()
-    here = LossKind(graph.dot(loss=loss, a0=inputs, a1=ids, a2=weights), NAMED)
+    here = LossKind(lazy_graph.dot(loss=loss, a0=inputs, a1=ids, a2=weights), NAMED)
     steps: list[tuple[str, str, tuple[str, ...]]] = [("C", "AddMM", ("a0", "W", "b"))]
     steps += [("S", "Softmax", ("C",))] if softmax else []
     steps += [("E", "CrossEntropy", (steps[-1][0], "a1"))]

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.hooks.rows import AT_ONCE, Kind, Row, Words
-from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.hooks.collective_encoding import AT_ONCE, Kind, Row, Words
+from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.recording.steps import MOST, StepLog
 from mlxprobe.agent.wire.channel import Channel
-from mlxprobe.agent.wire.shared import LINE_BYTES
+from mlxprobe.agent.wire.constants import LINE_BYTES
 from mlxprobe.protocol import facts
 from mlxprobe.protocol.fact import FACTS, Fact
 from mlxprobe.protocol.facts.gradients import GradientFailed
@@ -112,7 +112,7 @@ def test_a_fact_keeps_its_type_step_place_and_count(text: str, wire: Wire) -> No
 @pytest.mark.parametrize("kind", FACTS.values(), ids=FACTS)
 def test_every_fact_arrives_with_all_its_fields(kind: type[Fact], wire: Wire) -> None:
     fact = kind(**{name: WORST[of.removesuffix(" | None")] for name, of in kind.fields.items()})
-    wire.channel.tell(fact, sites.told(("train.py", 9)), step=7, count=2)
+    wire.channel.tell(fact, call_site.told(("train.py", 9)), step=7, count=2)
     log = wire.read()
     (told,) = log.sightings
     assert (type(told.fact), told.step, told.file, told.line, told.count) == (kind, 7, "train.py", 9, 2)
@@ -121,7 +121,7 @@ def test_every_fact_arrives_with_all_its_fields(kind: type[Fact], wire: Wire) ->
 
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 def test_a_fact_with_a_field_that_it_has_not_is_counted_by_its_name(value: Any, wire: Wire) -> None:
-    place = sites.told(("train.py", 9))
+    place = call_site.told(("train.py", 9))
     wire.channel.send("fact", type="FirstGradient", fields={"value": value}, step=7, count=2, **place)
     log = wire.read()
     assert log.lost == {"fact FirstGradient": 1} and log.introduced and not log.sightings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlxprobe.agent.looks.budget import DRAWN_PER_S, ONE_LOOK_S, SHARE, Looks, is_landmark, next_landmark
+from mlxprobe.agent.sampling.overhead_budget import DRAWN_PER_S, ONE_LOOK_S, SHARE, Looks, is_landmark, next_landmark
 
 
 def drawn(per_step: list[int], step_s: float = 0.001) -> dict[int, int]:

@@ -10,8 +10,8 @@ import mlx.core as mx
 import pytest
 
 from mlxprobe.agent.inspectors.work import retained
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.introspection.roots import LIBRARY, PACKAGE, Roots
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.introspection.code_ownership import LIBRARY, PACKAGE, Roots
 
 KERNEL = """
 class Shell:
@@ -38,10 +38,10 @@ def step(trainer):
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(sites, "roots", Roots())
-    sites.add(str(tmp_path), PACKAGE)
+    monkeypatch.setattr(call_site, "roots", Roots())
+    call_site.add(str(tmp_path), PACKAGE)
     for folder in (Path(pytest.__file__).parents[1], Path(__file__).parent, sysconfig.get_path("scripts")):
-        sites.add(str(folder), LIBRARY)  # what runs this very test
+        call_site.add(str(folder), LIBRARY)  # what runs this very test
     return tmp_path
 
 

@@ -8,7 +8,7 @@ import pytest
 from watching import GUARD_S
 
 from mlxprobe.agent import __file__ as package
-from mlxprobe.agent.wire.shared import FOLDER_VARIABLE
+from mlxprobe.agent.wire.constants import FOLDER_VARIABLE
 
 BOOTSTRAP = Path(package).with_name("bootstrap")
 TELL = "import sys; print(*sys.modules)"
@@ -35,7 +35,7 @@ def test_the_agent_is_light_until_a_step_is_looked_at() -> None:
     with_mlx = "import mlx.core, mlx.nn, mlx.optimizers\n"
     bare = told(with_mlx + TELL)
     ours = told(
-        with_mlx + "import mlxprobe.agent.lifecycle.start, mlxprobe.agent.lifecycle.carry\n" + TELL,
+        with_mlx + "import mlxprobe.agent.lifecycle.main, mlxprobe.agent.lifecycle.autoload\n" + TELL,
         PYTHONPATH=str(Path(package).parents[2]),
     )
     standard = {name for name in ours - bare if not name.startswith("mlxprobe")}

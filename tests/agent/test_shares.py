@@ -5,9 +5,9 @@ from __future__ import annotations
 import mlx.core as mx
 import pytest
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.graph.losskind import LossKind
-from mlxprobe.agent.looks.tails import longest_run, longest_tail, rows_of, tail
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.graph.loss_classifier import LossKind
+from mlxprobe.agent.sampling.tails import longest_run, longest_tail, rows_of, tail
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,10 @@ def test_an_identity_with_a_gradient_of_its_own_hides_nothing_of_a_loss() -> Non
         return -mx.log(chosen if told is None else same(chosen, told)).mean()
 
     told: list[mx.array] = []
-    found = [LossKind(graph.dot(loss=loss(logits, one), a=logits), frozenset("a")) for one in (None, told)]
+    found = [LossKind(lazy_graph.dot(loss=loss(logits, one), a=logits), frozenset("a")) for one in (None, told)]
     assert [one.hand_written() for one in found] == ["of a softmax", "of a softmax"]
     assert [one.scalings() for one in found] == [found[0].scalings()] * 2
     ours, theirs = (mx.grad(loss)(logits, one) for one in (told, None))
     mx.eval(ours, theirs)
     assert mx.array_equal(ours, theirs)
-    assert graph.pending(told) == 0 < len(told)
+    assert lazy_graph.pending(told) == 0 < len(told)

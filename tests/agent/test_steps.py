@@ -11,7 +11,7 @@ import pytest
 
 from mlxprobe.agent.recording.steps import FLUSH_S, KEPT, MOST, StepLog
 from mlxprobe.agent.wire.channel import Channel
-from mlxprobe.agent.wire.shared import LINE_BYTES
+from mlxprobe.agent.wire.constants import LINE_BYTES
 
 
 class Gathered:

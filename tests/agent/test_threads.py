@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from running import PRELUDE, UNTRAINED, run, watch
 
-from mlxprobe.agent.lifecycle.leaving import wait_for_ending
+from mlxprobe.agent.lifecycle.exit_status import wait_for_ending
 from mlxprobe.agent.wire import bound, threads
-from mlxprobe.agent.wire.line import Line
+from mlxprobe.agent.wire.json_lines import Line
 from mlxprobe.agent.wire.listener import Listener
 from mlxprobe.runner import beside
 from mlxprobe.system import inside

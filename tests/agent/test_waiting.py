@@ -12,18 +12,18 @@ import mlx.core as mx
 import mlx.nn as nn
 import pytest
 
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.recording.recorder import Recorder
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire.channel import Channel
 
 PROGRAM = """
 import os, sys
 from mlxprobe.agent.graph import graph
 from mlxprobe.agent.wire.channel import Channel
-from mlxprobe.agent.patching.imports import when_imported
-from mlxprobe.agent.lifecycle.process import Agent
+from mlxprobe.agent.patching.import_hooks import when_imported
+from mlxprobe.agent.lifecycle.agent import Agent
 agent = Agent(Channel(os.open("/dev/null", os.O_WRONLY)), sys.argv[1], {})
 when_imported("mlx.core", agent.hook_core)
 import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim

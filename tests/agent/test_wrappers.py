@@ -15,8 +15,8 @@ import pytest
 from running import report_of, run
 
 from mlxprobe import agent
-from mlxprobe.agent.patching.arguments import like, listed, parameters
-from mlxprobe.agent.patching.given import Given
+from mlxprobe.agent.patching.bound_arguments import Given
+from mlxprobe.agent.patching.signatures import like, listed, parameters
 
 AGENT = Path(next(iter(agent.__path__)))
 PROGRAMS = Path(__file__).parents[1] / "programs"

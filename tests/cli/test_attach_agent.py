@@ -29,7 +29,7 @@ signal.signal(signal.SIGUSR1, lambda *_: exec(open(open("asked").read()).read(),
     + """
 own = mx.eval, optimizer.update, gradients
 print("ready", flush=True)
-while "mlxprobe.agent.lifecycle.guest" not in sys.modules: train(1)
+while "mlxprobe.agent.lifecycle.attached_agent" not in sys.modules: train(1)
 """
 )
 LAZY = "for _ in range(40): optimizer.update(model, gradients(model)[1])\n"

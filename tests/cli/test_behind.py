@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.wire.shared import COLLECTIVE
+from mlxprobe.agent.wire.constants import COLLECTIVE
 from mlxprobe.cli.behind import LAGS_S, Behind
 from mlxprobe.supervisor.events import EventLog
 

@@ -17,9 +17,9 @@ from watching import GUARD_S
 import mlxprobe.agent
 from mlxprobe.agent.inspectors import ALL
 from mlxprobe.agent.inspectors.losses.losses import COMPARED, FED, TARGETS, Losses
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector, missing
 from mlxprobe.agent.recording.recorder import Recorder
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector, missing
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.diagnosis import RULES
 from mlxprobe.diagnosis.gaps import unchecked

@@ -13,8 +13,8 @@ import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
 
-from mlxprobe.agent.lifecycle.guest import Guest
-from mlxprobe.agent.patching.arguments import parameters
+from mlxprobe.agent.lifecycle.attached_agent import Guest
+from mlxprobe.agent.patching.signatures import parameters
 
 MODULES = [
     mx,

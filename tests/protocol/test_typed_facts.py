@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlxprobe.agent.wire.channel import Channel
-from mlxprobe.agent.wire.shared import LINE_BYTES
+from mlxprobe.agent.wire.constants import LINE_BYTES
 from mlxprobe.protocol import facts
 from mlxprobe.protocol.fact import FACTS, KINDS, Fact, MalformedFactError, decoded
 from mlxprobe.protocol.facts.processes import ChildEnded, OnMetal

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mlxprobe.agent.introspection.roots import AGENT, Roots
+from mlxprobe.agent.introspection.code_ownership import AGENT, Roots
 from mlxprobe.agent.lifecycle import sampler
-from mlxprobe.agent.wire.shared import STACKS_FILE
+from mlxprobe.agent.wire.constants import STACKS_FILE
 from mlxprobe.supervisor.stacks import Stacks, parse
 from mlxprobe.system import LINUX
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from watching import TOYS, until
 
-from mlxprobe.agent.introspection.roots import Roots
+from mlxprobe.agent.introspection.code_ownership import Roots
 from mlxprobe.schema.vocabulary import Whose
 from mlxprobe.supervisor import anatomy
 from mlxprobe.system import LINUX

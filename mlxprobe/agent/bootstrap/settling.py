@@ -41,21 +41,21 @@ def _no_garbage() -> Iterator[None]:
 
 if "MLXPROBE_FOLDER" in os.environ:
     _make_agent_importable()
-    from mlxprobe.agent.introspection import own
-    from mlxprobe.agent.lifecycle import lineage
-    from mlxprobe.agent.patching import imports
+    from mlxprobe.agent.introspection import isolated_import
+    from mlxprobe.agent.lifecycle import env_propagation
+    from mlxprobe.agent.patching import import_hooks
     from mlxprobe.agent.patching.interrupts import let_through
     from mlxprobe.agent.wire import last_word
 
     def _settle() -> None:
         try:
-            with own.importable(), _no_garbage():
-                from mlxprobe.agent.lifecycle import carry
-            carry.settle(lineage.handed)
+            with isolated_import.importable(), _no_garbage():
+                from mlxprobe.agent.lifecycle import autoload
+            autoload.settle(env_propagation.handed)
         except Exception as error:  # the program goes on, unwatched
-            last_word.send(error, lineage.handed)
+            last_word.send(error, env_propagation.handed)
             let_through(error)
 
-    lineage.hand_down()
-    imports.when_begun("mlx", _settle)
-    own.withdraw()
+    env_propagation.hand_down()
+    import_hooks.when_begun("mlx", _settle)
+    isolated_import.withdraw()

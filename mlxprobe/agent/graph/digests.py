@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching import static
 
 MOST = 32  # arrays, numbers and words of one batch
 HELD_BYTES = 2 << 20  # of a batch, up to the end of its step
@@ -44,18 +44,18 @@ def batch(data: Any) -> Batch | None:
     waiting = [data]
     while waiting:
         node = waiting.pop()
-        if typed.is_array(node):
+        if static.is_array(node):
             arrays[len(parts)] = node
             parts.append(type(node))
-        elif typed.is_a(node, dict) and type(node) is not dict:
+        elif static.is_a(node, dict) and type(node) is not dict:
             return None
-        elif typed.is_a(node, (dict, list, tuple)):
-            names = tuple(map(typed.named, node)) if type(node) is dict else typed.size(node)
+        elif static.is_a(node, (dict, list, tuple)):
+            names = tuple(map(static.named, node)) if type(node) is dict else static.size(node)
             parts.append((type(node), names))
-            waiting += reversed(typed.children(node))
+            waiting += reversed(static.children(node))
         elif type(node) in PLAIN:
             parts.append((type(node), repr(node) if isinstance(node, (float, complex)) else node))
-        elif not (typed.is_number_of_numpy(node) and node.nbytes <= HELD_BYTES and node.dtype.kind in READABLE):
+        elif not (static.is_number_of_numpy(node) and node.nbytes <= HELD_BYTES and node.dtype.kind in READABLE):
             return None
         else:
             parts.append(digest(node))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching import static
 
 FACTORS = {"lora_a", "lora_b", "m"}  # as mlx_lm names them; `m` is DoRA's magnitude
 TENTH = 0.1
@@ -49,11 +49,11 @@ def single_precision(tree: Any) -> Any:
     """Return a tree whose arrays of half precision are float32; modules are cast in place."""
     import mlx.core as mx
 
-    if typed.is_module(tree):
+    if static.is_module(tree):
         if any(one.dtype in (mx.float16, mx.bfloat16) for one in _leaves(tree)):
             tree.set_dtype(mx.float32)
         return tree
-    if typed.is_array(tree):
+    if static.is_array(tree):
         return tree.astype(mx.float32) if tree.dtype in (mx.float16, mx.bfloat16) else tree
     if type(tree) in (list, tuple):
         return type(tree)(single_precision(one) for one in tree)
@@ -69,7 +69,7 @@ def _leaves(tree: Any) -> list[Any]:
 def causal(mx: Any, queries: Any, keys: Any, mask: Any) -> Any:
     """Return a mask that is causal besides what it was; as it was where queries and keys are not of one sequence."""
     length = queries.shape[-2]
-    if length != keys.shape[-2] or length < 2 or typed.is_a(mask, str):
+    if length != keys.shape[-2] or length < 2 or static.is_a(mask, str):
         return mask
     if mask is None:
         return "causal"
@@ -79,7 +79,7 @@ def causal(mx: Any, queries: Any, keys: Any, mask: Any) -> Any:
 
 def with_random_state(mx: Any, given: Any) -> list[Any]:
     """Return a compiled function's inputs or outputs with the random state among them."""
-    state, known = mx.random.state, given if typed.is_a(given, (list, tuple)) else ()
+    state, known = mx.random.state, given if static.is_a(given, (list, tuple)) else ()
     if given is None:
         return [state]
     return given if any(one is state for one in known) else [given, state]

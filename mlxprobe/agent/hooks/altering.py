@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.hooks import alterations
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.patching.arguments import like
-from mlxprobe.agent.patching.given import Given
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.bound_arguments import Given
+from mlxprobe.agent.patching.signatures import like
 
 
 def in_training(model: Any, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,7 +31,7 @@ def capturing(original: Callable[..., Any]) -> Callable[..., Any]:
     @like(original)
     def compiled(*args: Any, **kwargs: Any) -> Any:
         inputs, outputs, fun = given(args, kwargs)
-        if not typed.whence(fun).startswith("mlx."):
+        if not static.whence(fun).startswith("mlx."):
             states = (alterations.with_random_state(sys.modules["mlx.core"], one) for one in (inputs, outputs))
             args, kwargs = given.put(args, kwargs, *states)
         return original(*args, **kwargs)

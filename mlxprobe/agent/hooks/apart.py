@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.hooks.rows import Row
-from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.hooks.collective_encoding import Row
+from mlxprobe.agent.introspection import call_site
 
 DRAWINGS = 4  # at each line
 DRAWN = ("AllReduce", "AllGather", "ReduceScatter", 'Send"', 'Recv"')  # as MLX names them
@@ -20,7 +20,7 @@ class Apart:
 
     def __init__(self) -> None:
         self.array: Any = None
-        self._drawn: dict[tuple[sites.Site, bool], tuple[int, int]] = {}
+        self._drawn: dict[tuple[call_site.Site, bool], tuple[int, int]] = {}
 
     def is_one(self, given: Sequence[Any]) -> bool:
         """Tell whether a single array is evaluated."""
@@ -32,10 +32,10 @@ class Apart:
         Unless that `counts`, one is like many.
         """
         alone = self.is_one(given)
-        key = sites.calling(), alone
+        key = call_site.calling(), alone
         times, most = self._drawn.get(key, (0, 0))
         if times < DRAWINGS and lazy_steps <= MOST_LAZY and (counts or not most):
-            text = graph.drawn(list(given) if alone else graph.leaves(list(given)))
+            text = lazy_graph.drawn(list(given) if alone else lazy_graph.leaves(list(given)))
             times, most = times + 1, max(most, sum(map(text.count, DRAWN)))
             self._drawn[key] = times, most
         return most if times else MANY

@@ -12,13 +12,13 @@ from types import FrameType
 from typing import Any
 
 from mlxprobe.agent.hooks.apart import MANY, Apart, last
-from mlxprobe.agent.hooks.blackbox import BlackBox
+from mlxprobe.agent.hooks.collective_encoding import AT_ONCE, KEPT, Kinds, Row, Untold, Words, ago
+from mlxprobe.agent.hooks.flight_recorder import BlackBox
 from mlxprobe.agent.hooks.leaves import Leaves
-from mlxprobe.agent.hooks.rows import AT_ONCE, KEPT, Kinds, Row, Untold, Words, ago
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.nesting import Nesting
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.call_context import Nesting
 from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire import bound
 from mlxprobe.system import inside
@@ -126,7 +126,13 @@ class Collectives:
         peer = int(given[-2]) if len(given) > 2 else -1
         group = self._name(group_of) if self._groups else WORLD
         whole = whole if operation != "recv" else result
-        key = [operation, group, peer, typed.shape(whole), whole.dtype if typed.is_data(whole) else None]
+        key = [
+            operation,
+            group,
+            peer,
+            static.shape(whole),
+            whole.dtype if static.is_data(whole) else None,
+        ]
         while frame is not None:  # a line takes long to work out: ways gone before are known by their instructions
             key += id(frame.f_code), frame.f_lasti
             frame = frame.f_back

@@ -6,20 +6,20 @@ import os
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from mlxprobe.agent.compiled.function import Compiled
-from mlxprobe.agent.compiled.shadow import Shadows
-from mlxprobe.agent.compiled.traces import Made
+from mlxprobe.agent.compiled.compiled_function import Compiled
+from mlxprobe.agent.compiled.eager_replay import Shadows
+from mlxprobe.agent.compiled.retracing import Made
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.guarded import Once, guarded
 from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.nan_origin.held import Origin
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.patching.arguments import like
-from mlxprobe.agent.patching.given import Given
-from mlxprobe.agent.recording.nesting import Nesting
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.nan_origin.call_history import Origin
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.bound_arguments import Given
+from mlxprobe.agent.patching.signatures import like
+from mlxprobe.agent.recording.call_context import Nesting
 from mlxprobe.agent.recording.recorder import Recorder
+from mlxprobe.agent.sampling.dispatcher import Inspection
 
 
 class Compilation:
@@ -110,19 +110,19 @@ class Compilation:
 
     def _made(self, original: Callable[..., Any], taken: Given, args: Any, kwargs: Any) -> Callable[..., Any]:
         fun, *_ = taken(args, kwargs)
-        if sites.is_mlx(typed.whence(fun)):
+        if call_site.is_mlx(static.whence(fun)):
             return self._unless_replayed(fun, original(*args, **kwargs))
         return self._compiled(original, taken, args, kwargs)
 
     def _compiled(self, original: Callable[..., Any], taken: Given, args: Any, kwargs: Any) -> Callable[..., Any]:
         """Compile a function that tells when it is traced and called."""
         fun, *given = taken(args, kwargs)
-        site = sites.calling()
+        site = call_site.calling()
         made = self.made.setdefault(site, Made(self.recorder, site))
         if not self.runs:
             made.compiled()
         function = Compiled(fun, given, site, self.inspection, self._origin)
-        self.recorder.traces.setdefault(typed.title(fun), []).append(function.traces)
+        self.recorder.traces.setdefault(static.title(fun), []).append(function.traces)
 
         @like(fun)
         def traced(*fargs: Any, **fkwargs: Any) -> Any:

@@ -9,10 +9,10 @@ from mlxprobe.agent.hooks.compilation import Compilation
 from mlxprobe.agent.hooks.evaluations import Evaluations
 from mlxprobe.agent.hooks.gradients import GradientCalls
 from mlxprobe.agent.hooks.updates import Updates
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.nan_origin.held import Origin
+from mlxprobe.agent.nan_origin.call_history import Origin
 from mlxprobe.agent.patching.patches import Patches
 from mlxprobe.agent.recording.recorder import Recorder
+from mlxprobe.agent.sampling.dispatcher import Inspection
 
 
 class Hooks:

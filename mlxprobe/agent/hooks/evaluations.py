@@ -6,16 +6,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.hooks.collectives import Collectives
 from mlxprobe.agent.hooks.threads import Threads
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.patching.arguments import like
-from mlxprobe.agent.recording.facts import InForkError, brief
-from mlxprobe.agent.recording.phases import SAVING
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.signatures import like
+from mlxprobe.agent.recording.fact_sender import InForkError, brief
+from mlxprobe.agent.recording.phase_timer import SAVING
 from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.processes import ArrayOfAnotherThread, Fork
@@ -91,7 +91,7 @@ class Evaluations:
     def _has_evaluated(self, given: tuple[Any, ...], began_s: float) -> None:
         recorder = self._recorder
         for one in given:
-            if issubclass(type(one), EVALUABLE) or typed.is_array(one):
+            if issubclass(type(one), EVALUABLE) or static.is_array(one):
                 recorder.evaluated(began_s, whole=recorder.lazy_steps > 1 and recorder.trained.holds(given))
                 return
         recorder.fact(IneffectiveEvaluation(kinds=tuple(type(one).__name__ for one in given)))
@@ -108,11 +108,13 @@ class Evaluations:
             if (
                 recorder.forked is not None
                 and self._fork != bound.getpid()
-                and graph.pending(graph.leaves(list(given)))
+                and lazy_graph.pending(lazy_graph.leaves(list(given)))
             ):
                 self._fork = bound.getpid()
                 site, evaluations = recorder.forked
-                recorder.fact(Fork(evaluations=evaluations, pid=self._fork, at=sites.brief(sites.calling())), site)
+                recorder.fact(
+                    Fork(evaluations=evaluations, pid=self._fork, at=call_site.brief(call_site.calling())), site
+                )
 
     def _failed(self, error: RuntimeError) -> None:
         """Tell of an array that another thread made, also where the program swallows the exception."""
@@ -120,7 +122,7 @@ class Evaluations:
             self._collectives.fails()
             message = brief(error, kind=False)
             if "no Stream" in message and not self._recorder.deaf:  # we may read what is another thread's
-                site, seen = sites.blamed(self._threads.maker(), sites.calling())
+                site, seen = call_site.blamed(self._threads.maker(), call_site.calling())
                 self._recorder.fact(ArrayOfAnotherThread(message=message, seen=seen), site)
 
     def _writes(self, event: CallEvent) -> None:

@@ -7,25 +7,25 @@ from functools import partial
 from types import FunctionType
 from typing import Any, ClassVar
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.hooks.made import HELD, UNKNOWN, Bound, Made, made_by, unwrapped, with_parameters
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.hooks.gradient_function import HELD, UNKNOWN, Bound, Made, made_by, unwrapped, with_parameters
 from mlxprobe.agent.intercept.guarded import guarded
 from mlxprobe.agent.intercept.intercepts import Intercepts
-from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.trees import weak
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.mapped import MADE_OF, mapper
-from mlxprobe.agent.nan_origin.calls import Calls
-from mlxprobe.agent.nan_origin.held import Origin
-from mlxprobe.agent.patching.arguments import described, like
-from mlxprobe.agent.patching.given import Given
+from mlxprobe.agent.nan_origin.call_history import Origin
+from mlxprobe.agent.nan_origin.call_ring import Calls
+from mlxprobe.agent.patching.bound_arguments import Given
 from mlxprobe.agent.patching.patches import Patches
-from mlxprobe.agent.patching.typed import at
-from mlxprobe.agent.recording.call import Call, loss_in
-from mlxprobe.agent.recording.facts import brief
-from mlxprobe.agent.recording.moves import paths
-from mlxprobe.agent.recording.nesting import Nesting, Stop
+from mlxprobe.agent.patching.signatures import described, like
+from mlxprobe.agent.patching.static import at
+from mlxprobe.agent.recording.call_context import Nesting, Stop
+from mlxprobe.agent.recording.fact_sender import brief
+from mlxprobe.agent.recording.gradient_call import Call, loss_in
+from mlxprobe.agent.recording.parameter_moves import paths
 from mlxprobe.agent.recording.recorder import Recorder
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.vmap import MADE_OF, mapper
 from mlxprobe.agent.wire.bound import get_ident
 from mlxprobe.protocol.facts.gradients import GradientFailed
 
@@ -46,7 +46,7 @@ class GradientCalls:
         self._nesting = nesting
         self._origin = origin
         self._making: Bound = None  # for which `nn.value_and_grad` asks `mx.value_and_grad` now
-        self._made_at = sites.NOWHERE
+        self._made_at = call_site.NOWHERE
         self._made_by: Any = None
         self._first: Callable[[], Any] | None = None  # what is known of the first function of no model
 
@@ -72,7 +72,7 @@ class GradientCalls:
 
         def made(once: Callable[..., Any], args: Any, kwargs: Any) -> Any:
             model, fn = given(args, kwargs)
-            before, self._making, self._made_at = self._making, (model, fn), sites.calling()
+            before, self._making, self._made_at = self._making, (model, fn), call_site.calling()
             try:
                 return once(*args, **kwargs)
             finally:
@@ -233,12 +233,12 @@ class GradientCalls:
 
     def _failed(self, error: Exception, bound: Bound) -> None:
         with self._recorder.carefully():
-            at, message = sites.raising(error.__traceback__), brief(error, 300, kind=False)
+            at, message = call_site.raising(error.__traceback__), brief(error, 300, kind=False)
             self._recorder.fact(GradientFailed(at=":".join(map(str, at)), type=type(error).__name__, message=message))
         if isinstance(error, ValueError):
             self._tell_untrainable(bound)
 
     def _tell_untrainable(self, bound: Bound) -> None:
         with self._recorder.carefully():
-            if bound and not graph.leaves(bound[0].trainable_parameters()):
-                self._recorder.nothing_trainable(sites.calling())
+            if bound and not lazy_graph.leaves(bound[0].trainable_parameters()):
+                self._recorder.nothing_trainable(call_site.calling())

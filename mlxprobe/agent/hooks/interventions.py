@@ -10,9 +10,9 @@ from typing import Any
 
 from mlxprobe.agent.hooks import alterations, altering
 from mlxprobe.agent.intercept.intercepts import Intercepts
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.patching.arguments import like
-from mlxprobe.agent.patching.given import Given
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.bound_arguments import Given
+from mlxprobe.agent.patching.signatures import like
 
 MAX_NORM = 1.0
 
@@ -155,7 +155,7 @@ class Interventions:
                 return None
             gradients, optimizer, model = given(args, kwargs)
             result = self._apply(lambda changed: given.call(original, args, kwargs, changed), gradients)
-            self._finish(optimizer, model.parameters() if typed.is_module(model) else model)
+            self._finish(optimizer, model.parameters() if static.is_module(model) else model)
             return result
 
         return update

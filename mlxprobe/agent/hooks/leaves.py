@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.looks.budget import is_landmark
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.sampling.overhead_budget import is_landmark
 from mlxprobe.agent.wire import bound
 
 MOST = 1000
@@ -23,7 +23,7 @@ class Leaves:
         self._calls += 1
         self.named = {}
         if is_landmark(self._calls):
-            named = graph.named_leaves(gradients)
+            named = lazy_graph.named_leaves(gradients)
             self.named = {id(one): (bound.ref(one), path) for path, one in named[:MOST]}
 
     def name(self, array: Any) -> str:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.introspection.roots import OWN
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.patching.arguments import like
-from mlxprobe.agent.patching.imports import when_imported
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.introspection.code_ownership import OWN
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.import_hooks import when_imported
+from mlxprobe.agent.patching.signatures import like
 
 MOST = 64
 POOL = "concurrent.futures.thread"
@@ -31,13 +31,13 @@ class Threads:
         else:
             when_imported(POOL, self._pool)
 
-    def maker(self) -> sites.Site:
+    def maker(self) -> call_site.Site:
         """Return a line of the one function that other threads have run; nowhere, if we are in one, or there are more.
 
         A thread that is still in it tells the line.
         """
         if threading.current_thread() is not threading.main_thread() or len(self._given) != 1:
-            return sites.NOWHERE
+            return call_site.NOWHERE
         (code,) = self._given
         for innermost in sys._current_frames().values():
             frame: FrameType | None = innermost
@@ -63,15 +63,15 @@ class Threads:
         @like(original)
         def start(thread: Any, *args: Any, **kwargs: Any) -> Any:
             with contextlib.suppress(Exception):
-                self._take(typed.attributes(thread).get("_target") or typed.method(thread, "run"))
+                self._take(static.attributes(thread).get("_target") or static.method(thread, "run"))
             return original(thread, *args, **kwargs)
 
         return start
 
     def _take(self, function: Any) -> None:
         for _ in range(2):  # a partial function of a method
-            function = typed.wrapped(function) or function
-        if typed.is_a(function, FunctionType) and len(self._given) < MOST:
+            function = static.wrapped(function) or function
+        if static.is_a(function, FunctionType) and len(self._given) < MOST:
             code = function.__code__
-            if sites.whose(code.co_filename) == OWN:
+            if call_site.whose(code.co_filename) == OWN:
                 self._given.add(code)

@@ -7,19 +7,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.hooks.loading import differences
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.hooks.weight_mismatch import differences
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
-from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.trees import weak
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.patching.arguments import like
-from mlxprobe.agent.patching.given import Given
-from mlxprobe.agent.recording.capture import Traced
-from mlxprobe.agent.recording.nesting import Nesting
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.bound_arguments import Given
+from mlxprobe.agent.patching.signatures import like
+from mlxprobe.agent.recording.call_context import Nesting
+from mlxprobe.agent.recording.compile_capture import Traced
 from mlxprobe.agent.recording.recorder import Recorder
+from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.protocol.facts.models import UpdatedWithItself
 from mlxprobe.protocol.facts.ranks import StateGiven
@@ -102,10 +102,10 @@ class Updates:
     def _meet(self, optimizer: Any, model: Any) -> None:
         """Tell of training that had begun before we came; only where its count is at hand."""
         self._met.add(id(optimizer))
-        parts = typed.setting(optimizer, "optimizers", [optimizer])
+        parts = static.setting(optimizer, "optimizers", [optimizer])
         with self._inspection.at_our_cost(), contextlib.suppress(Exception):
             counts = [one.state["step"] for one in parts if "step" in one.state]
-            if not graph.pending(counts) and any(int(one.item()) for one in counts):
+            if not lazy_graph.pending(counts) and any(int(one.item()) for one in counts):
                 self._recorder.fact(Resumed(stream=self._recorder.stream(model)))
 
     def _module_update(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -125,14 +125,14 @@ class Updates:
                 if nesting.tracing:
                     nesting.tracing[-1].reach.fills(module, parameters)
                 if not (recorder.gradients or nesting.depth or inspection.busy):
-                    recorder.set_site = sites.calling()
+                    recorder.set_site = call_site.calling()
             if nesting.depth and not inspection.due:
                 return original(*args, **kwargs)
             with recorder.carefully():
                 if inspection.due or not nesting.depth:
                     self._is_set(module, parameters)
                 if inspection.due and not nesting.depth:
-                    recorder.set_sites[id(module)] = sites.calling()
+                    recorder.set_sites[id(module)] = call_site.calling()
                     self._compare(module, partial(_named, parameters), strict=strict is not False, partial=True)
             taken = original(*args, **kwargs)
             if inspection.took is not None and not nesting.depth:
@@ -147,7 +147,7 @@ class Updates:
         for tell in self._inspection.setting:
             tell(module)
         if parameters is module and self._recorder.updates:
-            self._recorder.fact(UpdatedWithItself(of=type(module).__name__), sites.calling())
+            self._recorder.fact(UpdatedWithItself(of=type(module).__name__), call_site.calling())
 
     def _loads(self, event: CallEvent) -> None:
         module, weights = event["self"], event["file_or_weights"]
@@ -178,14 +178,14 @@ def _weights(file_or_weights: Any) -> dict[str, Any]:
 
 
 def _named(tree: Any) -> dict[str, Any]:
-    return dict(graph.named_leaves(tree))
+    return dict(lazy_graph.named_leaves(tree))
 
 
 def _trees(args: tuple[Any, ...], kwargs: dict[str, Any], *, applies: bool) -> tuple[Any, Any]:
     """Return the model and the gradients among an update's arguments; `apply_gradients` takes them in turned order."""
     trees = args if not kwargs else (*args, *kwargs.values())
-    if len(trees) != 2 or not typed.is_a(trees[0], dict) or not typed.is_a(trees[1], dict):
-        trees = tuple(arg for arg in trees if typed.is_a(arg, dict))
+    if len(trees) != 2 or not static.is_a(trees[0], dict) or not static.is_a(trees[1], dict):
+        trees = tuple(arg for arg in trees if static.is_a(arg, dict))
         if len(trees) != 2:
             return {}, {}
     return (trees[0], trees[1]) if applies else (trees[1], trees[0])

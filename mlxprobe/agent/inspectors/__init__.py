@@ -65,7 +65,7 @@ from mlxprobe.agent.inspectors.work.checkpoints import Checkpoints
 from mlxprobe.agent.inspectors.work.operations import Operations
 from mlxprobe.agent.inspectors.work.retained import Retained
 from mlxprobe.agent.inspectors.work.written import Written
-from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.sampling.inspector import Inspector
 
 ALL: tuple[type[Inspector], ...] = (
     Losses,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-from mlxprobe.agent.patching.arguments import parameters
+from mlxprobe.agent.patching.signatures import parameters
 from mlxprobe.agent.wire import bound
 
 Args = tuple[Any, ...]

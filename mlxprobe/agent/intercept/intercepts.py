@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Protocol
 from mlxprobe.agent.intercept import table
 from mlxprobe.agent.intercept.events import WRAPPERS, Binding, CallEvent
 from mlxprobe.agent.intercept.states import INSIDE, NEVER, SAMPLED, TRACE
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching import static
 from mlxprobe.agent.patching.interrupts import comes_from_outside, let_through
+from mlxprobe.agent.patching.signatures import like
 
 Tell = Callable[[CallEvent], None]
 Failed = Callable[[Any, Exception], bool]
@@ -98,7 +98,7 @@ class Intercepts:
             for holder, attribute in table.places(function, name, module):
                 names.setdefault((id(holder), attribute), (holder, []))[1].append(function)
         for (_, attribute), (holder, its) in names.items():
-            held = typed.static(holder, attribute) if isinstance(holder, type) else getattr(holder, attribute)
+            held = static.static(holder, attribute) if isinstance(holder, type) else getattr(holder, attribute)
             made = held.__func__ if isinstance(held, staticmethod) else held
             if rows := [row for function, row in self._rows if function in its]:
                 made = self._wrapped(made, rows, [one for function in its for one in table.FUNCTIONS[function]])

@@ -8,10 +8,10 @@ import sys
 from types import FunctionType
 from typing import Any
 
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.introspection.sites import Site
-from mlxprobe.agent.introspection.source import functions
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.introspection.call_site import Site
+from mlxprobe.agent.introspection.free_variables import functions
+from mlxprobe.agent.patching import static
 
 EVERYWHERE = range(1, sys.maxsize)
 
@@ -27,8 +27,8 @@ def assigned(name: str, site: Site, kind: Any = None) -> Site:
         rf"\b{word}\b(\[.*\])?(\s*\+=|\.(append|extend)\(|\s*=.*\b{word}\b.*\+|\s*=.*\+.*\b{word}\b)"
         rf"|\b{word}\[.*\]\s*=[^=]"
     )
-    for base in typed.lineage(kind) if kind is not None else ():
-        for code in [one.__code__ for one in typed.namespace(base).values() if typed.is_a(one, FunctionType)]:
+    for base in static.lineage(kind) if kind is not None else ():
+        for code in [one.__code__ for one in static.namespace(base).values() if static.is_a(one, FunctionType)]:
             for number in sorted({line for _, _, line in code.co_lines() if line}):
                 if adds.search(linecache.getline(code.co_filename, number)):
                     return code.co_filename, number
@@ -37,7 +37,7 @@ def assigned(name: str, site: Site, kind: Any = None) -> Site:
     here = [number for number in found if number in inner]
     if not here and ("." in name or inner == EVERYWHERE):
         here = found
-    return sites.moved(site, here[0]) if here else site
+    return call_site.moved(site, here[0]) if here else site
 
 
 def function_at(site: Site) -> range:

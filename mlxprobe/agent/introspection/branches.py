@@ -6,8 +6,8 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from mlxprobe.agent.introspection.source import COMPARES
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.introspection.free_variables import COMPARES
+from mlxprobe.agent.patching import static
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 PLAIN = (bool, int, float, str, bytes, type(None))
@@ -146,6 +146,9 @@ class Known:
                     return held[node.id]
         if isinstance(node, ast.Attribute) and node.attr not in self._set:
             owner = self(node.value)
-            held = {**typed.attributes(owner), **dict(typed.entries(owner) if typed.is_a(owner, dict) else ())}
+            held = {
+                **static.attributes(owner),
+                **dict(static.entries(owner) if static.is_a(owner, dict) else ()),
+            }
             return held[node.attr]
         raise LookupError

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
 
-from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection import call_site
 
 MOST = 2000  # lines of one call: a loop has shown all of its lines by then
 
@@ -34,7 +34,7 @@ class Lines:
 
         def begin(frame: FrameType, event: str, _: Any) -> Any:
             code = frame.f_code
-            if not sites.is_users(code.co_filename):
+            if not call_site.is_users(code.co_filename):
                 return None
             lines, left = ran.setdefault(code, set()), MOST
 

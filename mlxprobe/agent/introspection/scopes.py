@@ -7,11 +7,11 @@ from collections.abc import Callable
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
-from mlxprobe.agent.introspection import authored, branches, sites
-from mlxprobe.agent.introspection.roots import OWN
-from mlxprobe.agent.introspection.source import functions
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.patching.arguments import parameters
+from mlxprobe.agent.introspection import blame, branches, call_site
+from mlxprobe.agent.introspection.code_ownership import OWN
+from mlxprobe.agent.introspection.free_variables import functions
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.signatures import parameters
 from mlxprobe.agent.wire import bound
 
 DEEPEST = 24
@@ -34,10 +34,13 @@ class Scope:
             return next((held[node.id] for held in self.values if node.id in held), None)
         if isinstance(node, ast.Attribute):
             owner = self.value(node.value)
-            inner = {**typed.attributes(owner), **(dict(typed.entries(owner)) if typed.is_a(owner, dict) else {})}
-            shared = typed.static(type(owner), node.attr)
+            inner = {
+                **static.attributes(owner),
+                **(dict(static.entries(owner)) if static.is_a(owner, dict) else {}),
+            }
+            shared = static.static(type(owner), node.attr)
             method = MethodType(shared, owner) if isinstance(shared, FunctionType) else shared
-            return inner.get(node.attr, None if method is typed.MISSING else method)
+            return inner.get(node.attr, None if method is static.MISSING else method)
         return None
 
     def known(self) -> branches.Known:
@@ -48,7 +51,7 @@ class Scope:
 
     def module(self) -> Scope:
         """Return the module that the function stands in."""
-        return Scope(self.code, authored.tree(self.file), self.values[-1:], by=lambda: None)
+        return Scope(self.code, blame.tree(self.file), self.values[-1:], by=lambda: None)
 
     def around(self) -> list[Scope]:
         """List the functions that this one stands in, innermost first."""
@@ -96,7 +99,7 @@ def innermost(code: CodeType | None) -> FrameType | None:
     """Return the innermost frame of the user's own; with `code`, the one that called its function."""
     frame: FrameType | None = bound.frame(1)
     seen = code is None
-    while frame is not None and not (seen and sites.whose(frame.f_code.co_filename) == OWN):
+    while frame is not None and not (seen and call_site.whose(frame.f_code.co_filename) == OWN):
         seen = seen or frame.f_code is code
         frame = frame.f_back
         if seen and frame is not None and frame.f_code is code:
@@ -108,8 +111,8 @@ def of_frame(frame: FrameType) -> Scope:
     """Take a function that is being executed."""
     return Scope(
         frame.f_code,
-        authored.node_of(frame.f_code),
-        [sites.variables(frame), frame.f_globals],
+        blame.node_of(frame.f_code),
+        [call_site.variables(frame), frame.f_globals],
         by=lambda: caller(frame),
     )
 
@@ -117,7 +120,7 @@ def of_frame(frame: FrameType) -> Scope:
 def caller(frame: FrameType) -> Any:
     """Return the call that made a frame, and its scope."""
     outer = frame.f_back
-    while outer is not None and sites.whose(outer.f_code.co_filename) != OWN:
+    while outer is not None and call_site.whose(outer.f_code.co_filename) != OWN:
         outer = outer.f_back
     call = called_in(outer) if outer is not None else None
     return (call, of_frame(outer)) if call is not None and outer is not None else None
@@ -125,7 +128,7 @@ def caller(frame: FrameType) -> Any:
 
 def called_in(frame: FrameType) -> ast.Call | None:
     """Return the call that a frame is executing: by its place where Python tells it, else the outermost of the line."""
-    found = [one for one in ast.walk(authored.node_of(frame.f_code)) if isinstance(one, ast.Call)]
+    found = [one for one in ast.walk(blame.node_of(frame.f_code)) if isinstance(one, ast.Call)]
     if hasattr(frame.f_code, "co_positions"):
         line, _, column, end = list(frame.f_code.co_positions())[frame.f_lasti // 2]
         exact = [one for one in found if (one.lineno, one.col_offset, one.end_col_offset) == (line, column, end)]
@@ -151,19 +154,19 @@ def given(call: ast.Call, scope: Scope, name: str, position: int = -1) -> tuple[
 
 def parameters_of(function: Any) -> list[str]:
     """Name what a function, a method or an object that is called takes, without what it is bound to."""
-    plain, bound = authored.unwrapped(
-        typed.attributes(function).get("__init__") if typed.is_a(function, type) else function
+    plain, bound = blame.unwrapped(
+        static.attributes(function).get("__init__") if static.is_a(function, type) else function
     )
     names = parameters(plain if plain is not None else function)
-    return names[1:] if bound is not None or typed.is_a(function, type) else names
+    return names[1:] if bound is not None or static.is_a(function, type) else names
 
 
 def entered(call: ast.Call, function: Any, scope: Scope) -> Scope | None:
     """Return the scope of a user's function that is called; None where it is none's."""
-    if function is None or typed.is_a(function, type):
+    if function is None or static.is_a(function, type):
         return None
-    plain, bound = authored.unwrapped(function)
-    if plain is None or sites.whose(plain.__code__.co_filename) != OWN:
+    plain, bound = blame.unwrapped(function)
+    if plain is None or call_site.whose(plain.__code__.co_filename) != OWN:
         return None
-    values = authored.scopes_of(plain, bound)
-    return Scope(plain.__code__, authored.node_of(plain.__code__), values, by=lambda: (call, scope))
+    values = blame.scopes_of(plain, bound)
+    return Scope(plain.__code__, blame.node_of(plain.__code__), values, by=lambda: (call, scope))

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.introspection.roots import OWN
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.introspection.code_ownership import OWN
+from mlxprobe.agent.patching import static
 from mlxprobe.agent.wire import bound
 
 CONSTANT = (bool, int, float, complex, str, bytes, type, FunctionType)
@@ -32,12 +32,12 @@ def containers(trees: Any) -> list[Any]:
     waiting = [trees]
     while waiting and len(found) < ROOM:
         one = waiting.pop()
-        if typed.is_a(one, (dict, list)) and not is_state(one) and id(one) not in known:
+        if static.is_a(one, (dict, list)) and not is_state(one) and id(one) not in known:
             known.add(id(one))
             found.append(one)
-            waiting += typed.children(one)
-        elif typed.is_a(one, tuple):
-            waiting += typed.children(one)
+            waiting += static.children(one)
+        elif static.is_a(one, tuple):
+            waiting += static.children(one)
     return found
 
 
@@ -62,22 +62,22 @@ class Saved:
             one = waiting.pop()
             if id(one) in self._known or len(self._known) > ROOM:
                 continue
-            if typed.is_a(one, (dict, list)):
-                self._containers.append((one, typed.copied(one)))
-            if typed.is_a(one, dict) or is_optimizer(one):
-                self._attributes.append((one, dict(typed.attributes(one))))
-                waiting += typed.attributes(one).values() if self._objects else ()
+            if static.is_a(one, (dict, list)):
+                self._containers.append((one, static.copied(one)))
+            if static.is_a(one, dict) or is_optimizer(one):
+                self._attributes.append((one, dict(static.attributes(one))))
+                waiting += static.attributes(one).values() if self._objects else ()
             if is_optimizer(one):
                 waiting.append(one.state)
-            if typed.is_a(one, (dict, list, tuple)):
+            if static.is_a(one, (dict, list, tuple)):
                 self._known.add(id(one))
-                waiting += typed.children(one)
+                waiting += static.children(one)
             elif is_optimizer(one):
                 self._known.add(id(one))
             elif self._objects and is_users(one):
                 self._known.add(id(one))
-                self._attributes.append((one, dict(typed.attributes(one))))
-                waiting += typed.attributes(one).values()
+                self._attributes.append((one, dict(static.attributes(one))))
+                waiting += static.attributes(one).values()
 
     def __contains__(self, one: object) -> bool:
         return id(one) in self._known
@@ -86,7 +86,7 @@ class Saved:
         """List the arrays, but the key of random numbers: it may be waiting for its evaluation for long."""
         random = random_state()
         found = [
-            held.values() if typed.is_a(held, dict) else held for one, held in self._containers if one is not random
+            held.values() if static.is_a(held, dict) else held for one, held in self._containers if one is not random
         ]
         return [one for held in found for one in held if is_array(one)]
 
@@ -94,19 +94,19 @@ class Saved:
         """Put other handles of the same arrays in their place."""
         handles: dict[int, Any] = {}
         for one, held in self._containers:
-            for key, value in held.items() if typed.is_a(held, dict) else enumerate(held):
+            for key, value in held.items() if static.is_a(held, dict) else enumerate(held):
                 if is_array(value):
                     put(one, key, handles.setdefault(id(value), copy.copy(value)))
 
     def put_back(self) -> None:
         """Make every container what it was."""
         for one, held in self._containers:
-            if typed.is_a(held, dict):
+            if static.is_a(held, dict):
                 set_to(one, held)
             else:
                 list.__setitem__(one, slice(None), held)
         for owner, attributes in self._attributes:
-            set_to(typed.attributes(owner), attributes)
+            set_to(static.attributes(owner), attributes)
 
 
 def set_to(container: dict[Any, Any], held: dict[Any, Any]) -> None:
@@ -142,7 +142,7 @@ class SavedKey:
         """Set the key; where it cannot be set, by the seed that it is made of."""
         import mlx.core as mx
 
-        if typed.is_a(self._state, list):
+        if static.is_a(self._state, list):
             self._state[0] = key
         else:
             high, low = key.tolist()
@@ -151,25 +151,25 @@ class SavedKey:
 
 def is_users(one: Any) -> bool:
     """Tell whether an object is of a class of the user's own."""
-    is_object = typed.static(type(one), "__dict__") is not typed.MISSING and not typed.is_a(one, type)
-    return is_object and sites.whose_module(typed.origin(one)) == OWN
+    is_object = static.static(type(one), "__dict__") is not static.MISSING and not static.is_a(one, type)
+    return is_object and call_site.whose_module(static.origin(one)) == OWN
 
 
 def holds(given: Any, tree: Any, depth: int = 3) -> bool:
     """Tell whether a tree is among what was given, itself and not a copy."""
     if given is tree:
         return True
-    return depth > 0 and any(holds(one, tree, depth - 1) for one in typed.children(given))
+    return depth > 0 and any(holds(one, tree, depth - 1) for one in static.children(given))
 
 
 def is_state(one: Any) -> bool:
     """Tell whether a container is what an optimizer keeps."""
-    return typed.is_a(one, dict) and dict.__contains__(one, "learning_rate")
+    return static.is_a(one, dict) and dict.__contains__(one, "learning_rate")
 
 
 def put(container: Any, key: Any, value: Any) -> None:
     """Set an element, past whatever a class makes of that."""
-    (dict if typed.is_a(container, dict) else list).__setitem__(container, key, value)
+    (dict if static.is_a(container, dict) else list).__setitem__(container, key, value)
 
 
 def lent(tree: Any) -> Any:
@@ -190,7 +190,7 @@ def doubled(tree: Any, of: Callable[[Any], Any], depth: int = 6) -> Any:
 
     Objects that hold nothing but plain values are doubled too: a batch, a cache of keys and values.
     """
-    if tree is None or typed.is_a(tree, CONSTANT):
+    if tree is None or static.is_a(tree, CONSTANT):
         return tree
     if is_array(tree):
         return of(tree)
@@ -200,29 +200,29 @@ def doubled(tree: Any, of: Callable[[Any], Any], depth: int = 6) -> Any:
         return type(tree)(doubled(one, of, depth - 1) for one in tree)
     if type(tree) is dict:
         return {key: doubled(one, of, depth - 1) for key, one in tree.items()}
-    if typed.is_a(tree, tuple) and typed.static(type(tree), "_fields") is not typed.MISSING:
+    if static.is_a(tree, tuple) and static.static(type(tree), "_fields") is not static.MISSING:
         return type(tree)(*(doubled(one, of, depth - 1) for one in tree))
-    if typed.static(type(tree), "__dict__") is typed.MISSING or typed.is_a(tree, (dict, list, set)):
+    if static.static(type(tree), "__dict__") is static.MISSING or static.is_a(tree, (dict, list, set)):
         raise SingleError
     other = object.__new__(type(tree))
-    held = typed.attributes(tree)
-    typed.attributes(other).update({key: doubled(one, of, depth - 1) for key, one in held.items()})
+    held = static.attributes(tree)
+    static.attributes(other).update({key: doubled(one, of, depth - 1) for key, one in held.items()})
     return other
 
 
 def is_array(one: Any) -> bool:
     """Tell whether an object is an array of MLX's."""
-    return typed.is_array(one)
+    return static.is_array(one)
 
 
 def is_trained(one: Any) -> bool:
     """Tell whether an object is a module or an optimizer of MLX's, whose changes can be put back."""
-    return any(name.startswith("mlx.") for name in typed.origins(one)) and not typed.is_array(one)
+    return any(name.startswith("mlx.") for name in static.origins(one)) and not static.is_array(one)
 
 
 def is_optimizer(one: Any) -> bool:
     """Tell whether an object is an optimizer, whose state is not a container itself."""
-    return typed.is_optimizer(one)
+    return static.is_optimizer(one)
 
 
 def weak(one: Any) -> Callable[[], Any]:

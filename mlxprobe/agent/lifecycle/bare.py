@@ -6,10 +6,10 @@ import importlib
 import os
 import sys
 
-from mlxprobe.agent.lifecycle.process import keep_stacks
+from mlxprobe.agent.lifecycle.agent import keep_stacks
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel
-from mlxprobe.agent.wire.shared import DEVICE_VARIABLE, STACKS_FILE
+from mlxprobe.agent.wire.constants import DEVICE_VARIABLE, STACKS_FILE
 
 
 def run(words: list[str], channel: Channel, folder: str) -> int:

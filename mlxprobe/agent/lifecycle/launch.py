@@ -13,10 +13,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.introspection.roots import AGENT
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.introspection.code_ownership import AGENT
 from mlxprobe.agent.wire.channel import Channel
-from mlxprobe.agent.wire.shared import FD_VARIABLE
+from mlxprobe.agent.wire.constants import FD_VARIABLE
 from mlxprobe.protocol.facts.processes import ChildEnded
 
 HERE = "127.0.0.1"
@@ -47,7 +47,7 @@ def _waited(ranks: list[subprocess.Popen[bytes]], channel: Channel) -> int:
     while len(codes) < len(ranks):
         pid, status = os.wait()
         codes[pid] = os.waitstatus_to_exitcode(status)
-        channel.tell(ChildEnded(pid=pid, status=codes[pid]), sites.told(sites.NOWHERE))
+        channel.tell(ChildEnded(pid=pid, status=codes[pid]), call_site.told(call_site.NOWHERE))
     return next((code for code in codes.values() if code), 0)
 
 

@@ -9,13 +9,13 @@ import signal
 import sys
 from collections.abc import Callable
 
-from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.patching.interrupts import let_through
-from mlxprobe.agent.recording.facts import brief
+from mlxprobe.agent.recording.fact_sender import brief
 from mlxprobe.agent.recording.steps import FLUSH_S, StepLog
 from mlxprobe.agent.wire import bound, threads
 from mlxprobe.agent.wire.channel import Channel
-from mlxprobe.agent.wire.shared import STACK_SIGNAL, STACKS_END, THEIRS
+from mlxprobe.agent.wire.constants import STACK_SIGNAL, STACKS_END, THEIRS
 from mlxprobe.protocol.facts.work import DetectorFailed
 
 _handler = signal.getsignal
@@ -50,7 +50,7 @@ class Sampler:
             self._thread = threads.Thread(self._run)
         except Exception as error:  # no thread to be had
             let_through(error)
-            channel.tell(DetectorFailed(detector="Sampler", error=brief(error)), sites.told(sites.NOWHERE))
+            channel.tell(DetectorFailed(detector="Sampler", error=brief(error)), call_site.told(call_site.NOWHERE))
             return
         channel.send("thread", id=self._thread.native_id)  # from here: it may never get the interpreter's lock
 

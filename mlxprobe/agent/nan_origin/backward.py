@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.nan_origin.tape import Operation, Tape, mapped, state_of
 from mlxprobe.agent.patching.interrupts import let_through
 
@@ -35,10 +35,10 @@ def first_broken(tape: Tape, loss: int, parameters: Iterable[int], tick: Callabl
         incoming = {one: coming.pop(one) for one in outputs}
         for number, gradient in pulled_back(tape, operation, incoming, wanted):
             if state := state_of(gradient):
-                return Broken(operation, max(map(graph.largest, incoming.values())), state)
+                return Broken(operation, max(map(lazy_graph.largest, incoming.values())), state)
             total = coming[number] + gradient if number in coming else gradient
             if state := state_of(total):
-                return Broken(operation, graph.largest(gradient), state)
+                return Broken(operation, lazy_graph.largest(gradient), state)
             coming[number] = total
     return None
 
@@ -63,7 +63,7 @@ def pulled_back(tape: Tape, operation: Operation, incoming: dict[int, Any], want
     import mlx.core as mx
 
     assert operation.given is not None
-    arrays = graph.leaves(list(operation.given))
+    arrays = lazy_graph.leaves(list(operation.given))
     chosen = [k for k, number in enumerate(operation.inputs) if number in wanted]
     if not chosen:
         return []
@@ -75,7 +75,7 @@ def pulled_back(tape: Tape, operation: Operation, incoming: dict[int, Any], want
         waiting = iter(every)
         args, kwargs = mapped(list(operation.given or ()), lambda _: next(waiting))
         result = operation.function(*args, **kwargs)
-        results = graph.leaves(list(result) if isinstance(result, (list, tuple)) else [result])
+        results = lazy_graph.leaves(list(result) if isinstance(result, (list, tuple)) else [result])
         return [one for one, number in zip(results, operation.outputs, strict=True) if number in incoming]
 
     primals = [arrays[k] for k in chosen]

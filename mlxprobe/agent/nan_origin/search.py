@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.introspection.effects import Effects, is_library
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.introspection.side_effects import Effects, is_library
 from mlxprobe.agent.introspection.trees import Saved, SavedKey, lent, set_to, weak
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.nan_origin import causes
+from mlxprobe.agent.nan_origin import nan_causes
 from mlxprobe.agent.nan_origin.backward import first_broken
-from mlxprobe.agent.nan_origin.held import Held
+from mlxprobe.agent.nan_origin.call_history import Held
 from mlxprobe.agent.nan_origin.tape import NotTakenError, Operation, Tape, state_of
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.nesting import Stop
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.call_context import Stop
+from mlxprobe.agent.sampling.dispatcher import Inspection
 
 ROOM_BYTES = 64_000_000  # beside the program's own peak
 
@@ -53,7 +53,7 @@ def search(held: list[Held], call: int, inspection: Inspection, *, after: bool) 
 
 def lost(oldest: Held, inspection: Inspection) -> Found:
     """Tell of parameters that were not finite before any call that is still held."""
-    bad = [path for path, one in graph.named_leaves(oldest.trained()) if state_of(one)]
+    bad = [path for path, one in lazy_graph.named_leaves(oldest.trained()) if state_of(one)]
     return Found(inspection.recorder.gradient_site, {"kind": "before", "call": oldest.call, "paths": tuple(bad[:5])})
 
 
@@ -61,14 +61,14 @@ def updated(held: Held, inspection: Inspection) -> Found:
     """Tell of an update that made parameters not finite, with a loss and gradients that were."""
     recorder = inspection.recorder
     site = recorder.update_site if recorder.update_site[1] else recorder.gradient_site
-    optimizers = [one for one in recorder.trained.live() if typed.is_optimizer(one)]
+    optimizers = [one for one in recorder.trained.live() if static.is_optimizer(one)]
     told: dict[str, Any] = {"kind": "update", "call": held.call}
     for one in optimizers[:1]:
         rate = one.state.get("learning_rate")
-        if rate is not None and not graph.pending([rate]):
-            told["rate"] = graph.number(rate)
-        told["optimizer"], epsilon = type(one).__name__, typed.setting(one, "eps", None)
-        halves = [str(leaf.dtype) for leaf in graph.leaves(held.trained()) if "float16" in str(leaf.dtype)]
+        if rate is not None and not lazy_graph.pending([rate]):
+            told["rate"] = lazy_graph.number(rate)
+        told["optimizer"], epsilon = type(one).__name__, static.setting(one, "eps", None)
+        halves = [str(leaf.dtype) for leaf in lazy_graph.leaves(held.trained()) if "float16" in str(leaf.dtype)]
         if isinstance(epsilon, float) and halves and vanishes(epsilon, halves[0]):
             told |= {"kind": "vanishing eps", "eps": epsilon, "dtype": halves[0].rpartition(".")[2]}
     return Found(site, told)
@@ -78,13 +78,13 @@ def vanishes(value: float, dtype: str) -> bool:
     """Tell whether a number is zero in a type."""
     import mlx.core as mx
 
-    return graph.number(mx.array(value, getattr(mx, dtype.rpartition(".")[2]))) == 0
+    return lazy_graph.number(mx.array(value, getattr(mx, dtype.rpartition(".")[2]))) == 0
 
 
 def all_finite(tree: Any) -> bool:
     """Tell whether arrays are finite; those that wait for their evaluation are not looked at, and count as not."""
-    arrays = graph.leaves(tree)
-    return not graph.pending(arrays) and not any(map(state_of, arrays))
+    arrays = lazy_graph.leaves(tree)
+    return not lazy_graph.pending(arrays) and not any(map(state_of, arrays))
 
 
 @contextlib.contextmanager
@@ -122,7 +122,7 @@ def opened(held: Held, inspection: Inspection) -> Iterator[Held]:
     saved, random, nesting = Saved(*(one for one, _ in held.state)), SavedKey(), inspection.nesting
     try:
         for one, was in held.state:
-            set_to(one, was) if typed.is_a(one, dict) else list.__setitem__(one, slice(None), was)
+            set_to(one, was) if static.is_a(one, dict) else list.__setitem__(one, slice(None), was)
         Saved(*(one for one, _ in held.state)).lend()
         random.draw_from(held.key)
         nesting.reached = reached
@@ -176,17 +176,17 @@ class Replay:
         tape, call = self._tape, {"call": self._held.call}
         number = tape.number(loss)
         if tape.states[number]:
-            operation, source, told = causes.forward(tape, number)
+            operation, source, told = nan_causes.forward(tape, number)
             if operation is None:
                 return self._given_so(source, names, site)
             return Found(operation.site, {"phase": "forward", **told, **call})
         if not tape.whole:
             raise NotTakenError("its gradient needs more memory than there is to spare")
-        parameters = [tape.number(one) for one in graph.leaves(self._given[0][:1])]
+        parameters = [tape.number(one) for one in lazy_graph.leaves(self._given[0][:1])]
         broken = first_broken(tape, number, parameters, self._recorder.tick)
         if broken is None:
             return None
-        operation, told = causes.backward(tape, broken.operation, broken.largest)
+        operation, told = nan_causes.backward(tape, broken.operation, broken.largest)
         return Found(operation.site, {"phase": "gradient", **told, **call})
 
     def _given_so(self, number: int, names: dict[int, str], site: tuple[str, int]) -> Found:
@@ -211,18 +211,18 @@ class Replay:
             names = []
         for k, one in enumerate(rest):
             name = names[k] if k < len(names) else f"argument {k}"
-            if not typed.is_module(one):
-                yield from ((f"{name}.{path}".rstrip("."), leaf) for path, leaf in graph.named_leaves(one))
-        yield from graph.named_leaves(kwargs)
-        yield from ((f"the parameter {path}", one) for path, one in graph.named_leaves(self._held.model() or {}))
+            if not static.is_module(one):
+                yield from ((f"{name}.{path}".rstrip("."), leaf) for path, leaf in lazy_graph.named_leaves(one))
+        yield from lazy_graph.named_leaves(kwargs)
+        yield from ((f"the parameter {path}", one) for path, one in lazy_graph.named_leaves(self._held.model() or {}))
 
     def _save(self, one: Any) -> None:
-        if typed.is_module(one) and id(one) not in self._known:
+        if static.is_module(one) and id(one) not in self._known:
             self._known.add(id(one))
             self._saved.append(Saved(one))
 
     def _loss(self, value: Any) -> Any:
-        if typed.is_array(first := typed.first(value)) and first.size == 1:
+        if static.is_array(first := static.first(value)) and first.size == 1:
             return first
         raise NotTakenError("it returns no single number")
 

@@ -11,12 +11,12 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.trees import is_array
-from mlxprobe.agent.patching.arguments import like
 from mlxprobe.agent.patching.interrupts import let_through
-from mlxprobe.agent.patching.loans import Loans
+from mlxprobe.agent.patching.signatures import like
+from mlxprobe.agent.patching.temporary_patches import Loans
 from mlxprobe.agent.wire import bound
 
 DEADLINE_S = 10.0
@@ -115,7 +115,7 @@ class Tape:
             self._inside = True
             try:
                 given = mapped(args, copy.copy), mapped(kwargs, copy.copy)
-                inputs = [self.number(one) for one in graph.leaves([args, kwargs])]
+                inputs = [self.number(one) for one in lazy_graph.leaves([args, kwargs])]
                 result = original(*args, **kwargs)
                 self._write(plain, function, given, inputs, args[0] if name == "__setitem__" else result)
             finally:
@@ -136,7 +136,7 @@ class Tape:
         broken = any(self.states[one] for one in outputs)
         self._broken += broken
         kept = given if self.whole or (broken and self._broken <= KEPT_BROKEN) else None
-        operation = Operation(name, function, kept, inputs, outputs, sites.calling())
+        operation = Operation(name, function, kept, inputs, outputs, call_site.calling())
         self.operations.append(operation)
         self.producer |= dict.fromkeys(outputs, operation)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType, TracebackType
 from typing import Any
 
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching import static
 
 OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "")
 RAISED_BY_C = {"builtins", "mlx", "mlxprobe", "numpy"}  # what C code that we call may raise
@@ -74,24 +74,27 @@ def _handlers() -> Iterator[Any]:
             handler = getsignal(number)
         except ValueError:  # no signal of this system
             continue
-        if not typed.is_a(handler, (int, type(None))):
+        if not static.is_a(handler, (int, type(None))):
             yield handler
 
 
 def _codes_of(one: Any, depth: int = DEEPEST) -> set[CodeType]:
     """List the code that a function, a method, a partial function or an object runs when it is called."""
-    found = {one.__code__} if typed.is_a(one, FunctionType) else set()
-    if typed.is_a(one, type):
-        parts = [typed.static(one, "__new__"), typed.static(one, "__init__")]
+    found = {one.__code__} if static.is_a(one, FunctionType) else set()
+    if static.is_a(one, type):
+        parts = [static.static(one, "__new__"), static.static(one, "__init__")]
     else:
-        parts = [typed.wrapped(one), typed.MISSING if found else typed.static(type(one), "__call__")]
+        parts = [
+            static.wrapped(one),
+            static.MISSING if found else static.static(type(one), "__call__"),
+        ]
     for part in parts if depth else ():
-        if part is not None and part is not typed.MISSING:
+        if part is not None and part is not static.MISSING:
             found |= _codes_of(part, depth - 1)
     return found
 
 
 def _is_set(kind: type, file: str) -> bool:
     """Check whether nothing in a file could have raised this kind: the file is ours, and the class the program's."""
-    package = typed.module_of(kind).partition(".")[0]
+    package = static.module_of(kind).partition(".")[0]
     return file.startswith(OURS) and package not in RAISED_BY_C and package not in sys.stdlib_module_names

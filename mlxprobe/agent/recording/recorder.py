@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.recording.facts import Facts, deaf
-from mlxprobe.agent.recording.losspath import LossPath
-from mlxprobe.agent.recording.moves import Moves
-from mlxprobe.agent.recording.phases import WORTH_S, Phases
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.recording.fact_sender import Facts, deaf
+from mlxprobe.agent.recording.loss_history import LossPath
+from mlxprobe.agent.recording.loss_ids import Newcomers, Streams
+from mlxprobe.agent.recording.parameter_moves import Moves
+from mlxprobe.agent.recording.phase_timer import WORTH_S, Phases
 from mlxprobe.agent.recording.steps import StepLog, Window, number
-from mlxprobe.agent.recording.streams import Newcomers, Streams
-from mlxprobe.agent.recording.trained import Trained
+from mlxprobe.agent.recording.trained_models import Trained
 from mlxprobe.agent.wire.bound import monotonic
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.ranks import Reductions
@@ -51,7 +51,7 @@ class Recorder(Facts):
         self.phases = Phases()
         self.traces: dict[str, list[Any]] = {}  # of compiled functions, by name
         self.trained = Trained()
-        self.trained.late = lambda count: self.revise(UpdatesPutOff(updates=count), sites.calling())
+        self.trained.late = lambda count: self.revise(UpdatesPutOff(updates=count), call_site.calling())
         self.log = StepLog(channel)
         self.losses = LossPath(self.log.read)
         self.losses.sampled = lambda alone: self.revise(LossesSampled(alone=alone), self.gradient_site)
@@ -65,7 +65,7 @@ class Recorder(Facts):
         self.loaded_into: set[int] = set()  # modules that were
         self.changed = False  # whether any parameter ever did
         self.deaf = False  # to what we evaluate and read ourselves
-        self.forked: tuple[sites.Site, int] | None = None  # where, after evaluations; until the fork evaluates
+        self.forked: tuple[call_site.Site, int] | None = None  # where, after evaluations; until the fork evaluates
         self.host: set[Any] | None = None  # the types of what is read within a gradient call, where somebody asks
         self.look: Callable[[int, float], dict[str, Any] | None] = lambda *_: None
         self.looked: Callable[[], None] = lambda: None
@@ -121,7 +121,7 @@ class Recorder(Facts):
         if not self.applied:
             self._lazy_calls += 1
         if call == 1:
-            self.gradient_site = sites.calling()
+            self.gradient_site = call_site.calling()
             self.fact(FirstGradient(), self.gradient_site)
         if stream < 0:
             stream = self._meet(owner, model=model)
@@ -165,7 +165,7 @@ class Recorder(Facts):
     def updated(self, model: Any, optimizer: Any) -> None:
         """An optimizer computed new parameters."""
         if not self.updates:
-            self.update_site = site = sites.calling()
+            self.update_site = site = call_site.calling()
             self.fact(FirstUpdate(), site)
             self.wake()
         self.updates += 1

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.patching.signatures import like
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel
 

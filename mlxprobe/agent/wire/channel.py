@@ -12,7 +12,7 @@ from typing import Any
 
 from mlxprobe.agent.patching.interrupts import let_through
 from mlxprobe.agent.wire import bound, encoding
-from mlxprobe.agent.wire.shared import FD_VARIABLE
+from mlxprobe.agent.wire.constants import FD_VARIABLE
 from mlxprobe.protocol.fact import Fact
 
 ROOM_WITHIN_S = 1.0

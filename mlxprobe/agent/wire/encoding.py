@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from mlxprobe.agent.patching.interrupts import let_through
-from mlxprobe.agent.wire.shared import LINE_BYTES
+from mlxprobe.agent.wire.constants import LINE_BYTES
 
 ROUNDS = ((200, 64), (100, 32), (50, 16), (20, 8), (20, 4))  # characters of a text, entries of a list or dict
 WHOLE = ("e", "t", "p", "rows")  # never cut

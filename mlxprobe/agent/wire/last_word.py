@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mlxprobe.agent.wire import bound
-from mlxprobe.agent.wire.shared import EVENTS_FILE, FOLDER_VARIABLE
+from mlxprobe.agent.wire.constants import EVENTS_FILE, FOLDER_VARIABLE
 
 WRITE_ONLY, NON_BLOCKING = bound.O_WRONLY, bound.O_NONBLOCK
 MOST_CHARACTERS = 200

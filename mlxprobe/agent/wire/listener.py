@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.wire import threads
-from mlxprobe.agent.wire.line import Line
+from mlxprobe.agent.wire.json_lines import Line
 
 Answer = dict[str, Any]
 

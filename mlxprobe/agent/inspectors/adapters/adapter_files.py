@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS, TRACE
-from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection import call_site, lora_detection
+from mlxprobe.agent.introspection.lora_config import Declared, declared
+from mlxprobe.agent.introspection.lora_detection import Adapter
 from mlxprobe.agent.introspection.paths import shortened
-from mlxprobe.agent.looks import adapters
-from mlxprobe.agent.looks.adapters import Adapter
-from mlxprobe.agent.looks.declared import Declared, declared
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound, ranks
 from mlxprobe.protocol.facts.adapters import AdapterScale
 from mlxprobe.protocol.facts.ranks import WeightsWritten
@@ -62,7 +61,7 @@ class AdapterFiles(Inspector):
 
     def training(self, model: Any, optimizer: Any) -> None:
         known = any(one() is model for one in self._models)
-        if not known and len(self._models) < MODELS and typed.is_module(model):
+        if not known and len(self._models) < MODELS and static.is_module(model):
             self._models.append(bound.ref(model))
         self._judge()
 
@@ -73,8 +72,8 @@ class AdapterFiles(Inspector):
         file, loaded = event["file"], event.result
         if isinstance(file, (str, os.PathLike)):
             path = os.path.abspath(os.fspath(file))
-            self._loaded |= {id(one): (bound.ref(one), path) for one in graph.leaves(loaded)}
-            self._keys |= dict.fromkeys(loaded, path) if typed.is_a(loaded, dict) else {}
+            self._loaded |= {id(one): (bound.ref(one), path) for one in lazy_graph.leaves(loaded)}
+            self._keys |= dict.fromkeys(loaded, path) if static.is_a(loaded, dict) else {}
             self.inspection.took = self._took  # which would cost each step of a program that loads nothing
 
     def _save(self, event: CallEvent) -> None:
@@ -86,19 +85,19 @@ class AdapterFiles(Inspector):
     def _note(self, path: str, given: Any) -> None:
         """Keep the scale of the layers whose factors have gone into a file."""
         self._written.pop(path, None)
-        ids = {id(one) for one in graph.leaves(given)}
+        ids = {id(one) for one in lazy_graph.leaves(given)}
         models = [one() for one in self._models]
-        if self._among_others and any(ids & {id(one) for one in graph.leaves(model)} for model in models):
-            self.inspection.recorder.revise(WeightsWritten(path=shortened(path, LONG)), sites.calling())
+        if self._among_others and any(ids & {id(one) for one in lazy_graph.leaves(model)} for model in models):
+            self.inspection.recorder.revise(WeightsWritten(path=shortened(path, LONG)), call_site.calling())
         models = models if len(self._written) < FILES else []
-        layers = [one for model in models for one in adapters.find(model) if part_of(one, ids)]
+        layers = [one for model in models for one in lora_detection.find(model) if part_of(one, ids)]
         if layers and (scales := effective(layers[0])):
             self._written[path] = Declared({"scale": min(scales)} if len(scales) == 1 else {}, "as this run saved it")
 
     def _take(self, event: CallEvent) -> None:
         if self._loaded or self._keys:
             weights = event["file_or_weights"]
-            pairs = typed.children(weights) if typed.is_a(weights, (list, tuple)) else []
+            pairs = static.children(weights) if static.is_a(weights, (list, tuple)) else []
             with self.inspection.at_our_cost():
                 self._follow(event["self"], {name for name, _ in pairs} & self._keys.keys())
 
@@ -111,7 +110,7 @@ class AdapterFiles(Inspector):
     def _follow(self, module: Any, names: set[str]) -> None:
         """Remember the layers whose factors have just come from a file of whose scale something is told."""
         alive = {key: path for key, (one, path) in self._loaded.items() if one() is not None}
-        found = adapters.find(module)
+        found = lora_detection.find(module)
         layers = [one for one in found if part_of(one, alive.keys())]
         layers = layers or [one for one in found if {part.path for part in one.factors} <= names]
         if not layers:
@@ -120,17 +119,17 @@ class AdapterFiles(Inspector):
         path = alive.get(id(left.array)) or self._keys[left.path]  # one that was converted has its name alone
         self._loaded = {key: one for key, one in self._loaded.items() if key in alive and one[1] != path}
         if (wrote := self._written.get(path) or told(path)) is not None:
-            where = adapters.spaces(layers[0].holder)
-            said = adapters.named_scales(where)
-            self._taken.append(Taken(path, wrote, len(layers), where, said, effective(layers[0]), sites.calling()))
+            where = lora_detection.spaces(layers[0].holder)
+            said = lora_detection.named_scales(where)
+            self._taken.append(Taken(path, wrote, len(layers), where, said, effective(layers[0]), call_site.calling()))
 
     def _judge(self) -> None:
         """Tell of scales that no reading of what was written agrees with; a scale may have been set since."""
         taken, self._taken = self._taken, []
         for one in taken:
-            now = adapters.named_scales(one.where)
-            has = one.does if now == one.said else adapters.readings(now)
-            wrote = adapters.readings(one.wrote.names)
+            now = lora_detection.named_scales(one.where)
+            has = one.does if now == one.said else lora_detection.readings(now)
+            wrote = lora_detection.readings(one.wrote.names)
             if has and wrote and not any(abs(a - b) <= NEAR * abs(b) for a in has for b in wrote):
                 self.inspection.recorder.fact(
                     AdapterScale(
@@ -159,7 +158,7 @@ def part_of(adapter: Adapter, ids: Any) -> bool:
 
 def effective(adapter: Adapter) -> set[float]:
     """Return the scale that a layer works with, as measured; what it says of it where that cannot be."""
-    measured = adapters.adds(adapter)
+    measured = lora_detection.adds(adapter)
     if measured is not None:
         return {measured}
-    return adapters.readings(adapters.named_scales(adapters.spaces(adapter.holder)), adapter.rank)
+    return lora_detection.readings(lora_detection.named_scales(lora_detection.spaces(adapter.holder)), adapter.rank)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks import adapters
-from mlxprobe.agent.looks.adapters import Adapter
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.introspection import call_site, lora_detection
+from mlxprobe.agent.introspection.lora_detection import Adapter
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.adapters import AdaptersFrozen, AdapterWithBase
 
@@ -39,9 +38,9 @@ class Adapters(Inspector):
 
     def _makes(self, event: CallEvent) -> None:
         module, made = event["self"], self._made
-        if not sites.is_mlx(typed.origin(module)):
+        if not call_site.is_mlx(static.origin(module)):
             made.pop(id(module), None)
-            made[id(module)] = sites.making(type(module))
+            made[id(module)] = call_site.making(type(module))
             if len(made) > MADE:
                 del made[next(iter(made))]
 
@@ -51,7 +50,7 @@ class Adapters(Inspector):
             self._model, self._before = None, {}
 
     def training(self, model: Any, optimizer: Any) -> None:
-        if self._model is None and typed.is_module(model):
+        if self._model is None and static.is_module(model):
             self._model = bound.ref(model)
             self._looks = 0 if with_base(model) else LOOKS
             self._idle = SURE if frozen(model) else 0
@@ -65,11 +64,11 @@ class Adapters(Inspector):
         self._looks += 1
         both = with_base(model)
         arrays = {one.path: [part.array for part in (one.base, *one.factors)] for one in both[:MOST]}
-        if self.inspection.pending(graph.leaves(list(arrays.values()))):
+        if self.inspection.pending(lazy_graph.leaves(list(arrays.values()))):
             return
         before, self._before = self._before, {path: sampled(parts) for path, parts in arrays.items()}
         trained = [one for one in both[:MOST] if moved(before.get(one.path), self._before[one.path])]
-        if trained and adapters.adds(trained[0]) is not None:
+        if trained and lora_detection.adds(trained[0]) is not None:
             self._looks = LOOKS
             self._tell(both, alike(model, trained[0], both))
 
@@ -77,27 +76,27 @@ class Adapters(Inspector):
         """Tell of adapters that are all frozen, and whose products are all zero: they add nothing, and never will."""
         idle = frozen(model)
         factors = [[part.array for part in one.factors] for one in idle]
-        if not idle or self.inspection.pending(graph.leaves(factors)):
+        if not idle or self.inspection.pending(lazy_graph.leaves(factors)):
             return
-        nothing = all(0.0 in map(graph.largest, pair) for pair in factors)
+        nothing = all(0.0 in map(lazy_graph.largest, pair) for pair in factors)
         self._idle = self._idle - 1 if nothing else 0
-        if nothing and not self._idle and adapters.adds(idle[0]) is not None:
+        if nothing and not self._idle and lora_detection.adds(idle[0]) is not None:
             recorder = self.inspection.recorder
-            site, seen = sites.blamed(recorder.freeze_site, recorder.gradient_site)
+            site, seen = call_site.blamed(recorder.freeze_site, recorder.gradient_site)
             recorder.fact(
                 AdaptersFrozen(
                     seen=seen,
                     count=len(idle),
                     paths=tuple(part.path for one in idle for part in one.factors)[:3],
-                    trained=len(graph.leaves(model.trainable_parameters())),
+                    trained=len(lazy_graph.leaves(model.trainable_parameters())),
                 ),
                 site,
             )
 
     def _tell(self, both: list[Adapter], more: list[dict[str, Any]]) -> None:
         self._told, ranks = True, [one.rank for one in both]
-        made = self._made.get(id(both[0].holder), sites.NOWHERE)
-        site, seen = sites.blamed(made, self.inspection.recorder.gradient_site)
+        made = self._made.get(id(both[0].holder), call_site.NOWHERE)
+        site, seen = call_site.blamed(made, self.inspection.recorder.gradient_site)
         self.inspection.recorder.fact(
             AdapterWithBase(
                 seen=seen,
@@ -113,15 +112,17 @@ class Adapters(Inspector):
 
 def with_base(model: Any) -> list[Adapter]:
     """List what has the form of an adapter and may be trained with its base."""
-    trainable = {path for path, _ in graph.named_leaves(model.trainable_parameters())}
-    return [one for one in adapters.find(model) if {one.base.path, *(part.path for part in one.factors)} <= trainable]
+    trainable = {path for path, _ in lazy_graph.named_leaves(model.trainable_parameters())}
+    return [
+        one for one in lora_detection.find(model) if {one.base.path, *(part.path for part in one.factors)} <= trainable
+    ]
 
 
 def alike(model: Any, proved: Adapter, known: list[Adapter]) -> list[dict[str, Any]]:
     """List a base and its factors, by path, of each further layer of an adapter's class: of a rank that is full."""
     start = len(proved.path) + 1 if proved.path else 0
     names = [one.path[start:] for one in (proved.base, *proved.factors)]
-    trainable = dict(graph.named_leaves(model.trainable_parameters()))
+    trainable = dict(lazy_graph.named_leaves(model.trainable_parameters()))
     told = {id(one.holder) for one in known}
     others = [path for path, one in model.named_modules() if type(one) is type(proved.holder) and id(one) not in told]
     found = [{full: trainable.get(full) for name in names if (full := f"{path}.{name}".lstrip("."))} for path in others]
@@ -138,14 +139,14 @@ def frozen(model: Any) -> list[Adapter]:
 
     Who trains the bases first has the adapters wait for it.
     """
-    trainable = {path for path, _ in graph.named_leaves(model.trainable_parameters())}
-    found = adapters.find(model) if trainable else []
+    trainable = {path for path, _ in lazy_graph.named_leaves(model.trainable_parameters())}
+    found = lora_detection.find(model) if trainable else []
     return [] if any(part.path in trainable for one in found for part in (one.base, *one.factors)) else found
 
 
 def sampled(arrays: list[Any]) -> list[list[float]]:
     """Read some elements of a base and its factors."""
-    return [graph.numbers(graph.sample(one)) for one in arrays]
+    return [lazy_graph.numbers(lazy_graph.sample(one)) for one in arrays]
 
 
 def moved(before: list[list[float]] | None, after: list[list[float]]) -> bool:

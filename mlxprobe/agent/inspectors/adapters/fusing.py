@@ -7,16 +7,15 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import GRADIENT, OURS, TRACE
-from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection import call_site, lora_detection
 from mlxprobe.agent.introspection.trees import weak
-from mlxprobe.agent.looks import adapters
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.adapters import Fused, FusedNothing
 
 ROWS = 64
@@ -56,7 +55,7 @@ class Fusing(Inspector):
         self._model: Callable[[], Any] = lambda: None
 
     def training(self, model: Any, optimizer: Any) -> None:
-        if typed.is_module(model):
+        if static.is_module(model):
             self._model = weak(model)
 
     def _dequantize(self, event: CallEvent) -> None:
@@ -83,9 +82,9 @@ class Fusing(Inspector):
     def _remember(self, args: tuple[Any, ...], kwargs: dict[str, Any], made: Any) -> None:
         import mlx.core as mx
 
-        parts = [some(one) if typed.is_array(one) else one for one in args]
+        parts = [some(one) if static.is_array(one) else one for one in args]
         values = mx.dequantize(
-            *parts, **{key: some(one) if typed.is_array(one) else one for key, one in kwargs.items()}
+            *parts, **{key: some(one) if static.is_array(one) else one for key, one in kwargs.items()}
         )
         values = values.astype(mx.float32)
         mx.eval(values)
@@ -107,7 +106,7 @@ class Fusing(Inspector):
         change, left = wanted - old, got - old
         if not size(change) and self._is_adapted(nearest.packed):
             self._unchanged += 1
-            self.inspection.recorder.revise(FusedNothing(weights=self._unchanged), sites.calling())
+            self.inspection.recorder.revise(FusedNothing(weights=self._unchanged), call_site.calling())
         if not 0 < size(change) < CLOSE * size(old) or not is_low_rank(wanted, old):
             return
         self._measured += 1
@@ -116,14 +115,14 @@ class Fusing(Inspector):
 
     def _is_adapted(self, packed: int) -> bool:
         """Tell whether a quantised weight is the base of an adapter in the trained model that adds something to it."""
-        found = [one for one in adapters.find(self._model() or {}) if id(one.base.array) == packed]
+        found = [one for one in lora_detection.find(self._model() or {}) if id(one.base.array) == packed]
         factors = [part.array for one in found for part in one.factors]
-        return bool(factors) and not graph.pending(factors) and all(map(graph.largest, factors))
+        return bool(factors) and not lazy_graph.pending(factors) and all(map(lazy_graph.largest, factors))
 
     def _tell(self, lost: float, error: float, at: str) -> None:
         import statistics  # which few programs come to need
 
-        site = sites.calling()
+        site = call_site.calling()
         kept = self._kept.setdefault(f"{site}", [])
         kept.append((lost, error))
         self.inspection.recorder.revise(

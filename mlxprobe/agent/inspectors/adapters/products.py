@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import product
 from typing import Any, NamedTuple
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.gradients.accumulation import TOLERANCE
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES, HELD_SHARE
-from mlxprobe.agent.looks import adapters
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import lora_detection
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.adapters import AdapterWithBase
 
 MOST = 3  # weights that are looked at, with their factors
@@ -51,10 +51,10 @@ class Products(Inspector):
         known = self.inspection.recorder
         if self._looks >= LOOKS or self.inspection.inside or known.lazy_steps > 1 or call.parameters is None:
             return
-        if self._looks == 0 and call.model is not None and adapters.find(call.model):
+        if self._looks == 0 and call.model is not None and lora_detection.find(call.model):
             self._looks = LOOKS  # of which `Adapters` knows more
             return
-        given, gradients = graph.named_leaves(call.parameters), graph.leaves(call.gradients)
+        given, gradients = lazy_graph.named_leaves(call.parameters), lazy_graph.leaves(call.gradients)
         if len(given) != len(gradients):
             return
         pairs = zip(given, gradients, strict=True)
@@ -77,7 +77,7 @@ class Products(Inspector):
         before, self._before = self._before, {}
         for three in held:
             paths = [one.path for one in three]
-            values = {one.path: graph.numbers(graph.sample(one.array)) for one in three}
+            values = {one.path: lazy_graph.numbers(lazy_graph.sample(one.array)) for one in three}
             self._before |= values
             weight, left, right = three
             moved = [path in before and before[path] != values[path] for path in paths]
@@ -145,7 +145,7 @@ def proportional(pairs: list[tuple[Any, Any]]) -> bool:
         [mx.sum(one * other) for one, other in ((a, a), (a, b), (b, b))]
         for a, b in ((a.astype(mx.float32), b.astype(mx.float32)) for a, b in pairs)
     ]
-    graph.evaluate([one for three in sums for one in three])
+    lazy_graph.evaluate([one for three in sums for one in three])
     scales = []
     for own, both, expected in ([one.item() for one in three] for three in sums):
         if own == expected == 0:

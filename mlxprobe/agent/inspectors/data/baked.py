@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.introspection.sites import Site
-from mlxprobe.agent.looks.inspection import Inspection
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.introspection.call_site import Site
+from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.protocol.facts.compilation import ArraysBakedIn
 
 MOST = 4096  # ids that are compared
@@ -30,7 +30,7 @@ class Baked:
         """A loss is traced with some ids; placeholders have no values."""
         self._traced.pop(site, None)
         self._others[site] = 0
-        if len(self._traced) < PLACES and ids.size <= MOST and speaks() and graph.pending([ids]) <= VIEWS:
+        if len(self._traced) < PLACES and ids.size <= MOST and speaks() and lazy_graph.pending([ids]) <= VIEWS:
             try:
                 self._traced[site] = ids.tolist()
             except (RuntimeError, ValueError):
@@ -42,7 +42,7 @@ class Baked:
         if self._steps.get(site) == step:
             self._several.add(site)
         self._steps[site] = step
-        if before is None or site in self._several or ids.size > MOST or graph.pending([ids]) > VIEWS:
+        if before is None or site in self._several or ids.size > MOST or lazy_graph.pending([ids]) > VIEWS:
             return
         self._others[site] = self._others[site] + 1 if ids.tolist() != before else 0
         if self._others[site] == SURE:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.graph.digests import digest
 from mlxprobe.agent.inspectors.losses.levels import Targets
 from mlxprobe.agent.inspectors.losses.losses import FED, TARGETS, is_amount, unique
-from mlxprobe.agent.introspection import own, sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site, isolated_import
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.data import ConstantLevel, InputStill, RowsAlike, SameBatch
 
@@ -57,7 +57,7 @@ class Data(Inspector):
         self._known: dict[tuple[str, int], dict[str, Seen]] = {}
         self._targets: dict[int, Targets] = {}
         self._looks = 0
-        self._begun_again = sites.NOWHERE  # a line that would make the same batch at every step
+        self._begun_again = call_site.NOWHERE  # a line that would make the same batch at every step
 
     def called(self, call: Call) -> None:
         if self._looks >= LOOKS or self._held:
@@ -111,9 +111,9 @@ class Data(Inspector):
 
     @staticmethod
     def _within() -> Any:
-        with own.importable():
-            from mlxprobe.agent.looks import within
-        return within
+        with isolated_import.importable():
+            from mlxprobe.agent.recording import source_arrays
+        return source_arrays
 
     def finish(self) -> None:
         self._tell()
@@ -125,7 +125,7 @@ class Data(Inspector):
         if rows >= ENOUGH_ROWS:
             first = one[0].reshape(-1).astype(mx.float32)
             parts = [mx.max(mx.abs(one[1:] - one[:1]).astype(mx.float32)), mx.max(first) - mx.min(first)]
-            graph.evaluate(parts)
+            lazy_graph.evaluate(parts)
         content = digest(one)
         seen.looks, seen.size, seen.shape = seen.looks + 1, int(one.size), seen.shape or tuple(one.shape)
         seen.first = seen.first or content
@@ -158,7 +158,7 @@ class Data(Inspector):
                 name = max(parts)[1]
                 whole, rows, cut = known[name].whole or ("", 0, True)
                 same = all(one.same == one.looks for one in known.values())  # else what was told is taken back
-                place, seen = sites.blamed(self._begun_again, site)
+                place, seen = call_site.blamed(self._begun_again, site)
                 looks = known[name].looks * same
                 told = SameBatch(argument=name, looks=looks, whole=whole, rows=rows, cut=cut, seen=seen)
                 recorder.revise(told, place)

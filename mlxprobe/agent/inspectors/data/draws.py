@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.graph.lossgraph import LossGraph
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.graph.dataflow import LossGraph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import GRADIENT, INSIDE, OURS, SAMPLED, TRACE
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.compilation import Seeded
 
 DRAWING = (
@@ -57,7 +57,7 @@ class Draws(Inspector):
         super().__init__(inspection)
         self._seeds: dict[tuple[str, int], Run] = {}
         self._keys: dict[tuple[str, int], Run] = {}
-        self._latest = sites.NOWHERE  # where a seed was set last
+        self._latest = call_site.NOWHERE  # where a seed was set last
         self._traced: dict[tuple[str, int], Run] = {}  # seeds that are set in compiled functions
         self._outside: dict[tuple[str, int], Run] = {}  # keys that are used between gradient calls
         self._compares = 4 * SURE  # of keys by their numbers, that are left
@@ -68,12 +68,12 @@ class Draws(Inspector):
         if not seen.busy and not seen.inside and seen.recorder.gradients:
             self._set(event["seed"])
         elif seen.tracing:
-            self._traced[sites.calling()] = Run(event["seed"])
+            self._traced[call_site.calling()] = Run(event["seed"])
 
     def called(self, call: Call) -> None:
         """See whether the data of a call wait to be drawn, with the seed that was set last."""
         drawn, self._drawn = self._drawn, []
-        shapes = [tuple(one.shape) for one in graph.leaves(call.data)[:ARRAYS] if one.ndim > 1]
+        shapes = [tuple(one.shape) for one in lazy_graph.leaves(call.data)[:ARRAYS] if one.ndim > 1]
         for run in self._keys.values():
             run.of_data |= run.shape in shapes
         if drawn:
@@ -81,15 +81,15 @@ class Draws(Inspector):
         recent = self._seeds.get(self._latest)
         if recent is None or recent.drawn or self.inspection.inside or self.inspection.recorder.lazy_steps > 1:
             return
-        data = graph.leaves(call.data)[:ARRAYS]
-        recent.drawn = bool(data) and "RandomBits" in graph.drawn(data)
+        data = lazy_graph.leaves(call.data)[:ARRAYS]
+        recent.drawn = bool(data) and "RandomBits" in lazy_graph.drawn(data)
 
     def _look_for(self, drawn: list[tuple[Any, Run, tuple[str, int]]], call: Call) -> None:
         """See whether a call is given numbers that were drawn with one key again and again, one for each of its own.
 
         Whatever has another shape may be a table of what the data are made by, and there is to be more data than that.
         """
-        data = [one for one in graph.leaves(call.data)[:ARRAYS] if one.size > 1]
+        data = [one for one in lazy_graph.leaves(call.data)[:ARRAYS] if one.size > 1]
         for result, run, site in drawn:
             mine = [one.shape == result.shape and (one is result or is_made_of(one, result)) for one in data]
             run.given += any(mine) and not all(mine)
@@ -97,8 +97,8 @@ class Draws(Inspector):
                 self.inspection.recorder.fact(Seeded(what="drawn", value=""), site)
 
     def _set(self, value: Any) -> None:
-        self._latest = sites.calling()
-        run = follow(self._seeds, sites.calling(), value, self.inspection.recorder.step, lambda a, b: bool(a == b))
+        self._latest = call_site.calling()
+        run = follow(self._seeds, call_site.calling(), value, self.inspection.recorder.step, lambda a, b: bool(a == b))
         if run is not None:
             self._tell(run, "seed")
 
@@ -108,7 +108,7 @@ class Draws(Inspector):
             for run in [*self._seeds.values(), *self._traced.values()]:
                 run.drawn = True
         elif not seen.tracing:
-            used = follow(self._keys, sites.calling(), key, seen.recorder.step, self._is_again)
+            used = follow(self._keys, call_site.calling(), key, seen.recorder.step, self._is_again)
             if used is not None:
                 used.drawn, used.shape = True, tuple(event.result.shape)
                 self._tell(used, "key")
@@ -116,10 +116,10 @@ class Draws(Inspector):
     def _draws_outside(self, event: CallEvent) -> None:
         key = event["key"]
         if key is not None and self.inspection.recorder.gradients:
-            run = self._outside.setdefault(sites.calling(), Run(key))
+            run = self._outside.setdefault(call_site.calling(), Run(key))
             run.value = key if run.value is key or is_equal(run.value, key) else None
             if run.value is not None and len(self._drawn) < PLACES:
-                self._drawn.append((event.result, run, sites.calling()))
+                self._drawn.append((event.result, run, call_site.calling()))
 
     def _is_again(self, before: Any, key: Any) -> bool:
         """Tell whether a key is the one of the step before; one that a call is given is another object each time.
@@ -137,7 +137,7 @@ class Draws(Inspector):
         if run.steps >= SURE and run.drawn:
             run.steps = -(10**9)  # once is enough
             value = str(run.value) if what == "seed" else ""
-            self.inspection.recorder.fact(Seeded(what=what, value=value, of_data=run.of_data), sites.calling())
+            self.inspection.recorder.fact(Seeded(what=what, value=value, of_data=run.of_data), call_site.calling())
 
     def finish(self) -> None:
         for site, run in self._traced.items() if self.inspection.recorder.step >= SURE else ():
@@ -149,13 +149,13 @@ def is_equal(one: Any, other: Any) -> bool:
     """Tell whether two keys have the same numbers, where they have them, or are split off what has."""
     import mlx.core as mx
 
-    known = one is not None and graph.pending([one, other], copies=False) <= FEW
+    known = one is not None and lazy_graph.pending([one, other], copies=False) <= FEW
     return known and bool(mx.array_equal(one, other).item())
 
 
 def is_made_of(one: Any, drawn: Any) -> bool:
     """Tell whether an array waits to be computed from what was drawn."""
-    return LossGraph(graph.dot(loss=one, drawn=drawn), frozenset({"drawn"})).reaches("drawn")
+    return LossGraph(lazy_graph.dot(loss=one, drawn=drawn), frozenset({"drawn"})).reaches("drawn")
 
 
 def follow(

@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.data.baked import Baked
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import INSIDE, OURS, SAMPLED, TRACE
-from mlxprobe.agent.introspection import own, sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
-from mlxprobe.agent.recording.nesting import Stop
+from mlxprobe.agent.introspection import call_site, isolated_import
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.call_context import Stop
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.compilation import ArraysBakedIn
 from mlxprobe.protocol.facts.data import IdOutOfRange, IdsSeen, TargetsAreInputs, TargetsFollowInputs, TargetsSkipOne
@@ -53,15 +53,18 @@ class Indices(Inspector):
         self._held: list[tuple[str, Any, int, tuple[str, int]]] = []
         self._causal = False
         self._baked = Baked(inspection)
-        self._attends = sites.NOWHERE
+        self._attends = call_site.NOWHERE
         self._same = self._next = self._second = 0  # looks
         self._last: tuple[Fact, tuple[str, int]] | None = None  # what one more look will have told
         self._seen = False
         self._fed: list[Any] = []  # ids that a function of no model is given
-        self._given: tuple[list[Any], tuple[str, int]] = [], sites.NOWHERE  # a call's ids, and where the last are made
+        self._given: tuple[list[Any], tuple[str, int]] = (
+            [],
+            call_site.NOWHERE,
+        )  # a call's ids, and where the last are made
 
     def _embeds(self, event: CallEvent) -> None:
-        shape = typed.shape(getattr(event["self"], "weight", None))
+        shape = static.shape(getattr(event["self"], "weight", None))
         if shape and len(self._held) < HELD:
             self._hold("embedding", event["x"], shape[0])
 
@@ -72,58 +75,58 @@ class Indices(Inspector):
     def _picks_in_trace(self, event: CallEvent) -> None:
         if is_ids(ids := picking(event)[1]):
             with self.inspection.at_our_cost():
-                self._baked.traced(sites.calling(), ids)
+                self._baked.traced(call_site.calling(), ids)
 
     def _picks_inside(self, event: CallEvent) -> None:
         if is_ids(ids := picking(event)[1]):
             with self.inspection.at_our_cost():
-                self._baked.run(sites.calling(), ids)
+                self._baked.run(call_site.calling(), ids)
 
     def _picks(self, event: CallEvent) -> None:
         (logits, ids), axis = picking(event), event["axis"]
-        shape, axis = typed.shape(logits), axis if isinstance(axis, int) else -1
+        shape, axis = static.shape(logits), axis if isinstance(axis, int) else -1
         if -len(shape) <= axis < len(shape) and len(self._held) < HELD:
             self._hold("target", ids, shape[axis])
 
     def _seeks_mask(self, event: CallEvent) -> None:
         seen = self.inspection
         if (seen.attends or seen.inside) and not self._attends[1] and len(self._held) < HELD:
-            with own.importable():
-                from mlxprobe.agent.looks import built
-            found = built.argument("mask")
-            self._attends = found if found[1] else sites.deciding("mask")
+            with isolated_import.importable():
+                from mlxprobe.agent.recording import value_provenance
+            found = value_provenance.argument("mask")
+            self._attends = found if found[1] else call_site.deciding("mask")
 
     def _attends_by(self, event: CallEvent) -> None:
         mask = event["mask"]
-        self._causal = self._causal or (typed.is_a(mask, str) and mask == "causal")
+        self._causal = self._causal or (static.is_a(mask, str) and mask == "causal")
 
     def _masks(self, event: CallEvent) -> None:
         self._causal = True
 
     def _hold(self, kind: str, ids: Any, limit: int) -> None:
         if is_ids(ids) and ids.size:
-            site = sites.calling()
+            site = call_site.calling()
             self._held.append((kind, ids, limit, site))
             with self.inspection.at_our_cost(), contextlib.suppress(ValueError, RuntimeError):  # while a trace is made
                 self._compare_with_table(kind, ids, limit, site)  # at once: a gradient there writes beyond the table
 
     def called(self, call: Call) -> None:
-        data = graph.leaves(call.data) if call.model is None else []
+        data = lazy_graph.leaves(call.data) if call.model is None else []
         self._fed = [one for one in data if is_ids(one) and one.ndim == TWO]
         if self._same == SAME_IS_SURE - 1:
-            ids = [(path, one) for path, one in graph.named_leaves(call.data) if is_ids(one) and one.ndim > 1]
+            ids = [(path, one) for path, one in lazy_graph.named_leaves(call.data) if is_ids(one) and one.ndim > 1]
             self._given = [one for _, one in ids], self._built(call, [path for path, _ in ids])
 
     @staticmethod
     def _built(call: Call, paths: list[str]) -> tuple[str, int]:
         if len(paths) != TWO:
-            return sites.NOWHERE
-        with own.importable():
-            from mlxprobe.agent.looks import built
-        return built.datum(call, paths[1], paths[0])
+            return call_site.NOWHERE
+        with isolated_import.importable():
+            from mlxprobe.agent.recording import value_provenance
+        return value_provenance.datum(call, paths[1], paths[0])
 
     def forget(self) -> None:
-        self._held, self._given, self._fed = [], ([], sites.NOWHERE), []
+        self._held, self._given, self._fed = [], ([], call_site.NOWHERE), []
 
     def look(self, step: int) -> None:
         held, (given, built), fed = self._held, self._given, self._fed
@@ -136,7 +139,7 @@ class Indices(Inspector):
         targets = [(one, site) for kind, one, _, site in known if kind == "target"]
         if targets:
             inputs = inputs or [one for one in fed if relation(one, targets[-1][0]) == "next"]
-            self._compare_with_inputs(inputs, *targets[-1], built if is_twice(given) else sites.NOWHERE)
+            self._compare_with_inputs(inputs, *targets[-1], built if is_twice(given) else call_site.NOWHERE)
 
     def _compare_with_inputs(
         self, inputs: list[Any], targets: Any, site: tuple[str, int], built: tuple[str, int]
@@ -155,7 +158,7 @@ class Indices(Inspector):
             self._count(self._second, TargetsSkipOne(), site, many)
         elif found := next((kind for kind, _ in related if kind != "second"), ""):
             self._same += 1
-            site, seen = sites.blamed(built, site)
+            site, seen = call_site.blamed(built, site)
             told = TargetsAreInputs(causal=self._causal, before=found == "before", seen=seen)
             self._count(self._same, told, site, many)
 
@@ -175,7 +178,7 @@ class Indices(Inspector):
     def _compare_with_table(self, kind: str, ids: Any, limit: int, site: tuple[str, int]) -> None:
         import mlx.core as mx
 
-        low, high = int(graph.number(mx.min(ids))), int(graph.number(mx.max(ids)))
+        low, high = int(lazy_graph.number(mx.min(ids))), int(lazy_graph.number(mx.max(ids)))
         if high >= limit or low < -limit:
             self.inspection.recorder.fact(IdOutOfRange(kind=kind, low=low, high=high, limit=limit), site)
             if self.inspection.inside and not self.inspection.nesting.glances:
@@ -192,7 +195,7 @@ def is_ids(one: Any) -> bool:
     """Tell whether something is an array of integers."""
     import mlx.core as mx
 
-    return typed.is_a(one, mx.array) and bool(mx.issubdtype(one.dtype, mx.integer))
+    return static.is_a(one, mx.array) and bool(mx.issubdtype(one.dtype, mx.integer))
 
 
 def is_twice(ids: list[Any]) -> bool:
@@ -217,11 +220,11 @@ def relation(ids: Any, targets: Any) -> str:
     flat, mine = targets.reshape(batch, -1).astype(mx.int64), ids.astype(mx.int64)
     if bool(mx.array_equal(mine, mx.broadcast_to(mine[:, :1], mine.shape)).item()):
         return ""
-    if graph.number(mx.mean(flat[:, : length - 1] == mine[:, 1:])) >= FOLLOW:
+    if lazy_graph.number(mx.mean(flat[:, : length - 1] == mine[:, 1:])) >= FOLLOW:
         return "next"
     if bool(mx.array_equal(mine[:, : flat.shape[1]], flat).item()):
         return "same"
     before = flat[:, 1 - length :]
     known = {"before": bool(mx.array_equal(mine[:, : length - 1], before).item())}
-    known["second"] = length >= LONG and graph.number(mx.mean(flat[:, : length - 2] == mine[:, 2:])) >= FOLLOW
+    known["second"] = length >= LONG and lazy_graph.number(mx.mean(flat[:, : length - 2] == mine[:, 2:])) >= FOLLOW
     return next((kind for kind, is_so in known.items() if is_so), "")

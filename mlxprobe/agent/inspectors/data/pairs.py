@@ -7,12 +7,12 @@ from collections import Counter
 from types import FunctionType
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.losses import COMPARED, unique
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.data import TargetsTorn
 from mlxprobe.protocol.facts.losses import Supervision
@@ -133,7 +133,7 @@ class Pairs(Inspector):
         path = self._paths.setdefault(task, Path())
         moved, before = path.moved, Row()
         again: list[tuple[float, float]] = []
-        for place, (parts, value) in enumerate(zip(rows, graph.numbers(target.reshape(-1)[:ROWS]), strict=True)):
+        for place, (parts, value) in enumerate(zip(rows, lazy_graph.numbers(target.reshape(-1)[:ROWS]), strict=True)):
             row = tuple(number for part in parts for number in part)
             again += [(path.first[row], value)] if row in path.first else []
             path.take(row, value, place, before)
@@ -155,8 +155,8 @@ def constants(function: Any) -> tuple[Any, ...]:
     """Return numbers and words that a function was made with: of several tasks each has a loss of its own."""
     if type(function) is not FunctionType:
         return ()
-    cells = [cell.cell_contents for cell in function.__closure__ or () if typed.is_filled(cell)]
-    return tuple(one for one in (*(function.__defaults__ or ()), *cells) if typed.is_a(one, (int, str)))
+    cells = [cell.cell_contents for cell in function.__closure__ or () if static.is_filled(cell)]
+    return tuple(one for one in (*(function.__defaults__ or ()), *cells) if static.is_a(one, (int, str)))
 
 
 def tells(one: Any, rows: int) -> bool:
@@ -177,4 +177,4 @@ def known_by(one: Any) -> list[list[float]]:
     flat = one[:ROWS].reshape(min(ROWS, one.shape[0]), -1).astype(mx.float32)
     square = mx.arange(1, flat.shape[1] + 1).astype(mx.float32) ** 2
     sums = mx.stack([(flat * mx.sin(square)).sum(axis=1), (flat * mx.cos(square)).sum(axis=1)], axis=1)
-    return graph.rows(mx.concatenate([flat[:, :: -(-flat.shape[1] // SAMPLES)], sums], axis=1))
+    return lazy_graph.rows(mx.concatenate([flat[:, :: -(-flat.shape[1] // SAMPLES)], sums], axis=1))

@@ -7,15 +7,15 @@ from collections import Counter
 from itertools import pairwise
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount, unique
-from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.trees import is_array
-from mlxprobe.agent.looks import placing
-from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording import row_lookup
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.overhead_budget import is_landmark
 from mlxprobe.protocol.facts.data import (
     BatchesOverlap,
     TargetsCut,
@@ -31,7 +31,7 @@ SHIFTS = (1, -1, 2, -2, 3, -3)
 HALF = 0.5  # of a batch's rows are to be found; of an array's are seen
 ENOUGH, ANYWHERE = 48, 0.1  # rows that were looked up; of them in what was to be kept apart
 SURE_ERRORS = 4.0  # standard errors by which more are found than repeat among the kept rows
-Held = tuple[dict[str, Any], list[tuple[str, Any]], sites.Site]
+Held = tuple[dict[str, Any], list[tuple[str, Any]], call_site.Site]
 
 
 class Pair:
@@ -77,17 +77,17 @@ class Places(Inspector):
         self._hold(dict(unique(call.data)), call.site)
 
     def given(self, args: Any) -> None:
-        self._hold(dict(graph.named_leaves(list(args))), sites.calling())
+        self._hold(dict(lazy_graph.named_leaves(list(args))), call_site.calling())
 
-    def _hold(self, data: dict[str, Any], site: sites.Site) -> None:
+    def _hold(self, data: dict[str, Any], site: call_site.Site) -> None:
         self._held = None
         if self.inspection.inside or not is_landmark(self.inspection.recorder.step + 1):
             return
         arrays = {name: one for name, one in list(data.items())[:ARRAYS] if one.ndim and one.nbytes <= LARGE}
-        tables = [one for one in arrays.values() if placing.is_table(one)]
+        tables = [one for one in arrays.values() if row_lookup.is_table(one)]
         if tables:
             own_ones = {id(one) for one in arrays.values()}
-            self._held = arrays, [pair for pair in placing.candidates(tables) if id(pair[1]) not in own_ones], site
+            self._held = arrays, [pair for pair in row_lookup.candidates(tables) if id(pair[1]) not in own_ones], site
 
     def forget(self) -> None:
         self._held = None
@@ -105,31 +105,31 @@ class Places(Inspector):
 
         with self.inspection.nesting.peaks.hidden():
             for name, one in arrays.items():
-                if placing.is_table(one):
+                if row_lookup.is_table(one):
                     self._place(step, name, arrays, wholes)
 
     def _place(self, step: int, name: str, arrays: dict[str, Any], wholes: list[tuple[str, Any]]) -> None:
 
         batch = arrays[name]
-        fits = [pair for pair in wholes if tuple(pair[1].shape[1:]) == tuple(batch.shape[1:])][: placing.WHOLES]
-        kept = [pair for pair in fits if placing.KEPT.search(pair[0])]
+        fits = [pair for pair in wholes if tuple(pair[1].shape[1:]) == tuple(batch.shape[1:])][: row_lookup.WHOLES]
+        kept = [pair for pair in fits if row_lookup.KEPT.search(pair[0])]
         for called, whole in kept if is_amount(batch) else ():
-            if not placing.tells_apart(batch, whole):
+            if not row_lookup.tells_apart(batch, whole):
                 continue
-            found = placing.matches(batch, whole)
+            found = row_lookup.matches(batch, whole)
             told = sum(found.any(axis=1).tolist()) if found.size else 0
-            own, repeated = placing.repeated(whole) if told else (0, 0)
+            own, repeated = row_lookup.repeated(whole) if told else (0, 0)
             self._kept.setdefault(called, []).append((found.shape[0], told, own, repeated))
         larger = [pair for pair in fits if pair[1].shape[0] > batch.shape[0] and pair not in kept]
         for called, whole in larger:
-            places = placing.positions(batch, whole)
+            places = row_lookup.positions(batch, whole)
             known = {row: place for row, place in enumerate(places) if place is not None}
             if len(known) >= HALF * max(len(places), 4):
                 path = self._paths.setdefault(name, Path())
                 if not path.whole:
-                    path.ordered = placing.is_ordered(whole)
+                    path.ordered = row_lookup.is_ordered(whole)
                 path.whole, path.rows, path.looks = called, int(whole.shape[0]), path.looks + 1
-                if placing.is_in_a_row(places):
+                if row_lookup.is_in_a_row(places):
                     path.in_order += 1
                     path.first.append((step, places[0] or 0, (places[0] or 0) + int(batch.shape[0])))
                 self._compare(name, known, whole, arrays, wholes)
@@ -149,7 +149,10 @@ class Places(Inspector):
                 if target is whole or target.shape[0] != whole.shape[0] or target.size != target.shape[0]:
                     continue
                 pair = self._pairs.setdefault((name, other, called), Pair())
-                values, mine = graph.numbers(placing.keys(target)), graph.numbers(one.reshape(-1)[: placing.ROWS])
+                values, mine = (
+                    lazy_graph.numbers(row_lookup.keys(target)),
+                    lazy_graph.numbers(one.reshape(-1)[: row_lookup.ROWS]),
+                )
                 pair.looks += 1
                 pair.rows += len(known)
                 pair.same += sum(mine[row] == values[place] for row, place in known.items())
@@ -161,7 +164,7 @@ class Places(Inspector):
                         for row, place in known.items()
                     )
                 rare = len(values) * (max(Counter(values).values()) / len(values)) ** len(mine) < 1e-3
-                pair.in_order += rare and placing.starts(one.reshape(-1, 1), target.reshape(-1, 1))
+                pair.in_order += rare and row_lookup.starts(one.reshape(-1, 1), target.reshape(-1, 1))
 
     def _turn(
         self, name: str, larger: list[tuple[str, Any]], arrays: dict[str, Any], wholes: list[tuple[str, Any]]
@@ -176,7 +179,7 @@ class Places(Inspector):
             if one is not batch and one.ndim > 2 and one.shape[:3] == batch.shape[:3]
         ]
         for _, whole in larger if beside else ():
-            ways = {axes: placing.positions(placing.turned(batch, axes), whole) for axes in placing.TURNS}
+            ways = {axes: row_lookup.positions(row_lookup.turned(batch, axes), whole) for axes in row_lookup.TURNS}
             for other, one in beside:
                 for called, target in wholes:
                     if target is whole or tuple(target.shape) != (whole.shape[0], *one.shape[1:]):
@@ -186,8 +189,8 @@ class Places(Inspector):
                         rows = [row for row, place in enumerate(places) if place is not None]
                         if not rows:
                             continue
-                        there = placing.taken(target, [places[row] or 0 for row in rows])
-                        mine = {way: placing.turned(one, way)[mx.array(rows)] for way in placing.TURNS}
+                        there = row_lookup.taken(target, [places[row] or 0 for row in rows])
+                        mine = {way: row_lookup.turned(one, way)[mx.array(rows)] for way in row_lookup.TURNS}
                         same = {
                             way: mx.all((each == there).reshape(len(rows), -1), axis=1).tolist()
                             for way, each in mine.items()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.losses import FED, is_amount, unique
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.looks.placing import is_standard, keys
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.recording.row_lookup import is_standard, keys
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.data import OtherScale, StandardisedAlone
 
 LARGE = 1 << 22  # elements
@@ -48,16 +48,16 @@ class Scales(Inspector):
         if len(self._within) < LOOKS and shape is not None and shape == (self._shape or shape):
             self._shape = shape
             self._within += (figures := read(given[0]))
-            self._rows += graph.rows(keys(given[0][:FEW])) if figures else []
+            self._rows += lazy_graph.rows(keys(given[0][:FEW])) if figures else []
 
     def _fed(self, args: tuple[Any, ...]) -> None:
         """A trained model was called outside of a gradient call."""
         one: Any = args[0] if args else None
-        self.inspection.alone += typed.shape(one) == (1, *self._shape) != (1,)
+        self.inspection.alone += static.shape(one) == (1, *self._shape) != (1,)
         if len(self._outside) < LOOKS and is_read(one) and tuple(one.shape[1:]) == self._shape:
             self._outside += (figures := read(one))
             self._alone += [self._is_alone(one) for _ in figures]
-            self._site = self._site if len(self._outside) > 1 else sites.calling()
+            self._site = self._site if len(self._outside) > 1 else call_site.calling()
 
     def _is_alone(self, one: Any) -> bool:
         """Tell whether the columns were scaled by figures of their own, and none of the rows is trained on."""
@@ -88,15 +88,15 @@ class Scales(Inspector):
 
 def is_read(one: Any) -> bool:
     """Tell whether an array is a batch of numbers."""
-    return len(typed.shape(one)) > 1 and is_amount(one) and 1 < one.size <= LARGE
+    return len(static.shape(one)) > 1 and is_amount(one) and 1 < one.size <= LARGE
 
 
 def read(one: Any) -> list[tuple[float, float]]:
     """Return mean and deviation, where the program has evaluated the array."""
     import mlx.core as mx
 
-    if graph.pending([one]):
+    if lazy_graph.pending([one]):
         return []
     one = one.astype(mx.float32)
-    mean, deviation = graph.numbers(mx.stack([mx.mean(one), mx.std(one)]))
+    mean, deviation = lazy_graph.numbers(mx.stack([mx.mean(one), mx.std(one)]))
     return [(mean, deviation)]

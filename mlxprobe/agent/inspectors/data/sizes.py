@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.introspection import own, sites
-from mlxprobe.agent.looks import within
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.introspection import call_site, isolated_import
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording import source_arrays
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.data import InputGrows
 
 ENOUGH = 5  # looks, each with more than the one before
@@ -38,26 +38,26 @@ class Sizes(Inspector):
         self._shape: tuple[int, ...] = ()
         self._before: list[list[list[float]]] = []  # values of some of their rows at the last look
         self._kept = 0  # looks in a row that found those again
-        self._built = sites.NOWHERE  # where what grows is made longer
+        self._built = call_site.NOWHERE  # where what grows is made longer
         self._is_part = False  # whether the program has held longer rows than those that it gave
 
     def called(self, call: Call) -> None:
-        if arrays := graph.leaves(call.data):
+        if arrays := lazy_graph.leaves(call.data):
             self._compare(arrays, call.site)
             if self._rises == ENOUGH - 1:
                 self._built = self._grown(call)
 
     def _grown(self, call: Call) -> tuple[str, int]:
         """Return the line that builds the longest array of a call's data."""
-        with own.importable():
-            from mlxprobe.agent.looks import built
+        with isolated_import.importable():
+            from mlxprobe.agent.recording import value_provenance
 
-        pairs = [(one.size, path) for path, one in graph.named_leaves(call.data)]
-        return built.datum(call, max(pairs)[1])
+        pairs = [(one.size, path) for path, one in lazy_graph.named_leaves(call.data)]
+        return value_provenance.datum(call, max(pairs)[1])
 
     def given(self, args: Any) -> None:
-        if arrays := graph.leaves([one for one in args if not typed.is_module(one)]):
-            self._compare(arrays, sites.calling())
+        if arrays := lazy_graph.leaves([one for one in args if not static.is_module(one)]):
+            self._compare(arrays, call_site.calling())
 
     def _compare(self, arrays: list[Any], site: tuple[str, int]) -> None:
         """Compare with the last look; one that has less begins anew."""
@@ -96,7 +96,7 @@ class Sizes(Inspector):
         if self._rises >= ENOUGH and self._last[0] >= FACTOR * self._first[0] and self._is_steady():
             known = {"first": self._first[1], "last": self._last[1], "looks": self._rises}
             kept = self._kept >= ENOUGH and not (self._first[1] == self._last[1] and self._is_part)
-            place, seen = sites.blamed(self._built, site)
+            place, seen = call_site.blamed(self._built, site)
             self.inspection.recorder.revise(InputGrows(kept=kept, seen=seen, **known), place)
 
     def _is_steady(self) -> bool:
@@ -123,7 +123,7 @@ class Sizes(Inspector):
 def is_part(array: Any) -> bool:
     """Tell whether the program holds an array with as many rows that are longer: these may grow up to its end."""
     shape = tuple(array.shape)
-    others = (tuple(one.shape) for _, one in within.held())
+    others = (tuple(one.shape) for _, one in source_arrays.held())
     return any(o[:1] + o[2:] == shape[:1] + shape[2:] and o[1] > shape[1] for o in others if len(o) == len(shape) > 1)
 
 
@@ -131,7 +131,7 @@ def values(array: Any, rows: int, start: int) -> list[list[float]]:
     """Return some values of so many rows of an evaluated array, spread over them all."""
     flat = array[start : start + rows].reshape(rows, -1)
     some = flat[:: -(-rows // ROWS), :: -(-flat.shape[1] // COLUMNS)]
-    return graph.rows(some)
+    return lazy_graph.rows(some)
 
 
 def tells(some: list[list[float]]) -> bool:

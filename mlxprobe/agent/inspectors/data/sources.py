@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount
-from mlxprobe.agent.introspection import own, sites
+from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.introspection.trees import is_array
-from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.overhead_budget import is_landmark
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.data import WrittenTo
 
@@ -64,12 +64,12 @@ class Sources(Inspector):
         self._read(call.data, call.site)
 
     def given(self, args: Any) -> None:
-        self._read(args, sites.calling())
+        self._read(args, call_site.calling())
 
     def _read(self, data: Any, site: tuple[str, int]) -> None:
         if self._told or not is_landmark(self.inspection.recorder.step + 1):
             return
-        batches = [one for one in graph.leaves(data)[:ARRAYS] if one.ndim > 1 and is_amount(one)]
+        batches = [one for one in lazy_graph.leaves(data)[:ARRAYS] if one.ndim > 1 and is_amount(one)]
         if self._sources is None and batches:
             self._sources = found(batches)
         for source in self._sources or ():
@@ -88,16 +88,16 @@ class Sources(Inspector):
 
 def found(batches: list[Any]) -> list[Source]:
     """List arrays that the program's functions hold, with rows like a batch's and more of them."""
-    with own.importable():
-        from mlxprobe.agent.looks import within
-    every = [(name, one) for name, one in within.held() if "float" in str(one.dtype)]
-    like = [(name, one) for name, one in every if any(within.is_larger(one, batch) for batch in batches)]
+    with isolated_import.importable():
+        from mlxprobe.agent.recording import source_arrays
+    every = [(name, one) for name, one in source_arrays.held() if "float" in str(one.dtype)]
+    like = [(name, one) for name, one in every if any(source_arrays.is_larger(one, batch) for batch in batches)]
     return [Source(name, one) for name, one in like[:MOST]]
 
 
 def read(one: Any) -> list[float]:
     """Return some elements from all over an array."""
     if is_array(one):
-        return graph.numbers(graph.sample(one))
-    values: list[float] = one.flat[:: max(1, one.size // graph.SAMPLED)].tolist()
+        return lazy_graph.numbers(lazy_graph.sample(one))
+    values: list[float] = one.flat[:: max(1, one.size // lazy_graph.SAMPLED)].tolist()
     return values

@@ -6,11 +6,11 @@ import functools
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from mlxprobe.agent.introspection import own, sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site, isolated_import
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.data import UsedUp
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Supply(Inspector):
         import ast
 
         rounds = reader()
-        frames = sites.program_frames()[:FRAMES]
+        frames = call_site.program_frames()[:FRAMES]
         loops: list[Held] = [(frame, loop) for frame in frames for loop in rounds.enclosing(frame)]
         for place, (frame, loop) in enumerate(loops):
             inner = [one for one in rounds.within(loop, rounds.BRANCHES) if isinstance(one, ast.For)]
@@ -80,7 +80,7 @@ class Supply(Inspector):
             where, outer = around[0]
             if not isinstance(one, rounds.ONCE) or not isinstance(outer, ast.For) or rounds.is_left(inner):
                 continue
-            names = [ast.Name(k) for k, held in sites.variables(where).items() if held is one]
+            names = [ast.Name(k) for k, held in call_site.variables(where).items() if held is one]
             if where is frame or (isinstance(node, ast.Attribute) and rounds.value(where, node) is one):
                 names = [node]  # `self.data` is the same in both methods
             file = where.f_code.co_filename
@@ -94,7 +94,7 @@ class Supply(Inspector):
         known = self._sources.get(site)
         if known is None or known.one is not one:
             known = self._sources[site] = Source(one, name, outer, site)
-        known.round = round_of(sites.variables(where), known.target)
+        known.round = round_of(call_site.variables(where), known.target)
         known.left, known.stays = rounds.rounds_left(where, outer), not rounds.is_left(outer)
         known.scope = where.f_globals if where.f_code.co_name == "<module>" else None
         if rounds.is_used_up(one) and known.round not in known.empty:
@@ -117,7 +117,7 @@ class Supply(Inspector):
     def _tell(self, known: Source) -> None:
         if known.site not in self._told:
             self._told.add(known.site)
-            outer = sites.brief((known.site[0], known.outer))
+            outer = call_site.brief((known.site[0], known.outer))
             kind = type(known.one).__name__
             self.inspection.recorder.fact(UsedUp(iterator=known.name, kind=kind, outer=outer), known.site)
 
@@ -125,12 +125,12 @@ class Supply(Inspector):
 @functools.cache
 def reader() -> ModuleType:
     """Import what reads loops, which looks alone need."""
-    with own.importable():
-        from mlxprobe.agent.introspection import rounds
+    with isolated_import.importable():
+        from mlxprobe.agent.introspection import loops as rounds
     return rounds
 
 
 def round_of(scope: Any, target: str) -> tuple[Any, ...]:
     """Name the round of a loop by what its target is."""
     values = [scope.get(name) for name in target.strip("()").split(", ")]
-    return tuple(one if typed.is_a(one, (int, float, str)) else id(one) for one in values)
+    return tuple(one if static.is_a(one, (int, float, str)) else id(one) for one in values)

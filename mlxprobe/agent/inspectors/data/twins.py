@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.graph.lossgraph import LossGraph
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.graph.dataflow import LossGraph
 from mlxprobe.agent.inspectors.losses.losses import COMPARED, FED, LAZY, is_amount, unique
-from mlxprobe.agent.introspection import own, sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site, isolated_import
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.data import InputsAlike, TargetGiven
 
 MOST, HELD_BYTES = 6, 1 << 20  # arrays of a call, and of each
@@ -67,9 +67,9 @@ class Twins(Inspector):
 
     @staticmethod
     def _built(call: Call, pair: tuple[str, str]) -> tuple[str, int]:
-        with own.importable():
-            from mlxprobe.agent.looks import built
-        return built.datum(call, *pair)
+        with isolated_import.importable():
+            from mlxprobe.agent.recording import value_provenance
+        return value_provenance.datum(call, *pair)
 
     def forget(self) -> None:
         self._held = None
@@ -99,7 +99,7 @@ class Twins(Inspector):
             for other, two in every[k + 1 :]:
                 if one.shape == two.shape and one.dtype == two.dtype and bool(mx.array_equal(one, two).item()):
                     counts.alike[name, other] = counts.alike.get((name, other), 0) + 1
-                    counts.sums.setdefault((name, other), set()).add(graph.number(mx.sum(one)))
+                    counts.sums.setdefault((name, other), set()).add(lazy_graph.number(mx.sum(one)))
 
     def _seek(self, inputs: dict[str, Any], target: Any, called: str, counts: Counts) -> None:
         """Look for a column that is the target, in all rows; several places are read as columns too."""
@@ -107,7 +107,7 @@ class Twins(Inspector):
 
         rows = target.shape[0] if target.ndim and target.size == target.shape[0] else 0
         flat = target.reshape(-1, 1)
-        if rows < ROWS or graph.number(mx.max(flat) - mx.min(flat)) == 0:
+        if rows < ROWS or lazy_graph.number(mx.max(flat) - mx.min(flat)) == 0:
             return
         for name, one in inputs.items():
             if one.shape[0] == rows and rows < one.size <= rows * COLUMNS:
@@ -121,12 +121,12 @@ class Twins(Inspector):
         for (name, other), times in counts.alike.items():
             shared, void = (known.get((name, other), False) for known in (counts.shared, counts.void))
             same = looks * (times == looks and len(counts.sums[name, other]) >= SURE)
-            place, seen = sites.blamed(counts.built.get((other, name), sites.NOWHERE), site)
+            place, seen = call_site.blamed(counts.built.get((other, name), call_site.NOWHERE), site)
             if void or other not in counts.beside:
                 told = InputsAlike(one=name, other=other, shared=shared, void=void, looks=same, seen=seen)
                 recorder.revise(told, place)
         for (target, name, at), times in counts.column.items():
-            place, seen = sites.blamed(counts.built.get((target, name), sites.NOWHERE), site)
+            place, seen = call_site.blamed(counts.built.get((target, name), call_site.NOWHERE), site)
             same = looks * (times == looks)
             recorder.revise(TargetGiven(target=target, input=name, at=at, looks=same, seen=seen), place)
 
@@ -134,6 +134,6 @@ class Twins(Inspector):
 def related(call: Call, *inputs: Any) -> tuple[bool, bool]:
     """Tell of two inputs whether the first layers that they come to share a weight, and whether they cancel out."""
     names = {f"v{k}": one for k, one in enumerate(inputs)}
-    drawn = LossGraph(graph.dot(loss=call.loss, **names), frozenset(names))
+    drawn = LossGraph(lazy_graph.dot(loss=call.loss, **names), frozenset(names))
     first, second = (drawn.met_first(name) for name in names)
     return bool(first & second), drawn.cancels(*names)

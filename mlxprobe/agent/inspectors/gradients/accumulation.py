@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS, SAMPLED
-from mlxprobe.agent.introspection import own, sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site, isolated_import
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.updates import GradientsAccumulated, GradientsDropped, NotCleared
 
 SMALL = 4096  # elements of the one parameter whose gradients are kept
@@ -28,8 +28,8 @@ class Kept:
         self.gradient = gradient
         self.parameter = parameter
         self.code = call.code
-        self.within = {(key, frame.f_code) for key, frame in sites.stack()}
-        self.kind = call.site, id(call.function), tuple(tuple(one.shape) for one in graph.leaves(call.data))
+        self.within = {(key, frame.f_code) for key, frame in call_site.stack()}
+        self.kind = call.site, id(call.function), tuple(tuple(one.shape) for one in lazy_graph.leaves(call.data))
 
 
 class Accumulation(Inspector):
@@ -45,8 +45,8 @@ class Accumulation(Inspector):
         self._path = ""
         self._calls: dict[int, list[Kept]] = {}
         self._update: tuple[list[Kept], Any, str, tuple[str, int]] | None = None
-        self._handed = sites.NOWHERE  # the end of the user's function that hands out what is accumulated
-        self._loop = sites.NOWHERE  # the line that led to the last update, in the function that made its calls too
+        self._handed = call_site.NOWHERE  # the end of the user's function that hands out what is accumulated
+        self._loop = call_site.NOWHERE  # the line that led to the last update, in the function that made its calls too
         self._scalings: list[int] = []
         self._usual = 0
         self._clipped: tuple[Any, Any] = None, None  # that gradient after clipping by norm, and before
@@ -57,36 +57,38 @@ class Accumulation(Inspector):
     def _clips(self, event: CallEvent) -> None:
         if self.inspection.home.here() and self._path:
             trees = event.result[0], event["grads"]
-            after, before = (dict(graph.named_leaves(one)).get(self._path) for one in trees)
+            after, before = (dict(lazy_graph.named_leaves(one)).get(self._path) for one in trees)
             self._clipped = after, before  # its factor would hide a sum's
 
     def called(self, call: Call) -> None:
-        named = dict(graph.named_leaves(call.gradients))
+        named = dict(lazy_graph.named_leaves(call.gradients))
         if self._path not in named:
             small = sorted((one.size, path) for path, one in named.items() if one.size <= SMALL)
             self._path = next((path for size, path in small if size >= ELEMENTS), small[-1][1] if small else "")
         if self._path in named:
             kept = Kept(
-                call, named[self._path], dict(zip(named, graph.leaves(call.parameters), strict=False)).get(self._path)
+                call,
+                named[self._path],
+                dict(zip(named, lazy_graph.leaves(call.parameters), strict=False)).get(self._path),
             )
             self._calls.setdefault(id(call.model) if call.model is not None else 0, []).append(kept)
         self._scalings.append(self.inspection.looked.get("scalings", -1))
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         calls = self._calls.pop(id(model), None) or self._calls.pop(0, [])
-        passed = dict(graph.named_leaves(gradients)).get(self._path)
+        passed = dict(lazy_graph.named_leaves(gradients)).get(self._path)
         after, before = self._clipped
         passed = before if passed is after else passed
         if calls and passed is not None and all(one.gradient.shape == passed.shape for one in calls):
-            self._update = calls, passed, type(optimizer).__name__, sites.calling()
+            self._update = calls, passed, type(optimizer).__name__, call_site.calling()
             if len(calls) == 1:
                 calls[0].parameter = None  # nothing to compare it with: it may be computed in place
             else:
                 self._loop = self.inspection.recorder.loop_site = loop_of(calls[-1])
                 if not self._usual:
-                    with own.importable():
-                        from mlxprobe.agent.looks import built
-                    self._handed = built.returned("gradients")
+                    with isolated_import.importable():
+                        from mlxprobe.agent.recording import value_provenance
+                    self._handed = value_provenance.returned("gradients")
 
     def forget(self) -> None:
         self._calls.clear()
@@ -99,10 +101,10 @@ class Accumulation(Inspector):
             return
         calls, passed, optimizer, site = update
         if self.inspection.pending([one.gradient for one in calls]):  # of some that nobody has computed
-            last = graph.numbers(calls[-1].gradient)
-            self._look_for_last(calls, [last], graph.numbers(passed))
+            last = lazy_graph.numbers(calls[-1].gradient)
+            self._look_for_last(calls, [last], lazy_graph.numbers(passed))
             return
-        values, sum_ = [graph.numbers(one.gradient) for one in calls], graph.numbers(passed)
+        values, sum_ = [lazy_graph.numbers(one.gradient) for one in calls], lazy_graph.numbers(passed)
         self._follow(values, sum_, site)
         if len(calls) < 2:
             return
@@ -113,7 +115,7 @@ class Accumulation(Inspector):
         self._look_for_last(calls, values, sum_ if share is None else [])
         if share is not None and all(one.code is calls[0].code for one in calls):  # a sum of tasks is meant
             self._usual = len(calls)
-            place, seen = sites.blamed(self._handed, site)
+            place, seen = call_site.blamed(self._handed, site)
             self.inspection.recorder.fact(
                 GradientsAccumulated(
                     seen=seen, calls=len(calls), share=share, scalings=min(scalings, default=-1), optimizer=optimizer
@@ -142,7 +144,7 @@ class Accumulation(Inspector):
         parameters = [one.parameter for one in calls]
         if any(one is None for one in parameters) or self.inspection.pending(parameters):
             return False
-        return len({tuple(graph.numbers(one)) for one in parameters}) == 1
+        return len({tuple(lazy_graph.numbers(one)) for one in parameters}) == 1
 
     def _follow(self, values: list[list[float]], passed: list[float], site: tuple[str, int]) -> None:
         """Tell of updates that are given what the one before was given, whole, and the new gradients on top of it."""
@@ -155,16 +157,16 @@ class Accumulation(Inspector):
         else:
             self._carried = 0
         if self._carried == CARRIED_IS_SURE:
-            place, seen = sites.blamed(self._handed, site)
+            place, seen = call_site.blamed(self._handed, site)
             recorder.fact(NotCleared(calls=len(values), seen=seen), place)
 
 
 def loop_of(call: Kept) -> tuple[str, int]:
     """Return the line under way in the innermost function that has made a call; that of the update else."""
-    for key, frame in sites.stack():
+    for key, frame in call_site.stack():
         if (key, frame.f_code) in call.within:
             return frame.f_code.co_filename, frame.f_lineno
-    return sites.calling()
+    return call_site.calling()
 
 
 def share_of_sum(calls: list[list[float]], passed: list[float]) -> float | None:

@@ -6,13 +6,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.gradients.accumulation import ELEMENTS, SMALL, TOLERANCE, share_of_sum
 from mlxprobe.agent.introspection.trees import is_vector, weak
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
-from mlxprobe.agent.recording.moves import Followed
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.recording.parameter_moves import Followed
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 
 ASKED = 8  # calls in a row, at most, that are sampled for this
 ENOUGH, FITS_ARE_SURE = 8, 2  # elements that are not all in one ratio by chance; moves in a row, of fewer
@@ -55,7 +55,7 @@ class Moved:
         """Read the last call's gradient, where the program has evaluated it and keeps it."""
         gradient = self.slope()
         if gradient is not None and self._values:
-            self._slopes.append(graph.numbers(graph.sample(gradient)))
+            self._slopes.append(lazy_graph.numbers(lazy_graph.sample(gradient)))
 
 
 class Along(Inspector):
@@ -71,7 +71,7 @@ class Along(Inspector):
         if call.parameters is None or self.inspection.inside:
             return
         followed = self.inspection.recorder.moves.of(call.model, call.function)
-        pairs = list(zip(graph.leaves(call.parameters), graph.leaves(call.gradients), strict=False))
+        pairs = list(zip(lazy_graph.leaves(call.parameters), lazy_graph.leaves(call.gradients), strict=False))
         pairs = [pair for pair in pairs if pair[0].shape == pair[1].shape and pair[0].size]
         if pairs and not (followed.is_known or followed.by_optimizer):
             one, gradient = min(pairs, key=lambda pair: (pair[0].size < ELEMENTS, is_vector(pair[0]), pair[0].size))
@@ -90,7 +90,7 @@ class Along(Inspector):
             moved.waits = one if one.size <= SMALL else None
             shown = self._draws_on(moved.slope(), one)
         else:
-            shown = moved.is_shown(graph.numbers(graph.sample(one)))
+            shown = moved.is_shown(lazy_graph.numbers(lazy_graph.sample(one)))
         if shown:
             followed.is_sure = followed.changes = True
 
@@ -98,14 +98,14 @@ class Along(Inspector):
         """Tell whether what waits behind an array is computed from a gradient."""
         if gradient is None or self.inspection.count("slopes", [one]) is None:
             return False
-        return '"slope" -> ' in graph.dot(parameter=one, slope=gradient)
+        return '"slope" -> ' in lazy_graph.dot(parameter=one, slope=gradient)
 
     def look(self, step: int) -> None:
         now, self._now = self._now, []
         for moved in now:
             (one, moved.waits), gradient = (moved.waits, None), moved.slope()
             if one is not None and not self.inspection.pending([one]):
-                moved.is_shown(graph.numbers(graph.sample(one)))
+                moved.is_shown(lazy_graph.numbers(lazy_graph.sample(one)))
             if gradient is None or self.inspection.pending([gradient]):
                 moved.forget()
             else:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.gradients.accumulation import ELEMENTS, LAST_IS_SURE, SMALL, share_of_sum
 from mlxprobe.agent.introspection.trees import is_vector
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.updates import GradientsDropped
 
 ASKED = 32  # calls in a row, at most, that are looked at for that
@@ -49,11 +49,11 @@ class ByHand(Inspector):
         self._held = None
         if self.inspection.recorder.applied or self.inspection.inside or call.parameters is None:
             return
-        pairs = list(zip(graph.leaves(call.parameters), graph.leaves(call.gradients), strict=False))
+        pairs = list(zip(lazy_graph.leaves(call.parameters), lazy_graph.leaves(call.gradients), strict=False))
         small = [(one, gradient) for one, gradient in pairs if ELEMENTS <= one.size <= SMALL]
-        if small and len(pairs) == len(graph.leaves(call.gradients)):
+        if small and len(pairs) == len(lazy_graph.leaves(call.gradients)):
             one, gradient = min(small, key=lambda pair: (is_vector(pair[0]), int(pair[0].size)))
-            kind = call.site, id(call.function), tuple(tuple(array.shape) for array in graph.leaves(call.data))
+            kind = call.site, id(call.function), tuple(tuple(array.shape) for array in lazy_graph.leaves(call.data))
             self._held = one, gradient, kind, call.site
 
     def forget(self) -> None:
@@ -64,7 +64,7 @@ class ByHand(Inspector):
         if held is None or held[0].shape != held[1].shape or self.inspection.pending(list(held[:2])):
             self._window = []
             return
-        values = [graph.numbers(graph.sample(one)) for one in held[:2]]
+        values = [lazy_graph.numbers(lazy_graph.sample(one)) for one in held[:2]]
         row = Row(self.inspection.recorder.gradients, held[2], *values)
         last = self._window[-1] if self._window else None
         if last is None or last.number + 1 != row.number or len(last.parameter) != len(row.parameter):

@@ -6,19 +6,19 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS, SAMPLED, TRACE
-from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.trees import weak
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.patching.arguments import like
-from mlxprobe.agent.patching.loans import Loans
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.signatures import like
+from mlxprobe.agent.patching.temporary_patches import Loans
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.updates import ClippedAway, ClippedEverywhere, ClippedWhileScaled
 
 BOUNDS = "clip", "minimum", "maximum"
@@ -44,7 +44,7 @@ class Clipping(Inspector):
         super().__init__(inspection)
         self._raw: set[int] = set()
         self._held: list[Any] = []
-        self._site = self._clipped_at = sites.NOWHERE
+        self._site = self._clipped_at = call_site.NOWHERE
         self._loans = Loans()
         self._seen = ""
         self._signs = self._wants_signs = False  # whether the program has asked for signs since its gradients
@@ -64,8 +64,8 @@ class Clipping(Inspector):
 
     def _clips(self, event: CallEvent) -> None:
         limit = event["max_norm"]
-        if self.inspection.home.here() and typed.is_a(limit, (int, float)):
-            self._limit = float(limit), sites.calling()
+        if self.inspection.home.here() and static.is_a(limit, (int, float)):
+            self._limit = float(limit), call_site.calling()
 
     def _follow(self) -> None:
         """Hear of what bounds raw gradients, up to their update."""
@@ -79,30 +79,30 @@ class Clipping(Inspector):
         @like(original)
         def clip(*args: Any, **kwargs: Any) -> Any:
             if not self._raw.isdisjoint(map(id, (*args, *kwargs.values()))):
-                self._clipped_at = sites.calling()
+                self._clipped_at = call_site.calling()
             return original(*args, **kwargs)
 
         return clip
 
     def called(self, call: Call) -> None:
-        self._signs, self._limit, self._clipped_at = False, None, sites.NOWHERE
+        self._signs, self._limit, self._clipped_at = False, None, call_site.NOWHERE
         self._follow()
-        self._raw = {id(one) for one in graph.leaves(call.gradients)}
-        named = graph.named_leaves(call.gradients)
+        self._raw = {id(one) for one in lazy_graph.leaves(call.gradients)}
+        named = lazy_graph.named_leaves(call.gradients)
         self._given = dict(named) if sum(one.nbytes for _, one in named) <= HELD_BYTES else {}
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         self._loans.give_back()
-        got, given, self._given = dict(graph.named_leaves(gradients)), self._given, {}
+        got, given, self._given = dict(lazy_graph.named_leaves(gradients)), self._given, {}
         self._pairs = [(given[path], one) for path, one in got.items()] if got.keys() == given.keys() else []
         budget, self._held = HELD_BYTES, []
-        for one in sorted(graph.leaves(gradients), key=lambda one: int(one.nbytes)):
+        for one in sorted(lazy_graph.leaves(gradients), key=lambda one: int(one.nbytes)):
             budget -= one.nbytes
             if id(one) not in self._raw and one.size > 1 and budget >= 0:
                 self._held.append(one)
-        self._site, self._seen = sites.blamed(self._clipped_at, sites.calling())
+        self._site, self._seen = call_site.blamed(self._clipped_at, call_site.calling())
         self._optimizer = type(optimizer).__name__
-        self._model, self._momentum = weak(model), typed.setting(optimizer, "momentum", 0.0)
+        self._model, self._momentum = weak(model), static.setting(optimizer, "momentum", 0.0)
         self._wants_signs = self._signs
 
     def forget(self) -> None:
@@ -117,12 +117,12 @@ class Clipping(Inspector):
             return
         import mlx.core as mx
 
-        limit = max(graph.largest(one) for one in held)
+        limit = max(lazy_graph.largest(one) for one in held)
         if not 0 < limit < float("inf"):
             return
         sizes = [mx.abs(one) for one in held]
-        at_limit = sum(graph.number((size == limit).sum()) for size in sizes)
-        between = sum(graph.number(((size > 0) & (size < limit)).sum()) for size in sizes)
+        at_limit = sum(lazy_graph.number((size == limit).sum()) for size in sizes)
+        between = sum(lazy_graph.number(((size > 0) & (size < limit)).sum()) for size in sizes)
         if at_limit + between >= ENOUGH:  # of units that are shut all elements are zero
             self._judge(limit, at_limit / (at_limit + between), between)
 
@@ -150,7 +150,7 @@ class Clipping(Inspector):
         """Tell of updates that were all scaled to a small part, beside the size of what they move."""
         clipped = len(self._factors) == self._updates >= LOOKS and max(self._factors) < SMALL
         if clipped and self._optimizer == "SGD" and weights and not self.inspection.pending(weights):
-            size, (limit, site) = math.sqrt(sum(map(square, weights))), self._limit or (0.0, sites.NOWHERE)
+            size, (limit, site) = math.sqrt(sum(map(square, weights))), self._limit or (0.0, call_site.NOWHERE)
             told = ClippedAway(
                 norm=norm,
                 limit=limit,
@@ -163,7 +163,7 @@ class Clipping(Inspector):
 
     def _tell_scaled(self, norm: float) -> None:
         """Tell of gradients that were clipped, and then divided by a power of two: by what their loss was scaled."""
-        limit, site = self._limit or (0.0, sites.NOWHERE)
+        limit, site = self._limit or (0.0, call_site.NOWHERE)
         power = math.log2(limit / norm) if limit > 0 else 0.0
         if power > LEAST_POWER and abs(2 ** (power - round(power)) - 1) <= SAME:
             told = ClippedWhileScaled(limit=limit, scale=2.0 ** round(power), norm=norm, optimizer=self._optimizer)
@@ -185,14 +185,14 @@ class Clipping(Inspector):
 
 def weights_of(model: Any) -> list[Any]:
     """List what is trained of a model, or of a plain dict of parameters."""
-    return graph.leaves(model.trainable_parameters() if typed.is_module(model) else model)
+    return lazy_graph.leaves(model.trainable_parameters() if static.is_module(model) else model)
 
 
 def square(array: Any) -> float:
     """Return the sum of squares."""
     import mlx.core as mx
 
-    return graph.number((array.astype(mx.float32) ** 2).sum())
+    return lazy_graph.number((array.astype(mx.float32) ** 2).sum())
 
 
 def roots(pair: tuple[Any, Any]) -> list[float]:

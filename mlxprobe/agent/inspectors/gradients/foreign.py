@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.gradients.accumulation import ELEMENTS, SMALL, share_of_sum
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.updates import GradientsOfAnother
 
 SURE = 2  # looks
@@ -22,7 +22,7 @@ class Taken:
     gradient: Any
 
     def __init__(self, call: Call) -> None:
-        small = [(one.size, path, one) for path, one in graph.named_leaves(call.gradients)]
+        small = [(one.size, path, one) for path, one in lazy_graph.named_leaves(call.gradients)]
         small = [one for one in small if ELEMENTS <= one[0] <= SMALL]
         self.path, self.gradient = min(small, key=lambda one: one[:2])[1:] if small else ("", None)
         self.model, self.kind = id(call.model), type(call.model).__name__
@@ -37,7 +37,7 @@ class Foreign(Inspector):
         super().__init__(inspection)
         self._calls: list[Taken] = []
         self._last: list[Taken] = []  # of the step before, where this one was asked for
-        self._update: tuple[int, dict[str, Any], sites.Site] | None = None
+        self._update: tuple[int, dict[str, Any], call_site.Site] | None = None
         self._tries = self._looks = 0
 
     def called(self, call: Call) -> None:
@@ -46,7 +46,7 @@ class Foreign(Inspector):
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         if self._calls:
-            self._update = id(model), dict(graph.named_leaves(gradients)), sites.calling()
+            self._update = id(model), dict(lazy_graph.named_leaves(gradients)), call_site.calling()
 
     def forget(self) -> None:
         self._calls, self._last, self._update = [], [], None
@@ -78,4 +78,4 @@ class Foreign(Inspector):
             return True
         if other.gradient is None or other.gradient.shape != passed.shape or self._waits(other.gradient):
             return False
-        return share_of_sum([graph.numbers(other.gradient)], graph.numbers(passed)) is not None
+        return share_of_sum([lazy_graph.numbers(other.gradient)], lazy_graph.numbers(passed)) is not None

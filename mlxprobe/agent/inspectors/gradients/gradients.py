@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.graph.lossgraph import LossGraph
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.graph.dataflow import LossGraph
 from mlxprobe.agent.inspectors.gradients.infinite import Infinite
 from mlxprobe.agent.inspectors.gradients.moments import Moments
 from mlxprobe.agent.inspectors.gradients.resting import Resting
 from mlxprobe.agent.inspectors.gradients.unused import Unused
 from mlxprobe.agent.inspectors.gradients.zeros import ZERO_IS_SURE, Zeros
 from mlxprobe.agent.inspectors.work.turns import Turns
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.cuts import Cuts
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.gradient_blockers import Cuts
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.gradients import (
     GradientNotFinite,
     GradientsRecovered,
@@ -65,12 +65,12 @@ class Gradients(Inspector):
         self._infinite = Infinite(inspection)
         self._cuts = Cuts(inspection)
         inspection.intercepts.add(self, Cuts.observes, self._cuts)
-        self._said: list[tuple[sites.Site, set[str]]] = []  # what was told, and of which of them
+        self._said: list[tuple[call_site.Site, set[str]]] = []  # what was told, and of which of them
         self._resting = Resting(inspection)
         self._known = False  # that they are zeros whatever the loss is, or beside one that is not zero
         self._unused = Unused(inspection)
         self._moments = Moments(inspection)
-        self._between = ("", sites.NOWHERE)  # what is between the gradients that were zero and the loss
+        self._between = ("", call_site.NOWHERE)  # what is between the gradients that were zero and the loss
 
     def calling(self) -> None:
         import mlx.core as mx
@@ -87,7 +87,7 @@ class Gradients(Inspector):
         """See what cuts those off."""
         self._cuts.leave()
         if doubtful and self.inspection.recorder.lazy_steps <= 1:
-            given = zip(named, graph.leaves(call.parameters), strict=False)
+            given = zip(named, lazy_graph.leaves(call.parameters), strict=False)
             found = self._cuts.between(call, [one for (path, _), one in given if path in doubtful])
             self._between = found if found[0] else self._between
         self._cuts.forget()
@@ -102,13 +102,13 @@ class Gradients(Inspector):
         if self.inspection.inside and self.inspection.returned:
             return
         if self.inspection.inside:  # nobody else evaluates them: their extremes are all that need be
-            self._held += [(path, graph.extremes(one)) for path, one in named if one.size]
+            self._held += [(path, lazy_graph.extremes(one)) for path, one in named if one.size]
         else:
             self._held = self._turns.choose(named)
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         if doubtful := self._doubtful():
-            named = [(f"{id(model)}:{path}", one) for path, one in graph.named_leaves(gradients) if one.size]
+            named = [(f"{id(model)}:{path}", one) for path, one in lazy_graph.named_leaves(gradients) if one.size]
             self._applied = {path: one for path, one in named if path in doubtful}
 
     def training(self, model: Any, optimizer: Any) -> None:
@@ -118,10 +118,12 @@ class Gradients(Inspector):
     def _named(self, call: Call) -> list[tuple[str, Any]]:
         """List a call's gradients, each parameter's once; statistics that are among them are not trained."""
         if call.model is not None and id(call.model) not in self._aliases:
-            self._aliases[id(call.model)] = graph.aliases(call.model)
+            self._aliases[id(call.model)] = lazy_graph.aliases(call.model)
         skipped = self._aliases.get(id(call.model), set())
         prefix = f"{id(call.model)}:" if call.model is not None else ""
-        named = [pair for pair in graph.named_leaves(call.gradients) if not pair[0].endswith(graph.STATISTICS)]
+        named = [
+            pair for pair in lazy_graph.named_leaves(call.gradients) if not pair[0].endswith(lazy_graph.STATISTICS)
+        ]
         return [(prefix + path, one) for path, one in named if path not in skipped]
 
     def called_in_trace(self, call: Call) -> None:
@@ -131,7 +133,7 @@ class Gradients(Inspector):
             return
         self._site = call.site
         named = self._named(call)
-        drawn = LossGraph(graph.dot(**{f"g{k}": one for k, (_, one) in enumerate(named)}))
+        drawn = LossGraph(lazy_graph.dot(**{f"g{k}": one for k, (_, one) in enumerate(named)}))
         for k, (path, one) in enumerate(named):
             self._constant[path] = self._constant.get(path, True) and one.size > 1 and drawn.is_filled(f"g{k}")
         self._look_between(named, call, {path for path, constant in self._constant.items() if constant})
@@ -153,7 +155,7 @@ class Gradients(Inspector):
                 self.inspection.recorder.fact(NotLookedAt(what="gradients", why="never evaluated"), self._site)
             return
         if self.inspection.inside:
-            graph.evaluate([loss, *(one for _, one in held)])
+            lazy_graph.evaluate([loss, *(one for _, one in held)])
         sizes = self._sizes(held) | self._sizes(list(applied.items()), asks=True)
         sizes |= {path: max(size, sizes.get(path, 0.0)) for path, size in self._sizes(late, asks=True).items()}
         recorder = self.inspection.recorder
@@ -169,7 +171,7 @@ class Gradients(Inspector):
         """Read the largest of each, if it `asks` where all are evaluated: several calls may share an evaluation."""
         if not named or (asks and self.inspection.pending([one for _, one in named])):
             return {}
-        return dict(zip([path for path, _ in named], graph.largest_each([one for _, one in named]), strict=True))
+        return dict(zip([path for path, _ in named], lazy_graph.largest_each([one for _, one in named]), strict=True))
 
     def finish(self) -> None:
         self._cuts.leave()
@@ -197,8 +199,8 @@ class Gradients(Inspector):
 
     def _read(self, loss: Any) -> float | None:
         """Return a loss that the program has evaluated."""
-        known = loss is not None and typed.count(loss) == 1 and not self.inspection.pending([loss])
-        return graph.number(loss) if known else None
+        known = loss is not None and static.count(loss) == 1 and not self.inspection.pending([loss])
+        return lazy_graph.number(loss) if known else None
 
     def _count_zeros(self, sizes: dict[str, float]) -> None:
         self._zeros.count(sizes, self.inspection.recorder.step)
@@ -227,7 +229,7 @@ class Gradients(Inspector):
             stranger = self._unused.stranger() if len(zero) == of else ""
             cause = self._made_at if stranger else cause
             cause, spare = (cause, False) if cause[1] else self._unused.cause(zero)
-            site, seen = sites.blamed(cause, self._site)
+            site, seen = call_site.blamed(cause, self._site)
             told = ZeroGradient(
                 count=len(zero),
                 of=of,

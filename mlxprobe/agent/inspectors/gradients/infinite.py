@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.protocol.facts.gradients import GradientNotFinite, GradientsRecovered
 from mlxprobe.protocol.facts.losses import LossNotFinite
 
@@ -29,7 +29,7 @@ class Infinite:
         self._site, self.suspects = call.site, {}
         if self._bad:
             prefix = f"{id(call.model)}:" if call.model is not None else ""
-            pairs = zip(graph.named_leaves(call.gradients), graph.leaves(call.parameters), strict=False)
+            pairs = zip(lazy_graph.named_leaves(call.gradients), lazy_graph.leaves(call.parameters), strict=False)
             self.suspects = {prefix + path: one for (path, _), one in pairs if prefix + path in self._bad}
 
     def forget(self) -> None:
@@ -66,8 +66,8 @@ class Infinite:
     def _get_over(self, suspects: dict[str, Any]) -> None:
         """Tell that a gradient never reached what it is of: that is finite, and so are the gradients of now."""
         arrays = list(suspects.values())
-        if suspects.keys() != self._bad or (not self._inspection.inside and graph.pending(arrays, copies=False)):
+        if suspects.keys() != self._bad or (not self._inspection.inside and lazy_graph.pending(arrays, copies=False)):
             return
-        if all(math.isfinite(graph.largest(one)) for one in arrays):
+        if all(math.isfinite(lazy_graph.largest(one)) for one in arrays):
             self._bad = set()
             self._inspection.recorder.revise(GradientsRecovered(call=self._call), self._site)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.introspection.trees import weak
-from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.overhead_budget import is_landmark
 
 ENOUGH = 12  # updates
 MOST = 256  # parameters, from all over the model
@@ -38,17 +38,19 @@ class Moments:
 
     def _read(self) -> None:
         model, optimizer = (one() for one in self._known)
-        if self._inspection.recorder.updates < ENOUGH or not typed.is_module(model):
+        if self._inspection.recorder.updates < ENOUGH or not static.is_module(model):
             return
         state: dict[str, list[Any]] = {}
-        for path, one in graph.named_leaves(typed.state(optimizer)):
+        for path, one in lazy_graph.named_leaves(static.state(optimizer)):
             state.setdefault(path.rpartition(".")[0], []).append(one)
-        paths = [path for path, one in graph.named_leaves(model.trainable_parameters()) if one.size and path in state]
+        paths = [
+            path for path, one in lazy_graph.named_leaves(model.trainable_parameters()) if one.size and path in state
+        ]
         chosen = paths[:: -(-len(paths) // MOST) or 1]
         gathered = [(path, one) for path in chosen for one in state[path]]
         if not gathered or self._inspection.pending([one for _, one in gathered], copies=False):
             return
-        by_sample = still([(path, graph.sample(one)) for path, one in gathered])
+        by_sample = still([(path, lazy_graph.sample(one)) for path, one in gathered])
         zero = still([pair for pair in gathered if pair[0] in by_sample])
         gathers = len(zero) < len(chosen)  # plain SGD has a place for momentum, and leaves it at zero
         self.zero = {f"{id(model)}:{path}" for path in zero if gathers}
@@ -57,5 +59,5 @@ class Moments:
 
 def still(named: list[tuple[str, Any]]) -> set[str]:
     """Return the names under which there are zeros alone."""
-    sizes = graph.largest_each([one for _, one in named]) if named else []
+    sizes = lazy_graph.largest_each([one for _, one in named]) if named else []
     return {name for name, _ in named} - {name for (name, _), size in zip(named, sizes, strict=True) if size}

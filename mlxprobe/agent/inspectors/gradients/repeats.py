@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.gradients.accumulation import ELEMENTS, SMALL, share_of_sum
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.updates import AppliedAgain
 
 SURE = 2  # looks; in a compiled function one trace is every step
@@ -21,13 +21,15 @@ class Given:
 
     gradient: Any
 
-    def __init__(self, held: Any, optimizer: Any, gradients: Any, model: Any, site: sites.Site) -> None:
-        named = graph.named_leaves(gradients)
+    def __init__(self, held: Any, optimizer: Any, gradients: Any, model: Any, site: call_site.Site) -> None:
+        named = lazy_graph.named_leaves(gradients)
         small = [(one.size, path, one) for path, one in named if ELEMENTS <= one.size <= SMALL]
         self.path, self.gradient = min(small, key=lambda one: one[:2])[1:] if small else ("", None)
-        self.parameter = id(dict(graph.named_leaves(held)).get(self.path))  # kept, it would not be updated in place
+        self.parameter = id(
+            dict(lazy_graph.named_leaves(held)).get(self.path)
+        )  # kept, it would not be updated in place
         self.optimizer = id(optimizer)
-        self.model = id(model) if typed.is_module(model) else 0
+        self.model = id(model) if static.is_module(model) else 0
         self.site = site
 
     def follows(self, other: Given) -> bool:
@@ -41,7 +43,7 @@ class Given:
 
     def repeats(self, other: Given) -> bool:
         """Tell whether it is given the other's gradient, or a multiple."""
-        one, before = graph.numbers(self.gradient), graph.numbers(other.gradient)
+        one, before = lazy_graph.numbers(self.gradient), lazy_graph.numbers(other.gradient)
         share = share_of_sum([before], one) if len(one) == len(before) else None
         return share is not None and share > 0
 
@@ -58,7 +60,7 @@ class Repeats(Inspector):
         self._looks = 0
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
-        self._updates.append(Given(model, optimizer, gradients, model, sites.calling()))
+        self._updates.append(Given(model, optimizer, gradients, model, call_site.calling()))
 
     def traced(self, model: Any, gradients: Any) -> None:
         """Compare identities: no array has a value here. What the model held before is kept with the trace."""
@@ -85,13 +87,13 @@ class Repeats(Inspector):
                     self._tell(after, one)
                 return
         if last is not None and updates and updates[0].gradient is last.gradient and updates[0].follows(last):
-            self._looks += any(graph.numbers(last.gradient))
+            self._looks += any(lazy_graph.numbers(last.gradient))
             if self._looks >= SURE:
                 self._tell(updates[0], last)
         if updates and updates[-1].gradient is not None and not self.inspection.pending([updates[-1].gradient]):
             self._last = updates[-1]
 
     def _tell(self, after: Given, before: Given) -> None:
-        first = "" if after.site == before.site else sites.brief(before.site)
+        first = "" if after.site == before.site else call_site.brief(before.site)
         told = AppliedAgain(before=first, others=after.optimizer != before.optimizer)
         self.inspection.recorder.fact(told, after.site)

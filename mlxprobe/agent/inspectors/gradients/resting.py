@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount, unique
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.protocol.facts.gradients import NothingToLearn
 
 AT_REST = 8  # looks
@@ -39,7 +39,7 @@ class Resting:
         if self._looks < 0:
             return
         known = [(name, one) for name, one in data if not self._inspection.pending([one])]
-        sizes = graph.largest_each([one for _, one in known]) if known else []
+        sizes = lazy_graph.largest_each([one for _, one in known]) if known else []
         now = {name for (name, _), size in zip(known, sizes, strict=True) if size == 0}
         self._zero = now if self._zero is None else self._zero & now
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import GRADIENT, OURS, SAMPLED, TRACE
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.losses import LogitsAlike, LogitsNarrow
 
 CLASSES, NARROW = 8, 0.3  # fewer may be hard to tell apart; the widest row of a batch, from its lowest to its highest
@@ -37,8 +37,8 @@ class Bands(Inspector):
 
     def _compares(self, event: CallEvent) -> None:
         logits = event["logits"]
-        if not self._held and len(typed.shape(logits)) == 2 and logits.shape[1] > 1 and logits.size <= LARGE:
-            self._held.append((logits, event["targets"], sites.calling()))
+        if not self._held and len(static.shape(logits)) == 2 and logits.shape[1] > 1 and logits.size <= LARGE:
+            self._held.append((logits, event["targets"], call_site.calling()))
 
     def forget(self) -> None:
         self._held = []
@@ -56,9 +56,9 @@ class Bands(Inspector):
                 continue
             self._classes = int(logits.shape[1])
             if narrow:
-                widths.append((step, graph.number(mx.max(mx.max(logits, axis=1) - mx.min(logits, axis=1)))))
-            if alike and len(set(graph.numbers(targets))) > 1:
-                spreads.append((step, graph.number(mx.mean(mx.std(logits.astype(mx.float32), axis=0)))))
+                widths.append((step, lazy_graph.number(mx.max(mx.max(logits, axis=1) - mx.min(logits, axis=1)))))
+            if alike and len(set(lazy_graph.numbers(targets))) > 1:
+                spreads.append((step, lazy_graph.number(mx.mean(mx.std(logits.astype(mx.float32), axis=0)))))
 
     def finish(self) -> None:
         """Tell of both, where a look has come late in the run: nothing is known of what came after the last one."""
@@ -78,4 +78,4 @@ class Bands(Inspector):
 
 def tells(targets: Any, logits: Any) -> bool:
     """Tell whether there is one class for each of enough rows of logits."""
-    return bool(typed.shape(targets) == logits.shape[:1] and ROWS <= targets.size <= LARGE >> 8)
+    return bool(static.shape(targets) == logits.shape[:1] and ROWS <= targets.size <= LARGE >> 8)

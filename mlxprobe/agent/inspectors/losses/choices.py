@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.graph.losskind import LossKind
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.graph.loss_classifier import LossKind
 from mlxprobe.agent.inspectors.losses.losses import is_amount
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import INSIDE, OURS
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspection import LAZY_AT_MOST, Inspection
-from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.sampling.dispatcher import LAZY_AT_MOST, Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.losses import ChosenByProbabilities
 
 LOOKS, PLACES = 2, 16  # draws at a line; lines
@@ -41,11 +41,11 @@ class Choices(Inspector):
                 self._look(logits, -1 if axis is None else axis)
 
     def _look(self, logits: Any, axis: int) -> None:
-        site = sites.calling()
+        site = call_site.calling()
         self._looks[site] = self._looks.get(site, 0) + 1
         if self._looks[site] > LOOKS or not 1 < logits.size <= LARGE:
             return
-        drawn = LossKind(graph.dot(loss=logits))
+        drawn = LossKind(lazy_graph.dot(loss=logits))
         if drawn.is_likelihood() or (not drawn.found and sums_to_one(logits, axis)):
             self._looks[site] = LOOKS
             self.inspection.recorder.fact(ChosenByProbabilities(), site)
@@ -62,5 +62,5 @@ def sums_to_one(one: Any, axis: int) -> bool:
     off = mx.abs(mx.sum(one, axis=axis) - 1)
     varied = mx.max(mx.max(one, axis=axis) - mx.min(one, axis=axis))
     between = mx.any((one > 0) & (one < 1)).astype(mx.float32)
-    off_most, least, most, inner = graph.numbers(mx.stack([mx.max(off), mx.min(one), varied, between]))
+    off_most, least, most, inner = lazy_graph.numbers(mx.stack([mx.max(off), mx.min(one), varied, between]))
     return off_most < (SUM if exact else ROUGH) and least >= 0 and most > SUM and bool(inner)

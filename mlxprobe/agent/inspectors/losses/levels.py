@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount
 
 ROWS_OF_A_CLASS = 8
@@ -35,7 +35,7 @@ class Targets:
             self.whole = self.whole and not is_amount(target)
             self._add_columns(target, known)
         else:
-            values = graph.numbers(target.reshape(-1)[:MOST_TARGETS])
+            values = lazy_graph.numbers(target.reshape(-1)[:MOST_TARGETS])
             self._batches += [] if known is None else [(known, [values])]
             self.counts.update(values)
             self.batches += 1
@@ -45,7 +45,7 @@ class Targets:
     def _add_columns(self, target: Any, loss: float | None) -> None:
         wide = target.ndim > 1
         columns = int(target.size // target.shape[0]) if wide else 1
-        rows = graph.rows(target.reshape(-1, columns)[: MOST_TARGETS // columns]) if columns <= COLUMNS else []
+        rows = lazy_graph.rows(target.reshape(-1, columns)[: MOST_TARGETS // columns]) if columns <= COLUMNS else []
         if rows and len(self.sums) in (0, columns):
             by_column = list(zip(*rows, strict=True))
             before = list(zip(self.sums, self.squares, strict=True)) or [(0.0, 0.0)] * columns

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.graph.losskind import LossKind
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.graph.loss_classifier import LossKind
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS, SAMPLED
-from mlxprobe.agent.introspection import own, sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.looks.squashes import Held, Squashes
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site, isolated_import
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.activation_taps import Held, Squashes
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.losses import (
     ArgumentUnused,
     AttentionTransposed,
@@ -71,11 +71,11 @@ class Losses(Inspector):
         self._turned = 0  # looks at weights along another axis
 
     def _logs(self, event: CallEvent) -> None:
-        self._log_site = sites.calling()
+        self._log_site = call_site.calling()
 
     def calling(self) -> None:
         self.inspection.recorder.host = set()
-        self._log_site = sites.NOWHERE
+        self._log_site = call_site.NOWHERE
 
     def called(self, call: Call) -> None:
         recorder, looks = self.inspection.recorder, self.inspection.looks
@@ -100,7 +100,7 @@ class Losses(Inspector):
         named = unique(call.data)
         arrays = {f"a{k}": one for k, (_, one) in enumerate(named)}
         held = self._squashes.let_go()
-        dot = graph.dot(loss=call.loss, **{name: one.array for name, one in held.items()}, **arrays)
+        dot = lazy_graph.dot(loss=call.loss, **{name: one.array for name, one in held.items()}, **arrays)
         drawn = LossKind(dot, frozenset(arrays))
         if not drawn.found:
             return drawn.operations  # evaluated inside the function
@@ -127,7 +127,7 @@ class Losses(Inspector):
         if arrays.keys() == integers and not heard and drawn.label_free(integers):
             self._label_free += weight
             if self._label_free >= UNREACHED_IS_SURE > self._label_free - weight:
-                site, seen = sites.blamed(call.loses(""), call.site)
+                site, seen = call_site.blamed(call.loses(""), call.site)
                 self.inspection.recorder.fact(NoLabels(seen=seen), site)
         kind = drawn.hand_written()
         if kind and (kind != "stable" or self._log_site[1]):  # MLX's own goes along other axes in as many operations
@@ -136,7 +136,7 @@ class Losses(Inspector):
         self._tell_squashed(call, drawn, held, weight)
         self._look_for_ratios(drawn, held, dict(named), arrays)
         for kind, target, made in () if self.inspection.tracing else drawn.bounded():
-            where = held[made].site if made in held else sites.NOWHERE
+            where = held[made].site if made in held else call_site.NOWHERE
             self.inspection.looked.setdefault(BOUNDED, []).append((kind, arrays[target], where))
         return drawn.operations
 
@@ -144,7 +144,7 @@ class Losses(Inspector):
         """Tell of what is squashed twice, and of weights that are a softmax along another axis than is summed."""
         kind, first = drawn.squashed()
         if kind:
-            site, seen = sites.blamed(held[first].site if first in held else call.loses(""), call.site)
+            site, seen = call_site.blamed(held[first].site if first in held else call.loses(""), call.site)
             self.inspection.recorder.fact(SquashedTwice(kind=kind, seen=seen), site)
         turned = next((one for name, one in held.items() if name[0] == "w" and drawn.weighs_across(name)), None)
         if turned is not None:
@@ -208,14 +208,14 @@ class Losses(Inspector):
 
     def _is_mask(self, one: Any) -> bool:
         """Tell whether an array holds nothing but zeros and ones, where that can be read."""
-        return not self.inspection.tracing and not self.inspection.pending([one]) and graph.is_mask(one)
+        return not self.inspection.tracing and not self.inspection.pending([one]) and lazy_graph.is_mask(one)
 
     def _hear_of_the_host(self, call: Call, types: dict[str, Any]) -> None:
         """Note the arguments whose numbers Python may have: they reach the loss by a way that no graph shows."""
-        with own.importable():
-            from mlxprobe.agent.introspection import authored
+        with isolated_import.importable():
+            from mlxprobe.agent.introspection import blame
 
-        numpy = authored.uses_numpy(call.function)
+        numpy = blame.uses_numpy(call.function)
         self._read_on_host |= {(call.site, name) for name, one in types.items() if numpy or one in self._host}
 
     def _tell_unreached(
@@ -227,14 +227,14 @@ class Losses(Inspector):
         """
         site = call.site
         self._reached |= {(site, name) for name in reached}
-        told, place, seen = self._told.get(site, (set(), sites.NOWHERE, ""))
+        told, place, seen = self._told.get(site, (set(), call_site.NOWHERE, ""))
         before = {name: self._unreached.get((site, name), 0) for name in names}
         self._unreached |= {(site, name): count + weight for name, count in before.items()}
         sure = {name for name, count in before.items() if count + weight >= UNREACHED_IS_SURE}
         sure = {name for name in told | sure if (site, name) not in self._reached}
         if sure != told:
             if not told:  # what is taken back is taken back there
-                place, seen = sites.blamed(call.loses(min(sure)), site)
+                place, seen = call_site.blamed(call.loses(min(sure)), site)
             self._told[site] = sure, place, seen
             fact = ArgumentUnused(
                 names=tuple(sorted(sure)),
@@ -258,6 +258,6 @@ def unique(data: dict[str, Any]) -> list[tuple[str, Any]]:
     """List the arrays among a call's arguments, each under its first name."""
     seen: dict[int, tuple[str, Any]] = {}
     for name, value in data.items():
-        for path, one in graph.named_leaves(value):
+        for path, one in lazy_graph.named_leaves(value):
             seen.setdefault(id(one), (f"{name}.{path}".rstrip("."), one))
     return list(seen.values())

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.graph.lossgraph import LossGraph
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.graph.dataflow import LossGraph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import GRADIENT, OURS, SAMPLED, TRACE
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.losses import OneOutcome
 
@@ -42,7 +42,7 @@ class Model:
     def biases(self) -> list[tuple[str, Any]]:
         """List what a gradient is being taken of, that may be the last bias."""
         model = self.model()
-        named = graph.named_leaves(model.trainable_parameters()) if typed.is_module(model) else []
+        named = lazy_graph.named_leaves(model.trainable_parameters()) if static.is_module(model) else []
         return [(path, one) for path, one in named if one.ndim == 1 and one.size == self.classes]
 
 
@@ -71,7 +71,7 @@ class Outcomes(Inspector):
         self._hold(event["logits"], event["targets"])
 
     def _hold(self, made: Any, targets: Any) -> None:
-        if typed.is_array(made) and typed.is_array(targets) and len(self._made) < MOST:
+        if static.is_array(made) and static.is_array(targets) and len(self._made) < MOST:
             self._made.append((made, targets))
             for key, one in self._known.items():
                 if one.looks >= FILLED - 1 and not (one.head or one.over):
@@ -97,7 +97,9 @@ class Outcomes(Inspector):
             known.head, known.filled = last_bias(call, biases, made)
             known.over = known.over or not known.head
         gradients = {
-            path: one for path, one in graph.named_leaves(call.gradients) if one.ndim == 1 and one.size == known.classes
+            path: one
+            for path, one in lazy_graph.named_leaves(call.gradients)
+            if one.ndim == 1 and one.size == known.classes
         }
         self._held.append((known, [one for _, one in made], gradients, call.site))
 
@@ -120,7 +122,7 @@ class Outcomes(Inspector):
     def _read(known: Model, targets: list[Any]) -> None:
         import mlx.core as mx
 
-        ends = [graph.number(end.astype(mx.float32)) for one in targets for end in (mx.min(one), mx.max(one))]
+        ends = [lazy_graph.number(end.astype(mx.float32)) for one in targets for end in (mx.min(one), mx.max(one))]
         known.value = ends[0] if ends and known.value is None else known.value
         known.over = known.over or any(end != known.value for end in ends)
         known.looks += bool(targets)
@@ -132,7 +134,7 @@ class Outcomes(Inspector):
         for path, one in gradients.items() if known.value is not None else ():
             towards = [
                 -each if (known.value == k if known.classes > 1 else known.value == 1) else each
-                for k, each in enumerate(graph.numbers(one))
+                for k, each in enumerate(lazy_graph.numbers(one))
             ]
             known.pushed[path] = known.pushed.get(path, 0) + (max(towards) > ROUNDING)
             if min(towards) < -ROUNDING:
@@ -162,6 +164,6 @@ def last_bias(call: Call, biases: list[tuple[str, Any]], made: list[tuple[Any, A
     """Name the trained bias that all logits have been added last, and nothing else; and whether targets are filled."""
     arrays = {f"b{k}": one for k, (_, one) in enumerate(biases)}
     logits, targets = ({f"{'zt'[k]}{id(pair[k])}": pair[k] for pair in made} for k in (0, 1))  # one array has one name
-    drawn = LossGraph(graph.dot(loss=call.loss, **arrays, **logits, **targets), frozenset(arrays))
+    drawn = LossGraph(lazy_graph.dot(loss=call.loss, **arrays, **logits, **targets), frozenset(arrays))
     paths = [path for k, (path, _) in enumerate(biases) if drawn.adds_last(f"b{k}", set(logits))]
     return (paths[0] if len(paths) == 1 else ""), all(map(drawn.is_filled, targets))

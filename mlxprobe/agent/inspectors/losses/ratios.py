@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.losses import RATIOS
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.losses import ProbabilityRatio
 
 LOOKS = 40
@@ -40,7 +40,7 @@ class Ratios(Inspector):
             looks = self._looks.setdefault(name, [])
             if len(looks) >= LOOKS or self.inspection.pending([one.array, before]):
                 continue
-            less, old = graph.numbers_each([one.array, before])
+            less, old = lazy_graph.numbers_each([one.array, before])
             found = correlation([a + b for a, b in zip(less, old, strict=True)], old)
             if found is not None:
                 looks.append(found)

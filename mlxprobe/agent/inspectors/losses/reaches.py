@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.losses import BOUNDED
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.losses import TargetsOutOfReach
 
 ENDS = {"Sigmoid": (0.0, 1.0), "Softmax": (0.0, 1.0), "Tanh": (-1.0, 1.0), "ReLU": (0.0, math.inf)}
@@ -34,7 +34,7 @@ class Reaches(Inspector):
 
     def called(self, call: Call) -> None:
         for kind, target, site in self.inspection.looked.pop(BOUNDED, []):
-            place, seen = sites.blamed(site if site[1] else call.loses(""), call.site)
+            place, seen = call_site.blamed(site if site[1] else call.loses(""), call.site)
             self._held.append((kind, target, place, seen))
 
     def forget(self) -> None:
@@ -53,8 +53,8 @@ class Reaches(Inspector):
         low, high = ENDS[kind][0] - ROUNDED, ENDS[kind][1] + ROUNDED
         target = target.astype(mx.float32)
         beyond = mx.mean(((target < low) | (target > high)).astype(mx.float32))
-        share, least, most = graph.numbers(mx.stack([beyond, mx.min(target), mx.max(target)]))
-        values = {one for one in graph.numbers(graph.sample(target)) if not low <= one <= high}
+        share, least, most = lazy_graph.numbers(mx.stack([beyond, mx.min(target), mx.max(target)]))
+        values = {one for one in lazy_graph.numbers(lazy_graph.sample(target)) if not low <= one <= high}
         shares = self._looks.setdefault(site, [])
         shares.append(share if len(values) >= VALUES else 0.0)
         told = TargetsOutOfReach(

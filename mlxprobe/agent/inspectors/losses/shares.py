@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.looks.tails import longest_run, longest_tail, rows_of, tail
-from mlxprobe.agent.looks.taps import Tap, Taps
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.loss_taps import Tap, Taps
+from mlxprobe.agent.sampling.tails import longest_run, longest_tail, rows_of, tail
 from mlxprobe.protocol.facts.losses import LossShare
 
 TAPS = "taps"  # what the losses of the call under way were reduced from
@@ -62,9 +62,9 @@ class Shares(Inspector):
         chosen = [one for one in taps if one.classes]
         taps = [one for one in chosen if one.classes == chosen[-1].classes] or taps  # a router's choices come first
         if taps:
-            shapes = {tuple(one.shape) for one in graph.leaves(call.data) if one.ndim == 2}
+            shapes = {tuple(one.shape) for one in lazy_graph.leaves(call.data) if one.ndim == 2}
             self._calls.append((taps, shapes))
-            self._amounts = self._amounts or any(map(is_amount, graph.leaves(call.data)))
+            self._amounts = self._amounts or any(map(is_amount, lazy_graph.leaves(call.data)))
             self.inspection.looked[TAPS] = taps
 
     def finish(self) -> None:
@@ -90,7 +90,7 @@ class Shares(Inspector):
         weights = mx.abs(mx.concatenate([one.weights.reshape(-1).astype(mx.float32) for one in taps]))
         carries = weights > 0
         least = mx.min(mx.where(carries, weights, math.inf))
-        carrying, low, high = graph.numbers(mx.stack([mx.sum(carries).astype(mx.float32), least, mx.max(weights)]))
+        carrying, low, high = lazy_graph.numbers(mx.stack([mx.sum(carries).astype(mx.float32), least, mx.max(weights)]))
         if not 0 < high < math.inf:
             return
         share.positions += weights.size
@@ -115,8 +115,8 @@ class Shares(Inspector):
             return
         carries, ids, far = tap.weights.reshape(-1) != 0, ids.astype(mx.int32), 1 << 30
         ends = [(mx.min(mx.where(one, ids, far)), mx.max(mx.where(one, ids, -far))) for one in (carries, ~carries)]
-        low, high, least, most = graph.numbers(mx.stack([end for pair in ends for end in pair]))
-        share.alone += low == high and -far < least < most < far and graph.number(mx.sum(carries)) >= CARRYING
+        low, high, least, most = lazy_graph.numbers(mx.stack([end for pair in ends for end in pair]))
+        share.alone += low == high and -far < least < most < far and lazy_graph.number(mx.sum(carries)) >= CARRYING
 
     def _find_mark(self, share: Share, tap: Tap) -> None:
         """Look for one id below zero, among others, that carries loss: MLX takes it for a class, counted from the end.
@@ -131,7 +131,9 @@ class Shares(Inspector):
         below = ids < 0
         carried = mx.sum(below & (tap.weights.reshape(-1) != 0))
         low, high = mx.min(ids), mx.max(mx.where(below, ids, mx.min(ids)))
-        count, least, most, largest = (int(one) for one in graph.numbers(mx.stack([carried, low, high, mx.max(ids)])))
+        count, least, most, largest = (
+            int(one) for one in lazy_graph.numbers(mx.stack([carried, low, high, mx.max(ids)]))
+        )
         share.classes = tap.classes
         if count and least == most and largest >= 0 and share.mark in (0, least):
             share.marked, share.mark = share.marked + 1, least
@@ -144,7 +146,7 @@ class Shares(Inspector):
         rows = rows_of(tap.ids, shapes)
         if not rows:
             return
-        given, weights = (graph.rows(one.reshape(rows, -1)[:ROWS, :LENGTH]) for one in (tap.ids, tap.weights))
+        given, weights = (lazy_graph.rows(one.reshape(rows, -1)[:ROWS, :LENGTH]) for one in (tap.ids, tap.weights))
         ids = [[int(one) for one in row] for row in given]
         share.read += sum(map(len, ids))
         share.id = longest_tail(ids) if share.id is None else share.id

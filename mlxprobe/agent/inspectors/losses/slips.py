@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.losses import TARGETS, is_amount
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.states import MAPPED
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.in_gradients import in_gradients
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.in_gradients import in_gradients
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.losses import PooledAcross, ScaleInverted, SoftmaxOverAll, SoftmaxOverRows
 
@@ -52,25 +52,25 @@ class Slips(Inspector):
         return len(self._whole) + len(self._steep) < KEPT
 
     def _sums(self, event: CallEvent) -> None:
-        axis, shape = event["axis"], typed.shape(event["a"])
+        axis, shape = event["axis"], static.shape(event["a"])
         if not self._has_room():
             return
         if axis is None and event.function == "softmax" and sum(n > 1 for n in shape) > 1:
-            self._whole[sites.calling()] = shape
+            self._whole[call_site.calling()] = shape
         elif axis in (0, -SQUARE) and len(shape) == SQUARE:
-            self._down[sites.calling()] = shape
+            self._down[call_site.calling()] = shape
 
     def _pools(self, event: CallEvent) -> None:
-        axis, shape = event["axis"], typed.shape(event["self" if "self" in event else "a"])
+        axis, shape = event["axis"], static.shape(event["self" if "self" in event else "a"])
         last_two = type(axis) in (tuple, list) and tuple(axis) in LAST_TWO
         if last_two and len(shape) == PICTURE and self._has_room():
-            self._pooled[sites.calling()] = shape
+            self._pooled[call_site.calling()] = shape
 
     def _attends(self, event: CallEvent) -> None:
         """Hold a scale, which MLX has taken for a number, that is near the root of the features."""
         scale, q = float(event["scale"]), event["q"]
         if scale > 1 and abs(scale * scale / q.shape[-1] - 1) < NEAR and self._has_room():
-            self._steep[sites.calling()] = scale, q
+            self._steep[call_site.calling()] = scale, q
 
     def calling(self) -> None:
         self._whole, self._down, self._steep, self._pooled = {}, {}, {}, {}
@@ -80,7 +80,7 @@ class Slips(Inspector):
     def called(self, call: Call) -> None:
         whole, pooled, down = self._whole, self._pooled, self._down
         self._whole, self._pooled, self._down = {}, {}, {}
-        data = [one.shape[0] for one in graph.leaves(call.data) if one.ndim] if whole else []
+        data = [one.shape[0] for one in lazy_graph.leaves(call.data) if one.ndim] if whole else []
         rows = max(data, key=data.count) if data else 0
         for site, shape in whole.items() if rows > 1 else ():
             pairs = len(shape) == SQUARE and shape[0] == shape[1]  # each row with each other, it may be
@@ -103,8 +103,8 @@ class Slips(Inspector):
         steep, self._steep = self._steep, {}
         for site, (scale, query) in steep.items():
             if self.inspection.inside:
-                graph.evaluate([query])
-            if not graph.pending([query]) and length(query) > LONG:
+                lazy_graph.evaluate([query])
+            if not lazy_graph.pending([query]) and length(query) > LONG:
                 self._count(ScaleInverted(scale=scale, features=query.shape[-1]), site)
 
     def forget(self) -> None:
@@ -122,10 +122,10 @@ def length(rows: Any) -> float:
     """Return how long rows are."""
     import mlx.core as mx
 
-    return graph.number(mx.sqrt(mx.mean(mx.sum(mx.square(rows.astype(mx.float32)), axis=-1))))
+    return lazy_graph.number(mx.sqrt(mx.mean(mx.sum(mx.square(rows.astype(mx.float32)), axis=-1))))
 
 
 def convolved(model: Any) -> set[int]:
     """Return how many channels the convolutions of a model make of pictures."""
-    named = model.named_modules() if typed.is_module(model) else ()
+    named = model.named_modules() if static.is_module(model) else ()
     return {one.weight.shape[0] for _, one in named if type(one).__name__ == "Conv2d"}

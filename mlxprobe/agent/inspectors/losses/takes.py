@@ -6,17 +6,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.graph.lossgraph import LossGraph
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.graph.dataflow import LossGraph
 from mlxprobe.agent.inspectors.losses.choices import sums_to_one
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import GRADIENT, MAPPED, OURS, REPLAY, SAMPLED, TRACE
-from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.trees import is_vector
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.losses import ProbabilitiesGiven, WronglyGiven
 
 SURE, LOOKS = 2, 6  # looks that found it, most of them; those of a line
@@ -38,11 +38,11 @@ def shares(rows: Any, axis: int) -> Judged:
     """Judge targets that have a number for each class: rows of zeros may be left out later, weights be below zero."""
     import mlx.core as mx
 
-    if graph.number(mx.min(rows)) < 0:
+    if lazy_graph.number(mx.min(rows)) < 0:
         return {}
     sums = mx.sum(rows.astype(mx.float32), axis=axis)
     off = mx.mean((mx.abs(sums - 1) > ROUGH) & (mx.abs(sums) > ROUGH))
-    share, mean = graph.numbers(mx.stack([off.astype(mx.float32), mx.mean(sums)]))
+    share, mean = lazy_graph.numbers(mx.stack([off.astype(mx.float32), mx.mean(sums)]))
     return {"kind": "no shares", "share": share, "sum": mean} if share > MOST / 5 else {}
 
 
@@ -50,13 +50,13 @@ def logits(rows: Any, axis: int) -> Judged:
     """Judge logits: none of them is below zero, and many are exactly that, behind a ReLU."""
     import mlx.core as mx
 
-    low, zeros = graph.numbers(mx.stack([mx.min(rows), mx.mean(rows == 0)]).astype(mx.float32))
+    low, zeros = lazy_graph.numbers(mx.stack([mx.min(rows), mx.mean(rows == 0)]).astype(mx.float32))
     return {"kind": "rectified", "share": zeros} if low == 0 and zeros > MANY_ZEROS else {}
 
 
 def between(targets: Any, axis: int) -> Judged:
     """Judge targets of two classes."""
-    low, high = graph.numbers(graph.extremes(targets))
+    low, high = lazy_graph.numbers(lazy_graph.extremes(targets))
     return {"kind": "beyond", "low": low, "high": high} if low < -BEYOND or high > 1 + BEYOND else {}
 
 
@@ -68,7 +68,7 @@ def logarithms(rows: Any, axis: int) -> Judged:
         return {"kind": "probabilities"}
     sums = mx.logsumexp(rows.astype(mx.float32), axis=axis)
     off = mx.mean(mx.abs(sums) > ROUGH).astype(mx.float32)
-    share, mean = graph.numbers(mx.stack([off, mx.mean(sums)]))
+    share, mean = lazy_graph.numbers(mx.stack([off, mx.mean(sums)]))
     return {"kind": "no logarithms", "share": share, "sum": mean} if share > MOST else {}
 
 
@@ -76,7 +76,7 @@ def variances(given: Any, axis: int) -> Judged:
     """Judge variances: none is below zero."""
     import mlx.core as mx
 
-    share = graph.number(mx.mean(given < 0))
+    share = lazy_graph.number(mx.mean(given < 0))
     return {"kind": "no variances", "share": share} if share > SOME else {}
 
 
@@ -117,7 +117,7 @@ class Takes(Inspector):
 
     def _takes(self, event: CallEvent) -> None:
         with self.inspection.at_our_cost():
-            self._hold(event.function, event, sites.calling(), -1 if event["axis"] is None else event["axis"])
+            self._hold(event.function, event, call_site.calling(), -1 if event["axis"] is None else event["axis"])
 
     def _hold(self, name: str, given: CallEvent, site: tuple[str, int], axis: int) -> None:
         for argument, judge in JUDGES[name].items():
@@ -142,7 +142,7 @@ class Takes(Inspector):
         """See whether a loss of logarithms is given what a softmax or a layer returns, which nobody may evaluate."""
         if self.inspection.recorder.lazy_steps <= 1 and self._drawn < LOOKS:
             self._drawn += 1
-            kind = LossGraph(graph.dot(loss=one)).operation("loss")
+            kind = LossGraph(lazy_graph.dot(loss=one)).operation("loss")
             if kind == "Softmax":
                 self.inspection.recorder.fact(ProbabilitiesGiven(), site)
             elif kind in PRODUCTS:
@@ -182,6 +182,8 @@ def unaltered(similarity: Any, loss: Any) -> Judged:
     """Judge a loss that is a similarity, or the mean or sum of some, and nothing else."""
     import mlx.core as mx
 
-    value, mean, total = graph.numbers(mx.stack([loss, mx.mean(similarity), mx.sum(similarity)]).astype(mx.float32))
+    value, mean, total = lazy_graph.numbers(
+        mx.stack([loss, mx.mean(similarity), mx.sum(similarity)]).astype(mx.float32)
+    )
     same = min(abs(value - mean), abs(value - total)) < NEAR
     return {"kind": "similarity"} if same and abs(mean) > CLEAR else {}

@@ -6,12 +6,12 @@ import math
 import re
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.losses import is_amount, unique
 from mlxprobe.agent.inspectors.losses.shares import TAPS
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.losses import Worth
 
 GOOD = r"(?i)adv|return|reward|gain|score|benefit"
@@ -72,8 +72,8 @@ def _along(weights: Any, worth: Any) -> float | None:
 
     if not weights.size or weights.size % worth.size:
         return None
-    each = graph.numbers(mx.sum(weights.reshape(worth.size, -1).astype(mx.float32), axis=1))
-    worths = graph.numbers(worth)
+    each = lazy_graph.numbers(mx.sum(weights.reshape(worth.size, -1).astype(mx.float32), axis=1))
+    worths = lazy_graph.numbers(worth)
     sizes = sum(one * one for one in each), sum(one * one for one in worths)
     if not all(0 < one < math.inf for one in sizes):
         return None

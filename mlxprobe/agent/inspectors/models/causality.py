@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.data.indices import ATTENDS, RELATED
 from mlxprobe.agent.inspectors.models.heard import Made, put_back
-from mlxprobe.agent.introspection import own, sites
+from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.introspection.trees import SingleError, doubled, is_array
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.models import CausalityTested, StateCarriedOver
 
 ROWS = 2  # of the batch: the probe costs four forward passes over them
@@ -47,7 +47,7 @@ class Causality(Inspector):
             return
         for made in [one for one in self.inspection.heard if one.module is not None]:
             shape = next((one for one in made.shapes if len(one) == 3), ())
-            if not any(is_ids(one, shape) for one in graph.leaves([made.args, made.kwargs])):
+            if not any(is_ids(one, shape) for one in lazy_graph.leaves([made.args, made.kwargs])):
                 continue
             try:
                 leaks, carries = probed(self.inspection, made, shape)
@@ -60,13 +60,13 @@ class Causality(Inspector):
             if carries:
                 self.inspection.recorder.fact(StateCarriedOver(model=model), self._site)
             if leaks is not None:
-                decided = self.inspection.looked.get(ATTENDS, sites.NOWHERE)
+                decided = self.inspection.looked.get(ATTENDS, call_site.NOWHERE)
                 if leaks and not (decided[1] or self.inspection.attends):  # the next step shows where
                     self._leaky, self.inspection.attends, self.inspection.wanted = model, True, True
                     return
                 self._told = True
                 if leaks and not decided[1]:
-                    with own.importable():
+                    with isolated_import.importable():
                         from mlxprobe.agent.inspectors.models.leaking import innermost
                     decided = innermost(made, put_back)
                 self._tell(decided, leaks, model)
@@ -75,34 +75,34 @@ class Causality(Inspector):
     def finish(self) -> None:
         """Tell of a leak whose place no later look has shown."""
         if self._leaky and not self._told:
-            self._tell(sites.NOWHERE, leaks=True, model=self._leaky)
+            self._tell(call_site.NOWHERE, leaks=True, model=self._leaky)
 
-    def _tell(self, decided: sites.Site, leaks: bool, model: str) -> None:
-        site, seen = sites.blamed(decided, self._site)
+    def _tell(self, decided: call_site.Site, leaks: bool, model: str) -> None:
+        site, seen = call_site.blamed(decided, self._site)
         self.inspection.recorder.fact(CausalityTested(leaks=leaks, model=model, seen=seen), site)
 
 
 def outputs(output: Any) -> list[Any]:
     """List the arrays of shape (N, L, V) in what a model returns: an array, a tuple, a dict, or an object with some."""
-    parts = output if is_array(output) or typed.is_a(output, typed.CONTAINERS) else typed.attributes(output)
-    return [one for one in graph.leaves(parts) if one.ndim == 3]
+    parts = output if is_array(output) or static.is_a(output, static.CONTAINERS) else static.attributes(output)
+    return [one for one in lazy_graph.leaves(parts) if one.ndim == 3]
 
 
 def probed(inspection: Inspection, made: Made, shape: tuple[int, ...]) -> tuple[bool | None, bool]:
     """Tell whether earlier outputs change with a later id, None where this call cannot tell; and whether with calls."""
     given = [made.args, made.kwargs]
     related = inspection.looked.get(RELATED, [])
-    ids = next((one for one in graph.leaves(given) if is_ids(one, shape) and is_among(one, related)), None)
+    ids = next((one for one in lazy_graph.leaves(given) if is_ids(one, shape) and is_among(one, related)), None)
     if ids is None:
         return None, False
-    if inspection.pending(graph.leaves([made.module, given])) and not inspection.recorder.losses.is_evaluated:
+    if inspection.pending(lazy_graph.leaves([made.module, given])) and not inspection.recorder.losses.is_evaluated:
         return None, False
     chosen = rows(ids)
     if not chosen:
         return None, False
     with put_back(made.module) as (restart, rewind):
         before = called_again(made, shape, chosen, ids, None)
-        if not math.isfinite(graph.largest(before)):
+        if not math.isfinite(lazy_graph.largest(before)):
             return None, False
         rewind()
         carried = called_again(made, shape, chosen, ids, None)
@@ -110,8 +110,8 @@ def probed(inspection: Inspection, made: Made, shape: tuple[int, ...]) -> tuple[
         again = called_again(made, shape, chosen, ids, None)
         restart()
         after = called_again(made, shape, chosen, ids, [other for _, _, other in chosen])
-        same, alike = (graph.largest(before - one) == 0 for one in (again, carried))
-        change = graph.per_position(before - after)
+        same, alike = (lazy_graph.largest(before - one) == 0 for one in (again, carried))
+        change = lazy_graph.per_position(before - after)
     if not same:  # something of one call is there in the next, where we cannot put it back
         return None, True
     early = max(max(line[:at], default=0.0) for line, (_, at, _) in zip(change, chosen, strict=True))
@@ -137,7 +137,7 @@ def rows(ids: Any) -> list[tuple[int, int, list[int]]]:
     """Choose the rows of most content, each with a place in its middle and the same ids with another there."""
     found = []
     for k, row in enumerate(ids[:CHOSEN_FROM]):
-        line = [int(one) for one in graph.numbers(row)]
+        line = [int(one) for one in lazy_graph.numbers(row)]
         first, last = run(line), len(line) - run(line[::-1])  # more than one at an end may be padding
         at = (first + last) // 2
         taboo = {line[at]} | ({line[0]} if first > 1 else set()) | ({line[-1]} if last < len(line) - 1 else set())

@@ -8,18 +8,18 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.losses import COMPARED, TARGETS, unique
 from mlxprobe.agent.inspectors.models.heard import Made, put_back
-from mlxprobe.agent.introspection import own
-from mlxprobe.agent.looks.anew import Refused
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector, missing
-from mlxprobe.agent.looks.probing import CALLS as CALLED
-from mlxprobe.agent.looks.probing import Found, Probe
-from mlxprobe.agent.looks.spreads import deviation
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import isolated_import
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.replay.call import Refused
+from mlxprobe.agent.replay.perturbation import CALLS as CALLED
+from mlxprobe.agent.replay.perturbation import Found, Probe
+from mlxprobe.agent.replay.spreads import deviation
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector, missing
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.models import (
@@ -84,9 +84,9 @@ class Dependence(Inspector):
 
     def look(self, step: int) -> None:
         seen, targets, self._targets = self.inspection, self._targets, []
-        heard = [one for one in seen.heard if one.outer and typed.is_module(one.module)]
+        heard = [one for one in seen.heard if one.outer and static.is_module(one.module)]
         seen.heard = []
-        self._given = [one for made in heard for one in graph.leaves([made.args, made.kwargs])]
+        self._given = [one for made in heard for one in lazy_graph.leaves([made.args, made.kwargs])]
         several = len(heard) > 1 and all(one.module is heard[0].module for one in heard)
         self._data = self._data if several else []  # one call alone may make what another model is to judge
         for made in [] if seen.nesting.talks or seen.recorder.lazy_steps > 1 else heard[:CALLS]:
@@ -129,7 +129,7 @@ class Dependence(Inspector):
         probe = Probe(made.code, made.function, made.module, (made.args, made.kwargs))
         asks = self._asks(probe, made, targets, step)
         asked = [ask for kind, ask in asks.items() if key(kind, made) not in self._settled]
-        given = graph.leaves([made.module, made.args, made.kwargs, targets, [one for _, one in self._whole]])
+        given = lazy_graph.leaves([made.module, made.args, made.kwargs, targets, [one for _, one in self._whole]])
         spares = self.inspection.looks.spares
         if not (probe.rows and asked and spares(CALLED * self._took_s.get(made.code, 0.0))):
             return
@@ -182,7 +182,7 @@ class Dependence(Inspector):
         if where is None:
             one = made
             if kind in (RowsMixed, InputIdle):
-                with own.importable():
+                with isolated_import.importable():
                     from mlxprobe.agent.inspectors.models import inner
                 calls = inner.heard(made, restart)
                 idle = next((array for called, array in probe.inputs if called in told.get("names", ())), None)
@@ -209,5 +209,5 @@ def unlike(made: Any) -> float:
     """Return how far rows differ from one another, of their size."""
     import mlx.core as mx
 
-    size = graph.number(mx.sqrt(mx.mean(mx.square(made.astype(mx.float32)))))
-    return graph.number(mx.mean(deviation(made))) / size if 0 < size < math.inf else 0.0
+    size = lazy_graph.number(mx.sqrt(mx.mean(mx.square(made.astype(mx.float32)))))
+    return lazy_graph.number(mx.mean(deviation(made))) / size if 0 < size < math.inf else 0.0

@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.data.indices import is_ids, relation
 from mlxprobe.agent.inspectors.models.causality import LEAK, rows
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.introspection.effects import Effects
-from mlxprobe.agent.introspection.roots import OWN
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.introspection.code_ownership import OWN
+from mlxprobe.agent.introspection.side_effects import Effects
 from mlxprobe.agent.introspection.trees import Saved, SavedKey, SingleError, doubled, is_array
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
-from mlxprobe.agent.recording.nesting import Stop
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.call_context import Stop
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.data import TargetsFollowInputs
 from mlxprobe.protocol.facts.models import CausalityTested, LossNotRepeated
 
@@ -30,7 +30,7 @@ RETURNS = 256
 SEQUENCE = 3  # axes: rows, places, channels
 
 Chosen = list[tuple[int, int, list[int]]]  # rows, each with a place and its ids with another there
-Returned = tuple[sites.Site, Any, list[Any]]  # a line that returned, what, and what its function was given
+Returned = tuple[call_site.Site, Any, list[Any]]  # a line that returned, what, and what its function was given
 
 
 class Functional(Inspector):
@@ -48,8 +48,8 @@ class Functional(Inspector):
         seen = self.inspection
         if self._told or call.model is not None or call.given is None or seen.nesting.talks or self._tries >= TRIES:
             return
-        every = [one for one in graph.leaves(call.data) if is_ids(one) and one.ndim == 2 and one.shape[1] > 2]
-        if not every or (seen.pending(graph.leaves(call.parameters)) and not seen.recorder.losses.is_evaluated):
+        every = [one for one in lazy_graph.leaves(call.data) if is_ids(one) and one.ndim == 2 and one.shape[1] > 2]
+        if not every or (seen.pending(lazy_graph.leaves(call.parameters)) and not seen.recorder.losses.is_evaluated):
             return
         self._tries += 1
         again = Again(seen, call)
@@ -61,14 +61,14 @@ class Functional(Inspector):
         if again.why and self._tries in (1, TRIES):
             seen.recorder.fact(LossNotRepeated(why=again.why), call.site)
 
-    def _tell(self, call: Call, leaks: bool, decided: sites.Site) -> None:
+    def _tell(self, call: Call, leaks: bool, decided: call_site.Site) -> None:
         self._told = True
         recorder = self.inspection.recorder
-        site, at = sites.blamed(decided, call.site)
+        site, at = call_site.blamed(decided, call.site)
         recorder.fact(TargetsFollowInputs(), call.site)
         recorder.fact(
             CausalityTested(
-                leaks=leaks, model=call.code.co_name if typed.is_a(call.code, CodeType) else "the loss", seen=at
+                leaks=leaks, model=call.code.co_name if static.is_a(call.code, CodeType) else "the loss", seen=at
             ),
             site,
         )
@@ -80,12 +80,12 @@ class Again:
     def __init__(self, seen: Inspection, call: Call) -> None:
         self._seen = seen
         self._function, self._given = call.function, list(call.given or ())
-        self._parameters = {id(one) for one in graph.leaves(call.parameters)}
+        self._parameters = {id(one) for one in lazy_graph.leaves(call.parameters)}
         self._saved: Saved | None = None
         self._known: list[Any] = []  # modules in sight, which are put back
         self.why = ""  # it was not called
 
-    def probed(self, ids: Any) -> tuple[bool, sites.Site] | None:
+    def probed(self, ids: Any) -> tuple[bool, call_site.Site] | None:
         """Tell whether earlier outputs change with a later id, and where; None where this cannot tell."""
         chosen = rows(ids)
         if not chosen:
@@ -110,14 +110,14 @@ class Again:
         leaks = self._ahead(picked[0] - picked[1], chosen)
         if leaks and self._summed_up(first, other, picked[0].shape):
             return None
-        return None if leaks is None else (leaks, self._innermost(first, other, chosen) if leaks else sites.NOWHERE)
+        return None if leaks is None else (leaks, self._innermost(first, other, chosen) if leaks else call_site.NOWHERE)
 
     def _summed_up(self, first: list[Returned], other: list[Returned], shape: tuple[int, ...]) -> bool:
         """Tell whether a function makes one vector of each row, as an encoder does whose decoder is given it."""
         for (_, made, _), (_, after, _) in zip(first, other, strict=False):
             is_one = made.ndim == 2 and made.shape == after.shape and made.shape[0] == shape[0]
             is_one = is_one and made.shape[1] not in (shape[1], shape[1] + 1) and "float" in str(made.dtype)
-            if is_one and graph.largest(made - after) > 0:
+            if is_one and lazy_graph.largest(made - after) > 0:
                 self.why = "the loss makes one vector of each row, which its outputs may be given on purpose"
                 return True
         return False
@@ -132,13 +132,13 @@ class Again:
             if not lengths or relation(mine, first[1]) != "next":
                 continue
             made = [one[0].reshape(len(chosen), lengths[0], -1) for one in (first, again, other)]
-            return (made[0], made[2]) if graph.largest(made[0] - made[1]) == 0 else None
+            return (made[0], made[2]) if lazy_graph.largest(made[0] - made[1]) == 0 else None
         return None
 
     @staticmethod
     def _ahead(change: Any, chosen: Chosen) -> bool | None:
         early, late = 0.0, 0.0
-        for line, (_, at, _) in zip(graph.per_position(change), chosen, strict=True):
+        for line, (_, at, _) in zip(lazy_graph.per_position(change), chosen, strict=True):
             early, late = max(early, *line[:at]), max(late, *line[at:])
         return early > LEAK * late if late > 0 else None
 
@@ -169,10 +169,10 @@ class Again:
             if self._saved is not None:
                 self._saved.put_back()
 
-    def _innermost(self, first: list[Returned], other: list[Returned], chosen: Chosen) -> sites.Site:
+    def _innermost(self, first: list[Returned], other: list[Returned], chosen: Chosen) -> call_site.Site:
         """Return the line of the first function that returned what looks ahead, of inputs that did not."""
         if [site for site, _, _ in first] != [site for site, _, _ in other]:
-            return sites.NOWHERE
+            return call_site.NOWHERE
         for (site, made, given), (_, after, changed) in zip(first, other, strict=True):
             pairs = [(one, two) for one, two in zip(given, changed, strict=True) if one.shape == made.shape]
             fits = (
@@ -183,7 +183,7 @@ class Again:
             )
             if fits and self._ahead(made - after, chosen) and not any(self._ahead(a - b, chosen) for a, b in pairs):
                 return site
-        return sites.NOWHERE
+        return call_site.NOWHERE
 
 
 class Reading(Effects):
@@ -215,7 +215,7 @@ def following(effects: Effects, returned: list[Returned]) -> Iterator[None]:
         if event == "call":
             if code not in effects.codes or code in effects.skipping:
                 effects.visit(frame)
-            if sites.whose(code.co_filename) == OWN:
+            if call_site.whose(code.co_filename) == OWN:
                 given[id(frame)] = [one for one in frame.f_locals.values() if is_sequence(one)]
         elif event == "return":
             mine = given.pop(id(frame), None)

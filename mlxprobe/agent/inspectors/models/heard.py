@@ -7,18 +7,18 @@ from contextlib import contextmanager, nullcontext
 from types import CodeType, FunctionType
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.introspection.effects import Effects, followed
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.introspection.side_effects import Effects, followed
 from mlxprobe.agent.introspection.trees import Saved, SavedKey, weak
-from mlxprobe.agent.looks.anew import outputs
-from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.patching.arguments import like
-from mlxprobe.agent.patching.loans import Loans
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.signatures import like
+from mlxprobe.agent.patching.temporary_patches import Loans
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.replay.call import outputs
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.overhead_budget import is_landmark
 
 CALLED, STEPS = (1, 3), (6, 12, 64, 129, 256)  # how often a model has been, at looks; and steps
 TRACED = (1, 2, 3)  # of a compiled step, which is run once more so seldom that each time counts
@@ -39,7 +39,7 @@ class Made:
     def __init__(
         self, module: Any, function: Callable[..., Any], given: tuple[Any, Any], output: Any, *, outer: bool
     ) -> None:
-        self._module = weak(module) if typed.is_module(module) else lambda: module
+        self._module = weak(module) if static.is_module(module) else lambda: module
         self.function = function
         self.args, self.kwargs = given
         self.shapes = [tuple(one.shape) for one in outputs(output)]
@@ -55,7 +55,7 @@ class Made:
     def code(self) -> CodeType:
         """The user's function."""
         function: Any = self.function
-        while "__wrapped__" in (held := typed.attributes(function)):
+        while "__wrapped__" in (held := static.attributes(function)):
             function = held["__wrapped__"]
         code: CodeType = function.__code__
         return code
@@ -138,13 +138,13 @@ class Heard(Inspector):
     def _hear(self, made: Made) -> None:
         """Keep the first calls of models, and the first within them: a model ends after all of its blocks have."""
         seen = self.inspection
-        takes_ids = made.outer or any("int" in str(one.dtype) for one in graph.leaves([made.args, made.kwargs]))
+        takes_ids = made.outer or any("int" in str(one.dtype) for one in lazy_graph.leaves([made.args, made.kwargs]))
         if takes_ids and sum(one.outer == made.outer for one in seen.heard) < CALLS:
             seen.heard.append(made)
         if made.outer:
             seen.often[id(made.module)] += 1
             if seen.often[id(made.module)] == CALLS:
-                seen.often_at = sites.calling()
+                seen.often_at = call_site.calling()
 
     def _let_go(self) -> None:
         self._loans.give_back()

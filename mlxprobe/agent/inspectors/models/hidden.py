@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.graph.lossgraph import LossGraph
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.graph.dataflow import LossGraph
 from mlxprobe.agent.inspectors.models.layouts import neighbours
-from mlxprobe.agent.introspection import own, sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site, isolated_import
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.models import ArrayUntrained
 
@@ -70,14 +70,14 @@ class Hidden(Inspector):
         hidden = {one.path: one for one in self._hidden(call.model) if one.array.size <= LARGE}
         for one in hidden.values():
             if one.path not in self._drawn and len(self._drawn) < MANY:
-                self._drawn[one.path] = "RandomBits" in graph.drawn([one.array])
+                self._drawn[one.path] = "RandomBits" in lazy_graph.drawn([one.array])
         if hidden and not self._reached:
             self._reached = reaching(call, list(hidden.values()))
         for path in self._reached.keys() & hidden.keys():
             self._follow(hidden[path], call)
 
     def _hidden(self, model: Any) -> Iterator[Unowned]:
-        owned = {id(one) for one in graph.leaves(model.parameters())}
+        owned = {id(one) for one in lazy_graph.leaves(model.parameters())}
         loaded = self.inspection.recorder.loaded_into
         return (one for one in unowned(model, loaded) if id(one.array) not in owned)
 
@@ -85,17 +85,21 @@ class Hidden(Inspector):
         """Take back what has moved since it was told: it is trained elsewhere, in its own time."""
         for path, (model, _) in list(self._told.items()):
             hidden = [one.array for one in self._hidden(model()) if one.path == path] if model() is not None else []
-            if hidden and not graph.pending(hidden) and graph.numbers(graph.sample(hidden[0])) != self._values[path][0]:
+            if (
+                hidden
+                and not lazy_graph.pending(hidden)
+                and lazy_graph.numbers(lazy_graph.sample(hidden[0])) != self._values[path][0]
+            ):
                 self._take_back(path)
 
     def _follow(self, one: Unowned, call: Call) -> None:
-        if not self.inspection.inside and graph.pending([one.array], copies=False):
+        if not self.inspection.inside and lazy_graph.pending([one.array], copies=False):
             return  # before 0.30 a call leaves a copy of what its arguments hold
-        values = graph.numbers(graph.sample(one.array))
+        values = lazy_graph.numbers(lazy_graph.sample(one.array))
         before, same = self._values.get(one.path, ([], 0))
         self._values[one.path] = values, same + 1 if values == before else 0
         if values == before and same + 1 == SURE and (self._drawn.get(one.path) or is_noise(one.array)):
-            place = (*sites.blamed(set_at(one, call.site), call.site), self._reached[one.path])
+            place = (*call_site.blamed(set_at(one, call.site), call.site), self._reached[one.path])
             self._told[one.path] = bound.ref(call.model), place
             self._tell(place)
         elif values != before and one.path in self._told:
@@ -113,10 +117,10 @@ class Hidden(Inspector):
 
 def set_at(one: Unowned, shown: tuple[str, int]) -> tuple[str, int]:
     """Return the line that sets the attribute."""
-    with own.importable():
-        from mlxprobe.agent.introspection import authored
+    with isolated_import.importable():
+        from mlxprobe.agent.introspection import blame
 
-    return authored.assignment(*one.owner, shown[0])
+    return blame.assignment(*one.owner, shown[0])
 
 
 def reaching(call: Call, hidden: list[Unowned]) -> dict[str, bool]:
@@ -127,9 +131,9 @@ def reaching(call: Call, hidden: list[Unowned]) -> dict[str, bool]:
     target works on the data alone, and what it makes is compared with what is trained.
     """
     names = {f"h{k}": one for k, one in enumerate(hidden)}
-    trained = {f"p{k}": one for k, one in enumerate(graph.leaves(call.model.trainable_parameters())[:MANY])}
+    trained = {f"p{k}": one for k, one in enumerate(lazy_graph.leaves(call.model.trainable_parameters())[:MANY])}
     arrays = {name: one.array for name, one in names.items()}
-    drawn = LossGraph(graph.dot(loss=call.loss, **trained, **arrays), frozenset(trained | arrays))
+    drawn = LossGraph(lazy_graph.dot(loss=call.loss, **trained, **arrays), frozenset(trained | arrays))
     names = {name: one for name, one in names.items() if not drawn.named_behind(name) & trained.keys()}  # as maps kept
     alone = {name: one for name, one in names.items() if not (one.of_module or one.plain) and drawn.reaches(name)}
     found = {
@@ -153,11 +157,11 @@ def unowned(model: Any, loaded: set[int]) -> Iterator[Unowned]:
     import mlx.core as mx
 
     for path, module in model.named_modules():
-        if sites.is_mlx(type(module).__module__):
+        if call_site.is_mlx(type(module).__module__):
             continue
-        hides = [(name, one) for name, one in module.items() if name.startswith("_") or typed.is_a(one, tuple)]
-        hides += [(name, one) for name, one in typed.attributes(module).items() if not name.startswith("__")]
-        hides += [(name, one) for name, one in module.items() if typed.is_a(one, (list, dict)) and holds_plain(one)]
+        hides = [(name, one) for name, one in module.items() if name.startswith("_") or static.is_a(one, tuple)]
+        hides += [(name, one) for name, one in static.attributes(module).items() if not name.startswith("__")]
+        hides += [(name, one) for name, one in module.items() if static.is_a(one, (list, dict)) and holds_plain(one)]
         for name, value in hides:
             attribute = ".".join(part for part in (path, name) if part)
             left = MANY
@@ -171,8 +175,9 @@ def unowned(model: Any, loaded: set[int]) -> Iterator[Unowned]:
 def holds_plain(container: Any) -> bool:
     """Tell whether a list or dict, which MLX walks, holds an object that it does not."""
     known = (bool, int, float, str, bytes, list, tuple, dict, type(None), FunctionType, ModuleType)  # or a module
-    return typed.size(container) <= LONG and any(
-        not (typed.is_a(one, known) or typed.is_array(one) or typed.is_module(one)) for one in typed.children(container)
+    return static.size(container) <= LONG and any(
+        not (static.is_a(one, known) or static.is_array(one) or static.is_module(one))
+        for one in static.children(container)
     )
 
 
@@ -185,13 +190,13 @@ def held(value: Any, loaded: set[int]) -> Iterator[tuple[str, Any, bool, bool]]:
     waiting, known, visits = deque([("", value, False)]), {id(value)}, 0
     while waiting and visits < VISITS:
         (path, one, plain), visits = waiting.popleft(), visits + 1
-        if typed.is_array(one):
+        if static.is_array(one):
             yield path, one, False, plain
-        elif typed.is_module(one):
-            leaves = graph.named_leaves(one.trainable_parameters()) if id(one) not in loaded else []
+        elif static.is_module(one):
+            leaves = lazy_graph.named_leaves(one.trainable_parameters()) if id(one) not in loaded else []
             yield from ((f"{path}.{below}".lstrip("."), leaf, True, plain) for below, leaf in leaves)
         else:
-            plain = plain or not typed.is_a(one, (dict, list, tuple))
+            plain = plain or not static.is_a(one, (dict, list, tuple))
             new = [(name, child) for name, child in inside(one) if id(child) not in known]
             known.update(id(child) for _, child in new)
             waiting += [(f"{path}.{name}".lstrip("."), child, plain) for name, child in new]
@@ -199,16 +204,16 @@ def held(value: Any, loaded: set[int]) -> Iterator[tuple[str, Any, bool, bool]]:
 
 def inside(value: Any) -> list[tuple[str, Any]]:
     """List what a container or an object of the user's own holds; nothing of the user's is called for that."""
-    if typed.is_a(value, typed.CONTAINERS):
-        return list(typed.texts(typed.entries(value))) if typed.size(value) <= LONG else []
-    if typed.is_a(value, (type, FunctionType, ModuleType)) or sites.is_mlx(typed.origin(value)):
+    if static.is_a(value, static.CONTAINERS):
+        return list(static.texts(static.entries(value))) if static.size(value) <= LONG else []
+    if static.is_a(value, (type, FunctionType, ModuleType)) or call_site.is_mlx(static.origin(value)):
         return []
-    return list(typed.attributes(value).items())[:LONG]
+    return list(static.attributes(value).items())[:LONG]
 
 
 def is_noise(array: Any) -> bool:
     """Tell whether an array looks drawn at random: a weight, not a table of positions, a mask or a constant."""
-    values = graph.numbers(graph.sample(array))
+    values = lazy_graph.numbers(lazy_graph.sample(array))
     if len(values) < ENOUGH or len(set(values)) < len(values) // 2:
         return False
     rows = array.reshape(1, array.shape[0], -1) if array.ndim > 1 else array.reshape(1, -1, 1)

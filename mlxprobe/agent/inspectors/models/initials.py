@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching.arguments import like
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching.signatures import like
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.models import InitialDropped
 
@@ -40,7 +40,7 @@ class Initials(Inspector):
         def fill(a: Any, *args: Any, **kwargs: Any) -> Any:
             made = initializer(a, *args, **kwargs)
             if not self.inspection.recorder.gradients and len(self._made) < MOST:
-                self._made.append((bound.ref(a), bound.ref(made), name, sites.calling()))
+                self._made.append((bound.ref(a), bound.ref(made), name, call_site.calling()))
             return made
 
         event.result = fill
@@ -48,7 +48,7 @@ class Initials(Inspector):
     def called(self, call: Call) -> None:
         """Tell of parameters that are still what something else was made for, where that is gone."""
         made, self._made = self._made, []
-        parameters = {id(one) for one in graph.leaves(call.parameters)} if made else set()
+        parameters = {id(one) for one in lazy_graph.leaves(call.parameters)} if made else set()
         dropped: dict[tuple[str, int], list[str]] = {}
         for given, result, name, site in made:
             if result() is None and id(given()) in parameters:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.models.heard import Made
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.introspection.roots import OWN
-from mlxprobe.agent.looks.anew import again
-from mlxprobe.agent.looks.probing import Found, Probe
-from mlxprobe.agent.patching.loans import Loans
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.introspection.code_ownership import OWN
+from mlxprobe.agent.patching.temporary_patches import Loans
+from mlxprobe.agent.replay.call import again
+from mlxprobe.agent.replay.perturbation import Found, Probe
 from mlxprobe.protocol.facts.models import RowsMixed
 
 MOST = 32  # calls of modules
@@ -26,7 +26,7 @@ def heard(made: Made, restart: Callable[[], None]) -> list[Made]:
         kind for kind in dict.fromkeys(map(type, made.module.modules())) if type(vars(kind).get(CALL)) is FunctionType
     ]
     loans = Loans()
-    for kind in [one for one in kinds if sites.whose_module(one.__module__) == OWN]:
+    for kind in [one for one in kinds if call_site.whose_module(one.__module__) == OWN]:
         loans.replace(kind, CALL, lambda original: hearing(original, found))
     try:
         again(made.function, made.module, *made.args, **made.kwargs)
@@ -50,7 +50,9 @@ def hearing(original: Any, found: list[Made]) -> Callable[..., Any]:
 
 def taking(calls: list[Made], array: Any) -> Made | None:
     """Return the innermost call that was given an array itself."""
-    return next((one for one in calls if any(given is array for given in graph.leaves([one.args, one.kwargs]))), None)
+    return next(
+        (one for one in calls if any(given is array for given in lazy_graph.leaves([one.args, one.kwargs]))), None
+    )
 
 
 def mixing(calls: list[Made], restart: Callable[[], None]) -> Made | None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import GRADIENT, OURS, SAMPLED, TRACE
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.looks.taps import is_ids
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.loss_taps import is_ids
 from mlxprobe.protocol.facts.models import ChannelsFirst, HeadsSwapped, Reshaped, RowsSecond, TimeFirst
 
 SMOOTH, ROUGH = 0.5, 0.25
@@ -63,22 +63,22 @@ class Layouts(Inspector):
                 self._found_permuted(a.shape, event.result.shape)
 
     def _found_permuted(self, before: tuple[int, ...], after: tuple[int, ...]) -> None:
-        site = sites.calling()
+        site = call_site.calling()
         steps = self._reshaped.setdefault(site, set())
         steps.add(self.inspection.recorder.step)
         if len(steps) == RESHAPED:
             self.inspection.recorder.fact(Reshaped(before=str(tuple(before)), after=str(tuple(after))), site)
 
     def _turns(self, event: CallEvent) -> None:
-        shape = typed.shape(event["a"])
+        shape = static.shape(event["a"])
         if self._heads < SURE and len(shape) == 4:
-            self._turned = [*self._turned[1 - MOST :], (shape, sites.calling())]
+            self._turned = [*self._turned[1 - MOST :], (shape, call_site.calling())]
 
     def called(self, call: Call) -> None:
         """See whether rotary positions, which MLX counts along the last axis but one, are along the heads."""
         self._look_for_rows(call)
         turned, self._turned = self._turned, []
-        ids = [one for one in graph.leaves(call.data) if one.ndim == 2 and is_ids(one)]
+        ids = [one for one in lazy_graph.leaves(call.data) if one.ndim == 2 and is_ids(one)]
         longest = max((one.shape[1] for one in ids), default=0)  # shorter ones may be where the rows begin and end
         lengths = {longest, longest - 1}
         rows = {one.shape[0] for one in ids}
@@ -93,7 +93,7 @@ class Layouts(Inspector):
 
     def _look_for_rows(self, call: Call) -> None:
         """See whether what a recurrent layer takes for time has as many places as there are targets, one for a row."""
-        lengths = {one.shape[0] for one in graph.leaves(call.data) if one.ndim == 1}
+        lengths = {one.shape[0] for one in lazy_graph.leaves(call.data) if one.ndim == 1}
         for x, site, axis in self._held if len(lengths) == 1 else ():
             if axis == 0 and x.shape[0] not in lengths and x.shape[1] in lengths and self._rows < SURE:
                 self._rows += 1
@@ -102,19 +102,19 @@ class Layouts(Inspector):
 
     def _recurs(self, event: CallEvent) -> None:
         x = event["x"]
-        if not self._held and len(typed.shape(x)) == 3 and min(x.shape[:2]) >= ENOUGH_ROWS and x.size <= LARGE:
-            self._held.append((x, sites.calling(), 0))
+        if not self._held and len(static.shape(x)) == 3 and min(x.shape[:2]) >= ENOUGH_ROWS and x.size <= LARGE:
+            self._held.append((x, call_site.calling(), 0))
 
     def _convolves(self, event: CallEvent) -> None:
         if not self._held and is_square(event["x"]):
-            self._held.append((event["x"], sites.calling(), 2))
+            self._held.append((event["x"], call_site.calling(), 2))
 
     def _failed(self, event: CallEvent) -> None:
         """Tell of a convolution whose weights have as many channels as there are places."""
-        shape, weights = typed.shape(event["x"]), typed.shape(event["self"].weight)
-        refused = typed.is_a(sys.exc_info()[1], ValueError)
+        shape, weights = static.shape(event["x"]), static.shape(event["self"].weight)
+        refused = static.is_a(sys.exc_info()[1], ValueError)
         if refused and len(shape) == len(weights) == 3 and shape[1] == weights[2] != shape[2]:
-            self.inspection.recorder.fact(ChannelsFirst(shape=str(shape), channels=weights[2]), sites.calling())
+            self.inspection.recorder.fact(ChannelsFirst(shape=str(shape), channels=weights[2]), call_site.calling())
 
     def forget(self) -> None:
         self._held = []
@@ -123,7 +123,7 @@ class Layouts(Inspector):
         held = self._held
         self.forget()
         for x, site, axis in held:
-            if self.inspection.pending([x]) or (not axis and graph.largest(x[1:] - x[:-1]) == 0):
+            if self.inspection.pending([x]) or (not axis and lazy_graph.largest(x[1:] - x[:-1]) == 0):
                 continue  # rows that are equal are no moments either
             # rows that come in the order of their levels are no moments
             time, other = neighbours(x, 1), neighbours(x if axis else x - x.mean(axis=1, keepdims=True), axis)
@@ -138,12 +138,12 @@ class Layouts(Inspector):
 def is_users(event: CallEvent) -> bool:
     """Tell whether the user calls, and no library."""
     frame = event.caller()
-    return frame is not None and sites.is_users(frame.f_code.co_filename)
+    return frame is not None and call_site.is_users(frame.f_code.co_filename)
 
 
 def is_permuted(a: Any, made: Any) -> bool:
     """Tell whether an array of three axes or more was given the same sizes in another order: no axis has moved."""
-    before, after = [[one for one in typed.shape(array) if one > 1] for array in (a, made)]
+    before, after = [[one for one in static.shape(array) if one > 1] for array in (a, made)]
     return len(before) > 2 and before != after and sorted(before) == sorted(after) and a.ndim == made.ndim
 
 
@@ -152,7 +152,7 @@ def is_torn(a: Any, made: Any) -> bool:
 
     Heads are split off the last axis, and stand before the places: (N, L, H·D) to (N, H, L, D), or back.
     """
-    before, after = typed.shape(a), tuple(made.shape)
+    before, after = static.shape(a), tuple(made.shape)
     few, many = sorted((before, after), key=len)
     if (len(few), len(many)) == (3, 4) and few[0] == many[0] and 1 < many[1] != many[2] == few[1] > 1:
         return bool(many[3] > 1)
@@ -161,7 +161,7 @@ def is_torn(a: Any, made: Any) -> bool:
 
 def is_square(x: Any) -> bool:
     """Tell whether length and channels of (N, L, C) data are the same number."""
-    return len(typed.shape(x)) == 3 and x.shape[1] == x.shape[2] >= ENOUGH_LENGTH and x.size <= LARGE
+    return len(static.shape(x)) == 3 and x.shape[1] == x.shape[2] >= ENOUGH_LENGTH and x.size <= LARGE
 
 
 def neighbours(x: Any, axis: int) -> float:
@@ -171,5 +171,5 @@ def neighbours(x: Any, axis: int) -> float:
     x = x.astype(mx.float32)
     x = x - mx.mean(x, axis=axis, keepdims=True)
     along = mx.swapaxes(x, axis, 0)
-    power = graph.number(mx.sum(along * along))
-    return graph.number(mx.sum(along[1:] * along[:-1])) / power if power else 0.0
+    power = lazy_graph.number(mx.sum(along * along))
+    return lazy_graph.number(mx.sum(along[1:] * along[:-1])) / power if power else 0.0

@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager
 from types import FunctionType
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.introspection import authored, sites
-from mlxprobe.agent.introspection.roots import OWN
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.introspection import blame, call_site
+from mlxprobe.agent.introspection.code_ownership import OWN
 from mlxprobe.agent.introspection.trees import is_array
-from mlxprobe.agent.patching.arguments import like
-from mlxprobe.agent.patching.loans import Loans
+from mlxprobe.agent.patching.signatures import like
+from mlxprobe.agent.patching.temporary_patches import Loans
 
 MOST = 64  # calls of modules
 SEQUENCE = 3  # axes: rows, places, channels
@@ -23,7 +23,7 @@ CALL = "__call__"
 Heard = tuple[Any, Callable[..., Any], Any, Any, Any]  # a module, its function, what it was given, and its output
 
 
-def innermost(made: Any, put_back: Callable[[Any], AbstractContextManager[Any]]) -> sites.Site:
+def innermost(made: Any, put_back: Callable[[Any], AbstractContextManager[Any]]) -> call_site.Site:
     """Return where the first module ends whose outputs change with what comes after them; else where the model does.
 
     What a module is given beside the sequence is left as it is.
@@ -38,9 +38,11 @@ def innermost(made: Any, put_back: Callable[[Any], AbstractContextManager[Any]])
         for one in heard:
             restart()
             if leaks(one, restart):
-                return authored.result_of(authored.unwrapped(one[1])[0], one[0])
-    plain = authored.unwrapped(made.function)[0]
-    return authored.result_of(plain, made.module) if sites.whose(plain.__code__.co_filename) == OWN else sites.NOWHERE
+                return blame.result_of(blame.unwrapped(one[1])[0], one[0])
+    plain = blame.unwrapped(made.function)[0]
+    return (
+        blame.result_of(plain, made.module) if call_site.whose(plain.__code__.co_filename) == OWN else call_site.NOWHERE
+    )
 
 
 def listen(model: Any, heard: list[Heard]) -> Loans:
@@ -48,8 +50,8 @@ def listen(model: Any, heard: list[Heard]) -> Loans:
     loans = Loans()
     for kind in dict.fromkeys(map(type, model.modules())):
         original = vars(kind).get(CALL)
-        plain = authored.unwrapped(original)[0] if isinstance(original, FunctionType) else None
-        if plain is not None and sites.whose(plain.__code__.co_filename) == OWN:
+        plain = blame.unwrapped(original)[0] if isinstance(original, FunctionType) else None
+        if plain is not None and call_site.whose(plain.__code__.co_filename) == OWN:
             loans.replace(kind, CALL, lambda one: hearing(one, heard))
     return loans
 
@@ -82,5 +84,5 @@ def leaks(heard: Heard, restart: Callable[[], None]) -> bool:
     same = function(module, x, *args, **kwargs)
     restart()
     change = mx.abs(function(module, mx.where(later, noise, x), *args, **kwargs) - same)
-    before, after = (graph.largest(part) for part in (change[:, :half], change[:, half:]))
-    return graph.largest(mx.abs(same - output)) == 0 and before > LEAK * after > 0
+    before, after = (lazy_graph.largest(part) for part in (change[:, :half], change[:, half:]))
+    return lazy_graph.largest(mx.abs(same - output)) == 0 and before > LEAK * after > 0

@@ -7,21 +7,21 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graph import digests, graph
+from mlxprobe.agent.graph import digests, lazy_graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS
+from mlxprobe.agent.introspection import lora_detection
 from mlxprobe.agent.introspection.paths import shown
 from mlxprobe.agent.introspection.trees import weak
-from mlxprobe.agent.looks import adapters
-from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.patching.arguments import like
-from mlxprobe.agent.patching.given import Given
-from mlxprobe.agent.patching.loans import Loans
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.bound_arguments import Given
+from mlxprobe.agent.patching.signatures import like
+from mlxprobe.agent.patching.temporary_patches import Loans
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.overhead_budget import is_landmark
 
 MOST, COUNTED = 8, 1000  # shapes, functions and files that are named; shapes and files that are counted
 KINDS = 16  # of modules, the largest
@@ -87,7 +87,7 @@ class Makeup(Inspector):
         def __call__(*args: Any, **kwargs: Any) -> Any:  # noqa: N807
             if self._listens:
                 with self.inspection.recorder.carefully():
-                    if typed.is_array(x := given(args, kwargs)[0]):
+                    if static.is_array(x := given(args, kwargs)[0]):
                         self._activations.add(named(x))
             return original(*args, **kwargs)
 
@@ -101,10 +101,10 @@ class Makeup(Inspector):
         self._listens = False
 
     def given(self, args: Any) -> None:
-        self._note([one for one in args if not typed.is_a(one, dict)], args)
+        self._note([one for one in args if not static.is_a(one, dict)], args)
 
     def _note(self, listed: Any, data: Any) -> None:
-        for one in graph.leaves(listed)[:MOST]:
+        for one in lazy_graph.leaves(listed)[:MOST]:
             shape = f"{'×'.join(map(str, one.shape)) or 'scalar'} {named(one)}"
             self._shapes |= {shape} if len(self._shapes) < COUNTED else set()
             if shape in self._batches or len(self._batches) < MOST:
@@ -118,10 +118,10 @@ class Makeup(Inspector):
 
     def traced(self, model: Any, gradients: Any) -> None:
         if not self._gradients:
-            self._gradients = {named(one) for one in graph.leaves(gradients)}
+            self._gradients = {named(one) for one in lazy_graph.leaves(gradients)}
 
     def training(self, model: Any, optimizer: Any) -> None:
-        if not self._model and typed.is_a(model, dict):
+        if not self._model and static.is_a(model, dict):
             self._model = described(model)
             self._optimizer = weak(optimizer)
             self._model["state"] = []
@@ -183,17 +183,17 @@ def named(array: Any) -> str:
 
 def kept(optimizer: Any) -> list[str]:
     """Name the types of what an optimizer keeps for the parameters."""
-    state = [(path, one) for path, one in graph.named_leaves(typed.state(optimizer)) if one.size]
+    state = [(path, one) for path, one in lazy_graph.named_leaves(static.state(optimizer)) if one.size]
     return sorted({named(one) for path, one in state if path.rpartition(".")[2] not in ("learning_rate", "step")})
 
 
 def described(model: Any) -> dict[str, Any]:
     """Count a model's parameters, by kind of module and by type; a plain tree has no kinds."""
-    arrays = graph.leaves(model.parameters() if typed.is_module(model) else model)
+    arrays = lazy_graph.leaves(model.parameters() if static.is_module(model) else model)
     weights: dict[str, int] = {}
     for one in arrays:
         weights[named(one)] = weights.get(named(one), 0) + int(one.size)
-    if not typed.is_module(model):
+    if not static.is_module(model):
         count = sum(weights.values())
         return {"parameters": count, "trainable": count, "weights": weights}
     kinds: dict[str, list[int]] = {}
@@ -208,7 +208,7 @@ def described(model: Any) -> dict[str, Any]:
     largest = sorted(kinds.items(), key=lambda item: -item[1][1])[:KINDS]
     return {
         "parameters": sum(counts[1] for counts in kinds.values()),
-        "trainable": sum(int(one.size) for one in graph.leaves(model.trainable_parameters())),
+        "trainable": sum(int(one.size) for one in lazy_graph.leaves(model.trainable_parameters())),
         "kinds": {name: dict(zip(("modules", "parameters", "trainable"), kind, strict=True)) for name, kind in largest},
         "adapters": low_rank(model),
         "weights": weights,
@@ -217,21 +217,23 @@ def described(model: Any) -> dict[str, Any]:
 
 def held(value: Any) -> list[Any]:
     """List the arrays that a module's attribute holds, in lists and dicts too, but none of another module."""
-    if typed.is_array(value):
+    if static.is_array(value):
         return [value]
-    if typed.is_module(value) or not typed.is_a(value, (list, dict)):
+    if static.is_module(value) or not static.is_a(value, (list, dict)):
         return []
-    return [array for one in typed.children(value) for array in held(one)]
+    return [array for one in static.children(value) for array in held(one)]
 
 
 def low_rank(model: Any) -> dict[str, int]:
     """Count what looks like an adapter, with rank and scale: factors that are trained beside a base that is not."""
-    trainable = {path for path, _ in graph.named_leaves(model.trainable_parameters())}
+    trainable = {path for path, _ in lazy_graph.named_leaves(model.trainable_parameters())}
     counts: dict[str, int] = {}
-    for one in adapters.find(model):
+    for one in lora_detection.find(model):
         named = "lora" in f"{type(one.holder).__name__} {one.left.path}".lower()
         if named or (one.base.path not in trainable and {part.path for part in one.factors} <= trainable):
-            scales = sorted(adapters.readings(adapters.named_scales(adapters.spaces(one.holder)), one.rank))
+            scales = sorted(
+                lora_detection.readings(lora_detection.named_scales(lora_detection.spaces(one.holder)), one.rank)
+            )
             scale = f", scale {scales[0]:g}" if len(scales) == 1 else ""
             name = f"{type(one.holder).__name__}, rank {one.rank}{scale}"
             counts[name] = counts.get(name, 0) + 1

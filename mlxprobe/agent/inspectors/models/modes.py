@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import CodeType, FrameType
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.graph.lossgraph import LossGraph
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.graph.dataflow import LossGraph
 from mlxprobe.agent.inspectors.models.modules import keeps
-from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.models import TrainingMode
@@ -41,8 +41,8 @@ class Modes:
         recorder = self._recorder
         if recorder.lazy_steps > 1 or not self._is_worth_it() or not drops(model):
             return
-        named = {f"p{k}": one for k, one in enumerate(graph.leaves(model.trainable_parameters())[:PARAMETERS])}
-        drawn = LossGraph(graph.dot(loss=loss, **named), frozenset(named))
+        named = {f"p{k}": one for k, one in enumerate(lazy_graph.leaves(model.trainable_parameters())[:PARAMETERS])}
+        drawn = LossGraph(lazy_graph.dot(loss=loss, **named), frozenset(named))
         if drawn.found and drawn.drops():
             self.passed("dropout")
             if drawn.uses() == 1:  # a mean over several draws is meant
@@ -51,7 +51,7 @@ class Modes:
     def _caller(self) -> tuple[str, int]:
         """Return the line that has the loss computed: not one of the loss function itself, which training calls too."""
         outside = [one for one in users() if one.f_code not in self._differentiated]
-        return (outside[0].f_code.co_filename, outside[0].f_lineno) if outside else sites.calling()
+        return (outside[0].f_code.co_filename, outside[0].f_lineno) if outside else call_site.calling()
 
     def _is_worth_it(self) -> bool:
         steps = self._looked.setdefault(way(), set())
@@ -67,7 +67,7 @@ class Modes:
         steps = self._steps.setdefault(kind, set())
         steps.add(recorder.step)
         if len(steps) >= SURE and len(steps) * SELDOM <= recorder.step:
-            recorder.fact(TrainingMode(kind=kind), loop() or sites.calling())
+            recorder.fact(TrainingMode(kind=kind), loop() or call_site.calling())
 
     def finish(self) -> None:
         """Tell of a pass with dropout after the last gradient call: a test."""
@@ -81,7 +81,7 @@ def users() -> list[FrameType]:
     found, frame = [], bound.frame(1)
     while frame.f_back is not None:
         frame = frame.f_back
-        if sites.is_users(frame.f_code.co_filename):
+        if call_site.is_users(frame.f_code.co_filename):
             found.append(frame)
     return found
 

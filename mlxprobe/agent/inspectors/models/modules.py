@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.graph.lossgraph import LossGraph
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.graph.dataflow import LossGraph
 from mlxprobe.agent.inspectors.models.writes import Writes
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS
-from mlxprobe.agent.introspection import own, sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site, isolated_import
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.models import DroppedOut, EvaluationMode, LastBatch, ParameterOverwritten
 
@@ -55,12 +55,12 @@ class Modules(Inspector):
 
     def _made(self, event: CallEvent) -> None:
         layer = event["self"]
-        if typed.is_a(layer.momentum, (int, float)) and layer.momentum > MOSTLY_NEW:
-            self._hasty.append((bound.ref(layer), sites.making(type(layer))))
+        if static.is_a(layer.momentum, (int, float)) and layer.momentum > MOSTLY_NEW:
+            self._hasty.append((bound.ref(layer), call_site.making(type(layer))))
 
     def _sets_mode(self, event: CallEvent) -> None:
         if event["mode"] is not None and not event["mode"]:
-            self._set = [*self._set[1 - KEPT :], (bound.ref(event["self"]), sites.calling())]
+            self._set = [*self._set[1 - KEPT :], (bound.ref(event["self"]), call_site.calling())]
             if not event.state & OURS and self._asked < ASKED:
                 self._asked += 1
                 self.inspection.ask(self._is_idle)
@@ -75,7 +75,7 @@ class Modules(Inspector):
         """See whether the parameters are evaluated."""
         model = self._model()
         lazy = model is None or self.inspection.recorder.lazy_steps > 0
-        self._clean = not lazy and not self.inspection.pending(graph.leaves(model.trainable_parameters())[:MANY])
+        self._clean = not lazy and not self.inspection.pending(lazy_graph.leaves(model.trainable_parameters())[:MANY])
         if self._written == 1 and model is not None:
             self._writes.follow(model)
 
@@ -95,7 +95,7 @@ class Modules(Inspector):
 
     def traced(self, model: Any, gradients: Any) -> None:
         """A compiled step runs in the mode that it was traced in, whatever the model's is by then."""
-        if typed.is_module(model):
+        if static.is_module(model):
             self._traced[id(model)] = idle(model), self._site
             self._tell_dropped(model, self._site)
 
@@ -114,7 +114,7 @@ class Modules(Inspector):
             self._modes[kind] = self._modes.get(kind, 0) + 1
             self.inspection.wanted = self.inspection.wanted or self._modes[kind] < SURE
             if self._modes[kind] == SURE:
-                place, seen = sites.blamed(self._since(set(modules.values())), site)
+                place, seen = call_site.blamed(self._since(set(modules.values())), site)
                 paths = tuple(modules)[:5]
                 self.inspection.recorder.fact(EvaluationMode(kind=kind, paths=paths, seen=seen), place)
 
@@ -127,11 +127,11 @@ class Modules(Inspector):
         kept = {path: keeps(one) for path, one in model.named_modules() if type(one).__name__ in DROPOUT}
         paths = [path for path, share in kept.items() if 0 < share <= LITTLE]
         if paths:
-            with own.importable():
-                from mlxprobe.agent.introspection import authored
+            with isolated_import.importable():
+                from mlxprobe.agent.introspection import blame
             above, _, attribute = paths[0].rpartition(".")
             parent = dict(model.named_modules()).get(above, model)
-            place, seen = sites.blamed(authored.assignment(parent, attribute, site[0]), site)
+            place, seen = call_site.blamed(blame.assignment(parent, attribute, site[0]), site)
             least = min(kept[path] for path in paths)
             self.inspection.recorder.fact(DroppedOut(paths=tuple(paths[:5]), kept=least, seen=seen), place)
 
@@ -147,25 +147,27 @@ class Modules(Inspector):
         """Return the line that last called for evaluation mode of what holds any of these modules."""
         known = [(made(), site) for made, site in reversed(self._set)]
         holds = (site for one, site in known if one is not None and modules & set(map(id, one.modules())))
-        return next(holds, sites.NOWHERE)
+        return next(holds, call_site.NOWHERE)
 
     def _tell_overwritten(self, call: Call) -> None:
         """Look behind parameters that were evaluated before the call: nothing but MLX's own copy is there to be."""
         if not self._clean or self.inspection.recorder.lazy_steps:
             return
-        arrays = {f"a{k}": one for k, one in enumerate(graph.leaves(call.model.trainable_parameters())[:MANY])}
-        drawn = LossGraph(graph.dot(**arrays))
-        paths = [path for path, _ in graph.named_leaves(call.model.trainable_parameters())[:MANY]]
+        arrays = {f"a{k}": one for k, one in enumerate(lazy_graph.leaves(call.model.trainable_parameters())[:MANY])}
+        drawn = LossGraph(lazy_graph.dot(**arrays))
+        paths = [path for path, _ in lazy_graph.named_leaves(call.model.trainable_parameters())[:MANY]]
         written = [path for path, name in zip(paths, arrays, strict=True) if drawn.operation(name)]
-        written = [path for path in written if not path.endswith(graph.STATISTICS)]  # a layer's own, if unfrozen
+        written = [path for path in written if not path.endswith(lazy_graph.STATISTICS)]  # a layer's own, if unfrozen
         if not written:
             return
         self._written += 1
         if self._written == 1:
             self.inspection.wanted = True
         elif self._written == SURE - 1:
-            cause = next((self._writes.sites[path] for path in written if path in self._writes.sites), sites.NOWHERE)
-            site, seen = sites.blamed(cause, call.site)
+            cause = next(
+                (self._writes.sites[path] for path in written if path in self._writes.sites), call_site.NOWHERE
+            )
+            site, seen = call_site.blamed(cause, call.site)
             self.inspection.recorder.fact(ParameterOverwritten(paths=tuple(written[:5]), seen=seen), site)
 
 
@@ -175,10 +177,10 @@ def idle(model: Any) -> Idle:
 
     found: Idle = {}
     for path, module in model.named_modules():
-        if typed.is_a(module, (nn.Dropout, nn.Dropout2d, nn.Dropout3d)):
+        if static.is_a(module, (nn.Dropout, nn.Dropout2d, nn.Dropout3d)):
             if not module.training and keeps(module) < 1:
                 found.setdefault("dropout", {})[path] = id(module)
-        elif typed.is_a(module, nn.BatchNorm) and not module.training and module.trainable_parameters():
+        elif static.is_a(module, nn.BatchNorm) and not module.training and module.trainable_parameters():
             found.setdefault("batch normalisation", {})[path] = id(module)
     return found
 

@@ -11,13 +11,13 @@ from mlxprobe.agent.inspectors.models.readings import Readings
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import GRADIENT, OURS, REPLAY, SAMPLED, TRACE
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.patching.arguments import like
-from mlxprobe.agent.patching.loans import Loans
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.signatures import like
+from mlxprobe.agent.patching.temporary_patches import Loans
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.losses import EvaluationNotFinite
 from mlxprobe.protocol.facts.models import StatisticsUpdatedFrozen, TrainingMode, UnevaluatedPass
@@ -110,7 +110,7 @@ class Passes(Inspector):
     def _is_other(self, args: Any) -> bool:
         """Tell whether a model is called with other rows than before: samples of one output are wanted together."""
         same = bool(args) and args[0] is self._called_with()
-        if not same and args and typed.is_array(args[0]):
+        if not same and args and static.is_array(args[0]):
             self._called_with = bound.ref(args[0])
         return not same
 
@@ -124,7 +124,7 @@ class Passes(Inspector):
         """Begin a pass of calls that nothing has evaluated, and that hears of no loss."""
         self._rest()
         self._row, self._evaluations, self._opened = MANY, self._forwards_at, True
-        self._site = loop() or sites.calling()
+        self._site = loop() or call_site.calling()
         self.inspection.wanted = True
 
     def finish(self) -> None:
@@ -153,7 +153,7 @@ class Passes(Inspector):
             self._rest()
         self._row += not self._opened
         if self._row in (1, MANY) and not self._opened:
-            self._site = loop() or sites.calling()
+            self._site = loop() or call_site.calling()
         self.inspection.wanted = self.inspection.wanted or self._row >= MANY
         model = self._model()
         if model is not None:
@@ -169,7 +169,7 @@ class Passes(Inspector):
         """See whether a layer whose weights are frozen goes on with its statistics."""
         layer = event["self"]
         if layer.training and is_frozen(layer):
-            site, seen_at = sites.blamed(self.inspection.recorder.freeze_site, sites.calling())
+            site, seen_at = call_site.blamed(self.inspection.recorder.freeze_site, call_site.calling())
             self.inspection.recorder.fact(StatisticsUpdatedFrozen(seen=seen_at), site)
 
     def _is_of_a_model(self, layer: Any) -> bool:

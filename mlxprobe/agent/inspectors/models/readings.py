@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.recording.facts import deaf
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.recording.fact_sender import deaf
 from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.losses import EvaluationNotFinite
@@ -24,7 +24,7 @@ class Readings:
         self._computed = False  # whether one of MLX's losses was, in this pass
         self._finite = False  # whether any scalar that was read in it is
         self._passes = self._bad = self._last_bad = 0
-        self._site = sites.NOWHERE
+        self._site = call_site.NOWHERE
         self._told = "", False  # what was read, and whether it is a loss
 
     def passes(self) -> None:
@@ -56,7 +56,7 @@ class Readings:
         if is_loss or math.isnan(known):
             self._bad += self._last_bad != self._passes
             self._last_bad = self._passes
-            self._site = sites.calling()
+            self._site = call_site.calling()
             self._told = str(known), is_loss or (self._computed and not self._finite)
             self.tell()
 

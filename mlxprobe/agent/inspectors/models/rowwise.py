@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.losses.losses import unique
 from mlxprobe.agent.inspectors.models.heard import Made, put_back
 from mlxprobe.agent.introspection.trees import is_array
-from mlxprobe.agent.looks.anew import Refused, again, outputs
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.replay.call import Refused, again, outputs
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.models import RowByRow
 
@@ -82,7 +82,7 @@ class Rowwise(Inspector):
             restart()
         pairs = [(joined([one[k] for one in each]), whole) for k, whole in enumerate(together)]
         return bool(pairs) and all(
-            one.shape == whole.shape and graph.largest(one - whole) <= NEAR * graph.largest(whole)
+            one.shape == whole.shape and lazy_graph.largest(one - whole) <= NEAR * lazy_graph.largest(whole)
             for one, whole in pairs
         )
 

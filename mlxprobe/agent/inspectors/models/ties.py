@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.introspection import own, sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.introspection import call_site, isolated_import
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.models import TieParted
 
@@ -33,7 +33,7 @@ class Tie:
 
     def now(self) -> list[Any]:
         """Return the two as they are."""
-        named = dict(graph.named_leaves(self.model().trainable_parameters())) if self.model() is not None else {}
+        named = dict(lazy_graph.named_leaves(self.model().trainable_parameters())) if self.model() is not None else {}
         return [named[path] for path in self.paths if path in named]
 
 
@@ -49,7 +49,7 @@ class Ties(Inspector):
 
     def training(self, model: Any, optimizer: Any) -> None:
         updates = self.inspection.recorder.updates
-        if typed.is_module(model) and id(model) not in self._met and len(self._met) < MOST:
+        if static.is_module(model) and id(model) not in self._met and len(self._met) < MOST:
             self._met.add(id(model))
             self._ties += [Tie(model, *found) for found in tying(model, self.inspection.recorder.gradient_site[0])]
         for tie in self._ties:
@@ -80,7 +80,7 @@ class Ties(Inspector):
         """Tell whether two arrays are equal; None where that cannot be known, or both are constant."""
         if len(arrays) < 2 or self.inspection.pending(arrays, copies=False):
             return None
-        one, other = graph.numbers_each([graph.sample(array) for array in arrays])
+        one, other = lazy_graph.numbers_each([lazy_graph.sample(array) for array in arrays])
         return one == other if len(set(one)) > 1 else None
 
 
@@ -90,21 +90,21 @@ def tying(model: Any, file: str) -> Iterator[tuple[tuple[str, str], Site]]:
     It stands in the file of a class of the model's, or in the one that trains.
     """
     kinds = {type(part).__module__ for part in model.modules()}
-    files = {sites.file_of(kind) for kind in kinds} | {file}
-    files = {name for name in files if name and sites.is_users(name) and any(map(TIES, linecache.getlines(name)))}
+    files = {call_site.file_of(kind) for kind in kinds} | {file}
+    files = {name for name in files if name and call_site.is_users(name) and any(map(TIES, linecache.getlines(name)))}
     if not files:
         return
     import ast
 
-    with own.importable():
-        from mlxprobe.agent.introspection.rounds import module
+    with isolated_import.importable():
+        from mlxprobe.agent.introspection.loops import module
     lines = [
         (ast.unparse(node.targets[0]), ast.unparse(node.value), (name, node.lineno))
         for name in sorted(files)
         for node in ast.walk(module(name) or ast.Module([], []))
         if isinstance(node, ast.Assign) and all(isinstance(one, ast.Attribute) for one in (*node.targets, node.value))
     ]
-    named = [(path, one) for path, one in graph.named_leaves(model.trainable_parameters()) if one.ndim > 1]
+    named = [(path, one) for path, one in lazy_graph.named_leaves(model.trainable_parameters()) if one.ndim > 1]
     for target, value, site in lines if len(named) > 1 else ():
         ends = [
             [(path, one) for path, one in named if f".{text}".endswith(f".{end(path)}")] for text in (target, value)
@@ -121,5 +121,5 @@ def end(path: str) -> str:
 def owner(model: Any, path: str) -> Any:
     """Return the module that has a parameter."""
     for name in path.split(".")[:-1]:
-        model = model[int(name)] if typed.is_a(model, list) else model[name]
+        model = model[int(name)] if static.is_a(model, list) else model[name]
     return model

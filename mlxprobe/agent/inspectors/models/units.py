@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.introspection import own, sites
-from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.patching.arguments import like
-from mlxprobe.agent.patching.loans import Loans
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.introspection import call_site, isolated_import
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.signatures import like
+from mlxprobe.agent.patching.temporary_patches import Loans
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.overhead_budget import is_landmark
 from mlxprobe.protocol.facts.models import OneLayer, UnitsAlike
 
 MOST, LARGE = 4, 1 << 20  # matrices, and their elements
@@ -60,13 +60,13 @@ class Units(Inspector):
             return
         self._searched.add(id(model))
         for path, entries in one_layer(model)[:MOST]:
-            place, seen = sites.blamed(set_at(model, path, site[0]), site)
+            place, seen = call_site.blamed(set_at(model, path, site[0]), site)
             told = OneLayer(path=path, places=len(entries), kind=type(entries[0]).__name__, seen=seen)
             self.inspection.recorder.fact(told, place)
             self._shared.add(entries[0], place, told)
 
     def training(self, model: Any, optimizer: Any) -> None:
-        if typed.is_module(model):
+        if static.is_module(model):
             self._compare(model, self.inspection.recorder.gradient_site)
 
     def _compare(self, model: Any, site: tuple[str, int]) -> None:
@@ -76,7 +76,7 @@ class Units(Inspector):
         self._met[id(model)] = step
         named = [
             (f"{id(model)} {path}", one)
-            for path, one in graph.named_leaves(model.trainable_parameters())
+            for path, one in lazy_graph.named_leaves(model.trainable_parameters())
             if one.ndim > 1 and one.shape[0] >= FEWEST and one.size <= LARGE
         ][:MOST]
         if not named or self.inspection.pending([one for _, one in named], copies=False):
@@ -88,7 +88,7 @@ class Units(Inspector):
         if alike and not self._told:
             self._told = True
             shape = next(tuple(one.shape) for path, one in named if path in alike)
-            made, seen = sites.blamed(self.inspection.recorder.set_site, site)
+            made, seen = call_site.blamed(self.inspection.recorder.set_site, site)
             path, looks = alike[0].partition(" ")[2], self._alike[alike[0]]
             self.inspection.recorder.fact(UnitsAlike(path=path, units=shape[0], looks=looks, seen=seen), made)
 
@@ -97,8 +97,8 @@ class Units(Inspector):
         import mlx.core as mx
 
         row = one[0].reshape(-1).astype(mx.float32)
-        spread = graph.number(mx.max(mx.abs(one - one[:1])))
-        values = graph.numbers(graph.sample(row))
+        spread = lazy_graph.number(mx.max(mx.abs(one - one[:1])))
+        values = lazy_graph.numbers(lazy_graph.sample(row))
         first = self._first.setdefault(path, values)
         moved = max((abs(now - then) for now, then in zip(values, first, strict=False)), default=0.0)
         if moved > 0:
@@ -109,11 +109,11 @@ class Shared:
     """Layers that stand at several places, each followed through one gradient call: whether its inputs are one."""
 
     def __init__(self) -> None:
-        self._layers: list[tuple[Any, sites.Site, OneLayer]] = []
+        self._layers: list[tuple[Any, call_site.Site, OneLayer]] = []
         self._loans = Loans()  # what their classes are called by
         self._given: list[tuple[Any, Any]] = []  # layers, with what each was called with
 
-    def add(self, layer: Any, place: sites.Site, told: OneLayer) -> None:
+    def add(self, layer: Any, place: call_site.Site, told: OneLayer) -> None:
         """Follow one through the next call."""
         self._layers.append((layer, place, told))
 
@@ -131,7 +131,7 @@ class Shared:
 
         return __call__
 
-    def leave(self) -> list[tuple[sites.Site, OneLayer]]:
+    def leave(self) -> list[tuple[call_site.Site, OneLayer]]:
         """Give their classes back; tell of those that were called with one input more than once, and how often."""
         followed = bool(self._loans.names)
         self._loans.give_back()
@@ -154,20 +154,20 @@ def one_layer(model: Any) -> list[tuple[str, list[Any]]]:
         (f"{path}.{key}".lstrip("."), held)
         for path, module in model.named_modules()
         for key, held in module.items()
-        if typed.is_a(held, list) and len(held) > 1 and all(one is held[0] for one in held)
-        if typed.is_module(held[0]) and graph.leaves(held[0].trainable_parameters())
+        if static.is_a(held, list) and len(held) > 1 and all(one is held[0] for one in held)
+        if static.is_module(held[0]) and lazy_graph.leaves(held[0].trainable_parameters())
     ]
 
 
 def set_at(model: Any, path: str, file: str) -> tuple[str, int]:
     """Return the line that sets what a path leads to, or the first container around it that no class of MLX's holds."""
-    with own.importable():
-        from mlxprobe.agent.introspection import authored
+    with isolated_import.importable():
+        from mlxprobe.agent.introspection import blame
     named = dict(model.named_modules())
     while path:
         above, _, attribute = path.rpartition(".")
         parent = named.get(above)
         if parent is not None and not type(parent).__module__.startswith("mlx."):
-            return authored.assignment(parent, attribute, file)
+            return blame.assignment(parent, attribute, file)
         path = above
-    return sites.NOWHERE
+    return call_site.NOWHERE

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.patching.arguments import like
-from mlxprobe.agent.patching.loans import Loans
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.signatures import like
+from mlxprobe.agent.patching.temporary_patches import Loans
 
 IN_PLACE = ("__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__")
 MANY = 64  # writes that are asked about
@@ -53,7 +53,7 @@ class Writes:
 
     def _attribute(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def write(module: Any, key: str, value: Any) -> Any:
-            before = module.get(key) if typed.is_array(value) else None
+            before = module.get(key) if static.is_array(value) else None
             if before is not None and before is not value:
                 self._note(lambda one: one is before)
             return original(module, key, value)
@@ -64,6 +64,6 @@ class Writes:
         if self._model is None or not self._left:
             return
         self._left -= 1
-        for path, one in graph.named_leaves(self._model.trainable_parameters()):
+        for path, one in lazy_graph.named_leaves(self._model.trainable_parameters()):
             if wanted(one):
-                self.sites.setdefault(path, sites.calling())
+                self.sites.setdefault(path, call_site.calling())

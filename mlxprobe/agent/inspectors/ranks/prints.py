@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
-from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.overhead_budget import is_landmark
 from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.protocol.facts.ranks import ParametersHashed, ReducedInVain
 
@@ -35,7 +35,7 @@ class Prints(Inspector):
         self._take(call.parameters, call.site)
 
     def training(self, model: Any, optimizer: Any) -> None:
-        if typed.is_module(model):
+        if static.is_module(model):
             self._has_model = True
             self._take(model.trainable_parameters(), self.inspection.recorder.gradient_site)
 
@@ -43,12 +43,12 @@ class Prints(Inspector):
         """Remember the first of a step: small ones as they are, of larger ones that have values a few elements."""
         if not self._among_others or self._arrays or parameters is None:
             return
-        named = [(path, one) for path, one in graph.named_leaves(parameters) if one.size]
+        named = [(path, one) for path, one in lazy_graph.named_leaves(parameters) if one.size]
         chosen = sorted(named, key=lambda pair: (pair[1].ndim < 2, int(pair[1].size), pair[0]))[:MANY]
         # a seed is not seen in what starts at 0 or 1, as vectors do
         if self.inspection.count("prints", [one for _, one in chosen]) == 0:
-            self._arrays = {path: graph.sample(one) for path, one in chosen}
-            graph.evaluate(list(self._arrays.values()))
+            self._arrays = {path: lazy_graph.sample(one) for path, one in chosen}
+            lazy_graph.evaluate(list(self._arrays.values()))
         else:
             self._arrays = {path: one for path, one in chosen if one.nbytes <= HELD_BYTES / MANY}
         self._elements, self._site = sum(int(one.size) for _, one in named), site
@@ -72,7 +72,7 @@ class Prints(Inspector):
         import struct  # for a look alone, as zlib
         import zlib
 
-        values = [value for one in arrays.values() for value in graph.numbers(graph.sample(one))]
+        values = [value for one in arrays.values() for value in lazy_graph.numbers(lazy_graph.sample(one))]
         told = values[:: -(-len(values) // TOLD)]
         self.inspection.recorder.revise(
             ParametersHashed(

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.graph.digests import digest
 from mlxprobe.agent.inspectors.losses.losses import unique
 from mlxprobe.agent.inspectors.losses.shares import SCALE
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
-from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.trees import weak
-from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.overhead_budget import is_landmark
 from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.protocol.facts.ranks import GradientsRead, StatisticsRead
 
@@ -41,14 +41,14 @@ class Reduced(Inspector):
         self._sharded = False
         self._kind = ""
         self._rows = 0
-        self._site = sites.NOWHERE
+        self._site = call_site.NOWHERE
         self._model: Callable[[], Any] = lambda: None
 
     def called(self, call: Call) -> None:
         if not self._among_others or self._given or len(self._calls) > CALLS:
             return
         self._model = weak(call.model)
-        named = {path: one for path, one in graph.named_leaves(call.gradients) if one.size}
+        named = {path: one for path, one in lazy_graph.named_leaves(call.gradients) if one.size}
         if not self._calls:
             small = [(one.ndim < 2, int(one.size), path) for path, one in named.items()]
             chosen = [path for *_, path in sorted(small) if named[path].nbytes <= HELD_BYTES / MANY][:MANY]
@@ -62,10 +62,10 @@ class Reduced(Inspector):
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         if not self._calls or self._given:
             return
-        named = dict(graph.named_leaves(gradients))
+        named = dict(lazy_graph.named_leaves(gradients))
         self._given = {path: named[path] for path in self._calls[0] if path in named}
         self._kind = type(optimizer).__name__
-        modules = model.modules() if typed.is_module(model) else ()
+        modules = model.modules() if static.is_module(model) else ()
         self._sharded = any(type(one).__module__ == SHARDED for one in modules)
 
     def look(self, step: int) -> None:
@@ -81,11 +81,11 @@ class Reduced(Inspector):
         arrays = [*(one[path] for one in every for path in paths), *self._batch]
         if self.inspection.count("reduced", arrays) != 0:
             return
-        values = graph.numbers_each([graph.sample(one) for one in arrays[: len(every) * len(paths)]])
+        values = lazy_graph.numbers_each([lazy_graph.sample(one) for one in arrays[: len(every) * len(paths)]])
         share = TOLD // len(paths)
         some = [one[:: -(-len(one) // share)] for one in values]
         known = self.inspection.looked.get(SCALE, [])
-        scale, site = known[0] if len(known) == 1 and len(self._calls) == 1 else (0.0, sites.NOWHERE)
+        scale, site = known[0] if len(known) == 1 and len(self._calls) == 1 else (0.0, call_site.NOWHERE)
         self.inspection.recorder.revise(
             GradientsRead(
                 at=step,
@@ -106,10 +106,10 @@ class Reduced(Inspector):
     def finish(self) -> None:
         """Tell what batch normalisation has counted, where a model comes to its end with it."""
         model = self._model()
-        for path, one in model.named_modules() if typed.is_module(model) else ():
-            held = [one[name] for name in graph.STATISTICS if name in one]
-            if len(held) == len(graph.STATISTICS) and self.inspection.count("statistics", held) == 0:
-                mean, variance = graph.numbers_each([graph.sample(each) for each in held])
+        for path, one in model.named_modules() if static.is_module(model) else ():
+            held = [one[name] for name in lazy_graph.STATISTICS if name in one]
+            if len(held) == len(lazy_graph.STATISTICS) and self.inspection.count("statistics", held) == 0:
+                mean, variance = lazy_graph.numbers_each([lazy_graph.sample(each) for each in held])
                 step = -(-len(mean) // TOLD)
                 told = StatisticsRead(
                     path=path,

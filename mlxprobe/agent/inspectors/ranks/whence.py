@@ -5,10 +5,10 @@ from __future__ import annotations
 from mlxprobe.agent.inspectors.losses.losses import unique
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
-from mlxprobe.agent.introspection import own, sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site, isolated_import
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.protocol.facts.ranks import BatchMade, ModelMade, Rounds
 
@@ -28,19 +28,19 @@ class Whence(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._among_others = declared()[0] >= 0
-        self._seed: tuple[str, sites.Site] = "", sites.NOWHERE  # the last one
-        self._made: dict[int, tuple[sites.Site, str, sites.Site]] = {}  # modules, where, and after which seed
-        self._told: set[sites.Site] = set()
+        self._seed: tuple[str, call_site.Site] = "", call_site.NOWHERE  # the last one
+        self._made: dict[int, tuple[call_site.Site, str, call_site.Site]] = {}  # modules, where, and after which seed
+        self._told: set[call_site.Site] = set()
         if self._among_others:
             inspection.intercepts.add(self, OBSERVED)
 
     def _seeds(self, event: CallEvent) -> None:
         if not self.inspection.recorder.gradients:
-            self._seed = str(event["seed"]), sites.calling()
+            self._seed = str(event["seed"]), call_site.calling()
 
     def _makes(self, event: CallEvent) -> None:
         if not self.inspection.recorder.gradients and len(self._made) < MODULES:
-            self._made[id(event["self"])] = sites.calling(), *self._seed
+            self._made[id(event["self"])] = call_site.calling(), *self._seed
 
     def called(self, call: Call) -> None:
         if not self._among_others or call.site in self._told or len(self._told) >= SITES:
@@ -49,14 +49,14 @@ class Whence(Inspector):
         recorder, made = self.inspection.recorder, self._made.get(id(call.model))
         if made is not None:
             site, seed, seeded = made
-            recorder.revise(ModelMade(seed=seed, seeded=sites.brief(seeded)), site)
+            recorder.revise(ModelMade(seed=seed, seeded=call_site.brief(seeded)), site)
         batch = [name for name, one in unique(call.data) if one.ndim > 1]
-        with own.importable():
+        with isolated_import.importable():
             from mlxprobe.agent.introspection import exits
-            from mlxprobe.agent.looks import built
+            from mlxprobe.agent.recording import value_provenance
 
-            way = exits.around(sites.way()[0])
-            place = built.datum(call, batch[0]) if batch else sites.NOWHERE
+            way = exits.around(call_site.way()[0])
+            place = value_provenance.datum(call, batch[0]) if batch else call_site.NOWHERE
         recorder.revise(Rounds(left=tuple(way[0]), skipped=tuple(way[1]), made=tuple(way[2])), call.site)
         if place[1]:
             recorder.revise(BatchMade(), place)

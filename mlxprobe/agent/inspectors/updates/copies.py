@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.updates.parameters import MANY, NEVER_AGAIN, affordable
-from mlxprobe.agent.introspection import own
+from mlxprobe.agent.introspection import isolated_import
 from mlxprobe.agent.introspection.trees import is_vector
-from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.overhead_budget import is_landmark
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.updates import (
     CopyUnmoved,
@@ -65,18 +65,18 @@ class Copies(Inspector):
         if key in self._first:
             self._last[key] = self._read(model.parameters(), key) or self._last.get(key, [])
         elif key not in self._paths and len(self._paths) < MOST:
-            named = sorted(graph.named_leaves(call.parameters), key=lambda pair: int(pair[1].size))
+            named = sorted(lazy_graph.named_leaves(call.parameters), key=lambda pair: int(pair[1].size))
             small = affordable([(path, one) for path, one in named if one.size and not is_vector(one)][:MANY])
             known = {path.partition(".")[2]: one for path, one in small}  # without the argument's name
             self._paths[key], self._held = list(known), (bound.ref(model), known)
 
     def _read(self, parameters: Any, key: int) -> list[float]:
         """Return some elements of those that a model is known by, where they are evaluated and not all alike."""
-        named = dict(graph.named_leaves(parameters))
+        named = dict(lazy_graph.named_leaves(parameters))
         chosen = [named[path] for path in self._paths[key] if path in named]
         if not chosen or self.inspection.pending(chosen, copies=False):
             return []
-        values = graph.numbers_each([graph.sample(one) for one in chosen])
+        values = lazy_graph.numbers_each([lazy_graph.sample(one) for one in chosen])
         return [value for one in values for value in one] if any(len(set(one)) > VARIED for one in values) else []
 
     def forget(self) -> None:
@@ -93,7 +93,7 @@ class Copies(Inspector):
         for key, known in self.inspection.recorder.beside.items():
             other = known()
             alike = [one for one, (model, _) in self._first.items() if type(model()) is type(other)]
-            if other is not None and alike and graph.leaves(other.trainable_parameters()):
+            if other is not None and alike and lazy_graph.leaves(other.trainable_parameters()):
                 read = [self._read(other.parameters(), one) for one in alike]
                 same = any(now == self._first[one][1] for now, one in zip(read, alike, strict=True))
                 self._unmoved[key] = self._unmoved.get(key, 0) + 1 if same else NEVER_AGAIN
@@ -139,9 +139,9 @@ class Copies(Inspector):
 
     @staticmethod
     def _name(model: Any) -> str:
-        with own.importable():
-            from mlxprobe.agent.looks import within
-        return within.name_of(model)
+        with isolated_import.importable():
+            from mlxprobe.agent.recording import source_arrays
+        return source_arrays.name_of(model)
 
     def _tell_of_same(self, key: int) -> None:
         """Tell of another that has kept its numbers: each time that it was given some, or since it was made."""

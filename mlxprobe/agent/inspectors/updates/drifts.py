@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.models import FrozenStatisticsMoved
 
@@ -51,7 +51,7 @@ class Drifts(Inspector):
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
         self._model: Callable[[], Any] = lambda: None
-        self._site = sites.NOWHERE
+        self._site = call_site.NOWHERE
         self._first: dict[int, First | None] = {}  # by layer; None for one that is trained again, or changed
         self._frozen: dict[int, list[Any]] = {}  # by layer, the arrays that it was frozen with
         self._told = False
@@ -67,7 +67,7 @@ class Drifts(Inspector):
             self._model, self._site = bound.ref(call.model), call.site
 
     def training(self, model: Any, optimizer: Any) -> None:
-        if typed.is_module(model):
+        if static.is_module(model):
             self._model, self._site = bound.ref(model), self.inspection.recorder.gradient_site
 
     def look(self, step: int) -> None:
@@ -86,8 +86,8 @@ class Drifts(Inspector):
         for path, one in frozen:
             now, then = arrays_of(one), self._frozen.pop(id(one), [])
             if not self.inspection.pending([*now, *then]):
-                self._first.setdefault(id(one), First(graph.numbers_each(then or now)))
-                self._follow(path, one, graph.numbers_each(now))
+                self._first.setdefault(id(one), First(lazy_graph.numbers_each(then or now)))
+                self._follow(path, one, lazy_graph.numbers_each(now))
 
     def finish(self) -> None:
         self.look(self.inspection.recorder.step)
@@ -103,7 +103,7 @@ class Drifts(Inspector):
         first.far += moved > FAR
         if first.far >= SURE and not self._told:
             self._told = True
-            site, seen = sites.blamed(self.inspection.recorder.freeze_site, self._site)
+            site, seen = call_site.blamed(self.inspection.recorder.freeze_site, self._site)
             self.inspection.recorder.fact(FrozenStatisticsMoved(path=path, moved=moved, seen=seen), site)
 
 
@@ -116,4 +116,4 @@ def normalises(module: Any) -> bool:
     """Tell whether a module is batch normalisation that has weights and keeps statistics."""
     from mlx import nn
 
-    return typed.is_a(module, nn.BatchNorm) and "weight" in module and "running_mean" in module
+    return static.is_a(module, nn.BatchNorm) and "weight" in module and "running_mean" in module

@@ -7,12 +7,12 @@ from functools import partial
 from types import CodeType
 from typing import Any
 
-from mlxprobe.agent.introspection.dropping import Lost, dies, losing, numbers
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching.arguments import like
-from mlxprobe.agent.patching.loans import Loans
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection.discarded_results import Lost, dies, losing, numbers
+from mlxprobe.agent.patching.signatures import like
+from mlxprobe.agent.patching.temporary_patches import Loans
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.work import ResultDropped
 
 FUNCTIONS = ("clip", "where", "maximum", "minimum", "add", "subtract", "multiply", "divide", "put_along_axis", "sort")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.updates import WeightsDecayed
 
 MOST = 4  # matrices
@@ -31,7 +31,7 @@ class Norms(Inspector):
     def called(self, call: Call) -> None:
         if self._looks >= LOOKS or call.parameters is None:
             return
-        named = [(path, one) for path, one in graph.named_leaves(call.parameters) if one.ndim > 1]
+        named = [(path, one) for path, one in lazy_graph.named_leaves(call.parameters) if one.ndim > 1]
         largest = sorted(named, key=lambda pair: -int(pair[1].size))[:MOST]
         if largest and not self.inspection.pending([one for _, one in largest], copies=False):
             self._compare(call, {path: size(one) for path, one in largest})
@@ -51,5 +51,5 @@ class Norms(Inspector):
 
 def size(array: Any) -> float:
     """Return the root mean square of some elements."""
-    values = graph.numbers(graph.sample(array))
+    values = lazy_graph.numbers(lazy_graph.sample(array))
     return math.sqrt(sum(one * one for one in values) / len(values)) if values else 0.0

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES, HELD_SHARE
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
-from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.trees import is_vector
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.updates import GradientsUnused, ParametersUnchanged
 
@@ -40,15 +40,15 @@ class Held:
         self.values: dict[str, list[float]] = {}
         self.model = bound.ref(call.model) if call.model is not None else None
         self.given = [bound.ref(one) for one in arrays.values()]
-        pairs = zip(graph.named_leaves(call.parameters), graph.leaves(call.gradients), strict=False)
+        pairs = zip(lazy_graph.named_leaves(call.parameters), lazy_graph.leaves(call.gradients), strict=False)
         self.gradients = [gradient for (path, _), gradient in pairs if path in arrays]
         self.site = call.site
         self.trained = call.model is not None
-        self.results = (None, []) if self.trained else (call.loss, graph.leaves(call.gradients)[:MANY])
+        self.results = (None, []) if self.trained else (call.loss, lazy_graph.leaves(call.gradients)[:MANY])
 
     def read(self) -> None:
         """Keep the values, and no array."""
-        some = graph.numbers_each([graph.sample(array) for array in self.arrays.values()])
+        some = lazy_graph.numbers_each([lazy_graph.sample(array) for array in self.arrays.values()])
         self.values, self.arrays = dict(zip(self.arrays, some, strict=True)), {}
 
 
@@ -65,7 +65,7 @@ class Parameters(Inspector):
         self._before: dict[Any, dict[str, list[float]]] = {}
         self._unchanged: dict[Any, int] = {}  # looks that found the same, of what has never changed
         self._updates: dict[Any, int] = {}
-        self._told: dict[Any, tuple[sites.Site, Any]] = {}  # of what was said to be unchanged: where, and its model
+        self._told: dict[Any, tuple[call_site.Site, Any]] = {}  # of what was said to be unchanged: where, and its model
         self._idle = 0  # looks that found the same where no optimizer had updated anything
         self._waiting: list[tuple[int, float]] = []  # gradient calls, and operations pending of each parameter
         self._site = ("", 0)
@@ -79,7 +79,7 @@ class Parameters(Inspector):
     def called(self, call: Call) -> None:
         if call.parameters is None:  # of a compiled function that knows no model
             return
-        named = sorted(graph.named_leaves(call.parameters), key=lambda pair: int(pair[1].size))
+        named = sorted(lazy_graph.named_leaves(call.parameters), key=lambda pair: int(pair[1].size))
         some = [pair for pair in named if not is_vector(pair[1])] or named
         small = affordable([(path, one) for path, one in some if one.size][:MANY])
         self._site = call.site
@@ -93,7 +93,7 @@ class Parameters(Inspector):
             self._held.append(held)
 
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
-        given = {id(one) for one in graph.leaves(model)}
+        given = {id(one) for one in lazy_graph.leaves(model)}
         for held in self._held:
             held.trained |= any(id(known()) in given for known in held.given)
 
@@ -145,11 +145,11 @@ class Parameters(Inspector):
         """Tell whether a model is another by now than it was at all looks: a snapshot that is taken once an epoch."""
         _, reference = self._told[key]
         model = reference() if reference is not None else None
-        named = dict(graph.named_leaves(model.parameters())) if model is not None else {}
+        named = dict(lazy_graph.named_leaves(model.parameters())) if model is not None else {}
         now = {path: named[name] for path in self._before[key] if (name := path.partition(".")[2]) in named}
-        if not now or graph.pending(list(now.values())):
+        if not now or lazy_graph.pending(list(now.values())):
             return False
-        some = graph.numbers_each([graph.sample(one) for one in now.values()])
+        some = lazy_graph.numbers_each([lazy_graph.sample(one) for one in now.values()])
         return any(values != self._before[key][path] for path, values in zip(now, some, strict=True))
 
     def _is_at_rest(self, held: Held) -> bool:
@@ -157,7 +157,7 @@ class Parameters(Inspector):
         waiting = self.inspection.count("gradients at rest", held.gradients)
         if waiting != 0 or not held.gradients:
             return False
-        return not any(map(any, graph.numbers_each([graph.sample(one) for one in held.gradients])))
+        return not any(map(any, lazy_graph.numbers_each([lazy_graph.sample(one) for one in held.gradients])))
 
     def _follow(self, held: Held) -> None:
         """See whether anybody has evaluated gradients of arguments, in a step that evaluates its loss."""

@@ -6,18 +6,18 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.updates.schedules import KINDS, Schedule
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
-from mlxprobe.agent.introspection import own, sites
-from mlxprobe.agent.looks.budget import is_landmark
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.looks.settings import is_uncorrected, settings
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.patching.arguments import like
+from mlxprobe.agent.introspection import call_site, isolated_import
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.signatures import like
 from mlxprobe.agent.recording.steps import number
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.overhead_budget import is_landmark
+from mlxprobe.agent.sampling.settings import is_uncorrected, settings
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.updates import BetasReversed, RateAstray, ScheduleUnused
 
@@ -32,12 +32,12 @@ class Followed:
     """One optimizer, and what its rate was after which of its updates."""
 
     def __init__(self, optimizer: Any, schedule: Schedule | None, *, scheduled: bool) -> None:
-        decay = typed.setting(optimizer, "weight_decay", 0.0)
+        decay = static.setting(optimizer, "weight_decay", 0.0)
         self.optimizer: Callable[[], Any] = bound.ref(optimizer)
         self.name = type(optimizer).__name__ + (" without bias correction" if is_uncorrected(optimizer) else "")
         self.decay = float(decay) if isinstance(decay, (int, float)) else 0.0
         self.settings = settings(optimizer)
-        self.site = sites.calling()
+        self.site = call_site.calling()
         self.schedule = schedule
         self.scheduled = scheduled
         self.points: list[tuple[int, float]] = []
@@ -51,8 +51,8 @@ class Followed:
     def read_strays(self) -> None:
         """Read what was set on an optimizer of MLX's own class, of which MLX knows nothing."""
         optimizer = self.optimizer()
-        for name, value in vars(optimizer).items() if sites.is_mlx(type(optimizer).__module__) else ():
-            if STRAY.fullmatch(name) and typed.is_a(value, (int, float)):
+        for name, value in vars(optimizer).items() if call_site.is_mlx(type(optimizer).__module__) else ():
+            if STRAY.fullmatch(name) and static.is_a(value, (int, float)):
                 values = self.strays.setdefault(name, [])
                 values += [float(value)] if value not in values and len(values) < POINTS else []
 
@@ -84,18 +84,18 @@ class Rates(Inspector):
 
     def _made_adam(self, event: CallEvent) -> None:
         optimizer = event["self"]
-        betas = typed.children(optimizer.betas)
-        if len(betas) != 2 or not all(typed.is_a(one, (int, float)) for one in betas):
+        betas = static.children(optimizer.betas)
+        if len(betas) != 2 or not all(static.is_a(one, (int, float)) for one in betas):
             return
         first, second = betas
         if second < first >= LONG_MEMORY:
             told = BetasReversed(first=first, second=second, optimizer=type(optimizer).__name__)
-            self.inspection.recorder.fact(told, sites.making(type(optimizer)))
+            self.inspection.recorder.fact(told, call_site.making(type(optimizer)))
 
     def _made_schedule(self, event: CallEvent) -> None:
         kind = event.function
         named = {name: event[name] for name in KINDS[kind] if name in event}
-        numbers = [f"{one:.4g}" for one in named.values() if typed.is_a(one, (int, float))]
+        numbers = [f"{one:.4g}" for one in named.values() if static.is_a(one, (int, float))]
         made = Schedule(f"{kind}({', '.join(numbers)})")
         if kind in ("linear_schedule", "cosine_decay"):
             start, end = named.get("init", 0.0), named.get("end", 0.0)
@@ -119,7 +119,7 @@ class Rates(Inspector):
         event.result = self._counted(event.result, made)
 
     def _counted(self, schedule: Callable[..., Any], made: Schedule) -> Callable[..., Any]:
-        made.site = sites.calling()
+        made.site = call_site.calling()
 
         @like(schedule)
         def counted(*args: Any, **kwargs: Any) -> Any:
@@ -131,7 +131,7 @@ class Rates(Inspector):
         return counted
 
     def training(self, model: Any, optimizer: Any) -> None:
-        for one in typed.setting(optimizer, "optimizers", [optimizer]):
+        for one in static.setting(optimizer, "optimizers", [optimizer]):
             followed = self._followed.get(id(one))
             if followed is None or followed.optimizer() is not one:
                 self._follow(one)
@@ -139,7 +139,7 @@ class Rates(Inspector):
     def _follow(self, optimizer: Any) -> None:
         if len(self._followed) >= MOST:
             return
-        scheduler = typed.setting(optimizer, "_schedulers", {}).get("learning_rate")
+        scheduler = static.setting(optimizer, "_schedulers", {}).get("learning_rate")
         schedule = self._schedules.get(id(scheduler), (None, None))[1]
         if schedule is not None:
             schedule.given = True
@@ -159,16 +159,19 @@ class Rates(Inspector):
         for key, one in self._followed.items():
             one.read_strays()
             rate, step = self._last(key, one)
-            if not typed.is_a(rate, mx.array) or rate.size != 1 or self.inspection.pending([rate]):
+            if not static.is_a(rate, mx.array) or rate.size != 1 or self.inspection.pending([rate]):
                 continue
-            value, updates = graph.known(rate), graph.known(step) if typed.is_a(step, mx.array) else None
+            value, updates = (
+                lazy_graph.known(rate),
+                lazy_graph.known(step) if static.is_a(step, mx.array) else None,
+            )
             if value is not None:
                 update = self.inspection.recorder.updates if updates is None else int(updates)
                 one.add(update, float(f"{value:.6g}"))
 
     def _last(self, key: int, one: Followed) -> tuple[Any, Any]:
         """Return an optimizer's rate and count of updates; those that were kept, once it has gone with its function."""
-        state = typed.state(one.optimizer())
+        state = static.state(one.optimizer())
         if state:
             return state.get("learning_rate"), state.get("step")
         kept, rate, step = self.inspection.recorder.trained.rates.get(key, (None, None, None))
@@ -201,9 +204,9 @@ class Rates(Inspector):
         rates = {rate for _, rate in one.points}
         for name, values in one.strays.items() if len(rates) == 1 and not one.scheduled else ():
             if len(values) >= TURNS:
-                with own.importable():
-                    from mlxprobe.agent.introspection.authored import assignment
-                site, seen = sites.blamed(assignment(None, name, one.site[0]), one.site)
+                with isolated_import.importable():
+                    from mlxprobe.agent.introspection.blame import assignment
+                site, seen = call_site.blamed(assignment(None, name, one.site[0]), one.site)
                 rate, first, last = (f"{value:.4g}" for value in (rates.pop(), values[0], values[-1]))
                 told = RateAstray(attribute=name, rate=rate, first=first, last=last, optimizer=one.name, seen=seen)
                 self.inspection.recorder.fact(told, site)

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.updates import AnotherTraining, OptimizerRenewed, ScheduleRestarted
 
@@ -68,7 +68,7 @@ class Renewals(Inspector):
         inspection.intercepts.around("mlx.optimizers.optimizers.Optimizer.state", self._restore)
 
     def _made(self, event: CallEvent) -> None:
-        self._sites[event["self"]] = sites.calling()
+        self._sites[event["self"]] = call_site.calling()
 
     def _restore(self, original: property) -> property:
         """Return the property of an optimizer's state, that tells where it is set."""
@@ -88,22 +88,22 @@ class Renewals(Inspector):
             self._reset.add(id(module))
 
     def began(self, model: Any, optimizer: Any) -> None:
-        if not typed.is_module(model):
+        if not static.is_module(model):
             return
-        parts = typed.setting(optimizer, "optimizers", [optimizer])
+        parts = static.setting(optimizer, "optimizers", [optimizer])
         schedules = [self.inspection.schedules.get(id(_schedule(one)), ("", 0)) for one in parts]
         rates = [(span and text) or _rate(one) for one, (text, span) in zip(parts, schedules, strict=True)]
         like = (
             type(optimizer).__name__,
             self._sites.get(optimizer),
             rates,
-            tuple(path for path, _ in graph.named_leaves(model.trainable_parameters())),
+            tuple(path for path, _ in lazy_graph.named_leaves(model.trainable_parameters())),
         )
         updates = self.inspection.recorder.updates
         before, latest, span = self._trained.get(id(model)), self._latest, max(span for _, span in schedules)
         if latest is not None and latest.until is None and latest is not before:
             latest.until = updates - 1
-        knows = any(typed.setting(one, "momentum", 1) != 0 for one in parts)  # plain SGD has nothing to lose
+        knows = any(static.setting(one, "momentum", 1) != 0 for one in parts)  # plain SGD has nothing to lose
         if before is None or before.model() is not model:
             self._latest = self._trained[id(model)] = Trained(bound.ref(model), like, updates)
             if latest is not None and latest.like == like and knows and optimizer not in self._restored:
@@ -140,13 +140,13 @@ class Renewals(Inspector):
 
 
 def _schedule(optimizer: Any) -> Any:
-    return typed.setting(optimizer, "_schedulers", {}).get("learning_rate")
+    return static.setting(optimizer, "_schedulers", {}).get("learning_rate")
 
 
 def _rate(optimizer: Any) -> float | None:
     """Return a rate that is no schedule's: one without an end is never cut short."""
-    state = typed.setting(optimizer, "_state", {})
-    return None if _schedule(optimizer) is not None else graph.known(state.get("learning_rate"))
+    state = static.setting(optimizer, "_state", {})
+    return None if _schedule(optimizer) is not None else lazy_graph.known(state.get("learning_rate"))
 
 
 def _is_inner(frame: FrameType | None) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.introspection.trees import is_vector
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.updates import UpdatesRoundedAway
 
 MOST = 4  # matrices
@@ -36,7 +36,9 @@ class Swallows(Inspector):
             return
         named = chosen(call.model)
         if named and not self.inspection.pending([*named.values()], copies=False):
-            values = dict(zip(named, graph.numbers_each([graph.sample(one) for one in named.values()]), strict=True))
+            values = dict(
+                zip(named, lazy_graph.numbers_each([lazy_graph.sample(one) for one in named.values()]), strict=True)
+            )
             self._held, self._steps = (call.model, values, call.site), self.inspection.recorder.updates
 
     def forget(self) -> None:
@@ -52,7 +54,7 @@ class Swallows(Inspector):
         if named.keys() != before.keys() or self.inspection.pending([*named.values()], copies=False):
             return
         self._looks += 1
-        after = graph.numbers_each([graph.sample(one) for one in named.values()])
+        after = lazy_graph.numbers_each([lazy_graph.sample(one) for one in named.values()])
         for path, values in zip(named, after, strict=True):
             for then, now in zip(before[path], values, strict=True):
                 (self._stayed if then == now else self._moved).append(abs(then))
@@ -75,7 +77,7 @@ def chosen(model: Any) -> dict[str, Any]:
     tables = {path for path, one in model.named_modules() if "Embedding" in type(one).__name__}
     named = [
         (path, one)
-        for path, one in graph.named_leaves(model.trainable_parameters())
+        for path, one in lazy_graph.named_leaves(model.trainable_parameters())
         if one.ndim > 1 and str(one.dtype).endswith("float16") and path.rpartition(".")[0] not in tables
     ]
     return dict(sorted([pair for pair in named if not is_vector(pair[1])], key=lambda pair: -int(pair[1].size))[:MOST])

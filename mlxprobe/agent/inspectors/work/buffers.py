@@ -6,11 +6,11 @@ import gc
 import operator
 from typing import Any
 
-from mlxprobe.agent.compiled import kept
-from mlxprobe.agent.compiled.kept import HALF, KNOWN, TRACED, Growth, Kept
-from mlxprobe.agent.looks.backlog import UPDATE
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.compiled import trace_memory
+from mlxprobe.agent.compiled.trace_memory import HALF, KNOWN, TRACED, Growth, Kept
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.pending_ops import UPDATE
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.memory import BuffersHeld
 
@@ -41,7 +41,7 @@ class Buffers(Inspector):
             self._growths["kept"].mark(step, alive())
             self._counted_s = bound.thread_time() - began_s
         self._pend(step)
-        TRACED.mark(step, kept.alive())
+        TRACED.mark(step, trace_memory.alive())
         self._tell(step)
 
     def finish(self) -> None:

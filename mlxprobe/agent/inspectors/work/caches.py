@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.introspection.roots import OWN
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.introspection.code_ownership import OWN
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.memory import CacheUnbounded
 
 MANY = 256  # results
@@ -27,14 +27,14 @@ class Caches(Inspector):
     def finish(self) -> None:
         for one in self._without_end():
             known = one.cache_info()
-            code = typed.code(one.__wrapped__)
-            site = (code.co_filename, code.co_firstlineno) if code is not None else sites.NOWHERE
+            code = static.code(one.__wrapped__)
+            site = (code.co_filename, code.co_firstlineno) if code is not None else call_site.NOWHERE
             fact = CacheUnbounded(function=one.__qualname__, results=known.currsize, hits=known.hits)
             self.inspection.recorder.fact(fact, site)
 
     def _without_end(self) -> Iterator[Any]:
         for module in list(sys.modules.values()):
-            if typed.is_a(module, ModuleType) and sites.whose_module(module.__name__) == OWN:
+            if static.is_a(module, ModuleType) and call_site.whose_module(module.__name__) == OWN:
                 for one in within(module):
                     known = one.cache_info()
                     if known.maxsize is None and known.currsize >= MANY and known.hits <= SELDOM * known.misses:
@@ -44,7 +44,7 @@ class Caches(Inspector):
 def within(module: ModuleType) -> list[Any]:
     """List the cached functions of a module and of its classes, each once."""
     own = list(vars(module).values())
-    classes = [one for one in own if typed.is_a(one, type) and typed.module_of(one) == module.__name__]
-    every = [*own, *(method for kind in classes for method in typed.namespace(kind).values())]
-    plain = (one.__func__ if typed.is_a(one, (staticmethod, classmethod)) else one for one in every)
-    return list({id(one): one for one in plain if typed.is_a(one, KIND)}.values())
+    classes = [one for one in own if static.is_a(one, type) and static.module_of(one) == module.__name__]
+    every = [*own, *(method for kind in classes for method in static.namespace(kind).values())]
+    plain = (one.__func__ if static.is_a(one, (staticmethod, classmethod)) else one for one in every)
+    return list({id(one): one for one in plain if static.is_a(one, KIND)}.values())

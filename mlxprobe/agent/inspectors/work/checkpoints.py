@@ -7,15 +7,15 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS
-from mlxprobe.agent.introspection import sites
+from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.trees import weak
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.files import (
     LoadedUntrained,
@@ -76,19 +76,19 @@ class Checkpoints(Inspector):
         file, loaded = event["file"], event.result
         if isinstance(file, (str, os.PathLike)):
             path = os.path.abspath(os.fspath(file))
-            self._read[path] = sites.calling()
+            self._read[path] = call_site.calling()
             self.inspection.wanted = True  # training may go on at any step now
             self.inspection.recorder.loaded = True
-            if typed.is_a(loaded, dict):
+            if static.is_a(loaded, dict):
                 self._loaded.append((path, {key: remembered(one) for key, one in loaded.items()}, self._read[path]))
 
     def _load_weights(self, event: CallEvent) -> None:
         self.inspection.recorder.loaded = self.inspection.wanted = True
         weights = event["file_or_weights"]
         if isinstance(weights, (str, os.PathLike)):
-            self._into_model[os.path.abspath(os.fspath(weights))] = sites.calling()
-        elif typed.is_a(weights, (list, tuple)):
-            self._handed_over(graph.leaves(typed.children(weights)))
+            self._into_model[os.path.abspath(os.fspath(weights))] = call_site.calling()
+        elif static.is_a(weights, (list, tuple)):
+            self._handed_over(lazy_graph.leaves(static.children(weights)))
 
     def _handed_over(self, arrays: list[Any]) -> None:
         """The files that any of these arrays come from go into the model; how well they fit is told elsewhere."""
@@ -99,7 +99,7 @@ class Checkpoints(Inspector):
 
     def training(self, model: Any, optimizer: Any) -> None:
         """Training goes on: whatever belongs to it has been loaded by now."""
-        if not typed.is_module(model):
+        if not static.is_module(model):
             return
         loaded, self._loaded = self._loaded, []
         for path, references, site in loaded:
@@ -164,7 +164,7 @@ class Checkpoints(Inspector):
         MLX reads a file lazily: an array that is still to be read took no part in anything.
         """
         arrays = [array for array in (reference() for reference in one.arrays.values()) if array is not None]
-        unused = bool(arrays) and all(graph.pending([array]) for array in arrays)
+        unused = bool(arrays) and all(lazy_graph.pending([array]) for array in arrays)
         if unused or one.told:
             one.told = True
             self.inspection.recorder.revise(
@@ -173,7 +173,7 @@ class Checkpoints(Inspector):
 
     def _is_weights(self, arrays: dict[str, Any], model: Any) -> bool:
         """Tell whether loaded names are those of the model's parameters, with or without a prefix."""
-        names = {path for path, _ in graph.named_leaves(model.parameters())}
+        names = {path for path, _ in lazy_graph.named_leaves(model.parameters())}
         ends = [key for key in arrays if any(key == name or key.endswith(f".{name}") for name in names)]
         return len(ends) >= max(1, WEIGHTS_SHARE * len(arrays))
 
@@ -187,7 +187,7 @@ def in_model(arrays: dict[str, Any], model: Any) -> bool:
     """Tell whether any loaded array has become a parameter: itself, or one of the same values."""
     import mlx.core as mx
 
-    parameters = dict(graph.named_leaves(model.parameters()))
+    parameters = dict(lazy_graph.named_leaves(model.parameters()))
     mine = {id(one) for one in parameters.values()}
     alive = {key: one for key, one in arrays.items() if one is not None}
     if len(alive) < len(arrays) or any(id(one) in mine for one in alive.values()):
@@ -198,7 +198,7 @@ def in_model(arrays: dict[str, Any], model: Any) -> bool:
             same = (key == name or key.endswith(f".{name}")) and parameter.shape == one.shape
             if (
                 same
-                and not graph.pending([parameter])
+                and not lazy_graph.pending([parameter])
                 and bool(mx.allclose(parameter, one.astype(parameter.dtype)).item())
             ):
                 return True
@@ -215,14 +215,14 @@ def siblings(path: str) -> list[str]:
 
 def step_of(optimizer: Any) -> int | None:
     """Return how many steps an optimizer has made by its own count, if that is known."""
-    step = typed.state(optimizer).get("step")
-    return int(graph.number(step)) if step is not None and not graph.pending([step]) else None
+    step = static.state(optimizer).get("step")
+    return int(lazy_graph.number(step)) if step is not None and not lazy_graph.pending([step]) else None
 
 
 def bare(optimizer: Any) -> bool:
     """Tell whether an optimizer holds nothing but numbers, and would of the gradients too."""
-    keeps = typed.setting(optimizer, "momentum", 1) != 0
-    return keeps and all(one.size == 1 for one in graph.leaves(typed.state(optimizer)))
+    keeps = static.setting(optimizer, "momentum", 1) != 0
+    return keeps and all(one.size == 1 for one in lazy_graph.leaves(static.state(optimizer)))
 
 
 def has_moments(references: dict[str, Callable[[], Any]]) -> bool:

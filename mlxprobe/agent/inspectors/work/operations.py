@@ -11,17 +11,17 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.inspectors.work.unrolled import Unrolled, depends
 from mlxprobe.agent.inspectors.work.wraps import Wraps
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.patching.arguments import like
-from mlxprobe.agent.patching.given import Given
-from mlxprobe.agent.patching.loans import Loans
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.bound_arguments import Given
+from mlxprobe.agent.patching.signatures import like
+from mlxprobe.agent.patching.temporary_patches import Loans
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.data import BytesWrapAround
 from mlxprobe.protocol.facts.work import EvaluatedWithin, HugeGraph, LossBroadcast, Piecemeal, Promoted
@@ -97,7 +97,7 @@ class Operations(Inspector):
 
     def _tell_types(self, call: Call) -> None:
         blown, self._blown = self._blown, []
-        parameters = graph.leaves(call.model.trainable_parameters()) if call.model is not None else []
+        parameters = lazy_graph.leaves(call.model.trainable_parameters()) if call.model is not None else []
         if self.inspection.recorder.lazy_steps > 1:
             blown = []  # the graph behind an operand would hold every step that was never evaluated
         for a, b, result, site in blown:
@@ -117,11 +117,11 @@ class Operations(Inspector):
         self._loans.give_back()
         singles, self._singles = self._singles, {}
         for (code, line), taken in sorted(singles.items(), key=lambda one: -len(one[1]))[:1]:
-            if (count := len(taken)) >= MANY and sites.is_users(code.co_filename):
+            if (count := len(taken)) >= MANY and call_site.is_users(code.co_filename):
                 self.inspection.recorder.fact(Piecemeal(operations=count, set=False), (code.co_filename, line))
         written, self._sets = self._sets, {}
         for (code, _), lines in sorted(written.items(), key=lambda one: -one[1].total())[:1]:
-            if lines.total() >= MANY_SET and sites.is_users(code.co_filename):
+            if lines.total() >= MANY_SET and call_site.is_users(code.co_filename):
                 self._set_looks += 1
                 if self._set_looks == LOOKS:
                     place = code.co_filename, lines.most_common(1)[0][0]
@@ -162,11 +162,11 @@ class Operations(Inspector):
         return operator
 
     def _combined(self, a: Any, b: Any, result: Any) -> None:
-        if typed.is_array(b):
+        if static.is_array(b):
             if a.ndim != b.ndim and is_blown(a.shape, b.shape) and len(self._blown) < HITS:
-                self._blown.append((a, b, result, sites.calling()))
+                self._blown.append((a, b, result, call_site.calling()))
             elif a.dtype != b.dtype and self._lifted is None and is_lifted(a, b, result):
-                self._lifted = sites.calling()
+                self._lifted = call_site.calling()
 
     def _product(self, original: Callable[..., Any]) -> Callable[..., Any]:
         given = Given(original, "x")
@@ -175,8 +175,8 @@ class Operations(Inspector):
             if self._inside and self._linear is None:
                 with self.inspection.recorder.carefully():
                     (x,) = given((layer, *args), kwargs)
-                    if "16" in str(layer.weight.dtype) and typed.is_array(x) and "32" in str(x.dtype):
-                        self._linear = sites.calling(), str(layer.weight.dtype).rpartition(".")[2]
+                    if "16" in str(layer.weight.dtype) and static.is_array(x) and "32" in str(x.dtype):
+                        self._linear = call_site.calling(), str(layer.weight.dtype).rpartition(".")[2]
             return original(layer, *args, **kwargs)
 
         return __call__
@@ -190,7 +190,7 @@ class Operations(Inspector):
                     key = args[0] if args and type(args[0]) is tuple and len(args[0]) == PAIR else ()
                     if key and type(key[0]) is slice and key[0] == slice(None):
                         self._cross(array, key[1], result)
-                if not self.inspection.busy and typed.count(result) * PART <= array.size:
+                if not self.inspection.busy and static.count(result) * PART <= array.size:
                     taken = self._singles.setdefault((frame.f_code, frame.f_lineno), set())
                     taken.add(which(args, len(taken)) if args else len(taken))
             return result
@@ -213,7 +213,7 @@ class Operations(Inspector):
     def _cross(self, array: Any, ids: Any, result: Any) -> None:
         """Hold what is taken along the last axis by ids that may be meant for a row each."""
         if len(self._blown) < HITS and is_crossed(array, ids) and self._listens():
-            self._blown.append((array, ids, result, sites.calling()))
+            self._blown.append((array, ids, result, call_site.calling()))
 
     def _written(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Count elements that are set one by one, with no evaluation between: a rollout waits for its environment."""
@@ -222,7 +222,7 @@ class Operations(Inspector):
         def write(array: Any, key: Any, value: Any) -> Any:
             frame = bound.frame(1)
             with recorder.carefully():
-                places = key if typed.is_a(key, tuple) else (key,)
+                places = key if static.is_a(key, tuple) else (key,)
                 if not self.inspection.busy and len(places) == array.ndim and all(type(one) is int for one in places):
                     self._sets.setdefault((frame.f_code, recorder.evaluations), Counter())[frame.f_lineno] += 1
             return original(array, key, value)
@@ -232,9 +232,9 @@ class Operations(Inspector):
 
 def which(key: Any, known: int) -> Any:
     """Name the element that a key takes: the first of another array each time is one alone; an array is always new."""
-    if typed.is_a(key, tuple):
+    if static.is_a(key, tuple):
         return tuple(which(one, known) for one in key)
-    return repr(key) if key is None or key is Ellipsis or typed.is_a(key, (int, slice)) else known
+    return repr(key) if key is None or key is Ellipsis or static.is_a(key, (int, slice)) else known
 
 
 def is_blown(first: Any, second: Any) -> bool:
@@ -251,7 +251,7 @@ def is_crossed(array: Any, ids: Any) -> bool:
     """Tell whether each row is asked for the ids of all rows, of which some are the same."""
     import mlx.core as mx
 
-    fits = array.ndim == PAIR and typed.shape(ids) == array.shape[:1]
+    fits = array.ndim == PAIR and static.shape(ids) == array.shape[:1]
     return fits and LEAST <= array.shape[1] < ids.size and bool(mx.issubdtype(ids.dtype, mx.integer))
 
 

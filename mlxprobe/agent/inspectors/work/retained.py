@@ -10,14 +10,14 @@ from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.graph.lossgraph import LossGraph
-from mlxprobe.agent.introspection import own, sites
-from mlxprobe.agent.introspection.roots import OWN, PACKAGE
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.looks.inspector import Inspector
-from mlxprobe.agent.looks.waiting import EVERY
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.graph.dataflow import LossGraph
+from mlxprobe.agent.introspection import call_site, isolated_import
+from mlxprobe.agent.introspection.code_ownership import OWN, PACKAGE
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.inspector import Inspector
+from mlxprobe.agent.sampling.waiting import EVERY
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.memory import ContainerGrows, GraphRetained
 
@@ -53,7 +53,9 @@ class Retained(Inspector):
         suspects, self._suspects = self._suspects, {}
         if recorder.lazy_steps > EVERY:
             return  # each variable holds all of them
-        updated = {id(one) for one in graph.leaves(recorder.trained.trees())}  # whose growth is told of as the update's
+        updated = {
+            id(one) for one in lazy_graph.leaves(recorder.trained.trees())
+        }  # whose growth is told of as the update's
         for name, function, site, every, kind in variables():
             held = [one for one in every if id(one) not in updated]
             if not held:
@@ -164,20 +166,20 @@ def is_made_of(before: list[Any], now: list[Any]) -> bool:
     """
     old = {f"before{k}": one for k, one in enumerate(before)}
     new = {f"now{k}": one for k, one in enumerate(now)}
-    drawn = LossGraph(graph.dot(**new, **old), frozenset(old))
+    drawn = LossGraph(lazy_graph.dot(**new, **old), frozenset(old))
     return any(drawn.named_behind(name) for name in new)
 
 
 def variables() -> Iterator[tuple[str, str, Site, list[Any], Any]]:
     """List name, function, place and arrays of what the program's frames hold, and in objects of which class."""
     seen: set[tuple[int, bool]] = set()
-    for frame in sites.program_frames():
+    for frame in call_site.program_frames():
         code = frame.f_code
         linecache.lazycache(code.co_filename, frame.f_globals)  # of a zipped module only its loader has the source
-        packages = sites.whose(code.co_filename) == PACKAGE
-        for name, value in list(sites.variables(frame).items())[:NAMES]:
+        packages = call_site.whose(code.co_filename) == PACKAGE
+        for name, value in list(call_site.variables(frame).items())[:NAMES]:
             for path, held, kind in containers(name, value, seen, DEEPEST, packages=packages):
-                yield path, code.co_name, sites.innermost(frame), held, kind
+                yield path, code.co_name, call_site.innermost(frame), held, kind
 
 
 def containers(
@@ -187,7 +189,7 @@ def containers(
 
     `packages`: or of an installed package's class, which is looked into from a frame of such a package alone.
     """
-    if typed.is_a(value, (str, int, float, bytes, type, ModuleType, FunctionType)):
+    if static.is_a(value, (str, int, float, bytes, type, ModuleType, FunctionType)):
         return
     if (id(value), True) in seen or (id(value), packages) in seen:
         return
@@ -204,41 +206,41 @@ def parts(value: Any, *, packages: bool) -> list[tuple[str, Any]]:
     if is_plain(value):
         return [
             (f"[{key!r}]", one)
-            for key, one in list(typed.texts(typed.entries(value)))[:NAMES]
-            if typed.is_a(one, (list, deque))
+            for key, one in list(static.texts(static.entries(value)))[:NAMES]
+            if static.is_a(one, (list, deque))
         ]
-    if typed.is_a(value, (list, tuple)):
-        few = typed.children(value) if typed.size(value) <= FEW else ()
+    if static.is_a(value, (list, tuple)):
+        few = static.children(value) if static.size(value) <= FEW else ()
         return [(f"[{k}]", one) for k, one in enumerate(few) if is_looked_into(one, packages=packages)]
     if is_looked_into(value, packages=packages):
-        return [(f".{attribute}", one) for attribute, one in list(typed.attributes(value).items())[:NAMES]]
+        return [(f".{attribute}", one) for attribute, one in list(static.attributes(value).items())[:NAMES]]
     return []
 
 
 def is_plain(value: Any) -> bool:
     """Tell whether a value is a dict, or a `defaultdict` and the like; a module is one too, and is not meant."""
-    return typed.is_a(value, dict) and not typed.is_module(value)
+    return static.is_a(value, dict) and not static.is_module(value)
 
 
 def arrays_in(value: Any) -> list[Any]:
     """List the arrays of a variable that is one, or a list or dict of some."""
-    if typed.is_array(value):
+    if static.is_array(value):
         return [value]
-    if typed.is_a(value, (list, tuple, deque)):
-        return graph.leaves(typed.last(value, LISTED) if typed.size(value) > LONG else typed.children(value))
-    return graph.leaves(value) if is_plain(value) else []
+    if static.is_a(value, (list, tuple, deque)):
+        return lazy_graph.leaves(static.last(value, LISTED) if static.size(value) > LONG else static.children(value))
+    return lazy_graph.leaves(value) if is_plain(value) else []
 
 
 def is_looked_into(value: Any, *, packages: bool) -> bool:
     """Tell whether an object is of the user's own class (or a package's), and no module or optimizer of MLX's."""
-    if typed.static(type(value), "__dict__") is typed.MISSING or any(map(sites.is_mlx, typed.origins(value))):
+    if static.static(type(value), "__dict__") is static.MISSING or any(map(call_site.is_mlx, static.origins(value))):
         return False
-    owner = sites.whose_module(typed.origin(value))
+    owner = call_site.whose_module(static.origin(value))
     return owner == OWN or (packages and owner == PACKAGE)
 
 
 def assigned(name: str, site: Site, kind: Any = None) -> Site:
     """Return the line that adds to a variable."""
-    with own.importable():
+    with isolated_import.importable():
         from mlxprobe.agent.introspection import additions  # reads the source, which few programs need
     return additions.assigned(name, site, kind)

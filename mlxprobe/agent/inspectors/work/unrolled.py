@@ -8,14 +8,14 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.graph.lossgraph import LossGraph
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.graph.dataflow import LossGraph
 from mlxprobe.agent.inspectors.losses.losses import LONGEST
 from mlxprobe.agent.inspectors.models import modes
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.patching import typed
-from mlxprobe.agent.recording.call import Call
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.work import EvaluatedWithin, HugeGraph
 
@@ -38,7 +38,7 @@ class Unrolled:
         self._evaluated: Counter[tuple[CodeType, int]] = Counter()  # to no end
         self._last: list[Any] = []  # one of what they were of
         self._longest = self._takes = 0  # axis of what has been indexed, and how often anything was
-        self._loop = sites.NOWHERE  # that has used so many operators
+        self._loop = call_site.NOWHERE  # that has used so many operators
         self._chain = 0  # the longest of a loss
         self._looks = self._idle = 0  # that have found such a loop, or such evaluations
         self._huge: tuple[int, int, tuple[str, int]] | None = None  # operators, bytes given, and where
@@ -53,12 +53,12 @@ class Unrolled:
         """An operator is used by some code."""
         self._described[code] += 1
         if self._described[code] == MANY:
-            self._loop = modes.loop() or sites.NOWHERE
+            self._loop = modes.loop() or call_site.NOWHERE
 
     def take(self, array: Any, part: Any) -> None:
         """A part of an array is taken, or all its parts in turn."""
         self._longest = max(self._longest, *array.shape, 1)
-        self._takes += array.shape[0] if typed.has(part, "__next__") else 1
+        self._takes += array.shape[0] if static.has(part, "__next__") else 1
 
     def evaluation(self, original: Callable[..., None], listens: Callable[[], bool]) -> Callable[..., None]:
         """Count evaluations of what a gradient is taken through."""
@@ -70,18 +70,18 @@ class Unrolled:
                 place = frame.f_code, frame.f_lineno
                 self._evaluated[place] += 1
                 if self._evaluated[place] == EVALUATED:
-                    self._last = graph.leaves(list(args))[:1]
+                    self._last = lazy_graph.leaves(list(args))[:1]
 
         return evaluate
 
     def weigh(self, call: Call) -> None:
         """See whether the call has unrolled a loop; what its graph needs is known once it has been computed."""
         described, self._described = self._described, Counter()
-        count = sum(many for code, many in described.items() if sites.is_users(code.co_filename))
-        given = graph.leaves([call.parameters, call.data])
-        longest = max((length for one in graph.leaves(call.data) for length in one.shape), default=1)
+        count = sum(many for code, many in described.items() if call_site.is_users(code.co_filename))
+        given = lazy_graph.leaves([call.parameters, call.data])
+        longest = max((length for one in lazy_graph.leaves(call.data) for length in one.shape), default=1)
         self._huge, last, self._last = None, self._last, []
-        if not any(depends(one, graph.leaves(call.parameters)) for one in last):
+        if not any(depends(one, lazy_graph.leaves(call.parameters)) for one in last):
             self._evaluated.clear()
         self._chain = max(self._chain, self._inspection.looked.get(LONGEST, 0))
         deep = self._chain >= CHAIN
@@ -97,11 +97,11 @@ class Unrolled:
             mx = sys.modules["mlx.core"]
             peak = int(mx.get_peak_memory()) if hasattr(mx, "get_peak_memory") else 0
             operators, given, shown = huge
-            site, seen = sites.blamed(self._loop, shown)
+            site, seen = call_site.blamed(self._loop, shown)
             recorder.fact(HugeGraph(operators=operators, given_bytes=given, peak_bytes=peak, seen=seen), site)
         evaluated, self._evaluated = self._evaluated, Counter()
         for (code, line), count in evaluated.most_common(1):
-            if count >= EVALUATED and sites.is_users(code.co_filename):
+            if count >= EVALUATED and call_site.is_users(code.co_filename):
                 self._idle += 1
                 if self._idle == LOOKS:
                     recorder.fact(EvaluatedWithin(times=count), (code.co_filename, line))
@@ -109,7 +109,7 @@ class Unrolled:
 
 def turns(data: Any) -> int:
     """Return how long a loop over data may be, that does not go over the rows of a batch."""
-    shapes = [list(one.shape) for one in graph.leaves(data) if one.ndim > 1]
+    shapes = [list(one.shape) for one in lazy_graph.leaves(data) if one.ndim > 1]
     rows = shapes[0][0] if shapes else 0
     for one in shapes:
         one.remove(rows if rows in one else one[0])
@@ -119,5 +119,5 @@ def turns(data: Any) -> int:
 def depends(array: Any, parameters: list[Any]) -> bool:
     """Tell whether a pending array is computed from any of some parameters."""
     named = {f"p{k}": one for k, one in enumerate(parameters[:PARAMETERS])}
-    drawn = LossGraph(graph.dot(loss=array, **named), frozenset(named))
+    drawn = LossGraph(lazy_graph.dot(loss=array, **named), frozenset(named))
     return drawn.found and any(drawn.reaches(name) for name in named)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlxprobe.agent.graph import graph
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspection import Inspection
-from mlxprobe.agent.patching import typed
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.patching import static
+from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.protocol.facts.data import BytesWrapAround
 
 MOST = 4  # differences that are looked at
@@ -43,14 +43,14 @@ class Wraps:
     def _look(self, a: Any, result: Any) -> None:
         import mlx.core as mx
 
-        if a.shape != result.shape or a.nbytes > MOST_BYTES or graph.pending([a]):
+        if a.shape != result.shape or a.nbytes > MOST_BYTES or lazy_graph.pending([a]):
             return
         self._left -= 1
         share = mx.mean(result > a).item()
         if LEAST < share < 1:
-            self._inspection.recorder.fact(BytesWrapAround(share=share), sites.calling())
+            self._inspection.recorder.fact(BytesWrapAround(share=share), call_site.calling())
 
 
 def is_bytes(one: Any) -> bool:
     """Tell whether something is an array of unsigned bytes, of more than one axis."""
-    return typed.is_data(one) and str(one.dtype).endswith("uint8") and one.ndim >= MATRIX
+    return static.is_data(one) and str(one.dtype).endswith("uint8") and one.ndim >= MATRIX

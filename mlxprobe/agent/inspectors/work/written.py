@@ -6,13 +6,13 @@ import math
 import os
 from typing import Any
 
-from mlxprobe.agent.graph import graph
+from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.hooks.evaluations import WRITERS
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS, TRACE
-from mlxprobe.agent.introspection import sites
-from mlxprobe.agent.looks.inspector import Inspector
+from mlxprobe.agent.introspection import call_site
+from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.files import SavedNotFinite
 
@@ -37,7 +37,7 @@ class Written(Inspector):
         import mlx.core as mx
 
         bad, nan, looked = {}, 0, 0
-        for path, one in graph.named_leaves(given):
+        for path, one in lazy_graph.named_leaves(given):
             if bound.monotonic() > until_s:
                 break
             if mx.issubdtype(one.dtype, mx.floating):
@@ -55,14 +55,16 @@ class Written(Inspector):
                     of=looked,
                     **self._origin(bad),
                 ),
-                sites.calling(),
+                call_site.calling(),
             )
 
     def _origin(self, bad: dict[str, Any]) -> dict[str, Any]:
         """Tell whether any is trained, itself or one of the same name, and the type in which that is finite."""
-        live = [pair for tree in self.inspection.recorder.trained.trees() for pair in graph.named_leaves(tree)]
+        live = [pair for tree in self.inspection.recorder.trained.trees() for pair in lazy_graph.named_leaves(tree)]
         known, ids = dict(live), {id(one) for _, one in live}
         named = [known[path] for path, one in bad.items() if path in known and known[path].shape == one.shape]
-        finite = [str(one.dtype) for one in named if not graph.pending([one]) and math.isfinite(graph.largest(one))]
+        finite = [
+            str(one.dtype) for one in named if not lazy_graph.pending([one]) and math.isfinite(lazy_graph.largest(one))
+        ]
         trained = any(id(one) in ids or path in known for path, one in bad.items())
         return {"trained": trained, "finite": finite[0] if finite else ""}

@@ -1,0 +1,147 @@
+"""Run a compiled function's own Python once more, eagerly, before a call of it: then its inside can be looked at.
+
+State, arguments and random numbers are lent to it as other handles of the same arrays, and put back. What such a run
+costs is paid from the inspection's share of time; functions whose second call could show are left alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+from mlxprobe.agent.introspection import isolated_import
+from mlxprobe.agent.introspection.side_effects import Effects
+from mlxprobe.agent.introspection.trees import Saved, SavedKey, lent
+from mlxprobe.agent.patching.interrupts import let_through
+from mlxprobe.agent.recording.call_context import Nesting, Stop
+from mlxprobe.agent.sampling.dispatcher import Inspection
+from mlxprobe.agent.sampling.overhead_budget import SHARE, is_landmark
+from mlxprobe.agent.wire import bound
+from mlxprobe.system import inside
+
+FIRST = 6  # shadows that are not paid for, where each takes less than `CHEAP_S`
+CHEAP_S, DEAR_S = 0.1, 0.5
+POWERS_SHARE = 0.02  # of the time so far, for those at landmarks; and `CHEAP_S` in all, which nobody notices
+SMALL_SHARE = 0.1  # of the machine's memory: the peak of a program of which an eager run fits in
+OWN = __name__.rpartition(".")[0] + "."
+RANKS = ("MLX_RANK", "MLX_HOSTFILE", "MLX_WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+
+
+class Shadows:
+    """Decide when a shadow is due, run it, and leave no trace of it."""
+
+    def __init__(self, inspection: Inspection, nesting: Nesting) -> None:
+        self._inspection = inspection
+        self._nesting = nesting
+        self._disable: Callable[[], None] = lambda: None
+        self._enable: Callable[[], None] = lambda: None
+        self._on_cpu: Callable[[], bool] = lambda: False
+        self._taken = 0
+        self._cost_s = self._spent_s = 0.0
+        self._before_s = 0.0  # on a GPU the first makes kernels, which the program's own first step will find made
+        self._began_s = bound.monotonic()
+
+    def install(self, mx: Any) -> None:
+        """Take what `mlx.core` offers, before it is wrapped."""
+        self._disable, self._enable = mx.disable_compile, mx.enable_compile
+        self._on_cpu = lambda: bool(mx.default_device() == mx.cpu)
+
+    def is_due(self, step: int) -> bool:
+        """Tell whether another one is paid for."""
+        if not self._inspection.due or self._inspection.busy or self._inspection.recorder.is_within_step:
+            return False
+        elapsed_s = bound.monotonic() - self._began_s
+        if (self._taken < FIRST and self._cost_s < CHEAP_S) or (self._inspection.doubted and is_landmark(step)):
+            return True
+        paid_s = max(CHEAP_S, POWERS_SHARE * elapsed_s) if is_landmark(step) else SHARE * elapsed_s
+        return self._spent_s + self._cost_s <= paid_s
+
+    def obstacle(self, effects: Effects, saved: Saved) -> str:
+        """Say why there can be no shadow of a function; empty where there can."""
+        if self._nesting.talks or any(name in os.environ for name in RANKS):
+            return "it may talk to other ranks"
+        if effects.found:
+            return f"a second call could show: it {effects.found}"
+        if any(one not in saved for one in effects.changed):
+            return "it writes to a module that is not captured"
+        if self._nesting.peaks.own() > SMALL_SHARE * inside.memory_bytes():
+            return "an eager run would need too much memory"
+        return ""
+
+    def take(
+        self, function: Callable[..., Any], given: tuple[Any, Any], saved: Saved, effects: Effects, *, draws: bool
+    ) -> str:
+        """Run a function eagerly; return why not, where its state is still to be computed, or it does not run so.
+
+        Where the program evaluates each loss and no more, this step's will compute what the state waits for. Otherwise
+        nothing that depends on it is evaluated: the run glances at ids, and ends with the first gradient call.
+        """
+        inspection, unevaluated = self._inspection, "its state is not evaluated when it is called"
+        if inspection.recorder.lazy_steps > 1:
+            return unevaluated
+        waits = inspection.pending(saved.arrays()) > 0 and not inspection.recorder.losses.is_evaluated
+        began, self._taken, self._nesting.glances = self._clocks(), self._taken + 1, waits
+        imported_s, kernels = isolated_import.importing_s(), inspection.looks.kernels.watch()
+        try:
+            with (
+                self._inspection.shadow(),
+                self._eager(saved, draws=draws),
+                guarded(effects),
+                self._nesting.peaks.hidden(),
+            ):
+                function(*lent(given[0]), **lent(given[1]))
+                self._inspection.look_inside()
+        except Stop:
+            return unevaluated if waits else ""
+        except Exception as error:
+            let_through(error)
+            return f"it does not run without mx.compile ({type(error).__name__})"
+        finally:
+            took_s = min(now - then for now, then in zip(self._clocks(), began, strict=True))
+            took_s -= isolated_import.importing_s() - imported_s
+            took_s -= kernels(took_s)
+            is_dear = self._on_cpu() and took_s > DEAR_S
+            self._cost_s = took_s if is_dear else min(took_s, self._before_s)  # of two, one may have met a busy machine
+            self._spent_s, self._before_s = self._spent_s + self._cost_s, took_s
+        return ""
+
+    def _clocks(self) -> tuple[float, ...]:
+        """Read the clocks that a cost is the least of: what others compute is not ours; a GPU's work shows in one."""
+        return (bound.monotonic(), bound.process_time()) if self._on_cpu() else (bound.monotonic(),)
+
+    @contextlib.contextmanager
+    def _eager(self, saved: Saved, *, draws: bool) -> Iterator[None]:
+        random = SavedKey() if draws else None
+        self._nesting.shadow = True
+        self._disable()
+        try:
+            saved.lend()
+            yield
+        finally:
+            if random is not None:
+                random.put_back()
+            saved.put_back()
+            self._enable()
+            self._nesting.shadow = self._nesting.glances = False
+
+
+@contextlib.contextmanager
+def guarded(effects: Effects) -> Iterator[None]:
+    """Stop at the first function of the user's that has not been read, or that goes where it did not go then."""
+
+    def follow(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call" and effects.shows(frame):
+            if str(frame.f_globals.get("__name__")).startswith(OWN):
+                return  # what a dataclass of ours makes has no file
+            raise Stop
+
+    before = sys.getprofile()
+    sys.setprofile(follow)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)

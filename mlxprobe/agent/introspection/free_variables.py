@@ -1,0 +1,248 @@
+"""Read the source of one function: what it writes to that is not its own."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import itertools
+import linecache
+import operator
+import re
+from collections.abc import Callable, Iterator
+from types import FunctionType, ModuleType
+from typing import Any
+
+from mlxprobe.agent.introspection.trees import is_optimizer, is_trained
+from mlxprobe.agent.patching import static
+
+SPEAKS = {"print", "input", "open", "exec", "eval", "setattr", "delattr", "next", "breakpoint", "__import__", "globals"}
+CHANGES = {"append", "extend", "insert", "remove", "pop", "popitem", "popleft", "appendleft", "clear", "update"}
+CHANGES |= {"setdefault", "add", "discard", "reverse", "write", "writelines", "writerow", "send", "put", "put_nowait"}
+MLX_CHANGES = re.compile(r"eval|save|set_|seed|reset_|metal|distributed|export|new_stream|load|compile$")
+MAKES = {"dict", "list", "set", "defaultdict", "deque", "OrderedDict", "Counter", "sorted", "copy", "deepcopy"}
+MAKES |= {"tree_map", "tree_unflatten", "tree_flatten", "tree_merge", "tree_map_with_path"}
+FRESH = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Tuple, ast.Constant, ast.JoinedStr)
+LISTS = (ast.List, ast.ListComp, ast.Tuple)
+PLAIN = (bool, int, float, str)
+COMPARES: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Is: operator.is_,
+    ast.IsNot: operator.is_not,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+UNKNOWN = object()
+SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+@functools.cache
+def functions(file: str) -> dict[tuple[str, int], list[Function]]:
+    """List the functions of a source file by their name and first line, as code objects have them."""
+    found: dict[tuple[str, int], list[Function]] = {}
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return found
+    for node in ast.walk(tree):
+        if isinstance(node, SCOPES):
+            first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))])
+            found.setdefault((getattr(node, "name", "<lambda>"), first), []).append(node)
+    return found
+
+
+class Reader:
+    """Read one function: what it writes to that is not its own."""
+
+    def __init__(self, node: Function, scope: dict[str, Any], changed: list[Any], harmless: set[str]) -> None:
+        self._node = node
+        self._scope = scope
+        self._harmless = harmless
+        self._changed = changed
+        self.skips = False  # branches that are not taken this time
+        self._nodes = list(self._within(node))
+        arguments = node.args
+        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+        self._arguments = [one.arg for one in every if one is not None]
+        self._bound: dict[str, list[ast.expr]] = {}
+        self._bindings = [one.id for one in self._nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)]
+        for one in self._nodes:
+            self._bind(one)
+
+    def _within(self, node: ast.AST) -> Iterator[ast.AST]:
+        for child in ast.iter_child_nodes(node):
+            if not isinstance(child, SCOPES):  # a function in it is read when it runs
+                yield child
+                yield from self._within(child)
+
+    def _taken(self, node: ast.AST) -> Iterator[ast.AST]:
+        """List what is in a function but for branches that this call's arguments, or its module's settings, exclude."""
+        out: list[ast.stmt] = []
+        if isinstance(node, ast.If) and (holds := self._holds(node.test)) is not UNKNOWN:
+            out, self.skips = node.orelse if holds else node.body, True
+        for child in ast.iter_child_nodes(node):
+            if not isinstance(child, SCOPES) and not any(child is one for one in out):
+                yield child
+                yield from self._taken(child)
+
+    def _bind(self, node: ast.AST) -> None:
+        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name):
+                    self._bound.setdefault(target.id, []).append(node.value)
+                parts = target.elts if isinstance(target, ast.Tuple) else []
+                for place, one in enumerate(itertools.takewhile(lambda part: isinstance(part, ast.Name), parts)):
+                    part = ast.Subscript(node.value, ast.Constant(place), ast.Load())
+                    self._bound.setdefault(ast.unparse(one), []).append(part)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            self._bound.setdefault(node.id, [])
+
+    def effects(self) -> Iterator[tuple[str, int]]:
+        """List what the function does that a second call could show, with its lines."""
+        for node in self._taken(self._node):
+            effect = ""
+            if isinstance(node, (ast.Global, ast.Nonlocal)):
+                effect = f"writes {', '.join(node.names)}"
+            elif isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
+                effect = self._stores(node)
+            elif isinstance(node, ast.Call):
+                effect = self._calls(node)
+            elif (
+                isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and isinstance(node.value, LISTS)
+            ):
+                effect = "" if node.target.id not in self._arguments else f"adds to {node.target.id}"
+            elif (
+                isinstance(node, (ast.For, ast.comprehension))
+                and static.static(type(self._value(node.iter)), "__next__") is not static.MISSING
+            ):
+                effect = f"iterates {ast.unparse(node.iter)}"
+            elif isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.ClassDef)):
+                effect = f"has a {type(node).__name__}"
+            if effect:
+                yield effect, getattr(node, "lineno", self._node.lineno)
+
+    def _stores(self, node: ast.Attribute | ast.Subscript) -> str:
+        root, owner = self._root(node), self._value(node.value)
+        if self._is_own(node.value) or (getattr(self._node, "name", "") == "__init__" and root in self._arguments[:1]):
+            return ""
+        itself = self._scope.get(self._arguments[0]) if self._arguments else None
+        if is_trained(owner) or (static.is_a(owner, dict) and root in self._arguments and is_optimizer(itself)):
+            self._changed.append(owner)  # of an optimizer, the state of one parameter that it is handed
+            return ""
+        sliced = isinstance(node, ast.Subscript) and isinstance(node.slice, (ast.Slice, ast.Tuple))
+        local = root in self._bound or root in self._arguments
+        if local and (static.is_data(owner) or (owner is UNKNOWN and sliced)):
+            return ""  # part of an array: the program's own are copies then
+        return f"writes {ast.unparse(node)}"
+
+    def _calls(self, node: ast.Call) -> str:
+        function = node.func
+        if isinstance(function, ast.Name):
+            return f"calls {function.id}" if function.id in SPEAKS and function.id not in self._bound else ""
+        if not isinstance(function, ast.Attribute) or ".at[" in ast.unparse(function):
+            return ""
+        owner = self._value(function.value)
+        if static.is_a(owner, ModuleType):
+            return self._calls_of(owner, function)
+        if static.origin(owner).startswith(("random", "numpy.random")):
+            return f"calls {ast.unparse(function)}"
+        if function.attr not in CHANGES or self._is_own(function.value) or is_trained(owner):
+            if is_trained(owner) and function.attr in CHANGES:
+                self._changed.append(owner)
+            return ""
+        return f"calls {ast.unparse(function)}"
+
+    def _calls_of(self, module: ModuleType, function: ast.Attribute) -> str:
+        top = module.__name__.partition(".")[0]
+        called = static.attributes(module).get(function.attr)
+        if top == "mlx":
+            changes = module.__name__.startswith("mlx.core") and MLX_CHANGES.match(function.attr)
+            return f"calls {ast.unparse(function)}" if changes else ""
+        quiet = top in self._harmless and "random" not in module.__name__
+        compiled = not static.is_a(called, FunctionType)
+        if quiet or not compiled or static.is_a(called, type):
+            return ""  # Python functions are read when they run
+        return f"calls {ast.unparse(function)}"
+
+    def _root(self, node: ast.expr) -> str:
+        while isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
+            node = node.value
+        return node.id if isinstance(node, ast.Name) else ""
+
+    def _is_own(self, node: ast.expr) -> bool:
+        """Tell whether an expression is something that this call of the function has made."""
+        if not isinstance(node, ast.Name):
+            return makes(node)
+        made = self._bound.get(node.id, [])
+        if len(made) != self._bindings.count(node.id):
+            return False
+        return bool(made) and all(makes(one) or self._is_returned(one) for one in made)
+
+    def _is_returned(self, node: ast.expr) -> bool:
+        """Tell whether a part of what a function returns is something that each call of it makes."""
+        if not (isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call)):
+            return False
+        called = self._value(node.value.func)
+        code = static.code(called)
+        known = functions(code.co_filename).get((code.co_name, code.co_firstlineno), []) if code else []
+        return len(known) == 1 and Reader(known[0], {}, [], set()).returns_its_own(ast.literal_eval(node.slice))
+
+    def returns_its_own(self, place: int) -> bool:
+        """Tell whether what stands at one place of the tuple that is returned is the function's own, at each return."""
+        ends = [one.value for one in self._nodes if isinstance(one, (ast.Return, ast.Yield, ast.YieldFrom))]
+        parts = [one.elts[place : place + 1] for one in ends if isinstance(one, ast.Tuple)]
+        return bool(ends) and len(parts) == len(ends) and all(part and self._is_own(part[0]) for part in parts)
+
+    def _value(self, node: ast.expr) -> Any:
+        """Return what an expression stands for as the function begins; `UNKNOWN` for what it binds itself."""
+        if isinstance(node, ast.Name):
+            return UNKNOWN if node.id in self._bound else self._scope.get(node.id, UNKNOWN)
+        if isinstance(node, ast.Attribute):
+            owner = self._value(node.value)
+            if owner is UNKNOWN:
+                return UNKNOWN
+            held = {
+                **static.attributes(owner),
+                **(dict(static.entries(owner)) if static.is_a(owner, dict) else {}),
+            }
+            return held.get(node.attr, UNKNOWN)
+        return UNKNOWN
+
+    def _holds(self, test: ast.expr) -> Any:
+        """Tell whether a condition holds; `UNKNOWN` where it asks for more than what is handed over and set."""
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            inner = self._holds(test.operand)
+            return UNKNOWN if inner is UNKNOWN else not inner
+        if isinstance(test, ast.BoolOp):
+            parts, ends = [self._holds(one) for one in test.values], isinstance(test.op, ast.Or)
+            return ends if ends in parts else UNKNOWN if UNKNOWN in parts else not ends
+        if isinstance(test, ast.Compare) and type(test.ops[0]) in COMPARES and len(test.ops) == 1:
+            sides = self._plain(test.left), self._plain(test.comparators[0])
+            return UNKNOWN if UNKNOWN in sides else bool(COMPARES[type(test.ops[0])](*sides))
+        if isinstance(test, ast.Call) and ast.unparse(test.func) == "isinstance" and len(test.args) == 2:
+            one, kind = (self._value(arg) for arg in test.args)
+            return isinstance(one, kind) if one is not UNKNOWN and isinstance(kind, type) else UNKNOWN
+        value = self._plain(test)
+        return value if value is UNKNOWN else bool(value)
+
+    def _plain(self, node: ast.expr) -> Any:
+        """Return a constant, an argument that is None, or what a trained module is set to, also by a name for it."""
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.Name) and node.id in self._bound and node.id not in self._arguments:
+            made = self._bound[node.id]
+            return self._plain(made[0]) if len(made) == self._bindings.count(node.id) == 1 else UNKNOWN
+        value = self._value(node)
+        is_set = isinstance(node, ast.Attribute) and is_trained(self._value(node.value)) and isinstance(value, PLAIN)
+        return value if is_set or value is None else UNKNOWN
+
+
+def makes(node: ast.expr) -> bool:
+    """Tell whether an expression makes a new list, dict or the like."""
+    if isinstance(node, ast.Call):
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        return name in MAKES
+    return isinstance(node, FRESH)

@@ -1,0 +1,1 @@
+"""Calls of the program's own functions made again, on changed inputs."""

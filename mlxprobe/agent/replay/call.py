@@ -1,0 +1,34 @@
+"""Make a call of the program's anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.introspection.trees import is_array
+from mlxprobe.agent.patching import static
+
+WORDS = 200  # characters
+
+
+class Refused(Exception):  # noqa: N818 - no error of ours
+    """A call raises where it is made anew."""
+
+
+def again(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Make a call of the program's anew, and evaluate what it returns."""
+    try:
+        made = function(*args, **kwargs)
+        lazy_graph.evaluate(outputs(made))
+    except Exception as error:
+        raise Refused(f"{type(error).__name__}: {error}"[:WORDS]) from error
+    return made
+
+
+def outputs(made: Any) -> list[Any]:
+    """List the arrays of floating-point numbers in what a model returns."""
+    import mlx.core as mx
+
+    parts = made if is_array(made) or static.is_a(made, static.CONTAINERS) else static.attributes(made)
+    return [one for one in lazy_graph.leaves(parts) if mx.issubdtype(one.dtype, mx.floating) and one.size]

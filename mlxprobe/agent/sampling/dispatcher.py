@@ -1,0 +1,248 @@
+"""Look closely at some steps, and keep what that costs and evaluates from counting as the program's."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.intercept.intercepts import Intercepts
+from mlxprobe.agent.intercept.states import GRADIENT, INSIDE, MAPPED, OURS, REPLAY, SAMPLED, TRACE
+from mlxprobe.agent.introspection import isolated_import
+from mlxprobe.agent.recording.call_context import Home, Nesting
+from mlxprobe.agent.recording.gradient_call import Call
+from mlxprobe.agent.recording.recorder import NEVER, Recorder
+from mlxprobe.agent.sampling.inspector import Inspector, missing
+from mlxprobe.agent.sampling.overhead_budget import Looks, is_landmark, next_landmark
+from mlxprobe.agent.sampling.pending_ops import UPDATE, Backlog
+from mlxprobe.agent.sampling.waiting import Waiting
+from mlxprobe.agent.sampling.wishes import Wishes
+from mlxprobe.agent.wire import bound
+
+LAZY_AT_MOST = 3  # steps without an evaluation: beyond, every graph holds all of them
+
+
+class Inspection(Wishes):
+    """Hand events to the inspectors; one that fails is told of and left out, and never fails the program."""
+
+    def __init__(self, recorder: Recorder, kinds: Iterable[type[Inspector]]) -> None:
+        super().__init__(recorder)
+        self.due = True
+        self.busy = self.tracing = False
+        self.inside = False  # of an eager run of a compiled function: whatever is in it is ours, and may be evaluated
+        self.returned = False  # whether that function returns its gradients, and so tells of them itself
+        self.looked: dict[str, Any] = {}
+        self.sources = 0  # arrays with data of their own behind parameters and state, when those were last drawn
+        self.schedules: dict[int, tuple[str, int]] = {}  # by function: its words, and how many updates
+        self.setting: list[Callable[[Any], None]] = []  # told of a module whose parameters are set, by MLX or not
+        self.took: Callable[[Any], None] | None = None  # told of a module that has got some, within no call of MLX's
+        self.nesting = Nesting()
+        self.looks = Looks()
+        self.backlog = Backlog(recorder, self.looks, self.count)
+        self.waiting = Waiting(recorder)
+        self._kinds = tuple(kinds)
+        self._inspectors: list[Inspector] = []
+        self.intercepts = Intercepts(self, self._observer_failed)
+        self._inside: dict[str, Any] = {}
+        self.home = Home()
+        self._models: dict[int, Any] = {}  # references to those that gradients are taken of, by identity
+        self._speaks = ""  # the inspector that is being told
+        for kind in self._kinds:
+            try:
+                self._inspectors.append(one := kind(self))
+                self.intercepts.add(one, kind.observes)
+            except Exception as error:
+                self.recorder.lost(kind.__name__, error, missing(kind, self._kinds))
+
+    def imported(self, name: str, module: Any) -> None:
+        """Wrap what is observed of a module of MLX's that has been imported, and tell of it."""
+        self.intercepts.imported(name, module)
+        self._each(lambda one: one.imported(name, module))
+
+    def state(self) -> int:
+        """Return where the program is, as flags of `intercept.states`."""
+        nesting = self.nesting
+        found = SAMPLED if self.due else 0
+        if nesting.depth:
+            found |= GRADIENT
+        if nesting.tracing or self.tracing:
+            found |= TRACE
+        if self.busy:
+            found |= OURS
+        if self.inside:
+            found |= INSIDE
+        if nesting.replay:
+            found |= REPLAY
+        return found | MAPPED if nesting.mapped else found
+
+    def _observer_failed(self, owner: Any, error: Exception) -> bool:
+        """Report an observer that has raised; tell whether it is told nothing more (see `Recorder.lost`)."""
+        if not isinstance(owner, Inspector):
+            self.recorder.failed(error)
+            return False
+        gone = self.recorder.lost(type(owner).__name__, error, missing(type(owner), self._kinds))
+        if gone and owner in self._inspectors:
+            self._inspectors.remove(owner)
+        return gone
+
+    def calling(self) -> None:
+        """Tell of a gradient call that begins."""
+        if self.tracing or (self.due and not self.busy and self.home.here()):
+            with self.at_our_cost():
+                self._each(lambda one: one.calling_in_trace() if self.tracing else one.calling(), self._turns())
+
+    def called(self, call: Callable[[], Call]) -> None:
+        """Tell of a gradient call."""
+        self.looks.began_s = self.looks.began_s or bound.monotonic()
+        if self.due and not self.busy and self.home.here():
+            with self.at_our_cost():
+                made = call()
+                if made.model is not None and id(made.model) not in self._models:
+                    self._models[id(made.model)] = bound.ref(made.model, self._died)
+                self.waiting.called(made)
+                if not self.inside:
+                    self.backlog.weigh(made.parameters)
+                self._each(lambda one: one.called(made), self._turns())
+
+    def _died(self, reference: Any) -> None:
+        """The program has let go of a model: so do we, of what we hold of its last step."""
+        self._models = {key: one for key, one in self._models.items() if one is not reference}
+        if not self.busy and self.home.here():
+            self.looked, self._inside = {}, {}
+            self._each(lambda one: one.forget())
+
+    def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
+        """Tell of an update."""
+        if self.due and not self.busy and self.home.here():
+            with self.at_our_cost():
+                self._each(lambda one: one.updating(model, optimizer, gradients), self._turns())
+                self._each(lambda one: one.training(model, optimizer), self._turns())
+
+    def called_in_trace(self, call: Call) -> None:
+        """Tell of a gradient call in a trace."""
+        with self.at_our_cost():
+            self._each(lambda one: one.called_in_trace(call))
+
+    def traced(self, model: Any, gradients: Any) -> None:
+        """Tell of an update in a trace."""
+        self._each(lambda one: one.traced(model, gradients))
+
+    def training(self, model: Any, optimizer: Any) -> None:
+        """Tell of a compiled step."""
+        self.looks.began_s = self.looks.began_s or bound.monotonic()
+        if self.due and not self.busy and self.home.here():
+            with self.at_our_cost():
+                self._each(lambda one: one.training(model, optimizer), self._turns())
+
+    def began(self, model: Any, optimizer: Any) -> None:
+        """Tell of an optimizer's first update."""
+        self.recorder.newcomers.meet(self.recorder.updates)
+        self.recorder.wake()
+        with self.at_our_cost():
+            self._each(lambda one: one.began(model, optimizer))
+
+    def given(self, args: Any) -> None:
+        """Tell of what a compiled step is given."""
+        if self.due and not self.busy and self.home.here():
+            with self.at_our_cost():
+                self._each(lambda one: one.given(args), self._turns())
+
+    def look(self, step: int, now_s: float) -> dict[str, Any] | None:
+        """Tell of a complete step; return what was looked at, `update` for pending operations. Decide on the next."""
+        self.wanted |= self.recorder.newcomers.begin() or self.recorder.reductions.is_after(step + 1) or self.answered()
+        looked, inside, self._inside = None, self._inside, {}
+        if is_landmark(step):  # whatever the other inspectors cost, growth is to be proved
+            self.looks.refresh(now_s)
+        if self.due and not self.busy and self.home.here():
+            self.looked = looked = inside
+            with self.at_our_cost():
+                looked[UPDATE] = self.backlog.update()
+                turns = self._turns()
+                self._each(lambda one: one.look(step) if one in turns else one.forget())
+            self.looks.complete(bound.monotonic())
+        elif is_landmark(step) and not self.busy and self.home.here():
+            with self.at_our_cost():
+                looked = {UPDATE: self.backlog.update()}
+        revises = self.doubted and is_landmark(step + 1)
+        self.due, self.wanted = self.wanted or revises or self.looks.is_due(step + 1, now_s), False
+        rests = not (self.due or self.recorder.newcomers.left or self.recorder.reductions.awaits(step + 1))
+        self.recorder.idle = (step + 1, next_landmark(step + 1) - 1, self.looks.paid_s) if rests else NEVER
+        return looked
+
+    @contextlib.contextmanager
+    def shadow(self) -> Iterator[None]:
+        """Look into a function that is run for us: what it evaluates and reads does not count."""
+        deaf, self.looked = self.recorder.deaf, {}
+        self._each(lambda one: one.forget())
+        self.inside = self.recorder.deaf = True
+        try:
+            yield
+        finally:
+            self._each(lambda one: one.forget())
+            self.inside, self.recorder.deaf = False, deaf
+
+    def look_inside(self) -> None:
+        """Look at what such a run has shown, while it lasts; the step under way is told of it."""
+        with self.at_our_cost():
+            self._each(lambda one: one.look(self.recorder.step + 1))
+        self._inside = self.looked
+        self.recorder.wake()
+
+    def finish(self) -> None:
+        """Tell of the end."""
+        with self.at_our_cost():
+            self._each(lambda one: one.finish())
+
+    def pending(self, arrays: list[Any], *, copies: bool = True) -> int:
+        """Count pending operations; where it is known without that, or they are too many to draw: 1."""
+        if not self.inside and self.waiting.holds(arrays):
+            return 1
+        return 1 if (found := self.count(self._speaks, arrays, copies=copies)) is None else found
+
+    def count(self, what: str, arrays: list[Any], *, always: bool = False, copies: bool = True) -> int | None:
+        """Count the pending operations behind arrays that are known by a name; None where that would cost too much.
+
+        Where nothing has been evaluated for steps every graph holds all of them, and one that is drawn `always` tells.
+        """
+        step, lazy_steps = self.recorder.step, 0 if always else self.recorder.lazy_steps
+        if not arrays or self.inside:
+            return 0
+        if lazy_steps > LAZY_AT_MOST or not self.looks.affords(what, step, lazy_steps):
+            return None
+        text = lazy_graph.drawn(arrays)
+        self.looks.drawn(what, step, found := lazy_graph.operations(text, copies=copies))
+        if what != UPDATE:
+            return found
+        self.sources = lazy_graph.sources(text)
+        return found - lazy_graph.untouched(text)
+
+    @contextlib.contextmanager
+    def at_our_cost(self) -> Iterator[None]:
+        """Keep what we evaluate and read ourselves from counting as the program's, and what we fail at from it."""
+        before = self.busy, self.recorder.deaf
+        began, imported_s, kernels = lazy_graph.spent_s(), isolated_import.importing_s(), self.looks.kernels.watch()
+        self.busy = self.recorder.deaf = True
+        try:
+            with self.recorder.carefully():
+                yield
+        finally:
+            self.busy, self.recorder.deaf = before
+            if not self.inside:
+                took_s, once_s = lazy_graph.spent_s() - began, isolated_import.importing_s() - imported_s
+                once_s += kernels(took_s - once_s)
+                self.looks.spend(took_s - once_s, once_s)
+
+    def _turns(self) -> list[Inspector]:
+        """List those whose turn it is."""
+        looks = self.looks.complete_ones
+        return [one for one in self._inspectors if one.passes <= looks or self.inside or self.tracing]
+
+    def _each(self, tell: Callable[[Inspector], None], turns: Iterable[Inspector] = ()) -> None:
+        for one in [one for one in turns or self._inspectors if one.shadows or not self.inside]:
+            self._speaks = type(one).__name__
+            try:
+                tell(one)
+            except Exception as error:  # MLX differs from release to release, and programs do what they like
+                if self._observer_failed(one, error):
+                    self.intercepts.drop(one)
