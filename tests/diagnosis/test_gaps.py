@@ -16,7 +16,7 @@ from watching import GUARD_S
 
 import mlxprobe.agent
 from mlxprobe.agent.inspectors import ALL
-from mlxprobe.agent.inspectors.losses.losses import COMPARED, FED, TARGETS, Losses
+from mlxprobe.agent.inspectors.losses.loss_graph import COMPARED, FED, TARGETS, Losses
 from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector, missing

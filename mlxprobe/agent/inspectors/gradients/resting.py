@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.losses import is_amount, unique
+from mlxprobe.agent.inspectors.losses.loss_graph import is_amount, unique
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.protocol.facts.gradients import NothingToLearn

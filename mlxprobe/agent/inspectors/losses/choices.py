@@ -6,7 +6,7 @@ from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.graph.loss_classifier import LossKind
-from mlxprobe.agent.inspectors.losses.losses import is_amount
+from mlxprobe.agent.inspectors.losses.loss_graph import is_amount
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import INSIDE, OURS

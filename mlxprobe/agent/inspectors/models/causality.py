@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.data.indices import ATTENDS, RELATED
-from mlxprobe.agent.inspectors.models.heard import Made, put_back
+from mlxprobe.agent.inspectors.data.token_ids import ATTENDS, RELATED
+from mlxprobe.agent.inspectors.models.model_calls import Made, put_back
 from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.introspection.trees import SingleError, doubled, is_array
 from mlxprobe.agent.patching import static

@@ -11,7 +11,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.data.indices import is_ids, relation
+from mlxprobe.agent.inspectors.data.token_ids import is_ids, relation
 from mlxprobe.agent.inspectors.models.causality import LEAK, rows
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.code_ownership import OWN

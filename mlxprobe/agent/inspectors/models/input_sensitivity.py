@@ -9,8 +9,8 @@ from types import CodeType
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.losses import COMPARED, TARGETS, unique
-from mlxprobe.agent.inspectors.models.heard import Made, put_back
+from mlxprobe.agent.inspectors.losses.loss_graph import COMPARED, TARGETS, unique
+from mlxprobe.agent.inspectors.models.model_calls import Made, put_back
 from mlxprobe.agent.introspection import isolated_import
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.gradient_call import Call
@@ -183,10 +183,14 @@ class Dependence(Inspector):
             one = made
             if kind in (RowsMixed, InputIdle):
                 with isolated_import.importable():
-                    from mlxprobe.agent.inspectors.models import inner
-                calls = inner.heard(made, restart)
+                    from mlxprobe.agent.inspectors.models import module_localization
+                calls = module_localization.heard(made, restart)
                 idle = next((array for called, array in probe.inputs if called in told.get("names", ())), None)
-                one = (inner.taking(calls, idle) if idle is not None else inner.mixing(calls, restart)) or made
+                one = (
+                    module_localization.taking(calls, idle)
+                    if idle is not None
+                    else module_localization.mixing(calls, restart)
+                ) or made
             where = type(one.module).__name__, (one.code.co_filename, one.code.co_firstlineno)
             self._places[key(kind, made)] = where
         fact = kind(**told, looks=self._seen[key(kind, made)][0], model=where[0])

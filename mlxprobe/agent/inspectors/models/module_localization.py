@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.models.heard import Made
+from mlxprobe.agent.inspectors.models.model_calls import Made
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.code_ownership import OWN
 from mlxprobe.agent.patching.temporary_patches import Loans

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.updates.parameters import MANY, NEVER_AGAIN, affordable
+from mlxprobe.agent.inspectors.updates.unchanged_parameters import MANY, NEVER_AGAIN, affordable
 from mlxprobe.agent.introspection import isolated_import
 from mlxprobe.agent.introspection.trees import is_vector
 from mlxprobe.agent.recording.gradient_call import Call

@@ -9,7 +9,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from mlxprobe.agent.inspectors.work import retained
+from mlxprobe.agent.inspectors.work import retained_arrays
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.code_ownership import LIBRARY, PACKAGE, Roots
 
@@ -47,7 +47,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def module(file: Path, source: str, monkeypatch: pytest.MonkeyPatch, **names: Any) -> Any:
     made = ModuleType(file.stem)
-    made.__dict__.update(names, __file__=str(file), mx=mx, retained=retained)
+    made.__dict__.update(names, __file__=str(file), mx=mx, retained=retained_arrays)
     monkeypatch.setitem(sys.modules, file.stem, made)
     exec(compile(source, str(file), "exec"), made.__dict__)
     return made
@@ -61,7 +61,7 @@ def test_an_installed_trainer_is_looked_into_but_not_what_runs_the_program(
     cell = module(Path("/me/cell.py"), CELL, monkeypatch, Trainer=trainer.Trainer).cell
     found = [(function, name) for name, function, *_ in kernel.run(cell)]
     assert found == [("step", "same"), ("cell", "mine")]
-    monkeypatch.setitem(cell.__globals__, "step", lambda _: list(retained.variables()))
+    monkeypatch.setitem(cell.__globals__, "step", lambda _: list(retained_arrays.variables()))
     assert ("fit", "self.losses") in [(function, name) for name, function, *_ in kernel.run(cell)]
 
 
@@ -74,6 +74,6 @@ def test_a_package_that_is_run_itself_is_looked_into(packages: Path, monkeypatch
 def test_a_sum_is_made_of_what_it_was_and_a_fresh_value_is_not() -> None:
     kept, evaluated = mx.ones(3) * 2, mx.ones(3)
     mx.eval(evaluated)
-    assert retained.is_made_of([kept], [evaluated * 3, mx.sum(kept + 1)])
-    assert not retained.is_made_of([kept], [mx.sum(evaluated * 2 + 1), evaluated])
-    assert not retained.is_made_of([kept], [kept])
+    assert retained_arrays.is_made_of([kept], [evaluated * 3, mx.sum(kept + 1)])
+    assert not retained_arrays.is_made_of([kept], [mx.sum(evaluated * 2 + 1), evaluated])
+    assert not retained_arrays.is_made_of([kept], [kept])

@@ -6,12 +6,12 @@ from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.graph.loss_classifier import LossKind
+from mlxprobe.agent.inspectors.losses.activation_taps import Held, Squashes
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import OURS, SAMPLED
 from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.recording.gradient_call import Call
-from mlxprobe.agent.sampling.activation_taps import Held, Squashes
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.losses import (

@@ -8,8 +8,8 @@ import random
 import mlx.core as mx
 import pytest
 
-from mlxprobe.agent.inspectors.data.pairs import BELONG, Path, known_by
-from mlxprobe.agent.inspectors.losses.levels import Targets
+from mlxprobe.agent.inspectors.data.label_consistency import BELONG, Path, known_by
+from mlxprobe.agent.inspectors.losses.constant_baseline import Targets
 from mlxprobe.agent.recording import row_lookup, source_arrays
 
 RUNS = 200

@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.losses import is_amount, unique
-from mlxprobe.agent.inspectors.losses.shares import TAPS
+from mlxprobe.agent.inspectors.losses.loss_graph import is_amount, unique
+from mlxprobe.agent.inspectors.losses.loss_masking import TAPS
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector

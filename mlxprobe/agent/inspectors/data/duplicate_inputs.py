@@ -6,7 +6,7 @@ from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.graph.dataflow import LossGraph
-from mlxprobe.agent.inspectors.losses.losses import COMPARED, FED, LAZY, is_amount, unique
+from mlxprobe.agent.inspectors.losses.loss_graph import COMPARED, FED, LAZY, is_amount, unique
 from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection

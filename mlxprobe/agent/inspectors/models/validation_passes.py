@@ -6,8 +6,8 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from mlxprobe.agent.inspectors.models.modes import Modes, loop
 from mlxprobe.agent.inspectors.models.readings import Readings
+from mlxprobe.agent.inspectors.models.train_eval_mode import Modes, loop
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import GRADIENT, OURS, REPLAY, SAMPLED, TRACE

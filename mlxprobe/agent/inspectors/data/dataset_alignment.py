@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.losses import is_amount, unique
+from mlxprobe.agent.inspectors.losses.loss_graph import is_amount, unique
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.recording import row_lookup

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.losses import is_amount
+from mlxprobe.agent.inspectors.losses.loss_graph import is_amount
 
 ROWS_OF_A_CLASS = 8
 MOST_TARGETS, COLUMNS = 4096, 256  # values that are read of a batch's targets, and columns of them

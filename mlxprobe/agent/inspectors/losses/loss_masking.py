@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.losses import is_amount
+from mlxprobe.agent.inspectors.losses.loss_graph import is_amount
+from mlxprobe.agent.inspectors.losses.loss_taps import Tap, Taps
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
-from mlxprobe.agent.sampling.loss_taps import Tap, Taps
 from mlxprobe.agent.sampling.tails import longest_run, longest_tail, rows_of, tail
 from mlxprobe.protocol.facts.losses import LossShare
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.graph.dataflow import LossGraph
-from mlxprobe.agent.inspectors.gradients.infinite import Infinite
+from mlxprobe.agent.inspectors.gradients.gradient_blockers import Cuts
 from mlxprobe.agent.inspectors.gradients.moments import Moments
+from mlxprobe.agent.inspectors.gradients.non_finite import Infinite
 from mlxprobe.agent.inspectors.gradients.resting import Resting
 from mlxprobe.agent.inspectors.gradients.unused import Unused
 from mlxprobe.agent.inspectors.gradients.zeros import ZERO_IS_SURE, Zeros
@@ -16,7 +17,6 @@ from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
-from mlxprobe.agent.sampling.gradient_blockers import Cuts
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.gradients import (
     GradientNotFinite,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.losses import TARGETS, is_amount
+from mlxprobe.agent.inspectors.losses.loss_graph import TARGETS, is_amount
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.states import MAPPED
 from mlxprobe.agent.introspection import call_site

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxprobe.agent.inspectors.losses.losses import unique
+from mlxprobe.agent.inspectors.losses.loss_graph import unique
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.introspection import call_site, isolated_import

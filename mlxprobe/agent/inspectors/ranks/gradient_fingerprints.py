@@ -7,8 +7,8 @@ from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.graph.digests import digest
-from mlxprobe.agent.inspectors.losses.losses import unique
-from mlxprobe.agent.inspectors.losses.shares import SCALE
+from mlxprobe.agent.inspectors.losses.loss_graph import unique
+from mlxprobe.agent.inspectors.losses.loss_masking import SCALE
 from mlxprobe.agent.inspectors.work.turns import HELD_BYTES
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.trees import weak

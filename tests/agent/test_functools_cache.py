@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.inspectors.work import caches
-from mlxprobe.agent.inspectors.work.caches import MANY, Caches
+from mlxprobe.agent.inspectors.work import functools_cache
+from mlxprobe.agent.inspectors.work.functools_cache import MANY, Caches
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.code_ownership import LIBRARY, OWN
 from mlxprobe.protocol.facts.memory import CacheUnbounded
@@ -40,7 +40,7 @@ def test_those_without_a_limit_that_are_hardly_asked_again(monkeypatch: pytest.M
     crop = cached("crop")
     vars(mine).update(crop=crop, again=crop, table=cached("table", times=2), recent=cached("recent", limit=64))
     vars(mine)["Loader"], vars(library)["parse"] = kind, cached("parse")
-    monkeypatch.setattr(caches, "sys", type("Sys", (), {"modules": {"mine": mine, "library": library}}))
+    monkeypatch.setattr(functools_cache, "sys", type("Sys", (), {"modules": {"mine": mine, "library": library}}))
     monkeypatch.setattr(call_site, "whose_module", lambda name: OWN if name == "mine" else LIBRARY)
     told = Told()
     Caches(told).finish()  # type: ignore[arg-type]

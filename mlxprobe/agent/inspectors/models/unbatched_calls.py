@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.losses import unique
-from mlxprobe.agent.inspectors.models.heard import Made, put_back
+from mlxprobe.agent.inspectors.losses.loss_graph import unique
+from mlxprobe.agent.inspectors.models.model_calls import Made, put_back
 from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.replay.call import Refused, again, outputs

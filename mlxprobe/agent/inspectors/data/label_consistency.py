@@ -8,7 +8,7 @@ from types import FunctionType
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.losses import COMPARED, unique
+from mlxprobe.agent.inspectors.losses.loss_graph import COMPARED, unique
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection

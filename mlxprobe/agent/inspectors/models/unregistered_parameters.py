@@ -9,7 +9,7 @@ from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.graph.dataflow import LossGraph
-from mlxprobe.agent.inspectors.models.layouts import neighbours
+from mlxprobe.agent.inspectors.models.tensor_layout import neighbours
 from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.gradient_call import Call

@@ -12,8 +12,8 @@ from types import CodeType
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.work.unrolled import Unrolled, depends
-from mlxprobe.agent.inspectors.work.wraps import Wraps
+from mlxprobe.agent.inspectors.work.uint8_underflow import Wraps
+from mlxprobe.agent.inspectors.work.unrolled_loops import Unrolled, depends
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.patching.bound_arguments import Given

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.losses import is_amount
+from mlxprobe.agent.inspectors.losses.loss_graph import is_amount
 from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.recording.gradient_call import Call

@@ -6,8 +6,8 @@ from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.graph.digests import digest
-from mlxprobe.agent.inspectors.losses.levels import Targets
-from mlxprobe.agent.inspectors.losses.losses import FED, TARGETS, is_amount, unique
+from mlxprobe.agent.inspectors.losses.constant_baseline import Targets
+from mlxprobe.agent.inspectors.losses.loss_graph import FED, TARGETS, is_amount, unique
 from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.losses import RATIOS
+from mlxprobe.agent.inspectors.losses.loss_graph import RATIOS
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector

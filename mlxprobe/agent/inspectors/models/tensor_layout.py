@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
+from mlxprobe.agent.inspectors.losses.loss_taps import is_ids
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import GRADIENT, OURS, SAMPLED, TRACE
@@ -14,7 +15,6 @@ from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
-from mlxprobe.agent.sampling.loss_taps import is_ids
 from mlxprobe.protocol.facts.models import ChannelsFirst, HeadsSwapped, Reshaped, RowsSecond, TimeFirst
 
 SMOOTH, ROUGH = 0.5, 0.25

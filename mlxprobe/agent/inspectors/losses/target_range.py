@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
-from mlxprobe.agent.inspectors.losses.losses import BOUNDED
+from mlxprobe.agent.inspectors.losses.loss_graph import BOUNDED
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection

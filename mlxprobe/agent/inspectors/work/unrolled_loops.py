@@ -10,8 +10,8 @@ from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.graph.dataflow import LossGraph
-from mlxprobe.agent.inspectors.losses.losses import LONGEST
-from mlxprobe.agent.inspectors.models import modes
+from mlxprobe.agent.inspectors.losses.loss_graph import LONGEST
+from mlxprobe.agent.inspectors.models import train_eval_mode
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.gradient_call import Call
@@ -53,7 +53,7 @@ class Unrolled:
         """An operator is used by some code."""
         self._described[code] += 1
         if self._described[code] == MANY:
-            self._loop = modes.loop() or call_site.NOWHERE
+            self._loop = train_eval_mode.loop() or call_site.NOWHERE
 
     def take(self, array: Any, part: Any) -> None:
         """A part of an array is taken, or all its parts in turn."""

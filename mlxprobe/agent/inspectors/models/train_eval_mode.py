@@ -7,7 +7,7 @@ from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.graph.dataflow import LossGraph
-from mlxprobe.agent.inspectors.models.modules import keeps
+from mlxprobe.agent.inspectors.models.module_state import keeps
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire import bound
