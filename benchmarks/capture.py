@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mlxprobe.reports import text
-from mlxprobe.schema.files import load
+from mlxprobe.schema.record_io import load
 
 PICTURE = Path(__file__).parents[1] / "docs" / "step2-hang.svg"
 

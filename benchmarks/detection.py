@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import psutil
 
-from mlxprobe.schema.measures import where
+from mlxprobe.schema.metrics import where
 from mlxprobe.schema.observation import Limits, Program
 from mlxprobe.selftest.hostile import FOLDER as TOYS
 from mlxprobe.supervisor.watch import observe

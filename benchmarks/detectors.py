@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from random_runs import Answer, watched
 
-from mlxprobe.fuzz.training_programs.plans import FAULTS, faulty, plans
-from mlxprobe.fuzz.training_programs.source import source
+from mlxprobe.fuzz.training_programs.plan import FAULTS, faulty, plans
+from mlxprobe.fuzz.training_programs.render import source
 
 UNCHECKED = list(HealthCheck)
 DEFAULTS = {"healthy": "100", "faulty": "200", "seed": "0", "into": "", "folder": ""}

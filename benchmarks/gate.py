@@ -14,14 +14,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from mlxprobe.cluster.place import Here
+from mlxprobe.cluster.executor import Here
 from mlxprobe.runner.programs import UserProgram
 from mlxprobe.runner.runner import Runner
 from mlxprobe.runner.schedule import scenario_tasks, side_by_side, user_tasks
 from mlxprobe.settings.table import Settings, resolve
 from mlxprobe.supervisor import interpreter
 from mlxprobe.upgrade import gate
-from mlxprobe.upgrade.changes import Change, Comparison
+from mlxprobe.upgrade.diff import Change, Comparison
 
 LOOP = Path(__file__).parent / "programs" / "scaled_loop.py"
 RELEASES = ("0.31.2", "0.32.4")
@@ -29,10 +29,10 @@ RELEASES = ("0.31.2", "0.32.4")
 
 def false_alarms(gates: int) -> None:
     """Gate all scenarios of this release against itself; tell alarms, and the time beside one run's."""
-    from mlxprobe.catalogue import scenarios
+    from mlxprobe.catalogue import discovery
 
     settings, here = resolve({}), interpreter.usable()
-    tasks = scenario_tasks(scenarios.select(scenarios.find()[0], []))
+    tasks = scenario_tasks(discovery.select(discovery.find()[0], []))
     alarms, ratios = 0, []
     for number in range(1, gates + 1):
         began = time.monotonic()

@@ -18,8 +18,8 @@ import psutil
 
 import mlxprobe.supervisor.watch
 from mlxprobe.runner.limits import limits_of
-from mlxprobe.schema.files import load
 from mlxprobe.schema.program import Program
+from mlxprobe.schema.record_io import load
 from mlxprobe.selftest import overhead
 from mlxprobe.settings.table import resolve
 from mlxprobe.supervisor.processes import Processes

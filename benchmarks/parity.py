@@ -15,9 +15,9 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.steadiness import CONDITIONS, Order
-from mlxprobe.catalogue import scenarios
-from mlxprobe.schema.files import load
+from mlxprobe.catalogue import discovery
 from mlxprobe.schema.record import ProgramRecord
+from mlxprobe.schema.record_io import load
 from mlxprobe.schema.versions import HOSTILE
 from mlxprobe.settings.table import resolve
 from mlxprobe.system import PORTABLE, VARIABLE
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--scenario", nargs="+")
     parser.add_argument("--jobs", default="2")
     given = parser.parse_args()
-    entries, _ = scenarios.find(resolve({}).scenarios)
+    entries, _ = discovery.find(resolve({}).scenarios)
     patterns = given.scenario or [HOSTILE, *(entry.name for entry in entries)]
     flags = ["--jobs", given.jobs, *(word for one in patterns for word in ("--scenario", one))]
     told = []

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import psutil
 
-from mlxprobe.schema.files import load
 from mlxprobe.schema.record import ProgramRecord
+from mlxprobe.schema.record_io import load
 
 ROOT = Path(__file__).parents[1]
 PAUSE_S, BETWEEN_S = 2.0, 4.0
@@ -97,18 +97,18 @@ CONDITIONS: dict[str, tuple[Callable[[], contextlib.AbstractContextManager[Order
 
 
 def pause_now_and_then(supervisor: int, over: threading.Event) -> None:
-    """Stop, in turn, a whole program with its warden, and the supervisor, for `PAUSE_S` each."""
+    """Stop, in turn, a whole program with its reaper, and the supervisor, for `PAUSE_S` each."""
     chance = random.Random(0)
     for turn in range(10**6):
         if over.wait(BETWEEN_S * (0.5 + chance.random())):
             return
         with contextlib.suppress(psutil.Error, OSError):
             here = psutil.Process(supervisor)
-            wardens = here.children()
-            if turn % 2 or not wardens:
+            reapers = here.children()
+            if turn % 2 or not reapers:
                 stopped = [here]
             else:
-                program = chance.choice(wardens)
+                program = chance.choice(reapers)
                 stopped = [program, *program.children(recursive=True)]
             for one in stopped:
                 one.send_signal(signal.SIGSTOP)

@@ -12,10 +12,10 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from mlxprobe.catalogue import scenarios
-from mlxprobe.catalogue.scenarios import Entry
-from mlxprobe.catalogue.varied import KINDS, written
-from mlxprobe.cluster.place import Here
+from mlxprobe.catalogue import discovery
+from mlxprobe.catalogue.discovery import Entry
+from mlxprobe.catalogue.variations import KINDS, written
+from mlxprobe.cluster.executor import Here
 from mlxprobe.reports.markdown import table
 from mlxprobe.runner.runner import Runner
 from mlxprobe.runner.schedule import scenario_tasks, side_by_side
@@ -45,7 +45,7 @@ def told(row: ProgramRecord) -> str:
 def main() -> None:
     """Run every draw; tell what does not end as its scenario says, and by which kind of change."""
     draws, began = int(sys.argv[1]) if sys.argv[1:] else 1, time.monotonic()
-    entries = scenarios.select(scenarios.find()[0], sys.argv[2:])
+    entries = discovery.select(discovery.find()[0], sys.argv[2:])
     lost, count = [], 0
     for number in range(draws):
         seen = rows([entry for entry, _ in entries], number)

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlxprobe.api import Diagnosis, Seen, watch, watching
-    from mlxprobe.catalogue.scenario import Scenario
-    from mlxprobe.runner.beside import disable, enable
-    from mlxprobe.schema.vocabulary import Outcome
+    from mlxprobe.catalogue.declaration import Scenario
+    from mlxprobe.runner.sidecar import disable, enable
+    from mlxprobe.schema.enums import Outcome
 
 __version__ = "0.1.0"
 __all__ = [

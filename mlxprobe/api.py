@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from mlxprobe.runner.beside import log_finding, watched_block
-from mlxprobe.runner.watching import Enough, Watch
-from mlxprobe.schema.files import decode
+from mlxprobe.runner.sidecar import log_finding, watched_block
+from mlxprobe.runner.watch_session import Enough, Watch
+from mlxprobe.schema.enums import Severity
+from mlxprobe.schema.merge_ranks import whole
 from mlxprobe.schema.observation import Program
 from mlxprobe.schema.record import Finding, ProgramRecord, Unchecked, Verdict
-from mlxprobe.schema.sheet import Sheet
-from mlxprobe.schema.together import whole
-from mlxprobe.schema.vocabulary import Severity
+from mlxprobe.schema.record_io import decode
+from mlxprobe.schema.run_summary import Sheet
 from mlxprobe.settings.table import resolve
 
 STALL_S = 10.0

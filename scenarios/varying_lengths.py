@@ -13,7 +13,7 @@ import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
 
-from mlxprobe.catalogue.scenario import Outcome, Scenario
+from mlxprobe.catalogue.declaration import Outcome, Scenario
 
 probe = Scenario()
 WORDS, TAGS, WIDTH, STEPS, LONGEST, CHUNKS = 64, 128, 32, 96, 1200, 480

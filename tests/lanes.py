@@ -9,8 +9,8 @@ from making import raised, seen
 
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.ranks import ParametersHashed
+from mlxprobe.schema.enums import HangKind
 from mlxprobe.schema.observation import Collective, Frame, Observation, Process, Sighting, Silence, Stack, Step
-from mlxprobe.schema.vocabulary import HangKind
 
 GRADIENTS, METRIC, VALIDATION = "g", "m", "v"
 LINES = {"g": 31, "m": 33, "v": 40, "G": 31, "w": 41}

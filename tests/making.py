@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mlxprobe.schema.files import SCHEMA_VERSION, row
+from mlxprobe.schema.enums import HangKind, Outcome, Role
 from mlxprobe.schema.observation import (
     Environment,
     Frame,
@@ -23,7 +23,7 @@ from mlxprobe.schema.observation import (
     Step,
 )
 from mlxprobe.schema.record import Expectation, ProgramRecord, Record, Verdict
-from mlxprobe.schema.vocabulary import HangKind, Outcome, Role
+from mlxprobe.schema.record_io import SCHEMA_VERSION, row
 from mlxprobe.verdict.health import rated
 
 LIMITS = Limits(stall_s=1.0, startup_s=10.0, timeout_s=60.0, memory_bytes=1_000_000_000)

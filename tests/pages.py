@@ -15,10 +15,10 @@ from making import HERE, STACK, record, record_row
 
 from mlxprobe.reports.html import Guide
 from mlxprobe.runner.judging import judged_all
-from mlxprobe.schema.files import load
+from mlxprobe.schema.enums import HangKind, Outcome, Role, Severity
 from mlxprobe.schema.observation import Frame, Limits, MlxSample, Process, Raised, Stack
 from mlxprobe.schema.record import Finding, ProgramRecord, Record
-from mlxprobe.schema.vocabulary import HangKind, Outcome, Role, Severity
+from mlxprobe.schema.record_io import load
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlxprobe.protocol.facts.work import DetectorFailed
-from mlxprobe.runner.watching import Watch
+from mlxprobe.runner.watch_session import Watch
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation, Program
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 from mlxprobe.settings.table import resolve
 
 MARK = re.compile(r"^\s*[^#\s].*# (MP\d+)$", re.MULTILINE)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from watching import GUARD_S
 
 from mlxprobe.reports import diagnosis
-from mlxprobe.schema.files import load
+from mlxprobe.schema.record_io import load
 
 MLXPROBE = (sys.executable, "-m", "mlxprobe")
 PRELUDE = """

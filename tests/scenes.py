@@ -17,16 +17,16 @@ import click
 import msgspec
 from making import HERE, STACK, record, record_row
 
-from mlxprobe.catalogue import scenarios
+from mlxprobe.catalogue import discovery
 from mlxprobe.cli import main
 from mlxprobe.cli.display import Display, shown
 from mlxprobe.reports import diagnosis, isolation, text
 from mlxprobe.reports.gate import GATE_FORMATS, GateReport
 from mlxprobe.reports.matrix import MATRIX_FORMATS
-from mlxprobe.runner.isolation import Isolation, Trial
+from mlxprobe.runner.isolation_result import Isolation, Trial
+from mlxprobe.schema.enums import HangKind, Outcome, Role, Severity
 from mlxprobe.schema.record import Finding, ProgramRecord, Record, Unchecked
-from mlxprobe.schema.vocabulary import HangKind, Outcome, Role, Severity
-from mlxprobe.upgrade.changes import Change, Comparison, Difference
+from mlxprobe.upgrade.diff import Change, Comparison, Difference
 from mlxprobe.upgrade.matrix import Matrix
 from mlxprobe.verdict.health import rated
 
@@ -127,7 +127,7 @@ SCENES = {"list": ["list"], "explain": ["explain", "MP101"]} | {name: [f"made-{n
 
 if __name__ == "__main__":
     os.chdir(SCENARIOS)
-    scenarios.own_folder = lambda: SCENARIOS
+    discovery.own_folder = lambda: SCENARIOS
     for name, show in MADE.items():
         main.add_command(click.Command(f"made-{name}", callback=show))
     for words in SCENES.values():

@@ -44,10 +44,10 @@ PURE = (
     "protocol/",
     "schema/observation.py",
     "schema/record.py",
-    "schema/vocabulary.py",
-    "schema/measures.py",
+    "schema/enums.py",
+    "schema/metrics.py",
     "diagnosis/",
-    "fuzz/contents.py",
+    "fuzz/array_values.py",
     "fuzz/derivatives.py",
     "fuzz/oracles.py",
     "fuzz/reference.py",
@@ -55,11 +55,11 @@ PURE = (
     "verdict/",
     "reports/",
     "upgrade/bisect_search.py",
-    "upgrade/changes.py",
+    "upgrade/diff.py",
     "upgrade/compare.py",
     "upgrade/decision.py",
     "upgrade/matrix.py",
-    "upgrade/quantities.py",
+    "upgrade/metric_comparison.py",
 )
 INSIDE = "fuzz/child/"  # runs in the watched process, as the agent does
 INSIDE_MODULE = "mlxprobe.fuzz.child"
@@ -133,7 +133,7 @@ def test_the_agent_imports_the_standard_library_and_mlx_alone(file: Path) -> Non
     assert roots <= {"mlxprobe"}
     assert rooms_of(file) <= {"agent", "system", "protocol"}
     assert {name for name in imported(file) if name.startswith("mlxprobe.system.")} <= {
-        "mlxprobe.system.inside",
+        "mlxprobe.system.self_process",
         "mlxprobe.system.stack",
     }
 
@@ -167,13 +167,13 @@ def is_ours(node: ast.ImportFrom) -> bool:
     return (node.module or "").partition(".")[0] == "mlxprobe"
 
 
-@pytest.mark.parametrize("name", ["__init__", "inside", "kin"])
-def test_what_agents_and_wardens_ask_of_the_system_needs_the_standard_library_alone(name: str) -> None:
+@pytest.mark.parametrize("name", ["__init__", "self_process", "kin"])
+def test_what_agents_and_reapers_ask_of_the_system_needs_the_standard_library_alone(name: str) -> None:
     file = PACKAGE / "system" / f"{name}.py"
     ours = {name for name in imported(file) if name.startswith("mlxprobe")}
     assert ours <= {"mlxprobe.system", "mlxprobe.system.LINUX", "mlxprobe.system.MAC"}
     assert {name.split(".")[0] for name in imported(file) - ours} <= sys.stdlib_module_names
-    assert "typing" not in imported(file)  # a warden would wait for it
+    assert "typing" not in imported(file)  # a reaper would wait for it
 
 
 @pytest.mark.parametrize("file", [one for one in FILES if not place(one).startswith("system/")], ids=place)

@@ -25,8 +25,8 @@ FILES = {  # of this room, by command; each is imported when it is asked for: a 
     "bisect": "matrix",
     "watch": "watch",
     "attach": "attach",
-    "beside": "beside",
-    "cell": "cell",
+    "beside": "sidecar",
+    "cell": "dask_call",
     "isolate": "isolate",
     "fuzz": "fuzz",
     "selftest": "selftest",
@@ -57,7 +57,7 @@ def _run() -> int | str | None:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
     gc.disable()  # up to the command (see `Commands.get_command`): to look for garbage in what stays takes its time
     if sys.argv[1:2] == ["watch"]:
-        from mlxprobe.supervisor.wardens import call_ahead
+        from mlxprobe.supervisor.reaper_client import call_ahead
 
         call_ahead()
     try:

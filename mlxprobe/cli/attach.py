@@ -10,8 +10,8 @@ import click
 import psutil
 
 from mlxprobe.cli.common import JUDGED_NOT, deliver, leave, with_report, with_settings
+from mlxprobe.schema.enums import Live
 from mlxprobe.schema.errors import UsageError
-from mlxprobe.schema.vocabulary import Live
 from mlxprobe.settings.table import resolve
 
 FORMS = ("text", "json", "markdown")
@@ -31,8 +31,8 @@ def attach(pid: int, agent: bool, form: str, output: Path | None, **flags: Any) 
     deadlock or stall; 2: that could not be judged.
     """
     from mlxprobe.runner.attaching import attach as look_at
-    from mlxprobe.schema.files import check_writable
-    from mlxprobe.supervisor.anatomy import has_ended
+    from mlxprobe.schema.record_io import check_writable
+    from mlxprobe.supervisor.process_tree_snapshot import has_ended
 
     settings = resolve(flags)
     check_writable(output)
@@ -41,7 +41,7 @@ def attach(pid: int, agent: bool, form: str, output: Path | None, **flags: Any) 
     if has_ended(pid):
         raise UsageError(f"{pid}: this process has ended, and its parent has not asked how")
     if agent:
-        from mlxprobe.cli.within import watch_within
+        from mlxprobe.cli.attach_agent import watch_within
 
         leave(watch_within(pid, settings, form, output))
     threading.Thread(target=import_reports, daemon=True).start()  # a look is mostly waiting

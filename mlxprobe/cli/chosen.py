@@ -29,14 +29,14 @@ class Chosen(NamedTuple):
 
 def chosen(settings: Settings, patterns: Sequence[str], command: Sequence[str]) -> Chosen:
     """Choose the programs: a command alone, or the chosen scenarios and, without a choice, the project's own."""
-    from mlxprobe.catalogue import scenarios
+    from mlxprobe.catalogue import discovery
     from mlxprobe.runner import programs
     from mlxprobe.runner.schedule import flat, scenario_tasks, user_tasks
 
     if command:
         tasks = user_tasks([programs.ad_hoc(command)])
         return Chosen(tasks, frozenset(one.name for one in tasks), {})
-    entries, broken = scenarios.find(settings.scenarios)
+    entries, broken = discovery.find(settings.scenarios)
     for one in broken:  # a scenario that is chosen by name may be in such a file
         tell(one.problem)
     problems = {str(one.file): one.problem for one in broken}
@@ -44,7 +44,7 @@ def chosen(settings: Settings, patterns: Sequence[str], command: Sequence[str]) 
     if not patterns:
         mine = user_tasks(own)
         return Chosen(
-            scenario_tasks(scenarios.select(entries, ())) + mine, frozenset(one.name for one in mine), problems
+            scenario_tasks(discovery.select(entries, ())) + mine, frozenset(one.name for one in mine), problems
         )
     names = [pattern.removeprefix("programs/") for pattern in patterns]
     mine = user_tasks([one for one in own if any(fnmatch.fnmatchcase(one.name, name) for name in names)])
@@ -53,7 +53,7 @@ def chosen(settings: Settings, patterns: Sequence[str], command: Sequence[str]) 
         for pattern, name in zip(patterns, names, strict=True)
         if not fnmatch.filter([p.name for p in own], name)
     ]
-    some = scenario_tasks(scenarios.select(entries, rest)) if rest else []
+    some = scenario_tasks(discovery.select(entries, rest)) if rest else []
     asked = {one.name for one in flat(some) if any(_is_named(one.name, pattern) for pattern in rest)}
     return Chosen(some + mine, frozenset(asked | {one.name for one in mine}), problems)
 

@@ -166,7 +166,7 @@ def deliver(
 
     What else is to be written, `more`, is written whatever becomes of that.
     """
-    from mlxprobe.schema.files import write
+    from mlxprobe.schema.record_io import write
 
     def written() -> None:
         if output is not None:
@@ -202,7 +202,7 @@ def check_output(output: Path | None, *read: Path | str | None) -> None:
         UsageError: it is one of them.
         ProbeError: it cannot be written.
     """
-    from mlxprobe.schema.files import check_writable
+    from mlxprobe.schema.record_io import check_writable
 
     for one in read if output is not None and output.is_file() else ():
         if one and os.path.isfile(one) and output is not None and os.path.samefile(output, one):

@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from mlxprobe.reports.console import SafeConsole
-from mlxprobe.reports.words import observed, repeated, trimmed
+from mlxprobe.reports.phrases import observed, repeated, trimmed
 from mlxprobe.schema.record import ProgramRecord
 
 if TYPE_CHECKING:

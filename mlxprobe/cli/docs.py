@@ -35,15 +35,15 @@ def docs(out: Path, files: tuple[Path, ...], **flags: Any) -> None:
     """
     import msgspec
 
-    from mlxprobe.catalogue import scenarios
+    from mlxprobe.catalogue import discovery
     from mlxprobe.diagnosis import RULES
     from mlxprobe.reports.docs import Material, Source, pages
-    from mlxprobe.schema.files import write
     from mlxprobe.schema.live import Attached
     from mlxprobe.schema.record import Record
+    from mlxprobe.schema.record_io import write
     from mlxprobe.upgrade.history import read
 
-    entries, broken = scenarios.find(resolve(flags).scenarios)
+    entries, broken = discovery.find(resolve(flags).scenarios)
     for one in broken:
         tell(one.problem)
     chosen = files or tuple(sorted(BASELINES.glob("*.json")))

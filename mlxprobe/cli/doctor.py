@@ -9,9 +9,9 @@ import psutil
 
 from mlxprobe.diagnosis import metal
 from mlxprobe.runner.runner import TIMEOUT_S
-from mlxprobe.schema.measures import counted
+from mlxprobe.schema.metrics import counted
 from mlxprobe.schema.observation import Environment
-from mlxprobe.settings.machine import memory_limit
+from mlxprobe.settings.machine_limits import memory_limit
 from mlxprobe.settings.table import Settings
 from mlxprobe.supervisor import native
 from mlxprobe.system import MAC

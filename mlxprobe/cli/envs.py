@@ -19,7 +19,7 @@ def envs(removed: tuple[str, ...]) -> None:
     "unusable" is what an interrupted build left, or an environment whose description is damaged.
     """
     from mlxprobe.releases import environments
-    from mlxprobe.schema.measures import counted
+    from mlxprobe.schema.metrics import counted
 
     there = environments.installed()
     for name in removed:

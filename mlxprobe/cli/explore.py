@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 @with_settings("scenarios")
 def list_(**flags: Any) -> None:
     """List every scenario and its variants."""
-    from mlxprobe.catalogue import scenarios
+    from mlxprobe.catalogue import discovery
     from mlxprobe.cli.display import console
 
     width = console().width if sys.stdout.isatty() else sys.maxsize  # a line per title for grep, folds for eyes
-    entries, broken = scenarios.find(resolve(flags).scenarios)
+    entries, broken = discovery.find(resolve(flags).scenarios)
     for entry in entries:
         told = textwrap.fill(f"{entry.name}  {entry.title}", width, subsequent_indent="  ", break_on_hyphens=False)
         click.echo(click.style(entry.name, bold=True) + told.removeprefix(entry.name))
@@ -40,13 +40,13 @@ def list_(**flags: Any) -> None:
 @with_settings("scenarios")
 def show(name: str, **flags: Any) -> None:
     """Show a scenario: symptom, cause, fix, broken and correct code side by side."""
-    from mlxprobe.catalogue import scenarios
+    from mlxprobe.catalogue import discovery
     from mlxprobe.cli.display import console, shown
-    from mlxprobe.reports import page
+    from mlxprobe.reports import explain_text
 
-    entries, _ = scenarios.find(resolve(flags).scenarios)
-    for entry, variants in scenarios.select(entries, [name]):
-        click.echo(shown(page.scenario(entry, variants, console().width)), nl=False)
+    entries, _ = discovery.find(resolve(flags).scenarios)
+    for entry, variants in discovery.select(entries, [name]):
+        click.echo(shown(explain_text.scenario(entry, variants, console().width)), nl=False)
 
 
 @click.command()
@@ -60,16 +60,16 @@ def explain(code: str) -> None:
     from mlxprobe.cli.display import shown
     from mlxprobe.diagnosis import RULES
     from mlxprobe.diagnosis.errors import KNOWN, known
-    from mlxprobe.reports import page
+    from mlxprobe.reports import explain_text
     from mlxprobe.schema.errors import UsageError
 
     if code.lower() == "metal":
-        click.echo(shown(page.metal()), nl=False)
+        click.echo(shown(explain_text.metal()), nl=False)
         return
     meant = meant_by(code)
     error = known(code) or next((row for row in KNOWN if row.name == code.lower()), None)
     if error and not meant:
-        click.echo(shown(page.error(error)), nl=False)
+        click.echo(shown(explain_text.error(error)), nl=False)
         return
     if not meant:
         names = [*(rule.name for rule in RULES.values()), *(row.name for row in KNOWN)]
@@ -78,7 +78,7 @@ def explain(code: str) -> None:
         hint = f"did you mean {close[0]}?" if close else all_known
         raise UsageError(f"no finding has the code or name {code!r}; {hint}")
     if len(meant) == 1:
-        click.echo(shown(page.finding(meant[0])), nl=False)
+        click.echo(shown(explain_text.finding(meant[0])), nl=False)
         return
     for rule in meant:
         click.echo(f"{rule.code}  {rule.name}  ({rule.severity})")

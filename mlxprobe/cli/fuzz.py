@@ -12,8 +12,8 @@ import click
 
 from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, deliver, leave, tell, with_report, with_settings
 from mlxprobe.schema.errors import UsageError
-from mlxprobe.settings.checks import seconds
 from mlxprobe.settings.table import SECONDS_WORDS, Settings, resolve
+from mlxprobe.settings.validators import seconds
 
 if TYPE_CHECKING:
     from mlxprobe.cli.display import Display
@@ -61,7 +61,7 @@ def fuzz(
     With --against, only what that release or device does not show counts.
     """
     from mlxprobe.reports.fuzz import FUZZ_FORMATS
-    from mlxprobe.schema.files import check_writable
+    from mlxprobe.schema.record_io import check_writable
 
     settings, limit_s = resolve(flags), _seconds(duration)
     check_writable(output)
@@ -108,10 +108,10 @@ def fuzzed(
             "random programs are drawn with Hypothesis, which is not installed here: pip install 'mlxprobe[fuzz]'"
         )
     from mlxprobe.cli.display import Display
-    from mlxprobe.cluster.place import place
+    from mlxprobe.cluster.executor import place
     from mlxprobe.cluster.runners import Runners
-    from mlxprobe.fuzz.fuzzing import Fuzzing
     from mlxprobe.fuzz.generate import cases, named, replayed
+    from mlxprobe.fuzz.session import Fuzzing
 
     named(ops)
     warnings.simplefilter("ignore")  # NumPy's, of what is not finite; for all threads, which no `catch_warnings` is
@@ -144,7 +144,7 @@ def _bisected(report: FuzzReport, runners: Runners, display: Display) -> FuzzRep
     import msgspec
 
     from mlxprobe.fuzz.batch import Batches
-    from mlxprobe.fuzz.ranges import Ranges
+    from mlxprobe.fuzz.finding_bisect import Ranges
     from mlxprobe.releases.index import Release, listed
 
     def batches(name: str) -> Batches:

@@ -62,7 +62,7 @@ def gate(
     With --random, random programs are run on both releases too: what only the candidate shows is a regression.
     """
     from mlxprobe.reports.gate import GATE_FORMATS
-    from mlxprobe.schema.files import check_writable, write
+    from mlxprobe.schema.record_io import check_writable, write
     from mlxprobe.upgrade import allowances
 
     settings, everything = resolve(flags), not (patterns or command)
@@ -169,7 +169,7 @@ def recorded(baseline: str) -> Record | None:
         UsageError: it is neither, or the record cannot be used.
     """
     from mlxprobe.releases.index import ACCEPTED, is_spec
-    from mlxprobe.schema.files import load
+    from mlxprobe.schema.record_io import load
 
     file = Path(baseline)
     if file.suffix in (".json", ".zip") and not file.is_dir():
@@ -188,7 +188,7 @@ def _gated(settings: Settings, empty: GateReport, some: Chosen) -> GateReport:
     import msgspec
 
     from mlxprobe.cli.display import Display
-    from mlxprobe.cluster.place import place
+    from mlxprobe.cluster.executor import place
     from mlxprobe.cluster.runners import Runners
     from mlxprobe.schema.errors import BrokenReleaseError, NoWheelError
     from mlxprobe.schema.record import Record

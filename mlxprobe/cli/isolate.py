@@ -9,10 +9,10 @@ import click
 
 from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, check_output, deliver, leave, with_report, with_settings
 from mlxprobe.cli.program import Program, command_of, with_program
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.schema.texts import encodable
-from mlxprobe.schema.vocabulary import Outcome
-from mlxprobe.settings.machine import memory_limit
+from mlxprobe.settings.machine_limits import memory_limit
 from mlxprobe.settings.table import Settings, resolve
 
 STALL_S = 10.0
@@ -44,7 +44,7 @@ def isolate(
     from mlxprobe.cli.display import Display, shown
     from mlxprobe.reports.isolation import ISOLATION_FORMATS, renderable
     from mlxprobe.runner.isolate import Trials
-    from mlxprobe.runner.isolation import known_names
+    from mlxprobe.runner.isolation_result import known_names
 
     settings = within_limits(resolve(flags))
     check_output(output, *(words if is_command else words[:1]))

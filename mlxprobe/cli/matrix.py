@@ -76,10 +76,10 @@ def matrix(
     """
     from mlxprobe.cli.display import Display
     from mlxprobe.cli.fuzz import fuzzed
-    from mlxprobe.cluster.place import places
+    from mlxprobe.cluster.executor import places
     from mlxprobe.cluster.runners import Runners
     from mlxprobe.releases.index import listed, ordered, parse
-    from mlxprobe.schema.files import keep_baseline
+    from mlxprobe.schema.record_io import keep_baseline
     from mlxprobe.upgrade import matrix, matrix_run
 
     settings = resolve(flags)
@@ -132,7 +132,7 @@ def merge(files: tuple[Path, ...], form: str, output: Path | None) -> None:
         with foreign(files):
             whole = matrix.merge(found)
         return _deliver(whole, form, output)
-    from mlxprobe.runner.joining import joined
+    from mlxprobe.runner.merge_records import joined
 
     with foreign(files):
         of_ranks = joined(found)
@@ -152,11 +152,11 @@ def _deliver_ranks(found: Any, form: str, output: Path | None) -> None:
 
 
 def _deliver(found: Any, form: str, output: Path | None, random: Any = None) -> None:
-    from mlxprobe.cli import guides
+    from mlxprobe.cli import report_inputs
     from mlxprobe.reports.fuzz import FUZZ_FORMATS
     from mlxprobe.reports.matrix import MATRIX_FORMATS
 
-    forms = MATRIX_FORMATS | {"html": lambda matrix: guides.page(matrix.records, (), matrix.without)}
+    forms = MATRIX_FORMATS | {"html": lambda matrix: report_inputs.page(matrix.records, (), matrix.without)}
 
     def told(name: str) -> str:
         return str(forms[name](found)) + ("\n" + FUZZ_FORMATS[name](random) if random else "")
@@ -195,7 +195,7 @@ def bisect(
 ) -> None:
     """Find the first MLX release that shows a behaviour."""
     from mlxprobe.cli.display import Display
-    from mlxprobe.cluster.place import place
+    from mlxprobe.cluster.executor import place
     from mlxprobe.cluster.runners import Runners
     from mlxprobe.releases.index import listed, parse_one
     from mlxprobe.reports.bisection import render

@@ -46,9 +46,9 @@ def report(
     RECORD is JSON of `run`, `watch` or `matrix`, a baseline of `gate`, or the bundle of `selftest`. The page needs
     nothing from outside; of several records it shows where outcomes change, and how time and memory do.
     """
-    from mlxprobe.cli import guides
+    from mlxprobe.cli import report_inputs
     from mlxprobe.reports import FORMATS
-    from mlxprobe.schema.files import keep_baseline, write
+    from mlxprobe.schema.record_io import keep_baseline, write
     from mlxprobe.upgrade.history import read
 
     paged = form == "html"
@@ -62,7 +62,7 @@ def report(
             return
     with foreign(files):
         if paged:
-            page = guides.page(records, resolve(flags).scenarios, skipped)
+            page = report_inputs.page(records, resolve(flags).scenarios, skipped)
         else:
             page = "\n".join([*said_by_doctor(doctors, form), *map(FORMATS[form], records)])
     if output is None:

@@ -36,22 +36,22 @@ if TYPE_CHECKING:
 @with_settings("jobs", "timeout_s", "stall_s", "memory", "device", "scenarios", "reports", "on")
 def run(patterns: tuple[str, ...], form: str, output: Path | None, opened: bool, **flags: Any) -> None:
     """Run scenarios and say which failure modes are real here."""
-    from mlxprobe.catalogue import scenarios
-    from mlxprobe.cli import guides
+    from mlxprobe.catalogue import discovery
+    from mlxprobe.cli import report_inputs
     from mlxprobe.cli.display import Display, shown
-    from mlxprobe.cluster.place import place
+    from mlxprobe.cluster.executor import place
     from mlxprobe.cluster.runners import Runners
     from mlxprobe.reports import FORMATS, text
     from mlxprobe.runner.runner import exit_code
     from mlxprobe.runner.schedule import flat, scenario_tasks, side_by_side
-    from mlxprobe.schema.files import SCHEMA_VERSION, check_writable, now
     from mlxprobe.schema.record import Record
+    from mlxprobe.schema.record_io import SCHEMA_VERSION, check_writable, now
 
     settings = resolve(flags)
-    entries, broken = scenarios.find(settings.scenarios)
+    entries, broken = discovery.find(settings.scenarios)
     for one in broken:
         tell(one.problem)
-    chosen = scenarios.select(entries, patterns)
+    chosen = discovery.select(entries, patterns)
     kept = latest(settings, everything=not patterns)
     for file in (output, kept / "record.json"):
         check_writable(file)
@@ -70,7 +70,7 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, opened: bool,
         wall_s=time.monotonic() - began,
         problems=tuple(one.problem for one in broken),
     )
-    forms = FORMATS | {"html": lambda record: guides.page([record], settings.scenarios)}
+    forms = FORMATS | {"html": lambda record: report_inputs.page([record], settings.scenarios)}
     files = {"json": "json", "text": "txt", "markdown": "md", "junit": "xml"}
     deliver(
         form,
@@ -87,14 +87,14 @@ def run(patterns: tuple[str, ...], form: str, output: Path | None, opened: bool,
 
 
 def _keep(file: Path, render: Callable[[Record], str], record: Record) -> None:
-    from mlxprobe.schema.files import write
+    from mlxprobe.schema.record_io import write
 
     write(file, render(record).encode())
 
 
 def show_page(file: Path, page: str) -> None:
     """Write a page and open it in the browser."""
-    from mlxprobe.schema.files import write
+    from mlxprobe.schema.record_io import write
 
     write(file, page.encode())
     webbrowser.open(file.resolve().as_uri())

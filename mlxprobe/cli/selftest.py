@@ -49,19 +49,19 @@ def selftest(bundle: Path, patterns: tuple[str, ...], **flags: Any) -> None:
     first as well: `--scenario healthy-trainers`, `--scenario 'hostile-children/b*'`. The file has records, versions and
     logs, and neither paths of your home nor your name or the machine's. `mlxprobe report` shows it.
     """
-    from mlxprobe.catalogue import scenarios
+    from mlxprobe.catalogue import discovery
     from mlxprobe.cli import doctor
     from mlxprobe.reports import text
     from mlxprobe.runner.runner import Runner, exit_code
-    from mlxprobe.schema.files import SCHEMA_VERSION, now
     from mlxprobe.schema.reading import DOCTOR
     from mlxprobe.schema.record import Record
+    from mlxprobe.schema.record_io import SCHEMA_VERSION, now
     from mlxprobe.selftest import parts
     from mlxprobe.selftest.bundle import VERSIONS, Bundle, versions
     from mlxprobe.supervisor import interpreter
 
     settings = resolve(flags)
-    entries, broken = scenarios.find(settings.scenarios)
+    entries, broken = discovery.find(settings.scenarios)
     chosen = parts.parts(entries, patterns, settings.jobs)
     here = interpreter.usable(device=settings.device)
     problems = [one.problem for one in broken]

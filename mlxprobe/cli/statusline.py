@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlxprobe.cli.behind import Behind
+    from mlxprobe.cli.rank_lag import Behind
     from mlxprobe.supervisor.watch import Watcher
 
 SHOWN_S = 0.25
@@ -54,7 +54,7 @@ class StatusLine:
         if len(programs) < 2:
             return ""
         if self._behind is None:
-            from mlxprobe.cli.behind import Behind  # what it imports, the program's start does not wait for
+            from mlxprobe.cli.rank_lag import Behind  # what it imports, the program's start does not wait for
 
             self._behind = Behind()
         return self._behind.told(programs, time.monotonic() - watcher.child.started_s)

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlxprobe.cli.common import INTERRUPTED, JUDGED_NOT, check_output, leave, with_report, with_settings
-from mlxprobe.cli.ending import SEVERITIES, exit_code
+from mlxprobe.cli.exit_code import SEVERITIES, exit_code
 from mlxprobe.cli.program import Program, command_of, with_program
-from mlxprobe.cli.watched import Report
+from mlxprobe.cli.watch_output import Report
 from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.texts import encodable
-from mlxprobe.settings.checks import seconds
 from mlxprobe.settings.table import SECONDS_WORDS, resolve
-from mlxprobe.supervisor.warden import SHARED, give_up
-from mlxprobe.supervisor.wardens import inherited
+from mlxprobe.settings.validators import seconds
+from mlxprobe.supervisor.reaper import SHARED, give_up
+from mlxprobe.supervisor.reaper_client import inherited
 
 if TYPE_CHECKING:
     from mlxprobe.cli.statusline import StatusLine
-    from mlxprobe.runner.watching import Watch
+    from mlxprobe.runner.watch_session import Watch
     from mlxprobe.schema.record import Record
     from mlxprobe.supervisor.watch import Watcher
 
@@ -75,8 +75,8 @@ def watch(
     errors are reported on stderr at once; with --output in a terminal only. Also `mlxprobe watch -m MODULE ...` and
     `mlxprobe watch -- COMMAND ...` (any command that ends up in a Python with MLX).
     """
-    from mlxprobe.runner.selection import Selection
-    from mlxprobe.runner.watching import Enough, Watch
+    from mlxprobe.runner.finding_filter import Selection
+    from mlxprobe.runner.watch_session import Enough, Watch
     from mlxprobe.schema.program import Program as Watched
 
     settings = resolve(flags)
@@ -155,8 +155,8 @@ def read_baseline(
     """Check the files that a command was given; return the baseline, and what it has found."""
     if output is None and baseline is None:
         return None, frozenset()
-    from mlxprobe.runner.selection import known_of
-    from mlxprobe.schema.files import load
+    from mlxprobe.runner.finding_filter import known_of
+    from mlxprobe.schema.record_io import load
 
     check_output(output, baseline, *program)
     before = load(baseline) if baseline else None

@@ -17,15 +17,15 @@ import msgspec
 
 import mlxprobe
 from mlxprobe.cluster import worker
-from mlxprobe.cluster.parcel import Made, pack
-from mlxprobe.cluster.place import Place, environment_here
-from mlxprobe.cluster.workers import Workers, ask
+from mlxprobe.cluster.executor import Place, environment_here
+from mlxprobe.cluster.serialization import Made, pack
+from mlxprobe.cluster.worker_pool import Workers, ask
 from mlxprobe.releases.index import Release
 from mlxprobe.runner.listening import Listener
 from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.observation import Environment
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.settings.address import DEVICES, Address
+from mlxprobe.settings.dask_address import DEVICES, Address
 from mlxprobe.settings.table import Settings
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from mlxprobe.cluster.place import Place
+from mlxprobe.cluster.executor import Place
 from mlxprobe.releases import index
 from mlxprobe.releases.index import Release, parse_one
 from mlxprobe.runner.listening import Listener

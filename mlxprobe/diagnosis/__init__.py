@@ -13,10 +13,10 @@ from pathlib import PurePath
 
 import msgspec
 
-from mlxprobe.diagnosis.causes import explained
+from mlxprobe.diagnosis.finding_causality import explained
 from mlxprobe.diagnosis.registry import RULES, Rule, finding, ranks_finding
-from mlxprobe.schema.again import by_rank, jobs
-from mlxprobe.schema.measures import callers
+from mlxprobe.schema.from_record import by_rank, jobs
+from mlxprobe.schema.metrics import callers
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding, Unchecked
 
@@ -80,7 +80,7 @@ def diagnose_jobs(seen: Sequence[Observation]) -> tuple[Finding, ...]:
 
 
 def unchecked(seen: Observation) -> tuple[Unchecked, ...]:
-    """Return what could not be judged, with the reason (see `mlxprobe.diagnosis.gaps`)."""
-    from mlxprobe.diagnosis.gaps import unchecked as gaps
+    """Return what could not be judged, with the reason (see `mlxprobe.diagnosis.unchecked`)."""
+    from mlxprobe.diagnosis.unchecked import unchecked as gaps
 
     return gaps(seen)

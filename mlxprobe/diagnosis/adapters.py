@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from mlxprobe.diagnosis.registry import finding, listed, rule, seen_at
 from mlxprobe.protocol.facts.adapters import AdapterScale, AdapterWithBase, Fused, FusedNothing
 from mlxprobe.protocol.facts.files import WeightsDiffer
-from mlxprobe.schema.measures import counted
+from mlxprobe.schema.enums import Severity
+from mlxprobe.schema.metrics import counted
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 MOST_LOST = 0.5
 MOST_NOISE = 0.71  # of the change's size: beyond, more than half of the energy in its place is wrong

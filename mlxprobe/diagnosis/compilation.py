@@ -15,9 +15,9 @@ from mlxprobe.protocol.facts.compilation import (
     StateNotCaptured,
     TracesCounted,
 )
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 ENOUGH_TRACES = 12
 ENOUGH_NUMBERS = 6

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mlxprobe.diagnosis.ranks.fates import thread_ended, worker_ended
+from mlxprobe.diagnosis.ranks.rank_status import thread_ended, worker_ended
 from mlxprobe.diagnosis.registry import finding, rule, seen_at
 from mlxprobe.protocol.facts.processes import ArrayOfAnotherThread, Fork
-from mlxprobe.schema.measures import standing, standing_thread, told_place, where
+from mlxprobe.schema.enums import HangKind, Whose
+from mlxprobe.schema.metrics import standing, standing_thread, told_place, where
 from mlxprobe.schema.observation import Observation, Stack
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import HangKind, Whose
 
 THREADS = 2  # that are told beside the main one
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import statistics
 
-from mlxprobe.diagnosis.levels import READ
+from mlxprobe.diagnosis.chance_level import READ
 from mlxprobe.diagnosis.trends import CERTAIN, HIGHER, came_back, falls, ranked, stays_above, trend
 from mlxprobe.protocol.facts.data import ConstantLevel
-from mlxprobe.schema.vocabulary import Severity
+from mlxprobe.schema.enums import Severity
 
 SQUARE = "square"  # a loss that has no classes
 SEVERAL = 60  # readings

@@ -15,10 +15,10 @@ from mlxprobe.protocol.facts.memory import GraphRetained
 from mlxprobe.protocol.facts.models import UnevaluatedPass
 from mlxprobe.protocol.facts.updates import FirstUpdate, UpdatesPutOff
 from mlxprobe.protocol.facts.work import IneffectiveEvaluation, LongEvaluation, LongEvaluationByHand
-from mlxprobe.schema.measures import growth_per_step, megabytes, pending_slope, standing, steps_done
+from mlxprobe.schema.enums import HangKind, Severity
+from mlxprobe.schema.metrics import growth_per_step, megabytes, pending_slope, standing, steps_done
 from mlxprobe.schema.observation import Observation, Sighting
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import HangKind, Severity
 
 GROWING = 10.0  # operations a step; the optimizer's own step counter adds one, which harms nobody
 KEPT = 256.0  # bytes a step; a few pending operations on scalars keep a tenth of that

@@ -34,11 +34,11 @@ from mlxprobe.protocol.facts.updates import (
     WeightsBack,
 )
 from mlxprobe.protocol.facts.work import ResultDropped
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.losses import fall, first_lasting
-from mlxprobe.schema.measures import still
+from mlxprobe.schema.metrics import still
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 EXPLODED = 1e3
 NORMAL = 1.0  # a weight and a loss are about 1: at `EXPLODED` a thousandth of a weight is worth all of the loss

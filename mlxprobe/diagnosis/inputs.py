@@ -23,10 +23,10 @@ from mlxprobe.protocol.facts.data import (
     TurnedApart,
 )
 from mlxprobe.protocol.facts.losses import LossShare, ProbabilityRatio, Supervision
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.losses import fall
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 ENOUGH_LOOKS = 2
 ENOUGH_BATCHES, MOSTLY = 6, 0.75  # looks; and of all of them, where one class ends and another begins

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from mlxprobe.diagnosis.registry import finding, findings_from_facts, rule
 from mlxprobe.protocol.facts.losses import AttentionTransposed, PooledAcross, SoftmaxOverAll, SoftmaxOverRows
 from mlxprobe.protocol.facts.models import ChannelsFirst, HeadsSwapped, Reshaped, RowsMixed, RowsSecond, TimeFirst
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 AXES = {
     HeadsSwapped: "rotary positions are counted along the {heads} heads: data of shape {shape}, where the last axis "

@@ -10,18 +10,18 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from mlxprobe.diagnosis.chance_level import KNOWING, READ, at_chance, gains, known_level, knows, stays_near_chance
 from mlxprobe.diagnosis.ends import SEVERAL, SQUARE, Told, ended
-from mlxprobe.diagnosis.levels import KNOWING, READ, at_chance, gains, known_level, knows, stays_near_chance
 from mlxprobe.diagnosis.registry import finding, place, rule
 from mlxprobe.diagnosis.trends import CERTAIN, CLEAR, HIGHER, SURE, falls, falls_anew, ranked, trend
 from mlxprobe.protocol.facts.data import ConstantLevel
 from mlxprobe.protocol.facts.gradients import FirstGradient
 from mlxprobe.protocol.facts.losses import LossShare, Supervision, TwoClasses, Worth
 from mlxprobe.protocol.facts.updates import AnotherTraining, FirstUpdate, GradientsUnused, Resumed
-from mlxprobe.schema.measures import steps_done, still
+from mlxprobe.schema.enums import Severity
+from mlxprobe.schema.metrics import steps_done, still
 from mlxprobe.schema.observation import Observation, Sighting
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 ENOUGH_LOSSES = 20
 FALLS = 0.05  # whatever its scatter, where nothing tells that it is to fall

@@ -15,9 +15,9 @@ from mlxprobe.protocol.facts.files import (
     WeightsDiffer,
 )
 from mlxprobe.protocol.facts.updates import OptimizerRenewed, ScheduleRestarted
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 LONG_PHASE = 500  # updates: Adam's moments have come back long before its end
 

@@ -22,9 +22,9 @@ from mlxprobe.protocol.facts.losses import (
     Supervision,
     Worth,
 )
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation, Sighting
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 NEARLY_ALL, SAME, VARIES = 0.95, 0.02, 0.05  # of the positions
 STABLE = {"stable": "with its maximum subtracted", "of a softmax": "by the logarithm of a softmax, which underflows"}

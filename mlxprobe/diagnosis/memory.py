@@ -12,10 +12,10 @@ from mlxprobe.diagnosis.registry import finding, place, rule
 from mlxprobe.protocol.facts.gradients import FirstGradient
 from mlxprobe.protocol.facts.memory import BuffersHeld, CacheUnbounded, ContainerGrows
 from mlxprobe.protocol.facts.updates import FirstUpdate
-from mlxprobe.schema.measures import active_floors, growth_per_step, megabytes, pending_slope
+from mlxprobe.schema.enums import Severity
+from mlxprobe.schema.metrics import active_floors, growth_per_step, megabytes, pending_slope
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 ENOUGH_STEPS = 16
 MANY_STEPS = 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from mlxprobe.schema.measures import duration
+from mlxprobe.schema.metrics import duration
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Remark
 

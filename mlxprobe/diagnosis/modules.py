@@ -17,9 +17,9 @@ from mlxprobe.protocol.facts.models import (
     TieParted,
     TrainingMode,
 )
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 HARDLY = 0.15 + 1e-6  # of the elements, kept by dropout
 

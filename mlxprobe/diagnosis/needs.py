@@ -13,7 +13,7 @@ from mlxprobe.protocol.facts.gradients import FirstGradient, NotLookedAt
 from mlxprobe.protocol.facts.losses import LossGraphSeen
 from mlxprobe.protocol.facts.models import CausalityTested, LossNotRepeated
 from mlxprobe.protocol.facts.updates import FirstUpdate
-from mlxprobe.schema.measures import counted, steps_done
+from mlxprobe.schema.metrics import counted, steps_done
 from mlxprobe.schema.observation import Observation
 
 

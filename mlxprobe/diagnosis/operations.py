@@ -8,10 +8,10 @@ from mlxprobe.diagnosis.registry import finding, rule, seen_at
 from mlxprobe.protocol.facts.data import InputGrows
 from mlxprobe.protocol.facts.models import RowByRow
 from mlxprobe.protocol.facts.work import EvaluatedWithin, HugeGraph, LossBroadcast, Piecemeal, Promoted
-from mlxprobe.schema.measures import megabytes
+from mlxprobe.schema.enums import Severity
+from mlxprobe.schema.metrics import megabytes
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 ROWS = 64  # of a batch, each with a call of its own: fewer are a note
 

@@ -8,9 +8,9 @@ from mlxprobe.diagnosis.registry import finding, listed, rule
 from mlxprobe.protocol.facts.gradients import ZeroGradient
 from mlxprobe.protocol.facts.losses import LogitsAlike, LogitsNarrow
 from mlxprobe.protocol.facts.models import InputIdle, InputZero, OnePlace, OutputsAlike, OutputsCollapsed
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 
 @finding("MP312", "idle-input", Severity.WARNING)

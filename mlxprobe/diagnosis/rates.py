@@ -20,10 +20,10 @@ from mlxprobe.protocol.facts.updates import (
     Resumed,
     ScheduleUnused,
 )
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.sheet import Optimizer
-from mlxprobe.schema.vocabulary import Severity
+from mlxprobe.schema.run_summary import Optimizer
 
 ENOUGH_UPDATES = 10
 LONG_RUN = 500  # updates: whoever makes fewer may be trying the program out

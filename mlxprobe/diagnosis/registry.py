@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlxprobe.protocol.fact import Fact
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 Detector = Callable[[Observation], Iterator[Finding]]
 Comparison = Callable[[Sequence[Observation]], Iterator[Finding]]

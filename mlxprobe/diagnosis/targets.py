@@ -15,9 +15,9 @@ from mlxprobe.protocol.facts.data import (
     TargetsSkipOne,
 )
 from mlxprobe.protocol.facts.models import CausalityTested, StateCarriedOver
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 
 @finding("MP303", "unshifted-labels", needs="ids")

@@ -18,11 +18,11 @@ from mlxprobe.protocol.facts.updates import (
     NothingTrainable,
     WeightsDecayed,
 )
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.losses import fall
-from mlxprobe.schema.measures import counted
+from mlxprobe.schema.metrics import counted
 from mlxprobe.schema.observation import Observation, Sighting
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 SCALE_FREE = {"Adam", "AdamW", "Adamax", "Lion", "Adafactor", "RMSprop", "Adagrad", "AdaDelta", "Muon"}
 SUM = 0.02

@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
 
-from mlxprobe.cluster.place import Place
+from mlxprobe.cluster.executor import Place
+from mlxprobe.fuzz.array_values import contents
 from mlxprobe.fuzz.case import Case
-from mlxprobe.fuzz.child.packed import packed
-from mlxprobe.fuzz.contents import contents
+from mlxprobe.fuzz.child.array_codec import packed
+from mlxprobe.fuzz.jax_oracle import JAX
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.reference import moving
-from mlxprobe.fuzz.second import JAX
-from mlxprobe.fuzz.training_programs.source import keywords
+from mlxprobe.fuzz.training_programs.render import keywords
 from mlxprobe.schema.observation import Environment, Limits, Observation, Program
-from mlxprobe.settings.machine import memory_limit
+from mlxprobe.settings.machine_limits import memory_limit
 from mlxprobe.settings.table import Settings
 from mlxprobe.supervisor.scratch import Scratch
 from mlxprobe.supervisor.watch import observe

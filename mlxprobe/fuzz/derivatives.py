@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mlxprobe.fuzz.array_values import Numbers
 from mlxprobe.fuzz.case import Case
-from mlxprobe.fuzz.child.packed import numbers_of
-from mlxprobe.fuzz.contents import Numbers
+from mlxprobe.fuzz.child.array_codec import numbers_of
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.reference import FEW, LARGEST, UNIT, slope, terms, unit
 

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from mlxprobe.fuzz import derivatives, second
+from mlxprobe.fuzz import derivatives, jax_oracle
+from mlxprobe.fuzz.array_values import Numbers
 from mlxprobe.fuzz.case import Case
-from mlxprobe.fuzz.child.packed import numbers_of
-from mlxprobe.fuzz.contents import Numbers
+from mlxprobe.fuzz.child.array_codec import numbers_of
 from mlxprobe.fuzz.discrepancy import ROUGH, Discrepancy, is_unsupported
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.reference import REFUSALS, UNIT, Expected, expected, is_exact, terms, unit
@@ -41,16 +41,16 @@ class Judge:
             return [*found, *self._refused(value, truth)]
         if truth is not None:
             found += self._compared("value", arrays_of(value), truth)
-        elif (other := second.values(self.case)) and shapes_of(other.results) == [
+        elif (other := jax_oracle.values(self.case)) and shapes_of(other.results) == [
             one["shape"] for one in arrays_of(value)
         ]:
-            found += self._compared(second.JAX, arrays_of(value), other)
+            found += self._compared(jax_oracle.JAX, arrays_of(value), other)
         found += self._modes(arrays_of(value), truth)
         found += self._grown()
         if truth is not None and len(self.case.steps) == 1:
             found += self._doubled(truth)
         derived = list(derivatives.judged(self.case, self.seen, self._found, self._raises))
-        found += derived or second.judged(self.case, self.seen, self._found, self._raises)
+        found += derived or jax_oracle.judged(self.case, self.seen, self._found, self._raises)
         return found
 
     def _beside(self) -> Iterator[Discrepancy]:

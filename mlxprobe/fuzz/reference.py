@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from mlxprobe.fuzz.array_values import Numbers, contents
 from mlxprobe.fuzz.case import Array, Case, Step
-from mlxprobe.fuzz.contents import Numbers, contents
 from mlxprobe.fuzz.operations import OPERATIONS, Operation
 from mlxprobe.fuzz.operations.registry import Reference
 from mlxprobe.schema.observation import Value

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from mlxprobe.fuzz import script_trainings
+from mlxprobe.fuzz.array_values import Numbers, contents
 from mlxprobe.fuzz.case import Array, Case
 from mlxprobe.fuzz.child import layouts
-from mlxprobe.fuzz.contents import Numbers, contents
 from mlxprobe.fuzz.discrepancy import Discrepancy
+from mlxprobe.fuzz.jax_oracle import JAX
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.reference import moving
 from mlxprobe.fuzz.script_calls import body, defined, imports, program, texts
-from mlxprobe.fuzz.second import JAX
 
 LETTERS = "abcdefgh"
 LINES = 15

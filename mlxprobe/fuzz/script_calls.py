@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxprobe.fuzz.case import Case, Step
-from mlxprobe.fuzz.training_programs.source import keywords
+from mlxprobe.fuzz.training_programs.render import keywords
 
 WORDS = ("array", "result", "pieces", "slice", "whole", "dtype")
 LOSSES = ("_loss", "cross_entropy")
@@ -70,7 +70,9 @@ def _ways(case: Case) -> list[str]:
 
 def _read() -> dict[str, tuple[str, list[str]]]:
     """Read the names and texts of the functions of `child/ways.py`, by what they are taken around."""
-    text = "".join((Path(__file__).parent / "child" / f"{name}.py").read_text("utf-8") for name in ("ways", "files"))
+    text = "".join(
+        (Path(__file__).parent / "child" / f"{name}.py").read_text("utf-8") for name in ("higher_order", "files")
+    )
     found, plain = {}, text.replace("from __future__ import annotations", "")
     for node in ast.parse(plain).body:
         if isinstance(node, ast.FunctionDef) and node.decorator_list:

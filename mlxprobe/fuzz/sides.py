@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlxprobe.fuzz.case import program_of
 from mlxprobe.fuzz.finding import Finding, FuzzReport
-from mlxprobe.upgrade.changes import Change, Comparison, Difference
+from mlxprobe.upgrade.diff import Change, Comparison, Difference
 
 
 def comparisons(report: FuzzReport) -> list[Comparison]:

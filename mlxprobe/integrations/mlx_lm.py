@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from mlxprobe.api import Seen
-from mlxprobe.runner.beside import enable, present, stop
+from mlxprobe.runner.sidecar import enable, present, stop
 
 
 class WatchCallback:

@@ -15,9 +15,9 @@ from typing import Any
 
 from mlxprobe.agent.lifecycle import autoload
 from mlxprobe.agent.patching.import_hooks import is_watched
-from mlxprobe.runner.beside import Beside, logged, present
+from mlxprobe.runner.sidecar import Beside, logged, present
 from mlxprobe.schema.errors import ProbeError
-from mlxprobe.system import inside
+from mlxprobe.system import self_process
 
 MAGIC = "%%watch"
 ZMQ = "ZMQ"  # how the threads are called that carry the kernel's messages
@@ -78,7 +78,7 @@ class Notebook:
         limit_s = limit_of(first.partition(" ")[2]) or self._limit_s
         try:
             beside = self._beside if self._beside and not self._beside.line.closed else self._start()
-            beside.others = self._threads | set(inside.named(ZMQ))
+            beside.others = self._threads | set(self_process.named(ZMQ))
             beside.begin("cell", limit_s, sources=self._sources(info.raw_cell))
             self._runs = True
         except ProbeError as error:

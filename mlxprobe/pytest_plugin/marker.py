@@ -16,16 +16,16 @@ import msgspec
 import pytest
 
 from mlxprobe.reports import diagnosis
-from mlxprobe.runner.selection import Selection
-from mlxprobe.runner.watching import Watch
+from mlxprobe.runner.finding_filter import Selection
+from mlxprobe.runner.watch_session import Watch
+from mlxprobe.schema.enums import Outcome, Severity
 from mlxprobe.schema.errors import ProbeError, UsageError
-from mlxprobe.schema.measures import growth_per_step
+from mlxprobe.schema.merge_ranks import whole
+from mlxprobe.schema.metrics import growth_per_step
 from mlxprobe.schema.observation import Program
 from mlxprobe.schema.record import Finding, ProgramRecord
-from mlxprobe.schema.together import whole
-from mlxprobe.schema.vocabulary import Outcome, Severity
-from mlxprobe.settings.checks import size
 from mlxprobe.settings.table import resolve
+from mlxprobe.settings.validators import size
 from mlxprobe.supervisor.scratch import Scratch
 from mlxprobe.verdict.health import rated
 

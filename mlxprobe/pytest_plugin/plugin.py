@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.catalogue.scenario import Variant
-from mlxprobe.catalogue.scenarios import Entry, read
-from mlxprobe.reports import words
+from mlxprobe.catalogue.declaration import Variant
+from mlxprobe.catalogue.discovery import Entry, read
+from mlxprobe.reports import phrases
 from mlxprobe.runner.runner import TIMEOUT_S, Runner
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import ProbeError
-from mlxprobe.schema.measures import native_call
+from mlxprobe.schema.metrics import native_call
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.settings.table import resolve
 from mlxprobe.verdict.repeats import REPEATS
 
@@ -154,8 +154,8 @@ def runner_of(config: pytest.Config) -> Runner:
 
 def explain(row: ProgramRecord) -> str:
     """Put the verdict's evidence, and the stacks of what hung, into the text of a failure."""
-    lines = [f"{row.name}: expected {row.expects}, observed {words.observed(row)}", f"  {row.reason}"]
-    lines += [f"  {words.repeated(row)}"] * bool(row.repeats)
+    lines = [f"{row.name}: expected {row.expects}, observed {phrases.observed(row)}", f"  {row.reason}"]
+    lines += [f"  {phrases.repeated(row)}"] * bool(row.repeats)
     lines += [f"  {found.code} {found.name}: {found.message}" for found in row.findings]
     for stack in row.stacks:
         lines.append(f"  process {stack.pid}, thread {stack.thread}, innermost call first:")

@@ -3,8 +3,8 @@
 import importlib
 from collections.abc import Callable
 
-from mlxprobe.schema.files import encode
 from mlxprobe.schema.record import Record
+from mlxprobe.schema.record_io import encode
 
 
 def _format(file: str) -> Callable[[Record], str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from mlxprobe.reports.cause_groups import ORDER, Family, families
 from mlxprobe.reports.diagnosis import headline, place
-from mlxprobe.reports.families import ORDER, Family, families
 from mlxprobe.reports.verdicts import fails, grave, verdict
-from mlxprobe.runner.selection import own_place, relative
+from mlxprobe.runner.finding_filter import own_place, relative
+from mlxprobe.schema.enums import Severity
+from mlxprobe.schema.merge_ranks import said_once
 from mlxprobe.schema.record import ProgramRecord, Record
 from mlxprobe.schema.texts import one_line, plain
-from mlxprobe.schema.together import said_once
-from mlxprobe.schema.vocabulary import Severity
 
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 

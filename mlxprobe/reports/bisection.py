@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlxprobe.reports.words import finished
-from mlxprobe.schema.measures import counted
+from mlxprobe.reports.phrases import finished
+from mlxprobe.schema.metrics import counted
 from mlxprobe.upgrade.bisect import Found
 
 MARKS = {"good": "✓", "bad": "✗", "skip": "–", "": "·"}

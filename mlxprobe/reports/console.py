@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from mlxprobe.reports.words import trimmed
+from mlxprobe.reports.phrases import trimmed
 from mlxprobe.schema.texts import lines
 
 

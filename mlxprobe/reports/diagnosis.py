@@ -11,19 +11,19 @@ from rich.padding import Padding
 from rich.text import Text
 
 from mlxprobe.diagnosis import RULES
-from mlxprobe.reports import facts, ranks
+from mlxprobe.reports import ranks, summary
+from mlxprobe.reports.cause_groups import families, unchecked
 from mlxprobe.reports.console import printed
-from mlxprobe.reports.families import families, unchecked
-from mlxprobe.reports.hanging import Hanging
+from mlxprobe.reports.indent import Hanging
 from mlxprobe.reports.verdicts import fails, grave, interrupted, verdict
-from mlxprobe.runner.selection import relative, source_of
+from mlxprobe.runner.finding_filter import relative, source_of
+from mlxprobe.schema.enums import Outcome, Severity
 from mlxprobe.schema.losses import trainings
-from mlxprobe.schema.measures import counted, duration, is_users, megabytes, native_call
+from mlxprobe.schema.merge_ranks import heading, said_once
+from mlxprobe.schema.metrics import counted, duration, is_users, megabytes, native_call
 from mlxprobe.schema.observation import Stack
 from mlxprobe.schema.record import Finding, ProgramRecord, Record
 from mlxprobe.schema.texts import one_line, plain
-from mlxprobe.schema.together import heading, said_once
-from mlxprobe.schema.vocabulary import Outcome, Severity
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
 FRAMES = 20
@@ -83,10 +83,10 @@ def sheets(record: Record, before: Record | None = None) -> RenderableType:
 
 def sheet(one: ProgramRecord, before: Record | None = None) -> list[RenderableType]:
     """Show the facts of a run, and what an earlier one had otherwise; nothing where there are none."""
-    now = facts.lines(one)
+    now = summary.lines(one)
     parts: list[RenderableType] = [Text(""), *_facts(now)] if now else []
     then = [other for other in (before.programs if before else ()) if other.name == one.name]
-    if now and then and (otherwise := facts.changed(now, facts.lines(then[0]))):
+    if now and then and (otherwise := summary.changed(now, summary.lines(then[0]))):
         parts += [Text("before:", "bold"), *_facts(otherwise)]
     return parts
 
@@ -95,7 +95,7 @@ def _bold(lines: Sequence[str]) -> list[RenderableType]:
     return [Text(line, "bold") for line in lines]
 
 
-def _facts(lines: facts.Lines) -> list[RenderableType]:
+def _facts(lines: summary.Lines) -> list[RenderableType]:
     return [Hanging(Text.assemble((f"{label:9} ", "bold"), one_line(text)), 10) for label, text in lines]
 
 

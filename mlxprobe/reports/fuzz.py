@@ -8,9 +8,9 @@ import msgspec
 
 from mlxprobe.fuzz.finding import Finding, FuzzReport
 from mlxprobe.reports.markdown import table
-from mlxprobe.reports.words import finished
-from mlxprobe.schema.files import finite
-from mlxprobe.schema.measures import counted
+from mlxprobe.reports.phrases import finished
+from mlxprobe.schema.metrics import counted
+from mlxprobe.schema.record_io import finite
 
 TRAINED = ("nn.", "init.", "optimizers.")
 HELD = {  # what was held against what

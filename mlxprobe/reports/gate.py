@@ -8,15 +8,15 @@ from collections.abc import Callable
 
 import msgspec
 
-from mlxprobe.reports import sheet
+from mlxprobe.reports import markdown_html
 from mlxprobe.reports.annotations import command
 from mlxprobe.reports.junit import clean
 from mlxprobe.reports.markdown import table
-from mlxprobe.reports.words import finished
-from mlxprobe.schema.measures import counted
+from mlxprobe.reports.phrases import finished
+from mlxprobe.schema.metrics import counted
 from mlxprobe.schema.observation import Environment, Value
 from mlxprobe.schema.texts import inline
-from mlxprobe.upgrade.changes import Change, Comparison, regressions
+from mlxprobe.upgrade.diff import Change, Comparison, regressions
 
 GATE_SCHEMA_VERSION = 1
 MARKS = {Change.REGRESSION: "✗", Change.CANNOT_TELL: "?", Change.CHANGED: "~", Change.FIXED: "+", Change.SAME: "="}
@@ -157,5 +157,5 @@ GATE_FORMATS: dict[str, Callable[[GateReport], str]] = {
     "markdown": markdown,
     "junit": junit,
     "github": github,
-    "html": lambda report: sheet.page("mlxprobe gate", markdown(report)),
+    "html": lambda report: markdown_html.page("mlxprobe gate", markdown(report)),
 }

@@ -10,13 +10,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mlxprobe.reports import sheet, words
+from mlxprobe.reports import markdown_html, phrases
 from mlxprobe.reports.markdown import cell
-from mlxprobe.runner.isolation import Isolation, Trial, idle
-from mlxprobe.schema.files import finite
+from mlxprobe.runner.isolation_result import Isolation, Trial, idle
+from mlxprobe.schema.enums import Outcome
+from mlxprobe.schema.record_io import finite
 from mlxprobe.schema.texts import inline
-from mlxprobe.schema.vocabulary import Outcome
-from mlxprobe.upgrade.quantities import peak_bytes, usual_step_s
+from mlxprobe.upgrade.metric_comparison import peak_bytes, usual_step_s
 
 
 def renderable(found: Isolation) -> RenderableType:
@@ -37,7 +37,7 @@ def _cells(trial: Trial) -> tuple[str, ...]:
     peak, step_s = peak_bytes(seen), usual_step_s(seen)
     return (
         trial.name or "as it is",
-        words.observed(seen),
+        phrases.observed(seen),
         " ".join(sorted(trial.codes)) or "–",
         f"{peak / 1e6:.1f} MB" if peak else "–",
         f"{1e3 * step_s:.1f} ms" if step_s else "–",
@@ -136,5 +136,5 @@ def encoded(found: Isolation) -> str:
 ISOLATION_FORMATS: dict[str, Callable[[Isolation], str]] = {
     "json": encoded,
     "markdown": markdown,
-    "html": lambda found: sheet.page("mlxprobe isolate", markdown(found)),
+    "html": lambda found: markdown_html.page("mlxprobe isolate", markdown(found)),
 }

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
-from mlxprobe.reports import diagnosis, verdicts, words
-from mlxprobe.reports.families import unchecked
+from mlxprobe.reports import diagnosis, phrases, verdicts
+from mlxprobe.reports.cause_groups import unchecked
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.record import ProgramRecord, Record
-from mlxprobe.schema.vocabulary import Outcome
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -64,5 +64,5 @@ def _case(suite: ET.Element, one: ProgramRecord) -> None:
 def _told(one: ProgramRecord) -> tuple[str, str]:
     if one.watched:
         return verdicts.verdict(one), diagnosis.told(one)
-    observed = ", ".join(filter(None, [f"observed {words.observed(one)}", words.repeated(one)]))
-    return f"expected {one.expected}, {observed}: {one.reason}", words.codes(one)
+    observed = ", ".join(filter(None, [f"observed {phrases.observed(one)}", phrases.repeated(one)]))
+    return f"expected {one.expected}, {observed}: {one.reason}", phrases.codes(one)

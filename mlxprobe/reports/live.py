@@ -10,12 +10,12 @@ from rich.text import Text
 
 from mlxprobe.reports.console import printed
 from mlxprobe.reports.diagnosis import calls
-from mlxprobe.reports.hanging import hanging
-from mlxprobe.schema.files import encode
+from mlxprobe.reports.indent import hanging
+from mlxprobe.schema.enums import Live
 from mlxprobe.schema.live import Attached, Connection, LiveProcess, LiveThread
-from mlxprobe.schema.measures import counted, duration, megabytes, untemplated
+from mlxprobe.schema.metrics import counted, duration, megabytes, untemplated
+from mlxprobe.schema.record_io import encode
 from mlxprobe.schema.texts import inline, one_line, plain
-from mlxprobe.schema.vocabulary import Live
 
 STYLES = {Live.ALIVE: "bold green", Live.IDLE: "bold green", Live.UNJUDGED: "bold yellow"}
 STATES = {"R": "runs", "S": "asleep", "D": "waits for a disk", "T": "stopped", "t": "traced"}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mlxprobe.reports import ranks, words
+from mlxprobe.reports import phrases, ranks
+from mlxprobe.reports.cause_groups import unchecked
 from mlxprobe.reports.diagnosis import headline
-from mlxprobe.reports.families import unchecked
 from mlxprobe.reports.verdicts import summary, verdict
+from mlxprobe.schema.enums import Role
+from mlxprobe.schema.merge_ranks import said_once
 from mlxprobe.schema.record import ProgramRecord, Record
 from mlxprobe.schema.texts import inline
-from mlxprobe.schema.together import said_once
 from mlxprobe.schema.versions import USERS
-from mlxprobe.schema.vocabulary import Role
 
 VARIANT = ("variant", "role", "documented")
 
@@ -22,14 +22,14 @@ def render(record: Record) -> str:
     lines = [
         "# mlxprobe",
         "",
-        f"{inline(words.surroundings(record))}. {inline(record.time)}.",
+        f"{inline(phrases.surroundings(record))}. {inline(record.time)}.",
         "",
         inline(summary(record.programs)) + ".",
     ]
     lines += [f"\nProblem: {inline(problem)}" for problem in record.problems]
     if not record.complete:
         lines += ["", "Interrupted: this is what was finished by then."]
-    for name, rows in words.by_scenario(record.programs):
+    for name, rows in phrases.by_scenario(record.programs):
         lines += ["", f"## {inline(name)}", "", *([f"{inline(rows[0].title)}.", ""] if rows[0].title else [])]
         head = ("program", "observed", "evidence") if name == USERS else (*VARIANT, "observed", "evidence")
         lines += table(head, map(_own if name == USERS else _row, rows))
@@ -48,21 +48,21 @@ def ledger(record: Record) -> list[str]:
     return [
         "## Claims ledger",
         "",
-        f"What the documents say, and what {inline(words.surroundings(record))} did.",
+        f"What the documents say, and what {inline(phrases.surroundings(record))} did.",
         "",
         *table(("document", "it says", "program", "observed", "status", "evidence"), map(_claim, claims)),
     ]
 
 
 def _row(one: ProgramRecord) -> tuple[str, ...]:
-    again = f"; {words.repeated(one)}" if one.repeats else ""
+    again = f"; {phrases.repeated(one)}" if one.repeats else ""
     mark = "" if one.as_expected else f" (expected {one.expected}{again}) ✗"
     role = f"**{one.role}**" if one.role is Role.CORRECT else str(one.role or "–")
-    return one.label, role, str(one.claims or "–"), words.observed(one) + mark, _evidence(one)
+    return one.label, role, str(one.claims or "–"), phrases.observed(one) + mark, _evidence(one)
 
 
 def _own(one: ProgramRecord) -> tuple[str, ...]:
-    told = verdict(one) if one.watched else words.observed(one)
+    told = verdict(one) if one.watched else phrases.observed(one)
     return one.label, told + ("" if one.as_expected else " ✗"), _evidence(one)
 
 
@@ -78,11 +78,11 @@ def _found(rows: Sequence[ProgramRecord]) -> list[str]:
 def _claim(one: ProgramRecord) -> tuple[str, ...]:
     documents = ", ".join(document[:3] for document in one.documents)
     said = one.says or one.summary
-    return documents, said, one.name, words.observed(one), f"**{words.status(one)}**", _evidence(one)
+    return documents, said, one.name, phrases.observed(one), f"**{phrases.status(one)}**", _evidence(one)
 
 
 def _evidence(one: ProgramRecord) -> str:
-    return f"{one.reason} [{words.codes(one)}]" if one.findings else one.reason
+    return f"{one.reason} [{phrases.codes(one)}]" if one.findings else one.reason
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:

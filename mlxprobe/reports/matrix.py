@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mlxprobe.reports.markdown import table
-from mlxprobe.reports.words import finished
+from mlxprobe.reports.phrases import finished
 from mlxprobe.schema.record import ProgramRecord
 from mlxprobe.schema.texts import inline
 from mlxprobe.upgrade.matrix import WITHOUT, Matrix, along, cell, encode, labels, rows

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from mlxprobe.diagnosis.ranks.standings import Standing, alike, standings
-from mlxprobe.schema.again import jobs, observation
-from mlxprobe.schema.measures import duration
+from mlxprobe.diagnosis.ranks.rank_progress import Standing, alike, standings
+from mlxprobe.schema.enums import Severity
+from mlxprobe.schema.from_record import jobs, observation
+from mlxprobe.schema.metrics import duration
 from mlxprobe.schema.record import ProgramRecord
 from mlxprobe.schema.texts import one_line
-from mlxprobe.schema.vocabulary import Severity
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from mlxprobe.diagnosis import RULES, Rule
-from mlxprobe.reports.families import cause_among, ordered
+from mlxprobe.reports.cause_groups import cause_among, ordered
 from mlxprobe.reports.verdicts import verdict
-from mlxprobe.runner.selection import identity, own_place, relative, source_of
-from mlxprobe.schema.files import finite
+from mlxprobe.runner.finding_filter import identity, own_place, relative, source_of
+from mlxprobe.schema.enums import Outcome
+from mlxprobe.schema.merge_ranks import said_once
 from mlxprobe.schema.observation import Place
 from mlxprobe.schema.record import Finding, ProgramRecord, Record, Unchecked
+from mlxprobe.schema.record_io import finite
 from mlxprobe.schema.texts import one_line, plain
-from mlxprobe.schema.together import said_once
-from mlxprobe.schema.vocabulary import Outcome
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "mlxprobeFinding/v1"

@@ -7,12 +7,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mlxprobe.reports import ranks, words
+from mlxprobe.reports import phrases, ranks
 from mlxprobe.reports.console import printed
 from mlxprobe.reports.verdicts import summary
+from mlxprobe.schema.enums import Outcome, Role
 from mlxprobe.schema.record import ProgramRecord, Record
 from mlxprobe.schema.texts import one_line
-from mlxprobe.schema.vocabulary import Outcome, Role
 
 STYLES = {Outcome.PASS: "green", Outcome.UNJUDGED: "magenta", Outcome.SKIPPED: "dim"}
 
@@ -25,13 +25,13 @@ def render(record: Record, width: int = 80) -> str:
 def renderable(record: Record) -> RenderableType:
     """Return the report for any rich console."""
     parts: list[RenderableType] = []
-    for name, rows in words.by_scenario(record.programs):
+    for name, rows in phrases.by_scenario(record.programs):
         parts += [Text.assemble((name, "bold"), "  ", rows[0].title), _table(rows), Text("")]
     parts += [Text(f"problem: {problem}", style="red") for problem in record.problems]
     if not record.complete:
         parts.append(Text("interrupted: this is what was finished by then", style="yellow"))
     parts.append(Text(summary(record.programs), style="bold"))
-    parts.append(Text(words.surroundings(record), style="dim"))
+    parts.append(Text(phrases.surroundings(record), style="dim"))
     return Group(*parts)
 
 
@@ -63,19 +63,21 @@ def _line(one: ProgramRecord) -> Table:
     if one.role not in (None, Role.BROKEN):
         name.append(f"  {one.role}", style="dim")
     grid = _grid()
-    grid.add_row(mark, name, str(one.claims or "–"), Text(words.observed(one), style=STYLES.get(one.outcome, "yellow")))
+    grid.add_row(
+        mark, name, str(one.claims or "–"), Text(phrases.observed(one), style=STYLES.get(one.outcome, "yellow"))
+    )
     return grid
 
 
 def _evidence(one: ProgramRecord) -> list[RenderableType]:
     lines = []
     if not (one.as_expected or one.watched):
-        lines.append(Text("; ".join(filter(None, [f"expected: {one.expected}", words.repeated(one)])), style="red"))
-    if words.status(one) not in ("", "confirmed"):
-        lines.append(Text(f"documented: {one.claims} – observed: {one.outcome}: {words.status(one)}", style="cyan"))
+        lines.append(Text("; ".join(filter(None, [f"expected: {one.expected}", phrases.repeated(one)])), style="red"))
+    if phrases.status(one) not in ("", "confirmed"):
+        lines.append(Text(f"documented: {one.claims} – observed: {one.outcome}: {phrases.status(one)}", style="cyan"))
     lines.append(Text(one.reason, style="dim" if one.outcome is Outcome.PASS else ""))
     if one.findings:
-        lines.append(Text(words.codes(one), style="magenta"))
+        lines.append(Text(phrases.codes(one), style="magenta"))
     lines += [Text(f"also: {one_line(remark.message)}", style="dim") for remark in one.remarks]
     parts: list[RenderableType] = list(lines)
     if not one.as_expected and (told := ranks.lines(one.ranks)):

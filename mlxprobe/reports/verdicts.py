@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from mlxprobe.reports import words
-from mlxprobe.reports.families import ORDER
-from mlxprobe.reports.words import observed
-from mlxprobe.schema.measures import counted
+from mlxprobe.reports import phrases
+from mlxprobe.reports.cause_groups import ORDER
+from mlxprobe.reports.phrases import observed
+from mlxprobe.schema.enums import Outcome, Severity
+from mlxprobe.schema.metrics import counted
 from mlxprobe.schema.record import ProgramRecord, Remark
 from mlxprobe.schema.texts import one_line
-from mlxprobe.schema.vocabulary import Outcome, Severity
 
 
 def verdict(one: ProgramRecord) -> str:
@@ -58,6 +58,6 @@ def fails(one: ProgramRecord) -> bool:
 def summary(rows: Sequence[ProgramRecord]) -> str:
     """Return the verdict on a watched program; of scenarios, how many came out as expected."""
     if not rows or not all(one.watched for one in rows):
-        return words.summary(rows)
+        return phrases.summary(rows)
     told = dict.fromkeys(map(verdict, rows))
     return next(iter(told)) if len(told) == 1 else f"{len(rows)} processes: {'; '.join(told)}"

@@ -6,8 +6,8 @@ What only judges is imported after the look, or while it waits.
 from __future__ import annotations
 
 import mlxprobe
-from mlxprobe.schema.files import now
 from mlxprobe.schema.live import LIVE_SCHEMA_VERSION, Attached, Looked
+from mlxprobe.schema.record_io import now
 from mlxprobe.supervisor.attach import Attachment
 
 
@@ -20,7 +20,7 @@ def told(looked: Looked) -> Attached:
     """Say what a look means."""
     from mlxprobe.verdict.errors import in_log
     from mlxprobe.verdict.live import judge, standing_threads
-    from mlxprobe.verdict.standing import standing, upstream
+    from mlxprobe.verdict.mlx_wait_state import standing, upstream
 
     state, reason = judge(looked)
     return Attached(

@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 import msgspec
 
 from mlxprobe.diagnosis import diagnose_ranks, examined, unchecked
-from mlxprobe.diagnosis.ranks.fates import named
-from mlxprobe.diagnosis.ranks.standings import unwatched
+from mlxprobe.diagnosis.ranks.rank_progress import unwatched
+from mlxprobe.diagnosis.ranks.rank_status import named
+from mlxprobe.runner.finding_filter import quoted
 from mlxprobe.runner.programs import without_module
-from mlxprobe.runner.selection import quoted
-from mlxprobe.schema.again import died_importing, jobs
-from mlxprobe.schema.files import row
+from mlxprobe.schema.enums import Outcome
+from mlxprobe.schema.from_record import died_importing, jobs
 from mlxprobe.schema.observation import Environment, Observation, Raised
 from mlxprobe.schema.record import Expectation, Finding, ProgramRecord, Remark, Unchecked, Verdict
-from mlxprobe.schema.vocabulary import Outcome
+from mlxprobe.schema.record_io import row
 from mlxprobe.verdict.errors import known_error
 from mlxprobe.verdict.health import rated
 from mlxprobe.verdict.judge import judge

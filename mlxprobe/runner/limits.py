@@ -11,7 +11,7 @@ from mlxprobe.settings.table import Settings
 
 if TYPE_CHECKING:
     from mlxprobe.schema.observation import Limits, Step
-    from mlxprobe.supervisor.events import EventLog
+    from mlxprobe.supervisor.event_log import EventLog
 
 FOREVER_S = 1e9
 STALL_FLOOR_S = 60.0
@@ -43,7 +43,7 @@ class Slowest:
 def limits_of(settings: Settings, slowest_s: float = 0.0) -> Limits:
     """Return the limits that somebody asked for, and no other but the one after which a silence is told."""
     from mlxprobe.schema.observation import Limits
-    from mlxprobe.settings.machine import memory_limit  # which no program's start waits for
+    from mlxprobe.settings.machine_limits import memory_limit  # which no program's start waits for
 
     return Limits(
         stall_s=settings.stall_s or max(STALL_FLOOR_S, STALL_FACTOR * slowest_s),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.event_log import EventLog
 
 
 class Listener(Protocol):

@@ -12,8 +12,8 @@ import msgspec
 
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.schema.observation import Environment, Value
-from mlxprobe.settings.checks import LEAST_S, MOST_S, NULL, seconds, shown
 from mlxprobe.settings.project import table_in
+from mlxprobe.settings.validators import LEAST_S, MOST_S, NULL, seconds, shown
 from mlxprobe.supervisor import interpreter
 
 ASPECTS = ("outcome", "finding", "loss", "error", "peak", "memory", "time")

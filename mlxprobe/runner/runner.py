@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from mlxprobe.catalogue.scenario import Variant
-from mlxprobe.catalogue.scenarios import Entry
+from mlxprobe.catalogue.declaration import Variant
+from mlxprobe.catalogue.discovery import Entry
 from mlxprobe.runner.judging import judged_users, judged_variant
 from mlxprobe.runner.listening import Listener, doing
 from mlxprobe.runner.programs import UserProgram, runnable
-from mlxprobe.schema.measures import growth_bytes, steady_steps
+from mlxprobe.schema.enums import Outcome, Role
+from mlxprobe.schema.metrics import growth_bytes, steady_steps
 from mlxprobe.schema.observation import Environment, Limits, Observation, Program
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.schema.vocabulary import Outcome, Role
-from mlxprobe.settings.machine import memory_limit
+from mlxprobe.settings.machine_limits import memory_limit
 from mlxprobe.settings.table import Settings
 from mlxprobe.supervisor.watch import observe_all
 from mlxprobe.verdict.expectation import expectation_of

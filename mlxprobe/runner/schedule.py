@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from mlxprobe.catalogue.scenario import Variant
-from mlxprobe.catalogue.scenarios import Entry
+from mlxprobe.catalogue.declaration import Variant
+from mlxprobe.catalogue.discovery import Entry
 from mlxprobe.runner.programs import ASPECTS, UserProgram
 from mlxprobe.runner.runner import Runner
+from mlxprobe.schema.enums import Role
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.schema.vocabulary import Role
 
 Run = Callable[[Runner], ProgramRecord]
 Rows = dict[str, ProgramRecord]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mlxprobe.schema.errors import MissingEnvironmentError
-from mlxprobe.schema.measures import signal_name
+from mlxprobe.schema.metrics import signal_name
 from mlxprobe.schema.program import is_python
 from mlxprobe.supervisor import interpreter
 from mlxprobe.supervisor.pythons import Python, pythons

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mlxprobe.schema.enums import HangKind, Live
 from mlxprobe.schema.observation import Frame, Sample, Stack, Value
-from mlxprobe.schema.vocabulary import HangKind, Live
 
 LIVE_SCHEMA_VERSION = 1
 PROOF_CPU_S = (

@@ -10,9 +10,9 @@ from mlxprobe.schema.base import Value as Value  # noqa: PLC0414 - the other roo
 from mlxprobe.schema.collective import Collective as Collective  # noqa: PLC0414
 from mlxprobe.schema.collective import Place as Place  # noqa: PLC0414
 from mlxprobe.schema.collective import Process as Process  # noqa: PLC0414
+from mlxprobe.schema.enums import HangKind, Whose
 from mlxprobe.schema.program import Program as Program  # noqa: PLC0414
-from mlxprobe.schema.sheet import Sheet
-from mlxprobe.schema.vocabulary import HangKind, Whose
+from mlxprobe.schema.run_summary import Sheet
 
 F_co = TypeVar("F_co", bound=Fact, covariant=True)
 

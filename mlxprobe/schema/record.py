@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlxprobe.schema.enums import HangKind, Outcome, Role, Severity
 from mlxprobe.schema.observation import (
     Collective,
     Environment,
@@ -16,9 +17,8 @@ from mlxprobe.schema.observation import (
     Stack,
     Value,
 )
-from mlxprobe.schema.sheet import Sheet
+from mlxprobe.schema.run_summary import Sheet
 from mlxprobe.schema.versions import USERS
-from mlxprobe.schema.vocabulary import HangKind, Outcome, Role, Severity
 
 
 class Finding(Value, frozen=True):

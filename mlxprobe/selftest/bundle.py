@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 
 import mlxprobe
-from mlxprobe.schema.files import check_writable, encode, write
 from mlxprobe.schema.reading import RECORD
 from mlxprobe.schema.record import Record
-from mlxprobe.selftest.private import Private, of_this_machine
+from mlxprobe.schema.record_io import check_writable, encode, write
+from mlxprobe.selftest.redaction import Private, of_this_machine
 
 VERSIONS, LOG = "versions.txt", "log.txt"
 OURS = ("mlx", "numpy")

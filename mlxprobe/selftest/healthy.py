@@ -12,12 +12,12 @@ import msgspec
 from mlxprobe.runner.listening import doing
 from mlxprobe.runner.runner import Runner
 from mlxprobe.runner.schedule import Task
-from mlxprobe.runner.watching import Watch
+from mlxprobe.runner.watch_session import Watch
+from mlxprobe.schema.enums import Outcome, Role, Severity
+from mlxprobe.schema.merge_ranks import whole
 from mlxprobe.schema.program import Program
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.schema.together import whole
 from mlxprobe.schema.versions import HEALTHY
-from mlxprobe.schema.vocabulary import Outcome, Role, Severity
 
 TITLE = "Training loops without a fault, under `mlxprobe watch`"
 FOLDER = Path(__file__).parent / "programs" / "healthy"

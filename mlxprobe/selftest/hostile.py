@@ -16,11 +16,11 @@ import psutil
 from mlxprobe.diagnosis import diagnose
 from mlxprobe.runner.runner import Runner
 from mlxprobe.runner.schedule import Task
-from mlxprobe.schema.files import row
+from mlxprobe.schema.enums import HangKind, Outcome
 from mlxprobe.schema.observation import Limits, Observation, Program
 from mlxprobe.schema.record import Expectation, ProgramRecord, Verdict
+from mlxprobe.schema.record_io import row
 from mlxprobe.schema.versions import HOSTILE
-from mlxprobe.schema.vocabulary import HangKind, Outcome
 from mlxprobe.supervisor.watch import HELD_S
 from mlxprobe.verdict.judge import judge
 
@@ -81,7 +81,7 @@ CHILDREN = (
         "os.waitpid(pid, 0)"),
     Child("stacks are had from a program that deleted its folder", "deletes_its_folder", HANG, DEADLOCK,
         WAITING),
-    Child("a stopped warden is replaced", "stops_its_warden", HANG, DEADLOCK, WAITING, ends_within_s=30),
+    Child("a stopped reaper is replaced", "stops_its_reaper", HANG, DEADLOCK, WAITING, ends_within_s=30),
     Child("memory has a limit", "eats_memory", Outcome.MEMORY),
     Child("an exit in the middle is a crash, although its code is 0", "exits_in_the_middle", CRASH, says=MIDDLE),
     Child("a fork that runs to the end does not end the program", "fork_ends_first", CRASH, says=MIDDLE),
@@ -93,10 +93,10 @@ CHILDREN = (
     Child("a flood on the events' descriptor is no pass", "floods_events", UNJUDGED, says=NONSENSE),
     Child("a flood of lines on the events' descriptor is no pass", "floods_lines", UNJUDGED, says=NONSENSE),
     Child("a program that closes our descriptor is no hang and no pass", "closes_every_descriptor", UNJUDGED),
-    Child("a program that kills its warden is no pass", "kills_its_warden", UNJUDGED),
+    Child("a program that kills its reaper is no pass", "kills_its_reaper", UNJUDGED),
     Child("a program that always moves may outlast the stall limit", "succeeds_slowly", PASS),
     Child("kernels being built are no silence, however short each takes", "builds_kernels", PASS),
-    Child("a program has no line to its warden", "has_no_sockets", PASS),
+    Child("a program has no line to its reaper", "has_no_sockets", PASS),
     Child("a detached grandchild that holds the pipes changes no pass", "leaves_a_grandchild", PASS),
     Child("closing Python's own streams changes no pass", "closes_stdout_object", PASS),
     Child("an exception in a fork is not the program's", "fork_raises", PASS),

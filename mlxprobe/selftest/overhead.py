@@ -17,9 +17,9 @@ from pathlib import Path
 
 from mlxprobe.runner.runner import Runner
 from mlxprobe.runner.schedule import Task
+from mlxprobe.schema.enums import Outcome, Role
 from mlxprobe.schema.record import ProgramRecord
 from mlxprobe.schema.versions import OVERHEAD
-from mlxprobe.schema.vocabulary import Outcome, Role
 
 TITLE = "What watching costs a step"
 SHORT_STEPS = str(Path(__file__).parent / "programs" / "short_steps.py")

@@ -7,13 +7,13 @@ import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from mlxprobe.catalogue import scenarios
-from mlxprobe.catalogue.scenarios import Entry
-from mlxprobe.cluster.place import Here
+from mlxprobe.catalogue import discovery
+from mlxprobe.catalogue.discovery import Entry
+from mlxprobe.cluster.executor import Here
 from mlxprobe.runner.runner import Runner
 from mlxprobe.runner.schedule import Task, flat, scenario_tasks, side_by_side
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.selftest import healthy, hostile, overhead
 
 
@@ -39,7 +39,7 @@ def parts(entries: Sequence[Entry], patterns: Sequence[str], jobs: int) -> list[
     own = [(healthy.tasks(), jobs), (hostile.tasks(), jobs), (overhead.tasks(), 1)]  # who measures is alone
     names = {task.name for tasks, _ in own for task in tasks}
     rest = [one for one in patterns if not any(_fits(name, one) for name in names)]
-    chosen = scenarios.select(entries, rest) if rest or not patterns else []
+    chosen = discovery.select(entries, rest) if rest or not patterns else []
     found = [([one for one in tasks if not patterns or _chosen(one.name, patterns)], most) for tasks, most in own]
     return [Part([guarded(one) for one in tasks], most) for tasks, most in (*found, (scenario_tasks(chosen), jobs))]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxprobe.schema.errors import UsageError
-from mlxprobe.settings.checks import shown
+from mlxprobe.settings.validators import shown
 
 
 def project_table(start: Path) -> tuple[Path | None, dict[str, Any]]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlxprobe.schema.errors import UsageError
-from mlxprobe.settings.address import RIGHT, Address, address
-from mlxprobe.settings.checks import choice, folder, folders, is_path, packages, seconds, shown, size, whole
+from mlxprobe.settings.dask_address import RIGHT, Address, address
 from mlxprobe.settings.project import project_table
+from mlxprobe.settings.validators import choice, folder, folders, is_path, packages, seconds, shown, size, whole
 from mlxprobe.system import MAC, PORTABLE, VARIABLE
 
 

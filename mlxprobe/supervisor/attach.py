@@ -12,16 +12,16 @@ from collections.abc import Iterator, Mapping
 
 from mlxprobe.schema.live import Looked
 from mlxprobe.schema.observation import Stack
-from mlxprobe.supervisor import anatomy
-from mlxprobe.supervisor.anatomy import Readings
-from mlxprobe.supervisor.film import Film
+from mlxprobe.supervisor import process_tree_snapshot
+from mlxprobe.supervisor.hang_detector import SOON, Suspicion
 from mlxprobe.supervisor.native import program
 from mlxprobe.supervisor.pipes import tail_of
-from mlxprobe.supervisor.portrait import Sitter, may_progress
+from mlxprobe.supervisor.process_snapshot import Sitter, may_progress
+from mlxprobe.supervisor.process_tree_snapshot import Readings
+from mlxprobe.supervisor.pyspy_stacks import MISSING, Spied, in_mlx
 from mlxprobe.supervisor.sample import TreeSampler
-from mlxprobe.supervisor.spied import MISSING, Spied, in_mlx
+from mlxprobe.supervisor.stack_sampling import Film
 from mlxprobe.supervisor.strangers import MOST, Strangers
-from mlxprobe.supervisor.suspicion import SOON, Suspicion
 from mlxprobe.system.system import system
 
 POLL_S = 0.05
@@ -66,7 +66,7 @@ class Attachment:
         """Look until it is clear what the process does, or the time is up."""
         self._meet()
         pages = {pid: system.pages_read(pid) for pid in self.tree.pids}
-        self._before, self._wanted_s = anatomy.readings(self.tree.pids), self.tree.wanted_s()
+        self._before, self._wanted_s = process_tree_snapshot.readings(self.tree.pids), self.tree.wanted_s()
         with Film(self._busiest()) as film:
             self.stacks = self._take()
             self._look_inside()
@@ -99,7 +99,7 @@ class Attachment:
         return self.suspicion.is_proved(silent_s, self.limit_s) or (silent_s > self.limit_s and self._waits())
 
     def _may_progress(self, film: Film) -> bool:
-        after = anatomy.readings(self.tree.pids)
+        after = process_tree_snapshot.readings(self.tree.pids)
         return any(may_progress(pid, self._before, after, self.spied, film) for pid in self.members.pythons)
 
     def _goes_on(self, film: Film) -> bool:
@@ -166,10 +166,10 @@ class Attachment:
         self.tree.sample_if_due()
         for pid in self.tree.pids - self.tree.apart.keys():
             self.tree.apart[pid] = []
-            if (process := self.tree.process(pid)) and anatomy.is_python(process):
+            if (process := self.tree.process(pid)) and process_tree_snapshot.is_python(process):
                 self.members.pythons.add(pid)
-                anatomy.roots_of(pid, self.spied.roots)
-                if anatomy.rank(pid) >= 0:
+                process_tree_snapshot.roots_of(pid, self.spied.roots)
+                if process_tree_snapshot.rank(pid) >= 0:
                     self.members.ranks.add(pid)
 
     def _take(self) -> tuple[Stack, ...]:
@@ -194,7 +194,7 @@ class Attachment:
             looked_s=looked_s,
             limit_s=self.limit_s,
             limit_given=self._given,
-            ended=anatomy.has_ended(self.pid) or not self.tree.pids,
+            ended=process_tree_snapshot.has_ended(self.pid) or not self.tree.pids,
             moved=tuple(sorted(self.moved)),
             compiles=self.compiles,
             kind=silence.kind if silence else None,

@@ -1,4 +1,4 @@
-"""One watched program: its warden, its pipes, and the orders to end it."""
+"""One watched program: its reaper, its pipes, and the orders to end it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from mlxprobe.agent.wire.constants import (
 from mlxprobe.schema.errors import ProbeError
 from mlxprobe.schema.program import Program
 from mlxprobe.schema.texts import masked
-from mlxprobe.supervisor import wardens
-from mlxprobe.supervisor.orders import order
+from mlxprobe.supervisor import reaper_client
+from mlxprobe.supervisor.orphan_cleanup import sweep
 from mlxprobe.supervisor.pipes import OWN_STDERR, TAIL_BYTES, ReadEnd, tail_of, written
-from mlxprobe.supervisor.sweep import sweep
-from mlxprobe.supervisor.watched import Watched
+from mlxprobe.supervisor.spawn_request import order
+from mlxprobe.supervisor.target import Watched
 from mlxprobe.system.kin import kin
 
 AGENT = Path(__file__).parents[1] / "agent" / "__main__.py"
@@ -40,9 +40,9 @@ MOST_ORPHANS = 1000  # that are told of
 
 
 class Child(Watched):
-    """Start a program under its warden; leave nothing of it behind on exit.
+    """Start a program under its reaper; leave nothing of it behind on exit.
 
-    `empty` is the warden's word that the tree is gone; `lost` says that the warden itself is.
+    `empty` is the reaper's word that the tree is gone; `lost` says that the reaper itself is.
     """
 
     def __init__(self, program: Program, folder: Path) -> None:
@@ -57,7 +57,7 @@ class Child(Watched):
         try:
             environment = self._environment(program)
             ordered = self._ordered(program, environment)
-            self._warden, self._control = self._called(program, environment)
+            self._reaper, self._control = self._called(program, environment)
         except (OSError, ValueError) as error:  # ValueError: a null byte in a name
             self._events.close()
             self._output.close()
@@ -65,31 +65,31 @@ class Child(Watched):
         finally:
             self._events.close_writing()
             self._output.close_writing()
-        with contextlib.suppress(OSError):  # a warden that is gone is found to be
+        with contextlib.suppress(OSError):  # a reaper that is gone is found to be
             self._control.sendall(ordered)
         self._control.setblocking(False)
         self._ear = select.poll()
         self._ear.register(self._control, select.POLLIN)
 
-    def _called(self, program: Program, environment: dict[str, str]) -> wardens.Warden:
+    def _called(self, program: Program, environment: dict[str, str]) -> reaper_client.Reaper:
         if program.terminal and program.command and not program.cwd:
-            return wardens.at_hand()
+            return reaper_client.at_hand()
         output = None if program.terminal else self._output.write_fd
-        return wardens.call(
+        return reaper_client.call(
             -1 if program.command else self._events.write_fd,
-            wardens.inherited().descriptors if program.terminal else (),
+            reaper_client.inherited().descriptors if program.terminal else (),
             stdin=None if program.terminal else subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             cwd=program.cwd or (None if program.command else self.folder),
-            env=environment,  # it marks what is to be swept away where the warden cannot end it, the warden too
+            env=environment,  # it marks what is to be swept away where the reaper cannot end it, the reaper too
             start_new_session=not program.terminal,
         )
 
     def _ordered(self, program: Program, environment: dict[str, str]) -> bytes:
         session = "same" if program.terminal else "own"
         words = program.command or (program.python, str(AGENT), *program.argv)
-        given = wardens.inherited() if program.terminal else wardens.Inherited()
+        given = reaper_client.inherited() if program.terminal else reaper_client.Inherited()
         handed = [list(map(str, numbers)) for numbers in (given.blocked, given.descriptors)]
         return order((str(self.folder), session), words, [f"{k}={v}" for k, v in environment.items()], *handed)
 
@@ -112,7 +112,7 @@ class Child(Watched):
 
     @property
     def above_pid(self) -> int:
-        return self._warden.pid
+        return self._reaper.pid
 
     @property
     def over(self) -> bool:
@@ -123,12 +123,12 @@ class Child(Watched):
         return self._events.ended and self.exit_code is None
 
     def pump(self, timeout_s: float) -> None:
-        """Wait for at most `timeout_s` for the warden to speak, then read what the pipes hold.
+        """Wait for at most `timeout_s` for the reaper to speak, then read what the pipes hold.
 
         Pipes do not wake us: a program that prints or trains fast must not keep us as busy as itself.
         """
         if not (self.empty or self.lost) and self._ear.poll(1000 * timeout_s):
-            self._hear_warden()
+            self._hear_reaper()
         self._lines += self._events.read()
         printed = self._output.read()
         self.printed_bytes += len(printed)
@@ -151,8 +151,8 @@ class Child(Watched):
         self._tell("kill")
         self._pump_until(lambda: self.empty, END_WITHIN_S)
         if not self.empty:
-            self._warden.kill()
-        if not self.empty or not kin.adopts:  # what detaches itself has escaped the warden
+            self._reaper.kill()
+        if not self.empty or not kin.adopts:  # what detaches itself has escaped the reaper
             self.left = sweep(self.folder, self.pid)
             self.empty = True
         self.pump(0)
@@ -180,7 +180,7 @@ class Child(Watched):
         except OSError:
             self.lost = True
 
-    def _hear_warden(self) -> None:
+    def _hear_reaper(self) -> None:
         try:
             heard = self._control.recv(65536)
         except OSError:
@@ -224,9 +224,9 @@ class Child(Watched):
         self._tell("done")
         self._close()
         try:
-            self._warden.wait(END_WITHIN_S)
+            self._reaper.wait(END_WITHIN_S)
         except subprocess.TimeoutExpired:
-            self.left += (self._warden.pid,)
+            self.left += (self._reaper.pid,)
 
 
 def _command(pid: int) -> str:

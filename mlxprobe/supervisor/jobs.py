@@ -19,7 +19,7 @@ import psutil
 from mlxprobe.system.system import system
 
 if TYPE_CHECKING:
-    from mlxprobe.supervisor.events import EventLog
+    from mlxprobe.supervisor.event_log import EventLog
 
 LAUNCHERS = {"mlx.launch", "mpirun", "mpiexec", "orterun", "prterun", "prun", "srun", "torchrun", "launch.py"}
 WORDS = 3  # of a command, within which a launcher's name stands: python, an option, the script

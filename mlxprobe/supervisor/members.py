@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 from mlxprobe.schema.observation import Stack
-from mlxprobe.supervisor.crew import Spent
+from mlxprobe.supervisor.rank_cpu import Spent
 
 
 class Begun(Protocol):

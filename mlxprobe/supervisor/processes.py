@@ -8,10 +8,10 @@ from typing import Any
 
 from mlxprobe.agent.introspection.code_ownership import Roots
 from mlxprobe.protocol.facts.processes import ChildEnded
-from mlxprobe.supervisor.crew import Spent, looked_at
-from mlxprobe.supervisor.events import EventLog
-from mlxprobe.supervisor.feed import NO_SENSE, Feed
+from mlxprobe.supervisor.event_log import EventLog
+from mlxprobe.supervisor.event_reader import NO_SENSE, Feed
 from mlxprobe.supervisor.jobs import Jobs
+from mlxprobe.supervisor.rank_cpu import Spent, looked_at
 
 MOST = 64  # processes that are listened to
 IN_PARTS = ("all_sum", "all_max", "all_min")  # of at most 8 MB, each of which a carrier hands over
@@ -168,7 +168,7 @@ class Processes(Feed):
         }
 
     def statuses(self, orphans: Iterable[tuple[int, int]]) -> dict[int, int]:
-        """Return the exit codes that somebody has told: a parent that waited, the warden, or the process itself."""
+        """Return the exit codes that somebody has told: a parent that waited, the reaper, or the process itself."""
         told = dict(orphans)
         for log in self.logs.values():
             told |= {one.fact.pid: one.fact.status for one in log.sightings if isinstance(one.fact, ChildEnded)}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 import psutil
 
 from mlxprobe.schema.observation import Sample
-from mlxprobe.supervisor.thin import thin
+from mlxprobe.supervisor.downsample import thin
 from mlxprobe.system.interface import Thread
 from mlxprobe.system.system import system
 
@@ -25,7 +25,7 @@ class TreeSampler:
     """Sample the descendants of a process. The tree is listed anew only now and then: that is what costs."""
 
     def __init__(self, root_pid: int, started_s: float, *, with_root: bool = False) -> None:
-        self._root_pid = root_pid  # a warden, which is none of the program's; or the program itself
+        self._root_pid = root_pid  # a reaper, which is none of the program's; or the program itself
         self._with_root = with_root
         self.started_s = started_s
         self._tree: dict[int, psutil.Process] = {}

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from mlxprobe.agent.introspection.code_ownership import AGENT, Roots
 from mlxprobe.agent.wire.constants import ASK_FILE, STACK_SIGNAL, STACKS_END, STACKS_FILE, THEIRS
-from mlxprobe.schema.vocabulary import Whose
-from mlxprobe.supervisor.patience import LOOK_S, Patience
+from mlxprobe.schema.enums import Whose
+from mlxprobe.supervisor.deadline import LOOK_S, Patience
 
 if TYPE_CHECKING:
     from mlxprobe.schema.observation import Frame, Stack

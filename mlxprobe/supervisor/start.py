@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.schema.program import Program
-from mlxprobe.supervisor import jit
+from mlxprobe.supervisor import kernel_cache
 from mlxprobe.supervisor.child import Child
 from mlxprobe.supervisor.scratch import Scratch
 from mlxprobe.supervisor.stacks import Stacks
-from mlxprobe.supervisor.watched import Watched
+from mlxprobe.supervisor.target import Watched
 
 
 class Started(NamedTuple):
@@ -36,7 +36,7 @@ def started(program: Program, jit_key: str = "") -> Iterator[Started]:
         UsageError: the system did not execute the program.
     """
     with Scratch() as folder:
-        jit.lend(folder, jit_key)
+        kernel_cache.lend(folder, jit_key)
         with Stacks(folder) as stacks, Child(program, folder) as child:
             yield Started(program, child, stacks)
             if child.unstarted:
@@ -55,7 +55,7 @@ def hosted(program: Program, pid: int, ears: Sequence[int]) -> Iterator[Started]
     Raises:
         ProbeError: there can be no folder for what it tells.
     """
-    from mlxprobe.supervisor.host import Host
+    from mlxprobe.supervisor.external_process import Host
 
     with Scratch() as folder, Stacks(folder) as stacks, contextlib.closing(Host(pid, folder, ears)) as host:
         yield Started(program, host, stacks)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from mlxprobe.supervisor import anatomy
-from mlxprobe.supervisor.crew import Spent
-from mlxprobe.supervisor.spied import Spied
+from mlxprobe.supervisor import process_tree_snapshot
+from mlxprobe.supervisor.pyspy_stacks import Spied
+from mlxprobe.supervisor.rank_cpu import Spent
 
 MOST = 32  # processes whose stacks are read
 
@@ -27,7 +27,7 @@ class Strangers:
     @property
     def on_gpu(self) -> bool:
         """Whether any has a GPU's driver loaded."""
-        return any(map(anatomy.on_gpu, self.pythons))
+        return any(map(process_tree_snapshot.on_gpu, self.pythons))
 
     def crew(self) -> dict[int, Spent]:
         """Look at none: what they have built, nobody tells."""

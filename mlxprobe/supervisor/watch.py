@@ -8,16 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 from mlxprobe.schema.observation import Limits, Observation, Program, Silence
-from mlxprobe.supervisor import jit
-from mlxprobe.supervisor.events import EventLog
-from mlxprobe.supervisor.observing import keeping, observed
-from mlxprobe.supervisor.pauses import Pauses
+from mlxprobe.supervisor import kernel_cache
+from mlxprobe.supervisor.event_log import EventLog
+from mlxprobe.supervisor.hang_detector import Suspicion
+from mlxprobe.supervisor.observation_builder import keeping, observed
 from mlxprobe.supervisor.processes import Processes
 from mlxprobe.supervisor.sample import SAMPLE_S, TreeSampler
 from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.start import Started, started
-from mlxprobe.supervisor.suspicion import Suspicion
-from mlxprobe.supervisor.watched import Watched
+from mlxprobe.supervisor.suspend_detection import Pauses
+from mlxprobe.supervisor.target import Watched
 from mlxprobe.system.system import system
 
 POLL_S = 0.025
@@ -66,7 +66,7 @@ class Watcher:
         self.progress: Progress = lambda _: False
         self.hung: Callable[[Watcher], None] = lambda _: None
         self.pauses = Pauses(child.started_s)
-        self._built = jit.Built(child.folder)
+        self._built = kernel_cache.Built(child.folder)
 
     @property
     def log(self) -> EventLog:
@@ -174,7 +174,7 @@ class Watcher:
         return bool(limits.active_bytes and memory and memory[-1].peak_bytes > limits.active_bytes)
 
     def _is_lost(self) -> bool:
-        """Tell whether nothing can be learned of the program any more: its warden or its events are gone."""
+        """Tell whether nothing can be learned of the program any more: its reaper or its events are gone."""
         silenced = self.child.silenced and self.silent_s > (REAPED_WITHIN_S if self.log.finished else LOST_S)
         return self.child.lost or silenced
 
@@ -213,7 +213,7 @@ def observe_all(program: Program, limits: Limits, *, jit_key: str = "", **how: A
     with started(program, jit_key) as running:
         seen = watched(running, limits, **how)
         if seen[0].ended == "exited" and running.child.exit_code == 0 and seen[0].finished:
-            jit.keep(running.child.folder, jit_key)
+            kernel_cache.keep(running.child.folder, jit_key)
         return seen
 
 

@@ -1,7 +1,7 @@
 """What differs between systems, behind one interface: Linux's own ways, and those of any POSIX system.
 
 Nothing else in this package asks which system this is, or reads what one system alone offers. Here stands what may be
-imported by anybody in no time; `kin` is for wardens and `inside` for the agent, with the standard library alone, and
+imported by anybody in no time; `kin` is for reapers and `inside` for the agent, with the standard library alone, and
 `system` for whoever looks at processes from outside.
 """
 

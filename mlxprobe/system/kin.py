@@ -1,4 +1,4 @@
-"""Who descends from a program, and who may adopt its orphans: all that a warden asks, with what imports at once."""
+"""Who descends from a program, and who may adopt its orphans: all that a reaper asks, with what imports at once."""
 
 from __future__ import annotations
 

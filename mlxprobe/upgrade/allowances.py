@@ -12,8 +12,8 @@ import msgspec
 from mlxprobe.runner.programs import ASPECTS
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.schema.observation import Value
-from mlxprobe.settings.checks import shown
-from mlxprobe.upgrade.changes import IMPORT, Comparison
+from mlxprobe.settings.validators import shown
+from mlxprobe.upgrade.diff import IMPORT, Comparison
 
 RIGHT = "PROGRAM[:WHAT]=REASON is right"
 

@@ -15,15 +15,15 @@ from mlxprobe.cluster.runners import Runners
 from mlxprobe.diagnosis import RULES
 from mlxprobe.releases.index import Release
 from mlxprobe.runner.schedule import Task, flat, side_by_side
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import BrokenReleaseError, NoWheelError, ProbeError, UnmetRequirementError, UsageError
-from mlxprobe.schema.files import finite, write
 from mlxprobe.schema.observation import Value
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.schema.vocabulary import Outcome
+from mlxprobe.schema.record_io import finite, write
 from mlxprobe.settings.table import cache_folder
 from mlxprobe.upgrade.bisect_search import Answer, Bisection
 from mlxprobe.upgrade.compare import compare, no_outcome, was_limited
-from mlxprobe.upgrade.quantities import peak_bytes
+from mlxprobe.upgrade.metric_comparison import peak_bytes
 
 SKIP_CODE = 125  # as in `git bisect run`
 CONDITIONS = "outcome=hang, finding=MP103, memory>1.5x, loss-diverges or exit!=0"

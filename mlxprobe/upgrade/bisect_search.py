@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from mlxprobe.schema.enums import Word
 from mlxprobe.schema.errors import ProbeError
-from mlxprobe.schema.vocabulary import Word
 
 
 class Answer(Word):

@@ -11,10 +11,10 @@ import re
 import statistics
 from collections.abc import Iterator, Sequence
 
+from mlxprobe.schema.enums import Outcome, Severity
 from mlxprobe.schema.record import Finding, ProgramRecord
-from mlxprobe.schema.vocabulary import Outcome, Severity
-from mlxprobe.upgrade.changes import Change, Comparison, Difference
-from mlxprobe.upgrade.quantities import (
+from mlxprobe.upgrade.diff import Change, Comparison, Difference
+from mlxprobe.upgrade.metric_comparison import (
     GROWTH,
     PEAK,
     PEAK_FLOOR_BYTES,

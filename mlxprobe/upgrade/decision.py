@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from mlxprobe.schema.observation import Value
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.upgrade.changes import Change, Comparison, regressions
 from mlxprobe.upgrade.compare import no_outcome, was_limited
+from mlxprobe.upgrade.diff import Change, Comparison, regressions
 
 GOOD, BAD, UNDECIDED = 0, 1, 2
 SHOWN = 3  # programs that a reason names

@@ -8,9 +8,9 @@ from mlxprobe.runner.runner import Runner
 from mlxprobe.runner.schedule import Pool, Task, flat, side_by_side
 from mlxprobe.schema.errors import BrokenReleaseError, UsageError
 from mlxprobe.schema.record import ProgramRecord, Record
-from mlxprobe.upgrade.changes import IMPORT, Change, Comparison, Difference
 from mlxprobe.upgrade.compare import compare
-from mlxprobe.upgrade.quantities import ENOUGH_RUNS
+from mlxprobe.upgrade.diff import IMPORT, Change, Comparison, Difference
+from mlxprobe.upgrade.metric_comparison import ENOUGH_RUNS
 
 Told = Callable[[str], None]
 Pair = tuple[list[ProgramRecord], list[ProgramRecord]]

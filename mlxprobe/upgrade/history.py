@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mlxprobe.schema import files
+from mlxprobe.schema import record_io
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.schema.reading import given, plain
 from mlxprobe.schema.record import Record
@@ -62,7 +62,7 @@ def _read(path: Path) -> tuple[Record | Matrix, str]:
     """Return what a file holds, and `doctor`'s text where it is a bundle."""
     found = given(path)
     value = plain(found, "record")
-    read = matrix.converted if is_matrix(value) else files.converted
+    read = matrix.converted if is_matrix(value) else record_io.converted
     return read(value, found.origin), found.doctor
 
 

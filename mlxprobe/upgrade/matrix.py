@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from mlxprobe.schema import files
+from mlxprobe.schema import record_io
 from mlxprobe.schema.errors import UsageError
-from mlxprobe.schema.files import finite
 from mlxprobe.schema.observation import Environment, Value
 from mlxprobe.schema.reading import given, plain
 from mlxprobe.schema.record import ProgramRecord, Record
+from mlxprobe.schema.record_io import finite
 from mlxprobe.schema.texts import shortened
 from mlxprobe.schema.versions import MATRIX_SCHEMA_VERSION
 
@@ -173,7 +173,7 @@ def converted(value: Any, origin: str) -> Matrix:
         raise UsageError(
             f"{origin}: not an mlxprobe matrix: {shortened(str(error))}; remove it to begin again"
         ) from None
-    read = tuple(files.converted(one, f"{origin}: record {number}") for number, one in enumerate(records, 1))
+    read = tuple(record_io.converted(one, f"{origin}: record {number}") for number, one in enumerate(records, 1))
     return msgspec.structs.replace(found, records=read)
 
 

@@ -13,9 +13,9 @@ from mlxprobe.cluster.runners import Runners
 from mlxprobe.releases.index import Release
 from mlxprobe.runner.schedule import Lot, Rows, Task, flat, run_lots
 from mlxprobe.schema.errors import BrokenReleaseError, NoWheelError, ProbeError, UsageError
-from mlxprobe.schema.files import SCHEMA_VERSION, now, write
 from mlxprobe.schema.observation import Environment
 from mlxprobe.schema.record import Record
+from mlxprobe.schema.record_io import SCHEMA_VERSION, now, write
 from mlxprobe.upgrade.matrix import WITHOUT, Matrix, Shard, add, encode, key, share
 
 

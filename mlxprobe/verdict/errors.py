@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mlxprobe.diagnosis.errors import address, known, page
 from mlxprobe.schema.live import Looked, Upstream
-from mlxprobe.schema.measures import counted, duration, growth_per_step, megabytes, steps_done
+from mlxprobe.schema.metrics import counted, duration, growth_per_step, megabytes, steps_done
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Remark
 

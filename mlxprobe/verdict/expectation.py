@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from mlxprobe.catalogue.scenario import Expected, Scenario, Variant
+from mlxprobe.catalogue.declaration import Expected, Scenario, Variant
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.schema.observation import Environment
 from mlxprobe.schema.record import Expectation
-from mlxprobe.schema.vocabulary import Outcome
 
 # On a GPU the same loop, evaluated at other places, sums in another order: up to 0.014 apart after fifty steps on CUDA.
 GPU_TOLERANCE = 3e-2

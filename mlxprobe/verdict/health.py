@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from mlxprobe.schema.enums import Outcome, Severity
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.schema.vocabulary import Outcome, Severity
 
 
 def rated(row: ProgramRecord) -> ProgramRecord:

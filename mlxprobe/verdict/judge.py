@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 
 from mlxprobe.protocol.facts.processes import Nonsense, PoolWorker
 from mlxprobe.protocol.facts.work import AgentFailed
-from mlxprobe.schema.again import died_importing
+from mlxprobe.schema.enums import HangKind, Outcome, Role
+from mlxprobe.schema.from_record import died_importing
 from mlxprobe.schema.losses import first_lasting
-from mlxprobe.schema.measures import (
+from mlxprobe.schema.metrics import (
     figures,
     growth_bytes,
     last_line,
@@ -25,9 +26,8 @@ from mlxprobe.schema.measures import (
 )
 from mlxprobe.schema.observation import Observation, Silence
 from mlxprobe.schema.record import Expectation, Finding, Verdict
-from mlxprobe.schema.vocabulary import HangKind, Outcome, Role
+from mlxprobe.verdict.reference_comparison import Case, Told, differs, learned_nothing, slow
 from mlxprobe.verdict.remarks import ASKED_TO_END, interrupted
-from mlxprobe.verdict.twin import Case, Told, differs, learned_nothing, slow
 
 IDLE_CPU_SHARE = 0.05
 Judge = Callable[[Case], "Told | None"]
@@ -73,7 +73,7 @@ def _not_watched(case: Case) -> Told | None:
     if seen.garbled:
         return Outcome.UNJUDGED, f"{seen.garbled} of its events made no sense{_first_nonsense(seen)}"
     if seen.ended == "lost":
-        return Outcome.UNJUDGED, "its events or its warden were gone before it had ended"
+        return Outcome.UNJUDGED, "its events or its reaper were gone before it had ended"
     return None
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from mlxprobe.schema.enums import HangKind, Live
 from mlxprobe.schema.live import LiveProcess, LiveThread, Looked, Scope
-from mlxprobe.schema.measures import calling_frame, duration, standing_frame, told_place
-from mlxprobe.schema.vocabulary import HangKind, Live
-from mlxprobe.verdict.standing import in_collective, in_mlx
+from mlxprobe.schema.metrics import calling_frame, duration, standing_frame, told_place
+from mlxprobe.verdict.mlx_wait_state import in_collective, in_mlx
 
 LOOKS = 40  # a loop of short steps is found outside of its evaluations at some of so many
 IDLE_CPU_SHARE = 0.1

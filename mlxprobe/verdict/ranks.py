@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.record import Expectation, Finding, ProgramRecord
-from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.verdict.repeats import GRAVITY
 
 

@@ -13,7 +13,7 @@ from mlxprobe.protocol.facts.gradients import FirstGradient
 from mlxprobe.protocol.facts.memory import MemoryNearlyGone
 from mlxprobe.protocol.facts.updates import GradientsUnused, ParametersUnchanged
 from mlxprobe.protocol.facts.work import DetectorFailed, EventLost
-from mlxprobe.schema.measures import counted, megabytes, signal_name, steps_done
+from mlxprobe.schema.metrics import counted, megabytes, signal_name, steps_done
 from mlxprobe.schema.observation import Observation
 from mlxprobe.schema.record import Remark
 from mlxprobe.schema.texts import masked

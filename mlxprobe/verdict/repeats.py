@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.record import ProgramRecord, Repeat
-from mlxprobe.schema.vocabulary import Outcome
 
 REPEATS = 2  # of what was not expected, before it counts
 GRAVITY = (

@@ -12,7 +12,7 @@ from mlxprobe.agent.lifecycle.child_exits import HOLDERS, Children
 from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.processes import ChildEnded
 from mlxprobe.protocol.facts.processes import Children as ChildrenStarted
-from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.event_log import EventLog
 
 
 class Wire:

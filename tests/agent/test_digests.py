@@ -10,11 +10,11 @@ from watching import GUARD_S
 
 from mlxprobe.protocol.facts.ranks import GradientsRead
 from mlxprobe.protocol.facts.work import AgentFailed, DetectorFailed
-from mlxprobe.reports.facts import again, lines
+from mlxprobe.reports.summary import again, lines
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.observation import Limits, Program
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.schema.sheet import Sheet
-from mlxprobe.schema.vocabulary import Outcome
+from mlxprobe.schema.run_summary import Sheet
 from mlxprobe.supervisor.watch import observe
 
 LIMITS = Limits(stall_s=GUARD_S, startup_s=GUARD_S, timeout_s=GUARD_S, memory_bytes=4_000_000_000)

@@ -11,8 +11,8 @@ from mlxprobe.agent.hooks.collective_encoding import Kind, Row, Words
 from mlxprobe.agent.hooks.flight_recorder import SLOTS, BlackBox
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.constants import BOX_FILE
-from mlxprobe.supervisor.boxes import collectives
-from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.event_log import EventLog
+from mlxprobe.supervisor.flight_recorder import collectives
 
 PID = 7
 

@@ -19,7 +19,7 @@ from mlxprobe.agent.wire.constants import LINE_BYTES
 from mlxprobe.protocol import facts
 from mlxprobe.protocol.fact import FACTS, Fact
 from mlxprobe.protocol.facts.gradients import GradientFailed
-from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.event_log import EventLog
 from mlxprobe.supervisor.processes import Processes
 
 PID = 4321

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from watching import GUARD_S
 
-from mlxprobe.diagnosis.ranks.prints import first_apart, prints
+from mlxprobe.diagnosis.ranks.parameter_fingerprints import first_apart, prints
 from mlxprobe.protocol.facts.ranks import ParametersHashed
 from mlxprobe.protocol.facts.work import DetectorFailed
 from mlxprobe.schema.observation import Limits, Observation, Program, Sighting

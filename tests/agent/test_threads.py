@@ -20,8 +20,8 @@ from mlxprobe.agent.lifecycle.exit_status import wait_for_ending
 from mlxprobe.agent.wire import bound, threads
 from mlxprobe.agent.wire.json_lines import Line
 from mlxprobe.agent.wire.listener import Listener
-from mlxprobe.runner import beside
-from mlxprobe.system import inside
+from mlxprobe.runner import sidecar
+from mlxprobe.system import self_process
 
 JOINS = """
 def work(seconds): time.sleep(seconds); print("worker", flush=True)
@@ -146,7 +146,7 @@ def test_a_message_that_is_logged_on_our_thread_does_not_list_it(own: bool, capl
         logging.setLogRecordFactory(make)
     try:
         with caplog.at_level(logging.INFO):
-            listener = Listener(line, beside.logged)
+            listener = Listener(line, sidecar.logged)
             other.send(say="60 % of it", level=logging.WARNING, n=1)
             assert other.hear() == [{"heard": 1}]
             assert threading.active_count() == before
@@ -173,7 +173,7 @@ def test_the_end_waits_for_a_thread_that_has_returned_and_is_not_gone() -> None:
     while not ids:
         time.sleep(0.001)
     wait_for_ending({*ids, bound.get_native_id()})
-    assert ended and str(ids[0]) not in inside.threads()
+    assert ended and str(ids[0]) not in self_process.threads()
 
 
 @pytest.mark.slow

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from making import scenario
 
-from mlxprobe.catalogue import scenarios
-from mlxprobe.catalogue.scenarios import Entry
+from mlxprobe.catalogue import discovery
+from mlxprobe.catalogue.discovery import Entry
 from mlxprobe.diagnosis import RULES
+from mlxprobe.schema.enums import Outcome, Role
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.schema.observation import Environment
-from mlxprobe.schema.vocabulary import Outcome, Role
 from mlxprobe.verdict.expectation import expectation_of, expected_outcome
 
-ENTRIES, BROKEN = scenarios.find()
+ENTRIES, BROKEN = discovery.find()
 HERE = Environment(python="3.12", executable="python", platform="Linux", mlx="0.32.4", device="cpu", devices=("cpu",))
 
 
@@ -28,7 +28,7 @@ def test_a_scenario_is_whole(entry: Entry) -> None:
     assert [one.role for one in entry.variants].count(Role.CORRECT) == 1
     assert len(entry.variants) >= 2
     assert entry.title
-    for section in scenarios.SECTIONS:
+    for section in discovery.SECTIONS:
         assert entry.section(section), f"{entry.file}: no paragraph {section}:"
     for variant in entry.variants:
         assert variant.summary, f"{entry.name}/{variant.name} has no docstring"
@@ -61,7 +61,7 @@ def test_a_finding_has_a_page_with_example_and_advice(code: str) -> None:
 
 def test_bodies_are_not_run_when_declarations_are_read(tmp_path: Path) -> None:
     file = scenario(tmp_path, "harmless", body="    raise SystemExit(9)")
-    assert [one.name for one in scenarios.read(file).variants] == ["right", "wrong"]
+    assert [one.name for one in discovery.read(file).variants] == ["right", "wrong"]
 
 
 def test_one_broken_file_hides_no_other(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_one_broken_file_hides_no_other(tmp_path: Path) -> None:
     (tmp_path / "bad_one.py").write_text("def broken(:\n")
     (tmp_path / "no_probe.py").write_text("x = 1\n")
     (tmp_path / "_helper.py").write_text("x = (\n")
-    entries, broken = scenarios.find([str(tmp_path)])
+    entries, broken = discovery.find([str(tmp_path)])
     assert "good-one" in [entry.name for entry in entries]
     assert [one.file.name for one in broken] == ["bad_one.py", "no_probe.py"]
     assert "bad_one.py:1: " in broken[0].problem
@@ -78,7 +78,7 @@ def test_one_broken_file_hides_no_other(tmp_path: Path) -> None:
 
 def test_two_scenarios_of_one_name_are_told(tmp_path: Path) -> None:
     scenario(tmp_path, "step2_hang")
-    entries, broken = scenarios.find([str(tmp_path)])
+    entries, broken = discovery.find([str(tmp_path)])
     assert len(entries) == len(ENTRIES)
     assert "step2-hang is taken by" in broken[0].problem
 
@@ -86,17 +86,17 @@ def test_two_scenarios_of_one_name_are_told(tmp_path: Path) -> None:
 def test_a_scenario_without_a_correct_loop_is_told(tmp_path: Path) -> None:
     file = scenario(tmp_path, "lost", first="@probe.broken(expects=Outcome.PASS)")
     with pytest.raises(UsageError, match="0 variants marked"):
-        scenarios.read(file)
+        discovery.read(file)
 
 
 def test_our_own_folder_given_again_changes_nothing() -> None:
-    entries, broken = scenarios.find([str(scenarios.own_folder())])
+    entries, broken = discovery.find([str(discovery.own_folder())])
     assert (len(entries), broken) == (len(ENTRIES), [])
 
 
 def test_a_folder_that_does_not_exist_is_told() -> None:
     with pytest.raises(UsageError, match="nowhere: no such folder"):
-        scenarios.find(["nowhere"])
+        discovery.find(["nowhere"])
 
 
 SELECTIONS = [
@@ -108,17 +108,17 @@ SELECTIONS = [
 
 @pytest.mark.parametrize(("patterns", "names"), [case[1:] for case in SELECTIONS], ids=[case[0] for case in SELECTIONS])
 def test_select(patterns: list[str], names: set[str]) -> None:
-    assert {entry.name for entry, _ in scenarios.select(ENTRIES, patterns)} == names
+    assert {entry.name for entry, _ in discovery.select(ENTRIES, patterns)} == names
 
 
 def test_select_one_variant() -> None:
-    ((_, variants),) = scenarios.select(ENTRIES, ["step2-hang/nothing_evaluated"])
+    ((_, variants),) = discovery.select(ENTRIES, ["step2-hang/nothing_evaluated"])
     assert [one.name for one in variants] == ["nothing_evaluated"]
 
 
 def test_a_mistyped_name_suggests_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"no scenario is called 'step2-hnag'; did you mean 'step2-hang'\?"):
-        scenarios.select(ENTRIES, ["step2-hnag"])
+        discovery.select(ENTRIES, ["step2-hnag"])
 
 
 EXPECTS = [

@@ -26,8 +26,8 @@ from benchmarks.attachments import started
 from benchmarks.stops import left
 from mlxprobe.cli import main
 from mlxprobe.reports.docs.schema import told
+from mlxprobe.schema.enums import HangKind
 from mlxprobe.schema.live import Attached
-from mlxprobe.schema.vocabulary import HangKind
 from mlxprobe.selftest.hostile import CHILDREN, MARK, Child, ended
 from mlxprobe.supervisor import native
 from mlxprobe.system import interface
@@ -159,7 +159,7 @@ def all_at_once(what: Callable[[str], None], names: Sequence[str]) -> None:
         list(pool.map(what, names))
 
 
-HARMFUL = ("deletes_its_folder", "stops_its_warden")  # to what is around them, and outside of a watch they do nothing
+HARMFUL = ("deletes_its_folder", "stops_its_reaper")  # to what is around them, and outside of a watch they do nothing
 HANGING = [one for one in CHILDREN if one.kind and one.name not in HARMFUL]
 AS_WATCH: dict[HangKind | None, str] = {
     HangKind.DEADLOCK: "deadlock",

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from watching import GUARD_S
 
-from mlxprobe.catalogue import scenarios
+from mlxprobe.catalogue import discovery
 from mlxprobe.cli import main
 from mlxprobe.runner.schedule import flat, scenario_tasks
 from mlxprobe.schema.errors import MissingEnvironmentError
@@ -28,7 +28,7 @@ def test_list_names_every_scenario_and_variant() -> None:
 
 
 def test_list_names_variants_in_the_order_of_reports() -> None:
-    (chosen,) = scenarios.select(scenarios.find()[0], ["step2-hang"])
+    (chosen,) = discovery.select(discovery.find()[0], ["step2-hang"])
     lines = call("list").output.splitlines()
     first = next(place for place, line in enumerate(lines) if line.startswith("step2-hang "))
     listed = [line.split()[0] for line in lines[first + 1 : first + 1 + len(chosen[1])]]

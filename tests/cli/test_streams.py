@@ -16,7 +16,7 @@ from making import record
 from running import MLXPROBE, PRELUDE, Ran, own_environment, run
 
 from mlxprobe.cli.common import main
-from mlxprobe.schema.files import encode, load
+from mlxprobe.schema.record_io import encode, load
 
 FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has none")
 STDOUT = {"full": ">/dev/full", "closed": ">&-"}

@@ -17,12 +17,12 @@ from running import MLXPROBE, PRELUDE, Terminal, own_environment, report_of, run
 from watching import until
 
 import mlxprobe
-from mlxprobe.runner import limits, watching
-from mlxprobe.runner.watching import Watch
-from mlxprobe.schema import files
+from mlxprobe.runner import limits, watch_session
+from mlxprobe.runner.watch_session import Watch
+from mlxprobe.schema import record_io
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.observation import Program
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.settings.table import resolve
 
 pytestmark = pytest.mark.slow
@@ -202,7 +202,7 @@ FAULTY = PRELUDE.replace("SGD(0.1)", "SGD(0.0)")
 
 
 def test_an_error_is_told_and_kept_while_the_program_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "TELLS_AFTER_S", 1.0)
+    monkeypatch.setattr(watch_session, "TELLS_AFTER_S", 1.0)
     (tmp_path / "train.py").write_text(FAULTY + "import time\nwhile True: train(1); time.sleep(0.01)")
     program = Program(name="train.py", command=(sys.executable, "train.py"), cwd=str(tmp_path))
     running = Watch(program, resolve({"timeout_s": "60"}, {}, tmp_path))
@@ -304,7 +304,7 @@ def test_a_killed_watch_leaves_its_report(tmp_path: Path) -> None:
         assert until((tmp_path / "out.json").exists)
         os.killpg(process.pid, signal.SIGKILL)  # the program alone would go on
         assert process.stderr.read() == ""
-    record = files.load(tmp_path / "out.json")
+    record = record_io.load(tmp_path / "out.json")
     assert not record.complete
     assert record.programs[0].outcome is Outcome.HANG and record.programs[0].stacks
 

@@ -13,10 +13,10 @@ import pytest
 from running import MLXPROBE, PRELUDE, UNTRAINED, Terminal, own_environment, run, watch
 from watching import GUARD_S, until
 
-from mlxprobe.cli.watched import Report
-from mlxprobe.runner.selection import Selection
+from mlxprobe.cli.watch_output import Report
+from mlxprobe.runner.finding_filter import Selection
+from mlxprobe.schema.enums import HangKind
 from mlxprobe.schema.observation import Silence
-from mlxprobe.schema.vocabulary import HangKind
 
 RELOADS = '<meta http-equiv="refresh"'
 GOES_ON = PRELUDE + "import os\nwhile not os.path.exists('go'): train(2)\nopen('done', 'w').close()\n"

@@ -109,7 +109,7 @@ def test_a_signal_of_the_group_comes_once_however_late_we_take_it_up(tmp_path: P
     counts = "import os, signal, time; heard = []; signal.signal(signal.SIGUSR1, lambda *_: heard.append(1))\n"
     counts += "os.killpg(0, signal.SIGUSR1); until = time.monotonic() + 5\n"
     (tmp_path / "train.py").write_text(counts + "while time.monotonic() < until: time.sleep(0.1)\nprint(len(heard))")
-    late = "import time; from mlxprobe.runner.watching import Watch; watched = Watch._watched; "
+    late = "import time; from mlxprobe.runner.watch_session import Watch; watched = Watch._watched; "
     late += "Watch._watched = lambda *given: (time.sleep(3), watched(*given))[1]; "
     late += "from mlxprobe.cli import entry_point; entry_point()"
     done = subprocess.run(

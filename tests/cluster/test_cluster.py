@@ -18,15 +18,15 @@ from click.testing import CliRunner
 from running import MLXPROBE, own_environment
 from watching import GUARD_S
 
-from mlxprobe.catalogue.scenarios import read, select
+from mlxprobe.catalogue.discovery import read, select
 from mlxprobe.cli.common import main
 from mlxprobe.cluster import cluster
-from mlxprobe.cluster.place import place
+from mlxprobe.cluster.executor import place
 from mlxprobe.cluster.runners import Runners
 from mlxprobe.runner.schedule import scenario_tasks, side_by_side
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import ProbeError
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.settings.table import resolve
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install 'mlxprobe[dask]'")

@@ -26,11 +26,11 @@ from mlxprobe.protocol.facts.ranks import (
     WeightsWritten,
 )
 from mlxprobe.runner.judging import judged_all
+from mlxprobe.schema.enums import Severity
+from mlxprobe.schema.merge_ranks import said_once
 from mlxprobe.schema.observation import Collective, Observation, Raised, Sample, Sighting, Step
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.sheet import Optimizer, Sheet
-from mlxprobe.schema.together import said_once
-from mlxprobe.schema.vocabulary import Severity
+from mlxprobe.schema.run_summary import Optimizer, Sheet
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
 LEARNT = "gmgmgm"  # three steps, by which the way of the loop is known

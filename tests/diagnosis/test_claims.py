@@ -11,9 +11,9 @@ from watching import GUARD_S
 from mlxprobe.diagnosis import diagnose
 from mlxprobe.diagnosis.evaluation import deferred_stall
 from mlxprobe.protocol.facts.work import DetectorFailed, LongEvaluation
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Limits, Observation, Program, Sighting
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 from mlxprobe.supervisor.watch import observe
 
 FAULTY = Path(__file__).parents[1] / "programs" / "faulty"

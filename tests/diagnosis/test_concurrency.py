@@ -8,8 +8,8 @@ from making import seen
 
 from mlxprobe.diagnosis import RULES, diagnose
 from mlxprobe.diagnosis.errors import KNOWN
+from mlxprobe.schema.enums import HangKind, Whose
 from mlxprobe.schema.observation import Frame, Silence, Stack
-from mlxprobe.schema.vocabulary import HangKind, Whose
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,9 +13,9 @@ from watching import GUARD_S
 from mlxprobe.diagnosis import RULES, examined
 from mlxprobe.diagnosis.reads import reads
 from mlxprobe.protocol.facts.work import DetectorFailed
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Limits, Observation, Program
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 from mlxprobe.supervisor.watch import observe
 
 PROGRAMS = Path(__file__).parents[1] / "programs"

@@ -12,10 +12,10 @@ from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.data import ConstantLevel
 from mlxprobe.protocol.facts.losses import LossShare, Supervision, TwoClasses
 from mlxprobe.protocol.facts.updates import Resumed
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Limits, Observation, Reading, Sighting
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.sheet import Model, Sheet
-from mlxprobe.schema.vocabulary import Severity
+from mlxprobe.schema.run_summary import Model, Sheet
 
 LIMITS = Limits(stall_s=1.0, startup_s=1.0, timeout_s=1.0, memory_bytes=1)
 SUPERVISED = Supervision(stream=0, supervised=True)

@@ -13,7 +13,7 @@ from mlxprobe.protocol.facts.data import IdOutOfRange, TargetsFollowInputs
 from mlxprobe.protocol.facts.losses import LossShare
 from mlxprobe.protocol.facts.models import CausalityTested
 from mlxprobe.schema.observation import Sighting
-from mlxprobe.schema.sheet import Sheet
+from mlxprobe.schema.run_summary import Sheet
 
 NO_PADDING = {"padding": 0, "trained": 0, "read": 500, "tails": 1, "id": 0}
 PADDING = {"padding": 100, "trained": 100, "read": 500, "tails": 5, "id": 7}

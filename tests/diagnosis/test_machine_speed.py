@@ -8,9 +8,9 @@ from mlxprobe.diagnosis.compilation import long_trace
 from mlxprobe.diagnosis.evaluation import retained_graph
 from mlxprobe.protocol.facts.compilation import LongTrace
 from mlxprobe.protocol.facts.memory import GraphRetained
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Limits, Observation, Sighting, Step
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 LIMITS = Limits(stall_s=1.0, startup_s=1.0, timeout_s=1.0, memory_bytes=1)
 

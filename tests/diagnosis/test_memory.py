@@ -5,10 +5,10 @@ from making import seen
 
 from mlxprobe.diagnosis import RULES
 from mlxprobe.protocol.facts.memory import BuffersHeld, CacheUnbounded
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import MlxSample, Observation, Sample, Sighting, Step
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.sheet import Optimizer, Sheet
-from mlxprobe.schema.vocabulary import Severity
+from mlxprobe.schema.run_summary import Optimizer, Sheet
 
 MB = 1_000_000
 FREE = {f"8×{length} int32": 1 for length in (71, 88, 130, 345)}

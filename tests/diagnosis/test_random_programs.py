@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from random_runs import Answer, watched
 
-from mlxprobe.fuzz.training_programs.plans import FAULTS, Plan, plans
-from mlxprobe.fuzz.training_programs.source import source
+from mlxprobe.fuzz.training_programs.plan import FAULTS, Plan, plans
+from mlxprobe.fuzz.training_programs.render import source
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from mlxprobe.diagnosis.updates import dropped_gradients, shrinking_weights
 from mlxprobe.protocol.facts.models import UnevaluatedPass
 from mlxprobe.protocol.facts.updates import GradientsDropped
 from mlxprobe.schema.observation import Limits, Observation, Raised, Sighting
-from mlxprobe.schema.sheet import Optimizer, Sheet
+from mlxprobe.schema.run_summary import Optimizer, Sheet
 
 LIMITS = Limits(stall_s=1.0, startup_s=1.0, timeout_s=1.0, memory_bytes=1)
 

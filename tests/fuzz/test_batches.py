@@ -13,18 +13,18 @@ from watching import until
 
 from mlxprobe.cli.common import main
 from mlxprobe.cli.fuzz import fuzz
-from mlxprobe.cluster.place import Here
+from mlxprobe.cluster.executor import Here
+from mlxprobe.fuzz.array_values import contents
 from mlxprobe.fuzz.batch import Batches, Seen
 from mlxprobe.fuzz.case import Array, Case, Step
-from mlxprobe.fuzz.child.packed import packed
-from mlxprobe.fuzz.contents import contents
+from mlxprobe.fuzz.child.array_codec import packed
 from mlxprobe.fuzz.discrepancy import Discrepancy
-from mlxprobe.fuzz.fuzzing import Fuzzing
 from mlxprobe.fuzz.generate import cases
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.operations.registry import Operation
 from mlxprobe.fuzz.oracles import Judge
-from mlxprobe.fuzz.reduce import Reducing
+from mlxprobe.fuzz.session import Fuzzing
+from mlxprobe.fuzz.shrink import Reducing
 from mlxprobe.fuzz.strategies import Drawn
 from mlxprobe.schema.observation import Environment
 from mlxprobe.settings.table import resolve

@@ -12,13 +12,13 @@ import pytest
 from making import HERE
 from watching import GUARD_S
 
-from mlxprobe.cluster.place import Here
+from mlxprobe.cluster.executor import Here
 from mlxprobe.fuzz.batch import Batches, Seen
 from mlxprobe.fuzz.case import CALLS, Case
 from mlxprobe.fuzz.discrepancy import Discrepancy
-from mlxprobe.fuzz.fuzzing import Fuzzing
 from mlxprobe.fuzz.generate import case_of
-from mlxprobe.fuzz.reduce import Reducing
+from mlxprobe.fuzz.session import Fuzzing
+from mlxprobe.fuzz.shrink import Reducing
 from mlxprobe.settings.table import resolve
 
 ONE = case_of("sin", 0, 0)

@@ -10,14 +10,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from mlxprobe.fuzz.array_values import contents, rounded
 from mlxprobe.fuzz.case import CALLS, Array, Case, Step, program_of
-from mlxprobe.fuzz.contents import contents, rounded
 from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.generate import cases, named, replayed
 from mlxprobe.fuzz.operations import OPERATIONS
-from mlxprobe.fuzz.reduce import smaller
 from mlxprobe.fuzz.reference import expected
 from mlxprobe.fuzz.script import script
+from mlxprobe.fuzz.shrink import smaller
 from mlxprobe.schema.errors import UsageError
 
 OF_SINES = (

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlxprobe.fuzz import accepted
+from mlxprobe.fuzz import known_differences
+from mlxprobe.fuzz.array_values import contents
 from mlxprobe.fuzz.case import Array, Case, Step
-from mlxprobe.fuzz.child.packed import packed
-from mlxprobe.fuzz.contents import contents
+from mlxprobe.fuzz.child.array_codec import packed
 from mlxprobe.fuzz.discrepancy import ROUGH, Discrepancy
 from mlxprobe.fuzz.oracles import Judge
 
@@ -170,8 +170,8 @@ def test_a_derivative_that_only_half_precision_has_wrong_is_found() -> None:
 def test_what_is_accepted_is_so_up_to_a_size() -> None:
     small = Discrepancy(case="", operation="erf", oracle="value", kind="numbers", message="", excess=3.0)
     large = Discrepancy(case="", operation="erf", oracle="value", kind="numbers", message="", excess=3000.0)
-    assert accepted.reason(small)
-    assert not accepted.reason(large)
+    assert known_differences.reason(small)
+    assert not known_differences.reason(large)
 
 
 def test_what_overflows_while_it_is_judged_warns_nobody() -> None:

@@ -4,7 +4,7 @@ import msgspec
 
 from mlxprobe.fuzz.finding import Finding, FuzzReport
 from mlxprobe.fuzz.sides import comparisons
-from mlxprobe.upgrade.changes import Change, regressions
+from mlxprobe.upgrade.diff import Change, regressions
 
 OLD, NEW = "0.31.2", "0.32.4"
 

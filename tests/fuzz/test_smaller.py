@@ -12,9 +12,9 @@ from mlxprobe.fuzz.discrepancy import Discrepancy
 from mlxprobe.fuzz.generate import case_of, cases
 from mlxprobe.fuzz.operations import OPERATIONS
 from mlxprobe.fuzz.oracles import Judge
-from mlxprobe.fuzz.reduce import smaller
 from mlxprobe.fuzz.script import script
-from mlxprobe.fuzz.training_programs.source import keywords
+from mlxprobe.fuzz.shrink import smaller
+from mlxprobe.fuzz.training_programs.render import keywords
 
 LONGER = {"train.resumed": 19, "train.program": 250}
 

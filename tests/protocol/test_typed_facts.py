@@ -20,7 +20,7 @@ from mlxprobe.agent.wire.constants import LINE_BYTES
 from mlxprobe.protocol import facts
 from mlxprobe.protocol.fact import FACTS, KINDS, Fact, MalformedFactError, decoded
 from mlxprobe.protocol.facts.processes import ChildEnded, OnMetal
-from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.event_log import EventLog
 
 FAMILIES = [importlib.import_module(f"{facts.__name__}.{one.name}") for one in pkgutil.iter_modules(facts.__path__)]
 DECLARED = [one for family in FAMILIES for one in vars(family).values()

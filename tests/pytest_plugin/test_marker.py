@@ -13,8 +13,8 @@ from running import PRELUDE
 
 import mlxprobe
 from mlxprobe.pytest_plugin.marker import Wanted, wanted
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import ProbeError, UsageError
-from mlxprobe.schema.vocabulary import Outcome
 
 slow = pytest.mark.slow
 HELP = PRELUDE.replace("\ntrain()\n", "\n").replace("import mlx", "import pytest, time, mlx", 1)

@@ -9,11 +9,11 @@ import pytest
 from making import record, record_row, watched_row
 
 from mlxprobe.reports import WATCH_FORMATS
-from mlxprobe.runner.selection import identity, known_of, quoted
-from mlxprobe.schema.files import decode, encode, slim
+from mlxprobe.runner.finding_filter import identity, known_of, quoted
+from mlxprobe.schema.enums import Outcome, Severity
 from mlxprobe.schema.observation import Place, Raised
 from mlxprobe.schema.record import Finding, ProgramRecord
-from mlxprobe.schema.vocabulary import Outcome, Severity
+from mlxprobe.schema.record_io import decode, encode, slim
 
 
 @pytest.fixture

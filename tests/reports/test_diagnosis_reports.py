@@ -14,12 +14,12 @@ from making import STACK, raised, record, record_row, watched_row
 
 from mlxprobe.cli.display import shown
 from mlxprobe.diagnosis import RULES
-from mlxprobe.reports import WATCH_FORMATS, annotations, diagnosis, families, sarif, verdicts, words
-from mlxprobe.reports.hanging import breaks
+from mlxprobe.reports import WATCH_FORMATS, annotations, cause_groups, diagnosis, phrases, sarif, verdicts
+from mlxprobe.reports.indent import breaks
 from mlxprobe.schema import texts
+from mlxprobe.schema.enums import HangKind, Outcome, Severity, Whose
 from mlxprobe.schema.observation import Frame, Place, Raised, Reading, Stack
 from mlxprobe.schema.record import Finding, ProgramRecord, Record, Remark, Unchecked
-from mlxprobe.schema.vocabulary import HangKind, Outcome, Severity, Whose
 
 SOURCE = """import mlx.core as mx
 
@@ -88,7 +88,7 @@ def test_a_path_below_the_current_folder_is_relative_another_is_not(tmp_path: Pa
 
 def test_errors_come_first_then_file_and_line() -> None:
     findings = [NOTE, MILD, finding(file="z.py", line=1), finding(line=30), finding(line=4)]
-    places = [(one.code, one.file, one.line) for one in families.ordered(findings)]
+    places = [(one.code, one.file, one.line) for one in cause_groups.ordered(findings)]
     assert places == [("MP101", "train.py", 4), ("MP101", "train.py", 30), ("MP101", "z.py", 1),
                       ("MP105", "train.py", 6), ("MP302", "train.py", 4)]  # fmt: skip
 
@@ -483,7 +483,7 @@ def test_what_follows_from_what_was_left_out_stands_alone() -> None:
 
 def test_a_warning_from_which_an_error_follows_comes_before_other_warnings() -> None:
     early = finding("MP105", file="a.py", line=1)
-    told = families.families([early, finding("MP104", line=9), finding(line=5, follows="MP104")])
+    told = cause_groups.families([early, finding("MP104", line=9), finding(line=5, follows="MP104")])
     assert [root.code for root, _ in told] == ["MP104", "MP105"]
 
 
@@ -516,11 +516,13 @@ def test_html_and_junit_tell_what_follows_with_its_cause() -> None:
 
 def test_a_row_names_what_follows_after_its_cause() -> None:
     right = "MP101 unevaluated-update (hence MP102 deferred-stall, MP306 not-learning)"
-    assert words.codes(FAMILY) == right
+    assert phrases.codes(FAMILY) == right
 
 
 def unlooked(*reasons: tuple[str, str]) -> list[str]:
-    return families.unchecked(watched(unchecked=tuple(Unchecked(code=code, name="", why=why) for code, why in reasons)))
+    return cause_groups.unchecked(
+        watched(unchecked=tuple(Unchecked(code=code, name="", why=why) for code, why in reasons))
+    )
 
 
 def test_many_codes_that_were_not_checked_for_one_reason_are_a_number() -> None:
@@ -539,9 +541,9 @@ def test_what_was_not_checked_takes_two_lines_at_most() -> None:
 
 
 def test_nothing_is_said_where_all_was_checked() -> None:
-    assert families.unchecked(watched(GRAVE)) == []
+    assert cause_groups.unchecked(watched(GRAVE)) == []
     elsewhere = Unchecked(code=GRAVE.code, name=GRAVE.name, why="elsewhere")
-    assert families.unchecked(watched(GRAVE, unchecked=(elsewhere,))) == []
+    assert cause_groups.unchecked(watched(GRAVE, unchecked=(elsewhere,))) == []
 
 
 def test_a_place_is_never_broken() -> None:

@@ -16,22 +16,22 @@ from click.testing import CliRunner
 from making import record, record_row, seen
 from watching import GUARD_S
 
-from mlxprobe.catalogue import scenarios
+from mlxprobe.catalogue import discovery
 from mlxprobe.cli import main
 from mlxprobe.cli.docs import commands, words
 from mlxprobe.diagnosis import RULES
 from mlxprobe.pytest_plugin.marker import ARGUMENTS, Wanted
-from mlxprobe.reports.docs import Material, Source, families, pages, prose, reference
+from mlxprobe.reports.docs import Material, Source, code_families, markdown, pages, reference
 from mlxprobe.reports.docs.schema import told
-from mlxprobe.schema.files import encode, load
+from mlxprobe.schema.enums import HangKind, Live, Outcome, Role, Severity
 from mlxprobe.schema.live import Attached
 from mlxprobe.schema.record import Finding, Record
-from mlxprobe.schema.vocabulary import HangKind, Live, Outcome, Role, Severity
+from mlxprobe.schema.record_io import encode, load
 from mlxprobe.settings.table import TABLE
 
 ROOT = Path(__file__).parents[2]
 BASELINES = [load(file) for file in sorted((ROOT / "reports" / "baselines").glob("*.json"))]
-ENTRIES = scenarios.find()[0]
+ENTRIES = discovery.find()[0]
 
 
 def material(*records: Record) -> Material:
@@ -64,11 +64,11 @@ def test_a_finding_has_a_whole_page(code: str) -> None:
     page = PAGES[f"findings/{code.lower()}.md"]
     for part in ("## What it does", "## Why it is bad", '"Example"', '"Use instead"', "## Where it is shown"):
         assert part in page, part
-    assert families.of_code(code) != families.OTHER
+    assert code_families.of_code(code) != code_families.OTHER
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-def test_a_scenario_has_a_whole_page(entry: scenarios.Entry) -> None:
+def test_a_scenario_has_a_whole_page(entry: discovery.Entry) -> None:
     page = PAGES[f"scenarios/{entry.name}.md"]
     for part in ('"Symptom"', '"Cause"', '"Fix"', "## The whole file", *entry.scenario.documents):
         assert part in page, part
@@ -114,7 +114,7 @@ TEXTS = [
 
 @pytest.mark.parametrize(("text", "shown"), [case[1:] for case in TEXTS], ids=[case[0] for case in TEXTS])
 def test_prose(text: str, shown: str) -> None:
-    assert prose.prose(text) == shown
+    assert markdown.prose(text) == shown
 
 
 def test_every_word_has_its_meaning() -> None:

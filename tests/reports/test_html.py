@@ -14,16 +14,16 @@ from click.testing import CliRunner
 from making import HERE, record, record_row, watched_row
 from pages import GUIDE, HOSTILE, baselines, hostile, hung, toy
 
-from mlxprobe.cli import guides, main
-from mlxprobe.reports.html import library, render, render_all
+from mlxprobe.cli import main, report_inputs
+from mlxprobe.reports.html import render, render_all, vega_bundle
+from mlxprobe.reports.html.chart_data import MOST, charts, thinned
 from mlxprobe.reports.html.difference import pairs
-from mlxprobe.reports.html.series import MOST, charts, thinned
-from mlxprobe.reports.html.visible import anchor, visible
+from mlxprobe.reports.html.escape import anchor, visible
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import UsageError
-from mlxprobe.schema.files import encode
 from mlxprobe.schema.observation import Limits
 from mlxprobe.schema.record import Record
-from mlxprobe.schema.vocabulary import Outcome
+from mlxprobe.schema.record_io import encode
 from mlxprobe.upgrade import history
 from mlxprobe.upgrade.matrix import Matrix
 from mlxprobe.upgrade.matrix import encode as encode_matrix
@@ -196,13 +196,13 @@ def test_what_is_no_record_is_refused_in_one_sentence(tmp_path: Path, text: str)
 
 def test_without_its_libraries_a_sentence_says_how_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vl_convert", None)
-    library.bundle.cache_clear()
+    vega_bundle.bundle.cache_clear()
     with pytest.raises(UsageError, match=r"pip install 'mlxprobe\[report\]'"):
         render(toy())
 
 
 def test_the_command_writes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guides, "script", lambda _: LIBRARY)
+    monkeypatch.setattr(report_inputs, "script", lambda _: LIBRARY)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "record.json").write_bytes(encode(baselines()[-1]))
     ran = CliRunner().invoke(main, ["report", "record.json"])
@@ -212,14 +212,14 @@ def test_the_command_writes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_library_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "bundle", lambda: LIBRARY)
-    assert guides.script(tmp_path) == guides.script(tmp_path) == LIBRARY
+    monkeypatch.setattr(vega_bundle, "bundle", lambda: LIBRARY)
+    assert report_inputs.script(tmp_path) == report_inputs.script(tmp_path) == LIBRARY
     assert [file.read_text() for file in tmp_path.iterdir()] == [LIBRARY]
 
 
 @pytest.mark.slow
 def test_a_page_of_twenty_releases_is_small_and_soon_made() -> None:
-    known, script = guides.of_folders(()), library.bundle()
+    known, script = report_inputs.of_folders(()), vega_bundle.bundle()
     began = time.process_time()
     page = render_all(releases(20), known, script=script)
     assert time.process_time() - began < 10

@@ -9,7 +9,7 @@ import pytest
 from making import record
 from pages import GUIDE, baselines, browsing, hostile, ranks, toy
 
-from mlxprobe.cli import guides
+from mlxprobe.cli import report_inputs
 from mlxprobe.reports.html import render, render_all
 
 FIRST_PAINT_MS = """new Promise((tell) => new PerformanceObserver((seen) => tell(seen.getEntries()[0].startTime))
@@ -19,7 +19,7 @@ FIRST_PAINT_MS = """new Promise((tell) => new PerformanceObserver((seen) => tell
 @pytest.mark.slow
 def test_every_chart_is_drawn_and_nothing_is_asked_for(tmp_path: Path) -> None:
     file = tmp_path / "report.html"
-    file.write_text(render_all(baselines()[-2:], guides.of_folders(())))
+    file.write_text(render_all(baselines()[-2:], report_inputs.of_folders(())))
     with browsing(file) as (page, troubles):
         assert page.evaluate(FIRST_PAINT_MS) < 3000  # 1000 where the machine has nothing else to do
         page.evaluate("drawAll()")
@@ -39,7 +39,7 @@ def test_every_chart_is_drawn_and_nothing_is_asked_for(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_filters_links_and_keys_work(tmp_path: Path) -> None:
     file = tmp_path / "report.html"
-    file.write_text(render(baselines()[-1], guides.of_folders(())))
+    file.write_text(render(baselines()[-1], report_inputs.of_folders(())))
     with browsing(file) as (page, troubles):
         shown = "document.querySelectorAll('details.program:not([hidden])').length"
         everything = page.evaluate(shown)

@@ -11,13 +11,13 @@ import pytest
 from making import record, record_row, watched_row
 
 from mlxprobe.api import diagnosis_of
-from mlxprobe.cli.ending import exit_code
+from mlxprobe.cli.exit_code import exit_code
 from mlxprobe.diagnosis import RULES
 from mlxprobe.reports import FORMATS, WATCH_FORMATS
 from mlxprobe.reports.verdicts import verdict
+from mlxprobe.schema.enums import HangKind, Outcome, Severity
 from mlxprobe.schema.observation import Raised
 from mlxprobe.schema.record import Finding, ProgramRecord, Remark, Unchecked
-from mlxprobe.schema.vocabulary import HangKind, Outcome, Severity
 
 BAD = {"error", "failure"}
 

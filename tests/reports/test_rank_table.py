@@ -15,10 +15,10 @@ from mlxprobe.protocol.fact import Fact
 from mlxprobe.protocol.facts.ranks import StateGiven
 from mlxprobe.reports import diagnosis, markdown, ranks, text
 from mlxprobe.runner.judging import judged_all
-from mlxprobe.schema.again import observation
-from mlxprobe.schema.files import decode, encode
+from mlxprobe.schema.from_record import observation
 from mlxprobe.schema.observation import Observation, Place, Process, Raised, Sighting
 from mlxprobe.schema.record import ProgramRecord
+from mlxprobe.schema.record_io import decode, encode
 
 BAD = Raised(type="ValueError", message="bad batch", file="train.py", line=22)
 SKIPS = (waiting(0, "gmgmgmg"), waiting(1, "gmgmgmm", line=34))

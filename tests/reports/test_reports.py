@@ -7,12 +7,12 @@ import pytest
 from making import STACK, record, record_row
 
 from mlxprobe.pytest_plugin.plugin import explain
-from mlxprobe.reports import FORMATS, markdown, sheet, words
-from mlxprobe.reports.code import aligned, body_of
-from mlxprobe.schema.measures import counted
+from mlxprobe.reports import FORMATS, markdown, markdown_html, phrases
+from mlxprobe.reports.side_by_side import aligned, body_of
+from mlxprobe.schema.enums import HangKind, Outcome, Role, Severity
+from mlxprobe.schema.metrics import counted
 from mlxprobe.schema.record import Finding, ProgramRecord, Record
 from mlxprobe.schema.versions import SCHEMA_VERSION
-from mlxprobe.schema.vocabulary import HangKind, Outcome, Role, Severity
 from mlxprobe.verdict.repeats import worst
 
 FOUND = Finding(code="MP101", name="unevaluated-update", severity=Severity.ERROR, message="grows")
@@ -41,7 +41,7 @@ STATUS = [
 
 @pytest.mark.parametrize(("changes", "status"), [case[1:] for case in STATUS], ids=[case[0] for case in STATUS])
 def test_status_of_a_claim(changes: dict[str, object], status: str) -> None:
-    assert words.status(record_row(**changes)) == status  # type: ignore[arg-type]
+    assert phrases.status(record_row(**changes)) == status  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -71,11 +71,11 @@ def test_every_format_tells_what_happened_now_and_then(form: str) -> None:
 def test_the_record_has_every_run_of_what_happened_now_and_then() -> None:
     (row,) = json.loads(FORMATS["json"](record(SOMETIMES)))["programs"]
     assert [one["outcome"] for one in row["repeats"]] == ["hang", "pass", "pass"]
-    assert "1 not as expected (1 intermittent)" in words.summary([CORRECT, SOMETIMES])
+    assert "1 not as expected (1 intermittent)" in phrases.summary([CORRECT, SOMETIMES])
 
 
 def test_what_came_back_every_time_is_told_as_that() -> None:
-    assert words.repeated(worst([UNEXPECTED] * 3)) == "the same in 3 runs"
+    assert phrases.repeated(worst([UNEXPECTED] * 3)) == "the same in 3 runs"
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -107,7 +107,7 @@ TRIMMED = [
 
 @pytest.mark.parametrize(("text", "right"), [case[1:] for case in TRIMMED], ids=[case[0] for case in TRIMMED])
 def test_trimmed(text: str, right: str) -> None:
-    assert words.trimmed(text) == right
+    assert phrases.trimmed(text) == right
 
 
 @pytest.mark.parametrize(("number", "right"), [(0, "0 runs"), (1, "1 run"), (2, "2 runs")])
@@ -125,7 +125,7 @@ SUMMARIES = [
 
 @pytest.mark.parametrize(("rows", "told"), [case[1:] for case in SUMMARIES], ids=[case[0] for case in SUMMARIES])
 def test_the_summary_counts(rows: list[ProgramRecord], told: str) -> None:
-    assert words.summary(rows) == told
+    assert phrases.summary(rows) == told
 
 
 def test_json_is_read_by_codes_alone() -> None:
@@ -196,5 +196,5 @@ def test_code_is_shown_without_decorator_and_docstring_and_differences_are_marke
 
 
 def test_a_sheet_shows_markup_in_the_text_as_text() -> None:
-    page = sheet.page("<b>", "# gate\n\n| a | b |\n| --- | --- |\n| <script>alert(1)</script> | 2 |\n")
+    page = markdown_html.page("<b>", "# gate\n\n| a | b |\n| --- | --- |\n| <script>alert(1)</script> | 2 |\n")
     assert "<table>" in page and "<script>" not in page and "&lt;script&gt;" in page and "<title>&lt;b&gt;" in page

@@ -19,10 +19,10 @@ from mlxprobe.reports import FORMATS, WATCH_FORMATS, text
 from mlxprobe.reports.console import printed
 from mlxprobe.reports.matrix import MATRIX_FORMATS
 from mlxprobe.schema import texts
-from mlxprobe.schema.files import encode
+from mlxprobe.schema.enums import Outcome, Severity
 from mlxprobe.schema.observation import Process
 from mlxprobe.schema.record import Finding, Record, Remark
-from mlxprobe.schema.vocabulary import Outcome, Severity
+from mlxprobe.schema.record_io import encode
 from mlxprobe.upgrade.matrix import Matrix
 
 ORDERS = "\x1b[31m\x1b]0;taken\x07\x00\x9b2J\u202eevil\u2066\u200f"

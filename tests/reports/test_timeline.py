@@ -12,7 +12,7 @@ from making import record, record_row
 from pages import hostile, ranks
 
 from mlxprobe.reports.html import render
-from mlxprobe.reports.html.page import page
+from mlxprobe.reports.html.context import page
 from mlxprobe.reports.html.timeline import LAST, timeline
 from mlxprobe.runner.judging import judged_all
 from mlxprobe.schema.observation import Observation, Raised

@@ -22,9 +22,9 @@ from mlxprobe.agent.hooks import interventions
 from mlxprobe.diagnosis import RULES
 from mlxprobe.reports.isolation import ISOLATION_FORMATS
 from mlxprobe.runner.interventions import INTERVENTIONS
-from mlxprobe.runner.isolation import ISOLATION_SCHEMA_VERSION, Isolation, Trial, idle, known_names, plausible
+from mlxprobe.runner.isolation_result import ISOLATION_SCHEMA_VERSION, Isolation, Trial, idle, known_names, plausible
+from mlxprobe.schema.enums import Outcome, Severity
 from mlxprobe.schema.record import Finding, Remark, Unchecked
-from mlxprobe.schema.vocabulary import Outcome, Severity
 
 FAULTY = Path(__file__).parents[1] / "programs" / "faulty"
 CHECKED = PRELUDE.replace("train()\n", "")

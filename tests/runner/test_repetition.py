@@ -11,12 +11,12 @@ import msgspec
 import pytest
 from making import HERE, raised, scenario, seen
 
-from mlxprobe.catalogue.scenarios import Entry, read
+from mlxprobe.catalogue.discovery import Entry, read
 from mlxprobe.runner import runner as running
 from mlxprobe.runner.runner import Runner, exit_code
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.observation import Observation, Program, Step
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.settings.table import resolve
 
 GOOD, BAD = seen(), raised()

@@ -13,10 +13,10 @@ import pytest
 from running import MLXPROBE, own_environment
 from watching import GUARD_S, MARK, commands, marked, until
 
-from mlxprobe.catalogue.scenarios import Entry, read
+from mlxprobe.catalogue.discovery import Entry, read
 from mlxprobe.runner.runner import Runner
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.observation import Environment
-from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.settings.table import resolve
 
 PAIR = '''"""Two ranks.

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from making import STACK, record, record_row, watched_row
 
 from mlxprobe.cli.common import main
-from mlxprobe.schema.files import encode
+from mlxprobe.schema.enums import HangKind, Outcome, Severity
 from mlxprobe.schema.observation import Collective, Place, Process, Raised, Silence
 from mlxprobe.schema.record import Compared, Finding, Remark, Repeat, StoredFact, Unchecked
-from mlxprobe.schema.sheet import Kind, Model, Optimizer, Phase, Sheet
-from mlxprobe.schema.vocabulary import HangKind, Outcome, Severity
+from mlxprobe.schema.record_io import encode
+from mlxprobe.schema.run_summary import Kind, Model, Optimizer, Phase, Sheet
 from mlxprobe.upgrade.matrix import Matrix
 from mlxprobe.upgrade.matrix import encode as encode_matrix
 

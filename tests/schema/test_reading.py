@@ -20,12 +20,12 @@ from making import record
 from running import MLXPROBE, own_environment
 
 from mlxprobe.cli.common import main
-from mlxprobe.schema import files, reading
+from mlxprobe.schema import reading, record_io
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.upgrade import matrix
 from mlxprobe.upgrade.history import read
 
-GOOD = files.encode(record())
+GOOD = record_io.encode(record())
 
 
 def packed(data: bytes, name: str = reading.RECORD, way: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -108,7 +108,7 @@ MARKED = {
 def test_a_byte_order_mark_is_read_over(name: str, tmp_path: Path) -> None:
     file = tmp_path / "given.json"
     file.write_bytes(MARKED[name])
-    assert files.load(file) == record()
+    assert record_io.load(file) == record()
 
 
 def test_a_record_of_another_schema_within_a_matrix_is_named(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import record, record_row, seen
 
-from mlxprobe.schema import files as records
+from mlxprobe.schema import record_io as records
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.observation import Reading, Step
 from mlxprobe.schema.record import Expectation, Unchecked, Verdict
-from mlxprobe.schema.vocabulary import Outcome
 
 text = st.text(st.characters(codec="utf-8"), max_size=20)
 

@@ -14,7 +14,7 @@ from running import MLXPROBE, PRELUDE, run
 from mlxprobe.protocol.facts.processes import RemoteRank
 from mlxprobe.schema.observation import Sighting
 from mlxprobe.schema.texts import masked
-from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.event_log import EventLog
 from mlxprobe.verdict.remarks import remarks
 
 SECRET = "s3cr3t-of-mine"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlxprobe.schema.errors import ProbeError
-from mlxprobe.schema.files import check_writable, write
+from mlxprobe.schema.record_io import check_writable, write
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o002])

@@ -18,15 +18,15 @@ from watching import GUARD_S, until
 from mlxprobe.cli import main
 from mlxprobe.runner.runner import Runner
 from mlxprobe.runner.schedule import Task
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import UsageError
-from mlxprobe.schema.files import SCHEMA_VERSION, load, row, slim
 from mlxprobe.schema.observation import Frame, Stack
 from mlxprobe.schema.record import Expectation, ProgramRecord, Record, Verdict
+from mlxprobe.schema.record_io import SCHEMA_VERSION, load, row, slim
 from mlxprobe.schema.versions import HOSTILE
-from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.selftest.bundle import packed, versions
 from mlxprobe.selftest.parts import guarded, parts
-from mlxprobe.selftest.private import Private
+from mlxprobe.selftest.redaction import Private
 from mlxprobe.settings.table import resolve
 from mlxprobe.upgrade.history import read
 

@@ -9,10 +9,10 @@ import pytest
 from making import STACK, seen, stalled
 from running import MLXPROBE, run
 
-from mlxprobe.schema.files import row
+from mlxprobe.schema.enums import HangKind, Outcome, Severity
 from mlxprobe.schema.observation import Frame, Observation
 from mlxprobe.schema.record import Expectation, Finding, ProgramRecord, Verdict
-from mlxprobe.schema.vocabulary import HangKind, Outcome, Severity
+from mlxprobe.schema.record_io import row
 from mlxprobe.selftest import healthy, hostile, overhead
 from mlxprobe.selftest.hostile import CHILDREN
 
@@ -113,7 +113,7 @@ def test_a_round_without_figures_is_not_judged() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["deletes_its_folder", "kills_its_warden", "stops_its_warden"])
+@pytest.mark.parametrize("name", ["deletes_its_folder", "kills_its_reaper", "stops_its_reaper"])
 def test_a_child_that_harms_what_is_around_it_does_nothing_where_nobody_watches(name: str, tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
     order = ["sh", "-c", '"$@"; echo still here', "sh", sys.executable, str(hostile.FOLDER / f"{name}.py")]

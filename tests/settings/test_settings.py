@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mlxprobe.schema.errors import UsageError
-from mlxprobe.settings.checks import seconds, size
 from mlxprobe.settings.table import resolve
+from mlxprobe.settings.validators import seconds, size
 
 
 def project(folder: Path, body: str) -> Path:

@@ -6,7 +6,7 @@ import pytest
 
 from mlxprobe.schema.observation import Process
 from mlxprobe.supervisor import jobs
-from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.event_log import EventLog
 from mlxprobe.supervisor.jobs import Jobs, Origin
 
 ALONE = Origin(0, "a file", (1,))

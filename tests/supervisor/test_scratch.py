@@ -147,6 +147,6 @@ def test_nothing_of_a_command_that_a_signal_ended_stays(
                 one.kill()
     if number is not signal.SIGKILL:
         assert [*temporary.iterdir()] == []
-    time.sleep(1 if number is signal.SIGKILL else 0)  # until the wardens have ended the programs
+    time.sleep(1 if number is signal.SIGKILL else 0)  # until the reapers have ended the programs
     subprocess.run([*words, "list"], cwd=tmp_path, capture_output=True, timeout=GUARD_S, check=True)
     assert [*temporary.iterdir()] == []

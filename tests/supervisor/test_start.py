@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from watching import GUARD_S
 
-from mlxprobe.supervisor.wardens import WARDEN
+from mlxprobe.supervisor.reaper_client import REAPER
 
 TELL = "import sys; print(*sys.modules)"
 AFTERWARDS = {"msgspec", "rich", "psutil", "scipy", "numpy", "markdown_it", "packaging", "tomllib", "difflib", "pytest"}
@@ -42,20 +42,20 @@ def test_a_program_is_started_before_what_watches_and_judges_it_is_imported(tmp_
 
 
 @pytest.mark.slow
-def test_a_warden_imports_next_to_nothing(tmp_path: Path) -> None:
-    flags = WARDEN[1:3]
-    program = WARDEN[-1].replace("warden.main(sys.argv[1:])", "warden.kin.adopt('')\n") + TELL
+def test_a_reaper_imports_next_to_nothing(tmp_path: Path) -> None:
+    flags = REAPER[1:3]
+    program = REAPER[-1].replace("reaper.main(sys.argv[1:])", "reaper.kin.adopt('')\n") + TELL
     there = told(program, tmp_path, *flags) - told(TELL, tmp_path, *flags)
     assert len(there) <= 34, sorted(there)  # 31 today: enum and ctypes
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words, called", [(["watch", "train.py"], True), (["doctor"], False)])
-def test_a_warden_is_called_before_a_command_line_is_read(words: list[str], called: bool, tmp_path: Path) -> None:
+def test_a_reaper_is_called_before_a_command_line_is_read(words: list[str], called: bool, tmp_path: Path) -> None:
     program = f"""
 import sys
-import mlxprobe.supervisor.wardens as wardens
-wardens.call = lambda **_: print("click" in sys.modules)
+import mlxprobe.supervisor.reaper_client
+reaper_client.call = lambda **_: print("click" in sys.modules)
 sys.argv[1:] = {words!r}
 sys.modules["mlxprobe.cli.common"] = None
 from mlxprobe.cli import entry_point

@@ -21,14 +21,14 @@ import pytest
 from watching import GUARD_S, MARK, commands, marked, starved_s, toy, until
 
 from mlxprobe.diagnosis import diagnose
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import ProbeError, UsageError
 from mlxprobe.schema.observation import Observation, Program
 from mlxprobe.schema.record import Expectation, Verdict
-from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.selftest import hostile
 from mlxprobe.selftest.hostile import CHILDREN, CRASH, DEADLOCK, HANG, LIMITS, PASS, STALL_S, UNJUDGED, UNKNOWN
 from mlxprobe.supervisor.child import Child
-from mlxprobe.supervisor.events import EventLog
+from mlxprobe.supervisor.event_log import EventLog
 from mlxprobe.supervisor.stacks import Stacks
 from mlxprobe.supervisor.watch import Watcher, observe
 from mlxprobe.verdict.judge import judge

@@ -18,9 +18,9 @@ import pytest
 from watching import GUARD_S, MARK, commands, is_ready, marked, toy, until
 
 from mlxprobe.schema.errors import ProbeError
-from mlxprobe.schema.files import write
-from mlxprobe.supervisor.orders import order
-from mlxprobe.supervisor.wardens import WARDEN
+from mlxprobe.schema.record_io import write
+from mlxprobe.supervisor.reaper_client import REAPER
+from mlxprobe.supervisor.spawn_request import order
 
 pytestmark = pytest.mark.usefixtures("default_signals")
 
@@ -107,20 +107,20 @@ def test_a_supervisor_that_ends_takes_its_children_along(number: signal.Signals,
         stderr=subprocess.DEVNULL,
     )
     with supervisor:
-        assert until(lambda: len(marked(mark)) == 3), commands(mark)  # warden, program, grandchild
+        assert until(lambda: len(marked(mark)) == 3), commands(mark)  # reaper, program, grandchild
         supervisor.send_signal(number)
     assert gone_in_time(mark, folders), commands(mark)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(GUARD_S)
-def test_a_warden_whose_words_nobody_read_still_ends_its_program(mark: str, folders: Path) -> None:
+def test_a_reaper_whose_words_nobody_read_still_ends_its_program(mark: str, folders: Path) -> None:
     """A socket that closes with words unread is an error to the other side, not an end."""
     folder = folders / "mlxprobe-x"
     folder.mkdir()
     ours, theirs = socket.socketpair()
     unused, events = os.pipe()
-    call = [*WARDEN, str(theirs.fileno()), str(events)]
+    call = [*REAPER, str(theirs.fileno()), str(events)]
     has = [f"PATH={os.environ['PATH']}", f"{MARK}={mark}"]
     ours.sendall(order((str(folder), "own"), ("sleep", "1000"), has, [], []))
     environment = os.environ | {MARK: mark}
@@ -135,7 +135,7 @@ def test_a_warden_whose_words_nobody_read_still_ends_its_program(mark: str, fold
 
 @pytest.mark.slow
 @pytest.mark.timeout(GUARD_S)
-def test_a_warden_that_was_called_ahead_and_is_stopped_ends_with_the_command(
+def test_a_reaper_that_was_called_ahead_and_is_stopped_ends_with_the_command(
     mark: str, folders: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "stops.py").write_text(

@@ -14,12 +14,12 @@ import psutil
 import pytest
 from watching import GUARD_S, until
 
+from mlxprobe.schema.enums import HangKind
 from mlxprobe.schema.observation import Limits, Program
-from mlxprobe.schema.vocabulary import HangKind
 from mlxprobe.supervisor.child import Child
-from mlxprobe.supervisor.host import lives
+from mlxprobe.supervisor.external_process import lives
 from mlxprobe.supervisor.watch import Watcher, observe
-from mlxprobe.system import LINUX, inside
+from mlxprobe.system import LINUX, self_process
 from mlxprobe.system.linux import memory
 from mlxprobe.system.system import system
 
@@ -81,7 +81,7 @@ def test_a_thread_that_only_wakes_is_no_sleeper_where_threads_are_told(tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(GUARD_S)
-def test_a_program_whose_warden_is_killed_ends_by_itself(tmp_path: Path) -> None:
+def test_a_program_whose_reaper_is_killed_ends_by_itself(tmp_path: Path) -> None:
     began = tmp_path / "began"  # where nothing ends it, it is to be there; else it may be killed before it has begun
     text = f"import threading; open({str(began)!r}, 'w').close(); threading.Event().wait()"
     with Child(program(tmp_path, text), tmp_path) as child:
@@ -108,17 +108,17 @@ TELLS += "os.rename({0!r} + '.new', {0!r})\nthreading.Event().wait()"
 
 @pytest.mark.slow
 @pytest.mark.timeout(GUARD_S)
-def test_a_program_whose_supervisor_and_warden_are_killed_at_once_ends_too(tmp_path: Path) -> None:
+def test_a_program_whose_supervisor_and_reaper_are_killed_at_once_ends_too(tmp_path: Path) -> None:
     told = tmp_path / "told"
     file = program(tmp_path, TELLS.format(str(told))).argv[1]
     with subprocess.Popen([sys.executable, "-c", OBSERVE, file]) as supervisor:
         assert until(told.exists)
-        pid, warden = map(int, told.read_text().split())
-        its, both = psutil.Process(pid), (supervisor.pid, warden)
+        pid, reaper = map(int, told.read_text().split())
+        its, both = psutil.Process(pid), (supervisor.pid, reaper)
         for number in (signal.SIGSTOP, signal.SIGKILL):  # neither sees the other go
             for one in both:
                 os.kill(one, number)
-    assert until(lambda: not psutil.pid_exists(warden))
+    assert until(lambda: not psutil.pid_exists(reaper))
     try:
         assert until(lambda: not lives(its)) if LINUX else lives(its)
     finally:
@@ -148,7 +148,7 @@ def test_threads_are_told_one_by_one() -> None:
     try:
         assert system.knows_threads is LINUX
         assert (len(system.threads([os.getpid()])) > 1) is (len(system.times(os.getpid())) > 1) is LINUX
-        assert (str(other.native_id) in inside.threads()) is LINUX
+        assert (str(other.native_id) in self_process.threads()) is LINUX
     finally:
         over.set()
         other.join()

@@ -19,8 +19,8 @@ from mlxprobe.system import kin
 from mlxprobe.system.interface import Awaited, Platform, Thread
 from mlxprobe.system.linux import Linux
 from mlxprobe.system.portable import Portable, mac
+from mlxprobe.system.portable.ps_cache import Told
 from mlxprobe.system.portable.states import ORDER, States, parsed
-from mlxprobe.system.portable.told import Told
 from mlxprobe.system.portable.waits import awaited, outside
 
 STATES = [

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from watching import until
 
-from mlxprobe.supervisor import warden
+from mlxprobe.supervisor import reaper
 from mlxprobe.system import LINUX, kin
 from mlxprobe.system.kin import PortableKin
 from mlxprobe.system.linux import processes
@@ -55,9 +55,9 @@ def test_who_has_ended_has_no_tree() -> None:
 def test_the_warden_sees_the_same_tree(
     its: kin.LinuxKin | PortableKin, tree: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(warden, "kin", its)
-    assert set(tree) <= set(warden.descendants(tree[0]))
-    assert os.getpid() not in warden.descendants(tree[0])
+    monkeypatch.setattr(reaper, "kin", its)
+    assert set(tree) <= set(reaper.descendants(tree[0]))
+    assert os.getpid() not in reaper.descendants(tree[0])
 
 
 def test_who_has_the_mark_in_its_environment_is_ours_whoever_adopted_it() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.upgrade.allowances import Allowance, allow, declared, idle, ordered
-from mlxprobe.upgrade.changes import Change, Comparison, Difference
+from mlxprobe.upgrade.diff import Change, Comparison, Difference
 
 WORSE = Difference(what="outcome", change=Change.REGRESSION, text="pass → error: no stream")
 SLOWER = Difference(what="time", change=Change.REGRESSION, text="step time × 1.30")

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import HERE, record_row
 
-from mlxprobe.cluster.place import Here
+from mlxprobe.cluster.executor import Here
 from mlxprobe.releases.index import Release
 from mlxprobe.reports.bisection import render
 from mlxprobe.runner.schedule import Task
+from mlxprobe.schema.enums import Outcome, Severity
 from mlxprobe.schema.errors import BrokenReleaseError, NoWheelError, ProbeError, UsageError
 from mlxprobe.schema.observation import MlxSample, Reading
 from mlxprobe.schema.record import Finding, ProgramRecord
-from mlxprobe.schema.vocabulary import Outcome, Severity
 from mlxprobe.settings.table import resolve
 from mlxprobe.upgrade import bisect
 from mlxprobe.upgrade.bisect import BisectRun, Found, condition, span

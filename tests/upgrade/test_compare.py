@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import record_row
 
+from mlxprobe.schema.enums import Outcome, Severity
 from mlxprobe.schema.observation import MlxSample, Raised, Reading, Sample
 from mlxprobe.schema.record import Finding, ProgramRecord
-from mlxprobe.schema.vocabulary import Outcome, Severity
-from mlxprobe.upgrade.changes import Change, Comparison
 from mlxprobe.upgrade.compare import compare
-from mlxprobe.upgrade.quantities import ENOUGH_RUNS
+from mlxprobe.upgrade.diff import Change, Comparison
+from mlxprobe.upgrade.metric_comparison import ENOUGH_RUNS
 from mlxprobe.verdict.repeats import worst
 
 PASS, ERROR, HANG = record_row(), record_row(Outcome.ERROR), record_row(Outcome.HANG)

@@ -3,11 +3,11 @@
 import pytest
 from making import record_row
 
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.schema.vocabulary import Outcome
-from mlxprobe.upgrade.changes import Change, Comparison, Difference
 from mlxprobe.upgrade.compare import compare
 from mlxprobe.upgrade.decision import BAD, GOOD, UNDECIDED, decide, decide_many
+from mlxprobe.upgrade.diff import Change, Comparison, Difference
 
 
 def of(change: Change, name: str = "a/b", text: str = "why", allowed: str = "") -> Comparison:

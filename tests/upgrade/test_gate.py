@@ -14,7 +14,7 @@ from mlxprobe.reports.gate import GATE_FORMATS, GATE_SCHEMA_VERSION, GateReport,
 from mlxprobe.runner.programs import ad_hoc, agent_words, declared
 from mlxprobe.schema.errors import UsageError
 from mlxprobe.upgrade.allowances import allow, ordered
-from mlxprobe.upgrade.changes import Change, Comparison, Difference
+from mlxprobe.upgrade.diff import Change, Comparison, Difference
 
 LINUX = sys.platform == "linux"
 WORSE = Difference(what="outcome", change=Change.REGRESSION, text="pass → error: no stream")

@@ -13,10 +13,10 @@ from wheels import wheel
 
 from mlxprobe.cli import main
 from mlxprobe.releases import environments, index
+from mlxprobe.schema.enums import Outcome, Role
 from mlxprobe.schema.errors import ProbeError
-from mlxprobe.schema.files import encode
 from mlxprobe.schema.record import Record
-from mlxprobe.schema.vocabulary import Outcome, Role
+from mlxprobe.schema.record_io import encode
 from mlxprobe.supervisor import interpreter
 
 SCENARIO = '''
@@ -346,7 +346,7 @@ def test_a_bisection_without_an_outcome_at_the_good_end_is_no_pass(
     text: str, flags: list[str], words: str, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index, "listed", lambda: ["0.31.2", "0.32.0"])
-    monkeypatch.setattr("mlxprobe.cluster.place.provide", lambda *_: interpreter.usable())
+    monkeypatch.setattr("mlxprobe.cluster.executor.provide", lambda *_: interpreter.usable())
     (project / "train.py").write_text(text)
     done = many("bisect", "--good", "0.31.2", "--bad", "0.32.0", *flags, "--", "python", "train.py")
     assert done.exit_code == 2, done.output

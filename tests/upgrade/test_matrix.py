@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from making import HERE, record, record_row
 
-from mlxprobe.cluster.place import Here
+from mlxprobe.cluster.executor import Here
 from mlxprobe.releases.index import Release
 from mlxprobe.reports.matrix import MATRIX_FORMATS
 from mlxprobe.runner.schedule import Task
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import NoWheelError, UsageError
 from mlxprobe.schema.record import ProgramRecord, Record
-from mlxprobe.schema.vocabulary import Outcome
 from mlxprobe.settings.table import resolve
 from mlxprobe.upgrade import matrix
 from mlxprobe.upgrade.matrix import Matrix, add, empty

@@ -4,10 +4,10 @@ from making import raised, record, record_row, seen
 from msgspec.structs import replace
 
 from mlxprobe.reports import FORMATS, WATCH_FORMATS
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.live import Looked
 from mlxprobe.schema.observation import MlxSample, Raised, Step
-from mlxprobe.schema.sheet import Sheet
-from mlxprobe.schema.vocabulary import Outcome
+from mlxprobe.schema.run_summary import Sheet
 from mlxprobe.verdict.errors import in_log, known_error
 from mlxprobe.verdict.remarks import remarks
 

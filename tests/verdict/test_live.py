@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from mlxprobe.schema.enums import HangKind, Live
 from mlxprobe.schema.live import LiveProcess, LiveThread, Looked, Scope
 from mlxprobe.schema.observation import Frame, Stack
-from mlxprobe.schema.vocabulary import HangKind, Live
 from mlxprobe.verdict.live import judge
-from mlxprobe.verdict.standing import standing, upstream
+from mlxprobe.verdict.mlx_wait_state import standing, upstream
 
 LOCK = "a lock or condition, without a time limit"
 WAITS = ("pthread_cond_wait", "mlx::core::Event::wait", "mlx::core::eval")

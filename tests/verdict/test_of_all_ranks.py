@@ -7,8 +7,8 @@ from typing import Any
 from lanes import process
 from making import record_row
 
+from mlxprobe.schema.enums import Outcome, Severity
 from mlxprobe.schema.record import Expectation, Finding, ProgramRecord
-from mlxprobe.schema.vocabulary import Outcome, Severity
 from mlxprobe.verdict.ranks import of_all_ranks
 
 LOST = Finding(code="MP704", name="rank-lost", severity=Severity.ERROR, message="", ranks=(1,), together=True)

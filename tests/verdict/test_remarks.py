@@ -17,7 +17,7 @@ from mlxprobe.protocol.facts.processes import (
 from mlxprobe.protocol.facts.updates import GradientsUnused
 from mlxprobe.protocol.facts.work import EventLost
 from mlxprobe.schema.observation import Observation, Sighting
-from mlxprobe.schema.sheet import Sheet
+from mlxprobe.schema.run_summary import Sheet
 from mlxprobe.verdict.remarks import remarks
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from making import record_row
 
+from mlxprobe.schema.enums import HangKind, Outcome
 from mlxprobe.schema.record import ProgramRecord
-from mlxprobe.schema.vocabulary import HangKind, Outcome
 from mlxprobe.verdict.repeats import GRAVITY, worst
 
 GOOD = record_row()

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from making import STACK, raised, seen, stalled
 
 from mlxprobe.protocol.facts.processes import PoolWorker
+from mlxprobe.schema.enums import HangKind, Outcome, Role, Severity
 from mlxprobe.schema.losses import loss_deviation
-from mlxprobe.schema.measures import pending_slope, result_distance
+from mlxprobe.schema.metrics import pending_slope, result_distance
 from mlxprobe.schema.observation import Observation, Reading, Sighting, Silence, Step
 from mlxprobe.schema.record import Expectation, Finding
-from mlxprobe.schema.vocabulary import HangKind, Outcome, Role, Severity
 from mlxprobe.verdict.judge import judge
 
 ANY = Expectation()

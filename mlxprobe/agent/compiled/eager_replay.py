@@ -21,7 +21,7 @@ from mlxprobe.agent.recording.call_context import Nesting, Stop
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.overhead_budget import SHARE, is_landmark
 from mlxprobe.agent.wire import bound
-from mlxprobe.system import inside
+from mlxprobe.system import self_process
 
 FIRST = 6  # shadows that are not paid for, where each takes less than `CHEAP_S`
 CHEAP_S, DEAR_S = 0.1, 0.5
@@ -68,7 +68,7 @@ class Shadows:
             return f"a second call could show: it {effects.found}"
         if any(one not in saved for one in effects.changed):
             return "it writes to a module that is not captured"
-        if self._nesting.peaks.own() > SMALL_SHARE * inside.memory_bytes():
+        if self._nesting.peaks.own() > SMALL_SHARE * self_process.memory_bytes():
             return "an eager run would need too much memory"
         return ""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlxprobe.agent.patching.interrupts import QUIETLY, let_through
 from mlxprobe.agent.wire import bound, threads
-from mlxprobe.system import inside, stack
+from mlxprobe.system import self_process, stack
 
 if TYPE_CHECKING:
     from _thread import LockType as Lock
@@ -67,8 +67,8 @@ def on_a_deep_stack(call: Callable[[], None]) -> None:
 
 def needed() -> int:
     """Return the stack, in bytes, that the deepest graph of this process may take."""
-    most = MARGIN * inside.peak_bytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    return BASE_BYTES + int(min(most, inside.machine_bytes() / 2))
+    most = MARGIN * self_process.peak_bytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    return BASE_BYTES + int(min(most, self_process.machine_bytes() / 2))
 
 
 def _here(need: int) -> bool:

@@ -21,7 +21,7 @@ from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.call_context import Nesting
 from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire import bound
-from mlxprobe.system import inside
+from mlxprobe.system import self_process
 
 COLLECTIVES = ("all_sum", "all_gather", "all_max", "all_min", "sum_scatter")
 MESSAGES = {"send": ("x", "dst"), "recv": ("shape", "dtype", "src"), "recv_like": ("x", "src")}
@@ -76,7 +76,7 @@ class Collectives:
             self._ask, self._beside.array = mx.distributed.init, mx.array
 
     def _begins_group(self, event: CallEvent) -> None:
-        self._threads = () if self._size else inside.threads()
+        self._threads = () if self._size else self_process.threads()
 
     def _has_group(self, event: CallEvent) -> None:
         if not self._size:
@@ -97,7 +97,7 @@ class Collectives:
     def _carried(self, before: Iterable[str]) -> None:
         """Tell which threads the group has brought: they carry messages, and spin while they wait for one."""
         if self._size > 1:
-            self._recorder.channel.send("carriers", ids=sorted(map(int, {*inside.threads()} - {*before})))
+            self._recorder.channel.send("carriers", ids=sorted(map(int, {*self_process.threads()} - {*before})))
 
     def _split(self, event: CallEvent) -> None:
         name = self._name(event["self"])

@@ -39,7 +39,7 @@ from mlxprobe.agent.wire.constants import (
 )
 from mlxprobe.agent.wire.ranks import whole
 from mlxprobe.protocol.facts.processes import PoolWorker, ThreadEnded
-from mlxprobe.system import inside
+from mlxprobe.system import self_process
 
 
 class Agent:
@@ -156,7 +156,7 @@ class Agent:
 
     def _finish(self) -> None:
         self._sampler.finish()
-        self.channel.send("held", bytes=inside.most_held_bytes(), cpu_s=bound.process_time())
+        self.channel.send("held", bytes=self_process.most_held_bytes(), cpu_s=bound.process_time())
         self._children.finish()
         if self.recorder.loaded:
             npz_shutdown.let_go()

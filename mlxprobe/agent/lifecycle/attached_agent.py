@@ -21,7 +21,7 @@ from mlxprobe.agent.patching.temporary_patches import Loans
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel
 from mlxprobe.agent.wire.constants import EVENTS_FILE
-from mlxprobe.system import inside
+from mlxprobe.system import self_process
 
 
 class Guest:
@@ -35,7 +35,7 @@ class Guest:
 
     def __init__(self, folder: str, supervisor: int) -> None:
         channel = NamedChannel(os.path.join(folder, EVENTS_FILE))
-        inside.allow_tracing(str(supervisor))
+        self_process.allow_tracing(str(supervisor))
         self._patches = Patches()
         Loans.open()
         import_hooks.surround(self._patches.noted)

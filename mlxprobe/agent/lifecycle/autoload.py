@@ -20,7 +20,7 @@ from mlxprobe.agent.patching.interrupts import Quietly
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.channel import Channel, identity, lifted
 from mlxprobe.agent.wire.constants import EVENTS_FILE, FOLDER_VARIABLE, SUPERVISOR_VARIABLE
-from mlxprobe.system import inside
+from mlxprobe.system import self_process
 
 OURS = AGENT + os.sep
 GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())  # since Python 3.11
@@ -57,7 +57,7 @@ def _opened(file: str) -> int:
 def settle(given: Mapping[str, str]) -> None:
     """Watch this process, which is about to import MLX; `given` are our variables (see `lineage`)."""
     folder = given.get(FOLDER_VARIABLE, "")
-    inside.allow_tracing(given.get(SUPERVISOR_VARIABLE, ""))
+    self_process.allow_tracing(given.get(SUPERVISOR_VARIABLE, ""))
     try:
         channel = NamedChannel(os.path.join(folder, EVENTS_FILE))
     except OSError:  # the supervisor is gone

@@ -13,7 +13,7 @@ from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.wire import bound
 from mlxprobe.agent.wire.ranks import declared
 from mlxprobe.protocol.facts.ranks import AskedToLeave
-from mlxprobe.system import inside
+from mlxprobe.system import self_process
 
 ENDING_S = 0.5  # at most: a thread of `_thread` is listed nowhere, and may not be ending at all
 UNLISTED_S = 0.03
@@ -72,10 +72,10 @@ def wait_for_ending(native_ids: set[int]) -> None:
     returned already. If the interpreter finishes meanwhile, the process aborts: a race of MLX's that we make longer.
     Where the system lists no threads, one short wait has to do.
     """
-    until_s = bound.monotonic() + (ENDING_S if inside.threads() else UNLISTED_S)
+    until_s = bound.monotonic() + (ENDING_S if self_process.threads() else UNLISTED_S)
     while bound.monotonic() < until_s:
         ending = native_ids - {one.native_id for one in threading.enumerate()}
-        if not ending & (set(map(int, inside.threads())) or ending):
+        if not ending & (set(map(int, self_process.threads())) or ending):
             break
         bound.sleep(NAP_S)
 

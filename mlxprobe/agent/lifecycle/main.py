@@ -22,7 +22,7 @@ from mlxprobe.agent.wire.constants import (
     OWN_VARIABLES,
     SUPERVISOR_VARIABLE,
 )
-from mlxprobe.system import inside
+from mlxprobe.system import self_process
 
 MESSAGE_CHARACTERS = 600
 
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int | str | None:
     if channel is None:
         print("mlxprobe: the agent is started by the supervisor, not by hand", file=sys.stderr)
         return 2
-    inside.allow_tracing(os.environ.pop(SUPERVISOR_VARIABLE, ""))
+    self_process.allow_tracing(os.environ.pop(SUPERVISOR_VARIABLE, ""))
     folder = os.environ.pop(FOLDER_VARIABLE)
     if arguments[0] == "bare":
         return bare.run(arguments[1:], channel, folder)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from mlxprobe.diagnosis.ranks.fates import at, fewer_rounds, joined, named, over
-from mlxprobe.diagnosis.ranks.lanes import rank_of
+from mlxprobe.diagnosis.ranks.collective_alignment import rank_of
+from mlxprobe.diagnosis.ranks.rank_status import at, fewer_rounds, joined, named, over
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Collective, Observation
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 REDUCING = {"all_sum", "sum_scatter", "all_gather"}
 ENOUGH_STEPS = 4

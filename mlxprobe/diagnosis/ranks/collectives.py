@@ -7,7 +7,21 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from mlxprobe.diagnosis.ranks.alone import trained_on
-from mlxprobe.diagnosis.ranks.fates import (
+from mlxprobe.diagnosis.ranks.collective_alignment import (
+    Lane,
+    course,
+    key,
+    lanes,
+    odd_ones,
+    only,
+    parting,
+    shifted,
+    site,
+    strayed,
+    way_left,
+)
+from mlxprobe.diagnosis.ranks.point_to_point import with_messages
+from mlxprobe.diagnosis.ranks.rank_status import (
     at,
     busy,
     called,
@@ -27,25 +41,11 @@ from mlxprobe.diagnosis.ranks.fates import (
     what,
     worker_ended,
 )
-from mlxprobe.diagnosis.ranks.lanes import (
-    Lane,
-    course,
-    key,
-    lanes,
-    odd_ones,
-    only,
-    parting,
-    shifted,
-    site,
-    strayed,
-    way_left,
-)
-from mlxprobe.diagnosis.ranks.messages import with_messages
 from mlxprobe.diagnosis.ranks.unevaluated import lying, unevaluated
 from mlxprobe.diagnosis.registry import ranks_finding
+from mlxprobe.schema.enums import Severity
 from mlxprobe.schema.observation import Collective, Observation
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 TOGETHER = (  # where neither rank has built at the other's line: an order is not what is wrong
     "call both collectives on every rank; one below a condition such as `if group.rank() == 0` goes above it, and only "

@@ -14,14 +14,14 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from mlxprobe.diagnosis.ranks.fates import line
-from mlxprobe.diagnosis.ranks.lanes import Lane, lanes, parting, rank_of, site
+from mlxprobe.diagnosis.ranks.collective_alignment import Lane, lanes, parting, rank_of, site
+from mlxprobe.diagnosis.ranks.rank_status import line
 from mlxprobe.diagnosis.registry import ranks_finding, rule
 from mlxprobe.protocol.facts.ranks import OwnWork
-from mlxprobe.schema.measures import duration, stepped_s
+from mlxprobe.schema.enums import Severity
+from mlxprobe.schema.metrics import duration, stepped_s
 from mlxprobe.schema.observation import Observation, Place, Sighting
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 STRAGGLES = 2.0  # times the others' own time
 WORKS = 0.6  # of its wall time: on a processor, or in want of one

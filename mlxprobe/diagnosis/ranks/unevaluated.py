@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from mlxprobe.diagnosis.ranks.fates import (
+from mlxprobe.diagnosis.ranks.collective_alignment import (
+    Lane,
+    site,
+)
+from mlxprobe.diagnosis.ranks.rank_status import (
     at,
     called,
     fates,
@@ -14,15 +18,11 @@ from mlxprobe.diagnosis.ranks.fates import (
     stopped,
     waits,
 )
-from mlxprobe.diagnosis.ranks.lanes import (
-    Lane,
-    site,
-)
 from mlxprobe.diagnosis.registry import rule
-from mlxprobe.schema.measures import standing
+from mlxprobe.schema.enums import Severity
+from mlxprobe.schema.metrics import standing
 from mlxprobe.schema.observation import Collective
 from mlxprobe.schema.record import Finding
-from mlxprobe.schema.vocabulary import Severity
 
 
 def lying(late: Lane, ahead: Lane, after: str) -> Finding:

@@ -10,8 +10,8 @@ import mlx.core as mx
 import numpy as np
 
 from mlxprobe.fuzz.child import layouts
+from mlxprobe.fuzz.child.array_codec import packed, unpacked
 from mlxprobe.fuzz.child.files import WAYS
-from mlxprobe.fuzz.child.packed import packed, unpacked
 
 Function = Callable[..., list[Any]]
 WORDS = ("array", "result", "pieces", "slice", "whole", "tuple", "dtype")

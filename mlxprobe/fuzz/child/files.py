@@ -7,7 +7,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from mlxprobe.fuzz.child.ways import WAYS, way
+from mlxprobe.fuzz.child.higher_order import WAYS, way
 
 __all__ = ["WAYS"]
 

@@ -10,7 +10,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlxprobe.fuzz.child.calls import Function, function_of, made, told, values_of
-from mlxprobe.fuzz.child.heap import growth
+from mlxprobe.fuzz.child.leak_counters import growth
 
 FLOATS = ("float32", "float16", "bfloat16")
 SMOOTH = (*FLOATS, "complex64")

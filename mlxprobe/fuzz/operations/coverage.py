@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlxprobe.fuzz.case import Case
-from mlxprobe.fuzz.operations.around import ALSO
+from mlxprobe.fuzz.operations.higher_order import ALSO
 from mlxprobe.fuzz.operations.registry import OPERATIONS
 
 STATE = "it changes or tells the state of the process, and returns no numbers of its own"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 
-from mlxprobe.fuzz.training_programs.plans import Plan
+from mlxprobe.fuzz.training_programs.plan import Plan
 
 UPDATES = 36
 MARKED_AT_THE_GRADIENT = ("remainder dropped", "rate times 10,000")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from mlxprobe.reports.docs import errors, findings, reference, scenarios, schema
-from mlxprobe.reports.docs.material import Command, Material, Source, Words
+from mlxprobe.reports.docs.inputs import Command, Material, Source, Words
 
 __all__ = ["Command", "Material", "Source", "Words", "pages"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mlxprobe.diagnosis.errors import KNOWN, Known, address
 from mlxprobe.diagnosis.metal import FACTS, NEVER_RUN
-from mlxprobe.reports.docs.prose import prose, table
+from mlxprobe.reports.docs.markdown import prose, table
 
 ABOUT = (
     "`watch`, `run` and `attach` add these to a crash or an exception whose text they know, with what was seen before "

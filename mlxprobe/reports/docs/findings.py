@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mlxprobe.diagnosis import Rule
-from mlxprobe.reports.docs import families
-from mlxprobe.reports.docs.material import Material, Row
-from mlxprobe.reports.docs.prose import box, capital, finding_link, prose, scenario_link, table
+from mlxprobe.reports.docs import code_families
+from mlxprobe.reports.docs.inputs import Material, Row
+from mlxprobe.reports.docs.markdown import box, capital, finding_link, prose, scenario_link, table
 
 EXAMPLE, INSTEAD = "Example:", "Use instead:"
 GRAVITY = {
@@ -29,7 +29,7 @@ def nav(material: Material) -> list[object]:
 
 
 def _grouped(material: Material) -> list[tuple[str, Sequence[str]]]:
-    return families.grouped((families.of_code(rule.code), rule.code) for rule in material.rules)
+    return code_families.grouped((code_families.of_code(rule.code), rule.code) for rule in material.rules)
 
 
 def _index(material: Material) -> Iterator[str]:
@@ -61,7 +61,7 @@ def parts(rule: Rule) -> tuple[str, str, str, str]:
 def _page(rule: Rule, material: Material) -> Iterator[str]:
     what, why, example, instead = parts(rule)
     yield f"---\ntitle: {rule.code} {rule.name}\n---\n\n# {rule.code} {rule.name}\n"
-    yield f"**{rule.severity}** · {families.of_code(rule.code)}\n\n## What it does\n\n{prose(what)}"
+    yield f"**{rule.severity}** · {code_families.of_code(rule.code)}\n\n## What it does\n\n{prose(what)}"
     if why:
         yield "\n## Why it is bad\n\n" + "\n\n".join(map(prose, why.split("\n\n")))
     yield from box("failure", "Example", [prose(capital(example))])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from mlxprobe.reports.docs.material import Command, Material, Words
-from mlxprobe.reports.docs.prose import code, prose, table
-from mlxprobe.schema.vocabulary import HangKind, Live, Outcome, Role, Word
+from mlxprobe.reports.docs.inputs import Command, Material, Words
+from mlxprobe.reports.docs.markdown import code, prose, table
+from mlxprobe.schema.enums import HangKind, Live, Outcome, Role, Word
 from mlxprobe.settings.table import Setting
 
 NAV = [

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from mlxprobe.catalogue.scenario import Variant
-from mlxprobe.catalogue.scenarios import LIMITS, SECTIONS
-from mlxprobe.reports import words
-from mlxprobe.reports.code import aligned, body_of
-from mlxprobe.reports.docs import families
-from mlxprobe.reports.docs.material import Material, Row, Source
-from mlxprobe.reports.docs.prose import box, capital, code, finding_link, prose, scenario_link, sentence, tab, table
-from mlxprobe.schema.measures import counted
-from mlxprobe.schema.vocabulary import Outcome, Role
+from mlxprobe.catalogue.declaration import Variant
+from mlxprobe.catalogue.discovery import LIMITS, SECTIONS
+from mlxprobe.reports import phrases
+from mlxprobe.reports.docs import code_families
+from mlxprobe.reports.docs.inputs import Material, Row, Source
+from mlxprobe.reports.docs.markdown import box, capital, code, finding_link, prose, scenario_link, sentence, tab, table
+from mlxprobe.reports.side_by_side import aligned, body_of
+from mlxprobe.schema.enums import Outcome, Role
+from mlxprobe.schema.metrics import counted
 
 BOXES = {"Symptom": "failure", "Cause": "info", "Fix": "success"}
 
@@ -30,7 +30,7 @@ def nav(material: Material) -> list[object]:
 
 
 def _grouped(material: Material) -> list[tuple[str, Sequence[str]]]:
-    return families.grouped((families.of_scenario(one.entry), one.entry.name) for one in material.sources)
+    return code_families.grouped((code_families.of_scenario(one.entry), one.entry.name) for one in material.sources)
 
 
 def _index(material: Material) -> Iterator[str]:
@@ -85,7 +85,7 @@ def _observed_row(scenario: str, variant: Variant, material: Material) -> tuple[
 
 def observations(material: Material, rows: Sequence[Row]) -> str:
     """Say where which outcome was seen; the places are left out where it was the same at all of them."""
-    told = [(words.observed(one), (record, one)) for record, one in rows]
+    told = [(phrases.observed(one), (record, one)) for record, one in rows]
     groups = [
         (outcome, [row for _, row in group])
         for (_, outcome), group in groupby(told, key=lambda pair: (pair[1][0].environment.device, pair[0]))
@@ -129,7 +129,7 @@ def _newest(rows: Sequence[Row]) -> list[Row]:
 
 def _status(rows: Sequence[Row]) -> str:
     """Say how the document's claim fared, once where it fared alike on all devices."""
-    told = {record.environment.device.upper(): words.status(one) for record, one in _newest(rows)}
+    told = {record.environment.device.upper(): phrases.status(one) for record, one in _newest(rows)}
     if len(set(told.values())) == 1:
         return f"**{capital(next(iter(told.values())))}.**"
     return " ".join(f"{device}: **{status}**." for device, status in told.items())

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from mlxprobe.reports.docs.material import Material
-from mlxprobe.reports.docs.prose import prose, table
+from mlxprobe.reports.docs.inputs import Material
+from mlxprobe.reports.docs.markdown import prose, table
 
 FILE = "record.schema.json"
 LIVE_FILE = "attach.schema.json"

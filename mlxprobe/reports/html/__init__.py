@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from mlxprobe.reports import diagnosis, ranks, verdicts, words
-from mlxprobe.reports.html import library
+from mlxprobe.reports import diagnosis, phrases, ranks, verdicts
+from mlxprobe.reports.html import vega_bundle
+from mlxprobe.reports.html.context import data, page
+from mlxprobe.reports.html.escape import visible
 from mlxprobe.reports.html.guide import Guide
-from mlxprobe.reports.html.page import data, page
-from mlxprobe.reports.html.visible import visible
-from mlxprobe.runner.selection import source_of
+from mlxprobe.runner.finding_filter import source_of
+from mlxprobe.schema.enums import Outcome
 from mlxprobe.schema.errors import UsageError
-from mlxprobe.schema.measures import counted, megabytes
+from mlxprobe.schema.metrics import counted, megabytes
 from mlxprobe.schema.record import Record
-from mlxprobe.schema.vocabulary import Outcome
 
 if TYPE_CHECKING:
     import jinja2
@@ -53,7 +53,7 @@ def render_all(
     specs = {name: json.loads(_static(file)) for name, file in (("lines", "charts.json"), ("ranks", "ranks.json"))}
     spec = json.dumps(specs, separators=(",", ":"))
     own = "".join(_static(name) for name in ("charts.js", "ranks.js", "filters.js", "page.js"))
-    scripts = [library.inlined(one) for one in (script or library.bundle(), own)]
+    scripts = [vega_bundle.inlined(one) for one in (script or vega_bundle.bundle(), own)]
     return template.render(
         page=shown,
         data=_trusted(data(shown)),
@@ -84,7 +84,7 @@ def _environment() -> jinja2.Environment:
     try:
         import jinja2
     except ImportError:
-        raise UsageError(library.HOW) from None
+        raise UsageError(vega_bundle.HOW) from None
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__name__),
         autoescape=True,
@@ -115,10 +115,10 @@ def _ticked(text: str) -> Any:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    "observed": words.observed,
-    "repeated": words.repeated,
-    "status": words.status,
-    "surroundings": words.surroundings,
+    "observed": phrases.observed,
+    "repeated": phrases.repeated,
+    "status": phrases.status,
+    "surroundings": phrases.surroundings,
     "figures": diagnosis.figures,
     "verdict": verdicts.verdict,
     "fails": verdicts.fails,

@@ -6,8 +6,8 @@ import difflib
 import re
 from collections.abc import Iterator
 
-from mlxprobe.reports.code import aligned, body_of
 from mlxprobe.reports.html.guide import Guide
+from mlxprobe.reports.side_by_side import aligned, body_of
 from mlxprobe.schema.observation import Value
 
 Piece = tuple[str, bool]  # a part of a line, and whether the other side has something else there

@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from mlxprobe.diagnosis.ranks.fates import over
-from mlxprobe.diagnosis.ranks.lanes import rank_of
-from mlxprobe.diagnosis.ranks.standings import at, awaited, finished, where
-from mlxprobe.reports.html.visible import visible
-from mlxprobe.schema.again import by_rank, observation
-from mlxprobe.schema.measures import counted, duration
+from mlxprobe.diagnosis.ranks.collective_alignment import rank_of
+from mlxprobe.diagnosis.ranks.rank_progress import at, awaited, finished, where
+from mlxprobe.diagnosis.ranks.rank_status import over
+from mlxprobe.reports.html.escape import visible
+from mlxprobe.schema.from_record import by_rank, observation
+from mlxprobe.schema.metrics import counted, duration
 from mlxprobe.schema.observation import Collective, Observation, Value
 from mlxprobe.schema.record import ProgramRecord
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from mlxprobe.system import OF_LINUX
 from mlxprobe.system.interface import RUNNING, STOPPED, Awaited, Thread, Times
 from mlxprobe.system.linux import processes, threads
-from mlxprobe.system.linux.files import target
+from mlxprobe.system.linux.procfs import target
 
 if TYPE_CHECKING:
     import psutil
 
-    from mlxprobe.system.linux.unstopped import Memory
+    from mlxprobe.system.linux.native_stacks import Memory
 
 
 class Linux:
@@ -80,7 +80,7 @@ class Linux:
         return processes.queues(pid)
 
     def inner(self, pid: int) -> Memory:
-        from mlxprobe.system.linux.unstopped import Memory
+        from mlxprobe.system.linux.native_stacks import Memory
 
         return Memory(pid)
 
@@ -98,7 +98,7 @@ class Linux:
         return processes.readable(pid)
 
     def forbidden(self, pids: Sequence[int]) -> str:
-        from mlxprobe.system.linux.rights import forbidden
+        from mlxprobe.system.linux.permissions import forbidden
 
         return forbidden(pids)
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection
 
 from mlxprobe.system.interface import STOPPED, Awaited, Thread
-from mlxprobe.system.linux.files import listed, text_of
+from mlxprobe.system.linux.procfs import listed, text_of
 from mlxprobe.system.linux.waits import (
     INET,
     Call,

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Collection
 
-from mlxprobe.system.linux.files import text_of
+from mlxprobe.system.linux.procfs import text_of
 
 FORKED_ONLY = 0x40  # PF_FORKNOEXEC
 _SWAP = r"(?m)^VmSwap:\s*(\d+) kB"

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Collection, Iterable
 
 from mlxprobe.system.interface import ASLEEP, READY, Thread, Times
-from mlxprobe.system.linux.files import listed, text_of
+from mlxprobe.system.linux.procfs import listed, text_of
 
 ENDED = "ZXI"
 _FIELDS = r"(?m)^(State|TracerPid|voluntary_ctxt_switches|nonvoluntary_ctxt_switches):\s*(\w+)"

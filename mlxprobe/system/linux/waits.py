@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from mlxprobe.system.interface import Thread
-from mlxprobe.system.linux.files import listed, target, text_of
+from mlxprobe.system.linux.procfs import listed, target, text_of
 
 NUMBERS = {  # of Linux's system calls; those of one name take the same arguments on both
     "x86_64": {0: "read", 45: "read", 47: "read", 43: "read", 288: "read", 7: "poll", 271: "poll", 23: "select",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mlxprobe.system import MAC, PORTABLE
 from mlxprobe.system.interface import Awaited, Native, Thread, Times
-from mlxprobe.system.portable.told import Told
+from mlxprobe.system.portable.ps_cache import Told
 
 if TYPE_CHECKING:
     import psutil

@@ -13,7 +13,7 @@ import psutil
 
 from mlxprobe.system import NAME
 from mlxprobe.system.interface import RUNNING, Thread
-from mlxprobe.system.portable.told import Told
+from mlxprobe.system.portable.ps_cache import Told
 
 WITHIN_S = 5.0
 ORDER = ("ps", "-A", *(["-L"] if NAME == "linux" else []), "-opid=", "-ostat=")  # macOS's is the worst of all threads'

@@ -1,4 +1,4 @@
-"""Fail where a socket is open: a program must not be able to speak for its warden."""
+"""Fail where a socket is open: a program must not be able to speak for its reaper."""
 
 import os
 import stat

@@ -1,0 +1,195 @@
+"""The sheet of facts that a `watch` report ends with: pure, and without judgement."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Iterator
+
+from mlxprobe.schema.losses import trainings
+from mlxprobe.schema.metrics import counted, megabytes
+from mlxprobe.schema.record import ProgramRecord
+from mlxprobe.schema.run_summary import Model, Optimizer, Sheet
+
+MOST = 4  # shapes, functions and files that are named
+SETTINGS = ("momentum",)  # of an optimizer, that are named
+MOST_LOSSES = 3  # trainings
+BETWEEN, MUCH = "between steps", 0.2  # of the time: its place is told
+NOT_COMPARED = {"time", "memory", "loss"}  # these are never twice the same
+
+Lines = list[tuple[str, str]]
+
+
+def lines(one: ProgramRecord) -> Lines:
+    """Return what is known of a run, each fact under its label; nothing where no training was seen."""
+    sheet = one.sheet
+    if sheet == Sheet():
+        return []
+    told = [
+        *(_model(sheet.model) if sheet.model else ()),
+        ("optimizer", "; ".join(map(_optimizer, sheet.optimizers))),
+        ("clipping", _clipping(sheet)),
+        ("updates", _updates(sheet)),
+        ("batches", _some(sheet.batches, sheet.shapes) + " at sampled steps" * (sheet.shapes > MOST) + again(sheet)),
+        ("positions", _positions(sheet)),
+        ("loss", _loss(one)),
+        ("compiled", _compiled(sheet)),
+        ("time", _time(one)),
+        ("memory", _memory(one)),
+        ("files", _files(sheet)),
+    ]
+    return [(label, text) for label, text in told if text]
+
+
+def changed(now: Lines, before: Lines) -> Lines:
+    """Return what another sheet said otherwise, or not at all; what no two runs have in common is left out."""
+    then, mine = dict(before), dict(now)
+    labels = [label for label in dict.fromkeys([*mine, *then]) if label not in NOT_COMPARED]
+    return [(label, then.get(label, "–")) for label in labels if mine.get(label) != then.get(label)]
+
+
+def _model(model: Model) -> Iterator[tuple[str, str]]:
+    share = f"{100 * model.trainable / model.parameters:.3g} %" if model.parameters else "none"
+    more = f"; {counted(model.others, 'other model')} besides" if model.others else ""
+    yield "trained", f"{model.trainable:,} of {model.parameters:,} parameters ({share}){more}"
+    with_some = [f"{name} {kind.trainable:,}" for name, kind in model.kinds.items() if kind.trainable]
+    without = [name for name, kind in model.kinds.items() if not kind.trainable]
+    parts = [f"in {_some(with_some)}"] * bool(with_some) + [f"none in {_some(without)}"] * bool(without)
+    yield "", "; ".join(parts)
+    yield "adapters", _some(f"{number} × {name}" for name, number in model.adapters.items())
+    kinds = {
+        "weights": tuple(model.weights),
+        "activations": model.activations,
+        "gradients": model.gradients,
+        "state": model.state,
+    }
+    types = [f"{what} {' and '.join(names)}" for what, names in kinds.items() if names]
+    yield "types", ", ".join([*types, *([f"logits {model.logits}"] if model.logits else [])])
+
+
+def _optimizer(one: Optimizer) -> str:
+    decay = f", weight decay {one.weight_decay:g} on all that it updates" if one.weight_decay else ""
+    rates = [rate for _, rate in one.rates]
+    path = [f"{rates[0]:.3g}"] if rates else []
+    if len(set(rates)) > 1:
+        high = max(rates)
+        path += [f"{high:.3g}"] * (high not in (rates[0], rates[-1])) + [f"{rates[-1]:.3g}"]
+    schedule = f", {one.schedule}" if one.schedule else ""
+    kept = "".join(f", {name} {one.settings[name]}" for name in SETTINGS if float(one.settings.get(name, 0)))
+    return f"{one.name}, rate {' → '.join(path) or 'unknown'}{schedule}{_warm(one)}{kept}{decay}"
+
+
+def _warm(one: Optimizer) -> str:
+    if not one.warmup or not one.rates:
+        return ""
+    done = one.rates[-1][0] >= one.warmup
+    return f" (warm-up of {one.warmup:,} {'done' if done else 'not done'})"
+
+
+def _updates(sheet: Sheet) -> str:
+    if not sheet.updates:
+        seen = "seen but not counted" if sheet.uncounted else "none seen" if sheet.unfollowed else "none"
+        return f"{seen}, {sheet.gradients:,} gradient calls" if sheet.gradients else ""
+    per_update = sheet.gradients / sheet.updates
+    whole = not (sheet.uncounted or sheet.unfollowed or 0 < sheet.by_hand < sheet.updates)
+    of = f", of {per_update:.3g} gradient calls each" if whole and abs(per_update - 1) > 0.05 else ""
+    of += "; others seen but not counted" * sheet.uncounted
+    of += f"; {sheet.unfollowed:,} gradient calls of other arrays could not be followed" * bool(sheet.unfollowed)
+    by_hand = f", {sheet.by_hand:,} of them by hand" if sheet.by_hand < sheet.updates else " by hand"
+    return f"{sheet.updates:,}{by_hand if sheet.by_hand else ''}{of}"
+
+
+def _clipping(sheet: Sheet) -> str:
+    looks = f"{sheet.clipped} of {sheet.clip_looks} updates that were looked at"
+    return f"by norm, to {sheet.clip_norm:.3g}, in {looks}" if sheet.clipped else ""
+
+
+def again(sheet: Sheet) -> str:
+    """State how many of the compared batches were repeats, in all of their arrays."""
+    if sheet.different == sheet.compared:
+        return ""
+    if sheet.different == 1:
+        return f" (all arrays are identical at all {sheet.compared} sampled steps)"
+    return f" ({sheet.different} different ones at {sheet.compared} sampled steps)"
+
+
+def _positions(sheet: Sheet) -> str:
+    return (
+        f"{100 * sheet.carrying / sheet.positions:.3g} % of {sheet.positions:,} that were sampled carry loss"
+        if sheet.positions
+        else ""
+    )
+
+
+def _loss(one: ProgramRecord) -> str:
+    found = trainings(one.losses)
+    if not found:
+        return ""
+    paths = [_path(values) for values in (found if len(found) <= MOST_LOSSES else [found[0], found[-1]])]
+    path = ("; then " if len(found) <= MOST_LOSSES else "; … ").join(paths)
+    classes = one.sheet.model.classes if one.sheet.model else 0
+    chance = f"; of a mean over positions, chance is ln {classes:,} = {math.log(classes):.4g}" if classes > 1 else ""
+    return f"{path}{chance}"
+
+
+def _path(values: list[float]) -> str:
+    ends = f"{values[0]:.4g} → {values[-1]:.4g}" if len(values) > 1 else f"{values[0]:.4g}"
+    return f"{ends} in {counted(len(values), 'value')}"
+
+
+def _compiled(sheet: Sheet) -> str:
+    calls = [f"{name}: {counted(made[0], 'trace')}, {made[1]:,} calls" for name, made in _calls(sheet)]
+    return _some(calls) + _as_of(sheet) if calls else ""
+
+
+def _as_of(sheet: Sheet) -> str:
+    return f" up to update {sheet.as_of:,}" if sheet.as_of else ""
+
+
+def _calls(sheet: Sheet) -> list[tuple[str, tuple[int, int]]]:
+    called = [item for item in sheet.traces.items() if item[1][1]]
+    return sorted(called, key=lambda item: -item[1][1])
+
+
+def _time(one: ProgramRecord) -> str:
+    phases = one.sheet.phases
+    whole = sum(phase.seconds for phase in phases.values())
+    if not whole:
+        return ""
+    shares = sorted(phases.items(), key=lambda item: -item[1].seconds)
+    at = {BETWEEN: f" (most of it at {one.sheet.line_between})" if one.sheet.line_between else ""}
+    told = [(name, phase.seconds / whole) for name, phase in shares if phase.seconds >= 0.005 * whole]
+    parts = ", ".join(f"{name} {share:.0%}{at.get(name, '') if share >= MUCH else ''}" for name, share in told)
+    return f"{_seconds(whole)}{_as_of(one.sheet)}: {parts}{_slowest(one)}"
+
+
+def _slowest(one: ProgramRecord) -> str:
+    if not one.worst_step or not one.step_s:
+        return ""
+    usual = _seconds(statistics.median(one.step_s))
+    slowest = f"the slowest {_seconds(one.worst_step_s)} (number {one.worst_step})"
+    return f"; the median step {usual}, {slowest}, each up to where the next begins"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
+
+
+def _memory(one: ProgramRecord) -> str:
+    peak = max([one.sheet.peak_bytes, *(sample.peak_bytes for sample in one.memory)])
+    whole = max((sample.rss_bytes for sample in one.samples), default=0)
+    process = f"; the process up to {megabytes(whole)}" if whole else ""
+    return f"peak {megabytes(peak)}, reached in: {one.sheet.peak_in}{process}" if one.sheet.peak_in else ""
+
+
+def _files(sheet: Sheet) -> str:
+    told = {"read": (sheet.read, "read"), "wrote": (sheet.written, "written")}
+    every = ((what, _some(files, sheet.files.get(name, 0))) for what, (files, name) in told.items() if files)
+    return "; ".join(f"{what} {text}" for what, text in every)
+
+
+def _some(texts: Iterable[str], of: int = 0) -> str:
+    """Join the first few, and state how many more there are, of `of` in all where not all were sent."""
+    listed = list(texts)
+    more = max(of, len(listed)) - MOST
+    return ", ".join(listed[:MOST]) + (f" and {more:,} more" if more > 0 else "")

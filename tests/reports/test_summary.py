@@ -1,0 +1,143 @@
+"""The sheet of facts: what it says, in how many lines, and what it says of an earlier run."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from mlxprobe.reports import diagnosis, summary
+from mlxprobe.schema.enums import Outcome
+from mlxprobe.schema.observation import Environment, Reading
+from mlxprobe.schema.record import ProgramRecord, Record
+from mlxprobe.schema.run_summary import Kind, Model, Optimizer, Phase, Sheet
+
+HERE = Environment(python="3.11", executable="", platform="")
+SHEET = Sheet(
+    model=Model(
+        parameters=215_360,
+        trainable=34_816,
+        kinds={"Linear": Kind(modules=29, parameters=171_000), "LoRALinear": Kind(modules=28, trainable=34_816)},
+        adapters={"LoRALinear, rank 8, scale 20": 28},
+        weights={"float32": 215_360},
+        activations=("bfloat16", "float32"),
+        gradients=("float32",),
+        state=("float32",),
+        logits="float16",
+        classes=126,
+    ),
+    optimizers=(
+        Optimizer(
+            name="AdamW",
+            rates=((1, 0.0), (10, 1e-3), (15, 1e-5)),
+            schedule="linear_schedule(0, 0.001, 10) then cosine_decay(0.001, 5)",
+            warmup=10,
+            weight_decay=0.01,
+        ),
+    ),
+    updates=15,
+    gradients=60,
+    batches={"4×33 int32": 12, "4×65 int32": 3},
+    compared=9,
+    different=4,
+    positions=5_120,
+    carrying=4_710,
+    traces={"step": (2, 60), "never": (0, 0)},
+    phases={"steps": Phase(seconds=8.0, times=60), "between steps": Phase(seconds=2.0, times=59)},
+    line_between="a.py:25",
+    peak_bytes=5_200_000,
+    peak_in="steps",
+    read=("model.safetensors",),
+    written=("adapters.safetensors",),
+)
+ROW = ProgramRecord(
+    program="train.py",
+    outcome=Outcome.PASS,
+    reason="",
+    as_expected=True,
+    findings=(),
+    losses=(Reading(step=1, value=4.933), Reading(step=60, value=4.463)),
+    step_s=(0.6, 0.1, 0.1, 0.1),
+    worst_step=1,
+    worst_step_s=0.6,
+    sheet=SHEET,
+)
+
+
+def test_a_sheet_says_each_fact_once_and_judges_nothing() -> None:
+    assert summary.lines(ROW) == [
+        ("trained", "34,816 of 215,360 parameters (16.2 %)"),
+        ("", "in LoRALinear 34,816; none in Linear"),
+        ("adapters", "28 × LoRALinear, rank 8, scale 20"),
+        (
+            "types",
+            "weights float32, activations bfloat16 and float32, gradients float32, state float32, logits float16",
+        ),
+        (
+            "optimizer",
+            "AdamW, rate 0 → 0.001 → 1e-05, linear_schedule(0, 0.001, 10) then cosine_decay(0.001, 5) "
+            "(warm-up of 10 done), weight decay 0.01 on all that it updates",
+        ),
+        ("updates", "15, of 4 gradient calls each"),
+        ("batches", "4×33 int32, 4×65 int32 (4 different ones at 9 sampled steps)"),
+        ("positions", "92 % of 5,120 that were sampled carry loss"),
+        ("loss", "4.933 → 4.463 in 2 values; of a mean over positions, chance is ln 126 = 4.836"),
+        ("compiled", "step: 2 traces, 60 calls"),
+        (
+            "time",
+            "10 s: steps 80%, between steps 20% (most of it at a.py:25); the median step 100 ms, the slowest 600 ms "
+            "(number 1), each up to where the next begins",
+        ),
+        ("memory", "peak 5.2 MB, reached in: steps"),
+        ("files", "read model.safetensors; wrote adapters.safetensors"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sheet", "told"),
+    [
+        (Sheet(updates=40, gradients=40), "40"),
+        (Sheet(updates=40, by_hand=40, gradients=40), "40 by hand"),
+        (Sheet(updates=10, by_hand=10, gradients=40), "10 by hand, of 4 gradient calls each"),
+        (Sheet(updates=60, by_hand=20, gradients=80), "60, 20 of them by hand"),
+        (Sheet(updates=40, by_hand=40, gradients=80, uncounted=True), "40 by hand; others seen but not counted"),
+        (
+            Sheet(updates=40, gradients=80, unfollowed=40),
+            "40; 40 gradient calls of other arrays could not be followed",
+        ),
+        (Sheet(gradients=40), "none, 40 gradient calls"),
+        (Sheet(gradients=40, uncounted=True), "seen but not counted, 40 gradient calls"),
+        (Sheet(gradients=40, unfollowed=39), "none seen, 40 gradient calls"),
+    ],
+)
+def test_updates_are_reported_with_how_they_were_made(sheet: Sheet, told: str) -> None:
+    assert dict(summary.lines(msgspec.structs.replace(ROW, sheet=sheet)))["updates"] == told
+
+
+def test_a_run_without_training_has_no_sheet() -> None:
+    assert summary.lines(msgspec.structs.replace(ROW, sheet=Sheet())) == []
+
+
+def test_a_report_ends_with_the_sheet_within_its_width() -> None:
+    text = diagnosis.render(
+        Record(schema_version=1, mlxprobe="", time="", environment=HERE, programs=(ROW,)),
+    )
+    assert "\ntrained   34,816 of" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_what_an_earlier_run_had_otherwise_is_told_and_times_are_not() -> None:
+    assert SHEET.model is not None
+    model = msgspec.structs.replace(SHEET.model, trainable=215_360, adapters={})
+    before = msgspec.structs.replace(SHEET, model=model, phases={"steps": Phase(seconds=5.0)})
+    then = summary.lines(msgspec.structs.replace(ROW, sheet=before, losses=()))
+    assert summary.changed(summary.lines(ROW), then) == [
+        ("trained", "215,360 of 215,360 parameters (100 %)"),
+        ("adapters", "–"),
+    ]
+
+
+def test_what_a_run_that_hangs_sent_last_is_dated() -> None:
+    sheet = msgspec.structs.replace(SHEET, as_of=12)
+    told = dict(summary.lines(msgspec.structs.replace(ROW, sheet=sheet)))
+    assert told["compiled"] == "step: 2 traces, 60 calls up to update 12"
+    assert told["time"].startswith("10 s up to update 12: steps 80%")
