@@ -22,15 +22,15 @@ __all__ = [
 ]
 
 
-_ROOMS = {
+_HOMES = {
     "Diagnosis": "api",
     "Seen": "api",
     "watch": "api",
     "watching": "api",
-    "enable": "running.beside",
-    "disable": "running.beside",
-    "Scenario": "catalogue.scenario",
-    "Outcome": "values.vocabulary",
+    "enable": "runner.sidecar",
+    "disable": "runner.sidecar",
+    "Scenario": "catalogue.declaration",
+    "Outcome": "schema.enums",
     "load_ipython_extension": "integrations.notebook",
     "unload_ipython_extension": "integrations.notebook",
 }
@@ -53,8 +53,8 @@ def enable_with_mlx() -> None:
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for, and nothing else: watched programs import this package too."""
-    if name not in _ROOMS:
+    if name not in _HOMES:
         raise AttributeError(f"module 'mlxprobe' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"mlxprobe.{_ROOMS[name]}"), name)
+    return getattr(importlib.import_module(f"mlxprobe.{_HOMES[name]}"), name)

@@ -12,7 +12,7 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 import pytest
-from running import report_of, run
+from running import report_of, run, watch
 
 from mlxprobe import agent
 from mlxprobe.agent.patching.bound_arguments import Given
@@ -121,3 +121,73 @@ def test_the_order_of_names_changes_no_finding(file: Path, tmp_path: Path) -> No
     assert (tmp_path / "turned.py").read_text() != (tmp_path / "plain.py").read_text()
     rows = [report_of(tmp_path, f"{name}.py")[1] for name in ("plain", "turned")]
     assert found(rows[0]) == found(rows[1]) != []
+
+
+UNBOUND = """
+import copy, enum, os, pickle, sys
+import mlx.core as mx, mlx.nn as nn
+
+class Model(nn.Module):
+    act, exp, grad, twice = nn.relu, mx.exp, mx.value_and_grad(mx.sin), mx.compile(lambda x: 2 * x)
+
+class Kind(enum.Enum):
+    EXP = mx.exp
+
+model, x = Model(), mx.array(1.0)
+print(model.act(x).item(), model.exp(x).item(), model.grad(x)[0].item(), model.twice(x).item(), list(Kind)[0].name)
+print(pickle.loads(pickle.dumps(os._exit)) is os._exit, pickle.loads(pickle.dumps(sys.exit)) is sys.exit)
+for function in (mx.exp, nn.relu):
+    try:
+        copy.deepcopy(function)
+    except TypeError as error:
+        print(error)
+print(mx.exp.__name__, mx.exp.__module__, mx.exp.__doc__[:20], nn.relu.__name__, callable(mx.exp))
+def variables(a, b):
+    given = locals()
+    for k in range(6):
+        loss, grads = nn.value_and_grad(line, lambda x: line(x).sum())(mx.ones((2, 2)))
+        mx.eval(loss, grads)
+    return sorted(given)
+line = nn.Linear(2, 2)
+print(variables(1, 2))
+"""
+
+
+@pytest.mark.slow
+def test_what_mlx_has_is_used_in_classes_pickled_and_copied_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(UNBOUND)
+    bare, ours = run([sys.executable, "train.py"], tmp_path), watch(tmp_path, "train.py")
+    assert (ours.out, ours.code) == (bare.out, bare.code) and bare.code == 0, ours.err
+
+
+COMPILER = """#!/bin/sh
+echo "$@" >> compiled
+exec /usr/bin/g++ "$@"
+"""
+ACTIVATED = """
+import mlx.core as mx, mlx.nn as nn, mlx.optimizers as optim
+model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+opt = optim.Adam(learning_rate=1e-2)
+x = mx.random.normal((16, 4))
+gradients = nn.value_and_grad(model, lambda m: ((m(x) - x.sum(1, keepdims=True)) ** 2).mean())
+for _ in range(20):
+    loss, grads = gradients(model)
+    opt.update(model, grads)
+    mx.eval(model.parameters(), opt.state, loss)
+    loss.item()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/usr/bin/g++"), reason="MLX compiles kernels with it")
+def test_no_kernel_is_compiled_that_the_program_would_not_compile(tmp_path: Path) -> None:
+    (tmp_path / "g++").write_text(COMPILER)
+    (tmp_path / "g++").chmod(0o755)
+    (tmp_path / "train.py").write_text(ACTIVATED)
+    counts = []
+    for name, words in (("bare", []), ("ours", ["-m", "mlxprobe", "watch"])):
+        (tmp_path / name).mkdir()
+        path = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "TMPDIR": str(tmp_path / name)}
+        run([sys.executable, *words, "train.py"], tmp_path, **path)
+        counts.append(len((tmp_path / "compiled").read_text().splitlines()))
+    assert counts[1] == 2 * counts[0] > 0

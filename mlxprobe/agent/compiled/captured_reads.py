@@ -27,11 +27,13 @@ from mlxprobe.agent.introspection.lines import Lines
 from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.patching.interrupts import let_through
+from mlxprobe.agent.patching.unbound import Unbound
 from mlxprobe.agent.sampling.vmap import MADE_OF
 from mlxprobe.agent.wire import bound
 from mlxprobe.protocol.facts.compilation import NumberBakedIn
 
 FUNCTIONS, READS = 64, 128
+FOLLOWED = FunctionType, MethodType, partial, Unbound
 PLAIN = (bool, int, float, str)
 KEEPS = re.compile(r"^\s*\w[\w.]*(\.\w+|\[.*\])\s*=[^=]|\.(append|setdefault|update)\(")
 MODES = {"training", "_training"}  # of modules: another finding's
@@ -124,8 +126,9 @@ class Outside:
         cell = self._cells.get(code, {}).get(name) if name in code.co_freevars else None
         if cell is not None:
             return partial(content, cell), id(cell)
-        if name in frame.f_locals:
-            one = frame.f_locals[name]
+        variables = call_site.variables(frame)
+        if name in variables:
+            one = variables[name]
             if is_generator(one):
                 return lambda: one, id(one)
             if not use.steps or static.is_a(one, ModuleType):
@@ -226,12 +229,16 @@ def cells(function: Any) -> Iterator[tuple[CodeType, dict[str, Any]]]:
             waiting.append(one.func)
         elif static.is_a(one, MethodType):
             waiting.append(one.__func__)
+        elif static.is_a(one, Unbound):
+            waiting += [one.__wrapped__, *vars(one).get(MADE_OF, ())[:1]]
         elif static.is_a(one, FunctionType):
             waiting += [part for part in (vars(one).get("__wrapped__"), *vars(one).get(MADE_OF, ())[:1]) if part]
             code = one.__code__
             closure = dict(zip(code.co_freevars, one.__closure__ or (), strict=False))
             contents = [content(cell) for cell in closure.values()]
             shared = [one.__globals__.get(name) for name in code.co_names]
-            waiting += [part for part in contents + shared if static.is_a(part, (FunctionType, MethodType, partial))]
+            waiting += [
+                part for part in contents + shared if static.is_a(part, (FunctionType, MethodType, partial, Unbound))
+            ]
             if closure and call_site.is_users(code.co_filename):
                 yield code, closure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -12,12 +11,14 @@ from mlxprobe.agent.compiled.retracing import Made
 from mlxprobe.agent.intercept.events import CallEvent
 from mlxprobe.agent.intercept.guarded import Once, guarded
 from mlxprobe.agent.intercept.intercepts import Intercepts, Observe
+from mlxprobe.agent.intercept.states import OURS
 from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.nan_origin.call_history import Origin
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.patching.bound_arguments import Given
 from mlxprobe.agent.patching.signatures import like
 from mlxprobe.agent.recording.call_context import Nesting
+from mlxprobe.agent.recording.compile_switch import CompileSwitch
 from mlxprobe.agent.recording.recorder import Recorder
 from mlxprobe.agent.sampling.dispatcher import Inspection
 
@@ -37,7 +38,6 @@ class Compilation:
         self.nesting = nesting
         self.made: dict[tuple[str, int], Made] = {}  # where functions are compiled
         self.shadows = Shadows(inspection, nesting)
-        self.disabled = "MLX_DISABLE_COMPILE" in os.environ  # then Python runs at each call, and nothing is traced
 
     def observe(self, intercepts: Intercepts) -> None:
         """Listen to what `mlx.core` offers."""
@@ -45,14 +45,14 @@ class Compilation:
         intercepts.around("mlx.core.checkpoint", self._checkpoint)
         intercepts.around("mlx.core.compile", self.wrap)
         switches = ("disable_compile", "enable_compile")
-        intercepts.add(self, (Observe(f"mlx.core.{name}", "_switched", after=True) for name in switches))
+        intercepts.add(self, (Observe(f"mlx.core.{name}", "_switched", after=True, never=OURS) for name in switches))
 
     def leave(self) -> None:
         """Listen no more."""
         Compilation.here = None
 
     def _switched(self, event: CallEvent) -> None:
-        self.disabled = event.function == "disable_compile"
+        CompileSwitch.is_off = event.function == "disable_compile"
 
     def _checkpoint(self, original: Callable[..., Any]) -> Callable[..., Any]:
         given = Given(original, "fun")
@@ -70,7 +70,7 @@ class Compilation:
     @property
     def runs(self) -> bool:
         """Whether a compiled function that is called now only runs its Python, and is neither traced nor replayed."""
-        return bool(self.disabled or self.nesting.tracing or self.nesting.depth or self.nesting.shadow)
+        return bool(CompileSwitch.is_off or self.nesting.tracing or self.nesting.depth or self.nesting.shadow)
 
     def _unless_replayed(self, function: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
         """Let the function's own Python run where each operation is looked at."""
@@ -147,7 +147,7 @@ class Compilation:
             nesting = here.nesting
             if nesting.replay:
                 return fun(*fargs, **fkwargs)
-            if here.disabled or nesting.tracing or nesting.depth or nesting.shadow:  # `runs`, at each call
+            if CompileSwitch.is_off or nesting.tracing or nesting.depth or nesting.shadow:  # `runs`, at each call
                 return call(*fargs, **fkwargs)
             made.calls += 1
             once = Once()  # as in `guarded`, but in fewer functions of ours: this is called at each step

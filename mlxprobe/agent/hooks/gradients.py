@@ -19,6 +19,7 @@ from mlxprobe.agent.patching.bound_arguments import Given
 from mlxprobe.agent.patching.patches import Patches
 from mlxprobe.agent.patching.signatures import described, like
 from mlxprobe.agent.patching.static import at
+from mlxprobe.agent.patching.unbound import Unbound
 from mlxprobe.agent.recording.call_context import Nesting, Stop
 from mlxprobe.agent.recording.fact_sender import brief
 from mlxprobe.agent.recording.gradient_call import Call, loss_in
@@ -89,7 +90,7 @@ class GradientCalls:
         for function in made_by(self._made_by):
             held = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
             call, model, fn = held[HELD].cell_contents, held["model"].cell_contents, unwrapped(function)
-            if type(call) is not FunctionType:  # which MLX's own says it is an instance of
+            if type(call) not in (FunctionType, Unbound):  # MLX's own says it is an instance of the first
                 inner = with_parameters(model, fn)
                 patches.fill(held[HELD], self._wrapped(inner, call, True, described(inner), (model, fn)))
 

@@ -112,7 +112,6 @@ class Intercepts:
         binding = Binding(original, names)
         seldom = all(row.needs & (SAMPLED | TRACE | INSIDE) for row in rows)
 
-        @like(original)
         def call(*args: Any, **kwargs: Any) -> Any:
             if seldom and not (where.due or where.tracing or where.inside):
                 return original(*args, **kwargs)
@@ -136,7 +135,7 @@ class Intercepts:
             return event.result
 
         WRAPPERS.add(call.__code__)
-        return call
+        return like(original)(call)
 
     def _tell(self, rows: Sequence[Row], event: CallEvent) -> None:
         """Tell all observers, also where a signal handler of the program's raises meanwhile: that goes on after them.

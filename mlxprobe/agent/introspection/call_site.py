@@ -20,6 +20,7 @@ CALLERS_AT_MOST = 10_000
 TEXT_CHARACTERS = 200
 WAY_LINES = 12
 OPTIMIZED = 1  # a function's code: `inspect.CO_OPTIMIZED`
+ASKS = {"locals", "vars"}
 OURS = 3  # references to what a frame has made for us: its own, ours, and the one that counts
 
 roots = Roots()
@@ -223,8 +224,11 @@ def variables(frame: FrameType) -> dict[str, Any]:
     """Return what a running function's variables are, or a module's.
 
     Before Python 3.13 a frame keeps what it was asked for until it ends or is asked anew: the gradients of a step, say.
-    That is emptied, unless the program has it too (`locals()`), or a debugger will write it back.
+    That is emptied, unless a debugger will write it back. A function that asks for its own `locals()` is not read
+    there: what it was given would change under its hands.
     """
+    if sys.version_info < (3, 13) and ASKS.intersection(frame.f_code.co_names):
+        return {}
     held = frame.f_locals
     if held is frame.f_globals or not frame.f_code.co_flags & OPTIMIZED:
         return held

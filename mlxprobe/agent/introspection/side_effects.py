@@ -108,7 +108,7 @@ class Effects:
         nodes = functions(file).get((code.co_name, code.co_firstlineno), [])
         if not nodes:
             self._tell(f"runs {code.co_name}, whose source cannot be read")
-        scope = {**vars(builtins), **frame.f_globals, **frame.f_locals}
+        scope = {**vars(builtins), **frame.f_globals, **call_site.variables(frame)}
         self._remember(frame, code)
         for node in nodes:
             reader = Reader(node, scope, self.changed, HARMLESS)
@@ -118,7 +118,7 @@ class Effects:
 
     def _remember(self, frame: FrameType, code: CodeType) -> None:
         shared = {name: frame.f_globals[name] for name in code.co_names if name in frame.f_globals}
-        for one in [*frame.f_locals.values(), *shared.values()]:
+        for one in [*call_site.variables(frame).values(), *shared.values()]:
             if is_trained(one) and not any(known() is one for known in self.roots):
                 self.roots.append(bound.ref(one))
         for name, one in shared.items():

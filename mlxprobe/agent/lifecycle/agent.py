@@ -45,9 +45,9 @@ from mlxprobe.system import self_process
 class Agent:
     """Recorder, hooks, inspectors and sampler of one process, with the variables that it was `given`."""
 
-    def __init__(self, channel: Channel, folder: str, given: Mapping[str, str], *, takes_crashes: bool = True) -> None:
+    def __init__(self, channel: Channel, folder: str, given: Mapping[str, str]) -> None:
         self.pid = bound.getpid()
-        self._takes_crashes = takes_crashes
+        self._takes_crashes = not faulthandler.is_enabled()  # else the program's own stderr has them
         self.channel = channel
         self._folder = folder
         self._roots: dict[str, str] = {}
@@ -220,7 +220,7 @@ def told_of(original: Callable[[Any], Any], recorder: Recorder) -> Callable[[Any
     return hook
 
 
-def keep_stacks(name: str, channel: Channel, *, takes_crashes: bool = True) -> int:
+def keep_stacks(name: str, channel: Channel, *, takes_crashes: bool) -> int:
     """Let a signal write every thread's stack to a file, even while C code holds the interpreter's lock.
 
     A crash does so too, where it `takes_crashes` from whoever else would tell of them.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import faulthandler
 import os
 import sys
 import threading
@@ -41,7 +40,7 @@ class Guest:
         import_hooks.surround(self._patches.noted)
         holders = [sys.modules[name] for name in (*HOLDERS, POOL) if name in sys.modules]
         with self._patches.noted(os, sys, threading, *holders):
-            self.agent = Agent(channel, folder, {}, takes_crashes=not faulthandler.is_enabled())
+            self.agent = Agent(channel, folder, {})
             autoload.show_tracebacks_without_us()
         self.agent.recorder.trained_before = Guest.trained
         self._settle(channel)

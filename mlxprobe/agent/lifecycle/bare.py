@@ -15,7 +15,7 @@ from mlxprobe.agent.wire.constants import DEVICE_VARIABLE, STACKS_FILE
 def run(words: list[str], channel: Channel, folder: str) -> int:
     """Call `main(words, moved)` of the module that the first word names; `moved(n)` tells that it goes on."""
     channel.send("process", parent=bound.getppid(), pid=bound.getpid(), command=sys.orig_argv[:3], rank=-1, size=0)
-    keep_stacks(os.path.join(folder, STACKS_FILE), channel)
+    keep_stacks(os.path.join(folder, STACKS_FILE), channel, takes_crashes=True)
     channel.send("begin")
     module = importlib.import_module(words[0])
     if device := os.environ.pop(DEVICE_VARIABLE, ""):

@@ -9,6 +9,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.unbound import Unbound
 
 OPENING, CLOSING = {"(", "[", "{"}, {")", "]", "}"}
 PARTS = re.compile(r"([][(){},])")
@@ -16,14 +17,24 @@ VARIABLE, KEYWORDS = 4, 8  # flags of code: `*args`, `**kwargs`
 
 
 def like(original: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator as `functools.wraps`; functions that MLX 0.26 makes have a `__qualname__` of None.
+    """Return a decorator as `functools.wraps`, which keeps from binding what does not bind.
 
-    An object of the program's own that can be called is asked for no name.
+    Functions that MLX 0.26 makes have a `__qualname__` of None. An object of the program's own that can be called is
+    asked for no name.
     """
-    if static.method(original, "__call__") is not None:
-        return functools.wraps(original, assigned=(), updated=())
-    named = [name for name in functools.WRAPPER_ASSIGNMENTS if isinstance(getattr(original, name, None), str)]
-    return functools.wraps(original, assigned=named, updated=())
+
+    def decorate(made: Callable[..., Any]) -> Callable[..., Any]:
+        own = static.method(original, "__call__") is not None
+        named = [name for name in functools.WRAPPER_ASSIGNMENTS if isinstance(getattr(original, name, None), str)]
+        wrapper = functools.wraps(original, assigned=() if own else named, updated=())(made)
+        if static.has(original, "__get__"):
+            return wrapper
+        found = Unbound(wrapper, original)
+        for name in () if own else named:
+            setattr(found, name, getattr(original, name))
+        return found
+
+    return decorate
 
 
 def described(function: Callable[..., Any], argnums: Any = None, argnames: Any = ()) -> Callable[..., dict[str, Any]]:
@@ -48,7 +59,10 @@ def parameters(function: Any) -> list[str]:
 
     Of a wrapper those of what it wraps; of a function of `mlx.core` those of its first form.
     """
-    while type(function) is FunctionType and (held := vars(function)).keys() & {"__wrapped__", "__signature__"}:
+    while type(function) in (FunctionType, Unbound) and (held := vars(function)).keys() & {
+        "__wrapped__",
+        "__signature__",
+    }:
         if "__signature__" in held:
             break
         function = held["__wrapped__"]

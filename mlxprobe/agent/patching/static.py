@@ -22,6 +22,8 @@ from types import (
 )
 from typing import Any
 
+from mlxprobe.agent.patching.unbound import Unbound
+
 CONTAINERS = (dict, list, tuple)
 SIMPLE = (str, int, float, bool, bytes, type(None))
 MISSING = object()
@@ -117,7 +119,7 @@ def whence(one: Any) -> str:
         return str(one.__name__)
     if issubclass(type(one), type):
         return module_of(one)
-    if issubclass(type(one), (FunctionType, BuiltinFunctionType)):
+    if issubclass(type(one), (FunctionType, BuiltinFunctionType, Unbound)):
         return str(one.__module__ or "")
     return origin(one)
 
@@ -129,7 +131,9 @@ def code(one: Any) -> CodeType | None:
 
 def title(one: Any) -> str:
     """Name a function; of anything else its class."""
-    named = issubclass(type(one), (FunctionType, BuiltinFunctionType, MethodType, type))
+    named = issubclass(type(one), (FunctionType, BuiltinFunctionType, MethodType, type)) or (
+        type(one) is Unbound and "__name__" in attributes(one)
+    )
     return str(one.__name__) if named else type(one).__name__
 
 

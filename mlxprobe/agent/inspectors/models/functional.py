@@ -19,6 +19,7 @@ from mlxprobe.agent.introspection.side_effects import Effects
 from mlxprobe.agent.introspection.trees import Saved, SavedKey, SingleError, doubled, is_array
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.recording.call_context import Stop
+from mlxprobe.agent.recording.compile_switch import uncompiled
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
@@ -160,7 +161,7 @@ class Again:
         seen, key, returned = self._seen, SavedKey(), list[Returned]()
         seen.picked, seen.nesting.depth = [], seen.nesting.depth + 1
         try:
-            with following(effects, returned), seen.nesting.peaks.hidden():
+            with following(effects, returned), seen.nesting.peaks.hidden(), uncompiled():
                 self._function(*args, **kwargs)
             return returned, seen.picked
         finally:
@@ -216,7 +217,7 @@ def following(effects: Effects, returned: list[Returned]) -> Iterator[None]:
             if code not in effects.codes or code in effects.skipping:
                 effects.visit(frame)
             if call_site.whose(code.co_filename) == OWN:
-                given[id(frame)] = [one for one in frame.f_locals.values() if is_sequence(one)]
+                given[id(frame)] = [one for one in call_site.variables(frame).values() if is_sequence(one)]
         elif event == "return":
             mine = given.pop(id(frame), None)
             for one in result if isinstance(result, tuple) else (result,):

@@ -14,6 +14,7 @@ from mlxprobe.agent.introspection.trees import Saved, SavedKey, weak
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.patching.signatures import like
 from mlxprobe.agent.patching.temporary_patches import Loans
+from mlxprobe.agent.recording.compile_switch import uncompiled
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.replay.call import outputs
 from mlxprobe.agent.sampling.dispatcher import Inspection
@@ -153,7 +154,10 @@ class Heard(Inspector):
 
 @contextmanager
 def put_back(tree: Any) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
-    """Leave modules and the random state as they were; what is given starts both again, or the latter alone."""
+    """Leave modules and the random state as they were; what is given starts both again, or the latter alone.
+
+    Nothing is compiled meanwhile.
+    """
     saved, key = Saved(tree, objects=True), SavedKey()
 
     def restart() -> None:
@@ -161,6 +165,7 @@ def put_back(tree: Any) -> Iterator[tuple[Callable[[], None], Callable[[], None]
         key.put_back()
 
     try:
-        yield restart, key.put_back
+        with uncompiled():
+            yield restart, key.put_back
     finally:
         restart()
