@@ -24,6 +24,8 @@ HARMLESS = {
     "calls a helper": "return helper(x)",
     "maps a lambda": "return list(map(lambda one: one + 1, [x]))",
     "makes an object of its own": "return Pair(x).left",
+    "calls functions of C": "return max(root(abs(x)), first([x]), known('a', 0), 'a'.join('b').count('a'))",
+    "adds to its own list by another name": "out = []\n    add = out.append\n    add(x)\n    return out",
     "reads a global": "return len(SEEN) + x",
     "loops over a list": "return sum(one for one in [x, x])",
     "has an optimizer that writes its state": "return Optimizer().apply_single(x, x, {})",
@@ -58,11 +60,25 @@ SHOWS = {
     "draws a number of its own generator": ("GENERATOR.random()", "calls GENERATOR.random"),
     "logs": ("logging.warning('x')", "calls logging.warning"),
     "does so in a helper": ("return noisy(x)", "calls SEEN.append"),
+    "appends by another name": ("push(x)", "calls push"),
+    "takes from an iterator by another name": ("follow()", "calls follow"),
+    "takes from a queue by another name": ("get()", "calls get"),
+    "draws a number by another name": ("draw()", "calls draw"),
+    "prints by a partial function": ("log(x)", "calls log"),
+    "hands on a method": ("list(map(SEEN.append, [x]))", "calls SEEN.append"),
+    "hands on a method by its name": ("sorted([x], key=push)", "calls push"),
+    "writes an element by a function": ("operator.setitem(SEEN, 0, x)", "calls operator.setitem"),
+    "asks a list for a method": ("getattr(SEEN, 'append')(x)", "calls getattr(SEEN, 'append')"),
     "does so in a branch not taken": ("if x < 0:\n        print(x)", "calls print"),
 }
 MODULE = """
-import itertools, logging, random
+import functools, itertools, logging, math, operator, queue, random
 
+waiting = queue.SimpleQueue()
+for k in range(99): waiting.put(k)
+push_to = []
+push, follow, get, draw = push_to.append, itertools.count().__next__, waiting.get, random.Random(0).random
+log, root, first, known = functools.partial(print, "a"), math.sqrt, operator.itemgetter(0), dict(a=1).get
 SEEN, NUMBERS, GENERATOR, TOTAL = [1], itertools.count(), random.Random(0), 0
 
 

@@ -8,8 +8,9 @@ import itertools
 import linecache
 import operator
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
-from types import FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodWrapperType, ModuleType
 from typing import Any
 
 from mlxprobe.agent.introspection.trees import is_optimizer, is_trained
@@ -24,6 +25,9 @@ MAKES |= {"tree_map", "tree_unflatten", "tree_flatten", "tree_merge", "tree_map_
 FRESH = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Tuple, ast.Constant, ast.JoinedStr)
 LISTS = (ast.List, ast.ListComp, ast.Tuple)
 PLAIN = (bool, int, float, str)
+VALUES = (*PLAIN, bytes, complex, tuple, frozenset, range)  # nothing changes them
+WRITES = re.compile(r"__(next|set|del|i(?!n)|call)")  # methods such as `__setitem__`
+IN_PLACE = re.compile(r"(set|del)item|i(?!s_|n|tem)")  # functions of `operator`
 COMPARES: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Is: operator.is_,
     ast.IsNot: operator.is_not,
@@ -140,8 +144,13 @@ class Reader:
 
     def _calls(self, node: ast.Call) -> str:
         function = node.func
-        if isinstance(function, ast.Name):
-            return f"calls {function.id}" if function.id in SPEAKS and function.id not in self._bound else ""
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        hidden = [one for one in (function, *given) if self._hides(one)] + [
+            one for one in given if self._is_change(one)
+        ]
+        if hidden or isinstance(function, ast.Name):
+            name = ast.unparse(hidden[0] if hidden else function)
+            return f"calls {name}" if hidden or (name in SPEAKS and name not in self._bound) else ""
         if not isinstance(function, ast.Attribute) or ".at[" in ast.unparse(function):
             return ""
         owner = self._value(function.value)
@@ -154,6 +163,54 @@ class Reader:
                 self._changed.append(owner)
             return ""
         return f"calls {ast.unparse(function)}"
+
+    def _hides(self, node: ast.expr) -> bool:
+        """Tell whether an expression is a function of C, under some name, that changes or says something.
+
+        Functions of Python are read when they run; no event tells of one of C that `functools.partial` calls.
+        """
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "getattr":
+            return static.is_a(self._value(node.args[0]) if node.args else UNKNOWN, (list, dict, set))
+        called = self._named(node)
+        while static.is_a(called, functools.partial):
+            called = called.func
+        if static.is_a(called, MethodWrapperType):
+            return WRITES.match(called.__name__) is not None
+        return static.is_a(called, BuiltinFunctionType) and self._changes(called, node)
+
+    def _changes(self, called: Any, node: ast.expr) -> bool:
+        """Tell whether a function of C changes or says something, or a method of what it is bound to."""
+        owner, name = called.__self__, called.__name__
+        if owner is None or static.is_a(owner, ModuleType):
+            top = str(called.__module__ or "builtins").lstrip("_").partition(".")[0]
+            quiet = name not in SPEAKS if top == "builtins" else top in self._harmless
+            return not quiet or (top == "operator" and IN_PLACE.match(name) is not None)
+        if static.is_a(owner, (list, dict, set, deque)):
+            return name in CHANGES and not self._is_own(node)
+        is_plain = isinstance(node, ast.Attribute) and node.attr == name  # then what it is called on decides
+        return not is_plain and not static.is_a(owner, (*VALUES, type))
+
+    def _named(self, node: ast.expr) -> Any:
+        """Return what an expression stands for: also what a class has, and what a name is bound to just once."""
+        if (
+            isinstance(node, ast.Name)
+            and len(made := self._bound.get(node.id, [])) == self._bindings.count(node.id) == 1
+        ):
+            return self._named(made[0])
+        value = self._value(node)
+        if value is UNKNOWN and isinstance(node, ast.Attribute):
+            owner = self._value(node.value)
+            value = static.static(type(owner), node.attr) if owner is not UNKNOWN else UNKNOWN
+            value = owner.__dict__.get(node.attr, value) if static.is_a(owner, ModuleType) else value
+        return value
+
+    def _is_change(self, node: ast.expr) -> bool:
+        """Tell whether an expression is a method that changes what is not this call's own."""
+        return (
+            isinstance(node, ast.Attribute)
+            and node.attr in CHANGES
+            and not (self._is_own(node.value) or is_trained(self._value(node.value)))
+        )
 
     def _calls_of(self, module: ModuleType, function: ast.Attribute) -> str:
         top = module.__name__.partition(".")[0]
