@@ -163,6 +163,7 @@ class Observation(Value, frozen=True):
 
     `ended` is exited, stalled, timeout, memory, interrupted, not-started, unreaped, lost, enough (was seen) or running.
     `collectives` are the last that it has built; `evaluating_s` is when the evaluation began that has not returned.
+    It has `left` where it called `os._exit`, past Python's own ending.
     `mlx` is the version of the MLX that it imported, empty where it imported none, None where that is unknown.
     """
 
@@ -195,6 +196,7 @@ class Observation(Value, frozen=True):
     evaluating_s: float | None = None
     output_tail: str = ""
     left_behind: tuple[int, ...] = ()
+    left: bool = False
 
     def every(self, kind: type[F]) -> Iterator[tuple[F, Sighting[F]]]:
         """List all facts of a type, in order, each with its sighting."""

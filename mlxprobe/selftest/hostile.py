@@ -57,7 +57,7 @@ class Child:
 
 
 WAITING, LOCKING = "threading.Event().wait()", "libc.pthread_mutex_lock(mutex)"
-AT_EXIT, MIDDLE, NONSENSE = "after the program's end, at exit", "in the middle", "made no sense"
+AT_EXIT, AT_ONCE, NONSENSE = "after the program's end, at exit", "by os._exit", "made no sense"
 CHILDREN = (
     Child("a deadlock in C without the lock is a hang", "blocked_without_gil", HANG, DEADLOCK, LOCKING),
     Child("a deadlock in C with the lock held is a hang", "blocked_with_gil", HANG, DEADLOCK, LOCKING),
@@ -83,8 +83,8 @@ CHILDREN = (
         WAITING),
     Child("a stopped reaper is replaced", "stops_its_reaper", HANG, DEADLOCK, WAITING, ends_within_s=30),
     Child("memory has a limit", "eats_memory", Outcome.MEMORY),
-    Child("an exit in the middle is a crash, although its code is 0", "exits_in_the_middle", CRASH, says=MIDDLE),
-    Child("a fork that runs to the end does not end the program", "fork_ends_first", CRASH, says=MIDDLE),
+    Child("an exit in the middle is a crash, although its code is 0", "exits_in_the_middle", CRASH, says=AT_ONCE),
+    Child("a fork that runs to the end does not end the program", "fork_ends_first", CRASH, says=AT_ONCE),
     Child("a segmentation fault is a crash with its place", "segfaults", CRASH, None, "ctypes.string_at(0)", "SIGSEGV"),
     Child("a SIGKILL from nowhere is a crash", "kills_itself", CRASH, says="SIGKILL"),
     Child("an exception is an error, in any script", "raises", ERROR, says="ValueError: 学习率"),

@@ -76,6 +76,7 @@ def observed(watcher: Watcher, log: EventLog, ended: str) -> Observation:
         evaluating_s=log.evaluating_s,
         output_tail=child.output(),
         left_behind=child.left if leads else (),
+        left=log.left and log.status is not None,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mlxprobe.agent.compiled.eager_replay import guarded
+from mlxprobe.agent.compiled.eager_replay import guard
 from mlxprobe.agent.introspection import call_site, code_ownership
 from mlxprobe.agent.introspection.side_effects import Effects, followed
 from mlxprobe.agent.recording.call_context import Stop
@@ -169,16 +169,23 @@ def test_what_a_second_call_could_show_is_named(body: str, effect: str, tmp_path
     assert effect in effect_of(body, tmp_path)
 
 
+def guarded(effects: Effects, call: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    sys.setprofile(guard(effects))
+    try:
+        call(*args, **kwargs)
+    finally:
+        sys.setprofile(None)
+
+
 @pytest.mark.parametrize(("body", "given"), AT_OTHER_CALLS.values(), ids=AT_OTHER_CALLS)
 def test_a_call_that_goes_where_the_one_that_was_read_did_not_is_stopped(
     body: str, given: dict[str, Any], tmp_path: Path
 ) -> None:
     effects, function, pair = read(body, tmp_path)
     assert effects.found == ""
-    with guarded(effects):
-        function(1, pair, [])
-    with pytest.raises(Stop), guarded(effects):
-        function(**{"x": 1, "pair": pair, "more": []} | given)
+    guarded(effects, function, 1, pair, [])
+    with pytest.raises(Stop):
+        guarded(effects, function, **{"x": 1, "pair": pair, "more": []} | given)
     assert "nothing" not in given or given["nothing"] == []
 
 
@@ -225,8 +232,7 @@ def test_what_import_asks_for_a_module_of_ours_is_not_the_programs(
     lazily = str(Path(call_site.__file__).with_name("lazily.py"))
     exec(compile(f"def look():\n    import {module}", lazily, "exec"), ours)
     monkeypatch.delitem(sys.modules, module, raising=False)
-    with guarded(effects := Effects()):
-        ours["look"]()
+    guarded(effects := Effects(), ours["look"])
     assert module in asked
     monkeypatch.delitem(sys.modules, module, raising=False)
     with followed(effects):
@@ -235,5 +241,5 @@ def test_what_import_asks_for_a_module_of_ours_is_not_the_programs(
     monkeypatch.delitem(sys.modules, module, raising=False)
     theirs: dict[str, Any] = {}
     exec(compile(f"def step():\n    import {module}", str(tmp_path / "train.py"), "exec"), theirs)
-    with pytest.raises(Stop), guarded(Effects()):
-        theirs["step"]()
+    with pytest.raises(Stop):
+        guarded(Effects(), theirs["step"])

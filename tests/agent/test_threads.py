@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from running import PRELUDE, UNTRAINED, run, watch
 
+from mlxprobe.agent.hooks.threads import Threads
+from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.lifecycle.exit_status import wait_for_ending
 from mlxprobe.agent.wire import bound, threads
 from mlxprobe.agent.wire.json_lines import Line
@@ -96,6 +98,16 @@ def test_a_fork_waits_for_no_thread_of_its_parent(stays: Any) -> None:
         made.join(60.0)
         os._exit(time.monotonic() - began_s > 30)
     assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_a_thread_that_threading_does_not_know_is_asked_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading.Thread, "start", threading.Thread.start)
+    made, found = Threads(), list[call_site.Site]()
+    made._given.add(test_a_fork_waits_for_no_thread_of_its_parent.__code__)
+    before = listed()
+    threads.Thread(lambda: found.append(made.maker())).join(60.0)
+    assert (found, listed()) == ([call_site.NOWHERE], before)
+    assert made.maker()[0] == __file__
 
 
 def test_it_takes_no_signal_and_leaves_the_mask_of_its_starter(stays: Any) -> None:

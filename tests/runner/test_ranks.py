@@ -99,7 +99,7 @@ ENDS = [
     ("kill", "crash", "ended by SIGKILL"),
     ("crash", "crash", f"ended by SIGSEGV at train.py:{line_of('ctypes')}"),
     ("raise", "error", "ValueError: rank 1 fails"),
-    ("leave", "crash", "left with exit code 3 in the middle"),
+    ("leave", "crash", "left with exit code 3 by os._exit"),
 ]
 
 

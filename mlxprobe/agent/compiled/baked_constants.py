@@ -119,14 +119,15 @@ class Constants:
 
     def look(self, key: Callable[[], int]) -> None:
         """Compare what there is now with what the trace has kept, at a call that has a `key` as a trace."""
-        with self._inspection.at_our_cost():
-            known = key()
-            for site, fact in self._outside.changed(known, self._replayed):
-                self._recorder.fact(fact, site)
-            if self._held and not self._told and known == self._key:
-                self._compare()
-            for path in list(self._keys):
-                self._look_at(path)
+        self._inspection.at_our_cost(lambda: self._look(key()))
+
+    def _look(self, known: int) -> None:
+        for site, fact in self._outside.changed(known, self._replayed):
+            self._recorder.fact(fact, site)
+        if self._held and not self._told and known == self._key:
+            self._compare()
+        for path in list(self._keys):
+            self._look_at(path)
 
     def _look_at(self, path: str) -> None:
         """See whether a key is what it was at each look."""

@@ -82,10 +82,10 @@ class Compiled:
         with self._recorder.carefully():
             self.traces.traced(args, kwargs, self._given[0])
             key = key_of(args, kwargs, self._given[0])
-        self._nesting.tracing.append(trace)
-        self._inspection.tracing = True
-        began = bound.monotonic()
+        depth, began = len(self._nesting.tracing), bound.monotonic()
         try:
+            self._nesting.tracing.append(trace)
+            self._inspection.tracing = True
             with followed(self._effects), self._outside.begins(), self._constants.drawing([args, kwargs], key):
                 result = function(*args, **kwargs)
             with self._recorder.carefully():
@@ -93,7 +93,7 @@ class Compiled:
                 for what, needed in (found for update in trace.updated for found in update.uncaptured(trace.reach)):
                     self._recorder.fact(StateNotCaptured(what=what, needed=needed), self._site)
         finally:
-            self._nesting.tracing.pop()
+            del self._nesting.tracing[depth:]
             self._inspection.tracing = False
             self._times_traced += 1
             with self._recorder.carefully():
@@ -162,9 +162,8 @@ class Compiled:
         if self._constants.called(traced=traced):
             self._constants.look(functools.partial(key_of, args, kwargs, self._given[0]))
         if traced and not inspection.busy:
-            with inspection.at_our_cost():
-                drawn, outputs = given if recorder.lazy_steps <= LAZY_AT_MOST else None, [result, self._given[1]]
-                self._buffers.traced(drawn, outputs, self._pace.operations, recorder.step)
+            drawn, outputs = given if recorder.lazy_steps <= LAZY_AT_MOST else None, [result, self._given[1]]
+            inspection.at_our_cost(self._buffers.traced, drawn, outputs, self._pace.operations, recorder.step)
         if self.trains:
             self._tell(args, kwargs, result)
 

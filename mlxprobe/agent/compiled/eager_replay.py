@@ -6,10 +6,9 @@ costs is paid from the inspection's share of time; functions whose second call c
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -84,23 +83,18 @@ class Shadows:
         if inspection.recorder.lazy_steps > 1:
             return unevaluated
         waits = inspection.pending(saved.arrays()) > 0 and not inspection.recorder.losses.is_evaluated
-        began, self._taken, self._nesting.glances = self._clocks(), self._taken + 1, waits
+        began, self._taken = self._clocks(), self._taken + 1
         imported_s, kernels = isolated_import.importing_s(), inspection.looks.kernels.watch()
         try:
-            with (
-                self._inspection.shadow(),
-                self._eager(saved, draws=draws),
-                guarded(effects),
-                self._nesting.peaks.hidden(),
-            ):
-                function(*lent(given[0]), **lent(given[1]))
-                self._inspection.look_inside()
+            self._nesting.shadow, self._nesting.glances = True, waits
+            inspection.shadow(lambda: self._run(function, given, saved, effects, draws=draws))
         except Stop:
             return unevaluated if waits else ""
         except Exception as error:
             let_through(error)
             return f"it does not run without mx.compile ({type(error).__name__})"
         finally:
+            self._nesting.shadow = self._nesting.glances = False
             took_s = min(now - then for now, then in zip(self._clocks(), began, strict=True))
             took_s -= isolated_import.importing_s() - imported_s
             took_s -= kernels(took_s)
@@ -113,25 +107,36 @@ class Shadows:
         """Read the clocks that a cost is the least of: what others compute is not ours; a GPU's work shows in one."""
         return (bound.monotonic(), bound.process_time()) if self._on_cpu() else (bound.monotonic(),)
 
-    @contextlib.contextmanager
-    def _eager(self, saved: Saved, *, draws: bool) -> Iterator[None]:
-        random = SavedKey() if draws else None
-        self._nesting.shadow = True
-        self._disable()
+    def _run(
+        self, function: Callable[..., Any], given: tuple[Any, Any], saved: Saved, effects: Effects, *, draws: bool
+    ) -> None:
+        """Run a function with its state lent to it, and put everything back, whatever is raised meanwhile."""
+        profile, random = sys.getprofile(), None
         try:
+            random = SavedKey() if draws else None
+            self._disable()
             saved.lend()
-            yield
+            with self._nesting.peaks.hidden():
+                sys.setprofile(guard(effects))
+                function(*lent(given[0]), **lent(given[1]))
+                self._inspection.look_inside()
         finally:
-            if random is not None:
-                random.put_back()
-            saved.put_back()
-            self._enable()
-            self._nesting.shadow = self._nesting.glances = False
+            sys.setprofile(profile)
+            try:
+                self._put_back(saved, random)
+            except BaseException:  # a signal handler of the program's has raised: that goes on once all is as it was
+                self._put_back(saved, random)
+                raise
+
+    def _put_back(self, saved: Saved, random: SavedKey | None) -> None:
+        if random is not None:
+            random.put_back()
+        saved.put_back()
+        self._enable()
 
 
-@contextlib.contextmanager
-def guarded(effects: Effects) -> Iterator[None]:
-    """Stop at the first function of the user's that has not been read, or that goes where it did not go then."""
+def guard(effects: Effects) -> Callable[[FrameType, str, Any], None]:
+    """Return what stops at the first function of the user's that was not read, or that goes where it did not then."""
 
     def follow(frame: FrameType, event: str, _: Any) -> None:
         if event == "call" and effects.shows(frame):
@@ -139,9 +144,4 @@ def guarded(effects: Effects) -> Iterator[None]:
                 return  # what a dataclass of ours makes has no file
             raise Stop
 
-    before = sys.getprofile()
-    sys.setprofile(follow)
-    try:
-        yield
-    finally:
-        sys.setprofile(before)
+    return follow

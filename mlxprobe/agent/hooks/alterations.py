@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.interrupts import Quietly
 
 FACTORS = {"lora_a", "lora_b", "m"}  # as mlx_lm names them; `m` is DoRA's magnitude
 TENTH = 0.1
@@ -87,7 +88,5 @@ def with_random_state(mx: Any, given: Any) -> list[Any]:
 
 def evaluate(mx: Any, *trees: Any) -> None:
     """Evaluate, unless a transformation such as compilation is being traced, where nothing can be."""
-    try:
+    with Quietly(ValueError, RuntimeError):
         mx.eval(*trees)
-    except (ValueError, RuntimeError):
-        return

@@ -116,8 +116,8 @@ class Collectives:
         try:
             self._note(event.function, [event[name] for name in (*names, "group")], event.result, event.caller())
         except Exception as error:  # a release may have other arguments
-            self._size = 1
             self._recorder.lost("Collectives", error, [".collectives"])
+            self._size = 1
 
     def _note(self, operation: str, given: list[Any], result: Any, frame: FrameType | None) -> None:
         if not self._size and not self._joined(self._ask()):  # the call has made it

@@ -16,6 +16,7 @@ from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.nan_origin.call_history import Origin
 from mlxprobe.agent.nan_origin.call_ring import Calls
 from mlxprobe.agent.patching.bound_arguments import Given
+from mlxprobe.agent.patching.interrupts import comes_from_outside
 from mlxprobe.agent.patching.patches import Patches
 from mlxprobe.agent.patching.signatures import described, like
 from mlxprobe.agent.patching.static import at
@@ -233,6 +234,8 @@ class GradientCalls:
             self._inspection.called_in_trace(made)
 
     def _failed(self, error: Exception, bound: Bound) -> None:
+        if comes_from_outside(error):  # a time limit of the program's is no failure of the gradient's
+            return
         with self._recorder.carefully():
             at, message = call_site.raising(error.__traceback__), brief(error, 300, kind=False)
             self._recorder.fact(GradientFailed(at=":".join(map(str, at)), type=type(error).__name__, message=message))

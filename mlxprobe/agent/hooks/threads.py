@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import threading
 from collections.abc import Callable
@@ -13,7 +12,9 @@ from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.code_ownership import OWN
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.patching.import_hooks import when_imported
+from mlxprobe.agent.patching.interrupts import QUIETLY
 from mlxprobe.agent.patching.signatures import like
+from mlxprobe.agent.wire.bound import get_ident
 
 MOST = 64
 POOL = "concurrent.futures.thread"
@@ -26,8 +27,7 @@ class Threads:
         self._given: set[CodeType] = set()
         setattr(threading.Thread, "start", self._start(threading.Thread.start))  # noqa: B010 - types know it as it is
         if POOL in sys.modules:
-            with contextlib.suppress(Exception):  # another module in its place
-                self._pool(sys.modules[POOL])
+            self._pool(sys.modules[POOL])
         else:
             when_imported(POOL, self._pool)
 
@@ -36,7 +36,7 @@ class Threads:
 
         A thread that is still in it tells the line.
         """
-        if threading.current_thread() is not threading.main_thread() or len(self._given) != 1:
+        if get_ident() != threading.main_thread().ident or len(self._given) != 1:
             return call_site.NOWHERE
         (code,) = self._given
         for innermost in sys._current_frames().values():
@@ -49,20 +49,22 @@ class Threads:
         return code.co_filename, min(lines, default=code.co_firstlineno)
 
     def _pool(self, module: Any) -> None:
-        original = module.ThreadPoolExecutor.submit
+        with QUIETLY:  # another module in its place
+            module.ThreadPoolExecutor.submit = self._submit(module.ThreadPoolExecutor.submit)
 
+    def _submit(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
         def submit(pool: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-            with contextlib.suppress(Exception):  # callables of any kind
+            with QUIETLY:  # callables of any kind
                 self._take(fn)
             return original(pool, fn, *args, **kwargs)
 
-        module.ThreadPoolExecutor.submit = submit
+        return submit
 
     def _start(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @like(original)
         def start(thread: Any, *args: Any, **kwargs: Any) -> Any:
-            with contextlib.suppress(Exception):
+            with QUIETLY:
                 self._take(static.attributes(thread).get("_target") or static.method(thread, "run"))
             return original(thread, *args, **kwargs)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,6 +14,7 @@ from mlxprobe.agent.introspection import call_site
 from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.patching import static
 from mlxprobe.agent.patching.bound_arguments import Given
+from mlxprobe.agent.patching.interrupts import QUIETLY
 from mlxprobe.agent.patching.signatures import like
 from mlxprobe.agent.recording.call_context import Nesting
 from mlxprobe.agent.recording.compile_capture import Traced
@@ -41,8 +41,7 @@ class Updates:
         module, optimizers = "mlx.nn.layers.base.Module.", "mlx.optimizers.optimizers."
         intercepts.around(f"{module}update", self._module_update)
         intercepts.add(self, [Observe(f"{module}load_weights", "_loads")])
-        intercepts.add(self, [Observe(f"{module}load_weights", "_loaded", after=True)])
-        intercepts.add(self, [Observe(f"{module}load_weights", "_loaded", raised=True)])
+        intercepts.within(f"{module}load_weights", self._load)
         for name in ("update", "apply_gradients"):
             intercepts.around(f"{optimizers}*.{name}", partial(self._update, applies=name == "update"))
         if declared()[0] >= 0:
@@ -103,7 +102,10 @@ class Updates:
         """Tell of training that had begun before we came; only where its count is at hand."""
         self._met.add(id(optimizer))
         parts = static.setting(optimizer, "optimizers", [optimizer])
-        with self._inspection.at_our_cost(), contextlib.suppress(Exception):
+        self._inspection.at_our_cost(self._resumes, parts, model)
+
+    def _resumes(self, parts: list[Any], model: Any) -> None:
+        with QUIETLY:
             counts = [one.state["step"] for one in parts if "step" in one.state]
             if not lazy_graph.pending(counts) and any(int(one.item()) for one in counts):
                 self._recorder.fact(Resumed(stream=self._recorder.stream(model)))
@@ -157,18 +159,30 @@ class Updates:
             self._recorder.loaded_into.add(id(module))
             if declared()[0] >= 0:
                 self._recorder.fact(StateGiven(what="weights"))
-        self._nesting.depth += 1  # it updates the module, with what has been compared now
 
-    def _loaded(self, event: CallEvent) -> None:
-        self._nesting.depth -= 1
+    def _load(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        nesting = self._nesting
+
+        def load(*args: Any, **kwargs: Any) -> Any:
+            nesting.depth += 1  # it updates the module, with what has been compared now
+            try:
+                return original(*args, **kwargs)
+            finally:
+                nesting.depth -= 1
+
+        return load
 
     def _compare(self, module: Any, given: Callable[[], dict[str, Any]], *, strict: bool, partial: bool) -> None:
         """Tell of weights that do not fit their module, unless they cannot be read: then the program finds out."""
-        with self._inspection.at_our_cost(), contextlib.suppress(Exception):
-            first = id(module) not in self._recorder.loaded_into
-            found = differences(module, given(), strict=strict, partial=partial, first=first)
-            if found is not None and not (partial and not found.extra):
-                self._recorder.fact(found)
+        first = id(module) not in self._recorder.loaded_into
+
+        def compare() -> None:
+            with QUIETLY:
+                found = differences(module, given(), strict=strict, partial=partial, first=first)
+                if found is not None and not (partial and not found.extra):
+                    self._recorder.fact(found)
+
+        self._inspection.at_our_cost(compare)
 
 
 def _weights(file_or_weights: Any) -> dict[str, Any]:

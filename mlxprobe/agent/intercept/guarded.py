@@ -44,4 +44,6 @@ def guarded(
         if error is once.error:
             raise
         failed(error)
+    finally:
+        once.error = None  # its traceback holds the call, and so itself
     return once.result if once.done else call(*args, **kwargs)

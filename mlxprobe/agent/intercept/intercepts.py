@@ -66,6 +66,7 @@ class Intercepts:
         self._failed = failed
         self._rows: list[tuple[str, Row]] = []
         self._around: list[tuple[str, Around]] = []
+        self._within: dict[str, Around] = {}
 
     def add(self, owner: Any, observes: Iterable[Observe], holder: Any = None) -> None:
         """Take in what an object observes; it must be there before MLX is imported.
@@ -85,6 +86,10 @@ class Intercepts:
         """
         self._around.append((known(function), make))
 
+    def within(self, function: str, make: Around) -> None:
+        """Make each call of a function that is observed by what `make` returns for it, which observers do not see."""
+        self._within[known(function)] = make
+
     def drop(self, owner: Any) -> None:
         """Tell an observer nothing more."""
         for _, row in self._rows:
@@ -101,12 +106,15 @@ class Intercepts:
             held = static.static(holder, attribute) if isinstance(holder, type) else getattr(holder, attribute)
             made = held.__func__ if isinstance(held, staticmethod) else held
             if rows := [row for function, row in self._rows if function in its]:
-                made = self._wrapped(made, rows, [one for function in its for one in table.FUNCTIONS[function]])
+                run = next((self._within[one](made) for one in its if one in self._within), made)
+                made = self._wrapped(made, rows, [one for function in its for one in table.FUNCTIONS[function]], run)
             for function, around in self._around:
                 made = around(made) if function in its else made
             setattr(holder, attribute, staticmethod(made) if isinstance(held, staticmethod) else made)
 
-    def _wrapped(self, original: Callable[..., Any], rows: list[Row], names: list[str]) -> Callable[..., Any]:
+    def _wrapped(
+        self, original: Callable[..., Any], rows: list[Row], names: list[str], run: Callable[..., Any]
+    ) -> Callable[..., Any]:
         before, after, raised = ([row for row in rows if row.when == when] for when in (BEFORE, AFTER, RAISED))
         where, tell, name = self._where, self._tell, original.__name__
         binding = Binding(original, names)
@@ -124,10 +132,10 @@ class Intercepts:
                 let_through(error)
                 event = None
             if event is None:
-                return original(*args, **kwargs)
+                return run(*args, **kwargs)
             try:
                 tell(first, event)
-                event.result = original(*event.args, **event.kwargs)
+                event.result = run(*event.args, **event.kwargs)
             except BaseException:
                 tell(last, event)
                 raise

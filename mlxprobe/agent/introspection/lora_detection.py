@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from mlxprobe.agent.introspection.trees import Saved, is_array, put
 from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.interrupts import let_through
 
 MATRICES = 3  # a base and its two factors: whatever holds more is no adapter
 SCALES = ("scale", "scaling", "lora_scale", "lora_scaling", "multiplier")
@@ -168,8 +169,8 @@ def adds(adapter: Adapter) -> float | None:
         try:
             adapter.holder.eval()
             return _scale(adapter, left, right, given)
-        except Exception:  # a layer that takes other arguments: ids, or more than one
-            continue
+        except Exception as error:  # a layer that takes other arguments: ids, or more than one
+            let_through(error)
         finally:
             saved.put_back()
     return None

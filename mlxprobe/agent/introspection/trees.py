@@ -99,7 +99,18 @@ class Saved:
                     put(one, key, handles.setdefault(id(value), copy.copy(value)))
 
     def put_back(self) -> None:
-        """Make every container what it was."""
+        """Make every container what it was, also where a signal handler of the program's raises: that goes on after it.
+
+        Raises:
+            BaseException: what the handler has raised.
+        """
+        try:
+            self._put_back()
+        except BaseException:
+            self._put_back()
+            raise
+
+    def _put_back(self) -> None:
         for one, held in self._containers:
             if static.is_a(held, dict):
                 set_to(one, held)

@@ -23,7 +23,7 @@ DEEPEST = 8  # partial functions of methods, one within the other
 class Quietly:
     """Drop exceptions of some kinds (by default all), as `contextlib.suppress`, but none that comes from outside."""
 
-    def __init__(self, *kinds: type[Exception]) -> None:
+    def __init__(self, *kinds: type[BaseException]) -> None:
         self._kinds = kinds or (Exception,)
 
     def __enter__(self) -> None:

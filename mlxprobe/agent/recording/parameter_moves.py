@@ -28,6 +28,7 @@ class Followed:
         self.is_sure = self._is_models = model is not None  # parameters: others may be another batch at each call
         self.by_optimizer = False  # of MLX: its updates are known by themselves
         self.changes = False  # values were seen to
+        self.along: Any = None  # what is known of its moves along its gradients
         self.updates = 0
         self.calls = self._made = 0  # gradient calls; updates by optimizers of MLX
         self._paths: list[Path] = []

@@ -68,6 +68,6 @@ class Peaks:
         try:
             yield
         finally:
+            self._hides = False
             if self._peak() > before:
                 self._reset()
-            self._hides = False

@@ -8,6 +8,7 @@ from typing import Any
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.introspection.trees import is_array
 from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.interrupts import let_through
 
 WORDS = 200  # characters
 
@@ -22,6 +23,7 @@ def again(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         made = function(*args, **kwargs)
         lazy_graph.evaluate(outputs(made))
     except Exception as error:
+        let_through(error)
         raise Refused(f"{type(error).__name__}: {error}"[:WORDS]) from error
     return made
 

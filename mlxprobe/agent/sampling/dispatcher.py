@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.intercept.intercepts import Intercepts
@@ -20,6 +19,7 @@ from mlxprobe.agent.sampling.waiting import Waiting
 from mlxprobe.agent.sampling.wishes import Wishes
 from mlxprobe.agent.wire import bound
 
+T = TypeVar("T")
 LAZY_AT_MOST = 3  # steps without an evaluation: beyond, every graph holds all of them
 
 
@@ -78,10 +78,13 @@ class Inspection(Wishes):
 
     def _observer_failed(self, owner: Any, error: Exception) -> bool:
         """Report an observer that has raised; tell whether it is told nothing more (see `Recorder.lost`)."""
-        if not isinstance(owner, Inspector):
-            self.recorder.failed(error)
-            return False
-        gone = self.recorder.lost(type(owner).__name__, error, missing(type(owner), self._kinds))
+        try:
+            if not isinstance(owner, Inspector):
+                self.recorder.failed(error)
+                return False
+            gone = self.recorder.lost(type(owner).__name__, error, missing(type(owner), self._kinds))
+        finally:
+            del error  # its traceback holds this call, and so itself
         if gone and owner in self._inspectors:
             self._inspectors.remove(owner)
         return gone
@@ -89,21 +92,22 @@ class Inspection(Wishes):
     def calling(self) -> None:
         """Tell of a gradient call that begins."""
         if self.tracing or (self.due and not self.busy and self.home.here()):
-            with self.at_our_cost():
-                self._each(lambda one: one.calling_in_trace() if self.tracing else one.calling(), self._turns())
+            turns = self._turns()
+            self.at_our_cost(self._each, lambda one: one.calling_in_trace() if self.tracing else one.calling(), turns)
 
     def called(self, call: Callable[[], Call]) -> None:
         """Tell of a gradient call."""
         self.looks.began_s = self.looks.began_s or bound.monotonic()
         if self.due and not self.busy and self.home.here():
-            with self.at_our_cost():
-                made = call()
-                if made.model is not None and id(made.model) not in self._models:
-                    self._models[id(made.model)] = bound.ref(made.model, self._died)
-                self.waiting.called(made)
-                if not self.inside:
-                    self.backlog.weigh(made.parameters)
-                self._each(lambda one: one.called(made), self._turns())
+            self.at_our_cost(lambda: self._called(call()))
+
+    def _called(self, made: Call) -> None:
+        if made.model is not None and id(made.model) not in self._models:
+            self._models[id(made.model)] = bound.ref(made.model, self._died)
+        self.waiting.called(made)
+        if not self.inside:
+            self.backlog.weigh(made.parameters)
+        self._each(lambda one: one.called(made), self._turns())
 
     def _died(self, reference: Any) -> None:
         """The program has let go of a model: so do we, of what we hold of its last step."""
@@ -115,14 +119,12 @@ class Inspection(Wishes):
     def updating(self, model: Any, optimizer: Any, gradients: Any) -> None:
         """Tell of an update."""
         if self.due and not self.busy and self.home.here():
-            with self.at_our_cost():
-                self._each(lambda one: one.updating(model, optimizer, gradients), self._turns())
-                self._each(lambda one: one.training(model, optimizer), self._turns())
+            self.at_our_cost(self._each, lambda one: one.updating(model, optimizer, gradients), self._turns())
+            self.at_our_cost(self._each, lambda one: one.training(model, optimizer), self._turns())
 
     def called_in_trace(self, call: Call) -> None:
         """Tell of a gradient call in a trace."""
-        with self.at_our_cost():
-            self._each(lambda one: one.called_in_trace(call))
+        self.at_our_cost(self._each, lambda one: one.called_in_trace(call))
 
     def traced(self, model: Any, gradients: Any) -> None:
         """Tell of an update in a trace."""
@@ -132,21 +134,18 @@ class Inspection(Wishes):
         """Tell of a compiled step."""
         self.looks.began_s = self.looks.began_s or bound.monotonic()
         if self.due and not self.busy and self.home.here():
-            with self.at_our_cost():
-                self._each(lambda one: one.training(model, optimizer), self._turns())
+            self.at_our_cost(self._each, lambda one: one.training(model, optimizer), self._turns())
 
     def began(self, model: Any, optimizer: Any) -> None:
         """Tell of an optimizer's first update."""
         self.recorder.newcomers.meet(self.recorder.updates)
         self.recorder.wake()
-        with self.at_our_cost():
-            self._each(lambda one: one.began(model, optimizer))
+        self.at_our_cost(self._each, lambda one: one.began(model, optimizer))
 
     def given(self, args: Any) -> None:
         """Tell of what a compiled step is given."""
         if self.due and not self.busy and self.home.here():
-            with self.at_our_cost():
-                self._each(lambda one: one.given(args), self._turns())
+            self.at_our_cost(self._each, lambda one: one.given(args), self._turns())
 
     def look(self, step: int, now_s: float) -> dict[str, Any] | None:
         """Tell of a complete step; return what was looked at, `update` for pending operations. Decide on the next."""
@@ -156,43 +155,43 @@ class Inspection(Wishes):
             self.looks.refresh(now_s)
         if self.due and not self.busy and self.home.here():
             self.looked = looked = inside
-            with self.at_our_cost():
-                looked[UPDATE] = self.backlog.update()
-                turns = self._turns()
-                self._each(lambda one: one.look(step) if one in turns else one.forget())
+            self.at_our_cost(self._look, step)
             self.looks.complete(bound.monotonic())
         elif is_landmark(step) and not self.busy and self.home.here():
-            with self.at_our_cost():
-                looked = {UPDATE: self.backlog.update()}
+            looked = {UPDATE: self.at_our_cost(self.backlog.update)}
         revises = self.doubted and is_landmark(step + 1)
         self.due, self.wanted = self.wanted or revises or self.looks.is_due(step + 1, now_s), False
         rests = not (self.due or self.recorder.newcomers.left or self.recorder.reductions.awaits(step + 1))
         self.recorder.idle = (step + 1, next_landmark(step + 1) - 1, self.looks.paid_s) if rests else NEVER
         return looked
 
-    @contextlib.contextmanager
-    def shadow(self) -> Iterator[None]:
+    def _look(self, step: int) -> None:
+        self.looked[UPDATE] = self.backlog.update()
+        turns = self._turns()
+        self._each(lambda one: one.look(step) if one in turns else one.forget())
+
+    def shadow(self, run: Callable[[], None]) -> None:
         """Look into a function that is run for us: what it evaluates and reads does not count."""
         deaf, self.looked = self.recorder.deaf, {}
         self._each(lambda one: one.forget())
         self.inside = self.recorder.deaf = True
         try:
-            yield
+            run()
         finally:
-            self._each(lambda one: one.forget())
-            self.inside, self.recorder.deaf = False, deaf
+            try:
+                self._each(lambda one: one.forget())
+            finally:
+                self.inside, self.recorder.deaf = False, deaf
 
     def look_inside(self) -> None:
         """Look at what such a run has shown, while it lasts; the step under way is told of it."""
-        with self.at_our_cost():
-            self._each(lambda one: one.look(self.recorder.step + 1))
+        self.at_our_cost(self._each, lambda one: one.look(self.recorder.step + 1))
         self._inside = self.looked
         self.recorder.wake()
 
     def finish(self) -> None:
         """Tell of the end."""
-        with self.at_our_cost():
-            self._each(lambda one: one.finish())
+        self.at_our_cost(self._each, lambda one: one.finish())
 
     def pending(self, arrays: list[Any], *, copies: bool = True) -> int:
         """Count pending operations; where it is known without that, or they are too many to draw: 1."""
@@ -217,15 +216,19 @@ class Inspection(Wishes):
         self.sources = lazy_graph.sources(text)
         return found - lazy_graph.untouched(text)
 
-    @contextlib.contextmanager
-    def at_our_cost(self) -> Iterator[None]:
-        """Keep what we evaluate and read ourselves from counting as the program's, and what we fail at from it."""
+    def at_our_cost(self, call: Callable[..., T], *args: Any) -> T | None:
+        """Keep what a call evaluates and reads from counting as the program's, and what it fails at from that: None.
+
+        No context manager, which a signal handler of the program's may keep from its end by an exception.
+        """
         before = self.busy, self.recorder.deaf
         began, imported_s, kernels = lazy_graph.spent_s(), isolated_import.importing_s(), self.looks.kernels.watch()
-        self.busy = self.recorder.deaf = True
         try:
-            with self.recorder.carefully():
-                yield
+            self.busy = self.recorder.deaf = True
+            return call(*args)
+        except Exception as error:
+            self.recorder.failed(error)
+            return None
         finally:
             self.busy, self.recorder.deaf = before
             if not self.inside:

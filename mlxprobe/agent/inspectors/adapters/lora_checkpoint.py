@@ -79,8 +79,8 @@ class AdapterFiles(Inspector):
     def _save(self, event: CallEvent) -> None:
         file = event["file"]
         if isinstance(file, (str, os.PathLike)):
-            with self.inspection.at_our_cost():
-                self._note(os.path.abspath(os.fspath(file)), [*event.args, event.kwargs])
+            path = os.path.abspath(os.fspath(file))
+            self.inspection.at_our_cost(self._note, path, [*event.args, event.kwargs])
 
     def _note(self, path: str, given: Any) -> None:
         """Keep the scale of the layers whose factors have gone into a file."""
@@ -98,14 +98,13 @@ class AdapterFiles(Inspector):
         if self._loaded or self._keys:
             weights = event["file_or_weights"]
             pairs = static.children(weights) if static.is_a(weights, (list, tuple)) else []
-            with self.inspection.at_our_cost():
-                self._follow(event["self"], {name for name, _ in pairs} & self._keys.keys())
+            names = {name for name, _ in pairs} & self._keys.keys()
+            self.inspection.at_our_cost(self._follow, event["self"], names)
 
     def _took(self, module: Any) -> None:
         """A module was given parameters, by no gradient call or optimizer."""
         if self._loaded and not (self.inspection.nesting.tracing or self.inspection.busy):
-            with self.inspection.at_our_cost():
-                self._follow(module, set())
+            self.inspection.at_our_cost(self._follow, module, set())
 
     def _follow(self, module: Any, names: set[str]) -> None:
         """Remember the layers whose factors have just come from a file of whose scale something is told."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mlxprobe.agent.graph import lazy_graph
@@ -14,6 +13,7 @@ from mlxprobe.agent.intercept.states import GRADIENT, OURS, TRACE
 from mlxprobe.agent.introspection import call_site, lora_detection
 from mlxprobe.agent.introspection.trees import weak
 from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.interrupts import let_through
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.agent.sampling.inspector import Inspector
 from mlxprobe.protocol.facts.adapters import Fused, FusedNothing
@@ -62,22 +62,19 @@ class Fusing(Inspector):
         args = event.args
         if len(self._rows) < KEPT and args and id(args[0]) not in self._known:
             self._known.add(id(args[0]))
-            with self._where_it_can_be():
-                self._remember(args, event.kwargs, event.result)
+            self.inspection.at_our_cost(self._where_it_can_be, self._remember, args, event.kwargs, event.result)
 
     def _quantize(self, event: CallEvent) -> None:
         if self._rows and self._measured < MEASURED and event.args:
-            with self._where_it_can_be():
-                self._measure(event.args, event.kwargs, event.result)
+            self.inspection.at_our_cost(self._where_it_can_be, self._measure, event.args, event.kwargs, event.result)
 
-    @contextlib.contextmanager
-    def _where_it_can_be(self) -> Iterator[None]:
+    def _where_it_can_be(self, judge: Callable[..., None], *given: Any) -> None:
         """Judge what is fused; nothing more where a call has another form, which MLX does not take for some rows."""
-        with self.inspection.at_our_cost():
-            try:
-                yield
-            except (IndexError, RuntimeError, TypeError, ValueError):
-                self._measured = MEASURED
+        try:
+            judge(*given)
+        except (IndexError, RuntimeError, TypeError, ValueError) as error:
+            let_through(error)
+            self._measured = MEASURED
 
     def _remember(self, args: tuple[Any, ...], kwargs: dict[str, Any], made: Any) -> None:
         import mlx.core as mx

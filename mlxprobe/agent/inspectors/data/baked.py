@@ -6,6 +6,7 @@ from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
 from mlxprobe.agent.introspection.call_site import Site
+from mlxprobe.agent.patching.interrupts import Quietly
 from mlxprobe.agent.sampling.dispatcher import Inspection
 from mlxprobe.protocol.facts.compilation import ArraysBakedIn
 
@@ -31,10 +32,8 @@ class Baked:
         self._traced.pop(site, None)
         self._others[site] = 0
         if len(self._traced) < PLACES and ids.size <= MOST and speaks() and lazy_graph.pending([ids]) <= VIEWS:
-            try:
+            with Quietly(RuntimeError, ValueError):
                 self._traced[site] = ids.tolist()
-            except (RuntimeError, ValueError):
-                return
 
     def run(self, site: Site, ids: Any) -> None:
         """A loss is computed with some ids where its function is run eagerly."""

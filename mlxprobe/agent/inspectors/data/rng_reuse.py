@@ -129,9 +129,7 @@ class Draws(Inspector):
         if before is key or before is None or not self._compares:
             return before is key
         self._compares -= 1
-        with self.inspection.at_our_cost():
-            return is_equal(before, key)
-        return False
+        return bool(self.inspection.at_our_cost(is_equal, before, key))
 
     def _tell(self, run: Run, what: str) -> None:
         if run.steps >= SURE and run.drawn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 from mlxprobe.agent.graph import lazy_graph
@@ -12,6 +11,7 @@ from mlxprobe.agent.intercept.intercepts import Observe
 from mlxprobe.agent.intercept.states import INSIDE, OURS, SAMPLED, TRACE
 from mlxprobe.agent.introspection import call_site, isolated_import
 from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.interrupts import Quietly
 from mlxprobe.agent.recording.call_context import Stop
 from mlxprobe.agent.recording.gradient_call import Call
 from mlxprobe.agent.sampling.dispatcher import Inspection
@@ -74,13 +74,11 @@ class Indices(Inspector):
 
     def _picks_in_trace(self, event: CallEvent) -> None:
         if is_ids(ids := picking(event)[1]):
-            with self.inspection.at_our_cost():
-                self._baked.traced(call_site.calling(), ids)
+            self.inspection.at_our_cost(self._baked.traced, call_site.calling(), ids)
 
     def _picks_inside(self, event: CallEvent) -> None:
         if is_ids(ids := picking(event)[1]):
-            with self.inspection.at_our_cost():
-                self._baked.run(call_site.calling(), ids)
+            self.inspection.at_our_cost(self._baked.run, call_site.calling(), ids)
 
     def _picks(self, event: CallEvent) -> None:
         (logits, ids), axis = picking(event), event["axis"]
@@ -107,8 +105,8 @@ class Indices(Inspector):
         if is_ids(ids) and ids.size:
             site = call_site.calling()
             self._held.append((kind, ids, limit, site))
-            with self.inspection.at_our_cost(), contextlib.suppress(ValueError, RuntimeError):  # while a trace is made
-                self._compare_with_table(kind, ids, limit, site)  # at once: a gradient there writes beyond the table
+            # at once: a gradient there writes beyond the table
+            self.inspection.at_our_cost(self._compare_with_table, kind, ids, limit, site)
 
     def called(self, call: Call) -> None:
         data = lazy_graph.leaves(call.data) if call.model is None else []
@@ -178,11 +176,12 @@ class Indices(Inspector):
     def _compare_with_table(self, kind: str, ids: Any, limit: int, site: tuple[str, int]) -> None:
         import mlx.core as mx
 
-        low, high = int(lazy_graph.number(mx.min(ids))), int(lazy_graph.number(mx.max(ids)))
-        if high >= limit or low < -limit:
-            self.inspection.recorder.fact(IdOutOfRange(kind=kind, low=low, high=high, limit=limit), site)
-            if self.inspection.inside and not self.inspection.nesting.glances:
-                raise Stop
+        with Quietly(ValueError, RuntimeError):  # while a trace is made
+            low, high = int(lazy_graph.number(mx.min(ids))), int(lazy_graph.number(mx.max(ids)))
+            if high >= limit or low < -limit:
+                self.inspection.recorder.fact(IdOutOfRange(kind=kind, low=low, high=high, limit=limit), site)
+                if self.inspection.inside and not self.inspection.nesting.glances:
+                    raise Stop
 
 
 def picking(event: CallEvent) -> tuple[Any, Any]:

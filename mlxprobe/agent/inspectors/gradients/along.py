@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -63,7 +62,6 @@ class Along(Inspector):
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._moved: weakref.WeakKeyDictionary[Followed, Moved] = weakref.WeakKeyDictionary()
         self._asked = 0
         self._now: list[Moved] = []
 
@@ -75,13 +73,13 @@ class Along(Inspector):
         pairs = [pair for pair in pairs if pair[0].shape == pair[1].shape and pair[0].size]
         if pairs and not (followed.is_known or followed.by_optimizer):
             one, gradient = min(pairs, key=lambda pair: (pair[0].size < ELEMENTS, is_vector(pair[0]), pair[0].size))
-            self._compare(followed, one)
-            moved = self._moved[followed]
+            moved = self._compare(followed, one)
             moved.at, moved.slope = followed.calls, weak(gradient)
             self._now.append(moved)
 
-    def _compare(self, followed: Followed, one: Any) -> None:
-        moved = self._moved.setdefault(followed, Moved())
+    def _compare(self, followed: Followed, one: Any) -> Moved:
+        moved: Moved = followed.along or Moved()
+        followed.along = moved
         if moved.at + 1 != followed.calls:
             moved.forget()
             moved.slope = weak(None)
@@ -93,6 +91,7 @@ class Along(Inspector):
             shown = moved.is_shown(lazy_graph.numbers(lazy_graph.sample(one)))
         if shown:
             followed.is_sure = followed.changes = True
+        return moved
 
     def _draws_on(self, gradient: Any, one: Any) -> bool:
         """Tell whether what waits behind an array is computed from a gradient."""

@@ -37,8 +37,7 @@ class Choices(Inspector):
         seen = self.inspection
         if len(self._looks) < PLACES and seen.recorder.lazy_steps <= LAZY_AT_MOST:
             logits, axis = event["logits"], event["axis"]
-            with seen.at_our_cost():
-                self._look(logits, -1 if axis is None else axis)
+            seen.at_our_cost(self._look, logits, -1 if axis is None else axis)
 
     def _look(self, logits: Any, axis: int) -> None:
         site = call_site.calling()

@@ -116,8 +116,8 @@ class Takes(Inspector):
         self._looks: dict[tuple[tuple[str, int], str], tuple[int, int]] = {}  # by argument: and those that found it
 
     def _takes(self, event: CallEvent) -> None:
-        with self.inspection.at_our_cost():
-            self._hold(event.function, event, call_site.calling(), -1 if event["axis"] is None else event["axis"])
+        axis = -1 if event["axis"] is None else event["axis"]
+        self.inspection.at_our_cost(self._hold, event.function, event, call_site.calling(), axis)
 
     def _hold(self, name: str, given: CallEvent, site: tuple[str, int], axis: int) -> None:
         for argument, judge in JUDGES[name].items():

@@ -18,6 +18,7 @@ from mlxprobe.agent.introspection.code_ownership import OWN
 from mlxprobe.agent.introspection.side_effects import Effects
 from mlxprobe.agent.introspection.trees import Saved, SavedKey, SingleError, doubled, is_array
 from mlxprobe.agent.patching import static
+from mlxprobe.agent.patching.interrupts import Quietly, let_through
 from mlxprobe.agent.recording.call_context import Stop
 from mlxprobe.agent.recording.compile_switch import uncompiled
 from mlxprobe.agent.recording.gradient_call import Call
@@ -54,7 +55,7 @@ class Functional(Inspector):
             return
         self._tries += 1
         again = Again(seen, call)
-        with contextlib.suppress(Stop, SingleError, ValueError, IndexError, RuntimeError, TypeError):
+        with Quietly(Stop, SingleError, ValueError, IndexError, RuntimeError, TypeError):
             for ids in every:
                 if (found := again.probed(ids)) is not None:
                     self._tell(call, *found)
@@ -199,6 +200,7 @@ class Reading(Effects):
         try:
             super().visit(frame)
         except Exception as error:
+            let_through(error)
             self.found = f"cannot be read ({type(error).__name__})"
         met = [one for known in self.roots if (one := known()) is not None]
         self.strangers = [one for one in met if not any(one is other for other in self._known)]

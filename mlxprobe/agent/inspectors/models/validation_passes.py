@@ -86,13 +86,11 @@ class Passes(Inspector):
                     self._forwards += self._is_other(args)
                     self._row += self._opened
                     if self._forwards == MANY and not self._row:
-                        with seen.at_our_cost():
-                            self._open()
+                        seen.at_our_cost(self._open)
                 else:
                     self._forwards, self._forwards_at = 1, seen.recorder.evaluations
                     if self._opened:
-                        with seen.at_our_cost():
-                            self._close()
+                        seen.at_our_cost(self._close)
                 if self._fed < FED:
                     self._feed(args)
             elif seen.due and layer is not self._model() and not seen.busy:
@@ -117,8 +115,7 @@ class Passes(Inspector):
     def _feed(self, args: Any) -> None:
         """Hand on what the model was called with outside of gradient calls, some times a run."""
         self._fed += 1
-        with self.inspection.at_our_cost(), self.inspection.recorder.carefully():
-            self.inspection.recorder.fed(args)
+        self.inspection.at_our_cost(self.inspection.recorder.fed, args)
 
     def _open(self) -> None:
         """Begin a pass of calls that nothing has evaluated, and that hears of no loss."""
@@ -140,8 +137,7 @@ class Passes(Inspector):
         self._modes.within()
 
     def _alone(self, event: CallEvent) -> None:
-        with self.inspection.at_our_cost():
-            self._follow(event.result)
+        self.inspection.at_our_cost(self._follow, event.result)
 
     def _follow(self, result: Any) -> None:
         """A loss was computed that no gradient is taken of."""
@@ -162,8 +158,7 @@ class Passes(Inspector):
     def _normalises(self, event: CallEvent) -> None:
         layer = event["self"]
         if layer.training and self._is_of_a_model(layer):
-            with self.inspection.at_our_cost():
-                self._modes.passed("batch normalisation")
+            self.inspection.at_our_cost(self._modes.passed, "batch normalisation")
 
     def _counts_on(self, event: CallEvent) -> None:
         """See whether a layer whose weights are frozen goes on with its statistics."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import weakref
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -59,8 +58,8 @@ class Renewals(Inspector):
 
     def __init__(self, inspection: Inspection) -> None:
         super().__init__(inspection)
-        self._sites: weakref.WeakKeyDictionary[Any, tuple[str, int]] = weakref.WeakKeyDictionary()
-        self._restored: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._sites: list[tuple[Callable[[], Any], call_site.Site]] = []  # of optimizers, where they were made
+        self._restored: list[Callable[[], Any]] = []
         self._reset: set[int] = set()  # models whose parameters were set by hand since their last new optimizer
         self._trained: dict[int, Trained] = {}
         self._latest: Trained | None = None
@@ -68,7 +67,8 @@ class Renewals(Inspector):
         inspection.intercepts.around("mlx.optimizers.optimizers.Optimizer.state", self._restore)
 
     def _made(self, event: CallEvent) -> None:
-        self._sites[event["self"]] = call_site.calling()
+        alive = [one for one in self._sites if one[0]() is not None]
+        self._sites = [*alive, (bound.ref(event["self"]), call_site.calling())]
 
     def _restore(self, original: property) -> property:
         """Return the property of an optimizer's state, that tells where it is set."""
@@ -76,7 +76,8 @@ class Renewals(Inspector):
         def state(optimizer: Any, value: Any) -> None:
             original.__set__(optimizer, value)
             with self.inspection.recorder.carefully():
-                self._restored.add(optimizer)
+                alive = [one for one in self._restored if one() is not None]
+                self._restored = [*alive, bound.ref(optimizer)]
 
         return original.setter(state)
 
@@ -95,25 +96,25 @@ class Renewals(Inspector):
         rates = [(span and text) or _rate(one) for one, (text, span) in zip(parts, schedules, strict=True)]
         like = (
             type(optimizer).__name__,
-            self._sites.get(optimizer),
+            next((site for one, site in reversed(self._sites) if one() is optimizer), None),
             rates,
             tuple(path for path, _ in lazy_graph.named_leaves(model.trainable_parameters())),
         )
-        updates = self.inspection.recorder.updates
+        updates, restored = self.inspection.recorder.updates, any(one() is optimizer for one in self._restored)
         before, latest, span = self._trained.get(id(model)), self._latest, max(span for _, span in schedules)
         if latest is not None and latest.until is None and latest is not before:
             latest.until = updates - 1
         knows = any(static.setting(one, "momentum", 1) != 0 for one in parts)  # plain SGD has nothing to lose
         if before is None or before.model() is not model:
             self._latest = self._trained[id(model)] = Trained(bound.ref(model), like, updates)
-            if latest is not None and latest.like == like and knows and optimizer not in self._restored:
+            if latest is not None and latest.like == like and knows and not restored:
                 self._tell_begun_anew(updates - latest.since, span, updates - 1)
             return
         self._latest, made, rounds = before, before.made(updates), before.until is not None
         if before.like[1:2] + before.like[3:] != like[1:2] + like[3:]:
             self._tell_another(model)
         lost = before.like == like and knows and None not in rates and made < (CUT * span or math.inf)
-        lost = lost and optimizer not in self._restored and id(model) not in self._reset and not before.is_rebuilt()
+        lost = lost and not restored and id(model) not in self._reset and not before.is_rebuilt()
         self._reset.discard(id(model))
         before.renewals = before.renewals + 1 if lost else 0
         before.shortest = min(made, before.shortest) if before.renewals > 1 else made

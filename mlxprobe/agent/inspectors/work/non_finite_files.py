@@ -27,10 +27,9 @@ class Written(Inspector):
     observes = tuple(Observe(f"mlx.core.{one}", "_writes", after=True, never=OURS | TRACE) for one in WRITERS)
 
     def _writes(self, event: CallEvent) -> None:
-        with self.inspection.at_our_cost():
-            now_s = bound.monotonic()
-            until_s = now_s + FREE_S + SHARE * (now_s - event.began_s)
-            self._look_at(event["file"], [*event.args[1:], event.kwargs], until_s)
+        now_s = bound.monotonic()
+        until_s = now_s + FREE_S + SHARE * (now_s - event.began_s)
+        self.inspection.at_our_cost(self._look_at, event["file"], [*event.args[1:], event.kwargs], until_s)
 
     def _look_at(self, file: Any, given: list[Any], until_s: float) -> None:
         """Tell of arrays that are not finite, as far as time allows."""
