@@ -345,10 +345,11 @@ def test_what_may_not(spec: str, words: str) -> None:
 
 
 def test_an_index_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = subprocess.CompletedProcess([], 1, "", "ERROR: no route to host")
-    monkeypatch.setattr("subprocess.run", lambda *_, **__: answer)
-    with pytest.raises(ProbeError, match="no route to host"):
-        index.listed()
+    for said in ("ERROR: no route to host", "error: it failed\n  Caused by: x\n  cause: no route to host\n"):
+        answer = subprocess.CompletedProcess([], 1, "", said)
+        monkeypatch.setattr("subprocess.run", lambda *_, answer=answer, **__: answer)
+        with pytest.raises(ProbeError, match=r"^the package index does not list mlx(-cpu)? \(no route to host\)$"):
+            index.listed()
 
 
 @pytest.mark.parametrize(("has_pip", "order"), [(True, "-m pip index"), (False, "--with pip pip index")])
