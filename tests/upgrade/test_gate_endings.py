@@ -355,6 +355,12 @@ def test_a_matrix_in_which_no_program_imports_mlx_is_no_pass(project: Path) -> N
     done = many("matrix", "current", "--scenario", "programs/mine")
     assert done.exit_code == 2, done.output
     assert "no program could be compared: programs/mine (on 0.32" in done.stderr
+    assert "no outcome changes" not in done.stdout and "no program could be compared" in done.stdout
+    for more in (["current", "--timeout", "1.5s"], ["python=/bin/true"]):
+        (project / "train.py").write_text(TRAIN + "while True: pass")
+        done = many("matrix", *more, "--scenario", "programs/mine", "--matrix", f"{more[0][:3]}.json")
+        assert done.exit_code == 2, done.output
+        assert "no outcome changes" not in done.stdout and "no program could be compared" in done.stdout
 
 
 BISECTIONS = [
